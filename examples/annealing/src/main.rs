@@ -1,0 +1,3 @@
+//! The quick start of the Pylightnix paper.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The macros of `pylightnix`: `#[derive(Config)]`, `#[stage]` and `#[track]`.

@@ -1,0 +1,216 @@
+//! Plain references: what is printed, parsed, put in files and given on command lines.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use super::digest::{parse_hex, write_hex};
+use super::name::Name;
+use crate::{Error, ErrorKind, Result};
+
+/// The bytes of a reference's hash, half a sha256.
+type Hash = [u8; 16];
+
+/// How many hex digits a hash has in a reference.
+const HEX: usize = 32;
+
+/// A derivation's reference, `dref:<hash>-<name>`: the first half of the sha256 of its `config.json`, and its name.
+///
+/// They sort as their texts do.
+///
+/// ```
+/// use pylightnix::config::DRefId;
+/// let id: DRefId = "dref:7c308bad0e7fa364790b71e6ffab924a-params".parse()?;
+/// assert_eq!(id.name().as_str(), "params");
+/// assert_eq!(id.folder(), "7c308bad0e7fa364790b71e6ffab924a-params");
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DRefId {
+    hash: Hash,
+    name: Name,
+}
+
+impl DRefId {
+    /// The reference made of these parts.
+    pub fn new(hash: [u8; 16], name: Name) -> Self {
+        DRefId { hash, name }
+    }
+
+    /// The hash's bytes.
+    pub fn hash(&self) -> &[u8; 16] {
+        &self.hash
+    }
+
+    /// The derivation's name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The name of its folder in a store, `<hash>-<name>`.
+    pub fn folder(&self) -> String {
+        format!("{}-{}", Hex(&self.hash), self.name)
+    }
+
+    /// The reference that a folder of a store is named after, if it is one's name.
+    pub fn from_folder(folder: &str) -> Option<Self> {
+        let (hash, name) = split_hash(folder)?;
+        Some(DRefId {
+            hash,
+            name: Name::new(name).ok()?,
+        })
+    }
+}
+
+/// A realization's reference, `rref:<hash>-<dref hash>-<name>`.
+///
+/// They sort as their texts do.
+///
+/// ```
+/// use pylightnix::config::RRefId;
+/// let text = "rref:0123456789abcdef0123456789abcdef-7c308bad0e7fa364790b71e6ffab924a-params";
+/// let id: RRefId = text.parse()?;
+/// assert_eq!(id.to_string(), text);
+/// assert_eq!(id.dref().to_string(), "dref:7c308bad0e7fa364790b71e6ffab924a-params");
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RRefId {
+    hash: Hash,
+    dref: DRefId,
+}
+
+impl RRefId {
+    /// The reference made of these parts.
+    pub fn new(hash: [u8; 16], dref: DRefId) -> Self {
+        RRefId { hash, dref }
+    }
+
+    /// The hash's bytes.
+    pub fn hash(&self) -> &[u8; 16] {
+        &self.hash
+    }
+
+    /// The derivation that it is a realization of.
+    pub fn dref(&self) -> &DRefId {
+        &self.dref
+    }
+
+    /// The name of its derivation.
+    pub fn name(&self) -> &Name {
+        &self.dref.name
+    }
+
+    /// The name of its folder inside its derivation's, the hash alone.
+    pub fn folder(&self) -> String {
+        Hex(&self.hash).to_string()
+    }
+
+    /// The realization of `dref` that a folder is named after, if it is one's name.
+    pub fn from_folder(dref: &DRefId, folder: &str) -> Option<Self> {
+        Some(RRefId {
+            hash: parse_hex(folder)?,
+            dref: dref.clone(),
+        })
+    }
+}
+
+/// A hash as it is printed.
+struct Hex<'a>(&'a Hash);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, self.0)
+    }
+}
+
+/// `<32 hex>-<rest>`.
+fn split_hash(text: &str) -> Option<(Hash, &str)> {
+    let (hex, rest) = text.split_at_checked(HEX)?;
+    Some((parse_hex(hex)?, rest.strip_prefix('-')?))
+}
+
+fn malformed(text: &str, what: &str, form: &str) -> Error {
+    Error::new(
+        ErrorKind::Reference,
+        format!("`{text}` is no reference of a {what}"),
+    )
+    .help(format!(
+        "it has the form {form}, with 32 lowercase hex digits for each hash"
+    ))
+}
+
+/// Whether a plain string would be read as a reference, by this library or by Pylightnix.
+pub(crate) fn looks_like_reference(text: &str) -> bool {
+    text.parse::<DRefId>().is_ok() || text.parse::<RRefId>().is_ok()
+}
+
+impl FromStr for DRefId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.strip_prefix("dref:")
+            .and_then(DRefId::from_folder)
+            .ok_or_else(|| malformed(text, "derivation", "dref:<hash>-<name>"))
+    }
+}
+
+impl FromStr for RRefId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.strip_prefix("rref:")
+            .and_then(split_hash)
+            .and_then(|(hash, rest)| {
+                Some(RRefId {
+                    hash,
+                    dref: DRefId::from_folder(rest)?,
+                })
+            })
+            .ok_or_else(|| malformed(text, "realization", "rref:<hash>-<dref hash>-<name>"))
+    }
+}
+
+impl fmt::Display for DRefId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dref:{}-{}", Hex(&self.hash), self.name)
+    }
+}
+
+impl fmt::Display for RRefId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "rref:{}-{}-{}",
+            Hex(&self.hash),
+            Hex(&self.dref.hash),
+            self.dref.name
+        )
+    }
+}
+
+macro_rules! as_text {
+    ($($id:ty),*) => {$(
+        impl fmt::Debug for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $id {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $id {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(|error: Error| de::Error::custom(error))
+            }
+        }
+    )*};
+}
+
+as_text!(DRefId, RRefId);

@@ -1,0 +1,189 @@
+//! The one error type of the library.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Any error, as stages and user functions return it.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What sort of thing went wrong, for programs that decide by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A config that cannot be written as canonical JSON, or does not fit its type.
+    Config,
+    /// A reference or a name that does not parse.
+    Reference,
+    /// A plan that contradicts itself.
+    Plan,
+    /// A matcher that cannot choose.
+    Matcher,
+    /// A stage that failed, panicked or did not keep a promise.
+    Stage,
+    /// An artifact that cannot be read or written in its format.
+    Artifact,
+    /// A store that is not one, is broken, or is of another version.
+    Store,
+    /// Something that is not in the store.
+    Missing,
+    /// An archive that does not hold what it says.
+    Archive,
+    /// The operating system refused.
+    Io,
+}
+
+/// An error of this library.
+///
+/// `Display` is one line. `Debug` is the full report for a person, with causes and what to do next, so that a `main`
+/// that returns it prints it well.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    path: Option<PathBuf>,
+    help: Option<String>,
+    source: Option<BoxError>,
+    /// The failures that make this one up, when there are several.
+    parts: Vec<Error>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            path: None,
+            help: None,
+            source: None,
+            parts: Vec::new(),
+        }))
+    }
+
+    /// The operating system refused `operation` (a verb, "create") on `path`.
+    pub(crate) fn io(operation: &str, path: &Path, error: io::Error) -> Self {
+        let mut this = Error::new(
+            ErrorKind::Io,
+            format!("cannot {operation} {}", path.display()),
+        );
+        this.0.help = io_help(&error).map(str::to_owned);
+        this.0.path = Some(path.to_owned());
+        this.0.source = Some(Box::new(error));
+        this
+    }
+
+    /// Says what the reader can do next.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// The file or folder that this is about.
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
+    /// What caused it.
+    pub(crate) fn because(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The failures that make this one up.
+    pub(crate) fn with_parts(mut self, parts: Vec<Error>) -> Self {
+        self.0.parts = parts;
+        self
+    }
+
+    /// What sort of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The file or folder that it is about, if it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The separate failures, when several stages of one run failed.
+    pub fn parts(&self) -> &[Error] {
+        &self.0.parts
+    }
+}
+
+/// What a person can do about a refusal of the operating system.
+fn io_help(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull => Some("free some space on that file system and run again"),
+        io::ErrorKind::QuotaExceeded => {
+            Some("your quota is used up: free some space or ask for more, and run again")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("see who owns it and what its mode is (`ls -ld`), or use another store")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("that file system is mounted read-only: use a store on another one")
+        }
+        io::ErrorKind::CrossesDevices => {
+            Some("a store lives on one file system: `tmp` and `store-v1` may not be mounted apart")
+        }
+        _ => None,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        // An operating system's reason belongs in the line: "cannot create x" alone says nothing.
+        if self.0.kind == ErrorKind::Io
+            && let Some(source) = &self.0.source
+        {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        if self.0.kind == ErrorKind::Io {
+            cause = cause.and_then(StdError::source);
+        }
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {}", indented(&error.to_string(), "    "))?;
+            if let Some(help) = error
+                .downcast_ref::<Error>()
+                .and_then(|inner| inner.0.help.as_deref())
+            {
+                write!(f, "\n  help: {}", indented(help, "    "))?;
+            }
+            cause = error.source();
+        }
+        for part in &self.0.parts {
+            write!(f, "\n- {}", indented(&format!("{part:?}"), "  "))?;
+        }
+        if let Some(help) = &self.0.help {
+            write!(f, "\n  help: {}", indented(help, "    "))?;
+        }
+        Ok(())
+    }
+}
+
+/// `text` with every line after the first moved in.
+fn indented(text: &str, by: &str) -> String {
+    text.replace('\n', &format!("\n{by}"))
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}
