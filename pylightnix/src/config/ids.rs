@@ -141,11 +141,6 @@ fn malformed(text: &str, what: &str, form: &str) -> Error {
     ))
 }
 
-/// Whether a plain string would be read as a reference, by this library or by Pylightnix.
-pub(crate) fn looks_like_reference(text: &str) -> bool {
-    text.parse::<DRefId>().is_ok() || text.parse::<RRefId>().is_ok()
-}
-
 impl FromStr for DRefId {
     type Err = Error;
 

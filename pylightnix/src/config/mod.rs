@@ -1,11 +1,26 @@
 //! What identifies a derivation: names, references, and the canonical JSON of configs.
+//!
+//! A [`ConfigJson`] is a config as the bytes that its reference is made of. Generated code writes them with a
+//! [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else comes in by
+//! [`ConfigJson::from_json`].
 
 mod digest;
 mod document;
+mod fault;
+mod fields;
 mod ids;
+mod locate;
 mod name;
+mod plain;
+mod raw;
+mod read;
+mod text;
+mod writer;
 
 pub use digest::Digest;
 pub use document::ConfigJson;
+pub use fields::{Fields, StoredValue};
 pub use ids::{DRefId, RRefId};
 pub use name::Name;
+pub use serde_json::value::RawValue;
+pub use writer::{ConfigWriter, ListWriter, MapWriter, ValueWriter};

@@ -1,0 +1,145 @@
+//! What is wrong with a value in a config, and where.
+
+use serde::ser;
+use std::fmt;
+
+use super::Name;
+use crate::{Error, ErrorKind};
+
+/// A fault on its way out of a nested value: each level that it passes adds its part to the path, so that values
+/// without faults pay nothing for it.
+pub(super) struct Fault {
+    /// From the value that was given, as in `.schedule[3].rate`.
+    path: String,
+    /// What follows "the field `x`".
+    problem: String,
+    help: Option<&'static str>,
+    /// Where in the text it was read from, in bytes.
+    offset: Option<usize>,
+}
+
+impl Fault {
+    pub(super) fn new(problem: impl Into<String>) -> Self {
+        Fault {
+            path: String::new(),
+            problem: problem.into(),
+            help: None,
+            offset: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: &'static str) -> Self {
+        self.help = Some(help);
+        self
+    }
+
+    pub(super) fn at_offset(mut self, offset: usize) -> Self {
+        self.offset.get_or_insert(offset);
+        self
+    }
+
+    pub(super) fn under_key(mut self, key: &str) -> Self {
+        let mut path = String::new();
+        push_key(&mut path, key);
+        path.push_str(&self.path);
+        self.path = path;
+        self
+    }
+
+    pub(super) fn under_index(mut self, index: usize) -> Self {
+        self.path.insert_str(0, &format!("[{index}]"));
+        self
+    }
+
+    /// Of a field at `prefix` of the config called `name`.
+    pub(super) fn in_config(self, name: &Name, prefix: &str) -> Error {
+        let whole = format!("{prefix}{}", self.path);
+        self.error(&whole, &format!("the config `{name}`"), "")
+    }
+
+    /// Of the JSON text `text` of a config.
+    pub(super) fn in_text(self, text: &str) -> Error {
+        let place = self.offset.map_or(String::new(), |offset| {
+            let (line, column) = line_and_column(text, offset);
+            format!(", at line {line} column {column}")
+        });
+        let path = self.path.clone();
+        self.error(&path, "the config", &place)
+    }
+
+    fn error(self, path: &str, config: &str, place: &str) -> Error {
+        let subject = match shown(path) {
+            "" => config.to_owned(),
+            path => format!("the field `{path}` of {config}"),
+        };
+        let error = Error::new(
+            ErrorKind::Config,
+            format!("{subject} {}{place}", self.problem),
+        );
+        match self.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+
+    /// More lists and objects inside each other than are read back.
+    pub(super) fn too_deep() -> Self {
+        Fault::new(format!(
+            "is nested more than {} levels deep",
+            super::text::MAX_DEPTH
+        ))
+        .help("keep a value this deep in a file of its own, which a stage reads")
+    }
+
+    /// A key that an object has twice.
+    pub(super) fn repeated(key: &str) -> Self {
+        Fault::new(format!("has the key {key:?} twice")).help("keep one of them")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.problem)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl ser::Error for Fault {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Fault::new(format!("cannot be written: {text}"))
+    }
+}
+
+/// Adds a key to a path: `.key`, or `["a key"]` for one that is no plain word.
+pub(super) fn push_key(path: &mut String, key: &str) {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    if !key.is_empty() && key.chars().all(word) {
+        path.push('.');
+        path.push_str(key);
+    } else {
+        path.push_str(&format!("[{key:?}]"));
+    }
+}
+
+/// A path as it is shown, without the dot before its first key.
+pub(super) fn shown(path: &str) -> &str {
+    path.strip_prefix('.').unwrap_or(path)
+}
+
+/// Both from 1; columns count bytes, as serde_json's do.
+pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    (line, before.len() - line_start + 1)
+}

@@ -1,0 +1,517 @@
+//! Plain values, through serde, straight into canonical JSON.
+
+use serde::Serialize;
+use serde::ser::{
+    Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use std::num::FpCategory;
+use std::ops::Range;
+
+use super::fault::Fault;
+use super::text::CanonicalText;
+use super::{DRefId, RRefId};
+
+type Result<T, E = Fault> = std::result::Result<T, E>;
+
+/// What Pylightnix marks promises with, the first item of their list, as it is written.
+pub(super) const SELF_TAG: &str = "\"__self__\"";
+
+/// Types of serde_json that hold JSON text go through serde under names with this prefix.
+const JSON_TEXT: &str = "$serde_json::private::";
+
+/// Writes `value` at the end of `text`. After a fault the text is cut short: rewind it.
+pub(super) fn write_plain<T: Serialize + ?Sized>(
+    text: &mut CanonicalText,
+    value: &T,
+) -> Result<()> {
+    value.serialize(Plain { text })
+}
+
+struct Plain<'a> {
+    text: &'a mut CanonicalText,
+}
+
+impl<'a> Plain<'a> {
+    fn open(self, bracket: char) -> Result<&'a mut CanonicalText> {
+        if !self.text.may_open() {
+            return Err(Fault::too_deep());
+        }
+        self.text.open(bracket);
+        Ok(self.text)
+    }
+
+    /// `{"Variant": `, to be closed by `close_variant`.
+    fn open_variant(self, variant: &str) -> Result<Plain<'a>> {
+        let text = self.open('{')?;
+        text.entry(variant);
+        Ok(Plain { text })
+    }
+}
+
+fn close_variant(text: &mut CanonicalText) {
+    text.end_item();
+    text.close('}');
+}
+
+/// A string that is neither a reference nor can be taken for one.
+fn write_string(text: &mut CanonicalText, value: &str) -> Result<()> {
+    if value.starts_with("dref:") && value.parse::<DRefId>().is_ok() {
+        return Err(Fault::new(format!(
+            "is the string {value:?}, which Pylightnix would take for a dependency"
+        ))
+        .help("give a dependency a field of its own, of the type `DRef` and marked `#[dref]`"));
+    }
+    if value.starts_with("rref:") && value.parse::<RRefId>().is_ok() {
+        return Err(realization(value));
+    }
+    text.string(value);
+    Ok(())
+}
+
+/// A config names derivations, which realization is taken is the matcher's word.
+pub(super) fn realization(value: &str) -> Fault {
+    Fault::new(format!(
+        "is the string {value:?}, a reference of a realization, which no config may hold"
+    ))
+    .help(
+        "depend on its derivation, with `#[dref]`, and let the matcher `exact` choose the realization",
+    )
+}
+
+fn write_float<F: std::fmt::LowerExp>(
+    text: &mut CanonicalText,
+    value: F,
+    category: FpCategory,
+    negative: bool,
+) -> Result<()> {
+    let problem = match category {
+        FpCategory::Nan => "is NaN",
+        FpCategory::Infinite if negative => "is negative infinity",
+        FpCategory::Infinite => "is infinity",
+        _ => {
+            text.float(value);
+            return Ok(());
+        }
+    };
+    Err(Fault::new(format!("{problem}, which JSON has no form for"))
+        .help("use a finite number, or an `Option` whose `None` stands for it"))
+}
+
+macro_rules! integers {
+    ($($method:ident: $type:ty),*) => {$(
+        fn $method(self, value: $type) -> Result<()> {
+            self.text.integer(value);
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a> Serializer for Plain<'a> {
+    type Ok = ();
+    type Error = Fault;
+    type SerializeSeq = Items<'a>;
+    type SerializeTuple = Items<'a>;
+    type SerializeTupleStruct = Items<'a>;
+    type SerializeTupleVariant = Items<'a>;
+    type SerializeMap = Entries<'a>;
+    type SerializeStruct = Members<'a>;
+    type SerializeStructVariant = Members<'a>;
+
+    integers! {
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<()> {
+        self.text.verbatim(if value { "true" } else { "false" });
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<()> {
+        write_float(self.text, value, value.classify(), value.is_sign_negative())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<()> {
+        write_float(self.text, value, value.classify(), value.is_sign_negative())
+    }
+
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.text.string(value.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<()> {
+        write_string(self.text, value)
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<()> {
+        Err(Fault::new("is a byte string, which JSON has no form for")
+            .help("use a `Vec<u8>`, written as a list of numbers, or a `String` in hex or base64"))
+    }
+
+    fn serialize_none(self) -> Result<()> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        self.text.verbatim("null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<()> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<()> {
+        write_string(self.text, variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        let inner = self.open_variant(variant)?;
+        value
+            .serialize(Plain {
+                text: &mut *inner.text,
+            })
+            .map_err(|fault| fault.under_key(variant))?;
+        close_variant(inner.text);
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>> {
+        Ok(Items {
+            text: self.open('[')?,
+            index: 0,
+            variant: None,
+        })
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Items<'a>> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Items<'a>> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Items<'a>> {
+        let items = self
+            .open_variant(variant)?
+            .serialize_seq(Some(len))
+            .map_err(|fault| fault.under_key(variant))?;
+        Ok(Items {
+            variant: Some(variant),
+            ..items
+        })
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>> {
+        Ok(Entries {
+            text: self.open('{')?,
+            keys: String::new(),
+            key: 0..0,
+            entries: Vec::new(),
+        })
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'a>> {
+        if name.starts_with(JSON_TEXT) {
+            return Err(Fault::new("holds JSON text of serde_json's own, whose form is not canonical")
+                .help("use `serde_json::Value` without serde_json's feature `arbitrary_precision`, or a type of your own"));
+        }
+        Ok(Members {
+            text: self.open('{')?,
+            variant: None,
+        })
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Members<'a>> {
+        let members = self
+            .open_variant(variant)?
+            .serialize_struct(name, len)
+            .map_err(|fault| fault.under_key(variant))?;
+        Ok(Members {
+            variant: Some(variant),
+            ..members
+        })
+    }
+}
+
+/// A fault of something inside a variant's `{"Variant": ..}`, if it is one's.
+fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
+    match variant {
+        Some(variant) => fault.under_key(variant),
+        None => fault,
+    }
+}
+
+/// A list under way.
+struct Items<'a> {
+    text: &'a mut CanonicalText,
+    index: usize,
+    variant: Option<&'static str>,
+}
+
+impl Items<'_> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.text.item();
+        let start = self.text.len();
+        write_plain(self.text, value)
+            .map_err(|fault| in_variant(fault.under_index(self.index), self.variant))?;
+        if self.index == 0 && self.text.since(start) == SELF_TAG {
+            return Err(in_variant(
+                Fault::new(format!(
+                    "is a list that begins with {SELF_TAG}, which Pylightnix would take for a promise"
+                ))
+                .help("declare a promise with `#[selfref(\"path\")]`, or begin the list with something else"),
+                self.variant,
+            ));
+        }
+        self.text.end_item();
+        self.index += 1;
+        Ok(())
+    }
+
+    fn close(self) -> Result<()> {
+        self.text.close(']');
+        if self.variant.is_some() {
+            close_variant(self.text);
+        }
+        Ok(())
+    }
+}
+
+macro_rules! items {
+    ($($trait:ident::$method:ident),*) => {$(
+        impl $trait for Items<'_> {
+            type Ok = ();
+            type Error = Fault;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                self.item(value)
+            }
+
+            fn end(self) -> Result<()> {
+                self.close()
+            }
+        }
+    )*};
+}
+
+items!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+
+/// A struct under way.
+struct Members<'a> {
+    text: &'a mut CanonicalText,
+    variant: Option<&'static str>,
+}
+
+macro_rules! members {
+    ($($trait:ident),*) => {$(
+        impl $trait for Members<'_> {
+            type Ok = ();
+            type Error = Fault;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+                self.text.entry(key);
+                write_plain(self.text, value)
+                    .map_err(|fault| in_variant(fault.under_key(key), self.variant))?;
+                self.text.end_item();
+                Ok(())
+            }
+
+            fn end(self) -> Result<()> {
+                self.text.close('}');
+                if self.variant.is_some() {
+                    close_variant(self.text);
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+members!(SerializeStruct, SerializeStructVariant);
+
+/// A map under way: its entries are written as they come, and put in order when it is closed.
+struct Entries<'a> {
+    text: &'a mut CanonicalText,
+    /// The keys, one after the other.
+    keys: String,
+    /// The key under way.
+    key: Range<usize>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    key: Range<usize>,
+    /// Where its text begins.
+    start: usize,
+}
+
+impl SerializeMap for Entries<'_> {
+    type Ok = ();
+    type Error = Fault;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        let start = self.keys.len();
+        key.serialize(Key(&mut self.keys))?;
+        self.key = start..self.keys.len();
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        let key = &self.keys[self.key.clone()];
+        self.entries.push(Entry {
+            key: self.key.clone(),
+            start: self.text.len(),
+        });
+        self.text.entry(key);
+        write_plain(self.text, value).map_err(|fault| fault.under_key(key))?;
+        self.text.end_item();
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        let key = |at: usize| &self.keys[self.entries[at].key.clone()];
+        if !(1..self.entries.len()).all(|at| key(at - 1) < key(at)) {
+            // The order of UTF-8 bytes is that of code points, in which Python sorts.
+            let mut order: Vec<usize> = (0..self.entries.len()).collect();
+            order.sort_by_key(|&at| key(at));
+            if let Some(twice) = order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
+                return Err(Fault::repeated(key(twice[0])));
+            }
+            let starts: Vec<usize> = self.entries.iter().map(|entry| entry.start).collect();
+            self.text.reorder(&starts, &order);
+        }
+        self.text.close('}');
+        Ok(())
+    }
+}
+
+/// A map's key, which must be a string or a char.
+struct Key<'a>(&'a mut String);
+
+fn no_string(what: &str) -> Fault {
+    Fault::new(format!(
+        "has a key that is {what}, and JSON has strings for keys"
+    ))
+    .help("make the keys strings, or write the map as a list of pairs")
+}
+
+macro_rules! no_strings {
+    ($($method:ident($($type:ty),*) $(-> $compound:ident)? : $what:literal),* $(,)?) => {$(
+        fn $method(self, $(_: $type),*) -> Result<no_strings!(@ok $($compound)?)> {
+            Err(no_string($what))
+        }
+    )*};
+    (@ok) => { () };
+    (@ok $compound:ident) => { Self::$compound };
+}
+
+impl Serializer for Key<'_> {
+    type Ok = ();
+    type Error = Fault;
+    type SerializeSeq = Impossible<(), Fault>;
+    type SerializeTuple = Impossible<(), Fault>;
+    type SerializeTupleStruct = Impossible<(), Fault>;
+    type SerializeTupleVariant = Impossible<(), Fault>;
+    type SerializeMap = Impossible<(), Fault>;
+    type SerializeStruct = Impossible<(), Fault>;
+    type SerializeStructVariant = Impossible<(), Fault>;
+
+    fn serialize_str(self, value: &str) -> Result<()> {
+        self.0.push_str(value);
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.0.push(value);
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        value.serialize(self)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<()> {
+        Err(no_string("an option"))
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<()> {
+        Err(no_string("an enum"))
+    }
+
+    no_strings! {
+        serialize_bool(bool): "a bool",
+        serialize_i8(i8): "a number",
+        serialize_i16(i16): "a number",
+        serialize_i32(i32): "a number",
+        serialize_i64(i64): "a number",
+        serialize_i128(i128): "a number",
+        serialize_u8(u8): "a number",
+        serialize_u16(u16): "a number",
+        serialize_u32(u32): "a number",
+        serialize_u64(u64): "a number",
+        serialize_u128(u128): "a number",
+        serialize_f32(f32): "a number",
+        serialize_f64(f64): "a number",
+        serialize_bytes(&[u8]): "a byte string",
+        serialize_none(): "an option",
+        serialize_unit(): "a unit",
+        serialize_unit_struct(&'static str): "a unit",
+        serialize_unit_variant(&'static str, u32, &'static str): "an enum",
+        serialize_seq(Option<usize>) -> SerializeSeq: "a list",
+        serialize_tuple(usize) -> SerializeTuple: "a list",
+        serialize_tuple_struct(&'static str, usize) -> SerializeTupleStruct: "a list",
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> SerializeTupleVariant: "an enum",
+        serialize_map(Option<usize>) -> SerializeMap: "a map",
+        serialize_struct(&'static str, usize) -> SerializeStruct: "a struct",
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> SerializeStructVariant: "an enum",
+    }
+}

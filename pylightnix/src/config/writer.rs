@@ -1,0 +1,274 @@
+//! Writing a config field by field, as generated code does.
+
+use serde::Serialize;
+
+use super::fault::push_key;
+use super::plain::{SELF_TAG, write_plain};
+use super::text::{CanonicalText, Mark};
+use super::{ConfigJson, DRefId, Name};
+use crate::Result;
+
+/// What most configs fit in, so that their buffer is allocated once.
+const USUAL_BYTES: usize = 512;
+
+/// Writes a config's canonical JSON, in one pass into one buffer.
+///
+/// It begins with `name`; the fields follow in the order in which they are written. Each key is written once, and none
+/// is `name`: `#[derive(Config)]` sees to that.
+///
+/// ```
+/// use pylightnix::config::{ConfigWriter, DRefId, Name};
+///
+/// let params: DRefId = "dref:7c308bad0e7fa364790b71e6ffab924a-params".parse()?;
+/// let mut config = ConfigWriter::new(&Name::new("anneal")?);
+/// config.field("trace_xs").selfref("tracex.npy");
+/// config.field("trace_fs").selfref("tracef.npy");
+/// config.field("out").selfref("result.npy");
+/// config.field("ref_params").dref(&params);
+/// let config = config.finish();
+///
+/// assert_eq!(config.id().to_string(), "dref:aeeb4bea649e22497b49dfc1ec5ebedf-anneal");
+/// assert_eq!(config.deps(), [params]);
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+pub struct ConfigWriter(State);
+
+struct State {
+    name: Name,
+    text: CanonicalText,
+    /// Of the value under way, for errors.
+    path: String,
+    deps: Vec<DRefId>,
+    /// The item that has begun and has no value yet.
+    pending: Option<Mark>,
+}
+
+impl State {
+    /// An item of an object begins; `path` is the length of the path of that object.
+    fn begin_entry(&mut self, path: usize, key: &str) -> ValueWriter<'_> {
+        self.drop_pending();
+        self.path.truncate(path);
+        push_key(&mut self.path, key);
+        self.pending = Some(self.text.mark());
+        self.text.entry(key);
+        ValueWriter(self)
+    }
+
+    fn begin_item(&mut self, path: usize, index: usize) -> ValueWriter<'_> {
+        self.drop_pending();
+        self.path.truncate(path);
+        self.path.push_str(&format!("[{index}]"));
+        self.pending = Some(self.text.mark());
+        self.text.item();
+        ValueWriter(self)
+    }
+
+    /// Takes back an item that got no value, whether its writer was dropped or failed.
+    fn drop_pending(&mut self) {
+        if let Some(mark) = self.pending.take() {
+            self.text.rewind(mark);
+        }
+    }
+
+    fn end_item(&mut self) {
+        self.pending = None;
+        self.text.end_item();
+    }
+
+    fn open(&mut self, bracket: char) {
+        self.pending = None;
+        self.text.open(bracket);
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.drop_pending();
+        self.text.close(bracket);
+        self.text.end_item();
+    }
+}
+
+impl ConfigWriter {
+    /// Begins a config of this name.
+    pub fn new(name: &Name) -> Self {
+        let mut text = CanonicalText::with_capacity(USUAL_BYTES);
+        text.open('{');
+        text.entry("name");
+        text.ascii(name);
+        text.end_item();
+        ConfigWriter(State {
+            name: name.clone(),
+            text,
+            path: String::new(),
+            deps: Vec::new(),
+            pending: None,
+        })
+    }
+
+    /// Begins the next field.
+    ///
+    /// A field whose value is not written, or whose value failed, is left out.
+    pub fn field(&mut self, key: &str) -> ValueWriter<'_> {
+        self.0.begin_entry(0, key)
+    }
+
+    /// The whole config.
+    pub fn finish(mut self) -> ConfigJson {
+        self.0.drop_pending();
+        self.0.text.close('}');
+        ConfigJson::new(self.0.name, self.0.text.into_string(), self.0.deps)
+    }
+}
+
+/// The place of one value: of a field, of an item in a list, or of an entry in a map.
+#[must_use = "a field without a value is left out"]
+pub struct ValueWriter<'a>(&'a mut State);
+
+impl<'a> ValueWriter<'a> {
+    /// Writes a plain value, in the form that serde gives it.
+    ///
+    /// | value | form |
+    /// |---|---|
+    /// | integers, to 128 bits | their digits |
+    /// | `f64`, `f32` | the fewest digits that read back as the same value of that type, laid out as Python does |
+    /// | strings, `char` | a string, ASCII with `\uXXXX` for the rest |
+    /// | `Option` | `null`, or the value |
+    /// | `()`, unit structs | `null` |
+    /// | lists, sets, tuples | a list |
+    /// | structs | an object in the declared order |
+    /// | maps, structs with `#[serde(flatten)]` | an object, sorted by the UTF-8 bytes of the keys, as Python sorts strings |
+    /// | enums | `"Variant"`, or `{"Variant": ..}`, unless serde's attributes say otherwise |
+    ///
+    /// # Errors
+    /// Each names the path of the value in the config (`lr.schedule[3].rate`): NaN and infinities, byte strings, keys
+    /// that are neither string nor `char`, a key twice in a map, more than 128 levels, a string that is a reference
+    /// and a list that begins with `__self__` (Pylightnix would see a dependency or a promise in them), and what the
+    /// type's own `Serialize` refuses.
+    pub fn plain<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        let state = self.0;
+        write_plain(&mut state.text, value)
+            .map_err(|fault| fault.in_config(&state.name, &state.path))?;
+        state.end_item();
+        Ok(())
+    }
+
+    /// Writes a promise: `["__self__", "a", "b"]` for the path `a/b`.
+    pub fn selfref(self, path: &str) {
+        self.0.open('[');
+        self.0.text.item();
+        self.0.text.verbatim(SELF_TAG);
+        self.0.text.end_item();
+        self.path_parts(path);
+    }
+
+    /// Writes `null`, for an `Option` that is `None`.
+    pub fn null(self) {
+        self.0.text.verbatim("null");
+        self.0.end_item();
+    }
+
+    /// Writes a dependency: `"dref:.."`.
+    pub fn dref(self, id: &DRefId) {
+        self.0.text.ascii(id);
+        self.0.end_item();
+        self.0.deps.push(id.clone());
+    }
+
+    /// Writes an artifact of a dependency: `["dref:..", "a", "b"]` for the path `a/b`.
+    pub fn refpath(self, id: &DRefId, path: &str) {
+        self.0.open('[');
+        self.0.text.item();
+        self.0.text.ascii(id);
+        self.0.text.end_item();
+        self.0.deps.push(id.clone());
+        self.path_parts(path);
+    }
+
+    /// The rest of a list that ends in a path; an empty path has no parts.
+    fn path_parts(self, path: &str) {
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            self.0.text.item();
+            self.0.text.string(part);
+            self.0.text.end_item();
+        }
+        self.0.close(']');
+    }
+
+    /// Begins a list of such values.
+    pub fn list(self) -> ListWriter<'a> {
+        self.0.open('[');
+        ListWriter {
+            path: self.0.path.len(),
+            index: 0,
+            state: self.0,
+        }
+    }
+
+    /// Begins a map of such values.
+    pub fn map(self) -> MapWriter<'a> {
+        self.0.open('{');
+        MapWriter {
+            path: self.0.path.len(),
+            state: self.0,
+        }
+    }
+}
+
+/// A list under way; dropping it closes the list.
+///
+/// ```
+/// # use pylightnix::config::{ConfigWriter, DRefId, Name};
+/// # let runs: [DRefId; 1] = ["dref:7c308bad0e7fa364790b71e6ffab924a-params".parse()?];
+/// let mut config = ConfigWriter::new(&Name::new("average")?);
+/// let mut list = config.field("runs").list();
+/// for run in &runs {
+///     list.item().dref(run);
+/// }
+/// list.end();
+/// assert_eq!(config.finish().deps(), runs);
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+pub struct ListWriter<'a> {
+    state: &'a mut State,
+    path: usize,
+    index: usize,
+}
+
+impl ListWriter<'_> {
+    /// Begins the next item.
+    pub fn item(&mut self) -> ValueWriter<'_> {
+        let index = self.index;
+        self.index += 1;
+        self.state.begin_item(self.path, index)
+    }
+
+    /// Closes the list.
+    pub fn end(self) {}
+}
+
+impl Drop for ListWriter<'_> {
+    fn drop(&mut self) {
+        self.state.close(']');
+    }
+}
+
+/// A map under way; dropping it closes the map.
+pub struct MapWriter<'a> {
+    state: &'a mut State,
+    path: usize,
+}
+
+impl MapWriter<'_> {
+    /// Begins the next entry. The keys come sorted, each once, as a `BTreeMap` gives them.
+    pub fn entry(&mut self, key: &str) -> ValueWriter<'_> {
+        self.state.begin_entry(self.path, key)
+    }
+
+    /// Closes the map.
+    pub fn end(self) {}
+}
+
+impl Drop for MapWriter<'_> {
+    fn drop(&mut self) {
+        self.state.close('}');
+    }
+}
