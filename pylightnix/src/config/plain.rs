@@ -5,8 +5,10 @@ use serde::ser::{
     Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
+use std::fmt::LowerExp;
 use std::num::FpCategory;
 use std::ops::Range;
+use std::str::FromStr;
 
 use super::fault::Fault;
 use super::text::CanonicalText;
@@ -79,7 +81,7 @@ pub(super) fn realization(value: &str) -> Fault {
     )
 }
 
-fn write_float<F: std::fmt::LowerExp>(
+fn write_float<F: LowerExp + FromStr + PartialEq>(
     text: &mut CanonicalText,
     value: F,
     category: FpCategory,

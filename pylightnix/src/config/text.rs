@@ -4,6 +4,7 @@
 //! `indent`), and `float.__repr__`.
 
 use std::fmt::{Display, LowerExp, Write as _};
+use std::str::FromStr;
 
 /// How deep lists and objects may be nested, the config itself included.
 ///
@@ -24,6 +25,8 @@ pub(super) struct CanonicalText {
     depth: usize,
     /// A float's digits, before they are laid out.
     digits: String,
+    /// The other candidate for them.
+    rounded: String,
 }
 
 /// A place in a text to which it can be taken back.
@@ -39,6 +42,7 @@ impl CanonicalText {
             out: String::with_capacity(bytes),
             depth: 0,
             digits: String::new(),
+            rounded: String::new(),
         }
     }
 
@@ -180,9 +184,8 @@ impl CanonicalText {
 
     /// A finite float, as Python's `repr` lays it out: the fewest digits that read back as the same `F`, with an
     /// exponent below 1e-4 and from 1e16 on.
-    pub(super) fn float<F: LowerExp>(&mut self, value: F) {
-        self.digits.clear();
-        let _ = write!(self.digits, "{value:e}");
+    pub(super) fn float<F: LowerExp + FromStr + PartialEq>(&mut self, value: F) {
+        self.shortest_digits(value);
         let (mantissa, exponent) = self
             .digits
             .split_once('e')
@@ -216,5 +219,24 @@ impl CanonicalText {
             .saturating_sub(whole)
             .max(1);
         self.out.extend(padded.take(fraction));
+    }
+
+    /// Puts into `digits` the fewest digits that read back as `value`, and of those the nearest to it.
+    ///
+    /// Of two that are equally near, Python takes the one with the even last digit (`768262547500885.2`, not `.3`), as
+    /// exact formatting does, but not the shortest formatting of Rust. Near a power of two the nearest number of so many
+    /// digits may read back as another float, so it is tried.
+    fn shortest_digits<F: LowerExp + FromStr + PartialEq>(&mut self, value: F) {
+        self.digits.clear();
+        let _ = write!(self.digits, "{value:e}");
+        let mantissa = self.digits.split('e').next().unwrap_or_default();
+        let decimals = mantissa
+            .split_once('.')
+            .map_or(0, |(_, decimals)| decimals.len());
+        self.rounded.clear();
+        let _ = write!(self.rounded, "{value:.decimals$e}");
+        if self.rounded != self.digits && self.rounded.parse().is_ok_and(|read: F| read == value) {
+            std::mem::swap(&mut self.digits, &mut self.rounded);
+        }
     }
 }
