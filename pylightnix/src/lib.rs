@@ -1,11 +1,21 @@
 //! Keep every step of an experiment as an immutable, typed, reusable result.
 
+// Generated code names the crate as its users do.
+extern crate self as pylightnix;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod error;
 
 pub mod config;
+pub mod lens;
+pub mod plan;
+pub mod prelude;
 pub mod store;
 
 pub use error::{BoxError, Error, ErrorKind};
+pub use pylightnix_macros::{Config, stage, track};
 
 /// What functions of this library return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,114 @@
+//! Artifacts of realized stages.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::format::{Format, Opaque};
+use crate::config::RRefId;
+use crate::{Error, ErrorKind, Result};
+
+/// An artifact of a realized stage, in format `F`.
+pub struct Artifact<F = Opaque> {
+    home: Arc<ArtifactHome>,
+    field: Cow<'static, str>,
+    path: PathBuf,
+    format: PhantomData<fn() -> F>,
+}
+
+/// The realization that artifacts belong to.
+pub(crate) struct ArtifactHome {
+    rref: RRefId,
+    out: PathBuf,
+}
+
+impl ArtifactHome {
+    pub(crate) fn new(rref: RRefId, out: &Path) -> Self {
+        ArtifactHome {
+            rref,
+            out: out.to_owned(),
+        }
+    }
+}
+
+impl<F> Artifact<F> {
+    pub(crate) fn new(
+        home: Arc<ArtifactHome>,
+        field: impl Into<Cow<'static, str>>,
+        path: &str,
+    ) -> Self {
+        let path = home.out.join(path);
+        Artifact {
+            home,
+            field: field.into(),
+            path,
+            format: PhantomData,
+        }
+    }
+
+    /// Where it is. What is there is read-only.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The realization that it is a part of.
+    pub fn rref(&self) -> &RRefId {
+        &self.home.rref
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A file that is missing, cannot be read, or does not hold what its format says; the error names the stage, the
+    /// artifact and the path.
+    pub fn load(&self) -> Result<F::Value>
+    where
+        F: Format,
+    {
+        F::read(&self.path).map_err(|cause| {
+            let name = self.home.rref.name();
+            let field = &self.field;
+            Error::new(
+                ErrorKind::Artifact,
+                format!("cannot load artifact `{field}` of stage `{name}` from {}", self.path.display()),
+            )
+            .because(cause)
+            .help(format!(
+                "if the file is damaged, check the store; if its format changed, realize the stage again\n(it belongs to {})",
+                self.home.rref
+            ))
+            .at(&self.path)
+        })
+    }
+}
+
+impl<F> Clone for Artifact<F> {
+    fn clone(&self) -> Self {
+        let Artifact {
+            home,
+            field,
+            path,
+            format,
+        } = self;
+        Artifact {
+            home: home.clone(),
+            field: field.clone(),
+            path: path.clone(),
+            format: *format,
+        }
+    }
+}
+
+impl<F> fmt::Debug for Artifact<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Artifact({:?})", self.path)
+    }
+}
+
+impl<F> AsRef<Path> for Artifact<F> {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,41 @@
+//! Files as they are.
+
+use std::fs;
+use std::path::Path;
+
+use super::Format;
+use crate::BoxError;
+
+/// A UTF-8 text file: loads a `String`, saves a `str`.
+#[derive(Clone, Copy, Debug)]
+pub enum Text {}
+
+impl Format for Text {
+    type Value = String;
+    type View = str;
+
+    fn read(path: &Path) -> Result<String, BoxError> {
+        Ok(fs::read_to_string(path)?)
+    }
+
+    fn write(value: &str, path: &Path) -> Result<(), BoxError> {
+        Ok(fs::write(path, value)?)
+    }
+}
+
+/// A file of bytes: loads a `Vec<u8>`, saves a `[u8]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Bytes {}
+
+impl Format for Bytes {
+    type Value = Vec<u8>;
+    type View = [u8];
+
+    fn read(path: &Path) -> Result<Vec<u8>, BoxError> {
+        Ok(fs::read(path)?)
+    }
+
+    fn write(value: &[u8], path: &Path) -> Result<(), BoxError> {
+        Ok(fs::write(path, value)?)
+    }
+}

@@ -1,0 +1,31 @@
+//! What a config's fields are: in a plan, in a running stage, in a realized one.
+
+mod artifact;
+mod build;
+mod cardinality;
+mod chosen;
+mod config;
+mod dependency;
+pub mod format;
+mod link;
+mod log;
+mod output;
+mod phase;
+mod plain;
+mod rref;
+mod selfref;
+
+pub use artifact::Artifact;
+pub use build::{Build, Building};
+pub use cardinality::{Cardinality, Many, One};
+#[doc(hidden)]
+pub use chosen::Chosen;
+pub use config::{Config, Omitted};
+pub use dependency::Dependency;
+pub(crate) use link::{Chained, Link};
+pub use log::BuildLog;
+pub use output::{Output, Written};
+pub use phase::{Phase, Promise};
+pub use plain::Plain;
+pub use rref::{AnyRRef, RRef, Realized};
+pub use selfref::SelfRef;

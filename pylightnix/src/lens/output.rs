@@ -1,0 +1,113 @@
+//! Artifacts that a running stage has to make.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use super::Promise;
+use super::format::{Format, Opaque};
+use crate::config::Name;
+use crate::{Error, ErrorKind, Result};
+
+/// An artifact that a running stage has to make, in format `F`. `Tag` tells it from the other promises of its config.
+pub struct Output<F = Opaque, Tag = ()> {
+    stage: Name,
+    field: &'static str,
+    path: PathBuf,
+    kind: PhantomData<fn() -> (F, Tag)>,
+}
+
+/// The proof that the promise `Tag` was kept: what an outputs struct is made of.
+#[must_use = "it goes into the outputs struct that the stage returns"]
+pub struct Written<Tag>(PhantomData<fn() -> Tag>);
+
+impl<Tag> fmt::Debug for Written<Tag> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Written")
+    }
+}
+
+impl<F, Tag> Output<F, Tag> {
+    pub(crate) fn new(stage: &Name, out: &Path, promise: &'static Promise) -> Self {
+        let path = out.join(promise.path);
+        Output {
+            stage: stage.clone(),
+            field: promise.field,
+            path,
+            kind: PhantomData,
+        }
+    }
+
+    /// Where to write it. The folder around it is there.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What the format or the file system refuses; the error names the stage, the artifact and the path.
+    pub fn save(&self, value: &F::View) -> Result<Written<Tag>>
+    where
+        F: Format,
+    {
+        F::write(value, &self.path)
+            .map_err(|cause| self.fault("save", &self.path).because(cause))?;
+        Ok(Written(PhantomData))
+    }
+
+    /// Says that the stage wrote it at [`path`](Self::path) by its own means.
+    ///
+    /// # Errors
+    /// Nothing is there.
+    pub fn written(&self) -> Result<Written<Tag>> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(_) => Ok(Written(PhantomData)),
+            Err(error) => Err(self
+                .fault("find", &self.path)
+                .because(error)
+                .help("write the file or folder at `path()` before calling `written()`")),
+        }
+    }
+
+    fn fault(&self, verb: &str, path: &Path) -> Error {
+        let Output { stage, field, .. } = self;
+        Error::new(
+            ErrorKind::Artifact,
+            format!(
+                "cannot {verb} artifact `{field}` of stage `{stage}` at {}",
+                path.display()
+            ),
+        )
+        .at(path)
+    }
+}
+
+impl<F, Tag> Clone for Output<F, Tag> {
+    fn clone(&self) -> Self {
+        let Output {
+            stage,
+            field,
+            path,
+            kind,
+        } = self;
+        Output {
+            stage: stage.clone(),
+            field,
+            path: path.clone(),
+            kind: *kind,
+        }
+    }
+}
+
+impl<F, Tag> fmt::Debug for Output<F, Tag> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Output({:?})", self.path)
+    }
+}
+
+impl<F, Tag> AsRef<Path> for Output<F, Tag> {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}

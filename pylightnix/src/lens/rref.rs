@@ -1,0 +1,234 @@
+//! Realizations, as their consumers see them.
+
+use std::any::Any;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use super::artifact::ArtifactHome;
+use super::link::{Chained, Link};
+use super::{Artifact, Chosen, Config, Dependency, Phase, Promise};
+use crate::config::RRefId;
+use crate::store::{BuildKind, BuildRecord, Realization};
+
+/// The phase of fields reached from an [`RRef`].
+#[derive(Clone, Copy, Debug)]
+pub enum Realized {}
+
+/// Where the fields of a realization come from.
+#[doc(hidden)]
+pub struct RealizedSource {
+    home: Arc<ArtifactHome>,
+    chosen: Chosen,
+}
+
+impl Phase for Realized {
+    type Dep<D: Dependency> = D::Realized;
+    type Artifact<F: 'static, Tag: 'static> = Artifact<F>;
+    type Source = RealizedSource;
+
+    fn dep<D: Dependency>(from: &RealizedSource, dep: &D) -> D::Realized {
+        dep.resolve(&from.chosen)
+    }
+
+    fn artifact<F: 'static, Tag: 'static>(
+        from: &RealizedSource,
+        promise: &'static Promise,
+    ) -> Artifact<F> {
+        Artifact::new(from.home.clone(), promise.field, promise.path)
+    }
+}
+
+/// A realization of the stage of config `C`: an immutable result in a store.
+///
+/// It dereferences to the config's fields: `rref.out.load()`, `rref.maxiter`, `rref.ref_params.out.path()`. Looking at
+/// a field never fails and reads nothing; loading an artifact does.
+///
+/// They are equal, and sort, as their references do.
+pub struct RRef<C: Config>(Link<RealizedStage<C>>);
+
+pub(crate) struct RealizedStage<C: Config> {
+    realization: Realization,
+    config: Arc<C>,
+    chosen: Chosen,
+    lens: OnceLock<C::Lens<Realized>>,
+}
+
+impl<C: Config> RRef<C> {
+    pub(crate) fn new(realization: Realization, config: Arc<C>, chosen: Chosen) -> Self {
+        let lens = OnceLock::new();
+        RRef(Link::new(Arc::new(RealizedStage {
+            realization,
+            config,
+            chosen,
+            lens,
+        })))
+    }
+
+    /// Its reference.
+    pub fn id(&self) -> &RRefId {
+        self.0.realization.id()
+    }
+
+    /// The folder of its artifacts.
+    pub fn path(&self) -> &Path {
+        self.0.realization.out()
+    }
+
+    /// The builds, imports and acceptances that gave this result, oldest first.
+    pub fn builds(&self) -> &[BuildRecord] {
+        self.0.realization.builds()
+    }
+
+    /// When the newest build of this result ended; none if it was only imported or accepted.
+    pub fn built_at(&self) -> Option<jiff::Timestamp> {
+        let builds = self
+            .builds()
+            .iter()
+            .filter(|build| build.kind == BuildKind::Build);
+        builds.map(|build| build.stop).max()
+    }
+
+    /// What it was made from: the realizations chosen for its direct dependencies, by reference.
+    pub fn context(&self) -> impl Iterator<Item = &RRefId> {
+        self.0
+            .chosen
+            .iter()
+            .flat_map(|(_, rrefs)| rrefs.iter().map(AnyRRef::id))
+    }
+
+    pub(crate) fn erase(&self) -> AnyRRef {
+        AnyRRef(Link::new(self.0.arc().clone() as Arc<dyn AnyRealized>))
+    }
+}
+
+impl<C: Config> Deref for RRef<C> {
+    type Target = C::Lens<Realized>;
+
+    fn deref(&self) -> &Self::Target {
+        let stage = &*self.0;
+        stage.lens.get_or_init(|| {
+            let home = ArtifactHome::new(stage.realization.id().clone(), stage.realization.out());
+            let source = RealizedSource {
+                home: Arc::new(home),
+                chosen: stage.chosen.clone(),
+            };
+            stage.config.lens::<Realized>(&source)
+        })
+    }
+}
+
+impl<C: Config> Clone for RRef<C> {
+    fn clone(&self) -> Self {
+        RRef(self.0.clone())
+    }
+}
+
+impl<C: Config> fmt::Display for RRef<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}
+
+impl<C: Config> fmt::Debug for RRef<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}
+
+impl<C: Config> PartialEq for RRef<C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl<C: Config> Eq for RRef<C> {}
+
+impl<C: Config> PartialOrd for RRef<C> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<C: Config> Ord for RRef<C> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id().cmp(other.id())
+    }
+}
+
+impl<C: Config> Hash for RRef<C> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Hash::hash(self.id(), state);
+    }
+}
+
+impl<C: Config> AsRef<RRefId> for RRef<C> {
+    fn as_ref(&self) -> &RRefId {
+        self.id()
+    }
+}
+
+/// A realization whose config's type is forgotten.
+#[derive(Clone)]
+pub struct AnyRRef(Link<dyn AnyRealized>);
+
+pub(crate) trait AnyRealized: Any + Send + Sync {
+    fn realization(&self) -> &Realization;
+}
+
+impl<C: Config> AnyRealized for RealizedStage<C> {
+    fn realization(&self) -> &Realization {
+        &self.realization
+    }
+}
+
+impl<C: Config> Chained for RealizedStage<C> {
+    fn erase(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl Chained for dyn AnyRealized {
+    fn erase(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl AnyRRef {
+    /// Its reference.
+    pub fn id(&self) -> &RRefId {
+        self.0.realization().id()
+    }
+
+    /// The folder of its artifacts.
+    pub fn path(&self) -> &Path {
+        self.0.realization().out()
+    }
+
+    pub(crate) fn realization(&self) -> &Realization {
+        self.0.realization()
+    }
+
+    /// The artifact at `path` below its folder.
+    pub(crate) fn artifact<F>(&self, path: &str) -> Artifact<F> {
+        let home = ArtifactHome::new(self.id().clone(), self.path());
+        Artifact::new(Arc::new(home), path.to_owned(), path)
+    }
+
+    /// The same with its type again, if `C` is its config.
+    pub fn downcast<C: Config>(&self) -> Option<RRef<C>> {
+        let any: Arc<dyn Any + Send + Sync> = self.0.arc().clone();
+        any.downcast::<RealizedStage<C>>()
+            .ok()
+            .map(|stage| RRef(Link::new(stage)))
+    }
+}
+
+impl fmt::Debug for AnyRRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}

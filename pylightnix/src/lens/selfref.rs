@@ -1,0 +1,33 @@
+//! The promise of an artifact, as a config's field.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::format::Opaque;
+
+/// A promise: the stage of this config will make an artifact, in format `F`, at the path that `#[selfref("path")]`
+/// says. Without a format it is an opaque file or folder.
+///
+/// Only `#[derive(Config)]` makes one, so that the paths are checked when the program is compiled.
+pub struct SelfRef<F = Opaque>(PhantomData<fn() -> F>);
+
+impl<F> SelfRef<F> {
+    #[doc(hidden)]
+    pub const fn __promise() -> Self {
+        SelfRef(PhantomData)
+    }
+}
+
+impl<F> Clone for SelfRef<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for SelfRef<F> {}
+
+impl<F> fmt::Debug for SelfRef<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SelfRef")
+    }
+}

@@ -1,0 +1,131 @@
+//! The identity of a stage's code.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use super::stage::Stage;
+use crate::config::Digest;
+
+/// A helper whose code is part of the stages that use it: what `#[track]` implements.
+#[diagnostic::on_unimplemented(
+    message = "the helper `{Self}` is not tracked",
+    label = "its changes would go unseen",
+    note = "write `#[track]` on the function, struct or impl of `{Self}`"
+)]
+pub trait Track {
+    #[doc(hidden)]
+    fn tracked() -> Tracked;
+}
+
+/// A tracked helper: its tokens, and the helpers that it names itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracked {
+    name: &'static str,
+    tokens: &'static str,
+    uses: &'static [fn() -> Tracked],
+}
+
+impl Tracked {
+    #[doc(hidden)]
+    pub const fn new(
+        name: &'static str,
+        tokens: &'static str,
+        uses: &'static [fn() -> Tracked],
+    ) -> Self {
+        Tracked { name, tokens, uses }
+    }
+}
+
+/// The code of a stage: a text of all that is tracked, and its fingerprint, which stands for it in build records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    fingerprint: String,
+    text: String,
+}
+
+impl Code {
+    /// The first 32 hex digits of the sha256 of the [text](Self::text).
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// What is tracked, for people: a section each for the stage, the formats of its artifacts, and its helpers.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn new(text: String) -> Self {
+        let mut fingerprint = Digest::of(text.as_bytes()).to_string();
+        fingerprint.truncate(32);
+        Code { fingerprint, text }
+    }
+
+    pub(crate) fn labelled(label: &str) -> Self {
+        let mut text = Text::default();
+        text.section("realizer", "", label);
+        Code::new(text.0)
+    }
+
+    /// The code of the stage of `C`, worked out once a process.
+    pub(crate) fn of<C: Stage>() -> Arc<Self> {
+        static KNOWN: LazyLock<RwLock<HashMap<TypeId, Arc<Code>>>> = LazyLock::new(RwLock::default);
+        let of = TypeId::of::<C>();
+        if let Some(code) = KNOWN
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&of)
+        {
+            return code.clone();
+        }
+        let code = Arc::new(Code::new(stage_text::<C>()));
+        KNOWN
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(of)
+            .or_insert(code)
+            .clone()
+    }
+}
+
+fn stage_text<C: Stage>() -> String {
+    let mut text = Text::default();
+    text.section("stage", C::NAME, C::TOKENS);
+    for parameter in C::parameters() {
+        text.section("for", "", &parameter);
+    }
+    for promise in C::PROMISES {
+        text.section("format", promise.field, promise.format);
+    }
+    for (name, tokens) in helpers(C::USES) {
+        text.section("uses", name, tokens);
+    }
+    text.0
+}
+
+/// All helpers that these lead to, each once, by name.
+fn helpers(uses: &'static [fn() -> Tracked]) -> BTreeSet<(&'static str, &'static str)> {
+    let mut found = BTreeMap::new();
+    let mut waiting: Vec<Tracked> = uses.iter().map(|helper| helper()).collect();
+    while let Some(Tracked { name, tokens, uses }) = waiting.pop() {
+        // Two helpers may be equal in name and tokens and differ in what they use.
+        let seen: &mut BTreeSet<usize> = found.entry((name, tokens)).or_default();
+        if seen.insert(uses.as_ptr() as usize) {
+            waiting.extend(uses.iter().map(|helper| helper()));
+        }
+    }
+    found.into_keys().collect()
+}
+
+/// A text of sections, each with its length, so that no two lists of sections have one text.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn section(&mut self, kind: &str, name: &str, body: &str) {
+        let gap = if name.is_empty() { "" } else { " " };
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "[{kind}{gap}{name} {}]\n{body}", body.len());
+    }
+}

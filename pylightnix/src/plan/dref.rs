@@ -1,0 +1,282 @@
+//! Derivations, as plans are made of them.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+
+use super::code::Code;
+use super::matcher::{
+    self, Given, HighestBy, Key, Latest, LatestN, LowestBy, Matcher, NHighestBy, NLowestBy, Only,
+};
+use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer};
+use super::refpath::RefPath;
+use super::registry;
+use super::revive::{Revived, Wanted};
+use super::stage::Stage;
+use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
+use crate::lens::{
+    Build, Cardinality, Chosen, Config, Dependency, Link, Many, One, Phase, Promise, RRef,
+};
+use crate::{BoxError, Result};
+
+/// The phase of fields reached from a [`DRef`].
+#[derive(Clone, Copy, Debug)]
+pub struct Planned<Q = One>(PhantomData<fn() -> Q>);
+
+impl<Q: Cardinality> Phase for Planned<Q> {
+    type Dep<D: Dependency> = D;
+    type Artifact<F: 'static, Tag: 'static> = RefPath<F, Q>;
+    type Source = AnyDRef;
+
+    fn dep<D: Dependency>(_: &AnyDRef, dep: &D) -> D {
+        dep.clone()
+    }
+
+    fn artifact<F: 'static, Tag: 'static>(
+        from: &AnyDRef,
+        promise: &'static Promise,
+    ) -> RefPath<F, Q> {
+        RefPath::new(from.clone(), promise.path)
+    }
+}
+
+/// A derivation: a stage's config, with the matcher that chooses among its realizations ([`One`] or [`Many`] of them) and
+/// the realizer that makes new ones.
+///
+/// A plan is a value: a `DRef` owns what it depends on. It dereferences to the config's fields; those marked
+/// `#[selfref]` are [`RefPath`]s, for the configs of other stages.
+///
+/// They are equal, and sort, as their references do.
+pub struct DRef<C: Config, Q: Cardinality = One> {
+    link: Link<Node<C>>,
+    /// Not in the node: its `RefPath`s own the node.
+    lens: OnceLock<Box<C::Lens<Planned<Q>>>>,
+}
+
+/// Makes a config a derivation: the first step of everything.
+///
+/// It does no I/O. The stage of the config is found by its type.
+///
+/// # Errors
+/// A config that cannot be canonical JSON; the error names the field. Two stages of one name in this program.
+#[track_caller]
+pub fn instantiate<C: Stage>(config: C) -> Result<DRef<C, C::Card>> {
+    registry::check()?;
+    let name = Name::new(C::NAME)?;
+    let derivation = Derivation::new(&name, config)?;
+    Ok(DRef::of_node(Node::own(derivation)))
+}
+
+impl<C: Config, Q: Cardinality> DRef<C, Q> {
+    pub(super) fn of_node(node: Node<C>) -> Self {
+        DRef {
+            link: Link::new(Arc::new(node)),
+            lens: OnceLock::new(),
+        }
+    }
+
+    /// Its reference.
+    pub fn id(&self) -> &DRefId {
+        self.link.derivation_json().id()
+    }
+
+    /// Its config as it is written in a store.
+    pub fn config_json(&self) -> &ConfigJson {
+        self.link.derivation_json()
+    }
+
+    /// Forgets the type, for targets of mixed types.
+    pub fn erase(&self) -> AnyDRef {
+        AnyDRef::of(&self.link)
+    }
+
+    /// The same derivation with another matcher: another choice among the same realizations.
+    pub fn with_matcher<M: Matcher<C>>(self, matcher: M) -> DRef<C, M::Card> {
+        let node = &*self.link;
+        DRef::of_node(Node {
+            derivation: node.derivation.clone(),
+            matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
+            realizer: node.realizer.clone(),
+        })
+    }
+
+    /// The same derivation with another realizer. `label` is the identity of its code: results that were made under
+    /// another label, or by the stage's own function, are stale.
+    #[track_caller]
+    pub fn with_realizer<E, F>(self, label: &str, realizer: F) -> DRef<C, Q>
+    where
+        E: Into<BoxError>,
+        F: Fn(&Build<C>) -> Result<(), E> + Send + Sync + 'static,
+    {
+        let node = &*self.link;
+        DRef::of_node(Node {
+            derivation: node.derivation.clone(),
+            matcher: node.matcher.clone(),
+            realizer: NodeRealizer::Given {
+                run: Arc::new(move |build| realizer(build).map_err(Into::into)),
+                code: Arc::new(Code::labelled(label)),
+                nouts: node.realizer.nouts(),
+                place: Location::caller(),
+            },
+        })
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
+    pub fn only(self) -> DRef<C, One> {
+        self.with_matcher::<Only>(matcher::only())
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`latest()`](matcher::latest)`)`.
+    pub fn latest(self) -> DRef<C, One> {
+        self.with_matcher::<Latest>(matcher::latest())
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`lowest(key)`](matcher::lowest)`)`.
+    pub fn lowest<K: Key, F>(self, key: F) -> DRef<C, One>
+    where
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    {
+        self.with_matcher::<LowestBy<F>>(matcher::lowest(key))
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`highest(key)`](matcher::highest)`)`.
+    pub fn highest<K: Key, F>(self, key: F) -> DRef<C, One>
+    where
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    {
+        self.with_matcher::<HighestBy<F>>(matcher::highest(key))
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`latest_n(n)`](matcher::latest_n)`)`.
+    pub fn latest_n(self, n: usize) -> DRef<C, Many> {
+        self.with_matcher::<LatestN>(matcher::latest_n(n))
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`lowest_n(n, key)`](matcher::lowest_n)`)`.
+    pub fn lowest_n<K: Key, F>(self, n: usize, key: F) -> DRef<C, Many>
+    where
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    {
+        self.with_matcher::<NLowestBy<F>>(matcher::lowest_n(n, key))
+    }
+
+    /// [`with_matcher`](Self::with_matcher)`(`[`highest_n(n, key)`](matcher::highest_n)`)`.
+    pub fn highest_n<K: Key, F>(self, n: usize, key: F) -> DRef<C, Many>
+    where
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    {
+        self.with_matcher::<NHighestBy<F>>(matcher::highest_n(n, key))
+    }
+
+    pub(super) fn realized(&self, chosen: &[crate::lens::AnyRRef]) -> Q::Of<RRef<C>> {
+        let typed = chosen.iter().map(|rref| match rref.downcast::<C>() {
+            Some(rref) => rref,
+            None => unreachable!("a plan holds one type of config for each reference"),
+        });
+        match Q::gather(typed) {
+            Some(realized) => realized,
+            None => unreachable!("the cardinality was checked when {} was chosen", self.id()),
+        }
+    }
+}
+
+impl<C: Config> Node<C> {
+    fn derivation_json(&self) -> &ConfigJson {
+        super::node::AnyNode::json(self)
+    }
+}
+
+impl<C: Config, Q: Cardinality> Dependency for DRef<C, Q> {
+    type Realized = Q::Of<RRef<C>>;
+
+    fn visit(&self, visit: &mut dyn FnMut(&AnyDRef)) {
+        visit(&self.erase());
+    }
+
+    fn write(&self, out: ValueWriter<'_>) {
+        out.dref(self.id());
+    }
+
+    fn resolve(&self, chosen: &Chosen) -> Self::Realized {
+        self.realized(chosen.of(self.id()))
+    }
+
+    fn declare(value: &StoredValue<'_>, wanted: &mut Wanted) -> Result<()> {
+        wanted.typed::<C, Q>(value.dref()?);
+        Ok(())
+    }
+
+    fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self> {
+        let link = revived.of::<C>(&value.dref()?)?;
+        Ok(DRef {
+            link,
+            lens: OnceLock::new(),
+        })
+    }
+}
+
+impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
+    type Target = C::Lens<Planned<Q>>;
+
+    fn deref(&self) -> &Self::Target {
+        self.lens
+            .get_or_init(|| Box::new(self.link.config().lens::<Planned<Q>>(&self.erase())))
+    }
+}
+
+impl<C: Config, Q: Cardinality> Clone for DRef<C, Q> {
+    fn clone(&self) -> Self {
+        DRef {
+            link: self.link.clone(),
+            lens: OnceLock::new(),
+        }
+    }
+}
+
+impl<C: Config, Q: Cardinality> fmt::Display for DRef<C, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}
+
+impl<C: Config, Q: Cardinality> fmt::Debug for DRef<C, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}
+
+impl<C: Config, Q: Cardinality> PartialEq for DRef<C, Q> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl<C: Config, Q: Cardinality> Eq for DRef<C, Q> {}
+
+impl<C: Config, Q: Cardinality> PartialOrd for DRef<C, Q> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<C: Config, Q: Cardinality> Ord for DRef<C, Q> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id().cmp(other.id())
+    }
+}
+
+impl<C: Config, Q: Cardinality> Hash for DRef<C, Q> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Hash::hash(self.id(), state);
+    }
+}
+
+impl<C: Config, Q: Cardinality> AsRef<DRefId> for DRef<C, Q> {
+    fn as_ref(&self) -> &DRefId {
+        self.id()
+    }
+}

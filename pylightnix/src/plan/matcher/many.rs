@@ -1,0 +1,250 @@
+//! Matchers of many.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::one::absent;
+use super::{Choice, Key, Matcher, is_stateless};
+use crate::config::RRefId;
+use crate::lens::{Config, Many, RRef};
+use crate::{BoxError, Result};
+
+/// The `count` candidates with the lowest keys, fewer if there are no more; ties by reference.
+pub(super) fn best<C: Config, K: Key>(
+    count: usize,
+    candidates: &[RRef<C>],
+    key: impl Fn(&RRef<C>) -> Result<K, BoxError>,
+) -> Result<Vec<RRef<C>>, BoxError> {
+    let mut keyed = Vec::with_capacity(candidates.len());
+    for rref in candidates {
+        let key = key(rref).map_err(|error| format!("the key of {rref} failed: {error}"))?;
+        if key.can_be_chosen() {
+            keyed.push((key, rref));
+        }
+    }
+    // A stable sort: candidates come in the order of their references.
+    keyed.sort_by(|one, two| one.0.order(&two.0));
+    Ok(keyed
+        .into_iter()
+        .take(count)
+        .map(|(_, rref)| rref.clone())
+        .collect())
+}
+
+/// Newest build first; no build last; then by reference.
+pub(super) fn newest_first<C: Config>(one: &RRef<C>, two: &RRef<C>) -> Ordering {
+    two.built_at()
+        .cmp(&one.built_at())
+        .then_with(|| one.cmp(two))
+}
+
+/// Takes `those` if they are as many as wanted, else asks for what is missing.
+fn all_of<C: Config>(wanted: usize, those: Vec<RRef<C>>) -> Choice<C> {
+    match wanted.saturating_sub(those.len()) {
+        0 if wanted == 0 => {
+            Choice::Never("0 realizations were asked for: ask for 1 at least".to_owned())
+        }
+        0 => Choice::Take(those),
+        missing => Choice::Build(missing),
+    }
+}
+
+/// See [`all`].
+#[derive(Clone, Copy, Debug)]
+pub struct All(());
+
+/// All realizations that there are; if there is none, a build is made.
+pub fn all() -> All {
+    All(())
+}
+
+impl<C: Config> Matcher<C> for All {
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        Ok(candidates.to_vec().into())
+    }
+
+    fn same_as(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// See [`some`].
+#[derive(Clone, Copy, Debug)]
+pub struct SomeN(usize);
+
+/// Any `n` realizations: the first by reference. What is missing is built.
+pub fn some(n: usize) -> SomeN {
+    SomeN(n)
+}
+
+impl<C: Config> Matcher<C> for SomeN {
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        Ok(all_of(
+            self.0,
+            candidates.iter().take(self.0).cloned().collect(),
+        ))
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// See [`latest_n`].
+#[derive(Clone, Copy, Debug)]
+pub struct LatestN(usize);
+
+/// The `n` realizations of the newest builds; see [`latest`](super::latest). What is missing is built.
+pub fn latest_n(n: usize) -> LatestN {
+    LatestN(n)
+}
+
+impl<C: Config> Matcher<C> for LatestN {
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        let mut newest = candidates.to_vec();
+        newest.sort_by(newest_first);
+        newest.truncate(self.0);
+        Ok(all_of(self.0, newest))
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// See [`lowest_n`].
+#[derive(Clone, Copy, Debug)]
+pub struct NLowestBy<F>(usize, F);
+
+/// The `n` realizations with the lowest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
+pub fn lowest_n<C, K, F>(n: usize, key: F) -> NLowestBy<F>
+where
+    C: Config,
+    K: Key,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+{
+    NLowestBy(n, key)
+}
+
+impl<C, K, F> Matcher<C> for NLowestBy<F>
+where
+    C: Config,
+    K: Key,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+{
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        Ok(all_of(self.0, best(self.0, candidates, &self.1)?))
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.0 == other.0 && is_stateless::<F>()
+    }
+}
+
+/// See [`highest_n`].
+#[derive(Clone, Copy, Debug)]
+pub struct NHighestBy<F>(usize, F);
+
+/// The `n` realizations with the highest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
+pub fn highest_n<C, K, F>(n: usize, key: F) -> NHighestBy<F>
+where
+    C: Config,
+    K: Key,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+{
+    NHighestBy(n, key)
+}
+
+impl<C, K, F> Matcher<C> for NHighestBy<F>
+where
+    C: Config,
+    K: Key,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+{
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        Ok(all_of(
+            self.0,
+            best(self.0, candidates, |rref| (self.1)(rref).map(Reverse))?,
+        ))
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.0 == other.0 && is_stateless::<F>()
+    }
+}
+
+/// See [`exact_many`].
+#[derive(Clone, Debug)]
+pub struct ExactMany(Vec<RRefId>);
+
+/// These realizations, and no others. They are never built: when one is not there, the stage fails at once.
+pub fn exact_many<I: AsRef<RRefId>>(ids: impl IntoIterator<Item = I>) -> ExactMany {
+    let mut ids: Vec<_> = ids.into_iter().map(|id| id.as_ref().clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ExactMany(ids)
+}
+
+impl<C: Config> Matcher<C> for ExactMany {
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        let mut those = Vec::with_capacity(self.0.len());
+        for id in &self.0 {
+            match candidates.binary_search_by(|rref| rref.id().cmp(id)) {
+                Ok(at) => those.push(candidates[at].clone()),
+                Err(_) => return Ok(Choice::Never(absent(id, candidates))),
+            }
+        }
+        if those.is_empty() {
+            return Ok(Choice::Never(
+                "`exact_many` was given no reference".to_owned(),
+            ));
+        }
+        Ok(Choice::Take(those))
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// See [`pick_many`].
+#[derive(Clone, Copy, Debug)]
+pub struct PickMany<F>(F);
+
+/// The realizations that a function picks: it returns a [`Choice`], or a list of candidates, empty to have one made.
+pub fn pick_many<C, R, F>(f: F) -> PickMany<F>
+where
+    C: Config,
+    R: Into<Choice<C>>,
+    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static,
+{
+    PickMany(f)
+}
+
+impl<C, R, F> Matcher<C> for PickMany<F>
+where
+    C: Config,
+    R: Into<Choice<C>>,
+    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static,
+{
+    type Card = Many;
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        (self.0)(candidates).map(Into::into)
+    }
+
+    fn same_as(&self, _: &Self) -> bool {
+        is_stateless::<F>()
+    }
+}

@@ -1,0 +1,138 @@
+//! Matchers: what chooses among the realizations of a derivation.
+
+mod choice;
+mod filter;
+mod key;
+mod many;
+mod one;
+
+use std::any::Any;
+
+use crate::lens::{Cardinality, Config, Many, One, RRef};
+use crate::{BoxError, Result};
+
+pub use choice::Choice;
+pub use filter::Filter;
+pub use key::{Key, Ordered};
+pub use many::{
+    All, ExactMany, LatestN, NHighestBy, NLowestBy, PickMany, SomeN, all, exact_many, highest_n,
+    latest_n, lowest_n, pick_many, some,
+};
+pub use one::{
+    Exact, HighestBy, Latest, LowestBy, Only, Pick, exact, highest, latest, lowest, only, pick,
+};
+
+/// Chooses among the realizations of a derivation of `C`, or asks for new ones.
+///
+/// The candidates are those with the wanted context and today's code, sorted by reference. A choice has to be the same
+/// wherever the same realizations and build records are: break ties by reference.
+///
+/// ```
+/// use pylightnix::prelude::*;
+/// use pylightnix::BoxError;
+///
+/// /// The first that was made within a minute.
+/// struct Quick;
+///
+/// impl<C: Config> Matcher<C> for Quick {
+///     type Card = One;
+///
+///     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+///         let quick = |run: &&RRef<C>| run.builds().iter().any(|build| build.seconds() < 60.);
+///         Ok(match candidates.iter().find(quick) {
+///             Some(run) => Choice::Take(vec![run.clone()]),
+///             None => Choice::Build(1),
+///         })
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a matcher of `{C}`",
+    label = "not a matcher of `{C}`",
+    note = "matchers of one are `only()`, `latest()`, `lowest(key)`, `highest(key)`, `exact(id)`, `pick(f)`; of many `all()`, \
+            `some(n)`, `latest_n(n)`, `lowest_n(n, key)`, `highest_n(n, key)`, `exact_many(ids)`, `pick_many(f)`",
+    note = "a key is a function `fn(&RRef<{C}>) -> Result<K>` whose `K` is a number, a text, or another `Key`"
+)]
+pub trait Matcher<C: Config>: Send + Sync + 'static {
+    /// How many it takes: [`One`] or [`Many`].
+    type Card: Cardinality;
+
+    /// Chooses.
+    ///
+    /// # Errors
+    /// Any error; it fails the stage, and the library names it.
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
+
+    /// Whether the two always choose alike, so that both may stand for one derivation in one plan.
+    fn same_as(&self, other: &Self) -> bool
+    where
+        Self: Sized,
+    {
+        let _ = other;
+        false
+    }
+
+    /// The same choice among those candidates only that `predicate` holds for.
+    fn filter<P>(self, predicate: P) -> Filter<Self, P>
+    where
+        Self: Sized,
+        P: Fn(&RRef<C>) -> Result<bool, BoxError> + Send + Sync + 'static,
+    {
+        Filter::new(self, predicate)
+    }
+}
+
+/// A matcher whose type is forgotten.
+pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
+    fn admits(&self, count: usize) -> bool;
+    fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
+}
+
+/// A matcher that a plan gives.
+pub(crate) struct Given<M>(pub(crate) M);
+
+impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        self.0.select(candidates)
+    }
+
+    fn admits(&self, count: usize) -> bool {
+        M::Card::admits(count)
+    }
+
+    fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool {
+        let other: &dyn Any = other;
+        other
+            .downcast_ref::<Self>()
+            .is_some_and(|other| self.0.same_as(&other.0))
+    }
+}
+
+/// Whether all values of `F` are one function: it captures nothing, so its type says it all.
+fn is_stateless<F>() -> bool {
+    size_of::<F>() == 0
+}
+
+/// The kinds of matcher that `#[stage]` takes without `many`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this matcher takes many realizations",
+    label = "takes many",
+    note = "add `many` to `#[stage(..)]`, or use a matcher of one: `only()`, `latest()`, `lowest(key)`, `highest(key)`, \
+            `exact(id)`, `pick(f)`"
+)]
+pub trait TakesOne {}
+
+/// The kinds of matcher that `#[stage]` takes with `many`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this matcher takes one realization",
+    label = "takes one",
+    note = "remove `many` from `#[stage(..)]`, or use a matcher of many: `all()`, `some(n)`, `latest_n(n)`, \
+            `lowest_n(n, key)`, `highest_n(n, key)`, `exact_many(ids)`, `pick_many(f)`"
+)]
+pub trait TakesMany {}
+
+impl TakesOne for One {}
+impl TakesMany for Many {}

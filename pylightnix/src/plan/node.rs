@@ -1,0 +1,403 @@
+//! The nodes of a plan.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::code::Code;
+use super::matcher::{AnyMatcher, Choice};
+use super::stage::Stage;
+use crate::config::{ConfigJson, ConfigWriter, DRefId, Name};
+use crate::lens::{
+    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Promise, RRef,
+};
+use crate::store::Realization;
+use crate::{BoxError, Result};
+
+/// A derivation with what chooses among its realizations and what makes new ones.
+pub(crate) struct Node<C: Config> {
+    pub(super) derivation: Arc<Derivation<C>>,
+    pub(super) matcher: NodeMatcher<C>,
+    pub(super) realizer: NodeRealizer<C>,
+}
+
+/// What identifies a stage, and the dependencies that it owns.
+pub(crate) struct Derivation<C> {
+    json: ConfigJson,
+    config: Arc<C>,
+    omitted: Omitted,
+    deps: Box<[AnyDRef]>,
+}
+
+impl<C: Config> Derivation<C> {
+    pub(crate) fn new(name: &Name, config: C) -> Result<Self> {
+        let mut out = ConfigWriter::new(name);
+        let mut omitted = Omitted::new();
+        config.write(&mut out, &mut omitted)?;
+        Ok(Self::with_json(out.finish(), config, omitted))
+    }
+
+    /// A derivation that was read from `json`: its identity stays, whatever fields its type has got since.
+    pub(crate) fn again(json: ConfigJson, config: C) -> Result<Self> {
+        let mut omitted = Omitted::new();
+        config.write(&mut ConfigWriter::new(json.id().name()), &mut omitted)?;
+        Ok(Self::with_json(json, config, omitted))
+    }
+
+    fn with_json(json: ConfigJson, config: C, omitted: Omitted) -> Self {
+        let mut deps = Vec::new();
+        config.visit(&mut |dep| deps.push(dep.clone()));
+        Derivation {
+            json,
+            config: Arc::new(config),
+            omitted,
+            deps: deps.into(),
+        }
+    }
+}
+
+/// What chooses: the stage's own matcher, or one that was given.
+pub(crate) enum NodeMatcher<C: Config> {
+    Own {
+        select: fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>,
+        admits: fn(usize) -> bool,
+    },
+    Given(Arc<dyn AnyMatcher<C>>),
+    /// Of a derivation that was read from a store.
+    Detached {
+        admits: fn(usize) -> bool,
+    },
+}
+
+/// What makes realizations: the stage's own function, or one that was given.
+pub(crate) enum NodeRealizer<C: Config> {
+    Own {
+        run: RunFn<C>,
+        code: Arc<Code>,
+        nouts: usize,
+    },
+    Given {
+        run: Arc<GivenRun<C>>,
+        code: Arc<Code>,
+        nouts: usize,
+        place: &'static Location<'static>,
+    },
+    /// Of a derivation that was read from a store.
+    Detached,
+}
+
+type RunFn<C> = fn(&Build<C>) -> Result<(), BoxError>;
+pub(super) type GivenRun<C> = dyn Fn(&Build<C>) -> Result<(), BoxError> + Send + Sync;
+
+impl<C: Stage> Node<C> {
+    pub(crate) fn own(derivation: Derivation<C>) -> Self {
+        Node {
+            derivation: Arc::new(derivation),
+            matcher: NodeMatcher::Own {
+                select: C::select,
+                admits: C::Card::admits,
+            },
+            realizer: NodeRealizer::Own {
+                run: C::realize,
+                code: Code::of::<C>(),
+                nouts: C::NOUTS,
+            },
+        }
+    }
+}
+
+impl<C: Config> Node<C> {
+    pub(crate) fn detached<Q: Cardinality>(derivation: Derivation<C>) -> Self {
+        Node {
+            derivation: Arc::new(derivation),
+            matcher: NodeMatcher::Detached { admits: Q::admits },
+            realizer: NodeRealizer::Detached,
+        }
+    }
+
+    pub(super) fn config(&self) -> &C {
+        &self.derivation.config
+    }
+}
+
+impl<C: Config> Clone for NodeMatcher<C> {
+    fn clone(&self) -> Self {
+        match self {
+            NodeMatcher::Own { select, admits } => NodeMatcher::Own {
+                select: *select,
+                admits: *admits,
+            },
+            NodeMatcher::Given(matcher) => NodeMatcher::Given(matcher.clone()),
+            NodeMatcher::Detached { admits } => NodeMatcher::Detached { admits: *admits },
+        }
+    }
+}
+
+impl<C: Config> Clone for NodeRealizer<C> {
+    fn clone(&self) -> Self {
+        match self {
+            NodeRealizer::Own { run, code, nouts } => NodeRealizer::Own {
+                run: *run,
+                code: code.clone(),
+                nouts: *nouts,
+            },
+            NodeRealizer::Given {
+                run,
+                code,
+                nouts,
+                place,
+            } => NodeRealizer::Given {
+                run: run.clone(),
+                code: code.clone(),
+                nouts: *nouts,
+                place,
+            },
+            NodeRealizer::Detached => NodeRealizer::Detached,
+        }
+    }
+}
+
+impl<C: Config> NodeRealizer<C> {
+    pub(super) fn nouts(&self) -> usize {
+        match self {
+            NodeRealizer::Own { nouts, .. } | NodeRealizer::Given { nouts, .. } => *nouts,
+            NodeRealizer::Detached => 1,
+        }
+    }
+}
+
+/// A node whose config's type is forgotten: what a run works with.
+pub(crate) trait AnyNode: Any + Send + Sync {
+    fn json(&self) -> &ConfigJson;
+    fn deps(&self) -> &[AnyDRef];
+    fn omitted(&self) -> &Omitted;
+    /// The code's identity; none for a derivation that was read from a store.
+    fn code(&self) -> Option<&Arc<Code>>;
+    fn nouts(&self) -> usize;
+    fn promises(&self) -> &'static [Promise];
+    /// Whether so many realizations fit what the consumers of this node see.
+    fn admits(&self, count: usize) -> bool;
+    /// Asks the matcher.
+    fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError>;
+    /// Gives a realization its type, whatever the matcher thinks of it.
+    fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef;
+    /// Runs the realizer once.
+    fn run(&self, run: Run<'_>) -> Result<(), BoxError>;
+    /// Why the two cannot stand for one derivation in one plan.
+    fn conflict(&self, other: &dyn AnyNode) -> Option<String>;
+}
+
+/// What one run of a realizer is given.
+pub(crate) struct Run<'a> {
+    pub(crate) chosen: &'a Chosen,
+    pub(crate) out: &'a Path,
+    pub(crate) log: BuildLog,
+    pub(crate) index: usize,
+}
+
+/// What a matcher said.
+pub(crate) enum Selection {
+    Take(Arc<[AnyRRef]>),
+    Build(usize),
+    Never(String),
+}
+
+impl<C: Config> AnyNode for Node<C> {
+    fn json(&self) -> &ConfigJson {
+        &self.derivation.json
+    }
+
+    fn deps(&self) -> &[AnyDRef] {
+        &self.derivation.deps
+    }
+
+    fn omitted(&self) -> &Omitted {
+        &self.derivation.omitted
+    }
+
+    fn code(&self) -> Option<&Arc<Code>> {
+        match &self.realizer {
+            NodeRealizer::Own { code, .. } | NodeRealizer::Given { code, .. } => Some(code),
+            NodeRealizer::Detached => None,
+        }
+    }
+
+    fn nouts(&self) -> usize {
+        self.realizer.nouts()
+    }
+
+    fn promises(&self) -> &'static [Promise] {
+        C::PROMISES
+    }
+
+    fn admits(&self, count: usize) -> bool {
+        match &self.matcher {
+            NodeMatcher::Own { admits, .. } | NodeMatcher::Detached { admits } => admits(count),
+            NodeMatcher::Given(matcher) => matcher.admits(count),
+        }
+    }
+
+    fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError> {
+        let config = &self.derivation.config;
+        let candidates: Vec<RRef<C>> = candidates
+            .into_iter()
+            .map(|realization| RRef::new(realization, config.clone(), chosen.clone()))
+            .collect();
+        let choice = match &self.matcher {
+            NodeMatcher::Own { select, .. } => select(&candidates)?,
+            NodeMatcher::Given(matcher) => matcher.select(&candidates)?,
+            NodeMatcher::Detached { .. } => {
+                let why = "it was read from a store, without a matcher: instantiate its config";
+                return Ok(Selection::Never(why.to_owned()));
+            }
+        };
+        let mut taken = match choice {
+            Choice::Take(taken) => taken,
+            Choice::Build(more) => return Ok(Selection::Build(more)),
+            Choice::Never(why) => return Ok(Selection::Never(why)),
+        };
+        taken.sort_unstable();
+        taken.dedup();
+        if let Some(foreign) = taken
+            .iter()
+            .find(|rref| candidates.binary_search(rref).is_err())
+        {
+            return Err(format!("the matcher took {foreign}, which is no candidate").into());
+        }
+        if !self.admits(taken.len()) {
+            let count = taken.len();
+            return Err(format!(
+                "the matcher took {count} realizations, which its kind does not allow"
+            )
+            .into());
+        }
+        Ok(Selection::Take(taken.iter().map(RRef::erase).collect()))
+    }
+
+    fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef {
+        RRef::new(realization, self.derivation.config.clone(), chosen.clone()).erase()
+    }
+
+    fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
+        let Run {
+            chosen,
+            out,
+            log,
+            index,
+        } = run;
+        let config = self.config();
+        let build = Build::new(self.json().id(), config, chosen.clone(), out, log, index);
+        match &self.realizer {
+            NodeRealizer::Own { run, .. } => run(&build),
+            NodeRealizer::Given { run, .. } => run(&build),
+            NodeRealizer::Detached => Err("it was read from a store, without its stage".into()),
+        }
+    }
+
+    fn conflict(&self, other: &dyn AnyNode) -> Option<String> {
+        let other: &dyn Any = other;
+        let Some(other) = other.downcast_ref::<Self>() else {
+            return Some(format!(
+                "one of them is a `{}`, another is of another type",
+                std::any::type_name::<C>()
+            ));
+        };
+        let same_matcher = match (&self.matcher, &other.matcher) {
+            (NodeMatcher::Own { .. }, NodeMatcher::Own { .. }) => true,
+            (NodeMatcher::Given(one), NodeMatcher::Given(two)) => {
+                Arc::ptr_eq(one, two) || one.same_as(&**two)
+            }
+            (NodeMatcher::Detached { admits: one }, NodeMatcher::Detached { admits: two }) => {
+                one(2) == two(2)
+            }
+            _ => false,
+        };
+        if !same_matcher {
+            return Some("their matchers differ".to_owned());
+        }
+        let same_realizer = match (&self.realizer, &other.realizer) {
+            (NodeRealizer::Own { .. }, NodeRealizer::Own { .. })
+            | (NodeRealizer::Detached, NodeRealizer::Detached) => true,
+            (
+                NodeRealizer::Given {
+                    run: one,
+                    place: at_one,
+                    code: code_one,
+                    ..
+                },
+                NodeRealizer::Given {
+                    run: two,
+                    place: at_two,
+                    code: code_two,
+                    ..
+                },
+            ) => Arc::ptr_eq(one, two) || (at_one == at_two && code_one == code_two),
+            _ => false,
+        };
+        (!same_realizer).then(|| "their realizers differ".to_owned())
+    }
+}
+
+impl<C: Config> Chained for Node<C> {
+    fn erase(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl Chained for dyn AnyNode {
+    fn erase(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+/// A derivation in a plan whose config's type is forgotten: the members of a mixed target.
+#[derive(Clone)]
+pub struct AnyDRef(Link<dyn AnyNode>);
+
+impl AnyDRef {
+    pub(super) fn of<C: Config>(node: &Link<Node<C>>) -> Self {
+        AnyDRef(Link::new(node.arc().clone() as Arc<dyn AnyNode>))
+    }
+
+    pub(crate) fn detached<C: Config, Q: Cardinality>(derivation: Derivation<C>) -> Self {
+        AnyDRef(Link::new(Arc::new(Node::detached::<Q>(derivation))))
+    }
+
+    /// The reference.
+    pub fn id(&self) -> &DRefId {
+        self.0.json().id()
+    }
+
+    /// The config as it is written in a store.
+    pub fn config_json(&self) -> &ConfigJson {
+        self.0.json()
+    }
+
+    pub(crate) fn node(&self) -> &dyn AnyNode {
+        &*self.0
+    }
+
+    /// Tells nodes apart without looking into them.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(self.0.arc()).cast::<()>() as usize
+    }
+
+    pub(super) fn downcast<C: Config>(&self) -> Option<Link<Node<C>>> {
+        let any: Arc<dyn Any + Send + Sync> = self.0.arc().clone();
+        any.downcast::<Node<C>>().ok().map(Link::new)
+    }
+}
+
+impl fmt::Debug for AnyDRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}
+
+impl fmt::Display for AnyDRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}

@@ -1,0 +1,118 @@
+//! Artifacts of derivations that need not be realized yet.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::node::AnyDRef;
+use super::revive::{Revived, Wanted};
+use crate::config::{DRefId, StoredValue, ValueWriter};
+use crate::lens::format::Opaque;
+use crate::lens::{Artifact, Cardinality, Chosen, Dependency, One};
+use crate::{Error, ErrorKind, Result};
+
+/// An artifact, in format `F`, of a derivation that need not be realized yet: what `dref.out` is.
+///
+/// In a field marked `#[dref]` it makes the derivation a dependency, and is an [`Artifact`] in the running stage (a
+/// `Vec` of them when the derivation's matcher takes many).
+pub struct RefPath<F = Opaque, Q: Cardinality = One> {
+    dref: AnyDRef,
+    path: Arc<str>,
+    kind: PhantomData<fn() -> (F, Q)>,
+}
+
+impl<F, Q: Cardinality> RefPath<F, Q> {
+    pub(super) fn new(dref: AnyDRef, path: &str) -> Self {
+        RefPath {
+            dref,
+            path: path.into(),
+            kind: PhantomData,
+        }
+    }
+
+    /// The derivation that makes it.
+    pub fn dref(&self) -> &DRefId {
+        self.dref.id()
+    }
+
+    /// The path below the realization's `out/`, with `/` between its parts.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl<Q: Cardinality> RefPath<Opaque, Q> {
+    /// A file below this folder, in format `G`.
+    ///
+    /// # Errors
+    /// A path with an empty part, `.` or `..`.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Unpacked { #[selfref("tree")] pub tree: SelfRef }
+    /// # #[stage] fn unpacked(b: &Build<Unpacked>) -> Result<()> { Ok(()) }
+    /// let readme: RefPath<Text> = instantiate(Unpacked::new())?.tree.join("doc/README")?;
+    /// assert_eq!(readme.path(), "tree/doc/README");
+    /// # Ok::<(), pylightnix::Error>(())
+    /// ```
+    pub fn join<G>(&self, path: &str) -> Result<RefPath<G, Q>> {
+        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            let what = format!("{path:?} is no path below an artifact");
+            return Err(Error::new(ErrorKind::Config, what)
+                .help("write it with names and single `/` between them, without `.` and `..`"));
+        }
+        Ok(RefPath::new(
+            self.dref.clone(),
+            &format!("{}/{path}", self.path),
+        ))
+    }
+}
+
+impl<F: 'static, Q: Cardinality> Dependency for RefPath<F, Q> {
+    type Realized = Q::Of<Artifact<F>>;
+
+    fn visit(&self, visit: &mut dyn FnMut(&AnyDRef)) {
+        visit(&self.dref);
+    }
+
+    fn write(&self, out: ValueWriter<'_>) {
+        out.refpath(self.dref(), &self.path);
+    }
+
+    fn resolve(&self, chosen: &Chosen) -> Self::Realized {
+        let artifacts = chosen
+            .of(self.dref())
+            .iter()
+            .map(|rref| rref.artifact(&self.path));
+        match Q::gather(artifacts) {
+            Some(artifacts) => artifacts,
+            None => unreachable!("the cardinality was checked when {} was chosen", self.dref),
+        }
+    }
+
+    fn declare(value: &StoredValue<'_>, wanted: &mut Wanted) -> Result<()> {
+        wanted.untyped::<Q>(value.refpath()?.0);
+        Ok(())
+    }
+
+    fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self> {
+        let (dref, path) = value.refpath()?;
+        Ok(RefPath::new(revived.any(&dref)?.clone(), &path))
+    }
+}
+
+impl<F, Q: Cardinality> Clone for RefPath<F, Q> {
+    fn clone(&self) -> Self {
+        RefPath {
+            dref: self.dref.clone(),
+            path: self.path.clone(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<F, Q: Cardinality> fmt::Debug for RefPath<F, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RefPath({}, {:?})", self.dref, self.path)
+    }
+}

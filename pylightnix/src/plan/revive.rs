@@ -1,0 +1,136 @@
+//! Making derivations again from the configs that a store keeps.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+
+use super::node::{AnyDRef, Derivation, Node};
+use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields};
+use crate::lens::{Cardinality, Config, Link, Omitted, Phase, Promise};
+use crate::{Error, ErrorKind, Result};
+
+/// The derivations that configs name, with the types that their fields say.
+#[derive(Default)]
+pub struct Wanted(pub(crate) Vec<(DRefId, Kind)>);
+
+/// The type of a derivation's config, as far as anything says.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    type_id: Option<TypeId>,
+    type_name: fn() -> &'static str,
+    pub(crate) declare: fn(&mut Fields<'_>, &mut Wanted) -> Result<()>,
+    pub(crate) revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
+}
+
+impl Kind {
+    pub(crate) fn of<C: Config, Q: Cardinality>() -> Self {
+        Kind {
+            type_id: Some(TypeId::of::<C>()),
+            type_name: std::any::type_name::<C>,
+            declare: C::declare,
+            revive: revive::<C, Q>,
+        }
+    }
+
+    pub(crate) fn untyped<Q: Cardinality>() -> Self {
+        Kind {
+            type_id: None,
+            ..Kind::of::<Untyped, Q>()
+        }
+    }
+
+    /// Whether this says more than `other`; two different types are an error.
+    pub(crate) fn adds_to(&self, other: &Kind, dref: &DRefId) -> Result<bool> {
+        match (self.type_id, other.type_id) {
+            (Some(one), Some(two)) if one != two => {
+                let (one, two) = ((self.type_name)(), (other.type_name)());
+                Err(Error::new(
+                    ErrorKind::Config,
+                    format!("{dref} is taken for `{one}` and for `{two}`"),
+                )
+                .help("let all fields that hold this derivation have one type"))
+            }
+            (Some(_), None) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+}
+
+fn revive<C: Config, Q: Cardinality>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
+    let config = C::revive(json.fields()?, revived)?;
+    Ok(AnyDRef::detached::<C, Q>(Derivation::again(
+        json.clone(),
+        config,
+    )?))
+}
+
+impl Wanted {
+    pub(crate) fn typed<C: Config, Q: Cardinality>(&mut self, dref: DRefId) {
+        self.0.push((dref, Kind::of::<C, Q>()));
+    }
+
+    pub(crate) fn untyped<Q: Cardinality>(&mut self, dref: DRefId) {
+        self.0.push((dref, Kind::untyped::<Q>()));
+    }
+}
+
+/// The derivations that were made again so far.
+#[derive(Default)]
+pub struct Revived(HashMap<DRefId, AnyDRef>);
+
+impl Revived {
+    pub(crate) fn insert(&mut self, dref: AnyDRef) {
+        self.0.insert(dref.id().clone(), dref);
+    }
+
+    pub(crate) fn any(&self, dref: &DRefId) -> Result<&AnyDRef> {
+        self.0.get(dref).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                format!("{dref} is named in a config, and not in its context"),
+            )
+            .help("the store is damaged: check it")
+        })
+    }
+
+    pub(super) fn of<C: Config>(&self, dref: &DRefId) -> Result<Link<Node<C>>> {
+        self.any(dref)?.downcast::<C>().ok_or_else(|| {
+            let wanted = std::any::type_name::<C>();
+            Error::new(ErrorKind::Config, format!("{dref} is no `{wanted}`"))
+        })
+    }
+}
+
+/// A config of which nothing is known but its text.
+pub(crate) struct Untyped;
+
+/// Its fields: none.
+pub(crate) struct NoFields;
+
+impl Config for Untyped {
+    type Lens<P: Phase> = NoFields;
+    type Outputs = ();
+
+    const PROMISES: &'static [Promise] = &[];
+
+    fn lens<P: Phase>(&self, _: &P::Source) -> NoFields {
+        NoFields
+    }
+
+    fn write(&self, _: &mut ConfigWriter, _: &mut Omitted) -> Result<()> {
+        Ok(())
+    }
+
+    fn unhashed(&self) -> Result<Omitted> {
+        Ok(Omitted::new())
+    }
+
+    fn visit(&self, _: &mut dyn FnMut(&AnyDRef)) {}
+
+    fn declare(_: &mut Fields<'_>, _: &mut Wanted) -> Result<()> {
+        Ok(())
+    }
+
+    fn revive(_: Fields<'_>, _: &Revived) -> Result<Self> {
+        Ok(Untyped)
+    }
+}

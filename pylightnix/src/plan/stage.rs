@@ -1,0 +1,51 @@
+//! The trait that `#[stage]` implements.
+
+use super::code::Tracked;
+use super::matcher::Choice;
+use crate::lens::{Build, Cardinality, Config, RRef};
+use crate::{BoxError, Result};
+
+/// A config whose realizations can be made: `#[stage]` on a function of `&Build<C>` implements it for `C`.
+#[diagnostic::on_unimplemented(
+    message = "the config `{Self}` has no stage",
+    label = "no stage makes this",
+    note = "write `#[stage] fn name(b: &Build<{Self}>) -> Result<()> {{ .. }}`"
+)]
+pub trait Stage: Config {
+    /// How many realizations consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`.
+    type Card: Cardinality;
+
+    /// The name of its derivations.
+    const NAME: &'static str;
+
+    /// How many times a build runs the function.
+    const NOUTS: usize;
+
+    /// The function's tokens, or its `version`.
+    #[doc(hidden)]
+    const TOKENS: &'static str;
+
+    /// The helpers named in `uses`.
+    #[doc(hidden)]
+    const USES: &'static [fn() -> Tracked];
+
+    /// The types and constants that a generic stage was made for, which its tokens do not tell.
+    #[doc(hidden)]
+    fn parameters() -> Vec<String>;
+
+    #[doc(hidden)]
+    fn select(candidates: &[RRef<Self>]) -> Result<Choice<Self>, BoxError>;
+
+    #[doc(hidden)]
+    fn realize(build: &Build<Self>) -> Result<(), BoxError>;
+}
+
+/// What a stage of config `C` may return in its `Ok`.
+#[diagnostic::on_unimplemented(
+    message = "a stage of `{C}` cannot return `Result<{Self}>`",
+    label = "neither the outputs of `{C}` nor `()`",
+    note = "return the outputs struct that `#[derive(Config)]` made, `Result<{C}Outputs>`, or `Result<()>`"
+)]
+pub trait StageValue<C: Config> {}
+
+impl<C: Config> StageValue<C> for () {}
