@@ -1,35 +1,177 @@
-//! x
-#![allow(missing_docs, dead_code)]
-use crate::config::RRefId;
+//! The store on disk: derivations, their realizations, and everything that is written about them.
+//!
+//! The file system is the only truth: there is no database and no daemon. What is visible under `store-v1/` is whole and
+//! never changes, whatever process dies, whenever. This module knows bytes and references, and nothing of stages.
+
+mod build_record;
+mod code;
+mod context;
+mod derivation;
+mod draft;
+mod durable;
+mod format;
+mod layout;
+mod lease;
+mod list;
+mod locks;
+mod parallel;
+mod realization;
+mod record;
+mod remove;
+mod scan;
+mod seal;
+mod sweep;
+mod tree;
+
+use std::collections::HashSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
-#[derive(Debug, Clone)]
-pub struct Realization {
-    id: RRefId,
-    out: PathBuf,
-    builds: Vec<BuildRecord>,
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use build_record::{BuildKind, BuildRecord};
+pub use context::Context;
+pub use draft::{Draft, Published};
+pub use durable::Durability;
+pub use locks::BuildLock;
+pub use realization::Realization;
+pub use record::{Outcome, Record, RecordHead};
+pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
+
+use crate::config::{DRefId, RRefId};
+use crate::{Error, Result};
+use layout::{Layout, OUT};
+use locks::Manager;
+
+/// A store. Clones are the same one.
+///
+/// Opening and reading write nothing; the first build or publishing of a process takes its lease and clears away what
+/// dead processes left under way.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    layout: Layout,
+    durability: Durability,
+    manager: Arc<Manager>,
+    /// The derivations that are known to be in the store, durably.
+    known: Mutex<HashSet<DRefId>>,
 }
-impl Realization {
-    pub fn id(&self) -> &RRefId {
-        &self.id
+
+impl Store {
+    /// Opens the store at `root`. A missing or an empty folder becomes one, and one whose making was cut short is
+    /// completed.
+    ///
+    /// # Errors
+    /// A folder that holds something else, a store of a newer version, a refusal of the system.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        // What is printed should be what was given, and stay true when the process changes its folder.
+        let root = std::path::absolute(root).map_err(|error| Error::io("find", root, error))?;
+        format::open(&root)?;
+        Ok(Self::with(
+            Manager::of(&root)?,
+            Layout::new(root),
+            Durability::default(),
+        ))
     }
-    pub fn out(&self) -> &Path {
-        &self.out
+
+    /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is not set.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); also when there is no home folder.
+    pub fn open_default() -> Result<Self> {
+        Self::open(format::default_root()?)
     }
-    pub fn builds(&self) -> &[BuildRecord] {
-        &self.builds
+
+    /// The same store, with other care for power cuts.
+    #[must_use]
+    pub fn with_durability(self, durability: Durability) -> Self {
+        Self::with(self.0.manager.clone(), self.0.layout.clone(), durability)
+    }
+
+    fn with(manager: Arc<Manager>, layout: Layout, durability: Durability) -> Self {
+        Store(Arc::new(Inner {
+            layout,
+            durability,
+            manager,
+            known: Mutex::default(),
+        }))
+    }
+
+    /// How hard it works to keep what is published through a power cut.
+    pub fn durability(&self) -> Durability {
+        self.0.durability
+    }
+
+    /// Its folder, an absolute path.
+    pub fn root(&self) -> &Path {
+        self.0.layout.root()
+    }
+
+    /// The folder of a derivation, whether it is there or not.
+    pub fn derivation_dir(&self, dref: &DRefId) -> PathBuf {
+        self.0.layout.derivation(dref)
+    }
+
+    /// The folder of a realization, whether it is there or not.
+    pub fn realization_dir(&self, rref: &RRefId) -> PathBuf {
+        self.0.layout.realization(rref)
+    }
+
+    /// The folder of a realization's artifacts, whether it is there or not.
+    pub fn out_dir(&self, rref: &RRefId) -> PathBuf {
+        self.realization_dir(rref).join(OUT)
+    }
+
+    /// Takes the right to build `dref` from `context`, which one thread of all processes can have. `on_wait` is called
+    /// once if another one has it, and then this waits.
+    ///
+    /// # Errors
+    /// A refusal of the system.
+    pub fn lock_build(
+        &self,
+        dref: &DRefId,
+        context: &Context,
+        on_wait: &mut dyn FnMut(),
+    ) -> Result<BuildLock> {
+        self.0.manager.lock_build(dref, context, on_wait)
+    }
+
+    /// Begins a build: a fresh, empty folder to write into.
+    ///
+    /// # Errors
+    /// A refusal of the system.
+    pub fn draft(&self) -> Result<Draft> {
+        Draft::begin(self)
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    fn manager(&self) -> &Manager {
+        &self.0.manager
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<DRefId>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn knows(&self, dref: &DRefId) -> bool {
+        self.known().contains(dref)
+    }
+
+    fn learn(&self, dref: &DRefId) {
+        self.known().insert(dref.clone());
+    }
+
+    fn forget_derivation(&self, dref: &DRefId) {
+        self.known().remove(dref);
     }
 }
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BuildKind {
-    Build,
-}
-#[derive(Debug, Clone)]
-pub struct BuildRecord {
-    pub kind: BuildKind,
-    pub stop: jiff::Timestamp,
-}
-impl BuildRecord {
-    pub fn seconds(&self) -> f64 {
-        0.
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.root()).finish()
     }
 }

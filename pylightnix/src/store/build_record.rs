@@ -1,0 +1,138 @@
+//! Who made a realization, when, with which code: one record for each build, import or acceptance.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Why a build record is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BuildKind {
+    /// The stage ran and made these bytes.
+    Build,
+    /// It came from somewhere else.
+    Import,
+    /// Someone said that the result stands although the code changed.
+    Accept,
+}
+
+/// One build, import or acceptance of a realization: the file `build-<id>.json`.
+///
+/// Keys that a newer version adds are passed over when it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BuildRecord {
+    /// What it is named by; newer ones are greater.
+    #[serde(skip)]
+    pub id: Uuid,
+    /// Why it is there.
+    pub kind: BuildKind,
+    /// What stands for the code that made it. Without one it is not known which code that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// The values of the fields that the config leaves out while they have their defaults.
+    #[serde(default)]
+    pub omitted: BTreeMap<String, serde_json::Value>,
+    /// When it began.
+    #[serde(with = "as_text")]
+    pub start: Timestamp,
+    /// When it ended.
+    #[serde(with = "as_text")]
+    pub stop: Timestamp,
+    /// The machine's name.
+    #[serde(default)]
+    pub host: String,
+    /// The user's name, or number if it has no name.
+    #[serde(default)]
+    pub user: String,
+    /// The program and its arguments.
+    #[serde(default)]
+    pub command: Vec<String>,
+}
+
+impl BuildRecord {
+    /// A record that begins and ends now, of this program, machine and user, without a fingerprint.
+    pub fn now(kind: BuildKind) -> Self {
+        let now = Timestamp::now();
+        BuildRecord {
+            id: Uuid::now_v7(),
+            kind,
+            fingerprint: None,
+            omitted: BTreeMap::new(),
+            start: now,
+            stop: now,
+            host: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            user: user(),
+            command: std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
+        }
+    }
+
+    /// The name of its file.
+    pub(super) fn file_name(&self) -> String {
+        format!("build-{}.json", self.id)
+    }
+
+    /// The name of the file with what it printed.
+    pub(super) fn log_name(&self) -> String {
+        format!("build-{}.log", self.id)
+    }
+
+    /// The identifier in the name of a build record's file, if it is one.
+    pub(super) fn id_of(file_name: &[u8]) -> Option<Uuid> {
+        let id = file_name.strip_prefix(b"build-")?.strip_suffix(b".json")?;
+        let id = std::str::from_utf8(id).ok()?;
+        // Other spellings of an identifier would let one record have two names.
+        Uuid::try_parse(id)
+            .ok()
+            .filter(|parsed| parsed.to_string() == id)
+    }
+
+    /// Its bytes.
+    pub(super) fn to_bytes(&self) -> crate::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
+            crate::Error::new(
+                crate::ErrorKind::Store,
+                format!("the build record {} cannot be written as JSON", self.id),
+            )
+            .because(error)
+        })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads its bytes; `None` if they are no build record.
+    pub(super) fn from_bytes(id: Uuid, bytes: &[u8]) -> Option<Self> {
+        let record: BuildRecord = serde_json::from_slice(bytes).ok()?;
+        Some(BuildRecord { id, ..record })
+    }
+}
+
+fn user() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+}
+
+/// Times as RFC 3339 text: jiff's own serde support is a feature that the user's build need not have.
+mod as_text {
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use std::borrow::Cow;
+
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(time)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        Cow::<str>::deserialize(from)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}

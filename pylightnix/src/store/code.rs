@@ -1,0 +1,54 @@
+//! The texts that fingerprints of code stand for.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::Store;
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// Keeps the text that `fingerprint` stands for, once.
+    ///
+    /// # Errors
+    /// A fingerprint that cannot be a file's name, or a refusal of the system.
+    pub fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
+        let path = self.code_path(fingerprint)?;
+        if path.exists() {
+            return Ok(());
+        }
+        let draft = self.manager().temporary()?;
+        self.durability()
+            .publish_file(&draft, &path, text.as_bytes())?;
+        Ok(())
+    }
+
+    /// The text that `fingerprint` stands for, if it was kept.
+    ///
+    /// # Errors
+    /// A fingerprint that cannot be a file's name, or a refusal of the system.
+    pub fn code(&self, fingerprint: &str) -> Result<Option<String>> {
+        let path = self.code_path(fingerprint)?;
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path, error)),
+        }
+    }
+
+    fn code_path(&self, fingerprint: &str) -> Result<PathBuf> {
+        let fits = (1..=200).contains(&fingerprint.len())
+            && !fingerprint.starts_with('.')
+            && fingerprint
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        if !fits {
+            return Err(Error::new(
+                ErrorKind::Store,
+                format!("{fingerprint:?} cannot be the name of a kept text"),
+            )
+            .help("a fingerprint is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot"));
+        }
+        Ok(self.layout().code().join(fingerprint))
+    }
+}

@@ -1,0 +1,216 @@
+//! Builds under way, and publishing them.
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+use super::Store;
+use super::build_record::BuildRecord;
+use super::context::Context;
+use super::durable::{is_not_found, rename_new};
+use super::layout::{OUT, RECORD};
+use super::record::{Outcome, Record, reference};
+use super::remove::remove_tree;
+use super::scan::scan;
+use super::seal::seal;
+use crate::config::{ConfigJson, Name, RRefId};
+use crate::{Error, ErrorKind, Result};
+
+/// The log of a build under way, beside its output.
+const LOG: &str = "log";
+
+/// A build under way: a fresh folder, gone with this value unless it is published or kept.
+#[derive(Debug)]
+pub struct Draft {
+    store: Store,
+    /// What becomes the realization's folder, or nothing once it has.
+    folder: Option<PathBuf>,
+    out: PathBuf,
+    log: PathBuf,
+}
+
+/// What publishing gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The realization.
+    pub id: RRefId,
+    /// Whether it was not in the store before.
+    pub new: bool,
+}
+
+impl Draft {
+    pub(super) fn begin(store: &Store) -> Result<Self> {
+        let folder = store.manager().temporary()?;
+        let out = folder.join(OUT);
+        fs::create_dir_all(&out).map_err(|error| Error::io("create the folder", &out, error))?;
+        Ok(Draft {
+            store: store.clone(),
+            log: folder.join(LOG),
+            folder: Some(folder),
+            out,
+        })
+    }
+
+    /// The empty folder for the artifacts.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// The file for what the build prints, which is not there until somebody makes it. It goes with the realization.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Publishes the output as a realization of `derivation`, made from `context`. The same bytes from the same context
+    /// are the same realization: then only the build record is added to it.
+    ///
+    /// Files become read-only; one with other names (hard links) is replaced by a copy of its own.
+    ///
+    /// # Errors
+    /// An entry that no output may hold (a socket, a name that is not UTF-8, ..), a file that is still being written, or
+    /// a refusal of the system, a full disk for one. Nothing is published then, and the draft can still be kept, or
+    /// published again when the cause is gone.
+    pub fn publish(
+        &mut self,
+        derivation: &ConfigJson,
+        context: &Context,
+        outcome: Outcome,
+        build: &BuildRecord,
+    ) -> Result<Published> {
+        let Some(folder) = self.folder.clone() else {
+            return Err(Error::new(
+                ErrorKind::Store,
+                "this draft was published already",
+            ));
+        };
+        let durability = self.store.durability();
+        let manifest = seal(&self.out, &scan(&self.out)?, durability)?;
+        let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);
+        let text = record.to_text();
+        let id = reference(derivation.id(), &text);
+        self.write_anew(&folder.join(RECORD), text.as_bytes())?;
+        self.write_anew(&folder.join(build.file_name()), &build.to_bytes()?)?;
+        self.keep_log(&folder.join(build.log_name()))?;
+        durability.sync_folder(&folder)?;
+
+        self.store.add_derivation(derivation)?;
+        let new = match self.place(&folder, &id, &text, build) {
+            Err(error) if is_not_found(&error) => {
+                // Somebody deleted the derivation since this process made it.
+                self.store.forget_derivation(derivation.id());
+                self.store.add_derivation(derivation)?;
+                self.place(&folder, &id, &text, build)?
+            }
+            placed => placed?,
+        };
+        // Also when it was there: who put it there may not have come to this yet.
+        durability.sync_folder(&self.store.derivation_dir(id.dref()))?;
+        if new {
+            self.folder = None;
+        }
+        Ok(Published { id, new })
+    }
+
+    /// Keeps the folder of a failed build for inspection, log included, and says where.
+    ///
+    /// # Errors
+    /// A refusal of the system; the folder is then removed.
+    pub fn keep_failed(mut self, name: &Name) -> Result<PathBuf> {
+        let kept = self
+            .store
+            .layout()
+            .failed()
+            .join(format!("{}-{name}", Uuid::now_v7()));
+        if let Some(folder) = self.folder.clone() {
+            rename_new(&folder, &kept)?;
+            self.folder = None;
+        }
+        Ok(kept)
+    }
+
+    /// Writes a file of the folder; one from a publishing that failed is replaced.
+    fn write_anew(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", path, error))
+            }
+            _ => self.store.durability().write_new(path, bytes),
+        }
+    }
+
+    /// Gives the log its name, unless there is none or it is empty.
+    fn keep_log(&self, named: &Path) -> Result<()> {
+        let used = |error| Error::io("keep the log", &self.log, error);
+        match fs::symlink_metadata(&self.log) {
+            Ok(log) if log.len() == 0 => fs::remove_file(&self.log).map_err(used),
+            Ok(_) => {
+                let log = File::open(&self.log).map_err(used)?;
+                self.store.durability().sync(&log, &self.log)?;
+                fs::rename(&self.log, named).map_err(used)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(used(error)),
+        }
+    }
+
+    /// Moves the folder to its place. `false` says that the realization was there, and that it has the build record now.
+    fn place(&self, folder: &Path, id: &RRefId, text: &str, build: &BuildRecord) -> Result<bool> {
+        let target = self.store.realization_dir(id);
+        let entered = self.store.manager().enter()?;
+        if rename_new(folder, &target)? {
+            return Ok(true);
+        }
+        check_same(&target, text)?;
+        // The log first: whoever sees the build record finds it.
+        let log = folder.join(build.log_name());
+        if log.exists() {
+            rename_new(&log, &target.join(build.log_name()))?;
+        }
+        let name = build.file_name();
+        rename_new(&folder.join(&name), &target.join(&name))?;
+        drop(entered);
+        self.store.durability().sync_folder(&target)?;
+        touch(&self.store.derivation_dir(id.dref()))?;
+        Ok(false)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.take() {
+            // What cannot be removed now is swept when this process is gone.
+            let _ = remove_tree(&folder);
+        }
+    }
+}
+
+/// Checks that the realization at `target` says of itself what ours does.
+fn check_same(target: &Path, text: &str) -> Result<()> {
+    let path = target.join(RECORD);
+    match fs::read(&path) {
+        Ok(bytes) if bytes == text.as_bytes() => Ok(()),
+        Ok(_) => Err(Error::new(
+            ErrorKind::Store,
+            format!("the record {} is broken", path.display()),
+        )
+        .at(&path)
+        .help(format!("move {} away and run again", target.display()))),
+        Err(error) => Err(Error::io("read", &path, error)),
+    }
+}
+
+/// Sets the times of a derivation's folder to now, so that an index sees with one `stat` that something changed in it.
+pub(super) fn touch(folder: &Path) -> Result<()> {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let now = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    utimensat(CWD, folder, &now, AtFlags::empty())
+        .map_err(|error| Error::io("set the times of", folder, error.into()))
+}

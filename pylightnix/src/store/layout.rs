@@ -1,0 +1,96 @@
+//! Where everything lies under the root of a store.
+
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use crate::config::{DRefId, RRefId};
+
+/// The file that makes a folder a store.
+pub(super) const FORMAT: &str = "format.json";
+/// The folder with the objects themselves; made last, so that its presence says that the others were made.
+pub(super) const OBJECTS: &str = "store-v1";
+/// A derivation's config.
+pub(super) const CONFIG: &str = "config.json";
+/// What a realization is, from what, and every entry of its artifacts.
+pub(super) const RECORD: &str = "record";
+/// The artifacts of a realization.
+pub(super) const OUT: &str = "out";
+
+/// Every folder of a store, parents first and `store-v1` last.
+pub(super) const FOLDERS: [&str; 11] = [
+    "code",
+    "cache",
+    "tmp",
+    "leases",
+    "locks",
+    "locks/b",
+    "roots",
+    "failed",
+    "trash",
+    "quarantine",
+    OBJECTS,
+];
+
+/// The paths of a store.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Layout { root }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn objects(&self) -> PathBuf {
+        self.root.join(OBJECTS)
+    }
+
+    pub(super) fn derivation(&self, dref: &DRefId) -> PathBuf {
+        let mut path = self.objects();
+        path.push(dref.folder());
+        path
+    }
+
+    pub(super) fn realization(&self, rref: &RRefId) -> PathBuf {
+        let mut path = self.derivation(rref.dref());
+        path.push(rref.folder());
+        path
+    }
+
+    pub(super) fn code(&self) -> PathBuf {
+        self.root.join("code")
+    }
+
+    pub(super) fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    pub(super) fn leases(&self) -> PathBuf {
+        self.root.join("leases")
+    }
+
+    pub(super) fn locks(&self) -> PathBuf {
+        self.root.join("locks")
+    }
+
+    /// The lock on building one derivation in one context.
+    pub(super) fn build_lock(&self, dref: &DRefId, context: &Context) -> PathBuf {
+        // The derivation's hash is whole, so its name is not needed to tell it apart.
+        let hash = &dref.folder()[..32];
+        self.locks()
+            .join(format!("b/{hash}-{}", context.short_hash()))
+    }
+
+    pub(super) fn failed(&self) -> PathBuf {
+        self.root.join("failed")
+    }
+
+    pub(super) fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+}

@@ -1,0 +1,272 @@
+//! Realizations in the store, as they are found and read.
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::Store;
+use super::build_record::BuildRecord;
+use super::context::Context;
+use super::draft::touch;
+use super::layout::{OUT, RECORD};
+use super::record::{Outcome, Record, RecordHead, reference};
+use super::tree::TreeDigest;
+use crate::config::{DRefId, RRefId};
+use crate::{Error, ErrorKind, Result};
+
+/// A realization in a store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Realization {
+    /// Its reference.
+    pub id: RRefId,
+    /// From which realizations it was made.
+    pub context: Context,
+    /// How the build ended.
+    pub outcome: Outcome,
+    /// The digest of its artifacts.
+    pub tree: TreeDigest,
+    /// Its builds, imports and acceptances, oldest first.
+    pub builds: Vec<BuildRecord>,
+    /// The names of build records that could not be understood. They count for nothing.
+    pub unreadable: Vec<String>,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl Realization {
+    /// The folder with its artifacts.
+    pub fn out(&self) -> PathBuf {
+        self.folder.join(OUT)
+    }
+}
+
+impl Store {
+    /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the
+    /// store has none.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
+        let mut found = Vec::new();
+        self.each_realization(dref, |id, folder, at| {
+            if let Some(text) = read_record(&folder, at)? {
+                let head = verified_head(&id, &text, at)?;
+                if head.context == *context {
+                    found.push(self.realization_of(id, head, folder, at)?);
+                }
+            }
+            Ok(())
+        })?;
+        found.sort_unstable_by(|a: &Realization, b| a.id.cmp(&b.id));
+        Ok(found)
+    }
+
+    /// A realization, its record checked against its reference. Its artifacts are not looked at.
+    ///
+    /// # Errors
+    /// One that is not in the store ([`ErrorKind::Missing`]), a broken record ([`ErrorKind::Store`]), a refusal of the
+    /// system.
+    pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
+        let (text, folder) = self.read_realization(rref)?;
+        let at = self.realization_dir(rref);
+        let head = verified_head(rref, &text, &at)?;
+        self.realization_of(rref.clone(), head, folder, &at)
+    }
+
+    /// The whole record of a realization, checked against its reference.
+    ///
+    /// # Errors
+    /// As [`realization`](Self::realization).
+    pub fn record(&self, rref: &RRefId) -> Result<Record> {
+        let (text, _) = self.read_realization(rref)?;
+        let at = self.realization_dir(rref);
+        verified_head(rref, &text, &at)?;
+        Record::parse(&text).map_err(|error| broken(rref, &at).because(error))
+    }
+
+    /// Adds a build record to a realization: an import, an acceptance, another build with the same result.
+    ///
+    /// # Errors
+    /// A realization that is not in the store, or a refusal of the system.
+    pub fn add_build(&self, rref: &RRefId, build: &BuildRecord, log: Option<&[u8]>) -> Result<()> {
+        let folder = self.realization_dir(rref);
+        let bytes = build.to_bytes()?;
+        let manager = self.manager();
+        let entered = manager.enter()?;
+        if !folder.join(RECORD).exists() {
+            return Err(missing(rref, &folder));
+        }
+        // The log first: whoever sees the build record finds it.
+        if let Some(log) = log.filter(|log| !log.is_empty()) {
+            let name = folder.join(build.log_name());
+            self.durability()
+                .publish_file(&manager.temporary()?, &name, log)?;
+        }
+        let name = folder.join(build.file_name());
+        self.durability()
+            .publish_file(&manager.temporary()?, &name, &bytes)?;
+        drop(entered);
+        touch(&self.derivation_dir(rref.dref()))
+    }
+
+    /// Calls `visit` with each realization's reference, open folder and the folder's path, in no order.
+    fn each_realization(
+        &self,
+        dref: &DRefId,
+        mut visit: impl FnMut(RRefId, OwnedFd, &Path) -> Result<()>,
+    ) -> Result<()> {
+        let at = self.derivation_dir(dref);
+        let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
+            return Ok(());
+        };
+        let refused = |errno: Errno| Error::io("read the folder", &at, errno.into());
+        let mut entries = Dir::new(folder).map_err(refused)?;
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(refused)?;
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            let Some(id) = RRefId::from_folder(dref, name) else {
+                continue;
+            };
+            let below = at.join(name);
+            let parent = entries.fd().map_err(refused)?;
+            if let Some(folder) = open_folder(&parent, entry.file_name(), &below)? {
+                visit(id, folder, &below)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_realization(&self, rref: &RRefId) -> Result<(String, OwnedFd)> {
+        let at = self.realization_dir(rref);
+        let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
+            return Err(missing(rref, &at));
+        };
+        match read_record(folder.as_fd(), &at)? {
+            Some(text) => Ok((text, folder)),
+            None => Err(missing(rref, &at)),
+        }
+    }
+
+    fn realization_of(
+        &self,
+        id: RRefId,
+        head: RecordHead,
+        folder: OwnedFd,
+        at: &Path,
+    ) -> Result<Realization> {
+        let mut builds = Vec::new();
+        let mut unreadable = Vec::new();
+        let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
+        let mut entries = Dir::new(folder).map_err(refused)?;
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(refused)?;
+            let Some(build) = BuildRecord::id_of(entry.file_name().to_bytes()) else {
+                continue;
+            };
+            let name = entry.file_name().to_string_lossy();
+            let parent = entries.fd().map_err(refused)?;
+            let Some(bytes) = read_at(parent, &name, at)? else {
+                continue;
+            };
+            match BuildRecord::from_bytes(build, &bytes) {
+                Some(record) => builds.push(record),
+                None => unreadable.push(name.into_owned()),
+            }
+        }
+        builds.sort_unstable_by_key(|build| build.id);
+        unreadable.sort_unstable();
+        Ok(Realization {
+            id,
+            context: head.context,
+            outcome: head.outcome,
+            tree: head.tree,
+            builds,
+            unreadable,
+            folder: at.to_owned(),
+        })
+    }
+}
+
+/// The head of a record, with the whole text checked against the reference.
+fn verified_head(id: &RRefId, text: &str, at: &Path) -> Result<RecordHead> {
+    if reference(id.dref(), text) != *id {
+        return Err(broken(id, at));
+    }
+    let (head, _) = RecordHead::parse(text).map_err(|error| broken(id, at).because(error))?;
+    if head.derivation.half() != *id.dref().hash() {
+        return Err(broken(id, at));
+    }
+    Ok(head)
+}
+
+/// `None` if there is no such folder.
+fn open_folder<P: rustix::path::Arg>(
+    parent: &impl AsFd,
+    name: P,
+    at: &Path,
+) -> Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match openat(parent, name, flags, Mode::empty()) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::io("read the folder", at, errno.into())),
+    }
+}
+
+/// The text of the record in a realization's folder; `None` if the folder was deleted meanwhile.
+fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>> {
+    let broken = || {
+        Error::new(
+            ErrorKind::Store,
+            format!("{} holds no record of a realization", at.display()),
+        )
+        .at(at)
+        .help("move that folder away; what it held is made again when it is needed")
+    };
+    match read_at(folder, RECORD, at)? {
+        Some(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| broken()),
+        None if at.exists() => Err(broken()),
+        None => Ok(None),
+    }
+}
+
+/// The bytes of a file in a folder, if it is there.
+fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut file = match openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(Error::io("read", &at.join(name), errno.into())),
+    };
+    // Most are smaller than this, and then take two calls.
+    let mut bytes = Vec::with_capacity(2048);
+    file.read_to_end(&mut bytes)
+        .map_err(|error| Error::io("read", &at.join(name), error))?;
+    Ok(Some(bytes))
+}
+
+fn missing(rref: &RRefId, folder: &Path) -> Error {
+    Error::new(ErrorKind::Missing, format!("{rref} is not in the store"))
+        .at(folder)
+        .help("realize it, or unpack an archive that holds it")
+}
+
+fn broken(rref: &RRefId, folder: &Path) -> Error {
+    Error::new(
+        ErrorKind::Store,
+        format!(
+            "the record of {rref} is broken: `sha256sum record` should begin with the reference's hash"
+        ),
+    )
+    .at(folder)
+    .help(format!(
+        "move {} away; what it held is made again when it is needed",
+        folder.display()
+    ))
+}

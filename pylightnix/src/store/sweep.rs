@@ -1,0 +1,88 @@
+//! Clearing away what processes that died had under way.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use uuid::Uuid;
+
+use super::layout::Layout;
+use super::locks::{Attempt, attempt, is_at};
+use super::remove::remove_tree;
+
+/// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
+///
+/// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build.
+pub(super) fn sweep(layout: &Layout, own: &str) {
+    // The temporary folders are listed before the leases are looked at: a live process made its lease before its folder.
+    for name in names(&layout.tmp()) {
+        if name != own {
+            sweep_one(layout, &name);
+        }
+    }
+    for name in names(&layout.leases()) {
+        if name != own && !layout.tmp().join(&name).exists() {
+            let path = layout.leases().join(&name);
+            if let Found::Dead(held) = look_at(&path) {
+                let _ = fs::remove_file(&path);
+                drop(held);
+            }
+        }
+    }
+    if let Ok(trash) = fs::read_dir(layout.trash()) {
+        for entry in trash.flatten() {
+            let _ = remove_tree(&entry.path());
+        }
+    }
+}
+
+fn sweep_one(layout: &Layout, name: &str) {
+    let lease = layout.leases().join(name);
+    let found = look_at(&lease);
+    if matches!(found, Found::Alive) {
+        return;
+    }
+    let trash = layout.trash().join(Uuid::now_v7().to_string());
+    if fs::rename(layout.tmp().join(name), trash).is_ok() && matches!(found, Found::Dead(_)) {
+        let _ = fs::remove_file(&lease);
+    }
+}
+
+/// Those that leases and temporary folders have. Anything else is somebody else's.
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| Uuid::try_parse(name).is_ok())
+        .collect()
+}
+
+enum Found {
+    /// Somebody holds it, or that cannot be known.
+    Alive,
+    /// Nobody held it, and now we do.
+    Dead(File),
+    /// There is no such lease.
+    Missing,
+}
+
+fn look_at(lease: &Path) -> Found {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(lease);
+    let file = match file {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Missing,
+        Err(_) => return Found::Alive,
+    };
+    match attempt(&file, lease) {
+        Ok(Attempt::Taken) if is_at(&file, lease) => Found::Dead(file),
+        // Another sweeper removed it while we opened it.
+        Ok(Attempt::Taken) => Found::Missing,
+        _ => Found::Alive,
+    }
+}
