@@ -80,6 +80,15 @@ impl Error {
         self
     }
 
+    /// Says more of what the reader can do, after what was said.
+    pub(crate) fn more_help(mut self, more: &str) -> Self {
+        self.0.help = Some(match self.0.help.take() {
+            Some(help) => format!("{help}\n{more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     /// The file or folder that this is about.
     pub(crate) fn at(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_owned());

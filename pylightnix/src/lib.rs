@@ -12,6 +12,7 @@ pub mod config;
 pub mod lens;
 pub mod plan;
 pub mod prelude;
+pub mod realize;
 pub mod store;
 
 pub use error::{BoxError, Error, ErrorKind};

@@ -10,6 +10,8 @@ pub use crate::plan::matcher::{
 };
 pub use crate::plan::{DRef, RefPath, Stage, Track, instantiate};
 
+pub use crate::realize::Realize;
+pub use crate::store::Store;
 pub use pylightnix_macros::{Config, stage, track};
 
 /// What stages and experiments return: `?` takes any error.

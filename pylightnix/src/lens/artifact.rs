@@ -20,17 +20,8 @@ pub struct Artifact<F = Opaque> {
 
 /// The realization that artifacts belong to.
 pub(crate) struct ArtifactHome {
-    rref: RRefId,
-    out: PathBuf,
-}
-
-impl ArtifactHome {
-    pub(crate) fn new(rref: RRefId, out: &Path) -> Self {
-        ArtifactHome {
-            rref,
-            out: out.to_owned(),
-        }
-    }
+    pub(super) rref: RRefId,
+    pub(super) out: PathBuf,
 }
 
 impl<F> Artifact<F> {

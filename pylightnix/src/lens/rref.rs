@@ -54,33 +54,36 @@ pub(crate) struct RealizedStage<C: Config> {
     realization: Realization,
     config: Arc<C>,
     chosen: Chosen,
+    /// These two are made when they are first looked at: most candidates never are.
+    home: OnceLock<Arc<ArtifactHome>>,
     lens: OnceLock<C::Lens<Realized>>,
 }
 
 impl<C: Config> RRef<C> {
     pub(crate) fn new(realization: Realization, config: Arc<C>, chosen: Chosen) -> Self {
-        let lens = OnceLock::new();
+        let (home, lens) = (OnceLock::new(), OnceLock::new());
         RRef(Link::new(Arc::new(RealizedStage {
             realization,
             config,
             chosen,
+            home,
             lens,
         })))
     }
 
     /// Its reference.
     pub fn id(&self) -> &RRefId {
-        self.0.realization.id()
+        &self.0.realization.id
     }
 
     /// The folder of its artifacts.
     pub fn path(&self) -> &Path {
-        self.0.realization.out()
+        &self.0.home().out
     }
 
     /// The builds, imports and acceptances that gave this result, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
-        self.0.realization.builds()
+        &self.0.realization.builds
     }
 
     /// When the newest build of this result ended; none if it was only imported or accepted.
@@ -111,9 +114,8 @@ impl<C: Config> Deref for RRef<C> {
     fn deref(&self) -> &Self::Target {
         let stage = &*self.0;
         stage.lens.get_or_init(|| {
-            let home = ArtifactHome::new(stage.realization.id().clone(), stage.realization.out());
             let source = RealizedSource {
-                home: Arc::new(home),
+                home: stage.home().clone(),
                 chosen: stage.chosen.clone(),
             };
             stage.config.lens::<Realized>(&source)
@@ -177,11 +179,22 @@ pub struct AnyRRef(Link<dyn AnyRealized>);
 
 pub(crate) trait AnyRealized: Any + Send + Sync {
     fn realization(&self) -> &Realization;
+    fn home(&self) -> &Arc<ArtifactHome>;
 }
 
 impl<C: Config> AnyRealized for RealizedStage<C> {
     fn realization(&self) -> &Realization {
         &self.realization
+    }
+
+    fn home(&self) -> &Arc<ArtifactHome> {
+        self.home.get_or_init(|| {
+            let Realization { id, .. } = &self.realization;
+            Arc::new(ArtifactHome {
+                rref: id.clone(),
+                out: self.realization.out(),
+            })
+        })
     }
 }
 
@@ -200,22 +213,17 @@ impl Chained for dyn AnyRealized {
 impl AnyRRef {
     /// Its reference.
     pub fn id(&self) -> &RRefId {
-        self.0.realization().id()
+        &self.0.realization().id
     }
 
     /// The folder of its artifacts.
     pub fn path(&self) -> &Path {
-        self.0.realization().out()
-    }
-
-    pub(crate) fn realization(&self) -> &Realization {
-        self.0.realization()
+        &self.0.home().out
     }
 
     /// The artifact at `path` below its folder.
     pub(crate) fn artifact<F>(&self, path: &str) -> Artifact<F> {
-        let home = ArtifactHome::new(self.id().clone(), self.path());
-        Artifact::new(Arc::new(home), path.to_owned(), path)
+        Artifact::new(self.0.home().clone(), path.to_owned(), path)
     }
 
     /// The same with its type again, if `C` is its config.

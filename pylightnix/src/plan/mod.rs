@@ -16,7 +16,7 @@ pub use code::{Code, Track, Tracked};
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Graph, GraphStage};
 pub use node::AnyDRef;
-pub(crate) use node::{AnyNode, Run, Selection};
+pub(crate) use node::{Run, Selection};
 pub use refpath::RefPath;
 pub use registry::{Registration, registered};
 pub(crate) use revive::Kind;

@@ -30,9 +30,14 @@ pub trait Target {
 
 /// What a run chose for each derivation of a target.
 #[doc(hidden)]
-pub struct Realizations(pub(crate) HashMap<DRefId, Arc<[AnyRRef]>>);
+#[derive(Default)]
+pub struct Realizations(HashMap<DRefId, Arc<[AnyRRef]>>);
 
 impl Realizations {
+    pub(crate) fn insert(&mut self, dref: &DRefId, chosen: &Arc<[AnyRRef]>) {
+        self.0.insert(dref.clone(), chosen.clone());
+    }
+
     fn of(&self, dref: &DRefId) -> &[AnyRRef] {
         match self.0.get(dref) {
             Some(chosen) => chosen,

@@ -73,6 +73,11 @@ impl BuildRecord {
         }
     }
 
+    /// How long it took, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.stop.duration_since(self.start).as_secs_f64()
+    }
+
     /// The name of its file.
     pub(super) fn file_name(&self) -> String {
         format!("build-{}.json", self.id)

@@ -1,0 +1,89 @@
+//! Saying that an old result stands.
+
+use std::sync::Arc;
+
+use super::context::{chosen_for, context_of};
+use super::decide::{Decision, Scene};
+use super::options::Realize;
+use crate::config::RRefId;
+use crate::lens::AnyRRef;
+use crate::plan::{Graph, Target};
+use crate::store::{BuildKind, BuildRecord, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// Says that the stale results of the stages of `target` stand although their code changed: each gets a record with
+    /// the code of today. The stages that they depend on have to be realized or accepted before; see
+    /// [`accept_all`](Self::accept_all). Gives what was accepted.
+    ///
+    /// # Errors
+    /// A stage whose dependencies would have to be built first, or a store that cannot be written.
+    pub fn accept<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
+        let mut wanted = std::collections::HashSet::new();
+        target.visit(&mut |dref| {
+            wanted.insert(dref.id().clone());
+        });
+        accept_where(self, target, |dref| wanted.contains(dref))
+    }
+
+    /// Says that all stale results of a plan stand, those of the dependencies of `target` included. Gives what was
+    /// accepted.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_all<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
+        accept_where(self, target, |_| true)
+    }
+}
+
+fn accept_where<T: Target + ?Sized>(
+    store: &Store,
+    target: &T,
+    wanted: impl Fn(&crate::config::DRefId) -> bool,
+) -> Result<Vec<RRefId>> {
+    let options = Realize::new(store);
+    let graph = Graph::of(target)?;
+    let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
+    let mut accepted = Vec::new();
+    for stage in &graph.stages {
+        let dref = stage.dref.id();
+        if let Some(dep) = stage.deps.iter().find(|at| known[**at].is_none()) {
+            if wanted(dref) {
+                let dep = graph.stages[*dep].dref.id();
+                let message = format!(
+                    "{dref} cannot be accepted: {dep}, which it depends on, has to be built first"
+                );
+                return Err(Error::new(ErrorKind::Plan, message)
+                    .help("accept or realize what it depends on, then accept it"));
+            }
+            known.push(None);
+            continue;
+        }
+        let chosen = chosen_for(&graph, stage, |at| known[at].clone());
+        let context = context_of(&chosen);
+        let scene = Scene {
+            store,
+            dref: &stage.dref,
+            chosen: &chosen,
+            context: &context,
+            trust_unknown: false,
+        };
+        if wanted(dref)
+            && let Some(code) = stage.dref.node().code()
+        {
+            for (rref, _) in scene.stale()? {
+                store.save_code(code.fingerprint(), code.text())?;
+                let mut record = BuildRecord::now(BuildKind::Accept);
+                record.fingerprint = Some(code.fingerprint().to_owned());
+                record.omitted = stage.dref.node().omitted().clone();
+                store.add_build(rref.id(), &record, None)?;
+                accepted.push(rref.id().clone());
+            }
+        }
+        known.push(match scene.decide(options.is_forced(dref))? {
+            Decision::Take(taken) => Some(taken),
+            Decision::Build { .. } | Decision::Never(_) => None,
+        });
+    }
+    Ok(accepted)
+}

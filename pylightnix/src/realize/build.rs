@@ -1,0 +1,220 @@
+//! Building a stage: its runs, side by side, and their publication.
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::decide::{Decision, Scene};
+use super::event::Event;
+use super::failure::{matcher_refused, panic_text, promise_not_kept, run_failed, too_few};
+use super::options::Realize;
+use super::report::{Counters, count};
+use super::run::RunState;
+use super::scheduler::Shared;
+use crate::lens::{AnyRRef, BuildLog, Chosen};
+use crate::plan::{AnyDRef, Run};
+use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
+use crate::{BoxError, Error, ErrorKind, Result};
+
+/// Builds what is missing, and says what the matcher took then and whether anything ran.
+pub(super) fn build(
+    run: &RunState<'_>,
+    scene: &Scene<'_>,
+    forced: bool,
+) -> Result<(Arc<[AnyRRef]>, bool)> {
+    let dref = scene.dref.id();
+    let store = scene.store;
+    let lock = store.lock_build(dref, scene.context, &mut || {
+        run.tell(&Event::Waiting { dref })
+    })?;
+    // Another process may just have made it.
+    let (more, first, reason) = match scene.decide(forced)? {
+        Decision::Take(taken) => {
+            count(&run.counters.reused);
+            return Ok((taken, false));
+        }
+        Decision::Never(why) => return Err(matcher_refused(dref, &why)),
+        Decision::Build {
+            more,
+            first,
+            reason,
+        } => (more, first, reason),
+    };
+    count(&run.counters.built);
+    run.tell(&Event::Building {
+        dref,
+        runs: more,
+        reason: &reason,
+    });
+    if let Some(code) = scene.dref.node().code() {
+        store.save_code(code.fingerprint(), code.text())?;
+    }
+    let published = run_all(run, scene, first, more)?;
+    let new = published.iter().filter(|published| published.new).count();
+    let chosen = scene.decide(false)?;
+    drop(lock);
+    match chosen {
+        Decision::Take(taken) => Ok((taken, true)),
+        Decision::Never(why) => Err(matcher_refused(dref, &why)),
+        Decision::Build { more: missing, .. } => {
+            let there: Vec<_> = scene
+                .store
+                .candidates(dref, scene.context)?
+                .iter()
+                .map(|realization| format!("\n{}", realization.id))
+                .collect();
+            Err(too_few(dref, more, new, &there.concat(), missing))
+        }
+    }
+}
+
+/// The runs of one build, which idle threads share.
+struct Runs<'a> {
+    options: &'a Realize<'a>,
+    counters: Arc<Counters>,
+    dref: AnyDRef,
+    chosen: Chosen,
+    context: Context,
+    /// The index of the first run, and how many there are.
+    first: usize,
+    count: usize,
+    begun: AtomicUsize,
+    ended: Mutex<Vec<Result<Published>>>,
+    end: Condvar,
+}
+
+/// Makes all runs; gives what they published, or the first failure. What other runs published stays.
+fn run_all<'a>(
+    state: &RunState<'a>,
+    scene: &Scene<'_>,
+    first: usize,
+    count: usize,
+) -> Result<Vec<Published>> {
+    let runs = Arc::new(Runs {
+        options: state.options,
+        counters: state.counters.clone(),
+        dref: scene.dref.clone(),
+        chosen: scene.chosen.clone(),
+        context: scene.context.clone(),
+        first,
+        count,
+        begun: AtomicUsize::new(0),
+        ended: Mutex::default(),
+        end: Condvar::new(),
+    });
+    if count > 1 {
+        state.scheduler.share(runs.clone(), count);
+    }
+    // This thread works too, so that runs go on even if all others wait for other processes.
+    runs.work();
+    let mut ended = runs.ended.lock().unwrap_or_else(PoisonError::into_inner);
+    while ended.len() < count {
+        ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
+    }
+    std::mem::take(&mut *ended).into_iter().collect()
+}
+
+impl Shared for Runs<'_> {
+    fn work(&self) {
+        loop {
+            let run = self.begun.fetch_add(1, Ordering::AcqRel);
+            if run >= self.count {
+                return;
+            }
+            // An observer may panic: the run counts as ended all the same, or its waiter would wait for ever.
+            let ended = catch_unwind(AssertUnwindSafe(|| self.one(self.first + run)))
+                .unwrap_or_else(|panic| {
+                    let message = "an observer of the run failed";
+                    Err(Error::new(ErrorKind::Stage, message).because(panic_text(&*panic)))
+                });
+            self.ended
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(ended);
+            self.end.notify_all();
+        }
+    }
+}
+
+impl Runs<'_> {
+    /// One run, from a fresh folder to its publication.
+    fn one(&self, index: usize) -> Result<Published> {
+        let dref = self.dref.id();
+        count(&self.counters.runs);
+        self.options.tell(&Event::Started { dref, index });
+        let mut draft = self.options.store.draft()?;
+        let mut record = BuildRecord::now(BuildKind::Build);
+        let result = self.realize(&draft, index);
+        record.stop = Timestamp::now();
+        let published = result.and_then(|()| {
+            let node = self.dref.node();
+            record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+            record.omitted = node.omitted().clone();
+            let json = self.dref.config_json();
+            Ok(draft.publish(json, &self.context, Outcome::Ok, &record)?)
+        });
+        match published {
+            Ok(published) => {
+                if !published.new {
+                    count(&self.counters.repeated);
+                }
+                let Published { id: rref, new } = &published;
+                let seconds = record.seconds();
+                self.options.tell(&Event::Published {
+                    rref,
+                    index,
+                    new: *new,
+                    seconds,
+                });
+                Ok(published)
+            }
+            Err(cause) => {
+                let log = draft.log().exists();
+                let kept = draft.keep_failed(dref.name());
+                Err(run_failed(
+                    dref,
+                    index,
+                    cause,
+                    kept.as_deref().map(|folder| (folder, log)),
+                ))
+            }
+        }
+    }
+
+    /// Runs the stage's code, and checks its promises.
+    fn realize(&self, draft: &Draft, index: usize) -> Result<(), BoxError> {
+        let node = self.dref.node();
+        let out = draft.out();
+        for promise in node.promises() {
+            if let Some((folders, _)) = promise.path.rsplit_once('/') {
+                let folders = out.join(folders);
+                fs::create_dir_all(&folders)
+                    .map_err(|error| Error::io("create", &folders, error))?;
+            }
+        }
+        let log = BuildLog::at(draft.log());
+        let run = Run {
+            chosen: &self.chosen,
+            out,
+            log,
+            index,
+        };
+        catch_unwind(AssertUnwindSafe(|| node.run(run)))
+            .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;
+        for promise in node.promises() {
+            let path = out.join(promise.path);
+            match fs::symlink_metadata(&path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(promise_not_kept(promise.field, promise.path));
+                }
+                Err(error) => return Err(Error::io("look at", &path, error).into()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! What is to be done for one stage whose dependencies are chosen.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::current::{Stale, staleness};
+use super::failure::{matcher_failed, panic_text};
+use crate::Result;
+use crate::lens::{AnyRRef, Chosen};
+use crate::plan::{AnyDRef, Selection};
+use crate::store::{Context, Outcome, Store};
+
+/// Why a stage has to run.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It was never realized.
+    Missing,
+    /// It was realized from other realizations of its dependencies.
+    ContextChanged,
+    /// What is there was made by other code.
+    Stale(Stale),
+    /// Its matcher wants more realizations than there are.
+    MoreWanted {
+        /// How many there are.
+        there: usize,
+    },
+    /// The run asks for it.
+    Forced,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Missing => f.write_str("missing"),
+            Reason::ContextChanged => {
+                f.write_str("context changed: a dependency gave another result")
+            }
+            Reason::Stale(why) => write!(f, "stale: {why}"),
+            Reason::MoreWanted { there } => {
+                write!(f, "its matcher wants more than the {there} there are")
+            }
+            Reason::Forced => f.write_str("forced"),
+        }
+    }
+}
+
+/// What is to be done.
+pub(super) enum Decision {
+    Take(Arc<[AnyRRef]>),
+    /// So many more runs; the first of them has this index.
+    Build {
+        more: usize,
+        first: usize,
+        reason: Reason,
+    },
+    Never(String),
+}
+
+/// What a decision depends on beside the stage itself.
+pub(super) struct Scene<'a> {
+    pub(super) store: &'a Store,
+    pub(super) dref: &'a AnyDRef,
+    pub(super) chosen: &'a Chosen,
+    pub(super) context: &'a Context,
+    pub(super) trust_unknown: bool,
+}
+
+impl Scene<'_> {
+    /// Looks at what is there and asks the matcher. `forced` passes over what is there.
+    pub(super) fn decide(&self, forced: bool) -> Result<Decision> {
+        let node = self.dref.node();
+        let Some(code) = node.code() else {
+            let why = "it was read from a store, without its stage: instantiate its config";
+            return Ok(Decision::Never(why.to_owned()));
+        };
+        let mut stale = None;
+        let mut current = Vec::new();
+        for realization in self.store.candidates(self.dref.id(), self.context)? {
+            if realization.outcome != Outcome::Ok {
+                continue;
+            }
+            match staleness(&realization, code, node.omitted(), self.trust_unknown) {
+                None => current.push(realization),
+                Some(why) => stale = Some(why),
+            }
+        }
+        let there = current.len();
+        if forced {
+            return Ok(Decision::Build {
+                more: node.nouts(),
+                first: there,
+                reason: Reason::Forced,
+            });
+        }
+        match self.select(current)? {
+            Selection::Take(taken) => Ok(Decision::Take(taken)),
+            Selection::Never(why) => Ok(Decision::Never(why)),
+            Selection::Build(0) => Ok(Decision::Never(
+                "its matcher asked for 0 more realizations".to_owned(),
+            )),
+            Selection::Build(more) => {
+                let reason = match stale {
+                    _ if there > 0 => Reason::MoreWanted { there },
+                    Some(why) => Reason::Stale(why),
+                    None if self.store.rrefs_of(self.dref.id())?.is_empty() => Reason::Missing,
+                    None => Reason::ContextChanged,
+                };
+                // Whole builds: each gives `nouts`.
+                let more = more.next_multiple_of(node.nouts().max(1));
+                Ok(Decision::Build {
+                    more,
+                    first: there,
+                    reason,
+                })
+            }
+        }
+    }
+
+    /// The realizations with this context that are stale, with the reason.
+    pub(super) fn stale(&self) -> Result<Vec<(AnyRRef, Stale)>> {
+        let node = self.dref.node();
+        let Some(code) = node.code() else {
+            return Ok(Vec::new());
+        };
+        let mut stale = Vec::new();
+        for realization in self.store.candidates(self.dref.id(), self.context)? {
+            if let Some(why) = staleness(&realization, code, node.omitted(), self.trust_unknown)
+                && realization.outcome == Outcome::Ok
+            {
+                stale.push((node.typed(realization, self.chosen), why));
+            }
+        }
+        Ok(stale)
+    }
+
+    fn select(&self, current: Vec<crate::store::Realization>) -> Result<Selection> {
+        let ask = AssertUnwindSafe(|| self.dref.node().select(current, self.chosen));
+        match catch_unwind(ask) {
+            Ok(answer) => answer.map_err(|cause| matcher_failed(self.dref.id(), cause)),
+            Err(panic) => Err(matcher_failed(self.dref.id(), panic_text(&*panic).into())),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a run would do.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::context::{chosen_for, context_of};
+use super::decide::{Decision, Reason, Scene};
+use super::options::Realize;
+use crate::Result;
+use crate::config::{DRefId, RRefId};
+use crate::lens::AnyRRef;
+use crate::plan::Graph;
+
+/// What a run would do: its stages, dependencies first. As text: a line for each that is not simply there, and a sum.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DryPlan {
+    /// The stages.
+    pub steps: Vec<Step>,
+}
+
+/// What a run would do for one stage.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Step {
+    /// The derivation.
+    pub dref: DRefId,
+    /// What would be done.
+    pub action: Action,
+}
+
+/// What would be done for a stage.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Its matcher chooses these, which are there.
+    Reuse(Vec<RRefId>),
+    /// It runs.
+    Build {
+        /// How many times.
+        runs: usize,
+        /// Why.
+        reason: Reason,
+    },
+    /// It will be decided when its dependencies are known: rebuilt, they may give what they gave before.
+    Undecided {
+        /// The direct dependencies that are not known yet.
+        waits_for: Vec<DRefId>,
+    },
+    /// It cannot be realized, and why.
+    Fails(String),
+}
+
+impl DryPlan {
+    /// Whether a run would build nothing.
+    pub fn is_done(&self) -> bool {
+        self.steps
+            .iter()
+            .all(|step| matches!(step.action, Action::Reuse(_)))
+    }
+
+    /// The step of a derivation.
+    pub fn step(&self, dref: impl AsRef<DRefId>) -> Option<&Step> {
+        self.steps.iter().find(|step| step.dref == *dref.as_ref())
+    }
+}
+
+impl fmt::Display for DryPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reused = self
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Reuse(_)))
+            .count();
+        for step in &self.steps {
+            if !matches!(step.action, Action::Reuse(_)) {
+                writeln!(f, "{step}")?;
+            }
+        }
+        match (self.steps.len(), self.steps.len() - reused) {
+            (all, 0) => write!(f, "nothing to build: {all} stages reused"),
+            (all, left) => write!(f, "{left} of {all} stages to do, {reused} reused"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step { dref, action } = self;
+        match action {
+            Action::Reuse(_) => write!(f, "reuse   {dref}"),
+            Action::Build { runs: 1, reason } => write!(f, "build   {dref}: {reason}"),
+            Action::Build { runs, reason } => write!(f, "build   {dref}, {runs} runs: {reason}"),
+            Action::Undecided { waits_for } => {
+                let names: Vec<_> = waits_for
+                    .iter()
+                    .map(|dep| format!("`{}`", dep.name()))
+                    .collect();
+                write!(
+                    f,
+                    "later   {dref}: will be decided when {} is known",
+                    names.join(" and ")
+                )
+            }
+            Action::Fails(why) => write!(f, "fails   {dref}: {why}"),
+        }
+    }
+}
+
+pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
+    let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
+    let mut steps = Vec::with_capacity(graph.stages.len());
+    for stage in &graph.stages {
+        let dref = stage.dref.id();
+        let waits_for: Vec<_> = stage
+            .deps
+            .iter()
+            .filter(|at| known[**at].is_none())
+            .map(|at| graph.stages[*at].dref.id().clone())
+            .collect();
+        let mut taken = None;
+        let action = if waits_for.is_empty() {
+            let chosen = chosen_for(graph, stage, |at| known[at].clone());
+            let context = context_of(&chosen);
+            let scene = Scene {
+                store: options.store,
+                dref: &stage.dref,
+                chosen: &chosen,
+                context: &context,
+                trust_unknown: options.trust_unknown,
+            };
+            match scene.decide(options.is_forced(dref)) {
+                Ok(Decision::Take(rrefs)) => {
+                    let ids = rrefs.iter().map(|rref| rref.id().clone()).collect();
+                    taken = Some(rrefs);
+                    Action::Reuse(ids)
+                }
+                Ok(Decision::Build { more, reason, .. }) => Action::Build { runs: more, reason },
+                Ok(Decision::Never(why)) => Action::Fails(why),
+                Err(error) => Action::Fails(format!("{error:?}")),
+            }
+        } else {
+            Action::Undecided { waits_for }
+        };
+        known.push(taken);
+        steps.push(Step {
+            dref: dref.clone(),
+            action,
+        });
+    }
+    Ok(DryPlan { steps })
+}

@@ -1,0 +1,77 @@
+//! What a run tells while it goes.
+
+use crate::Error;
+use crate::config::{DRefId, RRefId};
+
+use super::decide::Reason;
+
+/// Something that happened in a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The run begins; it has so many stages.
+    Begun {
+        /// How many derivations the plan has.
+        stages: usize,
+    },
+    /// A stage has to run.
+    Building {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// How many runs it takes.
+        runs: usize,
+        /// Why.
+        reason: &'a Reason,
+    },
+    /// Another process or thread is building the same; this one waits.
+    Waiting {
+        /// The derivation.
+        dref: &'a DRefId,
+    },
+    /// One run of a stage begins.
+    Started {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run, as `b.index()` says.
+        index: usize,
+    },
+    /// One run of a stage succeeded, and its result is in the store.
+    Published {
+        /// The realization.
+        rref: &'a RRefId,
+        /// Which run.
+        index: usize,
+        /// Whether the result was not there before.
+        new: bool,
+        /// How long the run took, in seconds.
+        seconds: f64,
+    },
+    /// The matcher of a stage chose.
+    Chosen {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// What it chose.
+        rrefs: &'a [&'a RRefId],
+        /// Whether this run built something for it; else it was there.
+        built: bool,
+    },
+    /// A stage failed.
+    Failed {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Why.
+        error: &'a Error,
+    },
+}
+
+/// Is told what happens in a run, from several threads at once. Any `Fn(&Event)` is one.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
+    fn event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}

@@ -1,0 +1,169 @@
+//! Typed realizations and derivations from references alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
+use crate::plan::{AnyDRef, Kind, Revived, Wanted, registered};
+use crate::store::{Realization, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// A typed view of a realization that is in the store, whoever made it.
+    ///
+    /// It reads the configs and records of what the realization was made from, each once.
+    ///
+    /// # Errors
+    /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
+    /// says which field. Fields with a default may be missing.
+    pub fn open_as<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
+        let id = id.as_ref();
+        let closure = self.read_closure(id)?;
+        let nodes = self.detached_nodes::<C>(id.dref(), &closure)?;
+        let mut typed: HashMap<RRefId, AnyRRef> = HashMap::new();
+        for realization in closure {
+            let node = nodes.any(realization.id.dref())?;
+            let mut deps = Vec::new();
+            for (dref, rrefs) in realization.context.iter() {
+                if !nodes.any(dref)?.node().admits(rrefs.len()) {
+                    return Err(wrong_number(&realization.id, dref, rrefs.len()));
+                }
+                let rrefs: Arc<[AnyRRef]> = rrefs
+                    .iter()
+                    .filter_map(|rref| typed.get(rref).cloned())
+                    .collect();
+                deps.push((dref.clone(), rrefs));
+            }
+            let rref = realization.id.clone();
+            typed.insert(rref, node.node().typed(realization, &Chosen::new(deps)));
+        }
+        typed
+            .get(id)
+            .and_then(AnyRRef::downcast::<C>)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Missing,
+                    format!("{id} is not in the store at {}", self.root().display()),
+                )
+            })
+    }
+
+    /// A derivation that is in the store, with the stage of this program that has its name: what another process needs
+    /// to realize it. Fields that are not hashed have their defaults.
+    ///
+    /// # Errors
+    /// A derivation that is not there, or whose stage, or that of one of its dependencies, is not in this program, or
+    /// does not fit it.
+    pub fn instantiate(&self, id: impl AsRef<DRefId>) -> Result<AnyDRef> {
+        let id = id.as_ref();
+        let mut revived = Revived::default();
+        let mut read: HashMap<DRefId, ConfigJson> = HashMap::new();
+        let mut path = vec![(id.clone(), 0)];
+        while let Some((dref, next)) = path.last_mut() {
+            if !read.contains_key(dref) {
+                read.insert(dref.clone(), self.config(dref)?);
+            }
+            let json = &read[&*dref];
+            if let Some(dep) = json.deps().get(*next) {
+                *next += 1;
+                if !read.contains_key(dep) {
+                    path.push((dep.clone(), 0));
+                }
+            } else {
+                revived.insert(revive_stage(json, &revived)?);
+                path.pop();
+            }
+        }
+        revived.any(id).cloned()
+    }
+
+    /// All that `root` was made from, and itself, dependencies first.
+    fn read_closure(&self, root: &RRefId) -> Result<Vec<Realization>> {
+        let mut closure = Vec::new();
+        let mut seen = HashMap::new();
+        let first = self.realization(root)?;
+        seen.insert(root.clone(), ());
+        let waiting = |realization: &Realization| -> Vec<RRefId> {
+            realization.context.realizations().cloned().collect()
+        };
+        let mut path = vec![(waiting(&first), first)];
+        while let Some((deps, _)) = path.last_mut() {
+            match deps.pop() {
+                Some(dep) => {
+                    if seen.insert(dep.clone(), ()).is_none() {
+                        let realization = self.realization(&dep)?;
+                        path.push((waiting(&realization), realization));
+                    }
+                }
+                None => closure.extend(path.pop().map(|(_, realization)| realization)),
+            }
+        }
+        Ok(closure)
+    }
+
+    /// The derivations of a closure, each with the type that the fields leading to it say, from `root`, a `C`, on.
+    fn detached_nodes<C: Config>(&self, root: &DRefId, closure: &[Realization]) -> Result<Revived> {
+        let mut configs = HashMap::new();
+        let mut kinds: HashMap<DRefId, Kind> = HashMap::new();
+        for realization in closure {
+            let dref = realization.id.dref();
+            if !configs.contains_key(dref) {
+                configs.insert(dref.clone(), self.config(dref)?);
+                kinds.insert(dref.clone(), Kind::untyped::<crate::lens::Many>());
+            }
+        }
+        let mut wanted = Wanted(vec![(root.clone(), Kind::of::<C, One>())]);
+        while let Some((dref, kind)) = wanted.0.pop() {
+            let Some(known) = kinds.get_mut(&dref) else {
+                continue;
+            };
+            if kind.adds_to(known, &dref)? {
+                *known = kind;
+                (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)
+                    .map_err(|cause| unfit(&dref, cause))?;
+            }
+        }
+        let mut revived = Revived::default();
+        for realization in closure {
+            let dref = realization.id.dref();
+            if revived.any(dref).is_err() {
+                let node = (kinds[dref].revive)(&configs[dref], &revived);
+                revived.insert(node.map_err(|cause| unfit(dref, cause))?);
+            }
+        }
+        Ok(revived)
+    }
+}
+
+/// Makes a derivation again with the stage that has its name; of several types of one generic stage, the one that fits.
+fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
+    let id = json.id();
+    let mut last = None;
+    for stage in registered().filter(|stage| stage.name() == id.name().as_str()) {
+        match stage.revive(json, revived) {
+            Ok(dref) => return Ok(dref),
+            Err(error) => last = Some(unfit(id, error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        Error::new(ErrorKind::Missing, format!("this program has no stage named `{}`, for {id}", id.name()))
+            .help("run the program that made it; a generic stage is registered for the types that `register(..)` lists")
+    }))
+}
+
+fn unfit(dref: &DRefId, cause: Error) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("the stored config of {dref} does not fit its type"),
+    )
+    .because(cause)
+}
+
+fn wrong_number(rref: &RRefId, dref: &DRefId, count: usize) -> Error {
+    let message = format!(
+        "{rref} was made from {count} realizations of {dref}, and its config's type says another number"
+    );
+    Error::new(ErrorKind::Config, message)
+        .help("use `DRef<_, Many>` for a dependency of which many are read, and `DRef<_>` for one")
+}

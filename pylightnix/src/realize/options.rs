@@ -1,0 +1,136 @@
+//! How a run is asked for.
+
+use std::collections::HashSet;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use super::dry::{DryPlan, dry_run};
+use super::event::{Event, Observer};
+use super::report::Report;
+use super::run::run;
+use crate::Result;
+use crate::config::DRefId;
+use crate::plan::{Graph, Realizations, Target};
+use crate::store::Store;
+
+/// A run that is to be made, with its options.
+///
+/// ```
+/// # use pylightnix::prelude::*;
+/// # use pylightnix::realize::Realize;
+/// # #[derive(Config)] pub struct Greeting { #[selfref("hello.txt")] pub out: SelfRef<Text> }
+/// # #[stage] fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
+/// #     Ok(GreetingOutputs { out: b.out.save("hello\n")? })
+/// # }
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = Store::open(folder.path().join("store"))?;
+/// let greeting = instantiate(Greeting::new())?;
+/// let rref = Realize::new(&store).jobs(2).force(&greeting).run(&greeting)?;
+/// assert_eq!(rref.out.load()?, "hello\n");
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing happens before `run`"]
+pub struct Realize<'a> {
+    pub(super) store: &'a Store,
+    pub(super) jobs: usize,
+    pub(super) forced: HashSet<DRefId>,
+    pub(super) force_all: bool,
+    pub(super) keep_going: bool,
+    pub(super) trust_unknown: bool,
+    pub(super) observers: Vec<Box<dyn Observer + 'a>>,
+}
+
+impl<'a> Realize<'a> {
+    /// A run in this store, with as many jobs as the machine has processors.
+    pub fn new(store: &'a Store) -> Self {
+        Realize {
+            store,
+            jobs: available_parallelism().map_or(1, NonZero::get),
+            forced: HashSet::new(),
+            force_all: false,
+            keep_going: false,
+            trust_unknown: false,
+            observers: Vec::new(),
+        }
+    }
+
+    /// How many stages may run at once; at least 1. With 1, all run on the calling thread.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// Runs this stage once again, whatever is there. The matcher then chooses among old and new results.
+    pub fn force(mut self, dref: impl AsRef<DRefId>) -> Self {
+        self.forced.insert(dref.as_ref().clone());
+        self
+    }
+
+    /// Runs every stage of the plan once again.
+    pub fn force_all(mut self) -> Self {
+        self.force_all = true;
+        self
+    }
+
+    /// After a failure, goes on with all stages that do not depend on it. Without it, no further stage is begun.
+    pub fn keep_going(mut self) -> Self {
+        self.keep_going = true;
+        self
+    }
+
+    /// Lets matchers see realizations of which nothing says which code made them.
+    pub fn trust_unknown(mut self) -> Self {
+        self.trust_unknown = true;
+        self
+    }
+
+    /// Tells `observer` what happens.
+    pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Realizes the target.
+    ///
+    /// # Errors
+    /// A plan that contradicts itself; a stage that fails, panics or does not keep a promise; a matcher that cannot
+    /// choose; a store that cannot be read or written. What is published by then stays.
+    pub fn run<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
+        Ok(self.run_reporting(target)?.0)
+    }
+
+    /// Realizes the target and says what that took.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
+        let graph = Graph::of(target)?;
+        let (chosen, report) = run(self, &graph)?;
+        let mut realized = Realizations::default();
+        target.visit(&mut |dref| {
+            if let Some(&at) = graph.at.get(dref.id()) {
+                realized.insert(dref.id(), &chosen[at]);
+            }
+        });
+        Ok((target.collect(&realized), report))
+    }
+
+    /// Says for each stage what a run would do, and why, and does nothing.
+    ///
+    /// # Errors
+    /// A plan that contradicts itself, or a store that cannot be read.
+    pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
+        dry_run(self, &Graph::of(target)?)
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        for observer in &self.observers {
+            observer.event(event);
+        }
+    }
+
+    pub(super) fn is_forced(&self, dref: &DRefId) -> bool {
+        self.force_all || self.forced.contains(dref)
+    }
+}

@@ -1,0 +1,80 @@
+//! What a run did, in numbers.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// What a run did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The derivations of the plan.
+    pub stages: usize,
+    /// Those for which everything was there.
+    pub reused: usize,
+    /// Those that were built.
+    pub built: usize,
+    /// The runs of stage functions that it took, failed ones included.
+    pub runs: usize,
+    /// The runs whose results were in the store already.
+    pub repeated: usize,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report {
+            stages,
+            reused,
+            built,
+            runs,
+            repeated,
+        } = self;
+        let plural = |n: &usize| if *n == 1 { "" } else { "s" };
+        if *built == 0 {
+            return write!(
+                f,
+                "nothing to build: all {stages} stage{} reused",
+                plural(stages)
+            );
+        }
+        write!(
+            f,
+            "{built} of {stages} stage{} built in {runs} run{}, {reused} reused",
+            plural(stages),
+            plural(runs)
+        )?;
+        if *repeated > 0 {
+            write!(
+                f,
+                "; {repeated} run{} gave what was there already",
+                plural(repeated)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A report that several threads write.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) reused: AtomicUsize,
+    pub(super) built: AtomicUsize,
+    pub(super) runs: AtomicUsize,
+    pub(super) repeated: AtomicUsize,
+}
+
+impl Counters {
+    pub(super) fn report(&self, stages: usize) -> Report {
+        Report {
+            stages,
+            reused: self.reused.load(Relaxed),
+            built: self.built.load(Relaxed),
+            runs: self.runs.load(Relaxed),
+            repeated: self.repeated.load(Relaxed),
+        }
+    }
+}
+
+/// One more.
+pub(super) fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Relaxed);
+}
