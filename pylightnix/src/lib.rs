@@ -1,12 +1,16 @@
 //! Keep every step of an experiment as an immutable, typed, reusable result.
 
+// A library says what it has to say in its results.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 // Generated code names the crate as its users do.
 extern crate self as pylightnix;
+
+mod error;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-mod error;
 
 pub mod config;
 pub mod lens;

@@ -1,0 +1,29 @@
+//! Times, and what is said of them.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pylightnix::prelude::Result;
+
+/// The median of `times`.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// How long a command takes, from its start to its end.
+pub(crate) fn time(command: &mut Command) -> Result<Duration> {
+    let start = Instant::now();
+    let output = command.output()?;
+    let time = start.elapsed();
+    if output.status.success() {
+        return Ok(time);
+    }
+    Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// The exponent with which the time grows: 1 is linear.
+pub(crate) fn exponent(small: (usize, Duration), large: (usize, Duration)) -> f64 {
+    let times = large.1.as_secs_f64() / small.1.as_secs_f64();
+    times.ln() / (large.0 as f64 / small.0 as f64).ln()
+}

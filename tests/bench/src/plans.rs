@@ -1,0 +1,56 @@
+//! Plans of trivial stages, in three shapes.
+
+use pylightnix::prelude::*;
+
+/// A stage that writes its number.
+#[derive(Config)]
+pub(crate) struct Node {
+    #[selfref("out.txt")]
+    pub(crate) out: SelfRef<Text>,
+    #[dref]
+    pub(crate) deps: Vec<DRef<Node>>,
+    pub(crate) number: u64,
+}
+
+#[stage]
+fn node(b: &Build<Node>) -> Result<NodeOutputs> {
+    Ok(NodeOutputs { out: b.out.save(&b.number.to_string())? })
+}
+
+/// The shapes, by name.
+pub(crate) const SHAPES: &[&str] = &["chain", "wide", "layers"];
+
+/// A plan of `count` stages: a chain, one sink of all others, or layers of a tenth with 3 parents each.
+pub(crate) fn plan(shape: &str, count: u64) -> Result<Vec<DRef<Node>>> {
+    let stage = |deps, number| instantiate(Node::new(deps, number));
+    match shape {
+        "chain" => {
+            let mut last = stage(vec![], 0)?;
+            for number in 1..count {
+                last = stage(vec![last], number)?;
+            }
+            Ok(vec![last])
+        }
+        "wide" => {
+            let leaves: Result<Vec<_>, _> = (1..count).map(|number| stage(vec![], number)).collect();
+            Ok(vec![stage(leaves?, 0)?])
+        }
+        "layers" => {
+            let width = (count / 10).max(1);
+            let mut layer: Vec<DRef<Node>> = Vec::new();
+            for depth in 0..10 {
+                let mut next = Vec::new();
+                for at in 0..width {
+                    let parents = (0..3)
+                        .filter_map(|step| layer.get(((at * 7 + step * 13) % width) as usize))
+                        .cloned()
+                        .collect();
+                    next.push(stage(parents, depth * width + at)?);
+                }
+                layer = next;
+            }
+            Ok(layer)
+        }
+        other => Err(format!("no shape `{other}`").into()),
+    }
+}
