@@ -63,7 +63,6 @@ pub struct DRef<C: Config, Q: Cardinality = One> {
 ///
 /// # Errors
 /// A config that cannot be canonical JSON; the error names the field. Two stages of one name in this program.
-#[track_caller]
 pub fn instantiate<C: Stage>(config: C) -> Result<DRef<C, C::Card>> {
     registry::check()?;
     let name = Name::new(C::NAME)?;
