@@ -1,19 +1,33 @@
 //! The macros of `pylightnix`: `#[derive(Config)]`, `#[stage]` and `#[track]`.
+//!
+//! Use them through that crate, which documents them. Each macro reads its input (`parse`) into a `model`, looks for
+//! contradictions in it (`check`) and writes code (`expand`). All of it works on [`proc_macro2`], so that it is tested
+//! without a compiler.
+
+mod config;
+mod faults;
+mod fingerprint;
+mod names;
+mod options;
+mod stage;
+mod track;
 
 use proc_macro::TokenStream;
 
-/// x
+/// Makes a struct the config of a stage.
 #[proc_macro_derive(Config, attributes(selfref, dref, config))]
-pub fn derive_config(_: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_config(item: TokenStream) -> TokenStream {
+    config::derive(item.into()).into()
 }
-/// x
+
+/// Makes a function the stage of a config.
 #[proc_macro_attribute]
-pub fn stage(_: TokenStream, i: TokenStream) -> TokenStream {
-    i
+pub fn stage(options: TokenStream, item: TokenStream) -> TokenStream {
+    stage::attribute(options.into(), item.into()).into()
 }
-/// x
+
+/// Makes a helper a part of the code of the stages that use it.
 #[proc_macro_attribute]
-pub fn track(_: TokenStream, i: TokenStream) -> TokenStream {
-    i
+pub fn track(options: TokenStream, item: TokenStream) -> TokenStream {
+    track::attribute(options.into(), item.into()).into()
 }

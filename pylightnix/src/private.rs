@@ -1,9 +1,7 @@
 //! What generated code names. Nothing here is for people, and all of it may change.
 
-use std::marker::PhantomData;
-
 use crate::config::{ConfigWriter, Fields, StoredValue};
-use crate::lens::{Config, Dependency, Omitted, Plain};
+use crate::lens::{Config, Dependency, Omitted, Plain, SelfRef};
 use crate::plan::matcher::{Matcher, TakesMany, TakesOne};
 use crate::plan::{AnyDRef, Revived, Stage, StageValue, Wanted};
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -11,6 +9,24 @@ use crate::{BoxError, Error, ErrorKind, Result};
 pub use crate::lens::Promise;
 pub use crate::plan::{Registration, Tracked};
 pub use inventory::submit;
+// A user's module may have its own things by these names.
+pub use std::clone::Clone;
+pub use std::default::Default;
+pub use std::marker::PhantomData;
+pub use std::ops::FnMut;
+pub use std::result::Result::Ok;
+pub use std::string::String;
+pub use std::vec::Vec;
+
+/// A type parameter of a generic stage, as its code says it.
+pub fn type_parameter<T: ?Sized>(name: &str) -> String {
+    format!("{name} = {}", std::any::type_name::<T>())
+}
+
+/// A constant parameter of a generic stage, as its code says it.
+pub fn const_parameter(name: &str, value: impl std::fmt::Display) -> String {
+    format!("{name} = {value}")
+}
 
 /// Writes a plain field.
 pub fn write_plain<T: Plain>(out: &mut ConfigWriter, key: &'static str, value: &T) -> Result<()> {
@@ -50,7 +66,12 @@ fn json_of<T: Plain>(key: &'static str, value: &T) -> Result<serde_json::Value> 
 }
 
 /// Writes a promise.
-pub fn write_promise(out: &mut ConfigWriter, key: &'static str, promise: &Promise) {
+pub fn write_promise<F>(
+    out: &mut ConfigWriter,
+    key: &'static str,
+    _: &SelfRef<F>,
+    promise: &Promise,
+) {
     out.field(key).selfref(promise.path);
 }
 
@@ -99,11 +120,15 @@ pub fn read_plain_or<T: Plain>(
     }
 }
 
-/// Checks a promise.
-pub fn read_promise(fields: &mut Fields<'_>, promise: &Promise, key: &'static str) -> Result<()> {
+/// Reads a promise.
+pub fn read_promise<F>(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    promise: &Promise,
+) -> Result<SelfRef<F>> {
     let path = stored(fields, key)?.selfref()?;
     if path == promise.path {
-        return Ok(());
+        return Ok(SelfRef::__promise());
     }
     let message = format!(
         "the artifact `{key}` is at {path:?} in the store, and at {:?} in this program",

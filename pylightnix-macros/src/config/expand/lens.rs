@@ -1,0 +1,71 @@
+//! The struct of a config's fields in a phase.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Names, generics, outside};
+use crate::config::model::{Config, Field, Kind};
+use crate::names;
+
+pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
+    let Config { vis, ident, .. } = config;
+    let Names { lens, phase, .. } = names;
+    let mut generics = generics(config);
+    generics.params.insert(
+        config.generics.lifetimes().count(),
+        syn::parse_quote!(#phase: ::pylightnix::lens::Phase),
+    );
+    let (_, _, bounds) = generics.split_for_impl();
+    let parameters = &generics.params;
+    let fields = config.fields.iter().map(|field| {
+        let Field { vis, ident, .. } = field;
+        let (docs, ty) = (docs(field, config), field_type(field, config, names));
+        quote!(#docs #vis #ident: #ty)
+    });
+    // A phase that no field tells is to be named still.
+    let witness = uses_no_phase(config).then(|| {
+        quote! {
+            #[doc(hidden)]
+            __phase: ::pylightnix::__private::PhantomData<#phase>
+        }
+    });
+    let fields = fields.chain(witness);
+    let doc =
+        format!("The fields of [`{ident}`] in a plan, in its running stage, or in its result.");
+    quote! {
+        #[doc = #doc]
+        #[allow(dead_code)]
+        #vis struct #lens<#parameters> #bounds {
+            #(#fields),*
+        }
+    }
+}
+
+pub(super) fn uses_no_phase(config: &Config) -> bool {
+    let plain = |field: &Field| matches!(field.kind, Kind::Plain { .. });
+    config.fields.iter().all(plain)
+}
+
+fn docs(field: &Field, config: &Config) -> TokenStream {
+    let docs = &field.docs;
+    if docs.is_empty() {
+        let doc = format!("`{}` of [`{}`].", names::plain(&field.ident), config.ident);
+        return quote!(#[doc = #doc]);
+    }
+    quote!(#(#docs)*)
+}
+
+fn field_type(field: &Field, config: &Config, names: &Names) -> TokenStream {
+    let Names {
+        promises, phase, ..
+    } = names;
+    let ty = outside(&field.ty, config);
+    match &field.kind {
+        Kind::Plain { .. } => ty,
+        Kind::Dep { .. } => quote!(#phase::Dep<#ty>),
+        Kind::Promise(promise) => {
+            let (format, tag) = (&promise.format, &field.ident);
+            quote!(#phase::Artifact<#format, #promises::#tag>)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From the model of a config to code.
+
+mod conversions;
+mod lens;
+mod new;
+mod outputs;
+mod stub;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{GenericParam, Generics, Type};
+
+use super::model::Config;
+use crate::names;
+
+pub(super) fn config(config: &Config) -> TokenStream {
+    let names = Names::of(config);
+    if config.unfit {
+        return stub::config(config, &names);
+    }
+    let parts = [
+        new::constructor(config, &names),
+        lens::structure(config, &names),
+        outputs::structure(config, &names),
+        conversions::config(config, &names),
+    ];
+    parts.into_iter().collect()
+}
+
+/// The names of what is generated.
+struct Names {
+    /// `Anneal`
+    config: Ident,
+    /// `AnnealLens`
+    lens: Ident,
+    /// `AnnealOutputs`
+    outputs: Ident,
+    /// `AnnealPromises`: a module of a type for each promise, so that messages read `AnnealPromises::trace_fs`.
+    promises: Ident,
+    /// `P`, or what is not a name in the config.
+    phase: Ident,
+}
+
+impl Names {
+    fn of(config: &Config) -> Self {
+        let name = names::plain(&config.ident);
+        let mut phase = "P".to_owned();
+        let mut written = config.generics.to_token_stream();
+        config
+            .fields
+            .iter()
+            .for_each(|field| field.ty.to_tokens(&mut written));
+        config.generics.where_clause.to_tokens(&mut written);
+        while has_ident(written.clone(), &phase) {
+            phase.push('_');
+        }
+        Names {
+            config: config.ident.clone(),
+            lens: format_ident!("{name}Lens"),
+            outputs: format_ident!("{name}Outputs"),
+            promises: format_ident!("{name}Promises"),
+            phase: Ident::new(&phase, Span::call_site()),
+        }
+    }
+}
+
+fn has_ident(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => has_ident(group.stream(), name),
+        _ => false,
+    })
+}
+
+/// The generics of a config, for what is generated beside it: without defaults, and with the `'static` that a config
+/// has.
+fn generics(config: &Config) -> Generics {
+    let mut generics = config.generics.clone();
+    for param in &mut generics.params {
+        match param {
+            GenericParam::Type(param) => {
+                param.default = None;
+                param.attrs.clear();
+                param.bounds.push(syn::parse_quote!('static));
+            }
+            GenericParam::Const(param) => {
+                param.default = None;
+                param.attrs.clear();
+            }
+            GenericParam::Lifetime(_) => {}
+        }
+    }
+    generics
+}
+
+/// A field's type outside of the struct, where `Self` is another.
+fn outside(ty: &Type, config: &Config) -> TokenStream {
+    let (_, arguments, _) = config.generics.split_for_impl();
+    let ident = &config.ident;
+    replace_self(ty.to_token_stream(), &quote!(#ident #arguments))
+}
+
+fn replace_self(tokens: TokenStream, with: &TokenStream) -> TokenStream {
+    tokens
+        .into_iter()
+        .flat_map(|token| match token {
+            TokenTree::Ident(ident) if ident == "Self" => with.clone(),
+            TokenTree::Group(group) => {
+                let inner = replace_self(group.stream(), with);
+                let mut new = proc_macro2::Group::new(group.delimiter(), inner);
+                new.set_span(group.span());
+                TokenTree::Group(new).into()
+            }
+            other => other.into(),
+        })
+        .collect()
+}

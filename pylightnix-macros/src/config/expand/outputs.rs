@@ -1,0 +1,46 @@
+//! What the stage of a config returns, and the types that tell its promises apart.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Names, generics};
+use crate::config::model::Config;
+
+pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
+    let Config { vis, ident, .. } = config;
+    let Names {
+        outputs, promises, ..
+    } = names;
+    let tags: Vec<_> = config.promises().map(|(field, _)| &field.ident).collect();
+    let field_docs = tags
+        .iter()
+        .map(|tag| format!("What saving `{}` gave.", crate::names::plain(tag)));
+    let doc = format!("What a stage of [`{ident}`] returns: for each promise, that it was kept.");
+    let module = (!tags.is_empty()).then(|| {
+        quote! {
+            #[doc(hidden)]
+            #[allow(non_camel_case_types, non_snake_case, missing_docs, missing_debug_implementations)]
+            #vis mod #promises {
+                #(pub enum #tags {})*
+            }
+        }
+    });
+    let generics = generics(config);
+    let (_, arguments, _) = config.generics.split_for_impl();
+    let (parameters, _, bounds) = generics.split_for_impl();
+    quote! {
+        #module
+
+        #[doc = #doc]
+        #[allow(dead_code)]
+        #vis struct #outputs {
+            #(
+                #[doc = #field_docs]
+                #vis #tags: ::pylightnix::lens::Written<#promises::#tags>
+            ),*
+        }
+
+        #[automatically_derived]
+        impl #parameters ::pylightnix::plan::StageValue<#ident #arguments> for #outputs #bounds {}
+    }
+}

@@ -1,0 +1,24 @@
+//! `#[derive(Config)]`.
+
+mod check;
+mod expand;
+mod model;
+mod parse;
+mod shape;
+
+use proc_macro2::TokenStream;
+
+use crate::faults::Faults;
+
+pub(crate) fn derive(item: TokenStream) -> TokenStream {
+    let input = match syn::parse2(item) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let mut faults = Faults::default();
+    let config = parse::config(input, &mut faults);
+    check::config(&config, &mut faults);
+    let mut code = faults.into_tokens();
+    code.extend(expand::config(&config));
+    code
+}

@@ -1,0 +1,351 @@
+//! From a struct to its model. Where an attribute and a type do not fit, the type is believed, so that what is generated
+//! compiles and the fault stays the only error.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, LitStr, Meta, Type};
+
+use super::model::{Config, Default, Field, Kind, Promise};
+use super::shape::{self, Shape};
+use crate::faults::Faults;
+use crate::names;
+use crate::options::{Form, Options, Place, Spec};
+
+const CONFIG: Place = Place {
+    name: "`#[config(..)]`",
+    allows: &[
+        Spec {
+            key: "default",
+            form: Form::FlagOrExpr,
+            example: "default` or `default = 500",
+        },
+        Spec {
+            key: "omit_default",
+            form: Form::Flag,
+            example: "omit_default",
+        },
+        Spec {
+            key: "unhashed",
+            form: Form::Flag,
+            example: "unhashed",
+        },
+        Spec {
+            key: "rename",
+            form: Form::Text,
+            example: "rename = \"key\"",
+        },
+    ],
+};
+
+pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
+    for attr in input.attrs.iter().filter(|attr| is_helper(attr)) {
+        let name = attr.path().to_token_stream();
+        faults.of(attr, format!("`#[{name}]` goes on a field of the config"));
+    }
+    let mut unfit = false;
+    for param in &input.generics.params {
+        if let GenericParam::Lifetime(lifetime) = param {
+            faults.of(
+                lifetime,
+                "a config owns all that it holds, so it cannot have lifetimes: \
+                 use owned types, such as `String` for `&str`",
+            );
+            unfit = true;
+        }
+    }
+    let fields = match input.data {
+        Data::Struct(data) => match data.fields {
+            Fields::Named(fields) => fields.named,
+            Fields::Unit => syn::punctuated::Punctuated::new(),
+            Fields::Unnamed(fields) => {
+                faults.of(
+                    fields,
+                    format!(
+                        "a config's fields have names, which are its keys in the JSON: \
+                         write `struct {} {{ name: Type, .. }}`",
+                        input.ident
+                    ),
+                );
+                return stub(input.vis, input.ident, input.generics);
+            }
+        },
+        Data::Enum(data) => {
+            faults.at(
+                data.enum_token.span,
+                "a config is a struct: make the enum a plain field of one, \
+                 with `#[derive(Clone, Serialize, Deserialize)]`",
+            );
+            return stub(input.vis, input.ident, input.generics);
+        }
+        Data::Union(data) => {
+            faults.at(data.union_token.span, "a config is a struct, not a union");
+            return stub(input.vis, input.ident, input.generics);
+        }
+    };
+    let parameters: Vec<_> = input
+        .generics
+        .type_params()
+        .map(|param| param.ident.to_string())
+        .collect();
+    Config {
+        vis: input.vis,
+        ident: input.ident,
+        generics: input.generics,
+        fields: fields
+            .into_iter()
+            .filter_map(|it| field(it, &parameters, faults))
+            .collect(),
+        unfit,
+    }
+}
+
+fn stub(vis: syn::Visibility, ident: syn::Ident, generics: syn::Generics) -> Config {
+    Config {
+        vis,
+        ident,
+        generics,
+        fields: Vec::new(),
+        unfit: true,
+    }
+}
+
+fn is_helper(attr: &Attribute) -> bool {
+    ["selfref", "dref", "config"]
+        .iter()
+        .any(|name| attr.path().is_ident(name))
+}
+
+/// The attributes of a field, each once.
+#[derive(std::default::Default)]
+struct Marks {
+    selfref: Option<Attribute>,
+    dref: Option<Attribute>,
+    options: Options,
+}
+
+impl Marks {
+    fn read(attrs: &[Attribute], faults: &mut Faults) -> Self {
+        let mut marks = Marks::default();
+        for attr in attrs {
+            if attr.path().is_ident("config") {
+                match &attr.meta {
+                    Meta::List(list) => marks.options.read(list.tokens.clone(), &CONFIG, faults),
+                    other => faults.of(
+                        other,
+                        "say which option: `#[config(default)]`, `#[config(default = 500, omit_default)]`, ..",
+                    ),
+                }
+                continue;
+            }
+            let slot = if attr.path().is_ident("selfref") {
+                &mut marks.selfref
+            } else if attr.path().is_ident("dref") {
+                &mut marks.dref
+            } else {
+                continue;
+            };
+            if slot.is_some() {
+                let name = attr.path().to_token_stream();
+                faults.of(attr, format!("`#[{name}]` given twice: remove one"));
+            } else {
+                *slot = Some(attr.clone());
+            }
+        }
+        marks
+    }
+}
+
+fn field(field: syn::Field, parameters: &[String], faults: &mut Faults) -> Option<Field> {
+    let ident = field.ident?;
+    let mut marks = Marks::read(&field.attrs, faults);
+    let rename = marks.options.text("rename");
+    let kind = kind(&ident, &field.ty, &mut marks, parameters, faults);
+    Some(Field {
+        docs: field
+            .attrs
+            .into_iter()
+            .filter(|attr| attr.path().is_ident("doc"))
+            .collect(),
+        vis: field.vis,
+        ty: field.ty,
+        key: match &rename {
+            Some(key) => key.value(),
+            None => names::plain(&ident),
+        },
+        rename,
+        kind,
+        ident,
+    })
+}
+
+fn kind(
+    ident: &syn::Ident,
+    ty: &Type,
+    marks: &mut Marks,
+    parameters: &[String],
+    faults: &mut Faults,
+) -> Kind {
+    if let (Some(_), Some(dref)) = (&marks.selfref, &marks.dref) {
+        faults.of(
+            dref,
+            "a field is a promise of this stage or a dependency on another: keep `#[selfref]` or `#[dref]`",
+        );
+        // One of them fits the type; the other is told of already.
+        match Shape::of(ty) {
+            Shape::Promise => marks.dref = None,
+            _ => marks.selfref = None,
+        }
+    }
+    let shape = match Shape::of(ty) {
+        // A parameter may be bound to be a dependency.
+        Shape::Plain if marks.dref.is_some() && is_one_of(ty, parameters) => {
+            Shape::Dep { container: false }
+        }
+        shape => shape,
+    };
+    match (shape, &marks.selfref, &marks.dref) {
+        (Shape::Promise, Some(_), _) | (Shape::Dep { .. }, _, Some(_)) => {}
+        (Shape::Plain, None, None) => {}
+        (Shape::Promise, None, Some(dref)) => faults.of(
+            dref,
+            "a `SelfRef` is a promise of this stage: write `#[selfref(\"path\")]`",
+        ),
+        (Shape::Promise, None, None) => faults.of(
+            ty,
+            format!("a promise says where its artifact will be: write `#[selfref(\"{ident}\")]` on the field"),
+        ),
+        (_, Some(selfref), _) => faults.of(
+            selfref,
+            "`#[selfref]` goes on a `SelfRef<F>`, where `F` is the artifact's format, or on a `SelfRef`",
+        ),
+        (Shape::Dep { .. }, None, None) => faults.of(
+            ty,
+            "a dependency is marked: write `#[dref]` on the field",
+        ),
+        (Shape::Plain, None, Some(dref)) => faults.of(
+            dref,
+            "`#[dref]` goes on a `DRef<C>`, a `RefPath<F>`, or an `Option`, `Vec` or `BTreeMap<String, _>` of those; \
+             plain data takes no attribute",
+        ),
+        (Shape::Holds("SelfRef"), None, _) => faults.of(
+            ty,
+            "a promise is a field of its own, of the type `SelfRef<F>`, with `#[selfref(\"path\")]`",
+        ),
+        (Shape::Holds(name), None, _) => faults.of(
+            ty,
+            format!(
+                "a `{name}` stands in a field of its own, or in an `Option`, a `Vec` or a `BTreeMap<String, _>`, \
+                 with `#[dref]`"
+            ),
+        ),
+    }
+    match shape {
+        Shape::Promise => promise(ty, marks, faults),
+        Shape::Dep { container } => dep(container, marks, faults),
+        Shape::Plain | Shape::Holds(_) => plain(marks, faults),
+    }
+}
+
+fn is_one_of(ty: &Type, parameters: &[String]) -> bool {
+    let Type::Path(path) = ty else { return false };
+    parameters.iter().any(|name| path.path.is_ident(name))
+}
+
+fn promise(ty: &Type, marks: &mut Marks, faults: &mut Faults) -> Kind {
+    for key in ["default", "omit_default", "unhashed"] {
+        if let Some(given) = marks.options.flag_or_expr(key) {
+            let why = "a promise is always a part of the identity and has no other value";
+            faults.of(&given.key, format!("`{key}` goes on plain data: {why}"));
+        }
+    }
+    Kind::Promise(Promise {
+        path: marks.selfref.as_ref().and_then(|attr| path(attr, faults)),
+        format: shape::format_of(ty),
+    })
+}
+
+fn path(attr: &Attribute, faults: &mut Faults) -> Option<LitStr> {
+    let tokens = match &attr.meta {
+        Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    };
+    let path = syn::parse2::<LitStr>(tokens.clone()).ok();
+    if path.is_none() {
+        let message = "`#[selfref]` takes one path, a text: `#[selfref(\"result.npy\")]`";
+        match tokens.is_empty() {
+            true => faults.of(attr, message),
+            false => faults.of(tokens, message),
+        }
+    }
+    path
+}
+
+fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> Kind {
+    if let Some(Meta::List(_) | Meta::NameValue(_)) = marks.dref.as_ref().map(|attr| &attr.meta) {
+        let span = marks
+            .dref
+            .as_ref()
+            .map_or_else(Span::call_site, |attr| attr.span());
+        faults.at(
+            span,
+            "`#[dref]` takes nothing: the type says what is depended on",
+        );
+    }
+    for key in ["omit_default", "unhashed"] {
+        if let Some(given) = marks.options.flag(key) {
+            let why = "a dependency is always a part of the identity";
+            faults.of(&given, format!("`{key}` goes on plain data: {why}"));
+        }
+    }
+    let default = marks.options.flag_or_expr("default");
+    if let (Some(default), false) = (&default, container) {
+        faults.of(
+            &default.key,
+            "only an `Option`, a `Vec` or a `BTreeMap` of dependencies can have a default",
+        );
+    }
+    Kind::Dep {
+        default: default.map(|given| given.value.into()),
+    }
+}
+
+fn plain(marks: &mut Marks, faults: &mut Faults) -> Kind {
+    let default = marks.options.flag_or_expr("default");
+    let omit_default = marks.options.flag("omit_default");
+    let unhashed = marks.options.flag("unhashed");
+    if default.is_none() {
+        if let Some(key) = &omit_default {
+            faults.of(
+                key,
+                "`omit_default` needs a default to leave out: add `default = ..`",
+            );
+        }
+        if let Some(key) = &unhashed {
+            faults.of(
+                key,
+                "`unhashed` needs a default, for when the field is not known: add `default = ..`",
+            );
+        }
+    }
+    if let (Some(key), Some(_)) = (&omit_default, &unhashed) {
+        faults.of(
+            key,
+            "an `unhashed` field is never in the JSON, whatever its value: remove `omit_default` or `unhashed`",
+        );
+    }
+    Kind::Plain {
+        omit_default: omit_default.is_some() && default.is_some(),
+        unhashed: unhashed.is_some() && default.is_some(),
+        default: default.map(|given| given.value.into()),
+    }
+}
+
+impl From<Option<syn::Expr>> for Default {
+    fn from(expr: Option<syn::Expr>) -> Self {
+        match expr {
+            Some(expr) => Default::Expr(Box::new(expr)),
+            None => Default::OfType,
+        }
+    }
+}

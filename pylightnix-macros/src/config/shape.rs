@@ -1,0 +1,88 @@
+//! What a type looks like, by its tokens: a derive sees no more of it.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{GenericArgument, PathArguments, PathSegment, Type};
+
+/// What a field's type looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `SelfRef<F>`
+    Promise,
+    /// `DRef`, `RefPath`, or `Option`, `Vec`, `BTreeMap` of those
+    Dep {
+        /// Whether it is one of the latter.
+        container: bool,
+    },
+    /// Something else that has one of these in it.
+    Holds(&'static str),
+    /// Plain data.
+    Plain,
+}
+
+impl Shape {
+    pub(super) fn of(ty: &Type) -> Self {
+        let Some(last) = last_segment(ty) else {
+            return Shape::within(ty);
+        };
+        let name = last.ident.to_string();
+        match name.as_str() {
+            "SelfRef" => Shape::Promise,
+            "DRef" | "RefPath" => Shape::Dep { container: false },
+            "Option" | "Vec" | "BTreeMap" => match arguments(last).last().map(Shape::of) {
+                Some(Shape::Dep { .. }) => Shape::Dep { container: true },
+                _ => Shape::within(ty),
+            },
+            _ => Shape::within(ty),
+        }
+    }
+
+    fn within(ty: &Type) -> Self {
+        match find_reference(ty.to_token_stream()) {
+            Some(name) => Shape::Holds(name),
+            None => Shape::Plain,
+        }
+    }
+}
+
+/// The format that a `SelfRef` names.
+pub(super) fn format_of(ty: &Type) -> TokenStream {
+    let format = last_segment(ty).and_then(|last| arguments(last).next());
+    match format {
+        Some(format) => format.to_token_stream(),
+        None => quote!(::pylightnix::lens::format::Opaque),
+    }
+}
+
+fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        Type::Paren(inner) => last_segment(&inner.elem),
+        Type::Group(inner) => last_segment(&inner.elem),
+        _ => None,
+    }
+}
+
+fn arguments(segment: &PathSegment) -> impl Iterator<Item = &Type> {
+    let arguments = match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments
+        .into_iter()
+        .flatten()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+}
+
+fn find_reference(tokens: TokenStream) -> Option<&'static str> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) => ["DRef", "RefPath", "SelfRef"]
+            .into_iter()
+            .find(|name| ident == name),
+        TokenTree::Group(group) => find_reference(group.stream()),
+        _ => None,
+    })
+}

@@ -1,0 +1,62 @@
+//! Names: as they are written, and as they may have been meant.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt;
+
+/// The name without `r#`.
+pub(crate) fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// The names for a message: "`a`, `b` and `c`".
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Which of `names` may have been meant by `written`.
+pub(crate) fn meant<'a>(
+    written: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let near = |name: &&str| distance(written, name) <= name.len().max(3) / 3;
+    let names = names.into_iter().filter(near);
+    names.min_by_key(|name| distance(written, name))
+}
+
+/// How many letters have to be added, removed or replaced (the Levenshtein distance).
+fn distance(one: &str, two: &str) -> usize {
+    let mut row: Vec<usize> = (0..=two.chars().count()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in two.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[two.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_near() {
+        let names = ["default", "omit_default", "unhashed", "rename"];
+        assert_eq!(meant("defalt", names), Some("default"));
+        assert_eq!(meant("omitdefault", names), Some("omit_default"));
+        assert_eq!(meant("skip", names), None);
+    }
+
+    #[test]
+    fn lists_read_as_sentences() {
+        assert_eq!(list(["a"]), "`a`");
+        assert_eq!(list(["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+}

@@ -1,0 +1,202 @@
+//! The options of all three macros: `flag`, `key = value`, `key(list)`, with commas between them.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Expr, LitInt, LitStr, Token, Type, parenthesized};
+
+use crate::faults::Faults;
+use crate::names;
+
+/// The form of an option.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `key`
+    Flag,
+    /// `key` or `key = expr`
+    FlagOrExpr,
+    /// `key = expr`
+    Expr,
+    /// `key = "text"`
+    Text,
+    /// `key = 1`
+    Number,
+    /// `key(A, B)`
+    List,
+}
+
+/// An option that a place allows, and an example of it.
+pub(crate) struct Spec {
+    pub(crate) key: &'static str,
+    pub(crate) form: Form,
+    pub(crate) example: &'static str,
+}
+
+/// A place that takes options, as messages name it, and what it allows.
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) allows: &'static [Spec],
+}
+
+/// An option as it was given.
+pub(crate) struct Given<T> {
+    pub(crate) key: Ident,
+    pub(crate) value: T,
+}
+
+enum Value {
+    Flag,
+    Expr(Box<Expr>),
+    Text(LitStr),
+    Number(LitInt),
+    List(Vec<Type>),
+}
+
+/// The options of one item or field.
+#[derive(Default)]
+pub(crate) struct Options(Vec<Given<Value>>);
+
+impl Options {
+    /// Reads the options in `tokens`; what is not one is a fault, and is passed over.
+    pub(crate) fn read(&mut self, tokens: TokenStream, place: &Place, faults: &mut Faults) {
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                match parse_option(input, place) {
+                    Ok(option) => self.add(option, faults),
+                    Err(error) => faults.add(error),
+                }
+                pass_over_rest(input)?;
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            faults.add(error);
+        }
+    }
+
+    fn add(&mut self, option: Given<Value>, faults: &mut Faults) {
+        if self.0.iter().any(|other| other.key == option.key) {
+            let key = &option.key;
+            faults.of(key, format!("option `{key}` given twice: remove one"));
+        } else {
+            self.0.push(option);
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Given<Value>> {
+        let at = self.0.iter().position(|option| option.key == key)?;
+        Some(self.0.remove(at))
+    }
+
+    /// The key of an option without a value.
+    pub(crate) fn flag(&mut self, key: &str) -> Option<Ident> {
+        self.take(key).map(|option| option.key)
+    }
+
+    /// An option that may have a value.
+    pub(crate) fn flag_or_expr(&mut self, key: &str) -> Option<Given<Option<Expr>>> {
+        let Given { key, value } = self.take(key)?;
+        let value = match value {
+            Value::Expr(expr) => Some(*expr),
+            _ => None,
+        };
+        Some(Given { key, value })
+    }
+
+    /// The value of an option that is an expression.
+    pub(crate) fn expr(&mut self, key: &str) -> Option<Expr> {
+        self.flag_or_expr(key)?.value
+    }
+
+    /// The value of an option that is a text.
+    pub(crate) fn text(&mut self, key: &str) -> Option<LitStr> {
+        match self.take(key)?.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of an option that is a number.
+    pub(crate) fn number(&mut self, key: &str) -> Option<LitInt> {
+        match self.take(key)?.value {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// An option that is a list.
+    pub(crate) fn list(&mut self, key: &str) -> Option<Given<Vec<Type>>> {
+        let Given { key, value } = self.take(key)?;
+        match value {
+            Value::List(value) => Some(Given { key, value }),
+            _ => None,
+        }
+    }
+}
+
+fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<Given<Value>> {
+    let key = input.call(Ident::parse_any).map_err(|error| {
+        let keys = names::list(place.allows.iter().map(|spec| spec.key));
+        let message = format!("no option of {}; the options are {keys}", place.name);
+        syn::Error::new(error.span(), message)
+    })?;
+    let Some(spec) = place.allows.iter().find(|spec| key == spec.key) else {
+        return Err(unknown(&key, place));
+    };
+    let wrong_form = |_| {
+        let message = format!("option `{key}` has another form: write `{}`", spec.example);
+        syn::Error::new(key.span(), message)
+    };
+    let value = parse_value(input, spec.form)
+        .and_then(|value| match input.is_empty() || input.peek(Token![,]) {
+            true => Ok(value),
+            false => Err(input.error("")),
+        })
+        .map_err(wrong_form)?;
+    Ok(Given { key, value })
+}
+
+fn parse_value(input: ParseStream<'_>, form: Form) -> syn::Result<Value> {
+    if form == Form::Flag || (form == Form::FlagOrExpr && !input.peek(Token![=])) {
+        return Ok(Value::Flag);
+    }
+    if form == Form::List {
+        let content;
+        parenthesized!(content in input);
+        let list = Punctuated::<Type, Token![,]>::parse_terminated(&content)?;
+        return Ok(Value::List(list.into_iter().collect()));
+    }
+    input.parse::<Token![=]>()?;
+    Ok(match form {
+        Form::Text => Value::Text(input.parse()?),
+        Form::Number => Value::Number(input.parse()?),
+        _ => Value::Expr(input.parse()?),
+    })
+}
+
+fn unknown(key: &Ident, place: &Place) -> syn::Error {
+    let written = key.to_string();
+    let keys = || place.allows.iter().map(|spec| spec.key);
+    let meant = match names::meant(&written, keys()) {
+        Some(meant) => format!("did you mean `{meant}`? "),
+        None => String::new(),
+    };
+    let message = format!(
+        "unknown option `{written}` of {}; {meant}the options are {}",
+        place.name,
+        names::list(keys())
+    );
+    syn::Error::new(key.span(), message)
+}
+
+/// To the next option, past the comma.
+fn pass_over_rest(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() {
+        if input.parse::<Option<Token![,]>>()?.is_some() {
+            break;
+        }
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}

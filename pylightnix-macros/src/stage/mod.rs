@@ -1,0 +1,29 @@
+//! `#[stage]`.
+
+mod check;
+mod expand;
+mod model;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+use crate::faults::Faults;
+
+pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut faults = Faults::default();
+    let stage = match parse::stage(options, item.clone(), &mut faults) {
+        Ok(stage) => stage,
+        Err(error) => {
+            faults.add(error);
+            let mut code = faults.into_tokens();
+            code.extend(item);
+            return code;
+        }
+    };
+    check::stage(&stage, &mut faults);
+    let mut code = stage.function.to_token_stream();
+    code.extend(faults.into_tokens());
+    code.extend(expand::stage(&stage));
+    code
+}

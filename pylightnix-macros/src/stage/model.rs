@@ -1,0 +1,40 @@
+//! What a stage is, to the macro.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Expr, LitInt, LitStr, Signature, Type, Visibility};
+
+use crate::options::Given;
+
+/// A function with `#[stage]`.
+pub(super) struct Stage {
+    pub(super) function: Function,
+    /// The `C` of its argument `&Build<C>`, when it is there.
+    pub(super) config: Option<Type>,
+    /// The signature cannot be called as a stage's: only a stub can be made of it.
+    pub(super) unfit: bool,
+    pub(super) name: Option<LitStr>,
+    pub(super) matcher: Option<Expr>,
+    pub(super) many: bool,
+    pub(super) nouts: Option<LitInt>,
+    pub(super) version: Option<LitInt>,
+    pub(super) uses: Vec<Type>,
+    pub(super) register: Option<Given<Vec<Type>>>,
+}
+
+/// A function whose body is only tokens: it stays as it was written.
+pub(super) struct Function {
+    pub(super) attrs: Vec<Attribute>,
+    pub(super) vis: Visibility,
+    pub(super) signature: Signature,
+    pub(super) body: TokenStream,
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.attrs.iter().for_each(|attr| attr.to_tokens(tokens));
+        self.vis.to_tokens(tokens);
+        self.signature.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}

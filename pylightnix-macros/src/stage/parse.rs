@@ -1,0 +1,107 @@
+//! From a function to its model.
+
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, FnArg, GenericArgument, PathArguments, Type};
+
+use super::model::{Function, Stage};
+use crate::faults::Faults;
+use crate::options::{Form, Options, Place, Spec};
+
+const STAGE: Place = Place {
+    name: "`#[stage(..)]`",
+    allows: &[
+        Spec {
+            key: "name",
+            form: Form::Text,
+            example: "name = \"anneal\"",
+        },
+        Spec {
+            key: "matcher",
+            form: Form::Expr,
+            example: "matcher = latest()",
+        },
+        Spec {
+            key: "many",
+            form: Form::Flag,
+            example: "many",
+        },
+        Spec {
+            key: "nouts",
+            form: Form::Number,
+            example: "nouts = 3",
+        },
+        Spec {
+            key: "version",
+            form: Form::Number,
+            example: "version = 2",
+        },
+        Spec {
+            key: "uses",
+            form: Form::List,
+            example: "uses(helper, Model)",
+        },
+        Spec {
+            key: "register",
+            form: Form::List,
+            example: "register(Train<Small>, Train<Large>)",
+        },
+    ],
+};
+
+pub(super) fn stage(
+    options: TokenStream,
+    item: TokenStream,
+    faults: &mut Faults,
+) -> syn::Result<Stage> {
+    let mut given = Options::default();
+    given.read(options, &STAGE, faults);
+    let function: Function = syn::parse2(item)?;
+    let config = function.signature.inputs.iter().find_map(config_of);
+    Ok(Stage {
+        unfit: false,
+        config,
+        name: given.text("name"),
+        matcher: given.expr("matcher"),
+        many: given.flag("many").is_some(),
+        nouts: given.number("nouts"),
+        version: given.number("version"),
+        uses: given
+            .list("uses")
+            .map(|uses| uses.value)
+            .unwrap_or_default(),
+        register: given.list("register"),
+        function,
+    })
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        Ok(Function {
+            attrs: input.call(Attribute::parse_outer)?,
+            vis: input.parse()?,
+            signature: input.parse()?,
+            body: input.parse()?,
+        })
+    }
+}
+
+/// The `C` in `&Build<C>`, by whatever path.
+fn config_of(argument: &FnArg) -> Option<Type> {
+    let FnArg::Typed(argument) = argument else {
+        return None;
+    };
+    let mut ty = &*argument.ty;
+    while let Type::Reference(reference) = ty {
+        ty = &reference.elem;
+    }
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match (last.ident == "Build", arguments.args.first()) {
+        (true, Some(GenericArgument::Type(config))) => Some(config.clone()),
+        _ => None,
+    }
+}
