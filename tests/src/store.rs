@@ -1,0 +1,212 @@
+//! Small stores, and processes that work in them.
+
+use pylightnix::config::{ConfigJson, RRefId};
+use pylightnix::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, Store};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use tempfile::TempDir;
+
+/// A folder for one test, that every user can look into.
+#[must_use]
+pub fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("its mode");
+    folder
+}
+
+/// A fresh store in a folder of its own.
+#[must_use]
+pub fn store() -> (TempDir, Store) {
+    let folder = folder();
+    let store = Store::open(folder.path().join("store")).expect("a new store");
+    (folder, store)
+}
+
+/// A config of nothing but a name.
+#[must_use]
+pub fn config(name: &str) -> ConfigJson {
+    ConfigJson::from_json(&format!("{{\n    \"name\": \"{name}\"\n}}")).expect("a config")
+}
+
+/// A config of a name and one dependency.
+#[must_use]
+pub fn config_on(name: &str, on: &ConfigJson) -> ConfigJson {
+    let text = format!(
+        "{{\n    \"name\": \"{name}\",\n    \"on\": \"{}\"\n}}",
+        on.id()
+    );
+    ConfigJson::from_json(&text).expect("a config")
+}
+
+/// A record of a build that ended just now.
+#[must_use]
+pub fn built() -> BuildRecord {
+    BuildRecord::now(BuildKind::Build)
+}
+
+/// Publishes a draft of a derivation without dependencies.
+///
+/// # Errors
+/// Those of publishing.
+pub fn publish(draft: &mut Draft, config: &ConfigJson) -> pylightnix::Result<Published> {
+    draft.publish(config, &Context::empty(), Outcome::Ok, &built())
+}
+
+/// Publishes files of these texts.
+#[must_use]
+pub fn publish_texts(
+    store: &Store,
+    config: &ConfigJson,
+    context: &Context,
+    files: &[(&str, &str)],
+) -> RRefId {
+    let mut draft = store.draft().expect("a draft");
+    for (path, text) in files {
+        let path = draft.out().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("its folder");
+        fs::write(path, text).expect("a file");
+    }
+    let published = draft
+        .publish(config, context, Outcome::Ok, &built())
+        .expect("published");
+    published.id
+}
+
+/// Every path below `root`, with its mode and its bytes, its link's target or nothing.
+#[must_use]
+pub fn snapshot(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let data = path.symlink_metadata().expect("its data");
+            let bytes = if data.is_dir() {
+                folders.push(path.clone());
+                Vec::new()
+            } else if data.is_symlink() {
+                fs::read_link(&path)
+                    .expect("its target")
+                    .into_os_string()
+                    .into_encoded_bytes()
+            } else {
+                fs::read(&path).expect("its bytes")
+            };
+            let name = path.strip_prefix(root).expect("below the root");
+            found.insert(name.display().to_string(), (data.mode(), bytes));
+        }
+    }
+    found
+}
+
+/// What is published: `snapshot` of `store-v1`.
+#[must_use]
+pub fn objects(store: &Store) -> BTreeMap<String, (u32, Vec<u8>)> {
+    snapshot(&store.root().join("store-v1"))
+}
+
+/// Which part a child process plays.
+const PART: &str = "PYLIGHTNIX_TEST_PART";
+/// The folder that it plays it in.
+const PLACE: &str = "PYLIGHTNIX_TEST_PLACE";
+
+/// Runs this test program again, to play `part` in `place`. It must have an ignored test called `part_of_a_child`, that
+/// asks [`part`] what to do.
+#[must_use]
+pub fn child(part: &str, place: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    play(&mut command, part, place);
+    command
+}
+
+/// As [`child`], for a user that permissions bind.
+#[must_use]
+pub fn child_as_nobody(part: &str, place: &Path) -> Command {
+    let root = fs::metadata("/proc/self").expect("this process").uid() == 0;
+    if !root {
+        return child(part, place);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(std::env::current_exe().expect("this program"));
+    play(&mut command, part, place);
+    command
+}
+
+fn play(command: &mut Command, part: &str, place: &Path) {
+    command
+        .args([
+            "part_of_a_child",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "-q",
+        ])
+        .env(PART, part)
+        .env(PLACE, place)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+}
+
+/// The part and place of this process, if it is a child.
+#[must_use]
+pub fn part() -> Option<(String, std::path::PathBuf)> {
+    Some((std::env::var(PART).ok()?, std::env::var_os(PLACE)?.into()))
+}
+
+/// A running child, killed with this value.
+pub struct Running {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("a child");
+        let said = BufReader::new(child.stdout.take().expect("its output"));
+        Running { child, said }
+    }
+
+    /// Waits until it prints a line that begins with `word`, and returns the rest of that line.
+    #[must_use]
+    pub fn wait_for(&mut self, word: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.said.read_line(&mut line).expect("its output");
+            assert!(read > 0, "the child ended before it said {word:?}");
+            if let Some(rest) = line.trim_end().strip_prefix(word) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    /// Kills it with no chance to clean up.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Lets it go on: it reads a line of its input.
+    pub fn go_on(&mut self) {
+        use std::io::Write as _;
+        writeln!(self.child.stdin.as_mut().expect("its input")).expect("a line");
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub fn end(&mut self) {
+        assert!(self.child.wait().expect("its end").success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
