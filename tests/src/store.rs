@@ -57,7 +57,6 @@ pub fn publish(draft: &mut Draft, config: &ConfigJson) -> pylightnix::Result<Pub
 }
 
 /// Publishes files of these texts.
-#[must_use]
 pub fn publish_texts(
     store: &Store,
     config: &ConfigJson,
@@ -175,7 +174,6 @@ impl Running {
     }
 
     /// Waits until it prints a line that begins with `word`, and returns the rest of that line.
-    #[must_use]
     pub fn wait_for(&mut self, word: &str) -> String {
         loop {
             let mut line = String::new();

@@ -1,5 +1,7 @@
 //! The text of records: what is printed is read back, and nothing else is.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+
 use proptest::prelude::*;
 use pylightnix::config::{DRefId, Digest, Name, RRefId};
 use pylightnix::store::{Context, Entry, EntryKind, Manifest, Outcome, Record};

@@ -1,5 +1,7 @@
 //! The digest of a tree, against its published vector and against `prost`.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use prost::Message;

@@ -189,16 +189,23 @@ impl Drop for Draft {
 /// Checks that the realization at `target` says of itself what ours does.
 fn check_same(target: &Path, text: &str) -> Result<()> {
     let path = target.join(RECORD);
-    match fs::read(&path) {
-        Ok(bytes) if bytes == text.as_bytes() => Ok(()),
-        Ok(_) => Err(Error::new(
-            ErrorKind::Store,
-            format!("the record {} is broken", path.display()),
-        )
-        .at(&path)
-        .help(format!("move {} away and run again", target.display()))),
-        Err(error) => Err(Error::io("read", &path, error)),
-    }
+    let cause = match fs::read(&path) {
+        Ok(bytes) if bytes == text.as_bytes() => return Ok(()),
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(error),
+        Err(error) => return Err(Error::io("read", &path, error)),
+    };
+    let broken = Error::new(
+        ErrorKind::Store,
+        format!("the record {} is broken", path.display()),
+    )
+    .at(&path)
+    .help(format!("move {} away and run again", target.display()));
+    // Not as a cause: that would look like a derivation that is missing.
+    Err(match cause {
+        Some(error) => broken.because(error.to_string()),
+        None => broken,
+    })
 }
 
 /// Sets the times of a derivation's folder to now, so that an index sees with one `stat` that something changed in it.

@@ -1,0 +1,320 @@
+//! Publishing: what is in the store afterwards, and what is not.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+
+use pylightnix::config::RRefId;
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use tests::store::{
+    built, config, config_on, folder, objects, publish, publish_texts, snapshot, store,
+};
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_realization_is_whole_and_read_only() {
+    let (_folder, store) = store();
+    let config = config("stage");
+    let mut draft = store.draft().unwrap();
+    let out = draft.out().to_owned();
+    fs::create_dir_all(out.join("a/b")).unwrap();
+    fs::write(out.join("a/b/data"), "data").unwrap();
+    fs::write(out.join("run"), "run").unwrap();
+    fs::set_permissions(out.join("run"), fs::Permissions::from_mode(0o6777)).unwrap();
+    fs::write(draft.log(), "a line\n").unwrap();
+    let build = built();
+    let published = draft
+        .publish(&config, &Context::empty(), Outcome::Ok, &build)
+        .unwrap();
+    assert!(published.new);
+    assert!(!out.exists());
+
+    let at = store.realization_dir(&published.id);
+    assert_eq!(store.out_dir(&published.id), at.join("out"));
+    assert_eq!(mode(&at.join("out")), 0o555);
+    assert_eq!(mode(&at.join("out/a/b")), 0o555);
+    assert_eq!(mode(&at.join("out/a/b/data")), 0o444);
+    assert_eq!(mode(&at.join("out/run")), 0o555);
+    assert_eq!(mode(&at) & 0o700, 0o700);
+    let log = at.join(format!("build-{}.log", build.id));
+    assert_eq!(fs::read_to_string(log).unwrap(), "a line\n");
+
+    assert_eq!(store.drefs().unwrap(), [config.id().clone()]);
+    assert_eq!(store.rrefs().unwrap(), [published.id.clone()]);
+    let read = store.config(config.id()).unwrap();
+    assert_eq!(read.text(), config.text());
+    let found = store.realization(&published.id).unwrap();
+    assert_eq!(found.builds, [build]);
+    assert_eq!(found.outcome, Outcome::Ok);
+    assert_eq!(found.out(), at.join("out"));
+    let record = store.record(&published.id).unwrap();
+    assert_eq!(record.head().tree, found.tree);
+    assert_eq!(record.manifest().entries().len(), 4);
+}
+
+#[test]
+fn the_same_bytes_are_the_same_realization() {
+    let (_folder, store) = store();
+    let config = config("stage");
+    let first = publish_texts(&store, &config, &Context::empty(), &[("x", "1")]);
+    let before = fs::metadata(store.derivation_dir(config.id())).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+
+    let mut draft = store.draft().unwrap();
+    fs::write(draft.out().join("x"), "1").unwrap();
+    fs::write(draft.log(), "again").unwrap();
+    let again = publish(&mut draft, &config).unwrap();
+    drop(draft);
+    assert_eq!((again.id, again.new), (first.clone(), false));
+    let found = store.realization(&first).unwrap();
+    assert_eq!(found.builds.len(), 2);
+    assert!(found.builds.is_sorted_by_key(|build| build.id));
+    let log = format!("build-{}.log", found.builds[1].id);
+    assert_eq!(fs::read_to_string(found.folder.join(log)).unwrap(), "again");
+    // An index sees by this that there is something new.
+    let after = fs::metadata(store.derivation_dir(config.id())).unwrap();
+    assert!(after.modified().unwrap() > before.modified().unwrap());
+    assert_nothing_under_way(&store);
+
+    let other = publish_texts(&store, &config, &Context::empty(), &[("x", "2")]);
+    assert_ne!(other, first);
+    let mut both = vec![first, other];
+    both.sort();
+    assert_eq!(store.rrefs_of(config.id()).unwrap(), both);
+}
+
+fn assert_nothing_under_way(store: &Store) {
+    for lease in fs::read_dir(store.root().join("tmp")).unwrap() {
+        let left = fs::read_dir(lease.unwrap().path()).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+}
+
+#[test]
+fn candidates_are_those_of_the_context() {
+    let (_folder, store) = store();
+    let (a, b) = (config("a"), config_on("b", &config("a")));
+    let runs: Vec<RRefId> = ["1", "2"]
+        .map(|text| publish_texts(&store, &a, &Context::empty(), &[("x", text)]))
+        .into();
+    let context = |at: usize| Context::from_iter([runs[at].clone()]);
+    let one = publish_texts(&store, &b, &context(0), &[("y", "same")]);
+    let two = publish_texts(&store, &b, &context(1), &[("y", "same")]);
+    let more = publish_texts(&store, &b, &context(1), &[("y", "other")]);
+    assert_ne!(one, two);
+
+    let found = |context: &Context| -> Vec<RRefId> {
+        let found = store.candidates(b.id(), context).unwrap();
+        assert!(found.iter().all(|found| found.context == *context));
+        found.into_iter().map(|found| found.id).collect()
+    };
+    assert_eq!(found(&context(0)), [one]);
+    let mut those = vec![two, more];
+    those.sort();
+    assert_eq!(found(&context(1)), those);
+    assert!(found(&Context::empty()).is_empty());
+    assert!(found(&Context::from_iter(runs.clone())).is_empty());
+    let absent = config("absent");
+    assert!(
+        store
+            .candidates(absent.id(), &Context::empty())
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn reading_writes_nothing() {
+    let (folder, store) = store();
+    let config = config("stage");
+    let id = publish_texts(&store, &config, &Context::empty(), &[("x", "1")]);
+    let root = store.root().to_owned();
+    drop(store);
+    // The lease of the process went with its last store, and its folder with it.
+    assert_eq!(fs::read_dir(root.join("leases")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(root.join("tmp")).unwrap().count(), 0);
+
+    let times = || -> Vec<_> {
+        snapshot(folder.path())
+            .into_keys()
+            .map(|path| {
+                let found = fs::symlink_metadata(folder.path().join(&path)).unwrap();
+                (path, found.modified().unwrap(), found.ctime())
+            })
+            .collect()
+    };
+    let before = times();
+    let store = Store::open(&root).unwrap();
+    store.config(config.id()).unwrap();
+    store.candidates(config.id(), &Context::empty()).unwrap();
+    store.realization(&id).unwrap();
+    store.rrefs().unwrap();
+    drop(store);
+    assert_eq!(times(), before);
+}
+
+#[test]
+fn a_dropped_draft_is_gone_and_a_failed_one_is_kept() {
+    let (_folder, store) = store();
+    let config = config("stage");
+    let draft = store.draft().unwrap();
+    fs::create_dir(draft.out().join("a")).unwrap();
+    fs::write(draft.out().join("a/x"), "1").unwrap();
+    drop(draft);
+    assert_nothing_under_way(&store);
+
+    let draft = store.draft().unwrap();
+    fs::write(draft.out().join("x"), "1").unwrap();
+    fs::write(draft.log(), "why").unwrap();
+    let kept = draft.keep_failed(config.id().name()).unwrap();
+    assert!(kept.starts_with(store.root().join("failed")));
+    assert!(kept.to_str().unwrap().ends_with("-stage"));
+    assert_eq!(fs::read_to_string(kept.join("out/x")).unwrap(), "1");
+    assert_eq!(fs::read_to_string(kept.join("log")).unwrap(), "why");
+    assert_nothing_under_way(&store);
+    assert!(objects(&store).is_empty());
+}
+
+#[test]
+fn a_draft_is_published_once() {
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    publish(&mut draft, &config("stage")).unwrap();
+    let error = publish(&mut draft, &config("stage")).unwrap_err();
+    assert!(error.to_string().contains("published already"));
+}
+
+#[test]
+fn other_names_of_a_file_are_cut_off() {
+    let (folder, store) = store();
+    let outside = folder.path().join("outside");
+    fs::write(&outside, "1").unwrap();
+    let mut draft = store.draft().unwrap();
+    fs::hard_link(&outside, draft.out().join("one")).unwrap();
+    fs::hard_link(&outside, draft.out().join("two")).unwrap();
+    let id = publish(&mut draft, &config("stage")).unwrap().id;
+    fs::write(&outside, "2").unwrap();
+    for name in ["one", "two"] {
+        let path = store.out_dir(&id).join(name);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1");
+        assert_eq!(fs::metadata(&path).unwrap().nlink(), 1);
+    }
+    assert_eq!(fs::read_dir(store.realization_dir(&id)).unwrap().count(), 3);
+}
+
+#[test]
+fn links_are_kept_as_text() {
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    symlink("/nowhere/at all", draft.out().join("link")).unwrap();
+    let id = publish(&mut draft, &config("stage")).unwrap().id;
+    let target = fs::read_link(store.out_dir(&id).join("link")).unwrap();
+    assert_eq!(target, Path::new("/nowhere/at all"));
+}
+
+#[test]
+fn many_files_give_the_reference_that_few_threads_give() {
+    let (_folder, full) = store();
+    let place = folder();
+    let scratch = Store::open(place.path().join("scratch"))
+        .unwrap()
+        .with_durability(Durability::None);
+    let config = config("many");
+    let ids = [&full, &scratch].map(|store| {
+        let mut draft = store.draft().unwrap();
+        for number in 0..300 {
+            let place = draft.out().join(format!("{}", number % 7));
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join(number.to_string()), number.to_string()).unwrap();
+        }
+        publish(&mut draft, &config).unwrap().id
+    });
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(scratch.durability(), Durability::None);
+}
+
+#[test]
+fn build_records_can_be_added() {
+    let (_folder, store) = store();
+    let id = publish_texts(&store, &config("stage"), &Context::empty(), &[]);
+    let mut accept = BuildRecord::now(BuildKind::Accept);
+    accept.fingerprint = Some("0123".into());
+    accept.omitted.insert("n".into(), 500.into());
+    store.add_build(&id, &accept, Some(b"said")).unwrap();
+    let found = store.realization(&id).unwrap();
+    assert_eq!(found.builds[1], accept);
+    let log = found.folder.join(format!("build-{}.log", accept.id));
+    assert_eq!(fs::read(log).unwrap(), b"said");
+
+    let absent: RRefId = format!("rref:{}-{}", "0".repeat(32), id.dref().folder())
+        .parse()
+        .unwrap();
+    let error = store.add_build(&absent, &accept, None).unwrap_err();
+    assert!(error.to_string().contains("is not in the store"), "{error}");
+}
+
+#[test]
+fn build_records_of_other_versions_are_understood_or_passed_over() {
+    let (_folder, store) = store();
+    let id = publish_texts(&store, &config("stage"), &Context::empty(), &[]);
+    let at = store.realization_dir(&id);
+    let known = store.realization(&id).unwrap().builds;
+    let torn = format!("build-{}.json", built().id);
+    fs::write(at.join(&torn), "{\"kind\": \"bui").unwrap();
+    let newer = built();
+    fs::write(
+        at.join(format!("build-{}.json", newer.id)),
+        r#"{"kind": "build", "start": "2026-01-02T03:04:05Z", "stop": "2026-01-02T03:04:06Z", "colour": "blue"}"#,
+    )
+    .unwrap();
+    fs::write(at.join("build-x.json"), "?").unwrap();
+    fs::write(at.join("notes"), "?").unwrap();
+    let found = store.realization(&id).unwrap();
+    assert_eq!(found.unreadable, [torn]);
+    assert_eq!(found.builds[0], known[0]);
+    assert_eq!(found.builds[1].id, newer.id);
+    assert_eq!(found.builds[1].start.to_string(), "2026-01-02T03:04:05Z");
+    assert_eq!(found.builds.len(), 2);
+}
+
+#[test]
+fn texts_of_fingerprints_are_kept_once() {
+    let (_folder, store) = store();
+    assert_eq!(store.code("0123ab").unwrap(), None);
+    store.save_code("0123ab", "fn f() {}").unwrap();
+    store.save_code("0123ab", "another text").unwrap();
+    assert_eq!(store.code("0123ab").unwrap().unwrap(), "fn f() {}");
+    for name in ["", "..", "a/b", ".hidden", "é"] {
+        assert!(store.save_code(name, "").is_err(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_derivation_deleted_meanwhile_is_made_again() {
+    let (_folder, store) = store();
+    let config = config("stage");
+    store.add_derivation(&config).unwrap();
+    store.add_derivation(&config).unwrap();
+    fs::remove_dir_all(store.derivation_dir(config.id())).unwrap();
+    let id = publish_texts(&store, &config, &Context::empty(), &[("x", "1")]);
+    store.config(config.id()).unwrap();
+    store.realization(&id).unwrap();
+}
+
+#[test]
+fn failures_can_be_realizations() {
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    let config = config("stage");
+    let failed = draft
+        .publish(&config, &Context::empty(), Outcome::Failed, &built())
+        .unwrap();
+    let found = store.realization(&failed.id).unwrap();
+    assert_eq!(found.outcome, Outcome::Failed);
+    let fine = publish_texts(&store, &config, &Context::empty(), &[]);
+    assert_ne!(fine, failed.id);
+}

@@ -1,0 +1,322 @@
+//! What cannot be published, and what the system refuses: the store is as it was, and the report says what to do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may say so by a panic"
+)]
+
+use pylightnix::ErrorKind;
+use pylightnix::config::{ConfigJson, Name};
+use pylightnix::store::{Context, Draft, Store};
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tests::store::{
+    child, child_as_nobody, config, folder, objects, publish, publish_texts, store,
+};
+
+/// The report on publishing what `fill` writes.
+fn refused(fill: impl FnOnce(&Path)) -> String {
+    let (_folder, store) = store();
+    publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
+    let before = objects(&store);
+    let mut draft = store.draft().unwrap();
+    fill(draft.out());
+    let error = publish(&mut draft, &config("stage")).unwrap_err();
+    assert_eq!(objects(&store), before);
+    let kept = draft.keep_failed(&Name::new("stage").unwrap()).unwrap();
+    assert!(kept.exists());
+    format!("{error:?}")
+}
+
+#[test]
+fn entries_that_no_output_may_hold() {
+    let says = |report: &str, what: &[&str]| {
+        for what in what {
+            assert!(report.contains(what), "{what:?} is not in: {report}");
+        }
+    };
+    let help = "help: an output holds files, folders and links with UTF-8 names";
+    let socket = refused(|out| drop(UnixListener::bind(out.join("sock")).unwrap()));
+    says(&socket, &["out/sock: it is a socket", help]);
+    let pipe = refused(|out| {
+        let made = Command::new("mkfifo").arg(out.join("pipe")).status();
+        assert!(made.unwrap().success());
+    });
+    says(&pipe, &["out/pipe: it is a named pipe", help]);
+    let name = refused(|out| {
+        fs::create_dir(out.join("a")).unwrap();
+        fs::write(out.join("a").join(OsStr::from_bytes(b"bad\xff")), "").unwrap();
+    });
+    says(
+        &name,
+        &["out/a/bad", "it has a name that is not UTF-8", help],
+    );
+    let target = refused(|out| symlink(OsStr::from_bytes(b"\xff"), out.join("link")).unwrap());
+    says(
+        &target,
+        &["out/link: it is a link whose target is not UTF-8", help],
+    );
+    let deep = refused(|out| fs::create_dir_all(out.join("d/".repeat(129))).unwrap());
+    says(&deep, &["lies 129 deep, and 128 is the most", help]);
+    let file = refused(|out| {
+        fs::remove_dir(out).unwrap();
+        fs::write(out, "").unwrap();
+    });
+    says(
+        &file,
+        &[
+            "is not a folder any more",
+            "help: write into the folder that is given",
+        ],
+    );
+    let gone = refused(|out| fs::remove_dir(out).unwrap());
+    says(&gone, &["cannot look at", "out: No such file"]);
+}
+
+#[test]
+fn a_file_that_is_still_written_to() {
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    let path = draft.out().join("growing");
+    fs::write(&path, vec![0; 16 << 20]).unwrap();
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                file.write_all(b"more").unwrap();
+            }
+        });
+        let error = publish(&mut draft, &config("stage")).unwrap_err();
+        done.store(true, Ordering::Relaxed);
+        let report = format!("{error:?}");
+        assert!(report.contains("growing was changed while"), "{report}");
+        assert!(report.contains("help: "), "{report}");
+    });
+    // When it has come to rest the same draft is fine.
+    publish(&mut draft, &config("stage")).unwrap();
+}
+
+#[test]
+#[ignore = "plays a part in the tests here"]
+fn part_of_a_child() {
+    let Some((part, place)) = tests::store::part() else {
+        return;
+    };
+    match part.as_str() {
+        "publish odd modes" => odd_modes(&place),
+        "use a store that cannot be written" => unwritable(&place),
+        "make a store where that is not allowed" => {
+            let report = format!("{:?}", Store::open(place.join("new")).unwrap_err());
+            assert!(report.contains("cannot create the store"), "{report}");
+            assert!(report.contains("help: see who owns it"), "{report}");
+        }
+        "find a store that cannot be read" => {
+            let report = format!("{:?}", Store::open(&place).unwrap_err());
+            assert!(report.contains("cannot read"), "{report}");
+            assert!(report.contains("help: see who owns it"), "{report}");
+        }
+        other => panic!("no part is called {other}"),
+    }
+}
+
+fn plays(mut child: Command) {
+    assert!(
+        child
+            .stdout(std::process::Stdio::inherit())
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Files and folders that their owner made unreadable are published all the same.
+fn odd_modes(place: &Path) {
+    let store = Store::open(place.join("theirs")).unwrap();
+    let mut draft = store.draft().unwrap();
+    let out = draft.out().to_owned();
+    fs::create_dir_all(out.join("closed/below")).unwrap();
+    fs::write(out.join("closed/none"), "1").unwrap();
+    fs::write(out.join("linked"), "2").unwrap();
+    fs::create_dir(out.join("fixed")).unwrap();
+    fs::hard_link(out.join("linked"), out.join("fixed/other")).unwrap();
+    let set = |path: &str, mode| {
+        fs::set_permissions(out.join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("closed/none", 0);
+    set("closed/below", 0);
+    set("closed", 0);
+    set("fixed", 0o500);
+    let id = publish(&mut draft, &config("stage")).unwrap().id;
+    let none = store.out_dir(&id).join("closed/none");
+    assert_eq!(fs::read_to_string(none).unwrap(), "1");
+    // The rest goes although it is read-only.
+    let mut again = store.draft().unwrap();
+    fs::create_dir_all(again.out().join("closed/below")).unwrap();
+    fs::write(again.out().join("closed/none"), "1").unwrap();
+    fs::write(again.out().join("linked"), "2").unwrap();
+    fs::create_dir(again.out().join("fixed")).unwrap();
+    fs::write(again.out().join("fixed/other"), "2").unwrap();
+    let folder = again.out().to_owned();
+    assert_eq!(publish(&mut again, &config("stage")).unwrap().id, id);
+    drop(again);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn modes_that_forbid_reading() {
+    let folder = folder();
+    plays(child_as_nobody("publish odd modes", folder.path()));
+}
+
+/// It can be read, and what must write says why it cannot.
+fn unwritable(root: &Path) {
+    let store = Store::open(root).unwrap();
+    let config: ConfigJson = store.config(&store.drefs().unwrap()[0]).unwrap();
+    let found = store.candidates(config.id(), &Context::empty()).unwrap();
+    assert_eq!(found.len(), 1);
+    let path = found[0].out().join("x");
+    assert_eq!(fs::read_to_string(path).unwrap(), "1");
+    let errors = [
+        store.draft().map(|_: Draft| ()).unwrap_err(),
+        store
+            .lock_build(config.id(), &Context::empty(), &mut || ())
+            .map(drop)
+            .unwrap_err(),
+        store.save_code("0", "").unwrap_err(),
+        store
+            .add_build(&found[0].id, &tests::store::built(), None)
+            .unwrap_err(),
+        store
+            .add_derivation(&tests::store::config("another"))
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Io);
+        let report = format!("{error:?}");
+        assert!(report.contains(root.to_str().unwrap()), "{report}");
+        assert!(
+            report.contains("help: see who owns it") || report.contains("mounted read-only"),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_store_of_somebody_else() {
+    let (folder, store) = store();
+    publish_texts(&store, &config("stage"), &Context::empty(), &[("x", "1")]);
+    let root = store.root().to_owned();
+    drop(store);
+    for path in ["leases", "locks/b", "locks"] {
+        fs::set_permissions(root.join(path), fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    plays(child_as_nobody("use a store that cannot be written", &root));
+    let closed = folder.path().join("closed");
+    Store::open(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    plays(child_as_nobody("find a store that cannot be read", &closed));
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    plays(child_as_nobody(
+        "make a store where that is not allowed",
+        folder.path(),
+    ));
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A file system of its own, where mounting is allowed; gone with this value.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(at: &Path, options: &str) -> Option<Mount> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(at)
+            .output()
+            .is_ok_and(|done| done.status.success());
+        mounted.then(|| Mount(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_file_system_that_is_read_only() {
+    let folder = folder();
+    let Some(mount) = Mount::new(folder.path(), "size=1m") else {
+        return;
+    };
+    let root = mount.0.join("store");
+    let store = Store::open(&root).unwrap();
+    publish_texts(&store, &config("stage"), &Context::empty(), &[("x", "1")]);
+    drop(store);
+    let made = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(&mount.0)
+        .status();
+    assert!(made.unwrap().success());
+    plays(child("use a store that cannot be written", &root));
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    let folder = folder();
+    let Some(mount) = Mount::new(folder.path(), "size=256k") else {
+        return;
+    };
+    let store = Store::open(mount.0.join("store")).unwrap();
+    publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
+    let before = objects(&store);
+    let mut draft = store.draft().unwrap();
+    fs::write(draft.out().join("x"), "2").unwrap();
+    let filler = mount.0.join("filler");
+    let _ = fs::write(&filler, vec![1; 1 << 20]);
+    let error = publish(&mut draft, &config("stage")).unwrap_err();
+    assert_eq!(objects(&store), before);
+    let report = format!("{error:?}");
+    assert!(report.contains("help: free some space"), "{report}");
+    let mut other = store.draft().unwrap();
+    fs::write(other.out().join("x"), "").unwrap();
+    let error = publish(&mut other, &config("stage")).unwrap_err();
+    assert!(
+        error
+            .path()
+            .is_some_and(|path| path.starts_with(store.root()))
+    );
+    drop(other);
+    fs::remove_file(&filler).unwrap();
+    let id = publish(&mut draft, &config("stage")).unwrap().id;
+    let text = fs::read_to_string(store.out_dir(&id).join("x")).unwrap();
+    assert_eq!(text, "2");
+}
+
+#[test]
+fn a_store_on_two_file_systems() {
+    let (_folder, store) = store();
+    store.draft().unwrap();
+    let Some(_mount) = Mount::new(&store.root().join("tmp"), "size=1m") else {
+        return;
+    };
+    let before = objects(&store);
+    let mut draft = store.draft().unwrap();
+    let error = publish(&mut draft, &config("stage")).unwrap_err();
+    assert_eq!(objects(&store), before);
+    let report = format!("{error:?}");
+    assert!(
+        report.contains("a store lives on one file system"),
+        "{report}"
+    );
+}
