@@ -44,7 +44,7 @@ fn a_realization_is_whole_and_read_only() {
     assert_eq!(fs::read_to_string(log).unwrap(), "a line\n");
 
     assert_eq!(store.drefs().unwrap(), [config.id().clone()]);
-    assert_eq!(store.rrefs().unwrap(), [published.id.clone()]);
+    assert_eq!(store.rrefs().unwrap(), std::slice::from_ref(&published.id));
     let read = store.config(config.id()).unwrap();
     assert_eq!(read.text(), config.text());
     let found = store.realization(&published.id).unwrap();
