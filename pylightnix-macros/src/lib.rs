@@ -11,6 +11,7 @@ mod names;
 mod options;
 mod stage;
 mod track;
+mod uses;
 
 use proc_macro::TokenStream;
 

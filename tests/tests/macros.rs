@@ -93,3 +93,74 @@ fn the_papers_references() -> Result<()> {
     assert_ne!(longer, anneal);
     Ok(())
 }
+
+/// Helpers of stages.
+mod helpers {
+    use pylightnix::prelude::*;
+
+    /// A helper.
+    #[track]
+    pub(super) fn twice(x: u64) -> u64 {
+        half(x) * 4
+    }
+
+    /// A helper of that.
+    #[track(uses(FOUR))]
+    fn half(x: u64) -> u64 {
+        x * FOUR / 8
+    }
+
+    /// A constant.
+    #[track]
+    const FOUR: u64 = 4;
+
+    /// A type.
+    #[track(uses(half))]
+    pub(super) struct Model<T>(pub(super) T);
+
+    /// A type whose methods matter.
+    pub(super) struct Methods;
+
+    #[track(uses(half, self::twice))]
+    impl Methods {
+        /// A method.
+        pub(super) fn run(&self) -> u64 {
+            half(1)
+        }
+    }
+}
+
+/// A config whose stage has helpers.
+#[derive(Config)]
+pub struct Helped {}
+
+use helpers::{Methods, twice};
+/// An alias.
+type IntModel = helpers::Model<u8>;
+
+#[stage(uses(twice, Methods, IntModel, helpers::Model<u8>, helpers::twice))]
+fn helped(_: &Build<Helped>) -> Result<()> {
+    twice(1);
+    Methods.run();
+    let _ = IntModel::new;
+    Ok(())
+}
+
+impl IntModel {
+    fn new() -> Self {
+        helpers::Model(1)
+    }
+}
+
+#[test]
+fn helpers_in_a_function() {
+    #[track]
+    fn local() {}
+    #[derive(Config)]
+    struct Local {}
+    #[stage(uses(local))]
+    fn a_local_stage(_: &Build<Local>) -> Result<()> {
+        local();
+        Ok(())
+    }
+}

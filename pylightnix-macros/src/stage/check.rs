@@ -1,6 +1,173 @@
-//! What is wrong with a stage.
+//! What is wrong with a stage: what its function has to look like, and its name.
+
+use quote::ToTokens;
+use syn::{FnArg, GenericParam, ReturnType, Safety, Signature, Type};
 
 use super::model::Stage;
 use crate::faults::Faults;
+use crate::names;
 
-pub(super) fn stage(_: &Stage, _: &mut Faults) {}
+pub(super) fn stage(stage: &mut Stage, faults: &mut Faults) {
+    let before = faults.count();
+    qualifiers(&stage.function.signature, faults);
+    arguments(stage, faults);
+    output(&stage.function.signature, faults);
+    parameters(stage, faults);
+    stage.unfit = faults.count() > before;
+    register(stage, faults);
+    name(stage, faults);
+    numbers(stage, faults);
+}
+
+fn qualifiers(signature: &Signature, faults: &mut Faults) {
+    if let Some(token) = &signature.asyncness {
+        faults.of(
+            token,
+            "a stage is not `async`: stages run on threads of their own; block on what is (`runtime.block_on(..)`)",
+        );
+    }
+    if let Some(token) = &signature.constness {
+        faults.of(token, "a stage is not `const`: it runs when it is realized");
+    }
+    if let Safety::Unsafe(token) = &signature.safety {
+        faults.of(
+            token,
+            "a stage is not `unsafe`: whoever realizes it cannot know what to promise",
+        );
+    }
+    if let Some(abi) = &signature.abi {
+        faults.of(abi, "a stage is a Rust function: remove the `extern`");
+    }
+}
+
+fn arguments(stage: &Stage, faults: &mut Faults) {
+    let signature = &stage.function.signature;
+    let form = format!("fn {}(b: &Build<MyConfig>)", signature.ident);
+    let mut inputs = signature.inputs.iter();
+    let Some(first) = inputs.next() else {
+        return faults.of(
+            &signature.ident,
+            format!("a stage takes the build of its config: write `{form}`"),
+        );
+    };
+    let first = match first {
+        FnArg::Receiver(receiver) => {
+            return faults.of(
+                receiver,
+                format!("a stage is a function of its own, no method: write `{form}`"),
+            );
+        }
+        FnArg::Typed(first) => &*first.ty,
+    };
+    match (first, &stage.config) {
+        (Type::ImplTrait(_), _) | (_, None) => faults.of(
+            first,
+            format!("a stage takes the build of its config: write `{form}`"),
+        ),
+        (_, Some(Type::ImplTrait(config))) => faults.of(
+            config,
+            "a generic stage names its parameter: `fn train<M: Model>(b: &Build<Train<M>>)`",
+        ),
+        (Type::Reference(reference), Some(_)) => {
+            if let Some(token) = &reference.mutability {
+                faults.of(token, "a stage cannot change its build: remove the `mut`");
+            }
+        }
+        (by_value, Some(_)) => faults.of(
+            by_value,
+            format!(
+                "a stage takes its build by reference: write `&{}`",
+                text(by_value)
+            ),
+        ),
+    }
+    for more in inputs {
+        faults.of(
+            more,
+            "a stage takes its build and nothing else: what it needs is a field of its config",
+        );
+    }
+}
+
+fn output(signature: &Signature, faults: &mut Faults) {
+    match &signature.output {
+        ReturnType::Default => faults.of(
+            &signature.ident,
+            "a stage can fail: let it return `Result<()>`, or `Result` of the outputs that its config's derive made",
+        ),
+        ReturnType::Type(_, ty) => {
+            if let Type::ImplTrait(ty) = &**ty {
+                faults.of(ty, "a stage names what it returns: `Result<()>`, or `Result` of its config's outputs");
+            }
+        }
+    }
+}
+
+/// A stage is found by its config: all that it is generic over has to be told by it.
+fn parameters(stage: &Stage, faults: &mut Faults) {
+    let Some(config) = &stage.config else { return };
+    for param in &stage.function.signature.generics.params {
+        let ident = match param {
+            GenericParam::Type(param) => &param.ident,
+            GenericParam::Const(param) => &param.ident,
+            GenericParam::Lifetime(_) => continue,
+        };
+        if !names::has_ident(config.to_token_stream(), &ident.to_string()) {
+            faults.of(
+                ident,
+                format!("the config `{}` does not say what `{ident}` is: make it a parameter of the config", text(config)),
+            );
+        }
+    }
+}
+
+fn register(stage: &Stage, faults: &mut Faults) {
+    let Some(register) = &stage.register else {
+        return;
+    };
+    let generics = &stage.function.signature.generics;
+    if generics.type_params().next().is_none() && generics.const_params().next().is_none() {
+        faults.of(
+            &register.key,
+            "`register` lists the types of a generic stage; this one is registered without it",
+        );
+    } else if register.value.is_empty() {
+        faults.of(
+            &register.key,
+            "`register` lists the configs that are realized by other processes too: `register(Train<Small>)`",
+        );
+    }
+}
+
+fn name(stage: &Stage, faults: &mut Faults) {
+    let Some(name) = &stage.name else {
+        let ident = &stage.function.signature.ident;
+        if !names::plain(ident).is_ascii() {
+            faults.of(
+                ident,
+                "a stage's name is made of a-z, A-Z, 0-9, `_` and `-`: add `name = \"..\"` to `#[stage(..)]`",
+            );
+        }
+        return;
+    };
+    let text = name.value();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if text.is_empty() || text.len() > 200 || !text.chars().all(allowed) {
+        faults.of(
+            name,
+            "a stage's name is 1 to 200 of the characters a-z, A-Z, 0-9, `_` and `-`",
+        );
+    }
+}
+
+fn numbers(stage: &Stage, faults: &mut Faults) {
+    if let Some(nouts) = &stage.nouts
+        && nouts.base10_digits() == "0"
+    {
+        faults.of(nouts, "a stage runs once at least: `nouts = 1` or more");
+    }
+}
+
+fn text(tokens: impl ToTokens) -> String {
+    crate::fingerprint::text(tokens.to_token_stream())
+}

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Generics, ReturnType};
 
 use super::model::Stage;
-use crate::{fingerprint, names};
+use crate::{fingerprint, names, uses};
 
 pub(super) fn stage(stage: &Stage) -> TokenStream {
     let Some(config) = &stage.config else {
@@ -29,9 +29,9 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     };
     let code = match &stage.version {
         Some(version) => format!("version {}", version.base10_digits()),
-        None => fingerprint::item(&stage.function.attrs, signature, &stage.function.body),
+        None => fingerprint::function(&stage.function.attrs, signature, &stage.function.body),
     };
-    let uses = &stage.uses;
+    let uses = uses::list(&stage.uses);
     let values = generics.params.iter().map(parameter);
     let select = select(stage);
     let realize = realize(stage);
@@ -47,7 +47,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
             const NOUTS: usize = #nouts;
             const TOKENS: &'static str = #code;
             const USES: &'static [fn() -> ::pylightnix::__private::Tracked] =
-                &[#(<#uses as ::pylightnix::plan::Track>::tracked),*];
+                #uses;
 
             fn parameters() -> ::pylightnix::__private::Vec<::pylightnix::__private::String> {
                 ::pylightnix::__private::Vec::from([#(#values),*])

@@ -12,7 +12,7 @@ use crate::faults::Faults;
 
 pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut faults = Faults::default();
-    let stage = match parse::stage(options, item.clone(), &mut faults) {
+    let mut stage = match parse::stage(options, item.clone(), &mut faults) {
         Ok(stage) => stage,
         Err(error) => {
             faults.add(error);
@@ -21,7 +21,7 @@ pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream 
             return code;
         }
     };
-    check::stage(&stage, &mut faults);
+    check::stage(&mut stage, &mut faults);
     let mut code = stage.function.to_token_stream();
     code.extend(faults.into_tokens());
     code.extend(expand::stage(&stage));

@@ -1,5 +1,45 @@
 //! `#[track]`.
-use proc_macro2::TokenStream;
-pub(crate) fn attribute(_: TokenStream, item: TokenStream) -> TokenStream {
-    item
+
+mod expand;
+mod parse;
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{Generics, Type, Visibility};
+
+use crate::faults::Faults;
+
+/// A helper.
+struct Helper {
+    kind: Kind,
+    generics: Generics,
+    /// Its text, without visibility.
+    code: String,
+    uses: Vec<Type>,
+}
+
+enum Kind {
+    /// A function or a constant, which needs a type of its name to stand for it.
+    Value { vis: Visibility, ident: Ident },
+    /// A struct or an enum.
+    Type { ident: Ident },
+    /// The methods of a type.
+    Impl { ty: Box<Type> },
+}
+
+pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut faults = Faults::default();
+    let helper = parse::helper(options, item.clone(), &mut faults);
+    // The item stays as it was written.
+    let mut code = item;
+    match helper {
+        Ok(helper) => {
+            code.extend(faults.into_tokens());
+            code.extend(expand::helper(&helper));
+        }
+        Err(error) => {
+            faults.add(error);
+            code.extend(faults.into_tokens());
+        }
+    }
+    code
 }

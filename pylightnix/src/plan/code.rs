@@ -10,9 +10,9 @@ use crate::config::Digest;
 
 /// A helper whose code is part of the stages that use it: what `#[track]` implements.
 #[diagnostic::on_unimplemented(
-    message = "the helper `{Self}` is not tracked",
+    message = "this helper is not tracked",
     label = "its changes would go unseen",
-    note = "write `#[track]` on the function, struct or impl of `{Self}`"
+    note = "write `#[track]` on the function, or on the struct or `impl` of the type"
 )]
 pub trait Track {
     #[doc(hidden)]

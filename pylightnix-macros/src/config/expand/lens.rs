@@ -34,7 +34,7 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
         format!("The fields of [`{ident}`] in a plan, in its running stage, or in its result.");
     quote! {
         #[doc = #doc]
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_debug_implementations, unreachable_pub)]
         #vis struct #lens<#parameters> #bounds {
             #(#fields),*
         }

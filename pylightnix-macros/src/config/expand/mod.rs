@@ -51,7 +51,7 @@ impl Names {
             .iter()
             .for_each(|field| field.ty.to_tokens(&mut written));
         config.generics.where_clause.to_tokens(&mut written);
-        while has_ident(written.clone(), &phase) {
+        while names::has_ident(written.clone(), &phase) {
             phase.push('_');
         }
         Names {
@@ -62,14 +62,6 @@ impl Names {
             phase: Ident::new(&phase, Span::call_site()),
         }
     }
-}
-
-fn has_ident(tokens: TokenStream, name: &str) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == name,
-        TokenTree::Group(group) => has_ident(group.stream(), name),
-        _ => false,
-    })
 }
 
 /// The generics of a config, for what is generated beside it: without defaults, and with the `'static` that a config

@@ -30,7 +30,7 @@ pub(super) fn constructor(config: &Config, names: &Names) -> TokenStream {
         impl #generics #ident #arguments #bounds {
             #[doc = #doc]
             #[must_use]
-            #[allow(dead_code, clippy::new_without_default, clippy::too_many_arguments)]
+            #[allow(dead_code, unreachable_pub, clippy::new_without_default, clippy::too_many_arguments)]
             #vis fn new(#(#parameters),*) -> Self {
                 #ident { #(#values),* }
             }

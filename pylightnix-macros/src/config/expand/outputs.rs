@@ -19,7 +19,7 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
     let module = (!tags.is_empty()).then(|| {
         quote! {
             #[doc(hidden)]
-            #[allow(non_camel_case_types, non_snake_case, missing_docs, missing_debug_implementations)]
+            #[allow(non_camel_case_types, non_snake_case, missing_docs, missing_debug_implementations, unreachable_pub)]
             #vis mod #promises {
                 #(pub enum #tags {})*
             }
@@ -32,7 +32,7 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
         #module
 
         #[doc = #doc]
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_debug_implementations, unreachable_pub)]
         #vis struct #outputs {
             #(
                 #[doc = #field_docs]

@@ -1,0 +1,179 @@
+//! Tokens as lines for people. The rules are fixed: stores keep such texts, and compare them.
+
+use proc_macro2::Delimiter::{self, Brace, Bracket, None as Invisible, Parenthesis};
+
+use super::token::Token;
+
+pub(super) fn text(tokens: &[Token]) -> String {
+    let angles = angles(tokens);
+    let mut text = String::new();
+    let mut indent: usize = 0;
+    let mut inside = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let in_braces = inside.last() == Some(&Brace);
+        if let Token::Close(delimiter) = token {
+            inside.pop();
+            indent -= usize::from(*delimiter == Brace);
+        }
+        if at > 0 {
+            let in_block = in_braces && !angles[at - 1].within;
+            if breaks(&tokens[at - 1], token, in_block) {
+                text.push('\n');
+                text.extend(std::iter::repeat_n("    ", indent));
+            } else if is_spaced(&tokens[..at], token, &angles[at - 1..=at]) {
+                text.push(' ');
+            }
+        }
+        push(token, &mut text);
+        if let Token::Open(delimiter) = token {
+            inside.push(*delimiter);
+            indent += usize::from(*delimiter == Brace);
+        }
+    }
+    text
+}
+
+/// What a token is to `<` and `>` that look like brackets.
+#[derive(Clone, Copy, Default)]
+struct Angle {
+    opens: bool,
+    closes: bool,
+    within: bool,
+}
+
+/// Guesses which `<` and `>` are brackets: they only look better without spaces.
+fn angles(tokens: &[Token]) -> Vec<Angle> {
+    let mut depth: usize = 0;
+    let mut angles = Vec::with_capacity(tokens.len());
+    for (at, token) in tokens.iter().enumerate() {
+        let mut angle = Angle::default();
+        match token {
+            Token::Operator(operator) => match operator.as_str() {
+                "<" if at > 0 && takes_parameters(&tokens[..at]) => {
+                    depth += 1;
+                    angle.opens = true;
+                }
+                ">" if depth >= 1 => {
+                    depth -= 1;
+                    angle.closes = true;
+                }
+                ">>" if depth >= 2 => {
+                    depth -= 2;
+                    angle.closes = true;
+                }
+                ";" => depth = 0,
+                _ => {}
+            },
+            Token::Open(Brace) | Token::Close(Brace) => depth = 0,
+            _ => {}
+        }
+        angle.within = depth > 0;
+        angles.push(angle);
+    }
+    angles
+}
+
+fn takes_parameters(before: &[Token]) -> bool {
+    match before {
+        [.., Token::Word(word), Token::Word(_)] if word == "fn" => true,
+        [.., Token::Word(word)] => {
+            word == "impl" || word == "for" || word.starts_with(|c: char| c.is_uppercase())
+        }
+        [.., last] => last.is("::"),
+        [] => false,
+    }
+}
+
+fn push(token: &Token, text: &mut String) {
+    match token {
+        Token::Word(token) | Token::Literal(token) | Token::Operator(token) => text.push_str(token),
+        Token::Open(delimiter) => text.push(brackets(*delimiter).0),
+        Token::Close(delimiter) => text.push(brackets(*delimiter).1),
+    }
+}
+
+fn brackets(delimiter: Delimiter) -> (char, char) {
+    match delimiter {
+        Parenthesis => ('(', ')'),
+        Bracket => ('[', ']'),
+        Brace => ('{', '}'),
+        // What a macro by example puts together counts as if in parentheses, and is no tuple.
+        Invisible => ('⟨', '⟩'),
+    }
+}
+
+/// Whether a line ends between the two.
+fn breaks(before: &Token, token: &Token, in_block: bool) -> bool {
+    match (before, token) {
+        (_, Token::Close(Brace)) => *before != Token::Open(Brace),
+        (Token::Open(Brace), _) => true,
+        (Token::Close(Brace), Token::Word(word)) => word != "else" && word != "as",
+        (Token::Close(Brace), Token::Literal(_)) => true,
+        (Token::Close(Brace), token) => token.is("#"),
+        (Token::Operator(operator), _) => in_block && (operator == ";" || operator == ","),
+        _ => false,
+    }
+}
+
+/// Whether there is a space between the last of `tokens` and `token`. There may be none only where they are read as two
+/// tokens without it too. `angles`: of the two.
+fn is_spaced(tokens: &[Token], token: &Token, angles: &[Angle]) -> bool {
+    let (before_before, before) = match tokens {
+        [.., two, one] => (Some(two), one),
+        [one] => (None, one),
+        [] => return false,
+    };
+    let is_name = |token: Option<&Token>| match token {
+        Some(Token::Word(word)) => !EXPRESSION_FOLLOWS.contains(&word.as_str()),
+        _ => false,
+    };
+    match (before, token) {
+        (Token::Open(Brace), Token::Close(Brace)) => false,
+        (Token::Open(Parenthesis | Bracket | Invisible), _)
+        | (_, Token::Close(Parenthesis | Bracket | Invisible)) => false,
+        (_, Token::Operator(operator)) if matches!(operator.as_str(), "," | ";" | "?") => false,
+        // `x.0.1` would be a float's literal, `1.max` and `1..2` could be.
+        (Token::Literal(_), Token::Operator(operator)) if operator.starts_with('.') => true,
+        (Token::Operator(operator), Token::Literal(_)) if operator == "." => {
+            matches!(before_before, Some(Token::Literal(_)))
+        }
+        (Token::Word(_) | Token::Literal(_) | Token::Close(_), Token::Operator(_))
+            if angles[1].opens || angles[1].closes =>
+        {
+            false
+        }
+        (Token::Operator(_), Token::Word(_) | Token::Literal(_) | Token::Open(_))
+            if angles[0].opens =>
+        {
+            false
+        }
+        (Token::Operator(_), Token::Open(Parenthesis)) if angles[0].closes => false,
+        (Token::Operator(one), Token::Operator(two)) => {
+            !(one == "::" && two == "<"
+                || one == "?" && two == "."
+                || angles[0].opens && two == "&"
+                || angles[0].closes && two == "::")
+        }
+        (Token::Word(_), Token::Open(Parenthesis | Bracket)) => !is_name(Some(before)),
+        (Token::Close(close), Token::Open(Parenthesis | Bracket)) => *close == Brace,
+        (Token::Operator(operator), Token::Word(_)) if operator == "!" => is_name(before_before),
+        (Token::Operator(operator), Token::Word(_)) => {
+            !matches!(operator.as_str(), "." | "::" | "&")
+        }
+        (Token::Operator(operator), Token::Open(_)) => {
+            !matches!(operator.as_str(), "!" | "#" | "&")
+        }
+        (Token::Word(_), Token::Operator(operator)) if operator == "!" => !is_name(Some(before)),
+        (Token::Word(_), Token::Operator(operator)) => {
+            !matches!(operator.as_str(), "::" | ":" | ".")
+        }
+        (Token::Close(_), Token::Operator(operator)) => !matches!(operator.as_str(), "::" | "."),
+        _ => true,
+    }
+}
+
+/// Words after which a bracket is no call and `!` no macro.
+const EXPRESSION_FOLLOWS: [&str; 15] = [
+    "if", "in", "match", "return", "while", "let", "mut", "else", "for", "move", "as", "where",
+    "impl", "break", "dyn",
+];

@@ -1,0 +1,222 @@
+//! The tokens that count, with operators whole.
+
+use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
+
+/// A token of Rust, as its reference has them: an operator is one token, whatever the spacing after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// An identifier, a keyword or a lifetime.
+    Word(String),
+    /// A literal, as it is written.
+    Literal(String),
+    Operator(String),
+    Open(Delimiter),
+    Close(Delimiter),
+}
+
+impl Token {
+    pub(super) fn is(&self, operator: &str) -> bool {
+        matches!(self, Token::Operator(this) if this == operator)
+    }
+}
+
+/// The operators of more than one character, longest first.
+const OPERATORS: [&str; 25] = [
+    "<<=", ">>=", "...", "..=", "::", "->", "=>", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=",
+    "*=", "/=", "%=", "^=", "&=", "|=", "<<", ">>", "..", "<-",
+];
+
+/// Attributes that do not change what code does.
+const IGNORED: [&str; 7] = [
+    "doc", "allow", "warn", "deny", "expect", "forbid", "must_use",
+];
+
+pub(super) fn walk(code: TokenStream) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    walk_into(code, &mut tokens);
+    tokens
+}
+
+fn walk_into(code: TokenStream, tokens: &mut Vec<Token>) {
+    let trees: Vec<TokenTree> = code.into_iter().collect();
+    let mut at = 0;
+    while let Some(tree) = trees.get(at) {
+        if let Some(len) = ignored_attribute(&trees[at..]) {
+            at += len;
+            continue;
+        }
+        at += 1;
+        match tree {
+            TokenTree::Ident(ident) => tokens.push(Token::Word(ident.to_string())),
+            TokenTree::Literal(literal) => tokens.push(Token::Literal(literal.to_string())),
+            TokenTree::Group(group) => walk_group(group, tokens),
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                // A lifetime: the name follows.
+                if let Some(TokenTree::Ident(name)) = trees.get(at) {
+                    tokens.push(Token::Word(format!("'{name}")));
+                    at += 1;
+                }
+            }
+            TokenTree::Punct(_) => {
+                let operator = operator(&trees[at - 1..]);
+                at += operator.len() - 1;
+                // `<A, B,>`
+                let closes = operator == ">" || operator == ">>";
+                if closes && tokens.last().is_some_and(|last| last.is(",")) {
+                    tokens.pop();
+                }
+                tokens.push(Token::Operator(operator));
+            }
+        }
+    }
+}
+
+/// The longest operator at the start of `trees`, which begin with a punctuation character.
+fn operator(trees: &[TokenTree]) -> String {
+    let mut run = String::new();
+    for tree in trees {
+        let TokenTree::Punct(punct) = tree else { break };
+        run.push(punct.as_char());
+        if punct.spacing() == Spacing::Alone {
+            break;
+        }
+    }
+    let long = OPERATORS
+        .iter()
+        .find(|operator| run.starts_with(**operator));
+    match long {
+        Some(operator) => (*operator).to_owned(),
+        None => run.chars().take(1).collect(),
+    }
+}
+
+fn walk_group(group: &Group, tokens: &mut Vec<Token>) {
+    let delimiter = group.delimiter();
+    tokens.push(Token::Open(delimiter));
+    let start = tokens.len();
+    walk_into(group.stream(), tokens);
+    let (before, inner) = tokens.split_at(start);
+    if let [first @ .., last] = inner
+        && last.is(",")
+        // `(,)` is no list: only a macro can mean something by it.
+        && !first.is_empty()
+        && match delimiter {
+            Delimiter::Bracket | Delimiter::Brace => true,
+            Delimiter::Parenthesis => is_call(&before[..start - 1]) || has_two_items(group),
+            Delimiter::None => false,
+        }
+    {
+        tokens.pop();
+    }
+    tokens.push(Token::Close(delimiter));
+}
+
+fn is_comma(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ',')
+}
+
+/// Whether a parenthesis after `before` holds arguments, and is no tuple. When in doubt it is a tuple: then a comma
+/// counts that need not, and never the other way.
+fn is_call(before: &[Token]) -> bool {
+    match before {
+        [.., Token::Word(word)] => is_name(word) || word == "fn" || word == "Self",
+        [.., Token::Word(word), bang] if bang.is("!") => is_name(word),
+        [.., last] if last.is(">") || last.is(">>") => closes_parameters(before),
+        _ => false,
+    }
+}
+
+/// Whether the `>` at the end closes the `<` of a `::<` or of a `fn name<`.
+fn closes_parameters(before: &[Token]) -> bool {
+    let mut depth = 0;
+    for (at, token) in before.iter().enumerate().rev() {
+        match token {
+            Token::Operator(operator) => match operator.as_str() {
+                ">" => depth += 1,
+                ">>" => depth += 2,
+                "<" => depth -= 1,
+                "<<" => depth -= 2,
+                ";" => return false,
+                _ => {}
+            },
+            Token::Close(Delimiter::Brace) => return false,
+            _ => {}
+        }
+        if depth <= 0 {
+            return match &before[..at] {
+                [.., last] if last.is("::") => true,
+                [.., Token::Word(word), Token::Word(_)] => word == "fn",
+                _ => false,
+            };
+        }
+    }
+    false
+}
+
+/// Whether the group has two items or more for sure: a comma between `<` and `>` may be one of type arguments.
+fn has_two_items(group: &Group) -> bool {
+    let mut tokens = Vec::new();
+    walk_into(group.stream(), &mut tokens);
+    tokens.pop();
+    let (mut nested, mut depth) = (0_usize, 0_i32);
+    for token in &tokens {
+        match token {
+            Token::Open(_) => nested += 1,
+            Token::Close(_) => nested -= 1,
+            Token::Operator(operator) if nested == 0 => match operator.as_str() {
+                "<" => depth += 1,
+                "<<" => depth += 2,
+                ">" => depth -= 1,
+                ">>" => depth -= 2,
+                "," if depth == 0 => return true,
+                _ => {}
+            },
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    false
+}
+
+/// Whether a word is a name: no keyword, no lifetime.
+fn is_name(word: &str) -> bool {
+    !word.starts_with('\'')
+        && (word.starts_with("r#") || syn::parse_str::<syn::Ident>(word).is_ok())
+}
+
+/// How many trees make up an attribute at their start that does not count.
+fn ignored_attribute(trees: &[TokenTree]) -> Option<usize> {
+    let is_punct = |tree: Option<&TokenTree>, char| matches!(tree, Some(TokenTree::Punct(it)) if it.as_char() == char);
+    if !is_punct(trees.first(), '#') {
+        return None;
+    }
+    let at = if is_punct(trees.get(1), '!') { 2 } else { 1 };
+    match trees.get(at) {
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket => {
+            is_ignored(group.stream()).then_some(at + 1)
+        }
+        _ => None,
+    }
+}
+
+fn is_ignored(attribute: TokenStream) -> bool {
+    let mut trees = attribute.into_iter();
+    let Some(TokenTree::Ident(name)) = trees.next() else {
+        return false;
+    };
+    if name != "cfg_attr" {
+        return IGNORED.iter().any(|ignored| name == ignored);
+    }
+    let Some(TokenTree::Group(arguments)) = trees.next() else {
+        return false;
+    };
+    let arguments: Vec<_> = arguments.stream().into_iter().collect();
+    let mut parts = arguments.split(is_comma);
+    // The first part is the condition.
+    parts.next().is_some()
+        && parts
+            .filter(|part| !part.is_empty())
+            .all(|part| is_ignored(part.iter().cloned().collect()))
+}

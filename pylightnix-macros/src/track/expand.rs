@@ -1,0 +1,42 @@
+//! From the model of a helper to code.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use super::{Helper, Kind};
+use crate::{names, uses};
+
+pub(super) fn helper(helper: &Helper) -> TokenStream {
+    let (parameters, arguments, bounds) = helper.generics.split_for_impl();
+    let (standin, ty, name) = match &helper.kind {
+        Kind::Value { vis, ident } => {
+            // The same visibility, so that one `use` brings both.
+            let standin = quote! {
+                #[doc(hidden)]
+                #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
+                #vis struct #ident {}
+            };
+            (standin, ident.to_token_stream(), names::plain(ident))
+        }
+        Kind::Type { ident } => {
+            let ty = quote!(#ident #arguments);
+            (TokenStream::new(), ty, names::plain(ident))
+        }
+        Kind::Impl { ty } => {
+            let name = crate::fingerprint::text(ty.to_token_stream());
+            (TokenStream::new(), ty.to_token_stream(), name)
+        }
+    };
+    let (code, uses) = (&helper.code, uses::list(&helper.uses));
+    quote! {
+        #standin
+
+        #[automatically_derived]
+        #[allow(non_local_definitions)]
+        impl #parameters ::pylightnix::plan::Track for #ty #bounds {
+            fn tracked() -> ::pylightnix::__private::Tracked {
+                ::pylightnix::__private::Tracked::new(#name, #code, #uses)
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! From an item to its model.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Generics, Item, Visibility};
+
+use super::{Helper, Kind};
+use crate::faults::Faults;
+use crate::fingerprint;
+use crate::options::{Form, Options, Place, Spec};
+
+const TRACK: Place = Place {
+    name: "`#[track(..)]`",
+    allows: &[Spec {
+        key: "uses",
+        form: Form::List,
+        example: "uses(helper, Model)",
+    }],
+};
+
+pub(super) fn helper(
+    options: TokenStream,
+    item: TokenStream,
+    faults: &mut Faults,
+) -> syn::Result<Helper> {
+    let mut given = Options::default();
+    given.read(options, &TRACK, faults);
+    let (kind, generics, code) = match syn::parse2(item)? {
+        Item::Fn(mut item) => {
+            let vis = hide(&mut item.vis);
+            let code = text(&item);
+            let ident = item.sig.ident;
+            // The function's parameters are no parameters of what stands for it.
+            (Kind::Value { vis, ident }, Generics::default(), code)
+        }
+        Item::Const(mut item) => {
+            let vis = hide(&mut item.vis);
+            let code = text(&item);
+            let ident = item.ident;
+            (Kind::Value { vis, ident }, Generics::default(), code)
+        }
+        Item::Struct(mut item) => {
+            hide(&mut item.vis);
+            let code = text(&item);
+            (Kind::Type { ident: item.ident }, item.generics, code)
+        }
+        Item::Enum(mut item) => {
+            hide(&mut item.vis);
+            let code = text(&item);
+            (Kind::Type { ident: item.ident }, item.generics, code)
+        }
+        Item::Impl(item) => {
+            let code = text(&item);
+            let ty = item.self_ty;
+            (Kind::Impl { ty }, item.generics, code)
+        }
+        other => {
+            let message =
+                "`#[track]` goes on a function, a constant, a struct, an enum or an `impl`";
+            return Err(syn::Error::new_spanned(first_line(&other), message));
+        }
+    };
+    Ok(Helper {
+        kind,
+        generics,
+        code,
+        uses: given
+            .list("uses")
+            .map(|uses| uses.value)
+            .unwrap_or_default(),
+    })
+}
+
+/// Takes the visibility out: it changes nothing that the item does.
+fn hide(vis: &mut Visibility) -> Visibility {
+    std::mem::replace(vis, Visibility::Inherited)
+}
+
+fn text(item: impl ToTokens) -> String {
+    fingerprint::text(item.to_token_stream())
+}
+
+/// The start of an item, which is enough to point at.
+fn first_line(item: &Item) -> TokenStream {
+    let is_attribute = |attr: &Attribute| attr.to_token_stream();
+    let _ = is_attribute;
+    item.to_token_stream().into_iter().take(2).collect()
+}
