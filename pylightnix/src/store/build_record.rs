@@ -51,6 +51,15 @@ pub struct BuildRecord {
     pub command: Vec<String>,
 }
 
+/// A file that belongs to a build. Logs sort first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BuildFile {
+    /// What it printed.
+    Log(Uuid),
+    /// Its record.
+    Record(Uuid),
+}
+
 impl BuildRecord {
     /// A record that begins and ends now, of this program, machine and user, without a fingerprint.
     pub fn now(kind: BuildKind) -> Self {
@@ -90,12 +99,26 @@ impl BuildRecord {
 
     /// The identifier in the name of a build record's file, if it is one.
     pub(super) fn id_of(file_name: &[u8]) -> Option<Uuid> {
-        let id = file_name.strip_prefix(b"build-")?.strip_suffix(b".json")?;
-        let id = std::str::from_utf8(id).ok()?;
+        match Self::kind_of(file_name)? {
+            BuildFile::Record(id) => Some(id),
+            BuildFile::Log(_) => None,
+        }
+    }
+
+    /// What a file's name says that it is, if it belongs to a build.
+    pub(super) fn kind_of(file_name: &[u8]) -> Option<BuildFile> {
+        let name = std::str::from_utf8(file_name).ok()?;
+        let (text, suffix) = name.strip_prefix("build-")?.split_once('.')?;
+        let id = Uuid::try_parse(text).ok()?;
         // Other spellings of an identifier would let one record have two names.
-        Uuid::try_parse(id)
-            .ok()
-            .filter(|parsed| parsed.to_string() == id)
+        if id.to_string() != text {
+            return None;
+        }
+        match suffix {
+            "json" => Some(BuildFile::Record(id)),
+            "log" => Some(BuildFile::Log(id)),
+            _ => None,
+        }
     }
 
     /// Its bytes.

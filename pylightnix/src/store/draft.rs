@@ -1,6 +1,5 @@
 //! Builds under way, and publishing them.
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,8 +8,9 @@ use uuid::Uuid;
 use super::Store;
 use super::build_record::BuildRecord;
 use super::context::Context;
-use super::durable::{is_not_found, rename_new};
+use super::durable::rename_new;
 use super::layout::{OUT, RECORD};
+use super::place::place;
 use super::record::{Outcome, Record, reference};
 use super::remove::remove_tree;
 use super::scan::scan;
@@ -95,18 +95,7 @@ impl Draft {
         self.keep_log(&folder.join(build.log_name()))?;
         durability.sync_folder(&folder)?;
 
-        self.store.add_derivation(derivation)?;
-        let new = match self.place(&folder, &id, &text, build) {
-            Err(error) if is_not_found(&error) => {
-                // Somebody deleted the derivation since this process made it.
-                self.store.forget_derivation(derivation.id());
-                self.store.add_derivation(derivation)?;
-                self.place(&folder, &id, &text, build)?
-            }
-            placed => placed?,
-        };
-        // Also when it was there: who put it there may not have come to this yet.
-        durability.sync_folder(&self.store.derivation_dir(id.dref()))?;
+        let new = place(&self.store, derivation, &folder, &id, &text)?;
         if new {
             self.folder = None;
         }
@@ -154,27 +143,6 @@ impl Draft {
             Err(error) => Err(used(error)),
         }
     }
-
-    /// Moves the folder to its place. `false` says that the realization was there, and that it has the build record now.
-    fn place(&self, folder: &Path, id: &RRefId, text: &str, build: &BuildRecord) -> Result<bool> {
-        let target = self.store.realization_dir(id);
-        let entered = self.store.manager().enter()?;
-        if rename_new(folder, &target)? {
-            return Ok(true);
-        }
-        check_same(&target, text)?;
-        // The log first: whoever sees the build record finds it.
-        let log = folder.join(build.log_name());
-        if log.exists() {
-            rename_new(&log, &target.join(build.log_name()))?;
-        }
-        let name = build.file_name();
-        rename_new(&folder.join(&name), &target.join(&name))?;
-        drop(entered);
-        self.store.durability().sync_folder(&target)?;
-        touch(&self.store.derivation_dir(id.dref()))?;
-        Ok(false)
-    }
 }
 
 impl Drop for Draft {
@@ -184,40 +152,4 @@ impl Drop for Draft {
             let _ = remove_tree(&folder);
         }
     }
-}
-
-/// Checks that the realization at `target` says of itself what ours does.
-fn check_same(target: &Path, text: &str) -> Result<()> {
-    let path = target.join(RECORD);
-    let cause = match fs::read(&path) {
-        Ok(bytes) if bytes == text.as_bytes() => return Ok(()),
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(error),
-        Err(error) => return Err(Error::io("read", &path, error)),
-    };
-    let broken = Error::new(
-        ErrorKind::Store,
-        format!("the record {} is broken", path.display()),
-    )
-    .at(&path)
-    .help(format!("move {} away and run again", target.display()));
-    // Not as a cause: that would look like a derivation that is missing.
-    Err(match cause {
-        Some(error) => broken.because(error.to_string()),
-        None => broken,
-    })
-}
-
-/// Sets the times of a derivation's folder to now, so that an index sees with one `stat` that something changed in it.
-pub(super) fn touch(folder: &Path) -> Result<()> {
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: UTIME_NOW,
-    };
-    let now = Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
-    utimensat(CWD, folder, &now, AtFlags::empty())
-        .map_err(|error| Error::io("set the times of", folder, error.into()))
 }

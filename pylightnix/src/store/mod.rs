@@ -3,6 +3,7 @@
 //! The file system is the only truth: there is no database and no daemon. What is visible under `store-v1/` is whole and
 //! never changes, whatever process dies, whenever. This module knows bytes and references, and nothing of stages.
 
+mod archive;
 mod build_record;
 mod code;
 mod context;
@@ -15,6 +16,7 @@ mod lease;
 mod list;
 mod locks;
 mod parallel;
+mod place;
 mod realization;
 mod record;
 mod remove;
@@ -28,6 +30,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
 pub use context::Context;
 pub use draft::{Draft, Published};

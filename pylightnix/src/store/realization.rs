@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use super::Store;
 use super::build_record::BuildRecord;
 use super::context::Context;
-use super::draft::touch;
 use super::layout::{OUT, RECORD};
+use super::place::touch;
 use super::record::{Outcome, Record, RecordHead, reference};
 use super::tree::TreeDigest;
 use crate::config::{DRefId, RRefId};
@@ -75,6 +75,18 @@ impl Store {
         let at = self.realization_dir(rref);
         let head = verified_head(rref, &text, &at)?;
         self.realization_of(rref.clone(), head, folder, &at)
+    }
+
+    /// Whether a realization is in the store.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn has(&self, rref: &RRefId) -> Result<bool> {
+        match self.realization(rref) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The whole record of a realization, checked against its reference.

@@ -51,7 +51,11 @@ pub(super) fn seal(out: &Path, found: &[Found], durability: Durability) -> Resul
             kind,
         })
     })?;
-    seal_folders(out, found, durability)?;
+    let folders = found.iter().filter_map(|entry| match entry.kind {
+        FoundKind::Dir => Some(entry.path.as_str()),
+        _ => None,
+    });
+    seal_folders(out, folders, durability)?;
     Manifest::new(entries)
 }
 
@@ -143,28 +147,61 @@ fn separate(path: &Path, copy: &Path) -> Result<()> {
     done
 }
 
-/// Makes folders read-only and syncs them, the deepest first.
-fn seal_folders(out: &Path, found: &[Found], durability: Durability) -> Result<()> {
-    let depth = |path: &Path| path.components().count();
-    let mut folders: Vec<PathBuf> = found
+/// Makes what was written for a manifest read-only and durable. Its bytes were checked as they were written.
+pub(super) fn seal_known(out: &Path, manifest: &Manifest, durability: Durability) -> Result<()> {
+    let files: Vec<(&str, bool)> = manifest
+        .entries()
         .iter()
-        .filter(|entry| matches!(entry.kind, FoundKind::Dir))
-        .map(|entry| out.join(&entry.path))
+        .filter_map(|entry| match entry.kind {
+            EntryKind::File { executable, .. } => Some((entry.path.as_str(), executable)),
+            _ => None,
+        })
+        .collect();
+    parallel::map(&files, sync_threads(durability), |_, (path, executable)| {
+        let path = out.join(path);
+        let mode = if *executable { 0o555 } else { 0o444 };
+        let file = open_readable(&path, mode)?;
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(|error| Error::io("change the mode of", &path, error))?;
+        durability.sync(&file, &path)
+    })?;
+    let folders = manifest
+        .entries()
+        .iter()
+        .filter_map(|entry| match entry.kind {
+            EntryKind::Dir => Some(entry.path.as_str()),
+            _ => None,
+        });
+    seal_folders(out, folders, durability)
+}
+
+/// Makes `out` and the folders in it read-only and syncs them, the deepest first.
+fn seal_folders<'a>(
+    out: &Path,
+    folders: impl Iterator<Item = &'a str>,
+    durability: Durability,
+) -> Result<()> {
+    let depth = |path: &Path| path.components().count();
+    let mut folders: Vec<PathBuf> = folders
+        .map(|path| out.join(path))
         .chain([out.to_owned()])
         .collect();
     folders.sort_by_cached_key(|path| Reverse(depth(path)));
-    let threads = match durability {
-        Durability::Full => SYNC_THREADS,
-        Durability::None => 1,
-    };
     for level in folders.chunk_by(|a, b| depth(a) == depth(b)) {
-        parallel::map(level, threads, |_, path| {
+        parallel::map(level, sync_threads(durability), |_, path| {
             fs::set_permissions(path, Permissions::from_mode(0o555))
                 .map_err(|error| Error::io("change the mode of", path, error))?;
             durability.sync_folder(path)
         })?;
     }
     Ok(())
+}
+
+fn sync_threads(durability: Durability) -> usize {
+    match durability {
+        Durability::Full => SYNC_THREADS,
+        Durability::None => 1,
+    }
 }
 
 fn changed(path: &Path) -> Error {

@@ -1,0 +1,402 @@
+//! The structure of a zip file, read so strictly that every byte of it is accounted for.
+//!
+//! The entries lie one after the other from the first byte on, the central directory follows and lists them in that
+//! order, and the end record follows and is the end of the file. Local headers say what the central directory says. No
+//! comments, no encryption, no data descriptors, no extra fields but those for sizes beyond 4 GiB. Field names are those
+//! of the specification (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::{refused, refused_entry};
+use crate::{Error, Result};
+
+const LOCAL: u32 = 0x0403_4b50;
+const CENTRAL: u32 = 0x0201_4b50;
+const END: u32 = 0x0605_4b50;
+const END_64: u32 = 0x0606_4b50;
+const LOCATOR_64: u32 = 0x0706_4b50;
+const END_LEN: u64 = 22;
+const END_64_LEN: u64 = 56;
+const LOCATOR_64_LEN: u64 = 20;
+/// The name is UTF-8: the only flag that may be set.
+const UTF_8: u16 = 1 << 11;
+/// Made on Unix, so that modes mean something.
+const UNIX: u16 = 3;
+/// The first of January 1980.
+const DATE: u16 = 1 << 5 | 1;
+
+/// How the bytes of an entry are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Stored,
+    Deflated,
+}
+
+/// An entry of the archive.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) method: Method,
+    pub(super) crc: u32,
+    /// Where its bytes are in the archive, and how many.
+    pub(super) data: u64,
+    pub(super) packed: u64,
+    /// How many bytes it has when it is unpacked.
+    pub(super) size: u64,
+    /// Its Unix mode, with the kind of file.
+    pub(super) mode: u32,
+}
+
+/// What a local and a central header both say.
+#[derive(PartialEq, Eq)]
+struct Common {
+    needed: u16,
+    flags: u16,
+    method: u16,
+    time: u16,
+    date: u16,
+    crc: u32,
+    packed: u64,
+    size: u64,
+    name: Vec<u8>,
+}
+
+/// Reads the structure of the archive at `path`.
+pub(super) fn read(file: &File, path: &Path) -> Result<Vec<Member>> {
+    Frame { path }.read(file)
+}
+
+struct Frame<'a> {
+    path: &'a Path,
+}
+
+impl Frame<'_> {
+    fn read(&self, file: &File) -> Result<Vec<Member>> {
+        let mut source = Source {
+            reader: BufReader::with_capacity(64 << 10, file),
+            path: self.path,
+        };
+        let length = source.seek(SeekFrom::End(0))?;
+        let (count, start, end) = self.directory(&mut source, length)?;
+        source.seek(SeekFrom::Start(start))?;
+        let mut headers = Vec::new();
+        let mut at = start;
+        while at < end {
+            let (header, used) = self.central(&mut source)?;
+            headers.push(header);
+            at += used;
+        }
+        if at != end || headers.len() as u64 != count {
+            return Err(self.malformed("its directory is not as long as it says"));
+        }
+        let mut members = Vec::with_capacity(headers.len());
+        let mut at = 0;
+        for (common, offset, mode) in headers {
+            let name = self.name(&common)?;
+            if offset != at {
+                return Err(refused_entry(
+                    self.path,
+                    &name,
+                    "does not follow the one before",
+                ));
+            }
+            source.seek(SeekFrom::Start(at))?;
+            let (local, used) = self.local(&mut source)?;
+            if local != common {
+                return Err(refused_entry(
+                    self.path,
+                    &name,
+                    "has two headers that do not say the same",
+                ));
+            }
+            let data = at + used;
+            at = data
+                .checked_add(common.packed)
+                .filter(|at| *at <= start)
+                .ok_or_else(|| refused_entry(self.path, &name, "runs into the next"))?;
+            members.push(self.member(common, name, data, mode)?);
+        }
+        if at != start {
+            return Err(self.malformed("there is something between its entries and its directory"));
+        }
+        let mut names = HashSet::new();
+        for member in &members {
+            if !names.insert(member.name.as_str()) {
+                return Err(refused_entry(self.path, &member.name, "comes twice"));
+            }
+        }
+        Ok(members)
+    }
+
+    /// How many entries the central directory has, where it begins and where it ends.
+    fn directory(&self, source: &mut Source<'_>, length: u64) -> Result<(u64, u64, u64)> {
+        let cut = || self.malformed("it does not end as a zip file does, as if it were cut short");
+        let end_at = length.checked_sub(END_LEN).ok_or_else(cut)?;
+        source.seek(SeekFrom::Start(end_at))?;
+        if source.u32()? != END {
+            return Err(cut());
+        }
+        let disks = (source.u16()?, source.u16()?);
+        let counts = (source.u16()?, source.u16()?);
+        let (size, start) = (source.u32()?, source.u32()?);
+        let comment = source.u16()?;
+        if disks != (0, 0) || counts.0 != counts.1 || comment != 0 {
+            return Err(self.malformed("it has several parts or a comment"));
+        }
+        let plain = (u64::from(counts.0), u64::from(start), u64::from(size));
+        let large = counts.0 == u16::MAX || size == u32::MAX || start == u32::MAX;
+        let ((count, start, size), trailer) = if large {
+            self.directory_64(source, end_at)?
+        } else {
+            (plain, end_at)
+        };
+        if start.checked_add(size) != Some(trailer) {
+            return Err(self.malformed("its directory is not where it says"));
+        }
+        Ok((count, start, trailer))
+    }
+
+    /// The same from the records for large archives, and where these begin.
+    fn directory_64(&self, source: &mut Source<'_>, end_at: u64) -> Result<((u64, u64, u64), u64)> {
+        let fault = || self.malformed("its end records do not fit together");
+        let at = end_at
+            .checked_sub(LOCATOR_64_LEN + END_64_LEN)
+            .ok_or_else(fault)?;
+        source.seek(SeekFrom::Start(at))?;
+        let begin = (source.u32()?, source.u64()?);
+        let versions = (source.u16()?, source.u16()?);
+        let disks = (source.u32()?, source.u32()?);
+        let counts = (source.u64()?, source.u64()?);
+        let (size, start) = (source.u64()?, source.u64()?);
+        let locator = (source.u32()?, source.u32()?, source.u64()?, source.u32()?);
+        // The length leaves out the signature and itself.
+        if begin != (END_64, END_64_LEN - 12)
+            || !known(versions.1)
+            || disks != (0, 0)
+            || counts.0 != counts.1
+            || locator != (LOCATOR_64, 0, at, 1)
+        {
+            return Err(fault());
+        }
+        Ok(((counts.0, start, size), at))
+    }
+
+    /// An entry of the central directory: what it shares with the local header, where that is, the mode; and its length.
+    fn central(&self, source: &mut Source<'_>) -> Result<((Common, u64, u32), u64)> {
+        if source.u32()? != CENTRAL {
+            return Err(self.malformed("its directory holds something else than entries"));
+        }
+        let made_by = source.u16()?;
+        let mut common = self.common(source)?;
+        let (name, extra, comment) = (source.u16()?, source.u16()?, source.u16()?);
+        let (disk, internal, external) = (source.u16()?, source.u16()?, source.u32()?);
+        let offset = source.u32()?;
+        common.name = source.bytes(name.into())?;
+        let shown = self.name(&common)?;
+        let mut large = Large::read(source, extra)
+            .map_err(|_| refused_entry(self.path, &shown, "has an unexpected extra field"))?;
+        let found = large.sizes(&mut common) && large.is_used_up_by(offset);
+        let offset = large.value(offset);
+        let fits = made_by >> 8 == UNIX && disk == 0 && internal == 0 && comment == 0;
+        match offset {
+            Some(offset) if found && fits => {
+                let used = 46 + u64::from(name) + u64::from(extra);
+                // The lower half is for DOS.
+                if external & 0xffff != 0 {
+                    return Err(refused_entry(
+                        self.path,
+                        &shown,
+                        "has unexpected attributes",
+                    ));
+                }
+                Ok(((common, offset, external >> 16), used))
+            }
+            _ => Err(refused_entry(self.path, &shown, "has an unexpected header")),
+        }
+    }
+
+    /// A local header and its length.
+    fn local(&self, source: &mut Source<'_>) -> Result<(Common, u64)> {
+        if source.u32()? != LOCAL {
+            return Err(self.malformed("its directory does not point to its entries"));
+        }
+        let mut common = self.common(source)?;
+        let (name, extra) = (source.u16()?, source.u16()?);
+        common.name = source.bytes(name.into())?;
+        let shown = self.name(&common)?;
+        let unexpected = || refused_entry(self.path, &shown, "has an unexpected extra field");
+        let mut large = Large::read(source, extra).map_err(|_| unexpected())?;
+        if !large.sizes(&mut common) || !large.is_used_up_by(0) {
+            return Err(unexpected());
+        }
+        Ok((common, 30 + u64::from(name) + u64::from(extra)))
+    }
+
+    fn common(&self, source: &mut Source<'_>) -> Result<Common> {
+        Ok(Common {
+            needed: source.u16()?,
+            flags: source.u16()?,
+            method: source.u16()?,
+            time: source.u16()?,
+            date: source.u16()?,
+            crc: source.u32()?,
+            packed: source.u32()?.into(),
+            size: source.u32()?.into(),
+            name: Vec::new(),
+        })
+    }
+
+    fn member(&self, common: Common, name: String, data: u64, mode: u32) -> Result<Member> {
+        let refused = |why: &str| Err(refused_entry(self.path, &name, why));
+        let method = match common.method {
+            0 if common.packed == common.size => Method::Stored,
+            8 => Method::Deflated,
+            _ => return refused("is kept in a way that is not known here"),
+        };
+        let ascii = name.is_ascii();
+        if common.flags != if ascii { 0 } else { UTF_8 } || !known(common.needed) {
+            return refused("asks for something that is not known here");
+        }
+        if (common.time, common.date) != (0, DATE) {
+            return refused("has another time than entries have");
+        }
+        Ok(Member {
+            name,
+            method,
+            crc: common.crc,
+            data,
+            packed: common.packed,
+            size: common.size,
+            mode,
+        })
+    }
+
+    fn name(&self, common: &Common) -> Result<String> {
+        String::from_utf8(common.name.clone()).map_err(|error| {
+            let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            refused_entry(self.path, &shown, "has a name that is not UTF-8")
+        })
+    }
+
+    fn malformed(&self, why: &str) -> Error {
+        refused(self.path, why)
+    }
+}
+
+/// Versions of the specification up to the one with large archives.
+fn known(version: u16) -> bool {
+    (10..=45).contains(&version)
+}
+
+/// The extra field with the numbers that 32 bits cannot hold, in their order.
+struct Large {
+    numbers: std::vec::IntoIter<u64>,
+}
+
+impl Large {
+    fn read(source: &mut Source<'_>, length: u16) -> Result<Self, ()> {
+        let mut numbers = Vec::new();
+        if length > 0 {
+            let bytes = source.bytes(length.into()).map_err(drop)?;
+            let (head, rest) = bytes.split_at_checked(4).ok_or(())?;
+            // Its identifier is 1, then comes its length.
+            if head[..2] != [1, 0] || head[2..] != (length - 4).to_le_bytes() {
+                return Err(());
+            }
+            let (chunks, left) = rest.as_chunks::<8>();
+            if chunks.is_empty() || !left.is_empty() {
+                return Err(());
+            }
+            numbers.extend(chunks.iter().map(|bytes| u64::from_le_bytes(*bytes)));
+        }
+        Ok(Large {
+            numbers: numbers.into_iter(),
+        })
+    }
+
+    /// Takes the sizes, which are here both or neither.
+    fn sizes(&mut self, common: &mut Common) -> bool {
+        let all = u64::from(u32::MAX);
+        match (common.size == all, common.packed == all) {
+            (false, false) => true,
+            (true, true) => match (self.numbers.next(), self.numbers.next()) {
+                (Some(size), Some(packed)) => {
+                    (common.size, common.packed) = (size, packed);
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether nothing is left but what belongs to `offset`.
+    fn is_used_up_by(&self, offset: u32) -> bool {
+        self.numbers.len() == usize::from(offset == u32::MAX)
+    }
+
+    fn value(&mut self, short: u32) -> Option<u64> {
+        match short {
+            u32::MAX => self.numbers.next(),
+            short => Some(short.into()),
+        }
+    }
+}
+
+/// Little-endian numbers from a file. Reading past its end is a fault of the archive.
+struct Source<'a> {
+    reader: BufReader<&'a File>,
+    path: &'a Path,
+}
+
+impl Source<'_> {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        // Relative where that keeps what is buffered: most seeks are short.
+        let moved = match to {
+            SeekFrom::Start(to) => self.reader.stream_position().and_then(|at| {
+                let by = i64::try_from(i128::from(to) - i128::from(at));
+                let by = by.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+                self.reader.seek_relative(by).map(|()| to)
+            }),
+            to => self.reader.seek(to),
+        };
+        moved.map_err(|error| Error::io("read", self.path, error))
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
+        self.reader.read_exact(bytes).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                refused(self.path, "it ends in the middle of a header")
+            } else {
+                Error::io("read", self.path, error)
+            }
+        })
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn u16(&mut self) -> Result<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}

@@ -1,0 +1,405 @@
+//! What an archive claims to hold: its records, and for every other entry what they say of it.
+
+use flate2::{Crc, bufread::DeflateDecoder};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek as _, SeekFrom, Take};
+use std::path::Path;
+
+use super::frame::{Member, Method};
+use super::links::leading_out;
+use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused, refused_entry};
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::store::build_record::{BuildFile, BuildRecord};
+use crate::store::layout::{CONFIG, OUT, RECORD};
+use crate::store::record::{Record, reference};
+use crate::store::tree::EntryKind;
+use crate::{Error, Result};
+
+/// An archive with its entries.
+pub(super) struct Archive<'a> {
+    pub(super) path: &'a Path,
+    pub(super) file: &'a File,
+    pub(super) members: Vec<Member>,
+}
+
+/// A realization in an archive.
+pub(super) struct Packed {
+    pub(super) id: RRefId,
+    pub(super) record: Record,
+    /// The text of its record.
+    pub(super) text: String,
+    /// Its build records and logs, by file name, as places in the list of members.
+    pub(super) builds: Vec<(String, usize)>,
+    /// For each entry of the manifest its place in the list of members.
+    pub(super) artifacts: Vec<usize>,
+}
+
+/// All that an archive holds.
+pub(super) struct Inventory {
+    pub(super) configs: BTreeMap<DRefId, ConfigJson>,
+    /// Dependencies first.
+    pub(super) realizations: Vec<Packed>,
+}
+
+/// What a name stands for.
+enum Place {
+    Config(DRefId),
+    Record(RRefId),
+    Build(RRefId, BuildFile),
+    Out,
+}
+
+impl Archive<'_> {
+    /// Reads all records, and checks that every entry is one that they call for, and that none is missing.
+    pub(super) fn inventory(&self) -> Result<Inventory> {
+        let mut configs = BTreeMap::new();
+        let mut records = Vec::new();
+        let mut builds: HashMap<RRefId, Vec<(BuildFile, usize)>> = HashMap::new();
+        let mut outs = BTreeMap::new();
+        for (at, member) in self.members.iter().enumerate() {
+            match place(&member.name) {
+                Some(Place::Config(dref)) => {
+                    configs.insert(dref.clone(), self.config(&dref, member)?);
+                }
+                Some(Place::Record(rref)) => records.push((rref, at)),
+                Some(Place::Build(rref, build)) => {
+                    self.expect_stored(member, FILE_MODE)?;
+                    builds.entry(rref).or_default().push((build, at));
+                }
+                Some(Place::Out) => {
+                    outs.insert(member.name.as_str(), at);
+                }
+                None => return Err(self.unexpected(member)),
+            }
+        }
+        let mut realizations = Vec::new();
+        for (rref, at) in records {
+            let builds = builds.remove(&rref).unwrap_or_default();
+            realizations.push(self.realization(rref, at, &configs, builds, &mut outs)?);
+        }
+        let stray = builds.values().flatten().map(|(_, at)| *at);
+        if let Some(at) = stray.chain(outs.into_values()).min() {
+            return Err(self.unexpected(&self.members[at]));
+        }
+        let used: BTreeSet<&DRefId> = realizations.iter().map(|packed| packed.id.dref()).collect();
+        if let Some(dref) = configs.keys().find(|dref| !used.contains(dref)) {
+            let name = format!("{}/{CONFIG}", dref.folder());
+            return Err(self.refused(&name, "belongs to no realization"));
+        }
+        Ok(Inventory {
+            realizations: self.in_order(realizations)?,
+            configs,
+        })
+    }
+
+    fn config(&self, dref: &DRefId, member: &Member) -> Result<ConfigJson> {
+        self.expect_stored(member, FILE_MODE)?;
+        let bytes = self.bytes(member)?;
+        let config = ConfigJson::from_canonical(&bytes)
+            .map_err(|error| self.refused(&member.name, "is no config").because(error))?;
+        if config.id() != dref {
+            return Err(self.refused(&member.name, "does not have the hash in its name"));
+        }
+        Ok(config)
+    }
+
+    fn realization(
+        &self,
+        id: RRefId,
+        at: usize,
+        configs: &BTreeMap<DRefId, ConfigJson>,
+        builds: Vec<(BuildFile, usize)>,
+        outs: &mut BTreeMap<&str, usize>,
+    ) -> Result<Packed> {
+        let member = &self.members[at];
+        let fault = |why: &str| self.refused(&member.name, why);
+        self.expect_stored(member, FILE_MODE)?;
+        let text = String::from_utf8(self.bytes(member)?)
+            .map_err(|_| fault("is no record of a realization"))?;
+        if reference(id.dref(), &text) != id {
+            return Err(fault("does not have the hash in its name"));
+        }
+        let record = Record::parse(&text)
+            .map_err(|error| fault("is no record of a realization").because(error))?;
+        let Some(config) = configs.get(id.dref()) else {
+            return Err(fault("comes without the config of its derivation"));
+        };
+        if record.head().derivation != *config.digest() {
+            return Err(fault("is of another derivation"));
+        }
+        let context = &record.head().context;
+        if let Some((dref, _)) = context
+            .iter()
+            .find(|(dref, _)| config.deps().binary_search(dref).is_err())
+        {
+            return Err(fault(&format!(
+                "was made from {dref}, of which its config knows nothing"
+            )));
+        }
+        if let Some(link) = leading_out(record.manifest()) {
+            let name = format!("{}/{link}", out_prefix(&id));
+            return Err(self.refused(&name, "is a link that leads out of its artifacts"));
+        }
+        Ok(Packed {
+            builds: self.builds(builds)?,
+            artifacts: self.artifacts(&id, &record, outs)?,
+            id,
+            record,
+            text,
+        })
+    }
+
+    /// Checks build records, each of which may have a log.
+    fn builds(&self, found: Vec<(BuildFile, usize)>) -> Result<Vec<(String, usize)>> {
+        let mut ids = BTreeSet::new();
+        for (build, at) in &found {
+            if let BuildFile::Record(id) = build {
+                let member = &self.members[*at];
+                if BuildRecord::from_bytes(*id, &self.bytes(member)?).is_none() {
+                    return Err(self.refused(&member.name, "is no build record known here"));
+                }
+                ids.insert(*id);
+            }
+        }
+        let mut builds = Vec::new();
+        for (build, at) in found {
+            let member = &self.members[at];
+            if let BuildFile::Log(id) = build
+                && !ids.contains(&id)
+            {
+                return Err(self.refused(&member.name, "is the log of no build"));
+            }
+            let (_, name) = member.name.rsplit_once('/').unwrap_or(("", &member.name));
+            builds.push((name.to_owned(), at));
+        }
+        Ok(builds)
+    }
+
+    /// Finds the entry of each artifact, and checks that it has the size and kind that the record says.
+    fn artifacts(
+        &self,
+        id: &RRefId,
+        record: &Record,
+        outs: &mut BTreeMap<&str, usize>,
+    ) -> Result<Vec<usize>> {
+        let prefix = out_prefix(id);
+        let mut take = |name: String| {
+            let at = outs.remove(name.as_str());
+            at.ok_or_else(|| self.refused(&name, "is missing"))
+        };
+        let out = take(format!("{prefix}/"))?;
+        self.expect(&self.members[out], 0, FOLDER_MODE)?;
+        let mut found = Vec::new();
+        for entry in record.manifest().entries() {
+            let name = format!("{prefix}/{}", entry.path);
+            let at = match &entry.kind {
+                EntryKind::Dir => take(name + "/")?,
+                _ => take(name)?,
+            };
+            let member = &self.members[at];
+            match &entry.kind {
+                EntryKind::Dir => self.expect(member, 0, FOLDER_MODE)?,
+                EntryKind::File {
+                    size, executable, ..
+                } => {
+                    let mode = if *executable {
+                        EXECUTABLE_MODE
+                    } else {
+                        FILE_MODE
+                    };
+                    self.expect(member, *size, mode)?;
+                }
+                EntryKind::Link { target } => {
+                    self.expect_stored(member, LINK_MODE)?;
+                    if self.bytes(member)? != target.as_bytes() {
+                        return Err(
+                            self.refused(&member.name, "is not the link that the record says")
+                        );
+                    }
+                }
+            }
+            found.push(at);
+        }
+        Ok(found)
+    }
+
+    /// The realizations with those first that others were made from, which must all be there.
+    fn in_order(&self, realizations: Vec<Packed>) -> Result<Vec<Packed>> {
+        let mut waiting: BTreeMap<RRefId, usize> = BTreeMap::new();
+        let mut users: HashMap<RRefId, Vec<RRefId>> = HashMap::new();
+        let mut ready = BTreeSet::new();
+        let mut packed: BTreeMap<RRefId, Packed> = realizations
+            .into_iter()
+            .map(|packed| (packed.id.clone(), packed))
+            .collect();
+        for (id, one) in &packed {
+            let mut count = 0;
+            for dep in one.record.head().context.realizations() {
+                if !packed.contains_key(dep) {
+                    return Err(refused(
+                        self.path,
+                        &format!("it holds {id} without {dep}, from which that was made"),
+                    ));
+                }
+                users.entry(dep.clone()).or_default().push(id.clone());
+                count += 1;
+            }
+            if count == 0 {
+                ready.insert(id.clone());
+            }
+            waiting.insert(id.clone(), count);
+        }
+        let mut order = Vec::new();
+        while let Some(id) = ready.pop_first() {
+            for user in users.remove(&id).unwrap_or_default() {
+                if let Some(count) = waiting.get_mut(&user) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.insert(user);
+                    }
+                }
+            }
+            order.extend(packed.remove(&id));
+        }
+        if let Some(id) = packed.keys().next() {
+            return Err(refused(self.path, &format!("{id} was made from itself")));
+        }
+        Ok(order)
+    }
+
+    /// Checks size and mode.
+    fn expect(&self, member: &Member, size: u64, mode: u32) -> Result<()> {
+        if member.size != size {
+            return Err(self.refused(
+                &member.name,
+                &format!("has {} bytes, and its record says {size}", member.size),
+            ));
+        }
+        if member.mode != mode {
+            return Err(self.refused(
+                &member.name,
+                &format!("has the mode {:o} instead of {mode:o}", member.mode),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks that an entry is stored as it is, as those are whose size no record tells.
+    fn expect_stored(&self, member: &Member, mode: u32) -> Result<()> {
+        self.expect(member, member.size, mode)?;
+        match member.method {
+            Method::Stored => Ok(()),
+            Method::Deflated => {
+                Err(self.refused(&member.name, "is deflated, and may only be stored"))
+            }
+        }
+    }
+
+    /// All bytes of an entry that is stored.
+    fn bytes(&self, member: &Member) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.stream(member, &mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// Gives the bytes of an entry to `take`, part by part, and checks that there are as many as it says, with the
+    /// checksum that it says.
+    pub(super) fn stream(
+        &self,
+        member: &Member,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut file = self.file;
+        file.seek(SeekFrom::Start(member.data))
+            .map_err(|error| Error::io("read", self.path, error))?;
+        let mut packed = BufReader::with_capacity(64 << 10, file.take(member.packed));
+        match member.method {
+            Method::Stored => self.drain(member, &mut packed, take)?,
+            Method::Deflated => {
+                let mut reader = DeflateDecoder::new(packed);
+                self.drain(member, &mut reader, take)?;
+                if reader.total_in() != member.packed {
+                    return Err(self.refused(&member.name, "has something after its end"));
+                }
+                packed = reader.into_inner();
+            }
+        }
+        let rest: Take<&File> = packed.into_inner();
+        if rest.limit() > 0 {
+            return Err(self.refused(&member.name, "is cut short"));
+        }
+        Ok(())
+    }
+
+    fn drain(
+        &self,
+        member: &Member,
+        reader: &mut dyn Read,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        // One byte more than there should be, to see that there is not.
+        let mut reader = reader.take(member.size.saturating_add(1));
+        let mut crc = Crc::new();
+        let mut size = 0;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) if error.raw_os_error().is_some() => {
+                    return Err(Error::io("read", self.path, error));
+                }
+                Err(error) => {
+                    let fault = self.refused(&member.name, "cannot be inflated");
+                    return Err(fault.because(error));
+                }
+            };
+            size += read as u64;
+            if size > member.size {
+                return Err(self.refused(&member.name, "is longer than it says"));
+            }
+            crc.update(&buffer[..read]);
+            take(&buffer[..read])?;
+        }
+        if size != member.size {
+            return Err(self.refused(&member.name, "is shorter than it says"));
+        }
+        if crc.sum() != member.crc {
+            return Err(self.refused(&member.name, "does not have the checksum that it says"));
+        }
+        Ok(())
+    }
+
+    fn unexpected(&self, member: &Member) -> Error {
+        self.refused(&member.name, "is called for by no record")
+    }
+
+    pub(super) fn refused(&self, entry: &str, why: &str) -> Error {
+        refused_entry(self.path, entry, why)
+    }
+}
+
+fn out_prefix(id: &RRefId) -> String {
+    format!("{}/{}/{OUT}", id.dref().folder(), id.folder())
+}
+
+fn place(name: &str) -> Option<Place> {
+    let mut parts = name.splitn(4, '/');
+    let dref = DRefId::from_folder(parts.next()?)?;
+    let second = parts.next()?;
+    let Some(third) = parts.next() else {
+        return (second == CONFIG).then_some(Place::Config(dref));
+    };
+    let rref = RRefId::from_folder(&dref, second)?;
+    match (third, parts.next()) {
+        (OUT, Some(_)) => Some(Place::Out),
+        (RECORD, None) => Some(Place::Record(rref)),
+        (name, None) => Some(Place::Build(rref, BuildRecord::kind_of(name.as_bytes())?)),
+        _ => None,
+    }
+}

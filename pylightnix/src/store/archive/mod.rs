@@ -1,0 +1,73 @@
+//! Realizations in a zip file, to carry them from one store to another.
+//!
+//! An archive holds some realizations with all that they were made from. Its entries are called as in the store, below
+//! `store-v1`. For each derivation, sorted: `config.json`, then each of its realizations, sorted: `record`, the build
+//! records and logs, the folder `out/`, its folders and files, its links. Times and modes are fixed, so that the same
+//! realizations with the same build records make the same bytes. Files are deflated where that helps. Everything else is
+//! stored, because no record tells how long it is: so it cannot grow beyond the archive's own length when it is read.
+//!
+//! Unpacking trusts nothing. [`frame`] takes a zip file only if every byte of it is accounted for; [`inventory`] takes
+//! only entries that the records in it call for; [`stage`] writes them beside the store's objects while it hashes them;
+//! only then anything is published, dependencies first.
+
+mod frame;
+mod inventory;
+mod links;
+mod pack;
+mod stage;
+mod unpack;
+
+use std::path::Path;
+
+use super::Store;
+use crate::config::RRefId;
+use crate::{Error, ErrorKind, Result};
+
+pub use pack::Pack;
+
+/// The modes that entries have, as archives carry them.
+const FILE_MODE: u32 = 0o100_444;
+const EXECUTABLE_MODE: u32 = 0o100_555;
+const FOLDER_MODE: u32 = 0o040_555;
+const LINK_MODE: u32 = 0o120_777;
+
+impl Store {
+    /// Writes these realizations and all that they were made from into a zip file. One that is there is replaced when the
+    /// new one is whole. [`Pack`] has the options.
+    ///
+    /// # Errors
+    /// A realization that is not in the store or whose artifacts are not what its record says, a link that leads out of
+    /// its artifacts, a refusal of the system.
+    pub fn pack<R: AsRef<RRefId>>(
+        &self,
+        roots: impl IntoIterator<Item = R>,
+        archive: impl AsRef<Path>,
+    ) -> Result<()> {
+        Pack::new(self).write(roots, archive)
+    }
+
+    /// Publishes what an archive holds, and returns the references of all realizations in it, dependencies first, also
+    /// those that were in the store already.
+    ///
+    /// # Errors
+    /// An archive that is not exactly what [`pack`](Self::pack) writes, down to the last hash, with the entry named: the
+    /// store is then as it was. A refusal of the system.
+    pub fn unpack(&self, archive: impl AsRef<Path>) -> Result<Vec<RRefId>> {
+        unpack::unpack(self, archive.as_ref())
+    }
+}
+
+/// An archive that is not what it should be.
+fn refused(archive: &Path, why: &str) -> Error {
+    Error::new(
+        ErrorKind::Archive,
+        format!("the archive {} is refused: {why}", archive.display()),
+    )
+    .at(archive)
+    .help("nothing of it was published: get it again from where it comes from, or pack it anew")
+}
+
+/// The same for one of its entries; `why` goes on after its name.
+fn refused_entry(archive: &Path, entry: &str, why: &str) -> Error {
+    refused(archive, &format!("its entry {entry:?} {why}"))
+}

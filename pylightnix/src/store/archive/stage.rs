@@ -1,0 +1,165 @@
+//! Writing what an archive holds into a temporary folder, and checking it on the way.
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::inventory::{Archive, Packed};
+use crate::config::Digest;
+use crate::store::durable::Durability;
+use crate::store::layout::{OUT, RECORD};
+use crate::store::seal::seal_known;
+use crate::store::tree::{Entry, EntryKind};
+use crate::{Error, Result};
+
+impl Archive<'_> {
+    /// Writes a realization into `folder`, which is made here, as it will be in the store.
+    pub(super) fn stage(
+        &self,
+        packed: &Packed,
+        folder: &Path,
+        durability: Durability,
+    ) -> Result<()> {
+        let root = make_folder(&CWD, folder, folder)?;
+        let out = make_folder(&root, Path::new(OUT), &folder.join(OUT))?;
+        let manifest = packed.record.manifest();
+        // Folders come before what they hold, as a path is longer than its folder's; links when all else is written, so
+        // that nothing is written through one.
+        for (entry, at) in manifest.entries().iter().zip(&packed.artifacts) {
+            let name = &self.members[*at].name;
+            let path = folder.join(OUT).join(&entry.path);
+            match &entry.kind {
+                EntryKind::Link { .. } => {}
+                EntryKind::Dir => {
+                    mkdirat(&out, &*entry.path, Mode::from_raw_mode(0o700))
+                        .map_err(|errno| self.not_made(name, &path, errno))?;
+                }
+                EntryKind::File { digest, .. } => {
+                    let file = create(&out, &entry.path)
+                        .map_err(|errno| self.not_made(name, &path, errno))?;
+                    self.write(*at, &file, &path, Some(digest))?;
+                }
+            }
+        }
+        for (entry, at) in manifest.entries().iter().zip(&packed.artifacts) {
+            if let Entry {
+                path,
+                kind: EntryKind::Link { target },
+            } = entry
+            {
+                symlinkat(&**target, &out, &**path).map_err(|errno| {
+                    let made = folder.join(OUT).join(path);
+                    self.not_made(&self.members[*at].name, &made, errno)
+                })?;
+            }
+        }
+        seal_known(&folder.join(OUT), manifest, durability)?;
+        durability.write_new(&folder.join(RECORD), packed.text.as_bytes())?;
+        self.write_builds(packed, &root, folder, durability)
+    }
+
+    /// Writes only the build records and logs of a realization into `folder`, which is made here.
+    pub(super) fn stage_builds(
+        &self,
+        packed: &Packed,
+        folder: &Path,
+        durability: Durability,
+    ) -> Result<()> {
+        let root = make_folder(&CWD, folder, folder)?;
+        self.write_builds(packed, &root, folder, durability)
+    }
+
+    fn write_builds(
+        &self,
+        packed: &Packed,
+        root: &OwnedFd,
+        folder: &Path,
+        durability: Durability,
+    ) -> Result<()> {
+        for (name, at) in &packed.builds {
+            let path = folder.join(name);
+            let file =
+                create(root, name).map_err(|errno| Error::io("create", &path, errno.into()))?;
+            self.write(*at, &file, &path, None)?;
+            durability.sync(&file, &path)?;
+        }
+        durability.sync_folder(folder)
+    }
+
+    /// Reads the artifacts of a realization to the end and writes nothing.
+    pub(super) fn verify(&self, packed: &Packed) -> Result<()> {
+        for (entry, at) in packed
+            .record
+            .manifest()
+            .entries()
+            .iter()
+            .zip(&packed.artifacts)
+        {
+            if let EntryKind::File { digest, .. } = &entry.kind {
+                self.hashed(*at, Some(digest), &mut |_| Ok(()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        at: usize,
+        mut file: &File,
+        path: &Path,
+        digest: Option<&Digest>,
+    ) -> Result<()> {
+        self.hashed(at, digest, &mut |part| {
+            file.write_all(part)
+                .map_err(|error| Error::io("write", path, error))
+        })
+    }
+
+    fn hashed(
+        &self,
+        at: usize,
+        digest: Option<&Digest>,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let member = &self.members[at];
+        let Some(digest) = digest else {
+            return self.stream(member, take);
+        };
+        let mut hasher = Sha256::new();
+        self.stream(member, &mut |part| {
+            hasher.update(part);
+            take(part)
+        })?;
+        if Digest(hasher.finalize().into()) != *digest {
+            return Err(self.refused(&member.name, "does not have the hash that its record says"));
+        }
+        Ok(())
+    }
+
+    fn not_made(&self, entry: &str, path: &Path, errno: rustix::io::Errno) -> Error {
+        if errno == rustix::io::Errno::EXIST {
+            // Names differ in the record, so that it is the file system that takes two of them for one.
+            return self.refused(
+                entry,
+                "has a name that this file system cannot tell from another's",
+            );
+        }
+        Error::io("create", path, errno.into())
+    }
+}
+
+fn make_folder(parent: &impl AsFd, name: &Path, at: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // What the folder of a realization may be is for the umask to say; `out` is closed when it is full.
+    mkdirat(parent, name, Mode::from_raw_mode(0o777))
+        .and_then(|()| openat(parent, name, flags, Mode::empty()))
+        .map_err(|errno| Error::io("create the folder", at, errno.into()))
+}
+
+fn create(folder: &OwnedFd, name: &str) -> Result<File, rustix::io::Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::from_raw_mode(0o666)).map(File::from)
+}

@@ -1,0 +1,73 @@
+//! Reading archives.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::frame;
+use super::inventory::Archive;
+use super::refused;
+use crate::config::RRefId;
+use crate::store::Store;
+use crate::store::place::{add_builds, place};
+use crate::store::remove::remove_tree;
+use crate::{Error, Result};
+
+pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
+    let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+    let found = file
+        .metadata()
+        .map_err(|error| Error::io("look at", path, error))?;
+    if !found.is_file() {
+        return Err(refused(path, "it is no file"));
+    }
+    let archive = Archive {
+        path,
+        file: &file,
+        members: frame::read(&file, path)?,
+    };
+    let inventory = archive.inventory()?;
+    let staging = Staging::new(store)?;
+    let folder = |at: usize| staging.0.join(at.to_string());
+    // All is written and checked before anything is published.
+    let mut there = Vec::new();
+    for (at, packed) in inventory.realizations.iter().enumerate() {
+        let is_there = store.has(&packed.id)?;
+        if is_there {
+            archive.verify(packed)?;
+            archive.stage_builds(packed, &folder(at), store.durability())?;
+        } else {
+            archive.stage(packed, &folder(at), store.durability())?;
+        }
+        there.push(is_there);
+    }
+    for (at, (packed, is_there)) in inventory.realizations.iter().zip(there).enumerate() {
+        if is_there {
+            add_builds(store, &folder(at), &packed.id, &packed.text)?;
+        } else if let Some(config) = inventory.configs.get(packed.id.dref()) {
+            place(store, config, &folder(at), &packed.id, &packed.text)?;
+        }
+    }
+    Ok(inventory
+        .realizations
+        .into_iter()
+        .map(|packed| packed.id)
+        .collect())
+}
+
+/// Where realizations lie until all are checked; gone with this value.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn new(store: &Store) -> Result<Self> {
+        let path = store.manager().temporary()?;
+        fs::create_dir_all(&path).map_err(|error| Error::io("create the folder", &path, error))?;
+        Ok(Staging(path))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept when this process is gone.
+        let _ = remove_tree(&self.0);
+    }
+}

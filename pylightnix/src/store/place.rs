@@ -1,0 +1,119 @@
+//! Putting a finished folder where a realization belongs.
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::Store;
+use super::build_record::BuildRecord;
+use super::durable::{is_not_found, rename_new};
+use super::layout::RECORD;
+use crate::config::{ConfigJson, RRefId};
+use crate::{Error, ErrorKind, Result};
+
+/// Moves `folder`, which is whole and synced, to the place of realization `id` of `derivation`, whose record has this
+/// text. `false` says that the realization was there; then it gets the build records that it has not.
+pub(super) fn place(
+    store: &Store,
+    derivation: &ConfigJson,
+    folder: &Path,
+    id: &RRefId,
+    text: &str,
+) -> Result<bool> {
+    store.add_derivation(derivation)?;
+    let new = match move_or_merge(store, folder, id, text) {
+        Err(error) if is_not_found(&error) => {
+            // Somebody deleted the derivation since this process made it.
+            store.forget_derivation(derivation.id());
+            store.add_derivation(derivation)?;
+            move_or_merge(store, folder, id, text)?
+        }
+        placed => placed?,
+    };
+    // Also when it was there: who put it there may not have come to this yet.
+    store
+        .durability()
+        .sync_folder(&store.derivation_dir(id.dref()))?;
+    Ok(new)
+}
+
+fn move_or_merge(store: &Store, folder: &Path, id: &RRefId, text: &str) -> Result<bool> {
+    let entered = store.manager().enter()?;
+    if rename_new(folder, &store.realization_dir(id))? {
+        return Ok(true);
+    }
+    drop(entered);
+    add_builds(store, folder, id, text)?;
+    Ok(false)
+}
+
+/// Gives the realization `id`, which is in the store and whose record has this text, the build records in `folder` that
+/// it has not.
+pub(super) fn add_builds(store: &Store, folder: &Path, id: &RRefId, text: &str) -> Result<()> {
+    let target = store.realization_dir(id);
+    let entered = store.manager().enter()?;
+    check_same(&target, text)?;
+    let added = merge(folder, &target)?;
+    drop(entered);
+    if added {
+        store.durability().sync_folder(&target)?;
+        touch(&store.derivation_dir(id.dref()))?;
+    }
+    Ok(())
+}
+
+/// Moves build records and logs from `folder` to `target`, those that are there already excepted.
+fn merge(folder: &Path, target: &Path) -> Result<bool> {
+    let refused = |error| Error::io("read the folder", folder, error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let name = entry.map_err(refused)?.file_name();
+        if let Some(kind) = BuildRecord::kind_of(name.as_encoded_bytes()) {
+            names.push((kind, name));
+        }
+    }
+    // The logs first: whoever sees a build record finds its log.
+    names.sort_unstable();
+    let mut added = false;
+    for (_, name) in names {
+        added |= rename_new(&folder.join(&name), &target.join(&name))?;
+    }
+    Ok(added)
+}
+
+/// Checks that the realization at `target` says of itself what ours does.
+fn check_same(target: &Path, text: &str) -> Result<()> {
+    let path = target.join(RECORD);
+    let cause = match fs::read(&path) {
+        Ok(bytes) if bytes == text.as_bytes() => return Ok(()),
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(error),
+        Err(error) => return Err(Error::io("read", &path, error)),
+    };
+    let broken = Error::new(
+        ErrorKind::Store,
+        format!("the record {} is broken", path.display()),
+    )
+    .at(&path)
+    .help(format!("move {} away and run again", target.display()));
+    // As text: a system's error would look like a derivation that is missing.
+    Err(match cause {
+        Some(error) => broken.because(error.to_string()),
+        None => broken,
+    })
+}
+
+/// Sets the times of a derivation's folder to now, so that an index sees with one `stat` that something changed in it.
+pub(super) fn touch(folder: &Path) -> Result<()> {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let now = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    utimensat(CWD, folder, &now, AtFlags::empty())
+        .map_err(|error| Error::io("set the times of", folder, error.into()))
+}

@@ -1,0 +1,758 @@
+//! Archives: what is packed comes out again, and nothing else does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may say so by a panic"
+)]
+
+use pylightnix::ErrorKind;
+use pylightnix::config::{ConfigJson, Digest, RRefId};
+use pylightnix::store::{
+    BuildKind, BuildRecord, Context, Durability, Entry, EntryKind, Manifest, Outcome, Pack, Record,
+    Store,
+};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Cursor, Read as _, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use tests::store::{built, config, config_on, folder, objects, publish_texts, snapshot, store};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+/// A store with a chain of three, the middle one of many kinds of entries, and its archive.
+fn packed() -> (TempDir, Store, Vec<RRefId>, PathBuf) {
+    let (folder, store) = store();
+    let (a, b) = (config("a"), config_on("b", &config("a")));
+    let c = config_on("c", &b);
+    let a = publish_texts(&store, &a, &Context::empty(), &[("x", "1")]);
+    publish_texts(
+        &store,
+        &config("unrelated"),
+        &Context::empty(),
+        &[("x", "1")],
+    );
+
+    let mut draft = store.draft().unwrap();
+    let out = draft.out().to_owned();
+    fs::create_dir_all(out.join("d/none")).unwrap();
+    fs::write(out.join("d/zeros"), vec![0; 300_000]).unwrap();
+    let noise: Vec<u8> = (0..500_u32)
+        .flat_map(|number| Digest::of(&number.to_le_bytes()).0)
+        .collect();
+    fs::write(out.join("noise"), noise).unwrap();
+    fs::write(out.join("ü \"quoted\""), "").unwrap();
+    fs::write(out.join("run"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(out.join("run"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("../noise", out.join("d/link")).unwrap();
+    symlink("link", out.join("d/again")).unwrap();
+    fs::write(draft.log(), "a line\n").unwrap();
+    let context = Context::from_iter([a.clone()]);
+    let b = draft
+        .publish(&b, &context, Outcome::Ok, &built())
+        .unwrap()
+        .id;
+    let c = publish_texts(&store, &c, &Context::from_iter([b.clone()]), &[("z", "3")]);
+    let archive = folder.path().join("archive.zip");
+    store.pack([&c], &archive).unwrap();
+    (folder, store, vec![a, b, c], archive)
+}
+
+/// What of the store's objects belongs to these.
+fn objects_of(store: &Store, rrefs: &[RRefId]) -> BTreeMap<String, (u32, Vec<u8>)> {
+    let mut found = objects(store);
+    found.retain(|path, _| {
+        rrefs
+            .iter()
+            .any(|rref| path.starts_with(&rref.dref().folder()))
+    });
+    found
+}
+
+fn fresh() -> (TempDir, Store) {
+    store()
+}
+
+#[test]
+fn what_is_packed_comes_out_again() {
+    let (folder, from, chain, archive) = packed();
+    let (_other, to) = fresh();
+    assert_eq!(to.unpack(&archive).unwrap(), chain);
+    assert_eq!(objects(&to), objects_of(&from, &chain));
+    for rref in &chain {
+        assert_eq!(
+            to.realization(rref).unwrap().builds,
+            from.realization(rref).unwrap().builds
+        );
+    }
+    let tmp = snapshot(&to.root().join("tmp"));
+    assert_eq!(tmp.len(), 1, "only the lease's folder is left: {tmp:?}");
+
+    // The same bytes, whichever of the realizations are named, from whichever store.
+    let again = folder.path().join("again.zip");
+    to.pack(chain.iter().rev(), &again).unwrap();
+    assert_eq!(fs::read(&archive).unwrap(), fs::read(&again).unwrap());
+
+    // And a second time nothing new comes of it.
+    let before = objects(&to);
+    assert_eq!(to.unpack(&archive).unwrap(), chain);
+    assert_eq!(objects(&to), before);
+}
+
+#[test]
+fn other_programs_can_read_it() {
+    let (_folder, store, chain, archive) = packed();
+    let mut zip = ZipArchive::new(File::open(&archive).unwrap()).unwrap();
+    let prefix = format!("{}/{}/out", chain[1].dref().folder(), chain[1].folder());
+    let mut file = zip.by_name(&format!("{prefix}/run")).unwrap();
+    assert_eq!(file.unix_mode(), Some(0o100_555));
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "#!/bin/sh\n");
+    drop(file);
+    assert!(zip.by_name(&format!("{prefix}/d/none/")).unwrap().is_dir());
+    assert!(
+        zip.by_name(&format!("{prefix}/d/link"))
+            .unwrap()
+            .is_symlink()
+    );
+    let zeros = zip.by_name(&format!("{prefix}/d/zeros")).unwrap();
+    assert!(zeros.compressed_size() < 2_000);
+    drop(zeros);
+    let noise = zip.by_name(&format!("{prefix}/noise")).unwrap();
+    assert_eq!(noise.compression(), CompressionMethod::Stored);
+    drop(noise);
+    let names: Vec<String> = zip
+        .file_names()
+        .map(|name| name.unwrap().into_owned())
+        .collect();
+    assert!(names.iter().all(|name| !name.contains("unrelated")));
+    let log = names.iter().find(|name| name.ends_with(".log")).unwrap();
+    assert!(store.root().join("store-v1").join(log).exists());
+}
+
+#[test]
+fn build_records_are_united() {
+    let (_folder, from, chain, archive) = packed();
+    let (_other, to) = fresh();
+    to.unpack(&archive).unwrap();
+    let accept = BuildRecord::now(BuildKind::Accept);
+    to.add_build(&chain[0], &accept, None).unwrap();
+    let more = built();
+    from.add_build(&chain[0], &more, Some(b"said")).unwrap();
+    from.pack([&chain[0]], &archive).unwrap();
+    assert_eq!(to.unpack(&archive).unwrap(), chain[..1]);
+    let builds = to.realization(&chain[0]).unwrap().builds;
+    assert_eq!(builds.len(), 3);
+    assert_eq!(builds[1..], [accept, more.clone()]);
+    let log = to
+        .realization_dir(&chain[0])
+        .join(format!("build-{}.log", more.id));
+    assert_eq!(fs::read(log).unwrap(), b"said");
+}
+
+#[test]
+fn build_records_can_be_left_out() {
+    let (_folder, from, chain, archive) = packed();
+    let host = from.realization(&chain[0]).unwrap().builds.remove(0).host;
+    let bytes = |path: &Path| fs::read(path).unwrap();
+    let tells = |bytes: &[u8]| {
+        bytes
+            .windows(host.len())
+            .any(|part| part == host.as_bytes())
+    };
+    assert!(tells(&bytes(&archive)));
+    Pack::new(&from)
+        .without_builds()
+        .write(&chain[2..], &archive)
+        .unwrap();
+    assert!(!tells(&bytes(&archive)));
+    let (_other, to) = fresh();
+    assert_eq!(to.unpack(&archive).unwrap(), chain);
+    assert!(to.realization(&chain[1]).unwrap().builds.is_empty());
+}
+
+#[test]
+fn a_pack_that_fails_leaves_the_old_archive() {
+    let (folder, store, chain, archive) = packed();
+    let before = fs::read(&archive).unwrap();
+    let refused = |rref: &RRefId, why: &str| {
+        let error = store.pack([rref], &archive).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(fs::read(&archive).unwrap(), before);
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+    };
+    let absent = RRefId::new([0; 16], chain[0].dref().clone());
+    refused(&absent, "is not in the store");
+    let path = store.out_dir(&chain[0]).join("x");
+    for damage in ["2", "11", ""] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, damage).unwrap();
+        refused(&chain[2], "out/x is not what the record says");
+    }
+
+    for (number, target) in ["/etc", "..", "d/../../x", "d/l/../../x"]
+        .iter()
+        .enumerate()
+    {
+        let mut draft = store.draft().unwrap();
+        fs::create_dir(draft.out().join("d")).unwrap();
+        symlink("..", draft.out().join("d/l")).unwrap();
+        symlink(target, draft.out().join("link")).unwrap();
+        let config = config(&format!("link{number}"));
+        let id = tests::store::publish(&mut draft, &config).unwrap().id;
+        refused(&id, "out/link leads out of its artifacts");
+    }
+    let error = store.pack([&chain[0]], "/").unwrap_err();
+    assert!(error.to_string().contains("cannot be the name"), "{error}");
+}
+
+/// Unpacking is refused, the store is as it was, and the report contains `why`.
+fn refused(archive: &Path, why: &str) {
+    let (_folder, store) = fresh();
+    refused_by(&store, archive, why);
+}
+
+fn refused_by(store: &Store, archive: &Path, why: &str) {
+    let before = objects(store);
+    let Err(error) = store.unpack(archive) else {
+        panic!("{why}: it was taken");
+    };
+    assert_eq!(error.kind(), ErrorKind::Archive, "{error:?}");
+    let report = format!("{error:?}");
+    assert!(report.contains(why), "{why:?} is not in: {report}");
+    assert!(
+        report.contains("help: nothing of it was published"),
+        "{report}"
+    );
+    assert_eq!(objects(store), before);
+    assert!(snapshot(&store.root().join("tmp")).len() <= 1);
+}
+
+#[test]
+fn what_is_cut_short_is_refused() {
+    let (folder, _from, _chain, archive) = packed();
+    let bytes = fs::read(&archive).unwrap();
+    let cut = folder.path().join("cut.zip");
+    let (_other, store) = fresh();
+    for length in (0..bytes.len())
+        .step_by(97)
+        .chain(bytes.len() - 30..bytes.len())
+    {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        refused_by(&store, &cut, "is refused");
+    }
+}
+
+#[test]
+fn what_is_added_around_it_is_refused() {
+    let (folder, _from, _chain, archive) = packed();
+    let bytes = fs::read(&archive).unwrap();
+    let other = folder.path().join("other.zip");
+    for more in [&b"x"[..], &[0; 22], &bytes] {
+        fs::write(&other, [&bytes, more].concat()).unwrap();
+        refused(&other, "is refused");
+        fs::write(&other, [more, &bytes].concat()).unwrap();
+        refused(&other, "is refused");
+    }
+    fs::write(&other, "").unwrap();
+    refused(&other, "does not end as a zip file does");
+    refused(folder.path(), "it is no file");
+}
+
+#[test]
+fn any_changed_byte_is_refused() {
+    let (folder, store) = store();
+    let (a, b) = (config("a"), config_on("b", &config("a")));
+    let a = publish_texts(&store, &a, &Context::empty(), &[("x", "1"), ("d/y", "")]);
+    let long = "long ".repeat(100);
+    let context = Context::from_iter([a]);
+    let b = publish_texts(&store, &b, &context, &[("long", &long)]);
+    let archive = folder.path().join("archive.zip");
+    store.pack([b], &archive).unwrap();
+    let bytes = fs::read(&archive).unwrap();
+    let (_other, fresh) = fresh();
+    let fresh = fresh.with_durability(Durability::None);
+    let mut taken = Vec::new();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        fs::write(&archive, changed).unwrap();
+        if let Err(error) = fresh.unpack(&archive) {
+            assert_eq!(error.kind(), ErrorKind::Archive, "{at}: {error:?}");
+            assert!(objects(&fresh).is_empty(), "{at}");
+        } else {
+            taken.push(at);
+            assert_eq!(objects(&fresh), objects(&store));
+            let objects = fresh.root().join("store-v1");
+            fs::remove_dir_all(&objects).unwrap();
+            fs::create_dir(&objects).unwrap();
+        }
+    }
+    // By which version of the specification an entry was written is told, and asked by nobody.
+    let central = |at: usize| bytes[at - 4..at] == [0x50, 0x4b, 1, 2];
+    taken.retain(|at| !central(*at));
+    // The bits after the end of a deflated stream mean nothing either.
+    assert!(taken.len() <= 3, "{taken:?}");
+}
+
+/// Archives made by hand.
+struct Crafted {
+    entries: Vec<(String, Vec<u8>, SimpleFileOptions)>,
+}
+
+fn options(mode: u32) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(mode)
+}
+
+impl Crafted {
+    fn new() -> Self {
+        Crafted {
+            entries: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.entries
+            .push((name.into(), bytes.into(), options(0o444)));
+    }
+
+    /// The config, the record and the entries of a realization, as they should be.
+    fn realization(
+        &mut self,
+        config: &ConfigJson,
+        context: Context,
+        entries: &[(&str, EntryKind, &str)],
+    ) -> RRefId {
+        let manifest = entries
+            .iter()
+            .map(|(path, kind, _)| Entry {
+                path: (*path).to_owned(),
+                kind: kind.clone(),
+            })
+            .collect();
+        let manifest = Manifest::new(manifest).unwrap();
+        let record = Record::new(*config.digest(), context, Outcome::Ok, manifest).to_text();
+        let hash = Digest::of(record.as_bytes()).half();
+        let id = RRefId::new(hash, config.id().clone());
+        let folder = config.id().folder();
+        let name = format!("{folder}/config.json");
+        if !self.entries.iter().any(|(other, _, _)| *other == name) {
+            self.add(name, config.text());
+        }
+        let prefix = format!("{folder}/{}", id.folder());
+        self.add(format!("{prefix}/record"), record);
+        self.entries
+            .push((format!("{prefix}/out/"), Vec::new(), options(0o555)));
+        for (path, kind, bytes) in entries {
+            let name = format!("{prefix}/out/{path}");
+            match kind {
+                EntryKind::Dir => self.entries.push((name + "/", Vec::new(), options(0o555))),
+                EntryKind::Link { target } => {
+                    self.entries
+                        .push((name, target.as_bytes().to_vec(), options(0o120_777)));
+                }
+                EntryKind::File { executable, .. } => {
+                    let mode = if *executable { 0o555 } else { 0o444 };
+                    self.entries
+                        .push((name, bytes.as_bytes().to_vec(), options(mode)));
+                }
+            }
+        }
+        id
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes, options) in &self.entries {
+            if name.ends_with('/') {
+                zip.add_directory(name.as_str(), *options).unwrap();
+            } else if let Some(name) = name.strip_prefix("link:") {
+                let target = String::from_utf8(bytes.clone()).unwrap();
+                zip.add_symlink(name, target, *options).unwrap();
+            } else {
+                zip.start_file(name.as_str(), *options).unwrap();
+                zip.write_all(bytes).unwrap();
+            }
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn write(&self) -> (TempDir, PathBuf) {
+        let folder = folder();
+        let path = folder.path().join("crafted.zip");
+        fs::write(&path, self.bytes()).unwrap();
+        (folder, path)
+    }
+
+    fn refused(&self, why: &str) {
+        let (_folder, path) = self.write();
+        refused(&path, why);
+    }
+
+    fn entry(&mut self, end: &str) -> &mut (String, Vec<u8>, SimpleFileOptions) {
+        self.entries
+            .iter_mut()
+            .find(|(name, _, _)| name.ends_with(end))
+            .unwrap()
+    }
+}
+
+fn file(bytes: &str) -> EntryKind {
+    EntryKind::File {
+        digest: Digest::of(bytes.as_bytes()),
+        size: bytes.len() as u64,
+        executable: false,
+    }
+}
+
+/// A good archive of one realization with `d/x`, to be spoilt.
+fn good() -> (Crafted, RRefId) {
+    let mut good = Crafted::new();
+    let id = good.realization(
+        &config("good"),
+        Context::empty(),
+        &[("d", EntryKind::Dir, ""), ("d/x", file("1"), "1")],
+    );
+    (good, id)
+}
+
+#[test]
+fn archives_by_hand_are_taken_when_they_are_right() {
+    let (good, id) = good();
+    let (_folder, path) = good.write();
+    let (_other, store) = fresh();
+    assert_eq!(store.unpack(&path).unwrap(), std::slice::from_ref(&id));
+    let text = fs::read_to_string(store.out_dir(&id).join("d/x")).unwrap();
+    assert_eq!(text, "1");
+}
+
+/// Spoils the good archive.
+fn spoilt(spoil: impl FnOnce(&mut Crafted, &RRefId), why: &str) {
+    let (mut crafted, id) = good();
+    spoil(&mut crafted, &id);
+    crafted.refused(why);
+}
+
+#[test]
+fn entries_that_no_record_calls_for() {
+    let why = "is called for by no record";
+    let prefix = |id: &RRefId| format!("{}/{}", id.dref().folder(), id.folder());
+    for name in [
+        "more",
+        "../more",
+        "/etc/more",
+        "format.json",
+        "C:\\more",
+        "good/config.json",
+    ] {
+        spoilt(|crafted, _| crafted.add(name, ""), why);
+    }
+    for name in [
+        "out/more",
+        "out/d/../x",
+        "out/d//x",
+        "out/../../../more",
+        "more",
+        "record/x",
+        "build-1.json",
+        "build-01890A5D-AC96-774B-BCCE-B302099A8057.json",
+    ] {
+        spoilt(
+            |crafted, id| crafted.add(format!("{}/{name}", prefix(id)), ""),
+            why,
+        );
+    }
+    spoilt(
+        |crafted, id| {
+            let other = RRefId::new([1; 16], id.dref().clone());
+            crafted.add(format!("{}/out/x", prefix(&other)), "");
+        },
+        why,
+    );
+    spoilt(
+        |crafted, _| {
+            crafted.add(
+                format!("{}/config.json", config("b").id().folder()),
+                config("b").text(),
+            )
+        },
+        "belongs to no realization",
+    );
+    spoilt(
+        |crafted, id| {
+            let name = format!("{}/build-01890a5d-ac96-774b-bcce-b302099a8057", prefix(id));
+            crafted.add(name.clone() + ".log", "");
+        },
+        "is the log of no build",
+    );
+    spoilt(
+        |crafted, id| {
+            let name = format!("{}/build-01890a5d-ac96-774b-bcce-b302099a8057", prefix(id));
+            crafted.add(name.clone() + ".json", "{}");
+        },
+        "is no build record known here",
+    );
+}
+
+#[test]
+fn entries_that_are_missing_or_not_what_they_should_be() {
+    let remove = |end: &'static str| {
+        move |crafted: &mut Crafted, _: &RRefId| {
+            crafted.entries.retain(|(name, _, _)| !name.ends_with(end));
+        }
+    };
+    spoilt(remove("out/d/x"), "out/d/x\" is missing");
+    spoilt(remove("out/d/"), "out/d/\" is missing");
+    spoilt(remove("out/"), "out/\" is missing");
+    spoilt(remove("config.json"), "comes without the config");
+    spoilt(remove("record"), "is called for by no record");
+    let change = |end: &'static str, bytes: &'static str| {
+        move |crafted: &mut Crafted, _: &RRefId| crafted.entry(end).1 = bytes.into()
+    };
+    spoilt(
+        change("d/x", "2"),
+        "d/x\" does not have the hash that its record says",
+    );
+    spoilt(
+        change("d/x", "11"),
+        "d/x\" has 2 bytes, and its record says 1",
+    );
+    spoilt(change("config.json", "{}"), "config.json\"");
+    spoilt(
+        change("record", "?"),
+        "record\" does not have the hash in its name",
+    );
+    let mode = |end: &'static str, mode: u32| {
+        move |crafted: &mut Crafted, _: &RRefId| crafted.entry(end).2 = options(mode)
+    };
+    spoilt(mode("d/x", 0o555), "has the mode 100555 instead of 100444");
+    spoilt(mode("record", 0o666), "has the mode");
+    spoilt(mode("out/d/", 0o755), "has the mode");
+    spoilt(
+        |crafted, _| {
+            let entry = crafted.entry("record");
+            entry.2 = entry.2.compression_method(CompressionMethod::Deflated);
+        },
+        "record\" is deflated, and may only be stored",
+    );
+    spoilt(
+        |crafted, _| {
+            let entry = crafted.entry("d/x");
+            entry.2 = entry
+                .2
+                .last_modified_time(DateTime::try_from_msdos(0x5555, 0).unwrap());
+        },
+        "d/x\" has another time than entries have",
+    );
+    // A file for the folder, and a link for the file.
+    spoilt(
+        |crafted, _| {
+            let entry = crafted.entry("out/d/");
+            entry.0.pop();
+        },
+        "out/d/\" is missing",
+    );
+    spoilt(
+        |crafted, _| {
+            let entry = crafted.entry("d/x");
+            entry.0 = format!("link:{}", entry.0);
+        },
+        "has the mode 120444 instead of 100444",
+    );
+}
+
+#[test]
+fn records_that_do_not_fit() {
+    // Of something that is not there.
+    let mut crafted = Crafted::new();
+    let (a, b) = (config("a"), config_on("b", &config("a")));
+    let absent = RRefId::new([1; 16], a.id().clone());
+    crafted.realization(&b, Context::from_iter([absent]), &[]);
+    crafted.refused("from which that was made");
+    // Of something that its config does not name.
+    let mut crafted = Crafted::new();
+    let a = crafted.realization(&a, Context::empty(), &[]);
+    crafted.realization(&config("other"), Context::from_iter([a]), &[]);
+    crafted.refused("of which its config knows nothing");
+    // Of another config, whose reference begins alike.
+    let mut crafted = Crafted::new();
+    crafted.realization(&config("good"), Context::empty(), &[]);
+    let text = String::from_utf8(crafted.entry("record").1.clone()).unwrap();
+    let digest = config("good").digest().to_string();
+    let other = format!("{}{}", &digest[..32], "0".repeat(32));
+    let text = text.replace(&digest, &other);
+    let id = RRefId::new(
+        Digest::of(text.as_bytes()).half(),
+        config("good").id().clone(),
+    );
+    let prefix = format!("{}/{}", id.dref().folder(), id.folder());
+    crafted.entries.truncate(1);
+    crafted.add(format!("{prefix}/record"), text);
+    crafted.refused("is of another derivation");
+    // Links that lead out.
+    for target in ["/etc/passwd", "../record", "d/../../../..", "."] {
+        let mut crafted = Crafted::new();
+        let link = EntryKind::Link {
+            target: target.to_owned(),
+        };
+        let entries = [("d", EntryKind::Dir, ""), ("d2", link, "")];
+        crafted.realization(&config("link"), Context::empty(), &entries);
+        if let Some(entry) = crafted
+            .entries
+            .iter_mut()
+            .find(|(name, _, _)| name.ends_with("/d2"))
+        {
+            entry.0 = format!("link:{}", entry.0);
+        }
+        if target == "." {
+            let (_folder, path) = crafted.write();
+            fresh().1.unpack(&path).unwrap();
+        } else {
+            crafted.refused("is a link that leads out of its artifacts");
+        }
+    }
+}
+
+#[test]
+fn structures_that_zip_readers_let_through() {
+    let (crafted, _) = good();
+    let bytes = crafted.bytes();
+    let folder = folder();
+    let path = folder.path().join("crafted.zip");
+    let spoil = |spoil: &dyn Fn(&mut Vec<u8>), why: &str| {
+        let mut bytes = bytes.clone();
+        spoil(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        refused(&path, why);
+    };
+    // Two entries of one name: `d/x` is called `config.json` like the first.
+    let mut twice = Crafted::new();
+    let id = twice.realization(&config("good"), Context::empty(), &[("x", file("1"), "1")]);
+    let name = format!("{}/{}/out/x", id.dref().folder(), id.folder());
+    let other = format!("{}/{}/out/y", id.dref().folder(), id.folder());
+    twice.add(other.clone(), "2");
+    let mut doubled = twice.bytes();
+    while let Some(at) = doubled
+        .windows(other.len())
+        .position(|part| part == other.as_bytes())
+    {
+        doubled[at..at + other.len()].copy_from_slice(name.as_bytes());
+    }
+    fs::write(&path, doubled).unwrap();
+    refused(&path, "comes twice");
+
+    let central = bytes
+        .windows(4)
+        .position(|part| part == [0x50, 0x4b, 1, 2])
+        .unwrap();
+    let end = bytes.len() - 22;
+    // A local header that says another name, method or size than the directory.
+    for at in [8, 18, 22, 30] {
+        spoil(
+            &|bytes| bytes[at] ^= 1,
+            "two headers that do not say the same",
+        );
+    }
+    // A comment at the end, and one for an entry.
+    spoil(
+        &|bytes| {
+            bytes[end + 20] = 1;
+            bytes.push(b'x');
+        },
+        "does not end as a zip file does",
+    );
+    spoil(&|bytes| bytes[central + 32] = 1, "has an unexpected header");
+    // Something between the entries and the directory.
+    spoil(
+        &|bytes| {
+            bytes.insert(central, 0);
+            let start = u32::try_from(central + 1).unwrap();
+            bytes[end + 1 + 16..end + 1 + 20].copy_from_slice(&start.to_le_bytes());
+        },
+        "something between its entries and its directory",
+    );
+    // An entry that is in no directory.
+    spoil(
+        &|bytes| {
+            let count = bytes[end + 8] - 1;
+            bytes[end + 8] = count;
+            bytes[end + 10] = count;
+        },
+        "its directory is not as long as it says",
+    );
+    // Encrypted, or with its sizes after it.
+    for flag in [1, 8] {
+        spoil(
+            &|bytes| {
+                bytes[6] |= flag;
+                bytes[central + 8] |= flag;
+            },
+            "asks for something that is not known here",
+        );
+    }
+}
+
+#[test]
+fn deflated_streams_that_say_something_else() {
+    let zeros = "\0".repeat(1 << 20);
+    let craft = |size: usize| {
+        let mut crafted = Crafted::new();
+        let said = "\0".repeat(size);
+        crafted.realization(
+            &config("bomb"),
+            Context::empty(),
+            &[("x", file(&said), &zeros)],
+        );
+        let entry = crafted.entry("out/x");
+        entry.2 = entry.2.compression_method(CompressionMethod::Deflated);
+        crafted
+    };
+    let (_folder, path) = craft(1 << 20).write();
+    fresh().1.unpack(&path).unwrap();
+    craft(10).refused("has 1048576 bytes, and its record says 10");
+    // The same with headers that agree with the record.
+    let mut bytes = craft(10).bytes();
+    let real = (1_u32 << 20).to_le_bytes();
+    let mut changed = 0;
+    while let Some(at) = bytes.windows(4).position(|part| part == real) {
+        bytes[at..at + 4].copy_from_slice(&10_u32.to_le_bytes());
+        changed += 1;
+    }
+    assert_eq!(changed, 2);
+    let folder = folder();
+    let path = folder.path().join("bomb.zip");
+    fs::write(&path, bytes).unwrap();
+    refused(&path, "out/x\" is longer than it says");
+}
+
+#[test]
+fn a_broken_store_is_not_mended_by_accident() {
+    let (_folder, from, chain, archive) = packed();
+    fs::write(from.realization_dir(&chain[0]).join("record"), "?").unwrap();
+    let before = objects(&from);
+    let error = from.unpack(&archive).unwrap_err();
+    assert!(error.to_string().contains("is broken"), "{error}");
+    assert_eq!(objects(&from), before);
+}
+
+#[test]
+fn more_entries_than_sixteen_bits_can_count() {
+    let mut crafted = Crafted::new();
+    let names: Vec<String> = (0..66_000).map(|number| number.to_string()).collect();
+    let entries: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), file(""), ""))
+        .collect();
+    let id = crafted.realization(&config("many"), Context::empty(), &entries);
+    let (_folder, path) = crafted.write();
+    let (_other, store) = fresh();
+    let store = store.with_durability(Durability::None);
+    assert_eq!(store.unpack(&path).unwrap(), [id]);
+}
