@@ -193,6 +193,12 @@ impl fmt::Display for RRefId {
 
 macro_rules! as_text {
     ($($id:ty),*) => {$(
+        impl AsRef<$id> for $id {
+            fn as_ref(&self) -> &$id {
+                self
+            }
+        }
+
         impl fmt::Debug for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
