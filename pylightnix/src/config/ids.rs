@@ -116,12 +116,6 @@ impl RRefId {
     }
 }
 
-impl AsRef<RRefId> for RRefId {
-    fn as_ref(&self) -> &RRefId {
-        self
-    }
-}
-
 /// A hash as it is printed.
 struct Hex<'a>(&'a Hash);
 
