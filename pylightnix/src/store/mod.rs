@@ -15,6 +15,7 @@ mod layout;
 mod lease;
 mod list;
 mod locks;
+mod mounts;
 mod parallel;
 mod place;
 mod realization;

@@ -8,12 +8,17 @@ use uuid::Uuid;
 
 use super::layout::Layout;
 use super::locks::{Attempt, attempt, is_at};
+use super::mounts::locks_are_trusted;
 use super::remove::remove_tree;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
 ///
+/// Where locks cannot be trusted nobody can tell who is dead, and nothing is removed.
 /// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build.
 pub(super) fn sweep(layout: &Layout, own: &str) {
+    if !locks_are_trusted(layout.root()) {
+        return;
+    }
     // The temporary folders are listed before the leases are looked at: a live process made its lease before its folder.
     for name in names(&layout.tmp()) {
         if name != own {

@@ -1,27 +1,17 @@
 //! What an archive claims to hold: its records, and for every other entry what they say of it.
 
-use flate2::{Crc, bufread::DeflateDecoder};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
-use std::io::{BufReader, Read, Seek as _, SeekFrom, Take};
-use std::path::Path;
 
+use super::content::Archive;
 use super::frame::{Member, Method};
 use super::links::leading_out;
-use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused, refused_entry};
+use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::build_record::{BuildFile, BuildRecord};
 use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::record::{Record, reference};
 use crate::store::tree::EntryKind;
 use crate::{Error, Result};
-
-/// An archive with its entries.
-pub(super) struct Archive<'a> {
-    pub(super) path: &'a Path,
-    pub(super) file: &'a File,
-    pub(super) members: Vec<Member>,
-}
 
 /// A realization in an archive.
 pub(super) struct Packed {
@@ -296,91 +286,8 @@ impl Archive<'_> {
         }
     }
 
-    /// All bytes of an entry that is stored.
-    fn bytes(&self, member: &Member) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.stream(member, &mut |part| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        })?;
-        Ok(bytes)
-    }
-
-    /// Gives the bytes of an entry to `take`, part by part, and checks that there are as many as it says, with the
-    /// checksum that it says.
-    pub(super) fn stream(
-        &self,
-        member: &Member,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let mut file = self.file;
-        file.seek(SeekFrom::Start(member.data))
-            .map_err(|error| Error::io("read", self.path, error))?;
-        let mut packed = BufReader::with_capacity(64 << 10, file.take(member.packed));
-        match member.method {
-            Method::Stored => self.drain(member, &mut packed, take)?,
-            Method::Deflated => {
-                let mut reader = DeflateDecoder::new(packed);
-                self.drain(member, &mut reader, take)?;
-                if reader.total_in() != member.packed {
-                    return Err(self.refused(&member.name, "has something after its end"));
-                }
-                packed = reader.into_inner();
-            }
-        }
-        let rest: Take<&File> = packed.into_inner();
-        if rest.limit() > 0 {
-            return Err(self.refused(&member.name, "is cut short"));
-        }
-        Ok(())
-    }
-
-    fn drain(
-        &self,
-        member: &Member,
-        reader: &mut dyn Read,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        // One byte more than there should be, to see that there is not.
-        let mut reader = reader.take(member.size.saturating_add(1));
-        let mut crc = Crc::new();
-        let mut size = 0;
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) if error.raw_os_error().is_some() => {
-                    return Err(Error::io("read", self.path, error));
-                }
-                Err(error) => {
-                    let fault = self.refused(&member.name, "cannot be inflated");
-                    return Err(fault.because(error));
-                }
-            };
-            size += read as u64;
-            if size > member.size {
-                return Err(self.refused(&member.name, "is longer than it says"));
-            }
-            crc.update(&buffer[..read]);
-            take(&buffer[..read])?;
-        }
-        if size != member.size {
-            return Err(self.refused(&member.name, "is shorter than it says"));
-        }
-        if crc.sum() != member.crc {
-            return Err(self.refused(&member.name, "does not have the checksum that it says"));
-        }
-        Ok(())
-    }
-
     fn unexpected(&self, member: &Member) -> Error {
         self.refused(&member.name, "is called for by no record")
-    }
-
-    pub(super) fn refused(&self, entry: &str, why: &str) -> Error {
-        refused_entry(self.path, entry, why)
     }
 }
 

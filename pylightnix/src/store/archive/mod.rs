@@ -10,12 +10,14 @@
 //! only entries that the records in it call for; [`stage`] writes them beside the store's objects while it hashes them;
 //! only then anything is published, dependencies first.
 
+mod content;
 mod frame;
 mod inventory;
 mod links;
 mod pack;
 mod stage;
 mod unpack;
+mod writer;
 
 use std::path::Path;
 

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::inventory::{Archive, Packed};
+use super::content::Archive;
+use super::inventory::Packed;
 use crate::config::Digest;
 use crate::store::durable::Durability;
 use crate::store::layout::{OUT, RECORD};

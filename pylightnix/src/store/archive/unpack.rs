@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::content::Archive;
 use super::frame;
-use super::inventory::Archive;
 use super::refused;
 use crate::config::RRefId;
 use crate::store::Store;
