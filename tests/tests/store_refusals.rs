@@ -66,6 +66,14 @@ fn entries_that_no_output_may_hold() {
     );
     let deep = refused(|out| fs::create_dir_all(out.join("d/".repeat(129))).unwrap());
     says(&deep, &["lies 129 deep, and 128 is the most", help]);
+    // Deeper than a process can have folders open.
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    fs::create_dir_all(draft.out().join("d/".repeat(1_900))).unwrap();
+    assert!(publish(&mut draft, &config("deep")).is_err());
+    let out = draft.out().to_owned();
+    drop(draft);
+    assert!(!out.parent().unwrap().exists());
     let file = refused(|out| {
         fs::remove_dir(out).unwrap();
         fs::write(out, "").unwrap();

@@ -12,7 +12,7 @@
 //! | first write of a process | its lease `leases/<uuid7>`, exclusive | its life |
 //! | sweeping the temporary folders of a dead process | that process's lease, exclusive, if it is free | moving one folder to the trash |
 //! | build | `locks/b/<dhash>-<context>`, exclusive, then as publish | the build |
-//! | publish, add a build record | `locks/gate` exclusive until `locks/gc` is held, then `locks/gc` shared | a rename |
+//! | publish, unpack, add a derivation or a build record | `locks/gate` exclusive until `locks/gc` is held, then `locks/gc` shared | a rename |
 //!
 //! Who takes several takes them in the order `locks/b/*` sorted, `locks/gate`, `locks/gc`.
 
