@@ -1,5 +1,6 @@
 //! Keep every step of an experiment as an immutable, typed, reusable result.
 
+#![warn(unreachable_pub)]
 // A library says what it has to say in its results.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -18,7 +18,9 @@ pub struct Params {
 #[stage(matcher = only())]
 fn params(b: &Build<Params>) -> Result<ParamsOutputs> {
     let params = array![2., 3., 7., 8., 9., 10., 44., -1., 2., 26., 1., -2., 0.5];
-    Ok(ParamsOutputs { out: b.out.save(&params)? })
+    Ok(ParamsOutputs {
+        out: b.out.save(&params)?,
+    })
 }
 // ANCHOR_END: params
 
@@ -73,7 +75,9 @@ fn plot(b: &Build<Plot>) -> Result<PlotOutputs> {
     let params = run.ref_params.out.load()?;
     let (xs, fs) = (run.trace_xs.load()?, run.trace_fs.load()?);
     draw(b.out.path(), &params.to_vec(), xs.view(), fs.view())?;
-    Ok(PlotOutputs { out: b.out.written()? })
+    Ok(PlotOutputs {
+        out: b.out.written()?,
+    })
 }
 // ANCHOR_END: plot
 
@@ -81,7 +85,10 @@ fn plot(b: &Build<Plot>) -> Result<PlotOutputs> {
 /// The annealing, as the paper has it but for `maxiter`.
 pub fn annealing(maxiter: u64) -> Result<DRef<Anneal>> {
     let params = instantiate(Params::new())?;
-    Ok(instantiate(Anneal { maxiter, ..Anneal::new(params) })?)
+    Ok(instantiate(Anneal {
+        maxiter,
+        ..Anneal::new(params)
+    })?)
 }
 
 /// The whole experiment, with the run that the annealing's matcher chooses.
@@ -93,6 +100,11 @@ pub fn experiment(anneal: DRef<Anneal>) -> Result<DRef<Plot>> {
 // ANCHOR: energy
 /// What a run is judged by: the energy at its end.
 pub fn energy(run: &RRef<Anneal>) -> Result<f64> {
-    Ok(run.trace_fs.load()?.last().copied().unwrap_or(f64::INFINITY))
+    Ok(run
+        .trace_fs
+        .load()?
+        .last()
+        .copied()
+        .unwrap_or(f64::INFINITY))
 }
 // ANCHOR_END: energy

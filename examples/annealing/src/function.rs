@@ -7,6 +7,8 @@
 use std::error::Error;
 use std::ops::RangeInclusive;
 
+use pylightnix::track;
+
 /// Where to look: both `x` and `y` stay in this range, as in Pylightnix's quick start.
 pub(crate) const BOX: RangeInclusive<f64> = -10.0..=10.0;
 
@@ -20,6 +22,7 @@ pub(crate) type Params = [f64; 13];
 ///
 /// # Errors
 /// When there are not 13 of them, when one is not finite, or when `scale`, the last, is not above zero.
+#[track]
 pub(crate) fn params(values: &[f64]) -> Result<Params, Box<dyn Error + Send + Sync>> {
     let params = Params::try_from(values).map_err(|_| {
         format!(
@@ -41,6 +44,7 @@ pub(crate) fn params(values: &[f64]) -> Result<Params, Box<dyn Error + Send + Sy
 }
 
 /// The function's value at `(x, y)`; how good a point is: the lower, the better.
+#[track]
 pub(crate) fn energy(params: &Params, [x, y]: [f64; 2]) -> f64 {
     let &[a, b, c, d, e, f, g, h, i, j, k, l, scale] = params;
     let bowl = a * x * x + b * x * y + c * y * y + d * x + e * y + f;

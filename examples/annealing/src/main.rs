@@ -93,14 +93,30 @@ fn list(when: &str, store: &Store) -> Result<()> {
 /// Which store's run was picked, with its energy, out of all energies.
 fn tell_choice(store_a: &Store, runs: &[RRef<Anneal>], best: &RRef<Anneal>) -> Result<()> {
     let in_a = store_a.rrefs()?;
-    let store = |run: &RRef<Anneal>| if in_a.contains(run.id()) { "_storageA" } else { "_storageB" };
-    let energies: Result<Vec<_>> =
-        runs.iter().map(|run| Ok(format!("{} ({})", energy(run)?, store(run)))).collect();
-    println!("picked the run of {}: {} out of {}", store(best), energy(best)?, energies?.join(", "));
+    let store = |run: &RRef<Anneal>| {
+        if in_a.contains(run.id()) {
+            "_storageA"
+        } else {
+            "_storageB"
+        }
+    };
+    let energies: Result<Vec<_>> = runs
+        .iter()
+        .map(|run| Ok(format!("{} ({})", energy(run)?, store(run))))
+        .collect();
+    println!(
+        "picked the run of {}: {} out of {}",
+        store(best),
+        energy(best)?,
+        energies?.join(", ")
+    );
     Ok(())
 }
 
 /// The last part of a store's path.
 fn name(root: &Path) -> String {
-    root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
+    root.file_name()
+        .unwrap_or(root.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }

@@ -10,6 +10,7 @@ use std::f64::consts::TAU;
 use basin::core::rng::{ChaCha8Rng, RngExt};
 use basin::{CostFunction, Executor, Neighbor, SimulatedAnnealing, State, TemperatureSchedule};
 use ndarray::{Array1, Array2};
+use pylightnix::track;
 
 use crate::function::{BOX, Params, START, energy, params};
 
@@ -52,6 +53,7 @@ pub(crate) fn fresh_seed() -> Result<u64, Box<dyn Error + Send + Sync>> {
 ///
 /// # Errors
 /// When the parameters are none of the function's, or make an energy that is not finite.
+#[track(uses(Landscape, Wanderer, params))]
 pub(crate) fn minimise(
     values: &[f64],
     maxiter: u64,
@@ -94,6 +96,7 @@ pub(crate) fn minimise(
 /// The function as the solver sees it.
 struct Landscape(Params);
 
+#[track(uses(energy))]
 impl CostFunction for Landscape {
     type Param = [f64; 2];
     type Output = f64;
@@ -117,6 +120,7 @@ impl CostFunction for Landscape {
 #[derive(Clone)]
 struct Wanderer;
 
+#[track(uses(mirror))]
 impl Neighbor<[f64; 2]> for Wanderer {
     type Error = Box<dyn Error + Send + Sync>;
 
@@ -138,6 +142,7 @@ impl Neighbor<[f64; 2]> for Wanderer {
 }
 
 /// Folds a coordinate back into the box, as often as it takes.
+#[track]
 fn mirror(at: f64) -> f64 {
     let (low, width) = (*BOX.start(), BOX.end() - BOX.start());
     let way = (at - low).rem_euclid(2.0 * width);

@@ -11,6 +11,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
+use pylightnix::track;
 
 use self::raster::{FINER, place, px};
 use self::scale::{Scale, number};
@@ -47,6 +48,7 @@ type Sheet<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 ///
 /// # Errors
 /// When the parameters are none of the function's, when `xs` and `fs` are no run, or when the file cannot be written.
+#[track(uses(Trace, descent::draw, headline, map::draw, raster::mean))]
 pub(crate) fn draw(
     path: &Path,
     values: &[f64],
@@ -83,6 +85,7 @@ struct Trace {
     best: usize,
 }
 
+#[track(uses(Scale))]
 impl Trace {
     fn new(
         params: Params,
@@ -139,6 +142,7 @@ impl Trace {
     }
 }
 
+#[track]
 fn headline(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
     let (x, y) = run.xs[run.best];
     let found = format!(

@@ -20,7 +20,11 @@ const ROUNDS: usize = 7;
 pub(crate) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let ours = package(folder.path(), "ours", &configs())?;
-    let serde = package(folder.path(), "serdes", &plain("#[derive(serde::Serialize, serde::Deserialize)]\n"))?;
+    let serde = package(
+        folder.path(),
+        "serdes",
+        &plain("#[derive(serde::Serialize, serde::Deserialize)]\n"),
+    )?;
     let bare = package(folder.path(), "bare", &plain(""))?;
     let (mut of_ours, mut of_serde, mut of_bare) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
@@ -35,9 +39,16 @@ pub(crate) fn run() -> Result<()> {
     let (ours, serde, bare) = (median(of_ours), median(of_serde), median(of_bare));
     println!("cargo check of {STRUCTS} structs of {FIELDS} fields\n");
     println!("| what | median | to serde's derives |\n|---|---|---|");
-    for (what, time) in [("configs with stages", ours), ("serde's two derives", serde), ("plain structs", bare)] {
+    for (what, time) in [
+        ("configs with stages", ours),
+        ("serde's two derives", serde),
+        ("plain structs", bare),
+    ] {
         let ratio = time.as_secs_f64() / serde.as_secs_f64();
-        println!("| {what} | {:.0} ms | {ratio:.2} |", time.as_secs_f64() * 1e3);
+        println!(
+            "| {what} | {:.0} ms | {ratio:.2} |",
+            time.as_secs_f64() * 1e3
+        );
     }
     Ok(())
 }
@@ -72,7 +83,10 @@ fn plain(derive: &str) -> String {
         for field in 0..FIELDS {
             let _ = writeln!(fields, "pub f{field}: {},", TYPES[field % TYPES.len()]);
         }
-        let _ = writeln!(code, "{derive}pub struct C{at} {{\n{fields}}}\npub fn c{at}(b: &C{at}) -> u64 {{ b.f0 }}");
+        let _ = writeln!(
+            code,
+            "{derive}pub struct C{at} {{\n{fields}}}\npub fn c{at}(b: &C{at}) -> u64 {{ b.f0 }}"
+        );
     }
     code
 }
@@ -81,7 +95,9 @@ const TYPES: &[&str] = &["u64", "f64", "String", "bool", "Vec<f64>"];
 
 /// A package with this code.
 fn package(folder: &Path, name: &str, code: &str) -> Result<PathBuf> {
-    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pylightnix").canonicalize()?;
+    let runtime = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../pylightnix")
+        .canonicalize()?;
     let package = folder.join(name);
     fs::create_dir_all(package.join("src"))?;
     let manifest = format!(

@@ -22,7 +22,11 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                 Some((_, run)) => run(),
                 None => {
                     let known: Vec<_> = BENCHMARKS.iter().map(|(known, _)| *known).collect();
-                    Err(format!("no benchmark `{name}`; there are: all, {}", known.join(", ")).into())
+                    Err(format!(
+                        "no benchmark `{name}`; there are: all, {}",
+                        known.join(", ")
+                    )
+                    .into())
                 }
             }
         }),

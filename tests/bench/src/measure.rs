@@ -19,7 +19,11 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration> {
     if output.status.success() {
         return Ok(time);
     }
-    Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into())
+    Err(format!(
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    )
+    .into())
 }
 
 /// The exponent with which the time grows: 1 is linear.

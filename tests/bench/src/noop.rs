@@ -35,7 +35,11 @@ pub(crate) fn run() -> Result<()> {
         for &size in SIZES {
             let root = folder.path().join(format!("{shape}-{size}"));
             let mut command = Command::new(&program);
-            command.arg("child").arg(shape).arg(size.to_string()).arg(&root);
+            command
+                .arg("child")
+                .arg(shape)
+                .arg(size.to_string())
+                .arg(&root);
             time(&mut command)?;
             let times: Result<Vec<_>> = (0..ROUNDS).map(|_| time(&mut command)).collect();
             let median = median(times?);
@@ -46,7 +50,10 @@ pub(crate) fn run() -> Result<()> {
                 format!("{:.2}", exponent(first, (size, median)))
             };
             let each = median.as_secs_f64() * 1e6 / size as f64;
-            println!("| {shape} | {size} | {:.1} ms | {each:.1} us | {growth} |", median.as_secs_f64() * 1e3);
+            println!(
+                "| {shape} | {size} | {:.1} ms | {each:.1} us | {growth} |",
+                median.as_secs_f64() * 1e3
+            );
         }
     }
     Ok(())

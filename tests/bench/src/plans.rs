@@ -14,7 +14,9 @@ pub(crate) struct Node {
 
 #[stage]
 fn node(b: &Build<Node>) -> Result<NodeOutputs> {
-    Ok(NodeOutputs { out: b.out.save(&b.number.to_string())? })
+    Ok(NodeOutputs {
+        out: b.out.save(&b.number.to_string())?,
+    })
 }
 
 /// The shapes, by name.
@@ -32,7 +34,8 @@ pub(crate) fn plan(shape: &str, count: u64) -> Result<Vec<DRef<Node>>> {
             Ok(vec![last])
         }
         "wide" => {
-            let leaves: Result<Vec<_>, _> = (1..count).map(|number| stage(vec![], number)).collect();
+            let leaves: Result<Vec<_>, _> =
+                (1..count).map(|number| stage(vec![], number)).collect();
             Ok(vec![stage(leaves?, 0)?])
         }
         "layers" => {

@@ -2,6 +2,7 @@
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use pylightnix::track;
 
 use super::raster::{place, px};
 use super::scale::{Scale, number};
@@ -13,6 +14,7 @@ use super::{
 /// The room at its right.
 const RIGHT: u32 = 36;
 
+#[track(uses(legend))]
 pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
     let (top, height) = PLOT;
     let area = sheet.clone().shrink(
@@ -58,6 +60,7 @@ pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
 }
 
 /// What the lines are, above the plot: inside there is no place where they never are.
+#[track]
 fn legend(sheet: &Sheet<'_>) -> Result<(), Failure> {
     let lines = [
         (

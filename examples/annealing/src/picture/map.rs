@@ -2,6 +2,7 @@
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use pylightnix::track;
 
 use super::raster::{FINER, place, px};
 use super::scale::{Scale, number};
@@ -13,6 +14,7 @@ const CONTOURS: f64 = 24.0;
 /// The side of the small map of the whole box, in pixels.
 const OVERVIEW: u32 = 140;
 
+#[track(uses(draw_key, draw_marks, draw_overview))]
 pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace, scale: &Scale) -> Result<(), Failure> {
     let (top, side) = PLOT;
     let area = sheet.clone().shrink(
@@ -48,6 +50,7 @@ pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace, scale: &Scale) -> Result<(), 
 }
 
 /// What the marks are, above the map.
+#[track]
 fn draw_marks(sheet: &Sheet<'_>) -> Result<(), Failure> {
     let (x, y) = (LEFT.0 + LABELS.0 + 8, PLOT.0 - 16);
     for (radius, color) in [(7, INK), (5, WHITE)] {
@@ -62,6 +65,7 @@ fn draw_marks(sheet: &Sheet<'_>) -> Result<(), Failure> {
 }
 
 /// The whole box in a corner of the map, for the moves that leave it.
+#[track(uses(paint))]
 fn draw_overview(sheet: &Sheet<'_>, run: &Trace, scale: &Scale, near: f64) -> Result<(), Failure> {
     let side = px(OVERVIEW);
     let (left, top) = place(
@@ -88,6 +92,7 @@ fn draw_overview(sheet: &Sheet<'_>, run: &Trace, scale: &Scale, near: f64) -> Re
 
 /// The function within `reach` of the middle in a square of so many drawn pixels, with the run's way over it; `thick` is how
 /// large its marks are.
+#[track(uses(color, colors))]
 fn paint(
     run: &Trace,
     scale: &Scale,
@@ -128,6 +133,7 @@ fn paint(
 }
 
 /// The function's colours with its contours: a byte for each of red, green and blue.
+#[track]
 fn colors(run: &Trace, scale: &Scale, reach: f64, side: u32) -> Vec<u8> {
     let at = |pixel: u32| (2.0 * (f64::from(pixel) + 0.5) / f64::from(side) - 1.0) * reach;
     let line = |line: u32| -> Vec<f64> {
@@ -157,11 +163,13 @@ fn colors(run: &Trace, scale: &Scale, reach: f64, side: u32) -> Vec<u8> {
     pixels
 }
 
+#[track]
 fn color(part: f64) -> RGBColor {
     ViridisRGB::get_color(part as f32)
 }
 
 /// Which colour is which energy.
+#[track]
 pub(super) fn draw_key(sheet: &Sheet<'_>, scale: &Scale) -> Result<(), Failure> {
     const WIDTH: u32 = 18;
     const LABEL: u32 = 60;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
+use pylightnix::track;
+
 use super::SIZE;
 
 /// Each pixel is the mean of so many by so many drawn ones: the backend smooths only thin lines.
@@ -25,6 +27,7 @@ pub(super) fn place(x: u32, y: u32) -> (i32, i32) {
 }
 
 /// The drawn pixels, made into those of the picture; both have a byte for each of red, green and blue.
+#[track]
 pub(super) fn mean(fine: &[u8]) -> Vec<u8> {
     let (finer, line) = (FINER as usize, 3 * fine_size().0 as usize);
     fine.chunks_exact(line * finer)

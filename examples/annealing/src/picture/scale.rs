@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use pylightnix::track;
 
 /// An axis from one energy to another.
 #[derive(Clone)]
@@ -10,6 +11,7 @@ pub(super) struct Scale {
     heights: Range<f64>,
 }
 
+#[track]
 impl Scale {
     /// Fits all the energies given, with a little room at the lower end.
     pub(super) fn of(energies: impl IntoIterator<Item = f64>) -> Self {
