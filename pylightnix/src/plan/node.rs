@@ -61,7 +61,7 @@ impl<C: Config> Derivation<C> {
 /// What chooses: the stage's own matcher, or one that was given.
 pub(crate) enum NodeMatcher<C: Config> {
     Own {
-        select: fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>,
+        select: SelectFn<C>,
         admits: fn(usize) -> bool,
     },
     Given(Arc<dyn AnyMatcher<C>>),
@@ -70,6 +70,8 @@ pub(crate) enum NodeMatcher<C: Config> {
         admits: fn(usize) -> bool,
     },
 }
+
+type SelectFn<C> = fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>;
 
 /// What makes realizations: the stage's own function, or one that was given.
 pub(crate) enum NodeRealizer<C: Config> {

@@ -165,11 +165,9 @@ macro_rules! tuple_targets {
 
             fn visit(&self, visit: &mut dyn FnMut(&AnyDRef)) {
                 $(self.$at.visit(visit);)*
-                let _ = visit;
             }
 
             fn collect(&self, realized: &Realizations) -> Self::Output {
-                let _ = realized;
                 ($(self.$at.collect(realized),)*)
             }
         }
@@ -177,7 +175,6 @@ macro_rules! tuple_targets {
 }
 
 tuple_targets! {
-    ()
     (A 0)
     (A 0, B 1)
     (A 0, B 1, C 2)
