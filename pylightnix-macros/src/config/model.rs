@@ -14,6 +14,7 @@ pub(super) struct Config {
 }
 
 /// One of its fields.
+#[derive(Clone)]
 pub(super) struct Field {
     pub(super) docs: Vec<Attribute>,
     pub(super) vis: Visibility,
@@ -27,6 +28,7 @@ pub(super) struct Field {
 }
 
 /// What a field is.
+#[derive(Clone)]
 pub(super) enum Kind {
     /// `#[selfref("path")]`
     Promise(Promise),
@@ -41,6 +43,7 @@ pub(super) enum Kind {
 }
 
 /// An artifact that the stage promises.
+#[derive(Clone)]
 pub(super) struct Promise {
     /// None when it is not said rightly, which is a fault already.
     pub(super) path: Option<LitStr>,
@@ -49,6 +52,7 @@ pub(super) struct Promise {
 }
 
 /// The default of a field.
+#[derive(Clone)]
 pub(super) enum Default {
     /// `#[config(default)]`
     OfType,

@@ -3,14 +3,15 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{GenericParam, Generics, ReturnType};
+use syn::{GenericParam, Generics, ReturnType, Type};
 
 use super::model::Stage;
 use crate::{fingerprint, names, uses};
 
 pub(super) fn stage(stage: &Stage) -> TokenStream {
-    let Some(config) = &stage.config else {
-        return TokenStream::new();
+    let config = match &stage.config {
+        None | Some(Type::ImplTrait(_)) => return TokenStream::new(),
+        Some(config) => config,
     };
     let signature = &stage.function.signature;
     let generics = generics(stage);
@@ -116,7 +117,12 @@ fn realize(stage: &Stage) -> TokenStream {
     let site = Span::mixed_site();
     let result = quote_spanned!(site=> #function(build));
     let finish = quote_spanned!(span.resolved_at(site)=> ::pylightnix::__private::finish::<Self, _, _>(#result));
+    let finish = match stage.unfit {
+        true => quote!(loop {}),
+        false => finish,
+    };
     quote_spanned! {site=>
+        #[allow(unused_variables, clippy::empty_loop)]
         fn realize(
             build: &::pylightnix::lens::Build<Self>,
         ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {

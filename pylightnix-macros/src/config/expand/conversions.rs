@@ -18,7 +18,7 @@ pub(super) fn config(config: &Config, names: &Names) -> TokenStream {
     let generics = generics(config);
     let (_, arguments, _) = config.generics.split_for_impl();
     let (parameters, _, bounds) = generics.split_for_impl();
-    let lens_arguments = super::stub::lens_arguments(config, phase);
+    let lens_arguments = lens::arguments(config, phase);
     let promises = config.promises().map(|(field, promise)| {
         let (key, format) = (&field.key, fingerprint::text(promise.format.clone()));
         let path = promise

@@ -1,7 +1,8 @@
 //! The struct of a config's fields in a phase.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use syn::GenericParam;
 
 use super::{Names, generics, outside};
 use crate::config::model::{Config, Field, Kind};
@@ -11,10 +12,9 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
     let Config { vis, ident, .. } = config;
     let Names { lens, phase, .. } = names;
     let mut generics = generics(config);
-    generics.params.insert(
-        config.generics.lifetimes().count(),
-        syn::parse_quote!(#phase: ::pylightnix::lens::Phase),
-    );
+    generics
+        .params
+        .insert(0, syn::parse_quote!(#phase: ::pylightnix::lens::Phase));
     let (_, _, bounds) = generics.split_for_impl();
     let parameters = &generics.params;
     let fields = config.fields.iter().map(|field| {
@@ -24,9 +24,10 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
     });
     // A phase that no field tells is to be named still.
     let witness = uses_no_phase(config).then(|| {
+        let types = config.generics.type_params().map(|param| &param.ident);
         quote! {
             #[doc(hidden)]
-            __phase: ::pylightnix::__private::PhantomData<#phase>
+            __phase: ::pylightnix::__private::PhantomData<fn() -> (#phase, #(#types,)*)>
         }
     });
     let fields = fields.chain(witness);
@@ -39,6 +40,16 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
             #(#fields),*
         }
     }
+}
+
+/// The lens' arguments: the phase, and those of the config.
+pub(super) fn arguments(config: &Config, phase: &Ident) -> TokenStream {
+    let arguments = config.generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
+        GenericParam::Lifetime(_) => None,
+    });
+    quote!(#phase #(, #arguments)*)
 }
 
 pub(super) fn uses_no_phase(config: &Config) -> bool {

@@ -18,10 +18,13 @@ pub(super) fn config(config: &Config) -> TokenStream {
     if config.unfit {
         return stub::config(config, &names);
     }
+    let (_, arguments, _) = config.generics.split_for_impl();
+    let ident = &config.ident;
+    let this = quote!(#ident #arguments);
     let parts = [
         new::constructor(config, &names),
         lens::structure(config, &names),
-        outputs::structure(config, &names),
+        outputs::structure(config, &names, &this),
         conversions::config(config, &names),
     ];
     parts.into_iter().collect()

@@ -6,7 +6,8 @@ use quote::quote;
 use super::{Names, generics};
 use crate::config::model::Config;
 
-pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
+/// `this`: the config with its arguments.
+pub(super) fn structure(config: &Config, names: &Names, this: &TokenStream) -> TokenStream {
     let Config { vis, ident, .. } = config;
     let Names {
         outputs, promises, ..
@@ -26,7 +27,6 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
         }
     });
     let generics = generics(config);
-    let (_, arguments, _) = config.generics.split_for_impl();
     let (parameters, _, bounds) = generics.split_for_impl();
     quote! {
         #module
@@ -41,6 +41,6 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #parameters ::pylightnix::plan::StageValue<#ident #arguments> for #outputs #bounds {}
+        impl #parameters ::pylightnix::plan::StageValue<#this> for #outputs #bounds {}
     }
 }
