@@ -16,7 +16,7 @@ use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer};
 use super::refpath::RefPath;
 use super::registry;
 use super::revive::{Revived, Wanted};
-use super::stage::Stage;
+use super::stage::{Stage, StageValue};
 use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
 use crate::lens::{
     Build, Cardinality, Chosen, Config, Dependency, Link, Many, One, Phase, Promise, RRef,
@@ -103,20 +103,21 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         })
     }
 
-    /// The same derivation with another realizer. `label` is the identity of its code: results that were made under
-    /// another label, or by the stage's own function, are stale.
+    /// The same derivation with another realizer, which returns what a stage may return. `label` is the identity of its
+    /// code: results that were made under another label, or by the stage's own function, are stale.
     #[track_caller]
-    pub fn with_realizer<E, F>(self, label: &str, realizer: F) -> DRef<C, Q>
+    pub fn with_realizer<T, E, F>(self, label: &str, realizer: F) -> DRef<C, Q>
     where
+        T: StageValue<C>,
         E: Into<BoxError>,
-        F: Fn(&Build<C>) -> Result<(), E> + Send + Sync + 'static,
+        F: Fn(&Build<C>) -> Result<T, E> + Send + Sync + 'static,
     {
         let node = &*self.link;
         DRef::of_node(Node {
             derivation: node.derivation.clone(),
             matcher: node.matcher.clone(),
             realizer: NodeRealizer::Given {
-                run: Arc::new(move |build| realizer(build).map_err(Into::into)),
+                run: Arc::new(move |build| realizer(build).map(drop).map_err(Into::into)),
                 code: Arc::new(Code::labelled(label)),
                 nouts: node.realizer.nouts(),
                 place: Location::caller(),
