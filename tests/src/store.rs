@@ -137,6 +137,29 @@ pub fn child_as_nobody(part: &str, place: &Path) -> Command {
     command
 }
 
+/// Whether this process may mount. If it may not, the test of this name is run again in a namespace where it may, and
+/// the answer is that all is done.
+///
+/// # Panics
+/// When it fails there, or when the system lets nobody but root mount.
+#[must_use]
+pub fn can_mount(test: &str) -> bool {
+    if fs::metadata("/proc/self").expect("this process").uid() == 0 {
+        return true;
+    }
+    let done = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount"])
+        .arg(std::env::current_exe().expect("this program"))
+        .args([test, "--exact"])
+        .status();
+    let done = done.expect("`unshare`, of util-linux, for a test that mounts a file system");
+    assert!(
+        done.success(),
+        "`{test}` mounts a file system: it failed, or this system wants root for that"
+    );
+    false
+}
+
 fn play(command: &mut Command, part: &str, place: &Path) {
     command
         .args([

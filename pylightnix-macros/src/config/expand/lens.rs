@@ -44,11 +44,15 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
 
 /// The lens' arguments: the phase, and those of the config.
 pub(super) fn arguments(config: &Config, phase: &Ident) -> TokenStream {
-    let arguments = config.generics.params.iter().filter_map(|param| match param {
-        GenericParam::Type(param) => Some(&param.ident),
-        GenericParam::Const(param) => Some(&param.ident),
-        GenericParam::Lifetime(_) => None,
-    });
+    let arguments = config
+        .generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            GenericParam::Type(param) => Some(&param.ident),
+            GenericParam::Const(param) => Some(&param.ident),
+            GenericParam::Lifetime(_) => None,
+        });
     quote!(#phase #(, #arguments)*)
 }
 

@@ -28,10 +28,14 @@ pub(super) fn config(config: &Config, names: &Names) -> TokenStream {
 
 /// The config as it would be without lifetimes.
 fn owned(config: &Config) -> Config {
-    let params = config.generics.params.iter().filter_map(|param| match param {
-        GenericParam::Lifetime(_) => None,
-        other => syn::parse2::<GenericParam>(static_lifetimes(other.to_token_stream())).ok(),
-    });
+    let params = config
+        .generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            GenericParam::Lifetime(_) => None,
+            other => syn::parse2::<GenericParam>(static_lifetimes(other.to_token_stream())).ok(),
+        });
     let mut owned = Config {
         vis: config.vis.clone(),
         ident: config.ident.clone(),
