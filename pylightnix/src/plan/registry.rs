@@ -58,7 +58,7 @@ inventory::collect!(Registration);
 
 /// All stages that are linked into this program, in no order.
 ///
-/// ```
+/// ```standalone_crate
 /// # use pylightnix::prelude::*;
 /// #[derive(Config)]
 /// pub struct Params {}

@@ -15,9 +15,8 @@ use crate::store::Store;
 
 /// A run that is to be made, with its options.
 ///
-/// ```
+/// ```standalone_crate
 /// # use pylightnix::prelude::*;
-/// # use pylightnix::realize::Realize;
 /// # #[derive(Config)] pub struct Greeting { #[selfref("hello.txt")] pub out: SelfRef<Text> }
 /// # #[stage] fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
 /// #     Ok(GreetingOutputs { out: b.out.save("hello\n")? })
