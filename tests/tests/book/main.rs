@@ -1,0 +1,207 @@
+//! The book builds; its code comes from compiled examples; its links lead somewhere. And the checks find what is wrong.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod blocks;
+mod check;
+mod includes;
+mod links;
+mod summary;
+
+use std::fs;
+use std::path::Path;
+
+use check::faults;
+
+#[test]
+fn the_book_has_no_fault() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let built = tempfile::tempdir().unwrap();
+    let faults = faults(&root.join("book"), built.path());
+    assert!(
+        faults.is_empty(),
+        "the book has {} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+    assert!(built.path().join("introduction.html").exists());
+}
+
+/// A book of two chapters without a fault, and an example that it shows.
+const SOUND: [(&str, &str); 6] = [
+    (
+        "book/book.toml",
+        "[book]\ntitle = \"x\"\n[build]\ncreate-missing = false\n",
+    ),
+    (
+        "book/src/SUMMARY.md",
+        "# Summary\n\n- [One](one.md)\n- [Two](sub/two.md)\n",
+    ),
+    (
+        "book/src/one.md",
+        "# One\n\n```rust\n{{#include ../../examples/x/src/main.rs:body}}\n```\n\nSee [two](sub/two.md#the-end), \
+         [below](#below), [SciPy](https://scipy.org/a?b=c#d).\n\n```sh\ncargo run\n```\n\n## Below\n",
+    ),
+    (
+        "book/src/sub/two.md",
+        "# Two\n\n```text\n{{#include ../../../examples/x/shown/out.txt}}\n```\n\n## The end\n",
+    ),
+    (
+        "examples/x/src/main.rs",
+        "fn main() {\n    // ANCHOR: body\n    println!();\n    // ANCHOR_END: body\n}\n",
+    ),
+    ("examples/x/shown/out.txt", "hello\n"),
+];
+
+/// The faults of the sound book after `from` became `to` in `file`; a file that is not there is made.
+fn faults_after(file: &str, from: &str, to: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in SOUND {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let path = folder.path().join(file);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    assert!(text.contains(from), "{file} does not contain {from:?}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+    faults(&folder.path().join("book"), &folder.path().join("built"))
+}
+
+#[test]
+fn a_sound_book_passes() {
+    assert_eq!(
+        faults_after("book/src/one.md", "", ""),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn each_fault_is_found() {
+    const ONE: &str = "book/src/one.md";
+    const TWO: &str = "book/src/sub/two.md";
+    const CODE: &str = "examples/x/src/main.rs";
+    const SUMMARY: &str = "book/src/SUMMARY.md";
+    let cases = [
+        (ONE, "main.rs:body", "none.rs:body", "there is no such file"),
+        (ONE, "main.rs:body", "main.rs:other", "no `ANCHOR: other`"),
+        (
+            ONE,
+            "main.rs:body",
+            "main.rs:1:2",
+            "is not the name of an anchor",
+        ),
+        (
+            ONE,
+            "{{#include",
+            "{{#includ",
+            "is not `{{#include <path>}}`",
+        ),
+        (
+            ONE,
+            "{{#include",
+            "{{#rustdoc_include",
+            "is not `{{#include <path>}}`",
+        ),
+        (CODE, "    println!();\n", "", "is empty"),
+        (
+            CODE,
+            "    // ANCHOR_END: body\n",
+            "",
+            "no `ANCHOR_END: body`",
+        ),
+        (
+            CODE,
+            "}\n",
+            "}\n// ANCHOR: body\n",
+            "2 times `ANCHOR: body`",
+        ),
+        ("examples/x/shown/out.txt", "hello", "", "is empty"),
+        (
+            ONE,
+            "```rust\n",
+            "```rust\nlet typed = 1;\n",
+            "is typed by hand",
+        ),
+        (
+            ONE,
+            "```rust\n",
+            "```rust,ignore\nlet typed = 1;\n",
+            "is typed by hand",
+        ),
+        (TWO, "```text\n", "```text\ntyped\n", "is typed by hand"),
+        (ONE, "```rust", "```", "does not say its language"),
+        (
+            ONE,
+            "## Below",
+            "    let indented = 1;\n\n## Below",
+            "is indented",
+        ),
+        (ONE, "src/main.rs:body", "shown/out.txt", "is not compiled"),
+        (
+            ONE,
+            "sub/two.md#the-end",
+            "sub/two.md#the-start",
+            "`sub/two.html#the-start`: there is no such place",
+        ),
+        (
+            ONE,
+            "(#below)",
+            "(#above)",
+            "`#above`: there is no such place",
+        ),
+        (ONE, "sub/two.md#", "two.md#", "there is no such page"),
+        (
+            ONE,
+            "https://scipy.org",
+            "https:/scipy.org",
+            "is not the address of a page",
+        ),
+        (
+            ONE,
+            "https://scipy.org",
+            "https://sci py",
+            "](https://sci py",
+        ),
+        (
+            ONE,
+            "https://scipy.org",
+            "htp://scipy.org",
+            "is not the address of a page",
+        ),
+        (
+            ONE,
+            "## Below",
+            "![a picture](none.png)\n\n## Below",
+            "there is no such page",
+        ),
+        (SUMMARY, "- [Two](sub/two.md)\n", "", "is not in SUMMARY.md"),
+        (
+            SUMMARY,
+            "(one.md)",
+            "(none.md)",
+            "is in SUMMARY.md, but there is no such file",
+        ),
+        (
+            SUMMARY,
+            "- [Two](sub/two.md)\n",
+            "- [Two](sub/two.md)\n- [Again](one.md)\n",
+            "is in SUMMARY.md twice",
+        ),
+        (
+            SUMMARY,
+            "- [Two](sub/two.md)\n",
+            "- [Two](sub/two.md)\n- [Three]()\n",
+            "without a file",
+        ),
+        ("book/src/three.md", "", "# Three\n", "is not in SUMMARY.md"),
+        ("book/book.toml", "title", "titel =", "cannot be built"),
+    ];
+    for (file, from, to, wanted) in cases {
+        let faults = faults_after(file, from, to);
+        assert!(
+            faults.iter().any(|fault| fault.contains(wanted)),
+            "{from:?} -> {to:?} in {file} should be found: {wanted:?}; found were {faults:#?}"
+        );
+    }
+}
