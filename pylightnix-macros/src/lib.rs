@@ -9,6 +9,7 @@ mod faults;
 mod fingerprint;
 mod names;
 mod options;
+mod spans;
 mod stage;
 mod track;
 mod uses;

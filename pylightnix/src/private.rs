@@ -1,9 +1,9 @@
 //! What generated code names. Nothing here is for people, and all of it may change.
 
 use crate::config::{ConfigWriter, Fields, StoredValue};
-use crate::lens::{Config, Dependency, Omitted, Plain, SelfRef};
-use crate::plan::matcher::{Matcher, TakesMany, TakesOne};
-use crate::plan::{AnyDRef, Revived, Stage, StageValue, Wanted};
+use crate::lens::{Config, Omitted, Plain, RRef, SelfRef};
+use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
+use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 pub use crate::lens::Promise;
@@ -12,6 +12,7 @@ pub use inventory::submit;
 // A user's module may have its own things by these names.
 pub use std::clone::Clone;
 pub use std::default::Default;
+pub use std::marker::{Send, Sync};
 pub use std::marker::PhantomData;
 pub use std::ops::FnMut;
 pub use std::result::Result::Ok;
@@ -28,31 +29,136 @@ pub fn const_parameter(name: &str, value: impl std::fmt::Display) -> String {
     format!("{name} = {value}")
 }
 
-/// Writes a plain field.
-pub fn write_plain<T: Plain>(out: &mut ConfigWriter, key: &'static str, value: &T) -> Result<()> {
-    out.field(key).plain(value)
+/// What generated code does with a plain field.
+///
+/// `Via` is always inferred. With one implementation for all types, a type that is not plain would be told one error for
+/// each thing that it lacks; with two to choose from it is told one, of this trait.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a plain field of a config",
+    label = "not plain data",
+    note = "plain fields are `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`: \
+            `#[derive(Clone, Serialize, Deserialize)]` on the type makes it one; a type parameter is bound by \
+            `pylightnix::lens::Plain`"
+)]
+pub trait PlainField<Via>: Sized {
+    /// The same value, for a lens.
+    fn view(&self) -> Self;
+
+    /// Writes it.
+    fn write(&self, out: &mut ConfigWriter, key: &'static str) -> Result<()>;
+
+    /// Writes it, unless it has its default: then it is noted as left out.
+    fn write_unless(
+        &self,
+        default: &Self,
+        out: &mut ConfigWriter,
+        omitted: &mut Omitted,
+        key: &'static str,
+    ) -> Result<()>;
+
+    /// Notes it as no part of the identity.
+    fn note(&self, unhashed: &mut Omitted, key: &'static str) -> Result<()>;
+
+    /// Reads it.
+    fn read(fields: &mut Fields<'_>, key: &'static str) -> Result<Self>;
+
+    /// Reads it, or has the default.
+    fn read_or(
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        default: impl FnOnce() -> Self,
+    ) -> Result<Self>;
 }
 
-/// Writes a plain field, unless it has its default: then it is noted as left out.
-pub fn write_unless_default<T: Plain>(
-    out: &mut ConfigWriter,
-    omitted: &mut Omitted,
-    key: &'static str,
-    value: &T,
-    default: &T,
-) -> Result<()> {
-    let value_json = json_of(key, value)?;
-    if value_json == json_of(key, default)? {
-        omitted.insert(key.to_owned(), value_json);
-        return Ok(());
+/// Marks the implementation for plain data.
+pub enum IsPlain {}
+
+/// Marks the implementation for nothing.
+pub enum IsNever {}
+
+/// Implemented for nothing.
+pub trait Never {
+    /// Nothing.
+    fn never<T>() -> T;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Plain> PlainField<IsPlain> for T {
+    fn view(&self) -> Self {
+        self.clone()
     }
-    write_plain(out, key, value)
+
+    fn write(&self, out: &mut ConfigWriter, key: &'static str) -> Result<()> {
+        out.field(key).plain(self)
+    }
+
+    fn write_unless(
+        &self,
+        default: &Self,
+        out: &mut ConfigWriter,
+        omitted: &mut Omitted,
+        key: &'static str,
+    ) -> Result<()> {
+        let value_json = json_of(key, self)?;
+        if value_json == json_of(key, default)? {
+            omitted.insert(key.to_owned(), value_json);
+            return Ok(());
+        }
+        out.field(key).plain(self)
+    }
+
+    fn note(&self, unhashed: &mut Omitted, key: &'static str) -> Result<()> {
+        unhashed.insert(key.to_owned(), json_of(key, self)?);
+        Ok(())
+    }
+
+    fn read(fields: &mut Fields<'_>, key: &'static str) -> Result<Self> {
+        stored(fields, key)?.plain()
+    }
+
+    fn read_or(
+        fields: &mut Fields<'_>,
+        key: &'static str,
+        default: impl FnOnce() -> Self,
+    ) -> Result<Self> {
+        match fields.take(key) {
+            Some(raw) => StoredValue::new(key, raw).plain(),
+            None => Ok(default()),
+        }
+    }
 }
 
-/// Notes a field that is no part of the identity.
-pub fn note_unhashed<T: Plain>(unhashed: &mut Omitted, key: &'static str, value: &T) -> Result<()> {
-    unhashed.insert(key.to_owned(), json_of(key, value)?);
-    Ok(())
+#[diagnostic::do_not_recommend]
+impl<T: Never> PlainField<IsNever> for T {
+    fn view(&self) -> Self {
+        T::never()
+    }
+
+    fn write(&self, _: &mut ConfigWriter, _: &'static str) -> Result<()> {
+        T::never()
+    }
+
+    fn write_unless(
+        &self,
+        _: &Self,
+        _: &mut ConfigWriter,
+        _: &mut Omitted,
+        _: &'static str,
+    ) -> Result<()> {
+        T::never()
+    }
+
+    fn note(&self, _: &mut Omitted, _: &'static str) -> Result<()> {
+        T::never()
+    }
+
+    fn read(_: &mut Fields<'_>, _: &'static str) -> Result<Self> {
+        T::never()
+    }
+
+    fn read_or(_: &mut Fields<'_>, _: &'static str, _: impl FnOnce() -> Self) -> Result<Self> {
+        T::never()
+    }
 }
 
 fn json_of<T: Plain>(key: &'static str, value: &T) -> Result<serde_json::Value> {
@@ -73,51 +179,6 @@ pub fn write_promise<F>(
     promise: &Promise,
 ) {
     out.field(key).selfref(promise.path);
-}
-
-/// Writes a dependency.
-pub fn write_dep<D: Dependency>(out: &mut ConfigWriter, key: &'static str, dep: &D) {
-    dep.write(out.field(key));
-}
-
-/// Shows a dependency to the collector of a plan.
-pub fn visit_dep<D: Dependency>(dep: &D, visit: &mut dyn FnMut(&AnyDRef)) {
-    dep.visit(visit);
-}
-
-/// Says which derivations a stored dependency names.
-pub fn declare_dep<D: Dependency>(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    wanted: &mut Wanted,
-) -> Result<()> {
-    D::declare(&stored(fields, key)?, wanted)
-}
-
-/// Reads a dependency.
-pub fn read_dep<D: Dependency>(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    revived: &Revived,
-) -> Result<D> {
-    D::revive(&stored(fields, key)?, revived)
-}
-
-/// Reads a plain field.
-pub fn read_plain<T: Plain>(fields: &mut Fields<'_>, key: &'static str) -> Result<T> {
-    stored(fields, key)?.plain()
-}
-
-/// Reads a plain field that has a default.
-pub fn read_plain_or<T: Plain>(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    default: impl FnOnce() -> T,
-) -> Result<T> {
-    match fields.take(key) {
-        Some(raw) => StoredValue::new(key, raw).plain(),
-        None => Ok(default()),
-    }
 }
 
 /// Reads a promise.
@@ -151,7 +212,8 @@ pub fn no_more<C: Config>(fields: Fields<'_>) -> Result<()> {
     Err(Error::new(ErrorKind::Config, message))
 }
 
-fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredValue<'a>> {
+/// The value of a field that has to be there.
+pub fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredValue<'a>> {
     match fields.take(key) {
         Some(raw) => Ok(StoredValue::new(key, raw)),
         None => Err(Error::new(
@@ -162,22 +224,22 @@ fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredValue<
     }
 }
 
-/// Lets through what a stage without `many` can choose with.
-pub fn matcher_of_one<C: Config, M>(matcher: M) -> M
+/// Chooses with the matcher of a stage without `many`.
+pub fn select_one<C: Config, M>(matcher: M, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>
 where
     M: Matcher<C>,
     M::Card: TakesOne,
 {
-    matcher
+    matcher.select(candidates)
 }
 
-/// Lets through what a stage with `many` can choose with.
-pub fn matcher_of_many<C: Config, M>(matcher: M) -> M
+/// Chooses with the matcher of a stage with `many`.
+pub fn select_many<C: Config, M>(matcher: M, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>
 where
     M: Matcher<C>,
     M::Card: TakesMany,
 {
-    matcher
+    matcher.select(candidates)
 }
 
 /// Ends the run of a stage function.
@@ -186,9 +248,3 @@ pub fn finish<C: Stage, T: StageValue<C>, E: Into<BoxError>>(
 ) -> Result<(), BoxError> {
     result.map(drop).map_err(Into::into)
 }
-
-/// Lets a generated item name a field's type, so that an unfit one is told there, once.
-pub struct PlainField<T: Plain>(PhantomData<T>);
-
-/// Lets a generated item name a dependency's type, so that an unfit one is told there, once.
-pub struct DepField<T: Dependency>(PhantomData<T>);

@@ -18,7 +18,10 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
     let mut faults = Faults::default();
     let config = parse::config(input, &mut faults);
     check::config(&config, &mut faults);
-    let mut code = faults.into_tokens();
-    code.extend(expand::config(&config));
+    let mut code = match faults.count() {
+        0 => expand::config(&config),
+        _ => expand::stub(&config),
+    };
+    code.extend(faults.into_tokens());
     code
 }

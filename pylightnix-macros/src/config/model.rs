@@ -9,8 +9,6 @@ pub(super) struct Config {
     pub(super) ident: Ident,
     pub(super) generics: Generics,
     pub(super) fields: Vec<Field>,
-    /// Not a struct with named fields, or one with lifetimes: only a stub can be made of it.
-    pub(super) unfit: bool,
 }
 
 /// One of its fields.

@@ -43,7 +43,6 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
         let name = attr.path().to_token_stream();
         faults.of(attr, format!("`#[{name}]` goes on a field of the config"));
     }
-    let mut unfit = false;
     for param in &input.generics.params {
         if let GenericParam::Lifetime(lifetime) = param {
             faults.of(
@@ -51,7 +50,6 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
                 "a config owns all that it holds, so it cannot have lifetimes: \
                  use owned types, such as `String` for `&str`",
             );
-            unfit = true;
         }
     }
     let fields = match input.data {
@@ -67,7 +65,7 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
                         input.ident
                     ),
                 );
-                return stub(input.vis, input.ident, input.generics);
+                return without_fields(input.vis, input.ident, input.generics);
             }
         },
         Data::Enum(data) => {
@@ -76,11 +74,11 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
                 "a config is a struct: make the enum a plain field of one, \
                  with `#[derive(Clone, Serialize, Deserialize)]`",
             );
-            return stub(input.vis, input.ident, input.generics);
+            return without_fields(input.vis, input.ident, input.generics);
         }
         Data::Union(data) => {
             faults.at(data.union_token.span, "a config is a struct, not a union");
-            return stub(input.vis, input.ident, input.generics);
+            return without_fields(input.vis, input.ident, input.generics);
         }
     };
     let parameters: Vec<_> = input
@@ -96,17 +94,15 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
             .into_iter()
             .filter_map(|it| field(it, &parameters, faults))
             .collect(),
-        unfit,
     }
 }
 
-fn stub(vis: syn::Visibility, ident: syn::Ident, generics: syn::Generics) -> Config {
+fn without_fields(vis: syn::Visibility, ident: syn::Ident, generics: syn::Generics) -> Config {
     Config {
         vis,
         ident,
         generics,
         fields: Vec::new(),
-        unfit: true,
     }
 }
 
@@ -306,7 +302,9 @@ fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> Kind {
         );
     }
     Kind::Dep {
-        default: default.map(|given| given.value.into()),
+        default: default
+            .filter(|_| container)
+            .map(|given| given.value.into()),
     }
 }
 

@@ -29,6 +29,7 @@ impl Shape {
         match name.as_str() {
             "SelfRef" => Shape::Promise,
             "DRef" | "RefPath" => Shape::Dep { container: false },
+            "BTreeMap" if !has_text_keys(last) => Shape::within(ty),
             "Option" | "Vec" | "BTreeMap" => match arguments(last).last().map(Shape::of) {
                 Some(Shape::Dep { .. }) => Shape::Dep { container: true },
                 _ => Shape::within(ty),
@@ -43,6 +44,11 @@ impl Shape {
             None => Shape::Plain,
         }
     }
+}
+
+fn has_text_keys(map: &PathSegment) -> bool {
+    let key = arguments(map).next().and_then(last_segment);
+    key.is_some_and(|key| key.ident == "String")
 }
 
 /// The format that a `SelfRef` names.

@@ -1,9 +1,10 @@
 //! What is wrong with a stage: what its function has to look like, and its name.
 
+use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, ReturnType, Safety, Signature, Type};
 
-use super::model::Stage;
+use super::model::{Stage, is_concrete};
 use crate::faults::Faults;
 use crate::names;
 
@@ -107,12 +108,8 @@ fn output(signature: &Signature, faults: &mut Faults) {
 fn parameters(stage: &Stage, faults: &mut Faults) {
     let Some(config) = &stage.config else { return };
     for param in &stage.function.signature.generics.params {
-        let ident = match param {
-            GenericParam::Type(param) => &param.ident,
-            GenericParam::Const(param) => &param.ident,
-            GenericParam::Lifetime(_) => continue,
-        };
-        if !names::has_ident(config.to_token_stream(), &ident.to_string()) {
+        let Some(ident) = ident(param) else { continue };
+        if !is_in(param, config) {
             faults.of(
                 ident,
                 format!("the config `{}` does not say what `{ident}` is: make it a parameter of the config", text(config)),
@@ -121,12 +118,24 @@ fn parameters(stage: &Stage, faults: &mut Faults) {
     }
 }
 
+/// Whether the type names the parameter.
+pub(super) fn is_in(param: &GenericParam, ty: &Type) -> bool {
+    ident(param).is_some_and(|ident| names::has_ident(ty.to_token_stream(), &ident.to_string()))
+}
+
+fn ident(param: &GenericParam) -> Option<&Ident> {
+    match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
+        GenericParam::Lifetime(_) => None,
+    }
+}
+
 fn register(stage: &Stage, faults: &mut Faults) {
     let Some(register) = &stage.register else {
         return;
     };
-    let generics = &stage.function.signature.generics;
-    if generics.type_params().next().is_none() && generics.const_params().next().is_none() {
+    if is_concrete(&stage.function.signature.generics) {
         faults.of(
             &register.key,
             "`register` lists the types of a generic stage; this one is registered without it",

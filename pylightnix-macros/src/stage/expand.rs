@@ -1,12 +1,13 @@
 //! From the model of a stage to code.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{GenericParam, Generics, ReturnType, Type};
+use syn::{GenericParam, Generics, ReturnType, Type, parse_quote};
 
-use super::model::Stage;
-use crate::{fingerprint, names, uses};
+use super::check::is_in;
+use super::model::{Stage, is_concrete};
+use crate::{fingerprint, names, spans, uses};
 
 pub(super) fn stage(stage: &Stage) -> TokenStream {
     let config = match &stage.config {
@@ -14,7 +15,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         Some(config) => config,
     };
     let signature = &stage.function.signature;
-    let generics = generics(stage);
+    let generics = generics(stage, config);
     let (parameters, _, bounds) = generics.split_for_impl();
     let card = match stage.many {
         true => quote!(Many),
@@ -62,14 +63,27 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     }
 }
 
-/// The function's, without lifetimes: they are the reference's.
-fn generics(stage: &Stage) -> Generics {
+/// The function's, without lifetimes, which are the reference's. That its config is one is checked in its signature;
+/// `for<'__a>` makes the compiler take it for granted here, and not say it again for each item.
+fn generics(stage: &Stage, config: &Type) -> Generics {
     let mut generics = stage.function.signature.generics.clone();
     let params = std::mem::take(&mut generics.params);
+    let count = params.len();
     generics.params = params
         .into_iter()
-        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
+        .filter(|param| match param {
+            GenericParam::Lifetime(_) => false,
+            _ => !stage.unfit || is_in(param, config),
+        })
         .collect();
+    if generics.params.len() < count {
+        // A fault already, or bounds of lifetimes.
+        generics.where_clause = None;
+    }
+    let bounds = generics.make_where_clause();
+    bounds
+        .predicates
+        .push(parse_quote!(for<'__a> #config: ::pylightnix::lens::Config));
     generics
 }
 
@@ -90,20 +104,23 @@ fn parameter(param: &GenericParam) -> TokenStream {
 }
 
 fn select(stage: &Stage) -> TokenStream {
-    let (check, usual) = match stage.many {
-        true => (quote!(matcher_of_many), quote!(all)),
-        false => (quote!(matcher_of_one), quote!(latest)),
+    let (select, usual) = match stage.many {
+        true => (quote!(select_many), quote!(all)),
+        false => (quote!(select_one), quote!(latest)),
     };
     let matcher = match &stage.matcher {
         Some(matcher) => quote!(#matcher),
         None => quote!(::pylightnix::plan::matcher::#usual()),
     };
-    quote_spanned! {Span::mixed_site()=>
+    let (start, end) = spans::ends(&matcher);
+    let candidates = Ident::new("candidates", Span::mixed_site());
+    let select = quote_spanned!(start=> ::pylightnix::__private::#select::<Self, _>);
+    let choice = quote_spanned!(end=> #select(#matcher, #candidates));
+    quote! {
         fn select(
-            candidates: &[::pylightnix::lens::RRef<Self>],
+            #candidates: &[::pylightnix::lens::RRef<Self>],
         ) -> ::pylightnix::Result<::pylightnix::plan::matcher::Choice<Self>, ::pylightnix::BoxError> {
-            let matcher = ::pylightnix::__private::#check::<Self, _>(#matcher);
-            ::pylightnix::plan::matcher::Matcher::select(&matcher, candidates)
+            #choice
         }
     }
 }
@@ -134,7 +151,7 @@ fn realize(stage: &Stage) -> TokenStream {
 fn registrations(stage: &Stage) -> TokenStream {
     let configs: Vec<_> = match &stage.register {
         Some(register) => register.value.iter().collect(),
-        None if generics(stage).params.is_empty() => stage.config.iter().collect(),
+        None if is_concrete(&stage.function.signature.generics) => stage.config.iter().collect(),
         None => Vec::new(),
     };
     quote! {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, Expr, LitInt, LitStr, Signature, Type, Visibility};
+use syn::{Attribute, Expr, Generics, LitInt, LitStr, Signature, Type, Visibility};
 
 use crate::options::Given;
 
@@ -37,4 +37,9 @@ impl ToTokens for Function {
         self.signature.to_tokens(tokens);
         self.body.to_tokens(tokens);
     }
+}
+
+/// Whether a function has no parameters but lifetimes.
+pub(super) fn is_concrete(generics: &Generics) -> bool {
+    generics.type_params().next().is_none() && generics.const_params().next().is_none()
 }

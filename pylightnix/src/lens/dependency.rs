@@ -1,6 +1,6 @@
 //! What may stand in a field marked `#[dref]`.
 
-use super::Chosen;
+use super::{Chosen, Phase};
 use crate::Result;
 use crate::config::{StoredValue, ValueWriter};
 use crate::plan::{AnyDRef, Revived, Wanted};
@@ -15,6 +15,12 @@ use crate::plan::{AnyDRef, Revived, Wanted};
 pub trait Dependency: Clone + Send + Sync + 'static {
     /// What it is once its derivations are realized.
     type Realized: Clone + Send + Sync + 'static;
+
+    /// What it is in phase `P`.
+    #[doc(hidden)]
+    fn view<P: Phase>(&self, from: &P::Source) -> P::Dep<Self> {
+        P::dep(from, self)
+    }
 
     #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(&AnyDRef));

@@ -1,5 +1,6 @@
 //! Derivations, as plans are made of them.
 
+use std::any::Any;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -53,8 +54,10 @@ impl<Q: Cardinality> Phase for Planned<Q> {
 /// They are equal, and sort, as their references do.
 pub struct DRef<C: Config, Q: Cardinality = One> {
     link: Link<Node<C>>,
-    /// Not in the node: its `RefPath`s own the node.
-    lens: OnceLock<Box<C::Lens<Planned<Q>>>>,
+    /// A `C::Lens<Planned<Q>>`. Not in the node: its `RefPath`s own the node. Its type is forgotten because every config
+    /// that holds a `DRef` is checked for `Send`: that `C` is no config would be told once more for each such check.
+    lens: OnceLock<Box<dyn Any + Send + Sync>>,
+    takes: PhantomData<fn() -> Q>,
 }
 
 /// Makes a config a derivation: the first step of everything.
@@ -75,6 +78,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         DRef {
             link: Link::new(Arc::new(node)),
             lens: OnceLock::new(),
+            takes: PhantomData,
         }
     }
 
@@ -215,6 +219,7 @@ impl<C: Config, Q: Cardinality> Dependency for DRef<C, Q> {
         Ok(DRef {
             link,
             lens: OnceLock::new(),
+            takes: PhantomData,
         })
     }
 }
@@ -223,8 +228,13 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
     type Target = C::Lens<Planned<Q>>;
 
     fn deref(&self) -> &Self::Target {
-        self.lens
-            .get_or_init(|| Box::new(self.link.config().lens::<Planned<Q>>(&self.erase())))
+        let lens = self
+            .lens
+            .get_or_init(|| Box::new(self.link.config().lens::<Planned<Q>>(&self.erase())));
+        match lens.downcast_ref() {
+            Some(lens) => lens,
+            None => unreachable!("only this function makes it"),
+        }
     }
 }
 
@@ -233,6 +243,7 @@ impl<C: Config, Q: Cardinality> Clone for DRef<C, Q> {
         DRef {
             link: self.link.clone(),
             lens: OnceLock::new(),
+            takes: PhantomData,
         }
     }
 }

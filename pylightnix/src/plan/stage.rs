@@ -46,6 +46,6 @@ pub trait Stage: Config {
     label = "neither the outputs of `{C}` nor `()`",
     note = "return the outputs struct that `#[derive(Config)]` made, `Result<{C}Outputs>`, or `Result<()>`"
 )]
-pub trait StageValue<C: Config> {}
+pub trait StageValue<C> {}
 
-impl<C: Config> StageValue<C> for () {}
+impl<C> StageValue<C> for () {}

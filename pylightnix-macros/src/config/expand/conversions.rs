@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{Names, generics, lens, new};
 use crate::config::model::{Config, Field, Kind};
-use crate::fingerprint;
+use crate::{fingerprint, spans};
 
 pub(super) fn config(config: &Config, names: &Names) -> TokenStream {
     let Names {
@@ -124,47 +124,56 @@ impl FieldCode {
                 read: quote_spanned!(site=> #ident: #private::read_promise(&mut fields, #key, &Self::PROMISES[#at])?),
                 ..FieldCode::default()
             },
-            Kind::Dep { .. } => FieldCode {
-                view: quote_spanned!(site=> #ident: #phase::dep(from, &self.#ident)),
-                write: quote_spanned!(site=> #private::write_dep(out, #key, &self.#ident);),
-                visit: quote_spanned!(site=> #private::visit_dep(&self.#ident, visit);),
-                declare: {
-                    let ty = &field.ty;
-                    quote_spanned!(site=> #private::declare_dep::<#ty>(fields, #key, wanted)?;)
-                },
-                read: quote_spanned!(site=> #ident: #private::read_dep(&mut fields, #key, revived)?),
-                ..FieldCode::default()
-            },
+            Kind::Dep { .. } => {
+                let of = quote!(::pylightnix::lens::Dependency);
+                let call = |item| spans::item_of(&field.ty, &of, item);
+                let (view, write, visit) = (call("view"), call("write"), call("visit"));
+                let (declare, revive) = (call("declare"), call("revive"));
+                let stored = quote_spanned!(site=> #private::stored(&mut fields, #key)?);
+                FieldCode {
+                    view: quote_spanned!(site=> #ident: #view::<#phase>(&self.#ident, from)),
+                    write: quote_spanned!(site=> #write(&self.#ident, out.field(#key));),
+                    visit: quote_spanned!(site=> #visit(&self.#ident, visit);),
+                    declare: quote_spanned!(site=> #declare(&#private::stored(fields, #key)?, wanted)?;),
+                    read: quote_spanned!(site=> #ident: #revive(&#stored, revived)?),
+                    ..FieldCode::default()
+                }
+            }
             Kind::Plain {
                 omit_default,
                 unhashed,
                 ..
             } => {
+                let of = quote!(::pylightnix::__private::PlainField<_>);
+                let call = |item| spans::item_of(&field.ty, &of, item);
                 let default = new::default_call(field);
+                let view = call("view");
                 let mut code = FieldCode {
-                    view: quote_spanned!(site=> #ident: #private::Clone::clone(&self.#ident)),
+                    view: quote_spanned!(site=> #ident: #view(&self.#ident)),
                     ..FieldCode::default()
                 };
                 if *unhashed {
-                    code.note = quote_spanned! {site=>
-                        #private::note_unhashed(&mut unhashed, #key, &self.#ident)?;
-                    };
+                    let note = call("note");
+                    code.note = quote_spanned!(site=> #note(&self.#ident, &mut unhashed, #key)?;);
                     code.read = quote!(#ident: #default);
                     return code;
                 }
-                code.write = match omit_default {
-                    true => quote_spanned! {site=>
-                        #private::write_unless_default(out, omitted, #key, &self.#ident, &#default)?;
-                    },
-                    false => {
-                        quote_spanned!(site=> #private::write_plain(out, #key, &self.#ident)?;)
-                    }
+                code.write = if *omit_default {
+                    let write = call("write_unless");
+                    quote_spanned!(site=> #write(&self.#ident, &#default, out, omitted, #key)?;)
+                } else {
+                    let write = call("write");
+                    quote_spanned!(site=> #write(&self.#ident, out, #key)?;)
                 };
                 code.read = match default {
-                    Some(default) => quote_spanned! {site=>
-                        #ident: #private::read_plain_or(&mut fields, #key, || #default)?
-                    },
-                    None => quote_spanned!(site=> #ident: #private::read_plain(&mut fields, #key)?),
+                    Some(default) => {
+                        let read = call("read_or");
+                        quote_spanned!(site=> #ident: #read(&mut fields, #key, || #default)?)
+                    }
+                    None => {
+                        let read = call("read");
+                        quote_spanned!(site=> #ident: #read(&mut fields, #key)?)
+                    }
                 };
                 code
             }

@@ -1,12 +1,12 @@
 //! The struct of a config's fields in a phase.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::GenericParam;
 
 use super::{Names, generics, outside};
 use crate::config::model::{Config, Field, Kind};
-use crate::names;
+use crate::{names, spans};
 
 pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
     let Config { vis, ident, .. } = config;
@@ -77,7 +77,12 @@ fn field_type(field: &Field, config: &Config, names: &Names) -> TokenStream {
     let ty = outside(&field.ty, config);
     match &field.kind {
         Kind::Plain { .. } => ty,
-        Kind::Dep { .. } => quote!(#phase::Dep<#ty>),
+        Kind::Dep { .. } => {
+            let (start, end) = spans::ends(&ty);
+            let dep = quote_spanned!(start=> #phase::Dep<);
+            let end = quote_spanned!(end=> >);
+            quote!(#dep #ty #end)
+        }
         Kind::Promise(promise) => {
             let (format, tag) = (&promise.format, &field.ident);
             quote!(#phase::Artifact<#format, #promises::#tag>)

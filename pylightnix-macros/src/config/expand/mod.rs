@@ -10,14 +10,11 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{GenericParam, Generics, Type};
 
-use super::model::Config;
+use super::model::{Config, Kind};
 use crate::names;
 
 pub(super) fn config(config: &Config) -> TokenStream {
     let names = Names::of(config);
-    if config.unfit {
-        return stub::config(config, &names);
-    }
     let (_, arguments, _) = config.generics.split_for_impl();
     let ident = &config.ident;
     let this = quote!(#ident #arguments);
@@ -28,6 +25,11 @@ pub(super) fn config(config: &Config) -> TokenStream {
         conversions::config(config, &names),
     ];
     parts.into_iter().collect()
+}
+
+/// What stands for a config that has faults: enough that its uses are no errors themselves.
+pub(super) fn stub(config: &Config) -> TokenStream {
+    stub::config(config, &Names::of(config))
 }
 
 /// The names of what is generated.
@@ -67,8 +69,8 @@ impl Names {
     }
 }
 
-/// The generics of a config, for what is generated beside it: without defaults, and with the `'static` that a config
-/// has.
+/// The generics of a config, for what is generated beside it: without defaults, and with what all fields of a config are
+/// anyway. (Were it left to the user to say, one bound that is missing would be several errors.)
 fn generics(config: &Config) -> Generics {
     let mut generics = config.generics.clone();
     for param in &mut generics.params {
@@ -77,6 +79,10 @@ fn generics(config: &Config) -> Generics {
                 param.default = None;
                 param.attrs.clear();
                 param.bounds.push(syn::parse_quote!('static));
+                if is_in_plain_field(&param.ident, config) {
+                    param.bounds.push(syn::parse_quote!(::pylightnix::__private::Send));
+                    param.bounds.push(syn::parse_quote!(::pylightnix::__private::Sync));
+                }
             }
             GenericParam::Const(param) => {
                 param.default = None;
@@ -86,6 +92,13 @@ fn generics(config: &Config) -> Generics {
         }
     }
     generics
+}
+
+fn is_in_plain_field(parameter: &Ident, config: &Config) -> bool {
+    config.fields.iter().any(|field| {
+        matches!(field.kind, Kind::Plain { .. })
+            && names::has_ident(field.ty.to_token_stream(), &parameter.to_string())
+    })
 }
 
 /// A field's type outside of the struct, where `Self` is another.

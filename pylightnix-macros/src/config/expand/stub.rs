@@ -44,7 +44,6 @@ fn owned(config: &Config) -> Config {
             ..Generics::default()
         },
         fields: config.fields.clone(),
-        unfit: true,
     };
     for field in &mut owned.fields {
         if let Ok(ty) = syn::parse2::<syn::Type>(static_lifetimes(field.ty.to_token_stream())) {
