@@ -125,7 +125,6 @@ pub struct NLowestBy<F>(usize, F);
 pub fn lowest_n<C, K, F>(n: usize, key: F) -> NLowestBy<F>
 where
     C: Config,
-    K: Key,
     F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
 {
     NLowestBy(n, key)
@@ -156,7 +155,6 @@ pub struct NHighestBy<F>(usize, F);
 pub fn highest_n<C, K, F>(n: usize, key: F) -> NHighestBy<F>
 where
     C: Config,
-    K: Key,
     F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
 {
     NHighestBy(n, key)

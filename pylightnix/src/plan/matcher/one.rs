@@ -76,7 +76,6 @@ pub struct LowestBy<F>(F);
 pub fn lowest<C, K, F>(key: F) -> LowestBy<F>
 where
     C: Config,
-    K: Key,
     F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
 {
     LowestBy(key)
@@ -107,7 +106,6 @@ pub struct HighestBy<F>(F);
 pub fn highest<C, K, F>(key: F) -> HighestBy<F>
 where
     C: Config,
-    K: Key,
     F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
 {
     HighestBy(key)

@@ -1,0 +1,11 @@
+use pylightnix::prelude::*;
+
+struct Params {}
+
+#[derive(Config)]
+struct Case {
+    #[dref]
+    params: DRef<Params>,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case<T> {
+    x: T,
+}
+
+fn main() {}

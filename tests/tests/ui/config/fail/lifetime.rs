@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case<'a> {
+    title: &'a str,
+}
+
+fn main() {}

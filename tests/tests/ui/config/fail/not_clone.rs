@@ -1,0 +1,11 @@
+use pylightnix::prelude::*;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Method;
+
+#[derive(Config)]
+struct Case {
+    method: Method,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    #[config(omit_default)]
+    maxiter: u64,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    out: Option<SelfRef>,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case(u64);
+
+fn main() {}

@@ -1,0 +1,9 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    #[config(unhashed)]
+    threads: usize,
+}
+
+fn main() {}

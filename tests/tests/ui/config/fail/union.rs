@@ -1,0 +1,8 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+union Case {
+    one: u8,
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    #[selfref("out.json")]
+    out: SelfRef<Json<u64>>,
+    #[selfref("log.txt")]
+    log: SelfRef<Text>,
+    maxiter: u64,
+}
+
+struct Failed;
+
+#[stage]
+fn case(_: &Build<Case>) -> Result<(), Failed> {
+    Ok(())
+}
+
+fn main() {}

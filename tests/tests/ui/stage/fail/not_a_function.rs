@@ -1,0 +1,6 @@
+use pylightnix::prelude::*;
+
+#[stage]
+struct Case {}
+
+fn main() {}

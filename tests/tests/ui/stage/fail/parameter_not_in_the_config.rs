@@ -1,0 +1,18 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    #[selfref("out.json")]
+    out: SelfRef<Json<u64>>,
+    #[selfref("log.txt")]
+    log: SelfRef<Text>,
+    maxiter: u64,
+}
+
+#[stage]
+fn case<T: Default>(_: &Build<Case>) -> Result<()> {
+    T::default();
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use pylightnix::prelude::*;
+
+#[track]
+mod helpers {}
+
+fn main() {}

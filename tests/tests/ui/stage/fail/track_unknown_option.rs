@@ -1,0 +1,6 @@
+use pylightnix::prelude::*;
+
+#[track(use(helper))]
+fn helper() {}
+
+fn main() {}

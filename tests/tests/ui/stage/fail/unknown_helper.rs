@@ -1,0 +1,21 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    #[selfref("out.json")]
+    out: SelfRef<Json<u64>>,
+    #[selfref("log.txt")]
+    log: SelfRef<Text>,
+    maxiter: u64,
+}
+
+#[track]
+fn helper() {}
+
+#[stage(uses(helpr))]
+fn case(_: &Build<Case>) -> Result<()> {
+    helper();
+    Ok(())
+}
+
+fn main() {}
