@@ -187,6 +187,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef;
     /// Runs the realizer once.
     fn run(&self, run: Run<'_>) -> Result<(), BoxError>;
+    /// The type of the config, for people.
+    fn type_name(&self) -> &'static str;
     /// Why the two cannot stand for one derivation in one plan.
     fn conflict(&self, other: &dyn AnyNode) -> Option<String>;
 }
@@ -298,13 +300,15 @@ impl<C: Config> AnyNode for Node<C> {
         }
     }
 
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<C>()
+    }
+
     fn conflict(&self, other: &dyn AnyNode) -> Option<String> {
-        let other: &dyn Any = other;
-        let Some(other) = other.downcast_ref::<Self>() else {
-            return Some(format!(
-                "one of them is a `{}`, another is of another type",
-                std::any::type_name::<C>()
-            ));
+        let any: &dyn Any = other;
+        let Some(other) = any.downcast_ref::<Self>() else {
+            let (one, two) = (self.type_name(), other.type_name());
+            return Some(format!("it is a `{one}` and a `{two}`"));
         };
         let same_matcher = match (&self.matcher, &other.matcher) {
             (NodeMatcher::Own { .. }, NodeMatcher::Own { .. }) => true,
