@@ -1,0 +1,129 @@
+//! What runs say and what they leave, for tests of realizing.
+
+use pylightnix::Error;
+use pylightnix::realize::{Event, Observer};
+use pylightnix::store::{Durability, Store};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Mutex;
+use tempfile::TempDir;
+
+/// A fresh store in a folder of its own, that does not wait for the disk.
+#[must_use]
+pub fn scratch() -> (TempDir, Store) {
+    let (folder, store) = crate::store::store();
+    (folder, store.with_durability(Durability::None))
+}
+
+/// A fresh store in memory, where there is such a place: for very many files, which a disk takes long to make and to remove.
+#[must_use]
+pub fn in_memory() -> (TempDir, Store) {
+    let memory = Path::new("/dev/shm");
+    let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
+    let folder = folder.expect("a temporary folder");
+    let store = Store::open(folder.path().join("store")).expect("a new store");
+    (folder, store.with_durability(Durability::None))
+}
+
+/// Fails unless the report of `error` says all of this.
+#[track_caller]
+pub fn assert_says(error: &Error, what: &[&str]) {
+    let report = format!("{error:?}");
+    for what in what {
+        assert!(report.contains(what), "{what:?} is not in: {report}");
+    }
+}
+
+/// What an observer was told: a line for each event.
+#[derive(Default)]
+pub struct Told(Mutex<Vec<String>>);
+
+impl Told {
+    /// All lines.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("no observer panicked").clone()
+    }
+
+    /// Those that begin with `word`.
+    #[must_use]
+    pub fn of(&self, word: &str) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.split(' ').next() == Some(word));
+        lines
+    }
+
+    /// Forgets what it was told.
+    pub fn clear(&self) {
+        self.0.lock().expect("no observer panicked").clear();
+    }
+}
+
+impl Observer for &Told {
+    fn event(&self, event: &Event<'_>) {
+        let line = match event {
+            Event::Begun { stages } => format!("begun {stages}"),
+            Event::Building { dref, runs, reason } => {
+                format!("building {} x{runs}: {reason}", dref.name())
+            }
+            Event::Waiting { dref } => format!("waiting {}", dref.name()),
+            Event::Started { dref, index } => format!("started {}#{index}", dref.name()),
+            Event::Published {
+                rref, index, new, ..
+            } => {
+                let new = if *new { "new" } else { "again" };
+                format!("published {}#{index} {new}", rref.name())
+            }
+            Event::Chosen { dref, rrefs, built } => {
+                let built = if *built { "built" } else { "there" };
+                format!("chosen {} {} {built}", dref.name(), rrefs.len())
+            }
+            Event::Failed { dref, .. } => format!("failed {}", dref.name()),
+            other => format!("other {other:?}"),
+        };
+        self.0.lock().expect("no observer panicked").push(line);
+    }
+}
+
+/// Everything below `root`, and itself, with what a write would change: times, inode, size and mode.
+#[must_use]
+pub fn traces(root: &Path) -> BTreeMap<String, [i64; 6]> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let data = path.symlink_metadata().expect("its data");
+        if data.is_dir() {
+            let entries = fs::read_dir(&path).expect("a folder");
+            waiting.extend(entries.map(|entry| entry.expect("an entry").path()));
+        }
+        let trace = [
+            data.mtime(),
+            data.mtime_nsec(),
+            data.ctime(),
+            data.ctime_nsec(),
+            data.ino().cast_signed(),
+            i64::from(data.mode()),
+        ];
+        found.insert(path.display().to_string(), trace);
+    }
+    found
+}
+
+/// The names in a folder, sorted.
+#[must_use]
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
