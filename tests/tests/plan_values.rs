@@ -519,7 +519,6 @@ fn targets_of_any_shape() {
     assert_eq!(nested[0].as_ref().unwrap()[0].1.len(), 3);
     let nothing: Vec<RRef<Number>> = store.realize(&Vec::<DRef<Number>>::new()).unwrap();
     assert!(nothing.is_empty());
-    store.realize(&()).unwrap();
     // What is shared is made once.
     assert_eq!(store.rrefs_of(of(1).id()).unwrap().len(), 1);
     let names: BTreeSet<_> = store
