@@ -215,7 +215,7 @@ impl<C: Config, Q: Cardinality> Dependency for DRef<C, Q> {
     }
 
     fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self> {
-        let link = revived.of::<C>(&value.dref()?)?;
+        let link = revived.of::<C, Q>(&value.dref()?, value)?;
         Ok(DRef {
             link,
             lens: OnceLock::new(),

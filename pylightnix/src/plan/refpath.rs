@@ -97,7 +97,10 @@ impl<F: 'static, Q: Cardinality> Dependency for RefPath<F, Q> {
 
     fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self> {
         let (dref, path) = value.refpath()?;
-        Ok(RefPath::new(revived.any(&dref)?.clone(), &path))
+        Ok(RefPath::new(
+            revived.held::<Q>(&dref, value)?.clone(),
+            &path,
+        ))
     }
 }
 

@@ -4,8 +4,8 @@ use std::any::TypeId;
 use std::collections::HashMap;
 
 use super::node::{AnyDRef, Derivation, Node};
-use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields};
-use crate::lens::{Cardinality, Config, Link, Omitted, Phase, Promise};
+use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields, StoredValue};
+use crate::lens::{Cardinality, Config, Link, Many, Omitted, Phase, Promise};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations that configs name, with the types that their fields say.
@@ -15,6 +15,8 @@ pub struct Wanted(pub(crate) Vec<(DRefId, Kind)>);
 /// The type of a derivation's config, as far as anything says.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
+    /// Whether a field says anything, if only how many realizations it holds.
+    said: bool,
     type_id: Option<TypeId>,
     type_name: fn() -> &'static str,
     pub(crate) declare: fn(&mut Fields<'_>, &mut Wanted) -> Result<()>,
@@ -24,6 +26,7 @@ pub(crate) struct Kind {
 impl Kind {
     pub(crate) fn of<C: Config, Q: Cardinality>() -> Self {
         Kind {
+            said: true,
             type_id: Some(TypeId::of::<C>()),
             type_name: std::any::type_name::<C>,
             declare: C::declare,
@@ -35,6 +38,14 @@ impl Kind {
         Kind {
             type_id: None,
             ..Kind::of::<Untyped, Q>()
+        }
+    }
+
+    /// Of a derivation that no field names: its file may be all that anybody wants.
+    pub(crate) fn unsaid() -> Self {
+        Kind {
+            said: false,
+            ..Kind::untyped::<Many>()
         }
     }
 
@@ -50,7 +61,7 @@ impl Kind {
                 .help("let all fields that hold this derivation have one type"))
             }
             (Some(_), None) => Ok(true),
-            _ => Ok(false),
+            _ => Ok(self.said && !other.said),
         }
     }
 }
@@ -92,10 +103,44 @@ impl Revived {
         })
     }
 
-    pub(super) fn of<C: Config>(&self, dref: &DRefId) -> Result<Link<Node<C>>> {
-        self.any(dref)?.downcast::<C>().ok_or_else(|| {
-            let wanted = std::any::type_name::<C>();
-            Error::new(ErrorKind::Config, format!("{dref} is no `{wanted}`"))
+    /// The derivation that the field `value` holds as a `Q` of them.
+    pub(super) fn held<Q: Cardinality>(
+        &self,
+        dref: &DRefId,
+        value: &StoredValue<'_>,
+    ) -> Result<&AnyDRef> {
+        let held = self.any(dref)?;
+        // Two is what tells one from many.
+        if held.node().admits(2) == Q::admits(2) {
+            return Ok(held);
+        }
+        let (one, many) = ("one realization", "many realizations");
+        let (field, other) = if Q::admits(2) {
+            (many, one)
+        } else {
+            (one, many)
+        };
+        let message = format!(
+            "`{}` takes {field} of {dref}, and what chooses them takes {other}",
+            value.path()
+        );
+        Err(Error::new(ErrorKind::Config, message).help(
+            "a field that takes many is a `DRef<_, Many>` or a `RefPath<_, Many>`, and one that takes one a `DRef<_>` or a \
+             `RefPath<_>`; a matcher that was given with `with_matcher` is not kept in a store",
+        ))
+    }
+
+    pub(super) fn of<C: Config, Q: Cardinality>(
+        &self,
+        dref: &DRefId,
+        value: &StoredValue<'_>,
+    ) -> Result<Link<Node<C>>> {
+        let held = self.held::<Q>(dref, value)?;
+        held.downcast::<C>().ok_or_else(|| {
+            let (field, wanted) = (value.path(), std::any::type_name::<C>());
+            let is = held.node().type_name();
+            let message = format!("`{field}` takes a `{wanted}`, and {dref} is a `{is}`");
+            Error::new(ErrorKind::Config, message)
         })
     }
 }

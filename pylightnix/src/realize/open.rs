@@ -110,7 +110,7 @@ impl Store {
             let dref = realization.id.dref();
             if !configs.contains_key(dref) {
                 configs.insert(dref.clone(), self.config(dref)?);
-                kinds.insert(dref.clone(), Kind::untyped::<crate::lens::Many>());
+                kinds.insert(dref.clone(), Kind::unsaid());
             }
         }
         let mut wanted = Wanted(vec![(root.clone(), Kind::of::<C, One>())]);
