@@ -39,7 +39,7 @@ impl fmt::Display for Reason {
             }
             Reason::Stale(why) => write!(f, "stale: {why}"),
             Reason::MoreWanted { there } => {
-                write!(f, "its matcher wants more than the {there} there are")
+                write!(f, "its matcher wants more than are there ({there})")
             }
             Reason::Forced => f.write_str("forced"),
         }
@@ -87,14 +87,13 @@ impl Scene<'_> {
             }
         }
         let there = current.len();
-        if forced {
-            return Ok(Decision::Build {
+        match self.select(current)? {
+            // The matcher is asked all the same: it may want more than one build, or none to be made at all.
+            Selection::Take(_) if forced => Ok(Decision::Build {
                 more: node.nouts(),
                 first: there,
                 reason: Reason::Forced,
-            });
-        }
-        match self.select(current)? {
+            }),
             Selection::Take(taken) => Ok(Decision::Take(taken)),
             Selection::Never(why) => Ok(Decision::Never(why)),
             Selection::Build(0) => Ok(Decision::Never(
@@ -102,6 +101,7 @@ impl Scene<'_> {
             )),
             Selection::Build(more) => {
                 let reason = match stale {
+                    _ if forced => Reason::Forced,
                     _ if there > 0 => Reason::MoreWanted { there },
                     Some(why) => Reason::Stale(why),
                     None if self.store.rrefs_of(self.dref.id())?.is_empty() => Reason::Missing,
