@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::code::Code;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
-use crate::config::{ConfigJson, ConfigWriter, DRefId, Name};
+use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
     AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Promise, RRef,
 };
@@ -181,6 +181,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn promises(&self) -> &'static [Promise];
     /// Whether so many realizations fit what the consumers of this node see.
     fn admits(&self, count: usize) -> bool;
+    /// The realizations that the matcher insists on.
+    fn needs(&self) -> &[RRefId];
     /// Asks the matcher.
     fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError>;
     /// Gives a realization its type, whatever the matcher thinks of it.
@@ -240,6 +242,13 @@ impl<C: Config> AnyNode for Node<C> {
         match &self.matcher {
             NodeMatcher::Own { admits, .. } | NodeMatcher::Detached { admits } => admits(count),
             NodeMatcher::Given(matcher) => matcher.admits(count),
+        }
+    }
+
+    fn needs(&self) -> &[RRefId] {
+        match &self.matcher {
+            NodeMatcher::Given(matcher) => matcher.needs(),
+            NodeMatcher::Own { .. } | NodeMatcher::Detached { .. } => &[],
         }
     }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::decide::{Decision, Scene};
 use super::event::Event;
-use super::failure::{matcher_refused, panic_text, promise_not_kept, run_failed, too_few};
+use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
 use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
@@ -205,16 +205,19 @@ impl Runs<'_> {
         };
         catch_unwind(AssertUnwindSafe(|| node.run(run)))
             .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;
+        let mut broken = Vec::new();
         for promise in node.promises() {
             let path = out.join(promise.path);
             match fs::symlink_metadata(&path) {
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(promise_not_kept(promise.field, promise.path));
-                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => broken.push(*promise),
                 Err(error) => return Err(Error::io("look at", &path, error).into()),
             }
         }
-        Ok(())
+        if broken.is_empty() {
+            Ok(())
+        } else {
+            Err(promises_not_kept(&broken))
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Reason, Scene};
+use super::needed::refused;
 use super::options::Realize;
 use crate::Result;
 use crate::config::{DRefId, RRefId};
@@ -108,9 +109,10 @@ impl fmt::Display for Step {
 }
 
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
+    let refused = refused(options, graph)?;
     let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
     let mut steps = Vec::with_capacity(graph.stages.len());
-    for stage in &graph.stages {
+    for (at, stage) in graph.stages.iter().enumerate() {
         let dref = stage.dref.id();
         let waits_for: Vec<_> = stage
             .deps
@@ -119,7 +121,11 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
             .map(|at| graph.stages[*at].dref.id().clone())
             .collect();
         let mut taken = None;
-        let action = if waits_for.is_empty() {
+        // Without any realization it makes no difference which of its dependencies are chosen.
+        let decided = waits_for.is_empty() || options.store.rrefs_of(dref)?.is_empty();
+        let action = if let Some(why) = refused.get(&at) {
+            Action::Fails(why.clone())
+        } else if decided {
             let chosen = chosen_for(graph, stage, |at| known[at].clone());
             let context = context_of(&chosen);
             let scene = Scene {
@@ -138,6 +144,11 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
                 Ok(Decision::Build { more, reason, .. }) => Action::Build { runs: more, reason },
                 Ok(Decision::Never(why)) => Action::Fails(why),
                 Err(error) => Action::Fails(format!("{error:?}")),
+            }
+        } else if options.is_forced(dref) {
+            Action::Build {
+                runs: stage.dref.node().nouts(),
+                reason: Reason::Forced,
             }
         } else {
             Action::Undecided { waits_for }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::path::Path;
 
 use crate::config::DRefId;
+use crate::lens::Promise;
 use crate::{BoxError, Error, ErrorKind};
 
 /// What a panic said.
@@ -41,13 +42,23 @@ pub(super) fn too_few(
     missing: usize,
 ) -> Error {
     let name = dref.name();
+    let counted = |count: usize, what: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {what}{plural}")
+    };
     let message = format!(
-        "stage `{name}` ran {runs} times and gave {new} new results, and its matcher still wants {missing} more"
+        "stage `{name}` gave {} in {}, and its matcher still wants {missing} more",
+        counted(new, "new result"),
+        counted(runs, "run"),
     );
-    Error::new(ErrorKind::Matcher, message).help(format!(
-        "equal results are one realization: let each run differ (`b.index()` tells the runs apart), or ask for fewer\n\
-         what is there, of {dref}:{there}"
-    ))
+    let advice = if new < runs {
+        "equal results are one realization: let each run differ (`b.index()` tells the runs apart), or ask for fewer"
+    } else {
+        "what was made does not suit the matcher (a filter, or a key that is NaN or `None`, passes it over): run again for \
+         other results, or choose with another matcher"
+    };
+    Error::new(ErrorKind::Matcher, message)
+        .help(format!("{advice}\nwhat is there, of {dref}:{there}"))
 }
 
 /// A run failed; `kept` is where its folder is.
@@ -73,32 +84,45 @@ pub(super) fn run_failed(
     .help(format!("{folder}\nit is about {dref}"))
 }
 
-pub(super) fn promise_not_kept(field: &str, path: &str) -> BoxError {
-    format!(
-        "it did not keep its promise `{field}`: there is nothing at `out/{path}`; write it at `b.{field}.path()`, or with \
-         `b.{field}.save(..)`"
-    )
-    .into()
+pub(super) fn promises_not_kept(broken: &[Promise]) -> BoxError {
+    let said = |Promise { field, path, .. }: &Promise| {
+        format!(
+            "it did not keep its promise `{field}`: there is nothing at `out/{path}`; write it at `b.{field}.path()`, or \
+             with `b.{field}.save(..)`"
+        )
+    };
+    broken
+        .iter()
+        .map(said)
+        .collect::<Vec<_>>()
+        .join("\n")
+        .into()
 }
 
-/// One error for all that failed in a run.
-pub(super) fn run_error(mut failures: Vec<Error>, blocked: usize) -> Error {
-    let waiting = match blocked {
-        0 => String::new(),
-        1 => "1 stage that needs it was not run".to_owned(),
-        more => format!("{more} stages that need it were not run"),
-    };
-    match failures.len() {
-        1 => {
-            let failure = failures.remove(0);
-            if waiting.is_empty() {
-                failure
-            } else {
-                failure.more_help(&waiting)
-            }
+/// One error for all that failed in a run. `blocked` stages need what failed; `left` others were not begun.
+pub(super) fn run_error(mut failures: Vec<Error>, blocked: usize, left: usize) -> Error {
+    let failed = failures.len();
+    let it = if failed == 1 { "it" } else { "them" };
+    let mut rest = Vec::new();
+    match blocked {
+        0 => {}
+        1 => rest.push(format!("1 stage that needs {it} was not run")),
+        more => rest.push(format!("{more} stages that need {it} were not run")),
+    }
+    let go_on = "`keep_going()` goes on after a failure";
+    match left {
+        0 => {}
+        1 => rest.push(format!("1 other stage was not begun; {go_on}")),
+        more => rest.push(format!("{more} other stages were not begun; {go_on}")),
+    }
+    let error = match failed {
+        1 => failures.remove(0),
+        several => {
+            Error::new(ErrorKind::Stage, format!("{several} stages failed")).with_parts(failures)
         }
-        several => Error::new(ErrorKind::Stage, format!("{several} stages failed"))
-            .with_parts(failures)
-            .help(waiting.replace(" it ", " them ")),
+    };
+    match rest.is_empty() {
+        true => error,
+        false => error.more_help(&rest.join("\n")),
     }
 }

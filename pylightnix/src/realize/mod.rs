@@ -12,6 +12,7 @@ mod decide;
 mod dry;
 mod event;
 mod failure;
+mod needed;
 mod open;
 mod options;
 mod report;

@@ -1,5 +1,6 @@
 //! A run: every stage of a plan, decided and, where it has to be, built.
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -8,6 +9,7 @@ use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Scene};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, run_error};
+use super::needed::refused;
 use super::options::Realize;
 use super::report::{Counters, Report, count};
 use super::scheduler::Scheduler;
@@ -21,9 +23,12 @@ pub(super) struct RunState<'a> {
     pub(super) graph: &'a Graph,
     pub(super) scheduler: Scheduler<'a>,
     pub(super) counters: Arc<Counters>,
+    /// Stages that fail whatever the others give, with the reason.
+    refused: HashMap<usize, String>,
     /// What was chosen for each stage; empty for one that failed or was not run.
     chosen: Vec<OnceLock<Arc<[AnyRRef]>>>,
-    failures: Mutex<Vec<Error>>,
+    /// Each with the place of its stage.
+    failures: Mutex<Vec<(usize, Error)>>,
 }
 
 /// Runs a plan; gives for each stage what was chosen.
@@ -33,14 +38,19 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         graph,
         scheduler: Scheduler::new(&graph.stages),
         counters: Arc::default(),
+        refused: refused(options, graph)?,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
         failures: Mutex::default(),
     };
     state.tell(&Event::Begun {
         stages: graph.stages.len(),
     });
+    if !options.keep_going {
+        // This stops the run before it begins.
+        state.refused.keys().for_each(|at| state.step(*at));
+    }
     state.scheduler.run(options.jobs, |at| state.step(at));
-    let failures = state
+    let mut failures = state
         .failures
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
@@ -50,11 +60,30 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         .into_iter()
         .filter_map(OnceLock::into_inner)
         .collect();
-    if !failures.is_empty() || chosen.len() < stages {
-        let blocked = stages - chosen.len() - failures.len().min(stages - chosen.len());
-        return Err(run_error(failures, blocked));
+    if failures.is_empty() && chosen.len() == stages {
+        return Ok((chosen, state.counters.report(stages)));
     }
-    Ok((chosen, state.counters.report(stages)))
+    // The same error whichever thread was first.
+    failures.sort_by_key(|(at, _)| *at);
+    let blocked = blocked(graph, failures.iter().map(|(at, _)| *at));
+    let left = (stages - chosen.len()).saturating_sub(failures.len() + blocked);
+    let failures = failures.into_iter().map(|(_, error)| error).collect();
+    Err(run_error(failures, blocked, left))
+}
+
+/// How many stages need one that failed.
+fn blocked(graph: &Graph, failed: impl Iterator<Item = usize>) -> usize {
+    let mut waiting: Vec<usize> = failed.collect();
+    let failed: HashSet<usize> = waiting.iter().copied().collect();
+    let mut blocked = HashSet::new();
+    while let Some(at) = waiting.pop() {
+        for &dependent in &graph.stages[at].dependents {
+            if !failed.contains(&dependent) && blocked.insert(dependent) {
+                waiting.push(dependent);
+            }
+        }
+    }
+    blocked.len()
 }
 
 impl RunState<'_> {
@@ -88,7 +117,7 @@ impl RunState<'_> {
         self.failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(error);
+            .push((at, error));
         if !self.options.keep_going {
             self.scheduler.stop();
         }
@@ -96,6 +125,9 @@ impl RunState<'_> {
 
     fn decide(&self, at: usize) -> Result<Option<Arc<[AnyRRef]>>> {
         let stage = &self.graph.stages[at];
+        if let Some(why) = self.refused.get(&at) {
+            return Err(matcher_refused(stage.dref.id(), why));
+        }
         if stage
             .deps
             .iter()

@@ -1,6 +1,7 @@
 //! A matcher of some of the candidates.
 
 use super::{Choice, Matcher, is_stateless};
+use crate::config::RRefId;
 use crate::lens::{Config, RRef};
 use crate::{BoxError, Result};
 
@@ -33,6 +34,10 @@ where
             }
         }
         self.matcher.select(&seen)
+    }
+
+    fn needs(&self) -> &[RRefId] {
+        self.matcher.needs()
     }
 
     fn same_as(&self, other: &Self) -> bool {

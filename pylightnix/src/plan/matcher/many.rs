@@ -211,6 +211,10 @@ impl<C: Config> Matcher<C> for ExactMany {
         Ok(Choice::Take(those))
     }
 
+    fn needs(&self) -> &[RRefId] {
+        &self.0
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         self.0 == other.0
     }

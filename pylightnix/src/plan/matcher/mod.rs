@@ -8,6 +8,7 @@ mod one;
 
 use std::any::Any;
 
+use crate::config::RRefId;
 use crate::lens::{Cardinality, Config, Many, One, RRef};
 use crate::{BoxError, Result};
 
@@ -63,6 +64,11 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     /// Any error; it fails the stage, and the library names it.
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
 
+    /// The realizations without which it can choose nothing: a run looks for them before any stage runs.
+    fn needs(&self) -> &[RRefId] {
+        &[]
+    }
+
     /// Whether the two always choose alike, so that both may stand for one derivation in one plan.
     fn same_as(&self, other: &Self) -> bool
     where
@@ -86,6 +92,7 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
 pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
     fn admits(&self, count: usize) -> bool;
+    fn needs(&self) -> &[RRefId];
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
 }
 
@@ -99,6 +106,10 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
 
     fn admits(&self, count: usize) -> bool {
         M::Card::admits(count)
+    }
+
+    fn needs(&self) -> &[RRefId] {
+        self.0.needs()
     }
 
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool {

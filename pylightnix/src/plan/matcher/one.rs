@@ -147,6 +147,10 @@ impl<C: Config> Matcher<C> for Exact {
         })
     }
 
+    fn needs(&self) -> &[RRefId] {
+        std::slice::from_ref(&self.0)
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         self.0 == other.0
     }
