@@ -74,7 +74,10 @@ fn live(length: u64) {
     let (_folder, store) = in_memory();
     let plan = chain(length);
     let (rref, report) = Realize::new(&store).jobs(1).run_reporting(&plan).unwrap();
-    assert_eq!((report.stages as u64, report.built as u64), (length, length));
+    assert_eq!(
+        (report.stages as u64, report.built as u64),
+        (length, length)
+    );
     assert_eq!(rref.out.load().unwrap(), (length - 1).to_string());
     // Again, on two threads.
     let again = Realize::new(&store).jobs(2);

@@ -44,14 +44,7 @@ fn two_stages_of_one_name() {
         assert_eq!(error.kind(), ErrorKind::Plan);
         let first = format!("plan_namesakes.rs:{}", BEFORE_FIRST + 1);
         let second = format!("plan_namesakes.rs:{}", BEFORE_SECOND + 1);
-        assert_says(
-            &error,
-            &[
-                "two stages are named `twin`",
-                &first,
-                &second,
-            ],
-        );
+        assert_says(&error, &["two stages are named `twin`", &first, &second]);
         assert_says(
             &error,
             &["help: give one of them another name: `#[stage(name = \"..\")]`"],

@@ -127,9 +127,9 @@ fn matchers_and_realizers_are_no_part_of_the_identity() {
     assert_eq!(one.clone().with_matcher(all()).id(), &id);
     assert_eq!(one.clone().lowest(|run| Ok(run.value)).id(), &id);
     assert_eq!(one.clone().latest_n(3).only().id(), &id);
-    let other = one
-        .clone()
-        .with_realizer("other", |b| b.out.save("0").map(|out| NumberOutputs { out }));
+    let other = one.clone().with_realizer("other", |b| {
+        b.out.save("0").map(|out| NumberOutputs { out })
+    });
     assert_eq!(other, one);
     assert_eq!(
         total(vec![other.latest()]).id(),
