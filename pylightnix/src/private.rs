@@ -12,8 +12,8 @@ pub use inventory::submit;
 // A user's module may have its own things by these names.
 pub use std::clone::Clone;
 pub use std::default::Default;
-pub use std::marker::{Send, Sync};
 pub use std::marker::PhantomData;
+pub use std::marker::{Send, Sync};
 pub use std::ops::FnMut;
 pub use std::result::Result::Ok;
 pub use std::string::String;

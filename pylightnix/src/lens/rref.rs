@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -48,7 +49,12 @@ impl Phase for Realized {
 /// a field never fails and reads nothing; loading an artifact does.
 ///
 /// They are equal, and sort, as their references do.
-pub struct RRef<C: Config>(Link<RealizedStage<C>>);
+pub struct RRef<C: Config> {
+    /// Its `RealizedStage<C>`. The type is forgotten, so that the compiler need not look through a chain of configs to
+    /// see that the last one is `Send`.
+    any: AnyRRef,
+    kind: PhantomData<fn() -> C>,
+}
 
 pub(crate) struct RealizedStage<C: Config> {
     realization: Realization,
@@ -62,28 +68,43 @@ pub(crate) struct RealizedStage<C: Config> {
 impl<C: Config> RRef<C> {
     pub(crate) fn new(realization: Realization, config: Arc<C>, chosen: Chosen) -> Self {
         let (home, lens) = (OnceLock::new(), OnceLock::new());
-        RRef(Link::new(Arc::new(RealizedStage {
+        RRef::of_any(AnyRRef(Link::new(Arc::new(RealizedStage {
             realization,
             config,
             chosen,
             home,
             lens,
-        })))
+        }))))
+    }
+
+    /// With a stage that holds a `C`.
+    fn of_any(any: AnyRRef) -> Self {
+        RRef {
+            any,
+            kind: PhantomData,
+        }
+    }
+
+    fn stage(&self) -> &RealizedStage<C> {
+        match self.any.typed::<C>() {
+            Some(stage) => stage,
+            None => unreachable!("an `RRef` is made with a stage of its config's type"),
+        }
     }
 
     /// Its reference.
     pub fn id(&self) -> &RRefId {
-        &self.0.realization.id
+        self.any.id()
     }
 
     /// The folder of its artifacts.
     pub fn path(&self) -> &Path {
-        &self.0.home().out
+        self.any.path()
     }
 
     /// The builds, imports and acceptances that gave this result, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
-        &self.0.realization.builds
+        &self.any.realization().builds
     }
 
     /// When the newest build of this result ended; none if it was only imported or accepted.
@@ -97,14 +118,13 @@ impl<C: Config> RRef<C> {
 
     /// What it was made from: the realizations chosen for its direct dependencies, by reference.
     pub fn context(&self) -> impl Iterator<Item = &RRefId> {
-        self.0
-            .chosen
-            .iter()
-            .flat_map(|(_, rrefs)| rrefs.iter().map(AnyRRef::id))
+        let chosen = self.stage().chosen.iter();
+        chosen.flat_map(|(_, rrefs)| rrefs.iter().map(AnyRRef::id))
     }
 
-    pub(crate) fn erase(&self) -> AnyRRef {
-        AnyRRef(Link::new(self.0.arc().clone() as Arc<dyn AnyRealized>))
+    /// Forgets the type.
+    pub fn erase(&self) -> AnyRRef {
+        self.any.clone()
     }
 }
 
@@ -112,7 +132,7 @@ impl<C: Config> Deref for RRef<C> {
     type Target = C::Lens<Realized>;
 
     fn deref(&self) -> &Self::Target {
-        let stage = &*self.0;
+        let stage = self.stage();
         stage.lens.get_or_init(|| {
             let source = RealizedSource {
                 home: stage.home().clone(),
@@ -125,7 +145,7 @@ impl<C: Config> Deref for RRef<C> {
 
 impl<C: Config> Clone for RRef<C> {
     fn clone(&self) -> Self {
-        RRef(self.0.clone())
+        RRef::of_any(self.any.clone())
     }
 }
 
@@ -226,12 +246,18 @@ impl AnyRRef {
         Artifact::new(self.0.home().clone(), path.to_owned(), path)
     }
 
+    pub(crate) fn realization(&self) -> &Realization {
+        self.0.realization()
+    }
+
+    fn typed<C: Config>(&self) -> Option<&RealizedStage<C>> {
+        let any: &dyn Any = &*self.0;
+        any.downcast_ref()
+    }
+
     /// The same with its type again, if `C` is its config.
     pub fn downcast<C: Config>(&self) -> Option<RRef<C>> {
-        let any: Arc<dyn Any + Send + Sync> = self.0.arc().clone();
-        any.downcast::<RealizedStage<C>>()
-            .ok()
-            .map(|stage| RRef(Link::new(stage)))
+        self.typed::<C>().map(|_| RRef::of_any(self.clone()))
     }
 }
 

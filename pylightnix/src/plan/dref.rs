@@ -20,7 +20,7 @@ use super::revive::{Revived, Wanted};
 use super::stage::{Stage, StageValue};
 use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
 use crate::lens::{
-    Build, Cardinality, Chosen, Config, Dependency, Link, Many, One, Phase, Promise, RRef,
+    Build, Cardinality, Chosen, Config, Dependency, Many, One, Phase, Promise, RRef,
 };
 use crate::{BoxError, Result};
 
@@ -53,11 +53,12 @@ impl<Q: Cardinality> Phase for Planned<Q> {
 ///
 /// They are equal, and sort, as their references do.
 pub struct DRef<C: Config, Q: Cardinality = One> {
-    link: Link<Node<C>>,
-    /// A `C::Lens<Planned<Q>>`. Not in the node: its `RefPath`s own the node. Its type is forgotten because every config
-    /// that holds a `DRef` is checked for `Send`: that `C` is no config would be told once more for each such check.
+    /// Its `Node<C>`. The type is forgotten, so that what a config's fields own does not count when the compiler looks
+    /// whether the config is `Send`: through a chain of configs it would look too deep.
+    any: AnyDRef,
+    /// A `C::Lens<Planned<Q>>`, its type forgotten as well. Not in the node: its `RefPath`s own the node.
     lens: OnceLock<Box<dyn Any + Send + Sync>>,
-    takes: PhantomData<fn() -> Q>,
+    kind: PhantomData<fn() -> (C, Q)>,
 }
 
 /// Makes a config a derivation: the first step of everything.
@@ -75,31 +76,43 @@ pub fn instantiate<C: Stage>(config: C) -> Result<DRef<C, C::Card>> {
 
 impl<C: Config, Q: Cardinality> DRef<C, Q> {
     pub(super) fn of_node(node: Node<C>) -> Self {
+        DRef::of_any(AnyDRef::new(node))
+    }
+
+    /// With a node that holds a `C`.
+    fn of_any(any: AnyDRef) -> Self {
         DRef {
-            link: Link::new(Arc::new(node)),
+            any,
             lens: OnceLock::new(),
-            takes: PhantomData,
+            kind: PhantomData,
+        }
+    }
+
+    fn node(&self) -> &Node<C> {
+        match self.any.typed::<C>() {
+            Some(node) => node,
+            None => unreachable!("a `DRef` is made with a node of its config's type"),
         }
     }
 
     /// Its reference.
     pub fn id(&self) -> &DRefId {
-        self.link.derivation_json().id()
+        self.any.id()
     }
 
     /// Its config as it is written in a store.
     pub fn config_json(&self) -> &ConfigJson {
-        self.link.derivation_json()
+        self.any.config_json()
     }
 
     /// Forgets the type, for targets of mixed types.
     pub fn erase(&self) -> AnyDRef {
-        AnyDRef::of(&self.link)
+        self.any.clone()
     }
 
     /// The same derivation with another matcher: another choice among the same realizations.
     pub fn with_matcher<M: Matcher<C>>(self, matcher: M) -> DRef<C, M::Card> {
-        let node = &*self.link;
+        let node = self.node();
         DRef::of_node(Node {
             derivation: node.derivation.clone(),
             matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
@@ -116,7 +129,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         E: Into<BoxError>,
         F: Fn(&Build<C>) -> Result<T, E> + Send + Sync + 'static,
     {
-        let node = &*self.link;
+        let node = self.node();
         DRef::of_node(Node {
             derivation: node.derivation.clone(),
             matcher: node.matcher.clone(),
@@ -188,17 +201,11 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 }
 
-impl<C: Config> Node<C> {
-    fn derivation_json(&self) -> &ConfigJson {
-        super::node::AnyNode::json(self)
-    }
-}
-
 impl<C: Config, Q: Cardinality> Dependency for DRef<C, Q> {
     type Realized = Q::Of<RRef<C>>;
 
     fn visit(&self, visit: &mut dyn FnMut(&AnyDRef)) {
-        visit(&self.erase());
+        visit(&self.any);
     }
 
     fn write(&self, out: ValueWriter<'_>) {
@@ -215,12 +222,8 @@ impl<C: Config, Q: Cardinality> Dependency for DRef<C, Q> {
     }
 
     fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self> {
-        let link = revived.of::<C, Q>(&value.dref()?, value)?;
-        Ok(DRef {
-            link,
-            lens: OnceLock::new(),
-            takes: PhantomData,
-        })
+        let any = revived.of::<C, Q>(&value.dref()?, value)?;
+        Ok(DRef::of_any(any.clone()))
     }
 }
 
@@ -230,7 +233,7 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
     fn deref(&self) -> &Self::Target {
         let lens = self
             .lens
-            .get_or_init(|| Box::new(self.link.config().lens::<Planned<Q>>(&self.erase())));
+            .get_or_init(|| Box::new(self.node().config().lens::<Planned<Q>>(&self.any)));
         match lens.downcast_ref() {
             Some(lens) => lens,
             None => unreachable!("only this function makes it"),
@@ -240,11 +243,7 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
 
 impl<C: Config, Q: Cardinality> Clone for DRef<C, Q> {
     fn clone(&self) -> Self {
-        DRef {
-            link: self.link.clone(),
-            lens: OnceLock::new(),
-            takes: PhantomData,
-        }
+        DRef::of_any(self.any.clone())
     }
 }
 

@@ -372,12 +372,12 @@ impl Chained for dyn AnyNode {
 pub struct AnyDRef(Link<dyn AnyNode>);
 
 impl AnyDRef {
-    pub(super) fn of<C: Config>(node: &Link<Node<C>>) -> Self {
-        AnyDRef(Link::new(node.arc().clone() as Arc<dyn AnyNode>))
+    pub(super) fn new<C: Config>(node: Node<C>) -> Self {
+        AnyDRef(Link::new(Arc::new(node)))
     }
 
     pub(crate) fn detached<C: Config, Q: Cardinality>(derivation: Derivation<C>) -> Self {
-        AnyDRef(Link::new(Arc::new(Node::detached::<Q>(derivation))))
+        AnyDRef::new(Node::detached::<Q>(derivation))
     }
 
     /// The reference.
@@ -399,9 +399,10 @@ impl AnyDRef {
         Arc::as_ptr(self.0.arc()).cast::<()>() as usize
     }
 
-    pub(super) fn downcast<C: Config>(&self) -> Option<Link<Node<C>>> {
-        let any: Arc<dyn Any + Send + Sync> = self.0.arc().clone();
-        any.downcast::<Node<C>>().ok().map(Link::new)
+    /// Its node with its type again, if `C` is its config.
+    pub(super) fn typed<C: Config>(&self) -> Option<&Node<C>> {
+        let any: &dyn Any = self.node();
+        any.downcast_ref()
     }
 }
 

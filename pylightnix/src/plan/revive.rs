@@ -3,9 +3,9 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 
-use super::node::{AnyDRef, Derivation, Node};
+use super::node::{AnyDRef, Derivation};
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields, StoredValue};
-use crate::lens::{Cardinality, Config, Link, Many, Omitted, Phase, Promise};
+use crate::lens::{Cardinality, Config, Many, Omitted, Phase, Promise};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations that configs name, with the types that their fields say.
@@ -134,14 +134,15 @@ impl Revived {
         &self,
         dref: &DRefId,
         value: &StoredValue<'_>,
-    ) -> Result<Link<Node<C>>> {
+    ) -> Result<&AnyDRef> {
         let held = self.held::<Q>(dref, value)?;
-        held.downcast::<C>().ok_or_else(|| {
-            let (field, wanted) = (value.path(), std::any::type_name::<C>());
-            let is = held.node().type_name();
-            let message = format!("`{field}` takes a `{wanted}`, and {dref} is a `{is}`");
-            Error::new(ErrorKind::Config, message)
-        })
+        if held.typed::<C>().is_some() {
+            return Ok(held);
+        }
+        let (field, wanted) = (value.path(), std::any::type_name::<C>());
+        let is = held.node().type_name();
+        let message = format!("`{field}` takes a `{wanted}`, and {dref} is a `{is}`");
+        Err(Error::new(ErrorKind::Config, message))
     }
 }
 

@@ -80,8 +80,12 @@ fn generics(config: &Config) -> Generics {
                 param.attrs.clear();
                 param.bounds.push(syn::parse_quote!('static));
                 if is_in_plain_field(&param.ident, config) {
-                    param.bounds.push(syn::parse_quote!(::pylightnix::__private::Send));
-                    param.bounds.push(syn::parse_quote!(::pylightnix::__private::Sync));
+                    param
+                        .bounds
+                        .push(syn::parse_quote!(::pylightnix::__private::Send));
+                    param
+                        .bounds
+                        .push(syn::parse_quote!(::pylightnix::__private::Sync));
                 }
             }
             GenericParam::Const(param) => {
