@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, LitInt, LitStr, Token, Type, parenthesized};
+use syn::{Expr, LitInt, LitStr, Token, Type, parenthesized, token};
 
 use crate::faults::Faults;
 use crate::names;
@@ -144,33 +144,49 @@ fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<Given<Valu
     let Some(spec) = place.allows.iter().find(|spec| key == spec.key) else {
         return Err(unknown(&key, place));
     };
-    let wrong_form = |_| {
-        let message = format!("option `{key}` has another form: write `{}`", spec.example);
+    let wrong_form = || {
+        let form = match spec.form {
+            Form::Flag => "no value",
+            Form::FlagOrExpr => "no value, or one after `=`",
+            Form::Expr => "a value after `=`",
+            Form::Text => "a text after `=`",
+            Form::Number => "a number after `=`",
+            Form::List => "a list in parentheses",
+        };
+        let message = format!("option `{key}` takes {form}: write `{}`", spec.example);
         syn::Error::new(key.span(), message)
     };
-    let value = parse_value(input, spec.form)
-        .and_then(|value| match input.is_empty() || input.peek(Token![,]) {
-            true => Ok(value),
-            false => Err(input.error("")),
-        })
-        .map_err(wrong_form)?;
+    let value = parse_value(input, spec.form, wrong_form)?;
+    if !input.is_empty() && !input.peek(Token![,]) {
+        return Err(wrong_form());
+    }
     Ok(Given { key, value })
 }
 
-fn parse_value(input: ParseStream<'_>, form: Form) -> syn::Result<Value> {
-    if form == Form::Flag || (form == Form::FlagOrExpr && !input.peek(Token![=])) {
-        return Ok(Value::Flag);
+fn parse_value(
+    input: ParseStream<'_>,
+    form: Form,
+    wrong_form: impl Fn() -> syn::Error,
+) -> syn::Result<Value> {
+    let wrong = |_| wrong_form();
+    match form {
+        Form::Flag => return Ok(Value::Flag),
+        Form::FlagOrExpr if !input.peek(Token![=]) => return Ok(Value::Flag),
+        Form::List => {
+            if !input.peek(token::Paren) {
+                return Err(wrong_form());
+            }
+            let content;
+            parenthesized!(content in input);
+            let list = Punctuated::<Type, Token![,]>::parse_terminated(&content)?;
+            return Ok(Value::List(list.into_iter().collect()));
+        }
+        _ => {}
     }
-    if form == Form::List {
-        let content;
-        parenthesized!(content in input);
-        let list = Punctuated::<Type, Token![,]>::parse_terminated(&content)?;
-        return Ok(Value::List(list.into_iter().collect()));
-    }
-    input.parse::<Token![=]>()?;
+    input.parse::<Token![=]>().map_err(wrong)?;
     Ok(match form {
-        Form::Text => Value::Text(input.parse()?),
-        Form::Number => Value::Number(input.parse()?),
+        Form::Text => Value::Text(input.parse().map_err(wrong)?),
+        Form::Number => Value::Number(input.parse().map_err(wrong)?),
         _ => Value::Expr(input.parse()?),
     })
 }

@@ -2,8 +2,8 @@
 
 use crate::config::{ConfigWriter, Fields, StoredValue};
 use crate::lens::{Config, Omitted, Plain, RRef, SelfRef};
+use crate::plan::StageValue;
 use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
-use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 pub use crate::lens::Promise;
@@ -243,8 +243,23 @@ where
 }
 
 /// Ends the run of a stage function.
-pub fn finish<C: Stage, T: StageValue<C>, E: Into<BoxError>>(
-    result: Result<T, E>,
-) -> Result<(), BoxError> {
-    result.map(drop).map_err(Into::into)
+pub fn finish<C, R: StageResult<C>>(result: R) -> Result<(), BoxError> {
+    result.finish()
+}
+
+/// What a stage function may return.
+#[diagnostic::on_unimplemented(
+    message = "a stage of `{C}` cannot return `{Self}`",
+    label = "not a `Result`",
+    note = "a stage can fail: let it return `Result<()>`, or `Result` of the outputs struct that `#[derive(Config)]` made"
+)]
+pub trait StageResult<C> {
+    /// Forgets the proofs.
+    fn finish(self) -> Result<(), BoxError>;
+}
+
+impl<C, T: StageValue<C>, E: Into<BoxError>> StageResult<C> for Result<T, E> {
+    fn finish(self) -> Result<(), BoxError> {
+        self.map(drop).map_err(Into::into)
+    }
 }

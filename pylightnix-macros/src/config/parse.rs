@@ -1,9 +1,8 @@
 //! From a struct to its model. Where an attribute and a type do not fit, the type is believed, so that what is generated
 //! compiles and the fault stays the only error.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, LitStr, Meta, Type};
 
 use super::model::{Config, Default, Field, Kind, Promise};
@@ -209,7 +208,7 @@ fn kind(
         ),
         (Shape::Promise, None, None) => faults.of(
             ty,
-            format!("a promise says where its artifact will be: write `#[selfref(\"{ident}\")]` on the field"),
+            format!("a promise says where its artifact will be: write `#[selfref(\"{ident}\")]` above the field"),
         ),
         (_, Some(selfref), _) => faults.of(
             selfref,
@@ -217,7 +216,7 @@ fn kind(
         ),
         (Shape::Dep { .. }, None, None) => faults.of(
             ty,
-            "a dependency is marked: write `#[dref]` on the field",
+            "this is a dependency, and has to say so: write `#[dref]` above the field",
         ),
         (Shape::Plain, None, Some(dref)) => faults.of(
             dref,
@@ -279,12 +278,8 @@ fn path(attr: &Attribute, faults: &mut Faults) -> Option<LitStr> {
 
 fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> Kind {
     if let Some(Meta::List(_) | Meta::NameValue(_)) = marks.dref.as_ref().map(|attr| &attr.meta) {
-        let span = marks
-            .dref
-            .as_ref()
-            .map_or_else(Span::call_site, |attr| attr.span());
-        faults.at(
-            span,
+        faults.of(
+            &marks.dref,
             "`#[dref]` takes nothing: the type says what is depended on",
         );
     }

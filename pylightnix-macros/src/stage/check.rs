@@ -171,9 +171,14 @@ fn name(stage: &Stage, faults: &mut Faults) {
 
 fn numbers(stage: &Stage, faults: &mut Faults) {
     if let Some(nouts) = &stage.nouts
-        && nouts.base10_digits() == "0"
+        && nouts.base10_parse::<usize>().unwrap_or(0) == 0
     {
         faults.of(nouts, "a stage runs once at least: `nouts = 1` or more");
+    }
+    if let Some(version) = &stage.version
+        && version.base10_parse::<u64>().is_err()
+    {
+        faults.of(version, "a version is a number from 0 up: `version = 2`");
     }
 }
 

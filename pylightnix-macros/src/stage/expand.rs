@@ -25,10 +25,11 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         Some(name) => name.value(),
         None => names::plain(&signature.ident),
     };
-    let nouts = match &stage.nouts {
-        Some(nouts) => quote!(#nouts),
-        None => quote!(1),
-    };
+    let nouts = stage
+        .nouts
+        .as_ref()
+        .and_then(|nouts| nouts.base10_parse().ok());
+    let nouts = nouts.unwrap_or(1_usize);
     let code = match &stage.version {
         Some(version) => format!("version {}", version.base10_digits()),
         None => fingerprint::function(&stage.function.attrs, signature, &stage.function.body),
@@ -133,7 +134,7 @@ fn realize(stage: &Stage) -> TokenStream {
     };
     let site = Span::mixed_site();
     let result = quote_spanned!(site=> #function(build));
-    let finish = quote_spanned!(span.resolved_at(site)=> ::pylightnix::__private::finish::<Self, _, _>(#result));
+    let finish = quote_spanned!(span.resolved_at(site)=> ::pylightnix::__private::finish::<Self, _>(#result));
     let finish = match stage.unfit {
         true => quote!(loop {}),
         false => finish,

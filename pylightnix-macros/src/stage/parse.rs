@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, GenericArgument, PathArguments, Type};
+use syn::{Attribute, DeriveInput, FnArg, GenericArgument, PathArguments, Type};
 
 use super::model::{Function, Stage};
 use crate::faults::Faults;
@@ -56,6 +56,14 @@ pub(super) fn stage(
 ) -> syn::Result<Stage> {
     let mut given = Options::default();
     given.read(options, &STAGE, faults);
+    if let Ok(other) = syn::parse2::<DeriveInput>(item.clone()) {
+        let message = format!(
+            "`#[stage]` goes on a function, `#[derive(Config)]` on the struct: write \
+             `fn name(b: &Build<{}>) -> Result<()>`",
+            other.ident
+        );
+        return Err(syn::Error::new(other.ident.span(), message));
+    }
     let function: Function = syn::parse2(item)?;
     let config = function.signature.inputs.iter().find_map(config_of);
     Ok(Stage {

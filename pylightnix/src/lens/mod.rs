@@ -9,6 +9,7 @@ mod dependency;
 pub mod format;
 mod link;
 mod log;
+mod misuse;
 mod output;
 mod phase;
 mod plain;

@@ -67,7 +67,12 @@ pub struct DRef<C: Config, Q: Cardinality = One> {
 ///
 /// # Errors
 /// A config that cannot be canonical JSON; the error names the field. Two stages of one name in this program.
-pub fn instantiate<C: Stage>(config: C) -> Result<DRef<C, C::Card>> {
+pub fn instantiate<C, Q>(config: C) -> Result<DRef<C, Q>>
+where
+    // Not `DRef<C, C::Card>`: a config without a stage would be told once more, for the type of the whole call.
+    C: Stage<Card = Q>,
+    Q: Cardinality,
+{
     registry::check()?;
     let name = Name::new(C::NAME)?;
     let derivation = Derivation::new(&name, config)?;
@@ -111,7 +116,12 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     /// The same derivation with another matcher: another choice among the same realizations.
-    pub fn with_matcher<M: Matcher<C>>(self, matcher: M) -> DRef<C, M::Card> {
+    pub fn with_matcher<M, R>(self, matcher: M) -> DRef<C, R>
+    where
+        // As in `instantiate`: what is no matcher is told once.
+        M: Matcher<C, Card = R>,
+        R: Cardinality,
+    {
         let node = self.node();
         DRef::of_node(Node {
             derivation: node.derivation.clone(),
@@ -144,12 +154,12 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
 
     /// [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
     pub fn only(self) -> DRef<C, One> {
-        self.with_matcher::<Only>(matcher::only())
+        self.with_matcher::<Only, _>(matcher::only())
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`latest()`](matcher::latest)`)`.
     pub fn latest(self) -> DRef<C, One> {
-        self.with_matcher::<Latest>(matcher::latest())
+        self.with_matcher::<Latest, _>(matcher::latest())
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`lowest(key)`](matcher::lowest)`)`.
@@ -157,7 +167,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<LowestBy<F>>(matcher::lowest(key))
+        self.with_matcher::<LowestBy<F>, _>(matcher::lowest(key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`highest(key)`](matcher::highest)`)`.
@@ -165,12 +175,12 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<HighestBy<F>>(matcher::highest(key))
+        self.with_matcher::<HighestBy<F>, _>(matcher::highest(key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`latest_n(n)`](matcher::latest_n)`)`.
     pub fn latest_n(self, n: usize) -> DRef<C, Many> {
-        self.with_matcher::<LatestN>(matcher::latest_n(n))
+        self.with_matcher::<LatestN, _>(matcher::latest_n(n))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`lowest_n(n, key)`](matcher::lowest_n)`)`.
@@ -178,7 +188,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<NLowestBy<F>>(matcher::lowest_n(n, key))
+        self.with_matcher::<NLowestBy<F>, _>(matcher::lowest_n(n, key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`highest_n(n, key)`](matcher::highest_n)`)`.
@@ -186,7 +196,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<NHighestBy<F>>(matcher::highest_n(n, key))
+        self.with_matcher::<NHighestBy<F>, _>(matcher::highest_n(n, key))
     }
 
     pub(super) fn realized(&self, chosen: &[crate::lens::AnyRRef]) -> Q::Of<RRef<C>> {

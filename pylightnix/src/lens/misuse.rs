@@ -1,0 +1,82 @@
+//! Methods that are there to say why they are not: their bounds hold for nothing.
+
+use super::format::Format;
+use super::{Artifact, Output, Written};
+use crate::Result;
+use crate::lens::Cardinality;
+use crate::plan::RefPath;
+
+/// That a running stage could read its own artifacts.
+#[diagnostic::on_unimplemented(
+    message = "this artifact is not made yet: the running stage is to make it",
+    label = "nothing to load",
+    note = "make it with `save(&value)?`, or write it at `path()` and call `written()?`; a stage loads the artifacts of its \
+            dependencies"
+)]
+pub trait LoadedWhileBuilt {}
+
+/// That a plan could be read.
+#[diagnostic::on_unimplemented(
+    message = "this artifact is not made yet: a plan only names it",
+    label = "nothing to load",
+    note = "realize the plan and load it from the `RRef`, or give it to the config of a stage, as a `#[dref]`"
+)]
+pub trait LoadedWhilePlanned {}
+
+/// That a plan could be written.
+#[diagnostic::on_unimplemented(
+    message = "a plan has no artifacts to write: it only names them",
+    label = "not writable",
+    note = "an artifact is written by its stage, the function with `#[stage]`"
+)]
+pub trait SavedWhilePlanned {}
+
+/// That a result could be changed.
+#[diagnostic::on_unimplemented(
+    message = "this artifact is a part of a result, which never changes",
+    label = "not writable",
+    note = "a stage writes the artifacts of its own config, `b.field.save(&value)?`, and makes a new result"
+)]
+pub trait SavedWhenRealized {}
+
+impl<F, Tag> Output<F, Tag> {
+    #[doc(hidden)]
+    pub fn load(&self) -> Result<F::Value>
+    where
+        F: Format,
+        Self: LoadedWhileBuilt,
+    {
+        unreachable!("no type has this bound")
+    }
+}
+
+impl<F, Q: Cardinality> RefPath<F, Q> {
+    #[doc(hidden)]
+    pub fn load(&self) -> Result<F::Value>
+    where
+        F: Format,
+        Self: LoadedWhilePlanned,
+    {
+        unreachable!("no type has this bound")
+    }
+
+    #[doc(hidden)]
+    pub fn save(&self, _: &F::View) -> Result<Written<()>>
+    where
+        F: Format,
+        Self: SavedWhilePlanned,
+    {
+        unreachable!("no type has this bound")
+    }
+}
+
+impl<F> Artifact<F> {
+    #[doc(hidden)]
+    pub fn save(&self, _: &F::View) -> Result<Written<()>>
+    where
+        F: Format,
+        Self: SavedWhenRealized,
+    {
+        unreachable!("no type has this bound")
+    }
+}

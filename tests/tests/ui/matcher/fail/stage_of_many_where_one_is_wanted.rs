@@ -1,0 +1,43 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Run {
+    #[selfref("energy.json")]
+    energy: SelfRef<Json<f64>>,
+}
+
+#[stage]
+fn run(_: &Build<Run>) -> Result<()> {
+    Ok(())
+}
+
+#[derive(Config)]
+struct Average {
+    #[dref]
+    runs: DRef<Run, Many>,
+}
+
+#[derive(Config)]
+struct Runs {}
+
+#[stage(many)]
+fn runs(_: &Build<Runs>) -> Result<()> {
+    Ok(())
+}
+
+#[derive(Config)]
+struct Best {
+    #[dref]
+    run: DRef<Runs>,
+}
+
+fn energy(run: &RRef<Run>) -> Result<f64> {
+    Ok(run.energy.load()?)
+}
+
+fn case() -> Result<()> {
+    let _ = Best::new(instantiate(Runs::new())?);
+    Ok(())
+}
+
+fn main() {}
