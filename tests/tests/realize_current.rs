@@ -1,0 +1,571 @@
+//! What a run finds there and what it would do: code that changed, defaults, contexts, acceptance, early cut-off.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test says where"
+)]
+
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::prelude::*;
+use pylightnix::realize::{Action, DryPlan, Reason, Stale};
+use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome};
+use std::fs;
+use tests::runs::{Told, assert_says, scratch, traces};
+
+/// A stage as it was, and as it is in later versions of a program: same name, same config, other code.
+///
+/// Generic stages are registered for the types that they list only, so that several of one name fit in this program.
+macro_rules! version {
+    ($version:ident, $body:expr, $($field:tt)*) => {
+        mod $version {
+            use pylightnix::prelude::*;
+            use std::marker::PhantomData;
+
+            /// A stage whose code changes.
+            #[derive(Config)]
+            pub(crate) struct Sum<T: Send + Sync + 'static> {
+                #[selfref("sum.txt")]
+                pub(crate) out: SelfRef<Text>,
+                pub(crate) a: i64,
+                $($field)*
+                #[config(default, unhashed)]
+                pub(crate) of: PhantomData<T>,
+            }
+
+            #[stage]
+            fn sum<T: Send + Sync + 'static>(b: &Build<Sum<T>>) -> Result<SumOutputs> {
+                let f: fn(&Build<Sum<T>>) -> i64 = $body;
+                Ok(SumOutputs { out: b.out.save(&f(b).to_string())? })
+            }
+
+            /// The derivation.
+            pub(crate) fn of(a: i64) -> DRef<Sum<()>> {
+                instantiate(Sum::new(a)).expect("a derivation")
+            }
+
+            /// What uses it: the same in all versions.
+            #[derive(Config)]
+            pub(crate) struct User<T: Send + Sync + 'static> {
+                #[selfref("used.txt")]
+                pub(crate) out: SelfRef<Text>,
+                #[dref]
+                pub(crate) sum: DRef<Sum<T>>,
+            }
+
+            #[stage(version = 1)]
+            fn user<T: Send + Sync + 'static>(b: &Build<User<T>>) -> Result<UserOutputs> {
+                Ok(UserOutputs { out: b.out.save(&b.sum.out.load()?)? })
+            }
+
+            /// The plan of both.
+            pub(crate) fn plan(a: i64) -> DRef<User<()>> {
+                instantiate(User::new(of(a))).expect("a derivation")
+            }
+        }
+    };
+}
+
+version!(first, |b| b.a * 2,);
+version!(cosmetic, |b| b.a /* twice */ * 2,);
+version!(same_result, |b| b.a + b.a,);
+version!(other_result, |b| b.a * 3,);
+version!(with_field, |b| b.a * b.by, #[config(default = 2, omit_default)] pub(crate) by: i64,);
+version!(with_other_default, |b| b.a * b.by, #[config(default = 3, omit_default)] pub(crate) by: i64,);
+
+#[track_caller]
+fn action<'a>(plan: &'a DryPlan, dref: &DRefId) -> &'a Action {
+    &plan.step(dref).unwrap().action
+}
+
+#[track_caller]
+fn reason(plan: &DryPlan, dref: &DRefId) -> String {
+    match action(plan, dref) {
+        Action::Build { reason, .. } => reason.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What was built, and for what reasons.
+#[track_caller]
+fn building<T: pylightnix::plan::Target>(store: &Store, target: &T) -> (T::Output, Vec<String>) {
+    let told = Told::default();
+    let run = Realize::new(store).jobs(1).observer(&told);
+    let output = run.run(target).unwrap();
+    (output, told.of("building"))
+}
+
+#[test]
+fn the_versions_are_versions_of_one_derivation() {
+    let id = first::of(2).id().clone();
+    assert_eq!(*cosmetic::of(2).id(), id);
+    assert_eq!(*same_result::of(2).id(), id);
+    assert_eq!(*with_field::of(2).id(), id);
+    assert_eq!(*with_other_default::of(2).id(), id);
+}
+
+#[test]
+fn a_cosmetic_edit_builds_nothing() {
+    let (_folder, store) = scratch();
+    store.realize(&first::plan(2)).unwrap();
+    let (_, built) = building(&store, &cosmetic::plan(2));
+    assert!(built.is_empty(), "{built:?}");
+}
+
+#[test]
+fn changed_code_never_gives_an_old_result() {
+    let (_folder, store) = scratch();
+    let old = store.realize(&first::plan(2)).unwrap();
+    let plan = other_result::plan(2);
+    // The dry run says what changed, and what waits for it.
+    let dry = store.plan(&plan).unwrap();
+    let Action::Build {
+        runs: 1,
+        reason: Reason::Stale(Stale::Code { was, is, added }),
+    } = action(&dry, plan.sum.id())
+    else {
+        panic!("{dry}")
+    };
+    assert!(was != is && added.is_empty());
+    // Both texts are there to compare, once the new code ran.
+    assert!(store.code(was).unwrap().unwrap().contains("b.a * 2"));
+    let undecided = Action::Undecided {
+        waits_for: vec![plan.sum.id().clone()],
+    };
+    assert_eq!(*action(&dry, plan.id()), undecided);
+    assert!(!dry.is_done());
+    let text = dry.to_string();
+    assert!(
+        text.contains(&format!(
+            "build   {}: stale: its code changed\n",
+            plan.sum.id()
+        )),
+        "{text}"
+    );
+    let later = format!("later   {plan}: will be decided when `sum` is known\n");
+    assert!(text.contains(&later), "{text}");
+    assert!(text.ends_with("2 of 2 stages to do, 0 reused"), "{text}");
+
+    let (new, built) = building(&store, &plan);
+    assert_eq!(new.out.load().unwrap(), "6");
+    assert_eq!(
+        built,
+        [
+            "building sum x1: stale: its code changed",
+            "building user x1: context changed: a dependency gave another result",
+        ]
+    );
+    assert!(store.code(is).unwrap().unwrap().contains("b.a * 3"));
+    assert!(store.plan(&plan).unwrap().is_done());
+    // The old code finds its own result again.
+    let (again, built) = building(&store, &first::plan(2));
+    assert!(built.is_empty());
+    assert_eq!(again.id(), old.id());
+}
+
+#[test]
+fn the_same_bytes_cut_the_run_off() {
+    let (_folder, store) = scratch();
+    let old = store.realize(&first::plan(2)).unwrap();
+    let (new, built) = building(&store, &same_result::plan(2));
+    assert_eq!(built, ["building sum x1: stale: its code changed"]);
+    assert_eq!(new.id(), old.id());
+    assert_eq!(new.sum.builds().len(), 2, "one for each code");
+    // From now on both codes stand for it.
+    for (_, built) in [building(&store, &first::plan(2))] {
+        assert!(built.is_empty());
+    }
+    assert!(store.plan(&same_result::plan(2)).unwrap().is_done());
+}
+
+#[test]
+fn another_default_makes_it_stale() {
+    let (_folder, store) = scratch();
+    store.realize(&with_field::plan(2)).unwrap();
+    let plan = with_other_default::plan(2);
+    let dry = store.plan(&plan).unwrap();
+    let stale = Stale::Default {
+        field: "by".to_owned(),
+        was: 2.into(),
+        is: 3.into(),
+    };
+    let Action::Build { reason, .. } = action(&dry, plan.sum.id()) else {
+        panic!("{dry}")
+    };
+    assert_eq!(*reason, Reason::Stale(stale));
+    assert_eq!(
+        reason.to_string(),
+        "stale: the default of `by` changed from 2 to 3"
+    );
+    let (new, _) = building(&store, &plan);
+    assert_eq!(new.out.load().unwrap(), "6");
+    // Given as the old default was, the field is written: another derivation.
+    let given = with_other_default::Sum {
+        by: 2,
+        ..with_other_default::Sum::new(2)
+    };
+    assert_ne!(
+        instantiate::<with_other_default::Sum<()>>(given)
+            .unwrap()
+            .id(),
+        plan.sum.id()
+    );
+}
+
+#[test]
+fn a_field_that_came_suggests_to_accept() {
+    let (_folder, store) = scratch();
+    let old = store.realize(&first::plan(2)).unwrap();
+    let plan = with_field::plan(2);
+    let dry = store.plan(&plan).unwrap();
+    assert_eq!(
+        reason(&dry, plan.sum.id()),
+        "stale: its code changed, and `by` came with a default: if the old result stands, accept it, or pin the code \
+         with `#[stage(version = n)]` before adding fields"
+    );
+    assert_eq!(store.accept(&plan.sum).unwrap(), [old.sum.id().clone()]);
+    assert!(store.plan(&plan).unwrap().is_done());
+    let (new, built) = building(&store, &plan);
+    assert!(built.is_empty());
+    assert_eq!((new.sum.by, new.id()), (2, old.id()));
+    // What was accepted is accepted with the defaults of today.
+    let kinds: Vec<_> = new.sum.builds().iter().map(|build| build.kind).collect();
+    assert_eq!(kinds, [BuildKind::Build, BuildKind::Accept]);
+    assert_eq!(new.sum.builds()[1].omitted["by"], 2);
+    let changed = with_other_default::plan(2);
+    assert_eq!(
+        reason(&store.plan(&changed).unwrap(), changed.sum.id()),
+        "stale: the default of `by` changed from 2 to 3"
+    );
+}
+
+#[test]
+fn accepting_is_one_record_and_no_run() {
+    let (_folder, store) = scratch();
+    let old = store.realize(&first::plan(2)).unwrap();
+    let plan = other_result::plan(2);
+    // Its user has nothing to accept, and depends on what is stale.
+    let error = store.accept(&plan).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            &format!("{plan} cannot be accepted"),
+            &plan.sum.to_string(),
+            "has to be built first",
+            "help: accept or realize",
+        ],
+    );
+    let before = traces(&store.root().join("store-v1"));
+    assert_eq!(store.accept(&plan.sum).unwrap(), [old.sum.id().clone()]);
+    let after = traces(&store.root().join("store-v1"));
+    let new: Vec<_> = after
+        .keys()
+        .filter(|path| !before.contains_key(*path))
+        .collect();
+    assert!(new.len() == 1 && new[0].contains("/build-"), "{new:?}");
+    assert!(
+        store.accept(&plan.sum).unwrap().is_empty(),
+        "once is enough"
+    );
+    assert!(store.accept(&plan).unwrap().is_empty());
+    let (accepted, built) = building(&store, &plan);
+    assert!(built.is_empty());
+    assert_eq!(accepted.id(), old.id());
+    assert_eq!(accepted.out.load().unwrap(), "4", "the old result stands");
+    let (_, built) = building(&store, &first::plan(2));
+    assert!(built.is_empty(), "for the old code as well");
+    // An acceptance is no build.
+    assert_eq!(accepted.sum.built_at(), old.sum.built_at());
+}
+
+#[test]
+fn accepting_all_of_a_plan() {
+    let (_folder, store) = scratch();
+    let labelled = |label: &str| {
+        let sum =
+            first::of(2).with_realizer(label, |b| -> Result<()> { Ok(drop(b.out.save("7")?)) });
+        let user = instantiate(first::User::new(sum)).unwrap();
+        user.with_realizer(label, |b| -> Result<()> {
+            Ok(drop(b.out.save(&b.sum.out.load()?)?))
+        })
+    };
+    let old = store.realize(&labelled("a")).unwrap();
+    let dry = store.plan(&labelled("b")).unwrap();
+    assert_eq!(reason(&dry, old.sum.id().dref()), "stale: its code changed");
+    let mut accepted = store.accept_all(&labelled("b")).unwrap();
+    accepted.sort();
+    let mut both = vec![old.id().clone(), old.sum.id().clone()];
+    both.sort();
+    assert_eq!(accepted, both);
+    let (_, built) = building(&store, &labelled("b"));
+    assert!(built.is_empty());
+}
+
+#[test]
+fn labels_are_the_code_of_given_realizers() {
+    let (_folder, store) = scratch();
+    let with = |label: &str, text: &'static str| {
+        first::of(2).with_realizer(label, move |b| -> Result<()> {
+            Ok(drop(b.out.save(text)?))
+        })
+    };
+    let text = |rref: RRef<first::Sum<()>>| rref.out.load().unwrap();
+    assert_eq!(text(store.realize(&with("a", "1")).unwrap()), "1");
+    assert_eq!(
+        text(store.realize(&with("a", "2")).unwrap()),
+        "1",
+        "the same label is the same code"
+    );
+    assert_eq!(text(store.realize(&with("b", "2")).unwrap()), "2");
+    assert_eq!(
+        text(store.realize(&first::of(2)).unwrap()),
+        "4",
+        "the stage's own is another"
+    );
+    let (rref, built) = building(&store, &with("a", "3"));
+    assert!(built.is_empty());
+    assert_eq!(text(rref), "1");
+}
+
+/// A realization of which nothing says which code made it.
+fn unknown(store: &Store, plan: &DRef<first::Sum<()>>, text: &str) -> RRefId {
+    let mut draft = store.draft().unwrap();
+    fs::write(draft.out().join("sum.txt"), text).unwrap();
+    let record = BuildRecord::now(BuildKind::Import);
+    let json = plan.config_json();
+    let published = draft.publish(json, &Context::empty(), Outcome::Ok, &record);
+    published.unwrap().id
+}
+
+#[test]
+fn unknown_results_are_seen_when_they_are_trusted_or_accepted() {
+    let (_folder, store) = scratch();
+    let plan = first::of(2);
+    let id = unknown(&store, &plan, "40");
+    let dry = store.plan(&plan).unwrap();
+    assert_eq!(
+        reason(&dry, plan.id()),
+        "stale: nothing says which code made it: accept it, or trust unknown results"
+    );
+    let trusting = Realize::new(&store).trust_unknown();
+    assert!(trusting.plan(&plan).unwrap().is_done());
+    assert_eq!(*trusting.run(&plan).unwrap().id(), id);
+    assert_eq!(
+        store.realize(&plan).unwrap().out.load().unwrap(),
+        "4",
+        "unseen"
+    );
+    // Of another plan, accepted.
+    let plan = first::of(3);
+    let id = unknown(&store, &plan, "60");
+    assert_eq!(store.accept(&plan).unwrap(), [id.clone()]);
+    assert_eq!(*store.realize(&plan).unwrap().id(), id);
+    // Known to be of other code, it is not trusted.
+    let other = other_result::of(3);
+    let dry = Realize::new(&store).trust_unknown().plan(&other).unwrap();
+    assert_eq!(reason(&dry, other.id()), "stale: its code changed");
+}
+
+#[test]
+fn a_recorded_failure_is_no_result() {
+    let (_folder, store) = scratch();
+    let plan = first::of(2);
+    let mut draft = store.draft().unwrap();
+    let record = BuildRecord::now(BuildKind::Build);
+    draft
+        .publish(
+            plan.config_json(),
+            &Context::empty(),
+            Outcome::Failed,
+            &record,
+        )
+        .unwrap();
+    let trusting = Realize::new(&store).trust_unknown();
+    assert_eq!(trusting.run(&plan).unwrap().out.load().unwrap(), "4");
+    assert!(store.accept(&plan).unwrap().is_empty());
+}
+
+#[test]
+fn contexts_keep_results_apart() {
+    let (_folder, store) = scratch();
+    let sums: Vec<_> = ["1", "2"]
+        .map(|text| {
+            first::of(2).with_realizer(text, move |b| -> Result<()> { Ok(drop(b.out.save(text)?)) })
+        })
+        .into();
+    let user = |sum: &DRef<first::Sum<()>>| instantiate(first::User::new(sum.clone())).unwrap();
+    let one = store.realize(&user(&sums[0])).unwrap();
+    let (two, built) = building(&store, &user(&sums[1]));
+    assert_eq!(
+        built,
+        [
+            "building sum x1: stale: its code changed",
+            "building user x1: context changed: a dependency gave another result"
+        ]
+    );
+    assert_eq!(
+        (one.out.load().unwrap(), two.out.load().unwrap()),
+        ("1".into(), "2".into())
+    );
+    assert_eq!(one.context().collect::<Vec<_>>(), [one.sum.id()]);
+    assert_ne!(one.sum, two.sum);
+    // Each is found again by its own context, whichever is newer.
+    for (sum, rref) in [(&sums[0], &one), (&sums[1], &two), (&sums[0], &one)] {
+        let exactly = sum.clone().with_matcher(exact(&rref.sum));
+        let (again, built) = building(&store, &user(&exactly));
+        assert!(built.is_empty());
+        assert_eq!(again, *rref);
+    }
+    let dry = store
+        .plan(&user(
+            &sums[0]
+                .clone()
+                .with_realizer("3", |_| -> Result<()> { Ok(()) }),
+        ))
+        .unwrap();
+    assert!(matches!(
+        action(&dry, one.id().dref()),
+        Action::Undecided { .. }
+    ));
+    // The same bytes from other contexts are two realizations.
+    let constant = |sum: &DRef<first::Sum<()>>| {
+        user(sum).with_realizer("constant", |b| -> Result<()> { Ok(drop(b.out.save("c")?)) })
+    };
+    let one = store.realize(&constant(&sums[0])).unwrap();
+    let two = store.realize(&constant(&sums[1])).unwrap();
+    assert_ne!(one.id(), two.id());
+}
+
+#[test]
+fn a_dry_run_has_a_reason_for_each_stage() {
+    let (_folder, store) = scratch();
+    let plan = first::plan(2);
+    // On an empty store all is missing, whatever it depends on.
+    let dry = store.plan(&plan).unwrap();
+    let order: Vec<_> = dry.steps.iter().map(|step| &step.dref).collect();
+    assert_eq!(order, [plan.sum.id(), plan.id()], "dependencies first");
+    for step in &dry.steps {
+        assert_eq!(
+            step.action,
+            Action::Build {
+                runs: 1,
+                reason: Reason::Missing
+            }
+        );
+    }
+    let text = format!(
+        "build   {}: missing\nbuild   {plan}: missing\n2 of 2 stages to do, 0 reused",
+        plan.sum.id()
+    );
+    assert_eq!(dry.to_string(), text);
+    let rref = store.realize(&plan).unwrap();
+    let dry = store.plan(&plan).unwrap();
+    assert!(dry.is_done());
+    assert_eq!(
+        *action(&dry, plan.id()),
+        Action::Reuse(vec![rref.id().clone()])
+    );
+    assert_eq!(dry.to_string(), "nothing to build: 2 stages reused");
+    assert_eq!(
+        dry.step(plan.id()).unwrap().to_string(),
+        format!("reuse   {plan}")
+    );
+    // More wanted.
+    let three = plan.clone().with_matcher(some(3));
+    let dry = store.plan(&three).unwrap();
+    assert_eq!(
+        *action(&dry, plan.id()),
+        Action::Build {
+            runs: 2,
+            reason: Reason::MoreWanted { there: 1 }
+        }
+    );
+    assert!(
+        dry.to_string()
+            .contains(", 2 runs: its matcher wants more than are there (1)\n"),
+        "{dry}"
+    );
+    // Forced, whatever it waits for.
+    let forced = Realize::new(&store).force(plan.sum.id());
+    let dry = forced.plan(&plan).unwrap();
+    assert_eq!(reason(&dry, plan.sum.id()), "forced");
+    assert!(matches!(action(&dry, plan.id()), Action::Undecided { .. }));
+    let dry = Realize::new(&store).force_all().plan(&plan).unwrap();
+    assert_eq!(reason(&dry, plan.id()), "forced");
+    // Not to be had.
+    let never = plan.clone().with_matcher(exact(&rref.sum));
+    let dry = store.plan(&never).unwrap();
+    assert!(
+        matches!(action(&dry, plan.id()), Action::Fails(why) if why.contains("another derivation")),
+        "{dry}"
+    );
+    assert!(
+        dry.to_string().contains(&format!("fails   {plan}: ")),
+        "{dry}"
+    );
+    assert!(store.plan(&plan).unwrap().step(first::of(7).id()).is_none());
+}
+
+#[test]
+fn a_dry_run_says_what_a_run_does() {
+    // In each state of the store: what the plan calls built is built, and what it calls reused is not.
+    type Make = fn() -> DRef<first::User<()>>;
+    let states: [(&str, &[Make]); 3] = [
+        ("empty", &[]),
+        ("done", &[|| first::plan(2)]),
+        ("another", &[|| first::plan(3)]),
+    ];
+    for (state, before) in states {
+        let (_folder, store) = scratch();
+        for plan in before {
+            store.realize(&plan()).unwrap();
+        }
+        let target = (first::plan(2), first::plan(4));
+        let dry = store.plan(&target).unwrap();
+        let builds = dry
+            .steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::Build { .. }));
+        let (builds, undecided) = (
+            builds.count(),
+            dry.steps
+                .iter()
+                .any(|step| matches!(step.action, Action::Undecided { .. })),
+        );
+        let (_, report) = Realize::new(&store).run_reporting(&target).unwrap();
+        assert_eq!((report.built, false), (builds, undecided), "{state}");
+    }
+}
+
+#[test]
+fn looking_writes_nothing() {
+    let (_folder, store) = scratch();
+    let plan = first::plan(2);
+    // On an empty store: no lease, no folder, no time changes.
+    let before = traces(store.root());
+    store.plan(&plan).unwrap();
+    assert_eq!(traces(store.root()), before);
+    let rref = store.realize(&plan).unwrap();
+    let root = store.root().to_owned();
+    drop(store);
+    let before = traces(&root);
+    let store = Store::open(&root).unwrap();
+    // Nothing to do; something to do, and only asked.
+    store.plan(&plan).unwrap();
+    store.plan(&other_result::plan(2)).unwrap();
+    Realize::new(&store)
+        .force_all()
+        .plan(&first::plan(9))
+        .unwrap();
+    store
+        .open_as::<first::User<()>>(&rref)
+        .unwrap()
+        .out
+        .load()
+        .unwrap();
+    store.realize(&plan).unwrap();
+    store.realize(&(&plan, first::of(2))).unwrap();
+    assert!(store.accept(&plan).unwrap().is_empty());
+    drop(store);
+    assert_eq!(traces(&root), before);
+}
