@@ -1,0 +1,528 @@
+//! Typed views of what is in a store, whoever made it: with later types, and where they do not fit.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test says where"
+)]
+
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::lens::Many;
+use pylightnix::prelude::*;
+use pylightnix::{Error, ErrorKind};
+use std::collections::BTreeMap;
+use tests::runs::{assert_says, scratch};
+
+/// What a train is made of.
+#[derive(Config)]
+struct Data {
+    #[selfref("data.txt")]
+    data: SelfRef<Text>,
+    size: u32,
+}
+
+#[stage(many, nouts = 2, matcher = all())]
+fn data(b: &Build<Data>) -> Result<DataOutputs> {
+    let data = b.data.save(&format!("{} {}", b.size, b.index()))?;
+    Ok(DataOutputs { data })
+}
+
+/// A stage with each kind of field.
+#[derive(Config)]
+struct Train {
+    #[selfref("model.txt")]
+    model: SelfRef<Text>,
+    #[dref]
+    one: DRef<Data>,
+    #[dref]
+    file: RefPath<Text>,
+    rate: f64,
+    layers: Vec<u32>,
+    #[config(default = 10, omit_default)]
+    epochs: u32,
+    #[config(default = 1, unhashed)]
+    threads: usize,
+}
+
+#[stage]
+fn train(b: &Build<Train>) -> Result<TrainOutputs> {
+    let model = b
+        .model
+        .save(&format!("{} {}", b.one.data.load()?, b.rate))?;
+    Ok(TrainOutputs { model })
+}
+
+fn trained(store: &Store) -> RRef<Train> {
+    let data = instantiate(Data::new(3)).unwrap().latest();
+    let file = data.data.clone();
+    store
+        .realize(&instantiate(Train::new(data, file, 0.5, vec![4, 5])).unwrap())
+        .unwrap()
+}
+
+#[track_caller]
+fn unfit<C: Config>(store: &Store, id: &RRefId, what: &[&str]) -> Error {
+    let Err(error) = store.open_as::<C>(id) else {
+        panic!("it was opened")
+    };
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_says(&error, &["the stored config of dref:", "does not fit"]);
+    assert_says(&error, what);
+    error
+}
+
+#[test]
+fn what_was_realized_is_opened_as_it_was() {
+    let (_folder, store) = scratch();
+    let rref = trained(&store);
+    let id: RRefId = rref.to_string().parse().unwrap();
+    // By another handle, as another process has it.
+    let store = Store::open(store.root()).unwrap();
+    let opened = store.open_as::<Train>(&id).unwrap();
+    assert_eq!(opened, rref);
+    assert_eq!((opened.rate, opened.epochs, opened.threads), (0.5, 10, 1));
+    assert_eq!(opened.layers, [4, 5]);
+    assert_eq!(opened.one, rref.one);
+    assert_eq!(opened.model.load().unwrap(), rref.model.load().unwrap());
+    assert_eq!(opened.file.load().unwrap(), opened.one.data.load().unwrap());
+    assert_eq!(opened.builds(), rref.builds());
+    assert_eq!(
+        opened.context().collect::<Vec<_>>(),
+        rref.context().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn what_is_not_there() {
+    let (_folder, store) = scratch();
+    let (_elsewhere, other) = scratch();
+    let rref = trained(&other);
+    let error = store.open_as::<Train>(&rref).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    assert_says(
+        &error,
+        &[
+            &rref.to_string(),
+            "is not in the store",
+            "help: realize it, or unpack",
+        ],
+    );
+    let error = store.instantiate(rref.id().dref()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    assert_says(
+        &error,
+        &[&rref.id().dref().to_string(), "is not in the store"],
+    );
+    // Nor what it was made from.
+    std::fs::rename(
+        other.realization_dir(rref.one.id()),
+        other.root().join("away"),
+    )
+    .unwrap();
+    let error = other.open_as::<Train>(&rref).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    assert_says(&error, &[&rref.one.to_string()]);
+}
+
+/// Later types of the stage's config.
+mod later {
+    use super::*;
+
+    /// With a field more, that has a default, in another place; without what is not hashed.
+    #[derive(Config)]
+    pub(super) struct Fits {
+        #[config(default = 0.25)]
+        pub(super) decay: f64,
+        pub(super) layers: Vec<u64>,
+        pub(super) rate: f32,
+        #[selfref("model.txt")]
+        pub(super) model: SelfRef,
+        #[dref]
+        pub(super) one: DRef<Data>,
+        #[dref]
+        pub(super) file: RefPath<Text>,
+        #[config(default = 12, omit_default)]
+        pub(super) epochs: u32,
+    }
+
+    /// The dependencies that all of them have.
+    macro_rules! types {
+        ($($name:ident { $($field:tt)* })*) => {$(
+            /// It does not fit.
+            #[derive(Config)]
+            pub(super) struct $name {
+                $($field)*
+            }
+        )*};
+    }
+
+    types! {
+        WithoutLayers {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+        }
+        WithDecay {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+            layers: Vec<u32>,
+            decay: f64,
+        }
+        OtherPlain {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+            layers: Vec<String>,
+        }
+        OtherPath {
+            #[selfref("model.bin")] model: SelfRef<Text>,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+            layers: Vec<u32>,
+        }
+        NoPromise {
+            model: String,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+            layers: Vec<u32>,
+        }
+        PlainDependency {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text>,
+            #[dref] rate: DRef<Data>,
+            layers: Vec<u32>,
+        }
+        ListDependency {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: Vec<DRef<Data>>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+            layers: Vec<u32>,
+        }
+        OtherDependency {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<Train>,
+            #[dref] file: RefPath<Text>,
+            rate: f64,
+            layers: Vec<u32>,
+        }
+        ManyDependencies {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] pub(super) one: DRef<Data, Many>,
+            #[dref] pub(super) file: RefPath<Text, Many>,
+            rate: f64,
+            layers: Vec<u32>,
+        }
+        OneAndMany {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<Data>,
+            #[dref] file: RefPath<Text, Many>,
+            rate: f64,
+            layers: Vec<u32>,
+        }
+    }
+}
+
+#[test]
+fn later_types_that_fit() {
+    let (_folder, store) = scratch();
+    let rref = trained(&store);
+    let opened = store.open_as::<later::Fits>(&rref).unwrap();
+    assert_eq!((opened.decay, opened.rate, opened.epochs), (0.25, 0.5, 12));
+    assert_eq!(opened.layers, [4, 5]);
+    assert_eq!(opened.one, rref.one);
+    assert_eq!(opened.model.path(), rref.model.path());
+    // Many of one are fine where one was chosen.
+    let many = store.open_as::<later::ManyDependencies>(&rref).unwrap();
+    assert_eq!((many.one.len(), many.file.len()), (1, 1));
+    // An identity is what it was, whatever its type has got since.
+    assert_eq!(opened.id(), rref.id());
+}
+
+#[test]
+fn later_types_that_do_not_fit_name_the_field() {
+    let (_folder, store) = scratch();
+    let rref = trained(&store);
+    let id = rref.id();
+    unfit::<later::WithoutLayers>(&store, id, &["WithoutLayers` has no field `layers`"]);
+    let error = unfit::<later::WithDecay>(
+        &store,
+        id,
+        &["the field `decay` is not in the stored config"],
+    );
+    assert_says(&error, &["give the field a default"]);
+    unfit::<later::OtherPlain>(&store, id, &["the field `layers`", "invalid type: integer `4`, expected a string"]);
+    unfit::<later::OtherPath>(
+        &store,
+        id,
+        &["`model` is at \"model.txt\" in the store, and at \"model.bin\""],
+    );
+    unfit::<later::NoPromise>(&store, id, &["model"]);
+    unfit::<later::PlainDependency>(&store, id, &["`rate`"]);
+    unfit::<later::ListDependency>(&store, id, &["`one`"]);
+    unfit::<later::OneAndMany>(&store, id, &["`file` takes many realizations of dref:"]);
+    // The dependency's own config does not fit the type that the field says.
+    let error = unfit::<later::OtherDependency>(&store, id, &[&rref.one.id().dref().to_string()]);
+    assert_says(&error, &["Train", "is not in the stored config"]);
+}
+
+/// Many of them.
+#[derive(Config)]
+struct Mean {
+    #[selfref("mean.txt")]
+    mean: SelfRef<Text>,
+    #[dref]
+    all: DRef<Data, Many>,
+    #[dref]
+    files: RefPath<Text, Many>,
+}
+
+#[stage]
+fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
+    let mean = b.mean.save(&b.all.len().to_string())?;
+    Ok(MeanOutputs { mean })
+}
+
+mod one_of_many {
+    use super::*;
+
+    /// One where many were chosen.
+    #[derive(Config)]
+    pub(super) struct Typed {
+        #[selfref("mean.txt")]
+        mean: SelfRef<Text>,
+        #[dref]
+        all: DRef<Data>,
+        #[dref]
+        files: RefPath<Text, Many>,
+    }
+
+    /// One file where many were chosen.
+    #[derive(Config)]
+    pub(super) struct Mixed {
+        #[selfref("mean.txt")]
+        mean: SelfRef<Text>,
+        #[dref]
+        all: DRef<Data, Many>,
+        #[dref]
+        files: RefPath<Text>,
+    }
+
+    /// One file of what nothing else names.
+    #[derive(Config)]
+    pub(super) struct File {
+        #[selfref("file.txt")]
+        file: SelfRef<Text>,
+        #[dref]
+        files: RefPath<Text>,
+    }
+}
+
+/// As `one_of_many::File`, of many.
+#[derive(Config)]
+struct Files {
+    #[selfref("file.txt")]
+    file: SelfRef<Text>,
+    #[dref]
+    files: RefPath<Text, Many>,
+}
+
+#[stage]
+fn files(b: &Build<Files>) -> Result<FilesOutputs> {
+    let file = b.file.save("")?;
+    Ok(FilesOutputs { file })
+}
+
+#[test]
+fn one_is_not_read_where_many_were_chosen() {
+    let (_folder, store) = scratch();
+    let data = instantiate(Data::new(3)).unwrap();
+    let many = store
+        .realize(&instantiate(Mean::new(data.clone(), data.data.clone())).unwrap())
+        .unwrap();
+    assert_eq!(store.open_as::<Mean>(&many).unwrap().files.len(), 2);
+    let Err(error) = store.open_as::<one_of_many::Typed>(&many) else {
+        panic!("it was opened")
+    };
+    assert_says(&error, &[&data.to_string()]);
+    let Err(error) = store.open_as::<one_of_many::Mixed>(&many) else {
+        panic!("it was opened")
+    };
+    assert_says(
+        &error,
+        &["`files` takes one realization of", &data.to_string()],
+    );
+    let files = store
+        .realize(&instantiate(Files::new(data.data.clone())).unwrap())
+        .unwrap();
+    assert_eq!(store.open_as::<Files>(&files).unwrap().files.len(), 2);
+    let Err(error) = store.open_as::<one_of_many::File>(&files) else {
+        panic!("it was opened")
+    };
+    assert_says(
+        &error,
+        &[
+            "was made from 2 realizations of",
+            &data.to_string(),
+            "help: ",
+        ],
+    );
+}
+
+/// Two dependencies of one derivation.
+#[derive(Config)]
+struct Pair {
+    #[selfref("pair.txt")]
+    pair: SelfRef<Text>,
+    #[dref]
+    sides: BTreeMap<String, DRef<Data, Many>>,
+}
+
+#[stage]
+fn pair(b: &Build<Pair>) -> Result<PairOutputs> {
+    let pair = b.pair.save("")?;
+    Ok(PairOutputs { pair })
+}
+
+mod two_types {
+    use super::*;
+
+    /// As `Data`.
+    #[derive(Config)]
+    pub(super) struct Twin {
+        #[selfref("data.txt")]
+        data: SelfRef<Text>,
+        size: u32,
+    }
+
+    /// Fields of two types for what may be one derivation.
+    #[derive(Config)]
+    pub(super) struct Pair {
+        #[selfref("pair.txt")]
+        pair: SelfRef<Text>,
+        #[dref]
+        sides: BTreeMap<String, DRef<Twin, Many>>,
+    }
+
+    /// Both types at once.
+    #[derive(Config)]
+    pub(super) struct Both {
+        #[selfref("both.txt")]
+        both: SelfRef<Text>,
+        #[dref]
+        data: DRef<Data, Many>,
+        #[dref]
+        twin: DRef<Twin, Many>,
+    }
+}
+
+/// Both of one type.
+#[derive(Config)]
+struct Both {
+    #[selfref("both.txt")]
+    both: SelfRef<Text>,
+    #[dref]
+    data: DRef<Data, Many>,
+    #[dref]
+    twin: DRef<Data, Many>,
+}
+
+#[stage]
+fn both(b: &Build<Both>) -> Result<BothOutputs> {
+    let both = b.both.save("")?;
+    Ok(BothOutputs { both })
+}
+
+#[test]
+fn one_derivation_has_one_type() {
+    let (_folder, store) = scratch();
+    let data = instantiate(Data::new(3)).unwrap();
+    let sides = BTreeMap::from([
+        ("l".to_owned(), data.clone()),
+        ("r".to_owned(), data.clone()),
+    ]);
+    let pair = store
+        .realize(&instantiate(Pair::new(sides)).unwrap())
+        .unwrap();
+    assert_eq!(store.open_as::<Pair>(&pair).unwrap().sides["l"].len(), 2);
+    store.open_as::<two_types::Pair>(&pair).unwrap();
+    let both = store
+        .realize(&instantiate(Both::new(data.clone(), data.clone())).unwrap())
+        .unwrap();
+    let Err(error) = store.open_as::<two_types::Both>(&both) else {
+        panic!("it was opened")
+    };
+    assert_says(&error, &[&data.to_string(), "Data`", "Twin`", "help: "]);
+}
+
+#[test]
+fn derivations_are_made_again_with_their_stages() {
+    let (_folder, store) = scratch();
+    let data = instantiate(Data::new(3)).unwrap();
+    let plan = instantiate(Mean::new(data.clone(), data.data.clone())).unwrap();
+    let rref = store.realize(&plan).unwrap();
+    let id: DRefId = plan.to_string().parse().unwrap();
+    let again = store.instantiate(&id).unwrap();
+    assert_eq!(
+        (again.id(), again.config_json().text()),
+        (&id, plan.config_json().text())
+    );
+    assert!(store.plan(&again).unwrap().is_done());
+    let (made, report) = Realize::new(&store)
+        .force(&again)
+        .run_reporting(&again)
+        .unwrap();
+    assert_eq!((report.built, made[0].id()), (1, rref.id()));
+    assert_eq!(made[0].downcast::<Mean>().unwrap().all.len(), 2);
+    // It stands for the same derivation in one plan.
+    let (one, two) = store.realize(&(&plan, &again)).unwrap();
+    assert_eq!(one.id(), two[0].id());
+}
+
+#[test]
+fn derivations_without_their_stages() {
+    let (_folder, store) = scratch();
+    // A matcher that was given is not in the store: the stage's own takes many, and the field takes one.
+    let rref = trained(&store);
+    let error = store.instantiate(rref.id().dref()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_says(
+        &error,
+        &[
+            "`one` takes one realization of",
+            &rref.one.id().dref().to_string(),
+        ],
+    );
+    assert_says(
+        &error,
+        &["a matcher that was given with `with_matcher` is not kept"],
+    );
+    // A stage that this program does not have.
+    let foreign = tests::store::config("foreign");
+    store.add_derivation(&foreign).unwrap();
+    let error = store.instantiate(foreign.id()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    assert_says(
+        &error,
+        &[
+            "this program has no stage named `foreign`",
+            &foreign.id().to_string(),
+            "help: run the program",
+        ],
+    );
+    // One of the name, of another config.
+    let other = tests::store::config("data");
+    store.add_derivation(&other).unwrap();
+    let error = store.instantiate(other.id()).unwrap_err();
+    assert_says(
+        &error,
+        &["does not fit", "`data` is not in the stored config"],
+    );
+}
