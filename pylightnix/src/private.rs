@@ -1,6 +1,6 @@
 //! What generated code names. Nothing here is for people, and all of it may change.
 
-use crate::config::{ConfigWriter, Fields, StoredValue};
+use crate::config::{ConfigWriter, Fields, Name, StoredValue};
 use crate::lens::{Config, Omitted, Plain, RRef, SelfRef};
 use crate::plan::StageValue;
 use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
@@ -99,12 +99,12 @@ impl<T: Plain> PlainField<IsPlain> for T {
         omitted: &mut Omitted,
         key: &'static str,
     ) -> Result<()> {
-        let value_json = json_of(key, self)?;
-        if value_json == json_of(key, default)? {
-            omitted.insert(key.to_owned(), value_json);
-            return Ok(());
+        let value = canonical(self);
+        if value.is_none() || value != canonical(default) {
+            return out.field(key).plain(self);
         }
-        out.field(key).plain(self)
+        omitted.insert(key.to_owned(), json_of(key, self)?);
+        Ok(())
     }
 
     fn note(&self, unhashed: &mut Omitted, key: &'static str) -> Result<()> {
@@ -159,6 +159,14 @@ impl<T: Never> PlainField<IsNever> for T {
     fn read_or(_: &mut Fields<'_>, _: &'static str, _: impl FnOnce() -> Self) -> Result<Self> {
         T::never()
     }
+}
+
+/// What tells values apart, if a config can hold this one. As a `serde_json::Value` a NaN is what a `None` is, `-0.0` equals
+/// `0.0`, and 128 bits do not fit.
+fn canonical<T: Plain>(value: &T) -> Option<String> {
+    let mut out = ConfigWriter::new(&Name::new("value").ok()?);
+    out.field("value").plain(value).ok()?;
+    Some(out.finish().text().to_owned())
 }
 
 fn json_of<T: Plain>(key: &'static str, value: &T) -> Result<serde_json::Value> {
