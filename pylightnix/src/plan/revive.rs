@@ -49,11 +49,16 @@ impl Kind {
         }
     }
 
+    /// The type, for people.
+    pub(crate) fn name(&self) -> &'static str {
+        (self.type_name)()
+    }
+
     /// Whether this says more than `other`; two different types are an error.
     pub(crate) fn adds_to(&self, other: &Kind, dref: &DRefId) -> Result<bool> {
         match (self.type_id, other.type_id) {
             (Some(one), Some(two)) if one != two => {
-                let (one, two) = ((self.type_name)(), (other.type_name)());
+                let (one, two) = (self.name(), other.name());
                 Err(Error::new(
                     ErrorKind::Config,
                     format!("{dref} is taken for `{one}` and for `{two}`"),

@@ -121,7 +121,7 @@ impl Store {
             if kind.adds_to(known, &dref)? {
                 *known = kind;
                 (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)
-                    .map_err(|cause| unfit(&dref, cause))?;
+                    .map_err(|cause| unfit(&dref, kind.name(), cause))?;
             }
         }
         let mut revived = Revived::default();
@@ -129,7 +129,7 @@ impl Store {
             let dref = realization.id.dref();
             if revived.any(dref).is_err() {
                 let node = (kinds[dref].revive)(&configs[dref], &revived);
-                revived.insert(node.map_err(|cause| unfit(dref, cause))?);
+                revived.insert(node.map_err(|cause| unfit(dref, kinds[dref].name(), cause))?);
             }
         }
         Ok(revived)
@@ -143,7 +143,7 @@ fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     for stage in registered().filter(|stage| stage.name() == id.name().as_str()) {
         match stage.revive(json, revived) {
             Ok(dref) => return Ok(dref),
-            Err(error) => last = Some(unfit(id, error)),
+            Err(error) => last = Some(unfit(id, stage.config(), error)),
         }
     }
     Err(last.unwrap_or_else(|| {
@@ -152,10 +152,10 @@ fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     }))
 }
 
-fn unfit(dref: &DRefId, cause: Error) -> Error {
+fn unfit(dref: &DRefId, type_name: &str, cause: Error) -> Error {
     Error::new(
         ErrorKind::Config,
-        format!("the stored config of {dref} does not fit its type"),
+        format!("the stored config of {dref} does not fit `{type_name}`"),
     )
     .because(cause)
 }
