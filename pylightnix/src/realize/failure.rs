@@ -33,6 +33,17 @@ pub(super) fn matcher_refused(dref: &DRefId, why: &str) -> Error {
     .help(format!("it is about {dref}"))
 }
 
+/// With a word on the store, if that is what is missing.
+pub(super) fn with_store_gone(error: Error, root: &Path) -> Error {
+    if root.exists() {
+        return error;
+    }
+    error.more_help(&format!(
+        "the store at {} is gone: it was removed or moved while it was in use; put it back, or open it anew and run again",
+        root.display()
+    ))
+}
+
 /// A build gave what its matcher still does not take.
 pub(super) fn too_few(
     dref: &DRefId,

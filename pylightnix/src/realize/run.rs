@@ -8,7 +8,7 @@ use super::build::build;
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Scene};
 use super::event::Event;
-use super::failure::{matcher_refused, panic_text, run_error};
+use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::needed::refused;
 use super::options::Realize;
 use super::report::{Counters, Report, count};
@@ -106,6 +106,7 @@ impl RunState<'_> {
             Err(panic) => Error::new(ErrorKind::Stage, "an observer of the run failed")
                 .because(panic_text(&*panic)),
         };
+        let error = with_store_gone(error, self.options.store.root());
         let dref = self.graph.stages[at].dref.id();
         // An observer that panics here has been told of it once.
         let _ = catch_unwind(AssertUnwindSafe(|| {
