@@ -101,6 +101,15 @@ impl Error {
         self
     }
 
+    /// As [`because`](Self::because), with what a person can do if it was the operating system that refused.
+    pub(crate) fn because_refused(self, source: BoxError) -> Self {
+        let advice = source.downcast_ref::<io::Error>().and_then(io_help);
+        match advice {
+            Some(advice) => self.because(source).more_help(advice),
+            None => self.because(source),
+        }
+    }
+
     /// The failures that make this one up.
     pub(crate) fn with_parts(mut self, parts: Vec<Error>) -> Self {
         self.0.parts = parts;

@@ -52,7 +52,7 @@ impl<F, Tag> Output<F, Tag> {
         F: Format,
     {
         F::write(value, &self.path)
-            .map_err(|cause| self.fault("save", &self.path).because(cause))?;
+            .map_err(|cause| self.fault("save", &self.path).because_refused(cause))?;
         Ok(Written(PhantomData))
     }
 

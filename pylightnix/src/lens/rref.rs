@@ -261,6 +261,18 @@ impl AnyRRef {
     }
 }
 
+impl AsRef<RRefId> for AnyRRef {
+    fn as_ref(&self) -> &RRefId {
+        self.id()
+    }
+}
+
+impl fmt::Display for AnyRRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.id(), f)
+    }
+}
+
 impl fmt::Debug for AnyRRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.id(), f)

@@ -406,6 +406,12 @@ impl AnyDRef {
     }
 }
 
+impl AsRef<DRefId> for AnyDRef {
+    fn as_ref(&self) -> &DRefId {
+        self.id()
+    }
+}
+
 impl fmt::Debug for AnyDRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.id(), f)
