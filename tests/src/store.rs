@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
@@ -177,7 +177,7 @@ fn play(command: &mut Command, part: &str, place: &Path) {
 
 /// The part and place of this process, if it is a child.
 #[must_use]
-pub fn part() -> Option<(String, std::path::PathBuf)> {
+pub fn part() -> Option<(String, PathBuf)> {
     Some((std::env::var(PART).ok()?, std::env::var_os(PLACE)?.into()))
 }
 
@@ -229,5 +229,35 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A file system of its own, gone with this value.
+pub struct Mount {
+    /// Where it is.
+    pub at: PathBuf,
+}
+
+impl Mount {
+    /// An empty one in memory, with these options of `mount`.
+    #[must_use]
+    pub fn new(at: &Path, options: &str) -> Mount {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(at)
+            .output()
+            .expect("the command `mount`");
+        assert!(
+            mounted.status.success(),
+            "{}",
+            String::from_utf8_lossy(&mounted.stderr)
+        );
+        Mount { at: at.to_owned() }
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
     }
 }

@@ -66,7 +66,7 @@ fn unfit<C: Config>(store: &Store, id: &RRefId, what: &[&str]) -> Error {
         panic!("it was opened")
     };
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert_says(&error, &["the stored config of dref:", "does not fit"]);
+    assert_says(&error, &["the stored config of dref:", "does not fit `"]);
     assert_says(&error, what);
     error
 }
@@ -258,7 +258,14 @@ fn later_types_that_do_not_fit_name_the_field() {
         &["the field `decay` is not in the stored config"],
     );
     assert_says(&error, &["give the field a default"]);
-    unfit::<later::OtherPlain>(&store, id, &["the field `layers`", "invalid type: integer `4`, expected a string"]);
+    unfit::<later::OtherPlain>(
+        &store,
+        id,
+        &[
+            "the field `layers`",
+            "invalid type: integer `4`, expected a string",
+        ],
+    );
     unfit::<later::OtherPath>(
         &store,
         id,
