@@ -5,6 +5,8 @@
 //! without a compiler.
 
 mod config;
+#[cfg(test)]
+mod expansions;
 mod faults;
 mod fingerprint;
 mod names;

@@ -1,6 +1,6 @@
 //! What a config is, to the derive.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::Ident;
 use syn::{Attribute, Expr, Generics, LitStr, Type, Visibility};
 
 /// A struct with `#[derive(Config)]`.
@@ -45,8 +45,8 @@ pub(super) enum Kind {
 pub(super) struct Promise {
     /// None when it is not said rightly, which is a fault already.
     pub(super) path: Option<LitStr>,
-    /// The type of the format.
-    pub(super) format: TokenStream,
+    /// The type of the format; none for an opaque file or folder.
+    pub(super) format: Option<Box<Type>>,
 }
 
 /// The default of a field.

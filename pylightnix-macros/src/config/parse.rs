@@ -256,7 +256,7 @@ fn promise(ty: &Type, marks: &mut Marks, faults: &mut Faults) -> Kind {
     }
     Kind::Promise(Promise {
         path: marks.selfref.as_ref().and_then(|attr| path(attr, faults)),
-        format: shape::format_of(ty),
+        format: shape::format_of(ty).cloned().map(Box::new),
     })
 }
 

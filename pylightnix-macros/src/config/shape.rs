@@ -1,7 +1,7 @@
 //! What a type looks like, by its tokens: a derive sees no more of it.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
 /// What a field's type looks like.
@@ -52,12 +52,8 @@ fn has_text_keys(map: &PathSegment) -> bool {
 }
 
 /// The format that a `SelfRef` names.
-pub(super) fn format_of(ty: &Type) -> TokenStream {
-    let format = last_segment(ty).and_then(|last| arguments(last).next());
-    match format {
-        Some(format) => format.to_token_stream(),
-        None => quote!(::pylightnix::lens::format::Opaque),
-    }
+pub(super) fn format_of(ty: &Type) -> Option<&Type> {
+    arguments(last_segment(ty)?).next()
 }
 
 fn last_segment(ty: &Type) -> Option<&PathSegment> {

@@ -135,12 +135,12 @@ fn realize(stage: &Stage) -> TokenStream {
     let site = Span::mixed_site();
     let result = quote_spanned!(site=> #function(build));
     let finish = quote_spanned!(span.resolved_at(site)=> ::pylightnix::__private::finish::<Self, _>(#result));
-    let finish = match stage.unfit {
-        true => quote!(loop {}),
-        false => finish,
+    let (allow, finish) = match stage.unfit {
+        true => (quote!(#[allow(unused_variables)]), quote!(loop {})),
+        false => (TokenStream::new(), finish),
     };
     quote_spanned! {site=>
-        #[allow(unused_variables, clippy::empty_loop)]
+        #allow
         fn realize(
             build: &::pylightnix::lens::Build<Self>,
         ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, Generics, Item, Visibility};
+use syn::{Generics, Item, Visibility};
 
 use super::{Helper, Kind};
 use crate::faults::Faults;
@@ -57,7 +57,7 @@ pub(super) fn helper(
         other => {
             let message =
                 "`#[track]` goes on a function, a constant, a struct, an enum or an `impl`";
-            return Err(syn::Error::new_spanned(first_line(&other), message));
+            return Err(syn::Error::new_spanned(start(&other), message));
         }
     };
     Ok(Helper {
@@ -81,8 +81,6 @@ fn text(item: impl ToTokens) -> String {
 }
 
 /// The start of an item, which is enough to point at.
-fn first_line(item: &Item) -> TokenStream {
-    let is_attribute = |attr: &Attribute| attr.to_token_stream();
-    let _ = is_attribute;
+fn start(item: &Item) -> TokenStream {
     item.to_token_stream().into_iter().take(2).collect()
 }

@@ -1,32 +1,33 @@
 //! `impl Config`: to a lens, to JSON and back.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::LitStr;
 
 use super::{Names, generics, lens, new};
 use crate::config::model::{Config, Field, Kind};
-use crate::{fingerprint, spans};
+use crate::{fingerprint, names, spans};
 
-pub(super) fn config(config: &Config, names: &Names) -> TokenStream {
+pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     let Names {
         lens,
         outputs,
         phase,
         config: ident,
         ..
-    } = names;
+    } = generated;
     let generics = generics(config);
     let (_, arguments, _) = config.generics.split_for_impl();
     let (parameters, _, bounds) = generics.split_for_impl();
     let lens_arguments = lens::arguments(config, phase);
     let promises = config.promises().map(|(field, promise)| {
-        let (key, format) = (&field.key, fingerprint::text(promise.format.clone()));
-        let path = promise
-            .path
-            .as_ref()
-            .map(syn::LitStr::value)
-            .unwrap_or_default();
-        quote!(::pylightnix::__private::Promise::new(#key, #path, #format))
+        let name = names::plain(&field.ident);
+        let path = promise.path.as_ref().map(LitStr::value).unwrap_or_default();
+        let format = match &promise.format {
+            Some(format) => fingerprint::text(format.to_token_stream()),
+            None => "Opaque".to_owned(),
+        };
+        quote!(::pylightnix::__private::Promise::new(#name, #path, #format))
     });
     let mut at = 0;
     let fields: Vec<_> = config

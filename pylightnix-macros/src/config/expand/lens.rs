@@ -84,7 +84,11 @@ fn field_type(field: &Field, config: &Config, names: &Names) -> TokenStream {
             quote!(#dep #ty #end)
         }
         Kind::Promise(promise) => {
-            let (format, tag) = (&promise.format, &field.ident);
+            let tag = &field.ident;
+            let format = match &promise.format {
+                Some(format) => quote!(#format),
+                None => quote!(::pylightnix::lens::format::Opaque),
+            };
             quote!(#phase::Artifact<#format, #promises::#tag>)
         }
     }

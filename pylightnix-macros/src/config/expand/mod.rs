@@ -15,13 +15,10 @@ use crate::names;
 
 pub(super) fn config(config: &Config) -> TokenStream {
     let names = Names::of(config);
-    let (_, arguments, _) = config.generics.split_for_impl();
-    let ident = &config.ident;
-    let this = quote!(#ident #arguments);
     let parts = [
         new::constructor(config, &names),
         lens::structure(config, &names),
-        outputs::structure(config, &names, &this),
+        outputs::structure(config, &names, &this(config)),
         conversions::config(config, &names),
     ];
     parts.into_iter().collect()
@@ -95,21 +92,50 @@ fn generics(config: &Config) -> Generics {
             GenericParam::Lifetime(_) => {}
         }
     }
+    if let Some(bounds) = &mut generics.where_clause
+        && let Ok(outside) = syn::parse2(replace_self(bounds.to_token_stream(), &this(config)))
+    {
+        *bounds = outside;
+    }
     generics
+}
+
+/// The config with its parameters.
+fn this(config: &Config) -> TokenStream {
+    let (_, arguments, _) = config.generics.split_for_impl();
+    let ident = &config.ident;
+    quote!(#ident #arguments)
 }
 
 fn is_in_plain_field(parameter: &Ident, config: &Config) -> bool {
     config.fields.iter().any(|field| {
         matches!(field.kind, Kind::Plain { .. })
-            && names::has_ident(field.ty.to_token_stream(), &parameter.to_string())
+            && names_type(field.ty.to_token_stream(), parameter)
     })
+}
+
+/// Whether the parameter itself is meant somewhere, and not only a type that it says (`M::Data`).
+fn names_type(tokens: TokenStream, parameter: &Ident) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let found = match token {
+            TokenTree::Group(group) => names_type(group.stream(), parameter),
+            TokenTree::Ident(ident) if ident == *parameter => !matches!(
+                tokens.peek(),
+                Some(TokenTree::Punct(next)) if next.as_char() == ':'
+            ),
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 /// A field's type outside of the struct, where `Self` is another.
 fn outside(ty: &Type, config: &Config) -> TokenStream {
-    let (_, arguments, _) = config.generics.split_for_impl();
-    let ident = &config.ident;
-    replace_self(ty.to_token_stream(), &quote!(#ident #arguments))
+    replace_self(ty.to_token_stream(), &this(config))
 }
 
 fn replace_self(tokens: TokenStream, with: &TokenStream) -> TokenStream {

@@ -1,0 +1,51 @@
+fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {
+    let run = minimise(&b.ref_params.out.load()?, b.maxiter)?;
+    Ok(AnnealOutputs {
+        trace_xs: b.trace_xs.save(&run.xs)?,
+        trace_fs: b.trace_fs.save(&run.fs)?,
+        out: b.out.save(&run.best)?,
+    })
+}
+#[automatically_derived]
+#[allow(non_local_definitions)]
+impl ::pylightnix::plan::Stage for Anneal
+where
+    for<'__a> Anneal: ::pylightnix::lens::Config,
+{
+    type Card = ::pylightnix::lens::One;
+    const NAME: &'static str = "anneal";
+    const NOUTS: usize = 3usize;
+    const TOKENS: &'static str = "fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {\n    let run = minimise(&b.ref_params.out.load()?, b.maxiter)?;\n    Ok(AnnealOutputs {\n        trace_xs: b.trace_xs.save(&run.xs)?,\n        trace_fs: b.trace_fs.save(&run.fs)?,\n        out: b.out.save(&run.best)?\n    })\n}";
+    const USES: &'static [fn() -> ::pylightnix::__private::Tracked] = &[
+        {
+            #[allow(dead_code)]
+            struct Helper {}
+            {
+                #[allow(unused_imports)]
+                use minimise as Helper;
+                <Helper as ::pylightnix::plan::Track>::tracked
+            }
+        },
+        <Model as ::pylightnix::plan::Track>::tracked,
+    ];
+    fn parameters() -> ::pylightnix::__private::Vec<::pylightnix::__private::String> {
+        ::pylightnix::__private::Vec::from([])
+    }
+    fn select(
+        candidates: &[::pylightnix::lens::RRef<Self>],
+    ) -> ::pylightnix::Result<
+        ::pylightnix::plan::matcher::Choice<Self>,
+        ::pylightnix::BoxError,
+    > {
+        ::pylightnix::__private::select_one::<Self, _>(lowest(energy), candidates)
+    }
+    fn realize(
+        build: &::pylightnix::lens::Build<Self>,
+    ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {
+        ::pylightnix::__private::finish::<Self, _>(anneal(build))
+    }
+}
+::pylightnix::__private::submit! {
+    ::pylightnix::__private::Registration::of:: < Anneal > (::std::file!(),
+    ::std::line!())
+}
