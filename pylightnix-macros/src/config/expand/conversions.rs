@@ -130,13 +130,19 @@ impl FieldCode {
                 let call = |item| spans::item_of(&field.ty, &of, item);
                 let (view, write, visit) = (call("view"), call("write"), call("visit"));
                 let (declare, revive) = (call("declare"), call("revive"));
-                let stored = quote_spanned!(site=> #private::stored(&mut fields, #key)?);
+                let stored = quote_spanned!(site=> &#private::stored(&mut fields, #key)?, revived);
+                let (_, end) = spans::ends(&field.ty.to_token_stream());
+                let view = quote_spanned!(end=> #view::<#phase>);
+                let view =
+                    spans::call_of(&field.ty, view, quote_spanned!(site=> &self.#ident, from));
+                let revive = spans::call_of(&field.ty, revive, stored);
+                let revive = quote_spanned!(end=> #revive?);
                 FieldCode {
-                    view: quote_spanned!(site=> #ident: #view::<#phase>(&self.#ident, from)),
+                    view: quote_spanned!(site=> #ident: #view),
                     write: quote_spanned!(site=> #write(&self.#ident, out.field(#key));),
                     visit: quote_spanned!(site=> #visit(&self.#ident, visit);),
                     declare: quote_spanned!(site=> #declare(&#private::stored(fields, #key)?, wanted)?;),
-                    read: quote_spanned!(site=> #ident: #revive(&#stored, revived)?),
+                    read: quote_spanned!(site=> #ident: #revive),
                     ..FieldCode::default()
                 }
             }
