@@ -205,7 +205,7 @@ fn another_default_makes_it_stale() {
         ..with_other_default::Sum::new(2)
     };
     assert_ne!(
-        instantiate::<with_other_default::Sum<()>>(given)
+        instantiate::<with_other_default::Sum<()>, _>(given)
             .unwrap()
             .id(),
         plan.sum.id()
