@@ -22,7 +22,7 @@ pub fn folder() -> TempDir {
 #[must_use]
 pub fn store() -> (TempDir, Store) {
     let folder = folder();
-    let store = Store::open(folder.path().join("store")).expect("a new store");
+    let store = Store::open_at(folder.path().join("store")).expect("a new store");
     (folder, store)
 }
 

@@ -250,7 +250,7 @@ fn part_of_a_child() {
 
 /// What is there is found; what is not is not begun.
 fn unwritable(root: &Path) {
-    let store = Store::open(root).unwrap();
+    let store = Store::open_at(root).unwrap();
     let before = traces(root);
     let rref = store.realize(&of("there")).unwrap();
     assert_eq!(rref.note.load().unwrap(), "there");
@@ -279,7 +279,7 @@ fn unwritable(root: &Path) {
 fn a_store_that_cannot_be_written() {
     let folder = folder();
     let root = folder.path().join("store");
-    let store = Store::open(&root).unwrap();
+    let store = Store::open_at(&root).unwrap();
     store.realize(&of("there")).unwrap();
     drop(store);
     let mut child = child_as_nobody("use a store that cannot be written", &root);
@@ -299,7 +299,10 @@ fn a_file_system_that_cannot_be_written() {
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=1m");
     let root = mount.at.join("store");
-    Store::open(&root).unwrap().realize(&of("there")).unwrap();
+    Store::open_at(&root)
+        .unwrap()
+        .realize(&of("there"))
+        .unwrap();
     let made = Command::new("mount")
         .args(["-o", "remount,ro"])
         .arg(&mount.at)
@@ -340,7 +343,7 @@ fn a_disk_that_fills_up() {
     }
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=512k");
-    let store = Store::open(mount.at.join("store")).unwrap();
+    let store = Store::open_at(mount.at.join("store")).unwrap();
     let before = store.realize(&of("before")).unwrap();
     let free = "free some space on that file system and run again";
     let slot: Arc<Mutex<Option<Filler>>> = Arc::default();
@@ -435,7 +438,7 @@ fn a_store_that_is_removed_while_it_is_used() {
     assert_says(&error, &["stage `note` failed", "is gone: "]);
     assert!(!store.root().exists());
     // A new one in its place is used as any.
-    let store = Store::open(store.root()).unwrap();
+    let store = Store::open_at(store.root()).unwrap();
     assert_eq!(store.realize(&of("a")).unwrap().note.load().unwrap(), "a");
 }
 

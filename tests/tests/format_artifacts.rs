@@ -188,7 +188,7 @@ fn a_failed_load_names_stage_artifact_and_path() {
     let id = store
         .realize(&instantiate(Formats::new()).unwrap())
         .unwrap();
-    let rref = store.open_as::<Misread>(&id).unwrap();
+    let rref = store.open::<Misread>(&id).unwrap();
     unread(
         rref.text.load(),
         "text",

@@ -87,7 +87,7 @@ fn live(length: u64) {
     assert!(store.plan(&plan).unwrap().is_done());
     drop((plan, again));
 
-    let opened = store.open_as::<Link>(&rref).unwrap();
+    let opened = store.open::<Link>(&rref).unwrap();
     drop(rref);
     let id = opened.id().clone();
     let mut at = opened;
@@ -98,7 +98,7 @@ fn live(length: u64) {
             None => break,
         }
     }
-    drop(store.open_as::<Link>(&id).unwrap());
+    drop(store.open::<Link>(&id).unwrap());
     let plan = store.instantiate(id.dref()).unwrap();
     assert!(store.plan(&plan).unwrap().is_done());
 }

@@ -413,7 +413,7 @@ fn dependencies_in_containers() {
     assert_eq!(rref.below.load().unwrap(), "read me");
     assert_eq!(rref.context().count(), 11);
     // The same again, from the reference alone.
-    let opened = store.open_as::<Everything>(&rref).unwrap();
+    let opened = store.open::<Everything>(&rref).unwrap();
     assert_eq!(opened, rref);
     assert_eq!(opened.found.load().unwrap(), found);
     assert_eq!(opened.map["b"].out.load().unwrap(), "4");
@@ -473,7 +473,7 @@ fn recursive_configs() {
     assert_eq!(rref.sum.load().unwrap(), "10");
     let two = rref.before.as_ref().unwrap().before.as_ref().unwrap();
     assert_eq!((two.add, two.sum.load().unwrap().as_str()), (2, "3"));
-    let opened = store.open_as::<Step>(&rref).unwrap();
+    let opened = store.open::<Step>(&rref).unwrap();
     assert_eq!(opened.before.as_ref().unwrap().sum.load().unwrap(), "6");
 }
 
@@ -551,7 +551,7 @@ fn wide_plans_and_diamonds() {
     let (rref, report) = Realize::new(&store).run_reporting(&diamond).unwrap();
     assert_eq!((report.stages, report.built, report.runs), (65, 65, 65));
     assert_eq!(rref.paths.load().unwrap(), "18446744073709551616");
-    let opened = store.open_as::<Twice>(&rref).unwrap();
+    let opened = store.open::<Twice>(&rref).unwrap();
     assert_eq!(opened.left, rref.right);
 }
 

@@ -549,7 +549,7 @@ fn looking_writes_nothing() {
     let root = store.root().to_owned();
     drop(store);
     let before = traces(&root);
-    let store = Store::open(&root).unwrap();
+    let store = Store::open_at(&root).unwrap();
     // Nothing to do; something to do, and only asked.
     store.plan(&plan).unwrap();
     store.plan(&other_result::plan(2)).unwrap();
@@ -558,7 +558,7 @@ fn looking_writes_nothing() {
         .plan(&first::plan(9))
         .unwrap();
     store
-        .open_as::<first::User<()>>(&rref)
+        .open::<first::User<()>>(&rref)
         .unwrap()
         .out
         .load()

@@ -62,7 +62,7 @@ fn trained(store: &Store) -> RRef<Train> {
 
 #[track_caller]
 fn unfit<C: Config>(store: &Store, id: &RRefId, what: &[&str]) -> Error {
-    let Err(error) = store.open_as::<C>(id) else {
+    let Err(error) = store.open::<C>(id) else {
         panic!("it was opened")
     };
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -77,8 +77,8 @@ fn what_was_realized_is_opened_as_it_was() {
     let rref = trained(&store);
     let id: RRefId = rref.to_string().parse().unwrap();
     // By another handle, as another process has it.
-    let store = Store::open(store.root()).unwrap();
-    let opened = store.open_as::<Train>(&id).unwrap();
+    let store = Store::open_at(store.root()).unwrap();
+    let opened = store.open::<Train>(&id).unwrap();
     assert_eq!(opened, rref);
     assert_eq!((opened.rate, opened.epochs, opened.threads), (0.5, 10, 1));
     assert_eq!(opened.layers, [4, 5]);
@@ -97,7 +97,7 @@ fn what_is_not_there() {
     let (_folder, store) = scratch();
     let (_elsewhere, other) = scratch();
     let rref = trained(&other);
-    let error = store.open_as::<Train>(&rref).unwrap_err();
+    let error = store.open::<Train>(&rref).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(
         &error,
@@ -119,7 +119,7 @@ fn what_is_not_there() {
         other.root().join("away"),
     )
     .unwrap();
-    let error = other.open_as::<Train>(&rref).unwrap_err();
+    let error = other.open::<Train>(&rref).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(&error, &[&rref.one.to_string()]);
 }
@@ -234,13 +234,13 @@ mod later {
 fn later_types_that_fit() {
     let (_folder, store) = scratch();
     let rref = trained(&store);
-    let opened = store.open_as::<later::Fits>(&rref).unwrap();
+    let opened = store.open::<later::Fits>(&rref).unwrap();
     assert_eq!((opened.decay, opened.rate, opened.epochs), (0.25, 0.5, 12));
     assert_eq!(opened.layers, [4, 5]);
     assert_eq!(opened.one, rref.one);
     assert_eq!(opened.model.path(), rref.model.path());
     // Many of one are fine where one was chosen.
-    let many = store.open_as::<later::ManyDependencies>(&rref).unwrap();
+    let many = store.open::<later::ManyDependencies>(&rref).unwrap();
     assert_eq!((many.one.len(), many.file.len()), (1, 1));
     // An identity is what it was, whatever its type has got since.
     assert_eq!(opened.id(), rref.id());
@@ -354,12 +354,12 @@ fn one_is_not_read_where_many_were_chosen() {
     let many = store
         .realize(&instantiate(Mean::new(data.clone(), data.data.clone())).unwrap())
         .unwrap();
-    assert_eq!(store.open_as::<Mean>(&many).unwrap().files.len(), 2);
-    let Err(error) = store.open_as::<one_of_many::Typed>(&many) else {
+    assert_eq!(store.open::<Mean>(&many).unwrap().files.len(), 2);
+    let Err(error) = store.open::<one_of_many::Typed>(&many) else {
         panic!("it was opened")
     };
     assert_says(&error, &[&data.to_string()]);
-    let Err(error) = store.open_as::<one_of_many::Mixed>(&many) else {
+    let Err(error) = store.open::<one_of_many::Mixed>(&many) else {
         panic!("it was opened")
     };
     assert_says(
@@ -369,8 +369,8 @@ fn one_is_not_read_where_many_were_chosen() {
     let files = store
         .realize(&instantiate(Files::new(data.data.clone())).unwrap())
         .unwrap();
-    assert_eq!(store.open_as::<Files>(&files).unwrap().files.len(), 2);
-    let Err(error) = store.open_as::<one_of_many::File>(&files) else {
+    assert_eq!(store.open::<Files>(&files).unwrap().files.len(), 2);
+    let Err(error) = store.open::<one_of_many::File>(&files) else {
         panic!("it was opened")
     };
     assert_says(
@@ -458,12 +458,12 @@ fn one_derivation_has_one_type() {
     let pair = store
         .realize(&instantiate(Pair::new(sides)).unwrap())
         .unwrap();
-    assert_eq!(store.open_as::<Pair>(&pair).unwrap().sides["l"].len(), 2);
-    store.open_as::<two_types::Pair>(&pair).unwrap();
+    assert_eq!(store.open::<Pair>(&pair).unwrap().sides["l"].len(), 2);
+    store.open::<two_types::Pair>(&pair).unwrap();
     let both = store
         .realize(&instantiate(Both::new(data.clone(), data.clone())).unwrap())
         .unwrap();
-    let Err(error) = store.open_as::<two_types::Both>(&both) else {
+    let Err(error) = store.open::<two_types::Both>(&both) else {
         panic!("it was opened")
     };
     assert_says(&error, &[&data.to_string(), "Data`", "Twin`", "help: "]);

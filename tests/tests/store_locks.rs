@@ -21,7 +21,7 @@ fn part_of_a_child() {
     let Some((part, place)) = tests::store::part() else {
         return;
     };
-    let store = Store::open(&place).unwrap();
+    let store = Store::open_at(&place).unwrap();
     match part.as_str() {
         "hold a draft" => {
             let draft = store.draft().unwrap();
@@ -60,7 +60,7 @@ fn part_of_a_child() {
         }
         "begin and end" => {
             for _ in 0..30 {
-                let store = Store::open(&place).unwrap();
+                let store = Store::open_at(&place).unwrap();
                 let mut draft = store.draft().unwrap();
                 fs::write(draft.out().join("x"), "1").unwrap();
                 publish(&mut draft, &config("stage")).unwrap();
@@ -166,7 +166,7 @@ fn a_dead_holder_holds_nothing() {
 fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     let folder = folder();
     let root = folder.path().join("store");
-    Store::open(&root).unwrap();
+    Store::open_at(&root).unwrap();
     let mut living = Running::start(child("hold a draft", &root));
     let mut dead = Running::start(child("hold a draft", &root));
     let living_out = living.wait_for("holding");
@@ -179,7 +179,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     // A lease whose folder is gone.
     fs::write(root.join("leases/01890a5d-ac96-774b-bcce-b302099a8058"), "").unwrap();
 
-    let store = Store::open(&root).unwrap();
+    let store = Store::open_at(&root).unwrap();
     store.rrefs().unwrap();
     assert!(Path::new(&dead_out).exists(), "opening sweeps nothing");
     let draft = store.draft().unwrap();
@@ -239,7 +239,7 @@ fn processes_may_publish_the_same_at_once() {
 fn beginning_and_sweeping_do_not_disturb_each_other() {
     let folder = folder();
     let root = folder.path().join("store");
-    Store::open(&root).unwrap();
+    Store::open_at(&root).unwrap();
     let mut children: Vec<Running> = (0..4)
         .map(|_| Running::start(child("begin and end", &root)))
         .collect();
@@ -248,7 +248,7 @@ fn beginning_and_sweeping_do_not_disturb_each_other() {
     }
     assert_eq!(entries(&root.join("leases")), 0);
     assert_eq!(entries(&root.join("tmp")), 0);
-    let store = Store::open(&root).unwrap();
+    let store = Store::open_at(&root).unwrap();
     let found = store
         .candidates(config("stage").id(), &Context::empty())
         .unwrap();
@@ -260,7 +260,7 @@ fn one_lease_serves_all_handles_of_a_process() {
     let (_folder, store) = store();
     let link = store.root().with_file_name("link");
     std::os::unix::fs::symlink(store.root(), &link).unwrap();
-    let other = Store::open(&link).unwrap();
+    let other = Store::open_at(&link).unwrap();
     let (_one, _two) = (store.draft().unwrap(), other.draft().unwrap());
     assert_eq!(entries(&store.root().join("leases")), 1);
     assert_eq!(snapshot(&store.root().join("leases")).len(), 1);

@@ -124,12 +124,12 @@ fn part_of_a_child() {
         "publish odd modes" => odd_modes(&place),
         "use a store that cannot be written" => unwritable(&place),
         "make a store where that is not allowed" => {
-            let report = format!("{:?}", Store::open(place.join("new")).unwrap_err());
+            let report = format!("{:?}", Store::open_at(place.join("new")).unwrap_err());
             assert!(report.contains("cannot create the store"), "{report}");
             assert!(report.contains("help: see who owns it"), "{report}");
         }
         "find a store that cannot be read" => {
-            let report = format!("{:?}", Store::open(&place).unwrap_err());
+            let report = format!("{:?}", Store::open_at(&place).unwrap_err());
             assert!(report.contains("cannot read"), "{report}");
             assert!(report.contains("help: see who owns it"), "{report}");
         }
@@ -149,7 +149,7 @@ fn plays(mut child: Command) {
 
 /// Files and folders that their owner made unreadable are published all the same.
 fn odd_modes(place: &Path) {
-    let store = Store::open(place.join("theirs")).unwrap();
+    let store = Store::open_at(place.join("theirs")).unwrap();
     let mut draft = store.draft().unwrap();
     let out = draft.out().to_owned();
     fs::create_dir_all(out.join("closed/below")).unwrap();
@@ -188,7 +188,7 @@ fn modes_that_forbid_reading() {
 
 /// It can be read, and what must write says why it cannot.
 fn unwritable(root: &Path) {
-    let store = Store::open(root).unwrap();
+    let store = Store::open_at(root).unwrap();
     let config: ConfigJson = store.config(&store.drefs().unwrap()[0]).unwrap();
     let found = store.candidates(config.id(), &Context::empty()).unwrap();
     assert_eq!(found.len(), 1);
@@ -230,7 +230,7 @@ fn a_store_of_somebody_else() {
     }
     plays(child_as_nobody("use a store that cannot be written", &root));
     let closed = folder.path().join("closed");
-    Store::open(&closed).unwrap();
+    Store::open_at(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     plays(child_as_nobody("find a store that cannot be read", &closed));
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
@@ -250,7 +250,7 @@ fn a_file_system_that_is_read_only() {
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=1m");
     let root = mount.at.join("store");
-    let store = Store::open(&root).unwrap();
+    let store = Store::open_at(&root).unwrap();
     publish_texts(&store, &config("stage"), &Context::empty(), &[("x", "1")]);
     drop(store);
     let made = Command::new("mount")
@@ -268,7 +268,7 @@ fn a_disk_that_is_full() {
     }
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=256k");
-    let store = Store::open(mount.at.join("store")).unwrap();
+    let store = Store::open_at(mount.at.join("store")).unwrap();
     publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
     let before = objects(&store);
     let mut draft = store.draft().unwrap();

@@ -44,7 +44,7 @@ impl Store {
     /// # }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// let store = Store::open(folder.path().join("store"))?;
+    /// let store = Store::open_at(folder.path().join("store"))?;
     /// let rref = store.realize(&instantiate(Greeting::new())?)?;
     /// assert_eq!(rref.out.load()?, "hello\n");
     /// # Ok(()) }

@@ -17,7 +17,7 @@ impl Store {
     /// # Errors
     /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
     /// says which field. Fields with a default may be missing.
-    pub fn open_as<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
+    pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         let closure = self.read_closure(id)?;
         let nodes = self.detached_nodes::<C>(id.dref(), &closure)?;

@@ -23,7 +23,7 @@ use crate::store::Store;
 /// # }
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// let store = Store::open(folder.path().join("store"))?;
+/// let store = Store::open_at(folder.path().join("store"))?;
 /// let greeting = instantiate(Greeting::new())?;
 /// let rref = Realize::new(&store).jobs(2).force(&greeting).run(&greeting)?;
 /// assert_eq!(rref.out.load()?, "hello\n");

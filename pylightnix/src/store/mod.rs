@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// A folder that holds something else, a store of a newer version, a refusal of the system.
-    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+    pub fn open_at(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         // What is printed should be what was given, and stay true when the process changes its folder.
         let root = std::path::absolute(root).map_err(|error| Error::io("find", root, error))?;
@@ -82,9 +82,9 @@ impl Store {
     /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is not set.
     ///
     /// # Errors
-    /// As [`open`](Self::open); also when there is no home folder.
+    /// As [`open_at`](Self::open_at); also when there is no home folder.
     pub fn open_default() -> Result<Self> {
-        Self::open(format::default_root()?)
+        Self::open_at(format::default_root()?)
     }
 
     /// The same store, with other care for power cuts.

@@ -16,7 +16,7 @@ const ROUNDS: usize = 7;
 
 /// Makes a plan, realizes it, and ends.
 pub(crate) fn child(shape: &str, count: u64, root: &Path) -> Result<()> {
-    let store = Store::open(root)?.with_durability(Durability::None);
+    let store = Store::open_at(root)?.with_durability(Durability::None);
     let target = plan(shape, count)?;
     let (_, report) = Realize::new(&store).run_reporting(&target)?;
     println!("{report}");
