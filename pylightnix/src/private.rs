@@ -179,6 +179,11 @@ fn json_of<T: Plain>(key: &'static str, value: &T) -> Result<serde_json::Value> 
     })
 }
 
+/// The field of a promise. A function, not `SelfRef`'s own: the compiler would suggest that one.
+pub const fn promise<F>() -> SelfRef<F> {
+    SelfRef::promise()
+}
+
 /// Writes a promise.
 pub fn write_promise<F>(
     out: &mut ConfigWriter,
@@ -197,7 +202,7 @@ pub fn read_promise<F>(
 ) -> Result<SelfRef<F>> {
     let path = stored(fields, key)?.selfref()?;
     if path == promise.path {
-        return Ok(SelfRef::__promise());
+        return Ok(SelfRef::promise());
     }
     let message = format!(
         "the artifact `{key}` is at {path:?} in the store, and at {:?} in this program",

@@ -10,9 +10,9 @@ impl Anneal {
     )]
     pub fn new(ref_params: DRef<Params>) -> Self {
         Anneal {
-            trace_xs: ::pylightnix::lens::SelfRef::__promise(),
-            trace_fs: ::pylightnix::lens::SelfRef::__promise(),
-            out: ::pylightnix::lens::SelfRef::__promise(),
+            trace_xs: ::pylightnix::__private::promise(),
+            trace_fs: ::pylightnix::__private::promise(),
+            out: ::pylightnix::__private::promise(),
             ref_params,
             maxiter: Self::__default_maxiter(),
         }

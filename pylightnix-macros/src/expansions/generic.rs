@@ -13,7 +13,7 @@ where
     )]
     fn new(before: Option<DRef<Self>>, lr: f64, data: M::Data) -> Self {
         Train {
-            weights: ::pylightnix::lens::SelfRef::__promise(),
+            weights: ::pylightnix::__private::promise(),
             before,
             threads: Self::__default_threads(),
             lr,

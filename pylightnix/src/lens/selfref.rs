@@ -12,8 +12,7 @@ use super::format::Opaque;
 pub struct SelfRef<F = Opaque>(PhantomData<fn() -> F>);
 
 impl<F> SelfRef<F> {
-    #[doc(hidden)]
-    pub const fn __promise() -> Self {
+    pub(crate) const fn promise() -> Self {
         SelfRef(PhantomData)
     }
 }

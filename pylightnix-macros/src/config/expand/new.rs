@@ -16,7 +16,7 @@ pub(super) fn constructor(config: &Config, names: &Names) -> TokenStream {
     let values = config.fields.iter().map(|field| {
         let ident = &field.ident;
         match &field.kind {
-            Kind::Promise(_) => quote!(#ident: ::pylightnix::lens::SelfRef::__promise()),
+            Kind::Promise(_) => quote!(#ident: ::pylightnix::__private::promise()),
             _ => match default_call(field) {
                 Some(default) => quote!(#ident: #default),
                 None => ident.to_token_stream(),
