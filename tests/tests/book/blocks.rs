@@ -53,14 +53,17 @@ pub(crate) fn faults(source: &Source, book: &Path, faults: &mut Vec<String>) {
     }
 }
 
-/// Whether a file is Rust of the workspace's examples or tests.
+/// Where the Rust that the book shows lies: what is compiled, and what tests hold against the macros.
+const COMPILED: [&str; 3] = ["examples", "tests", "pylightnix-macros/src/expansions"];
+
+/// Whether a file is Rust that a test would find to be wrong.
 fn is_compiled(path: &Path, book: &Path) -> bool {
     let Ok(path) = path.canonicalize() else {
         return true; // It is missing, which is told once.
     };
     let root = book.parent().unwrap().canonicalize().unwrap();
     path.extension().is_some_and(|extension| extension == "rs")
-        && ["examples", "tests"]
+        && COMPILED
             .iter()
             .any(|folder| path.starts_with(root.join(folder)))
 }
