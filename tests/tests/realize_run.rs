@@ -138,7 +138,8 @@ fn two_jobs_run_two_stages_at_once() {
         let meeting = meeting.clone();
         doing(&of(title, &[]), move |b| {
             meeting.of(2)?;
-            Ok(drop(b.text.save("met")?))
+            b.text.save("met").map(drop)?;
+            Ok(())
         })
     };
     Realize::new(&store)
@@ -154,7 +155,8 @@ fn two_jobs_share_the_runs_of_one_stage() {
     let several = instantiate(Several::new("met".to_owned())).unwrap();
     let meet = several.with_realizer("meet", move |b| -> Result<()> {
         meeting.of(2)?;
-        Ok(drop(b.index.save(&b.index().to_string())?))
+        b.index.save(&b.index().to_string()).map(drop)?;
+        Ok(())
     });
     assert_eq!(Realize::new(&store).jobs(2).run(&meet).unwrap().len(), 3);
 }
@@ -174,14 +176,16 @@ fn no_more_run_at_once_than_jobs_allow() {
                     "jobs(1) is this thread"
                 );
                 room.stay();
-                Ok(drop(b.text.save("")?))
+                b.text.save("").map(drop)?;
+                Ok(())
             }));
         }
         let alone = room.clone();
         let several = instantiate(Several::new(jobs.to_string())).unwrap();
         let several = several.with_realizer("room", move |b| -> Result<()> {
             alone.stay();
-            Ok(drop(b.index.save(&b.index().to_string())?))
+            b.index.save(&b.index().to_string()).map(drop)?;
+            Ok(())
         });
         Realize::new(&store)
             .jobs(jobs)
@@ -342,7 +346,10 @@ fn a_forced_stage_may_give_another_result() {
     let (_folder, store) = scratch();
     let count = Arc::new(AtomicUsize::new(0));
     let counting = doing(&of("counting", &[]), move |b| {
-        Ok(drop(b.text.save(&count.fetch_add(1, SeqCst).to_string())?))
+        b.text
+            .save(&count.fetch_add(1, SeqCst).to_string())
+            .map(drop)?;
+        Ok(())
     });
     let last = of("last", &[&counting]);
     assert_eq!(store.realize(&last).unwrap().text.load().unwrap(), "last0");
@@ -578,7 +585,8 @@ fn other_runs_of_a_stage_that_fails_stay() {
         if b.index() == 1 {
             return Err("not this one".into());
         }
-        Ok(drop(b.index.save(&b.index().to_string())?))
+        b.index.save(&b.index().to_string()).map(drop)?;
+        Ok(())
     });
     let error = error_of(store.realize(&some_fail));
     assert_eq!(error.to_string(), "stage `several` failed in run 1");
@@ -732,7 +740,8 @@ fn runs_know_what_they_are() {
         assert!(b.index.path().starts_with(b.path()));
         assert!(names(b.path()).is_empty(), "a fresh folder");
         see.lock().unwrap().insert((b.index(), b.path().to_owned()));
-        Ok(drop(b.index.save(&b.index().to_string())?))
+        b.index.save(&b.index().to_string()).map(drop)?;
+        Ok(())
     });
     let many = store.realize(&watched).unwrap();
     let seen = seen.lock().unwrap();
