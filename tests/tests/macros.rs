@@ -1,6 +1,12 @@
 //! The macros: plans of the paper's three stages, and every option of a config.
 
 #![deny(warnings, missing_docs, clippy::all, clippy::pedantic)]
+#![allow(
+    clippy::let_and_return,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "these stages do less than others would"
+)]
 
 use pylightnix::lens;
 use pylightnix::prelude::*;
