@@ -1,8 +1,8 @@
 //! What runs say and what they leave, for tests of realizing.
 
-use pylightnix::Error;
 use pylightnix::realize::{Event, Observer};
 use pylightnix::store::{Durability, Store};
+use pylightnix::{BoxError, Error};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,6 +34,14 @@ pub fn assert_says(error: &Error, what: &[&str]) {
     for what in what {
         assert!(report.contains(what), "{what:?} is not in: {report}");
     }
+}
+
+/// What a realizer ends in that has written all and has nothing to return.
+///
+/// # Errors
+/// Never.
+pub fn done<T>(_: T) -> Result<(), BoxError> {
+    Ok(())
 }
 
 /// What an observer was told: a line for each event.

@@ -17,7 +17,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use tests::runs::{Told, assert_says, names, scratch, traces};
+use tests::runs::{Told, assert_says, done, names, scratch, traces};
 use tests::store::{Mount, can_mount, child_as_nobody, folder, objects};
 
 /// A layer of a net.
@@ -199,7 +199,7 @@ fn outputs_that_no_store_may_hold() {
     let before = store.realize(&of("before")).unwrap();
     let socket = writing("a", |b| {
         fs::create_dir(b.path().join("run"))?;
-        Ok(drop(UnixListener::bind(b.path().join("run/sock"))?))
+        done(UnixListener::bind(b.path().join("run/sock"))?)
     });
     let what = [
         "stage `note` failed",
@@ -357,7 +357,7 @@ fn a_disk_that_fills_up() {
     let fill = filling(&mount.at);
     let saving = of("a").with_realizer("saves", move |b| -> Result<()> {
         fill();
-        Ok(drop(b.note.save(&"long ".repeat(10_000))?))
+        done(b.note.save(&"long ".repeat(10_000))?)
     });
     let what = [
         "stage `note` failed",
@@ -416,7 +416,7 @@ fn a_store_that_is_removed_while_it_is_used() {
     let root = store.root().to_owned();
     let removing = of("a").with_realizer("removes", move |b| -> Result<()> {
         fs::remove_dir_all(&root)?;
-        Ok(drop(b.note.save("a")?))
+        done(b.note.save("a")?)
     });
     let Err(error) = store.realize(&removing) else {
         panic!("it was realized")

@@ -182,7 +182,7 @@ fn latest_takes_the_newest_build() {
     assert_eq!(*chosen(&store, &plan).id(), old.clone().min(new.clone()));
     // Several: the newest, then those without a build.
     let two = chosen(&store, &plan.clone().latest_n(2));
-    let mut those = vec![old.clone(), new.clone()];
+    let mut those = [old.clone(), new.clone()];
     those.sort();
     assert_eq!(
         two.iter().map(|run| run.id()).collect::<Vec<_>>(),

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
-use tests::runs::{Told, assert_says, names, scratch};
+use tests::runs::{Told, assert_says, done, names, scratch};
 use tests::store::objects;
 
 /// Some work, after other work.
@@ -138,8 +138,7 @@ fn two_jobs_run_two_stages_at_once() {
         let meeting = meeting.clone();
         doing(&of(title, &[]), move |b| {
             meeting.of(2)?;
-            b.text.save("met").map(drop)?;
-            Ok(())
+            done(b.text.save("met")?)
         })
     };
     Realize::new(&store)
@@ -155,8 +154,7 @@ fn two_jobs_share_the_runs_of_one_stage() {
     let several = instantiate(Several::new("met".to_owned())).unwrap();
     let meet = several.with_realizer("meet", move |b| -> Result<()> {
         meeting.of(2)?;
-        b.index.save(&b.index().to_string()).map(drop)?;
-        Ok(())
+        done(b.index.save(&b.index().to_string())?)
     });
     assert_eq!(Realize::new(&store).jobs(2).run(&meet).unwrap().len(), 3);
 }
@@ -176,16 +174,14 @@ fn no_more_run_at_once_than_jobs_allow() {
                     "jobs(1) is this thread"
                 );
                 room.stay();
-                b.text.save("").map(drop)?;
-                Ok(())
+                done(b.text.save("")?)
             }));
         }
         let alone = room.clone();
         let several = instantiate(Several::new(jobs.to_string())).unwrap();
         let several = several.with_realizer("room", move |b| -> Result<()> {
             alone.stay();
-            b.index.save(&b.index().to_string()).map(drop)?;
-            Ok(())
+            done(b.index.save(&b.index().to_string())?)
         });
         Realize::new(&store)
             .jobs(jobs)
@@ -346,10 +342,7 @@ fn a_forced_stage_may_give_another_result() {
     let (_folder, store) = scratch();
     let count = Arc::new(AtomicUsize::new(0));
     let counting = doing(&of("counting", &[]), move |b| {
-        b.text
-            .save(&count.fetch_add(1, SeqCst).to_string())
-            .map(drop)?;
-        Ok(())
+        done(b.text.save(&count.fetch_add(1, SeqCst).to_string())?)
     });
     let last = of("last", &[&counting]);
     assert_eq!(store.realize(&last).unwrap().text.load().unwrap(), "last0");
@@ -585,8 +578,7 @@ fn other_runs_of_a_stage_that_fails_stay() {
         if b.index() == 1 {
             return Err("not this one".into());
         }
-        b.index.save(&b.index().to_string()).map(drop)?;
-        Ok(())
+        done(b.index.save(&b.index().to_string())?)
     });
     let error = error_of(store.realize(&some_fail));
     assert_eq!(error.to_string(), "stage `several` failed in run 1");
@@ -740,8 +732,7 @@ fn runs_know_what_they_are() {
         assert!(b.index.path().starts_with(b.path()));
         assert!(names(b.path()).is_empty(), "a fresh folder");
         see.lock().unwrap().insert((b.index(), b.path().to_owned()));
-        b.index.save(&b.index().to_string()).map(drop)?;
-        Ok(())
+        done(b.index.save(&b.index().to_string())?)
     });
     let many = store.realize(&watched).unwrap();
     let seen = seen.lock().unwrap();
