@@ -17,7 +17,7 @@ use tests::runs::{Told, assert_says, done, scratch, traces};
 ///
 /// Generic stages are registered for the types that they list only, so that several of one name fit in this program.
 macro_rules! version {
-    ($version:ident, $body:expr, $($field:tt)*) => {
+    ($version:ident, [$($option:tt)*], $body:expr, $($field:tt)*) => {
         mod $version {
             use pylightnix::prelude::*;
             use std::marker::PhantomData;
@@ -33,7 +33,7 @@ macro_rules! version {
                 pub(crate) of: PhantomData<T>,
             }
 
-            #[stage]
+            #[stage($($option)*)]
             fn sum<T: Send + Sync + 'static>(b: &Build<Sum<T>>) -> Result<SumOutputs> {
                 let f: fn(&Build<Sum<T>>) -> i64 = $body;
                 Ok(SumOutputs { out: b.out.save(&f(b).to_string())? })
@@ -66,12 +66,17 @@ macro_rules! version {
     };
 }
 
-version!(first, |b| b.a * 2,);
-version!(cosmetic, |b| b.a /* twice */ * 2,);
-version!(same_result, |b| b.a + b.a,);
-version!(other_result, |b| b.a * 3,);
-version!(with_field, |b| b.a * b.by, #[config(default = 2, omit_default)] pub(crate) by: i64,);
-version!(with_other_default, |b| b.a * b.by, #[config(default = 3, omit_default)] pub(crate) by: i64,);
+version!(first, [], |b| b.a * 2,);
+version!(cosmetic, [], |b| b.a /* twice */ * 2,);
+version!(same_result, [], |b| b.a + b.a,);
+version!(other_result, [], |b| b.a * 3,);
+version!(with_field, [], |b| b.a * b.by, #[config(default = 2, omit_default)] pub(crate) by: i64,);
+version!(with_other_default, [], |b| b.a * b.by, #[config(default = 3, omit_default)] pub(crate) by: i64,);
+
+version!(pinned, [version = 1], |b| b.a * 2,);
+version!(pinned_with_field, [version = 1], |b| b.a * b.by, #[config(default = 2, omit_default)] pub(crate) by: i64,);
+version!(pinned_with_other_default, [version = 1], |b| b.a * b.by, #[config(default = 3, omit_default)] pub(crate) by: i64,);
+version!(pinned_anew, [version = 2], |b| b.a * 2,);
 
 #[track_caller]
 fn action<'a>(plan: &'a DryPlan, dref: &DRefId) -> &'a Action {
@@ -236,6 +241,38 @@ fn a_field_that_came_suggests_to_accept() {
         reason(&store.plan(&changed).unwrap(), changed.sum.id()),
         "stale: the default of `by` changed from 2 to 3"
     );
+}
+
+#[test]
+fn pinned_code_is_its_version() {
+    let (_folder, store) = scratch();
+    let old = store.realize(&pinned::plan(2)).unwrap();
+    // A field that the record does not know counts as equal.
+    let (new, built) = building(&store, &pinned_with_field::plan(2));
+    assert!(built.is_empty(), "{built:?}");
+    assert_eq!(new.id(), old.id());
+    // With whatever default it comes first.
+    assert!(
+        store
+            .plan(&pinned_with_other_default::plan(2))
+            .unwrap()
+            .is_done()
+    );
+    // Once a record knows it, it counts.
+    let run = Realize::new(&store).force(pinned_with_field::of(2).id());
+    run.run(&pinned_with_field::plan(2)).unwrap();
+    store.realize(&pinned_with_field::plan(5)).unwrap();
+    let plan = pinned_with_other_default::plan(5);
+    let dry = store.plan(&plan).unwrap();
+    assert_eq!(
+        reason(&dry, plan.sum.id()),
+        "stale: the default of `by` changed from 2 to 3"
+    );
+    let plan = pinned_anew::plan(2);
+    let dry = store.plan(&plan).unwrap();
+    assert_eq!(reason(&dry, plan.sum.id()), "stale: its code changed");
+    assert!(store.accept(&plan.sum).unwrap().len() == 1);
+    assert!(store.plan(&plan).unwrap().is_done());
 }
 
 #[test]
