@@ -5,13 +5,15 @@ mod measure;
 mod noop;
 mod plans;
 
-use std::error::Error;
+use pylightnix::prelude::Result;
+
+/// A benchmark: it prints its table.
+type Benchmark = fn() -> Result<()>;
 
 /// The benchmarks, by name.
-const BENCHMARKS: &[(&str, fn() -> Result<(), Box<dyn Error + Send + Sync>>)] =
-    &[("noop", noop::run), ("compile", compile::run)];
+const BENCHMARKS: &[(&str, Benchmark)] = &[("noop", noop::run), ("compile", compile::run)];
 
-fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
