@@ -28,7 +28,7 @@ impl Graph {
         let mut roots = Vec::new();
         target.visit(&mut |dref| roots.push(dref.clone()));
         for root in roots {
-            graph.enter(&root)?;
+            graph.enter(&root);
             graph.walk()?;
         }
         Ok(Graph {
@@ -49,23 +49,11 @@ struct Collector {
 }
 
 impl Collector {
-    fn enter(&mut self, dref: &AnyDRef) -> Result<()> {
-        if self.met.contains_key(&dref.address()) {
-            return Ok(());
+    fn enter(&mut self, dref: &AnyDRef) {
+        // A twin of one that is listed is walked too: its dependencies may differ in their matchers from those of the other.
+        if self.met.insert(dref.address(), dref.clone()).is_none() {
+            self.path.push((dref.clone(), 0));
         }
-        match self.at.get(dref.id()) {
-            Some(&at) => {
-                let known = &self.stages[at].dref;
-                if let Some(why) = known.node().conflict(dref.node()) {
-                    return Err(conflict(dref, &why));
-                }
-                // Its dependencies may still differ in their matchers from those of its twin.
-                self.path.push((dref.clone(), 0));
-            }
-            None => self.path.push((dref.clone(), 0)),
-        }
-        self.met.insert(dref.address(), dref.clone());
-        Ok(())
     }
 
     fn walk(&mut self) -> Result<()> {
@@ -74,7 +62,7 @@ impl Collector {
                 Some(dep) => {
                     let dep = dep.clone();
                     *next += 1;
-                    self.enter(&dep)?;
+                    self.enter(&dep);
                 }
                 None => {
                     let dref = dref.clone();
@@ -89,7 +77,7 @@ impl Collector {
     /// All dependencies of `dref` are in the list: so it can go there.
     fn leave(&mut self, dref: AnyDRef) -> Result<()> {
         if let Some(&at) = self.at.get(dref.id()) {
-            // A twin may have been listed since this one was entered.
+            // Its twin is.
             return match self.stages[at].dref.node().conflict(dref.node()) {
                 Some(why) => Err(conflict(&dref, &why)),
                 None => Ok(()),
