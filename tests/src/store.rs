@@ -242,18 +242,25 @@ impl Mount {
     /// An empty one in memory, with these options of `mount`.
     #[must_use]
     pub fn new(at: &Path, options: &str) -> Mount {
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "none"])
-            .arg(at)
-            .output()
-            .expect("the command `mount`");
-        assert!(
-            mounted.status.success(),
-            "{}",
-            String::from_utf8_lossy(&mounted.stderr)
-        );
+        mount(["-t", "tmpfs", "-o", options, "none"].map(Path::new), at);
         Mount { at: at.to_owned() }
     }
+
+    /// The folder `from` once more, where nothing can be written.
+    #[must_use]
+    pub fn read_only(from: &Path, at: &Path) -> Mount {
+        mount([Path::new("--bind"), from], at);
+        let mount_again = Mount { at: at.to_owned() };
+        mount(["-o", "remount,bind,ro"].map(Path::new), at);
+        mount_again
+    }
+}
+
+fn mount<const N: usize>(arguments: [&Path; N], at: &Path) {
+    let mounted = Command::new("mount").args(arguments).arg(at).output();
+    let mounted = mounted.expect("the command `mount`");
+    let said = String::from_utf8_lossy(&mounted.stderr);
+    assert!(mounted.status.success(), "{said}");
 }
 
 impl Drop for Mount {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use tests::runs::{Told, assert_says, done, names, scratch, traces};
-use tests::store::{Mount, can_mount, child_as_nobody, folder, objects};
+use tests::store::{Mount, can_mount, child, child_as_nobody, folder, objects};
 
 /// A layer of a net.
 #[derive(Clone, Serialize, Deserialize)]
@@ -296,19 +296,16 @@ fn a_file_system_that_cannot_be_written() {
     if !can_mount("a_file_system_that_cannot_be_written") {
         return;
     }
-    let folder = folder();
-    let mount = Mount::new(folder.path(), "size=1m");
-    let root = mount.at.join("store");
+    let (folder, again) = (folder(), folder());
+    let root = folder.path().join("store");
     Store::open_at(&root)
         .unwrap()
         .realize(&of("there"))
         .unwrap();
-    let made = Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(&mount.at)
-        .status();
-    assert!(made.unwrap().success());
-    unwritable(&root);
+    let mount = Mount::read_only(&root, again.path());
+    // Another process: one process takes both for the same store.
+    let mut child = child("use a store that cannot be written", &mount.at);
+    assert!(child.stdout(Stdio::inherit()).status().unwrap().success());
 }
 
 /// Takes all space that is left, until it is dropped.

@@ -247,18 +247,11 @@ fn a_file_system_that_is_read_only() {
     if !can_mount("a_file_system_that_is_read_only") {
         return;
     }
-    let folder = folder();
-    let mount = Mount::new(folder.path(), "size=1m");
-    let root = mount.at.join("store");
-    let store = Store::open_at(&root).unwrap();
+    let (_folder, store) = store();
     publish_texts(&store, &config("stage"), &Context::empty(), &[("x", "1")]);
-    drop(store);
-    let made = Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(&mount.at)
-        .status();
-    assert!(made.unwrap().success());
-    plays(child("use a store that cannot be written", &root));
+    let again = folder();
+    let mount = Mount::read_only(store.root(), again.path());
+    plays(child("use a store that cannot be written", &mount.at));
 }
 
 #[test]
