@@ -338,6 +338,22 @@ fn forced_stages_run_again() {
 }
 
 #[test]
+fn what_is_forced_is_in_the_plan() {
+    let (_folder, store) = scratch();
+    let (plan, other) = (of("plan", &[]), of("other", &[]));
+    let error = Realize::new(&store).force(&other).run(&plan).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Plan);
+    let report = format!("{error:?}");
+    assert!(report.contains(&other.id().to_string()), "{report}");
+    assert!(
+        report.contains("help: force a stage that the target depends on"),
+        "{report}"
+    );
+    assert!(Realize::new(&store).force(&other).plan(&plan).is_err());
+    assert!(store.rrefs().unwrap().is_empty());
+}
+
+#[test]
 fn a_forced_stage_may_give_another_result() {
     let (_folder, store) = scratch();
     let count = Arc::new(AtomicUsize::new(0));

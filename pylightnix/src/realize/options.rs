@@ -8,10 +8,10 @@ use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
 use super::report::Report;
 use super::run::run;
-use crate::Result;
 use crate::config::DRefId;
 use crate::plan::{Graph, Realizations, Target};
 use crate::store::Store;
+use crate::{Error, ErrorKind, Result};
 
 /// A run that is to be made, with its options.
 ///
@@ -60,7 +60,8 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Runs this stage once again, whatever is there. The matcher then chooses among old and new results.
+    /// Runs this stage once again, whatever is there. The matcher then chooses among old and new results. A stage that is
+    /// not in the plan is an error of the run.
     pub fn force(mut self, dref: impl AsRef<DRefId>) -> Self {
         self.forced.insert(dref.as_ref().clone());
         self
@@ -104,7 +105,7 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        let graph = Graph::of(target)?;
+        let graph = self.graph_of(target)?;
         let (chosen, report) = run(self, &graph)?;
         let mut realized = Realizations::default();
         target.visit(&mut |dref| {
@@ -120,7 +121,25 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// A plan that contradicts itself, or a store that cannot be read.
     pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, &Graph::of(target)?)
+        dry_run(self, &self.graph_of(target)?)
+    }
+
+    /// The plan, which has to have all stages that are forced.
+    fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
+        let graph = Graph::of(target)?;
+        match self
+            .forced
+            .iter()
+            .filter(|dref| !graph.at.contains_key(*dref))
+            .min()
+        {
+            Some(dref) => Err(Error::new(
+                ErrorKind::Plan,
+                format!("{dref} is to be forced, and is not in the plan"),
+            )
+            .help("force a stage that the target depends on, with the config that it has there")),
+            None => Ok(graph),
+        }
     }
 
     pub(super) fn tell(&self, event: &Event<'_>) {
