@@ -10,9 +10,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use super::code::Code;
-use super::matcher::{
-    self, Given, HighestBy, Key, Latest, LatestN, LowestBy, Matcher, NHighestBy, NLowestBy, Only,
-};
+use super::matcher::{self, Given, Key, Matcher};
 use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer};
 use super::refpath::RefPath;
 use super::registry;
@@ -154,12 +152,12 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
 
     /// [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
     pub fn only(self) -> DRef<C, One> {
-        self.with_matcher::<Only, _>(matcher::only())
+        self.with_matcher(matcher::only())
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`latest()`](matcher::latest)`)`.
     pub fn latest(self) -> DRef<C, One> {
-        self.with_matcher::<Latest, _>(matcher::latest())
+        self.with_matcher(matcher::latest())
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`lowest(key)`](matcher::lowest)`)`.
@@ -167,7 +165,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<LowestBy<F>, _>(matcher::lowest(key))
+        self.with_matcher(matcher::lowest(key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`highest(key)`](matcher::highest)`)`.
@@ -175,12 +173,12 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<HighestBy<F>, _>(matcher::highest(key))
+        self.with_matcher(matcher::highest(key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`latest_n(n)`](matcher::latest_n)`)`.
     pub fn latest_n(self, n: usize) -> DRef<C, Many> {
-        self.with_matcher::<LatestN, _>(matcher::latest_n(n))
+        self.with_matcher(matcher::latest_n(n))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`lowest_n(n, key)`](matcher::lowest_n)`)`.
@@ -188,7 +186,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<NLowestBy<F>, _>(matcher::lowest_n(n, key))
+        self.with_matcher(matcher::lowest_n(n, key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`highest_n(n, key)`](matcher::highest_n)`)`.
@@ -196,7 +194,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
     {
-        self.with_matcher::<NHighestBy<F>, _>(matcher::highest_n(n, key))
+        self.with_matcher(matcher::highest_n(n, key))
     }
 
     pub(super) fn realized(&self, chosen: &[crate::lens::AnyRRef]) -> Q::Of<RRef<C>> {

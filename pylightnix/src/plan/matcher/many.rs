@@ -1,34 +1,12 @@
 //! Matchers of many.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
 use super::one::absent;
-use super::{Choice, Key, Matcher, is_stateless};
+use super::{Choice, Matcher, is_stateless};
 use crate::config::RRefId;
 use crate::lens::{Config, Many, RRef};
 use crate::{BoxError, Result};
-
-/// The `count` candidates with the lowest keys, fewer if there are no more; ties by reference.
-pub(super) fn best<C: Config, K: Key>(
-    count: usize,
-    candidates: &[RRef<C>],
-    key: impl Fn(&RRef<C>) -> Result<K, BoxError>,
-) -> Result<Vec<RRef<C>>, BoxError> {
-    let mut keyed = Vec::with_capacity(candidates.len());
-    for rref in candidates {
-        let key = key(rref).map_err(|error| format!("the key of {rref} failed: {error}"))?;
-        if key.can_be_chosen() {
-            keyed.push((key, rref));
-        }
-    }
-    // A stable sort: candidates come in the order of their references.
-    keyed.sort_by(|one, two| one.0.order(&two.0));
-    Ok(keyed
-        .into_iter()
-        .take(count)
-        .map(|(_, rref)| rref.clone())
-        .collect())
-}
 
 /// Newest build first; no build last; then by reference.
 pub(super) fn newest_first<C: Config>(one: &RRef<C>, two: &RRef<C>) -> Ordering {
@@ -38,7 +16,7 @@ pub(super) fn newest_first<C: Config>(one: &RRef<C>, two: &RRef<C>) -> Ordering 
 }
 
 /// Takes `those` if they are as many as wanted, else asks for what is missing.
-fn all_of<C: Config>(wanted: usize, those: Vec<RRef<C>>) -> Choice<C> {
+pub(super) fn all_of<C: Config>(wanted: usize, those: Vec<RRef<C>>) -> Choice<C> {
     match wanted.saturating_sub(those.len()) {
         0 if wanted == 0 => {
             Choice::Never("0 realizations were asked for: ask for 1 at least".to_owned())
@@ -114,69 +92,6 @@ impl<C: Config> Matcher<C> for LatestN {
 
     fn same_as(&self, other: &Self) -> bool {
         self.0 == other.0
-    }
-}
-
-/// See [`lowest_n`].
-#[derive(Clone, Copy, Debug)]
-pub struct NLowestBy<F>(usize, F);
-
-/// The `n` realizations with the lowest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
-pub fn lowest_n<C, K, F>(n: usize, key: F) -> NLowestBy<F>
-where
-    C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    NLowestBy(n, key)
-}
-
-impl<C, K, F> Matcher<C> for NLowestBy<F>
-where
-    C: Config,
-    K: Key,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    type Card = Many;
-
-    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        Ok(all_of(self.0, best(self.0, candidates, &self.1)?))
-    }
-
-    fn same_as(&self, other: &Self) -> bool {
-        self.0 == other.0 && is_stateless::<F>()
-    }
-}
-
-/// See [`highest_n`].
-#[derive(Clone, Copy, Debug)]
-pub struct NHighestBy<F>(usize, F);
-
-/// The `n` realizations with the highest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
-pub fn highest_n<C, K, F>(n: usize, key: F) -> NHighestBy<F>
-where
-    C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    NHighestBy(n, key)
-}
-
-impl<C, K, F> Matcher<C> for NHighestBy<F>
-where
-    C: Config,
-    K: Key,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    type Card = Many;
-
-    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        Ok(all_of(
-            self.0,
-            best(self.0, candidates, |rref| (self.1)(rref).map(Reverse))?,
-        ))
-    }
-
-    fn same_as(&self, other: &Self) -> bool {
-        self.0 == other.0 && is_stateless::<F>()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Matchers: what chooses among the realizations of a derivation.
 
+mod best;
 mod choice;
 mod filter;
 mod key;
@@ -12,16 +13,14 @@ use crate::config::RRefId;
 use crate::lens::{Cardinality, Config, Many, One, RRef};
 use crate::{BoxError, Result};
 
+pub use best::{BestBy, BestN, highest, highest_n, lowest, lowest_n};
 pub use choice::Choice;
 pub use filter::Filter;
 pub use key::{Key, Ordered};
 pub use many::{
-    All, ExactMany, LatestN, NHighestBy, NLowestBy, PickMany, SomeN, all, exact_many, highest_n,
-    latest_n, lowest_n, pick_many, some,
+    All, ExactMany, LatestN, PickMany, SomeN, all, exact_many, latest_n, pick_many, some,
 };
-pub use one::{
-    Exact, HighestBy, Latest, LowestBy, Only, Pick, exact, highest, latest, lowest, only, pick,
-};
+pub use one::{Exact, Latest, Only, Pick, exact, latest, only, pick};
 
 /// Chooses among the realizations of a derivation of `C`, or asks for new ones.
 ///

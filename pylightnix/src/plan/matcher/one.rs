@@ -1,9 +1,7 @@
 //! Matchers of one.
 
-use std::cmp::Reverse;
-
-use super::many::{best, newest_first};
-use super::{Choice, Key, Matcher, is_stateless};
+use super::many::newest_first;
+use super::{Choice, Matcher, is_stateless};
 use crate::config::RRefId;
 use crate::lens::{Config, One, RRef};
 use crate::{BoxError, Result};
@@ -65,66 +63,6 @@ impl<C: Config> Matcher<C> for Latest {
 
     fn same_as(&self, _: &Self) -> bool {
         true
-    }
-}
-
-/// See [`lowest`].
-#[derive(Clone, Copy, Debug)]
-pub struct LowestBy<F>(F);
-
-/// The realization with the lowest key. Keys that are NaN or `None` are never chosen.
-pub fn lowest<C, K, F>(key: F) -> LowestBy<F>
-where
-    C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    LowestBy(key)
-}
-
-impl<C, K, F> Matcher<C> for LowestBy<F>
-where
-    C: Config,
-    K: Key,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    type Card = One;
-
-    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        Ok(best(1, candidates, &self.0)?.into())
-    }
-
-    fn same_as(&self, _: &Self) -> bool {
-        is_stateless::<F>()
-    }
-}
-
-/// See [`highest`].
-#[derive(Clone, Copy, Debug)]
-pub struct HighestBy<F>(F);
-
-/// The realization with the highest key. Keys that are NaN or `None` are never chosen.
-pub fn highest<C, K, F>(key: F) -> HighestBy<F>
-where
-    C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    HighestBy(key)
-}
-
-impl<C, K, F> Matcher<C> for HighestBy<F>
-where
-    C: Config,
-    K: Key,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
-    type Card = One;
-
-    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        Ok(best(1, candidates, |rref| (self.0)(rref).map(Reverse))?.into())
-    }
-
-    fn same_as(&self, _: &Self) -> bool {
-        is_stateless::<F>()
     }
 }
 
