@@ -43,6 +43,8 @@ fn accept_where<T: Target + ?Sized>(
 ) -> Result<Vec<RRefId>> {
     let options = Realize::new(store);
     let graph = Graph::of(target)?;
+    let stages = graph.stages.iter();
+    store.use_derivations(stages.map(|stage| stage.dref.id()))?;
     let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
     let mut accepted = Vec::new();
     for stage in &graph.stages {

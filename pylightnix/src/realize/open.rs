@@ -12,13 +12,15 @@ use crate::{Error, ErrorKind, Result};
 impl Store {
     /// A typed view of a realization that is in the store, whoever made it.
     ///
-    /// It reads the configs and records of what the realization was made from, each once.
+    /// It reads the configs and records of what the realization was made from, each once. Where this process may write,
+    /// garbage collection keeps all that until the process ends.
     ///
     /// # Errors
     /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
     /// says which field. Fields with a default may be missing.
     pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
+        self.use_derivations([id.dref()])?;
         let closure = self.read_closure(id)?;
         let nodes = self.detached_nodes::<C>(id.dref(), &closure)?;
         let mut typed: HashMap<RRefId, AnyRRef> = HashMap::new();

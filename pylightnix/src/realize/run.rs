@@ -42,6 +42,11 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
         failures: Mutex::default(),
     };
+    // Before any realization is trusted to be there, and to stay.
+    let stages = graph.stages.iter();
+    options
+        .store
+        .use_derivations(stages.map(|stage| stage.dref.id()))?;
     state.tell(&Event::Begun {
         stages: graph.stages.len(),
     });

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Store;
+use super::lease::Used;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -14,6 +15,9 @@ impl Store {
     /// A fingerprint that cannot be a file's name, or a refusal of the system.
     pub fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
         let path = self.code_path(fingerprint)?;
+        // Before it is trusted to be there, and to stay until a build record names it.
+        self.manager()
+            .name_in_use(vec![Used::Code(fingerprint.to_owned())])?;
         if path.exists() {
             return Ok(());
         }

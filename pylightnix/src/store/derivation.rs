@@ -18,6 +18,8 @@ impl Store {
     /// A refusal of the system, or another config where this one's should be.
     pub fn add_derivation(&self, config: &ConfigJson) -> Result<()> {
         if !self.knows(config.id()) {
+            // Before it is trusted to be there, and to stay until it has a realization.
+            self.name_in_use([config.id()])?;
             self.place_derivation(config)?;
             self.learn(config.id());
         }

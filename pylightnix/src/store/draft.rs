@@ -95,7 +95,7 @@ impl Draft {
         self.keep_log(&folder.join(build.log_name()))?;
         durability.sync_folder(&folder)?;
 
-        let new = place(&self.store, derivation, &folder, &id, &text)?;
+        let new = place(&self.store, derivation, context, &folder, &id, &text)?;
         if new {
             self.folder = None;
         }

@@ -122,9 +122,20 @@ fn lacks_no_replace(error: &io::Error) -> bool {
 
 /// Whether the system said that something does not exist.
 pub(super) fn is_not_found(error: &Error) -> bool {
+    kind(error) == Some(io::ErrorKind::NotFound)
+}
+
+/// Whether the system said that this process may not write there.
+pub(super) fn is_refused_to_write(error: &Error) -> bool {
+    matches!(
+        kind(error),
+        Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    )
+}
+
+/// What the system said.
+fn kind(error: &Error) -> Option<io::ErrorKind> {
     use std::error::Error as _;
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+    let source = error.source()?.downcast_ref::<io::Error>()?;
+    Some(source.kind())
 }

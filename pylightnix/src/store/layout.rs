@@ -86,6 +86,19 @@ impl Layout {
             .join(format!("b/{hash}-{}", context.short_hash()))
     }
 
+    pub(super) fn roots(&self) -> PathBuf {
+        self.root.join("roots")
+    }
+
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// Room that garbage collection gives back first, so that it works on a full disk.
+    pub(super) fn reserved(&self) -> PathBuf {
+        self.root.join("reserved")
+    }
+
     pub(super) fn failed(&self) -> PathBuf {
         self.root.join("failed")
     }

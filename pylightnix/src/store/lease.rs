@@ -1,19 +1,67 @@
-//! What tells that a process lives: a file that it holds locked.
+//! What tells that a process lives, and what it uses: a file that it holds locked.
+//!
+//! The file has a line for each derivation in use, `dref:..`, and for each text of code, `code:<fingerprint>`. A line that
+//! begins with `#` is for people. Lines are only ever added, all of one call in one go, by who has entered; so a gc, which
+//! is alone when it decides, never reads half of them, and reads only what is new.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
+use super::durable::is_refused_to_write;
 use super::layout::Layout;
 use super::locks::{Attempt, attempt, is_at};
+use crate::config::DRefId;
 use crate::{Error, Result};
+
+/// Something that a process uses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Used {
+    /// All realizations of a derivation, and what they were made from.
+    Derivation(DRefId),
+    /// The text that a fingerprint stands for.
+    Code(String),
+}
+
+impl Used {
+    /// Its line in a lease, without the newline.
+    fn line(&self) -> String {
+        match self {
+            Used::Derivation(dref) => dref.to_string(),
+            Used::Code(fingerprint) => format!("code:{fingerprint}"),
+        }
+    }
+
+    /// What a line says is in use; nothing if it is for people, an error if it is not known here.
+    pub(super) fn of_line(line: &str) -> Result<Option<Self>> {
+        if line.starts_with('#') {
+            return Ok(None);
+        }
+        if let Some(fingerprint) = line.strip_prefix("code:") {
+            return Ok(Some(Used::Code(fingerprint.to_owned())));
+        }
+        Ok(Some(Used::Derivation(line.parse()?)))
+    }
+}
 
 /// The lease of this process on a store, and the folder for what it has under way, `tmp/<the lease's name>`.
 pub(super) struct Lease {
     name: String,
     path: PathBuf,
     tmp: PathBuf,
-    _file: File,
+    file: File,
+    named: Mutex<Named>,
+}
+
+/// What the file says.
+#[derive(Default)]
+struct Named {
+    all: HashSet<Used>,
+    /// The length of the file with all of its lines.
+    length: u64,
 }
 
 impl Lease {
@@ -24,10 +72,10 @@ impl Lease {
             let path = layout.leases().join(&name);
             let file = OpenOptions::new()
                 .read(true)
-                .write(true)
+                .append(true)
                 .create_new(true)
                 .open(&path)
-                .map_err(|error| Error::io("create", &path, error))?;
+                .map_err(|error| not_writable(Error::io("create", &path, error)))?;
             // Between making and locking it a sweeper may find it unlocked, take it for a dead process's and remove it.
             if attempt(&file, &path)? == Attempt::Held || !is_at(&file, &path) {
                 continue;
@@ -35,13 +83,14 @@ impl Lease {
             let tmp = layout.tmp().join(&name);
             if let Err(error) = fs::create_dir(&tmp) {
                 let _ = fs::remove_file(&path);
-                return Err(Error::io("create the folder", &tmp, error));
+                return Err(not_writable(Error::io("create the folder", &tmp, error)));
             }
             return Ok(Lease {
                 name,
                 path,
                 tmp,
-                _file: file,
+                file,
+                named: Mutex::default(),
             });
         }
     }
@@ -54,12 +103,66 @@ impl Lease {
     pub(super) fn tmp(&self) -> &Path {
         &self.tmp
     }
+
+    /// Whether it says that anything is in use.
+    pub(super) fn names_something(&self) -> bool {
+        !self.named().all.is_empty()
+    }
+
+    /// Those that it does not name yet.
+    pub(super) fn not_named(&self, mut used: Vec<Used>) -> Vec<Used> {
+        let named = self.named();
+        used.retain(|used| !named.all.contains(used));
+        used
+    }
+
+    /// Adds lines. The caller has entered.
+    pub(super) fn name_them(&self, used: Vec<Used>) -> Result<()> {
+        let mut named = self.named();
+        let mut text = String::new();
+        if named.length == 0 {
+            text.push_str(&format!("# process {} ", std::process::id()));
+            let program = std::env::args_os().next().unwrap_or_default();
+            // As it is printed for debugging, it has no line break.
+            text.push_str(&format!("{program:?}\n"));
+        }
+        for used in &used {
+            text.push_str(&used.line());
+            text.push('\n');
+        }
+        if let Err(error) = (&self.file).write_all(text.as_bytes()) {
+            // What follows half a line would be lost with it.
+            let _ = self.file.set_len(named.length);
+            return Err(Error::io("write", &self.path, error));
+        }
+        named.length += text.len() as u64;
+        named.all.extend(used);
+        Ok(())
+    }
+
+    fn named(&self) -> MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         // The folder first: without its lease it would be swept. If it is not empty, that is right.
         let _ = fs::remove_dir(&self.tmp);
-        let _ = fs::remove_file(&self.path);
+        // What it names is for the next sweep to forget: a gc under way may still have to know.
+        if !self.names_something() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Says of a refusal what it means.
+fn not_writable(error: Error) -> Error {
+    if !is_refused_to_write(&error) {
+        return error;
+    }
+    error.more_help(
+        "what is in this store can be read all the same; to build, publish or remove, \
+         a process must be allowed to write to it",
+    )
 }

@@ -6,15 +6,27 @@
 //! [`Store`](super::Store)s that a process has on one root. Publishing is correct without any lock; only deleting needs
 //! that the others hold theirs.
 //!
-//! | operation | takes | for how long |
-//! |---|---|---|
-//! | open, list, read, candidates | none | |
-//! | first write of a process | its lease `leases/<uuid7>`, exclusive | its life |
-//! | sweeping the temporary folders of a dead process | that process's lease, exclusive, if it is free | moving one folder to the trash |
-//! | build | `locks/b/<dhash>-<context>`, exclusive, then as publish | the build |
-//! | publish, unpack, add a derivation or a build record | `locks/gate` exclusive until `locks/gc` is held, then `locks/gc` shared | a rename |
+//! | operation | takes | by | for how long |
+//! |---|---|---|---|
+//! | open, list, read, candidates, check, what a gc would remove | none | | |
+//! | first write or first use of a process | its lease `leases/<uuid7>`, exclusive | [`Manager::lease`] | its life |
+//! | sweeping what dead processes left, after that | `locks/sweep`, exclusive, if it is free; then each dead lease, exclusive, if it is free | [`Manager::try_lock_sweep`] | the sweep |
+//! | saying which derivations are in use: realize, accept, open, pack, unpack, copy, publish | `enter` | [`Manager::enter`] | adding lines to the lease |
+//! | build | `locks/b/<dhash>-<context>`, exclusive, then as publish | [`Manager::lock_build`] | the build |
+//! | publish, unpack, copy, add a derivation or a build record | `enter` | [`Manager::enter`] | a rename |
+//! | add or remove a root, link, unlink | `enter` | [`Manager::enter`] | writing a small file |
+//! | gc, removing by hand | `locks/sweep`, exclusive | [`Manager::lock_sweep`] | all of it: one at a time |
+//! | gc, removing by hand: moving the dead to the trash | `enter_alone` | [`Manager::enter_alone`] | reading what is new in roots and leases, and one rename for each that goes |
+//! | repair: putting a good copy in place | `enter_alone` | [`Manager::enter_alone`] | a few renames |
 //!
-//! Who takes several takes them in the order `locks/b/*` sorted, `locks/gate`, `locks/gc`.
+//! `enter` is `locks/gate` exclusive until `locks/gc` is held, then `locks/gc` shared. `enter_alone` is both exclusive.
+//! Who waits for `locks/gc` holds the gate, so that nobody overtakes.
+//!
+//! Who takes several takes them in the order `locks/b/*` sorted, `locks/sweep`, `locks/gate`, `locks/gc`. Who has entered
+//! does not enter again: somebody may wait at the gate for those inside to leave.
+//!
+//! What a lease says outlives its process until `locks/sweep` is held: so a gc that began before a process published and
+//! died still sees what that process used.
 
 use once_cell::sync::OnceCell;
 use std::collections::BTreeMap;
@@ -23,12 +35,12 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
 use super::format::complete;
 use super::layout::Layout;
-use super::lease::Lease;
+use super::lease::{Lease, Used};
 use super::sweep::sweep;
 use crate::config::DRefId;
 use crate::{Error, Result};
@@ -42,6 +54,8 @@ pub(super) struct Manager {
     /// Held while a thread of this process passes the gate.
     gate: Mutex<Option<File>>,
     inside: Mutex<Inside>,
+    /// Tells that the last one inside has left.
+    left: Condvar,
 }
 
 /// Who is between entering and leaving.
@@ -54,17 +68,17 @@ struct Inside {
 /// A store's root, however it is spelled: device and inode.
 type Identity = (u64, u64);
 
-static MANAGERS: Mutex<BTreeMap<Identity, Weak<Manager>>> = Mutex::new(BTreeMap::new());
+/// They live as long as the process: results may be in use when the last handle of their store is gone.
+static MANAGERS: Mutex<BTreeMap<Identity, Arc<Manager>>> = Mutex::new(BTreeMap::new());
 
 impl Manager {
     /// The one of this process for the store at `root`.
     pub(super) fn of(root: &Path) -> Result<Arc<Manager>> {
-        let found = fs::metadata(root).map_err(|error| Error::io("look at", root, error))?;
+        let identity = identity(root).map_err(|error| Error::io("look at", root, error))?;
         let mut managers = guard(&MANAGERS);
-        managers.retain(|_, manager| manager.strong_count() > 0);
-        let identity = (found.dev(), found.ino());
-        if let Some(manager) = managers.get(&identity).and_then(Weak::upgrade) {
-            return Ok(manager);
+        managers.retain(|identity, manager| manager.is_needed(identity));
+        if let Some(manager) = managers.get(&identity) {
+            return Ok(manager.clone());
         }
         let manager = Arc::new(Manager {
             layout: Layout::new(root.to_owned()),
@@ -72,9 +86,18 @@ impl Manager {
             drafts: AtomicU64::new(0),
             gate: Mutex::new(None),
             inside: Mutex::new(Inside::default()),
+            left: Condvar::new(),
         });
-        managers.insert(identity, Arc::downgrade(&manager));
+        managers.insert(identity, manager.clone());
         Ok(manager)
+    }
+
+    /// Whether there is a handle of its store, or it keeps something in use of a store that still is where it was. Each
+    /// holds open files, of which a process may not have many.
+    fn is_needed(self: &Arc<Self>, known: &Identity) -> bool {
+        Arc::strong_count(self) > 1
+            || self.lease.get().is_some_and(Lease::names_something)
+                && identity(self.layout.root()).is_ok_and(|found| found == *known)
     }
 
     /// A free name for a temporary file or folder of this process. The first call takes the process's lease, makes what
@@ -89,9 +112,47 @@ impl Manager {
         self.lease.get_or_try_init(|| {
             complete(self.layout.root())?;
             let lease = Lease::take(&self.layout)?;
-            sweep(&self.layout, lease.name());
+            if let Some(_held) = self.try_lock_sweep()? {
+                sweep(&self.layout, Some(lease.name()));
+            }
             Ok(lease)
         })
+    }
+
+    /// The name of this process's lease, if it has one.
+    pub(super) fn lease_name(&self) -> Option<&str> {
+        self.lease.get().map(Lease::name)
+    }
+
+    /// Says in the lease of this process that these are in use. From then on a gc keeps them.
+    pub(super) fn name_in_use(&self, used: Vec<Used>) -> Result<()> {
+        let lease = self.lease()?;
+        let new = lease.not_named(used);
+        if new.is_empty() {
+            return Ok(());
+        }
+        // Inside, so that a gc reads all or nothing of it.
+        let _entered = self.enter()?;
+        lease.name_them(new)
+    }
+
+    /// The right to sweep, if nobody has it.
+    pub(super) fn try_lock_sweep(&self) -> Result<Option<SweepLock>> {
+        let path = self.layout.locks().join("sweep");
+        let file = open_lock(&path)?;
+        Ok((attempt(&file, &path)? != Attempt::Held).then_some(SweepLock { _file: file }))
+    }
+
+    /// The right to sweep and to remove, which one has at a time; `on_wait` is called if somebody else has it.
+    pub(super) fn lock_sweep(&self, on_wait: &mut dyn FnMut()) -> Result<SweepLock> {
+        complete(self.layout.root())?;
+        let path = self.layout.locks().join("sweep");
+        let file = open_lock(&path)?;
+        if attempt(&file, &path)? == Attempt::Held {
+            on_wait();
+            lock(&file, &path, File::lock)?;
+        }
+        Ok(SweepLock { _file: file })
     }
 
     /// The right to build `dref` from `context`; see [`Store::lock_build`](super::Store::lock_build).
@@ -129,6 +190,57 @@ impl Manager {
         inside.holders += 1;
         Ok(Entered(self))
     }
+
+    /// Keeps everybody else out until the guard is dropped, and waits first for those inside to leave. To be held for
+    /// renames, not for work.
+    pub(super) fn enter_alone(&self) -> Result<Alone<'_>> {
+        let mut gate = guard(&self.gate);
+        let locks = self.layout.locks();
+        lock(
+            opened(&mut gate, &locks.join("gate"))?,
+            &locks.join("gate"),
+            File::lock,
+        )?;
+        // From here on a failure has to open the gate again.
+        let alone = Alone {
+            gate,
+            manager: self,
+        };
+        let path = locks.join("gc");
+        let mut inside = guard(&self.inside);
+        while inside.holders > 0 {
+            inside = self
+                .left
+                .wait(inside)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        lock(opened(&mut inside.gc, &path)?, &path, File::lock)?;
+        drop(inside);
+        Ok(alone)
+    }
+}
+
+/// Keeps everybody else out while it lives.
+pub(super) struct Alone<'a> {
+    gate: MutexGuard<'a, Option<File>>,
+    manager: &'a Manager,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if let Some(gc) = &guard(&self.manager.inside).gc {
+            unlock(gc);
+        }
+        if let Some(gate) = &*self.gate {
+            unlock(gate);
+        }
+    }
+}
+
+/// The right to sweep and to remove. Dropping it gives the right on.
+#[must_use = "the lock is released when it is dropped"]
+pub(super) struct SweepLock {
+    _file: File,
 }
 
 /// Keeps garbage collection out while it lives.
@@ -138,10 +250,11 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let mut inside = guard(&self.0.inside);
         inside.holders -= 1;
-        if inside.holders == 0
-            && let Some(gc) = &inside.gc
-        {
-            unlock(gc);
+        if inside.holders == 0 {
+            if let Some(gc) = &inside.gc {
+                unlock(gc);
+            }
+            self.0.left.notify_all();
         }
     }
 }
@@ -228,6 +341,10 @@ fn lacks_locks(error: &io::Error) -> bool {
         || [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP]
             .map(|errno| Some(errno.raw_os_error()))
             .contains(&error.raw_os_error())
+}
+
+fn identity(root: &Path) -> io::Result<Identity> {
+    fs::metadata(root).map(|found| (found.dev(), found.ino()))
 }
 
 /// Whether `file` is still what `path` names.

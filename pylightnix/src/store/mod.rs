@@ -11,8 +11,10 @@ mod derivation;
 mod draft;
 mod durable;
 mod format;
+mod in_use;
 mod layout;
 mod lease;
+mod link;
 mod list;
 mod locks;
 mod mounts;
@@ -21,6 +23,7 @@ mod place;
 mod realization;
 mod record;
 mod remove;
+mod roots;
 mod scan;
 mod seal;
 mod sweep;
@@ -39,6 +42,7 @@ pub use durable::Durability;
 pub use locks::BuildLock;
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
+pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 use crate::config::{DRefId, RRefId};
@@ -48,8 +52,8 @@ use locks::Manager;
 
 /// A store. Clones are the same one.
 ///
-/// Opening and reading write nothing; the first build or publishing of a process takes its lease and clears away what
-/// dead processes left under way.
+/// Opening and reading write nothing; the first realizing or publishing of a process takes its lease, which says what the
+/// process uses until it ends, and clears away what dead processes left under way.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Store;
 use super::build_record::BuildRecord;
+use super::context::Context;
 use super::durable::{is_not_found, rename_new};
 use super::layout::RECORD;
 use crate::config::{ConfigJson, RRefId};
@@ -17,17 +18,21 @@ use crate::{Error, ErrorKind, Result};
 pub(super) fn place(
     store: &Store,
     derivation: &ConfigJson,
+    context: &Context,
     folder: &Path,
     id: &RRefId,
     text: &str,
 ) -> Result<bool> {
+    let used = context.iter().map(|(dref, _)| dref);
+    // It and what it was made from stay from here on.
+    store.name_in_use(used.chain([derivation.id()]))?;
     store.add_derivation(derivation)?;
-    let new = match move_or_merge(store, folder, id, text) {
+    let new = match move_or_merge(store, context, folder, id, text) {
         Err(error) if is_not_found(&error) => {
             // Somebody deleted the derivation since this process made it.
             store.forget_derivation(derivation.id());
             store.add_derivation(derivation)?;
-            move_or_merge(store, folder, id, text)?
+            move_or_merge(store, context, folder, id, text)?
         }
         placed => placed?,
     };
@@ -38,8 +43,15 @@ pub(super) fn place(
     Ok(new)
 }
 
-fn move_or_merge(store: &Store, folder: &Path, id: &RRefId, text: &str) -> Result<bool> {
+fn move_or_merge(
+    store: &Store,
+    context: &Context,
+    folder: &Path,
+    id: &RRefId,
+    text: &str,
+) -> Result<bool> {
     let entered = store.manager().enter()?;
+    check_context(store, context, id)?;
     if rename_new(folder, &store.realization_dir(id))? {
         return Ok(true);
     }
@@ -80,6 +92,21 @@ fn merge(folder: &Path, target: &Path) -> Result<bool> {
         added |= rename_new(&folder.join(&name), &target.join(&name))?;
     }
     Ok(added)
+}
+
+/// Checks that all is there from which `id` was made.
+fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
+    let missing = |dep: &&RRefId| !store.realization_dir(dep).join(RECORD).exists();
+    match context.realizations().find(missing) {
+        None => Ok(()),
+        Some(dep) => Err(Error::new(
+            ErrorKind::Store,
+            format!("{id} cannot be published: {dep}, from which it was made, is not in the store"),
+        )
+        .help(
+            "it was removed meanwhile: run again; `use_derivations` before reading keeps what is read",
+        )),
+    }
 }
 
 /// Checks that the realization at `target` says of itself what ours does.

@@ -263,7 +263,7 @@ fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> 
     Ok(Some(bytes))
 }
 
-fn missing(rref: &RRefId, folder: &Path) -> Error {
+pub(super) fn missing(rref: &RRefId, folder: &Path) -> Error {
     Error::new(ErrorKind::Missing, format!("{rref} is not in the store"))
         .at(folder)
         .help("realize it, or unpack an archive that holds it")

@@ -12,21 +12,22 @@ use super::mounts::locks_are_trusted;
 use super::remove::remove_tree;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
+/// The caller has the right to sweep.
 ///
 /// Where locks cannot be trusted nobody can tell who is dead, and nothing is removed.
 /// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build.
-pub(super) fn sweep(layout: &Layout, own: &str) {
+pub(super) fn sweep(layout: &Layout, own: Option<&str>) {
     if !locks_are_trusted(layout.root()) {
         return;
     }
     // The temporary folders are listed before the leases are looked at: a live process made its lease before its folder.
     for name in names(&layout.tmp()) {
-        if name != own {
+        if own != Some(&name) {
             sweep_one(layout, &name);
         }
     }
     for name in names(&layout.leases()) {
-        if name != own && !layout.tmp().join(&name).exists() {
+        if own != Some(&name) && !layout.tmp().join(&name).exists() {
             let path = layout.leases().join(&name);
             if let Found::Dead(held) = look_at(&path) {
                 let _ = fs::remove_file(&path);
@@ -54,7 +55,7 @@ fn sweep_one(layout: &Layout, name: &str) {
 }
 
 /// Those that leases and temporary folders have. Anything else is somebody else's.
-fn names(folder: &Path) -> Vec<String> {
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -65,7 +66,7 @@ fn names(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-enum Found {
+pub(super) enum Found {
     /// Somebody holds it, or that cannot be known.
     Alive,
     /// Nobody held it, and now we do.
@@ -74,7 +75,7 @@ enum Found {
     Missing,
 }
 
-fn look_at(lease: &Path) -> Found {
+pub(super) fn look_at(lease: &Path) -> Found {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())

@@ -47,10 +47,11 @@ impl<'a> Pack<'a> {
         roots: impl IntoIterator<Item = R>,
         archive: impl AsRef<Path>,
     ) -> Result<()> {
-        let roots = roots
+        let roots: Vec<RRefId> = roots
             .into_iter()
             .map(|root| root.as_ref().clone())
             .collect();
+        self.store.use_derivations(roots.iter().map(RRefId::dref))?;
         let all = closure(self.store, roots)?;
         let archive = archive.as_ref();
         let Some(name) = archive.file_name() else {

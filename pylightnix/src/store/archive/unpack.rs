@@ -26,6 +26,8 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
         members: frame::read(&file, path)?,
     };
     let inventory = archive.inventory()?;
+    // Before it is asked what is there, and until what depends on it is published.
+    store.name_in_use(inventory.configs.keys())?;
     let staging = Staging::new(store)?;
     let folder = |at: usize| staging.0.join(at.to_string());
     // All is written and checked before anything is published.
@@ -44,7 +46,15 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
         if is_there {
             add_builds(store, &folder(at), &packed.id, &packed.text)?;
         } else if let Some(config) = inventory.configs.get(packed.id.dref()) {
-            place(store, config, &folder(at), &packed.id, &packed.text)?;
+            let context = &packed.record.head().context;
+            place(
+                store,
+                config,
+                context,
+                &folder(at),
+                &packed.id,
+                &packed.text,
+            )?;
         }
     }
     Ok(inventory
