@@ -75,6 +75,28 @@ pub fn publish_texts(
     published.id
 }
 
+/// A copy of a store that no living process uses, this one included.
+#[must_use]
+pub fn unused(store: &Store) -> (TempDir, Store) {
+    let folder = folder();
+    let root = folder.path().join("store");
+    copy_all(store.root(), &root);
+    let store = Store::open_at(root).expect("the copy");
+    (folder, store)
+}
+
+/// Copies a folder with times, modes and links.
+pub fn copy_all(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.expect("cp").success());
+}
+
+/// Publishes one file as a realization made from others.
+pub fn publish_on(store: &Store, config: &ConfigJson, on: &[&RRefId], text: &str) -> RRefId {
+    let context = on.iter().map(|rref| (*rref).clone()).collect();
+    publish_texts(store, config, &context, &[("x", text)])
+}
+
 /// Every path below `root`, with its mode and its bytes, its link's target or nothing.
 #[must_use]
 pub fn snapshot(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {

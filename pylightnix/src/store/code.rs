@@ -1,5 +1,6 @@
 //! The texts that fingerprints of code stand for.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +39,28 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path, error)),
         }
+    }
+
+    /// The fingerprints of all texts.
+    pub(super) fn all_code(&self) -> Result<HashSet<String>> {
+        let folder = self.layout().code();
+        let refused = |error| Error::io("read the folder", &folder, error);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+            entries => entries.map_err(refused)?,
+        };
+        let mut all = HashSet::new();
+        for entry in entries {
+            let name = entry.map_err(refused)?.file_name().into_string();
+            // Other names are somebody else's.
+            all.extend(name.ok().filter(|name| self.code_path(name).is_ok()));
+        }
+        Ok(all)
+    }
+
+    pub(super) fn delete_code(&self, fingerprint: &str) -> Result<()> {
+        let path = self.code_path(fingerprint)?;
+        fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))
     }
 
     fn code_path(&self, fingerprint: &str) -> Result<PathBuf> {

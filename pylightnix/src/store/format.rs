@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::durable::{Durability, rename_new};
-use super::layout::{FOLDERS, FORMAT, OBJECTS};
+use super::layout::{FOLDERS, FORMAT, Layout, OBJECTS};
+use super::reserve::reserve;
 use crate::{Error, ErrorKind, Result};
 
 /// The version of the layout that this library reads and writes.
@@ -46,6 +47,7 @@ pub(super) fn complete(root: &Path) -> Result<()> {
         made |= make_folder(&root.join(folder))?;
     }
     if made {
+        reserve(&Layout::new(root.to_owned()));
         Durability::Full.sync_folder(&root.join("locks"))?;
         Durability::Full.sync_folder(root)?;
     }
@@ -97,7 +99,11 @@ fn is_store(root: &Path) -> Result<bool> {
             ),
         )
         .at(root)
-        .help("a newer pylightnix made it: use that one, or another folder"));
+        .help(if format.version > VERSION {
+            "a newer pylightnix made it: use that one, or another folder"
+        } else {
+            "an older pylightnix made it: use that one to pack what you need, and unpack it into a store of this version"
+        }));
     }
     Ok(true)
 }

@@ -43,15 +43,16 @@ impl Store {
         let there = self.look_at_link(&path)?;
         let name = root_name(&path, rref);
         let shown = serde_json::Value::from(utf8(&path)?);
-        // The root comes before its link, and goes after it: whenever this ends, what the link points to is kept.
+        // While its derivation is in use, a root stays though its link is not there yet. Those that do not count are for
+        // garbage collection to remove, which is alone: here, another process may be about to make the same link.
+        self.name_in_use([rref.dref()])?;
+        // The root comes before its link: whenever this ends, what the link points to is kept.
         self.write_root(&name, rref, &format!("{rref}\nlink {shown}\n"))?;
         let target = self.out_dir(rref);
-        let done = match there {
-            There::Nothing => place_new(&path, &target),
-            There::Ours => replace(&path, &target),
-        };
-        self.drop_others(&path)?;
-        done?;
+        match there {
+            There::Nothing => place_new(&path, &target)?,
+            There::Ours => replace(&path, &target)?,
+        }
         if let Some(folder) = path.parent() {
             // Should it be lost, the root goes as well: nothing is kept for ever by that.
             let _ = self.durability().sync_folder(folder);
@@ -59,36 +60,20 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a link that [`link`](Self::link) made, and its root; `false` says that nothing is there.
+    /// Removes a link that [`link`](Self::link) made, so that its root does not count any more; `false` says that nothing
+    /// is there.
     ///
     /// # Errors
     /// Something else at `path`, or a refusal of the system.
     pub fn unlink(&self, path: impl AsRef<Path>) -> Result<bool> {
         let path = self.settled(path.as_ref())?;
-        let removed = match self.look_at_link(&path)? {
-            There::Nothing => false,
+        match self.look_at_link(&path)? {
+            There::Nothing => Ok(false),
             There::Ours => {
                 fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
-                true
-            }
-        };
-        self.drop_others(&path)?;
-        Ok(removed)
-    }
-
-    /// Removes the roots by a link at `path` that do not count any more.
-    fn drop_others(&self, path: &Path) -> Result<()> {
-        let prefix = root_prefix(path);
-        for name in self.root_names()? {
-            if name.starts_with(&prefix)
-                && let Some(root) = self.root(name)?
-                && !root.counts
-            {
-                let _entered = self.manager().enter()?;
-                self.delete_root(&root.name)?;
+                Ok(true)
             }
         }
-        Ok(())
     }
 
     /// The path from the root of the file system on, by which a link is known wherever this process is.

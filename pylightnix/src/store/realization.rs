@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// Calls `visit` with each realization's reference, open folder and the folder's path, in no order.
-    fn each_realization(
+    pub(super) fn each_realization(
         &self,
         dref: &DRefId,
         mut visit: impl FnMut(RRefId, OwnedFd, &Path) -> Result<()>,
@@ -172,6 +172,20 @@ impl Store {
         folder: OwnedFd,
         at: &Path,
     ) -> Result<Realization> {
+        let (builds, unreadable) = Self::builds_of(folder, at)?;
+        Ok(Realization {
+            id,
+            context: head.context,
+            outcome: head.outcome,
+            tree: head.tree,
+            builds,
+            unreadable,
+            folder: at.to_owned(),
+        })
+    }
+
+    /// The build records in a realization's folder, oldest first, and the names of those that cannot be understood.
+    pub(super) fn builds_of(folder: OwnedFd, at: &Path) -> Result<(Vec<BuildRecord>, Vec<String>)> {
         let mut builds = Vec::new();
         let mut unreadable = Vec::new();
         let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
@@ -193,20 +207,12 @@ impl Store {
         }
         builds.sort_unstable_by_key(|build| build.id);
         unreadable.sort_unstable();
-        Ok(Realization {
-            id,
-            context: head.context,
-            outcome: head.outcome,
-            tree: head.tree,
-            builds,
-            unreadable,
-            folder: at.to_owned(),
-        })
+        Ok((builds, unreadable))
     }
 }
 
 /// The head of a record, with the whole text checked against the reference.
-fn verified_head(id: &RRefId, text: &str, at: &Path) -> Result<RecordHead> {
+pub(super) fn verified_head(id: &RRefId, text: &str, at: &Path) -> Result<RecordHead> {
     if reference(id.dref(), text) != *id {
         return Err(broken(id, at));
     }
@@ -232,7 +238,7 @@ fn open_folder<P: rustix::path::Arg>(
 }
 
 /// The text of the record in a realization's folder; `None` if the folder was deleted meanwhile.
-fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>> {
+pub(super) fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>> {
     let broken = || {
         Error::new(
             ErrorKind::Store,

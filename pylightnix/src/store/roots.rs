@@ -72,7 +72,7 @@ impl Store {
         names.sort_unstable();
         let mut roots = Vec::new();
         for name in names {
-            roots.extend(self.root(name)?);
+            roots.extend(self.read_root(name)?);
         }
         Ok(roots)
     }
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// One root, unless it is gone.
-    pub(super) fn root(&self, name: String) -> Result<Option<Root>> {
+    pub(super) fn read_root(&self, name: String) -> Result<Option<Root>> {
         let path = self.layout().roots().join(&name);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

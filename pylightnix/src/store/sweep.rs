@@ -42,6 +42,18 @@ pub(super) fn sweep(layout: &Layout, own: Option<&str>) {
     }
 }
 
+/// Removes the files of build locks that nobody holds. Who takes one looks whether it is still there.
+pub(super) fn sweep_build_locks(layout: &Layout) {
+    let folder = layout.locks().join("b");
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if let Found::Dead(held) = look_at(&path) {
+            let _ = fs::remove_file(&path);
+            drop(held);
+        }
+    }
+}
+
 fn sweep_one(layout: &Layout, name: &str) {
     let lease = layout.leases().join(name);
     let found = look_at(&lease);
@@ -69,7 +81,7 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
 pub(super) enum Found {
     /// Somebody holds it, or that cannot be known.
     Alive,
-    /// Nobody held it, and now we do.
+    /// Nobody held it, and now we do: its process is dead.
     Dead(File),
     /// There is no such lease.
     Missing,

@@ -1,0 +1,326 @@
+//! A collection, step by step.
+
+use jiff::Timestamp;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+use super::{Bin, Collected, Gc, GcEvent, GcReport, Kept, KnownRoots};
+use crate::config::DRefId;
+use crate::store::Store;
+use crate::store::in_use::InUse;
+use crate::store::layout::CONFIG;
+use crate::store::remove::remove_tree;
+use crate::store::survey::Survey;
+use crate::store::sweep::{sweep, sweep_build_locks};
+use crate::{Error, Result};
+
+/// What was found out without locks.
+struct Looked<'a> {
+    survey: &'a Survey,
+    in_use: InUse,
+    roots: KnownRoots,
+    kept: Kept<'a>,
+    /// What goes, unless it turns out to be wanted after all.
+    order: Vec<usize>,
+    code: HashSet<String>,
+    failed: Vec<(PathBuf, u64)>,
+}
+
+impl Gc<'_> {
+    /// What would go.
+    pub(super) fn look(&mut self) -> Result<GcReport> {
+        let (in_use, roots) = (InUse::read(self.store)?, KnownRoots::read(self.store)?);
+        let survey = Survey::of(self.store)?;
+        let looked = self.choose(in_use, roots, &survey)?;
+        let gone: HashSet<usize> = looked.order.iter().copied().collect();
+        let mut report = looked.report();
+        report.derivations = (survey.drefs.iter())
+            .filter(|(dref, range)| {
+                !looked.in_use.has(dref)
+                    && range.clone().all(|at| gone.contains(&at))
+                    && !has_more(self.store, dref, range.len())
+            })
+            .map(|(dref, _)| dref.clone())
+            .collect();
+        let ended = looked.roots.all.into_iter();
+        report.ended_roots = ended
+            .filter(|root| !root.counts && !looked.in_use.has(root.rref.dref()))
+            .collect();
+        report.code = looked.code.into_iter().collect();
+        report.code.sort_unstable();
+        report.failed = looked.failed.into_iter().map(|(path, _)| path).collect();
+        Ok(report)
+    }
+
+    pub(super) fn collect(&mut self) -> Result<GcReport> {
+        let (store, layout) = (self.store, self.store.layout());
+        let manager = store.manager();
+        let observer = &mut self.observer;
+        let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
+        // Leases before realizations: a process that is dead now publishes nothing any more.
+        let (in_use, roots) = (InUse::read(store)?, KnownRoots::read(store)?);
+        let survey = Survey::of(store)?;
+        let mut looked = self.choose(in_use, roots, &survey)?;
+
+        let mut bin = Bin::new(layout);
+        let mut report = GcReport::default();
+        if looked.has_something(store) {
+            let alone = manager.enter_alone()?;
+            let since = Instant::now();
+            let moved = looked.move_dead(store, &mut bin, &mut report);
+            drop(alone);
+            report.alone = since.elapsed();
+            moved?;
+        }
+        // What was to go and stays.
+        report.kept = survey.found.len() - report.realizations.len();
+        let of = report.bytes + looked.failed.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        (self.observer)(&GcEvent::Chosen {
+            kept: report.kept,
+            removed: report.realizations.len(),
+            bytes: of,
+        });
+        let mut bytes = 0;
+        let mut deleted = |size| {
+            bytes += size;
+            (self.observer)(&GcEvent::Deleted { bytes, of });
+        };
+        let refused = bin.empty(&mut deleted);
+        report.refused.extend(refused);
+        for (path, size) in looked.failed {
+            match remove_tree(&path) {
+                Ok(()) => {
+                    deleted(size);
+                    report.bytes += size;
+                    report.failed.push(path);
+                }
+                Err(error) => report.refused.push(Error::io("delete", &path, error)),
+            }
+        }
+        sweep(layout, manager.lease_name());
+        sweep_build_locks(layout);
+        Ok(report)
+    }
+
+    fn choose<'a>(
+        &self,
+        in_use: InUse,
+        roots: KnownRoots,
+        survey: &'a Survey,
+    ) -> Result<Looked<'a>> {
+        let mut kept = Kept::nothing(survey);
+        kept.keep_used(&in_use.all)?;
+        for root in roots.all.iter().filter(|root| root.counts) {
+            kept.keep_rref(&root.rref)?;
+        }
+        let oldest = self.newer_than.map(oldest);
+        for (_, range) in &survey.drefs {
+            let mut newest: Vec<usize> = range.clone().collect();
+            newest.sort_unstable_by_key(|at| std::cmp::Reverse((survey.found[*at].newest, *at)));
+            for (place, at) in newest.into_iter().enumerate() {
+                let is_new = oldest.is_some_and(|oldest| survey.found[at].newest > oldest);
+                if place < self.newest || is_new {
+                    kept.keep(at)?;
+                }
+            }
+        }
+        let order = kept.others(self.free_at_most);
+        let freed: u64 = order.iter().map(|at| survey.found[*at].bytes).sum();
+        let mut room = self.free_at_most - freed;
+        let mut failed = failed_builds(self.store, oldest)?;
+        failed.retain(|(_, bytes)| {
+            let left = room.checked_sub(*bytes);
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+        let gone: HashSet<usize> = order.iter().copied().collect();
+        let stays = (0..survey.found.len()).filter(|at| !gone.contains(at));
+        let used: HashSet<&str> = stays
+            .flat_map(|at| survey.found[at].code.iter().map(String::as_str))
+            .collect();
+        let mut code = self.store.all_code()?;
+        code.retain(|fingerprint| {
+            !used.contains(fingerprint.as_str()) && !in_use.has_code(fingerprint)
+        });
+        Ok(Looked {
+            survey,
+            in_use,
+            roots,
+            kept,
+            order,
+            code,
+            failed,
+        })
+    }
+}
+
+impl Looked<'_> {
+    fn report(&self) -> GcReport {
+        let gone = self.order.iter().map(|at| self.collected(*at));
+        let realizations: Vec<Collected> = gone.collect();
+        let bytes = realizations.iter().map(|gone| gone.bytes).sum::<u64>();
+        GcReport {
+            bytes: bytes + self.failed.iter().map(|(_, bytes)| bytes).sum::<u64>(),
+            kept: self.survey.found.len() - realizations.len(),
+            realizations,
+            ..GcReport::default()
+        }
+    }
+
+    fn collected(&self, at: usize) -> Collected {
+        let surveyed = &self.survey.found[at];
+        Collected {
+            rref: surveyed.id.clone(),
+            bytes: surveyed.bytes,
+            newest: surveyed.newest,
+        }
+    }
+
+    /// Whether it is worth keeping the others out.
+    fn has_something(&self, store: &Store) -> bool {
+        let empty = |(dref, range): &(DRefId, std::ops::Range<usize>)| {
+            range.is_empty() && !self.in_use.has(dref) && !has_more(store, dref, 0)
+        };
+        !self.order.is_empty()
+            || !self.code.is_empty()
+            || self.roots.all.iter().any(|root| !root.counts)
+            || self.survey.drefs.iter().any(empty)
+    }
+
+    /// Reads roots and leases once more and moves to the trash what nobody wants. The caller is alone.
+    fn move_dead(&mut self, store: &Store, bin: &mut Bin, report: &mut GcReport) -> Result<()> {
+        let used = self.in_use.read_on(store)?;
+        self.kept.keep_used(&used)?;
+        for root in self.roots.read_on(store)? {
+            self.kept.keep_rref(&root.rref)?;
+        }
+        let mut gone = HashSet::new();
+        let mut stay = HashSet::new();
+        for at in self.order.iter().copied() {
+            let surveyed = &self.survey.found[at];
+            if !self.kept.has(at) && !stay.contains(&at) {
+                match bin.put(&store.realization_dir(&surveyed.id), surveyed.bytes) {
+                    Ok(()) => {
+                        gone.insert(at);
+                        report.bytes += surveyed.bytes;
+                        report.realizations.push(self.collected(at));
+                        continue;
+                    }
+                    Err(error) => report.refused.push(error),
+                }
+            }
+            // What stays needs what it was made from.
+            stay.extend(surveyed.deps.iter().copied());
+            for fingerprint in &surveyed.code {
+                self.code.remove(fingerprint);
+            }
+        }
+        for (dref, range) in &self.survey.drefs {
+            let is_empty = range.clone().all(|at| gone.contains(&at));
+            if is_empty && !self.in_use.has(dref) && !has_more(store, dref, 0) {
+                match bin.put(&store.derivation_dir(dref), 0) {
+                    Ok(()) => {
+                        store.forget_derivation(dref);
+                        report.derivations.push(dref.clone());
+                    }
+                    Err(error) => report.refused.push(error),
+                }
+            }
+        }
+        for root in &self.roots.all {
+            // While its derivation is in use, its link may be about to be made.
+            if root.counts || self.in_use.has(root.rref.dref()) {
+                continue;
+            }
+            match store.read_root(root.name.clone()) {
+                Ok(Some(now)) if !now.counts => match store.delete_root(&root.name) {
+                    Ok(_) => report.ended_roots.push(now),
+                    Err(error) => report.refused.push(error),
+                },
+                Ok(_) => {}
+                Err(error) => report.refused.push(error),
+            }
+        }
+        for fingerprint in &self.code {
+            if !self.in_use.has_code(fingerprint) {
+                match store.delete_code(fingerprint) {
+                    Ok(()) => report.code.push(fingerprint.clone()),
+                    Err(error) => report.refused.push(error),
+                }
+            }
+        }
+        report.code.sort_unstable();
+        Ok(())
+    }
+}
+
+/// Whether a derivation's folder has more in it than its config and so many realizations: something came, or somebody
+/// put it there.
+fn has_more(store: &Store, dref: &DRefId, realizations: usize) -> bool {
+    match fs::read_dir(store.derivation_dir(dref)) {
+        Ok(entries) => {
+            let others = entries.flatten().map(|entry| entry.file_name());
+            others.filter(|name| name != CONFIG).count() > realizations
+        }
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// The time before which something is not newer than `age`.
+fn oldest(age: Duration) -> Timestamp {
+    let age = jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::MAX);
+    Timestamp::now()
+        .saturating_sub(age)
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// The folders of failed builds that are older than that, the oldest first, with their sizes.
+fn failed_builds(store: &Store, oldest: Option<Timestamp>) -> Result<Vec<(PathBuf, u64)>> {
+    let folder = store.layout().failed();
+    let refused = |error| Error::io("read the folder", &folder, error);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(refused)?,
+    };
+    let mut failed = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(refused)?.path();
+        let ended = path.file_name().and_then(OsStr::to_str).and_then(ended);
+        if oldest.is_none_or(|oldest| ended.is_none_or(|ended| ended <= oldest)) {
+            let bytes = size(&path);
+            failed.push((path, bytes));
+        }
+    }
+    failed.sort_unstable();
+    Ok(failed)
+}
+
+/// When a build ended, by the name of its folder, `<uuid7>-<name>`.
+fn ended(name: &str) -> Option<Timestamp> {
+    let id = Uuid::try_parse(name.get(..36)?).ok()?;
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    Timestamp::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?).ok()
+}
+
+/// The size of the files in a folder. What cannot be read has none.
+fn size(path: &Path) -> u64 {
+    let mut bytes = 0;
+    let mut next = vec![path.to_owned()];
+    while let Some(path) = next.pop() {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => {
+                let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+                next.extend(entries.map(|entry| entry.path()));
+            }
+            Ok(found) => bytes += found.size(),
+            Err(_) => {}
+        }
+    }
+    bytes
+}

@@ -1,0 +1,150 @@
+//! Garbage collection, and removing by hand.
+//!
+//! Nothing that somebody may still want goes: kept is what roots and living processes reach. What goes is found without
+//! locks. Then, with everybody else out, roots and leases are read once more and the dead are renamed into the trash, one
+//! rename each, those before that were made from others: wherever this stops, all that is still visible is whole. They
+//! are deleted when the others are in again.
+
+mod bin;
+mod choose;
+mod collect;
+mod known_roots;
+mod report;
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Store;
+use super::mounts::locks_are_trusted;
+use super::reserve::{release, reserve};
+use crate::{Error, ErrorKind, Result};
+
+pub(in crate::store) use bin::Bin;
+pub(in crate::store) use choose::Kept;
+pub(in crate::store) use known_roots::KnownRoots;
+pub use report::{Collected, GcEvent, GcReport};
+
+/// A garbage collection that is to be made, with its options: [`Store::gc`] begins one.
+#[must_use = "nothing happens before `run` or `plan`"]
+pub struct Gc<'a> {
+    store: &'a Store,
+    newer_than: Option<Duration>,
+    newest: usize,
+    free_at_most: u64,
+    trust_locks: bool,
+    observer: Box<dyn FnMut(&GcEvent) + 'a>,
+}
+
+impl Store {
+    /// Removes what nobody keeps. Kept is what roots ([`add_root`](Self::add_root), [`link`](Self::link)) and living
+    /// processes reach ([`use_derivations`](Self::use_derivations), which realizing calls), this process included. With
+    /// it go derivations without realizations, texts of code that no build record names, the folders of failed builds,
+    /// and what dead processes left.
+    ///
+    /// It may run at any time: other processes wait for it only while it renames what goes.
+    ///
+    /// ```
+    /// # use pylightnix::store::Store;
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// let store = Store::open_at(folder.path().join("store"))?;
+    /// const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    /// // What would go?
+    /// println!("{}", store.gc().keep_newer_than(WEEK).plan()?);
+    /// let report = store.gc().keep_newer_than(WEEK).keep_newest(3).run()?;
+    /// assert_eq!(report.bytes, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn gc(&self) -> Gc<'_> {
+        Gc {
+            store: self,
+            newer_than: None,
+            newest: 0,
+            free_at_most: u64::MAX,
+            trust_locks: false,
+            observer: Box::new(|_| ()),
+        }
+    }
+}
+
+impl<'a> Gc<'a> {
+    /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago, with all that they were made
+    /// from, and the folders of builds that failed since.
+    pub fn keep_newer_than(mut self, age: Duration) -> Self {
+        self.newer_than = Some(age);
+        self
+    }
+
+    /// Keeps the newest `count` realizations of each derivation, with all that they were made from.
+    pub fn keep_newest(mut self, count: usize) -> Self {
+        self.newest = count;
+        self
+    }
+
+    /// Removes realizations and failed builds, the oldest first, only as long as their sizes sum up to no more than this.
+    pub fn free_at_most(mut self, bytes: u64) -> Self {
+        self.free_at_most = bytes;
+        self
+    }
+
+    /// Says that no other process uses the store now. Needed where it lies on a file system whose locks do not hold for
+    /// every machine, so that nobody can tell which processes live.
+    pub fn nobody_else_uses_it(mut self) -> Self {
+        self.trust_locks = true;
+        self
+    }
+
+    /// Tells `observer` how far it is.
+    pub fn observer(mut self, observer: impl FnMut(&GcEvent) + 'a) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Says what would go, and does nothing. It takes no locks, and writes nothing.
+    ///
+    /// # Errors
+    /// A root or a lease that cannot be read, a realization to be kept whose record is broken, a refusal of the system.
+    pub fn plan(mut self) -> Result<GcReport> {
+        self.look()
+    }
+
+    /// Collects.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan): nothing is removed then. Also where locks cannot be trusted. What single things could not
+    /// be removed is in the report.
+    pub fn run(mut self) -> Result<GcReport> {
+        if !self.trust_locks && !locks_are_trusted(self.store.root()) {
+            return Err(untrusted(self.store));
+        }
+        // Before anything is written: what is freed here is for the collection itself.
+        release(self.store.layout());
+        let report = self.collect();
+        reserve(self.store.layout());
+        report
+    }
+}
+
+/// Where locks do not exclude other machines' processes.
+pub(in crate::store) fn untrusted(store: &Store) -> Error {
+    Error::new(
+        ErrorKind::Store,
+        format!(
+            "nothing is removed from {}: locks on its file system do not hold for every machine",
+            store.root().display()
+        ),
+    )
+    .at(store.root())
+    .help("if no other process on any machine uses this store, say so: `nobody_else_uses_it()`")
+}
+
+impl fmt::Debug for Gc<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gc")
+            .field("store", self.store)
+            .field("newer_than", &self.newer_than)
+            .field("newest", &self.newest)
+            .field("free_at_most", &self.free_at_most)
+            .finish_non_exhaustive()
+    }
+}

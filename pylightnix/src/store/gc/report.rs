@@ -1,0 +1,121 @@
+//! What a collection says of itself.
+
+use jiff::Timestamp;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Error;
+use crate::config::{DRefId, RRefId};
+use crate::store::roots::Root;
+
+/// How far a collection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GcEvent {
+    /// Another process removes something from this store; this one waits for it.
+    Waiting,
+    /// It is known what goes.
+    Chosen {
+        /// How many realizations stay.
+        kept: usize,
+        /// How many go.
+        removed: usize,
+        /// The sum of their sizes.
+        bytes: u64,
+    },
+    /// Something that went was deleted from the disk.
+    Deleted {
+        /// How many bytes were by now.
+        bytes: u64,
+        /// How many bytes will be.
+        of: u64,
+    },
+}
+
+/// A realization that a collection removed, or would remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Collected {
+    /// Its reference.
+    pub rref: RRefId,
+    /// The size of its artifacts and its record, in bytes.
+    pub bytes: u64,
+    /// When its newest build, import or acceptance ended.
+    pub newest: Timestamp,
+}
+
+/// What a collection removed, or would remove.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct GcReport {
+    /// Realizations, in the order in which they went: none before all that was made from it.
+    pub realizations: Vec<Collected>,
+    /// Derivations that have no realizations (any more).
+    pub derivations: Vec<DRefId>,
+    /// The fingerprints of texts of code that no build record names.
+    pub code: Vec<String>,
+    /// The folders of failed builds.
+    pub failed: Vec<PathBuf>,
+    /// Roots by links that are gone or point elsewhere.
+    pub ended_roots: Vec<Root>,
+    /// The sizes of the realizations and of the failed builds, in bytes.
+    pub bytes: u64,
+    /// How many realizations stayed.
+    pub kept: usize,
+    /// What could not be removed, each with its reason.
+    pub refused: Vec<Error>,
+    /// How long other processes had to wait.
+    pub alone: Duration,
+}
+
+impl fmt::Display for GcReport {
+    /// A line for each thing, and a sum.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for gone in &self.realizations {
+            writeln!(f, "{} {} {}", gone.rref, bytes(gone.bytes), gone.newest)?;
+        }
+        for dref in &self.derivations {
+            writeln!(f, "{dref}")?;
+        }
+        for folder in &self.failed {
+            writeln!(f, "{}", folder.display())?;
+        }
+        for root in &self.ended_roots {
+            if let Some(link) = &root.link {
+                writeln!(f, "root {} by the link {}", root.name, link.display())?;
+            }
+        }
+        for error in &self.refused {
+            writeln!(f, "not removed: {error}")?;
+        }
+        write!(
+            f,
+            "{} of {} realizations, {} derivations, {} failed builds, {} texts of code: {}",
+            self.realizations.len(),
+            self.realizations.len() + self.kept,
+            self.derivations.len(),
+            self.failed.len(),
+            self.code.len(),
+            bytes(self.bytes),
+        )
+    }
+}
+
+/// A size as people read it.
+pub(in crate::store) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut rest = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if rest < 1024.0 {
+            break;
+        }
+        rest /= 1024.0;
+        unit = next;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        unit => format!("{rest:.1} {unit}"),
+    }
+}

@@ -1,0 +1,146 @@
+//! All realizations of a store, with what they were made from.
+
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use super::Store;
+use super::layout::RECORD;
+use super::parallel;
+use super::realization::{read_record, verified_head};
+use crate::config::{DRefId, RRefId};
+use crate::{Error, ErrorKind, Result};
+
+/// What is in a store, read without locks: something may have come or gone meanwhile.
+pub(super) struct Survey {
+    /// Grouped by derivation.
+    pub(super) found: Vec<Surveyed>,
+    /// Every derivation, with where its realizations are in `found`.
+    pub(super) drefs: Vec<(DRefId, Range<usize>)>,
+    at: HashMap<RRefId, usize>,
+}
+
+/// A realization, and what it takes to decide whether it stays.
+pub(super) struct Surveyed {
+    pub(super) id: RRefId,
+    /// Where those are in the survey from which it was made.
+    pub(super) deps: Vec<usize>,
+    /// Those from which it was made and that are not in the store.
+    pub(super) missing: Vec<RRefId>,
+    /// The sizes of its artifacts and its record.
+    pub(super) bytes: u64,
+    /// When its newest build, import or acceptance ended.
+    pub(super) newest: Timestamp,
+    /// The fingerprints in its build records.
+    pub(super) code: Vec<String>,
+    /// Why its record cannot be trusted; then it says nothing of what it was made from.
+    pub(super) broken: Option<Error>,
+}
+
+impl Survey {
+    pub(super) fn of(store: &Store) -> Result<Self> {
+        let drefs = store.drefs()?;
+        let read = parallel::map(&drefs, parallel::cores(), |_, dref| read(store, dref))?;
+        let mut survey = Survey {
+            found: Vec::new(),
+            drefs: Vec::new(),
+            at: HashMap::new(),
+        };
+        let mut contexts = Vec::new();
+        for (dref, read) in drefs.into_iter().zip(read) {
+            let first = survey.found.len();
+            for (surveyed, context) in read {
+                survey.at.insert(surveyed.id.clone(), survey.found.len());
+                survey.found.push(surveyed);
+                contexts.push(context);
+            }
+            survey.drefs.push((dref, first..survey.found.len()));
+        }
+        for (surveyed, context) in survey.found.iter_mut().zip(contexts) {
+            for dep in context {
+                match survey.at.get(&dep) {
+                    Some(at) => surveyed.deps.push(*at),
+                    None => surveyed.missing.push(dep),
+                }
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Where a realization is in it.
+    pub(super) fn find(&self, rref: &RRefId) -> Option<usize> {
+        self.at.get(rref).copied()
+    }
+
+    /// Where the realizations of a derivation are in it.
+    pub(super) fn of_derivation(&self, dref: &DRefId) -> Range<usize> {
+        match self.drefs.binary_search_by(|(other, _)| other.cmp(dref)) {
+            Ok(at) => self.drefs[at].1.clone(),
+            Err(_) => 0..0,
+        }
+    }
+
+    /// For each realization, where those are that were made from it directly.
+    pub(super) fn dependents(&self) -> Vec<Vec<usize>> {
+        let mut dependents = vec![Vec::new(); self.found.len()];
+        for (at, surveyed) in self.found.iter().enumerate() {
+            for dep in &surveyed.deps {
+                dependents[*dep].push(at);
+            }
+        }
+        dependents
+    }
+}
+
+fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
+    let mut found = Vec::new();
+    store.each_realization(dref, |id, folder, at| {
+        let read = read_record(&folder, at).and_then(|text| {
+            text.map(|text| Ok((verified_head(&id, &text, at)?, bytes(&text))))
+                .transpose()
+        });
+        let (head, bytes, broken) = match read {
+            // It was removed meanwhile.
+            Ok(None) => return Ok(()),
+            Ok(Some((head, bytes))) => (Some(head), bytes, None),
+            Err(error) if error.kind() == ErrorKind::Store => (None, 0, Some(error)),
+            Err(error) => return Err(error),
+        };
+        let builds = Store::builds_of(folder, at)?.0;
+        let newest = builds.iter().map(|build| build.stop).max();
+        let context = head.map(|head| head.context).unwrap_or_default();
+        let surveyed = Surveyed {
+            id,
+            deps: Vec::new(),
+            missing: Vec::new(),
+            bytes,
+            newest: newest.unwrap_or_else(|| modified(at)),
+            code: builds
+                .into_iter()
+                .filter_map(|build| build.fingerprint)
+                .collect(),
+            broken,
+        };
+        found.push((surveyed, context.realizations().cloned().collect()));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The sizes that a record's `file` lines give, and its own.
+fn bytes(text: &str) -> u64 {
+    let size = |line: &str| -> Option<u64> { line.rsplit(' ').nth(1)?.parse().ok() };
+    let files = text.lines().filter(|line| line.starts_with("file "));
+    files.filter_map(size).sum::<u64>() + text.len() as u64
+}
+
+/// When it was published, if no build record says it.
+fn modified(at: &Path) -> Timestamp {
+    fs::metadata(at.join(RECORD))
+        .and_then(|found| found.modified())
+        .ok()
+        .and_then(|time| Timestamp::try_from(time).ok())
+        .unwrap_or_else(Timestamp::now)
+}

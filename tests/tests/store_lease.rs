@@ -1,0 +1,229 @@
+//! What living processes use stays, and what the dead used does not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failing test may say so by a panic, and a child talks to its parent"
+)]
+
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::prelude::*;
+use pylightnix::store::{Context, Store};
+use std::fs;
+use std::path::Path;
+use tests::store::{
+    Running, child, child_as_nobody, config, config_on, folder, publish_on, publish_texts, store,
+    unused,
+};
+
+/// A stage without dependencies.
+#[derive(Config)]
+pub struct One {
+    /// Its text.
+    #[selfref("x")]
+    pub out: SelfRef<Text>,
+}
+
+#[stage]
+fn one(b: &Build<One>) -> Result<OneOutputs> {
+    Ok(OneOutputs {
+        out: b.out.save("1")?,
+    })
+}
+
+/// A stage on that.
+#[derive(Config)]
+pub struct Two {
+    /// Its text.
+    #[selfref("x")]
+    pub out: SelfRef<Text>,
+    /// Where it begins.
+    #[dref]
+    pub one: DRef<One>,
+}
+
+#[stage]
+fn two(b: &Build<Two>) -> Result<TwoOutputs> {
+    let text = b.one.out.load()?;
+    Ok(TwoOutputs {
+        out: b.out.save(&(text + "2"))?,
+    })
+}
+
+fn plan() -> DRef<Two> {
+    instantiate(Two::new(instantiate(One::new()).unwrap())).unwrap()
+}
+
+/// What the children here do.
+#[test]
+#[ignore = "plays a part in the tests here"]
+fn part_of_a_child() {
+    let Some((part, place)) = tests::store::part() else {
+        return;
+    };
+    let store = Store::open_at(&place).unwrap();
+    match part.as_str() {
+        "use what there is" => {
+            let drefs = store.drefs().unwrap();
+            assert!(store.use_derivations(&drefs).unwrap());
+            // The store goes, the process stays.
+            drop(store);
+            println!("\nusing");
+            let _ = std::io::stdin().read_line(&mut String::new());
+        }
+        "realize" => {
+            let rref = store.realize(&plan()).unwrap();
+            drop(store);
+            println!("\nrealized {}", rref.id());
+            let _ = std::io::stdin().read_line(&mut String::new());
+            assert_eq!(rref.out.load().unwrap(), "12");
+        }
+        "open" => {
+            let id = store.rrefs_of(plan().id()).unwrap().remove(0);
+            let rref = store.open::<Two>(&id).unwrap();
+            drop(store);
+            println!("\nopened");
+            let _ = std::io::stdin().read_line(&mut String::new());
+            assert_eq!(rref.one.out.load().unwrap(), "1");
+        }
+        "realize without the right to write" => {
+            let rref = store.realize(&plan()).unwrap();
+            assert_eq!(rref.out.load().unwrap(), "12");
+            assert!(!store.use_derivations([plan().id()]).unwrap());
+            let report = format!("{:?}", store.draft().unwrap_err());
+            assert!(report.contains("can be read all the same"), "{report}");
+        }
+        other => panic!("no part is called {other}"),
+    }
+}
+
+fn gc(store: &Store) -> Vec<RRefId> {
+    let report = store.gc().run().unwrap();
+    assert!(report.refused.is_empty(), "{report}");
+    report
+        .realizations
+        .into_iter()
+        .map(|gone| gone.rref)
+        .collect()
+}
+
+#[test]
+fn a_living_process_keeps_what_it_uses_and_a_killed_one_does_not() {
+    let (_folder, store) = store();
+    let a = config("a");
+    let a1 = publish_texts(&store, &a, &Context::empty(), &[("x", "1")]);
+    let b1 = publish_on(&store, &config_on("b", &a), &[&a1], "1");
+    let (_folder, store) = unused(&store);
+    let mut user = Running::start(child("use what there is", store.root()));
+    user.wait_for("using");
+    assert!(gc(&store).is_empty());
+    assert_eq!(store.rrefs_of(a.id()).unwrap(), [a1.clone()]);
+    user.kill();
+    assert_eq!(gc(&store), [b1, a1]);
+    assert!(store.drefs().unwrap().is_empty());
+}
+
+#[test]
+fn results_stay_while_they_are_in_use() {
+    for part in ["realize", "open"] {
+        let folder = folder();
+        let root = folder.path().join("store");
+        if part == "open" {
+            let mut maker = Running::start(child("realize", &root));
+            maker.wait_for("realized");
+            maker.kill();
+        }
+        let mut user = Running::start(child(part, &root));
+        user.wait_for(if part == "open" { "opened" } else { "realized" });
+        let store = Store::open_at(&root).unwrap();
+        assert!(gc(&store).is_empty());
+        user.go_on();
+        user.end();
+        assert_eq!(gc(&store).len(), 2);
+    }
+}
+
+#[test]
+fn a_process_keeps_what_it_published_itself() {
+    let (_folder, store) = store();
+    let a = publish_texts(&store, &config("a"), &Context::empty(), &[]);
+    store.add_derivation(&config("empty")).unwrap();
+    let root = store.root().to_owned();
+    drop(store);
+    let store = Store::open_at(root).unwrap();
+    assert!(gc(&store).is_empty());
+    assert_eq!(store.rrefs().unwrap(), [a]);
+    assert_eq!(store.drefs().unwrap().len(), 2);
+}
+
+fn lease(store: &Store) -> Vec<String> {
+    let mut files = fs::read_dir(store.root().join("leases")).unwrap();
+    let path = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none());
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_lease_grows_only_by_what_is_new() {
+    let (_folder, store) = store();
+    store.realize(&plan()).unwrap();
+    let lines = lease(&store);
+    let named = |dref: &DRefId| {
+        lines
+            .iter()
+            .filter(|line| **line == dref.to_string())
+            .count()
+    };
+    assert_eq!(named(plan().id()), 1);
+    assert_eq!(named(plan().one.id()), 1);
+    store.realize(&plan()).unwrap();
+    assert_eq!(lease(&store), lines);
+    let many: Vec<_> = (0..100_000)
+        .map(|number| config(&format!("c{number}")))
+        .collect();
+    for _ in 0..2 {
+        store
+            .use_derivations(many.iter().map(|config| config.id()))
+            .unwrap();
+        assert_eq!(lease(&store).len(), lines.len() + many.len());
+    }
+}
+
+#[test]
+fn a_lease_that_is_not_understood_stops_a_collection() {
+    let (_folder, store) = store();
+    publish_texts(&store, &config("a"), &Context::empty(), &[]);
+    let (_folder, store) = unused(&store);
+    let mut user = Running::start(child("use what there is", store.root()));
+    user.wait_for("using");
+    for entry in fs::read_dir(store.root().join("leases")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text + "something new\n").unwrap();
+    }
+    let report = format!("{:?}", store.gc().run().unwrap_err());
+    assert!(
+        report.contains("has the line \"something new\""),
+        "{report}"
+    );
+    assert!(
+        report.contains("help: without it nobody can tell"),
+        "{report}"
+    );
+    user.kill();
+    assert_eq!(gc(&store).len(), 1);
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_read_without_a_lease() {
+    let folder = folder();
+    let root = folder.path().join("store");
+    Store::open_at(&root).unwrap().realize(&plan()).unwrap();
+    let before = tests::store::snapshot(&root);
+    assert!(Path::new(&root).join("leases").exists());
+    let mut child = child_as_nobody("realize without the right to write", &root);
+    assert!(child.status().unwrap().success());
+    assert_eq!(tests::store::snapshot(&root), before);
+}
