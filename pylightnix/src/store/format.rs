@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::durable::{Durability, rename_new};
 use super::layout::{FOLDERS, FORMAT, Layout, OBJECTS};
+use super::locks::make_locks;
 use super::reserve::reserve;
 use crate::{Error, ErrorKind, Result};
 
@@ -47,7 +48,10 @@ pub(super) fn complete(root: &Path) -> Result<()> {
         made |= make_folder(&root.join(folder))?;
     }
     if made {
-        reserve(&Layout::new(root.to_owned()));
+        let layout = Layout::new(root.to_owned());
+        // So that removing needs no new files, of which a full disk has none.
+        make_locks(&layout)?;
+        reserve(&layout);
         Durability::Full.sync_folder(&root.join("locks"))?;
         Durability::Full.sync_folder(root)?;
     }

@@ -368,6 +368,14 @@ fn open_lock(path: &Path) -> Result<File> {
     opened.map_err(|error| Error::io("open the lock", path, error))
 }
 
+/// Makes the files of the locks that every store has.
+pub(super) fn make_locks(layout: &Layout) -> Result<()> {
+    for name in ["gate", "gc", "sweep"] {
+        open_lock(&layout.locks().join(name))?;
+    }
+    Ok(())
+}
+
 fn opened<'a>(slot: &'a mut Option<File>, path: &Path) -> Result<&'a File> {
     let file = match slot.take() {
         Some(file) => file,
