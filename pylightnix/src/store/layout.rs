@@ -16,6 +16,9 @@ pub(super) const RECORD: &str = "record";
 /// The artifacts of a realization.
 pub(super) const OUT: &str = "out";
 
+/// Room that garbage collection gives back first.
+pub(super) const RESERVED: &str = "reserved";
+
 /// Every folder of a store, parents first and `store-v1` last.
 pub(super) const FOLDERS: [&str; 11] = [
     "code",
@@ -94,9 +97,8 @@ impl Layout {
         self.root.join("quarantine")
     }
 
-    /// Room that garbage collection gives back first, so that it works on a full disk.
     pub(super) fn reserved(&self) -> PathBuf {
-        self.root.join("reserved")
+        self.root.join(RESERVED)
     }
 
     pub(super) fn failed(&self) -> PathBuf {

@@ -41,12 +41,19 @@ impl Store {
     }
 }
 
-/// What the names in a folder stand for, sorted; other names are passed over, and a missing folder has none.
+/// What the names in a folder stand for, sorted; other names are passed over, and what is no folder has none.
 fn list<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
     let refused = |error| Error::io("read the folder", folder, error);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(refused(error)),
     };
     let mut found = Vec::new();

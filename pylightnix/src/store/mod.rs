@@ -5,6 +5,7 @@
 
 mod archive;
 mod build_record;
+mod check;
 mod code;
 mod context;
 mod derivation;
@@ -39,6 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
+pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
 pub use context::Context;
 pub use draft::{Draft, Published};
 pub use durable::Durability;

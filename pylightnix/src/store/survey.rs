@@ -82,6 +82,13 @@ impl Survey {
         }
     }
 
+    /// Where those are that were made directly from one that is not in the store.
+    pub(super) fn made_from_missing(&self, rref: &RRefId) -> Vec<usize> {
+        let all = self.found.iter().enumerate();
+        let users = all.filter(|(_, surveyed)| surveyed.missing.contains(rref));
+        users.map(|(at, _)| at).collect()
+    }
+
     /// For each realization, where those are that were made from it directly.
     pub(super) fn dependents(&self) -> Vec<Vec<usize>> {
         let mut dependents = vec![Vec::new(); self.found.len()];

@@ -1,0 +1,331 @@
+//! Comparing one realization with its record.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Fault, FaultKind};
+use crate::config::{ConfigJson, DRefId, Digest, RRefId};
+use crate::store::Store;
+use crate::store::build_record::{BuildFile, BuildRecord};
+use crate::store::layout::{CONFIG, OUT, RECORD};
+use crate::store::record::Record;
+use crate::store::seal::hash;
+use crate::store::tree::{Entry, EntryKind, Manifest};
+use crate::{Error, ErrorKind};
+
+/// What looking at a realization gave.
+#[derive(Default)]
+pub(super) struct Examined {
+    pub(super) faults: Vec<Fault>,
+    /// The files of the right size, whose bytes are still to be read.
+    pub(super) files: Vec<ToRead>,
+}
+
+pub(super) struct ToRead {
+    pub(super) id: RRefId,
+    pub(super) path: PathBuf,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
+
+impl ToRead {
+    /// Reads the bytes; a fault if they are not what the record says.
+    pub(super) fn read(&self) -> Option<Fault> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&self.path);
+        let (kind, message) = match opened.and_then(|mut file| hash(&mut file)) {
+            Ok(found) if found == (self.digest, self.size) => return None,
+            Ok(_) => (
+                FaultKind::Artifact,
+                "does not have the bytes that its record says".to_owned(),
+            ),
+            Err(error) => unreadable(&error),
+        };
+        Some(about(&self.id, kind, &self.path, message))
+    }
+}
+
+/// Compares all but the bytes of files. `config` is that of the derivation, unless it is broken.
+pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -> Examined {
+    let mut examiner = Examiner {
+        store,
+        id,
+        folder: store.realization_dir(id),
+        found: Examined::default(),
+    };
+    examiner.look_into_folder();
+    match store.record(id) {
+        Ok(record) => {
+            examiner.compare_context(&record, config);
+            examiner.compare_tree(record.manifest());
+        }
+        Err(error) => {
+            let kind = match error.kind() {
+                ErrorKind::Io => FaultKind::Unreadable,
+                _ => FaultKind::Record,
+            };
+            let path = examiner.folder.join(RECORD);
+            examiner.fault(kind, &path, short(&error));
+        }
+    }
+    let found = examiner.found;
+    // It may have been removed meanwhile, and then nothing is wrong with it.
+    if !found.faults.is_empty() && store.realization_dir(id).symlink_metadata().is_err() {
+        return Examined::default();
+    }
+    found
+}
+
+struct Examiner<'a> {
+    store: &'a Store,
+    id: &'a RRefId,
+    folder: PathBuf,
+    found: Examined,
+}
+
+impl Examiner<'_> {
+    fn fault(&mut self, kind: FaultKind, path: &Path, message: impl Into<String>) {
+        let fault = about(self.id, kind, path, message);
+        self.found.faults.push(fault);
+    }
+
+    fn refused(&mut self, path: &Path, error: &io::Error) {
+        let (kind, message) = unreadable(error);
+        self.fault(kind, path, message);
+    }
+
+    /// Looks at what lies beside the artifacts.
+    fn look_into_folder(&mut self) {
+        let folder = self.folder.clone();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.refused(&folder, &error),
+        };
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return self.refused(&folder, &error),
+            };
+            let (name, path) = (entry.file_name(), entry.path());
+            match BuildRecord::kind_of(name.as_encoded_bytes()) {
+                Some(BuildFile::Record(build)) => match fs::read(&path) {
+                    Ok(bytes) if BuildRecord::from_bytes(build, &bytes).is_some() => {}
+                    Ok(_) => self.fault(
+                        FaultKind::BuildRecord,
+                        &path,
+                        "is no build record known here",
+                    ),
+                    Err(error) => self.refused(&path, &error),
+                },
+                Some(BuildFile::Log(_)) => {}
+                None if name == RECORD || name == OUT => {}
+                None => self.fault(
+                    FaultKind::Unexpected,
+                    &path,
+                    "is nothing that a realization has",
+                ),
+            }
+        }
+    }
+
+    fn compare_context(&mut self, record: &Record, config: Option<&ConfigJson>) {
+        let path = self.folder.join(RECORD);
+        let context = &record.head().context;
+        for (dref, rrefs) in context.iter() {
+            if config.is_some_and(|config| config.deps().binary_search(dref).is_err()) {
+                let message =
+                    format!("says that it was made from {dref}, of which its config knows nothing");
+                self.fault(FaultKind::Context, &path, message);
+            }
+            for rref in rrefs {
+                if !self.store.realization_dir(rref).join(RECORD).exists() {
+                    let message =
+                        format!("says that it was made from {rref}, which is not in the store");
+                    self.fault(FaultKind::Context, &path, message);
+                }
+            }
+        }
+        if let Some(config) = config
+            && record.head().derivation != *config.digest()
+        {
+            self.fault(FaultKind::Record, &path, "is of another derivation");
+        }
+    }
+
+    /// Compares kinds, sizes and modes with the record, and looks for what is not in it.
+    fn compare_tree(&mut self, manifest: &Manifest) {
+        let out = self.folder.join(OUT);
+        // The names in each folder that is one.
+        let mut folders: HashMap<&str, HashSet<&str>> = HashMap::new();
+        if self.is_folder(&out) {
+            folders.insert("", HashSet::new());
+        }
+        for entry in manifest.entries() {
+            let (folder, name) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+            let Some(names) = folders.get_mut(folder) else {
+                // That its folder is none was said.
+                continue;
+            };
+            names.insert(name);
+            let path = out.join(&entry.path);
+            if entry.kind == EntryKind::Dir {
+                if self.is_folder(&path) {
+                    folders.insert(&entry.path, HashSet::new());
+                }
+            } else {
+                self.compare_entry(entry, path);
+            }
+        }
+        for (folder, names) in folders {
+            let folder = out.join(folder);
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.refused(&folder, &error);
+                    continue;
+                }
+            };
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                if !name.to_str().is_some_and(|name| names.contains(name)) {
+                    self.fault(FaultKind::Artifact, &entry.path(), "is not in its record");
+                }
+            }
+        }
+    }
+
+    fn is_folder(&mut self, path: &Path) -> bool {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_dir() => {
+                self.compare_mode(path, found.mode(), 0o555);
+                true
+            }
+            found => {
+                self.wrong(path, found, "folder");
+                false
+            }
+        }
+    }
+
+    fn compare_entry(&mut self, entry: &Entry, path: PathBuf) {
+        let found = fs::symlink_metadata(&path);
+        match (&entry.kind, found) {
+            (
+                EntryKind::File {
+                    digest,
+                    size,
+                    executable,
+                },
+                Ok(found),
+            ) if found.is_file() => {
+                self.compare_mode(&path, found.mode(), if *executable { 0o555 } else { 0o444 });
+                if found.len() == *size {
+                    self.found.files.push(ToRead {
+                        id: self.id.clone(),
+                        path,
+                        digest: *digest,
+                        size: *size,
+                    });
+                } else {
+                    let message = format!("has {} bytes, and its record says {size}", found.len());
+                    self.fault(FaultKind::Artifact, &path, message);
+                }
+            }
+            (EntryKind::Link { target }, Ok(found)) if found.is_symlink() => {
+                match fs::read_link(&path) {
+                    Ok(there) if there == Path::new(target) => {}
+                    Ok(_) => {
+                        let message = "points elsewhere than its record says";
+                        self.fault(FaultKind::Artifact, &path, message);
+                    }
+                    Err(error) => self.refused(&path, &error),
+                }
+            }
+            (EntryKind::File { .. }, found) => self.wrong(&path, found, "file"),
+            (_, found) => self.wrong(&path, found, "link"),
+        }
+    }
+
+    fn wrong(&mut self, path: &Path, found: io::Result<fs::Metadata>, wanted: &str) {
+        match found {
+            Ok(_) => self.fault(
+                FaultKind::Artifact,
+                path,
+                format!("is no {wanted}, as its record says"),
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.fault(FaultKind::Artifact, path, "is missing");
+            }
+            Err(error) => self.refused(path, &error),
+        }
+    }
+
+    fn compare_mode(&mut self, path: &Path, mode: u32, wanted: u32) {
+        let mode = mode & 0o7777;
+        if mode != wanted {
+            let message = format!("has the mode {mode:o}, and artifacts like it have {wanted:o}");
+            self.fault(FaultKind::Mode, path, message);
+        }
+    }
+}
+
+pub(super) fn about(
+    id: &RRefId,
+    kind: FaultKind,
+    path: &Path,
+    message: impl Into<String>,
+) -> Fault {
+    Fault {
+        kind,
+        path: path.to_owned(),
+        dref: Some(id.dref().clone()),
+        rref: Some(id.clone()),
+        message: message.into(),
+        dependents: Vec::new(),
+    }
+}
+
+/// What a refusal to read something means.
+pub(super) fn unreadable(error: &io::Error) -> (FaultKind, String) {
+    (FaultKind::Unreadable, format!("cannot be read: {error}"))
+}
+
+/// An error as it goes on after the path of what it is about.
+pub(super) fn short(error: &Error) -> String {
+    format!("is broken: {error}")
+}
+
+/// Reads a derivation's config, and says what is wrong with it otherwise. One that was removed meanwhile has neither.
+pub(super) fn examine_config(store: &Store, dref: &DRefId) -> (Option<ConfigJson>, Option<Fault>) {
+    let folder = store.derivation_dir(dref);
+    let path = folder.join(CONFIG);
+    let error = match store.config(dref) {
+        Ok(config) => return (Some(config), None),
+        Err(error) => error,
+    };
+    if folder.symlink_metadata().is_err() {
+        return (None, None);
+    }
+    let (kind, message) = match error.kind() {
+        ErrorKind::Io => (FaultKind::Unreadable, format!("cannot be read: {error}")),
+        _ if path.symlink_metadata().is_err() => (FaultKind::Config, "is missing".to_owned()),
+        _ => (
+            FaultKind::Config,
+            "is not the config that the name of its folder says".to_owned(),
+        ),
+    };
+    let fault = Fault {
+        kind,
+        path,
+        dref: Some(dref.clone()),
+        rref: None,
+        message,
+        dependents: Vec::new(),
+    };
+    (None, Some(fault))
+}

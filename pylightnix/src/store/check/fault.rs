@@ -1,0 +1,129 @@
+//! What is wrong in a store, and what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::config::{DRefId, RRefId};
+
+/// What sort of thing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A derivation's `config.json` is missing or is not what the folder's name says.
+    Config,
+    /// A realization's `record` is missing or is not what the folder's name says.
+    Record,
+    /// A realization was made from one that is not in the store, or of which its config knows nothing.
+    Context,
+    /// An artifact is missing, is not what the record says, or is there and not in the record.
+    Artifact,
+    /// An artifact has other permissions than artifacts have.
+    Mode,
+    /// A build record cannot be understood.
+    BuildRecord,
+    /// A file in `roots/` that is no root, or a root of something that is not in the store.
+    Root,
+    /// Something that no store has.
+    Unexpected,
+    /// The system refused to let it be read.
+    Unreadable,
+}
+
+/// Something that is wrong in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What sort of thing it is.
+    pub kind: FaultKind,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The derivation that it is about, if it is about one.
+    pub dref: Option<DRefId>,
+    /// The realization that it is about, if it is about one.
+    pub rref: Option<RRefId>,
+    /// What is wrong, in one line that goes on after the path.
+    pub message: String,
+    /// All realizations that were made from what it is about, directly or not.
+    pub dependents: Vec<RRefId>,
+}
+
+impl Fault {
+    /// What a person can do about it.
+    pub fn help(&self) -> &'static str {
+        match self.kind {
+            FaultKind::Config => {
+                "`repair` moves it away or takes it from another store; it is written anew when its stage is realized"
+            }
+            FaultKind::Record | FaultKind::Artifact => {
+                "`repair` replaces it if the same bytes are elsewhere; else realize its stage again, or unpack or copy it \
+                 from another store"
+            }
+            FaultKind::Context => {
+                "realize the stage of what is missing again, unpack it, or copy it from another store; \
+                 or remove this with its dependents"
+            }
+            FaultKind::Mode => "`repair` sets it right",
+            FaultKind::BuildRecord => {
+                "`repair` moves it away; a newer pylightnix may have written it, and can read it"
+            }
+            FaultKind::Root => "remove that root, or bring back what it keeps",
+            FaultKind::Unexpected => "it does no harm; move it away if it is not yours",
+            FaultKind::Unreadable => "see who owns it, and whether the disk has errors (`dmesg`)",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    /// What is wrong, what depends on it, and what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// More are a number.
+        const SHOWN: usize = 10;
+        write!(f, "{} {}", self.path.display(), self.message)?;
+        for (at, dependent) in self.dependents.iter().take(SHOWN).enumerate() {
+            let comma = if at == 0 { "\n  needed by: " } else { ", " };
+            write!(f, "{comma}{dependent}")?;
+        }
+        if self.dependents.len() > SHOWN {
+            write!(f, " and {} more", self.dependents.len() - SHOWN)?;
+        }
+        write!(f, "\n  help: {}", self.help())
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// How many realizations were checked.
+    pub realizations: usize,
+    /// How many files were read to the end, and how many bytes they had.
+    pub files: u64,
+    /// See [`files`](Self::files).
+    pub bytes: u64,
+    /// What is wrong, sorted by path.
+    pub faults: Vec<Fault>,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong. Things that no store has do no harm.
+    pub fn is_sound(&self) -> bool {
+        (self.faults.iter()).all(|fault| fault.kind == FaultKind::Unexpected)
+    }
+}
+
+impl fmt::Display for CheckReport {
+    /// Every fault with what to do, and a sum.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        write!(
+            f,
+            "{} faults in {} realizations; {} files read, {}",
+            self.faults.len(),
+            self.realizations,
+            self.files,
+            crate::store::gc::bytes(self.bytes)
+        )
+    }
+}

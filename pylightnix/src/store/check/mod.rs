@@ -1,0 +1,243 @@
+//! Checking a store against what it says of itself.
+
+mod examine;
+mod fault;
+mod places;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Store;
+use super::parallel;
+use super::survey::Survey;
+use crate::Result;
+use crate::config::{ConfigJson, DRefId, RRefId};
+use examine::{Examined, ToRead, examine, examine_config};
+
+pub use fault::{CheckReport, Fault, FaultKind};
+
+/// So many realizations are looked at before their files are read.
+const BATCH: usize = 256;
+
+/// A check that is to be made, with its options: [`Store::check`] begins one.
+#[must_use = "nothing happens before `run`"]
+pub struct Check<'a> {
+    store: &'a Store,
+    only: Option<BTreeSet<RRefId>>,
+    /// Of a hundred files, how many are read.
+    percent: f64,
+    observer: Box<dyn Fn(&CheckEvent) + Sync + 'a>,
+}
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckEvent {
+    /// So many realizations were looked at.
+    Looked {
+        /// By now.
+        realizations: usize,
+        /// In all.
+        of: usize,
+    },
+    /// So many bytes of artifacts were read by now.
+    Read {
+        /// Since the check began.
+        bytes: u64,
+    },
+}
+
+impl Store {
+    /// Compares the store with what it says of itself: names, configs and records with their hashes, contexts, kinds,
+    /// sizes and modes of artifacts with their records, and whether there is anything else. [`Check::contents`] reads
+    /// every artifact as well. It writes nothing, takes no locks and needs no more than the right to read.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, FaultKind, Outcome, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// # let build = BuildRecord::now(BuildKind::Build);
+    /// # let mut draft = store.draft()?;
+    /// # std::fs::write(draft.out().join("x"), "abc")?;
+    /// # let rref = draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// assert!(store.check().contents().run()?.is_sound());
+    /// let artifact = store.out_dir(&rref).join("x");
+    /// # std::fs::remove_file(&artifact).or_else(|_| {
+    /// #     use std::os::unix::fs::PermissionsExt;
+    /// #     std::fs::set_permissions(store.out_dir(&rref), PermissionsExt::from_mode(0o755))?;
+    /// #     std::fs::remove_file(&artifact)
+    /// # })?;
+    /// let report = store.check().only([&rref]).run()?;
+    /// assert!(report.faults.iter().any(|fault| fault.path == artifact));
+    /// println!("{report}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check(&self) -> Check<'_> {
+        Check {
+            store: self,
+            only: None,
+            percent: 0.0,
+            observer: Box::new(|_| ()),
+        }
+    }
+}
+
+impl<'a> Check<'a> {
+    /// Checks only these realizations and their derivations.
+    pub fn only<R: AsRef<RRefId>>(mut self, rrefs: impl IntoIterator<Item = R>) -> Self {
+        self.only = Some(
+            rrefs
+                .into_iter()
+                .map(|rref| rref.as_ref().clone())
+                .collect(),
+        );
+        self
+    }
+
+    /// Reads every artifact and compares its hash.
+    pub fn contents(self) -> Self {
+        self.sample(100.0)
+    }
+
+    /// Reads so many of a hundred artifacts, others each time.
+    pub fn sample(mut self, percent: f64) -> Self {
+        self.percent = percent;
+        self
+    }
+
+    /// Tells `observer`, on several threads, how far it is.
+    pub fn observer(mut self, observer: impl Fn(&CheckEvent) + Sync + 'a) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Checks. That something is wrong is in the report, and no error.
+    ///
+    /// # Errors
+    /// A store whose folders cannot be listed.
+    pub fn run(self) -> Result<CheckReport> {
+        let mut report = CheckReport::default();
+        let rrefs: Vec<RRefId> = match &self.only {
+            Some(only) => {
+                report.faults = places::missing(self.store, only);
+                only.iter().cloned().collect()
+            }
+            None => {
+                report.faults = places::unexpected(self.store)?;
+                self.store.rrefs()?
+            }
+        };
+        let configs = self.check_configs(&rrefs, &mut report)?;
+        let read = (AtomicU64::new(0), AtomicU64::new(0));
+        for batch in rrefs.chunks(BATCH) {
+            let examined = parallel::map(batch, parallel::cores(), |_, id| {
+                Ok(examine(self.store, id, configs.get(id.dref())))
+            })?;
+            report.realizations += batch.len();
+            let (mut faults, files) = self.gather(examined);
+            (self.observer)(&CheckEvent::Looked {
+                realizations: report.realizations,
+                of: rrefs.len(),
+            });
+            faults.extend(self.read(&files, &read)?);
+            report.faults.extend(faults);
+        }
+        report.files = read.0.into_inner();
+        report.bytes = read.1.into_inner();
+        report.faults.sort_by(|a, b| a.path.cmp(&b.path));
+        // The rest is only needed, and only then worth the time, if something is wrong.
+        if !report.is_sound()
+            && let Ok(survey) = Survey::of(self.store)
+        {
+            add_dependents(&mut report.faults, &survey);
+        }
+        Ok(report)
+    }
+
+    fn check_configs(
+        &self,
+        rrefs: &[RRefId],
+        report: &mut CheckReport,
+    ) -> Result<HashMap<DRefId, ConfigJson>> {
+        let mut drefs: BTreeSet<DRefId> = rrefs.iter().map(|rref| rref.dref().clone()).collect();
+        if self.only.is_none() {
+            drefs.extend(self.store.drefs()?);
+        }
+        let drefs: Vec<DRefId> = drefs.into_iter().collect();
+        let examined = parallel::map(&drefs, parallel::cores(), |_, dref| {
+            Ok(examine_config(self.store, dref))
+        })?;
+        let mut configs: HashMap<DRefId, ConfigJson> = HashMap::new();
+        for (dref, (config, fault)) in drefs.into_iter().zip(examined) {
+            configs.extend(config.map(|config| (dref, config)));
+            report.faults.extend(fault);
+        }
+        Ok(configs)
+    }
+
+    /// What is wrong, and the files to be read, the largest first, so that no thread is left with one at the end.
+    fn gather(&self, examined: Vec<Examined>) -> (Vec<Fault>, Vec<ToRead>) {
+        let random = RandomState::new();
+        let chosen = |file: &ToRead| {
+            // 53 bits are what a float holds.
+            let number = random.hash_one(&file.path) >> 11;
+            number as f64 / ((1_u64 << 53) as f64) * 100.0 < self.percent
+        };
+        let mut faults = Vec::new();
+        let mut files = Vec::new();
+        for examined in examined {
+            faults.extend(examined.faults);
+            files.extend(examined.files.into_iter().filter(chosen));
+        }
+        files.sort_by_key(|file| std::cmp::Reverse(file.size));
+        (faults, files)
+    }
+
+    fn read(&self, files: &[ToRead], read: &(AtomicU64, AtomicU64)) -> Result<Vec<Fault>> {
+        let faults = parallel::map(files, parallel::cores(), |_, file| {
+            let fault = file.read();
+            read.0.fetch_add(1, Ordering::Relaxed);
+            let bytes = read.1.fetch_add(file.size, Ordering::Relaxed) + file.size;
+            (self.observer)(&CheckEvent::Read { bytes });
+            // It may have been removed meanwhile.
+            Ok(fault.filter(|_| self.store.realization_dir(&file.id).exists()))
+        })?;
+        Ok(faults.into_iter().flatten().collect())
+    }
+}
+
+/// Says for each fault what was made from what it is about.
+fn add_dependents(faults: &mut [Fault], survey: &Survey) {
+    let dependents = survey.dependents();
+    for fault in faults {
+        let mut next: Vec<usize> = match (&fault.rref, &fault.dref) {
+            (Some(rref), _) => survey.find(rref).map_or_else(
+                || survey.made_from_missing(rref),
+                |at| dependents[at].clone(),
+            ),
+            (None, Some(dref)) => survey.of_derivation(dref).collect(),
+            (None, None) => continue,
+        };
+        let mut seen: HashSet<usize> = next.iter().copied().collect();
+        while let Some(at) = next.pop() {
+            next.extend(dependents[at].iter().copied().filter(|at| seen.insert(*at)));
+        }
+        let found = seen.into_iter().map(|at| survey.found[at].id.clone());
+        fault.dependents = found.collect();
+        fault.dependents.sort_unstable();
+    }
+}
+
+impl fmt::Debug for Check<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check")
+            .field("store", self.store)
+            .field("only", &self.only)
+            .field("percent", &self.percent)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,312 @@
+//! Checking: whatever is wrong is found and named. Repairing: what can be had elsewhere is, and nothing else is touched.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+
+use pylightnix::config::RRefId;
+use pylightnix::store::{CheckReport, Context, Fault, FaultKind, Store};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use tests::store::{config, config_on, objects, publish_on, publish_texts, snapshot, store};
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A store with a <- b <- c, and d, which is like a.
+struct Made {
+    _folder: tempfile::TempDir,
+    store: Store,
+    a: RRefId,
+    b: RRefId,
+    c: RRefId,
+    out: PathBuf,
+}
+
+fn made() -> Made {
+    let (_folder, store) = store();
+    let files = [("x", "xx"), ("deep/run", "run"), ("deep/y", "yy")];
+    let mut draft = store.draft().unwrap();
+    fs::create_dir_all(draft.out().join("deep/empty")).unwrap();
+    for (path, text) in files {
+        fs::write(draft.out().join(path), text).unwrap();
+    }
+    symlink("x", draft.out().join("link")).unwrap();
+    mode(&draft.out().join("deep/run"), 0o755);
+    let a = tests::store::publish(&mut draft, &config("a")).unwrap().id;
+    let b = publish_on(&store, &config_on("b", &config("a")), &[&a], "b");
+    let c = publish_on(
+        &store,
+        &config_on("c", &config_on("b", &config("a"))),
+        &[&b],
+        "c",
+    );
+    let out = store.out_dir(&a);
+    Made {
+        _folder,
+        store,
+        a,
+        b,
+        c,
+        out,
+    }
+}
+
+impl Made {
+    fn check(&self) -> CheckReport {
+        let before = snapshot(self.store.root());
+        let report = self.store.check().contents().run().unwrap();
+        assert_eq!(snapshot(self.store.root()), before);
+        report
+    }
+
+    /// The one fault that there is.
+    fn fault(&self) -> Fault {
+        let report = self.check();
+        assert_eq!(report.faults.len(), 1, "{report}");
+        let text = report.to_string();
+        let fault = report.faults.into_iter().next().unwrap();
+        assert!(text.contains(fault.path.to_str().unwrap()), "{text}");
+        assert!(text.contains("help: "), "{text}");
+        fault
+    }
+
+    /// Does something to the artifacts of a, which are open for it.
+    fn change(&self, change: impl FnOnce(&Path)) {
+        for folder in ["", "deep", "deep/empty"] {
+            mode(&self.out.join(folder), 0o755);
+        }
+        change(&self.out);
+        for folder in ["", "deep", "deep/empty"] {
+            if self
+                .out
+                .join(folder)
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_dir())
+            {
+                mode(&self.out.join(folder), 0o555);
+            }
+        }
+    }
+}
+
+/// Replaces a file that is read-only.
+fn put(path: &Path, text: &str) {
+    let found = fs::metadata(path).unwrap().permissions();
+    fs::remove_file(path).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, found).unwrap();
+}
+
+#[test]
+fn a_sound_store_is_sound() {
+    let made = made();
+    made.store.add_root("c", &made.c).unwrap();
+    let report = made.check();
+    assert!(report.is_sound() && report.faults.is_empty(), "{report}");
+    assert_eq!((report.realizations, report.files), (3, 5));
+    assert_eq!(report.bytes, 2 + 3 + 2 + 1 + 1);
+    let report = made.store.check().run().unwrap();
+    assert_eq!((report.realizations, report.files), (3, 0));
+}
+
+#[test]
+fn damaged_artifacts_are_named_with_what_depends_on_them() {
+    type Damage = (&'static str, &'static str, FaultKind, fn(&Path));
+    let damages: [Damage; 11] = [
+        ("x", "does not have the bytes", FaultKind::Artifact, |out| {
+            put(&out.join("x"), "xy")
+        }),
+        ("x", "has 1 bytes", FaultKind::Artifact, |out| {
+            put(&out.join("x"), "x")
+        }),
+        ("deep/y", "is missing", FaultKind::Artifact, |out| {
+            fs::remove_file(out.join("deep/y")).unwrap();
+        }),
+        ("deep", "is missing", FaultKind::Artifact, |out| {
+            fs::remove_dir_all(out.join("deep")).unwrap();
+        }),
+        (
+            "deep/new",
+            "is not in its record",
+            FaultKind::Artifact,
+            |out| {
+                fs::write(out.join("deep/new"), "").unwrap();
+            },
+        ),
+        ("link", "points elsewhere", FaultKind::Artifact, |out| {
+            fs::remove_file(out.join("link")).unwrap();
+            symlink("y", out.join("link")).unwrap();
+        }),
+        ("x", "is no file", FaultKind::Artifact, |out| {
+            fs::remove_file(out.join("x")).unwrap();
+            symlink("deep/y", out.join("x")).unwrap();
+        }),
+        ("deep/empty", "is no folder", FaultKind::Artifact, |out| {
+            fs::remove_dir(out.join("deep/empty")).unwrap();
+            fs::write(out.join("deep/empty"), "").unwrap();
+        }),
+        ("x", "has the mode 644", FaultKind::Mode, |out| {
+            mode(&out.join("x"), 0o644)
+        }),
+        ("deep/run", "has the mode 444", FaultKind::Mode, |out| {
+            mode(&out.join("deep/run"), 0o444)
+        }),
+        ("x", "does not have the bytes", FaultKind::Artifact, |out| {
+            put(&out.join("x"), "\0\0")
+        }),
+    ];
+    for (path, message, kind, damage) in damages {
+        let made = made();
+        made.change(damage);
+        let fault = made.fault();
+        assert_eq!(
+            (fault.kind, &fault.rref),
+            (kind, &Some(made.a.clone())),
+            "{fault}"
+        );
+        assert_eq!(fault.path, made.out.join(path));
+        assert!(fault.message.contains(message), "{fault}");
+        let mut dependents = vec![made.b.clone(), made.c.clone()];
+        dependents.sort_unstable();
+        assert_eq!(fault.dependents, dependents);
+        // Only what is asked for is looked at.
+        assert!(
+            made.store
+                .check()
+                .contents()
+                .only([&made.b])
+                .run()
+                .unwrap()
+                .is_sound()
+        );
+        assert!(
+            !made
+                .store
+                .check()
+                .contents()
+                .only([&made.a])
+                .run()
+                .unwrap()
+                .is_sound()
+        );
+    }
+}
+
+#[test]
+fn damaged_records_and_configs_are_named() {
+    let made = made();
+    let record = made.store.realization_dir(&made.b).join("record");
+    let text = fs::read_to_string(&record).unwrap();
+    for broken in [
+        "",
+        "pylightnix-realization-v1\n",
+        &text.replace("res ok", "res failed"),
+    ] {
+        fs::write(&record, broken).unwrap();
+        let fault = made.fault();
+        assert_eq!((fault.kind, &fault.path), (FaultKind::Record, &record));
+        assert_eq!(fault.dependents, [made.c.clone()]);
+    }
+    fs::remove_file(&record).unwrap();
+    let report = made.check();
+    // It is missing, and so c was made from something that is not there.
+    let kinds: Vec<_> = report.faults.iter().map(|fault| fault.kind).collect();
+    assert!(
+        kinds.contains(&FaultKind::Record) && kinds.contains(&FaultKind::Context),
+        "{report}"
+    );
+    fs::write(&record, &text).unwrap();
+
+    let path = made.store.derivation_dir(made.a.dref()).join("config.json");
+    fs::write(&path, "{}").unwrap();
+    let fault = made.fault();
+    assert_eq!((fault.kind, &fault.path), (FaultKind::Config, &path));
+    assert_eq!(fault.dependents.len(), 3);
+    fs::remove_file(&path).unwrap();
+    assert!(made.fault().message.contains("is missing"));
+}
+
+#[test]
+fn what_is_missing_or_strange_is_named() {
+    let made = made();
+    let aside = made.store.root().with_file_name("aside");
+    fs::rename(made.store.realization_dir(&made.a), &aside).unwrap();
+    let fault = made.fault();
+    assert_eq!(fault.kind, FaultKind::Context);
+    assert_eq!(fault.rref, Some(made.b.clone()));
+    assert!(fault.message.contains(&made.a.to_string()), "{fault}");
+    assert_eq!(fault.dependents, [made.c.clone()]);
+    let report = made.store.check().only([&made.a]).run().unwrap();
+    assert_eq!(report.faults[0].dependents.len(), 2, "{report}");
+    made.store.add_root("b", &made.b).unwrap();
+    fs::rename(&aside, made.store.realization_dir(&made.a)).unwrap();
+
+    let build = "build-01890a5d-ac96-774b-bcce-b302099a8057.json";
+    let build = made.store.realization_dir(&made.a).join(build);
+    fs::write(&build, "{}").unwrap();
+    assert_eq!(made.fault().kind, FaultKind::BuildRecord);
+    fs::remove_file(&build).unwrap();
+
+    for strange in [
+        made.store.root().join("note"),
+        made.store.root().join("store-v1/lost+found"),
+        made.store.derivation_dir(made.a.dref()).join("note"),
+        made.store.realization_dir(&made.a).join("note"),
+        made.store
+            .root()
+            .join("store-v1")
+            .join(config("file").id().folder()),
+    ] {
+        fs::write(&strange, "").unwrap();
+        let report = made.check();
+        assert!(
+            report.faults.iter().any(|fault| fault.path == strange),
+            "{report}"
+        );
+        assert!(
+            report
+                .faults
+                .iter()
+                .any(|fault| fault.kind == FaultKind::Unexpected)
+        );
+        fs::remove_file(&strange).unwrap();
+    }
+    assert!(made.check().is_sound());
+
+    fs::write(made.store.root().join("roots/torn"), "rref").unwrap();
+    assert_eq!(made.fault().kind, FaultKind::Root);
+    fs::write(
+        made.store.root().join("roots/torn"),
+        format!("{}\n", made.c),
+    )
+    .unwrap();
+    assert!(made.check().is_sound());
+    mode(&made.store.out_dir(&made.c), 0o755);
+    fs::remove_dir_all(made.store.realization_dir(&made.c)).unwrap();
+    assert_eq!(made.fault().kind, FaultKind::Root);
+}
+
+#[test]
+fn a_sample_reads_some() {
+    let (_folder, store) = store();
+    let files: Vec<(String, String)> = (0..1000)
+        .map(|n| (format!("f{n}"), format!("{n}")))
+        .collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    publish_texts(&store, &config("a"), &Context::empty(), &files);
+    let read = store.check().sample(20.0).run().unwrap().files;
+    assert!((100..300).contains(&read), "{read}");
+    let last = std::sync::atomic::AtomicU64::new(0);
+    let check = store.check().contents().observer(|event| {
+        if let pylightnix::store::CheckEvent::Read { bytes } = event {
+            last.fetch_max(*bytes, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let report = check.run().unwrap();
+    assert_eq!((report.files, report.bytes), (1000, last.into_inner()));
+    assert!(!objects(&store).is_empty());
+}
