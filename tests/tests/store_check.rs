@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
 use pylightnix::config::RRefId;
-use pylightnix::store::{CheckReport, Context, Fault, FaultKind, Store};
+use pylightnix::store::{
+    CheckReport, Context, Fault, FaultKind, RepairAction, RepairReport, Store,
+};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use tests::store::{config, config_on, objects, publish_on, publish_texts, snapshot, store};
+use tests::store::{built, config, config_on, objects, publish_on, publish_texts, snapshot, store};
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -309,4 +311,214 @@ fn a_sample_reads_some() {
     let report = check.run().unwrap();
     assert_eq!((report.files, report.bytes), (1000, last.into_inner()));
     assert!(!objects(&store).is_empty());
+}
+
+impl Made {
+    /// Repairs, and checks that what was repaired is sound.
+    fn repair(&self, with: Option<&Store>) -> RepairReport {
+        let mut repair = self.store.repair();
+        if let Some(peer) = with {
+            repair = repair.with(peer);
+        }
+        let report = repair.run().unwrap();
+        assert!(report.refused.is_empty(), "{report}");
+        for repaired in &report.repaired {
+            assert!(!repaired.faults.is_empty());
+            if let Some(quarantine) = &repaired.quarantine {
+                assert!(quarantine.symlink_metadata().is_ok());
+                assert!(quarantine.starts_with(self.store.root().join("quarantine")));
+            }
+        }
+        report
+    }
+
+    fn actions(report: &RepairReport) -> Vec<RepairAction> {
+        report
+            .repaired
+            .iter()
+            .map(|repaired| repaired.action)
+            .collect()
+    }
+}
+
+/// A copy of a store, as a backup is one.
+fn backup(made: &Made) -> (tempfile::TempDir, Store) {
+    tests::store::unused(&made.store)
+}
+
+#[test]
+fn what_another_store_has_is_replaced() {
+    let damages: [fn(&Path); 6] = [
+        |out| put(&out.join("x"), "xy"),
+        |out| fs::remove_dir_all(out.join("deep")).unwrap(),
+        |out| fs::write(out.join("new"), "").unwrap(),
+        |out| {
+            fs::remove_file(out.join("link")).unwrap();
+        },
+        |out| {
+            put(&out.join("deep/y"), "");
+            mode(&out.join("x"), 0o600);
+        },
+        |out| {
+            fs::remove_dir_all(out).unwrap();
+            fs::write(out, "").unwrap();
+        },
+    ];
+    for damage in damages {
+        let made = made();
+        let sound = objects(&made.store);
+        let (_folder, peer) = backup(&made);
+        made.change(damage);
+        let broken = objects(&made.store);
+        // Something is added after the backup was made.
+        made.store
+            .add_build(&made.a, &built(), Some(b"log"))
+            .unwrap();
+        let builds = made.store.realization(&made.a).unwrap().builds.len();
+        let report = made.repair(Some(&peer));
+        assert_eq!(Made::actions(&report), [RepairAction::Replaced], "{report}");
+        assert!(report.left.is_empty());
+        let mut now = objects(&made.store);
+        assert_eq!(
+            made.store.realization(&made.a).unwrap().builds.len(),
+            builds
+        );
+        now.retain(|path, _| sound.contains_key(path));
+        assert_eq!(now, sound);
+        assert!(made.check().is_sound());
+        // The broken one is as it was.
+        let aside = report.repaired[0].quarantine.as_ref().unwrap();
+        let prefix = made.store.realization_dir(&made.a);
+        let prefix = prefix
+            .strip_prefix(made.store.root().join("store-v1"))
+            .unwrap();
+        let prefix = format!("{}/", prefix.display());
+        for (path, found) in snapshot(aside) {
+            if let Some(before) = broken.get(&format!("{prefix}{path}")) {
+                assert_eq!(&found, before, "{path}");
+            }
+        }
+        assert!(
+            aside
+                .parent()
+                .unwrap()
+                .with_file_name("report.txt")
+                .exists()
+        );
+    }
+}
+
+#[test]
+fn the_same_bytes_elsewhere_in_the_store_are_enough() {
+    let made = made();
+    publish_texts(
+        &made.store,
+        &config("e"),
+        &Context::empty(),
+        &[("other/name", "xx")],
+    );
+    let sound = objects(&made.store);
+    made.change(|out| put(&out.join("x"), "xy"));
+    let report = made.repair(None);
+    assert_eq!(Made::actions(&report), [RepairAction::Replaced], "{report}");
+    assert_eq!(objects(&made.store), sound);
+    // One that is broken itself is no help.
+    made.change(|out| put(&out.join("deep/y"), "yz"));
+    let report = made.repair(None);
+    assert_eq!(Made::actions(&report), [RepairAction::PutAside], "{report}");
+}
+
+#[test]
+fn what_is_nowhere_else_is_put_aside_and_made_again() {
+    let made = made();
+    let sound = objects(&made.store);
+    made.change(|out| put(&out.join("x"), "xy"));
+    let report = made.repair(None);
+    assert_eq!(Made::actions(&report), [RepairAction::PutAside]);
+    assert_eq!(report.left.len(), 1);
+    assert_eq!(report.left[0].dependents.len(), 2);
+    let text = report.to_string();
+    assert!(
+        text.contains("was put aside") && text.contains("needed by: "),
+        "{text}"
+    );
+    assert!(!made.store.has(&made.a).unwrap());
+    assert_eq!(made.fault().kind, FaultKind::Context);
+    // The same result again makes it whole.
+    let mut draft = made.store.draft().unwrap();
+    fs::create_dir_all(draft.out().join("deep/empty")).unwrap();
+    for (path, text) in [("x", "xx"), ("deep/run", "run"), ("deep/y", "yy")] {
+        fs::write(draft.out().join(path), text).unwrap();
+    }
+    symlink("x", draft.out().join("link")).unwrap();
+    mode(&draft.out().join("deep/run"), 0o755);
+    tests::store::publish(&mut draft, &config("a")).unwrap();
+    assert!(made.check().is_sound());
+    let mut now = objects(&made.store);
+    let is_build = |path: &String| path.contains("/build-");
+    now.retain(|path, _| !is_build(path));
+    let sound: Vec<_> = sound
+        .into_iter()
+        .filter(|(path, _)| !is_build(path))
+        .collect();
+    assert_eq!(now.into_iter().collect::<Vec<_>>(), sound);
+}
+
+#[test]
+fn modes_are_set_where_they_are() {
+    let made = made();
+    let sound = snapshot(made.store.root());
+    made.change(|out| {
+        mode(&out.join("x"), 0o644);
+        mode(&out.join("deep/run"), 0o700);
+    });
+    mode(&made.out.join("deep"), 0o777);
+    let report = made.repair(None);
+    assert_eq!(Made::actions(&report), [RepairAction::ModesSet]);
+    assert_eq!(report.repaired[0].faults.len(), 3);
+    assert_eq!(snapshot(made.store.root()), sound);
+}
+
+#[test]
+fn records_configs_and_build_records_are_mended() {
+    let made = made();
+    let (_folder, peer) = backup(&made);
+    let sound = objects(&made.store);
+    let record = made.store.realization_dir(&made.b).join("record");
+    let text = made.store.derivation_dir(made.a.dref()).join("config.json");
+    let build = "build-01890a5d-ac96-774b-bcce-b302099a8057.json";
+    let build = made.store.realization_dir(&made.c).join(build);
+    for path in [&record, &text, &build] {
+        fs::write(path, "{}").unwrap();
+    }
+    let report = made.repair(Some(&peer));
+    assert_eq!(report.repaired.len(), 3, "{report}");
+    assert!(report.left.is_empty());
+    assert_eq!(objects(&made.store), sound);
+
+    // Without the other store a config is written anew when it is needed.
+    fs::write(&text, "{}").unwrap();
+    let report = made.repair(None);
+    assert_eq!(Made::actions(&report), [RepairAction::PutAside]);
+    assert_eq!(report.left[0].dependents.len(), 3);
+    let again = Store::open_at(made.store.root()).unwrap();
+    again.add_derivation(&config("a")).unwrap();
+    assert_eq!(objects(&made.store), sound);
+}
+
+#[test]
+fn what_is_missing_comes_from_another_store() {
+    let made = made();
+    let (_folder, peer) = backup(&made);
+    let sound = objects(&made.store);
+    fs::rename(
+        made.store.derivation_dir(made.a.dref()),
+        made.store.root().with_file_name("aside"),
+    )
+    .unwrap();
+    assert_eq!(made.repair(None).left.len(), 1);
+    let again = Store::open_at(made.store.root()).unwrap();
+    let report = again.repair().with(&peer).run().unwrap();
+    assert_eq!(Made::actions(&report), [RepairAction::Copied], "{report}");
+    assert_eq!(objects(&made.store), sound);
 }

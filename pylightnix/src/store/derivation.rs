@@ -47,6 +47,12 @@ impl Store {
             }
         }
         let path = target.join(CONFIG);
+        if target.is_dir() && path.symlink_metadata().is_err() {
+            // A repair put a broken one aside, and this is the one that belongs there.
+            let draft = self.manager().temporary()?;
+            let _entered = self.manager().enter()?;
+            durability.publish_file(&draft, &path, config.text().as_bytes())?;
+        }
         if read(config.id(), &path)? != config.text().as_bytes() {
             return Err(broken(config.id(), &path));
         }

@@ -101,6 +101,33 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> Result<bool> {
     }
 }
 
+/// Puts `fresh` where `place` is, and what is there at `aside`.
+pub(super) fn exchange(fresh: &Path, place: &Path, aside: &Path) -> Result<()> {
+    let rename = |from: &Path, to: &Path| {
+        fs::rename(from, to)
+            .map_err(|error| Error::io(&format!("rename {} to", from.display()), to, error))
+    };
+    if swap(fresh, place).is_ok() {
+        return rename(fresh, aside);
+    }
+    // Where the file system cannot do it in one step, the place is empty for a moment.
+    rename(place, aside)?;
+    rename(fresh, place).inspect_err(|_| {
+        let _ = fs::rename(aside, place);
+    })
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn swap(a: &Path, b: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn swap(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn no_replace(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};

@@ -11,7 +11,7 @@ const MOST: usize = 40;
 ///
 /// Paths are followed through the links of the tree, because after one of them `..` leads somewhere else. From where
 /// nothing is, names are only counted.
-pub(super) fn leading_out(manifest: &Manifest) -> Option<&str> {
+pub(in crate::store) fn leading_out(manifest: &Manifest) -> Option<&str> {
     let links: HashMap<&str, &str> = manifest
         .entries()
         .iter()

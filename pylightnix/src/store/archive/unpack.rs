@@ -1,7 +1,7 @@
 //! Reading archives.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
 use super::content::Archive;
 use super::frame;
@@ -9,7 +9,7 @@ use super::refused;
 use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::place::{add_builds, place};
-use crate::store::remove::remove_tree;
+use crate::store::staging::Staging;
 use crate::{Error, Result};
 
 pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
@@ -29,7 +29,7 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
     // Before it is asked what is there, and until what depends on it is published.
     store.name_in_use(inventory.configs.keys())?;
     let staging = Staging::new(store)?;
-    let folder = |at: usize| staging.0.join(at.to_string());
+    let folder = |at: usize| staging.folder().join(at.to_string());
     // All is written and checked before anything is published.
     let mut there = Vec::new();
     for (at, packed) in inventory.realizations.iter().enumerate() {
@@ -62,22 +62,4 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
         .into_iter()
         .map(|packed| packed.id)
         .collect())
-}
-
-/// Where realizations lie until all are checked; gone with this value.
-struct Staging(PathBuf);
-
-impl Staging {
-    fn new(store: &Store) -> Result<Self> {
-        let path = store.manager().temporary()?;
-        fs::create_dir_all(&path).map_err(|error| Error::io("create the folder", &path, error))?;
-        Ok(Staging(path))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept when this process is gone.
-        let _ = remove_tree(&self.0);
-    }
 }

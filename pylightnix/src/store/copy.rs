@@ -1,0 +1,193 @@
+//! Copying realizations from one store to another on the same machine.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::Store;
+use super::archive::leading_out;
+use super::place::{add_builds, place};
+use super::record::Record;
+use super::staging::{Staging, stage_from};
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// Copies realizations from another store on this machine, with all that they were made from and all build records,
+    /// and returns the references of all of them, dependencies first, also those that were here already. These get the
+    /// build records that they have not.
+    ///
+    /// Every byte is hashed on the way. Where the file system can, files share their blocks until one is changed, so that
+    /// the copy takes no room; they are never hard links, of which damage to one is damage to both.
+    ///
+    /// # Errors
+    /// A realization that is not in the other store, or is not what its record says there: this store is then as it was.
+    /// A refusal of the system.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// let laptop = Store::open_at(folder.path().join("laptop"))?;
+    /// let shared = Store::open_at(folder.path().join("shared"))?;
+    /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// # let build = BuildRecord::now(BuildKind::Build);
+    /// # let rref = laptop.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// shared.copy_from(&laptop, [&rref])?;
+    /// assert!(shared.has(&rref)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copy_from<R: AsRef<RRefId>>(
+        &self,
+        other: &Store,
+        roots: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<RRefId>> {
+        let roots: Vec<RRefId> = (roots.into_iter())
+            .map(|root| root.as_ref().clone())
+            .collect();
+        other.use_derivations(roots.iter().map(RRefId::dref))?;
+        let order = in_order(other, &roots)?;
+        let mut configs: BTreeMap<&DRefId, ConfigJson> = BTreeMap::new();
+        for rref in &order {
+            if !configs.contains_key(rref.dref()) {
+                configs.insert(rref.dref(), other.config(rref.dref())?);
+            }
+        }
+        // Before it is asked what is here, and until what depends on it is published.
+        self.name_in_use(configs.keys().copied())?;
+        let staging = Staging::new(self)?;
+        let folder = |at: usize| staging.folder().join(at.to_string());
+        // All is written and checked before anything is published.
+        let mut staged = Vec::new();
+        for (at, rref) in order.iter().enumerate() {
+            let record = other.record(rref)?;
+            let is_here = self.has(rref)?;
+            if is_here {
+                fs::create_dir(folder(at))
+                    .map_err(|error| Error::io("create the folder", &folder(at), error))?;
+            } else {
+                check(rref, &record, &configs[rref.dref()], other)?;
+                self.stage_copy(other, rref, &record, &folder(at))?;
+            }
+            self.stage_builds(other, rref, &folder(at))?;
+            staged.push((record, is_here));
+        }
+        for (at, (rref, (record, is_here))) in order.iter().zip(staged).enumerate() {
+            let text = record.to_text();
+            if is_here {
+                add_builds(self, &folder(at), rref, &text)?;
+            } else {
+                let config = &configs[rref.dref()];
+                let context = &record.head().context;
+                place(self, config, context, &folder(at), rref, &text)?;
+            }
+        }
+        Ok(order)
+    }
+
+    fn stage_copy(
+        &self,
+        other: &Store,
+        rref: &RRefId,
+        record: &Record,
+        folder: &Path,
+    ) -> Result<()> {
+        let out = other.out_dir(rref);
+        let lacking = stage_from(record, folder, self.durability(), &|entry, _| {
+            vec![out.join(&entry.path)]
+        })?;
+        let Some(path) = lacking.keys().min() else {
+            return Ok(());
+        };
+        let path = out.join(path);
+        let why = lacking.into_values().flatten().min().unwrap_or_default();
+        Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "{rref} cannot be copied from {}: {why}",
+                other.root().display()
+            ),
+        )
+        .at(&path)
+        .help("nothing was copied: `check` that store, and `repair` it"))
+    }
+
+    /// Copies build records and logs into `folder`.
+    pub(super) fn stage_builds(&self, other: &Store, rref: &RRefId, folder: &Path) -> Result<()> {
+        let from = other.realization_dir(rref);
+        for build in other.realization(rref)?.builds {
+            for name in [build.log_name(), build.file_name()] {
+                copy_small(self, &from.join(&name), &folder.join(&name))?;
+            }
+        }
+        self.durability().sync_folder(folder)
+    }
+}
+
+/// Copies a build record or a log, if it is there.
+fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
+    let mut source = match File::open(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        source => source.map_err(|error| Error::io("open", from, error))?,
+    };
+    let mut target = File::create_new(to).map_err(|error| Error::io("create", to, error))?;
+    io::copy(&mut source, &mut target).map_err(|error| Error::io("copy", from, error))?;
+    store.durability().sync(&target, to)
+}
+
+/// What unpacking checks of a record.
+fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> Result<()> {
+    let refused = |why: String| {
+        let message = format!(
+            "{rref} cannot be copied from {}: {why}",
+            other.root().display()
+        );
+        Error::new(ErrorKind::Store, message).at(&other.realization_dir(rref))
+    };
+    let head = record.head();
+    if head.derivation != *config.digest() {
+        return Err(refused("its record is of another derivation".to_owned()));
+    }
+    let is_known = |dref: &DRefId| config.deps().binary_search(dref).is_ok();
+    if let Some((dref, _)) = head.context.iter().find(|(dref, _)| !is_known(dref)) {
+        return Err(refused(format!(
+            "it was made from {dref}, of which its config knows nothing"
+        )));
+    }
+    if let Some(link) = leading_out(record.manifest()) {
+        let link = other.out_dir(rref).join(link);
+        return Err(refused(format!(
+            "the link {} leads out of its artifacts",
+            link.display()
+        ))
+        .help("have the stage write a copy, or a relative link to another of its artifacts"));
+    }
+    Ok(())
+}
+
+/// These realizations and all that they were made from, dependencies first.
+pub(super) fn in_order(store: &Store, roots: &[RRefId]) -> Result<Vec<RRefId>> {
+    let mut order = Vec::new();
+    let mut seen = HashSet::new();
+    for root in roots {
+        let mut path: Vec<(RRefId, Vec<RRefId>)> = Vec::new();
+        let mut next = Some(root.clone());
+        loop {
+            if let Some(rref) = next.take()
+                && seen.insert(rref.clone())
+            {
+                let context = store.realization(&rref)?.context;
+                path.push((rref, context.realizations().cloned().collect()));
+            }
+            let Some((_, deps)) = path.last_mut() else {
+                break;
+            };
+            next = deps.pop();
+            if next.is_none() {
+                order.extend(path.pop().map(|(rref, _)| rref));
+            }
+        }
+    }
+    Ok(order)
+}

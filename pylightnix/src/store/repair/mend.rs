@@ -1,0 +1,317 @@
+//! A repair, step by step.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::elsewhere::{Elsewhere, digests_below, find};
+use super::quarantine::Quarantine;
+use super::{Repair, RepairAction, RepairReport, Repaired, is_in_the_realization};
+use crate::config::{DRefId, RRefId};
+use crate::store::Store;
+use crate::store::build_record::BuildRecord;
+use crate::store::check::{Fault, FaultKind};
+use crate::store::durable::exchange;
+use crate::store::layout::CONFIG;
+use crate::store::record::Record;
+use crate::store::staging::{Staging, stage_from};
+use crate::store::tree::EntryKind;
+use crate::{Error, Result};
+
+impl Repair<'_> {
+    pub(super) fn mend(self) -> Result<RepairReport> {
+        let mut check = self.store.check().contents();
+        if let Some(only) = &self.only {
+            check = check.only(only);
+        }
+        let mut report = RepairReport {
+            check: check.run()?,
+            ..RepairReport::default()
+        };
+        // What is removed while it is being repaired would come back.
+        let _sweep = self.store.manager().lock_sweep(&mut || ())?;
+        let mut quarantine = Quarantine::new(self.store.layout());
+        let mut of_rrefs: BTreeMap<RRefId, Vec<Fault>> = BTreeMap::new();
+        for fault in report.check.faults.clone() {
+            match (&fault.kind, &fault.rref, &fault.dref) {
+                (_, Some(rref), _) => of_rrefs.entry(rref.clone()).or_default().push(fault),
+                (FaultKind::Config, None, Some(dref)) => {
+                    let dref = dref.clone();
+                    let done = self.mend_config(&dref, fault.clone(), &mut quarantine);
+                    note(&mut report, vec![fault], done);
+                }
+                _ => report.left.push(fault),
+            }
+        }
+        let elsewhere = self.elsewhere(&of_rrefs);
+        for (rref, faults) in of_rrefs {
+            self.mend_realization(&rref, faults, &elsewhere, &mut quarantine, &mut report);
+        }
+        quarantine.write_report(&report.to_string());
+        Ok(report)
+    }
+
+    /// This store and the others.
+    fn stores(&self) -> Vec<&Store> {
+        let mut stores = vec![self.store];
+        stores.extend(&self.peers);
+        stores
+    }
+
+    /// The record of a realization, from the first store in which it is whole.
+    fn record(&self, rref: &RRefId) -> Option<Record> {
+        (self.stores().iter()).find_map(|store| store.record(rref).ok())
+    }
+
+    fn elsewhere(&self, of_rrefs: &BTreeMap<RRefId, Vec<Fault>>) -> Elsewhere {
+        let mut wanted = HashSet::new();
+        for (rref, faults) in of_rrefs {
+            let broken = faults.iter().filter(|fault| is_in_the_realization(fault));
+            let broken: Vec<&Path> = broken.map(|fault| fault.path.as_path()).collect();
+            if !broken.is_empty()
+                && let Some(record) = self.record(rref)
+            {
+                wanted.extend(digests_below(&record, &self.store.out_dir(rref), &broken));
+            }
+        }
+        find(&self.stores(), &wanted)
+    }
+
+    fn mend_realization(
+        &self,
+        rref: &RRefId,
+        faults: Vec<Fault>,
+        elsewhere: &Elsewhere,
+        quarantine: &mut Quarantine,
+        report: &mut RepairReport,
+    ) {
+        let (missing, faults): (Vec<Fault>, Vec<Fault>) =
+            (faults.into_iter()).partition(|fault| fault.kind == FaultKind::Context);
+        for fault in missing {
+            let done = self.mend_context(rref);
+            note(report, vec![fault], done);
+        }
+        let (others, faults): (Vec<Fault>, Vec<Fault>) = (faults.into_iter()).partition(|fault| {
+            matches!(fault.kind, FaultKind::BuildRecord | FaultKind::Unexpected)
+        });
+        for fault in others {
+            if fault.kind == FaultKind::Unexpected {
+                report.left.push(fault);
+                continue;
+            }
+            let done = self
+                .put_aside(&fault.path, quarantine)
+                .map(|aside| Some(done(&fault.path, RepairAction::PutAside, Some(aside))));
+            note(report, vec![fault], done);
+        }
+        if faults.iter().any(is_in_the_realization) {
+            let done = self.replace(rref, &faults, elsewhere, quarantine);
+            note(report, faults, done);
+        } else if !faults.is_empty() {
+            let done = self.set_modes(rref, &faults);
+            note(report, faults, done);
+        }
+    }
+
+    /// Brings what a realization was made from, if another store has it.
+    fn mend_context(&self, rref: &RRefId) -> Result<Option<Repaired>> {
+        let Ok(record) = self.store.record(rref) else {
+            return Ok(None);
+        };
+        let config = self.store.config(rref.dref());
+        let is_known = |dref: &DRefId| {
+            config
+                .as_ref()
+                .is_ok_and(|config| config.deps().binary_search(dref).is_ok())
+        };
+        if !record.head().context.iter().all(|(dref, _)| is_known(dref)) {
+            return Ok(None);
+        }
+        let missing: Vec<&RRefId> = (record.head().context.realizations())
+            .filter(|dep| !self.store.has(dep).unwrap_or(true))
+            .collect();
+        if missing.is_empty() {
+            // An earlier fault's repair brought it.
+            return Ok(Some(done(
+                &self.store.realization_dir(rref),
+                RepairAction::Copied,
+                None,
+            )));
+        }
+        for dep in &missing {
+            let has = |peer: &&&Store| peer.has(dep).unwrap_or(false);
+            let Some(peer) = self.peers.iter().find(has) else {
+                return Ok(None);
+            };
+            self.store.copy_from(peer, [dep])?;
+        }
+        let path = self.store.realization_dir(missing[0]);
+        Ok(Some(done(&path, RepairAction::Copied, None)))
+    }
+
+    /// Puts a broken config aside, and one from another store in its place. Without one, it is written anew when its
+    /// stage is realized.
+    fn mend_config(
+        &self,
+        dref: &DRefId,
+        fault: Fault,
+        quarantine: &mut Quarantine,
+    ) -> Result<Option<Repaired>> {
+        let path = self.store.derivation_dir(dref).join(CONFIG);
+        let good = self.peers.iter().find_map(|peer| peer.config(dref).ok());
+        let is_there = path.symlink_metadata().is_ok();
+        let aside = if is_there {
+            Some(self.put_aside(&path, quarantine)?)
+        } else {
+            None
+        };
+        let Some(good) = good else {
+            let aside = aside.map(|aside| done(&fault.path, RepairAction::PutAside, Some(aside)));
+            return Ok(aside);
+        };
+        let draft = self.store.manager().temporary()?;
+        let durability = self.store.durability();
+        durability.publish_file(&draft, &path, good.text().as_bytes())?;
+        Ok(Some(done(&path, RepairAction::Replaced, aside)))
+    }
+
+    /// Puts a good copy of a realization in its place; if none can be had, puts what is broken aside, unless it may only
+    /// be that it cannot be read.
+    fn replace(
+        &self,
+        rref: &RRefId,
+        faults: &[Fault],
+        elsewhere: &Elsewhere,
+        quarantine: &mut Quarantine,
+    ) -> Result<Option<Repaired>> {
+        let place = self.store.realization_dir(rref);
+        let staging = Staging::new(self.store)?;
+        let fresh = staging.folder().join(rref.folder());
+        let is_whole = match self.record(rref) {
+            Some(record) => {
+                let outs: Vec<PathBuf> = (self.stores().iter())
+                    .map(|store| store.out_dir(rref))
+                    .collect();
+                let lacking = stage_from(
+                    &record,
+                    &fresh,
+                    self.store.durability(),
+                    &|entry, digest| {
+                        let same = outs.iter().map(|out| out.join(&entry.path));
+                        let others = elsewhere.get(digest).into_iter().flatten().cloned();
+                        same.chain(others).collect()
+                    },
+                )?;
+                lacking.is_empty()
+            }
+            None => false,
+        };
+        if !is_whole {
+            if faults
+                .iter()
+                .all(|fault| fault.kind == FaultKind::Unreadable)
+            {
+                return Ok(None);
+            }
+            let aside = self.put_aside(&place, quarantine)?;
+            return Ok(Some(done(&place, RepairAction::PutAside, Some(aside))));
+        }
+        let aside = quarantine.place_for(&place)?;
+        let alone = self.store.manager().enter_alone()?;
+        // Nobody adds a build record now.
+        keep_builds(self.store, &place, &fresh)?;
+        exchange(&fresh, &place, &aside)?;
+        drop(alone);
+        let derivation = self.store.derivation_dir(rref.dref());
+        self.store.durability().sync_folder(&derivation)?;
+        Ok(Some(done(&place, RepairAction::Replaced, Some(aside))))
+    }
+
+    fn put_aside(&self, path: &Path, quarantine: &mut Quarantine) -> Result<PathBuf> {
+        let aside = quarantine.place_for(path)?;
+        let alone = self.store.manager().enter_alone()?;
+        fs::rename(path, &aside).map_err(|error| Error::io("put aside", path, error))?;
+        drop(alone);
+        if let Some(folder) = path.parent() {
+            self.store.durability().sync_folder(folder)?;
+        }
+        Ok(aside)
+    }
+
+    /// Sets modes where they are: the bytes were found to be right.
+    fn set_modes(&self, rref: &RRefId, faults: &[Fault]) -> Result<Option<Repaired>> {
+        let record = self.store.record(rref)?;
+        let out = self.store.out_dir(rref);
+        let executable: HashSet<PathBuf> = (record.manifest().entries().iter())
+            .filter(|entry| match entry.kind {
+                EntryKind::Dir => true,
+                EntryKind::File { executable, .. } => executable,
+                EntryKind::Link { .. } => false,
+            })
+            .map(|entry| out.join(&entry.path))
+            .chain([out.clone()])
+            .collect();
+        for fault in faults {
+            let path = &fault.path;
+            let mode = if executable.contains(path) {
+                0o555
+            } else {
+                0o444
+            };
+            fs::set_permissions(path, Permissions::from_mode(mode))
+                .map_err(|error| Error::io("change the mode of", path, error))?;
+            let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+            self.store.durability().sync(&file, path)?;
+        }
+        let place = self.store.realization_dir(rref);
+        Ok(Some(done(&place, RepairAction::ModesSet, None)))
+    }
+}
+
+/// Copies the build records and logs of `from` that can be read.
+fn keep_builds(store: &Store, from: &Path, to: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(from) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_build = BuildRecord::kind_of(name.as_encoded_bytes()).is_some();
+        if is_build && let Ok(bytes) = fs::read(entry.path()) {
+            let path = to.join(OsStr::new(&name));
+            store.durability().write_new(&path, &bytes)?;
+        }
+    }
+    store.durability().sync_folder(to)
+}
+
+fn done(path: &Path, action: RepairAction, quarantine: Option<PathBuf>) -> Repaired {
+    Repaired {
+        path: path.to_owned(),
+        action,
+        quarantine,
+        faults: Vec::new(),
+    }
+}
+
+/// Puts into the report what was done about some faults.
+fn note(report: &mut RepairReport, faults: Vec<Fault>, done: Result<Option<Repaired>>) {
+    match done {
+        Ok(Some(repaired)) => {
+            if repaired.action == RepairAction::PutAside {
+                // It is missing now. A build record is nothing that anything depends on.
+                let missing = faults
+                    .iter()
+                    .filter(|fault| fault.kind != FaultKind::BuildRecord);
+                report.left.extend(missing.cloned());
+            }
+            report.repaired.push(Repaired { faults, ..repaired });
+        }
+        Ok(None) => report.left.extend(faults),
+        Err(error) => {
+            report.left.extend(faults);
+            report.refused.push(error);
+        }
+    }
+}

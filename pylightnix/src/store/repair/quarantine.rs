@@ -1,0 +1,40 @@
+//! Where broken things are put aside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+use crate::store::layout::Layout;
+use crate::{Error, Result};
+
+/// The folder of one repair in `quarantine/`, made when it is first needed.
+pub(super) struct Quarantine {
+    folder: PathBuf,
+    count: usize,
+}
+
+impl Quarantine {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Quarantine {
+            folder: layout.quarantine().join(Uuid::now_v7().to_string()),
+            count: 0,
+        }
+    }
+
+    /// A free place for what is at `path` now.
+    pub(super) fn place_for(&mut self, path: &Path) -> Result<PathBuf> {
+        self.count += 1;
+        let folder = self.folder.join(self.count.to_string());
+        fs::create_dir_all(&folder)
+            .map_err(|error| Error::io("create the folder", &folder, error))?;
+        Ok(folder.join(path.file_name().unwrap_or_default()))
+    }
+
+    /// Puts the report beside what was put aside, for who finds it there.
+    pub(super) fn write_report(&self, text: &str) {
+        if self.count > 0 {
+            // It repeats what the caller is told.
+            let _ = fs::write(self.folder.join("report.txt"), text);
+        }
+    }
+}
