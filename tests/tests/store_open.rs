@@ -97,6 +97,11 @@ fn anything_else_is_refused() {
             "has version 2, and this library reads version 1",
         ),
         (
+            "older",
+            "{\"format\": \"pylightnix-store\", \"version\": 0}",
+            "has version 0, and this library reads version 1",
+        ),
+        (
             "other",
             "{\"format\": \"something\", \"version\": 1}",
             "its `format.json` says \"something\"",
@@ -115,7 +120,11 @@ fn anything_else_is_refused() {
         let place = root.join(name);
         fs::create_dir(&place).unwrap();
         fs::write(place.join("format.json"), text).unwrap();
-        refused(&place, why);
+        let report = refused(&place, why);
+        for made_by in ["newer", "older"] {
+            let says = report.contains(&format!("{made_by} pylightnix made it"));
+            assert_eq!(says, name == made_by, "{report}");
+        }
     }
 
     let odd = root.join("odd");
@@ -195,8 +204,15 @@ fn broken_configs_are_named() {
         fs::write(&path, bytes).unwrap();
         refused();
     }
+    // One that is missing is written anew by who has it.
     fs::remove_file(&path).unwrap();
-    refused();
+    assert_eq!(
+        store.config(config.id()).unwrap_err().kind(),
+        ErrorKind::Store
+    );
+    let again = Store::open_at(store.root()).unwrap();
+    again.add_derivation(&config).unwrap();
+    assert_eq!(store.config(config.id()).unwrap().text(), config.text());
 }
 
 #[test]

@@ -193,7 +193,31 @@ fn unwritable(root: &Path) {
     assert_eq!(found.len(), 1);
     let path = found[0].out().join("x");
     assert_eq!(fs::read_to_string(path).unwrap(), "1");
+    assert!(store.check().contents().run().unwrap().is_sound());
+    let kept = store.gc().plan().unwrap().kept;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = Store::open_at(elsewhere.path().join("store")).unwrap();
+    copy.copy_from(&store, [&found[0].id]).unwrap();
+    store
+        .pack([&found[0].id], elsewhere.path().join("archive"))
+        .unwrap();
     let errors = [
+        store.gc().run().map(drop).unwrap_err(),
+        store
+            .remove(&found[0].id)
+            .force()
+            .run()
+            .map(drop)
+            .unwrap_err(),
+        store.repair().run().map(drop).unwrap_err(),
+        store.add_root("x", &found[0].id).unwrap_err(),
+        store
+            .link(&found[0].id, elsewhere.path().join("x"))
+            .unwrap_err(),
+        store
+            .copy_from(&copy, [&found[0].id])
+            .map(drop)
+            .unwrap_err(),
         store.draft().map(|_: Draft| ()).unwrap_err(),
         store
             .lock_build(config.id(), &Context::empty(), &mut || ())
@@ -216,6 +240,7 @@ fn unwritable(root: &Path) {
             "{report}"
         );
     }
+    assert_eq!(store.gc().plan().unwrap().kept, kept);
 }
 
 #[test]

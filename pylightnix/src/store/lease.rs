@@ -157,7 +157,7 @@ impl Drop for Lease {
 }
 
 /// Says of a refusal what it means.
-fn not_writable(error: Error) -> Error {
+pub(super) fn not_writable(error: Error) -> Error {
     if !is_refused_to_write(&error) {
         return error;
     }

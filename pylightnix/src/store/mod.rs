@@ -36,6 +36,7 @@ mod survey;
 mod sweep;
 mod tree;
 
+use rustix::fs::Access;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
 pub use context::Context;
 pub use draft::{Draft, Published};
 pub use durable::Durability;
-pub use gc::{Collected, Gc, GcEvent, GcReport};
+pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
@@ -58,6 +59,7 @@ pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
 use layout::{Layout, OUT};
+use lease::not_writable;
 use locks::Manager;
 
 /// A store. Clones are the same one.
@@ -161,6 +163,15 @@ impl Store {
     /// A refusal of the system.
     pub fn draft(&self) -> Result<Draft> {
         Draft::begin(self)
+    }
+
+    /// That this process may write to the store, by the modes of its folders: nothing is tried.
+    fn expect_writable(&self) -> Result<()> {
+        for folder in [self.layout().objects(), self.layout().trash()] {
+            rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK)
+                .map_err(|errno| not_writable(Error::io("write to", &folder, errno.into())))?;
+        }
+        Ok(())
     }
 
     fn layout(&self) -> &Layout {

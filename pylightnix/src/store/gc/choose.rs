@@ -1,7 +1,7 @@
 //! What a collection keeps, and in which order the rest goes.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use crate::config::RRefId;
 use crate::store::lease::Used;
@@ -45,6 +45,13 @@ impl<'a> Kept<'a> {
     /// The same for one that is named. One that is not there cannot be kept.
     pub(in crate::store) fn keep_rref(&mut self, rref: &RRefId) -> Result<()> {
         self.survey.find(rref).map_or(Ok(()), |at| self.keep(at))
+    }
+
+    /// Keeps all but these, which with each one have all that was made from it.
+    pub(in crate::store) fn all_but(&mut self, gone: &HashSet<usize>) {
+        for (at, kept) in self.kept.iter_mut().enumerate() {
+            *kept = !gone.contains(&at);
+        }
     }
 
     /// Keeps what these leases say is in use.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-use super::{Bin, Collected, Gc, GcEvent, GcReport, Kept, KnownRoots};
+use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
 use crate::config::DRefId;
 use crate::store::Store;
 use crate::store::in_use::InUse;
@@ -162,24 +162,15 @@ impl Gc<'_> {
 
 impl Looked<'_> {
     fn report(&self) -> GcReport {
-        let gone = self.order.iter().map(|at| self.collected(*at));
-        let realizations: Vec<Collected> = gone.collect();
-        let bytes = realizations.iter().map(|gone| gone.bytes).sum::<u64>();
-        GcReport {
-            bytes: bytes + self.failed.iter().map(|(_, bytes)| bytes).sum::<u64>(),
-            kept: self.survey.found.len() - realizations.len(),
-            realizations,
+        let mut report = GcReport {
+            kept: self.survey.found.len() - self.order.len(),
+            bytes: self.failed.iter().map(|(_, bytes)| bytes).sum(),
             ..GcReport::default()
+        };
+        for at in &self.order {
+            report.gone(self.survey, *at);
         }
-    }
-
-    fn collected(&self, at: usize) -> Collected {
-        let surveyed = &self.survey.found[at];
-        Collected {
-            rref: surveyed.id.clone(),
-            bytes: surveyed.bytes,
-            newest: surveyed.newest,
-        }
+        report
     }
 
     /// Whether it is worth keeping the others out.
@@ -208,8 +199,7 @@ impl Looked<'_> {
                 match bin.put(&store.realization_dir(&surveyed.id), surveyed.bytes) {
                     Ok(()) => {
                         gone.insert(at);
-                        report.bytes += surveyed.bytes;
-                        report.realizations.push(self.collected(at));
+                        report.gone(self.survey, at);
                         continue;
                     }
                     Err(error) => report.refused.push(error),

@@ -9,6 +9,7 @@ mod bin;
 mod choose;
 mod collect;
 mod known_roots;
+mod removal;
 mod report;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::{Error, ErrorKind, Result};
 pub(in crate::store) use bin::Bin;
 pub(in crate::store) use choose::Kept;
 pub(in crate::store) use known_roots::KnownRoots;
+pub use removal::Removal;
 pub(in crate::store) use report::bytes;
 pub use report::{Collected, GcEvent, GcReport};
 
@@ -118,6 +120,7 @@ impl<'a> Gc<'a> {
         if !self.trust_locks && !locks_are_trusted(self.store.root()) {
             return Err(untrusted(self.store));
         }
+        self.store.expect_writable()?;
         // Before anything is written: what is freed here is for the collection itself.
         release(self.store.layout());
         let report = self.collect();

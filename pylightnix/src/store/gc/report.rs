@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::config::{DRefId, RRefId};
 use crate::store::roots::Root;
+use crate::store::survey::Survey;
 
 /// How far a collection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct Collected {
     pub newest: Timestamp,
 }
 
-/// What a collection removed, or would remove.
+/// What a collection or a removal removed, or would remove.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct GcReport {
@@ -67,6 +68,19 @@ pub struct GcReport {
     pub refused: Vec<Error>,
     /// How long other processes had to wait.
     pub alone: Duration,
+}
+
+impl GcReport {
+    /// Adds a realization.
+    pub(super) fn gone(&mut self, survey: &Survey, at: usize) {
+        let gone = &survey.found[at];
+        self.bytes += gone.bytes;
+        self.realizations.push(Collected {
+            rref: gone.id.clone(),
+            bytes: gone.bytes,
+            newest: gone.newest,
+        });
+    }
 }
 
 impl fmt::Display for GcReport {

@@ -22,6 +22,7 @@ use crate::{Error, Result};
 
 impl Repair<'_> {
     pub(super) fn mend(self) -> Result<RepairReport> {
+        self.store.expect_writable()?;
         let mut check = self.store.check().contents();
         if let Some(only) = &self.only {
             check = check.only(only);

@@ -1,0 +1,276 @@
+//! Removing by hand.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::{Bin, GcReport, Kept, KnownRoots, untrusted};
+use crate::config::{DRefId, RRefId};
+use crate::store::Store;
+use crate::store::in_use::InUse;
+use crate::store::mounts::locks_are_trusted;
+use crate::store::reserve::{release, reserve};
+use crate::store::survey::Survey;
+use crate::{Error, ErrorKind, Result};
+
+/// A removal that is to be made, with its options: [`Store::remove`] and [`Store::remove_derivation`] begin one.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before `run` or `plan`"]
+pub struct Removal<'a> {
+    store: &'a Store,
+    what: What,
+    dependents: bool,
+    force: bool,
+    trust_locks: bool,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Realization(RRefId),
+    Derivation(DRefId),
+}
+
+impl Store {
+    /// Removes one realization. Refused while something was made from it, a root keeps it, or a living process uses it,
+    /// this one included, unless told otherwise.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// # let build = BuildRecord::now(BuildKind::Build);
+    /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// // This process published it, and so it uses it.
+    /// assert!(store.remove(&rref).run().is_err());
+    /// store.remove(&rref).with_dependents().force().run()?;
+    /// assert!(!store.has(&rref)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remove(&self, rref: impl AsRef<RRefId>) -> Removal<'_> {
+        self.removal(What::Realization(rref.as_ref().clone()))
+    }
+
+    /// Removes a derivation with all its realizations, under the same conditions as [`remove`](Self::remove).
+    pub fn remove_derivation(&self, dref: impl AsRef<DRefId>) -> Removal<'_> {
+        self.removal(What::Derivation(dref.as_ref().clone()))
+    }
+
+    fn removal(&self, what: What) -> Removal<'_> {
+        Removal {
+            store: self,
+            what,
+            dependents: false,
+            force: false,
+            trust_locks: false,
+        }
+    }
+}
+
+impl Removal<'_> {
+    /// Removes as well all that was made from it, directly or not.
+    pub fn with_dependents(mut self) -> Self {
+        self.dependents = true;
+        self
+    }
+
+    /// Removes it although a root keeps it, with that root, or a living process uses it, which then may fail.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// See [`Gc::nobody_else_uses_it`](super::Gc::nobody_else_uses_it).
+    pub fn nobody_else_uses_it(mut self) -> Self {
+        self.trust_locks = true;
+        self
+    }
+
+    /// Says what would go, and does nothing.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn plan(self) -> Result<GcReport> {
+        let (in_use, roots) = (InUse::read(self.store)?, KnownRoots::read(self.store)?);
+        let survey = Survey::of(self.store)?;
+        let order = self.order(&survey, &in_use, &roots)?;
+        let mut report = GcReport {
+            kept: survey.found.len() - order.len(),
+            ..GcReport::default()
+        };
+        for at in order {
+            report.gone(&survey, at);
+        }
+        report.derivations.extend(self.derivation().cloned());
+        Ok(report)
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Something that is not in the store, or that may not go: the error lists the reasons, and nothing is removed. A file
+    /// system whose locks cannot be trusted. A refusal of the system.
+    pub fn run(self) -> Result<GcReport> {
+        if !self.trust_locks && !locks_are_trusted(self.store.root()) {
+            return Err(untrusted(self.store));
+        }
+        self.store.expect_writable()?;
+        release(self.store.layout());
+        let report = self.remove();
+        reserve(self.store.layout());
+        report
+    }
+
+    fn remove(&self) -> Result<GcReport> {
+        let store = self.store;
+        let manager = store.manager();
+        let _sweep = manager.lock_sweep(&mut || ())?;
+        let (mut in_use, mut roots) = (InUse::read(store)?, KnownRoots::read(store)?);
+        let mut alone = None;
+        if self.force {
+            // Who uses it may publish something made from it at any time.
+            alone = Some(manager.enter_alone()?);
+        }
+        let survey = Survey::of(store)?;
+        let order = self.order(&survey, &in_use, &roots)?;
+        let alone = match alone {
+            Some(alone) => alone,
+            None => {
+                let alone = manager.enter_alone()?;
+                // Nothing was made from it meanwhile without a lease that says so.
+                in_use.read_on(store)?;
+                roots.read_on(store)?;
+                self.order(&survey, &in_use, &roots)?;
+                alone
+            }
+        };
+        let mut bin = Bin::new(store.layout());
+        let mut report = GcReport::default();
+        let moved = self.move_all(&survey, &order, &roots, &mut bin, &mut report);
+        drop(alone);
+        report.kept = survey.found.len() - report.realizations.len();
+        report.refused = bin.empty(&mut |_| ());
+        moved.map(|()| report)
+    }
+
+    fn move_all(
+        &self,
+        survey: &Survey,
+        order: &[usize],
+        roots: &KnownRoots,
+        bin: &mut Bin,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        for at in order {
+            let id = &survey.found[*at].id;
+            for root in roots.all.iter().filter(|root| root.rref == *id) {
+                self.store.delete_root(&root.name)?;
+            }
+            bin.put(&self.store.realization_dir(id), survey.found[*at].bytes)?;
+            report.gone(survey, *at);
+        }
+        if let Some(dref) = self.derivation() {
+            bin.put(&self.store.derivation_dir(dref), 0)?;
+            self.store.forget_derivation(dref);
+            report.derivations.push(dref.clone());
+        }
+        Ok(())
+    }
+
+    fn derivation(&self) -> Option<&DRefId> {
+        match &self.what {
+            What::Derivation(dref) => Some(dref),
+            What::Realization(_) => None,
+        }
+    }
+
+    /// What goes, all that was made from one before it; an error if something may not go.
+    fn order(&self, survey: &Survey, in_use: &InUse, roots: &KnownRoots) -> Result<Vec<usize>> {
+        let targets: Vec<usize> = match &self.what {
+            What::Realization(rref) => survey.find(rref).into_iter().collect(),
+            What::Derivation(dref) => survey.of_derivation(dref).collect(),
+        };
+        let is_there = match &self.what {
+            What::Realization(_) => !targets.is_empty(),
+            What::Derivation(dref) => self.store.derivation_dir(dref).symlink_metadata().is_ok(),
+        };
+        if !is_there {
+            let message = format!("{self} is not in the store");
+            return Err(Error::new(ErrorKind::Missing, message));
+        }
+        let dependents = survey.dependents();
+        let mut all: HashSet<usize> = targets.iter().copied().collect();
+        let mut next = targets.clone();
+        while let Some(at) = next.pop() {
+            next.extend(dependents[at].iter().copied().filter(|at| all.insert(*at)));
+        }
+        self.may_go(survey, in_use, roots, &targets, &all)?;
+        let mut kept = Kept::nothing(survey);
+        kept.all_but(&all);
+        Ok(kept.others(u64::MAX))
+    }
+
+    fn may_go(
+        &self,
+        survey: &Survey,
+        in_use: &InUse,
+        roots: &KnownRoots,
+        targets: &[usize],
+        all: &HashSet<usize>,
+    ) -> Result<()> {
+        let mut reasons = Vec::new();
+        let mut help = Vec::new();
+        if !self.dependents && all.len() > targets.len() {
+            let own: HashSet<usize> = targets.iter().copied().collect();
+            let mut others: Vec<&RRefId> = (all.difference(&own))
+                .map(|at| &survey.found[*at].id)
+                .collect();
+            others.sort_unstable();
+            reasons.extend(others.iter().map(|rref| format!("{rref} was made from it")));
+            help.push("`with_dependents()` removes as well what was made from it");
+        }
+        if !self.force {
+            let before = reasons.len();
+            let goes = |rref: &RRefId| survey.find(rref).is_some_and(|at| all.contains(&at));
+            for root in roots
+                .all
+                .iter()
+                .filter(|root| root.counts && goes(&root.rref))
+            {
+                reasons.push(match &root.link {
+                    Some(link) => format!("the link {} keeps {}", link.display(), root.rref),
+                    None => format!("the root {:?} keeps {}", root.name, root.rref),
+                });
+            }
+            let of_all = all.iter().map(|at| survey.found[*at].id.dref());
+            let drefs: HashSet<&DRefId> = of_all.chain(self.derivation()).collect();
+            let mut used: Vec<&DRefId> =
+                drefs.into_iter().filter(|dref| in_use.has(dref)).collect();
+            used.sort_unstable();
+            reasons.extend(
+                used.iter()
+                    .map(|dref| format!("a living process uses {dref}")),
+            );
+            if reasons.len() > before {
+                help.push("`force()` removes it all the same, with its roots");
+            }
+        }
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Store,
+            format!("{self} cannot be removed:\n{}", reasons.join("\n")),
+        )
+        .help(help.join("\n")))
+    }
+}
+
+impl fmt::Display for Removal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Realization(rref) => rref.fmt(f),
+            What::Derivation(dref) => dref.fmt(f),
+        }
+    }
+}
