@@ -19,7 +19,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tests::store::{
-    child, child_as_nobody, config, copy_all, folder, objects, publish, publish_texts, store,
+    Mount, can_mount, child, child_as_nobody, config, folder, objects, publish, publish_texts,
+    store,
 };
 
 /// The report on publishing what `fill` writes.
@@ -270,19 +271,12 @@ fn a_store_of_somebody_else() {
 fn a_file_system_that_is_read_only() {
     if !can_mount("a_file_system_that_is_read_only") {
         return;
-    };
-    let root = mount.0.join("store");
-    // This process goes on using what it published, which would keep the file system from becoming read-only.
+    }
     let (_folder, store) = store();
     publish_texts(&store, &config("stage"), &Context::empty(), &[("x", "1")]);
-    fs::remove_file(store.root().join("reserved")).unwrap();
-    copy_all(store.root(), &root);
-    let made = Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(&mount.0)
-        .status();
-    assert!(made.unwrap().success());
-    plays(child("use a store that cannot be written", &root));
+    let again = folder();
+    let mount = Mount::read_only(store.root(), again.path());
+    plays(child("use a store that cannot be written", &mount.at));
 }
 
 #[test]
