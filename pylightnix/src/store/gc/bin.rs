@@ -6,8 +6,14 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::store::layout::Layout;
+use crate::store::parallel;
 use crate::store::remove::remove_tree;
 use crate::{Error, Result};
+
+/// Deleting waits for the disk's journal more than for anything else.
+const THREADS: usize = 8;
+/// After so many things it is told how far it is.
+const BATCH: usize = 64;
 
 /// What was moved to the trash and is still to be deleted.
 pub(in crate::store) struct Bin {
@@ -43,10 +49,19 @@ impl Bin {
     /// next sweep.
     pub(in crate::store) fn empty(self, deleted: &mut dyn FnMut(u64)) -> Vec<Error> {
         let mut refused = Vec::new();
-        for (path, bytes) in self.held {
-            match remove_tree(&path) {
-                Ok(()) => deleted(bytes),
-                Err(error) => refused.push(Error::io("delete", &path, error)),
+        for batch in self.held.chunks(BATCH) {
+            let done = parallel::map(batch, THREADS, |_, (path, bytes)| {
+                // An error is no reason to leave the others where they are.
+                Ok(match remove_tree(path) {
+                    Ok(()) => Ok(*bytes),
+                    Err(error) => Err(Error::io("delete", path, error)),
+                })
+            });
+            for done in done.into_iter().flatten() {
+                match done {
+                    Ok(bytes) => deleted(bytes),
+                    Err(error) => refused.push(error),
+                }
             }
         }
         refused

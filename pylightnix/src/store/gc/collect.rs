@@ -20,6 +20,9 @@ use crate::store::survey::Survey;
 use crate::store::sweep::{sweep, sweep_build_locks};
 use crate::{Error, Result};
 
+/// So many renames others wait for at most.
+const BATCH: usize = 128;
+
 /// What was found out without locks.
 struct Looked<'a> {
     survey: &'a Survey,
@@ -71,12 +74,12 @@ impl Gc<'_> {
         let mut bin = Bin::new(layout);
         let mut report = GcReport::default();
         if looked.has_something(store) {
-            let alone = manager.enter_alone()?;
-            let since = Instant::now();
-            let moved = looked.move_dead(store, &mut bin, &mut report);
-            drop(alone);
-            report.alone = since.elapsed();
-            moved?;
+            match looked.move_dead(store, &mut bin, &mut report) {
+                Err(error) if report.realizations.is_empty() => return Err(error),
+                // What was moved is to be deleted all the same.
+                Err(error) => report.refused.push(error),
+                Ok(()) => {}
+            }
         }
         // What was to go and stays.
         report.kept = survey.found.len() - report.realizations.len();
@@ -184,45 +187,93 @@ impl Looked<'_> {
             || self.survey.drefs.iter().any(empty)
     }
 
-    /// Reads roots and leases once more and moves to the trash what nobody wants. The caller is alone.
+    /// Moves to the trash what nobody wants, in batches, between which others get in. Each begins with another look at who
+    /// uses what: who came in between found only what was still there, and said so in a lease before.
     fn move_dead(&mut self, store: &Store, bin: &mut Bin, report: &mut GcReport) -> Result<()> {
+        let survey = self.survey;
+        let mut gone = HashSet::new();
+        let mut stay = HashSet::new();
+        for batch in std::mem::take(&mut self.order).chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                for at in batch.iter().copied() {
+                    let surveyed = &survey.found[at];
+                    if !this.kept.has(at) && !stay.contains(&at) {
+                        match bin.put(&store.realization_dir(&surveyed.id), surveyed.bytes) {
+                            Ok(()) => {
+                                gone.insert(at);
+                                report.gone(survey, at);
+                                continue;
+                            }
+                            Err(error) => report.refused.push(error),
+                        }
+                    }
+                    // What stays needs what it was made from.
+                    stay.extend(surveyed.deps.iter().copied());
+                    for fingerprint in &surveyed.code {
+                        this.code.remove(fingerprint);
+                    }
+                }
+            })?;
+        }
+        let empty: Vec<&DRefId> = (survey.drefs.iter())
+            .filter(|(_, range)| range.clone().all(|at| gone.contains(&at)))
+            .map(|(dref, _)| dref)
+            .collect();
+        for batch in empty.chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                for dref in batch {
+                    if !this.in_use.has(dref) && !has_more(store, dref, 0) {
+                        match bin.put(&store.derivation_dir(dref), 0) {
+                            Ok(()) => {
+                                store.forget_derivation(dref);
+                                report.derivations.push((*dref).clone());
+                            }
+                            Err(error) => report.refused.push(error),
+                        }
+                    }
+                }
+            })?;
+        }
+        self.alone(store, report, |this, report| this.drop_roots(store, report))?;
+        let mut code: Vec<String> = self.code.iter().cloned().collect();
+        code.sort_unstable();
+        for batch in code.chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                for fingerprint in batch {
+                    if !this.in_use.has_code(fingerprint) {
+                        match store.delete_code(fingerprint) {
+                            Ok(()) => report.code.push(fingerprint.clone()),
+                            Err(error) => report.refused.push(error),
+                        }
+                    }
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Does something with everybody else out, after reading what is new in leases and roots.
+    fn alone(
+        &mut self,
+        store: &Store,
+        report: &mut GcReport,
+        work: impl FnOnce(&mut Self, &mut GcReport),
+    ) -> Result<()> {
+        let alone = store.manager().enter_alone()?;
+        let since = Instant::now();
         let used = self.in_use.read_on(store)?;
         self.kept.keep_used(&used)?;
         for root in self.roots.read_on(store)? {
             self.kept.keep_rref(&root.rref)?;
         }
-        let mut gone = HashSet::new();
-        let mut stay = HashSet::new();
-        for at in self.order.iter().copied() {
-            let surveyed = &self.survey.found[at];
-            if !self.kept.has(at) && !stay.contains(&at) {
-                match bin.put(&store.realization_dir(&surveyed.id), surveyed.bytes) {
-                    Ok(()) => {
-                        gone.insert(at);
-                        report.gone(self.survey, at);
-                        continue;
-                    }
-                    Err(error) => report.refused.push(error),
-                }
-            }
-            // What stays needs what it was made from.
-            stay.extend(surveyed.deps.iter().copied());
-            for fingerprint in &surveyed.code {
-                self.code.remove(fingerprint);
-            }
-        }
-        for (dref, range) in &self.survey.drefs {
-            let is_empty = range.clone().all(|at| gone.contains(&at));
-            if is_empty && !self.in_use.has(dref) && !has_more(store, dref, 0) {
-                match bin.put(&store.derivation_dir(dref), 0) {
-                    Ok(()) => {
-                        store.forget_derivation(dref);
-                        report.derivations.push(dref.clone());
-                    }
-                    Err(error) => report.refused.push(error),
-                }
-            }
-        }
+        work(self, report);
+        drop(alone);
+        report.alone = report.alone.max(since.elapsed());
+        Ok(())
+    }
+
+    /// Removes roots by links that are gone. The caller is alone.
+    fn drop_roots(&mut self, store: &Store, report: &mut GcReport) {
         for root in &self.roots.all {
             // While its derivation is in use, its link may be about to be made.
             if root.counts || self.in_use.has(root.rref.dref()) {
@@ -237,16 +288,6 @@ impl Looked<'_> {
                 Err(error) => report.refused.push(error),
             }
         }
-        for fingerprint in &self.code {
-            if !self.in_use.has_code(fingerprint) {
-                match store.delete_code(fingerprint) {
-                    Ok(()) => report.code.push(fingerprint.clone()),
-                    Err(error) => report.refused.push(error),
-                }
-            }
-        }
-        report.code.sort_unstable();
-        Ok(())
     }
 }
 

@@ -1,9 +1,9 @@
 //! Garbage collection, and removing by hand.
 //!
 //! Nothing that somebody may still want goes: kept is what roots and living processes reach. What goes is found without
-//! locks. Then, with everybody else out, roots and leases are read once more and the dead are renamed into the trash, one
-//! rename each, those before that were made from others: wherever this stops, all that is still visible is whole. They
-//! are deleted when the others are in again.
+//! locks. Then, with everybody else out, what is new in roots and leases is read and the dead are renamed into the trash, one
+//! rename each, those before that were made from others: wherever this stops, all that is still visible is whole. That is
+//! done in batches, so that nobody waits for long. They are deleted when the others are in again.
 
 mod bin;
 mod choose;

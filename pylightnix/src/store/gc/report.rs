@@ -66,7 +66,7 @@ pub struct GcReport {
     pub kept: usize,
     /// What could not be removed, each with its reason.
     pub refused: Vec<Error>,
-    /// How long other processes had to wait.
+    /// The longest time at a stretch for which other processes were kept out.
     pub alone: Duration,
 }
 
