@@ -42,6 +42,31 @@ fn part_of_a_child() {
                 }
             }
         }
+        "use a" => {
+            let store = Store::open_at(&place).unwrap();
+            store.use_derivations([config("a").id()]).unwrap();
+            println!("\nready");
+            let _ = std::io::stdin().read_line(&mut String::new());
+        }
+        "make something from a and end" => {
+            let store = Store::open_at(&place).unwrap();
+            let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
+            publish_on(&store, &config_on("new", &config("a")), &[&a], "new");
+        }
+        "save code and end" => {
+            let store = Store::open_at(&place).unwrap();
+            store.save_code("unused", "fn a() {}").unwrap();
+        }
+        "make a root of a" => {
+            let store = Store::open_at(&place).unwrap();
+            let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
+            store.add_root("a", &a).unwrap();
+        }
+        "link a" => {
+            let store = Store::open_at(&place).unwrap();
+            let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
+            store.link(&a, place.with_file_name("link")).unwrap();
+        }
         "collect" => {
             let store = Store::open_at(&place).unwrap();
             println!("\nready");
@@ -549,4 +574,67 @@ fn a_disk_that_is_full_is_collected() {
         assert!(objects.read_dir().unwrap().next().is_none());
         publish_texts(&store, &config("small"), &Context::empty(), &[("x", "1")]);
     }
+}
+
+/// What is done after it is known what goes, and before it is moved.
+fn meanwhile(chain: &Chain, mut what: impl FnMut(&Store)) -> pylightnix::store::GcReport {
+    let gc = chain.store.gc().observer(|event| {
+        if matches!(event, GcEvent::Chosen { .. }) {
+            what(&chain.store);
+        }
+    });
+    let report = gc.run().unwrap();
+    assert!(report.refused.is_empty(), "{report}");
+    let check = chain.store.check().contents().run().unwrap();
+    assert!(check.is_sound(), "{check}");
+    report
+}
+
+#[test]
+fn what_comes_into_use_meanwhile_stays() {
+    let ends = |part: &'static str| {
+        move |store: &Store| {
+            let mut child = child(part, store.root());
+            let child = child.stdout(std::process::Stdio::null());
+            assert!(child.status().unwrap().success());
+        }
+    };
+    for part in [
+        "make a root of a",
+        "link a",
+        "make something from a and end",
+    ] {
+        let chain = chain();
+        meanwhile(&chain, ends(part));
+        assert!(chain.store.has(&chain.a).unwrap(), "{part}");
+        let new = part.starts_with("make something");
+        assert_eq!(chain.store.rrefs().unwrap().len(), if new { 2 } else { 1 });
+        // The dead keep nothing the next time.
+        let kept = chain.store.gc().run().unwrap().kept;
+        assert_eq!(kept, usize::from(!new), "{part}");
+    }
+
+    let chain = chain();
+    let mut user = None;
+    meanwhile(&chain, |store| {
+        let mut child = Running::start(child("use a", store.root()));
+        child.wait_for("ready");
+        user = Some(child);
+    });
+    assert_eq!(chain.store.rrefs().unwrap(), std::slice::from_ref(&chain.a));
+    assert!(!chain.store.derivation_dir(chain.d.dref()).exists());
+    user.unwrap().kill();
+    assert_eq!(chain.store.gc().run().unwrap().kept, 0);
+
+    chain.store.save_code("unused", "fn a() {}").unwrap();
+    let (_folder, store) = unused(&chain.store);
+    let end = ends("save code and end");
+    let gc = store.gc().observer(|event| {
+        if matches!(event, GcEvent::Chosen { .. }) {
+            end(&store);
+        }
+    });
+    assert!(gc.run().unwrap().code.is_empty());
+    assert!(store.code("unused").unwrap().is_some());
+    assert_eq!(store.gc().run().unwrap().code, ["unused"]);
 }

@@ -71,6 +71,12 @@ impl Gc<'_> {
         let survey = Survey::of(store)?;
         let mut looked = self.choose(in_use, roots, &survey)?;
 
+        let chosen = looked.report();
+        (self.observer)(&GcEvent::Chosen {
+            kept: chosen.kept,
+            removed: chosen.realizations.len(),
+            bytes: chosen.bytes,
+        });
         let mut bin = Bin::new(layout);
         let mut report = GcReport::default();
         if looked.has_something(store) {
@@ -84,11 +90,6 @@ impl Gc<'_> {
         // What was to go and stays.
         report.kept = survey.found.len() - report.realizations.len();
         let of = report.bytes + looked.failed.iter().map(|(_, bytes)| bytes).sum::<u64>();
-        (self.observer)(&GcEvent::Chosen {
-            kept: report.kept,
-            removed: report.realizations.len(),
-            bytes: of,
-        });
         let mut bytes = 0;
         let mut deleted = |size| {
             bytes += size;

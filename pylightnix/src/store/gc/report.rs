@@ -16,7 +16,7 @@ use crate::store::survey::Survey;
 pub enum GcEvent {
     /// Another process removes something from this store; this one waits for it.
     Waiting,
-    /// It is known what goes.
+    /// It is known what goes, unless somebody comes to use it before it is moved.
     Chosen {
         /// How many realizations stay.
         kept: usize,
