@@ -208,7 +208,7 @@ fn damaged_records_and_configs_are_named() {
         fs::write(&record, broken).unwrap();
         let fault = made.fault();
         assert_eq!((fault.kind, &fault.path), (FaultKind::Record, &record));
-        assert_eq!(fault.dependents, [made.c.clone()]);
+        assert_eq!(fault.dependents, std::slice::from_ref(&made.c));
     }
     fs::remove_file(&record).unwrap();
     let report = made.check();
@@ -238,7 +238,7 @@ fn what_is_missing_or_strange_is_named() {
     assert_eq!(fault.kind, FaultKind::Context);
     assert_eq!(fault.rref, Some(made.b.clone()));
     assert!(fault.message.contains(&made.a.to_string()), "{fault}");
-    assert_eq!(fault.dependents, [made.c.clone()]);
+    assert_eq!(fault.dependents, std::slice::from_ref(&made.c));
     let report = made.store.check().only([&made.a]).run().unwrap();
     assert_eq!(report.faults[0].dependents.len(), 2, "{report}");
     made.store.add_root("b", &made.b).unwrap();
