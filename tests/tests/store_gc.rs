@@ -605,7 +605,11 @@ fn what_comes_into_use_meanwhile_stays() {
         "make something from a and end",
     ] {
         let chain = chain();
-        meanwhile(&chain, ends(part));
+        meanwhile(&chain, |store| {
+            ends(part)(store);
+            // One that sweeps what the dead left.
+            ends("save code and end")(store);
+        });
         assert!(chain.store.has(&chain.a).unwrap(), "{part}");
         let new = part.starts_with("make something");
         assert_eq!(chain.store.rrefs().unwrap().len(), if new { 2 } else { 1 });
@@ -616,6 +620,12 @@ fn what_comes_into_use_meanwhile_stays() {
 
     let chain = chain();
     let mut user = None;
+    // The link of this root may be about to be made by who uses what it keeps.
+    let root = chain
+        .store
+        .root()
+        .join("roots/link-0123456789abcdef-0123456789abcdef");
+    fs::write(&root, format!("{}\nlink \"/nowhere\"\n", chain.a)).unwrap();
     meanwhile(&chain, |store| {
         let mut child = Running::start(child("use a", store.root()));
         child.wait_for("ready");
@@ -623,8 +633,10 @@ fn what_comes_into_use_meanwhile_stays() {
     });
     assert_eq!(chain.store.rrefs().unwrap(), std::slice::from_ref(&chain.a));
     assert!(!chain.store.derivation_dir(chain.d.dref()).exists());
+    assert!(root.exists());
     user.unwrap().kill();
     assert_eq!(chain.store.gc().run().unwrap().kept, 0);
+    assert!(!root.exists());
 
     chain.store.save_code("unused", "fn a() {}").unwrap();
     let (_folder, store) = unused(&chain.store);
