@@ -118,7 +118,7 @@ fn a_living_process_keeps_what_it_uses_and_a_killed_one_does_not() {
     let mut user = Running::start(child("use what there is", store.root()));
     user.wait_for("using");
     assert!(gc(&store).is_empty());
-    assert_eq!(store.rrefs_of(a.id()).unwrap(), [a1.clone()]);
+    assert_eq!(store.rrefs_of(a.id()).unwrap(), std::slice::from_ref(&a1));
     user.kill();
     assert_eq!(gc(&store), [b1, a1]);
     assert!(store.drefs().unwrap().is_empty());
