@@ -76,6 +76,8 @@ impl Store {
         for (at, (rref, (record, is_here))) in order.iter().zip(staged).enumerate() {
             let text = record.to_text();
             if is_here {
+                // A repair may have put aside the config alone.
+                self.add_derivation(&configs[rref.dref()])?;
                 add_builds(self, &folder(at), rref, &text)?;
             } else {
                 let config = &configs[rref.dref()];

@@ -44,6 +44,10 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
     }
     for (at, (packed, is_there)) in inventory.realizations.iter().zip(there).enumerate() {
         if is_there {
+            if let Some(config) = inventory.configs.get(packed.id.dref()) {
+                // A repair may have put aside the config alone.
+                store.add_derivation(config)?;
+            }
             add_builds(store, &folder(at), &packed.id, &packed.text)?;
         } else if let Some(config) = inventory.configs.get(packed.id.dref()) {
             let context = &packed.record.head().context;

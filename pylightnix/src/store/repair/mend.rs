@@ -15,6 +15,7 @@ use crate::store::build_record::BuildRecord;
 use crate::store::check::{Fault, FaultKind};
 use crate::store::durable::exchange;
 use crate::store::layout::CONFIG;
+use crate::store::place::add_builds;
 use crate::store::record::Record;
 use crate::store::staging::{Staging, stage_from};
 use crate::store::tree::EntryKind;
@@ -102,10 +103,8 @@ impl Repair<'_> {
                 report.left.push(fault);
                 continue;
             }
-            let done = self
-                .put_aside(&fault.path, quarantine)
-                .map(|aside| Some(done(&fault.path, RepairAction::PutAside, Some(aside))));
-            note(report, vec![fault], done);
+            let done = self.mend_build(rref, &fault, quarantine);
+            note(report, vec![fault], done.map(Some));
         }
         if faults.iter().any(is_in_the_realization) {
             let done = self.replace(rref, &faults, elsewhere, quarantine);
@@ -114,6 +113,32 @@ impl Repair<'_> {
             let done = self.set_modes(rref, &faults);
             note(report, faults, done);
         }
+    }
+
+    /// Puts a broken build record aside, and brings those of other stores, of which one may be the same.
+    fn mend_build(
+        &self,
+        rref: &RRefId,
+        fault: &Fault,
+        quarantine: &mut Quarantine,
+    ) -> Result<Repaired> {
+        let aside = self.put_aside(&fault.path, quarantine)?;
+        for peer in &self.peers {
+            // Where the record is broken, too, it is replaced with all build records that are there.
+            if let Ok(record) = self.store.record(rref)
+                && peer.has(rref).unwrap_or(false)
+            {
+                let staging = Staging::new(self.store)?;
+                self.store.stage_builds(peer, rref, staging.folder())?;
+                add_builds(self.store, staging.folder(), rref, &record.to_text())?;
+            }
+        }
+        let action = if fault.path.exists() {
+            RepairAction::Replaced
+        } else {
+            RepairAction::PutAside
+        };
+        Ok(done(&fault.path, action, Some(aside)))
     }
 
     /// Brings what a realization was made from, if another store has it.
@@ -163,6 +188,8 @@ impl Repair<'_> {
         let path = self.store.derivation_dir(dref).join(CONFIG);
         let good = self.peers.iter().find_map(|peer| peer.config(dref).ok());
         let is_there = path.symlink_metadata().is_ok();
+        // Whoever wants it next has to look.
+        self.store.forget_derivation(dref);
         let aside = if is_there {
             Some(self.put_aside(&path, quarantine)?)
         } else {

@@ -1,0 +1,365 @@
+//! The processes that faults are put into: `campaigns actor OPERATION ROOT ..`.
+//!
+//! What an actor says it says at once, a line each: `ack <rref>` when the library said that this realization is published
+//! (or linked), `done` when the operation came to its end. It ends with 0, or with 1 and an error; anything else, a panic
+//! for one, is a violation.
+
+use pylightnix::Error;
+use pylightnix::config::{ConfigJson, RRefId};
+use pylightnix::prelude::*;
+use pylightnix::realize::Event;
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome};
+use std::fs;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::unable;
+
+/// A path that is not there: actors look at it when they begin and when they end, so that a trace of their system calls
+/// shows where what they do begins and ends.
+pub const MARK: &str = "/campaigns-mark";
+
+/// What an actor of these arguments does, to its end.
+pub fn main(arguments: &[String]) -> ExitCode {
+    let _ = fs::metadata(MARK);
+    let done = act(arguments);
+    let _ = fs::metadata(MARK);
+    match done.and_then(|()| say("done")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where it says so does not matter to anybody: a full disk may be there, too.
+            let _ = writeln!(std::io::stderr(), "{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line, unbuffered.
+fn say(line: &str) -> Result<()> {
+    // In one write, which a kill cannot cut.
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| unable(format!("nobody hears {line:?}: {error}")))
+}
+
+fn acknowledge(rref: &RRefId) -> Result<()> {
+    say(&format!("ack {rref}"))
+}
+
+fn act(arguments: &[String]) -> Result<()> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        // So many realizations, each made from the one before.
+        ["publish", root, tag, count] => publish(&Store::open_at(root)?, tag, number(count)?)?,
+        // A plan of so many layers of two stages; numbers from `seed` on.
+        ["realize", root, layers, seed] => {
+            realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
+        }
+        // The same, and then uses what it has until its input ends.
+        ["stay", root, layers, seed] => {
+            realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
+            say("made")?;
+            std::io::stdin().read_to_end(&mut Vec::new())?;
+        }
+        // So many realizations of one small file, made from nothing, without waiting for the disk.
+        ["many", root, count] => {
+            let store = Store::open_at(root)?.with_durability(Durability::None);
+            many(&store, number(count)?)?;
+        }
+        // What anybody may do with a store, and what has to succeed in any that is not in need of repair.
+        ["normal", root] => {
+            let store = Store::open_at(root)?;
+            realize(&store, 2, 900)?;
+            publish(&store, "after", 2)?;
+        }
+        // Ends in the midst of a build, with no chance to clean up.
+        ["die", root] => {
+            let draft = Store::open_at(root)?.draft()?;
+            fs::write(draft.out().join("half"), "of it")?;
+            std::process::abort();
+        }
+        // A build that fails, whose folder is kept.
+        ["fail", root] => fail(&Store::open_at(root)?)?,
+        ["gc", root] => {
+            let report = Store::open_at(root)?.gc().run()?;
+            refused(report.refused)?;
+        }
+        // Collects again and again, until it is killed or refused.
+        ["collect", root] => loop {
+            Store::open_at(root)?.gc().run()?;
+        },
+        // To be sound is not asked here: whether it comes to its end.
+        ["check", root] => drop(Store::open_at(root)?.check().contents().run()?),
+        ["pack", root, archive] => {
+            let store = Store::open_at(root)?;
+            store.pack(store.rrefs()?, archive)?;
+        }
+        ["unpack", root, archive] => {
+            let unpacked = Store::open_at(root)?.unpack(archive)?;
+            unpacked.iter().try_for_each(acknowledge)?;
+        }
+        ["copy", root, other] => {
+            let other = Store::open_at(other)?;
+            let copied = Store::open_at(root)?.copy_from(&other, other.rrefs()?)?;
+            copied.iter().try_for_each(acknowledge)?;
+        }
+        ["link", root, rref, path] => {
+            let rref: RRefId = rref.parse()?;
+            Store::open_at(root)?.link(&rref, path)?;
+            acknowledge(&rref)?;
+        }
+        ["root", root, rref, name] => {
+            let rref: RRefId = rref.parse()?;
+            Store::open_at(root)?.add_root(name, &rref)?;
+            acknowledge(&rref)?;
+        }
+        ["remove", root, rref] => {
+            let rref: RRefId = rref.parse()?;
+            let report = Store::open_at(root)?
+                .remove(&rref)
+                .with_dependents()
+                .run()?;
+            refused(report.refused)?;
+        }
+        ["repair", root, peers @ ..] => {
+            let store = Store::open_at(root)?;
+            let peers: Result<Vec<Store>, Error> = peers.iter().map(Store::open_at).collect();
+            let peers = peers?;
+            let report = peers
+                .iter()
+                .fold(store.repair(), |repair, peer| repair.with(peer));
+            refused(report.run()?.refused)?;
+        }
+        // Uses a realization until its input ends.
+        ["hold", root, rref] => {
+            let (store, rref): (_, RRefId) = (Store::open_at(root)?, rref.parse()?);
+            store.use_derivations([rref.dref()])?;
+            store.realization(&rref)?;
+            acknowledge(&rref)?;
+            std::io::stdin().read_to_end(&mut Vec::new())?;
+            store.realization(&rref)?;
+        }
+        other => return Err(unable(format!("no actor does {other:?}"))),
+    }
+    Ok(())
+}
+
+fn number(text: &str) -> Result<u64> {
+    text.parse()
+        .map_err(|_| unable(format!("{text:?} is no number")))
+}
+
+/// The first of what the system refused, as an error.
+fn refused(refused: Vec<Error>) -> Result<()> {
+    refused
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn config(name: &str, on: Option<&RRefId>) -> Result<ConfigJson> {
+    let on = on.map_or_else(String::new, |on| {
+        format!(",\n    \"on\": \"{}\"", on.dref())
+    });
+    Ok(ConfigJson::from_json(&format!(
+        "{{\n    \"name\": \"{name}\"{on}\n}}"
+    ))?)
+}
+
+fn publish(store: &Store, tag: &str, count: u64) -> Result<()> {
+    let mut last: Option<RRefId> = None;
+    for at in 0..count {
+        let config = config(&format!("{tag}-{at}"), last.as_ref())?;
+        let context: Context = last.iter().cloned().collect();
+        let mut draft = store.draft()?;
+        let out = draft.out().to_owned();
+        write_artifacts(&out, &format!("{tag} {at}"))
+            .map_err(|error| unable(format!("an artifact: {error}")))?;
+        let build = BuildRecord::now(BuildKind::Build);
+        let published = draft.publish(&config, &context, Outcome::Ok, &build)?;
+        acknowledge(&published.id)?;
+        last = Some(published.id);
+    }
+    Ok(())
+}
+
+fn many(store: &Store, count: u64) -> Result<()> {
+    for at in 0..count {
+        let mut draft = store.draft()?;
+        fs::write(draft.out().join("text"), at.to_string())?;
+        let build = BuildRecord::now(BuildKind::Build);
+        let config = config(&format!("many-{at}"), None)?;
+        let published = draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+        acknowledge(&published.id)?;
+    }
+    Ok(())
+}
+
+/// One of each sort of entry, and a file of more than one block.
+fn write_artifacts(out: &Path, text: &str) -> std::io::Result<()> {
+    fs::write(out.join("text"), text)?;
+    fs::create_dir(out.join("below"))?;
+    fs::write(out.join("below/long"), text.repeat(2000))?;
+    let program = out.join("below/program");
+    fs::write(&program, "#!/bin/sh\n")?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    symlink("below/long", out.join("link"))
+}
+
+/// A stage that writes its number and what it was made from.
+#[derive(Config)]
+struct Node {
+    #[selfref("out.txt")]
+    out: SelfRef<Text>,
+    #[dref]
+    deps: Vec<DRef<Node>>,
+    number: u64,
+}
+
+#[stage(matcher = only())]
+fn node(b: &Build<Node>) -> Result<NodeOutputs> {
+    let mut text = b.number.to_string();
+    for dep in &b.deps {
+        // Not all of it: it would double with every layer.
+        let dep = dep.out.load()?;
+        text.push_str(&format!(
+            "\nfrom {}",
+            dep.lines().next().unwrap_or_default()
+        ));
+    }
+    Ok(NodeOutputs {
+        out: b.out.save(&text)?,
+    })
+}
+
+/// Layers of two stages, each made from both of the layer before.
+fn plan(layers: u64, seed: u64) -> Result<Vec<DRef<Node>>> {
+    let mut layer: Vec<DRef<Node>> = Vec::new();
+    for depth in 0..layers {
+        let below = layer.clone();
+        let next = (0..2).map(|at| instantiate(Node::new(below.clone(), seed + depth * 2 + at)));
+        layer = next.collect::<Result<_, Error>>()?;
+    }
+    Ok(layer)
+}
+
+fn realize(store: &Store, layers: u64, seed: u64) -> Result<()> {
+    let told = |event: &Event<'_>| {
+        if let Event::Published { rref, .. } = event {
+            // Who cannot be told is not told.
+            let _ = acknowledge(rref);
+        }
+    };
+    let rrefs = Realize::new(store)
+        .jobs(1)
+        .observer(told)
+        .run(&plan(layers, seed)?)?;
+    rrefs.iter().try_for_each(|rref| acknowledge(rref.id()))
+}
+
+fn fail(store: &Store) -> Result<()> {
+    let draft = store.draft()?;
+    fs::write(draft.out().join("part"), "of it").map_err(|error| unable(error.to_string()))?;
+    draft.keep_failed(&"failing".parse()?)?;
+    Ok(())
+}
+
+/// How an actor ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its exit code, if it was not killed.
+    pub code: Option<i32>,
+    /// The signal that killed it.
+    pub signal: Option<i32>,
+    /// What was acknowledged.
+    pub acknowledged: Vec<RRefId>,
+    /// Whether it said that all was done.
+    pub done: bool,
+    /// What it printed as an error.
+    pub error: String,
+}
+
+impl Ended {
+    /// Whether it did all that it was to do.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.code == Some(0) && self.done
+    }
+
+    /// Whether it ended as one may that meets a fault: well, with an error, or killed from outside.
+    #[must_use]
+    pub fn is_orderly(&self) -> bool {
+        match self.code {
+            Some(0) => self.done,
+            Some(1) => true,
+            Some(_) => false,
+            None => self.signal == Some(9),
+        }
+    }
+}
+
+/// An actor that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Runs an actor to its end.
+///
+/// # Errors
+/// That it could not be started, or hangs: it is killed then.
+pub fn run(program: &Path, arguments: &[&str]) -> Result<Ended> {
+    let mut command = Command::new(program);
+    command.arg("actor").args(arguments);
+    finish(&mut command)
+}
+
+/// Runs a command that ends as an actor does.
+///
+/// # Errors
+/// As [`run`].
+pub fn finish(command: &mut Command) -> Result<Ended> {
+    let said = |error: std::io::Error| unable(format!("{error}"));
+    // To files, so that nobody waits for a pipe.
+    let (mut out, mut err) = (
+        tempfile::tempfile().map_err(said)?,
+        tempfile::tempfile().map_err(said)?,
+    );
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().map_err(said)?)
+        .stderr(err.try_clone().map_err(said)?)
+        .process_group(0)
+        .spawn()
+        .map_err(said)?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(said)? {
+            break status;
+        }
+        if begun.elapsed() > LONGEST {
+            if let Some(group) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
+                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            }
+            let _ = child.wait();
+            return Err(unable(format!("{command:?} hangs")));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let mut text = [String::new(), String::new()];
+    for (file, text) in [&mut out, &mut err].into_iter().zip(&mut text) {
+        file.rewind().map_err(said)?;
+        file.read_to_string(text).map_err(said)?;
+    }
+    let [out, error] = text;
+    let acknowledged = out.lines().filter_map(|line| line.strip_prefix("ack "));
+    Ok(Ended {
+        code: status.code(),
+        signal: status.signal(),
+        acknowledged: acknowledged.map(str::parse).collect::<Result<_, Error>>()?,
+        done: out.lines().any(|line| line == "done"),
+        error,
+    })
+}

@@ -1,0 +1,51 @@
+//! Runs one campaign, and says what it found: `campaigns NAME [--count N] [--seed S]`. As `campaigns actor OPERATION ROOT
+//! ..` it is one of the processes that a campaign puts faults into.
+
+use campaigns::{Options, actor, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, rest @ ..] = arguments.as_slice()
+        && first == "actor"
+    {
+        return actor::main(rest);
+    }
+    match campaign(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all held.
+fn campaign(arguments: &[String]) -> Result<bool, String> {
+    const USAGE: &str = "usage: campaigns NAME [--count N] [--seed S]";
+    let (name, mut rest) = arguments.split_first().ok_or(USAGE)?;
+    let mut options = Options {
+        count: None,
+        seed: 1,
+        program: std::env::current_exe().map_err(|error| error.to_string())?,
+    };
+    while let [option, value, left @ ..] = rest {
+        let value: u64 = (value.parse()).map_err(|_| format!("{value:?} is no number; {USAGE}"))?;
+        match option.as_str() {
+            "--count" => options.count = Some(value as usize),
+            "--seed" => options.seed = value,
+            other => return Err(format!("no option {other}; {USAGE}")),
+        }
+        rest = left;
+    }
+    if !rest.is_empty() {
+        return Err(USAGE.to_owned());
+    }
+    let figures = run(name, &options).map_err(|error| format!("{error:?}"))?;
+    println!("{figures}");
+    if !figures.violations.is_empty() {
+        println!("again: campaigns {name} --seed {}", options.seed);
+    }
+    Ok(figures.violations.is_empty())
+}

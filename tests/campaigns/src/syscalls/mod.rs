@@ -1,0 +1,330 @@
+//! A fault at every system call of every operation: `strace` makes the call fail, or kills the process as it enters.
+//!
+//! Every operation runs once to count its calls, and then once for each call and each fault that the call can meet.
+//! Actors run on one processor, on which the library uses one thread, so that the n-th call is the same each time.
+
+mod calls;
+mod operations;
+
+use pylightnix::prelude::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, thread};
+
+use crate::actor::{self, Ended, MARK};
+use crate::figures::Figures;
+use crate::scene::{Scene, place};
+use crate::{Options, unable};
+use calls::{Fault, faults, traced};
+use operations::{OPERATIONS, Operation};
+
+/// A fault at the `when`-th call of this name.
+struct Round {
+    operation: &'static Operation,
+    call: String,
+    when: usize,
+    fault: Fault,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// That `strace` is not there, or may not trace; that an operation fails without a fault.
+pub fn run(options: &Options) -> Result<Figures> {
+    need_strace()?;
+    let place = place()?;
+    let processors = processors()?;
+    let scenes = processors.iter().map(|processor| {
+        let place = place.path().join(processor);
+        fs::create_dir(&place)?;
+        Scene::new(&options.program, &place)
+    });
+    let scenes: Vec<Scene> = scenes.collect::<Result<_>>()?;
+    let rounds = enumerate(options, &scenes[0], &processors[0])?;
+    let total = rounds.len();
+    let count = options.count.unwrap_or(total).min(total);
+    let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::default()));
+    let work = |scene: &Scene, processor: &str| -> Result<()> {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return Ok(());
+            }
+            let done = one(options, scene, processor, &rounds[at * total / count])?;
+            figures
+                .lock()
+                .map_err(|_| unable("a worker panicked"))?
+                .add(done);
+        }
+    };
+    let ended: Result<Vec<()>> = thread::scope(|scope| {
+        let workers = scenes.iter().zip(&processors);
+        let workers: Vec<_> = workers
+            .map(|(scene, processor)| scope.spawn(|| work(scene, processor)))
+            .collect();
+        let ended = workers.into_iter().map(|worker| worker.join());
+        ended
+            .map(|ended| ended.map_err(|_| unable("a worker panicked"))?)
+            .collect()
+    });
+    ended?;
+    let mut figures = figures
+        .into_inner()
+        .map_err(|_| unable("a worker panicked"))?;
+    figures
+        .counts
+        .insert("all rounds that there are".to_owned(), total);
+    Ok(figures)
+}
+
+/// All rounds, in an order that is the same each time.
+fn enumerate(options: &Options, scene: &Scene, processor: &str) -> Result<Vec<Round>> {
+    let mut rounds = Vec::new();
+    for operation in OPERATIONS {
+        scene.reset()?;
+        let (_holder, _) = holder(options, scene, operation)?;
+        let log = scene.path("trace");
+        let ended = trace(options, scene, processor, operation, &traced(), None, &log)?;
+        if !ended.is_good() {
+            return Err(unable(format!(
+                "{} without a fault: {ended:?}",
+                operation.name
+            )));
+        }
+        for (call, numbers) in numbers(&fs::read_to_string(&log)?)? {
+            let faults = faults(&call).ok_or_else(|| {
+                unable(format!(
+                    "{} calls {call}, which has no faults yet",
+                    operation.name
+                ))
+            })?;
+            for when in numbers {
+                rounds.extend(faults.iter().map(|&fault| Round {
+                    operation,
+                    call: call.clone(),
+                    when,
+                    fault,
+                }));
+            }
+        }
+    }
+    Ok(rounds)
+}
+
+/// For each call, the numbers that those between the marks have in their thread. `strace` counts in each thread anew.
+fn numbers(log: &str) -> Result<BTreeMap<String, BTreeSet<usize>>> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let mut marks = 0;
+    for line in log.lines() {
+        let Some((thread, said)) = line.split_once(' ') else {
+            continue;
+        };
+        // What goes on, exits and signals have no name before a parenthesis.
+        let Some((name, _)) = said.trim_start().split_once('(') else {
+            continue;
+        };
+        if !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
+            continue;
+        }
+        let count = counts.entry((thread, name)).or_default();
+        *count += 1;
+        if said.contains(MARK) {
+            marks += 1;
+        } else if marks == 1 {
+            found.entry(name.to_owned()).or_default().insert(*count);
+        }
+    }
+    if marks == 2 {
+        return Ok(found);
+    }
+    Err(unable(format!(
+        "{marks} marks in a trace of {} lines",
+        log.lines().count()
+    )))
+}
+
+/// One round.
+fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Result<Figures> {
+    let Round {
+        operation,
+        call,
+        when,
+        fault,
+    } = round;
+    scene.reset()?;
+    let (mut holder, held) = holder(options, scene, operation)?;
+    let log = scene.path("trace");
+    let inject = format!("inject={call}:{}:when={when}", fault.injection());
+    let trace_it = format!("trace={call}");
+    let ended = trace(
+        options,
+        scene,
+        processor,
+        operation,
+        &trace_it,
+        Some(&inject),
+        &log,
+    );
+    let verified = match &ended {
+        Ok(ended) => operation.verify(scene, &options.program, ended, held.first()),
+        // It hangs.
+        Err(error) => Err(error.to_string()),
+    };
+    let verified =
+        verified.and_then(
+            |()| match holder.as_mut().map(|held| let_go(&mut held.child)) {
+                Some(Ok(false)) => Err("what another process used is gone".to_owned()),
+                Some(Err(error)) => Err(error.to_string()),
+                _ => Ok(()),
+            },
+        );
+    let mut figures = Figures {
+        rounds: 1,
+        ..Figures::default()
+    };
+    let met = match (fault, &ended) {
+        (Fault::Kill, Ok(ended)) => ended.signal.is_some(),
+        _ => fs::read_to_string(&log).is_ok_and(|log| log.contains("(INJECTED)")),
+    };
+    if met {
+        figures.count(format!("{} {call} {}", operation.name, fault.name()));
+        figures.count(format!("= {}", fault.name()));
+        figures.count(match &ended {
+            Ok(ended) if ended.is_good() => "= succeeded all the same",
+            _ => "= did not succeed",
+        });
+    } else {
+        figures.count("= not met");
+    }
+    if let Err(why) = verified {
+        let violation = format!(
+            "{}: {call} {} at call {when}: {why}",
+            operation.name,
+            fault.name()
+        );
+        // At once: a campaign may take long.
+        eprintln!("{violation}");
+        figures.violations.push(violation);
+    }
+    Ok(figures)
+}
+
+/// Runs an operation's actor under `strace`.
+fn trace(
+    options: &Options,
+    scene: &Scene,
+    processor: &str,
+    operation: &Operation,
+    what: &str,
+    inject: Option<&str>,
+    log: &Path,
+) -> Result<Ended> {
+    let mut command = Command::new("taskset");
+    command.args(["-c", processor, "strace", "-f", "-qq", "-e", what]);
+    if let Some(inject) = inject {
+        command.args(["-e", inject]);
+    }
+    // Faster; but strace 6.1 delivers no signals with it.
+    if !inject.is_some_and(|inject| inject.contains("signal")) {
+        command.arg("--seccomp-bpf");
+    }
+    command
+        .arg("-o")
+        .arg(log)
+        .arg(&options.program)
+        .arg("actor");
+    actor::finish(command.args(operation.arguments(scene)))
+}
+
+/// A process that uses a realization, killed with this value.
+struct Holder {
+    child: Child,
+    /// So that what it says finds somebody who hears it.
+    _said: Option<BufReader<ChildStdout>>,
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the process that uses a realization that no root keeps, if there is to be one, and says what it uses.
+fn holder(
+    options: &Options,
+    scene: &Scene,
+    operation: &Operation,
+) -> Result<(Option<Holder>, Vec<pylightnix::config::RRefId>)> {
+    if !operation.held {
+        return Ok((None, Vec::new()));
+    }
+    let held = scene.garbage[0].clone();
+    let mut command = Command::new(&options.program);
+    command.args(["actor", "hold", &scene.text("store"), &held.to_string()]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    let mut said = child.stdout.take().map(BufReader::new);
+    if let Some(said) = &mut said {
+        said.read_line(&mut line)?;
+    }
+    if !line.starts_with("ack ") {
+        return Err(unable("a process could not use what is there"));
+    }
+    let holder = Holder { child, _said: said };
+    Ok((Some(holder), vec![held]))
+}
+
+/// Ends it: whether it still found what it used.
+fn let_go(child: &mut Child) -> Result<bool> {
+    drop(child.stdin.take());
+    Ok(child.wait()?.success())
+}
+
+/// Installs it where it is missing and that is allowed.
+fn need_strace() -> Result<()> {
+    let is_there = || Command::new("strace").arg("-V").output().is_ok();
+    if !is_there() {
+        for arguments in [["update", "-q"].as_slice(), &["install", "-yq", "strace"]] {
+            let _ = Command::new("apt-get").args(arguments).output();
+        }
+    }
+    let traced = Command::new("strace")
+        .args(["-qq", "-e", "trace=none", "true"])
+        .output();
+    match traced {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(unable(format!(
+            "strace may not trace here: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ))),
+        Err(error) => Err(unable(format!(
+            "no `strace`, of the package of that name: {error}"
+        ))),
+    }
+}
+
+/// The first processors that this process may use, two at most: each works by itself.
+fn processors() -> Result<Vec<String>> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let mut processors = Vec::new();
+    for range in list.unwrap_or("0").trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        processors.extend(first.parse::<usize>()?..=last.parse()?);
+    }
+    Ok(processors.iter().take(2).map(usize::to_string).collect())
+}
