@@ -2,11 +2,13 @@
 //! [`invariants`] that hold whatever happens. `cargo run --release -p campaigns -- NAME [--count N] [--seed S]`.
 
 pub mod actor;
+pub mod audit;
 pub mod crowd;
 pub mod figures;
 pub mod full;
 pub mod invariants;
 mod kill;
+pub mod left_out;
 mod model;
 pub mod power;
 mod race;
@@ -45,6 +47,7 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("syscalls", syscalls::run),
     ("full", full::run),
     ("power", power::run),
+    ("left-out", left_out::run),
 ];
 
 /// Runs the campaign of this name.

@@ -20,7 +20,8 @@ use crate::figures::Figures;
 use crate::scene::{Scene, place};
 use crate::{Options, unable};
 use calls::{Fault, faults, traced};
-use operations::{OPERATIONS, Operation};
+use operations::OPERATIONS;
+pub(crate) use operations::Operation;
 
 /// A fault at the `when`-th call of this name.
 struct Round {
@@ -86,7 +87,7 @@ fn enumerate(options: &Options, scene: &Scene, processor: &str) -> Result<Vec<Ro
     let mut rounds = Vec::new();
     for operation in OPERATIONS {
         scene.reset()?;
-        let (_holder, _) = holder(options, scene, operation)?;
+        let (_holder, _) = holder(options, scene, operation, None)?;
         let log = scene.path("trace");
         let ended = trace(options, scene, processor, operation, &traced(), None, &log)?;
         if !ended.is_good() {
@@ -160,7 +161,7 @@ fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Resu
         fault,
     } = round;
     scene.reset()?;
-    let (mut holder, held) = holder(options, scene, operation)?;
+    let (mut holder, held) = holder(options, scene, operation, None)?;
     let log = scene.path("trace");
     let inject = format!("inject={call}:{}:when={when}", fault.injection());
     let trace_it = format!("trace={call}");
@@ -178,14 +179,11 @@ fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Resu
         // It hangs.
         Err(error) => Err(error.to_string()),
     };
-    let verified =
-        verified.and_then(
-            |()| match holder.as_mut().map(|held| let_go(&mut held.child)) {
-                Some(Ok(false)) => Err("what another process used is gone".to_owned()),
-                Some(Err(error)) => Err(error.to_string()),
-                _ => Ok(()),
-            },
-        );
+    let verified = verified.and_then(|()| match holder.as_mut().map(|held| held.let_go()) {
+        Some(Ok(false)) => Err("what another process used is gone".to_owned()),
+        Some(Err(error)) => Err(error.to_string()),
+        _ => Ok(()),
+    });
     let mut figures = Figures {
         rounds: 1,
         ..Figures::default()
@@ -245,7 +243,7 @@ fn trace(
 }
 
 /// A process that uses a realization, killed with this value.
-struct Holder {
+pub(crate) struct Holder {
     child: Child,
     /// So that what it says finds somebody who hears it.
     _said: Option<BufReader<ChildStdout>>,
@@ -258,17 +256,39 @@ impl Drop for Holder {
     }
 }
 
-/// Starts the process that uses a realization that no root keeps, if there is to be one, and says what it uses.
-fn holder(
+impl Holder {
+    /// Ends it: whether it still found what it used.
+    pub(crate) fn let_go(&mut self) -> Result<bool> {
+        drop(self.child.stdin.take());
+        Ok(self.child.wait()?.success())
+    }
+}
+
+/// The operation of this name.
+pub(crate) fn operation(name: &str) -> Result<&'static Operation> {
+    let found = OPERATIONS.iter().find(|operation| operation.name == name);
+    found.ok_or_else(|| unable(format!("no operation {name}")))
+}
+
+/// Starts the process that uses a realization that no root keeps, if there is to be one, and says what it uses. It is run
+/// by what is `before` it.
+pub(crate) fn holder(
     options: &Options,
     scene: &Scene,
     operation: &Operation,
+    before: Option<Command>,
 ) -> Result<(Option<Holder>, Vec<pylightnix::config::RRefId>)> {
     if !operation.held {
         return Ok((None, Vec::new()));
     }
     let held = scene.garbage[0].clone();
-    let mut command = Command::new(&options.program);
+    let mut command = match before {
+        Some(mut before) => {
+            before.arg(&options.program);
+            before
+        }
+        None => Command::new(&options.program),
+    };
     command.args(["actor", "hold", &scene.text("store"), &held.to_string()]);
     let mut child = command
         .stdin(Stdio::piped())
@@ -286,14 +306,8 @@ fn holder(
     Ok((Some(holder), vec![held]))
 }
 
-/// Ends it: whether it still found what it used.
-fn let_go(child: &mut Child) -> Result<bool> {
-    drop(child.stdin.take());
-    Ok(child.wait()?.success())
-}
-
 /// Installs it where it is missing and that is allowed.
-fn need_strace() -> Result<()> {
+pub(crate) fn need_strace() -> Result<()> {
     let is_there = || Command::new("strace").arg("-V").output().is_ok();
     if !is_there() {
         for arguments in [["update", "-q"].as_slice(), &["install", "-yq", "strace"]] {
@@ -316,7 +330,7 @@ fn need_strace() -> Result<()> {
 }
 
 /// The first processors that this process may use, two at most: each works by itself.
-fn processors() -> Result<Vec<String>> {
+pub(crate) fn processors() -> Result<Vec<String>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let list = status
         .lines()

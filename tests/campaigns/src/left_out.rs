@@ -1,0 +1,174 @@
+//! The tests test: what the store's safety rests on is left out, one thing at a time, and that must be noticed.
+//!
+//! `strace` leaves it out: it says that a call was done and does not do it, so that the program under test is the one that
+//! is used. A run with nothing left out must hold.
+//!
+//! - each fsync of each operation that tells somebody something: [`audit`](crate::audit) must notice;
+//! - the lock of a lease by its process, and the look at the lock by a collection: a collection then removes what a living
+//!   process uses.
+
+use pylightnix::prelude::Result;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::actor;
+use crate::audit::{TRACED, audit};
+use crate::figures::Figures;
+use crate::scene::{Scene, place};
+use crate::syscalls::{Operation, holder, need_strace, operation, processors};
+use crate::{Options, unable};
+
+/// The operations that tell somebody that something is on the disk.
+const TELLING: &[&str] = &[
+    "publish",
+    "publish again",
+    "make a store",
+    "realize",
+    "pack",
+    "unpack",
+    "copy",
+    "link",
+    "root",
+    "repair",
+];
+
+/// Runs it; a count takes so many spread over all that can be left out.
+///
+/// # Errors
+/// That `strace` may not trace here.
+pub fn run(options: &Options) -> Result<Figures> {
+    need_strace()?;
+    let place = place()?;
+    let processor = processors()?.remove(0);
+    let scene = Scene::new(&options.program, place.path())?;
+    let traced = |operation: &Operation, inject: Option<&str>| {
+        traced(options, &scene, &processor, operation, inject)
+    };
+    let mut figures = Figures::default();
+    let mut rounds = Vec::new();
+    for name in TELLING {
+        let operation = operation(name)?;
+        let (whole, fsyncs) = traced(operation, None)?;
+        for why in whole {
+            figures.violations.push(format!("{name}: {why}"));
+        }
+        figures.rounds += 1;
+        figures.count("with nothing left out");
+        rounds.extend((1..=fsyncs).map(|at| (operation, at)));
+    }
+    let total = rounds.len();
+    let count = options.count.unwrap_or(total).min(total);
+    for at in 0..count {
+        let (operation, when) = rounds[at * total / count];
+        let inject = format!("inject=fsync:retval=0:when={when}");
+        let (noticed, _) = traced(operation, Some(&inject))?;
+        figures.rounds += 1;
+        if noticed.is_empty() {
+            let why = format!(
+                "{}: nobody notices that fsync {when} is left out",
+                operation.name
+            );
+            eprintln!("{why}");
+            figures.violations.push(why);
+        } else {
+            figures.count(format!("{}: an fsync left out, noticed", operation.name));
+        }
+    }
+    for left_out in ["nothing", "the look at a lease", "the lock of a lease"] {
+        let noticed = without_lease(options, &scene, left_out)?;
+        figures.rounds += 1;
+        if noticed == (left_out == "nothing") {
+            let why = format!("leases, {left_out} left out: noticed is {noticed}");
+            figures.violations.push(why);
+        } else {
+            figures.count(format!("leases, {left_out} left out"));
+        }
+    }
+    Ok(figures)
+}
+
+/// Runs an operation and audits it: what is wrong, and how many fsyncs a thread of it made at most.
+fn traced(
+    options: &Options,
+    scene: &Scene,
+    processor: &str,
+    operation: &Operation,
+    inject: Option<&str>,
+) -> Result<(Vec<String>, usize)> {
+    scene.reset()?;
+    let log = scene.path("trace");
+    let mut command = Command::new("taskset");
+    command.args([
+        "-c", processor, "strace", "-f", "-y", "-qq", "-s", "64", "-e", TRACED,
+    ]);
+    if let Some(inject) = inject {
+        command.args(["-e", inject]);
+    }
+    command
+        .arg("-o")
+        .arg(&log)
+        .arg(&options.program)
+        .arg("actor");
+    let ended = actor::finish(command.args(operation.arguments(scene)))?;
+    if !ended.is_good() {
+        return Err(unable(format!("{}: {ended:?}", operation.name)));
+    }
+    let trace = fs::read_to_string(&log)?;
+    let text = |name: &str| scene.text(name);
+    let mut visible = Vec::new();
+    for store in ["store", "fresh", "broken"] {
+        visible.extend([
+            text(&format!("{store}/store-v1")),
+            text(&format!("{store}/roots")),
+        ]);
+    }
+    visible.extend([text("fresh/format.json"), text("new.zip")]);
+    let mut threads: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for line in trace.lines() {
+        if let Some((thread, said)) = line.split_once(' ')
+            && said.trim_start().starts_with("fsync(")
+        {
+            *threads.entry(thread).or_default() += 1;
+        }
+    }
+    let most = threads.into_values().max().unwrap_or(0);
+    Ok((audit(&trace, &visible), most))
+}
+
+/// Collects while another process uses something, and says whether that process lost it.
+fn without_lease(options: &Options, scene: &Scene, left_out: &str) -> Result<bool> {
+    const LEAVE_OUT: &[&str] = &["-e", "trace=flock", "-e", "inject=flock:retval=0"];
+    scene.reset()?;
+    let strace = |log: &Path| {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o"]).arg(log).args(LEAVE_OUT);
+        strace
+    };
+    let log = scene.path("trace");
+    let before = match left_out {
+        "the lock of a lease" => Some(strace(&scene.path("trace-of-holder"))),
+        _ => None,
+    };
+    let (mut holder, _) = holder(options, scene, operation("gc beside a lease")?, before)?;
+    let mut collect = match left_out {
+        "the look at a lease" => {
+            let mut collect = strace(&log);
+            // Of the living one: it is the only lease that names anything.
+            for lease in fs::read_dir(scene.path("store/leases"))? {
+                collect.arg("-P").arg(lease?.path());
+            }
+            collect.arg(&options.program);
+            collect
+        }
+        _ => Command::new(&options.program),
+    };
+    let ended = actor::finish(collect.args(["actor", "gc", &scene.text("store")]))?;
+    if !ended.is_good() {
+        return Err(unable(format!("a gc with {left_out} left out: {ended:?}")));
+    }
+    match &mut holder {
+        Some(holder) => Ok(!holder.let_go()?),
+        None => Err(unable("nobody held anything")),
+    }
+}
