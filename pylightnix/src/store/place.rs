@@ -68,11 +68,13 @@ pub(super) fn add_builds(store: &Store, folder: &Path, id: &RRefId, text: &str) 
     check_same(&target, text)?;
     let added = merge(folder, &target)?;
     drop(entered);
+    let derivation = store.derivation_dir(id.dref());
     if added {
         store.durability().sync_folder(&target)?;
-        touch(&store.derivation_dir(id.dref()))?;
+        touch(&derivation)?;
     }
-    Ok(())
+    // Who put it there may not have come to this yet, and it is told that it is there.
+    store.durability().sync_folder(&derivation)
 }
 
 /// Moves build records and logs from `folder` to `target`, those that are there already excepted.
