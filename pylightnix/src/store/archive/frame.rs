@@ -149,7 +149,15 @@ impl Frame<'_> {
         let plain = (u64::from(counts.0), u64::from(start), u64::from(size));
         let large = counts.0 == u16::MAX || size == u32::MAX || start == u32::MAX;
         let ((count, start, size), trailer) = if large {
-            self.directory_64(source, end_at)?
+            let (found, at) = self.directory_64(source, end_at)?;
+            // What fits here too is said twice.
+            if !(says(counts.0, u16::MAX, found.0)
+                && says(start, u32::MAX, found.1)
+                && says(size, u32::MAX, found.2))
+            {
+                return Err(self.malformed("its end records do not fit together"));
+            }
+            (found, at)
         } else {
             (plain, end_at)
         };
@@ -284,6 +292,11 @@ impl Frame<'_> {
     fn malformed(&self, why: &str) -> Error {
         refused(self.path, why)
     }
+}
+
+/// Whether a number is what a larger field says, or the one that refers to it.
+fn says<N: PartialEq + Into<u64>>(number: N, refers: N, large: u64) -> bool {
+    number == refers || number.into() == large
 }
 
 /// Versions of the specification up to the one with large archives.

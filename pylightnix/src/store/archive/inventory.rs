@@ -179,7 +179,7 @@ impl Archive<'_> {
             at.ok_or_else(|| self.refused(&name, "is missing"))
         };
         let out = take(format!("{prefix}/"))?;
-        self.expect(&self.members[out], 0, FOLDER_MODE)?;
+        self.expect_folder(&self.members[out])?;
         let mut found = Vec::new();
         for entry in record.manifest().entries() {
             let name = format!("{prefix}/{}", entry.path);
@@ -189,7 +189,7 @@ impl Archive<'_> {
             };
             let member = &self.members[at];
             match &entry.kind {
-                EntryKind::Dir => self.expect(member, 0, FOLDER_MODE)?,
+                EntryKind::Dir => self.expect_folder(member)?,
                 EntryKind::File {
                     size, executable, ..
                 } => {
@@ -284,6 +284,16 @@ impl Archive<'_> {
                 Err(self.refused(&member.name, "is deflated, and may only be stored"))
             }
         }
+    }
+
+    /// Checks that a folder's entry is one and holds nothing: nobody reads its bytes.
+    fn expect_folder(&self, member: &Member) -> Result<()> {
+        self.expect(member, 0, FOLDER_MODE)?;
+        self.expect_stored(member, FOLDER_MODE)?;
+        if member.crc != 0 {
+            return Err(self.refused(&member.name, "does not have the checksum that it says"));
+        }
+        Ok(())
     }
 
     fn unexpected(&self, member: &Member) -> Error {
