@@ -161,13 +161,7 @@ impl<'a> Bytes<'a> {
 
 impl Header {
     fn common(&self, into: &mut Vec<u8>) {
-        for number in [
-            self.needed,
-            self.flags,
-            self.method,
-            self.time,
-            self.date,
-        ] {
+        for number in [self.needed, self.flags, self.method, self.time, self.date] {
             into.extend(number.to_le_bytes());
         }
         for number in [self.crc, self.packed, self.size] {
@@ -350,7 +344,10 @@ impl Zip {
 
     /// The first entry whose name ends so.
     pub fn item(&mut self, end: &str) -> &mut Item {
-        let found = self.items.iter().position(|item| item.name().ends_with(end));
+        let found = self
+            .items
+            .iter()
+            .position(|item| item.name().ends_with(end));
         let at = found.unwrap_or_else(|| panic!("no entry ends with {end:?}"));
         &mut self.items[at]
     }
@@ -370,17 +367,21 @@ impl Zip {
         }
     }
 
-    /// Replaces a reference in all configs and records.
-    fn replace(&mut self, from: &str, to: &str) {
-        for item in &mut self.items {
+    /// Replaces a reference in all configs and records but some: the places of those that have changed.
+    fn replace(&mut self, from: &str, to: &str, but: &[usize]) -> Vec<usize> {
+        let mut changed = Vec::new();
+        for (at, item) in self.items.iter_mut().enumerate() {
             let name = item.name();
             if (name.ends_with("/record") || name.ends_with("/config.json"))
+                && !but.contains(&at)
                 && let Ok(text) = String::from_utf8(item.data.clone())
                 && text.contains(from)
             {
                 item.keep(text.replace(from, to).as_bytes());
+                changed.push(at);
             }
         }
+        changed
     }
 
     /// Puts a config in the place of the one of a derivation: all names and references follow.
@@ -401,7 +402,8 @@ impl Zip {
             if item.name().starts_with(&prefix)
                 && item.name().ends_with("/record")
                 && let Ok(text) = String::from_utf8(item.data.clone())
-                && let (Some(start), Some(end)) = (text.find("drv "), text.find("dep ").or(text.find("res ")))
+                && let (Some(start), Some(end)) =
+                    (text.find("drv "), text.find("dep ").or(text.find("res ")))
                 && start < end
             {
                 item.keep(format!("{}{drv}{}", &text[..start], &text[end..]).as_bytes());
@@ -411,7 +413,7 @@ impl Zip {
         self.move_names(&prefix, &format!("{}/", to.folder()));
         if old != to {
             let strip = |dref: &DRefId| dref.to_string().trim_start_matches("dref:").to_owned();
-            self.replace(&strip(&old), &strip(&to));
+            self.replace(&strip(&old), &strip(&to), &[]);
         }
     }
 
@@ -433,14 +435,37 @@ impl Zip {
             };
             let text = String::from_utf8_lossy(&self.items[at].data).into_owned();
             let text = self.true_record(&prefix, &text).unwrap_or(text);
-            let new = RRefId::new(Digest::of(text.as_bytes()).half(), dref.clone());
-            self.items[at].keep(text.as_bytes());
-            if new != old {
-                self.move_names(
-                    &format!("{prefix}/"),
-                    &format!("{}/{}/", dref.folder(), new.folder()),
-                );
-                self.replace(&old.to_string(), &new.to_string());
+            self.put_record(at, &old, text.as_bytes());
+        }
+    }
+
+    /// Gives the realization `old`, whose record is the entry at `at`, another record: names and references follow, also
+    /// in the records of what was made from it.
+    pub fn put_record(&mut self, at: usize, old: &RRefId, text: &[u8]) {
+        self.items[at].keep(text);
+        let mut next = vec![(at, old.clone())];
+        // Each is changed once, or a loop would be followed for ever.
+        let mut done = Vec::new();
+        while let Some((at, old)) = next.pop() {
+            done.push(at);
+            let dref = old.dref();
+            let new = RRefId::new(Digest::of(&self.items[at].data).half(), dref.clone());
+            if new == old {
+                continue;
+            }
+            let prefix = |id: &RRefId| format!("{}/{}/", dref.folder(), id.folder());
+            self.move_names(&prefix(&old), &prefix(&new));
+            for at in self.replace(&old.to_string(), &new.to_string(), &done) {
+                let name = self.items[at].name();
+                let mut parts = name.split('/');
+                let dref = parts.next().and_then(DRefId::from_folder);
+                let rref = dref.zip(parts.next());
+                let rref = rref.and_then(|(dref, folder)| RRefId::from_folder(&dref, folder));
+                if let Some(rref) = rref
+                    && !next.iter().any(|(other, _)| *other == at)
+                {
+                    next.push((at, rref));
+                }
             }
         }
     }
@@ -472,7 +497,15 @@ impl Zip {
         }
         let head = record.head();
         let manifest = Manifest::new(entries).ok()?;
-        Some(Record::new(head.derivation, head.context.clone(), head.outcome, manifest).to_text())
+        Some(
+            Record::new(
+                head.derivation,
+                head.context.clone(),
+                head.outcome,
+                manifest,
+            )
+            .to_text(),
+        )
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the whole-system tests share.
 
-pub mod runs;
 pub mod crafted;
+pub mod runs;
 pub mod store;
