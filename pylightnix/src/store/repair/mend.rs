@@ -48,8 +48,17 @@ impl Repair<'_> {
             }
         }
         let elsewhere = self.elsewhere(&of_rrefs);
+        let mut missing = Vec::new();
         for (rref, faults) in of_rrefs {
+            let (contexts, faults): (Vec<Fault>, Vec<Fault>) =
+                (faults.into_iter()).partition(|fault| fault.kind == FaultKind::Context);
+            missing.extend(contexts.into_iter().map(|fault| (rref.clone(), fault)));
             self.mend_realization(&rref, faults, &elsewhere, &mut quarantine, &mut report);
+        }
+        // Last: what is missing comes with all that it was made from, which must not be broken here.
+        for (rref, fault) in missing {
+            let done = self.mend_context(&rref);
+            note(&mut report, vec![fault], done);
         }
         quarantine.write_report(&report.to_string());
         Ok(report)
@@ -89,12 +98,6 @@ impl Repair<'_> {
         quarantine: &mut Quarantine,
         report: &mut RepairReport,
     ) {
-        let (missing, faults): (Vec<Fault>, Vec<Fault>) =
-            (faults.into_iter()).partition(|fault| fault.kind == FaultKind::Context);
-        for fault in missing {
-            let done = self.mend_context(rref);
-            note(report, vec![fault], done);
-        }
         let (others, faults): (Vec<Fault>, Vec<Fault>) = (faults.into_iter()).partition(|fault| {
             matches!(fault.kind, FaultKind::BuildRecord | FaultKind::Unexpected)
         });
