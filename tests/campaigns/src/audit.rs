@@ -3,20 +3,40 @@
 //! A power cut shows only what the file system at hand happens to lose: on ext4 and xfs one fsync commits the names of all
 //! folders. Another one may lose every name and every byte that was not itself synced; so this asks for that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The calls that a trace for an audit has to show, with `strace -f -y`.
 pub const TRACED: &str = "trace=%file,write,pwrite64,writev,ftruncate,fallocate,fchmod,sendfile,copy_file_range,fsync,fdatasync,flock";
 
 /// What was changed and not synced yet: files by their bytes, folders by their names.
-#[derive(Default)]
-struct Unsynced(BTreeSet<String>);
+struct Unsynced {
+    own: BTreeSet<String>,
+    /// By other processes.
+    others: BTreeSet<String>,
+    /// Folders that the process made, and files that it opened in them: the first time, it makes them.
+    made: BTreeSet<String>,
+}
 
-/// Reads a trace. `visible` are the folders where things are seen, which were there before: there nothing may come
-/// that is not synced, and nothing may be told while something in them, or a name in them, is not.
+/// Where something is to be on the disk before anybody is told.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// Folders where all counts, and nothing may come that is not synced.
+    pub visible: Vec<String>,
+    /// Folders of which only the names in them count.
+    pub names: Vec<String>,
+    /// Folders into which another process may have put something that it has not synced yet: they count for what is told of
+    /// them.
+    pub others: Vec<String>,
+}
+
+/// Reads a trace, and gives what could be seen or was told before it was synced.
 #[must_use]
-pub fn audit(trace: &str, visible: &[String]) -> Vec<String> {
-    let mut unsynced = Unsynced::default();
+pub fn audit(trace: &str, places: &Places) -> Vec<String> {
+    let mut unsynced = Unsynced {
+        own: BTreeSet::new(),
+        others: places.others.iter().cloned().collect(),
+        made: BTreeSet::new(),
+    };
     let mut found = Vec::new();
     let mut unfinished: HashMap<&str, &str> = HashMap::new();
     for line in trace.lines() {
@@ -35,10 +55,45 @@ pub fn audit(trace: &str, visible: &[String]) -> Vec<String> {
             said.to_owned()
         };
         if let Some(call) = Call::parse(&call) {
-            unsynced.take(&call, visible, &mut found);
+            unsynced.take(&call, places, &mut found);
         }
     }
     found
+}
+
+/// The fsyncs of a trace, each with its number in its thread and what it syncs; without those of what never comes to be
+/// seen, a draft of something that is there already.
+#[must_use]
+pub fn fsyncs(trace: &str, places: &Places) -> BTreeMap<usize, String> {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut all: Vec<(usize, String)> = Vec::new();
+    let mut moved = Vec::new();
+    for (thread, said) in trace.lines().filter_map(|line| line.split_once(' ')) {
+        let said = said.trim_start().replace(" <unfinished ...>", ") = 0");
+        let Some(call) = Call::parse(&said) else {
+            continue;
+        };
+        match (call.name, call.paths.as_slice()) {
+            ("fsync", [path]) => {
+                let number = numbers.entry(thread).or_default();
+                *number += 1;
+                all.push((*number, path.clone()));
+            }
+            ("rename" | "renameat" | "renameat2", [from, to])
+                if is_in(to, &places.visible) || places.names.contains(&parent(to)) =>
+            {
+                moved.push(from.clone());
+            }
+            _ => {}
+        }
+    }
+    let counts = |path: &str| {
+        is_in(path, &places.visible)
+            || places.names.iter().any(|name| name == path)
+            || is_in(path, &moved)
+    };
+    all.retain(|(_, path)| counts(path));
+    all.into_iter().collect()
 }
 
 /// A call that did what it was to do.
@@ -60,6 +115,8 @@ impl<'a> Call<'a> {
         let mut paths = Vec::new();
         let mut folder: Option<&str> = None;
         let mut left = arguments;
+        // What is written is no path.
+        let takes_paths = !matches!(name, "write" | "pwrite64" | "writev");
         // Descriptors are `4</path>`, paths are quoted; one that does not begin at the root is below the folder before.
         while let Some(at) = left.find(['<', '"']) {
             let close = if left[at..].starts_with('<') {
@@ -75,6 +132,8 @@ impl<'a> Call<'a> {
                 if let Some(before) = folder.replace(text) {
                     paths.push(before.to_owned());
                 }
+            } else if !takes_paths {
+                break;
             } else if text.starts_with('/') {
                 folder = None;
                 paths.push(text.to_owned());
@@ -96,40 +155,63 @@ impl<'a> Call<'a> {
 }
 
 impl Unsynced {
-    fn take(&mut self, call: &Call<'_>, visible: &[String], found: &mut Vec<String>) {
+    fn take(&mut self, call: &Call<'_>, places: &Places, found: &mut Vec<String>) {
+        let visible = &places.visible;
         let Some(first) = call.paths.first() else {
             return;
         };
         match call.name {
             "fsync" | "fdatasync" => {
-                self.0.remove(first);
+                self.own.remove(first);
+                self.others.remove(first);
             }
             "write" if call.arguments.starts_with("1<") => {
                 let told = call.arguments.contains("\"ack ") || call.arguments.contains("\"done");
                 if told {
-                    for path in self.0.iter().filter(|path| is_in(path, visible)) {
+                    for path in self
+                        .own
+                        .iter()
+                        .filter(|path| is_in(path, visible) || places.names.contains(path))
+                    {
                         found.push(format!("it was told before {path} was synced"));
+                    }
+                    // What every derivation lies in, or the one that is told of.
+                    for path in &self.others {
+                        let name = path.rsplit_once('/').map_or("", |(_, name)| name);
+                        if call.arguments.contains("\"ack ")
+                            && (name == "store-v1" || call.arguments.contains(name))
+                        {
+                            found.push(format!(
+                                "another's name in {path} was told before it was synced"
+                            ));
+                        }
                     }
                 }
             }
             "write" | "pwrite64" | "writev" | "ftruncate" | "fallocate" | "fchmod" | "chmod"
             | "copy_file_range" => {
-                self.0.insert(first.clone());
+                self.own.insert(first.clone());
             }
             "sendfile" => {
-                self.0.insert(first.clone());
+                self.own.insert(first.clone());
             }
             "openat" | "open" | "creat" if call.arguments.contains("O_EXCL") => {
-                self.0.insert(first.clone());
-                self.0.insert(parent(first));
+                self.own.insert(first.clone());
+                self.own.insert(parent(first));
             }
+            "openat" if call.arguments.contains("O_CREAT") => {
+                if self.made.contains(&parent(first)) && self.made.insert(first.clone()) {
+                    self.own.insert(parent(first));
+                }
+            }
+            // An empty folder is in its name; what comes into it changes it.
             "mkdir" | "mkdirat" => {
-                self.0.insert(first.clone());
-                self.0.insert(parent(first));
+                self.made.insert(first.clone());
+                self.own.insert(parent(first));
             }
             "symlink" | "symlinkat" => {
                 if let Some(link) = call.paths.last() {
-                    self.0.insert(parent(link));
+                    self.own.insert(parent(link));
                 }
             }
             "unlink" | "unlinkat" | "rmdir" => self.forget(first),
@@ -140,29 +222,29 @@ impl Unsynced {
                 };
                 let exchanged = call.arguments.contains("RENAME_EXCHANGE");
                 if !is_in(from, visible) && is_in(to, visible) {
-                    for path in self.0.iter().filter(|path| is_at_or_in(path, from)) {
+                    for path in self.own.iter().filter(|path| is_at_or_in(path, from)) {
                         found.push(format!("{to} could be seen before {path} was synced"));
                     }
                 }
                 // What is exchanged goes out of sight: only what comes in counts.
-                let moved: Vec<String> = (self.0.iter())
+                let moved: Vec<String> = (self.own.iter())
                     .filter(|path| is_at_or_in(path, from))
                     .cloned()
                     .collect();
                 for path in moved {
-                    self.0.remove(&path);
+                    self.own.remove(&path);
                     if !exchanged {
-                        self.0.insert(format!("{to}{}", &path[from.len()..]));
+                        self.own.insert(format!("{to}{}", &path[from.len()..]));
                     }
                 }
-                self.0.insert(parent(to));
+                self.own.insert(parent(to));
             }
             _ => {}
         }
     }
 
     fn forget(&mut self, gone: &str) {
-        self.0.retain(|path| !is_at_or_in(path, gone));
+        self.own.retain(|path| !is_at_or_in(path, gone));
     }
 }
 

@@ -13,11 +13,12 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::actor;
-use crate::audit::{TRACED, audit};
+use crate::audit::{Places, TRACED, audit, fsyncs};
 use crate::figures::Figures;
 use crate::scene::{Scene, place};
 use crate::syscalls::{Operation, holder, need_strace, operation, processors};
 use crate::{Options, unable};
+use std::collections::BTreeMap;
 
 /// The operations that tell somebody that something is on the disk.
 const TELLING: &[&str] = &[
@@ -55,18 +56,18 @@ pub fn run(options: &Options) -> Result<Figures> {
         }
         figures.rounds += 1;
         figures.count("with nothing left out");
-        rounds.extend((1..=fsyncs).map(|at| (operation, at)));
+        rounds.extend(fsyncs.into_iter().map(|(at, path)| (operation, at, path)));
     }
     let total = rounds.len();
     let count = options.count.unwrap_or(total).min(total);
     for at in 0..count {
-        let (operation, when) = rounds[at * total / count];
+        let (operation, when, path) = &rounds[at * total / count];
         let inject = format!("inject=fsync:retval=0:when={when}");
         let (noticed, _) = traced(operation, Some(&inject))?;
         figures.rounds += 1;
         if noticed.is_empty() {
             let why = format!(
-                "{}: nobody notices that fsync {when} is left out",
+                "{}: nobody notices that fsync {when}, of {path}, is left out",
                 operation.name
             );
             eprintln!("{why}");
@@ -88,19 +89,19 @@ pub fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Runs an operation and audits it: what is wrong, and how many fsyncs a thread of it made at most.
+/// Runs an operation and audits it: what is wrong, and its fsyncs.
 fn traced(
     options: &Options,
     scene: &Scene,
     processor: &str,
     operation: &Operation,
     inject: Option<&str>,
-) -> Result<(Vec<String>, usize)> {
+) -> Result<(Vec<String>, BTreeMap<usize, String>)> {
     scene.reset()?;
     let log = scene.path("trace");
     let mut command = Command::new("taskset");
     command.args([
-        "-c", processor, "strace", "-f", "-y", "-qq", "-s", "64", "-e", TRACED,
+        "-c", processor, "strace", "-f", "-y", "-qq", "-s", "200", "-e", TRACED,
     ]);
     if let Some(inject) = inject {
         command.args(["-e", inject]);
@@ -116,24 +117,30 @@ fn traced(
     }
     let trace = fs::read_to_string(&log)?;
     let text = |name: &str| scene.text(name);
-    let mut visible = Vec::new();
+    let folder = text("fresh").trim_end_matches("/fresh").to_owned();
+    let mut places = Places {
+        // In a new store the names that make it one, and the locks; outside, links and archives.
+        names: [text("fresh"), text("fresh/locks"), folder].to_vec(),
+        ..Places::default()
+    };
     for store in ["store", "fresh", "broken"] {
-        visible.extend([
-            text(&format!("{store}/store-v1")),
-            text(&format!("{store}/roots")),
-        ]);
-    }
-    visible.extend([text("fresh/format.json"), text("new.zip")]);
-    let mut threads: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
-    for line in trace.lines() {
-        if let Some((thread, said)) = line.split_once(' ')
-            && said.trim_start().starts_with("fsync(")
-        {
-            *threads.entry(thread).or_default() += 1;
+        for folder in ["store-v1", "roots", "code"] {
+            places.visible.push(text(&format!("{store}/{folder}")));
         }
     }
-    let most = threads.into_values().max().unwrap_or(0);
-    Ok((audit(&trace, &visible), most))
+    // These tell of what is there already: who put it there may not have synced it yet.
+    let there = match operation.name {
+        "publish again" => &scene.garbage,
+        "unpack" | "copy" => &scene.kept,
+        _ => &Vec::new(),
+    };
+    places.others = (there.iter())
+        .map(|rref| text(&format!("store/store-v1/{}", rref.dref().folder())))
+        .collect();
+    if operation.name == "publish again" {
+        places.others.push(text("store/store-v1"));
+    }
+    Ok((audit(&trace, &places), fsyncs(&trace, &places)))
 }
 
 /// Collects while another process uses something, and says whether that process lost it.
