@@ -57,3 +57,8 @@ fn rot() {
 fn wait() {
     holds("wait", 500);
 }
+
+#[test]
+fn left_out() {
+    holds("left-out", 40);
+}
