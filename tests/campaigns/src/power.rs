@@ -196,8 +196,14 @@ impl Disk {
 
     /// Unmounts it; then neither the mount nor its loop device may be left, or the next round would see this one's memory.
     fn unmount(&self) -> Result<()> {
-        command("umount", &[&self.at])?;
         let begun = Instant::now();
+        // What a killed process had open is let go of a moment after its end.
+        while let Err(error) = command("umount", &[&self.at]) {
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err(error);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
         loop {
             let mounts = fs::read_to_string("/proc/self/mounts")?;
             let device = Command::new("losetup")
