@@ -199,10 +199,12 @@ impl Unsynced {
                 self.own.insert(first.clone());
                 self.own.insert(parent(first));
             }
-            "openat" if call.arguments.contains("O_CREAT") => {
-                if self.made.contains(&parent(first)) && self.made.insert(first.clone()) {
-                    self.own.insert(parent(first));
-                }
+            "openat"
+                if call.arguments.contains("O_CREAT")
+                    && self.made.contains(&parent(first))
+                    && self.made.insert(first.clone()) =>
+            {
+                self.own.insert(parent(first));
             }
             // An empty folder is in its name; what comes into it changes it.
             "mkdir" | "mkdirat" => {
