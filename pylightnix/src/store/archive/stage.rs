@@ -16,7 +16,31 @@ use crate::store::seal::seal_known;
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
+/// The longest path, in bytes, that may be given to the system: `PATH_MAX` without the NUL.
+const LONGEST: usize = if cfg!(target_os = "linux") {
+    4095
+} else {
+    1023
+};
+
 impl Archive<'_> {
+    /// Checks that the system can name all artifacts of a realization in this folder.
+    pub(super) fn check_paths(&self, packed: &Packed, folder: &Path) -> Result<()> {
+        let before = folder.as_os_str().len() + OUT.len() + 2;
+        let entries = packed.record.manifest().entries().iter();
+        for (entry, at) in entries.zip(&packed.artifacts) {
+            let length = before + entry.path.len();
+            if length > LONGEST {
+                let why = format!(
+                    "is too long for the system: in {} its path has {length} bytes, and {LONGEST} is the most",
+                    folder.display()
+                );
+                return Err(self.refused(&self.members[*at].name, &why));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a realization into `folder`, which is made here, as it will be in the store.
     pub(super) fn stage(
         &self,

@@ -33,6 +33,8 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
     // All is written and checked before anything is published.
     let mut there = Vec::new();
     for (at, packed) in inventory.realizations.iter().enumerate() {
+        archive.check_paths(packed, &folder(at))?;
+        archive.check_paths(packed, &store.realization_dir(&packed.id))?;
         let is_there = store.has(&packed.id)?;
         if is_there {
             archive.verify(packed)?;
