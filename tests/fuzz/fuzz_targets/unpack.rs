@@ -61,7 +61,9 @@ thread_local! {
 
 fn names(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder");
-    entries.map(|entry| entry.expect("an entry").path()).collect()
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect()
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -79,7 +81,10 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(report.realizations, rrefs.len());
                 let again = root.join("again.zip");
                 store.pack(&rrefs, &again).expect("packed again");
-                assert_eq!(store.unpack(&again).expect("unpacked again").len(), rrefs.len());
+                assert_eq!(
+                    store.unpack(&again).expect("unpacked again").len(),
+                    rrefs.len()
+                );
                 fs::remove_file(&again).expect("removed");
                 for path in objects {
                     fs::remove_dir_all(path).expect("removed");
@@ -103,12 +108,19 @@ fuzz_target!(|data: &[u8]| {
 fn good() -> &'static [u8] {
     static GOOD: OnceLock<Vec<u8>> = OnceLock::new();
     GOOD.get_or_init(|| {
-        let root = PathBuf::from(format!("/dev/shm/pylightnix-fuzz-good-{}", std::process::id()));
+        let root = PathBuf::from(format!(
+            "/dev/shm/pylightnix-fuzz-good-{}",
+            std::process::id()
+        ));
         let store = Store::open_at(&root).expect("a store");
         let config = |text: String| ConfigJson::from_json(&text).expect("a config");
         let a = config("{\"name\": \"a\"}".into());
         let b = config(format!("{{\"name\": \"b\", \"on\": \"{}\"}}", a.id()));
-        let c = config(format!("{{\"name\": \"c\", \"on\": [\"{}\", \"{}\"]}}", a.id(), b.id()));
+        let c = config(format!(
+            "{{\"name\": \"c\", \"on\": [\"{}\", \"{}\"]}}",
+            a.id(),
+            b.id()
+        ));
         let mut context: Vec<config::RRefId> = Vec::new();
         for (number, config) in [a, b, c].iter().enumerate() {
             let mut draft = store.draft().expect("a draft");
@@ -127,7 +139,10 @@ fn good() -> &'static [u8] {
             let mut build = BuildRecord::now(BuildKind::Build);
             (build.host, build.user, build.command) = Default::default();
             let context_of = Context::from_iter(context.iter().cloned());
-            let id = draft.publish(config, &context_of, Outcome::Ok, &build).expect("published").id;
+            let id = draft
+                .publish(config, &context_of, Outcome::Ok, &build)
+                .expect("published")
+                .id;
             context.push(id);
         }
         let archive = root.join("good.zip");
@@ -149,7 +164,19 @@ fn mutate(bytes: &[u8], more: usize) -> Vec<u8> {
 }
 
 fn header(header: &mut Header, numbers: &mut Numbers) {
-    let odd = [0, 1, 8, 9, 20, 45, 0x21, 0x800, 0xffff, 0xffff_ffff, numbers.draw() as u32];
+    let odd = [
+        0,
+        1,
+        8,
+        9,
+        20,
+        45,
+        0x21,
+        0x800,
+        0xffff,
+        0xffff_ffff,
+        numbers.draw() as u32,
+    ];
     let value = odd[numbers.below(odd.len())];
     match numbers.below(14) {
         0 => header.needed = value as u16,
@@ -215,7 +242,10 @@ fn mutate_parts(zip: &mut Zip, numbers: &mut Numbers) {
             let item = &mut zip.items[at];
             match numbers.below(3) {
                 0 => header(&mut item.local, numbers),
-                1 => item.central.iter_mut().for_each(|central| header(central, numbers)),
+                1 => item
+                    .central
+                    .iter_mut()
+                    .for_each(|central| header(central, numbers)),
                 _ => item.central = None,
             }
         }
@@ -236,7 +266,12 @@ fn mutate_parts(zip: &mut Zip, numbers: &mut Numbers) {
         }
         _ => {
             // Lines of a record, anew in an order and number of their own.
-            if let Some(item) = zip.items.iter_mut().filter(|item| item.name().ends_with("/record")).nth(at % 3) {
+            if let Some(item) = zip
+                .items
+                .iter_mut()
+                .filter(|item| item.name().ends_with("/record"))
+                .nth(at % 3)
+            {
                 let text = String::from_utf8_lossy(&item.data).into_owned();
                 let mut lines: Vec<&str> = text.lines().collect();
                 if lines.is_empty() {
