@@ -16,6 +16,7 @@ mod inventory;
 mod links;
 mod pack;
 mod stage;
+mod target;
 mod unpack;
 mod writer;
 

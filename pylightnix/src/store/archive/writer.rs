@@ -2,13 +2,14 @@
 
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use super::target::Target;
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
 use crate::config::Digest;
 use crate::store::durable::Durability;
@@ -20,7 +21,7 @@ const BUFFER: usize = 128 << 10;
 
 /// A zip file being written.
 pub(super) struct Writer {
-    zip: ZipWriter<BufWriter<File>>,
+    zip: ZipWriter<Target>,
     path: PathBuf,
 }
 
@@ -33,7 +34,7 @@ impl Writer {
             .open(path)
             .map_err(|error| Error::io("create", path, error))?;
         Ok(Writer {
-            zip: ZipWriter::new(BufWriter::with_capacity(BUFFER, file)),
+            zip: ZipWriter::new(Target::new(file)),
             path: path.to_owned(),
         })
     }
@@ -157,7 +158,7 @@ impl Writer {
             .zip
             .finish()
             .map_err(io::Error::from)
-            .and_then(|writer| writer.into_inner().map_err(io::IntoInnerError::into_error))
+            .and_then(Target::into_file)
             .map_err(|error| Error::io("write", &path, error))?;
         Durability::Full.sync(&file, &path)
     }
