@@ -89,6 +89,7 @@ impl Seek for Target {
     }
 
     fn stream_position(&mut self) -> io::Result<u64> {
-        Ok(self.at)
+        // The error may have come where `ZipWriter` had gone back: it expects to be after what it wrote.
+        Ok(if self.broken { self.end } else { self.at })
     }
 }
