@@ -1,11 +1,11 @@
 //! Saying that an old result stands.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Scene};
-use super::options::Realize;
-use crate::config::RRefId;
+use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::{Graph, Target};
 use crate::store::{BuildKind, BuildRecord, Store};
@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// A stage whose dependencies would have to be built first, or a store that cannot be written.
     pub fn accept<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
-        let mut wanted = std::collections::HashSet::new();
+        let mut wanted = HashSet::new();
         target.visit(&mut |dref| {
             wanted.insert(dref.id().clone());
         });
@@ -39,9 +39,8 @@ impl Store {
 fn accept_where<T: Target + ?Sized>(
     store: &Store,
     target: &T,
-    wanted: impl Fn(&crate::config::DRefId) -> bool,
+    wanted: impl Fn(&DRefId) -> bool,
 ) -> Result<Vec<RRefId>> {
-    let options = Realize::new(store);
     let graph = Graph::of(target)?;
     let stages = graph.stages.iter();
     store.use_derivations(stages.map(|stage| stage.dref.id()))?;
@@ -82,7 +81,7 @@ fn accept_where<T: Target + ?Sized>(
                 accepted.push(rref.id().clone());
             }
         }
-        known.push(match scene.decide(options.is_forced(dref))? {
+        known.push(match scene.decide(false)? {
             Decision::Take(taken) => Some(taken),
             Decision::Build { .. } | Decision::Never(_) => None,
         });

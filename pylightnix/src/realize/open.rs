@@ -1,6 +1,6 @@
 //! Typed realizations and derivations from references alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::config::{ConfigJson, DRefId, RRefId};
@@ -83,9 +83,9 @@ impl Store {
     /// All that `root` was made from, and itself, dependencies first.
     fn read_closure(&self, root: &RRefId) -> Result<Vec<Realization>> {
         let mut closure = Vec::new();
-        let mut seen = HashMap::new();
+        let mut seen = HashSet::new();
         let first = self.realization(root)?;
-        seen.insert(root.clone(), ());
+        seen.insert(root.clone());
         let waiting = |realization: &Realization| -> Vec<RRefId> {
             realization.context.realizations().cloned().collect()
         };
@@ -93,7 +93,7 @@ impl Store {
         while let Some((deps, _)) = path.last_mut() {
             match deps.pop() {
                 Some(dep) => {
-                    if seen.insert(dep.clone(), ()).is_none() {
+                    if seen.insert(dep.clone()) {
                         let realization = self.realization(&dep)?;
                         path.push((waiting(&realization), realization));
                     }
