@@ -69,9 +69,9 @@ impl Draft {
     /// Files become read-only; one with other names (hard links) is replaced by a copy of its own.
     ///
     /// # Errors
-    /// An entry that no output may hold (a socket, a name that is not UTF-8, ..), a file that is still being written, or
-    /// a refusal of the system, a full disk for one. Nothing is published then, and the draft can still be kept, or
-    /// published again when the cause is gone.
+    /// A context that is none of this derivation, an entry that no output may hold (a socket, a name that is not UTF-8,
+    /// ..), a file that is still being written, or a refusal of the system, a full disk for one. Nothing is published
+    /// then, and the draft can still be kept, or published again when the cause is gone.
     pub fn publish(
         &mut self,
         derivation: &ConfigJson,
@@ -85,6 +85,13 @@ impl Draft {
                 "this draft was published already",
             ));
         };
+        if let Some(misfit) = context.misfits(derivation).next() {
+            return Err(Error::new(
+                ErrorKind::Store,
+                format!("{} cannot be published: it {misfit}", derivation.id()),
+            )
+            .help("a context has realizations of each dependency that the config names"));
+        }
         let durability = self.store.durability();
         let manifest = seal(&self.out, &scan(&self.out)?, durability)?;
         let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);

@@ -136,6 +136,12 @@ impl Manager {
         lease.name_them(new)
     }
 
+    /// Says in the lease of this process that the root of this name is about to be written, so that a gc under way reads
+    /// that one again, and not all of them.
+    pub(super) fn say_root_is_written(&self, _: &Entered<'_>, name: &str) -> Result<()> {
+        self.lease()?.name_them(vec![Used::Root(name.to_owned())])
+    }
+
     /// The right to sweep, if nobody has it.
     pub(super) fn try_lock_sweep(&self) -> Result<Option<SweepLock>> {
         let path = self.layout.locks().join("sweep");

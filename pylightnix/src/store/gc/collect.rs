@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::in_use::InUse;
 use crate::store::layout::CONFIG;
 use crate::store::remove::remove_tree;
+use crate::store::roots::Root;
 use crate::store::survey::Survey;
 use crate::store::sweep::{sweep, sweep_build_locks};
 use crate::{Error, Result};
@@ -38,7 +39,7 @@ struct Looked<'a> {
 impl Gc<'_> {
     /// What would go.
     pub(super) fn look(&mut self) -> Result<GcReport> {
-        let (in_use, roots) = (InUse::read(self.store)?, KnownRoots::read(self.store)?);
+        let (in_use, roots) = KnownRoots::look(self.store)?;
         let survey = Survey::of(self.store)?;
         let looked = self.choose(in_use, roots, &survey)?;
         let gone: HashSet<usize> = looked.order.iter().copied().collect();
@@ -67,7 +68,7 @@ impl Gc<'_> {
         let observer = &mut self.observer;
         let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
         // Leases before realizations: a process that is dead now publishes nothing any more.
-        let (in_use, roots) = (InUse::read(store)?, KnownRoots::read(store)?);
+        let (in_use, roots) = KnownRoots::read(store)?;
         let survey = Survey::of(store)?;
         let mut looked = self.choose(in_use, roots, &survey)?;
 
@@ -235,7 +236,15 @@ impl Looked<'_> {
                 }
             })?;
         }
-        self.alone(store, report, |this, report| this.drop_roots(store, report))?;
+        let ended: Vec<Root> = (self.roots.all.iter())
+            .filter(|root| !root.counts)
+            .cloned()
+            .collect();
+        for batch in ended.chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                this.drop_roots(store, batch, report);
+            })?;
+        }
         let mut code: Vec<String> = self.code.iter().cloned().collect();
         code.sort_unstable();
         for batch in code.chunks(BATCH) {
@@ -264,7 +273,7 @@ impl Looked<'_> {
         let since = Instant::now();
         let used = self.in_use.read_on(store)?;
         self.kept.keep_used(&used)?;
-        for root in self.roots.read_on(store)? {
+        for root in self.roots.read_on(store, &mut self.in_use)? {
             self.kept.keep_rref(&root.rref)?;
         }
         work(self, report);
@@ -274,10 +283,10 @@ impl Looked<'_> {
     }
 
     /// Removes roots by links that are gone. The caller is alone.
-    fn drop_roots(&mut self, store: &Store, report: &mut GcReport) {
-        for root in &self.roots.all {
+    fn drop_roots(&self, store: &Store, ended: &[Root], report: &mut GcReport) {
+        for root in ended {
             // While its derivation is in use, its link may be about to be made.
-            if root.counts || self.in_use.has(root.rref.dref()) {
+            if self.in_use.has(root.rref.dref()) {
                 continue;
             }
             match store.read_root(root.name.clone()) {

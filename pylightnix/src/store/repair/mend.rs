@@ -149,13 +149,10 @@ impl Repair<'_> {
         let Ok(record) = self.store.record(rref) else {
             return Ok(None);
         };
-        let config = self.store.config(rref.dref());
-        let is_known = |dref: &DRefId| {
-            config
-                .as_ref()
-                .is_ok_and(|config| config.deps().binary_search(dref).is_ok())
+        let Ok(config) = self.store.config(rref.dref()) else {
+            return Ok(None);
         };
-        if !record.head().context.iter().all(|(dref, _)| is_known(dref)) {
+        if record.head().context.misfits(&config).next().is_some() {
             return Ok(None);
         }
         let missing: Vec<&RRefId> = (record.head().context.realizations())
