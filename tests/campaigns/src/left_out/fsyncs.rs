@@ -1,22 +1,14 @@
-//! The tests test: what the store's safety rests on is left out, one thing at a time, and that must be noticed.
-//!
-//! `strace` leaves it out: it says that a call was done and does not do it, so that the program under test is the one that
-//! is used. A run with nothing left out must hold.
-//!
-//! - each fsync of each operation that tells somebody something: [`audit`](crate::audit) must notice;
-//! - the lock of a lease by its process, and the look at the lock by a collection: a collection then removes what a living
-//!   process uses.
+//! Fsyncs left out: each one of each operation that tells somebody something. [`audit`](crate::audit) must notice.
 
 use pylightnix::prelude::Result;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use crate::actor;
 use crate::audit::{Places, TRACED, audit, fsyncs};
 use crate::figures::Figures;
-use crate::scene::{Scene, place};
-use crate::syscalls::{Operation, holder, need_strace, operation, processors};
+use crate::scene::Scene;
+use crate::syscalls::{Operation, operation, processors};
 use crate::{Options, unable};
 use std::collections::BTreeMap;
 
@@ -72,14 +64,11 @@ fn left_out(line: &str, path: &str) -> bool {
 /// Runs it; a count takes so many spread over all that can be left out.
 ///
 /// # Errors
-/// That `strace` may not trace here.
-pub fn run(options: &Options) -> Result<Figures> {
-    need_strace()?;
-    let place = place()?;
+/// An operation that fails where none should.
+pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     let processor = processors()?.remove(0);
-    let scene = Scene::new(&options.program, place.path())?;
     let traced = |operation: &Operation, inject: Option<&str>| {
-        traced(options, &scene, &processor, operation, inject)
+        traced(options, scene, &processor, operation, inject)
     };
     let mut figures = Figures::default();
     let mut rounds = Vec::new();
@@ -123,16 +112,6 @@ pub fn run(options: &Options) -> Result<Figures> {
             figures.violations.push(why);
         } else {
             figures.count(format!("{}: an fsync left out, noticed", operation.name));
-        }
-    }
-    for left_out in ["nothing", "the look at a lease", "the lock of a lease"] {
-        let noticed = without_lease(options, &scene, left_out)?;
-        figures.rounds += 1;
-        if noticed == (left_out == "nothing") {
-            let why = format!("leases, {left_out} left out: noticed is {noticed}");
-            figures.violations.push(why);
-        } else {
-            figures.count(format!("leases, {left_out} left out"));
         }
     }
     Ok(figures)
@@ -193,41 +172,4 @@ fn traced(
         places.others.push(text("store/store-v1"));
     }
     Ok((audit(&trace, &places), fsyncs(&trace, &places)))
-}
-
-/// Collects while another process uses something, and says whether that process lost it.
-fn without_lease(options: &Options, scene: &Scene, left_out: &str) -> Result<bool> {
-    const LEAVE_OUT: &[&str] = &["-e", "trace=flock", "-e", "inject=flock:retval=0"];
-    scene.reset()?;
-    let strace = |log: &Path| {
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o"]).arg(log).args(LEAVE_OUT);
-        strace
-    };
-    let log = scene.path("trace");
-    let before = match left_out {
-        "the lock of a lease" => Some(strace(&scene.path("trace-of-holder"))),
-        _ => None,
-    };
-    let (mut holder, _) = holder(options, scene, operation("gc beside a lease")?, before)?;
-    let mut collect = match left_out {
-        "the look at a lease" => {
-            let mut collect = strace(&log);
-            // Of the living one: it is the only lease that names anything.
-            for lease in fs::read_dir(scene.path("store/leases"))? {
-                collect.arg("-P").arg(lease?.path());
-            }
-            collect.arg(&options.program);
-            collect
-        }
-        _ => Command::new(&options.program),
-    };
-    let ended = actor::finish(collect.args(["actor", "gc", &scene.text("store")]))?;
-    if !ended.is_good() {
-        return Err(unable(format!("a gc with {left_out} left out: {ended:?}")));
-    }
-    match &mut holder {
-        Some(holder) => Ok(!holder.let_go()?),
-        None => Err(unable("nobody held anything")),
-    }
 }
