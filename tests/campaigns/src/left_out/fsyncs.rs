@@ -43,7 +43,7 @@ const NEEDLESS: &[(&str, &str)] = &[
 ];
 
 /// A path without the names that are fresh in every run.
-fn settled(path: &str) -> String {
+pub(super) fn settled(path: &str) -> String {
     let is_fresh = |part: &str| part.len() >= 36 && part.matches('-').count() >= 4;
     let parts = path.split('/');
     let parts: Vec<&str> = parts

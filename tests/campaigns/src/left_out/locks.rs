@@ -8,12 +8,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::program;
 use crate::actor::{self, Ended};
 use crate::crowd::Member;
 use crate::figures::Figures;
@@ -52,6 +52,7 @@ pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
             (false, Ok(())) => figures.count(format!("locks/{name}: holds with it")),
             (false, Err(why)) => figures.violations.push(format!("locks/{name}: {why}")),
             (true, Err(why)) => {
+                let why = why.lines().next().unwrap_or_default();
                 println!("locks/{name} left out: {why}");
                 figures.count(format!("locks/{name}: left out, noticed"));
             }
@@ -315,18 +316,8 @@ fn raced(options: &Options, is_left_out: bool) -> Result<Violated> {
     let root = place.path().join("store");
     let locks = build_locks(options, &root, &[&layers, &seed], || Ok(()))?;
     fs::remove_dir_all(&root)?;
-    let program = place.path().join("program");
-    let mut line = without(&locks, is_left_out, Path::new("/dev/null"));
-    line.arg(&options.program);
-    let words: Vec<String> = std::iter::once(line.get_program())
-        .chain(line.get_args())
-        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''")))
-        .collect();
-    fs::write(
-        &program,
-        format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" ")),
-    )?;
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let mut before = without(&locks, is_left_out, Path::new("/dev/null"));
+    let program = program(before.arg(&options.program), &place.path().join("program"))?;
     let mut figures = Figures::default();
     race::round(&program, place.path(), RACING, options.seed, &mut figures)
 }

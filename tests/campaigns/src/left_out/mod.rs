@@ -16,6 +16,10 @@ mod leases;
 mod locks;
 
 use pylightnix::prelude::Result;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::Options;
 use crate::figures::Figures;
@@ -35,4 +39,18 @@ pub fn run(options: &Options) -> Result<Figures> {
     figures.add(fsyncs::run(options, &scene)?);
     figures.add(cuts::run(options)?);
     Ok(figures)
+}
+
+/// Makes at `path` a program that runs this command with the arguments that it is given.
+fn program(command: &Command, path: &Path) -> Result<PathBuf> {
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''")))
+        .collect();
+    fs::write(
+        path,
+        format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" ")),
+    )?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    Ok(path.to_owned())
 }
