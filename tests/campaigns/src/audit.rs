@@ -6,7 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The calls that a trace for an audit has to show, with `strace -f -y`.
-pub const TRACED: &str = "trace=%file,write,pwrite64,writev,ftruncate,fallocate,fchmod,sendfile,copy_file_range,fsync,fdatasync,flock";
+pub const TRACED: &str = "trace=%file,write,pwrite64,writev,ftruncate,fallocate,fchmod,sendfile,copy_file_range,fsync,fdatasync,flock,clone,clone3";
+
+/// Injected, it lets the system be out of threads: the library then does with one what it would do with several, always in
+/// the same order.
+pub const ONE_THREAD: &str = "inject=clone,clone3:error=EAGAIN";
 
 /// What was changed and not synced yet: files by their bytes, folders by their names.
 struct Unsynced {

@@ -14,10 +14,9 @@ use std::thread;
 use super::fsyncs::settled;
 use super::program;
 use crate::actor::{self, Ended};
-use crate::audit::{Places, TRACED, fsyncs};
+use crate::audit::{ONE_THREAD, Places, TRACED, fsyncs};
 use crate::figures::Figures;
 use crate::power::{self, KINDS, Prepared};
-use crate::syscalls::processors;
 use crate::{Options, unable};
 
 /// What cuts see on each file system, by the end of its name.
@@ -47,18 +46,15 @@ const CUTS: usize = 5;
 pub(super) fn run(options: &Options) -> Result<Figures> {
     power::need_programs()?;
     let place = crate::scene::place()?;
-    let mut processors = processors()?.into_iter().cycle();
     let ended: Vec<Result<Figures>> = thread::scope(|scope| {
         let workers = KINDS.iter().map(|(kind, bytes)| {
             let place = place.path().join(kind);
-            let processor = processors.next().unwrap_or_default();
             scope.spawn(move || {
                 fs::create_dir(&place)?;
                 let disk = Prepared::new(&options.program, kind, *bytes, &place.join("one"))?;
                 let cuts = Cuts {
                     program: &options.program,
                     kind,
-                    processor,
                     log: place.join("trace"),
                     disk,
                 };
@@ -84,7 +80,6 @@ pub(super) fn run(options: &Options) -> Result<Figures> {
 struct Cuts<'a> {
     program: &'a Path,
     kind: &'a str,
-    processor: String,
     log: PathBuf,
     disk: Prepared,
 }
@@ -156,18 +151,9 @@ impl Cuts<'_> {
     }
 
     fn publish(&self, when: Option<usize>) -> Result<Ended> {
-        let mut command = Command::new("taskset");
-        command.args([
-            "-c",
-            &self.processor,
-            "strace",
-            "-f",
-            "-y",
-            "-qq",
-            "-s",
-            "200",
-        ]);
-        command.args(["-e", TRACED]);
+        let mut command = Command::new("strace");
+        command.args(["-f", "-y", "-qq", "-s", "200", "-e", TRACED]);
+        command.args(["-e", ONE_THREAD]);
         if let Some(when) = when {
             command.args(["-e", &format!("inject=fsync:retval=0:when={when}")]);
         }
