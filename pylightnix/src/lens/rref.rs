@@ -109,10 +109,8 @@ impl<C: Config> RRef<C> {
 
     /// When the newest build of this result ended; none if it was only imported or accepted.
     pub fn built_at(&self) -> Option<jiff::Timestamp> {
-        let builds = self
-            .builds()
-            .iter()
-            .filter(|build| build.kind == BuildKind::Build);
+        let heads = self.any.realization().builds.heads();
+        let builds = heads.filter(|build| build.kind == BuildKind::Build);
         builds.map(|build| build.stop).max()
     }
 

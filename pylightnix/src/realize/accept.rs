@@ -68,6 +68,7 @@ fn accept_where<T: Target + ?Sized>(
             chosen: &chosen,
             context: &context,
             trust_unknown: false,
+            afresh: false,
         };
         if wanted(dref)
             && let Some(code) = stage.dref.node().code()

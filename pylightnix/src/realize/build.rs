@@ -32,6 +32,10 @@ pub(super) fn build(
         run.tell(&Event::Waiting { dref })
     })?;
     // Another process may just have made it.
+    let scene = &Scene {
+        afresh: true,
+        ..*scene
+    };
     let (more, first, reason) = match scene.decide(forced)? {
         Decision::Take(taken) => {
             count(&run.counters.reused);

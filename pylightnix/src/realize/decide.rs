@@ -9,7 +9,7 @@ use super::failure::{matcher_failed, panic_text};
 use crate::Result;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Selection};
-use crate::store::{Context, Outcome, Store};
+use crate::store::{Context, Outcome, Realization, Store};
 
 /// Why a stage has to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +59,15 @@ pub(super) enum Decision {
 }
 
 /// What a decision depends on beside the stage itself.
+#[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) store: &'a Store,
     pub(super) dref: &'a AnyDRef,
     pub(super) chosen: &'a Chosen,
     pub(super) context: &'a Context,
     pub(super) trust_unknown: bool,
+    /// Whether what is there is read now, whatever is known.
+    pub(super) afresh: bool,
 }
 
 impl Scene<'_> {
@@ -77,7 +80,7 @@ impl Scene<'_> {
         };
         let mut stale = None;
         let mut current = Vec::new();
-        for realization in self.store.candidates(self.dref.id(), self.context)? {
+        for realization in self.candidates()? {
             if realization.outcome != Outcome::Ok {
                 continue;
             }
@@ -125,7 +128,7 @@ impl Scene<'_> {
             return Ok(Vec::new());
         };
         let mut stale = Vec::new();
-        for realization in self.store.candidates(self.dref.id(), self.context)? {
+        for realization in self.candidates()? {
             if let Some(why) = staleness(&realization, code, node.omitted(), self.trust_unknown)
                 && realization.outcome == Outcome::Ok
             {
@@ -135,7 +138,14 @@ impl Scene<'_> {
         Ok(stale)
     }
 
-    fn select(&self, current: Vec<crate::store::Realization>) -> Result<Selection> {
+    fn candidates(&self) -> Result<Vec<Realization>> {
+        match self.afresh {
+            true => self.store.candidates_now(self.dref.id(), self.context),
+            false => self.store.candidates(self.dref.id(), self.context),
+        }
+    }
+
+    fn select(&self, current: Vec<Realization>) -> Result<Selection> {
         let ask = AssertUnwindSafe(|| self.dref.node().select(current, self.chosen));
         match catch_unwind(ask) {
             Ok(answer) => answer.map_err(|cause| matcher_failed(self.dref.id(), cause)),

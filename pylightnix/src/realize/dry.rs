@@ -134,6 +134,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
                 chosen: &chosen,
                 context: &context,
                 trust_unknown: options.trust_unknown,
+                afresh: false,
             };
             match scene.decide(options.is_forced(dref)) {
                 Ok(Decision::Take(rrefs)) => {

@@ -55,6 +55,7 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         state.refused.keys().for_each(|at| state.step(*at));
     }
     state.scheduler.run(options.jobs, |at| state.step(at));
+    options.store.remember();
     let mut failures = state
         .failures
         .into_inner()
@@ -149,6 +150,7 @@ impl RunState<'_> {
             chosen: &chosen,
             context: &context,
             trust_unknown: self.options.trust_unknown,
+            afresh: false,
         };
         let forced = self.options.is_forced(stage.dref.id());
         let (taken, built) = match scene.decide(forced)? {

@@ -39,6 +39,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
 use super::format::complete;
+use super::index::Index;
 use super::layout::Layout;
 use super::lease::{Lease, Used};
 use super::sweep::sweep;
@@ -48,6 +49,7 @@ use crate::{Error, Result};
 /// Everything that a process holds of one store.
 pub(super) struct Manager {
     layout: Layout,
+    index: Index,
     lease: OnceCell<Lease>,
     /// How many temporary names were given out.
     drafts: AtomicU64,
@@ -82,6 +84,7 @@ impl Manager {
         }
         let manager = Arc::new(Manager {
             layout: Layout::new(root.to_owned()),
+            index: Index::new(),
             lease: OnceCell::new(),
             drafts: AtomicU64::new(0),
             gate: Mutex::new(None),
@@ -98,6 +101,11 @@ impl Manager {
         Arc::strong_count(self) > 1
             || self.lease.get().is_some_and(Lease::names_something)
                 && identity(self.layout.root()).is_ok_and(|found| found == *known)
+    }
+
+    /// What this process knows of derivations.
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// A free name for a temporary file or folder of this process. The first call takes the process's lease, makes what

@@ -5,6 +5,8 @@
 
 mod archive;
 mod build_record;
+mod builds;
+mod bytes;
 mod check;
 mod code;
 mod context;
@@ -15,6 +17,7 @@ mod durable;
 mod format;
 mod gc;
 mod in_use;
+mod index;
 mod layout;
 mod lease;
 mod link;
@@ -44,6 +47,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
+pub use builds::Builds;
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
 pub use context::Context;
 pub use draft::{Draft, Published};

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::Store;
 use super::layout::RECORD;
 use super::parallel;
-use super::realization::{read_record, verified_head};
+use super::realization::{each_realization, read_builds, read_record, verified_head};
 use crate::config::{DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -103,7 +103,7 @@ impl Survey {
 
 fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
     let mut found = Vec::new();
-    store.each_realization(dref, |id, folder, at| {
+    each_realization(dref, &store.derivation_dir(dref), |id, folder, at| {
         let read = read_record(&folder, at).and_then(|text| {
             text.map(|text| Ok((verified_head(&id, &text, at)?, bytes(&text))))
                 .transpose()
@@ -115,7 +115,8 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             Err(error) if error.kind() == ErrorKind::Store => (None, 0, Some(error)),
             Err(error) => return Err(error),
         };
-        let builds = Store::builds_of(folder, at)?.0;
+        let builds = read_builds(folder, at)?.0.into_iter();
+        let builds: Vec<_> = builds.map(|build| build.record).collect();
         let newest = builds.iter().map(|build| build.stop).max();
         let context = head.map(|head| head.context).unwrap_or_default();
         let surveyed = Surveyed {

@@ -14,6 +14,7 @@ use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
 use crate::config::DRefId;
 use crate::store::Store;
 use crate::store::in_use::InUse;
+use crate::store::index::Index;
 use crate::store::layout::CONFIG;
 use crate::store::remove::remove_tree;
 use crate::store::roots::Root;
@@ -110,6 +111,9 @@ impl Gc<'_> {
         }
         sweep(layout, manager.lease_name());
         sweep_build_locks(layout);
+        if !report.derivations.is_empty() {
+            Index::delete(layout);
+        }
         Ok(report)
     }
 
