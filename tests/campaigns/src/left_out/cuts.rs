@@ -16,6 +16,7 @@ use super::program;
 use crate::actor::{self, Ended};
 use crate::audit::{ONE_THREAD, Places, TRACED, fsyncs};
 use crate::figures::Figures;
+use crate::invariants::Violated;
 use crate::power::{self, KINDS, Prepared};
 use crate::{Options, unable};
 
@@ -96,6 +97,15 @@ impl Cuts<'_> {
                 .violations
                 .push(format!("{kind}, nothing left out: {why}"));
         }
+        figures.rounds += 1;
+        match self.found()? {
+            Ok(()) => figures.count(format!(
+                "{kind}: found before its publisher synced it, kept"
+            )),
+            Err(why) => figures.violations.push(format!(
+                "{kind}, found before its publisher synced it: {why}"
+            )),
+        }
         for (when, path) in fsyncs {
             let name = self.name(&path);
             let must = SEEN.iter().any(|end| name.ends_with(end));
@@ -164,6 +174,40 @@ impl Cuts<'_> {
             return Ok(ended);
         }
         Err(unable(format!("{ended:?}")))
+    }
+
+    /// A publisher is killed where its last fsync would be; another process finds what it made and says so; then the cut.
+    fn found(&self) -> Result<Violated> {
+        let realize = |inject: Option<String>| {
+            let mut command = Command::new("strace");
+            command.args(["-f", "-qq", "-e", "trace=fsync,clone,clone3"]);
+            command.args(["-e", ONE_THREAD]);
+            if let Some(inject) = inject {
+                command.args(["-e", &inject]);
+            }
+            command.arg("-o").arg(&self.log).arg(self.program);
+            command.args(["actor", "realize"]).arg(&self.disk.root);
+            actor::finish(command.args(["1", "0"]))
+        };
+        self.disk.mount()?;
+        let whole = realize(None);
+        self.disk.unmount()?;
+        whole?;
+        let last = fs::read_to_string(&self.log)?.matches(" fsync(").count();
+        self.disk.mount()?;
+        let killed = realize(Some(format!("inject=fsync:signal=SIGKILL:when={last}")));
+        let root = self.disk.root.to_string_lossy();
+        let found = actor::run(self.program, &["realize", &root, "1", "0"]);
+        let cut = self.disk.cut();
+        if killed?.signal.is_none() {
+            return Err(unable("it was to be killed"));
+        }
+        let found = found?;
+        cut?;
+        if !found.is_good() {
+            return Err(unable(format!("{found:?}")));
+        }
+        self.disk.verify(self.program, &found.acknowledged)
     }
 
     /// A path in the store without what is different in every run.
