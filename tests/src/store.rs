@@ -100,13 +100,13 @@ pub fn publish_on(store: &Store, config: &ConfigJson, on: &[&RRefId], text: &str
 /// Makes of a realization one whose record does not say from what it was made, and is sound otherwise.
 pub fn forget_context(store: &Store, rref: &RRefId) -> RRefId {
     let folder = store.realization_dir(rref);
-    let text = fs::read_to_string(folder.join("record")).unwrap();
+    let text = fs::read_to_string(folder.join("record")).expect("a store to damage");
     let lines = text.lines().filter(|line| !line.starts_with("dep "));
     let text: String = lines.map(|line| format!("{line}\n")).collect();
-    fs::remove_file(folder.join("record")).unwrap();
-    fs::write(folder.join("record"), &text).unwrap();
+    fs::remove_file(folder.join("record")).expect("a store to damage");
+    fs::write(folder.join("record"), &text).expect("a store to damage");
     let new = RRefId::new(Digest::of(text.as_bytes()).half(), rref.dref().clone());
-    fs::rename(folder, store.realization_dir(&new)).unwrap();
+    fs::rename(folder, store.realization_dir(&new)).expect("a store to damage");
     new
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Found, Scene};
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::{Graph, Target};
@@ -68,7 +68,7 @@ fn accept_where<T: Target + ?Sized>(
             chosen: &chosen,
             context: &context,
             trust_unknown: false,
-            afresh: false,
+            found: Found::Known,
         };
         if wanted(dref)
             && let Some(code) = stage.dref.node().code()

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Found, Scene};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
 use super::options::Realize;
@@ -32,11 +32,13 @@ pub(super) fn build(
         run.tell(&Event::Waiting { dref })
     })?;
     // Another process may just have made it.
-    let scene = &Scene {
-        afresh: true,
+    let look = store.look_now(dref)?;
+    store.settle(&[(dref, &look)])?;
+    let again = Scene {
+        found: Found::Before(&look),
         ..*scene
     };
-    let (more, first, reason) = match scene.decide(forced)? {
+    let (more, first, reason) = match again.decide(forced)? {
         Decision::Take(taken) => {
             count(&run.counters.reused);
             return Ok((taken, false));
@@ -59,7 +61,11 @@ pub(super) fn build(
     }
     let published = run_all(run, scene, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
-    let chosen = scene.decide(false)?;
+    let with_those = Scene {
+        found: Found::Now,
+        ..*scene
+    };
+    let chosen = with_those.decide(false)?;
     drop(lock);
     match chosen {
         Decision::Take(taken) => Ok((taken, true)),

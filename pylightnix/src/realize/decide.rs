@@ -9,7 +9,7 @@ use super::failure::{matcher_failed, panic_text};
 use crate::Result;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Selection};
-use crate::store::{Context, Outcome, Realization, Store};
+use crate::store::{Context, Look, Outcome, Realization, Store};
 
 /// Why a stage has to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +66,19 @@ pub(super) struct Scene<'a> {
     pub(super) chosen: &'a Chosen,
     pub(super) context: &'a Context,
     pub(super) trust_unknown: bool,
-    /// Whether what is there is read now, whatever is known.
-    pub(super) afresh: bool,
+    /// Where what is there is known from.
+    pub(super) found: Found<'a>,
+}
+
+/// Where it is known from what is there.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'a> {
+    /// A look that the run took when it began.
+    Before(&'a Look),
+    /// The store knows.
+    Known,
+    /// It is read now, whatever is known.
+    Now,
 }
 
 impl Scene<'_> {
@@ -139,9 +150,14 @@ impl Scene<'_> {
     }
 
     fn candidates(&self) -> Result<Vec<Realization>> {
-        match self.afresh {
-            true => self.store.candidates_now(self.dref.id(), self.context),
-            false => self.store.candidates(self.dref.id(), self.context),
+        let (dref, context) = (self.dref.id(), self.context);
+        match self.found {
+            Found::Before(look) => Ok(self.store.looked_at(look, dref, context)),
+            Found::Known => self.store.candidates(dref, context),
+            Found::Now => {
+                let look = self.store.look_now(dref)?;
+                Ok(self.store.looked_at(&look, dref, context))
+            }
         }
     }
 

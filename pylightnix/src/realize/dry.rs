@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Reason, Scene};
+use super::decide::{Decision, Found, Reason, Scene};
 use super::needed::refused;
 use super::options::Realize;
 use crate::Result;
@@ -134,7 +134,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
                 chosen: &chosen,
                 context: &context,
                 trust_unknown: options.trust_unknown,
-                afresh: false,
+                found: Found::Known,
             };
             match scene.decide(options.is_forced(dref)) {
                 Ok(Decision::Take(rrefs)) => {

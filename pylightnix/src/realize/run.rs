@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Found, Scene};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::needed::refused;
 use super::options::Realize;
 use super::report::{Counters, Report, count};
 use super::scheduler::Scheduler;
+use crate::config::DRefId;
 use crate::lens::AnyRRef;
 use crate::plan::Graph;
+use crate::store::Look;
 use crate::{Error, ErrorKind, Result};
 
 /// What the stages of one run share.
@@ -25,6 +27,8 @@ pub(super) struct RunState<'a> {
     pub(super) counters: Arc<Counters>,
     /// Stages that fail whatever the others give, with the reason.
     refused: HashMap<usize, String>,
+    /// What was there for each stage when the run began, if it could be read.
+    looks: Vec<Option<Look>>,
     /// What was chosen for each stage; empty for one that failed or was not run.
     chosen: Vec<OnceLock<Arc<[AnyRRef]>>>,
     /// Each with the place of its stage.
@@ -33,20 +37,31 @@ pub(super) struct RunState<'a> {
 
 /// Runs a plan; gives for each stage what was chosen.
 pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+    let refused = refused(options, graph)?;
+    let store = options.store;
+    let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
+    // Before any realization is trusted to be there, and to stay.
+    let may_write = store.use_derivations(drefs.iter().copied())?;
+    let looks = store.look(&drefs, options.jobs).into_iter();
+    // What cannot be read is looked at again when its stage's turn comes, which then fails.
+    let looks: Vec<Option<Look>> = looks.map(Result::ok).collect();
+    if may_write {
+        let found = drefs.into_iter().zip(&looks);
+        let found: Vec<_> = found
+            .filter_map(|(dref, look)| Some((dref, look.as_ref()?)))
+            .collect();
+        store.settle(&found)?;
+    }
     let state = RunState {
         options,
         graph,
         scheduler: Scheduler::new(&graph.stages),
         counters: Arc::default(),
-        refused: refused(options, graph)?,
+        refused,
+        looks,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
         failures: Mutex::default(),
     };
-    // Before any realization is trusted to be there, and to stay.
-    let stages = graph.stages.iter();
-    options
-        .store
-        .use_derivations(stages.map(|stage| stage.dref.id()))?;
     state.tell(&Event::Begun {
         stages: graph.stages.len(),
     });
@@ -55,7 +70,7 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         state.refused.keys().for_each(|at| state.step(*at));
     }
     state.scheduler.run(options.jobs, |at| state.step(at));
-    options.store.remember();
+    store.remember();
     let mut failures = state
         .failures
         .into_inner()
@@ -150,7 +165,10 @@ impl RunState<'_> {
             chosen: &chosen,
             context: &context,
             trust_unknown: self.options.trust_unknown,
-            afresh: false,
+            found: match &self.looks[at] {
+                Some(look) => Found::Before(look),
+                None => Found::Known,
+            },
         };
         let forced = self.options.is_forced(stage.dref.id());
         let (taken, built) = match scene.decide(forced)? {

@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
+use super::durable::Durability;
 use super::format::complete;
 use super::index::Index;
 use super::layout::Layout;
@@ -51,6 +52,8 @@ pub(super) struct Manager {
     layout: Layout,
     index: Index,
     lease: OnceCell<Lease>,
+    /// Whether the names that make it a store are on the disk.
+    root_is_settled: OnceCell<()>,
     /// How many temporary names were given out.
     drafts: AtomicU64,
     /// Held while a thread of this process passes the gate.
@@ -86,6 +89,7 @@ impl Manager {
             layout: Layout::new(root.to_owned()),
             index: Index::new(),
             lease: OnceCell::new(),
+            root_is_settled: OnceCell::new(),
             drafts: AtomicU64::new(0),
             gate: Mutex::new(None),
             inside: Mutex::new(Inside::default()),
@@ -101,6 +105,20 @@ impl Manager {
         Arc::strong_count(self) > 1
             || self.lease.get().is_some_and(Lease::names_something)
                 && identity(self.layout.root()).is_ok_and(|found| found == *known)
+    }
+
+    /// Sees that the names that make this a store are on the disk: who made it may not have come to this yet.
+    pub(super) fn settle_root(&self, durability: Durability) -> Result<()> {
+        if durability == Durability::Full {
+            let sync = || durability.sync_folder(self.layout.root());
+            self.root_is_settled.get_or_try_init(sync)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that this process made the store, and saw to it.
+    pub(super) fn root_is_settled(&self) {
+        let _ = self.root_is_settled.set(());
     }
 
     /// What this process knows of derivations.

@@ -23,6 +23,7 @@ mod lease;
 mod link;
 mod list;
 mod locks;
+mod look;
 mod mounts;
 mod parallel;
 mod place;
@@ -54,6 +55,7 @@ pub use draft::{Draft, Published};
 pub use durable::Durability;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
+pub(crate) use look::Look;
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
@@ -79,6 +81,8 @@ struct Inner {
     manager: Arc<Manager>,
     /// The derivations that are known to be in the store, durably.
     known: Mutex<HashSet<DRefId>>,
+    /// The fingerprints whose texts are known to be in the store, durably.
+    saved_code: Mutex<HashSet<String>>,
 }
 
 impl Store {
@@ -91,9 +95,13 @@ impl Store {
         let root = root.as_ref();
         // What is printed should be what was given, and stay true when the process changes its folder.
         let root = std::path::absolute(root).map_err(|error| Error::io("find", root, error))?;
-        format::open(&root)?;
+        let made = format::open(&root)?;
+        let manager = Manager::of(&root)?;
+        if made {
+            manager.root_is_settled();
+        }
         Ok(Self::with(
-            Manager::of(&root)?,
+            manager,
             Layout::new(root),
             Durability::default(),
         ))
@@ -119,6 +127,7 @@ impl Store {
             durability,
             manager,
             known: Mutex::default(),
+            saved_code: Mutex::default(),
         }))
     }
 
@@ -188,6 +197,10 @@ impl Store {
 
     fn known(&self) -> MutexGuard<'_, HashSet<DRefId>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saved_code(&self) -> MutexGuard<'_, HashSet<String>> {
+        (self.0.saved_code.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn knows(&self, dref: &DRefId) -> bool {

@@ -54,45 +54,6 @@ impl Realization {
 }
 
 impl Store {
-    /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the
-    /// store has none.
-    ///
-    /// # Errors
-    /// A broken record, or a refusal of the system.
-    pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
-        self.candidates_in(dref, context, false)
-    }
-
-    /// The same, read now, whatever is known.
-    pub(crate) fn candidates_now(
-        &self,
-        dref: &DRefId,
-        context: &Context,
-    ) -> Result<Vec<Realization>> {
-        self.candidates_in(dref, context, true)
-    }
-
-    fn candidates_in(
-        &self,
-        dref: &DRefId,
-        context: &Context,
-        afresh: bool,
-    ) -> Result<Vec<Realization>> {
-        let layout = self.layout();
-        let Some(listing) = self.manager().index().listing(layout, dref, afresh)? else {
-            return Ok(Vec::new());
-        };
-        let listed = listing.iter().filter(|one| one.is_made_from(context));
-        Ok(listed
-            .map(|one| one.realization(dref, context, layout.shared_objects()))
-            .collect())
-    }
-
-    /// Keeps for later processes what this one has learnt of derivations.
-    pub(crate) fn remember(&self) {
-        self.manager().index().save(self.manager(), self.layout());
-    }
-
     /// A realization, its record checked against its reference. Its artifacts are not looked at.
     ///
     /// # Errors

@@ -122,6 +122,8 @@ impl Store {
 
     /// Makes or replaces a root's file, in one step.
     pub(super) fn write_root(&self, name: &str, rref: &RRefId, text: &str) -> Result<()> {
+        // Before anybody is told that it is kept.
+        self.settle_one(rref.dref())?;
         let draft = self.manager().temporary()?;
         let roots = self.layout().roots();
         let target = roots.join(name);

@@ -333,6 +333,8 @@ impl Ended {
         match self.code {
             Some(0) => self.done,
             Some(1) => true,
+            // A thread's calls have the numbers of those that the program's loader makes.
+            Some(127) => self.error.contains("error while loading shared libraries"),
             Some(_) => false,
             None => self.signal == Some(9),
         }

@@ -52,6 +52,10 @@ impl Listing {
         })
     }
 
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.0.at.is_empty()
+    }
+
     /// Those in it, sorted by reference.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
         let mut rest = Reader(self.0.get());

@@ -42,13 +42,13 @@ impl Index {
         }
     }
 
-    /// The realizations of a derivation; nothing if it is not in the store. `afresh` reads them whatever is known.
-    pub(super) fn listing(
+    /// What is known of a derivation; nothing if it is not in the store. `afresh` reads it whatever is known.
+    pub(super) fn look(
         &self,
         layout: &Layout,
         dref: &DRefId,
         afresh: bool,
-    ) -> Result<Option<Listing>> {
+    ) -> Result<Option<Known>> {
         let folder = layout.derivation(dref);
         // Before anything is read: what changes from here on gives another one.
         let Some(stamp) = Stamp::of(&folder)? else {
@@ -65,12 +65,26 @@ impl Index {
             found.extend(Found::read(id, folder, at)?);
             Ok(())
         })?;
-        let listing = Listing::of(found);
-        if stamp.is_settled() {
-            self.shard(dref.hash()[0])
-                .insert(layout, dref, stamp, listing.clone());
+        let known = Known {
+            stamp,
+            listing: Listing::of(found),
+            is_settled: false,
+        };
+        if !stamp.has_passed() {
+            return Ok(Some(known));
         }
-        Ok(Some(listing))
+        Ok(Some(self.shard(dref.hash()[0]).insert(layout, dref, known)))
+    }
+
+    /// Notes that what is known of a derivation is on the disk.
+    pub(super) fn is_settled(&self, layout: &Layout, dref: &DRefId, known: &Known) {
+        let settled = Known {
+            is_settled: true,
+            ..known.clone()
+        };
+        if known.stamp.has_passed() {
+            self.shard(dref.hash()[0]).insert(layout, dref, settled);
+        }
     }
 
     /// Writes what is new. Nothing depends on it, so that failing is nothing that anybody has to know.
@@ -94,6 +108,16 @@ impl Index {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is known of a derivation.
+#[derive(Clone)]
+pub(super) struct Known {
+    /// What its folder had before it was read.
+    stamp: Stamp,
+    pub(super) listing: Listing,
+    /// Whether somebody saw to it that this is on the disk.
+    pub(super) is_settled: bool,
 }
 
 /// Bytes, and where something lies in them.

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::listing::Listing;
-use super::{Slice, Stamp};
+use super::{Known, Slice, Stamp};
 use crate::config::{DRefId, Name};
 use crate::store::bytes::{Reader, put_text};
 use crate::store::layout::Layout;
@@ -25,29 +25,26 @@ pub(super) struct Shard {
     known: HashMap<DRefId, Known, BuildHasherDefault<OfHash>>,
 }
 
-struct Known {
-    stamp: Stamp,
-    listing: Listing,
-}
-
 impl Shard {
     /// What is known of a derivation whose folder has this stamp.
-    pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Listing> {
+    pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Known> {
         self.load(layout, dref.hash()[0]);
         let known = self.known.get(dref)?;
-        (known.stamp == *stamp).then(|| known.listing.clone())
+        (known.stamp == *stamp).then(|| known.clone())
     }
 
-    pub(super) fn insert(
-        &mut self,
-        layout: &Layout,
-        dref: &DRefId,
-        stamp: Stamp,
-        listing: Listing,
-    ) {
+    /// Adds what was found out now, and returns what is known of that derivation then.
+    pub(super) fn insert(&mut self, layout: &Layout, dref: &DRefId, known: Known) -> Known {
         self.load(layout, dref.hash()[0]);
-        self.known.insert(dref.clone(), Known { stamp, listing });
+        if let Some(now) = self.known.get(dref)
+            && now.stamp == known.stamp
+            && now.is_settled
+        {
+            return now.clone();
+        }
+        self.known.insert(dref.clone(), known.clone());
         self.is_new = true;
+        known
     }
 
     pub(super) fn is_new(&self) -> bool {
@@ -69,6 +66,7 @@ impl Shard {
             body.extend_from_slice(dref.hash());
             put_text(&mut body, dref.name().as_str().as_bytes());
             known.stamp.put(&mut body);
+            body.push(u8::from(known.is_settled));
             put_text(&mut body, known.listing.0.get());
         }
         let mut bytes = MAGIC.to_vec();
@@ -102,17 +100,21 @@ impl Shard {
         };
         let bytes: Arc<[u8]> = bytes.into();
         let mut reader = Reader(&bytes[from..]);
-        while let Some((dref, stamp, length)) = entry(&mut reader) {
+        while let Some(entry) = entry(&mut reader) {
             let end = bytes.len() - reader.0.len();
-            let is_older = |known: &Known| !stamp.is_newer(&known.stamp);
-            if self.known.get(&dref).is_some_and(is_older) {
+            let is_older = |known: &Known| !entry.stamp.is_newer(&known.stamp);
+            if self.known.get(&entry.dref).is_some_and(is_older) {
                 continue;
             }
-            let listing = Listing(Slice {
-                bytes: bytes.clone(),
-                at: end - length..end,
-            });
-            self.known.insert(dref, Known { stamp, listing });
+            let known = Known {
+                stamp: entry.stamp,
+                listing: Listing(Slice {
+                    bytes: bytes.clone(),
+                    at: end - entry.length..end,
+                }),
+                is_settled: entry.is_settled,
+            };
+            self.known.insert(entry.dref, known);
         }
     }
 }
@@ -124,13 +126,24 @@ fn body(bytes: &[u8]) -> Option<usize> {
     (crc32fast::hash(reader.0) == checksum).then(|| bytes.len() - reader.0.len())
 }
 
-/// The next entry, up to its listing, which has this length.
-fn entry(from: &mut Reader<'_>) -> Option<(DRefId, Stamp, usize)> {
+/// An entry of a file.
+struct Entry {
+    dref: DRefId,
+    stamp: Stamp,
+    is_settled: bool,
+    /// The length of its listing, which is the last of it.
+    length: usize,
+}
+
+fn entry(from: &mut Reader<'_>) -> Option<Entry> {
     let hash = from.array()?;
     let name = Name::new(from.text()?).ok()?;
-    let stamp = Stamp::read(from)?;
-    let length = from.bytes()?.len();
-    Some((DRefId::new(hash, name), stamp, length))
+    Some(Entry {
+        dref: DRefId::new(hash, name),
+        stamp: Stamp::read(from)?,
+        is_settled: from.u8()? == 1,
+        length: from.bytes()?.len(),
+    })
 }
 
 /// The hash of a derivation is as good as any.

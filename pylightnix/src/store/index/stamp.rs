@@ -41,7 +41,7 @@ impl Stamp {
 
     /// Whether a change from now on gives another stamp, however slow the clock ticks. A time in the future says that
     /// clocks differ: then nobody knows.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn has_passed(&self) -> bool {
         let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
             return false;
         };

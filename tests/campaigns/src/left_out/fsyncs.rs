@@ -174,9 +174,10 @@ fn traced(
     }
     // These tell of what is there already: who put it there may not have synced it yet.
     let there = match operation.name {
-        "publish again" => &scene.garbage,
-        "unpack" | "copy" => &scene.kept,
-        _ => &Vec::new(),
+        "publish again" => &scene.garbage[..],
+        "unpack" | "copy" => &scene.kept[..],
+        "link" | "root" => &scene.garbage[1..2],
+        _ => &[],
     };
     places.others = (there.iter())
         .map(|rref| text(&format!("store/store-v1/{}", rref.dref().folder())))
