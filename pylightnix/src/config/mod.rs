@@ -4,8 +4,10 @@
 //! [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else comes in by
 //! [`ConfigJson::from_json`].
 
+mod changes;
 mod digest;
 mod document;
+mod dotted;
 mod fault;
 mod fields;
 mod ids;
@@ -17,8 +19,11 @@ mod read;
 mod text;
 mod writer;
 
+pub use changes::FieldChange;
+pub(crate) use changes::names_inside;
 pub use digest::Digest;
 pub use document::ConfigJson;
+pub(crate) use dotted::{Dotted, Step, joined, same, there_is};
 pub use fields::{Fields, StoredValue};
 pub use ids::{DRefId, RRefId};
 pub use name::Name;

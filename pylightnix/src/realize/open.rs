@@ -21,8 +21,13 @@ impl Store {
     pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         self.use_derivations([id.dref()])?;
-        let closure = self.read_closure(id)?;
-        let nodes = self.detached_nodes::<C>(id.dref(), &closure)?;
+        self.open_from(id, &mut Read::default())
+    }
+
+    /// The same, with what was read before. The derivation has to be in use.
+    pub(super) fn open_from<C: Config>(&self, id: &RRefId, read: &mut Read) -> Result<RRef<C>> {
+        let closure = self.read_closure(id, read)?;
+        let nodes = self.detached_nodes::<C>(id.dref(), &closure, read)?;
         let mut typed: HashMap<RRefId, AnyRRef> = HashMap::new();
         for realization in closure {
             let node = nodes.any(realization.id.dref())?;
@@ -81,7 +86,7 @@ impl Store {
     }
 
     /// All that `root` was made from, and itself, dependencies first.
-    fn read_closure(&self, root: &RRefId) -> Result<Vec<Realization>> {
+    fn read_closure(&self, root: &RRefId, read: &mut Read) -> Result<Vec<Realization>> {
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
         let first = self.realization(root)?;
@@ -94,7 +99,7 @@ impl Store {
             match deps.pop() {
                 Some(dep) => {
                     if seen.insert(dep.clone()) {
-                        let realization = self.realization(&dep)?;
+                        let realization = read.realization(self, dep)?;
                         path.push((waiting(&realization), realization));
                     }
                 }
@@ -105,13 +110,18 @@ impl Store {
     }
 
     /// The derivations of a closure, each with the type that the fields leading to it say, from `root`, a `C`, on.
-    fn detached_nodes<C: Config>(&self, root: &DRefId, closure: &[Realization]) -> Result<Revived> {
+    fn detached_nodes<C: Config>(
+        &self,
+        root: &DRefId,
+        closure: &[Realization],
+        read: &mut Read,
+    ) -> Result<Revived> {
         let mut configs = HashMap::new();
         let mut kinds: HashMap<DRefId, Kind> = HashMap::new();
         for realization in closure {
             let dref = realization.id.dref();
             if !configs.contains_key(dref) {
-                configs.insert(dref.clone(), self.config(dref)?);
+                configs.insert(dref.clone(), read.config(self, dref)?);
                 kinds.insert(dref.clone(), Kind::unsaid());
             }
         }
@@ -135,6 +145,34 @@ impl Store {
             }
         }
         Ok(revived)
+    }
+}
+
+/// What was read of a store: never changing, and shared by many closures.
+#[derive(Default)]
+pub(super) struct Read {
+    configs: HashMap<DRefId, ConfigJson>,
+    /// Those from which others were made.
+    realizations: HashMap<RRefId, Realization>,
+}
+
+impl Read {
+    fn config(&mut self, store: &Store, dref: &DRefId) -> Result<ConfigJson> {
+        if let Some(config) = self.configs.get(dref) {
+            return Ok(config.clone());
+        }
+        let config = store.config(dref)?;
+        self.configs.insert(dref.clone(), config.clone());
+        Ok(config)
+    }
+
+    fn realization(&mut self, store: &Store, rref: RRefId) -> Result<Realization> {
+        if let Some(realization) = self.realizations.get(&rref) {
+            return Ok(realization.clone());
+        }
+        let realization = store.realization(&rref)?;
+        self.realizations.insert(rref, realization.clone());
+        Ok(realization)
     }
 }
 

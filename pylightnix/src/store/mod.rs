@@ -23,6 +23,7 @@ mod locks;
 mod mounts;
 mod parallel;
 mod place;
+mod query;
 mod realization;
 mod record;
 mod remove;
@@ -50,6 +51,10 @@ pub use draft::{Draft, Published};
 pub use durable::Durability;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
+pub use query::{
+    Diff, DiskUsage, FileChange, Find, Finding, FirstDifference, Found, Graph, Identifier, Lens,
+    Reference, Taken, TakenBy,
+};
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
