@@ -12,6 +12,7 @@ mod fault;
 mod fields;
 mod ids;
 mod locate;
+mod misfit;
 mod name;
 mod plain;
 mod raw;

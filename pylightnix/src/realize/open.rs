@@ -17,7 +17,8 @@ impl Store {
     ///
     /// # Errors
     /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
-    /// says which field. Fields with a default may be missing.
+    /// names all that differs, fields that are missing, that are too many, or that hold something else. Fields with a
+    /// default may be missing.
     pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         self.use_derivations([id.dref()])?;
@@ -132,17 +133,31 @@ impl Store {
             };
             if kind.adds_to(known, &dref)? {
                 *known = kind;
-                (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)
-                    .map_err(|cause| unfit(&dref, kind.name(), cause))?;
+                (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)?;
             }
         }
         let mut revived = Revived::default();
+        let mut unfit_ones = Vec::new();
         for realization in closure {
             let dref = realization.id.dref();
-            if revived.any(dref).is_err() {
-                let node = (kinds[dref].revive)(&configs[dref], &revived);
-                revived.insert(node.map_err(|cause| unfit(dref, kinds[dref].name(), cause))?);
+            if revived.has(dref) {
+                continue;
             }
+            match (kinds[dref].revive)(&configs[dref], &revived) {
+                Ok(node) => revived.insert(node),
+                Err(cause) => {
+                    revived.insert_unfit(dref);
+                    unfit_ones.push(unfit(dref, kinds[dref].name(), cause));
+                }
+            }
+        }
+        if !unfit_ones.is_empty() {
+            return Err(Error::of_all(unfit_ones, |count| {
+                Error::new(
+                    ErrorKind::Config,
+                    format!("{count} stored configs do not fit their types"),
+                )
+            }));
         }
         Ok(revived)
     }
@@ -197,7 +212,7 @@ fn unfit(dref: &DRefId, type_name: &str, cause: Error) -> Error {
         ErrorKind::Config,
         format!("the stored config of {dref} does not fit `{type_name}`"),
     )
-    .because(cause)
+    .because_of_all(cause)
 }
 
 fn wrong_number(rref: &RRefId, dref: &DRefId, count: usize) -> Error {
