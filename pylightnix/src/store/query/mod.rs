@@ -10,12 +10,14 @@ mod first_difference;
 mod found;
 mod glob;
 mod graph;
+mod labels;
 mod lens;
 mod link;
 mod number;
 mod reference;
 mod usage;
 
+pub(crate) use diff::compare;
 pub use diff::{Diff, FileChange};
 pub use find::{Find, Finding};
 pub use first_difference::FirstDifference;
