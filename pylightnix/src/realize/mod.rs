@@ -9,6 +9,7 @@ mod build;
 mod context;
 mod current;
 mod decide;
+mod determinism;
 mod dry;
 mod event;
 mod failure;
@@ -23,6 +24,7 @@ mod scheduler;
 
 pub use current::Stale;
 pub use decide::Reason;
+pub use determinism::{Determinism, FileDifference, Rebuild};
 pub use dry::{Action, DryPlan, Step};
 pub use event::{Event, Observer};
 pub use find::{FindStage, FindingStage};

@@ -61,6 +61,8 @@ pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
+pub(crate) use query::compare;
+
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
 use layout::{Layout, OUT};
