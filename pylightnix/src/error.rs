@@ -116,6 +116,25 @@ impl Error {
         self
     }
 
+    /// The one error, or one that is made up of several, under what `whole` says of so many.
+    pub(crate) fn of_all(mut errors: Vec<Error>, whole: impl FnOnce(usize) -> Error) -> Self {
+        match errors.len() {
+            1 => errors.remove(0),
+            count => whole(count).with_parts(errors),
+        }
+    }
+
+    /// What caused it; the parts of what is made up of several become parts of this.
+    pub(crate) fn because_of_all(self, mut cause: Error) -> Self {
+        match cause.0.parts.is_empty() {
+            true => self.because(cause),
+            false => {
+                let parts = std::mem::take(&mut cause.0.parts);
+                self.with_parts(parts)
+            }
+        }
+    }
+
     /// What sort of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -10,6 +10,7 @@ mod refpath;
 mod registry;
 mod revive;
 mod stage;
+mod sweep;
 mod target;
 
 pub use code::{Code, Track, Tracked};
@@ -22,4 +23,5 @@ pub use registry::{Registration, registered};
 pub(crate) use revive::Kind;
 pub use revive::{Revived, Wanted};
 pub use stage::{Stage, StageValue};
+pub use sweep::{Axes, grid, labelled, labels, sweep};
 pub use target::{Realizations, Target};

@@ -1,7 +1,7 @@
 //! Making derivations again from the configs that a store keeps.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{AnyDRef, Derivation};
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields, StoredValue};
@@ -91,15 +91,33 @@ impl Wanted {
 
 /// The derivations that were made again so far.
 #[derive(Default)]
-pub struct Revived(HashMap<DRefId, AnyDRef>);
+pub struct Revived {
+    made: HashMap<DRefId, AnyDRef>,
+    /// Those whose configs did not fit.
+    unfit: HashSet<DRefId>,
+}
 
 impl Revived {
     pub(crate) fn insert(&mut self, dref: AnyDRef) {
-        self.0.insert(dref.id().clone(), dref);
+        self.made.insert(dref.id().clone(), dref);
+    }
+
+    /// Notes one that could not be made.
+    pub(crate) fn insert_unfit(&mut self, dref: &DRefId) {
+        self.unfit.insert(dref.clone());
+    }
+
+    /// Whether it is known already, made or not.
+    pub(crate) fn has(&self, dref: &DRefId) -> bool {
+        self.made.contains_key(dref) || self.unfit.contains(dref)
     }
 
     pub(crate) fn any(&self, dref: &DRefId) -> Result<&AnyDRef> {
-        self.0.get(dref).ok_or_else(|| {
+        self.made.get(dref).ok_or_else(|| {
+            if self.unfit.contains(dref) {
+                let message = format!("{dref}, which it depends on, does not fit either");
+                return Error::new(ErrorKind::Config, message);
+            }
             Error::new(
                 ErrorKind::Config,
                 format!("{dref} is named in a config, and not in its context"),

@@ -105,16 +105,10 @@ fn run_all<'a>(
     count: usize,
 ) -> Result<Vec<Published>> {
     let runs = Arc::new(Runs {
-        options: state.options,
         counters: state.counters.clone(),
-        dref: scene.dref.clone(),
-        chosen: scene.chosen.clone(),
-        context: scene.context.clone(),
         first,
         count,
-        begun: AtomicUsize::new(0),
-        ended: Mutex::default(),
-        end: Condvar::new(),
+        ..Runs::of(state.options, scene)
     });
     if count > 1 {
         state.scheduler.share(runs.clone(), count);
@@ -126,6 +120,34 @@ fn run_all<'a>(
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
     }
     std::mem::take(&mut *ended).into_iter().collect()
+}
+
+/// Runs a stage once, for its output alone: whoever asks has the draft, and publishes nothing of it.
+pub(super) fn rehearse(
+    options: &Realize<'_>,
+    scene: &Scene<'_>,
+    draft: &Draft,
+    index: usize,
+) -> Result<(), BoxError> {
+    Runs::of(options, scene).realize(draft, index)
+}
+
+impl<'a> Runs<'a> {
+    /// None yet.
+    fn of(options: &'a Realize<'a>, scene: &Scene<'_>) -> Self {
+        Runs {
+            options,
+            counters: Arc::default(),
+            dref: scene.dref.clone(),
+            chosen: scene.chosen.clone(),
+            context: scene.context.clone(),
+            first: 0,
+            count: 0,
+            begun: AtomicUsize::new(0),
+            ended: Mutex::default(),
+            end: Condvar::new(),
+        }
+    }
 }
 
 impl Shared for Runs<'_> {

@@ -9,20 +9,25 @@ mod build;
 mod context;
 mod current;
 mod decide;
+mod determinism;
 mod dry;
 mod event;
 mod failure;
+mod find;
 mod needed;
 mod open;
 mod options;
+mod references;
 mod report;
 mod run;
 mod scheduler;
 
 pub use current::Stale;
 pub use decide::Reason;
+pub use determinism::{Determinism, FileDifference, Rebuild};
 pub use dry::{Action, DryPlan, Step};
 pub use event::{Event, Observer};
+pub use find::{FindStage, FindingStage};
 pub use options::Realize;
 pub use report::Report;
 

@@ -125,7 +125,7 @@ impl<'a> Realize<'a> {
     }
 
     /// The plan, which has to have all stages that are forced.
-    fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
+    pub(super) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
         let graph = Graph::of(target)?;
         match self
             .forced

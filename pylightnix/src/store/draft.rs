@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::Store;
 use super::build_record::BuildRecord;
 use super::context::Context;
-use super::durable::rename_new;
+use super::durable::{Durability, rename_new};
 use super::layout::{OUT, RECORD};
 use super::place::place;
 use super::record::{Outcome, Record, reference};
 use super::remove::remove_tree;
 use super::scan::scan;
 use super::seal::seal;
+use super::tree::Manifest;
 use crate::config::{ConfigJson, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -107,6 +108,14 @@ impl Draft {
             self.folder = None;
         }
         Ok(Published { id, new })
+    }
+
+    /// What the output is, hashed and made read-only as for publishing, without that.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
+        seal(&self.out, &scan(&self.out)?, Durability::None)
     }
 
     /// Keeps the folder of a failed build for inspection, log included, and says where.

@@ -136,6 +136,16 @@ impl Store {
         }
     }
 
+    /// Makes a link at `path` to something in the store, in the place of nothing or of another link of this store.
+    pub(super) fn place_link(&self, path: &Path, target: &Path) -> Result<()> {
+        let path = self.settled(path)?;
+        match self.look_at_link(&path)? {
+            There::Nothing => place_new(&path, target),
+            There::Ours => self.replace(&path, target),
+            There::Others => Err(others(&path)),
+        }
+    }
+
     /// The path from the root of the file system on, by which a link is known wherever this process is.
     fn settled(&self, path: &Path) -> Result<PathBuf> {
         let refused = |why: &str| {

@@ -27,6 +27,7 @@ mod look;
 mod mounts;
 mod parallel;
 mod place;
+mod query;
 mod realization;
 mod record;
 mod remove;
@@ -56,11 +57,17 @@ pub use durable::Durability;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
 pub(crate) use look::Look;
+pub use query::{
+    Diff, DiskUsage, FileChange, Find, Finding, FirstDifference, Found, Graph, Identifier, Lens,
+    Reference, Taken, TakenBy,
+};
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
+
+pub(crate) use query::compare;
 
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};

@@ -78,6 +78,12 @@ impl Store {
         }
     }
 
+    /// What the record of a realization says before the manifest, checked against its reference.
+    pub(super) fn head(&self, rref: &RRefId) -> Result<RecordHead> {
+        let (text, _) = self.read_realization(rref)?;
+        verified_head(rref, &text, &self.realization_dir(rref))
+    }
+
     /// The whole record of a realization, checked against its reference.
     ///
     /// # Errors
