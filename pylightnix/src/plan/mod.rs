@@ -13,6 +13,7 @@ mod stage;
 mod target;
 
 pub use code::{Code, Track, Tracked};
+pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Graph, GraphStage};
 pub use node::AnyDRef;
