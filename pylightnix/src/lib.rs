@@ -77,6 +77,7 @@
 //!
 //! # Features
 //!
+//! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
 //!
 //! # Restrictions

@@ -292,7 +292,7 @@ fn a_file_that_cannot_be_read_is_named() -> Result<()> {
     let (_folder, store, source) = places();
     let path = source.join("secret");
     fs::write(&path, "secret")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000))?;
     if File::open(&path).is_err() {
         let error = file(&store, &source).unwrap_err();
         assert_says(&error, &["/secret", "Permission denied", "ls -ld"]);

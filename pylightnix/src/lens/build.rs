@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::log::BuildLog;
@@ -45,6 +45,7 @@ impl Phase for Building {
 pub struct Build<C: Config> {
     dref: DRefId,
     source: BuildingSource,
+    cache: PathBuf,
     index: usize,
     log: BuildLog,
     lens: C::Lens<Building>,
@@ -56,6 +57,7 @@ impl<C: Config> Build<C> {
         config: &C,
         chosen: Chosen,
         out: &Path,
+        cache: &Path,
         log: BuildLog,
         index: usize,
     ) -> Self {
@@ -68,6 +70,7 @@ impl<C: Config> Build<C> {
         Build {
             dref: dref.clone(),
             source,
+            cache: cache.to_owned(),
             index,
             log,
             lens,
@@ -82,6 +85,15 @@ impl<C: Config> Build<C> {
     /// The folder whose whole content is published when the stage succeeds, artifacts beyond the promises included.
     pub fn path(&self) -> &Path {
         &self.source.out
+    }
+
+    /// The store's folder for what can be made again: whatever is in there may go at any time.
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "only downloads are kept")
+    )]
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
     }
 
     /// Which of the runs of this derivation it is, from 0: `nouts` runs and those that a matcher asks for are counted

@@ -199,6 +199,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
 pub(crate) struct Run<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) out: &'a Path,
+    /// The store's folder for what can be made again.
+    pub(crate) cache: &'a Path,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
 }
@@ -297,11 +299,20 @@ impl<C: Config> AnyNode for Node<C> {
         let Run {
             chosen,
             out,
+            cache,
             log,
             index,
         } = run;
         let config = self.config();
-        let build = Build::new(self.json().id(), config, chosen.clone(), out, log, index);
+        let build = Build::new(
+            self.json().id(),
+            config,
+            chosen.clone(),
+            out,
+            cache,
+            log,
+            index,
+        );
         match &self.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),

@@ -197,9 +197,11 @@ impl Runs<'_> {
             }
         }
         let log = BuildLog::at(draft.log());
+        let cache = self.options.store.cache_dir();
         let run = Run {
             chosen: &self.chosen,
             out,
+            cache: &cache,
             log,
             index,
         };

@@ -22,8 +22,12 @@
 //! The code of these stages is counted by `version`: another release of this library makes nothing stale, unless it would
 //! make something else.
 
+#[cfg(feature = "fetch")]
+mod fetch;
 mod given;
 mod import;
 
+#[cfg(feature = "fetch")]
+pub use fetch::{Fetched, fetch_url};
 pub use given::{Given, node, node_files};
 pub use import::{Imported, file, file_anew};
