@@ -79,6 +79,7 @@
 //!
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
+//! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!
 //! # Restrictions
 //!

@@ -26,8 +26,12 @@
 mod fetch;
 mod given;
 mod import;
+#[cfg(feature = "unpack")]
+mod unpack;
 
 #[cfg(feature = "fetch")]
 pub use fetch::{Fetched, fetch_url};
 pub use given::{Given, node, node_files};
 pub use import::{Imported, file, file_anew};
+#[cfg(feature = "unpack")]
+pub use unpack::{Unpacked, unpack};
