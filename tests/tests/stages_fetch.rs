@@ -537,25 +537,36 @@ fn mirrors_are_asked_in_order() -> Result<()> {
     let right = Server::of(HELLO);
     let unused = Server::of(HELLO);
     let config = Fetched {
-        mirrors: [&wrong, &right, &unused]
+        mirrors: [&gone, &wrong, &right]
             .map(|server| server.url("/m"))
             .to_vec(),
-        ..quick(&gone, "/x", HELLO)
+        ..quick(&unused, "/x", HELLO)
     };
     assert_eq!(fetched(&store, config)?, HELLO);
     let asked = [&gone, &wrong, &right, &unused].map(|server| server.asked().len());
     assert_eq!(asked, [1, 1, 1, 0]);
 
+    let mirrors = vec![gone.url("/m")];
     let config = Fetched {
-        mirrors: vec![wrong.url("/m")],
-        ..quick(&gone, "/y", HELLO)
+        mirrors: mirrors.clone(),
+        ..quick(&right, "/y", HELLO)
+    };
+    assert_eq!(
+        fetched(&store, config)?,
+        HELLO,
+        "the address itself is the last"
+    );
+
+    let config = Fetched {
+        mirrors,
+        ..quick(&wrong, "/z", HELLO)
     };
     let error = fetched(&store, config).unwrap_err();
     assert_says(
         &error,
         &[
-            "/y answered `404 Not Found`",
-            "/m sent 5 bytes",
+            "/m answered `404 Not Found`",
+            "/z sent 5 bytes",
             &sha256(b"wrong"),
         ],
     );
@@ -572,8 +583,8 @@ fn a_mirror_gives_the_rest() -> Result<()> {
     });
     let mirror = Server::of(body);
     let config = Fetched {
-        mirrors: vec![mirror.url("/m")],
-        ..quick(&broken, "/x", body)
+        mirrors: vec![broken.url("/x")],
+        ..quick(&mirror, "/m", body)
     };
     assert_eq!(fetched(&store, config)?, body);
     assert_eq!(mirror.asked()[0].from(), Some(1_000_000));

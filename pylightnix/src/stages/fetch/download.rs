@@ -34,7 +34,7 @@ struct Source {
 
 impl<'a> Download<'a> {
     pub(super) fn new(b: &'a Build<Fetched>) -> Result<Self> {
-        let sources = [&b.url].into_iter().chain(&b.mirrors);
+        let sources = b.mirrors.iter().chain([&b.url]);
         let sources = sources.map(|url| {
             Ok(Source {
                 uri: checked(url)?,

@@ -33,11 +33,12 @@ pub struct Fetched {
     /// The file.
     #[selfref("content")]
     pub out: SelfRef,
-    /// Its address, `http://..` or `https://..`. The sha256 proves what comes, whoever sends it.
+    /// Its address, `http://..` or `https://..`; the sha256 proves what comes, whoever sends it. When the file moves, let this
+    /// stay, and give the new address as a mirror: then it is the same derivation.
     pub url: String,
     /// The sha256 that it must have.
     pub sha256: Digest,
-    /// Other addresses of the same file, tried in order when the first does not give it.
+    /// Other addresses of the same file: nearer or quicker ones, which are asked in order before `url` is.
     #[config(default, unhashed)]
     pub mirrors: Vec<String>,
     /// How often all addresses are tried; those tries that bring the file further are not counted.
