@@ -4,10 +4,12 @@
 
 use pylightnix::config::Digest;
 use pylightnix::prelude::*;
+use pylightnix::realize::Event;
 use pylightnix::stages::{Fetched, fetch_url};
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::runs::{assert_says, scratch};
@@ -622,5 +624,34 @@ fn the_cache_may_vanish_meanwhile() -> Result<()> {
         to.write_all(&HELLO[5..])
     });
     assert_eq!(fetched(&store, quick(&server, "/x", HELLO))?, HELLO);
+    Ok(())
+}
+
+#[test]
+fn observers_are_told_how_far_it_is() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| {
+        head(to, &["200 OK", "Content-Length: 16"])?;
+        for piece in HELLO.chunks(4) {
+            to.write_all(piece)?;
+            thread::sleep(Duration::from_millis(150));
+        }
+        Ok(())
+    });
+    let told = Mutex::new(Vec::new());
+    let observer = |event: &Event<'_>| {
+        if let Event::Progress {
+            dref, done, total, ..
+        } = event
+        {
+            assert_eq!(dref.name().as_str(), "fetch-url");
+            told.lock().unwrap().push((*done, *total));
+        }
+    };
+    let dref = instantiate(quick(&server, "/x", HELLO))?;
+    Realize::new(&store).jobs(1).observer(observer).run(&dref)?;
+    let told = told.into_inner()?;
+    assert!(told.len() >= 3 && told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(16, Some(16))));
     Ok(())
 }

@@ -15,6 +15,7 @@ mod failure;
 mod needed;
 mod open;
 mod options;
+mod progress;
 mod report;
 mod run;
 mod scheduler;

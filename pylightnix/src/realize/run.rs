@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::build::build;
@@ -11,9 +12,10 @@ use super::event::Event;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::needed::refused;
 use super::options::Realize;
+use super::progress::telling;
 use super::report::{Counters, Report, count};
 use super::scheduler::Scheduler;
-use crate::lens::AnyRRef;
+use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
 use crate::{Error, ErrorKind, Result};
 
@@ -23,6 +25,8 @@ pub(super) struct RunState<'a> {
     pub(super) graph: &'a Graph,
     pub(super) scheduler: Scheduler<'a>,
     pub(super) counters: Arc<Counters>,
+    /// What stages say of their progress.
+    pub(super) progress: Option<SyncSender<Step>>,
     /// Stages that fail whatever the others give, with the reason.
     refused: HashMap<usize, String>,
     /// What was chosen for each stage; empty for one that failed or was not run.
@@ -33,11 +37,20 @@ pub(super) struct RunState<'a> {
 
 /// Runs a plan; gives for each stage what was chosen.
 pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+    telling(options, |progress| run_telling(options, graph, progress))
+}
+
+fn run_telling(
+    options: &Realize<'_>,
+    graph: &Graph,
+    progress: Option<SyncSender<Step>>,
+) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
     let state = RunState {
         options,
         graph,
         scheduler: Scheduler::new(&graph.stages),
         counters: Arc::default(),
+        progress,
         refused: refused(options, graph)?,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
         failures: Mutex::default(),

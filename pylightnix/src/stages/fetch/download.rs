@@ -205,6 +205,7 @@ impl<'a> Download<'a> {
                 Ok(0) => return Ok(()),
                 Ok(read) => {
                     self.partial.append(&buffer[..read])?;
+                    b.progress(self.partial.length(), length);
                     if self.partial.length() > b.limit {
                         return Err(self.too_long());
                     }
