@@ -650,3 +650,59 @@ fn encrypted_zip_files_are_refused() {
     archive[central + 8] |= 1;
     refused(&store, &archive, &["\"secret\" is encrypted"]);
 }
+
+#[test]
+fn mutants_are_refused_or_unpacked_and_nothing_else() {
+    let (folder, store) = tests::runs::in_memory();
+    let text = "text ".repeat(300);
+    let inside = [hello(), tar(&[a_file("text", text.as_bytes())])].concat();
+    let zipped = zip(&[("one", text.as_bytes()), ("two/three", b"3")]);
+    let archives = [
+        hello(),
+        inside,
+        gz(&hello()),
+        xz(&hello()),
+        zst(&hello()),
+        zipped,
+    ];
+    let mut random = 1_u64;
+    let mut next = move |below: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(random >> 33).unwrap() % below
+    };
+    let limits = |config| Unpacked {
+        limit: 1 << 20,
+        entries: 100,
+        ..config
+    };
+    for archive in &archives {
+        for _ in 0..60 {
+            let mut mutant = archive.clone();
+            for _ in 0..=next(3) {
+                let at = next(mutant.len());
+                match next(4) {
+                    0 => mutant[at] = 0xff,
+                    1 => mutant[at] ^= 1 << next(8),
+                    2 => mutant.truncate(at.max(1)),
+                    _ => {
+                        let piece = mutant[at..mutant.len().min(at + 40)].to_vec();
+                        mutant.splice(at..at, piece);
+                    }
+                }
+            }
+            // Headers with the right sum, whatever else is wrong with them.
+            for block in mutant.chunks_exact_mut(512) {
+                if block.starts_with(b"hello-1.0") {
+                    summed(block);
+                }
+            }
+            if let Err(error) = unpacked_with(&store, &mutant, limits) {
+                assert_says(&error, &["cannot unpack"]);
+            }
+        }
+    }
+    // Nothing but the store.
+    assert_eq!(tests::runs::names(folder.path()), ["store"]);
+}

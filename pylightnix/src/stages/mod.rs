@@ -5,7 +5,7 @@
 //! | function | its derivation | what it makes |
 //! |---|---|---|
 //! | [`node`], [`node_files`] | [`DRef<Given<F>>`](Given) | an artifact with a value from the program, or a folder of files |
-//! | [`file`], [`file_anew`] | [`DRef<Imported>`](Imported) | a copy of a file or a folder of this machine |
+//! | [`file`](file()), [`file_anew`] | [`DRef<Imported>`](Imported) | a copy of a file or a folder of this machine |
 #![cfg_attr(
     feature = "fetch",
     doc = "| [`fetch_url`] | [`DRef<Fetched>`](Fetched) | a file from a server, whose sha256 is known |"
