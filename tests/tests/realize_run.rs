@@ -767,3 +767,38 @@ fn runs_know_what_they_are() {
         assert_eq!(rref.built_at(), Some(build.stop));
     }
 }
+
+#[test]
+fn stages_say_how_far_they_are_and_do_not_wait_for_observers() {
+    let (_folder, store) = scratch();
+    let work = doing(&of("a", &[]), |b| {
+        for done in 1..=100_000 {
+            b.progress(done, Some(100_000));
+        }
+        b.text.save("done").map(|_| ()).map_err(Into::into)
+    });
+    let told = Mutex::new(Vec::new());
+    let observer = |event: &Event<'_>| {
+        if let Event::Progress { index, done, .. } = event {
+            thread::sleep(Duration::from_millis(50));
+            told.lock().unwrap().push((*index, *done));
+        }
+    };
+    Realize::new(&store)
+        .jobs(1)
+        .observer(observer)
+        .run(&work)
+        .unwrap();
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.first(), Some(&(0, 1)));
+    assert_eq!(told.last(), Some(&(0, 100_000)), "the end is told");
+    assert!(told.len() < 20, "{told:?}");
+    // An observer that panics in between does not end the world.
+    let panicking =
+        |event: &Event<'_>| assert!(!matches!(event, Event::Progress { .. }), "panicking");
+    Realize::new(&store)
+        .force(&work)
+        .observer(panicking)
+        .run(&work)
+        .unwrap();
+}

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::log::BuildLog;
-use super::{Chosen, Config, Dependency, Output, Phase, Promise};
+use super::{Chosen, Config, Dependency, Output, Phase, Progress, Promise, Step};
 use crate::config::{DRefId, Name};
+use crate::plan::Run;
 
 /// The phase of fields reached from a [`Build`].
 #[derive(Clone, Copy, Debug)]
@@ -45,31 +46,28 @@ impl Phase for Building {
 pub struct Build<C: Config> {
     dref: DRefId,
     source: BuildingSource,
+    cache: PathBuf,
+    progress: Progress,
     index: usize,
     log: BuildLog,
     lens: C::Lens<Building>,
 }
 
 impl<C: Config> Build<C> {
-    pub(crate) fn new(
-        dref: &DRefId,
-        config: &C,
-        chosen: Chosen,
-        out: &Path,
-        log: BuildLog,
-        index: usize,
-    ) -> Self {
+    pub(crate) fn new(dref: &DRefId, config: &C, run: Run<'_>) -> Self {
         let source = BuildingSource {
             stage: dref.name().clone(),
-            out: out.into(),
-            chosen,
+            out: run.out.into(),
+            chosen: run.chosen.clone(),
         };
         let lens = config.lens::<Building>(&source);
         Build {
             dref: dref.clone(),
             source,
-            index,
-            log,
+            cache: run.cache.to_owned(),
+            progress: run.progress,
+            index: run.index,
+            log: run.log,
             lens,
         }
     }
@@ -82,6 +80,27 @@ impl<C: Config> Build<C> {
     /// The folder whose whole content is published when the stage succeeds, artifacts beyond the promises included.
     pub fn path(&self) -> &Path {
         &self.source.out
+    }
+
+    /// The store's folder for what can be made again: whatever is in there may go at any time.
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "only downloads are kept")
+    )]
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Tells the observers of the run how far this is: so much is `done`, of a `total` if that is known, in any unit. Say
+    /// it as often as you like: it is passed on ten times in a second at most, and costs nothing when nobody observes.
+    pub fn progress(&self, done: u64, total: Option<u64>) {
+        let step = || Step {
+            dref: self.dref.clone(),
+            index: self.index,
+            done,
+            total,
+        };
+        self.progress.say(step, total == Some(done));
     }
 
     /// Which of the runs of this derivation it is, from 0: `nouts` runs and those that a matcher asks for are counted

@@ -13,6 +13,7 @@ mod misuse;
 mod output;
 mod phase;
 mod plain;
+mod progress;
 mod rref;
 mod selfref;
 
@@ -28,5 +29,6 @@ pub use log::BuildLog;
 pub use output::{Output, Written};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;
+pub(crate) use progress::{Progress, Step};
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;

@@ -77,6 +77,16 @@ where
     Ok(DRef::of_node(Node::own(derivation)))
 }
 
+/// As [`instantiate`], with another name for the derivation than the stage's.
+pub(crate) fn instantiate_as<C, Q>(name: &Name, config: C) -> Result<DRef<C, Q>>
+where
+    C: Stage<Card = Q>,
+    Q: Cardinality,
+{
+    registry::check()?;
+    Ok(DRef::of_node(Node::own(Derivation::new(name, config)?)))
+}
+
 impl<C: Config, Q: Cardinality> DRef<C, Q> {
     pub(super) fn of_node(node: Node<C>) -> Self {
         DRef::of_any(AnyDRef::new(node))

@@ -14,6 +14,7 @@ mod sweep;
 mod target;
 
 pub use code::{Code, Track, Tracked};
+pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Graph, GraphStage};
 pub use node::AnyDRef;

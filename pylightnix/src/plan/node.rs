@@ -11,7 +11,8 @@ use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
-    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Promise, RRef,
+    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Progress,
+    Promise, RRef,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
@@ -199,6 +200,9 @@ pub(crate) trait AnyNode: Any + Send + Sync {
 pub(crate) struct Run<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) out: &'a Path,
+    /// The store's folder for what can be made again.
+    pub(crate) cache: &'a Path,
+    pub(crate) progress: Progress,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
 }
@@ -294,14 +298,7 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
-        let Run {
-            chosen,
-            out,
-            log,
-            index,
-        } = run;
-        let config = self.config();
-        let build = Build::new(self.json().id(), config, chosen.clone(), out, log, index);
+        let build = Build::new(self.json().id(), self.config(), run);
         match &self.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),

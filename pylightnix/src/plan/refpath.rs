@@ -35,6 +35,15 @@ impl<F, Q: Cardinality> RefPath<F, Q> {
         self.dref.id()
     }
 
+    /// The same artifact without its format: a file or folder, by path.
+    pub fn opaque(&self) -> RefPath<Opaque, Q> {
+        RefPath {
+            dref: self.dref.clone(),
+            path: self.path.clone(),
+            kind: PhantomData,
+        }
+    }
+
     /// The path below the realization's `out/`, with `/` between its parts.
     pub fn path(&self) -> &str {
         &self.path

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
-use crate::lens::{AnyRRef, BuildLog, Chosen};
+use crate::lens::{AnyRRef, BuildLog, Chosen, Progress, Step};
 use crate::plan::{AnyDRef, Run};
 use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -86,6 +87,7 @@ pub(super) fn build(
 struct Runs<'a> {
     options: &'a Realize<'a>,
     counters: Arc<Counters>,
+    progress: Option<SyncSender<Step>>,
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
@@ -106,6 +108,7 @@ fn run_all<'a>(
 ) -> Result<Vec<Published>> {
     let runs = Arc::new(Runs {
         counters: state.counters.clone(),
+        progress: state.progress.clone(),
         first,
         count,
         ..Runs::of(state.options, scene)
@@ -138,6 +141,7 @@ impl<'a> Runs<'a> {
         Runs {
             options,
             counters: Arc::default(),
+            progress: None,
             dref: scene.dref.clone(),
             chosen: scene.chosen.clone(),
             context: scene.context.clone(),
@@ -229,9 +233,12 @@ impl Runs<'_> {
             }
         }
         let log = BuildLog::at(draft.log());
+        let cache = self.options.store.cache_dir();
         let run = Run {
             chosen: &self.chosen,
             out,
+            cache: &cache,
+            progress: Progress::to(self.progress.clone()),
             log,
             index,
         };

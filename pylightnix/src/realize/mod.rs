@@ -17,6 +17,7 @@ mod find;
 mod needed;
 mod open;
 mod options;
+mod progress;
 mod references;
 mod report;
 mod run;

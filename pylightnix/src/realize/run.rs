@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::build::build;
@@ -11,10 +12,11 @@ use super::event::Event;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::needed::refused;
 use super::options::Realize;
+use super::progress::telling;
 use super::report::{Counters, Report, count};
 use super::scheduler::Scheduler;
 use crate::config::DRefId;
-use crate::lens::AnyRRef;
+use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
 use crate::store::Look;
 use crate::{Error, ErrorKind, Result};
@@ -25,6 +27,8 @@ pub(super) struct RunState<'a> {
     pub(super) graph: &'a Graph,
     pub(super) scheduler: Scheduler<'a>,
     pub(super) counters: Arc<Counters>,
+    /// What stages say of their progress.
+    pub(super) progress: Option<SyncSender<Step>>,
     /// Stages that fail whatever the others give, with the reason.
     refused: HashMap<usize, String>,
     /// What was there for each stage when the run began, if it could be read.
@@ -37,6 +41,14 @@ pub(super) struct RunState<'a> {
 
 /// Runs a plan; gives for each stage what was chosen.
 pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+    telling(options, |progress| run_telling(options, graph, progress))
+}
+
+fn run_telling(
+    options: &Realize<'_>,
+    graph: &Graph,
+    progress: Option<SyncSender<Step>>,
+) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
     let refused = refused(options, graph)?;
     let store = options.store;
     let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
@@ -57,6 +69,7 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         graph,
         scheduler: Scheduler::new(&graph.stages),
         counters: Arc::default(),
+        progress,
         refused,
         looks,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),

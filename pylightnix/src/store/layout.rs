@@ -82,6 +82,11 @@ impl Layout {
         self.root.join("code")
     }
 
+    /// What can be made again, and may be deleted at any time.
+    pub(super) fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
     pub(super) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }

@@ -67,7 +67,12 @@ pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
+pub(crate) use archive::leading_out;
+pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
+pub(crate) use seal::hash;
+pub(crate) use staging::share_blocks;
+pub(crate) use tree::{check_path, check_target};
 
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
@@ -161,6 +166,11 @@ impl Store {
     /// The folder of a realization's artifacts, whether it is there or not.
     pub fn out_dir(&self, rref: &RRefId) -> PathBuf {
         self.realization_dir(rref).join(OUT)
+    }
+
+    /// The folder for what can be made again: whoever uses it has to bear that it is emptied at any time.
+    pub(crate) fn cache_dir(&self) -> PathBuf {
+        self.layout().cache()
     }
 
     /// Takes the right to build `dref` from `context`, which one thread of all processes can have. `on_wait` is called
