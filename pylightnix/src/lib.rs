@@ -110,6 +110,7 @@ pub mod plan;
 pub mod prelude;
 pub mod realize;
 pub mod store;
+mod units;
 
 /// The example of the README has to compile.
 #[cfg(doctest)]

@@ -12,6 +12,7 @@ use super::stage::Stage;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
     AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Promise, RRef,
+    Site,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
@@ -201,6 +202,7 @@ pub(crate) struct Run<'a> {
     pub(crate) out: &'a Path,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
+    pub(crate) site: Site,
 }
 
 /// What a matcher said.
@@ -294,14 +296,10 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
-        let Run {
-            chosen,
-            out,
-            log,
-            index,
-        } = run;
         let config = self.config();
-        let build = Build::new(self.json().id(), config, chosen.clone(), out, log, index);
+        let mut omitted = config.unhashed()?;
+        omitted.extend(self.omitted().clone());
+        let build = Build::new(self.json(), config, omitted, run);
         match &self.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),

@@ -15,7 +15,7 @@ use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
-use crate::lens::{AnyRRef, BuildLog, Chosen};
+use crate::lens::{AnyRRef, BuildLog, Chosen, Site, Stop};
 use crate::plan::{AnyDRef, Run};
 use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -148,7 +148,7 @@ impl Runs<'_> {
         self.options.tell(&Event::Started { dref, index });
         let mut draft = self.options.store.draft()?;
         let mut record = BuildRecord::now(BuildKind::Build);
-        let result = self.realize(&draft, index);
+        let result = self.realize(&draft, index, record.start);
         record.stop = Timestamp::now();
         let published = result.and_then(|()| {
             let node = self.dref.node();
@@ -186,7 +186,7 @@ impl Runs<'_> {
     }
 
     /// Runs the stage's code, and checks its promises.
-    fn realize(&self, draft: &Draft, index: usize) -> Result<(), BoxError> {
+    fn realize(&self, draft: &Draft, index: usize, start: Timestamp) -> Result<(), BoxError> {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -202,6 +202,12 @@ impl Runs<'_> {
             out,
             log,
             index,
+            site: Site {
+                start,
+                scratch: draft.scratch().to_owned(),
+                threads: 1,
+                stop: Arc::new(Stop::default()),
+            },
         };
         catch_unwind(AssertUnwindSafe(|| node.run(run)))
             .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;
