@@ -17,6 +17,7 @@ pub use std::marker::{Send, Sync};
 pub use std::ops::FnMut;
 pub use std::result::Result::Ok;
 pub use std::string::String;
+pub use std::time::Duration;
 pub use std::vec::Vec;
 
 /// A type parameter of a generic stage, as its code says it.

@@ -24,6 +24,7 @@ use crate::{BoxError, Error, ErrorKind, Result};
 pub(super) fn build(
     run: &RunState<'_>,
     scene: &Scene<'_>,
+    at: usize,
     forced: bool,
 ) -> Result<(Arc<[AnyRRef]>, bool)> {
     let dref = scene.dref.id();
@@ -53,7 +54,7 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let published = run_all(run, scene, first, more)?;
+    let published = run_all(run, scene, at, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
     let chosen = scene.decide(false)?;
     drop(lock);
@@ -91,6 +92,7 @@ struct Runs<'a> {
 fn run_all<'a>(
     state: &RunState<'a>,
     scene: &Scene<'_>,
+    at: usize,
     first: usize,
     count: usize,
 ) -> Result<Vec<Published>> {
@@ -107,10 +109,10 @@ fn run_all<'a>(
         end: Condvar::new(),
     });
     if count > 1 {
-        state.scheduler.share(runs.clone(), count);
+        state.scheduler.share(at, runs.clone(), count);
     }
     // This thread works too, so that runs go on even if all others wait for other processes.
-    runs.work();
+    runs.work(&|| false);
     let mut ended = runs.ended.lock().unwrap_or_else(PoisonError::into_inner);
     while ended.len() < count {
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
@@ -119,11 +121,11 @@ fn run_all<'a>(
 }
 
 impl Shared for Runs<'_> {
-    fn work(&self) {
+    fn work(&self, pause: &dyn Fn() -> bool) -> bool {
         loop {
             let run = self.begun.fetch_add(1, Ordering::AcqRel);
             if run >= self.count {
-                return;
+                return false;
             }
             // An observer may panic: the run counts as ended all the same, or its waiter would wait for ever.
             let ended = catch_unwind(AssertUnwindSafe(|| self.one(self.first + run)))
@@ -136,6 +138,9 @@ impl Shared for Runs<'_> {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(ended);
             self.end.notify_all();
+            if pause() {
+                return self.begun.load(Ordering::Acquire) < self.count;
+            }
         }
     }
 }
@@ -205,7 +210,7 @@ impl Runs<'_> {
             site: Site {
                 start,
                 scratch: draft.scratch().to_owned(),
-                threads: 1,
+                threads: self.dref.node().limits().threads as usize,
                 stop: Arc::new(Stop::default()),
             },
         };

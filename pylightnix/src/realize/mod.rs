@@ -12,10 +12,12 @@ mod decide;
 mod dry;
 mod event;
 mod failure;
+mod ledger;
 mod needed;
 mod open;
 mod options;
 mod report;
+mod resources;
 mod run;
 mod scheduler;
 
@@ -25,6 +27,7 @@ pub use dry::{Action, DryPlan, Step};
 pub use event::{Event, Observer};
 pub use options::Realize;
 pub use report::Report;
+pub use resources::bytes;
 
 use crate::Result;
 use crate::plan::Target;
