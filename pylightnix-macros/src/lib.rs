@@ -14,6 +14,7 @@ mod options;
 mod spans;
 mod stage;
 mod track;
+mod units;
 mod uses;
 
 use proc_macro::TokenStream;
@@ -84,6 +85,11 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` says which |
 /// | `uses(helper, Model)` | helpers whose code is a part of the stage's, each marked [`#[track]`](macro@track) |
 /// | `version = n` | stands for the function's code: a change to the function alone makes no result stale |
+/// | `retries = n` | a run that fails is made again, up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
+/// | `timeout = "2h30m"` | how long a run may take; the units are `d`, `h`, `m`, `s` and `ms`. Then the stage is told to stop: `b.check()?` fails, and child processes end |
+/// | `threads = n` | how many threads it keeps busy, else 1; `b.threads()` tells it |
+/// | `memory = "8GiB"` | how much memory it needs; the units are `B`, `KiB` to `TiB` and `kB` to `TB` |
+/// | `resources(gpu = 1, ..)` | what else it needs, of what `Realize::resource` says that there is |
 /// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize too |
 ///
 /// The tokens of the function are the identity of its code: with another code, what was realized is stale, and is made

@@ -24,6 +24,8 @@ pub(crate) enum Form {
     Number,
     /// `key(A, B)`
     List,
+    /// `key(a = 1, b = 2)`
+    Amounts,
 }
 
 /// An option that a place allows, and an example of it.
@@ -51,6 +53,7 @@ enum Value {
     Text(LitStr),
     Number(LitInt),
     List(Vec<Type>),
+    Amounts(Vec<(Ident, LitInt)>),
 }
 
 /// The options of one item or field.
@@ -125,6 +128,14 @@ impl Options {
         }
     }
 
+    /// An option that is a list of amounts by name.
+    pub(crate) fn amounts(&mut self, key: &str) -> Vec<(Ident, LitInt)> {
+        match self.take(key).map(|option| option.value) {
+            Some(Value::Amounts(amounts)) => amounts,
+            _ => Vec::new(),
+        }
+    }
+
     /// An option that is a list.
     pub(crate) fn list(&mut self, key: &str) -> Option<Given<Vec<Type>>> {
         let Given { key, value } = self.take(key)?;
@@ -152,6 +163,7 @@ fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<Given<Valu
             Form::Text => "a text after `=`",
             Form::Number => "a number after `=`",
             Form::List => "a list in parentheses",
+            Form::Amounts => "names with their amounts in parentheses",
         };
         let message = format!("option `{key}` takes {form}: write `{}`", spec.example);
         syn::Error::new(key.span(), message)
@@ -172,6 +184,16 @@ fn parse_value(
     match form {
         Form::Flag => return Ok(Value::Flag),
         Form::FlagOrExpr if !input.peek(Token![=]) => return Ok(Value::Flag),
+        Form::Amounts => {
+            if !input.peek(token::Paren) {
+                return Err(wrong_form());
+            }
+            let content;
+            parenthesized!(content in input);
+            let list = Punctuated::<_, Token![,]>::parse_terminated_with(&content, parse_amount);
+            let list = list.map_err(wrong)?;
+            return Ok(Value::Amounts(list.into_iter().collect()));
+        }
         Form::List => {
             if !input.peek(token::Paren) {
                 return Err(wrong_form());
@@ -189,6 +211,12 @@ fn parse_value(
         Form::Number => Value::Number(input.parse().map_err(wrong)?),
         _ => Value::Expr(input.parse()?),
     })
+}
+
+fn parse_amount(input: ParseStream<'_>) -> syn::Result<(Ident, LitInt)> {
+    let name = Ident::parse_any(input)?;
+    input.parse::<Token![=]>()?;
+    Ok((name, input.parse()?))
 }
 
 fn unknown(key: &Ident, place: &Place) -> syn::Error {

@@ -22,6 +22,10 @@ pub enum ErrorKind {
     Matcher,
     /// A stage that failed, panicked or did not keep a promise.
     Stage,
+    /// A stage that needs more of the machine than a run has.
+    Resources,
+    /// A run that was cancelled.
+    Cancelled,
     /// An artifact that cannot be read or written in its format.
     Artifact,
     /// A store that is not one, is broken, or is of another version.

@@ -114,6 +114,7 @@ pub mod prelude;
 pub mod realize;
 pub mod stages;
 pub mod store;
+mod units;
 
 /// The example of the README has to compile.
 #[cfg(doctest)]

@@ -19,6 +19,7 @@ pub use std::option::Option::Some;
 pub use std::result::Result::Err;
 pub use std::result::Result::Ok;
 pub use std::string::String;
+pub use std::time::Duration;
 pub use std::vec::Vec;
 
 /// A type parameter of a generic stage, as its code says it.

@@ -76,6 +76,7 @@ impl Observer for &Told {
             Event::Building { dref, runs, reason } => {
                 format!("building {} x{runs}: {reason}", dref.name())
             }
+            Event::Queued { dref } => format!("queued {}", dref.name()),
             Event::Waiting { dref } => format!("waiting {}", dref.name()),
             Event::Started { dref, index } => format!("started {}#{index}", dref.name()),
             Event::Published {

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Generics, ReturnType, Type, parse_quote};
 
 use super::check::is_in;
+use super::limits;
 use super::model::{Stage, is_concrete};
 use crate::{fingerprint, names, spans, uses};
 
@@ -39,6 +40,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let select = select(stage);
     let realize = realize(stage);
     let registrations = registrations(stage);
+    let limits = limits::expand(&stage.limits);
     // Mixed site: the names of locals here and in the user's expressions are not the same names.
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
@@ -56,6 +58,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
                 ::pylightnix::__private::Vec::from([#(#values),*])
             }
 
+            #limits
             #select
             #realize
         }

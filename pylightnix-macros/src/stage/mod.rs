@@ -2,6 +2,7 @@
 
 mod check;
 mod expand;
+mod limits;
 mod model;
 mod parse;
 
@@ -22,6 +23,7 @@ pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream 
         }
     };
     check::stage(&mut stage, &mut faults);
+    limits::check(&stage.limits, &mut faults);
     let mut code = stage.function.to_token_stream();
     code.extend(faults.into_tokens());
     code.extend(expand::stage(&stage));

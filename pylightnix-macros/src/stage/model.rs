@@ -1,6 +1,6 @@
 //! What a stage is, to the macro.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Expr, Generics, LitInt, LitStr, Signature, Type, Visibility};
 
@@ -20,6 +20,16 @@ pub(super) struct Stage {
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,
     pub(super) register: Option<Given<Vec<Type>>>,
+    pub(super) limits: Limits,
+}
+
+/// What a stage needs of the machine, and how long and how often it may try.
+pub(super) struct Limits {
+    pub(super) retries: Option<LitInt>,
+    pub(super) timeout: Option<LitStr>,
+    pub(super) threads: Option<LitInt>,
+    pub(super) memory: Option<LitStr>,
+    pub(super) resources: Vec<(Ident, LitInt)>,
 }
 
 /// A function whose body is only tokens: it stays as it was written.

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, DeriveInput, FnArg, GenericArgument, PathArguments, Type};
 
-use super::model::{Function, Stage};
+use super::model::{Function, Limits, Stage};
 use crate::faults::Faults;
 use crate::options::{Form, Options, Place, Spec};
 
@@ -40,6 +40,31 @@ const STAGE: Place = Place {
             key: "uses",
             form: Form::List,
             example: "uses(helper, Model)",
+        },
+        Spec {
+            key: "retries",
+            form: Form::Number,
+            example: "retries = 3",
+        },
+        Spec {
+            key: "timeout",
+            form: Form::Text,
+            example: "timeout = \"2h30m\"",
+        },
+        Spec {
+            key: "threads",
+            form: Form::Number,
+            example: "threads = 4",
+        },
+        Spec {
+            key: "memory",
+            form: Form::Text,
+            example: "memory = \"8GiB\"",
+        },
+        Spec {
+            key: "resources",
+            form: Form::Amounts,
+            example: "resources(gpu = 1)",
         },
         Spec {
             key: "register",
@@ -79,6 +104,13 @@ pub(super) fn stage(
             .map(|uses| uses.value)
             .unwrap_or_default(),
         register: given.list("register"),
+        limits: Limits {
+            retries: given.number("retries"),
+            timeout: given.text("timeout"),
+            threads: given.number("threads"),
+            memory: given.text("memory"),
+            resources: given.amounts("resources"),
+        },
         function,
     })
 }

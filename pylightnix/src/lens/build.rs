@@ -3,12 +3,17 @@
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::log::BuildLog;
-use super::{Chosen, Config, Dependency, Output, Phase, Progress, Promise, Step};
-use crate::config::{DRefId, Name};
+use super::{Chosen, Config, Dependency, Omitted, Output, Phase, Progress, Promise, Site, Step};
+use super::{environment, process, seed};
+use crate::config::{ConfigJson, DRefId, Name};
 use crate::plan::Run;
+use crate::{Error, Result};
 
 /// The phase of fields reached from a [`Build`].
 #[derive(Clone, Copy, Debug)]
@@ -44,37 +49,42 @@ impl Phase for Building {
 /// It dereferences to the config's fields: dependencies are realized (`b.ref_params.out.load()`), promises can be
 /// written (`b.out.save(&value)`), anything else is as it was given (`b.maxiter`).
 pub struct Build<C: Config> {
-    dref: DRefId,
+    json: ConfigJson,
+    /// The fields that the config leaves out.
+    omitted: Omitted,
     source: BuildingSource,
     cache: PathBuf,
     progress: Progress,
     index: usize,
     log: BuildLog,
+    site: Site,
     lens: C::Lens<Building>,
 }
 
 impl<C: Config> Build<C> {
-    pub(crate) fn new(dref: &DRefId, config: &C, run: Run<'_>) -> Self {
+    pub(crate) fn new(json: &ConfigJson, config: &C, omitted: Omitted, run: Run<'_>) -> Self {
         let source = BuildingSource {
-            stage: dref.name().clone(),
+            stage: json.id().name().clone(),
             out: run.out.into(),
             chosen: run.chosen.clone(),
         };
         let lens = config.lens::<Building>(&source);
         Build {
-            dref: dref.clone(),
+            json: json.clone(),
+            omitted,
             source,
             cache: run.cache.to_owned(),
             progress: run.progress,
             index: run.index,
             log: run.log,
+            site: run.site,
             lens,
         }
     }
 
     /// The derivation that is being realized.
     pub fn dref(&self) -> &DRefId {
-        &self.dref
+        self.json.id()
     }
 
     /// The folder whose whole content is published when the stage succeeds, artifacts beyond the promises included.
@@ -95,7 +105,7 @@ impl<C: Config> Build<C> {
     /// it as often as you like: it is passed on ten times in a second at most, and costs nothing when nobody observes.
     pub fn progress(&self, done: u64, total: Option<u64>) {
         let step = || Step {
-            dref: self.dref.clone(),
+            dref: self.dref().clone(),
             index: self.index,
             done,
             total,
@@ -113,6 +123,154 @@ impl<C: Config> Build<C> {
     pub fn log(&self) -> &BuildLog {
         &self.log
     }
+
+    /// When this run began. The build record has it too, with the time when it ended.
+    pub fn start(&self) -> Timestamp {
+        self.site.start
+    }
+
+    /// How many threads it may keep busy: those that `#[stage(threads = n)]` asks for, else 1.
+    pub fn threads(&self) -> usize {
+        self.site.threads
+    }
+
+    /// A folder for what is needed only while the stage runs. It is empty at first, and gone afterwards; that of a failed
+    /// build is kept with it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn scratch(&self) -> Result<&Path> {
+        let scratch = &self.site.scratch;
+        match std::fs::create_dir(scratch) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::io("create the folder", scratch, error))
+            }
+            _ => Ok(scratch),
+        }
+    }
+
+    /// A number to begin random numbers with, which is the same whenever and wherever this run of this derivation is
+    /// made: the first 8 bytes of [`seed_bytes`](Self::seed_bytes), the lowest first.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Walk { #[selfref("seed.json")] pub out: SelfRef<Json<u64>> }
+    /// #[stage(many, nouts = 2)]
+    /// fn walk(b: &Build<Walk>) -> Result<WalkOutputs> {
+    ///     // With the crate `rand`: `StdRng::from_seed(b.seed_bytes())`, or `StdRng::seed_from_u64(b.seed())`.
+    ///     Ok(WalkOutputs { out: b.out.save(&b.seed())? })
+    /// }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let walks = store.realize(&instantiate(Walk::new())?)?;
+    /// assert_ne!(walks[0].out.load()?, walks[1].out.load()?);
+    /// # Ok(()) }
+    /// ```
+    pub fn seed(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.seed_bytes();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The sha256 of three lines, each ended by a newline: `pylightnix-seed-v1`, the [derivation](Self::dref), and the
+    /// [index](Self::index) in decimal. So it differs between derivations and between the runs of one, and is the same
+    /// when a run is made again.
+    pub fn seed_bytes(&self) -> [u8; 32] {
+        seed::seed(self.dref(), self.index)
+    }
+
+    /// Whether the stage has to stop: its time is up, or somebody cancelled. Nothing ends the thread of a stage, so one
+    /// that works for long looks now and then; [`run`](Self::run) does.
+    pub fn cancelled(&self) -> bool {
+        self.site.stop.why().is_some()
+    }
+
+    /// Fails when the stage has to stop: in a loop that works for long, `b.check()?`.
+    ///
+    /// # Errors
+    /// The time is up, or somebody cancelled.
+    pub fn check(&self) -> Result<()> {
+        match self.site.stop.why() {
+            None => Ok(()),
+            Some(why) => Err(why.error()),
+        }
+    }
+
+    /// A command for [`run`](Self::run), with this build as environment variables and no input.
+    ///
+    /// Each field of the config is a variable of its name (of its key, with `rename`), as in Pylightnix:
+    ///
+    /// | field | its variable |
+    /// |---|---|
+    /// | a promise | the path where it is to be written |
+    /// | a dependency | the folder of its artifacts, or the path of the one artifact that the field names; several are a line each, and those of a map `key=path` |
+    /// | a text, a number, a `bool` | as it is |
+    /// | another value | JSON in one line; an empty list of dependencies too, `[]` |
+    /// | `None` | none |
+    ///
+    /// A field whose name or value no variable can have (`=` in the key, 120 KiB and more) is left out. Then there are
+    ///
+    /// | variable | |
+    /// |---|---|
+    /// | `PYLIGHTNIX_OUT` | the folder that is published, [`path`](Self::path) |
+    /// | `PYLIGHTNIX_SCRATCH` | the folder that is gone afterwards, [`scratch`](Self::scratch) |
+    /// | `PYLIGHTNIX_DREF` | the derivation |
+    /// | `PYLIGHTNIX_INDEX`, `PYLIGHTNIX_SEED`, `PYLIGHTNIX_THREADS` | [`index`](Self::index), [`seed`](Self::seed), [`threads`](Self::threads) |
+    ///
+    /// All other variables are those of this program.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        let BuildingSource { out, chosen, .. } = &self.source;
+        let fields = environment::of_config(&self.json, &self.omitted, out, chosen);
+        // A config that this library wrote has fields.
+        for (key, value) in fields.unwrap_or_default() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        // If it cannot be made, the command finds nothing there, and `scratch()` says why.
+        let _ = self.scratch();
+        command
+            .env("PYLIGHTNIX_OUT", self.path())
+            .env("PYLIGHTNIX_SCRATCH", &self.site.scratch)
+            .env("PYLIGHTNIX_DREF", self.dref().to_string())
+            .env("PYLIGHTNIX_INDEX", self.index.to_string())
+            .env("PYLIGHTNIX_SEED", self.seed().to_string())
+            .env("PYLIGHTNIX_THREADS", self.threads().to_string())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end, with all that it prints in the [log](Self::log) at once.
+    ///
+    /// It has a process group of its own, which ends with it: what it leaves running is killed, and so is all of it when
+    /// this program ends first, however that happens. When the stage has to stop, its processes are asked to
+    /// (`SIGTERM`), and killed if they do not.
+    ///
+    /// # Errors
+    /// A program that cannot be started, a status that is not 0, a signal: with the last lines that it printed. A stage
+    /// that has to stop, as [`check`](Self::check).
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)]
+    /// # pub struct Greeting { #[selfref("hello.txt")] pub out: SelfRef<Text>, pub whom: String }
+    /// #[stage]
+    /// fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
+    ///     b.run(b.command("sh").args(["-c", "echo greeting; echo hello $whom > $out"]))?;
+    ///     Ok(GreetingOutputs { out: b.out.written()? })
+    /// }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let greeting = store.realize(&instantiate(Greeting::new("world".to_owned()))?)?;
+    /// assert_eq!(greeting.out.load()?, "hello world\n");
+    /// # Ok(()) }
+    /// ```
+    pub fn run(&self, command: &mut Command) -> Result<()> {
+        process::run(command, &self.log, &self.site.stop)
+    }
 }
 
 impl<C: Config> Deref for Build<C> {
@@ -125,6 +283,6 @@ impl<C: Config> Deref for Build<C> {
 
 impl<C: Config> fmt::Debug for Build<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Build({}, run {})", self.dref, self.index)
+        write!(f, "Build({}, run {})", self.dref(), self.index)
     }
 }

@@ -25,7 +25,11 @@ impl BuildLog {
         }))
     }
 
-    fn file(&self) -> io::Result<&File> {
+    pub(super) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    pub(super) fn file(&self) -> io::Result<&File> {
         let LogFile { path, file } = &*self.0;
         // Appending makes each write one whole piece, whoever else writes.
         file.get_or_try_init(|| OpenOptions::new().append(true).create(true).open(path))

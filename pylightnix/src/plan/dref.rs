@@ -10,6 +10,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use super::code::Code;
+use super::limits::Limits;
 use super::matcher::{self, Given, Key, Matcher};
 use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer};
 use super::refpath::RefPath;
@@ -135,6 +136,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
             derivation: node.derivation.clone(),
             matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
             realizer: node.realizer.clone(),
+            limits: node.limits.clone(),
         })
     }
 
@@ -157,6 +159,18 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
                 nouts: node.realizer.nouts(),
                 place: Location::caller(),
             },
+            limits: node.limits.clone(),
+        })
+    }
+
+    /// The same derivation with other needs: when what a run takes depends on its config. All of them are replaced.
+    pub fn with_limits(self, limits: Limits) -> DRef<C, Q> {
+        let node = self.node();
+        DRef::of_node(Node {
+            derivation: node.derivation.clone(),
+            matcher: node.matcher.clone(),
+            realizer: node.realizer.clone(),
+            limits: Arc::new(limits),
         })
     }
 

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::code::Code;
+use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
     AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Progress,
-    Promise, RRef,
+    Promise, RRef, Site,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
@@ -22,6 +23,7 @@ pub(crate) struct Node<C: Config> {
     pub(super) derivation: Arc<Derivation<C>>,
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
+    pub(super) limits: Arc<Limits>,
 }
 
 /// What identifies a stage, and the dependencies that it owns.
@@ -107,6 +109,7 @@ impl<C: Stage> Node<C> {
                 code: Code::of::<C>(),
                 nouts: C::NOUTS,
             },
+            limits: Arc::new(C::limits()),
         }
     }
 }
@@ -117,6 +120,7 @@ impl<C: Config> Node<C> {
             derivation: Arc::new(derivation),
             matcher: NodeMatcher::Detached { admits: Q::admits },
             realizer: NodeRealizer::Detached,
+            limits: Arc::default(),
         }
     }
 
@@ -179,6 +183,7 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// The code's identity; none for a derivation that was read from a store.
     fn code(&self) -> Option<&Arc<Code>>;
     fn nouts(&self) -> usize;
+    fn limits(&self) -> &Limits;
     fn promises(&self) -> &'static [Promise];
     /// Whether so many realizations fit what the consumers of this node see.
     fn admits(&self, count: usize) -> bool;
@@ -205,6 +210,7 @@ pub(crate) struct Run<'a> {
     pub(crate) progress: Progress,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
+    pub(crate) site: Site,
 }
 
 /// What a matcher said.
@@ -236,6 +242,10 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn nouts(&self) -> usize {
         self.realizer.nouts()
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     fn promises(&self) -> &'static [Promise] {
@@ -298,7 +308,10 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
-        let build = Build::new(self.json().id(), self.config(), run);
+        let config = self.config();
+        let mut omitted = config.unhashed()?;
+        omitted.extend(self.omitted().clone());
+        let build = Build::new(self.json(), config, omitted, run);
         match &self.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),
@@ -326,6 +339,9 @@ impl<C: Config> AnyNode for Node<C> {
             }
             _ => false,
         };
+        if self.limits != other.limits {
+            return Some("their limits differ".to_owned());
+        }
         if !same_matcher {
             return Some("their matchers differ".to_owned());
         }

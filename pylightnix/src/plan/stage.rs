@@ -1,6 +1,7 @@
 //! The trait that `#[stage]` implements.
 
 use super::code::Tracked;
+use super::limits::Limits;
 use super::matcher::Choice;
 use crate::lens::{Build, Cardinality, Config, RRef};
 use crate::{BoxError, Result};
@@ -32,6 +33,11 @@ pub trait Stage: Config {
     /// The types and constants that a generic stage was made for, which its tokens do not tell.
     #[doc(hidden)]
     fn parameters() -> Vec<String>;
+
+    /// What a run needs of the machine, and how long and how often it may try.
+    fn limits() -> Limits {
+        Limits::new()
+    }
 
     #[doc(hidden)]
     fn select(candidates: &[RRef<Self>]) -> Result<Choice<Self>, BoxError>;

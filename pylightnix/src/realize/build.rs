@@ -16,7 +16,7 @@ use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
-use crate::lens::{AnyRRef, BuildLog, Chosen, Progress, Step};
+use crate::lens::{AnyRRef, BuildLog, Chosen, Progress, Site, Step, Stop};
 use crate::plan::{AnyDRef, Run};
 use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -25,6 +25,7 @@ use crate::{BoxError, Error, ErrorKind, Result};
 pub(super) fn build(
     run: &RunState<'_>,
     scene: &Scene<'_>,
+    at: usize,
     forced: bool,
 ) -> Result<(Arc<[AnyRRef]>, bool)> {
     let dref = scene.dref.id();
@@ -60,7 +61,7 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let published = run_all(run, scene, first, more)?;
+    let published = run_all(run, scene, at, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
     let with_those = Scene {
         found: Found::Now,
@@ -103,6 +104,7 @@ struct Runs<'a> {
 fn run_all<'a>(
     state: &RunState<'a>,
     scene: &Scene<'_>,
+    at: usize,
     first: usize,
     count: usize,
 ) -> Result<Vec<Published>> {
@@ -114,10 +116,10 @@ fn run_all<'a>(
         ..Runs::of(state.options, scene)
     });
     if count > 1 {
-        state.scheduler.share(runs.clone(), count);
+        state.scheduler.share(at, runs.clone(), count);
     }
     // This thread works too, so that runs go on even if all others wait for other processes.
-    runs.work();
+    runs.work(&|| false);
     let mut ended = runs.ended.lock().unwrap_or_else(PoisonError::into_inner);
     while ended.len() < count {
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +134,7 @@ pub(super) fn rehearse(
     draft: &Draft,
     index: usize,
 ) -> Result<(), BoxError> {
-    Runs::of(options, scene).realize(draft, index)
+    Runs::of(options, scene).realize(draft, index, Timestamp::now())
 }
 
 impl<'a> Runs<'a> {
@@ -155,11 +157,11 @@ impl<'a> Runs<'a> {
 }
 
 impl Shared for Runs<'_> {
-    fn work(&self) {
+    fn work(&self, pause: &dyn Fn() -> bool) -> bool {
         loop {
             let run = self.begun.fetch_add(1, Ordering::AcqRel);
             if run >= self.count {
-                return;
+                return false;
             }
             // An observer may panic: the run counts as ended all the same, or its waiter would wait for ever.
             let ended = catch_unwind(AssertUnwindSafe(|| self.one(self.first + run)))
@@ -172,6 +174,9 @@ impl Shared for Runs<'_> {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(ended);
             self.end.notify_all();
+            if pause() {
+                return self.begun.load(Ordering::Acquire) < self.count;
+            }
         }
     }
 }
@@ -184,7 +189,7 @@ impl Runs<'_> {
         self.options.tell(&Event::Started { dref, index });
         let mut draft = self.options.store.draft()?;
         let mut record = BuildRecord::now(BuildKind::Build);
-        let result = self.realize(&draft, index);
+        let result = self.realize(&draft, index, record.start);
         record.stop = Timestamp::now();
         let published = result.and_then(|()| {
             let node = self.dref.node();
@@ -222,7 +227,7 @@ impl Runs<'_> {
     }
 
     /// Runs the stage's code, and checks its promises.
-    fn realize(&self, draft: &Draft, index: usize) -> Result<(), BoxError> {
+    fn realize(&self, draft: &Draft, index: usize, start: Timestamp) -> Result<(), BoxError> {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -241,6 +246,12 @@ impl Runs<'_> {
             progress: Progress::to(self.progress.clone()),
             log,
             index,
+            site: Site {
+                start,
+                scratch: draft.scratch().to_owned(),
+                threads: self.dref.node().limits().threads as usize,
+                stop: Arc::new(Stop::default()),
+            },
         };
         catch_unwind(AssertUnwindSafe(|| node.run(run)))
             .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;

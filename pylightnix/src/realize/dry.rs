@@ -7,6 +7,7 @@ use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Found, Reason, Scene};
 use super::needed::refused;
 use super::options::Realize;
+use super::resources::{lack, total};
 use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
@@ -110,6 +111,7 @@ impl fmt::Display for Step {
 
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
     let refused = refused(options, graph)?;
+    let total = total(options);
     let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
     let mut steps = Vec::with_capacity(graph.stages.len());
     for (at, stage) in graph.stages.iter().enumerate() {
@@ -153,6 +155,12 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
             }
         } else {
             Action::Undecided { waits_for }
+        };
+        let action = match (lack(&total, &stage.dref), action) {
+            (Some(lack), Action::Build { .. } | Action::Undecided { .. }) => {
+                Action::Fails(lack.to_string())
+            }
+            (_, action) => action,
         };
         known.push(taken);
         steps.push(Step {

@@ -23,6 +23,11 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a Reason,
     },
+    /// A stage has to run, and waits until what it needs is free: threads, memory or a named resource.
+    Queued {
+        /// The derivation.
+        dref: &'a DRefId,
+    },
     /// Another process or thread is building the same; this one waits.
     Waiting {
         /// The derivation.

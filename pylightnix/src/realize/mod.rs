@@ -14,12 +14,14 @@ mod dry;
 mod event;
 mod failure;
 mod find;
+mod ledger;
 mod needed;
 mod open;
 mod options;
 mod progress;
 mod references;
 mod report;
+mod resources;
 mod run;
 mod scheduler;
 
@@ -31,6 +33,7 @@ pub use event::{Event, Observer};
 pub use find::{FindStage, FindingStage};
 pub use options::Realize;
 pub use report::Report;
+pub use resources::bytes;
 
 use crate::Result;
 use crate::plan::Target;

@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
 use super::report::Report;
+use super::resources::Declared;
 use super::run::run;
 use crate::config::DRefId;
 use crate::plan::{Graph, Realizations, Target};
@@ -37,6 +38,7 @@ pub struct Realize<'a> {
     pub(super) force_all: bool,
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
+    pub(super) resources: Declared,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Realize<'a> {
             force_all: false,
             keep_going: false,
             trust_unknown: false,
+            resources: Declared::default(),
             observers: Vec::new(),
         }
     }
@@ -57,6 +60,58 @@ impl<'a> Realize<'a> {
     /// How many stages may run at once; at least 1. With 1, all run on the calling thread.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
+        self
+    }
+
+    /// How many threads the stages that run may keep busy together, of which each takes as many as its
+    /// `#[stage(threads = n)]` says, else one. Without it, as many as the machine has processors, or as there are
+    /// [`jobs`](Self::jobs) if those are more.
+    ///
+    /// A stage that needs more of this, of [`memory`](Self::memory) or of a [`resource`](Self::resource) than the run has
+    /// fails before anything runs, unless what it made is there. Else stages wait until what they need is free, all of it
+    /// at once; for the one that waits longest it is put aside, so that those that need little do not pass it for ever. Each
+    /// of the `nouts` runs of a stage counts.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.resources.threads = Some(threads.max(1));
+        self
+    }
+
+    /// How many bytes of memory the stages that run may need together, as their `#[stage(memory = "..")]` says; see
+    /// [`bytes`](super::bytes). Without it, all that the machine has, or less where a container has less; on systems other
+    /// than Linux, any amount. What a stage really uses is not watched.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.resources.memory = Some(bytes);
+        self
+    }
+
+    /// How much there is of something that stages ask for with `#[stage(resources(name = n))]`: processors for graphics,
+    /// licences, a device. Without it there is none.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// #[derive(Config)]
+    /// pub struct Train {
+    ///     pub layers: u64,
+    /// }
+    ///
+    /// #[stage(threads = 2, memory = "100MiB", resources(gpu = 1))]
+    /// fn train(b: &Build<Train>) -> Result<()> {
+    ///     assert_eq!(b.threads(), 2);
+    ///     Ok(())
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let trained = [instantiate(Train::new(4))?, instantiate(Train::new(8))?];
+    /// let refused = store.realize(&trained).unwrap_err();
+    /// assert!(refused.to_string().ends_with("it needs 1 `gpu`, and this run has none"));
+    /// // One after the other.
+    /// Realize::new(&store).threads(2).resource("gpu", 1).run(&trained)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn resource(mut self, name: &str, amount: u32) -> Self {
+        self.resources.named.insert(name.to_owned(), amount.into());
         self
     }
 

@@ -8,13 +8,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::build::build;
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Found, Scene};
+use super::dry::{Action, dry_run};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
+use super::ledger::Amounts;
 use super::needed::refused;
 use super::options::Realize;
 use super::progress::telling;
 use super::report::{Counters, Report, count};
-use super::scheduler::Scheduler;
+use super::resources::{lack, total};
+use super::scheduler::{Progress, Scheduler, Turn};
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
@@ -33,6 +36,10 @@ pub(super) struct RunState<'a> {
     refused: HashMap<usize, String>,
     /// What was there for each stage when the run began, if it could be read.
     looks: Vec<Option<Look>>,
+    /// What there is for runs.
+    total: Amounts,
+    /// Stages that have to run, and need more than there is.
+    lacking: HashSet<usize>,
     /// What was chosen for each stage; empty for one that failed or was not run.
     chosen: Vec<OnceLock<Arc<[AnyRRef]>>>,
     /// Each with the place of its stage.
@@ -49,6 +56,8 @@ fn run_telling(
     graph: &Graph,
     progress: Option<SyncSender<Step>>,
 ) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+    let total = total(options);
+    let lacking = lacking(options, graph, &total)?;
     let refused = refused(options, graph)?;
     let store = options.store;
     let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
@@ -67,11 +76,13 @@ fn run_telling(
     let state = RunState {
         options,
         graph,
-        scheduler: Scheduler::new(&graph.stages),
+        scheduler: Scheduler::new(&graph.stages, options.jobs, total.clone()),
         counters: Arc::default(),
         progress,
         refused,
         looks,
+        total,
+        lacking,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
         failures: Mutex::default(),
     };
@@ -80,9 +91,12 @@ fn run_telling(
     });
     if !options.keep_going {
         // This stops the run before it begins.
-        state.refused.keys().for_each(|at| state.step(*at));
+        let fails = state.refused.keys().chain(&state.lacking);
+        for at in fails {
+            state.step(Turn::first(*at));
+        }
     }
-    state.scheduler.run(options.jobs, |at| state.step(at));
+    state.scheduler.run(|turn| state.step(turn));
     store.remember();
     let mut failures = state
         .failures
@@ -103,6 +117,29 @@ fn run_telling(
     let left = (stages - chosen.len()).saturating_sub(failures.len() + blocked);
     let failures = failures.into_iter().map(|(_, error)| error).collect();
     Err(run_error(failures, blocked, left))
+}
+
+/// The stages that need more than there is, of those that have to run: what is there already needs nothing.
+fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<HashSet<usize>> {
+    let stages = graph.stages.iter().enumerate();
+    let mut lacking: HashSet<usize> = stages
+        .filter(|(_, stage)| lack(total, &stage.dref).is_some())
+        .map(|(at, _)| at)
+        .collect();
+    if !lacking.is_empty() {
+        let plan = dry_run(options, graph)?;
+        lacking.retain(|at| !matches!(plan.steps[*at].action, Action::Reuse(_)));
+    }
+    Ok(lacking)
+}
+
+/// What came of looking at a stage.
+enum Decided {
+    Chosen(Arc<[AnyRRef]>),
+    /// A dependency failed.
+    Blocked,
+    /// What it needs is not free.
+    Waits,
 }
 
 /// How many stages need one that failed.
@@ -126,15 +163,19 @@ impl RunState<'_> {
     }
 
     /// Decides one stage, and builds it if that is the decision. Failures end here.
-    fn step(&self, at: usize) {
-        let done = catch_unwind(AssertUnwindSafe(|| self.decide(at)));
+    fn step(&self, mut turn: Turn) -> Progress {
+        let at = turn.at;
+        let done = catch_unwind(AssertUnwindSafe(|| self.decide(&mut turn)));
+        if turn.granted {
+            self.scheduler.release(at);
+        }
         let error = match done {
-            Ok(Ok(Some(chosen))) => {
+            Ok(Ok(Decided::Chosen(chosen))) => {
                 let _ = self.chosen[at].set(chosen);
-                return;
+                return Progress::Done;
             }
-            // A dependency failed.
-            Ok(Ok(None)) => return,
+            Ok(Ok(Decided::Waits)) => return Progress::Waits,
+            Ok(Ok(Decided::Blocked)) => return Progress::Done,
             Ok(Err(error)) => error,
             // What stages and matchers do is caught nearer: this was an observer.
             Err(panic) => Error::new(ErrorKind::Stage, "an observer of the run failed")
@@ -156,10 +197,17 @@ impl RunState<'_> {
         if !self.options.keep_going {
             self.scheduler.stop();
         }
+        Progress::Done
     }
 
-    fn decide(&self, at: usize) -> Result<Option<Arc<[AnyRRef]>>> {
+    fn decide(&self, turn: &mut Turn) -> Result<Decided> {
+        let at = turn.at;
         let stage = &self.graph.stages[at];
+        if self.lacking.contains(&at)
+            && let Some(lack) = lack(&self.total, &stage.dref)
+        {
+            return Err(lack);
+        }
         if let Some(why) = self.refused.get(&at) {
             return Err(matcher_refused(stage.dref.id(), why));
         }
@@ -168,7 +216,7 @@ impl RunState<'_> {
             .iter()
             .any(|dep| self.chosen[*dep].get().is_none())
         {
-            return Ok(None);
+            return Ok(Decided::Blocked);
         }
         let chosen = chosen_for(self.graph, stage, |dep| self.chosen[dep].get().cloned());
         let context = context_of(&chosen);
@@ -190,7 +238,20 @@ impl RunState<'_> {
                 (taken, false)
             }
             Decision::Never(why) => return Err(matcher_refused(stage.dref.id(), &why)),
-            Decision::Build { .. } => build(self, &scene, forced)?,
+            Decision::Build { .. } => {
+                if !turn.granted {
+                    if let Some(lack) = lack(&self.total, &stage.dref) {
+                        return Err(lack);
+                    }
+                    if self.scheduler.take(turn) == Progress::Waits {
+                        self.tell(&Event::Queued {
+                            dref: stage.dref.id(),
+                        });
+                        return Ok(Decided::Waits);
+                    }
+                }
+                build(self, &scene, at, forced)?
+            }
         };
         if !self.options.observers.is_empty() {
             let ids: Vec<_> = taken.iter().map(AnyRRef::id).collect();
@@ -200,6 +261,6 @@ impl RunState<'_> {
                 built,
             });
         }
-        Ok(Some(taken))
+        Ok(Decided::Chosen(taken))
     }
 }

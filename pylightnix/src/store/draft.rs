@@ -22,6 +22,9 @@ use crate::{Error, ErrorKind, Result};
 /// The log of a build under way, beside its output.
 const LOG: &str = "log";
 
+/// What a build under way needs only until it ends, beside its output.
+const SCRATCH: &str = "scratch";
+
 /// A build under way: a fresh folder, gone with this value unless it is published or kept.
 #[derive(Debug)]
 pub struct Draft {
@@ -30,6 +33,7 @@ pub struct Draft {
     folder: Option<PathBuf>,
     out: PathBuf,
     log: PathBuf,
+    scratch: PathBuf,
 }
 
 /// What publishing gave.
@@ -49,6 +53,7 @@ impl Draft {
         Ok(Draft {
             store: store.clone(),
             log: folder.join(LOG),
+            scratch: folder.join(SCRATCH),
             folder: Some(folder),
             out,
         })
@@ -62,6 +67,12 @@ impl Draft {
     /// The file for what the build prints, which is not there until somebody makes it. It goes with the realization.
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// The folder for what the build needs only until it ends, which is not there until somebody makes it. It is removed
+    /// when the output is published, and kept with a failed build.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     /// Publishes the output as a realization of `derivation`, made from `context`. The same bytes from the same context
@@ -94,6 +105,8 @@ impl Draft {
             .help("a context has realizations of each dependency that the config names"));
         }
         let durability = self.store.durability();
+        remove_tree(&self.scratch)
+            .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
         let manifest = seal(&self.out, &scan(&self.out)?, durability)?;
         let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);
         let text = record.to_text();

@@ -1,0 +1,100 @@
+//! What a stage needs of the machine, and how long and how often it may try.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::LitInt;
+
+use super::model::Limits;
+use crate::faults::Faults;
+use crate::{names, units};
+
+pub(super) fn check(limits: &Limits, faults: &mut Faults) {
+    if let Some(retries) = &limits.retries
+        && retries.base10_parse::<u32>().is_err()
+    {
+        faults.of(retries, "`retries` is a number from 0 up: `retries = 3`");
+    }
+    if let Some(timeout) = &limits.timeout
+        && let Err(wrong) = units::milliseconds(&timeout.value())
+    {
+        faults.of(timeout, wrong);
+    }
+    if let Some(threads) = &limits.threads
+        && !positive(threads)
+    {
+        faults.of(
+            threads,
+            "a stage keeps one thread busy at least: `threads = 1` or more",
+        );
+    }
+    if let Some(memory) = &limits.memory
+        && let Err(wrong) = units::bytes(&memory.value())
+    {
+        faults.of(memory, wrong);
+    }
+    for (at, (name, amount)) in limits.resources.iter().enumerate() {
+        if !positive(amount) {
+            faults.of(
+                amount,
+                format!("a resource that a stage needs is 1 or more: `{name} = 1`"),
+            );
+        }
+        if limits.resources[..at]
+            .iter()
+            .any(|(other, _)| other == name)
+        {
+            faults.of(name, format!("resource `{name}` given twice: remove one"));
+        }
+        let plain = names::plain(name);
+        if plain == "threads" || plain == "memory" {
+            faults.of(
+                name,
+                format!("`{plain}` is an option of its own: write it beside `resources(..)`"),
+            );
+        }
+    }
+}
+
+fn positive(number: &LitInt) -> bool {
+    number.base10_parse::<u32>().is_ok_and(|number| number > 0)
+}
+
+/// Nothing where nothing was said: the trait has that.
+pub(super) fn expand(limits: &Limits) -> TokenStream {
+    let number = |number: &Option<LitInt>| number.as_ref()?.base10_parse::<u32>().ok();
+    let mut said = TokenStream::new();
+    if let Some(retries) = number(&limits.retries) {
+        said.extend(quote!(.retries(#retries)));
+    }
+    if let Some(Ok(timeout)) = limits
+        .timeout
+        .as_ref()
+        .map(|time| units::milliseconds(&time.value()))
+    {
+        said.extend(quote!(.timeout(::pylightnix::__private::Duration::from_millis(#timeout))));
+    }
+    if let Some(threads) = number(&limits.threads) {
+        said.extend(quote!(.threads(#threads)));
+    }
+    if let Some(Ok(memory)) = limits
+        .memory
+        .as_ref()
+        .map(|memory| units::bytes(&memory.value()))
+    {
+        said.extend(quote!(.memory(#memory)));
+    }
+    for (name, amount) in &limits.resources {
+        let name = names::plain(name);
+        if let Ok(amount) = amount.base10_parse::<u32>() {
+            said.extend(quote!(.resource(#name, #amount)));
+        }
+    }
+    if said.is_empty() {
+        return said;
+    }
+    quote! {
+        fn limits() -> ::pylightnix::plan::Limits {
+            ::pylightnix::plan::Limits::new() #said
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a run has, and what its stages need of it.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use super::ledger::{Amounts, Kind};
+use super::options::Realize;
+use crate::plan::{AnyDRef, Limits};
+use crate::{Error, ErrorKind, Result, units};
+
+/// What a run was told that it has.
+#[derive(Default)]
+pub(super) struct Declared {
+    pub(super) threads: Option<usize>,
+    pub(super) memory: Option<u64>,
+    pub(super) named: BTreeMap<String, u64>,
+}
+
+/// How many bytes a text like "16GiB" stands for: a number, and one of `B`, `KiB`, `MiB`, `GiB`, `TiB`, `kB`, `MB`, `GB`
+/// and `TB`.
+///
+/// # Errors
+/// Another text.
+///
+/// ```
+/// use pylightnix::realize::bytes;
+/// assert_eq!(bytes("16GiB")?, 16 << 30);
+/// assert_eq!(bytes("1.5 kB")?, 1500);
+/// assert!(bytes("16G").is_err());
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+pub fn bytes(text: &str) -> Result<u64> {
+    units::bytes(text).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Resources,
+            format!("`{text}` is no amount of memory"),
+        )
+        .help("write a number and a unit, as in `8GiB` or `500MB`")
+    })
+}
+
+/// All that the stages of a run may use at once.
+pub(super) fn total(options: &Realize<'_>) -> Amounts {
+    let declared = &options.resources;
+    let mut total = Amounts::default();
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    // Whoever asks for more jobs than processors means it.
+    let threads = declared.threads.unwrap_or(processors.max(options.jobs));
+    total.set(Kind::Threads, threads as u64);
+    total.set(
+        Kind::Memory,
+        declared.memory.unwrap_or_else(memory_of_this_machine),
+    );
+    for (name, amount) in &declared.named {
+        total.set(Kind::Named(name.as_str().into()), *amount);
+    }
+    total
+}
+
+/// What one run of a stage needs.
+pub(super) fn needs(limits: &Limits) -> Amounts {
+    let mut needs = Amounts::default();
+    needs.set(Kind::Threads, limits.threads.into());
+    if limits.memory > 0 {
+        needs.set(Kind::Memory, limits.memory);
+    }
+    for (name, amount) in &limits.resources {
+        needs.set(Kind::Named(name.as_str().into()), *amount);
+    }
+    needs
+}
+
+/// What a stage needs more of than the run has, if it does.
+pub(super) fn lack(total: &Amounts, dref: &AnyDRef) -> Option<Error> {
+    let needs = needs(dref.node().limits());
+    let lacks: Vec<_> = needs.short_of(total).collect();
+    let first = *lacks.first()?;
+    let said = |kind: &&Kind| {
+        let (needs, has) = (needs.of(kind), total.of(kind));
+        match kind {
+            Kind::Threads => format!("{needs} threads, and this run has {has}"),
+            Kind::Memory => format!(
+                "{} of memory, and this run has {}",
+                units::memory(needs),
+                units::memory(has)
+            ),
+            Kind::Named(name) if has == 0 => format!("{needs} `{name}`, and this run has none"),
+            Kind::Named(name) => format!("{needs} `{name}`, and this run has {has}"),
+        }
+    };
+    let said: Vec<_> = lacks.iter().map(said).collect();
+    let option = match first {
+        Kind::Threads => format!(".threads({})", needs.of(first)),
+        Kind::Memory => format!(".memory(bytes({:?})?)", units::memory(needs.of(first))),
+        Kind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
+    };
+    let message = format!(
+        "stage `{}` cannot run here: it needs {}",
+        dref.id().name(),
+        said.join("; and ")
+    );
+    Some(Error::new(ErrorKind::Resources, message).help(format!(
+        "say what there is, `Realize::new(&store){option}`, or realize it on a machine that has it and unpack the result \
+         here\nit is about {dref}"
+    )))
+}
+
+/// How much memory there is at all, for this process's group if that has a limit; `u64::MAX` if nobody knows.
+fn memory_of_this_machine() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // Memory that the system itself uses is counted: a stage that needs nearly all of it is to be tried.
+        let info = rustix::system::sysinfo();
+        let memory = u128::from(info.totalram) * u128::from(info.mem_unit);
+        let memory = u64::try_from(memory).unwrap_or(u64::MAX);
+        // Where the limits of a container are (cgroup v2); "max" is none.
+        let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
+        let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
+        memory.min(limit.unwrap_or(u64::MAX))
+    }
+    #[cfg(not(target_os = "linux"))]
+    u64::MAX
+}

@@ -1,0 +1,444 @@
+//! What stages need of the machine, and what a run has: never more at once than there is, and nobody waits for ever.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test says where"
+)]
+
+use proptest::prelude::*;
+use pylightnix::plan::Limits;
+use pylightnix::prelude::{Result, *};
+use pylightnix::realize::{Event, bytes};
+use pylightnix::store::Store;
+use pylightnix::{Error, ErrorKind};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+use tests::runs::{Told, assert_says, scratch};
+
+/// Some work, after other work, whose needs the tests give.
+#[derive(Config)]
+struct Work {
+    #[selfref("title.txt")]
+    text: SelfRef<Text>,
+    #[dref]
+    after: Vec<DRef<Work>>,
+    title: String,
+}
+
+#[stage]
+fn work(b: &Build<Work>) -> Result<WorkOutputs> {
+    let text = b.text.save(&b.title)?;
+    Ok(WorkOutputs { text })
+}
+
+/// What a macro says.
+#[derive(Config)]
+struct Large {
+    #[config(default = 2, unhashed)]
+    threads: usize,
+}
+
+#[stage(threads = 3, memory = "1.5GiB", resources(gpu = 2, licence = 1))]
+fn large(b: &Build<Large>) -> Result<()> {
+    assert_eq!(b.threads(), 3);
+    Ok(())
+}
+
+/// Several runs at once.
+#[derive(Config)]
+struct Several {
+    #[selfref("index.txt")]
+    index: SelfRef<Text>,
+}
+
+#[stage(many, nouts = 6, matcher = all(), resources(gpu = 1))]
+fn several(_: &Build<Several>) -> Result<SeveralOutputs> {
+    Err("it is given another realizer".into())
+}
+
+fn of(title: &str) -> DRef<Work> {
+    instantiate(Work::new(Vec::new(), title.to_owned())).unwrap()
+}
+
+fn doing<F>(work: DRef<Work>, f: F) -> DRef<Work>
+where
+    F: Fn(&Build<Work>) -> Result<()> + Send + Sync + 'static,
+{
+    work.with_realizer("doing", move |b| -> Result<WorkOutputs> {
+        f(b)?;
+        let text = b.text.save(&b.title)?;
+        Ok(WorkOutputs { text })
+    })
+}
+
+fn gpus(n: u32) -> Limits {
+    Limits::new().resource("gpu", n)
+}
+
+#[track_caller]
+fn error_of<T>(result: pylightnix::Result<T>) -> Error {
+    match result {
+        Ok(_) => panic!("it was realized"),
+        Err(error) => error,
+    }
+}
+
+/// Opened once; who comes before waits.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    change: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.change.notify_all();
+    }
+
+    fn pass(&self) {
+        let patience = Duration::from_secs(60);
+        let open = self.open.lock().unwrap();
+        let waited = self
+            .change
+            .wait_timeout_while(open, patience, |open| !*open);
+        assert!(!waited.unwrap().1.timed_out(), "nobody opened it");
+    }
+}
+
+/// What is in use, and the most that was.
+#[derive(Default)]
+struct InUse {
+    now: Mutex<BTreeMap<&'static str, (u64, u64)>>,
+    change: Condvar,
+}
+
+impl InUse {
+    fn more(&self, needs: &[(&'static str, u64)]) {
+        let mut now = self.now.lock().unwrap();
+        for (name, amount) in needs {
+            let (used, most) = now.entry(name).or_default();
+            *used += amount;
+            *most = (*most).max(*used);
+        }
+        self.change.notify_all();
+    }
+
+    fn less(&self, needs: &[(&'static str, u64)]) {
+        let mut now = self.now.lock().unwrap();
+        for (name, amount) in needs {
+            now.get_mut(name).unwrap().0 -= amount;
+        }
+    }
+
+    fn most(&self, name: &str) -> u64 {
+        self.now
+            .lock()
+            .unwrap()
+            .get(name)
+            .map_or(0, |(_, most)| *most)
+    }
+
+    /// Waits until so much was in use at once.
+    fn wait_for_most(&self, name: &'static str, most: u64) {
+        let patience = Duration::from_secs(60);
+        let now = self.now.lock().unwrap();
+        let less = |now: &mut BTreeMap<_, (u64, u64)>| now[name].1 < most;
+        let waited = self.change.wait_timeout_while(now, patience, less);
+        assert!(
+            !waited.unwrap().1.timed_out(),
+            "they do not go side by side"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn never_more_than_there_is_and_all_get_through(
+        // For each stage its needs, and which of those before it are its dependencies.
+        stages in proptest::collection::vec((1..4_u32, 0..5_u64, 0..3_u32, any::<u32>()), 1..25),
+        jobs in 1..6_usize,
+    ) {
+        let (_folder, store) = scratch();
+        let in_use = Arc::new(InUse::default());
+        let mut plan: Vec<DRef<Work>> = Vec::new();
+        for (at, (threads, memory, gpu, after)) in stages.into_iter().enumerate() {
+            let after = plan.iter().enumerate().filter(|(dep, _)| after >> dep & 0b11 == 0b11);
+            let after = after.map(|(_, dep)| dep.clone()).collect();
+            let work = instantiate(Work::new(after, at.to_string())).unwrap();
+            let limits = Limits::new().threads(threads).memory(memory).resource("gpu", gpu);
+            let needs = [("threads", u64::from(threads)), ("memory", memory), ("gpu", gpu.into())];
+            let in_use = in_use.clone();
+            plan.push(doing(work.with_limits(limits), move |_| {
+                in_use.more(&needs);
+                thread::yield_now();
+                in_use.less(&needs);
+                Ok(())
+            }));
+        }
+        let run = Realize::new(&store).jobs(jobs).threads(3).memory(4).resource("gpu", 2);
+        let (realized, report) = run.run_reporting(&plan).unwrap();
+        prop_assert_eq!((realized.len(), report.runs), (plan.len(), plan.len()));
+        prop_assert!(in_use.most("threads") <= 3);
+        prop_assert!(in_use.most("memory") <= 4);
+        prop_assert!(in_use.most("gpu") <= 2);
+    }
+}
+
+#[test]
+fn a_big_one_is_not_passed_by_small_ones() {
+    let (_folder, store) = scratch();
+    let gates: Vec<Arc<Gate>> = (0..2).map(|_| Arc::default()).collect();
+    let small = |title: &str, gate: Option<Arc<Gate>>| {
+        doing(of(title).with_limits(gpus(1)), move |_| {
+            if let Some(gate) = &gate {
+                gate.pass();
+            }
+            Ok(())
+        })
+    };
+    let started = Mutex::new(Vec::new());
+    let queued = Mutex::new(0);
+    let plan = vec![
+        small("a", Some(gates[0].clone())),
+        small("b", Some(gates[1].clone())),
+        doing(of("big").with_limits(gpus(2)), |_| Ok(())),
+        small("c", None),
+        small("d", None),
+        small("e", None),
+    ];
+    let title = |dref: &pylightnix::config::DRefId| {
+        plan.iter()
+            .find(|work| work.id() == dref)
+            .unwrap()
+            .title
+            .clone()
+    };
+    let observer = |event: &Event<'_>| match event {
+        Event::Started { dref, .. } => started.lock().unwrap().push(title(dref)),
+        Event::Queued { .. } => {
+            let mut queued = queued.lock().unwrap();
+            *queued += 1;
+            // All others stand in the line: now one of two is given back, which would do for a small one.
+            if *queued == 4 {
+                gates[0].open();
+            }
+        }
+        Event::Published { rref, .. } if title(rref.dref()) == "a" => gates[1].open(),
+        _ => {}
+    };
+    let run = Realize::new(&store).jobs(3).resource("gpu", 2);
+    run.observer(observer).run(&plan).unwrap();
+    let started = started.into_inner().unwrap();
+    assert_eq!(started[2], "big", "{started:?}");
+    assert_eq!(started.len(), 6);
+}
+
+#[test]
+fn who_needs_something_else_does_not_wait() {
+    let (_folder, store) = scratch();
+    let gate = Arc::new(Gate::default());
+    let pass = gate.clone();
+    let first = doing(of("first").with_limits(gpus(1)), move |_| {
+        pass.pass();
+        Ok(())
+    });
+    let open = gate.clone();
+    let mut plan = vec![first];
+    // More than there are jobs and threads, and none of them can begin.
+    for n in 0..10 {
+        plan.push(of(&format!("gpu {n}")).with_limits(gpus(1)));
+    }
+    plan.push(doing(of("plain"), move |_| {
+        open.open();
+        Ok(())
+    }));
+    let run = Realize::new(&store).jobs(2).threads(2).resource("gpu", 1);
+    run.run(&plan).unwrap();
+}
+
+#[test]
+fn each_run_of_a_stage_counts() {
+    let (_folder, store) = scratch();
+    let in_use = Arc::new(InUse::default());
+    let using = in_use.clone();
+    let several = instantiate(Several::new()).unwrap();
+    let several = several.with_realizer("counting", move |b| -> Result<SeveralOutputs> {
+        using.more(&[("gpu", 1)]);
+        using.wait_for_most("gpu", 2);
+        using.less(&[("gpu", 1)]);
+        let index = b.index.save(&b.index().to_string())?;
+        Ok(SeveralOutputs { index })
+    });
+    let run = Realize::new(&store).jobs(4).resource("gpu", 2);
+    assert_eq!(run.run(&several).unwrap().len(), 6);
+    assert_eq!(in_use.most("gpu"), 2);
+}
+
+#[test]
+fn runs_of_one_stage_let_others_in() {
+    // While one thread makes one run after the other, the big one and small ones come and go.
+    let several = instantiate(Several::new()).unwrap();
+    let several = several.with_realizer("counting", move |b| -> Result<SeveralOutputs> {
+        let index = b.index.save(&b.index().to_string())?;
+        Ok(SeveralOutputs { index })
+    });
+    let others: Vec<_> = (1..=3)
+        .map(|n| of(&n.to_string()).with_limits(gpus(n)))
+        .collect();
+    for jobs in 1..5 {
+        let (_folder, store) = scratch();
+        let run = Realize::new(&store).jobs(jobs).resource("gpu", 3);
+        let (several, others) = run.run(&(several.clone(), others.clone())).unwrap();
+        assert_eq!((several.len(), others.len()), (6, 3));
+    }
+}
+
+#[test]
+fn more_than_there_is_fails_before_anything_runs() {
+    let (_folder, store) = scratch();
+    let told = Told::default();
+    let before = of("before");
+    let after = instantiate(Work::new(vec![before], "after".to_owned())).unwrap();
+    let refused = |limits: Limits, says: &[&str]| {
+        let plan = after.clone().with_limits(limits);
+        let run = Realize::new(&store)
+            .threads(2)
+            .memory(bytes("1.5GiB").unwrap())
+            .resource("gpu", 1);
+        let dry = run.plan(&plan).unwrap().to_string();
+        let error = error_of(run.observer(&told).run(&plan));
+        assert_eq!(error.kind(), ErrorKind::Resources);
+        assert_says(&error, says);
+        assert_says(
+            &error,
+            &["stage `work` cannot run here", "it is about dref:"],
+        );
+        assert!(dry.contains(says[0]), "{dry}");
+    };
+    refused(
+        Limits::new().threads(5),
+        &[
+            "it needs 5 threads, and this run has 2",
+            "`Realize::new(&store).threads(5)`",
+        ],
+    );
+    refused(
+        Limits::new().memory(2 << 30),
+        &[
+            "it needs 2GiB of memory, and this run has 1.5GiB",
+            ".memory(bytes(\"2GiB\")?)",
+        ],
+    );
+    refused(
+        gpus(2),
+        &[
+            "it needs 2 `gpu`, and this run has 1",
+            ".resource(\"gpu\", 2)",
+        ],
+    );
+    refused(
+        gpus(1).resource("licence", 3).threads(3),
+        &["it needs 3 threads, and this run has 2; and 3 `licence`, and this run has none"],
+    );
+    assert!(told.of("started").is_empty());
+
+    let error = error_of(store.realize(&instantiate(Large::new()).unwrap()));
+    assert_says(&error, &["2 `gpu`, and this run has none; and 1 `licence`"]);
+    let run = Realize::new(&store)
+        .threads(3)
+        .resource("gpu", 2)
+        .resource("licence", 1);
+    run.memory(2 << 30)
+        .run(&instantiate(Large::new()).unwrap())
+        .unwrap();
+}
+
+#[test]
+fn with_keep_going_the_others_run() {
+    let (_folder, store) = scratch();
+    let told = Told::default();
+    let plan = [of("large").with_limits(gpus(1)), of("other")];
+    let run = Realize::new(&store).keep_going().observer(&told);
+    assert_eq!(error_of(run.run(&plan)).kind(), ErrorKind::Resources);
+    assert_eq!(told.of("published").len(), 1);
+}
+
+#[test]
+fn what_is_there_needs_nothing() {
+    let (_folder, store) = scratch();
+    let before = of("before").with_limits(gpus(1));
+    let after = instantiate(Work::new(vec![before.clone()], "after".to_owned())).unwrap();
+    Realize::new(&store)
+        .resource("gpu", 1)
+        .run(&before)
+        .unwrap();
+    store.realize(&after).unwrap();
+    let forced = error_of(Realize::new(&store).force(&before).run(&after));
+    assert_eq!(forced.kind(), ErrorKind::Resources);
+}
+
+#[test]
+fn two_needs_of_one_derivation_are_refused() {
+    let (_folder, store) = scratch();
+    let plan = [of("same"), of("same").with_limits(gpus(1))];
+    assert_says(
+        &error_of(store.realize(&plan)),
+        &["stands in this plan twice", "their limits differ"],
+    );
+}
+
+#[test]
+fn jobs_beyond_the_processors_are_meant() {
+    let (_folder, store) = scratch();
+    let in_use = Arc::new(InUse::default());
+    let meet = |n: usize| {
+        let in_use = in_use.clone();
+        doing(of(&n.to_string()), move |_| {
+            in_use.more(&[("threads", 1)]);
+            in_use.wait_for_most("threads", 40);
+            Ok(())
+        })
+    };
+    let plan: Vec<_> = (0..40).map(meet).collect();
+    Realize::new(&store).jobs(40).run(&plan).unwrap();
+}
+
+#[test]
+fn amounts_of_memory_are_read_as_they_are_written() {
+    assert_eq!(bytes("16GiB").unwrap(), 16 << 30);
+    assert_eq!(bytes("0.5 MB").unwrap(), 500_000);
+    for wrong in [
+        "",
+        "8",
+        "8G",
+        "GiB",
+        "1.2.3B",
+        "-1B",
+        "+1B",
+        "8GiB x",
+        "1.-5B",
+        "99999999999TiB",
+    ] {
+        let error = error_of(bytes(wrong));
+        assert_eq!(error.kind(), ErrorKind::Resources);
+        assert_says(&error, &[wrong, "8GiB"]);
+    }
+}
+
+#[test]
+fn the_machine_has_memory() {
+    let (_folder, store): (_, Store) = scratch();
+    store
+        .realize(&of("little").with_limits(Limits::new().memory(1 << 20)))
+        .unwrap();
+    let much = of("much").with_limits(Limits::new().memory(1 << 50));
+    assert_says(
+        &error_of(store.realize(&much)),
+        &["it needs 1024TiB of memory, and this run has "],
+    );
+}
