@@ -83,6 +83,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` says which |
 /// | `uses(helper, Model)` | helpers whose code is a part of the stage's, each marked [`#[track]`](macro@track) |
+/// | `args(Verbosity, Token)` | the types of the run-time arguments that it takes, which are no part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
 /// | `version = n` | stands for the function's code: a change to the function alone makes no result stale |
 /// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize too |
 ///

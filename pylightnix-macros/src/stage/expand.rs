@@ -38,6 +38,8 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let values = generics.params.iter().map(parameter);
     let select = select(stage);
     let realize = realize(stage);
+    let args = args(stage);
+    let takes = takes(stage, config, &generics);
     let registrations = registrations(stage);
     // Mixed site: the names of locals here and in the user's expressions are not the same names.
     quote_spanned! {Span::mixed_site()=>
@@ -56,9 +58,12 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
                 ::pylightnix::__private::Vec::from([#(#values),*])
             }
 
+            #args
             #select
             #realize
         }
+
+        #takes
 
         #registrations
     }
@@ -147,6 +152,37 @@ fn realize(stage: &Stage) -> TokenStream {
             #finish
         }
     }
+}
+
+fn args(stage: &Stage) -> TokenStream {
+    let args = arg_types(stage);
+    if args.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        fn args() -> ::pylightnix::__private::Vec<::pylightnix::__private::ArgType> {
+            ::pylightnix::__private::Vec::from([
+                #(::pylightnix::__private::ArgType::of::<#args>()),*
+            ])
+        }
+    }
+}
+
+/// What lets the stage's function read its arguments.
+fn takes(stage: &Stage, config: &Type, generics: &Generics) -> TokenStream {
+    let (parameters, _, bounds) = generics.split_for_impl();
+    let args = arg_types(stage);
+    quote! {
+        #(
+            #[automatically_derived]
+            #[allow(non_local_definitions)]
+            impl #parameters ::pylightnix::plan::TakesArg<#args> for #config #bounds {}
+        )*
+    }
+}
+
+fn arg_types(stage: &Stage) -> Vec<&Type> {
+    stage.args.iter().flat_map(|args| &args.value).collect()
 }
 
 fn registrations(stage: &Stage) -> TokenStream {

@@ -19,6 +19,7 @@ pub(super) struct Stage {
     pub(super) nouts: Option<LitInt>,
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,
+    pub(super) args: Option<Given<Vec<Type>>>,
     pub(super) register: Option<Given<Vec<Type>>>,
 }
 

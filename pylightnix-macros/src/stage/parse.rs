@@ -42,6 +42,11 @@ const STAGE: Place = Place {
             example: "uses(helper, Model)",
         },
         Spec {
+            key: "args",
+            form: Form::List,
+            example: "args(Verbosity, Token)",
+        },
+        Spec {
             key: "register",
             form: Form::List,
             example: "register(Train<Small>, Train<Large>)",
@@ -78,6 +83,7 @@ pub(super) fn stage(
             .list("uses")
             .map(|uses| uses.value)
             .unwrap_or_default(),
+        args: given.list("args"),
         register: given.list("register"),
         function,
     })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::log::BuildLog;
 use super::{Chosen, Config, Dependency, Output, Phase, Promise};
 use crate::config::{DRefId, Name};
+use crate::plan::{Args, RunArg, TakesArg};
 
 /// The phase of fields reached from a [`Build`].
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,7 @@ pub struct Build<C: Config> {
     source: BuildingSource,
     index: usize,
     log: BuildLog,
+    args: Args,
     lens: C::Lens<Building>,
 }
 
@@ -58,6 +60,7 @@ impl<C: Config> Build<C> {
         out: &Path,
         log: BuildLog,
         index: usize,
+        args: Args,
     ) -> Self {
         let source = BuildingSource {
             stage: dref.name().clone(),
@@ -70,6 +73,7 @@ impl<C: Config> Build<C> {
             source,
             index,
             log,
+            args,
             lens,
         }
     }
@@ -93,6 +97,20 @@ impl<C: Config> Build<C> {
     /// The log of this build, a [`std::io::Write`]: it is kept beside the result, and with a failed build.
     pub fn log(&self) -> &BuildLog {
         &self.log
+    }
+
+    /// The run-time argument of type `T`, which the stage declares, `#[stage(args(T))]`, and the run gives; see
+    /// [`Realize::arg`](crate::realize::Realize::arg).
+    pub fn arg<T: RunArg>(&self) -> &T
+    where
+        C: TakesArg<T>,
+    {
+        match self.args.get() {
+            Some(arg) => arg,
+            None => {
+                unreachable!("the run was not begun without the arguments that its stages declare")
+            }
+        }
     }
 }
 

@@ -125,6 +125,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
             derivation: node.derivation.clone(),
             matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
             realizer: node.realizer.clone(),
+            args: node.args,
         })
     }
 
@@ -147,6 +148,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
                 nouts: node.realizer.nouts(),
                 place: Location::caller(),
             },
+            args: node.args,
         })
     }
 

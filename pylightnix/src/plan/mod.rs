@@ -1,5 +1,6 @@
 //! Plans: derivations, and the matchers that choose among their realizations. Nothing here does I/O.
 
+mod args;
 mod code;
 mod containers;
 mod dref;
@@ -12,6 +13,8 @@ mod revive;
 mod stage;
 mod target;
 
+pub(crate) use args::Args;
+pub use args::{ArgType, RunArg, TakesArg};
 pub use code::{Code, Track, Tracked};
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Graph, GraphStage};

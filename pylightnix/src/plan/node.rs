@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::args::{ArgType, Args};
 use super::code::Code;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
@@ -21,6 +22,8 @@ pub(crate) struct Node<C: Config> {
     pub(super) derivation: Arc<Derivation<C>>,
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
+    /// The run-time arguments that the stage takes.
+    pub(super) args: fn() -> Vec<ArgType>,
 }
 
 /// What identifies a stage, and the dependencies that it owns.
@@ -106,6 +109,7 @@ impl<C: Stage> Node<C> {
                 code: Code::of::<C>(),
                 nouts: C::NOUTS,
             },
+            args: C::args,
         }
     }
 }
@@ -116,6 +120,7 @@ impl<C: Config> Node<C> {
             derivation: Arc::new(derivation),
             matcher: NodeMatcher::Detached { admits: Q::admits },
             realizer: NodeRealizer::Detached,
+            args: Vec::new,
         }
     }
 
@@ -179,6 +184,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn code(&self) -> Option<&Arc<Code>>;
     fn nouts(&self) -> usize;
     fn promises(&self) -> &'static [Promise];
+    /// The run-time arguments that a run needs.
+    fn args(&self) -> Vec<ArgType>;
     /// Whether so many realizations fit what the consumers of this node see.
     fn admits(&self, count: usize) -> bool;
     /// The realizations that the matcher insists on.
@@ -201,6 +208,7 @@ pub(crate) struct Run<'a> {
     pub(crate) out: &'a Path,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
+    pub(crate) args: &'a Args,
 }
 
 /// What a matcher said.
@@ -236,6 +244,10 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn promises(&self) -> &'static [Promise] {
         C::PROMISES
+    }
+
+    fn args(&self) -> Vec<ArgType> {
+        (self.args)()
     }
 
     fn admits(&self, count: usize) -> bool {
@@ -299,9 +311,11 @@ impl<C: Config> AnyNode for Node<C> {
             out,
             log,
             index,
+            args,
         } = run;
         let config = self.config();
-        let build = Build::new(self.json().id(), config, chosen.clone(), out, log, index);
+        let dref = self.json().id();
+        let build = Build::new(dref, config, chosen.clone(), out, log, index, args.clone());
         match &self.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),

@@ -1,5 +1,6 @@
 //! The trait that `#[stage]` implements.
 
+use super::args::ArgType;
 use super::code::Tracked;
 use super::matcher::Choice;
 use crate::lens::{Build, Cardinality, Config, RRef};
@@ -32,6 +33,12 @@ pub trait Stage: Config {
     /// The types and constants that a generic stage was made for, which its tokens do not tell.
     #[doc(hidden)]
     fn parameters() -> Vec<String>;
+
+    /// The run-time arguments that it takes.
+    #[doc(hidden)]
+    fn args() -> Vec<ArgType> {
+        Vec::new()
+    }
 
     #[doc(hidden)]
     fn select(candidates: &[RRef<Self>]) -> Result<Choice<Self>, BoxError>;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use super::arguments;
 use super::decide::{Decision, Scene};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
@@ -44,6 +45,7 @@ pub(super) fn build(
             reason,
         } => (more, first, reason),
     };
+    arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
     run.tell(&Event::Building {
         dref,
@@ -202,6 +204,7 @@ impl Runs<'_> {
             out,
             log,
             index,
+            args: &self.options.args,
         };
         catch_unwind(AssertUnwindSafe(|| node.run(run)))
             .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;

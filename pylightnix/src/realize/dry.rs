@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::arguments::{missing, why};
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Reason, Scene};
 use super::needed::refused;
@@ -109,15 +110,43 @@ impl fmt::Display for Step {
 }
 
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
+    let actions = actions(options, graph)?;
+    let steps = graph
+        .stages
+        .iter()
+        .zip(actions)
+        .map(|(stage, Foreseen { action, .. })| {
+            let missing = missing(options, &stage.dref);
+            let action = match action {
+                Action::Build { .. } | Action::Undecided { .. } if !missing.is_empty() => {
+                    Action::Fails(why(&missing))
+                }
+                action => action,
+            };
+            let dref = stage.dref.id().clone();
+            Step { dref, action }
+        });
+    Ok(DryPlan {
+        steps: steps.collect(),
+    })
+}
+
+/// What a run would do for one stage, and what is chosen for it if that is there.
+pub(super) struct Foreseen {
+    pub(super) action: Action,
+    pub(super) taken: Option<Arc<[AnyRRef]>>,
+}
+
+/// What a run would do for each stage if it had all arguments.
+pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Foreseen>> {
     let refused = refused(options, graph)?;
-    let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
-    let mut steps = Vec::with_capacity(graph.stages.len());
+    let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.stages.len());
     for (at, stage) in graph.stages.iter().enumerate() {
         let dref = stage.dref.id();
         let waits_for: Vec<_> = stage
             .deps
             .iter()
-            .filter(|at| known[**at].is_none())
+            .filter(|at| steps[**at].taken.is_none())
             .map(|at| graph.stages[*at].dref.id().clone())
             .collect();
         let mut taken = None;
@@ -126,7 +155,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
         let action = if let Some(why) = refused.get(&at) {
             Action::Fails(why.clone())
         } else if decided {
-            let chosen = chosen_for(graph, stage, |at| known[at].clone());
+            let chosen = chosen_for(graph, stage, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
             let scene = Scene {
                 store: options.store,
@@ -153,11 +182,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
         } else {
             Action::Undecided { waits_for }
         };
-        known.push(taken);
-        steps.push(Step {
-            dref: dref.clone(),
-            action,
-        });
+        steps.push(Foreseen { action, taken });
     }
-    Ok(DryPlan { steps })
+    Ok(steps)
 }

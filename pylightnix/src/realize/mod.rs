@@ -5,6 +5,7 @@
 //! some of them, or has new ones built.
 
 mod accept;
+mod arguments;
 mod build;
 mod context;
 mod current;

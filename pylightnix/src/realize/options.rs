@@ -9,7 +9,7 @@ use super::event::{Event, Observer};
 use super::report::Report;
 use super::run::run;
 use crate::config::DRefId;
-use crate::plan::{Graph, Realizations, Target};
+use crate::plan::{Args, Graph, Realizations, RunArg, Target};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
@@ -37,6 +37,7 @@ pub struct Realize<'a> {
     pub(super) force_all: bool,
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
+    pub(super) args: Args,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
@@ -50,6 +51,7 @@ impl<'a> Realize<'a> {
             force_all: false,
             keep_going: false,
             trust_unknown: false,
+            args: Args::default(),
             observers: Vec::new(),
         }
     }
@@ -85,6 +87,53 @@ impl<'a> Realize<'a> {
         self
     }
 
+    /// Gives the stages that declare it, `#[stage(args(T))]`, a run-time argument: a verbosity, a progress bar, a token, a
+    /// connection. They read it with [`b.arg::<T>()`](crate::lens::Build::arg). One of a type; the last given counts.
+    ///
+    /// Arguments are found by type, so give each a type of its own. A stage that may have to run and whose argument is
+    /// missing fails the run before anything runs; one whose result is there needs none, and an argument that no stage
+    /// takes is passed over.
+    ///
+    /// It is no part of the identity, of the fingerprint or of the build record: a result that was made with another
+    /// argument is reused all the same. So it may say how a result is made, and must not change what comes out; what does
+    /// belongs in the config.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// /// How much to say.
+    /// struct Verbosity(u8);
+    ///
+    /// #[derive(Config)]
+    /// pub struct Sum {
+    ///     #[selfref("sum.json")]
+    ///     pub out: SelfRef<Json<u64>>,
+    ///     pub upto: u64,
+    /// }
+    ///
+    /// #[stage(args(Verbosity))]
+    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    ///     if b.arg::<Verbosity>().0 > 0 {
+    ///         eprintln!("adding {} numbers", b.upto);
+    ///     }
+    ///     Ok(SumOutputs { out: b.out.save(&(0..=b.upto).sum())? })
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let plan = instantiate(Sum::new(10))?;
+    /// let missing = store.realize(&plan).unwrap_err();
+    /// assert!(missing.to_string().contains("stage `sum` takes the run-time argument"));
+    ///
+    /// let sum = Realize::new(&store).arg(Verbosity(0)).run(&plan)?;
+    /// assert_eq!(sum.out.load()?, 55);
+    /// # Ok(()) }
+    /// ```
+    pub fn arg<T: RunArg>(mut self, value: T) -> Self {
+        self.args.insert(value);
+        self
+    }
+
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
@@ -94,7 +143,7 @@ impl<'a> Realize<'a> {
     /// Realizes the target.
     ///
     /// # Errors
-    /// A plan that contradicts itself; a stage that fails, panics or does not keep a promise; a matcher that cannot
+    /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a promise; a matcher that cannot
     /// choose; a store that cannot be read or written. What is published by then stays.
     pub fn run<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
         Ok(self.run_reporting(target)?.0)

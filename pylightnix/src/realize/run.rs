@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Scene};
@@ -33,6 +34,7 @@ pub(super) struct RunState<'a> {
 
 /// Runs a plan; gives for each stage what was chosen.
 pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+    arguments::check(options, graph)?;
     let state = RunState {
         options,
         graph,
