@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
+use super::realized::realized;
 use super::report::Report;
 use super::run::run;
 use crate::config::DRefId;
+use crate::lens::AnyRRef;
 use crate::plan::{Args, Graph, Realizations, RunArg, Target};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
@@ -143,8 +146,8 @@ impl<'a> Realize<'a> {
     /// Realizes the target.
     ///
     /// # Errors
-    /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a promise; a matcher that cannot
-    /// choose; a store that cannot be read or written. What is published by then stays.
+    /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a
+    /// promise; a matcher that cannot choose; a store that cannot be read or written. What is published by then stays.
     pub fn run<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
         Ok(self.run_reporting(target)?.0)
     }
@@ -156,13 +159,36 @@ impl<'a> Realize<'a> {
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let graph = self.graph_of(target)?;
         let (chosen, report) = run(self, &graph)?;
-        let mut realized = Realizations::default();
-        target.visit(&mut |dref| {
-            if let Some(&at) = graph.at.get(dref.id()) {
-                realized.insert(dref.id(), &chosen[at]);
-            }
-        });
-        Ok((target.collect(&realized), report))
+        Ok((collect(target, &graph, &chosen), report))
+    }
+
+    /// What [`run`](Self::run) would give, if nothing has to run for it: asserts that all stages of the plan are realized,
+    /// by today's code, and that their matchers want no more. It writes no result, ever, and needs no run-time arguments.
+    ///
+    /// # Errors
+    /// Stages that would have to run: the error says which and why ([`ErrorKind::Missing`]). Else as [`run`](Self::run).
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Welcome { #[selfref("hello.txt")] pub out: SelfRef<Text> }
+    /// # #[stage] fn welcome(b: &Build<Welcome>) -> Result<WelcomeOutputs> {
+    /// #     Ok(WelcomeOutputs { out: b.out.save("hello\n")? })
+    /// # }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let welcome = instantiate(Welcome::new())?;
+    /// let missing = Realize::new(&store).realized(&welcome).unwrap_err();
+    /// assert!(format!("{missing:?}").contains("stage `welcome` would have to run: missing"));
+    ///
+    /// let rref = store.realize(&welcome)?;
+    /// assert_eq!(Realize::new(&store).realized(&welcome)?, rref);
+    /// # Ok(()) }
+    /// ```
+    pub fn realized<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
+        let graph = self.graph_of(target)?;
+        let chosen = realized(self, &graph)?;
+        Ok(collect(target, &graph, &chosen))
     }
 
     /// Says for each stage what a run would do, and why, and does nothing.
@@ -200,4 +226,15 @@ impl<'a> Realize<'a> {
     pub(super) fn is_forced(&self, dref: &DRefId) -> bool {
         self.force_all || self.forced.contains(dref)
     }
+}
+
+/// What was chosen for each stage, in the shape of the target.
+fn collect<T: Target + ?Sized>(target: &T, graph: &Graph, chosen: &[Arc<[AnyRRef]>]) -> T::Output {
+    let mut realized = Realizations::default();
+    target.visit(&mut |dref| {
+        if let Some(&at) = graph.at.get(dref.id()) {
+            realized.insert(dref.id(), &chosen[at]);
+        }
+    });
+    target.collect(&realized)
 }
