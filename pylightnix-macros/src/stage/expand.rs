@@ -36,7 +36,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     };
     let uses = uses::list(&stage.uses);
     let values = generics.params.iter().map(parameter);
-    let select = select(stage);
+    let (matcher, select) = select(stage);
     let realize = realize(stage);
     let args = args(stage);
     let takes = takes(stage, config, &generics);
@@ -50,6 +50,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
 
             const NAME: &'static str = #name;
             const NOUTS: usize = #nouts;
+            const MATCHER: &'static str = #matcher;
             const TOKENS: &'static str = #code;
             const USES: &'static [fn() -> ::pylightnix::__private::Tracked] =
                 #uses;
@@ -109,26 +110,31 @@ fn parameter(param: &GenericParam) -> TokenStream {
     }
 }
 
-fn select(stage: &Stage) -> TokenStream {
+/// The matcher as it is written, and the method that asks it.
+fn select(stage: &Stage) -> (String, TokenStream) {
     let (select, usual) = match stage.many {
         true => (quote!(select_many), quote!(all)),
         false => (quote!(select_one), quote!(latest)),
     };
-    let matcher = match &stage.matcher {
-        Some(matcher) => quote!(#matcher),
-        None => quote!(::pylightnix::plan::matcher::#usual()),
+    let (written, matcher) = match &stage.matcher {
+        Some(matcher) => (quote!(#matcher), quote!(#matcher)),
+        None => (
+            quote!(#usual()),
+            quote!(::pylightnix::plan::matcher::#usual()),
+        ),
     };
     let (start, end) = spans::ends(&matcher);
     let candidates = Ident::new("candidates", Span::mixed_site());
     let select = quote_spanned!(start=> ::pylightnix::__private::#select::<Self, _>);
     let choice = quote_spanned!(end=> #select(#matcher, #candidates));
-    quote! {
+    let method = quote! {
         fn select(
             #candidates: &[::pylightnix::lens::RRef<Self>],
         ) -> ::pylightnix::Result<::pylightnix::plan::matcher::Choice<Self>, ::pylightnix::BoxError> {
             #choice
         }
-    }
+    };
+    (fingerprint::text(written), method)
 }
 
 fn realize(stage: &Stage) -> TokenStream {

@@ -65,6 +65,7 @@ impl<C: Config> Derivation<C> {
 pub(crate) enum NodeMatcher<C: Config> {
     Own {
         select: SelectFn<C>,
+        written: &'static str,
         admits: fn(usize) -> bool,
     },
     Given(Arc<dyn AnyMatcher<C>>),
@@ -102,6 +103,7 @@ impl<C: Stage> Node<C> {
             derivation: Arc::new(derivation),
             matcher: NodeMatcher::Own {
                 select: C::select,
+                written: C::MATCHER,
                 admits: C::Card::admits,
             },
             realizer: NodeRealizer::Own {
@@ -132,8 +134,13 @@ impl<C: Config> Node<C> {
 impl<C: Config> Clone for NodeMatcher<C> {
     fn clone(&self) -> Self {
         match self {
-            NodeMatcher::Own { select, admits } => NodeMatcher::Own {
+            NodeMatcher::Own {
+                select,
+                written,
+                admits,
+            } => NodeMatcher::Own {
                 select: *select,
+                written,
                 admits: *admits,
             },
             NodeMatcher::Given(matcher) => NodeMatcher::Given(matcher.clone()),
@@ -188,6 +195,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn args(&self) -> Vec<ArgType>;
     /// Whether so many realizations fit what the consumers of this node see.
     fn admits(&self, count: usize) -> bool;
+    /// The matcher, for people.
+    fn matcher(&self) -> String;
     /// The realizations that the matcher insists on.
     fn needs(&self) -> &[RRefId];
     /// Asks the matcher.
@@ -254,6 +263,14 @@ impl<C: Config> AnyNode for Node<C> {
         match &self.matcher {
             NodeMatcher::Own { admits, .. } | NodeMatcher::Detached { admits } => admits(count),
             NodeMatcher::Given(matcher) => matcher.admits(count),
+        }
+    }
+
+    fn matcher(&self) -> String {
+        match &self.matcher {
+            NodeMatcher::Own { written, .. } => (*written).to_owned(),
+            NodeMatcher::Given(matcher) => matcher.describe(),
+            NodeMatcher::Detached { .. } => String::new(),
         }
     }
 

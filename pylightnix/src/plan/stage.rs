@@ -22,6 +22,10 @@ pub trait Stage: Config {
     /// How many times a build runs the function.
     const NOUTS: usize;
 
+    /// What chooses among its realizations, as it is written.
+    #[doc(hidden)]
+    const MATCHER: &'static str;
+
     /// The function's tokens, or its `version`.
     #[doc(hidden)]
     const TOKENS: &'static str;

@@ -82,7 +82,7 @@ fn accept_where<T: Target + ?Sized>(
             }
         }
         known.push(match scene.decide(false)? {
-            Decision::Take(taken) => Some(taken),
+            Decision::Take(taken) => Some(taken.rrefs),
             Decision::Build { .. } | Decision::Never(_) => None,
         });
     }

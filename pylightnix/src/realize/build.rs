@@ -1,5 +1,6 @@
 //! Building a stage: its runs, side by side, and their publication.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,24 +10,26 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::arguments;
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Scene, Taken};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
 use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
-use crate::lens::{AnyRRef, BuildLog, Chosen};
+use crate::config::DRefId;
+use crate::lens::{BuildLog, Chosen};
 use crate::plan::{AnyDRef, Run};
-use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
+use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
 pub(super) fn build(
     run: &RunState<'_>,
+    at: usize,
     scene: &Scene<'_>,
     forced: bool,
-) -> Result<(Arc<[AnyRRef]>, bool)> {
+) -> Result<(Taken, bool)> {
     let dref = scene.dref.id();
     let store = scene.store;
     let lock = store.lock_build(dref, scene.context, &mut || {
@@ -55,7 +58,7 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let published = run_all(run, scene, first, more)?;
+    let published = run_all(run, at, scene, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
     let chosen = scene.decide(false)?;
     drop(lock);
@@ -81,6 +84,7 @@ struct Runs<'a> {
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
+    choices: BTreeMap<DRefId, RecordedChoice>,
     /// The index of the first run, and how many there are.
     first: usize,
     count: usize,
@@ -92,6 +96,7 @@ struct Runs<'a> {
 /// Makes all runs; gives what they published, or the first failure. What other runs published stays.
 fn run_all<'a>(
     state: &RunState<'a>,
+    at: usize,
     scene: &Scene<'_>,
     first: usize,
     count: usize,
@@ -102,6 +107,7 @@ fn run_all<'a>(
         dref: scene.dref.clone(),
         chosen: scene.chosen.clone(),
         context: scene.context.clone(),
+        choices: choices(state, at),
         first,
         count,
         begun: AtomicUsize::new(0),
@@ -118,6 +124,19 @@ fn run_all<'a>(
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
     }
     std::mem::take(&mut *ended).into_iter().collect()
+}
+
+/// What was chosen for each dependency of the stage at `at`, and how.
+fn choices(state: &RunState<'_>, at: usize) -> BTreeMap<DRefId, RecordedChoice> {
+    let deps = state.graph.stages[at].deps.iter();
+    deps.filter_map(|dep| {
+        let Taken { rrefs, from } = state.chosen[*dep].get()?;
+        let dref = &state.graph.stages[*dep].dref;
+        let took = rrefs.iter().map(|rref| rref.id().clone()).collect();
+        let choice = RecordedChoice::new(dref.node().matcher(), took, *from);
+        Some((dref.id().clone(), choice))
+    })
+    .collect()
 }
 
 impl Shared for Runs<'_> {
@@ -156,6 +175,7 @@ impl Runs<'_> {
             let node = self.dref.node();
             record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
             record.omitted = node.omitted().clone();
+            record.choices = self.choices.clone();
             let json = self.dref.config_json();
             Ok(draft.publish(json, &self.context, Outcome::Ok, &record)?)
         });

@@ -46,9 +46,16 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What a matcher took, and from how many.
+#[derive(Clone)]
+pub(super) struct Taken {
+    pub(super) rrefs: Arc<[AnyRRef]>,
+    pub(super) from: usize,
+}
+
 /// What is to be done.
 pub(super) enum Decision {
-    Take(Arc<[AnyRRef]>),
+    Take(Taken),
     /// So many more runs; the first of them has this index.
     Build {
         more: usize,
@@ -94,7 +101,7 @@ impl Scene<'_> {
                 first: there,
                 reason: Reason::Forced,
             }),
-            Selection::Take(taken) => Ok(Decision::Take(taken)),
+            Selection::Take(rrefs) => Ok(Decision::Take(Taken { rrefs, from: there })),
             Selection::Never(why) => Ok(Decision::Never(why)),
             Selection::Build(0) => Ok(Decision::Never(
                 "its matcher asked for 0 more realizations".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::arguments::{missing, why};
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Reason, Scene};
+use super::decide::{Decision, Reason, Scene, Taken};
 use super::needed::refused;
 use super::options::Realize;
 use crate::Result;
@@ -165,7 +165,7 @@ pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Forese
                 trust_unknown: options.trust_unknown,
             };
             match scene.decide(options.is_forced(dref)) {
-                Ok(Decision::Take(rrefs)) => {
+                Ok(Decision::Take(Taken { rrefs, .. })) => {
                     let ids = rrefs.iter().map(|rref| rref.id().clone()).collect();
                     taken = Some(rrefs);
                     Action::Reuse(ids)

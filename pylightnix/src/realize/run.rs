@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Scene, Taken};
 use super::event::Event;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::needed::refused;
@@ -27,7 +27,7 @@ pub(super) struct RunState<'a> {
     /// Stages that fail whatever the others give, with the reason.
     refused: HashMap<usize, String>,
     /// What was chosen for each stage; empty for one that failed or was not run.
-    chosen: Vec<OnceLock<Arc<[AnyRRef]>>>,
+    pub(super) chosen: Vec<OnceLock<Taken>>,
     /// Each with the place of its stage.
     failures: Mutex<Vec<(usize, Error)>>,
 }
@@ -65,7 +65,7 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
     let chosen: Vec<_> = state
         .chosen
         .into_iter()
-        .filter_map(OnceLock::into_inner)
+        .filter_map(|chosen| Some(chosen.into_inner()?.rrefs))
         .collect();
     if failures.is_empty() && chosen.len() == stages {
         return Ok((chosen, state.counters.report(stages)));
@@ -131,7 +131,7 @@ impl RunState<'_> {
         }
     }
 
-    fn decide(&self, at: usize) -> Result<Option<Arc<[AnyRRef]>>> {
+    fn decide(&self, at: usize) -> Result<Option<Taken>> {
         let stage = &self.graph.stages[at];
         if let Some(why) = self.refused.get(&at) {
             return Err(matcher_refused(stage.dref.id(), why));
@@ -143,7 +143,9 @@ impl RunState<'_> {
         {
             return Ok(None);
         }
-        let chosen = chosen_for(self.graph, stage, |dep| self.chosen[dep].get().cloned());
+        let chosen = chosen_for(self.graph, stage, |dep| {
+            Some(self.chosen[dep].get()?.rrefs.clone())
+        });
         let context = context_of(&chosen);
         let scene = Scene {
             store: self.options.store,
@@ -159,10 +161,10 @@ impl RunState<'_> {
                 (taken, false)
             }
             Decision::Never(why) => return Err(matcher_refused(stage.dref.id(), &why)),
-            Decision::Build { .. } => build(self, &scene, forced)?,
+            Decision::Build { .. } => build(self, at, &scene, forced)?,
         };
         if !self.options.observers.is_empty() {
-            let ids: Vec<_> = taken.iter().map(AnyRRef::id).collect();
+            let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
             self.tell(&Event::Chosen {
                 dref: stage.dref.id(),
                 rrefs: &ids,

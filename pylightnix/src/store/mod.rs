@@ -6,6 +6,7 @@
 mod archive;
 mod build_record;
 mod check;
+mod choice;
 mod code;
 mod context;
 mod copy;
@@ -45,6 +46,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
+pub use choice::RecordedChoice;
 pub use context::Context;
 pub use draft::{Draft, Published};
 pub use durable::Durability;

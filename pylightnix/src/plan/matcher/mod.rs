@@ -77,6 +77,11 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
         false
     }
 
+    /// What it is, for people: build records name the matchers that chose what a stage was made from.
+    fn describe(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+
     /// The same choice among those candidates only that `predicate` holds for.
     fn filter<P>(self, predicate: P) -> Filter<Self, P>
     where
@@ -92,6 +97,7 @@ pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
     fn admits(&self, count: usize) -> bool;
     fn needs(&self) -> &[RRefId];
+    fn describe(&self) -> String;
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
 }
 
@@ -109,6 +115,10 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
 
     fn needs(&self) -> &[RRefId] {
         self.0.needs()
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
     }
 
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool {
