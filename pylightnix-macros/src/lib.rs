@@ -81,6 +81,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `name = ".."` | the name of the derivations, else the function's |
 /// | `matcher = expr` | what chooses among the realizations; else `latest()`, or `all()` with `many` |
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
+/// | `fallible` | its failure is a result: what it returns as an error is recorded, and consumers get a `Result<RRef<C>, Failure>`, `DRef<C, Try<One>>` in their configs |
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` says which |
 /// | `uses(helper, Model)` | helpers whose code is a part of the stage's, each marked [`#[track]`](macro@track) |
 /// | `args(Verbosity, Token)` | the types of the run-time arguments that it takes, which are no part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |

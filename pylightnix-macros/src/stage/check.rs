@@ -17,6 +17,7 @@ pub(super) fn stage(stage: &mut Stage, faults: &mut Faults) {
     output(&stage.function.signature, faults);
     parameters(stage, faults);
     stage.unfit = faults.count() > before;
+    cardinality(stage, faults);
     args(stage, faults);
     register(stage, faults);
     name(stage, faults);
@@ -132,6 +133,16 @@ fn ident(param: &GenericParam) -> Option<&Ident> {
         GenericParam::Type(param) => Some(&param.ident),
         GenericParam::Const(param) => Some(&param.ident),
         GenericParam::Lifetime(_) => None,
+    }
+}
+
+fn cardinality(stage: &Stage, faults: &mut Faults) {
+    if let (Some(_), Some(fallible)) = (&stage.many, &stage.fallible) {
+        faults.of(
+            fallible,
+            "`fallible` is for one result or its failure, and `many` for several: remove one; several that may fail each \
+             are `Vec<DRef<_, Try<One>>>`, each with a config of its own",
+        );
     }
 }
 

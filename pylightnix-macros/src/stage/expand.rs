@@ -17,9 +17,10 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let signature = &stage.function.signature;
     let generics = generics(stage, config);
     let (parameters, _, bounds) = generics.split_for_impl();
-    let card = match stage.many {
-        true => quote!(Many),
-        false => quote!(One),
+    let card = match (&stage.many, &stage.fallible) {
+        (Some(_), _) => quote!(::pylightnix::lens::Many),
+        (None, Some(_)) => quote!(::pylightnix::lens::Try<::pylightnix::lens::One>),
+        (None, None) => quote!(::pylightnix::lens::One),
     };
     let name = match &stage.name {
         Some(name) => name.value(),
@@ -46,7 +47,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         #[automatically_derived]
         #[allow(non_local_definitions)]
         impl #parameters ::pylightnix::plan::Stage for #config #bounds {
-            type Card = ::pylightnix::lens::#card;
+            type Card = #card;
 
             const NAME: &'static str = #name;
             const NOUTS: usize = #nouts;
@@ -112,7 +113,7 @@ fn parameter(param: &GenericParam) -> TokenStream {
 
 /// The matcher as it is written, and the method that asks it.
 fn select(stage: &Stage) -> (String, TokenStream) {
-    let (select, usual) = match stage.many {
+    let (select, usual) = match stage.many.is_some() {
         true => (quote!(select_many), quote!(all)),
         false => (quote!(select_one), quote!(latest)),
     };

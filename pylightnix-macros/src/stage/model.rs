@@ -1,6 +1,6 @@
 //! What a stage is, to the macro.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Expr, Generics, LitInt, LitStr, Signature, Type, Visibility};
 
@@ -15,7 +15,8 @@ pub(super) struct Stage {
     pub(super) unfit: bool,
     pub(super) name: Option<LitStr>,
     pub(super) matcher: Option<Expr>,
-    pub(super) many: bool,
+    pub(super) many: Option<Ident>,
+    pub(super) fallible: Option<Ident>,
     pub(super) nouts: Option<LitInt>,
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,

@@ -27,6 +27,11 @@ const STAGE: Place = Place {
             example: "many",
         },
         Spec {
+            key: "fallible",
+            form: Form::Flag,
+            example: "fallible",
+        },
+        Spec {
             key: "nouts",
             form: Form::Number,
             example: "nouts = 3",
@@ -76,7 +81,8 @@ pub(super) fn stage(
         config,
         name: given.text("name"),
         matcher: given.expr("matcher"),
-        many: given.flag("many").is_some(),
+        many: given.flag("many"),
+        fallible: given.flag("fallible"),
         nouts: given.number("nouts"),
         version: given.number("version"),
         uses: given

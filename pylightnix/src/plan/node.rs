@@ -13,6 +13,7 @@ use super::stage::Stage;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
     AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Promise, RRef,
+    Takes,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
@@ -22,6 +23,8 @@ pub(crate) struct Node<C: Config> {
     pub(super) derivation: Arc<Derivation<C>>,
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
+    /// What consumers see.
+    pub(super) takes: Takes,
     /// The run-time arguments that the stage takes.
     pub(super) args: fn() -> Vec<ArgType>,
 }
@@ -66,13 +69,10 @@ pub(crate) enum NodeMatcher<C: Config> {
     Own {
         select: SelectFn<C>,
         written: &'static str,
-        admits: fn(usize) -> bool,
     },
     Given(Arc<dyn AnyMatcher<C>>),
     /// Of a derivation that was read from a store.
-    Detached {
-        admits: fn(usize) -> bool,
-    },
+    Detached,
 }
 
 type SelectFn<C> = fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>;
@@ -104,13 +104,13 @@ impl<C: Stage> Node<C> {
             matcher: NodeMatcher::Own {
                 select: C::select,
                 written: C::MATCHER,
-                admits: C::Card::admits,
             },
             realizer: NodeRealizer::Own {
                 run: C::realize,
                 code: Code::of::<C>(),
                 nouts: C::NOUTS,
             },
+            takes: C::Card::TAKES,
             args: C::args,
         }
     }
@@ -120,8 +120,9 @@ impl<C: Config> Node<C> {
     pub(crate) fn detached<Q: Cardinality>(derivation: Derivation<C>) -> Self {
         Node {
             derivation: Arc::new(derivation),
-            matcher: NodeMatcher::Detached { admits: Q::admits },
+            matcher: NodeMatcher::Detached,
             realizer: NodeRealizer::Detached,
+            takes: Q::TAKES,
             args: Vec::new,
         }
     }
@@ -134,17 +135,12 @@ impl<C: Config> Node<C> {
 impl<C: Config> Clone for NodeMatcher<C> {
     fn clone(&self) -> Self {
         match self {
-            NodeMatcher::Own {
-                select,
-                written,
-                admits,
-            } => NodeMatcher::Own {
+            NodeMatcher::Own { select, written } => NodeMatcher::Own {
                 select: *select,
                 written,
-                admits: *admits,
             },
             NodeMatcher::Given(matcher) => NodeMatcher::Given(matcher.clone()),
-            NodeMatcher::Detached { admits } => NodeMatcher::Detached { admits: *admits },
+            NodeMatcher::Detached => NodeMatcher::Detached,
         }
     }
 }
@@ -193,8 +189,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn promises(&self) -> &'static [Promise];
     /// The run-time arguments that a run needs.
     fn args(&self) -> Vec<ArgType>;
-    /// Whether so many realizations fit what the consumers of this node see.
-    fn admits(&self, count: usize) -> bool;
+    /// What the consumers of this node see.
+    fn takes(&self) -> Takes;
     /// The matcher, for people.
     fn matcher(&self) -> String;
     /// The realizations that the matcher insists on.
@@ -202,7 +198,13 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// Asks the matcher.
     fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError>;
     /// Gives a realization its type, whatever the matcher thinks of it.
-    fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef;
+    /// `failure` is the text of its error, if it is one.
+    fn typed(
+        &self,
+        realization: Realization,
+        chosen: &Chosen,
+        failure: Option<Arc<str>>,
+    ) -> AnyRRef;
     /// Runs the realizer once.
     fn run(&self, run: Run<'_>) -> Result<(), BoxError>;
     /// The type of the config, for people.
@@ -259,25 +261,26 @@ impl<C: Config> AnyNode for Node<C> {
         (self.args)()
     }
 
-    fn admits(&self, count: usize) -> bool {
-        match &self.matcher {
-            NodeMatcher::Own { admits, .. } | NodeMatcher::Detached { admits } => admits(count),
-            NodeMatcher::Given(matcher) => matcher.admits(count),
-        }
+    fn takes(&self) -> Takes {
+        self.takes
     }
 
     fn matcher(&self) -> String {
-        match &self.matcher {
+        let mut matcher = match &self.matcher {
             NodeMatcher::Own { written, .. } => (*written).to_owned(),
             NodeMatcher::Given(matcher) => matcher.describe(),
-            NodeMatcher::Detached { .. } => String::new(),
+            NodeMatcher::Detached => String::new(),
+        };
+        if self.takes.failures() {
+            matcher += ", or a failure";
         }
+        matcher
     }
 
     fn needs(&self) -> &[RRefId] {
         match &self.matcher {
             NodeMatcher::Given(matcher) => matcher.needs(),
-            NodeMatcher::Own { .. } | NodeMatcher::Detached { .. } => &[],
+            NodeMatcher::Own { .. } | NodeMatcher::Detached => &[],
         }
     }
 
@@ -290,7 +293,7 @@ impl<C: Config> AnyNode for Node<C> {
         let choice = match &self.matcher {
             NodeMatcher::Own { select, .. } => select(&candidates)?,
             NodeMatcher::Given(matcher) => matcher.select(&candidates)?,
-            NodeMatcher::Detached { .. } => {
+            NodeMatcher::Detached => {
                 let why = "it was read from a store, without a matcher: instantiate its config";
                 return Ok(Selection::Never(why.to_owned()));
             }
@@ -308,7 +311,7 @@ impl<C: Config> AnyNode for Node<C> {
         {
             return Err(format!("the matcher took {foreign}, which is no candidate").into());
         }
-        if !self.admits(taken.len()) {
+        if !self.takes.admits(taken.len()) {
             let count = taken.len();
             return Err(format!(
                 "the matcher took {count} realizations, which its kind does not allow"
@@ -318,8 +321,14 @@ impl<C: Config> AnyNode for Node<C> {
         Ok(Selection::Take(taken.iter().map(RRef::erase).collect()))
     }
 
-    fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef {
-        RRef::new(realization, self.derivation.config.clone(), chosen.clone()).erase()
+    fn typed(
+        &self,
+        realization: Realization,
+        chosen: &Chosen,
+        failure: Option<Arc<str>>,
+    ) -> AnyRRef {
+        let config = self.derivation.config.clone();
+        AnyRRef::new(realization, config, chosen.clone(), failure)
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
@@ -355,12 +364,10 @@ impl<C: Config> AnyNode for Node<C> {
             (NodeMatcher::Given(one), NodeMatcher::Given(two)) => {
                 Arc::ptr_eq(one, two) || one.same_as(&**two)
             }
-            (NodeMatcher::Detached { admits: one }, NodeMatcher::Detached { admits: two }) => {
-                one(2) == two(2)
-            }
+            (NodeMatcher::Detached, NodeMatcher::Detached) => true,
             _ => false,
         };
-        if !same_matcher {
+        if !same_matcher || self.takes != other.takes {
             return Some("their matchers differ".to_owned());
         }
         let same_realizer = match (&self.realizer, &other.realizer) {

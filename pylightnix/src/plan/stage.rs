@@ -13,7 +13,8 @@ use crate::{BoxError, Result};
     note = "write `#[stage] fn name(b: &Build<{Self}>) -> Result<()> {{ .. }}`"
 )]
 pub trait Stage: Config {
-    /// How many realizations consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`.
+    /// How many realizations consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`,
+    /// [`Try<One>`](crate::lens::Try) with `fallible`.
     type Card: Cardinality;
 
     /// The name of its derivations.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Look, Scene};
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::{Graph, Target};
@@ -81,7 +81,7 @@ fn accept_where<T: Target + ?Sized>(
                 accepted.push(rref.id().clone());
             }
         }
-        known.push(match scene.decide(false)? {
+        known.push(match scene.decide(Look::Usual)? {
             Decision::Take(taken) => Some(taken.rrefs),
             Decision::Build { .. } | Decision::Never(_) => None,
         });

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::arguments;
-use super::decide::{Decision, Scene, Taken};
+use super::decide::{Decision, Look, Scene, Taken};
 use super::event::Event;
+use super::failed;
 use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
 use super::options::Realize;
 use super::report::{Counters, count};
@@ -28,7 +30,7 @@ pub(super) fn build(
     run: &RunState<'_>,
     at: usize,
     scene: &Scene<'_>,
-    forced: bool,
+    look: Look,
 ) -> Result<(Taken, bool)> {
     let dref = scene.dref.id();
     let store = scene.store;
@@ -36,7 +38,7 @@ pub(super) fn build(
         run.tell(&Event::Waiting { dref })
     })?;
     // Another process may just have made it.
-    let (more, first, reason) = match scene.decide(forced)? {
+    let (more, first, reason) = match scene.decide(look)? {
         Decision::Take(taken) => {
             count(&run.counters.reused);
             return Ok((taken, false));
@@ -60,7 +62,7 @@ pub(super) fn build(
     }
     let published = run_all(run, at, scene, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
-    let chosen = scene.decide(false)?;
+    let chosen = scene.decide(Look::Usual)?;
     drop(lock);
     match chosen {
         Decision::Take(taken) => Ok((taken, true)),
@@ -171,26 +173,29 @@ impl Runs<'_> {
         let mut record = BuildRecord::now(BuildKind::Build);
         let result = self.realize(&draft, index);
         record.stop = Timestamp::now();
-        let published = result.and_then(|()| {
-            let node = self.dref.node();
-            record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
-            record.omitted = node.omitted().clone();
-            record.choices = self.choices.clone();
-            let json = self.dref.config_json();
-            Ok(draft.publish(json, &self.context, Outcome::Ok, &record)?)
-        });
+        let node = self.dref.node();
+        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+        record.omitted = node.omitted().clone();
+        record.choices = self.choices.clone();
+        let published = match result {
+            Ok(Ok(())) => self
+                .publish(&mut draft, &record, Outcome::Ok)
+                .map_err(Into::into),
+            Ok(Err(returned))
+                if node.takes().failures() && !failed::is_of_the_machine(&returned) =>
+            {
+                return self.record_failure(draft, &record, &returned, index);
+            }
+            Ok(Err(cause)) | Err(cause) => Err(cause),
+        };
         match published {
             Ok(published) => {
-                if !published.new {
-                    count(&self.counters.repeated);
-                }
                 let Published { id: rref, new } = &published;
-                let seconds = record.seconds();
                 self.options.tell(&Event::Published {
                     rref,
                     index,
                     new: *new,
-                    seconds,
+                    seconds: record.seconds(),
                 });
                 Ok(published)
             }
@@ -207,8 +212,57 @@ impl Runs<'_> {
         }
     }
 
-    /// Runs the stage's code, and checks its promises.
-    fn realize(&self, draft: &Draft, index: usize) -> Result<(), BoxError> {
+    fn publish(
+        &self,
+        draft: &mut Draft,
+        record: &BuildRecord,
+        outcome: Outcome,
+    ) -> Result<Published> {
+        let json = self.dref.config_json();
+        let published = draft.publish(json, &self.context, outcome, record)?;
+        if !published.new {
+            count(&self.counters.repeated);
+        }
+        Ok(published)
+    }
+
+    /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
+    /// is kept as that of other failures, for inspection.
+    fn record_failure(
+        &self,
+        draft: Draft,
+        record: &BuildRecord,
+        error: &BoxError,
+        index: usize,
+    ) -> Result<Published> {
+        let text = failed::text(error, draft.out());
+        let mut failure = self.options.store.draft()?;
+        let path = failure.out().join(failed::FAILURE);
+        fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
+        match fs::rename(draft.log(), failure.log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("keep the log", draft.log(), error));
+            }
+            _ => {}
+        }
+        let published = self.publish(&mut failure, record, Outcome::Failed)?;
+        if has_files(draft.out()) {
+            // Worth a look, and no more: it is no part of the result.
+            let _ = draft.keep_failed(self.dref.id().name());
+        }
+        self.options.tell(&Event::FailureRecorded {
+            rref: &published.id,
+            index,
+            new: published.new,
+            seconds: record.seconds(),
+            text: text.trim_end(),
+        });
+        Ok(published)
+    }
+
+    /// Runs the stage's code, and checks its promises. Inside is what the stage returned; outside is what it did not mean
+    /// to say: a panic, a promise that it broke.
+    fn realize(&self, draft: &Draft, index: usize) -> Result<Result<(), BoxError>, BoxError> {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -226,8 +280,11 @@ impl Runs<'_> {
             index,
             args: &self.options.args,
         };
-        catch_unwind(AssertUnwindSafe(|| node.run(run)))
-            .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;
+        match catch_unwind(AssertUnwindSafe(|| node.run(run))) {
+            Ok(Ok(())) => {}
+            Ok(returned) => return Ok(returned),
+            Err(panic) => return Err(panic_text(&*panic).into()),
+        }
         let mut broken = Vec::new();
         for promise in node.promises() {
             let path = out.join(promise.path);
@@ -238,9 +295,21 @@ impl Runs<'_> {
             }
         }
         if broken.is_empty() {
-            Ok(())
+            Ok(Ok(()))
         } else {
             Err(promises_not_kept(&broken))
         }
     }
+}
+
+/// Whether there is anything but folders.
+fn has_files(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| match entry.file_type() {
+                Ok(kind) if kind.is_dir() => has_files(&entry.path()),
+                _ => true,
+            })
+        })
+    })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::arguments::{missing, why};
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Reason, Scene, Taken};
+use super::failed::is_failure;
 use super::needed::refused;
 use super::options::Realize;
 use crate::Result;
@@ -37,6 +38,8 @@ pub struct Step {
 pub enum Action {
     /// Its matcher chooses these, which are there.
     Reuse(Vec<RRefId>),
+    /// It failed, and this failure, which is there, is its result: nothing runs.
+    Failed(RRefId),
     /// It runs.
     Build {
         /// How many times.
@@ -56,9 +59,7 @@ pub enum Action {
 impl DryPlan {
     /// Whether a run would build nothing.
     pub fn is_done(&self) -> bool {
-        self.steps
-            .iter()
-            .all(|step| matches!(step.action, Action::Reuse(_)))
+        self.steps.iter().all(|step| step.action.is_there())
     }
 
     /// The step of a derivation.
@@ -67,12 +68,19 @@ impl DryPlan {
     }
 }
 
+impl Action {
+    /// Whether nothing has to run.
+    fn is_there(&self) -> bool {
+        matches!(self, Action::Reuse(_) | Action::Failed(_))
+    }
+}
+
 impl fmt::Display for DryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reused = self
             .steps
             .iter()
-            .filter(|step| matches!(step.action, Action::Reuse(_)))
+            .filter(|step| step.action.is_there())
             .count();
         for step in &self.steps {
             if !matches!(step.action, Action::Reuse(_)) {
@@ -91,6 +99,10 @@ impl fmt::Display for Step {
         let Step { dref, action } = self;
         match action {
             Action::Reuse(_) => write!(f, "reuse   {dref}"),
+            Action::Failed(_) => write!(
+                f,
+                "failed  {dref}: its failure is its result; `retry_failed()` tries it again"
+            ),
             Action::Build { runs: 1, reason } => write!(f, "build   {dref}: {reason}"),
             Action::Build { runs, reason } => write!(f, "build   {dref}, {runs} runs: {reason}"),
             Action::Undecided { waits_for } => {
@@ -164,7 +176,12 @@ pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Forese
                 context: &context,
                 trust_unknown: options.trust_unknown,
             };
-            match scene.decide(options.is_forced(dref)) {
+            match scene.decide(options.look(dref)) {
+                Ok(Decision::Take(Taken { rrefs, .. })) if is_failure(&rrefs) => {
+                    let id = rrefs[0].id().clone();
+                    taken = Some(rrefs);
+                    Action::Failed(id)
+                }
                 Ok(Decision::Take(Taken { rrefs, .. })) => {
                     let ids = rrefs.iter().map(|rref| rref.id().clone()).collect();
                     taken = Some(rrefs);

@@ -12,6 +12,7 @@ mod current;
 mod decide;
 mod dry;
 mod event;
+mod failed;
 mod failure;
 mod needed;
 mod open;

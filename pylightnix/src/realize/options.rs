@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use super::decide::Look;
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
 use super::realized::realized;
@@ -38,6 +39,7 @@ pub struct Realize<'a> {
     pub(super) jobs: usize,
     pub(super) forced: HashSet<DRefId>,
     pub(super) force_all: bool,
+    pub(super) retry_failed: bool,
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
     pub(super) args: Args,
@@ -52,6 +54,7 @@ impl<'a> Realize<'a> {
             jobs: available_parallelism().map_or(1, NonZero::get),
             forced: HashSet::new(),
             force_all: false,
+            retry_failed: false,
             keep_going: false,
             trust_unknown: false,
             args: Args::default(),
@@ -75,6 +78,14 @@ impl<'a> Realize<'a> {
     /// Runs every stage of the plan once again.
     pub fn force_all(mut self) -> Self {
         self.force_all = true;
+        self
+    }
+
+    /// Tries again what failed before and is a result: without this, the failure of a stage with `#[stage(fallible)]` stands
+    /// until its code, its config or its dependencies change. [`force`](Self::force) tries one stage again. Where there is
+    /// a success, it is taken as ever.
+    pub fn retry_failed(mut self) -> Self {
+        self.retry_failed = true;
         self
     }
 
@@ -220,6 +231,14 @@ impl<'a> Realize<'a> {
     pub(super) fn tell(&self, event: &Event<'_>) {
         for observer in &self.observers {
             observer.event(event);
+        }
+    }
+
+    pub(super) fn look(&self, dref: &DRefId) -> Look {
+        match () {
+            () if self.is_forced(dref) => Look::Forced,
+            () if self.retry_failed => Look::Retry,
+            () => Look::Usual,
         }
     }
 

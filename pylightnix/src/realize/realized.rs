@@ -25,7 +25,7 @@ pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[
     for (stage, Foreseen { action, taken }) in graph.stages.iter().zip(actions) {
         let dref = stage.dref.id();
         let (message, kind) = match (action, taken) {
-            (Action::Reuse(_), Some(taken)) => {
+            (Action::Reuse(_) | Action::Failed(_), Some(taken)) => {
                 known.push(taken);
                 continue;
             }

@@ -9,6 +9,7 @@ use super::build::build;
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Scene, Taken};
 use super::event::Event;
+use super::failed::is_failure;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::needed::refused;
 use super::options::Realize;
@@ -154,15 +155,18 @@ impl RunState<'_> {
             context: &context,
             trust_unknown: self.options.trust_unknown,
         };
-        let forced = self.options.is_forced(stage.dref.id());
-        let (taken, built) = match scene.decide(forced)? {
+        let look = self.options.look(stage.dref.id());
+        let (taken, built) = match scene.decide(look)? {
             Decision::Take(taken) => {
                 count(&self.counters.reused);
                 (taken, false)
             }
             Decision::Never(why) => return Err(matcher_refused(stage.dref.id(), &why)),
-            Decision::Build { .. } => build(self, at, &scene, forced)?,
+            Decision::Build { .. } => build(self, at, &scene, look)?,
         };
+        if is_failure(&taken.rrefs) {
+            count(&self.counters.failures);
+        }
         if !self.options.observers.is_empty() {
             let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
             self.tell(&Event::Chosen {

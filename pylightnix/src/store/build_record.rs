@@ -105,7 +105,7 @@ impl BuildRecord {
     }
 
     /// The name of the file with what it printed.
-    pub(super) fn log_name(&self) -> String {
+    pub(crate) fn log_name(&self) -> String {
         format!("build-{}.log", self.id)
     }
 

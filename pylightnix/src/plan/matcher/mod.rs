@@ -10,7 +10,7 @@ mod one;
 use std::any::Any;
 
 use crate::config::RRefId;
-use crate::lens::{Cardinality, Config, Many, One, RRef};
+use crate::lens::{Cardinality, Config, Many, One, RRef, Try};
 use crate::{BoxError, Result};
 
 pub use best::{BestBy, BestN, highest, highest_n, lowest, lowest_n};
@@ -54,7 +54,8 @@ pub use one::{Exact, Latest, Only, Pick, exact, latest, only, pick};
     note = "a key is a function `fn(&RRef<{C}>) -> Result<K>` whose `K` is a number, a text, or another `Key`"
 )]
 pub trait Matcher<C: Config>: Send + Sync + 'static {
-    /// How many it takes: [`One`] or [`Many`].
+    /// How many it takes: [`One`] or [`Many`], or [`Try<One>`](Try), when it chooses one success, and a failure will do when
+    /// it would have one built.
     type Card: Cardinality;
 
     /// Chooses.
@@ -95,7 +96,6 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
 /// A matcher whose type is forgotten.
 pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
-    fn admits(&self, count: usize) -> bool;
     fn needs(&self) -> &[RRefId];
     fn describe(&self) -> String;
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
@@ -107,10 +107,6 @@ pub(crate) struct Given<M>(pub(crate) M);
 impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         self.0.select(candidates)
-    }
-
-    fn admits(&self, count: usize) -> bool {
-        M::Card::admits(count)
     }
 
     fn needs(&self) -> &[RRefId] {
@@ -155,4 +151,5 @@ pub trait TakesOne {}
 pub trait TakesMany {}
 
 impl TakesOne for One {}
+impl TakesOne for Try<One> {}
 impl TakesMany for Many {}
