@@ -117,7 +117,9 @@ fn run_all<'a>(
         end: Condvar::new(),
     });
     if count > 1 {
-        state.scheduler.share(runs.clone(), count);
+        state
+            .scheduler
+            .share(runs.clone(), count.min(state.options.jobs));
     }
     // This thread works too, so that runs go on even if all others wait for other processes.
     runs.work();

@@ -12,6 +12,9 @@ use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Selection};
 use crate::store::{Context, Outcome, Store};
 
+/// More runs than this in one build are taken for a mistake: a count that went below zero, say.
+const MOST: usize = 1_000_000;
+
 /// Why a stage has to run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -126,6 +129,10 @@ impl Scene<'_> {
             Selection::Build(0) => Ok(Decision::Never(
                 "its matcher asked for 0 more realizations".to_owned(),
             )),
+            Selection::Build(more) if more > MOST => Ok(Decision::Never(format!(
+                "its matcher asked for {more} more realizations, and one build makes at most {MOST}: ask for fewer, or \
+                 build them in several runs"
+            ))),
             Selection::Build(more) => {
                 let failed = !failures.is_empty();
                 if look == Look::Usual

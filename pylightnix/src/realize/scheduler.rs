@@ -79,10 +79,10 @@ impl<'a> Scheduler<'a> {
         self.wake.notify_all();
     }
 
-    /// Lets idle threads share work that this one is about to do.
-    pub(super) fn share(&self, work: Arc<dyn Shared + 'a>, pieces: usize) {
+    /// Lets idle threads share work that this one is about to do: so many at most, this one included.
+    pub(super) fn share(&self, work: Arc<dyn Shared + 'a>, threads: usize) {
         let mut queue = self.lock();
-        for _ in 1..pieces {
+        for _ in 1..threads {
             queue.help.push(work.clone());
         }
         drop(queue);
