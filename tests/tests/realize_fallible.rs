@@ -443,7 +443,7 @@ fn a_failure_can_be_passed_on() {
     let choice = &passed.builds()[0].choices[of(2.).id()];
     assert_eq!(
         (choice.matcher.as_str(), choice.from),
-        ("latest(), or a failure", 1)
+        ("latest() or a failure", 1)
     );
     // Once what it depends on goes well, it is another context.
     let better = of(2.).with_realizer("better", |b| -> Result<()> {

@@ -272,7 +272,7 @@ impl<C: Config> AnyNode for Node<C> {
             NodeMatcher::Detached => String::new(),
         };
         if self.takes.failures() {
-            matcher += ", or a failure";
+            matcher += " or a failure";
         }
         matcher
     }
