@@ -508,21 +508,7 @@ fn failures_travel_as_other_results_do() {
         assert_eq!(store.realized(&summary_of(&[2.])).unwrap(), made);
         let there = store.realize(&of(2.)).unwrap().unwrap_err();
         assert_eq!(there.text(), "it diverged at rate 2");
-        assert_eq!(
-            fs::read_to_string(
-                there.builds()[0..1]
-                    .iter()
-                    .map(|build| {
-                        there
-                            .path()
-                            .with_file_name(format!("build-{}.log", build.id))
-                    })
-                    .next()
-                    .unwrap()
-            )
-            .unwrap(),
-            "try 0\n"
-        );
+        assert_eq!(fs::read_to_string(there.log().unwrap()).unwrap(), "try 0\n");
         assert!(store.check().run().unwrap().is_sound());
     }
     // Its text is checked as any artifact is.
@@ -545,6 +531,14 @@ fn failures_are_kept_and_collected_as_other_results_are() {
     assert_eq!(left.len(), 2);
     assert!(left.contains(made.trials[0].as_ref().unwrap_err().id()));
     assert!(names(&store.root().join("failed")).is_empty());
+    // Where some of each derivation are kept, a success is not given up for newer failures.
+    let (_folder, store) = scratch();
+    let good = store.realize(&of(0.5)).unwrap().unwrap();
+    let newer = Realize::new(&store).force(of(0.5));
+    assert!(newer.run(&failing("other code", 0.5)).unwrap().is_err());
+    let (_copy, store) = unused(&store);
+    store.gc().keep_newest(1).run().unwrap();
+    assert_eq!(store.rrefs().unwrap(), [good.id().clone()]);
 }
 
 #[test]
