@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Reference,
     /// A plan that contradicts itself.
     Plan,
+    /// A run-time argument that a stage takes, and the run does not give.
+    Argument,
     /// A matcher that cannot choose.
     Matcher,
     /// A stage that failed, panicked or did not keep a promise.

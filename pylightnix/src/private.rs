@@ -7,7 +7,7 @@ use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 pub use crate::lens::Promise;
-pub use crate::plan::{Registration, Tracked};
+pub use crate::plan::{ArgType, Registration, Tracked};
 pub use inventory::submit;
 // A user's module may have its own things by these names.
 pub use std::clone::Clone;

@@ -148,15 +148,18 @@ fn two_jobs_run_two_stages_at_once() {
 }
 
 #[test]
-fn two_jobs_share_the_runs_of_one_stage() {
-    let (_folder, store) = scratch();
-    let meeting = Arc::new(Meeting::default());
-    let several = instantiate(Several::new("met".to_owned())).unwrap();
-    let meet = several.with_realizer("meet", move |b| -> Result<()> {
-        meeting.of(2)?;
-        done(b.index.save(&b.index().to_string())?)
-    });
-    assert_eq!(Realize::new(&store).jobs(2).run(&meet).unwrap().len(), 3);
+fn jobs_share_the_runs_of_one_stage() {
+    for jobs in [2, 3] {
+        let (_folder, store) = scratch();
+        let meeting = Arc::new(Meeting::default());
+        let several = instantiate(Several::new("met".to_owned())).unwrap();
+        let meet = several.with_realizer("meet", move |b| -> Result<()> {
+            meeting.of(jobs)?;
+            done(b.index.save(&b.index().to_string())?)
+        });
+        let met = Realize::new(&store).jobs(jobs).run(&meet).unwrap();
+        assert_eq!(met.len(), 3);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::log::BuildLog;
 use super::{Chosen, Config, Dependency, Omitted, Output, Phase, Progress, Promise, Site, Step};
 use super::{environment, process, seed};
 use crate::config::{ConfigJson, DRefId, Name};
-use crate::plan::Run;
+use crate::plan::{Args, Run, RunArg, TakesArg};
 use crate::{Error, Result};
 
 /// The phase of fields reached from a [`Build`].
@@ -58,6 +58,7 @@ pub struct Build<C: Config> {
     index: usize,
     log: BuildLog,
     site: Site,
+    args: Args,
     lens: C::Lens<Building>,
 }
 
@@ -78,6 +79,7 @@ impl<C: Config> Build<C> {
             index: run.index,
             log: run.log,
             site: run.site,
+            args: run.args.clone(),
             lens,
         }
     }
@@ -270,6 +272,20 @@ impl<C: Config> Build<C> {
     /// ```
     pub fn run(&self, command: &mut Command) -> Result<()> {
         process::run(command, &self.log, &self.site.stop)
+    }
+
+    /// The run-time argument of type `T`, which the stage declares, `#[stage(args(T))]`, and the run gives; see
+    /// [`Realize::arg`](crate::realize::Realize::arg).
+    pub fn arg<T: RunArg>(&self) -> &T
+    where
+        C: TakesArg<T>,
+    {
+        match self.args.get() {
+            Some(arg) => arg,
+            None => {
+                unreachable!("the run was not begun without the arguments that its stages declare")
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod chosen;
 mod config;
 mod dependency;
 mod environment;
+mod failure;
 pub mod format;
 mod link;
 mod log;
@@ -24,11 +25,14 @@ mod stop;
 
 pub use artifact::Artifact;
 pub use build::{Build, Building};
-pub use cardinality::{Cardinality, Many, One};
+pub use cardinality::{Cardinality, Many, One, Try};
+#[doc(hidden)]
+pub use cardinality::{Takes, Unsaid};
 #[doc(hidden)]
 pub use chosen::Chosen;
 pub use config::{Config, Omitted};
 pub use dependency::Dependency;
+pub use failure::Failure;
 pub(crate) use link::{Chained, Link};
 pub use log::BuildLog;
 pub use output::{Output, Written};

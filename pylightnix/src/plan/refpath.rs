@@ -89,11 +89,7 @@ impl<F: 'static, Q: Cardinality> Dependency for RefPath<F, Q> {
     }
 
     fn resolve(&self, chosen: &Chosen) -> Self::Realized {
-        let artifacts = chosen
-            .of(self.dref())
-            .iter()
-            .map(|rref| rref.artifact(&self.path));
-        match Q::gather(artifacts) {
+        match Q::gather(chosen.of(self.dref()), |rref| rref.artifact(&self.path)) {
             Some(artifacts) => artifacts,
             None => unreachable!("the cardinality was checked when {} was chosen", self.dref),
         }

@@ -1,33 +1,38 @@
 //! Building a stage: its runs, side by side, and their publication.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, Found, Scene};
+use super::arguments;
+use super::decide::{Decision, Found, Mode, Scene, Taken};
 use super::event::Event;
+use super::failed;
 use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
 use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
-use crate::lens::{AnyRRef, BuildLog, Chosen, Progress, Site, Step, Stop};
+use crate::config::DRefId;
+use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop};
 use crate::plan::{AnyDRef, Run};
-use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
+use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
 pub(super) fn build(
     run: &RunState<'_>,
-    scene: &Scene<'_>,
     at: usize,
-    forced: bool,
-) -> Result<(Arc<[AnyRRef]>, bool)> {
+    scene: &Scene<'_>,
+    mode: Mode,
+) -> Result<(Taken, bool)> {
     let dref = scene.dref.id();
     let store = scene.store;
     let lock = store.lock_build(dref, scene.context, &mut || {
@@ -40,7 +45,7 @@ pub(super) fn build(
         found: Found::Before(&look),
         ..*scene
     };
-    let (more, first, reason) = match again.decide(forced)? {
+    let (more, first, reason) = match again.decide(mode)? {
         Decision::Take(taken) => {
             count(&run.counters.reused);
             return Ok((taken, false));
@@ -52,6 +57,7 @@ pub(super) fn build(
             reason,
         } => (more, first, reason),
     };
+    arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
     run.tell(&Event::Building {
         dref,
@@ -61,13 +67,13 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let published = run_all(run, scene, at, first, more)?;
+    let published = run_all(run, at, scene, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
     let with_those = Scene {
         found: Found::Now,
         ..*scene
     };
-    let chosen = with_those.decide(false)?;
+    let chosen = with_those.decide(Mode::Usual)?;
     drop(lock);
     match chosen {
         Decision::Take(taken) => Ok((taken, true)),
@@ -92,6 +98,7 @@ struct Runs<'a> {
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
+    choices: BTreeMap<DRefId, RecordedChoice>,
     /// The index of the first run, and how many there are.
     first: usize,
     count: usize,
@@ -103,14 +110,15 @@ struct Runs<'a> {
 /// Makes all runs; gives what they published, or the first failure. What other runs published stays.
 fn run_all<'a>(
     state: &RunState<'a>,
-    scene: &Scene<'_>,
     at: usize,
+    scene: &Scene<'_>,
     first: usize,
     count: usize,
 ) -> Result<Vec<Published>> {
     let runs = Arc::new(Runs {
         counters: state.counters.clone(),
         progress: state.progress.clone(),
+        choices: choices(state, at),
         first,
         count,
         ..Runs::of(state.options, scene)
@@ -127,6 +135,19 @@ fn run_all<'a>(
     std::mem::take(&mut *ended).into_iter().collect()
 }
 
+/// What was chosen for each dependency of the stage at `at`, and how.
+fn choices(state: &RunState<'_>, at: usize) -> BTreeMap<DRefId, RecordedChoice> {
+    let deps = state.graph.stages[at].deps.iter();
+    deps.filter_map(|dep| {
+        let Taken { rrefs, from } = state.chosen[*dep].get()?;
+        let dref = &state.graph.stages[*dep].dref;
+        let took = rrefs.iter().map(|rref| rref.id().clone()).collect();
+        let choice = RecordedChoice::new(dref.node().matcher(), took, *from);
+        Some((dref.id().clone(), choice))
+    })
+    .collect()
+}
+
 /// Runs a stage once, for its output alone: whoever asks has the draft, and publishes nothing of it.
 pub(super) fn rehearse(
     options: &Realize<'_>,
@@ -134,7 +155,7 @@ pub(super) fn rehearse(
     draft: &Draft,
     index: usize,
 ) -> Result<(), BoxError> {
-    Runs::of(options, scene).realize(draft, index, Timestamp::now())
+    Runs::of(options, scene).realize(draft, index, Timestamp::now())?
 }
 
 impl<'a> Runs<'a> {
@@ -147,6 +168,7 @@ impl<'a> Runs<'a> {
             dref: scene.dref.clone(),
             chosen: scene.chosen.clone(),
             context: scene.context.clone(),
+            choices: BTreeMap::new(),
             first: 0,
             count: 0,
             begun: AtomicUsize::new(0),
@@ -191,25 +213,29 @@ impl Runs<'_> {
         let mut record = BuildRecord::now(BuildKind::Build);
         let result = self.realize(&draft, index, record.start);
         record.stop = Timestamp::now();
-        let published = result.and_then(|()| {
-            let node = self.dref.node();
-            record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
-            record.omitted = node.omitted().clone();
-            let json = self.dref.config_json();
-            Ok(draft.publish(json, &self.context, Outcome::Ok, &record)?)
-        });
+        let node = self.dref.node();
+        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+        record.omitted = node.omitted().clone();
+        record.choices = self.choices.clone();
+        let published = match result {
+            Ok(Ok(())) => self
+                .publish(&mut draft, &record, Outcome::Ok)
+                .map_err(Into::into),
+            Ok(Err(returned))
+                if node.takes().failures() && !failed::is_of_the_machine(&returned) =>
+            {
+                return self.record_failure(draft, &record, &returned, index);
+            }
+            Ok(Err(cause)) | Err(cause) => Err(cause),
+        };
         match published {
             Ok(published) => {
-                if !published.new {
-                    count(&self.counters.repeated);
-                }
                 let Published { id: rref, new } = &published;
-                let seconds = record.seconds();
                 self.options.tell(&Event::Published {
                     rref,
                     index,
                     new: *new,
-                    seconds,
+                    seconds: record.seconds(),
                 });
                 Ok(published)
             }
@@ -226,8 +252,62 @@ impl Runs<'_> {
         }
     }
 
-    /// Runs the stage's code, and checks its promises.
-    fn realize(&self, draft: &Draft, index: usize, start: Timestamp) -> Result<(), BoxError> {
+    fn publish(
+        &self,
+        draft: &mut Draft,
+        record: &BuildRecord,
+        outcome: Outcome,
+    ) -> Result<Published> {
+        let json = self.dref.config_json();
+        let published = draft.publish(json, &self.context, outcome, record)?;
+        if !published.new {
+            count(&self.counters.repeated);
+        }
+        Ok(published)
+    }
+
+    /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
+    /// is kept as that of other failures, for inspection.
+    fn record_failure(
+        &self,
+        draft: Draft,
+        record: &BuildRecord,
+        error: &BoxError,
+        index: usize,
+    ) -> Result<Published> {
+        let text = failed::text(error, draft.out());
+        let mut failure = self.options.store.draft()?;
+        let path = failure.out().join(failed::FAILURE);
+        fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
+        match fs::rename(draft.log(), failure.log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("keep the log", draft.log(), error));
+            }
+            _ => {}
+        }
+        let published = self.publish(&mut failure, record, Outcome::Failed)?;
+        if has_files(draft.out()) {
+            // Worth a look, and no more: it is no part of the result.
+            let _ = draft.keep_failed(self.dref.id().name());
+        }
+        self.options.tell(&Event::FailureRecorded {
+            rref: &published.id,
+            index,
+            new: published.new,
+            seconds: record.seconds(),
+            text: text.trim_end(),
+        });
+        Ok(published)
+    }
+
+    /// Runs the stage's code, and checks its promises. Inside is what the stage returned; outside is what it did not mean
+    /// to say: a panic, a promise that it broke.
+    fn realize(
+        &self,
+        draft: &Draft,
+        index: usize,
+        start: Timestamp,
+    ) -> Result<Result<(), BoxError>, BoxError> {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -252,9 +332,13 @@ impl Runs<'_> {
                 threads: self.dref.node().limits().threads as usize,
                 stop: Arc::new(Stop::default()),
             },
+            args: &self.options.args,
         };
-        catch_unwind(AssertUnwindSafe(|| node.run(run)))
-            .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;
+        match catch_unwind(AssertUnwindSafe(|| node.run(run))) {
+            Ok(Ok(())) => {}
+            Ok(returned) => return Ok(returned),
+            Err(panic) => return Err(panic_text(&*panic).into()),
+        }
         let mut broken = Vec::new();
         for promise in node.promises() {
             let path = out.join(promise.path);
@@ -265,9 +349,21 @@ impl Runs<'_> {
             }
         }
         if broken.is_empty() {
-            Ok(())
+            Ok(Ok(()))
         } else {
             Err(promises_not_kept(&broken))
         }
     }
+}
+
+/// Whether there is anything but folders.
+fn has_files(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| match entry.file_type() {
+                Ok(kind) if kind.is_dir() => has_files(&entry.path()),
+                _ => true,
+            })
+        })
+    })
 }

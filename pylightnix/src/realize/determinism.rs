@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::build::rehearse;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Found, Scene};
+use super::decide::{Decision, Found, Mode, Scene};
 use super::event::Event;
 use super::failure::run_failed;
 use super::needed::refused;
@@ -72,8 +72,8 @@ impl Realize<'_> {
                 trust_unknown: self.trust_unknown,
                 found: Found::Known,
             };
-            let taken = match scene.decide(false)? {
-                Decision::Take(taken) => taken,
+            let taken = match scene.decide(Mode::Usual)? {
+                Decision::Take(taken) => taken.rrefs,
                 Decision::Build { reason, .. } => {
                     return Err(not_realized(dref, &reason.to_string()));
                 }

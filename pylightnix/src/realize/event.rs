@@ -65,6 +65,19 @@ pub enum Event<'a> {
         /// How long the run took, in seconds.
         seconds: f64,
     },
+    /// One run of a stage failed, and the failure is a result, which is in the store.
+    FailureRecorded {
+        /// The realization that it is.
+        rref: &'a RRefId,
+        /// Which run.
+        index: usize,
+        /// Whether it had not failed like this before.
+        new: bool,
+        /// How long the run took, in seconds.
+        seconds: f64,
+        /// What the error said.
+        text: &'a str,
+    },
     /// The matcher of a stage chose.
     Chosen {
         /// The derivation.

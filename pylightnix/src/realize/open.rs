@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::failed::text_of;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
 use crate::plan::{AnyDRef, Kind, Revived, Wanted, registered};
@@ -34,17 +35,30 @@ impl Store {
             let node = nodes.any(realization.id.dref())?;
             let mut deps = Vec::new();
             for (dref, rrefs) in realization.context.iter() {
-                if !nodes.any(dref)?.node().admits(rrefs.len()) {
+                let takes = nodes.any(dref)?.node().takes();
+                if !takes.admits(rrefs.len()) {
                     return Err(wrong_number(&realization.id, dref, rrefs.len()));
                 }
                 let rrefs: Arc<[AnyRRef]> = rrefs
                     .iter()
                     .filter_map(|rref| typed.get(rref).cloned())
                     .collect();
+                if !takes.failures() && rrefs.iter().any(|rref| rref.failure().is_some()) {
+                    return Err(of_failure(&realization.id, dref));
+                }
                 deps.push((dref.clone(), rrefs));
             }
             let rref = realization.id.clone();
-            typed.insert(rref, node.node().typed(realization, &Chosen::new(deps)));
+            let failure = text_of(&realization)?;
+            let chosen = Chosen::new(deps);
+            typed.insert(rref, node.node().typed(realization, &chosen, failure));
+        }
+        if let Some(failure) = typed.get(id).and_then(AnyRRef::failure) {
+            let message =
+                format!("{id} is the failure of a stage, and has no artifacts to look at");
+            return Err(Error::new(ErrorKind::Stage, message)
+                .because(failure)
+                .help("`Realize::retry_failed` tries it again"));
         }
         typed
             .get(id)
@@ -213,6 +227,13 @@ fn unfit(dref: &DRefId, type_name: &str, cause: Error) -> Error {
         format!("the stored config of {dref} does not fit `{type_name}`"),
     )
     .because_of_all(cause)
+}
+
+fn of_failure(rref: &RRefId, dref: &DRefId) -> Error {
+    let message =
+        format!("{rref} was made from a failure of {dref}, and its config's type takes none");
+    Error::new(ErrorKind::Config, message)
+        .help("use `DRef<_, Try<One>>` for a dependency whose failure is a result")
 }
 
 fn wrong_number(rref: &RRefId, dref: &DRefId, count: usize) -> Error {

@@ -5,11 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Found, Scene};
+use super::decide::{Decision, Found, Scene, Taken};
 use super::dry::{Action, dry_run};
 use super::event::Event;
+use super::failed::is_failure;
 use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
 use super::ledger::Amounts;
 use super::needed::refused;
@@ -41,7 +43,7 @@ pub(super) struct RunState<'a> {
     /// Stages that have to run, and need more than there is.
     lacking: HashSet<usize>,
     /// What was chosen for each stage; empty for one that failed or was not run.
-    chosen: Vec<OnceLock<Arc<[AnyRRef]>>>,
+    pub(super) chosen: Vec<OnceLock<Taken>>,
     /// Each with the place of its stage.
     failures: Mutex<Vec<(usize, Error)>>,
 }
@@ -58,6 +60,7 @@ fn run_telling(
 ) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
     let total = total(options);
     let lacking = lacking(options, graph, &total)?;
+    arguments::check(options, graph)?;
     let refused = refused(options, graph)?;
     let store = options.store;
     let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
@@ -106,7 +109,7 @@ fn run_telling(
     let chosen: Vec<_> = state
         .chosen
         .into_iter()
-        .filter_map(OnceLock::into_inner)
+        .filter_map(|chosen| Some(chosen.into_inner()?.rrefs))
         .collect();
     if failures.is_empty() && chosen.len() == stages {
         return Ok((chosen, state.counters.report(stages)));
@@ -135,7 +138,7 @@ fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<Hash
 
 /// What came of looking at a stage.
 enum Decided {
-    Chosen(Arc<[AnyRRef]>),
+    Chosen(Taken),
     /// A dependency failed.
     Blocked,
     /// What it needs is not free.
@@ -218,7 +221,9 @@ impl RunState<'_> {
         {
             return Ok(Decided::Blocked);
         }
-        let chosen = chosen_for(self.graph, stage, |dep| self.chosen[dep].get().cloned());
+        let chosen = chosen_for(self.graph, stage, |dep| {
+            Some(self.chosen[dep].get()?.rrefs.clone())
+        });
         let context = context_of(&chosen);
         let scene = Scene {
             store: self.options.store,
@@ -231,8 +236,8 @@ impl RunState<'_> {
                 None => Found::Known,
             },
         };
-        let forced = self.options.is_forced(stage.dref.id());
-        let (taken, built) = match scene.decide(forced)? {
+        let mode = self.options.mode(stage.dref.id());
+        let (taken, built) = match scene.decide(mode)? {
             Decision::Take(taken) => {
                 count(&self.counters.reused);
                 (taken, false)
@@ -250,11 +255,14 @@ impl RunState<'_> {
                         return Ok(Decided::Waits);
                     }
                 }
-                build(self, &scene, at, forced)?
+                build(self, at, &scene, mode)?
             }
         };
+        if is_failure(&taken.rrefs) {
+            count(&self.counters.failures);
+        }
         if !self.options.observers.is_empty() {
-            let ids: Vec<_> = taken.iter().map(AnyRRef::id).collect();
+            let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
             self.tell(&Event::Chosen {
                 dref: stage.dref.id(),
                 rrefs: &ids,

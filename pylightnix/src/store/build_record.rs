@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+use super::choice::{RecordedChoice, understood};
+use crate::config::DRefId;
+
 /// Why a build record is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,6 +37,14 @@ pub struct BuildRecord {
     /// The values of the fields that the config leaves out while they have their defaults.
     #[serde(default)]
     pub omitted: BTreeMap<String, serde_json::Value>,
+    /// For each direct dependency, which realizations its matcher chose, from how many. Empty for what is not a build of a
+    /// run, and in records of before this was kept.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "understood"
+    )]
+    pub choices: BTreeMap<DRefId, RecordedChoice>,
     /// When it began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
@@ -69,6 +80,7 @@ impl BuildRecord {
             kind,
             fingerprint: None,
             omitted: BTreeMap::new(),
+            choices: BTreeMap::new(),
             start: now,
             stop: now,
             host: rustix::system::uname()
@@ -93,7 +105,7 @@ impl BuildRecord {
     }
 
     /// The name of the file with what it printed.
-    pub(super) fn log_name(&self) -> String {
+    pub(crate) fn log_name(&self) -> String {
         format!("build-{}.log", self.id)
     }
 

@@ -131,7 +131,10 @@ impl Gc<'_> {
         let oldest = self.newer_than.map(oldest);
         for (_, range) in &survey.drefs {
             let mut newest: Vec<usize> = range.clone().collect();
-            newest.sort_unstable_by_key(|at| std::cmp::Reverse((survey.found[*at].newest, *at)));
+            newest.sort_unstable_by_key(|&at| {
+                let found = &survey.found[at];
+                std::cmp::Reverse((found.is_success, found.newest, at))
+            });
             for (place, at) in newest.into_iter().enumerate() {
                 let is_new = oldest.is_some_and(|oldest| survey.found[at].newest > oldest);
                 if place < self.newest || is_new {
