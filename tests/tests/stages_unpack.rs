@@ -609,6 +609,8 @@ fn damage_is_seen() {
     let mut header = tar(&[a_file("a", b"1"), a_file("b", b"2")]);
     header[1024] ^= 1;
     refused(&store, &header, &["a header of it makes no sense"]);
+    let lost = tar(&[entry(b'L', b"long", b"", b"0000644", b"name")]);
+    refused(&store, &lost, &["a header of it makes no sense"]);
     let mut trailing = hello();
     trailing.extend(b"more");
     refused(&store, &trailing, &["there is something after its end"]);

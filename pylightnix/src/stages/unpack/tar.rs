@@ -2,8 +2,8 @@
 //!
 //! The formats of POSIX (`ustar`, and `pax`, <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html>), of
 //! GNU tar (<https://www.gnu.org/software/tar/manual/html_node/Standard.html>), and what was before them. They are read
-//! here, and not by a crate, so that no entry can ask for more memory than [`MOST`], and so that what programs read in
-//! different ways (two sizes of one file, an archive without an end) is refused.
+//! here, and not by a crate, so that no entry can ask for more memory than [`MOST`], and so that an archive without an end,
+//! or with something after it, is refused.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -45,6 +45,9 @@ pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
         }
         archive.skip(&tree)?;
     }
+    if long.is_of_something() {
+        return Err(damaged(&tree));
+    }
     archive.drain(&tree)?;
     tree.finish()
 }
@@ -59,6 +62,11 @@ struct Long {
 }
 
 impl Long {
+    /// Whether an entry has to follow.
+    fn is_of_something(&self) -> bool {
+        self.name.is_some() || self.target.is_some() || self.size.is_some()
+    }
+
     /// Reads records of the form `<length> <key>=<value>\n`.
     fn read_pax(&mut self, mut records: &[u8], tree: &Tree) -> Result<()> {
         while !records.is_empty() {
