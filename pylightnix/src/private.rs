@@ -16,7 +16,6 @@ pub use std::marker::PhantomData;
 pub use std::marker::{Send, Sync};
 pub use std::ops::FnMut;
 pub use std::option::Option::Some;
-pub use std::result::Result::Err;
 pub use std::result::Result::Ok;
 pub use std::string::String;
 pub use std::time::Duration;
@@ -224,8 +223,8 @@ impl Misfits {
         read.map_err(|error| self.0.push(error)).ok()
     }
 
-    /// Refuses fields that the type does not have.
-    pub fn no_more<C: Config>(&mut self, fields: Fields<'_>) {
+    /// Refuses fields that the type does not have, and says all that does not fit.
+    pub fn end<C: Config>(mut self, fields: Fields<'_>) -> Result<()> {
         let rest: Vec<_> = fields.rest().map(|key| format!("`{key}`")).collect();
         if !rest.is_empty() {
             let message = format!(
@@ -235,30 +234,23 @@ impl Misfits {
             );
             self.0.push(Error::new(ErrorKind::Config, message));
         }
-    }
-
-    /// Whether all fits.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// All of it.
-    pub fn error(self) -> Error {
-        Error::of_all(self.0, |count| {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(Error::of_all(self.0, |count| {
             Error::new(ErrorKind::Config, format!("{count} fields do not fit"))
-        })
+        }))
     }
 }
 
-/// Says what a field needs. One that does not fit is told when it is read.
-pub fn declare<'a>(
-    fields: &mut Fields<'a>,
-    key: &'static str,
-    declare: impl FnOnce(&StoredValue<'a>) -> Result<()>,
-) {
-    if let Some(raw) = fields.take(key) {
-        let _ = declare(&StoredValue::new(key, raw));
-    }
+/// A value that was noted, when all fits.
+pub fn fitting<T>(noted: Option<T>) -> Result<T> {
+    noted.ok_or_else(|| Error::new(ErrorKind::Config, "a field does not fit"))
+}
+
+/// The value of a field, if it is there.
+pub fn there<'a>(fields: &mut Fields<'a>, key: &'static str) -> Option<StoredValue<'a>> {
+    Some(StoredValue::new(key, fields.take(key)?))
 }
 
 /// The value of a field that has to be there.

@@ -32,6 +32,7 @@ fn the_book_shows_how_a_failed_build_is_kept() {
 fn the_book_shows_how_results_outlive_changes() {
     example()
         .shows("monday", MONDAY, &["run"])
+        .shows("tuesday-show", TUESDAY, &["show"])
         .shows("tuesday-plan", TUESDAY, &["plan"])
         .shows("tuesday-accept", TUESDAY, &["accept"])
         .shows("tuesday-run", TUESDAY, &["run"])

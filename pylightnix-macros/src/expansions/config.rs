@@ -136,13 +136,14 @@ impl ::pylightnix::lens::Config for Anneal {
         fields: &mut ::pylightnix::config::Fields<'_>,
         wanted: &mut ::pylightnix::plan::Wanted,
     ) -> ::pylightnix::Result<()> {
-        ::pylightnix::__private::declare(
+        if let ::pylightnix::__private::Some(stored) = ::pylightnix::__private::there(
             fields,
             "ref_params",
-            |stored| <DRef<
+        ) {
+            let _ = <DRef<
                 Params,
-            > as ::pylightnix::lens::Dependency>::declare(stored, wanted),
-        );
+            > as ::pylightnix::lens::Dependency>::declare(&stored, wanted);
+        }
         ::pylightnix::__private::Ok(())
     }
     fn revive(
@@ -150,7 +151,7 @@ impl ::pylightnix::lens::Config for Anneal {
         revived: &::pylightnix::plan::Revived,
     ) -> ::pylightnix::Result<Self> {
         let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
-        let field_0 = misfits
+        let __field_0 = misfits
             .note(
                 ::pylightnix::__private::read_promise(
                     &mut fields,
@@ -158,7 +159,7 @@ impl ::pylightnix::lens::Config for Anneal {
                     &Self::PROMISES[0usize],
                 ),
             );
-        let field_1 = misfits
+        let __field_1 = misfits
             .note(
                 ::pylightnix::__private::read_promise(
                     &mut fields,
@@ -166,7 +167,7 @@ impl ::pylightnix::lens::Config for Anneal {
                     &Self::PROMISES[1usize],
                 ),
             );
-        let field_2 = misfits
+        let __field_2 = misfits
             .note(
                 ::pylightnix::__private::read_promise(
                     &mut fields,
@@ -174,37 +175,26 @@ impl ::pylightnix::lens::Config for Anneal {
                     &Self::PROMISES[2usize],
                 ),
             );
-        let field_3 = misfits
-            .note(
-                ::pylightnix::__private::stored(&mut fields, "ref_params")
-                    .and_then(|stored| <DRef<
-                        Params,
-                    > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
-            );
-        let field_4 = misfits
+        let __field_3 = ::pylightnix::__private::Misfits::note(
+            &mut misfits,
+            ::pylightnix::__private::stored(&mut fields, "ref_params")
+                .and_then(|stored| <DRef<
+                    Params,
+                > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+        );
+        let __field_4 = misfits
             .note(
                 <u64 as ::pylightnix::__private::PlainField<
                     _,
                 >>::read_or(&mut fields, "maxiter", || Self::__default_maxiter()),
             );
-        misfits.no_more::<Self>(fields);
-        match (field_0, field_1, field_2, field_3, field_4) {
-            (
-                ::pylightnix::__private::Some(field_0),
-                ::pylightnix::__private::Some(field_1),
-                ::pylightnix::__private::Some(field_2),
-                ::pylightnix::__private::Some(field_3),
-                ::pylightnix::__private::Some(field_4),
-            ) if misfits.is_empty() => {
-                ::pylightnix::__private::Ok(Anneal {
-                    trace_xs: field_0,
-                    trace_fs: field_1,
-                    out: field_2,
-                    ref_params: field_3,
-                    maxiter: field_4,
-                })
-            }
-            _ => ::pylightnix::__private::Err(misfits.error()),
-        }
+        misfits.end::<Self>(fields)?;
+        ::pylightnix::__private::Ok(Anneal {
+            trace_xs: ::pylightnix::__private::fitting(__field_0)?,
+            trace_fs: ::pylightnix::__private::fitting(__field_1)?,
+            out: ::pylightnix::__private::fitting(__field_2)?,
+            ref_params: ::pylightnix::__private::fitting(__field_3)?,
+            maxiter: ::pylightnix::__private::fitting(__field_4)?,
+        })
     }
 }

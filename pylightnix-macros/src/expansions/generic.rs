@@ -130,13 +130,14 @@ where
         fields: &mut ::pylightnix::config::Fields<'_>,
         wanted: &mut ::pylightnix::plan::Wanted,
     ) -> ::pylightnix::Result<()> {
-        ::pylightnix::__private::declare(
+        if let ::pylightnix::__private::Some(stored) = ::pylightnix::__private::there(
             fields,
             "before",
-            |stored| <Option<
+        ) {
+            let _ = <Option<
                 DRef<Self>,
-            > as ::pylightnix::lens::Dependency>::declare(stored, wanted),
-        );
+            > as ::pylightnix::lens::Dependency>::declare(&stored, wanted);
+        }
         ::pylightnix::__private::Ok(())
     }
     fn revive(
@@ -144,7 +145,7 @@ where
         revived: &::pylightnix::plan::Revived,
     ) -> ::pylightnix::Result<Self> {
         let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
-        let field_0 = misfits
+        let __field_0 = misfits
             .note(
                 ::pylightnix::__private::read_promise(
                     &mut fields,
@@ -152,44 +153,33 @@ where
                     &Self::PROMISES[0usize],
                 ),
             );
-        let field_1 = misfits
-            .note(
-                ::pylightnix::__private::stored(&mut fields, "before")
-                    .and_then(|stored| <Option<
-                        DRef<Self>,
-                    > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
-            );
-        let field_2 = ::pylightnix::__private::Some(Self::__default_threads());
-        let field_3 = misfits
+        let __field_1 = ::pylightnix::__private::Misfits::note(
+            &mut misfits,
+            ::pylightnix::__private::stored(&mut fields, "before")
+                .and_then(|stored| <Option<
+                    DRef<Self>,
+                > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+        );
+        let __field_2 = ::pylightnix::__private::Some(Self::__default_threads());
+        let __field_3 = misfits
             .note(
                 <f64 as ::pylightnix::__private::PlainField<
                     _,
                 >>::read(&mut fields, "learning rate"),
             );
-        let field_4 = misfits
+        let __field_4 = misfits
             .note(
                 <M::Data as ::pylightnix::__private::PlainField<
                     _,
                 >>::read(&mut fields, "data"),
             );
-        misfits.no_more::<Self>(fields);
-        match (field_0, field_1, field_2, field_3, field_4) {
-            (
-                ::pylightnix::__private::Some(field_0),
-                ::pylightnix::__private::Some(field_1),
-                ::pylightnix::__private::Some(field_2),
-                ::pylightnix::__private::Some(field_3),
-                ::pylightnix::__private::Some(field_4),
-            ) if misfits.is_empty() => {
-                ::pylightnix::__private::Ok(Train {
-                    weights: field_0,
-                    before: field_1,
-                    threads: field_2,
-                    lr: field_3,
-                    data: field_4,
-                })
-            }
-            _ => ::pylightnix::__private::Err(misfits.error()),
-        }
+        misfits.end::<Self>(fields)?;
+        ::pylightnix::__private::Ok(Train {
+            weights: ::pylightnix::__private::fitting(__field_0)?,
+            before: ::pylightnix::__private::fitting(__field_1)?,
+            threads: ::pylightnix::__private::fitting(__field_2)?,
+            lr: ::pylightnix::__private::fitting(__field_3)?,
+            data: ::pylightnix::__private::fitting(__field_4)?,
+        })
     }
 }

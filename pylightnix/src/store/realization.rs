@@ -84,6 +84,15 @@ impl Store {
         verified_head(rref, &text, &self.realization_dir(rref))
     }
 
+    /// The builds, imports and acceptances of a realization, oldest first. Its record is not looked at.
+    pub(super) fn builds(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
+        let at = self.realization_dir(rref);
+        match open_folder(&CWD, at.as_path(), &at)? {
+            Some(folder) => Ok(Self::builds_of(folder, &at)?.0),
+            None => Err(missing(rref, &at)),
+        }
+    }
+
     /// The whole record of a realization, checked against its reference.
     ///
     /// # Errors

@@ -52,7 +52,23 @@ fn fit(b: &Build<Fit>) -> Result<FitOutputs> {
 }
 // ANCHOR_END: configs
 
+// ANCHOR: show
+/// Every result of `fit` in the store, whichever program made it.
+fn show(store: &Store) -> Result<()> {
+    for fit in store.find().stage::<Fit>().run()? {
+        let fit = fit?;
+        let (sum, samples) = (fit.out.load()?, &fit.samples);
+        println!("exponent {}, skip {}: {sum:.2}", fit.exponent, fit.skip);
+        println!("of {} samples, offset {}", samples.count, samples.offset);
+    }
+    Ok(())
+}
+// ANCHOR_END: show
+
 fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("show") {
+        return show(&Store::open_at("_store")?);
+    }
     let fit = instantiate(Fit::new(instantiate(Samples::new(100))?, 2))?;
     day_to_day::command(&fit)
 }

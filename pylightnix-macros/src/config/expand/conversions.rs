@@ -44,12 +44,23 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     let notes = fields.iter().map(|field| &field.note);
     let visits = fields.iter().map(|field| &field.visit);
     let declares = fields.iter().map(|field| &field.declare);
-    let reads = fields.iter().map(|field| &field.read);
-    // Numbered: a field's own name would hide what the code around it names.
-    let read: Vec<_> = (0..fields.len())
-        .map(|at| Ident::new(&format!("field_{at}"), Span::mixed_site()))
+    // Numbered: a field's own name would hide what the code around it names. At the field, so that the compiler says what
+    // is wrong with its type once.
+    let read: Vec<_> = config
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(at, field)| Ident::new(&format!("__field_{at}"), field.ident.span()))
         .collect();
-    let keys = config.fields.iter().map(|field| &field.ident);
+    let reads = fields.iter().zip(&config.fields).zip(&read);
+    let reads = reads.map(|((code, field), read)| {
+        let value = &code.read;
+        quote_spanned!(field.ident.span()=> let #read = #value;)
+    });
+    let values = config.fields.iter().zip(&read).map(|(field, read)| {
+        let ident = &field.ident;
+        quote_spanned!(ident.span()=> #ident: ::pylightnix::__private::fitting(#read)?)
+    });
     let witness =
         lens::uses_no_phase(config).then(|| quote!(__phase: ::pylightnix::__private::PhantomData));
     let views = views.cloned().chain(witness);
@@ -99,16 +110,25 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
                 revived: &::pylightnix::plan::Revived,
             ) -> ::pylightnix::Result<Self> {
                 let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
-                #(let #read = #reads;)*
-                misfits.no_more::<Self>(fields);
-                match (#(#read,)*) {
-                    (#(::pylightnix::__private::Some(#read),)*) if misfits.is_empty() => {
-                        ::pylightnix::__private::Ok(#ident { #(#keys: #read),* })
-                    }
-                    _ => ::pylightnix::__private::Err(misfits.error()),
-                }
+                #(#reads)*
+                misfits.end::<Self>(fields)?;
+                ::pylightnix::__private::Ok(#ident { #(#values),* })
             }
         }
+    }
+}
+
+/// Reads a dependency; what is wrong with its type is said at the field.
+fn read_dep(field: &Field, revive: &TokenStream) -> TokenStream {
+    let key = &field.key;
+    let name = |name: &str| Ident::new(name, Span::mixed_site());
+    let (misfits, fields, stored) = (name("misfits"), name("fields"), name("stored"));
+    // From its first token to its last at the field: the compiler takes the place of a call from both.
+    quote_spanned! {field.ident.span()=>
+        ::pylightnix::__private::Misfits::note(
+            &mut #misfits,
+            ::pylightnix::__private::stored(&mut #fields, #key).and_then(|#stored| #revive)
+        )
     }
 }
 
@@ -151,10 +171,13 @@ impl FieldCode {
                     view: quote_spanned!(site=> #ident: #view),
                     write: quote_spanned!(site=> #write(&self.#ident, out.field(#key));),
                     visit: quote_spanned!(site=> #visit(&self.#ident, visit);),
-                    declare: quote_spanned!(site=> #private::declare(fields, #key, |stored| #declare(stored, wanted));),
-                    read: quote_spanned!(site=> misfits.note(
-                        #private::stored(&mut fields, #key).and_then(|stored| #revive)
-                    )),
+                    declare: quote_spanned! {site=>
+                        if let #private::Some(stored) = #private::there(fields, #key) {
+                            // What does not fit is told when it is read.
+                            let _ = #declare(&stored, wanted);
+                        }
+                    },
+                    read: read_dep(field, &revive),
                     ..FieldCode::default()
                 }
             }

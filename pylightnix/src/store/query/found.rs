@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::config::{ConfigJson, RRefId};
-use crate::store::{Realization, Store};
+use crate::store::{BuildRecord, Realization, Store};
 
 /// A realization that a search found. What the search did not need of it is read when it is asked for.
 pub struct Found {
@@ -56,10 +56,13 @@ impl Found {
     /// When its newest build, import or acceptance ended; `None` if no build record says.
     ///
     /// # Errors
-    /// As [`Store::realization`].
+    /// One that is gone, a refusal of the system.
     pub fn newest(&self) -> Result<Option<Timestamp>> {
-        let builds = &self.realization()?.builds;
-        Ok(builds.iter().map(|build| build.stop).max())
+        let stops = |builds: &[BuildRecord]| builds.iter().map(|build| build.stop).max();
+        match self.realization.get() {
+            Some(realization) => Ok(stops(&realization.builds)),
+            None => Ok(stops(&self.store.builds(&self.id)?)),
+        }
     }
 
     /// The metrics that the search asked for, in that order.

@@ -158,7 +158,7 @@ pub struct DiskUsage {
     pub all: Taken,
     /// What it would be more if each name were a file of its own.
     pub saved: Taken,
-    /// What the other folders of the store take up, by name: failed builds, trash, quarantine and so on.
+    /// What else is in the store's folder, by name: failed builds, trash, quarantine and so on.
     pub others: BTreeMap<String, Taken>,
     /// What could not be looked at, each with its reason.
     pub refused: Vec<Error>,
@@ -225,7 +225,7 @@ impl fmt::Display for DiskUsage {
             writeln!(f, "{:>10}  {id}", bytes(taken.disk))?;
         }
         for (name, taken) in &self.others {
-            writeln!(f, "{:>10}  {name}/", bytes(taken.disk))?;
+            writeln!(f, "{:>10}  {name}", bytes(taken.disk))?;
         }
         for error in &self.refused {
             writeln!(f, "not counted: {error}")?;
