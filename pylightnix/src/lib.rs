@@ -76,6 +76,7 @@
 //!
 //! # Features
 //!
+//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
 //!
 //! # Restrictions

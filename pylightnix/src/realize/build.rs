@@ -1,7 +1,7 @@
 //! Building a stage: its runs, side by side, and their publication.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,15 +10,18 @@ use jiff::Timestamp;
 
 use super::decide::{Decision, Scene};
 use super::event::Event;
-use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
+use super::failure::{
+    matcher_refused, not_begun, panic_text, promises_not_kept, run_failed, stopped, too_few,
+};
 use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
-use crate::lens::{AnyRRef, BuildLog, Chosen, Site, Stop};
+use super::warden::{Ticket, Warden};
+use crate::lens::{AnyRRef, BuildLog, Chosen, Site, Why};
 use crate::plan::{AnyDRef, Run};
 use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
-use crate::{BoxError, Error, ErrorKind, Result};
+use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
 pub(super) fn build(
@@ -29,9 +32,15 @@ pub(super) fn build(
 ) -> Result<(Arc<[AnyRRef]>, bool)> {
     let dref = scene.dref.id();
     let store = scene.store;
-    let lock = store.lock_build(dref, scene.context, &mut || {
-        run.tell(&Event::Waiting { dref })
-    })?;
+    let on_wait = &mut || run.tell(&Event::Waiting { dref });
+    let lock = match run.options.cancel {
+        None => store.lock_build(dref, scene.context, on_wait)?,
+        Some(_) => {
+            let go_on = || !run.warden.is_cancelled();
+            let lock = store.lock_build_while(dref, scene.context, on_wait, &go_on)?;
+            lock.ok_or_else(|| not_begun(dref))?
+        }
+    };
     // Another process may just have made it.
     let (more, first, reason) = match scene.decide(forced)? {
         Decision::Take(taken) => {
@@ -77,6 +86,7 @@ pub(super) fn build(
 struct Runs<'a> {
     options: &'a Realize<'a>,
     counters: Arc<Counters>,
+    warden: Arc<Warden>,
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
@@ -99,6 +109,7 @@ fn run_all<'a>(
     let runs = Arc::new(Runs {
         options: state.options,
         counters: state.counters.clone(),
+        warden: state.warden.clone(),
         dref: scene.dref.clone(),
         chosen: scene.chosen.clone(),
         context: scene.context.clone(),
@@ -146,52 +157,136 @@ impl Shared for Runs<'_> {
 }
 
 impl Runs<'_> {
-    /// One run, from a fresh folder to its publication.
+    /// One run, from a fresh folder to its publication, with as many tries as it has.
     fn one(&self, index: usize) -> Result<Published> {
         let dref = self.dref.id();
-        count(&self.counters.runs);
-        self.options.tell(&Event::Started { dref, index });
-        let mut draft = self.options.store.draft()?;
-        let mut record = BuildRecord::now(BuildKind::Build);
-        let result = self.realize(&draft, index, record.start);
-        record.stop = Timestamp::now();
-        let published = result.and_then(|()| {
-            let node = self.dref.node();
-            record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
-            record.omitted = node.omitted().clone();
-            let json = self.dref.config_json();
-            Ok(draft.publish(json, &self.context, Outcome::Ok, &record)?)
-        });
-        match published {
-            Ok(published) => {
-                if !published.new {
-                    count(&self.counters.repeated);
-                }
-                let Published { id: rref, new } = &published;
-                let seconds = record.seconds();
-                self.options.tell(&Event::Published {
-                    rref,
-                    index,
-                    new: *new,
-                    seconds,
-                });
-                Ok(published)
+        let tries = &self.options.tries;
+        let retries = tries.retries(&self.dref);
+        let mut earlier: Option<Draft> = None;
+        for attempt in 1.. {
+            let Some(ticket) = self.warden.begin(dref, index, tries.timeout(&self.dref)) else {
+                return Err(not_begun(dref));
+            };
+            if attempt == 1 {
+                self.options.tell(&Event::Started { dref, index });
             }
-            Err(cause) => {
-                let log = draft.log().exists();
-                let kept = draft.keep_failed(dref.name());
-                Err(run_failed(
-                    dref,
-                    index,
-                    cause,
-                    kept.as_deref().map(|folder| (folder, log)),
-                ))
+            let (mut draft, record, result) =
+                match self.attempt(&ticket, index, attempt, earlier.take()) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        self.warden.end(&ticket);
+                        return Err(error);
+                    }
+                };
+            let ending = self.warden.end(&ticket);
+            let result = match (ending.why, result) {
+                // What was finished all the same is not thrown away.
+                (None | Some(Why::Cancelled), Ok(())) => Ok(()),
+                (Some(why), result) => Err(stopped(why, &ending, result)),
+                (None, Err(cause)) => Err(cause),
+            };
+            let cause = match result {
+                Ok(()) => match self.publish(&mut draft, &record, index) {
+                    Ok(published) => return Ok(published),
+                    // The store refuses: another try of the stage would not help.
+                    Err(error) => return Err(self.failed(draft, index, attempt, error.into())),
+                },
+                Err(cause) => cause,
+            };
+            if attempt > retries || ending.why == Some(Why::Cancelled) {
+                return Err(self.failed(draft, index, attempt, cause));
             }
+            let wait = tries.wait(attempt);
+            let error = Error::new(
+                ErrorKind::Stage,
+                format!("try {attempt} of stage `{}` failed", dref.name()),
+            )
+            .because(cause);
+            // If the log cannot be written, the next try says why.
+            let _ = writeln!(
+                &BuildLog::at(draft.log()),
+                "[{error:?}\n  try {} of {} begins in {}]",
+                attempt + 1,
+                u64::from(retries) + 1,
+                units::time(wait),
+            );
+            self.options.tell(&Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left: retries - attempt + 1,
+                wait,
+                error: &error,
+            });
+            if self.warden.sleep(wait) {
+                let cause = Error::new(ErrorKind::Cancelled, "it was cancelled between two tries");
+                return Err(self.failed(draft, index, attempt, cause.because(error).into()));
+            }
+            earlier = Some(draft);
         }
+        unreachable!("the number of tries has a limit")
+    }
+
+    /// One try: its folder, its record, and what came of it. The log of the earlier ones goes on.
+    fn attempt(
+        &self,
+        ticket: &Ticket,
+        index: usize,
+        attempt: u32,
+        earlier: Option<Draft>,
+    ) -> Result<(Draft, BuildRecord, Result<(), BoxError>)> {
+        count(&self.counters.runs);
+        let draft = self.options.store.draft()?;
+        if let Some(earlier) = earlier
+            && earlier.log().exists()
+        {
+            fs::rename(earlier.log(), draft.log())
+                .map_err(|error| Error::io("move", earlier.log(), error))?;
+        }
+        let mut record = BuildRecord::now(BuildKind::Build);
+        record.attempts = attempt;
+        let site = Site {
+            start: record.start,
+            scratch: draft.scratch().to_owned(),
+            threads: self.dref.node().limits().threads as usize,
+            stop: ticket.stop.clone(),
+        };
+        let result = self.realize(&draft, index, site);
+        record.stop = Timestamp::now();
+        Ok((draft, record, result))
+    }
+
+    fn publish(&self, draft: &mut Draft, record: &BuildRecord, index: usize) -> Result<Published> {
+        let node = self.dref.node();
+        let mut record = record.clone();
+        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+        record.omitted = node.omitted().clone();
+        let json = self.dref.config_json();
+        let published = draft.publish(json, &self.context, Outcome::Ok, &record)?;
+        if !published.new {
+            count(&self.counters.repeated);
+        }
+        let Published { id: rref, new } = &published;
+        self.options.tell(&Event::Published {
+            rref,
+            index,
+            new: *new,
+            seconds: record.seconds(),
+        });
+        Ok(published)
+    }
+
+    /// Keeps the folder of a run that failed for good.
+    fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
+        let dref = self.dref.id();
+        let log = draft.log().exists();
+        let kept = draft.keep_failed(dref.name());
+        let kept = kept.as_deref().map(|folder| (folder, log));
+        run_failed(dref, index, attempts, cause, kept)
     }
 
     /// Runs the stage's code, and checks its promises.
-    fn realize(&self, draft: &Draft, index: usize, start: Timestamp) -> Result<(), BoxError> {
+    fn realize(&self, draft: &Draft, index: usize, site: Site) -> Result<(), BoxError> {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -207,12 +302,7 @@ impl Runs<'_> {
             out,
             log,
             index,
-            site: Site {
-                start,
-                scratch: draft.scratch().to_owned(),
-                threads: self.dref.node().limits().threads as usize,
-                stop: Arc::new(Stop::default()),
-            },
+            site,
         };
         catch_unwind(AssertUnwindSafe(|| node.run(run)))
             .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;

@@ -6,6 +6,7 @@
 
 mod accept;
 mod build;
+mod cancel;
 mod context;
 mod current;
 mod decide;
@@ -20,7 +21,12 @@ mod report;
 mod resources;
 mod run;
 mod scheduler;
+#[cfg(feature = "signals")]
+mod signals;
+mod tries;
+mod warden;
 
+pub use cancel::Cancel;
 pub use current::Stale;
 pub use decide::Reason;
 pub use dry::{Action, DryPlan, Step};

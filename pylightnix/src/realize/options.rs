@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
+use super::cancel::Cancel;
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
 use super::report::Report;
 use super::resources::Declared;
 use super::run::run;
+use super::tries::Tries;
 use crate::config::DRefId;
 use crate::plan::{Graph, Realizations, Target};
 use crate::store::Store;
@@ -39,6 +42,8 @@ pub struct Realize<'a> {
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
     pub(super) resources: Declared,
+    pub(super) cancel: Option<Cancel>,
+    pub(super) tries: Tries,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
@@ -53,6 +58,8 @@ impl<'a> Realize<'a> {
             keep_going: false,
             trust_unknown: false,
             resources: Declared::default(),
+            cancel: None,
+            tries: Tries::default(),
             observers: Vec::new(),
         }
     }
@@ -140,6 +147,59 @@ impl<'a> Realize<'a> {
         self
     }
 
+    /// Makes every run that fails again, up to `retries` times, whatever the stages say.
+    ///
+    /// A run fails when the stage returns an error, panics, does not keep a promise or takes too long. Each try begins in
+    /// an empty folder. Before the next one it waits for 1, 2, 4, .. seconds, at most for a minute, and keeps what it needs
+    /// of the machine. What the earlier tries printed is in the log of the last one, with their errors, and only the folder
+    /// of the last one is kept if that fails too. The build record says how many there were.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.tries.retries = Some(retries);
+        self
+    }
+
+    /// As [`retries`](Self::retries), for one stage. A stage that is not in the plan is an error of the run.
+    pub fn retries_of(mut self, dref: impl AsRef<DRefId>, retries: u32) -> Self {
+        self.tries.retries_of.insert(dref.as_ref().clone(), retries);
+        self
+    }
+
+    /// How long to wait before a run is made again for the first time; each further time it is twice as long, up to a
+    /// minute or to this. Without it, a second.
+    pub fn retry_wait(mut self, wait: Duration) -> Self {
+        self.tries.wait = wait;
+        self
+    }
+
+    /// How long each try of a run may take, whatever the stages say; [`Duration::MAX`] is for ever.
+    ///
+    /// When the time is up, the stage is told: `b.check()?` fails, `b.cancelled()` says so, and the child processes of
+    /// `b.run(..)` are asked to end. Nothing can end the thread of a stage that does not look: the run waits for it, tells
+    /// observers ([`Event::Overdue`]), and does not publish what comes so late.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.tries.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), for one stage. A stage that is not in the plan is an error of the run.
+    pub fn timeout_of(mut self, dref: impl AsRef<DRefId>, timeout: Duration) -> Self {
+        self.tries.timeout_of.insert(dref.as_ref().clone(), timeout);
+        self
+    }
+
+    /// How long a stage that was told to stop has for it, before its child processes are killed and observers are told.
+    /// Without it, 5 seconds.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.tries.grace = grace;
+        self
+    }
+
+    /// Lets this token stop the run; its error then is of the kind [`ErrorKind::Cancelled`], and says how far it got.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
+    }
+
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
@@ -182,6 +242,13 @@ impl<'a> Realize<'a> {
     /// The plan, which has to have all stages that are forced.
     fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
         let graph = Graph::of(target)?;
+        let named = self.tries.named();
+        if let Some(dref) = named.filter(|dref| !graph.at.contains_key(*dref)).min() {
+            let message = format!("{dref} has limits in this run, and is not in the plan");
+            return Err(Error::new(ErrorKind::Plan, message).help(
+                "name a stage that the target depends on, with the config that it has there",
+            ));
+        }
         match self
             .forced
             .iter()

@@ -34,6 +34,9 @@ pub struct BuildRecord {
     /// The values of the fields that the config leaves out while they have their defaults.
     #[serde(default)]
     pub omitted: BTreeMap<String, serde_json::Value>,
+    /// How many tries it took; the times are those of the last one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
     /// When it began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
@@ -69,6 +72,7 @@ impl BuildRecord {
             kind,
             fingerprint: None,
             omitted: BTreeMap::new(),
+            attempts: 1,
             start: now,
             stop: now,
             host: rustix::system::uname()
@@ -139,6 +143,14 @@ impl BuildRecord {
         let record: BuildRecord = serde_json::from_slice(bytes).ok()?;
         Some(BuildRecord { id, ..record })
     }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(attempts: &u32) -> bool {
+    *attempts == 1
 }
 
 fn user() -> String {
