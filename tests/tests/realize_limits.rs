@@ -35,6 +35,8 @@ fn work(b: &Build<Work>) -> Result<WorkOutputs> {
 #[derive(Config)]
 struct Limited {
     #[config(default, unhashed)]
+    succeeds: bool,
+    #[config(default, unhashed)]
     fails: u32,
 }
 

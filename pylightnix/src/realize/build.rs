@@ -1,5 +1,6 @@
 //! Building a stage: its runs, side by side, and their publication.
 
+use std::error::Error as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -128,7 +129,22 @@ fn run_all<'a>(
     while ended.len() < count {
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
     }
-    std::mem::take(&mut *ended).into_iter().collect()
+    let mut published = Vec::with_capacity(count);
+    let mut failures = Vec::new();
+    for run in std::mem::take(&mut *ended) {
+        match run {
+            Ok(made) => published.push(made),
+            Err(error) => failures.push(error),
+        }
+    }
+    // One that was stopped tells more than one that was not begun.
+    let not_begun =
+        |error: &Error| error.kind() == ErrorKind::Cancelled && error.source().is_none();
+    failures.sort_by_key(not_begun);
+    match failures.into_iter().next() {
+        None => Ok(published),
+        Some(error) => Err(error),
+    }
 }
 
 impl Shared for Runs<'_> {

@@ -111,7 +111,7 @@ impl<'a> Realize<'a> {
     /// # let folder = tempfile::tempdir()?;
     /// # let store = Store::open_at(folder.path().join("store"))?;
     /// let trained = [instantiate(Train::new(4))?, instantiate(Train::new(8))?];
-    /// let refused = store.realize(&trained).unwrap_err();
+    /// let refused = store.realize(&trained[0]).unwrap_err();
     /// assert!(refused.to_string().ends_with("it needs 1 `gpu`, and this run has none"));
     /// // One after the other.
     /// Realize::new(&store).threads(2).resource("gpu", 1).run(&trained)?;
