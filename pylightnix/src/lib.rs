@@ -78,6 +78,7 @@
 //! # Features
 //!
 //! - `fetch`: the stage `fetch_url`, files from servers.
+//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!

@@ -95,6 +95,19 @@ impl Observer for &Told {
                 let built = if *built { "built" } else { "there" };
                 format!("chosen {} {} {built}", dref.name(), rrefs.len())
             }
+            Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left,
+                ..
+            } => format!(
+                "retrying {}#{index} after {attempt}, {left} left",
+                dref.name()
+            ),
+            Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),
+            Event::Stopping { running } => format!("stopping {running}"),
+            Event::Cancelled { dref, .. } => format!("cancelled {}", dref.name()),
             Event::Failed { dref, .. } => format!("failed {}", dref.name()),
             other => format!("other {other:?}"),
         };

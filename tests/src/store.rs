@@ -243,6 +243,18 @@ impl Running {
         }
     }
 
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill").success());
+    }
+
+    /// Waits for its end, whatever that is.
+    pub fn status(&mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("its end")
+    }
+
     /// Kills it with no chance to clean up.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

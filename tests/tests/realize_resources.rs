@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
-use tests::runs::{Told, assert_says, scratch};
+use tests::runs::{Told, assert_says, in_memory, scratch};
 
 /// Some work, after other work, whose needs the tests give.
 #[derive(Config)]
@@ -163,7 +163,7 @@ proptest! {
         stages in proptest::collection::vec((1..4_u32, 0..5_u64, 0..3_u32, any::<u32>()), 1..25),
         jobs in 1..6_usize,
     ) {
-        let (_folder, store) = scratch();
+        let (_folder, store) = in_memory();
         let in_use = Arc::new(InUse::default());
         let mut plan: Vec<DRef<Work>> = Vec::new();
         for (at, (threads, memory, gpu, after)) in stages.into_iter().enumerate() {

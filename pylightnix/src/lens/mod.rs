@@ -42,4 +42,4 @@ pub(crate) use progress::{Progress, Step};
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;
-pub(crate) use stop::Stop;
+pub(crate) use stop::{Stop, Why};

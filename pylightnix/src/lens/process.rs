@@ -38,7 +38,10 @@ pub(super) fn run(command: &mut Command, log: &BuildLog, stop: &Stop) -> Result<
         Error::new(ErrorKind::Io, format!("cannot wait for {}", shown(command))).because(error)
     })?;
     match stop.why() {
-        Some(why) => Err(why.error()),
+        Some(why) => {
+            let why = why.error();
+            Err(Error::new(why.kind(), format!("{} was stopped", shown(command))).because(why))
+        }
         None if status.success() => Ok(()),
         None => Err(failed(command, status, &last_lines(log, begin))),
     }

@@ -1,8 +1,9 @@
 //! Building a stage: its runs, side by side, and their publication.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,16 +16,19 @@ use super::arguments;
 use super::decide::{Decision, Found, Mode, Scene, Taken};
 use super::event::Event;
 use super::failed;
-use super::failure::{matcher_refused, panic_text, promises_not_kept, run_failed, too_few};
+use super::failure::{
+    matcher_refused, not_begun, panic_text, promises_not_kept, run_failed, stopped, too_few,
+};
 use super::options::Realize;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
+use super::warden::{Ticket, Warden};
 use crate::config::DRefId;
-use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop};
+use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Why};
 use crate::plan::{AnyDRef, Run};
 use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, RecordedChoice};
-use crate::{BoxError, Error, ErrorKind, Result};
+use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
 pub(super) fn build(
@@ -35,9 +39,15 @@ pub(super) fn build(
 ) -> Result<(Taken, bool)> {
     let dref = scene.dref.id();
     let store = scene.store;
-    let lock = store.lock_build(dref, scene.context, &mut || {
-        run.tell(&Event::Waiting { dref })
-    })?;
+    let on_wait = &mut || run.tell(&Event::Waiting { dref });
+    let lock = match run.options.cancel {
+        None => store.lock_build(dref, scene.context, on_wait)?,
+        Some(_) => {
+            let go_on = || !run.warden.is_cancelled();
+            let lock = store.lock_build_while(dref, scene.context, on_wait, &go_on)?;
+            lock.ok_or_else(|| not_begun(dref))?
+        }
+    };
     // Another process may just have made it.
     let look = store.look_now(dref)?;
     store.settle(&[(dref, &look)])?;
@@ -95,6 +105,7 @@ struct Runs<'a> {
     options: &'a Realize<'a>,
     counters: Arc<Counters>,
     progress: Option<SyncSender<Step>>,
+    warden: Arc<Warden>,
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
@@ -119,6 +130,7 @@ fn run_all<'a>(
         counters: state.counters.clone(),
         progress: state.progress.clone(),
         choices: choices(state, at),
+        warden: state.warden.clone(),
         first,
         count,
         ..Runs::of(state.options, scene)
@@ -132,7 +144,22 @@ fn run_all<'a>(
     while ended.len() < count {
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
     }
-    std::mem::take(&mut *ended).into_iter().collect()
+    let mut published = Vec::with_capacity(count);
+    let mut failures = Vec::new();
+    for run in std::mem::take(&mut *ended) {
+        match run {
+            Ok(made) => published.push(made),
+            Err(error) => failures.push(error),
+        }
+    }
+    // One that was stopped tells more than one that was not begun.
+    let not_begun =
+        |error: &Error| error.kind() == ErrorKind::Cancelled && error.source().is_none();
+    failures.sort_by_key(not_begun);
+    match failures.into_iter().next() {
+        None => Ok(published),
+        Some(error) => Err(error),
+    }
 }
 
 /// What was chosen for each dependency of the stage at `at`, and how.
@@ -155,7 +182,13 @@ pub(super) fn rehearse(
     draft: &Draft,
     index: usize,
 ) -> Result<(), BoxError> {
-    Runs::of(options, scene).realize(draft, index, Timestamp::now())?
+    let site = Site {
+        start: Timestamp::now(),
+        scratch: draft.scratch().to_owned(),
+        threads: scene.dref.node().limits().threads as usize,
+        stop: Arc::default(),
+    };
+    Runs::of(options, scene).realize(draft, index, site)?
 }
 
 impl<'a> Runs<'a> {
@@ -165,6 +198,7 @@ impl<'a> Runs<'a> {
             options,
             counters: Arc::default(),
             progress: None,
+            warden: Arc::default(),
             dref: scene.dref.clone(),
             chosen: scene.chosen.clone(),
             context: scene.context.clone(),
@@ -204,52 +238,115 @@ impl Shared for Runs<'_> {
 }
 
 impl Runs<'_> {
-    /// One run, from a fresh folder to its publication.
+    /// One run, from a fresh folder to its publication, with as many tries as it has.
     fn one(&self, index: usize) -> Result<Published> {
         let dref = self.dref.id();
+        let tries = &self.options.tries;
+        let retries = tries.retries(&self.dref);
+        let mut earlier: Option<Draft> = None;
+        for attempt in 1.. {
+            let Some(ticket) = self.warden.begin(dref, index, tries.timeout(&self.dref)) else {
+                return Err(not_begun(dref));
+            };
+            if attempt == 1 {
+                self.options.tell(&Event::Started { dref, index });
+            }
+            let (mut draft, record, result) =
+                match self.attempt(&ticket, index, attempt, earlier.take()) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        self.warden.end(&ticket);
+                        return Err(error);
+                    }
+                };
+            let ending = self.warden.end(&ticket);
+            let result = match (ending.why, result) {
+                // What was finished all the same is not thrown away.
+                (None | Some(Why::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
+                (Some(why), result) => Err(stopped(why, &ending, result.flatten())),
+                (None, result) => result,
+            };
+            let cause = match result {
+                Ok(Ok(())) => match self.publish_result(&mut draft, &record, index) {
+                    Ok(published) => return Ok(published),
+                    // The store refuses: another try of the stage would not help.
+                    Err(error) => return Err(self.failed(draft, index, attempt, error.into())),
+                },
+                Ok(Err(returned)) if attempt > retries && self.is_result(&returned) => {
+                    return self.record_failure(draft, &record, &returned, index);
+                }
+                Ok(Err(cause)) | Err(cause) => cause,
+            };
+            if attempt > retries || ending.why == Some(Why::Cancelled) {
+                return Err(self.failed(draft, index, attempt, cause));
+            }
+            let wait = tries.wait(attempt);
+            let error = Error::new(
+                ErrorKind::Stage,
+                format!("try {attempt} of stage `{}` failed", dref.name()),
+            )
+            .because(cause);
+            // If the log cannot be written, the next try says why.
+            let _ = writeln!(
+                &BuildLog::at(draft.log()),
+                "[{error:?}\n  try {} of {} begins in {}]",
+                attempt + 1,
+                u64::from(retries) + 1,
+                units::time(wait),
+            );
+            self.options.tell(&Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left: retries - attempt + 1,
+                wait,
+                error: &error,
+            });
+            if self.warden.sleep(wait) {
+                let cause = Error::new(ErrorKind::Cancelled, "it was cancelled between two tries");
+                return Err(self.failed(draft, index, attempt, cause.because(error).into()));
+            }
+            earlier = Some(draft);
+        }
+        unreachable!("the number of tries has a limit")
+    }
+
+    /// One try: its folder, its record, and what came of it. The log of the earlier ones goes on.
+    fn attempt(
+        &self,
+        ticket: &Ticket,
+        index: usize,
+        attempt: u32,
+        earlier: Option<Draft>,
+    ) -> Result<(Draft, BuildRecord, Returned)> {
         count(&self.counters.runs);
-        self.options.tell(&Event::Started { dref, index });
-        let mut draft = self.options.store.draft()?;
+        let draft = self.options.store.draft()?;
+        if let Some(earlier) = earlier
+            && earlier.log().exists()
+        {
+            fs::rename(earlier.log(), draft.log())
+                .map_err(|error| Error::io("move", earlier.log(), error))?;
+        }
         let mut record = BuildRecord::now(BuildKind::Build);
-        let result = self.realize(&draft, index, record.start);
+        record.attempts = attempt;
+        let site = Site {
+            start: record.start,
+            scratch: draft.scratch().to_owned(),
+            threads: self.dref.node().limits().threads as usize,
+            stop: ticket.stop.clone(),
+        };
+        let result = self.realize(&draft, index, site);
         record.stop = Timestamp::now();
         let node = self.dref.node();
         record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
         record.omitted = node.omitted().clone();
         record.choices = self.choices.clone();
-        let published = match result {
-            Ok(Ok(())) => self
-                .publish(&mut draft, &record, Outcome::Ok)
-                .map_err(Into::into),
-            Ok(Err(returned))
-                if node.takes().failures() && !failed::is_of_the_machine(&returned) =>
-            {
-                return self.record_failure(draft, &record, &returned, index);
-            }
-            Ok(Err(cause)) | Err(cause) => Err(cause),
-        };
-        match published {
-            Ok(published) => {
-                let Published { id: rref, new } = &published;
-                self.options.tell(&Event::Published {
-                    rref,
-                    index,
-                    new: *new,
-                    seconds: record.seconds(),
-                });
-                Ok(published)
-            }
-            Err(cause) => {
-                let log = draft.log().exists();
-                let kept = draft.keep_failed(dref.name());
-                Err(run_failed(
-                    dref,
-                    index,
-                    cause,
-                    kept.as_deref().map(|folder| (folder, log)),
-                ))
-            }
-        }
+        Ok((draft, record, result))
+    }
+
+    /// Whether a failure that the stage returned is a result.
+    fn is_result(&self, returned: &BoxError) -> bool {
+        self.dref.node().takes().failures() && !failed::is_of_the_machine(returned)
     }
 
     fn publish(
@@ -264,6 +361,32 @@ impl Runs<'_> {
             count(&self.counters.repeated);
         }
         Ok(published)
+    }
+
+    fn publish_result(
+        &self,
+        draft: &mut Draft,
+        record: &BuildRecord,
+        index: usize,
+    ) -> Result<Published> {
+        let published = self.publish(draft, record, Outcome::Ok)?;
+        let Published { id: rref, new } = &published;
+        self.options.tell(&Event::Published {
+            rref,
+            index,
+            new: *new,
+            seconds: record.seconds(),
+        });
+        Ok(published)
+    }
+
+    /// Keeps the folder of a run that failed for good.
+    fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
+        let dref = self.dref.id();
+        let log = draft.log().exists();
+        let kept = draft.keep_failed(dref.name());
+        let kept = kept.as_deref().map(|folder| (folder, log));
+        run_failed(dref, index, attempts, cause, kept)
     }
 
     /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
@@ -302,12 +425,7 @@ impl Runs<'_> {
 
     /// Runs the stage's code, and checks its promises. Inside is what the stage returned; outside is what it did not mean
     /// to say: a panic, a promise that it broke.
-    fn realize(
-        &self,
-        draft: &Draft,
-        index: usize,
-        start: Timestamp,
-    ) -> Result<Result<(), BoxError>, BoxError> {
+    fn realize(&self, draft: &Draft, index: usize, site: Site) -> Returned {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -326,12 +444,7 @@ impl Runs<'_> {
             progress: Progress::to(self.progress.clone()),
             log,
             index,
-            site: Site {
-                start,
-                scratch: draft.scratch().to_owned(),
-                threads: self.dref.node().limits().threads as usize,
-                stop: Arc::new(Stop::default()),
-            },
+            site,
             args: &self.options.args,
         };
         match catch_unwind(AssertUnwindSafe(|| node.run(run))) {
@@ -355,6 +468,9 @@ impl Runs<'_> {
         }
     }
 }
+
+/// What came of a stage's code: inside what it returned, outside what it did not mean to say.
+type Returned = Result<Result<(), BoxError>, BoxError>;
 
 /// Whether there is anything but folders.
 fn has_files(folder: &Path) -> bool {

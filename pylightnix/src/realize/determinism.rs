@@ -132,7 +132,7 @@ impl Realize<'_> {
                 let log = draft.log().exists();
                 let kept = draft.keep_failed(dref.name());
                 let folder = kept.as_deref().map(|folder| (folder, log));
-                return Ok((Rebuild::Failed(run_failed(dref, 0, cause, folder)), None));
+                return Ok((Rebuild::Failed(run_failed(dref, 0, 1, cause, folder)), None));
             }
         };
         let tree = rebuilt.digest();

@@ -1,5 +1,7 @@
 //! What a run tells while it goes.
 
+use std::time::Duration;
+
 use crate::Error;
 use crate::config::{DRefId, RRefId};
 
@@ -54,6 +56,30 @@ pub enum Event<'a> {
         /// Of how much, if that is known.
         total: Option<u64>,
     },
+    /// A run of a stage failed, and is made again after a wait.
+    Retrying {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run.
+        index: usize,
+        /// Which try failed, from 1.
+        attempt: u32,
+        /// How many more there may be.
+        left: u32,
+        /// How long it waits before the next one.
+        wait: Duration,
+        /// Why it failed.
+        error: &'a Error,
+    },
+    /// A run of a stage was told to stop, and goes on: nothing can be done but to wait for it, or to end the program.
+    Overdue {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run.
+        index: usize,
+        /// Why it has to stop, and what the stage can do better.
+        error: &'a Error,
+    },
     /// One run of a stage succeeded, and its result is in the store.
     Published {
         /// The realization.
@@ -86,6 +112,18 @@ pub enum Event<'a> {
         rrefs: &'a [&'a RRefId],
         /// Whether this run built something for it; else it was there.
         built: bool,
+    },
+    /// The run was cancelled: so many runs of stages are told to stop, and no other begins.
+    Stopping {
+        /// How many runs go on.
+        running: usize,
+    },
+    /// A stage was stopped, as all stages are.
+    Cancelled {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// What became of its runs.
+        error: &'a Error,
     },
     /// A stage failed.
     Failed {

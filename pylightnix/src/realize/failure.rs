@@ -2,10 +2,12 @@
 
 use std::any::Any;
 use std::path::Path;
+use std::time::Duration;
 
+use super::warden::{Ending, Overdue};
 use crate::config::DRefId;
-use crate::lens::Promise;
-use crate::{BoxError, Error, ErrorKind};
+use crate::lens::{Promise, Why};
+use crate::{BoxError, Error, ErrorKind, units};
 
 /// What a panic said.
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -76,6 +78,7 @@ pub(super) fn too_few(
 pub(super) fn run_failed(
     dref: &DRefId,
     index: usize,
+    attempts: u32,
     cause: BoxError,
     kept: Result<(&Path, bool), &Error>,
 ) -> Error {
@@ -87,12 +90,94 @@ pub(super) fn run_failed(
         Ok((folder, false)) => format!("its folder is kept: {}", folder.display()),
         Err(error) => format!("its folder could not be kept: {error}"),
     };
+    let name = dref.name();
+    let cancelled = |cause: &Error| cause.kind() == ErrorKind::Cancelled;
+    let (kind, message) = match cause.downcast_ref().is_some_and(cancelled) {
+        true => (
+            ErrorKind::Cancelled,
+            format!("stage `{name}` was stopped in run {index}"),
+        ),
+        false => (
+            ErrorKind::Stage,
+            format!("stage `{name}` failed in run {index}"),
+        ),
+    };
+    let tries = match attempts {
+        1 => String::new(),
+        more => format!("it was tried {more} times; the log has what all of them printed\n"),
+    };
+    Error::new(kind, message)
+        .because(cause)
+        .help(format!("{tries}{folder}\nit is about {dref}"))
+}
+
+/// A run of a stage was stopped, or would not be.
+pub(super) fn stopped(why: Why, ending: &Ending, result: Result<(), BoxError>) -> BoxError {
+    let took = units::time(ending.took);
+    let error = match why {
+        Why::Cancelled => Error::new(
+            ErrorKind::Cancelled,
+            format!("it was cancelled after {took}"),
+        ),
+        Why::TimeUp(limit) => Error::new(
+            ErrorKind::Stage,
+            format!(
+                "it ran for {took}, and its time limit is {}",
+                units::time(limit)
+            ),
+        ),
+    };
+    let late = result.is_ok();
+    let error = match result {
+        Ok(()) => error,
+        Err(cause) => error.because(cause),
+    };
+    let mut help = Vec::new();
+    if late {
+        help.push("what it made came too late, and is not published");
+    }
+    if late || ending.overdue {
+        help.push(LOOK);
+    }
+    match help.is_empty() {
+        true => error.into(),
+        false => error.help(help.join("\n")).into(),
+    }
+}
+
+/// What lets a stage stop.
+const LOOK: &str = "a stage stops when it looks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
+
+/// What observers are told of a run that goes on although it has to stop.
+pub(super) fn does_not_stop(late: &Overdue, grace: Duration) -> Error {
+    let why = match late.why {
+        Why::Cancelled => "it was cancelled".to_owned(),
+        Why::TimeUp(limit) => format!("its time limit of {} is up", units::time(limit)),
+    };
+    let message = format!(
+        "stage `{}` did not stop in run {} within {} of being told: {why}",
+        late.dref.name(),
+        late.index,
+        units::time(grace),
+    );
+    Error::new(ErrorKind::Stage, message).help(format!("{LOOK}\nit is about {}", late.dref))
+}
+
+/// A stage that would have run was not begun.
+pub(super) fn not_begun(dref: &DRefId) -> Error {
     Error::new(
-        ErrorKind::Stage,
-        format!("stage `{}` failed in run {index}", dref.name()),
+        ErrorKind::Cancelled,
+        format!("stage `{}` was cancelled before it ran", dref.name()),
     )
-    .because(cause)
-    .help(format!("{folder}\nit is about {dref}"))
+    .help(format!("it is about {dref}"))
+}
+
+/// All of a run was cancelled, with what became of the stages that ran.
+pub(super) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> Error {
+    let message = format!("the run was cancelled: {realized} of {stages} stages are realized");
+    Error::new(ErrorKind::Cancelled, message)
+        .with_parts(stopped)
+        .help("what is published stays: run it again to go on")
 }
 
 pub(super) fn promises_not_kept(broken: &[Promise]) -> BoxError {

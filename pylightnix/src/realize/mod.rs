@@ -7,6 +7,7 @@
 mod accept;
 mod arguments;
 mod build;
+mod cancel;
 mod context;
 mod current;
 mod decide;
@@ -27,7 +28,12 @@ mod report;
 mod resources;
 mod run;
 mod scheduler;
+#[cfg(feature = "signals")]
+mod signals;
+mod tries;
+mod warden;
 
+pub use cancel::Cancel;
 pub use current::Stale;
 pub use decide::Reason;
 pub use determinism::{Determinism, FileDifference, Rebuild};

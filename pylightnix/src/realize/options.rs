@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
+use super::cancel::Cancel;
 use super::decide::Mode;
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
@@ -12,6 +14,7 @@ use super::realized::realized;
 use super::report::Report;
 use super::resources::Declared;
 use super::run::run;
+use super::tries::Tries;
 use crate::config::DRefId;
 use crate::lens::AnyRRef;
 use crate::plan::{Args, Graph, Realizations, RunArg, Target};
@@ -45,6 +48,8 @@ pub struct Realize<'a> {
     pub(super) trust_unknown: bool,
     pub(super) resources: Declared,
     pub(super) args: Args,
+    pub(super) cancel: Option<Cancel>,
+    pub(super) tries: Tries,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
@@ -61,6 +66,8 @@ impl<'a> Realize<'a> {
             trust_unknown: false,
             resources: Declared::default(),
             args: Args::default(),
+            cancel: None,
+            tries: Tries::default(),
             observers: Vec::new(),
         }
     }
@@ -112,7 +119,7 @@ impl<'a> Realize<'a> {
     /// # let folder = tempfile::tempdir()?;
     /// # let store = Store::open_at(folder.path().join("store"))?;
     /// let trained = [instantiate(Train::new(4))?, instantiate(Train::new(8))?];
-    /// let refused = store.realize(&trained).unwrap_err();
+    /// let refused = store.realize(&trained[0]).unwrap_err();
     /// assert!(refused.to_string().ends_with("it needs 1 `gpu`, and this run has none"));
     /// // One after the other.
     /// Realize::new(&store).threads(2).resource("gpu", 1).run(&trained)?;
@@ -203,6 +210,59 @@ impl<'a> Realize<'a> {
         self
     }
 
+    /// Makes every run that fails again, up to `retries` times, whatever the stages say.
+    ///
+    /// A run fails when the stage returns an error, panics, does not keep a promise or takes too long. Each try begins in
+    /// an empty folder. Before the next one it waits for 1, 2, 4, .. seconds, at most for a minute, and keeps what it needs
+    /// of the machine. What the earlier tries printed is in the log of the last one, with their errors, and only the folder
+    /// of the last one is kept if that fails too. The build record says how many there were.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.tries.retries = Some(retries);
+        self
+    }
+
+    /// As [`retries`](Self::retries), for one stage. A stage that is not in the plan is an error of the run.
+    pub fn retries_of(mut self, dref: impl AsRef<DRefId>, retries: u32) -> Self {
+        self.tries.retries_of.insert(dref.as_ref().clone(), retries);
+        self
+    }
+
+    /// How long to wait before a run is made again for the first time; each further time it is twice as long, up to a
+    /// minute or to this. Without it, a second.
+    pub fn retry_wait(mut self, wait: Duration) -> Self {
+        self.tries.wait = wait;
+        self
+    }
+
+    /// How long each try of a run may take, whatever the stages say; [`Duration::MAX`] is for ever.
+    ///
+    /// When the time is up, the stage is told: `b.check()?` fails, `b.cancelled()` says so, and the child processes of
+    /// `b.run(..)` are asked to end. Nothing can end the thread of a stage that does not look: the run waits for it, tells
+    /// observers ([`Event::Overdue`]), and does not publish what comes so late.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.tries.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), for one stage. A stage that is not in the plan is an error of the run.
+    pub fn timeout_of(mut self, dref: impl AsRef<DRefId>, timeout: Duration) -> Self {
+        self.tries.timeout_of.insert(dref.as_ref().clone(), timeout);
+        self
+    }
+
+    /// How long a stage that was told to stop has for it, before its child processes are killed and observers are told.
+    /// Without it, 5 seconds.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.tries.grace = grace;
+        self
+    }
+
+    /// Lets this token stop the run; its error then is of the kind [`ErrorKind::Cancelled`], and says how far it got.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
+    }
+
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
@@ -268,6 +328,13 @@ impl<'a> Realize<'a> {
     /// The plan, which has to have all stages that are forced.
     pub(super) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
         let graph = Graph::of(target)?;
+        let named = self.tries.named();
+        if let Some(dref) = named.filter(|dref| !graph.at.contains_key(*dref)).min() {
+            let message = format!("{dref} has limits in this run, and is not in the plan");
+            return Err(Error::new(ErrorKind::Plan, message).help(
+                "name a stage that the target depends on, with the config that it has there",
+            ));
+        }
         match self
             .forced
             .iter()

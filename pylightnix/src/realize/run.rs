@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use super::arguments;
 use super::build::build;
@@ -12,7 +13,9 @@ use super::decide::{Decision, Found, Scene, Taken};
 use super::dry::{Action, dry_run};
 use super::event::Event;
 use super::failed::is_failure;
-use super::failure::{matcher_refused, panic_text, run_error, with_store_gone};
+use super::failure::{
+    cancelled, does_not_stop, matcher_refused, panic_text, run_error, with_store_gone,
+};
 use super::ledger::Amounts;
 use super::needed::refused;
 use super::options::Realize;
@@ -20,6 +23,7 @@ use super::progress::telling;
 use super::report::{Counters, Report, count};
 use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
+use super::warden::{Overdue, Warden};
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
@@ -38,6 +42,7 @@ pub(super) struct RunState<'a> {
     refused: HashMap<usize, String>,
     /// What was there for each stage when the run began, if it could be read.
     looks: Vec<Option<Look>>,
+    pub(super) warden: Arc<Warden>,
     /// What there is for runs.
     total: Amounts,
     /// Stages that have to run, and need more than there is.
@@ -84,6 +89,7 @@ fn run_telling(
         progress,
         refused,
         looks,
+        warden: Arc::default(),
         total,
         lacking,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
@@ -99,7 +105,7 @@ fn run_telling(
             state.step(Turn::first(*at));
         }
     }
-    state.scheduler.run(|turn| state.step(turn));
+    state.run_watched()?;
     store.remember();
     let mut failures = state
         .failures
@@ -116,6 +122,10 @@ fn run_telling(
     }
     // The same error whichever thread was first.
     failures.sort_by_key(|(at, _)| *at);
+    if state.warden.is_cancelled() {
+        let stopped = failures.into_iter().map(|(_, error)| error).collect();
+        return Err(cancelled(stopped, chosen.len(), stages));
+    }
     let blocked = blocked(graph, failures.iter().map(|(at, _)| *at));
     let left = (stages - chosen.len()).saturating_sub(failures.len() + blocked);
     let failures = failures.into_iter().map(|(_, error)| error).collect();
@@ -165,6 +175,50 @@ impl RunState<'_> {
         self.options.tell(event);
     }
 
+    /// Goes through all stages, with somebody who looks after them if they may have to stop.
+    fn run_watched(&self) -> Result<()> {
+        let tries = &self.options.tries;
+        let mut stages = self.graph.stages.iter();
+        let limited = stages.any(|stage| tries.timeout(&stage.dref).is_some());
+        if let Some(cancel) = &self.options.cancel {
+            cancel.reach(&self.warden);
+        } else if !limited {
+            self.scheduler.run(|turn| self.step(turn));
+            return Ok(());
+        }
+        if self.warden.is_cancelled() {
+            self.scheduler.stop();
+        }
+        let watch = || {
+            let overdue = |late: &Overdue| {
+                let error = does_not_stop(late, tries.grace);
+                let event = Event::Overdue {
+                    dref: &late.dref,
+                    index: late.index,
+                    error: &error,
+                };
+                // An observer that panics here is told of other things, and panics there.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+            };
+            let cancelled = |running| {
+                self.scheduler.stop();
+                let event = Event::Stopping { running };
+                let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+            };
+            self.warden.keep(tries.grace, cancelled, overdue);
+        };
+        thread::scope(|scope| {
+            let warden = thread::Builder::new().name("warden".to_owned());
+            warden.spawn_scoped(scope, watch).map_err(|error| {
+                let message = "cannot start the thread that looks after time limits";
+                Error::new(ErrorKind::Io, message).because(error)
+            })?;
+            self.scheduler.run(|turn| self.step(turn));
+            self.warden.close();
+            Ok(())
+        })
+    }
+
     /// Decides one stage, and builds it if that is the decision. Failures end here.
     fn step(&self, mut turn: Turn) -> Progress {
         let at = turn.at;
@@ -187,12 +241,17 @@ impl RunState<'_> {
         let error = with_store_gone(error, self.options.store.root());
         let dref = self.graph.stages[at].dref.id();
         // An observer that panics here has been told of it once.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            self.tell(&Event::Failed {
+        let event = match error.kind() {
+            ErrorKind::Cancelled => Event::Cancelled {
                 dref,
                 error: &error,
-            })
-        }));
+            },
+            _ => Event::Failed {
+                dref,
+                error: &error,
+            },
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
         self.failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -45,6 +45,9 @@ pub struct BuildRecord {
         deserialize_with = "understood"
     )]
     pub choices: BTreeMap<DRefId, RecordedChoice>,
+    /// How many tries it took; the times are those of the last one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
     /// When it began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
@@ -81,6 +84,7 @@ impl BuildRecord {
             fingerprint: None,
             omitted: BTreeMap::new(),
             choices: BTreeMap::new(),
+            attempts: 1,
             start: now,
             stop: now,
             host: rustix::system::uname()
@@ -151,6 +155,14 @@ impl BuildRecord {
         let record: BuildRecord = serde_json::from_slice(bytes).ok()?;
         Some(BuildRecord { id, ..record })
     }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(attempts: &u32) -> bool {
+    *attempts == 1
 }
 
 fn user() -> String {

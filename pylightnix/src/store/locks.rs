@@ -36,6 +36,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::context::Context;
 use super::durable::Durability;
@@ -193,9 +195,10 @@ impl Manager {
         dref: &DRefId,
         context: &Context,
         on_wait: &mut dyn FnMut(),
-    ) -> Result<BuildLock> {
+        go_on: Option<&dyn Fn() -> bool>,
+    ) -> Result<Option<BuildLock>> {
         self.lease()?;
-        BuildLock::take(self.layout.build_lock(dref, context), on_wait)
+        BuildLock::take(self.layout.build_lock(dref, context), on_wait, go_on)
     }
 
     /// Keeps garbage collection out until the guard is dropped. To be held for a rename, not for work.
@@ -300,9 +303,16 @@ pub struct BuildLock {
 }
 
 impl BuildLock {
-    /// Takes the lock `path`; `on_wait` is called once if somebody else has it.
-    pub(super) fn take(path: PathBuf, on_wait: &mut dyn FnMut()) -> Result<Self> {
+    /// Takes the lock `path`; `on_wait` is called once if somebody else has it. While it waits, it looks now and then
+    /// whether to go on, if it is given something to ask; then it may give nothing.
+    pub(super) fn take(
+        path: PathBuf,
+        on_wait: &mut dyn FnMut(),
+        go_on: Option<&dyn Fn() -> bool>,
+    ) -> Result<Option<Self>> {
         let mut waited = false;
+        // Nothing wakes who waits for a lock of a file, so it has to look.
+        let mut pause = Duration::from_millis(1);
         loop {
             let file = open_lock(&path)?;
             if attempt(&file, &path)? == Attempt::Held {
@@ -310,11 +320,19 @@ impl BuildLock {
                     waited = true;
                     on_wait();
                 }
-                lock(&file, &path, File::lock)?;
+                match go_on {
+                    None => lock(&file, &path, File::lock)?,
+                    Some(go_on) if !go_on() => return Ok(None),
+                    Some(_) => {
+                        thread::sleep(pause);
+                        pause = (pause * 2).min(Duration::from_millis(100));
+                        continue;
+                    }
+                }
             }
             // Its last holder removed the file when it was done: then this is a lock on nothing.
             if is_at(&file, &path) {
-                return Ok(BuildLock { path, _file: file });
+                return Ok(Some(BuildLock { path, _file: file }));
             }
         }
     }

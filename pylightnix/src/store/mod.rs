@@ -186,7 +186,22 @@ impl Store {
         context: &Context,
         on_wait: &mut dyn FnMut(),
     ) -> Result<BuildLock> {
-        self.0.manager.lock_build(dref, context, on_wait)
+        match self.0.manager.lock_build(dref, context, on_wait, None)? {
+            Some(lock) => Ok(lock),
+            None => unreachable!("it waits as long as it takes"),
+        }
+    }
+
+    /// As [`lock_build`](Self::lock_build), but gives nothing when `go_on` says no while it waits.
+    pub(crate) fn lock_build_while(
+        &self,
+        dref: &DRefId,
+        context: &Context,
+        on_wait: &mut dyn FnMut(),
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<BuildLock>> {
+        let go_on = Some(go_on);
+        self.0.manager.lock_build(dref, context, on_wait, go_on)
     }
 
     /// Begins a build: a fresh, empty folder to write into.

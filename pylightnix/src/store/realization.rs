@@ -88,7 +88,9 @@ impl Store {
     pub(super) fn builds(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
         let at = self.realization_dir(rref);
         match open_folder(&CWD, at.as_path(), &at)? {
-            Some(folder) => Ok(Self::builds_of(folder, &at)?.0),
+            Some(folder) => Ok((read_builds(folder, &at)?.0.into_iter())
+                .map(|build| build.record)
+                .collect()),
             None => Err(missing(rref, &at)),
         }
     }

@@ -1,0 +1,137 @@
+//! Stages that take long: programs of others, tries and time limits, what the machine has, and Ctrl-C.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use pylightnix::prelude::*;
+use pylightnix::realize::{Cancel, Event};
+
+// ANCHOR: sorted
+#[derive(Config)]
+struct Sorted {
+    #[selfref("sorted.txt")]
+    out: SelfRef<Text>,
+    words: String,
+}
+
+#[stage]
+fn sorted(b: &Build<Sorted>) -> Result<SortedOutputs> {
+    let script = "echo sorting >&2; for word in $words; do echo $word; done | sort > $out";
+    b.run(b.command("sh").args(["-c", script]))?;
+    Ok(SortedOutputs {
+        out: b.out.written()?,
+    })
+}
+// ANCHOR_END: sorted
+
+// ANCHOR: fetched
+#[derive(Config)]
+struct Fetched {
+    #[selfref("page.txt")]
+    out: SelfRef<Text>,
+}
+
+#[stage(retries = 3, timeout = "10m")]
+fn fetched(b: &Build<Fetched>) -> Result<FetchedOutputs> {
+    let page = unreliable_server()?;
+    Ok(FetchedOutputs {
+        out: b.out.save(&page)?,
+    })
+}
+// ANCHOR_END: fetched
+
+/// Answers the third time.
+fn unreliable_server() -> Result<String> {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    match ASKED.fetch_add(1, Ordering::Relaxed) {
+        0 => Err("nobody answered".into()),
+        1 => Err("it hung up".into()),
+        _ => Ok("Welcome\n".to_owned()),
+    }
+}
+
+// ANCHOR: trained
+#[derive(Config)]
+struct Trained {
+    #[selfref("loss.json")]
+    out: SelfRef<Json<f64>>,
+    layers: u32,
+}
+
+#[stage(threads = 2, memory = "100MiB", resources(gpu = 1))]
+fn trained(b: &Build<Trained>) -> Result<TrainedOutputs> {
+    let mut loss = f64::from(b.layers);
+    for _epoch in 0..20 {
+        b.check()?; // here it can be stopped
+        loss /= f64::from(b.layers);
+    }
+    Ok(TrainedOutputs {
+        out: b.out.save(&loss)?,
+    })
+}
+// ANCHOR_END: trained
+
+fn main() -> Result<()> {
+    let store = Store::open_at("_store")?;
+    match std::env::args().nth(1).as_deref() {
+        None => {
+            program(&store)?;
+            tries(&store)?;
+            resources(&store)
+        }
+        Some("program") => program(&store),
+        Some("broken") => broken(&store),
+        Some("tries") => tries(&store),
+        Some("resources") => resources(&store),
+        Some(_) => Err("say `program`, `broken`, `tries` or `resources`".into()),
+    }
+}
+
+fn program(store: &Store) -> Result<()> {
+    let words = "beech ash oak".to_owned();
+    let sorted = store.realize(&instantiate(Sorted::new(words))?)?;
+    print!("{}", sorted.out.load()?);
+    Ok(())
+}
+
+fn broken(store: &Store) -> Result<()> {
+    let sorted = instantiate(Sorted::new("x".to_owned()))?;
+    // ANCHOR: broken
+    let sorted = sorted.with_realizer("broken", |b| {
+        b.run(b.command("sh").args(["-c", "echo reading; exit 3"]))
+    });
+    // ANCHOR_END: broken
+    store.realize(&sorted)?;
+    Ok(())
+}
+
+fn tries(store: &Store) -> Result<()> {
+    // ANCHOR: tries
+    let observer = |event: &Event<'_>| {
+        if let Event::Retrying { error, .. } = event {
+            println!("{error:?}");
+        }
+    };
+    let run = Realize::new(store).retry_wait(Duration::from_millis(10));
+    let page = run.observer(observer).run(&instantiate(Fetched::new())?)?;
+    println!("{}", page.builds()[0].attempts);
+    // ANCHOR_END: tries
+    Ok(())
+}
+
+fn resources(store: &Store) -> Result<()> {
+    // ANCHOR: resources
+    let trained = [8, 16, 32].map(|layers| instantiate(Trained::new(layers)));
+    let trained = trained
+        .into_iter()
+        .collect::<pylightnix::Result<Vec<_>>>()?;
+    if let Err(error) = store.realize(&trained[0]) {
+        println!("{error:?}\n");
+    }
+
+    let run = Realize::new(store).threads(4).resource("gpu", 2);
+    let (_, report) = run.cancel(&Cancel::on_signals()?).run_reporting(&trained)?;
+    println!("{report}");
+    // ANCHOR_END: resources
+    Ok(())
+}

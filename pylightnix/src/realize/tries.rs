@@ -1,0 +1,64 @@
+//! How often and how long a run may try.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::config::DRefId;
+use crate::plan::AnyDRef;
+
+/// What a run was told of tries, beside what the stages say.
+pub(super) struct Tries {
+    pub(super) retries: Option<u32>,
+    pub(super) retries_of: HashMap<DRefId, u32>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) timeout_of: HashMap<DRefId, Duration>,
+    /// Before the first of the further tries.
+    pub(super) wait: Duration,
+    pub(super) grace: Duration,
+}
+
+/// The longest wait between two tries, unless the first is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+impl Default for Tries {
+    fn default() -> Self {
+        Tries {
+            retries: None,
+            retries_of: HashMap::new(),
+            timeout: None,
+            timeout_of: HashMap::new(),
+            wait: Duration::from_secs(1),
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Tries {
+    /// How many tries a run of the stage has after the first.
+    pub(super) fn retries(&self, dref: &AnyDRef) -> u32 {
+        let own = self.retries_of.get(dref.id()).copied();
+        own.or(self.retries).unwrap_or(dref.node().limits().retries)
+    }
+
+    /// How long each may take; none if as long as it will.
+    pub(super) fn timeout(&self, dref: &AnyDRef) -> Option<Duration> {
+        let own = self.timeout_of.get(dref.id()).copied();
+        let limit = own.or(self.timeout).or(dref.node().limits().timeout);
+        limit.filter(|limit| *limit < Duration::MAX)
+    }
+
+    /// How long to wait after so many tries.
+    pub(super) fn wait(&self, after: u32) -> Duration {
+        let doubled = 2_u32
+            .checked_pow(after.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        self.wait
+            .saturating_mul(doubled)
+            .min(LONGEST_WAIT.max(self.wait))
+    }
+
+    /// The stages that it names.
+    pub(super) fn named(&self) -> impl Iterator<Item = &DRefId> {
+        self.retries_of.keys().chain(self.timeout_of.keys())
+    }
+}
