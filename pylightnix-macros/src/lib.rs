@@ -82,8 +82,10 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `name = ".."` | the name of the derivations, else the function's |
 /// | `matcher = expr` | what chooses among the realizations; else `latest()`, or `all()` with `many` |
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
+/// | `fallible` | its failure is a result: what it returns as an error is recorded, and consumers get a `Result<RRef<C>, Failure>`, `DRef<C, Try<One>>` in their configs |
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` says which |
 /// | `uses(helper, Model)` | helpers whose code is a part of the stage's, each marked [`#[track]`](macro@track) |
+/// | `args(Verbosity, Token)` | the types of the run-time arguments that it takes, which are no part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
 /// | `version = n` | stands for the function's code: a change to the function alone makes no result stale |
 /// | `retries = n` | a run that fails is made again, up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
 /// | `timeout = "2h30m"` | how long a run may take; the units are `d`, `h`, `m`, `s` and `ms`. Then the stage is told to stop: `b.check()?` fails, and child processes end |

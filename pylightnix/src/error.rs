@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Reference,
     /// A plan that contradicts itself.
     Plan,
+    /// A run-time argument that a stage takes, and the run does not give.
+    Argument,
     /// A matcher that cannot choose.
     Matcher,
     /// A stage that failed, panicked or did not keep a promise.
@@ -118,6 +120,25 @@ impl Error {
     pub(crate) fn with_parts(mut self, parts: Vec<Error>) -> Self {
         self.0.parts = parts;
         self
+    }
+
+    /// The one error, or one that is made up of several, under what `whole` says of so many.
+    pub(crate) fn of_all(mut errors: Vec<Error>, whole: impl FnOnce(usize) -> Error) -> Self {
+        match errors.len() {
+            1 => errors.remove(0),
+            count => whole(count).with_parts(errors),
+        }
+    }
+
+    /// What caused it; the parts of what is made up of several become parts of this.
+    pub(crate) fn because_of_all(self, mut cause: Error) -> Self {
+        match cause.0.parts.is_empty() {
+            true => self.because(cause),
+            false => {
+                let parts = std::mem::take(&mut cause.0.parts);
+                self.with_parts(parts)
+            }
+        }
     }
 
     /// What sort of thing went wrong.

@@ -67,6 +67,7 @@
 //! |---|---|
 //! | [`plan`] | derivations ([`DRef`](plan::DRef)), [`instantiate`](plan::instantiate), targets, and the [matchers](plan::matcher) |
 //! | [`lens`] | a config's fields in a running stage ([`Build`](lens::Build)) and in a result ([`RRef`](lens::RRef)); artifacts and their [formats](lens::format) |
+//! | [`stages`] | ready-made stages: values of the program, files of this machine, files of servers, archives |
 //! | [`realize`] | runs and their options ([`Realize`](realize::Realize)), dry runs with reasons, observers, acceptance of old results |
 //! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives; it knows bytes and references, nothing of stages |
 //! | [`config`] | references ([`DRefId`](config::DRefId), [`RRefId`](config::RRefId)) and the canonical JSON of configs |
@@ -76,8 +77,10 @@
 //!
 //! # Features
 //!
-//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
+//! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
+//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
+//! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!
 //! # Restrictions
 //!
@@ -110,6 +113,7 @@ pub mod lens;
 pub mod plan;
 pub mod prelude;
 pub mod realize;
+pub mod stages;
 pub mod store;
 mod units;
 

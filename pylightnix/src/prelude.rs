@@ -3,7 +3,7 @@
 #[cfg(feature = "npy")]
 pub use crate::lens::format::Npy;
 pub use crate::lens::format::{Bytes, Format, Json, Opaque, Text};
-pub use crate::lens::{Build, Config, Many, One, RRef, SelfRef};
+pub use crate::lens::{Build, Config, Failure, Many, One, RRef, SelfRef, Try};
 pub use crate::plan::matcher::{
     Choice, Matcher, all, exact, exact_many, highest, highest_n, latest, latest_n, lowest,
     lowest_n, only, pick, pick_many, some,

@@ -7,7 +7,7 @@ use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 pub use crate::lens::Promise;
-pub use crate::plan::{Registration, Tracked};
+pub use crate::plan::{ArgType, Registration, Tracked};
 pub use inventory::submit;
 // A user's module may have its own things by these names.
 pub use std::clone::Clone;
@@ -15,6 +15,8 @@ pub use std::default::Default;
 pub use std::marker::PhantomData;
 pub use std::marker::{Send, Sync};
 pub use std::ops::FnMut;
+pub use std::option::Option::Some;
+pub use std::result::Result::Err;
 pub use std::result::Result::Ok;
 pub use std::string::String;
 pub use std::time::Duration;
@@ -212,18 +214,51 @@ pub fn read_promise<F>(
     Err(Error::new(ErrorKind::Config, message))
 }
 
-/// Refuses fields that the type does not have.
-pub fn no_more<C: Config>(fields: Fields<'_>) -> Result<()> {
-    let rest: Vec<_> = fields.rest().map(|key| format!("`{key}`")).collect();
-    if rest.is_empty() {
-        return Ok(());
+/// What does not fit while a config is read: all of it, and not the first thing alone.
+#[derive(Default)]
+pub struct Misfits(Vec<Error>);
+
+impl Misfits {
+    /// The value, or nothing if it does not fit.
+    pub fn note<T>(&mut self, read: Result<T>) -> Option<T> {
+        read.map_err(|error| self.0.push(error)).ok()
     }
-    let message = format!(
-        "`{}` has no field {}",
-        std::any::type_name::<C>(),
-        rest.join(", ")
-    );
-    Err(Error::new(ErrorKind::Config, message))
+
+    /// Refuses fields that the type does not have.
+    pub fn no_more<C: Config>(&mut self, fields: Fields<'_>) {
+        let rest: Vec<_> = fields.rest().map(|key| format!("`{key}`")).collect();
+        if !rest.is_empty() {
+            let message = format!(
+                "`{}` has no field {}",
+                std::any::type_name::<C>(),
+                rest.join(", ")
+            );
+            self.0.push(Error::new(ErrorKind::Config, message));
+        }
+    }
+
+    /// Whether all fits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of it.
+    pub fn error(self) -> Error {
+        Error::of_all(self.0, |count| {
+            Error::new(ErrorKind::Config, format!("{count} fields do not fit"))
+        })
+    }
+}
+
+/// Says what a field needs. One that does not fit is told when it is read.
+pub fn declare<'a>(
+    fields: &mut Fields<'a>,
+    key: &'static str,
+    declare: impl FnOnce(&StoredValue<'a>) -> Result<()>,
+) {
+    if let Some(raw) = fields.take(key) {
+        let _ = declare(&StoredValue::new(key, raw));
+    }
 }
 
 /// The value of a field that has to be there.

@@ -3,3 +3,4 @@
 pub mod crafted;
 pub mod runs;
 pub mod store;
+pub mod web;

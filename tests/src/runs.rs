@@ -85,6 +85,12 @@ impl Observer for &Told {
                 let new = if *new { "new" } else { "again" };
                 format!("published {}#{index} {new}", rref.name())
             }
+            Event::FailureRecorded {
+                rref, index, new, ..
+            } => {
+                let new = if *new { "new" } else { "again" };
+                format!("recorded {}#{index} {new}", rref.name())
+            }
             Event::Chosen { dref, rrefs, built } => {
                 let built = if *built { "built" } else { "there" };
                 format!("chosen {} {} {built}", dref.name(), rrefs.len())

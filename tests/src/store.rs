@@ -1,6 +1,6 @@
 //! Small stores, and processes that work in them.
 
-use pylightnix::config::{ConfigJson, RRefId};
+use pylightnix::config::{ConfigJson, Digest, RRefId};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, Store};
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,6 +95,19 @@ pub fn copy_all(from: &Path, to: &Path) {
 pub fn publish_on(store: &Store, config: &ConfigJson, on: &[&RRefId], text: &str) -> RRefId {
     let context = on.iter().map(|rref| (*rref).clone()).collect();
     publish_texts(store, config, &context, &[("x", text)])
+}
+
+/// Makes of a realization one whose record does not say from what it was made, and is sound otherwise.
+pub fn forget_context(store: &Store, rref: &RRefId) -> RRefId {
+    let folder = store.realization_dir(rref);
+    let text = fs::read_to_string(folder.join("record")).expect("a store to damage");
+    let lines = text.lines().filter(|line| !line.starts_with("dep "));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    fs::remove_file(folder.join("record")).expect("a store to damage");
+    fs::write(folder.join("record"), &text).expect("a store to damage");
+    let new = RRefId::new(Digest::of(text.as_bytes()).half(), rref.dref().clone());
+    fs::rename(folder, store.realization_dir(&new)).expect("a store to damage");
+    new
 }
 
 /// Every path below `root`, with its mode and its bytes, its link's target or nothing.

@@ -576,3 +576,57 @@ fn twice(b: &Build<Twice>) -> Result<TwiceOutputs> {
     let paths = b.paths.save(&paths.max(1).to_string())?;
     Ok(TwiceOutputs { paths })
 }
+
+/// Something with several parameters, after something else.
+#[derive(Config)]
+struct Tuned {
+    #[selfref("out.txt")]
+    out: SelfRef<Text>,
+    #[dref]
+    number: DRef<Number>,
+    #[config(default = 0.5)]
+    rate: f64,
+    #[config(default = 10)]
+    steps: u64,
+}
+
+#[stage]
+fn tuned(b: &Build<Tuned>) -> Result<TunedOutputs> {
+    let out = b.number.out.load()?;
+    let out = b.out.save(&format!("{out} {} {}", b.rate, b.steps))?;
+    Ok(TunedOutputs { out })
+}
+
+#[test]
+fn changed_configs_by_struct_update() {
+    let base = || Tuned {
+        rate: 0.1,
+        ..Tuned::new(of(1))
+    };
+    let same = instantiate(base()).unwrap();
+    let longer = instantiate(Tuned {
+        steps: 20,
+        ..base()
+    })
+    .unwrap();
+    let other = instantiate(Tuned {
+        number: of(2),
+        ..base()
+    })
+    .unwrap();
+    assert_eq!(HashSet::from([&same, &longer, &other]).len(), 3);
+    let (_folder, store) = scratch();
+    let run = Realize::new(&store);
+    let (first, report) = run.run_reporting(&same).unwrap();
+    assert_eq!((report.built, report.reused), (2, 0));
+    // What did not change is reused.
+    let (longer, report) = run.run_reporting(&longer).unwrap();
+    assert_eq!((report.built, report.reused), (1, 1));
+    assert_eq!(longer.number, first.number);
+    assert_eq!(longer.out.load().unwrap(), "1 0.1 20");
+    assert_eq!(
+        store.realize(&other).unwrap().out.load().unwrap(),
+        "2 0.1 10"
+    );
+    assert_eq!(store.realize(&same).unwrap(), first);
+}

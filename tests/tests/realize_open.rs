@@ -220,6 +220,25 @@ mod later {
             rate: f64,
             layers: Vec<u32>,
         }
+        Everything {
+            #[selfref("model.bin")] model: SelfRef<Text>,
+            #[dref] one: Vec<DRef<Data>>,
+            #[dref] other: DRef<Data>,
+            rate: String,
+            layers: Vec<i8>,
+            #[config(default = 1)] decay: u32,
+        }
+        Deep {
+            #[selfref("model.txt")] model: SelfRef<Text>,
+            #[dref] one: DRef<DataNow>,
+            #[dref] file: RefPath<Text>,
+            rate: u8,
+            layers: Vec<u32>,
+        }
+        DataNow {
+            #[selfref("data.txt")] data: SelfRef<Text>,
+            seed: u32,
+        }
         OneAndMany {
             #[selfref("model.txt")] model: SelfRef<Text>,
             #[dref] one: DRef<Data>,
@@ -247,6 +266,188 @@ fn later_types_that_fit() {
 }
 
 #[test]
+fn all_that_does_not_fit_is_named_at_once() {
+    let (_folder, store) = scratch();
+    let rref = trained(&store);
+    let error = unfit::<later::Everything>(
+        &store,
+        rref.id(),
+        &[
+            "the artifact `model` is at \"model.txt\" in the store, and at \"model.bin\"",
+            "the field `one` of the stored config is a string, and not a list",
+            "the field `other` is not in the stored config",
+            "the field `rate` of the stored config does not fit its type: invalid type: floating point",
+            "Everything` has no field `file`",
+        ],
+    );
+    assert_eq!(error.parts().len(), 5, "{error:?}");
+    // What does not fit where it depends on others, too.
+    let Err(error) = store.open::<later::Deep>(&rref) else {
+        panic!("it was opened")
+    };
+    assert_says(
+        &error,
+        &[
+            "2 stored configs do not fit their types",
+            &format!("{} does not fit `", rref.one.id().dref()),
+            "the field `seed` is not in the stored config",
+            "DataNow` has no field `size`",
+            &format!("{} does not fit `", rref.id().dref()),
+            "the field `rate` of the stored config does not fit",
+            "which it depends on, does not fit either",
+        ],
+    );
+}
+
+/// A config with values inside values.
+#[derive(Config)]
+struct Nested {
+    #[selfref("x")]
+    x: SelfRef<Text>,
+    lr: BTreeMap<String, Vec<serde_json::Value>>,
+    last: u8,
+}
+
+#[stage]
+fn nested(b: &Build<Nested>) -> Result<NestedOutputs> {
+    let x = b.x.save("x")?;
+    Ok(NestedOutputs { x })
+}
+
+mod nested_types {
+    use super::*;
+
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    pub(super) struct Rate {
+        rate: f64,
+        steps: Option<u8>,
+    }
+
+    /// It fits.
+    #[derive(Config)]
+    pub(super) struct Fits {
+        #[selfref("x")]
+        x: SelfRef<Text>,
+        lr: BTreeMap<String, Vec<Rate>>,
+        last: u8,
+    }
+}
+
+#[test]
+fn a_value_inside_others_is_named_by_its_path() {
+    let (_folder, store) = scratch();
+    let open = |text: &str| {
+        let value = serde_json::from_str(text).unwrap();
+        let config = Nested::new(BTreeMap::from([("a b".to_owned(), value)]), 1);
+        let rref = store.realize(&instantiate(config).unwrap()).unwrap();
+        store.open::<nested_types::Fits>(&rref).map(drop)
+    };
+    open(r#"[{"rate": 0.5}, {"rate": 0.5, "steps": 255}]"#).unwrap();
+    for (text, path, why) in [
+        (
+            r#"[{"rate": 0.5}, {"rate": "x"}]"#,
+            "lr[\"a b\"][1].rate",
+            "invalid type: string",
+        ),
+        (
+            r#"[{"rate": 0.5, "steps": 256}]"#,
+            "lr[\"a b\"][0].steps",
+            "invalid value: integer `256`",
+        ),
+        (
+            r#"[{"rate": 0.5, "steps": [1]}]"#,
+            "lr[\"a b\"][0].steps",
+            "invalid type: sequence",
+        ),
+        (
+            r#"[{"rate": {"x": 1}}]"#,
+            "lr[\"a b\"][0].rate",
+            "invalid type: map",
+        ),
+        (
+            r#"[{"rate": 0.5}, {"steps": 1}]"#,
+            "lr[\"a b\"][1]",
+            "missing field `rate`",
+        ),
+        (
+            r#"[{"rate": 0.5}, 7]"#,
+            "lr[\"a b\"][1]",
+            "invalid type: integer `7`",
+        ),
+        (r#"[null]"#, "lr[\"a b\"][0]", "invalid type: null"),
+    ] {
+        let error = open(text).unwrap_err();
+        let said = format!("the field `{path}` of the stored config does not fit its type: ");
+        assert_says(&error, &[&said, why]);
+    }
+}
+
+/// What an older program wrote.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct OldScores {
+    accuracy: f64,
+}
+
+/// What this program reads.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Scores {
+    accuracy: f64,
+    #[serde(default)]
+    loss: Option<f64>,
+}
+
+/// As the older program has it.
+#[derive(Config)]
+struct Score {
+    #[selfref("scores.json")]
+    scores: SelfRef<Json<OldScores>>,
+}
+
+#[stage]
+fn score(b: &Build<Score>) -> Result<ScoreOutputs> {
+    let scores = b.scores.save(&OldScores { accuracy: 0.5 })?;
+    Ok(ScoreOutputs { scores })
+}
+
+mod score_now {
+    use super::*;
+
+    /// As this program has it.
+    #[derive(Config)]
+    pub(super) struct Score {
+        #[selfref("scores.json")]
+        pub(super) scores: SelfRef<Json<Scores>>,
+    }
+
+    /// As another one.
+    #[derive(Config)]
+    pub(super) struct Other {
+        #[selfref("scores.json")]
+        pub(super) scores: SelfRef<Json<Vec<f64>>>,
+    }
+}
+
+#[test]
+fn json_artifacts_load_as_the_type_of_today() {
+    let (_folder, store) = scratch();
+    let rref = store.realize(&instantiate(Score::new()).unwrap()).unwrap();
+    let scores = store.open::<score_now::Score>(&rref).unwrap().scores.load();
+    let scores = scores.unwrap();
+    assert_eq!((scores.accuracy, scores.loss), (0.5, None));
+    let other = store.open::<score_now::Other>(&rref).unwrap().scores.load();
+    let error = other.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Artifact);
+    assert_says(
+        &error,
+        &[
+            "cannot load artifact `scores` of stage `score`",
+            "invalid type: map",
+            "if its format changed",
+        ],
+    );
+}
+
+#[test]
 fn later_types_that_do_not_fit_name_the_field() {
     let (_folder, store) = scratch();
     let rref = trained(&store);
@@ -262,7 +463,7 @@ fn later_types_that_do_not_fit_name_the_field() {
         &store,
         id,
         &[
-            "the field `layers`",
+            "the field `layers[0]`",
             "invalid type: integer `4`, expected a string",
         ],
     );

@@ -148,15 +148,18 @@ fn two_jobs_run_two_stages_at_once() {
 }
 
 #[test]
-fn two_jobs_share_the_runs_of_one_stage() {
-    let (_folder, store) = scratch();
-    let meeting = Arc::new(Meeting::default());
-    let several = instantiate(Several::new("met".to_owned())).unwrap();
-    let meet = several.with_realizer("meet", move |b| -> Result<()> {
-        meeting.of(2)?;
-        done(b.index.save(&b.index().to_string())?)
-    });
-    assert_eq!(Realize::new(&store).jobs(2).run(&meet).unwrap().len(), 3);
+fn jobs_share_the_runs_of_one_stage() {
+    for jobs in [2, 3] {
+        let (_folder, store) = scratch();
+        let meeting = Arc::new(Meeting::default());
+        let several = instantiate(Several::new("met".to_owned())).unwrap();
+        let meet = several.with_realizer("meet", move |b| -> Result<()> {
+            meeting.of(jobs)?;
+            done(b.index.save(&b.index().to_string())?)
+        });
+        let met = Realize::new(&store).jobs(jobs).run(&meet).unwrap();
+        assert_eq!(met.len(), 3);
+    }
 }
 
 #[test]
@@ -766,4 +769,39 @@ fn runs_know_what_they_are() {
         assert!(build.start <= build.stop && build.fingerprint.is_some());
         assert_eq!(rref.built_at(), Some(build.stop));
     }
+}
+
+#[test]
+fn stages_say_how_far_they_are_and_do_not_wait_for_observers() {
+    let (_folder, store) = scratch();
+    let work = doing(&of("a", &[]), |b| {
+        for done in 1..=100_000 {
+            b.progress(done, Some(100_000));
+        }
+        b.text.save("done").map(|_| ()).map_err(Into::into)
+    });
+    let told = Mutex::new(Vec::new());
+    let observer = |event: &Event<'_>| {
+        if let Event::Progress { index, done, .. } = event {
+            thread::sleep(Duration::from_millis(50));
+            told.lock().unwrap().push((*index, *done));
+        }
+    };
+    Realize::new(&store)
+        .jobs(1)
+        .observer(observer)
+        .run(&work)
+        .unwrap();
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.first(), Some(&(0, 1)));
+    assert_eq!(told.last(), Some(&(0, 100_000)), "the end is told");
+    assert!(told.len() < 20, "{told:?}");
+    // An observer that panics in between does not end the world.
+    let panicking =
+        |event: &Event<'_>| assert!(!matches!(event, Event::Progress { .. }), "panicking");
+    Realize::new(&store)
+        .force(&work)
+        .observer(panicking)
+        .run(&work)
+        .unwrap();
 }

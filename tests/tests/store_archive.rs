@@ -156,7 +156,7 @@ fn build_records_are_united() {
 #[test]
 fn build_records_can_be_left_out() {
     let (_folder, from, chain, archive) = packed();
-    let host = from.realization(&chain[0]).unwrap().builds.remove(0).host;
+    let host = from.realization(&chain[0]).unwrap().builds[0].host.clone();
     let bytes = |path: &Path| fs::read(path).unwrap();
     let tells = |bytes: &[u8]| {
         bytes
@@ -261,6 +261,11 @@ fn what_is_added_around_it_is_refused() {
     fs::write(&other, "").unwrap();
     refused(&other, "does not end as a zip file does");
     refused(folder.path(), "it is no file");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // Without waiting for somebody who writes into it.
+    refused(&pipe, "it is no file");
 }
 
 #[test]
@@ -581,6 +586,11 @@ fn records_that_do_not_fit() {
     let a = crafted.realization(&a, Context::empty(), &[]);
     crafted.realization(&config("other"), Context::from_iter([a]), &[]);
     crafted.refused("of which its config knows nothing");
+    // Of nothing, though its config names something.
+    let mut crafted = Crafted::new();
+    crafted.realization(&config("a"), Context::empty(), &[]);
+    crafted.realization(&b, Context::empty(), &[]);
+    crafted.refused(&format!("does not say from what of {}", config("a").id()));
     // Of another config, whose reference begins alike.
     let mut crafted = Crafted::new();
     crafted.realization(&config("good"), Context::empty(), &[]);

@@ -9,7 +9,9 @@ use pylightnix::store::{
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use tests::store::{built, config, config_on, objects, publish_on, publish_texts, snapshot, store};
+use tests::store::{
+    built, config, config_on, forget_context, objects, publish_on, publish_texts, snapshot, store,
+};
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -193,6 +195,16 @@ fn damaged_artifacts_are_named_with_what_depends_on_them() {
                 .is_sound()
         );
     }
+}
+
+#[test]
+fn a_record_that_does_not_say_from_what_is_named() {
+    let made = made();
+    let c = forget_context(&made.store, &made.c);
+    let fault = made.fault();
+    assert_eq!((fault.kind, fault.rref), (FaultKind::Context, Some(c)));
+    let wanted = format!("does not say from what of {} it was made", made.b.dref());
+    assert!(fault.message.contains(&wanted), "{}", fault.message);
 }
 
 #[test]

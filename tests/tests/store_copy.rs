@@ -8,7 +8,9 @@ use pylightnix::store::{Context, Store};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
-use tests::store::{built, config, config_on, objects, publish_on, publish_texts, snapshot, store};
+use tests::store::{
+    built, config, config_on, forget_context, objects, publish_on, publish_texts, snapshot, store,
+};
 
 fn diamond(store: &Store) -> [RRefId; 4] {
     let on = |name: &str, on: &str| config_on(name, &config(on));
@@ -86,6 +88,19 @@ fn build_records_are_united() {
     assert_eq!(builds(&to).len(), 3);
     assert_eq!(builds(&to), builds(&from));
     assert_eq!(objects(&to), objects(&from));
+}
+
+#[test]
+fn what_does_not_say_from_what_it_was_made_is_refused() {
+    let (_one, from) = store();
+    let (_two, to) = store();
+    let [_, b, ..] = diamond(&from);
+    let error = to
+        .copy_from(&from, [&forget_context(&from, &b)])
+        .unwrap_err();
+    let report = format!("{error:?}");
+    assert!(report.contains("it does not say from what of"), "{report}");
+    assert!(to.rrefs().unwrap().is_empty());
 }
 
 #[test]

@@ -283,6 +283,33 @@ fn links_replace_only_links_of_the_store() {
 }
 
 #[test]
+fn what_is_put_where_a_link_is_just_then_is_not_lost() {
+    let chain = chain();
+    let place = folder();
+    for round in 0..300 {
+        let path = place.path().join(format!("result-{round}"));
+        let file = place.path().join("file");
+        chain.store.link(&chain.a, &path).unwrap();
+        fs::write(&file, "mine").unwrap();
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                fs::rename(&file, &path).unwrap();
+            });
+            start.wait();
+            // Whether the link was replaced before or not.
+            let _ = match round % 2 {
+                0 => chain.store.link(&chain.a, &path),
+                _ => chain.store.unlink(&path).map(drop),
+            };
+        });
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine", "{round}");
+    }
+    assert_eq!(entries(place.path()), 300);
+}
+
+#[test]
 fn a_link_by_another_path_is_the_same_link() {
     let chain = chain();
     let place = folder();

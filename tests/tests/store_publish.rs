@@ -74,7 +74,10 @@ fn the_same_bytes_are_the_same_realization() {
     assert_eq!(found.builds.len(), 2);
     assert!(found.builds.is_sorted_by_key(|build| build.id));
     let log = format!("build-{}.log", found.builds[1].id);
-    assert_eq!(fs::read_to_string(found.folder.join(log)).unwrap(), "again");
+    assert_eq!(
+        fs::read_to_string(found.folder().join(log)).unwrap(),
+        "again"
+    );
     // An index sees by this that there is something new.
     let after = fs::metadata(store.derivation_dir(config.id())).unwrap();
     assert!(after.modified().unwrap() > before.modified().unwrap());
@@ -244,7 +247,7 @@ fn build_records_can_be_added() {
     store.add_build(&id, &accept, Some(b"said")).unwrap();
     let found = store.realization(&id).unwrap();
     assert_eq!(found.builds[1], accept);
-    let log = found.folder.join(format!("build-{}.log", accept.id));
+    let log = found.folder().join(format!("build-{}.log", accept.id));
     assert_eq!(fs::read(log).unwrap(), b"said");
 
     let absent: RRefId = format!("rref:{}-{}", "0".repeat(32), id.dref().folder())

@@ -136,45 +136,75 @@ impl ::pylightnix::lens::Config for Anneal {
         fields: &mut ::pylightnix::config::Fields<'_>,
         wanted: &mut ::pylightnix::plan::Wanted,
     ) -> ::pylightnix::Result<()> {
-        <DRef<
-            Params,
-        > as ::pylightnix::lens::Dependency>::declare(
-            &::pylightnix::__private::stored(fields, "ref_params")?,
-            wanted,
-        )?;
+        ::pylightnix::__private::declare(
+            fields,
+            "ref_params",
+            |stored| <DRef<
+                Params,
+            > as ::pylightnix::lens::Dependency>::declare(stored, wanted),
+        );
         ::pylightnix::__private::Ok(())
     }
     fn revive(
         mut fields: ::pylightnix::config::Fields<'_>,
         revived: &::pylightnix::plan::Revived,
     ) -> ::pylightnix::Result<Self> {
-        let config = Anneal {
-            trace_xs: ::pylightnix::__private::read_promise(
-                &mut fields,
-                "trace_xs",
-                &Self::PROMISES[0usize],
-            )?,
-            trace_fs: ::pylightnix::__private::read_promise(
-                &mut fields,
-                "trace_fs",
-                &Self::PROMISES[1usize],
-            )?,
-            out: ::pylightnix::__private::read_promise(
-                &mut fields,
-                "out",
-                &Self::PROMISES[2usize],
-            )?,
-            ref_params: <DRef<
-                Params,
-            > as ::pylightnix::lens::Dependency>::revive(
-                &::pylightnix::__private::stored(&mut fields, "ref_params")?,
-                revived,
-            )?,
-            maxiter: <u64 as ::pylightnix::__private::PlainField<
-                _,
-            >>::read_or(&mut fields, "maxiter", || Self::__default_maxiter())?,
-        };
-        ::pylightnix::__private::no_more::<Self>(fields)?;
-        ::pylightnix::__private::Ok(config)
+        let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
+        let field_0 = misfits
+            .note(
+                ::pylightnix::__private::read_promise(
+                    &mut fields,
+                    "trace_xs",
+                    &Self::PROMISES[0usize],
+                ),
+            );
+        let field_1 = misfits
+            .note(
+                ::pylightnix::__private::read_promise(
+                    &mut fields,
+                    "trace_fs",
+                    &Self::PROMISES[1usize],
+                ),
+            );
+        let field_2 = misfits
+            .note(
+                ::pylightnix::__private::read_promise(
+                    &mut fields,
+                    "out",
+                    &Self::PROMISES[2usize],
+                ),
+            );
+        let field_3 = misfits
+            .note(
+                ::pylightnix::__private::stored(&mut fields, "ref_params")
+                    .and_then(|stored| <DRef<
+                        Params,
+                    > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+            );
+        let field_4 = misfits
+            .note(
+                <u64 as ::pylightnix::__private::PlainField<
+                    _,
+                >>::read_or(&mut fields, "maxiter", || Self::__default_maxiter()),
+            );
+        misfits.no_more::<Self>(fields);
+        match (field_0, field_1, field_2, field_3, field_4) {
+            (
+                ::pylightnix::__private::Some(field_0),
+                ::pylightnix::__private::Some(field_1),
+                ::pylightnix::__private::Some(field_2),
+                ::pylightnix::__private::Some(field_3),
+                ::pylightnix::__private::Some(field_4),
+            ) if misfits.is_empty() => {
+                ::pylightnix::__private::Ok(Anneal {
+                    trace_xs: field_0,
+                    trace_fs: field_1,
+                    out: field_2,
+                    ref_params: field_3,
+                    maxiter: field_4,
+                })
+            }
+            _ => ::pylightnix::__private::Err(misfits.error()),
+        }
     }
 }

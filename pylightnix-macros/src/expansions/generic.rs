@@ -130,39 +130,66 @@ where
         fields: &mut ::pylightnix::config::Fields<'_>,
         wanted: &mut ::pylightnix::plan::Wanted,
     ) -> ::pylightnix::Result<()> {
-        <Option<
-            DRef<Self>,
-        > as ::pylightnix::lens::Dependency>::declare(
-            &::pylightnix::__private::stored(fields, "before")?,
-            wanted,
-        )?;
+        ::pylightnix::__private::declare(
+            fields,
+            "before",
+            |stored| <Option<
+                DRef<Self>,
+            > as ::pylightnix::lens::Dependency>::declare(stored, wanted),
+        );
         ::pylightnix::__private::Ok(())
     }
     fn revive(
         mut fields: ::pylightnix::config::Fields<'_>,
         revived: &::pylightnix::plan::Revived,
     ) -> ::pylightnix::Result<Self> {
-        let config = Train {
-            weights: ::pylightnix::__private::read_promise(
-                &mut fields,
-                "weights",
-                &Self::PROMISES[0usize],
-            )?,
-            before: <Option<
-                DRef<Self>,
-            > as ::pylightnix::lens::Dependency>::revive(
-                &::pylightnix::__private::stored(&mut fields, "before")?,
-                revived,
-            )?,
-            threads: Self::__default_threads(),
-            lr: <f64 as ::pylightnix::__private::PlainField<
-                _,
-            >>::read(&mut fields, "learning rate")?,
-            data: <M::Data as ::pylightnix::__private::PlainField<
-                _,
-            >>::read(&mut fields, "data")?,
-        };
-        ::pylightnix::__private::no_more::<Self>(fields)?;
-        ::pylightnix::__private::Ok(config)
+        let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
+        let field_0 = misfits
+            .note(
+                ::pylightnix::__private::read_promise(
+                    &mut fields,
+                    "weights",
+                    &Self::PROMISES[0usize],
+                ),
+            );
+        let field_1 = misfits
+            .note(
+                ::pylightnix::__private::stored(&mut fields, "before")
+                    .and_then(|stored| <Option<
+                        DRef<Self>,
+                    > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+            );
+        let field_2 = ::pylightnix::__private::Some(Self::__default_threads());
+        let field_3 = misfits
+            .note(
+                <f64 as ::pylightnix::__private::PlainField<
+                    _,
+                >>::read(&mut fields, "learning rate"),
+            );
+        let field_4 = misfits
+            .note(
+                <M::Data as ::pylightnix::__private::PlainField<
+                    _,
+                >>::read(&mut fields, "data"),
+            );
+        misfits.no_more::<Self>(fields);
+        match (field_0, field_1, field_2, field_3, field_4) {
+            (
+                ::pylightnix::__private::Some(field_0),
+                ::pylightnix::__private::Some(field_1),
+                ::pylightnix::__private::Some(field_2),
+                ::pylightnix::__private::Some(field_3),
+                ::pylightnix::__private::Some(field_4),
+            ) if misfits.is_empty() => {
+                ::pylightnix::__private::Ok(Train {
+                    weights: field_0,
+                    before: field_1,
+                    threads: field_2,
+                    lr: field_3,
+                    data: field_4,
+                })
+            }
+            _ => ::pylightnix::__private::Err(misfits.error()),
+        }
     }
 }

@@ -15,6 +15,7 @@ where
     type Card = ::pylightnix::lens::One;
     const NAME: &'static str = "anneal";
     const NOUTS: usize = 3usize;
+    const MATCHER: &'static str = "lowest(energy)";
     const TOKENS: &'static str = "fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {\n    let run = minimise(&b.ref_params.out.load()?, b.maxiter)?;\n    Ok(AnnealOutputs {\n        trace_xs: b.trace_xs.save(&run.xs)?,\n        trace_fs: b.trace_fs.save(&run.fs)?,\n        out: b.out.save(&run.best)?\n    })\n}";
     const USES: &'static [fn() -> ::pylightnix::__private::Tracked] = &[
         {

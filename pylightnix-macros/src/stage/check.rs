@@ -1,5 +1,7 @@
 //! What is wrong with a stage: what its function has to look like, and its name.
 
+use std::collections::HashSet;
+
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, ReturnType, Safety, Signature, Type};
@@ -15,6 +17,8 @@ pub(super) fn stage(stage: &mut Stage, faults: &mut Faults) {
     output(&stage.function.signature, faults);
     parameters(stage, faults);
     stage.unfit = faults.count() > before;
+    cardinality(stage, faults);
+    args(stage, faults);
     register(stage, faults);
     name(stage, faults);
     numbers(stage, faults);
@@ -85,7 +89,8 @@ fn arguments(stage: &Stage, faults: &mut Faults) {
     for more in inputs {
         faults.of(
             more,
-            "a stage takes its build and nothing else: what it needs is a field of its config",
+            "a stage takes its build and nothing else: what it needs is a field of its config, or a run-time argument, \
+             `#[stage(args(T))]` and `b.arg::<T>()`",
         );
     }
 }
@@ -129,6 +134,37 @@ fn ident(param: &GenericParam) -> Option<&Ident> {
         GenericParam::Const(param) => Some(&param.ident),
         GenericParam::Lifetime(_) => None,
     }
+}
+
+fn cardinality(stage: &Stage, faults: &mut Faults) {
+    if let (Some(_), Some(fallible)) = (&stage.many, &stage.fallible) {
+        faults.of(
+            fallible,
+            "`fallible` is for one result or its failure, and `many` for several: remove one; several that may fail each \
+             are `Vec<DRef<_, Try<One>>>`, each with a config of its own",
+        );
+    }
+}
+
+/// What remains is each type once.
+fn args(stage: &mut Stage, faults: &mut Faults) {
+    let Some(args) = &mut stage.args else { return };
+    if args.value.is_empty() {
+        faults.of(
+            &args.key,
+            "`args` lists the types of the run-time arguments that the stage takes: `args(Verbosity)`",
+        );
+    }
+    let mut seen = HashSet::new();
+    args.value.retain(|arg| {
+        let first = seen.insert(text(arg));
+        if !first {
+            let message =
+                "there is one run-time argument of a type: give the second a type of its own";
+            faults.of(arg, message);
+        }
+        first
+    });
 }
 
 fn register(stage: &Stage, faults: &mut Faults) {

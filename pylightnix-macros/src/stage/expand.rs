@@ -18,9 +18,10 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let signature = &stage.function.signature;
     let generics = generics(stage, config);
     let (parameters, _, bounds) = generics.split_for_impl();
-    let card = match stage.many {
-        true => quote!(Many),
-        false => quote!(One),
+    let card = match (&stage.many, &stage.fallible) {
+        (Some(_), _) => quote!(::pylightnix::lens::Many),
+        (None, Some(_)) => quote!(::pylightnix::lens::Try<::pylightnix::lens::One>),
+        (None, None) => quote!(::pylightnix::lens::One),
     };
     let name = match &stage.name {
         Some(name) => name.value(),
@@ -37,8 +38,10 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     };
     let uses = uses::list(&stage.uses);
     let values = generics.params.iter().map(parameter);
-    let select = select(stage);
+    let (matcher, select) = select(stage);
     let realize = realize(stage);
+    let args = args(stage);
+    let takes = takes(stage, config, &generics);
     let registrations = registrations(stage);
     let limits = limits::expand(&stage.limits);
     // Mixed site: the names of locals here and in the user's expressions are not the same names.
@@ -46,10 +49,11 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         #[automatically_derived]
         #[allow(non_local_definitions)]
         impl #parameters ::pylightnix::plan::Stage for #config #bounds {
-            type Card = ::pylightnix::lens::#card;
+            type Card = #card;
 
             const NAME: &'static str = #name;
             const NOUTS: usize = #nouts;
+            const MATCHER: &'static str = #matcher;
             const TOKENS: &'static str = #code;
             const USES: &'static [fn() -> ::pylightnix::__private::Tracked] =
                 #uses;
@@ -59,9 +63,12 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
             }
 
             #limits
+            #args
             #select
             #realize
         }
+
+        #takes
 
         #registrations
     }
@@ -107,26 +114,31 @@ fn parameter(param: &GenericParam) -> TokenStream {
     }
 }
 
-fn select(stage: &Stage) -> TokenStream {
-    let (select, usual) = match stage.many {
+/// The matcher as it is written, and the method that asks it.
+fn select(stage: &Stage) -> (String, TokenStream) {
+    let (select, usual) = match stage.many.is_some() {
         true => (quote!(select_many), quote!(all)),
         false => (quote!(select_one), quote!(latest)),
     };
-    let matcher = match &stage.matcher {
-        Some(matcher) => quote!(#matcher),
-        None => quote!(::pylightnix::plan::matcher::#usual()),
+    let (written, matcher) = match &stage.matcher {
+        Some(matcher) => (quote!(#matcher), quote!(#matcher)),
+        None => (
+            quote!(#usual()),
+            quote!(::pylightnix::plan::matcher::#usual()),
+        ),
     };
     let (start, end) = spans::ends(&matcher);
     let candidates = Ident::new("candidates", Span::mixed_site());
     let select = quote_spanned!(start=> ::pylightnix::__private::#select::<Self, _>);
     let choice = quote_spanned!(end=> #select(#matcher, #candidates));
-    quote! {
+    let method = quote! {
         fn select(
             #candidates: &[::pylightnix::lens::RRef<Self>],
         ) -> ::pylightnix::Result<::pylightnix::plan::matcher::Choice<Self>, ::pylightnix::BoxError> {
             #choice
         }
-    }
+    };
+    (fingerprint::text(written), method)
 }
 
 fn realize(stage: &Stage) -> TokenStream {
@@ -150,6 +162,37 @@ fn realize(stage: &Stage) -> TokenStream {
             #finish
         }
     }
+}
+
+fn args(stage: &Stage) -> TokenStream {
+    let args = arg_types(stage);
+    if args.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        fn args() -> ::pylightnix::__private::Vec<::pylightnix::__private::ArgType> {
+            ::pylightnix::__private::Vec::from([
+                #(::pylightnix::__private::ArgType::of::<#args>()),*
+            ])
+        }
+    }
+}
+
+/// What lets the stage's function read its arguments.
+fn takes(stage: &Stage, config: &Type, generics: &Generics) -> TokenStream {
+    let (parameters, _, bounds) = generics.split_for_impl();
+    let args = arg_types(stage);
+    quote! {
+        #(
+            #[automatically_derived]
+            #[allow(non_local_definitions)]
+            impl #parameters ::pylightnix::plan::TakesArg<#args> for #config #bounds {}
+        )*
+    }
+}
+
+fn arg_types(stage: &Stage) -> Vec<&Type> {
+    stage.args.iter().flat_map(|args| &args.value).collect()
 }
 
 fn registrations(stage: &Stage) -> TokenStream {

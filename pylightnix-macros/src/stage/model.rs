@@ -15,10 +15,12 @@ pub(super) struct Stage {
     pub(super) unfit: bool,
     pub(super) name: Option<LitStr>,
     pub(super) matcher: Option<Expr>,
-    pub(super) many: bool,
+    pub(super) many: Option<Ident>,
+    pub(super) fallible: Option<Ident>,
     pub(super) nouts: Option<LitInt>,
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,
+    pub(super) args: Option<Given<Vec<Type>>>,
     pub(super) register: Option<Given<Vec<Type>>>,
     pub(super) limits: Limits,
 }

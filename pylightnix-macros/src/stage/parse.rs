@@ -27,6 +27,11 @@ const STAGE: Place = Place {
             example: "many",
         },
         Spec {
+            key: "fallible",
+            form: Form::Flag,
+            example: "fallible",
+        },
+        Spec {
             key: "nouts",
             form: Form::Number,
             example: "nouts = 3",
@@ -67,6 +72,11 @@ const STAGE: Place = Place {
             example: "resources(gpu = 1)",
         },
         Spec {
+            key: "args",
+            form: Form::List,
+            example: "args(Verbosity, Token)",
+        },
+        Spec {
             key: "register",
             form: Form::List,
             example: "register(Train<Small>, Train<Large>)",
@@ -96,13 +106,15 @@ pub(super) fn stage(
         config,
         name: given.text("name"),
         matcher: given.expr("matcher"),
-        many: given.flag("many").is_some(),
+        many: given.flag("many"),
+        fallible: given.flag("fallible"),
         nouts: given.number("nouts"),
         version: given.number("version"),
         uses: given
             .list("uses")
             .map(|uses| uses.value)
             .unwrap_or_default(),
+        args: given.list("args"),
         register: given.list("register"),
         limits: Limits {
             retries: given.number("retries"),

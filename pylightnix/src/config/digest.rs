@@ -1,6 +1,9 @@
 //! sha256, as everything here is named by it.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -46,6 +49,20 @@ impl FromStr for Digest {
                 format!("`{text}` is no sha256: it takes 64 lowercase hex digits"),
             )
         })
+    }
+}
+
+/// As its hex digits.
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 

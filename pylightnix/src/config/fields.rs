@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 use super::fault::{push_key, shown};
+use super::misfit::path_of;
 use super::raw::{Object, Sort, Text, reason};
 use super::{ConfigJson, DRefId, Name};
 use crate::{Error, ErrorKind, Result};
@@ -115,8 +116,10 @@ impl<'a> StoredValue<'a> {
     /// # Errors
     /// A value that is no `T`.
     pub fn plain<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(self.raw.get())
-            .map_err(|error| self.misfit(format!("does not fit its type: {}", reason(&error))))
+        serde_json::from_str(self.raw.get()).map_err(|error| {
+            let path = path_of(self.path(), self.raw, &error);
+            misfit(&path, &format!("does not fit its type: {}", reason(&error)))
+        })
     }
 
     /// A dependency, `"dref:.."`.
@@ -204,12 +207,16 @@ impl<'a> StoredValue<'a> {
     }
 
     fn misfit(&self, problem: String) -> Error {
-        Error::new(
-            ErrorKind::Config,
-            format!("the field `{}` of the stored config {problem}", self.path()),
-        )
-        .help("the config was made by another version of its struct, or by another program: read it with the type that made it")
+        misfit(self.path(), &problem)
     }
+}
+
+fn misfit(path: &str, problem: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("the field `{path}` of the stored config {problem}"),
+    )
+    .help("the config was made by another version of its struct, or by another program: read it with the type that made it")
 }
 
 fn joined(parts: &[Text<'_>]) -> String {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
 use std::fmt;
+use std::hash;
 use std::str::FromStr;
 
 use super::digest::{parse_hex, write_hex};
@@ -26,10 +27,18 @@ const HEX: usize = 32;
 /// assert_eq!(id.folder(), "7c308bad0e7fa364790b71e6ffab924a-params");
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DRefId {
     hash: Hash,
     name: Name,
+}
+
+impl hash::Hash for DRefId {
+    /// A part of the sha256 tells it apart as well as all of it.
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.hash;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
 }
 
 impl DRefId {
@@ -75,10 +84,18 @@ impl DRefId {
 /// assert_eq!(id.dref().to_string(), "dref:7c308bad0e7fa364790b71e6ffab924a-params");
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RRefId {
     hash: Hash,
     dref: DRefId,
+}
+
+impl hash::Hash for RRefId {
+    /// As that of a derivation.
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.hash;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
 }
 
 impl RRefId {

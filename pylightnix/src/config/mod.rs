@@ -4,12 +4,16 @@
 //! [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else comes in by
 //! [`ConfigJson::from_json`].
 
+mod changes;
 mod digest;
 mod document;
+mod dotted;
 mod fault;
 mod fields;
 mod ids;
+mod labels;
 mod locate;
+mod misfit;
 mod name;
 mod plain;
 mod raw;
@@ -17,10 +21,14 @@ mod read;
 mod text;
 mod writer;
 
+pub use changes::FieldChange;
+pub(crate) use changes::names_inside;
 pub use digest::Digest;
 pub use document::ConfigJson;
+pub(crate) use dotted::{Dotted, Step, joined, same, there_is};
 pub use fields::{Fields, StoredValue};
 pub use ids::{DRefId, RRefId};
+pub(crate) use labels::{Labelled, labels as labels_of};
 pub use name::Name;
 pub use serde_json::value::RawValue;
 pub use writer::{ConfigWriter, ListWriter, MapWriter, ValueWriter};

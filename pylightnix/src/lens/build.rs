@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::log::BuildLog;
-use super::{Chosen, Config, Dependency, Omitted, Output, Phase, Promise, Site};
+use super::{Chosen, Config, Dependency, Omitted, Output, Phase, Progress, Promise, Site, Step};
 use super::{environment, process, seed};
 use crate::config::{ConfigJson, DRefId, Name};
-use crate::plan::Run;
+use crate::plan::{Args, Run, RunArg, TakesArg};
 use crate::{Error, Result};
 
 /// The phase of fields reached from a [`Build`].
@@ -53,9 +53,12 @@ pub struct Build<C: Config> {
     /// The fields that the config leaves out.
     omitted: Omitted,
     source: BuildingSource,
+    cache: PathBuf,
+    progress: Progress,
     index: usize,
     log: BuildLog,
     site: Site,
+    args: Args,
     lens: C::Lens<Building>,
 }
 
@@ -71,9 +74,12 @@ impl<C: Config> Build<C> {
             json: json.clone(),
             omitted,
             source,
+            cache: run.cache.to_owned(),
+            progress: run.progress,
             index: run.index,
             log: run.log,
             site: run.site,
+            args: run.args.clone(),
             lens,
         }
     }
@@ -86,6 +92,27 @@ impl<C: Config> Build<C> {
     /// The folder whose whole content is published when the stage succeeds, artifacts beyond the promises included.
     pub fn path(&self) -> &Path {
         &self.source.out
+    }
+
+    /// The store's folder for what can be made again: whatever is in there may go at any time.
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "only downloads are kept")
+    )]
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Tells the observers of the run how far this is: so much is `done`, of a `total` if that is known, in any unit. Say
+    /// it as often as you like: it is passed on ten times in a second at most, and costs nothing when nobody observes.
+    pub fn progress(&self, done: u64, total: Option<u64>) {
+        let step = || Step {
+            dref: self.dref().clone(),
+            index: self.index,
+            done,
+            total,
+        };
+        self.progress.say(step, total == Some(done));
     }
 
     /// Which of the runs of this derivation it is, from 0: `nouts` runs and those that a matcher asks for are counted
@@ -245,6 +272,20 @@ impl<C: Config> Build<C> {
     /// ```
     pub fn run(&self, command: &mut Command) -> Result<()> {
         process::run(command, &self.log, &self.site.stop)
+    }
+
+    /// The run-time argument of type `T`, which the stage declares, `#[stage(args(T))]`, and the run gives; see
+    /// [`Realize::arg`](crate::realize::Realize::arg).
+    pub fn arg<T: RunArg>(&self) -> &T
+    where
+        C: TakesArg<T>,
+    {
+        match self.args.get() {
+            Some(arg) => arg,
+            None => {
+                unreachable!("the run was not begun without the arguments that its stages declare")
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod chosen;
 mod config;
 mod dependency;
 mod environment;
+mod failure;
 pub mod format;
 mod link;
 mod log;
@@ -15,6 +16,7 @@ mod output;
 mod phase;
 mod plain;
 mod process;
+mod progress;
 mod rref;
 mod seed;
 mod selfref;
@@ -23,16 +25,20 @@ mod stop;
 
 pub use artifact::Artifact;
 pub use build::{Build, Building};
-pub use cardinality::{Cardinality, Many, One};
+pub use cardinality::{Cardinality, Many, One, Try};
+#[doc(hidden)]
+pub use cardinality::{Takes, Unsaid};
 #[doc(hidden)]
 pub use chosen::Chosen;
 pub use config::{Config, Omitted};
 pub use dependency::Dependency;
+pub use failure::Failure;
 pub(crate) use link::{Chained, Link};
 pub use log::BuildLog;
 pub use output::{Output, Written};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;
+pub(crate) use progress::{Progress, Step};
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;

@@ -9,6 +9,7 @@ use super::Dependency;
 /// |---|---|---|---|
 /// | `#[dref] x: DRef<D>` | `DRef<D>` | `RRef<D>` | `RRef<D>` |
 /// | `#[dref] xs: DRef<D, Many>` | `DRef<D, Many>` | `Vec<RRef<D>>` | `Vec<RRef<D>>` |
+/// | `#[dref] x: DRef<D, Try<One>>` | `DRef<D, Try<One>>` | `Result<RRef<D>, Failure>` | `Result<RRef<D>, Failure>` |
 /// | `#[dref]` on `Option`, `Vec`, `BTreeMap<String, _>`, `RefPath<F>` | the same | resolved inside | resolved inside |
 /// | `#[selfref("..")] out: SelfRef<F>` | `RefPath<F>` | `Output<F>` | `Artifact<F>` |
 /// | any other `T` | `T` | `T` | `T` |

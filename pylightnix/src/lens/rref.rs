@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::artifact::ArtifactHome;
 use super::link::{Chained, Link};
-use super::{Artifact, Chosen, Config, Dependency, Phase, Promise};
+use super::{Artifact, Chosen, Config, Dependency, Failure, Phase, Promise};
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord, Realization};
 
@@ -60,21 +60,17 @@ pub(crate) struct RealizedStage<C: Config> {
     realization: Realization,
     config: Arc<C>,
     chosen: Chosen,
+    /// The text of its error, if it is a failure. Then only its type-less form is given away.
+    failure: Option<Arc<str>>,
     /// These two are made when they are first looked at: most candidates never are.
     home: OnceLock<Arc<ArtifactHome>>,
     lens: OnceLock<C::Lens<Realized>>,
 }
 
 impl<C: Config> RRef<C> {
+    /// With a realization that is no failure.
     pub(crate) fn new(realization: Realization, config: Arc<C>, chosen: Chosen) -> Self {
-        let (home, lens) = (OnceLock::new(), OnceLock::new());
-        RRef::of_any(AnyRRef(Link::new(Arc::new(RealizedStage {
-            realization,
-            config,
-            chosen,
-            home,
-            lens,
-        }))))
+        RRef::of_any(AnyRRef::new(realization, config, chosen, None))
     }
 
     /// With a stage that holds a `C`.
@@ -109,10 +105,8 @@ impl<C: Config> RRef<C> {
 
     /// When the newest build of this result ended; none if it was only imported or accepted.
     pub fn built_at(&self) -> Option<jiff::Timestamp> {
-        let builds = self
-            .builds()
-            .iter()
-            .filter(|build| build.kind == BuildKind::Build);
+        let heads = self.any.realization().builds.heads();
+        let builds = heads.filter(|build| build.kind == BuildKind::Build);
         builds.map(|build| build.stop).max()
     }
 
@@ -200,6 +194,7 @@ pub struct AnyRRef(Link<dyn AnyRealized>);
 pub(crate) trait AnyRealized: Any + Send + Sync {
     fn realization(&self) -> &Realization;
     fn home(&self) -> &Arc<ArtifactHome>;
+    fn failure(&self) -> Option<&Arc<str>>;
 }
 
 impl<C: Config> AnyRealized for RealizedStage<C> {
@@ -216,6 +211,10 @@ impl<C: Config> AnyRealized for RealizedStage<C> {
             })
         })
     }
+
+    fn failure(&self) -> Option<&Arc<str>> {
+        self.failure.as_ref()
+    }
 }
 
 impl<C: Config> Chained for RealizedStage<C> {
@@ -231,6 +230,30 @@ impl Chained for dyn AnyRealized {
 }
 
 impl AnyRRef {
+    /// `failure` is the text of its error, if it is one.
+    pub(crate) fn new<C: Config>(
+        realization: Realization,
+        config: Arc<C>,
+        chosen: Chosen,
+        failure: Option<Arc<str>>,
+    ) -> Self {
+        let (home, lens) = (OnceLock::new(), OnceLock::new());
+        AnyRRef(Link::new(Arc::new(RealizedStage {
+            realization,
+            config,
+            chosen,
+            failure,
+            home,
+            lens,
+        })))
+    }
+
+    /// What it is when its stage failed, and the failure is what was recorded.
+    pub fn failure(&self) -> Option<Failure> {
+        let text = self.0.failure()?;
+        Some(Failure::new(self.clone(), text.clone()))
+    }
+
     /// Its reference.
     pub fn id(&self) -> &RRefId {
         &self.0.realization().id
@@ -255,9 +278,10 @@ impl AnyRRef {
         any.downcast_ref()
     }
 
-    /// The same with its type again, if `C` is its config.
+    /// The same with its type again, if `C` is its config and it is no [`failure`](Self::failure).
     pub fn downcast<C: Config>(&self) -> Option<RRef<C>> {
-        self.typed::<C>().map(|_| RRef::of_any(self.clone()))
+        let typed = self.typed::<C>().filter(|stage| stage.failure.is_none());
+        typed.map(|_| RRef::of_any(self.clone()))
     }
 }
 

@@ -19,7 +19,7 @@ use super::revive::{Revived, Wanted};
 use super::stage::{Stage, StageValue};
 use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
 use crate::lens::{
-    Build, Cardinality, Chosen, Config, Dependency, Many, One, Phase, Promise, RRef,
+    AnyRRef, Build, Cardinality, Chosen, Config, Dependency, Many, One, Phase, Promise, RRef, Try,
 };
 use crate::{BoxError, Result};
 
@@ -78,6 +78,16 @@ where
     Ok(DRef::of_node(Node::own(derivation)))
 }
 
+/// As [`instantiate`], with another name for the derivation than the stage's.
+pub(crate) fn instantiate_as<C, Q>(name: &Name, config: C) -> Result<DRef<C, Q>>
+where
+    C: Stage<Card = Q>,
+    Q: Cardinality,
+{
+    registry::check()?;
+    Ok(DRef::of_node(Node::own(Derivation::new(name, config)?)))
+}
+
 impl<C: Config, Q: Cardinality> DRef<C, Q> {
     pub(super) fn of_node(node: Node<C>) -> Self {
         DRef::of_any(AnyDRef::new(node))
@@ -127,6 +137,8 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
             matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
             realizer: node.realizer.clone(),
             limits: node.limits.clone(),
+            takes: R::TAKES,
+            args: node.args,
         })
     }
 
@@ -150,6 +162,8 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
                 place: Location::caller(),
             },
             limits: node.limits.clone(),
+            takes: node.takes,
+            args: node.args,
         })
     }
 
@@ -161,6 +175,8 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
             matcher: node.matcher.clone(),
             realizer: node.realizer.clone(),
             limits: Arc::new(limits),
+            takes: node.takes,
+            args: node.args,
         })
     }
 
@@ -211,15 +227,52 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         self.with_matcher(matcher::highest_n(n, key))
     }
 
-    pub(super) fn realized(&self, chosen: &[crate::lens::AnyRRef]) -> Q::Of<RRef<C>> {
-        let typed = chosen.iter().map(|rref| match rref.downcast::<C>() {
+    pub(super) fn realized(&self, chosen: &[AnyRRef]) -> Q::Of<RRef<C>> {
+        let typed = |rref: &AnyRRef| match rref.downcast::<C>() {
             Some(rref) => rref,
             None => unreachable!("a plan holds one type of config for each reference"),
-        });
-        match Q::gather(typed) {
+        };
+        match Q::gather(chosen, typed) {
             Some(realized) => realized,
             None => unreachable!("the cardinality was checked when {} was chosen", self.id()),
         }
+    }
+}
+
+impl<C: Config> DRef<C> {
+    /// The same, with the failure of its stage as a value: consumers see a `Result<RRef<C>, Failure>`. A stage with
+    /// `#[stage(fallible)]` has that from the start; this is for another one, or after another matcher was chosen.
+    ///
+    /// The matcher chooses among the successes. When it would have one built, and the newest try with this context and
+    /// today's code failed, that failure is taken.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Fit { #[selfref("loss.json")] pub loss: SelfRef<Json<f64>>, rate: f64 }
+    /// #[stage]
+    /// fn fit(b: &Build<Fit>) -> Result<FitOutputs> {
+    ///     if b.rate > 1. {
+    ///         return Err("it diverged".into());
+    ///     }
+    ///     Ok(FitOutputs { loss: b.loss.save(&b.rate)? })
+    /// }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let fit = store.realize(&instantiate(Fit::new(2.))?.or_failure())?;
+    /// assert_eq!(fit.unwrap_err().text(), "it diverged");
+    /// # Ok(()) }
+    /// ```
+    pub fn or_failure(self) -> DRef<C, Try<One>> {
+        let node = self.node();
+        DRef::of_node(Node {
+            derivation: node.derivation.clone(),
+            matcher: node.matcher.clone(),
+            realizer: node.realizer.clone(),
+            limits: node.limits.clone(),
+            takes: Try::<One>::TAKES,
+            args: node.args,
+        })
     }
 }
 

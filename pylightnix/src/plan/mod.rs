@@ -1,5 +1,11 @@
 //! Plans: derivations, and the matchers that choose among their realizations. Nothing here does I/O.
+//!
+//! A plan has no cycles, and needs no message for one: a config owns the derivations that it depends on, so they are there
+//! before it, and its reference is a hash of theirs, so that no derivation can name itself. What comes from a store is
+//! held to the same hashes. How large a plan is, and how deep, is not limited: whatever is done with it takes time and
+//! memory that grow with the number of its derivations, and no stack.
 
+mod args;
 mod code;
 mod containers;
 mod dref;
@@ -11,9 +17,13 @@ mod refpath;
 mod registry;
 mod revive;
 mod stage;
+mod sweep;
 mod target;
 
+pub(crate) use args::Args;
+pub use args::{ArgType, RunArg, TakesArg};
 pub use code::{Code, Track, Tracked};
+pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Graph, GraphStage};
 pub use limits::Limits;
@@ -24,4 +34,5 @@ pub use registry::{Registration, registered};
 pub(crate) use revive::Kind;
 pub use revive::{Revived, Wanted};
 pub use stage::{Stage, StageValue};
+pub use sweep::{Axes, grid, labelled, labels, sweep};
 pub use target::{Realizations, Target};

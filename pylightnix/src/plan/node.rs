@@ -6,14 +6,15 @@ use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::args::{ArgType, Args};
 use super::code::Code;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
-    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Promise, RRef,
-    Site,
+    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Progress,
+    Promise, RRef, Site, Takes,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
@@ -24,6 +25,10 @@ pub(crate) struct Node<C: Config> {
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
     pub(super) limits: Arc<Limits>,
+    /// What consumers see.
+    pub(super) takes: Takes,
+    /// The run-time arguments that the stage takes.
+    pub(super) args: fn() -> Vec<ArgType>,
 }
 
 /// What identifies a stage, and the dependencies that it owns.
@@ -65,13 +70,11 @@ impl<C: Config> Derivation<C> {
 pub(crate) enum NodeMatcher<C: Config> {
     Own {
         select: SelectFn<C>,
-        admits: fn(usize) -> bool,
+        written: &'static str,
     },
     Given(Arc<dyn AnyMatcher<C>>),
     /// Of a derivation that was read from a store.
-    Detached {
-        admits: fn(usize) -> bool,
-    },
+    Detached,
 }
 
 type SelectFn<C> = fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>;
@@ -102,7 +105,7 @@ impl<C: Stage> Node<C> {
             derivation: Arc::new(derivation),
             matcher: NodeMatcher::Own {
                 select: C::select,
-                admits: C::Card::admits,
+                written: C::MATCHER,
             },
             realizer: NodeRealizer::Own {
                 run: C::realize,
@@ -110,6 +113,8 @@ impl<C: Stage> Node<C> {
                 nouts: C::NOUTS,
             },
             limits: Arc::new(C::limits()),
+            takes: C::Card::TAKES,
+            args: C::args,
         }
     }
 }
@@ -118,9 +123,11 @@ impl<C: Config> Node<C> {
     pub(crate) fn detached<Q: Cardinality>(derivation: Derivation<C>) -> Self {
         Node {
             derivation: Arc::new(derivation),
-            matcher: NodeMatcher::Detached { admits: Q::admits },
+            matcher: NodeMatcher::Detached,
             realizer: NodeRealizer::Detached,
             limits: Arc::default(),
+            takes: Q::TAKES,
+            args: Vec::new,
         }
     }
 
@@ -132,12 +139,12 @@ impl<C: Config> Node<C> {
 impl<C: Config> Clone for NodeMatcher<C> {
     fn clone(&self) -> Self {
         match self {
-            NodeMatcher::Own { select, admits } => NodeMatcher::Own {
+            NodeMatcher::Own { select, written } => NodeMatcher::Own {
                 select: *select,
-                admits: *admits,
+                written,
             },
             NodeMatcher::Given(matcher) => NodeMatcher::Given(matcher.clone()),
-            NodeMatcher::Detached { admits } => NodeMatcher::Detached { admits: *admits },
+            NodeMatcher::Detached => NodeMatcher::Detached,
         }
     }
 }
@@ -185,14 +192,24 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn nouts(&self) -> usize;
     fn limits(&self) -> &Limits;
     fn promises(&self) -> &'static [Promise];
-    /// Whether so many realizations fit what the consumers of this node see.
-    fn admits(&self, count: usize) -> bool;
+    /// The run-time arguments that a run needs.
+    fn args(&self) -> Vec<ArgType>;
+    /// What the consumers of this node see.
+    fn takes(&self) -> Takes;
+    /// The matcher, for people.
+    fn matcher(&self) -> String;
     /// The realizations that the matcher insists on.
     fn needs(&self) -> &[RRefId];
     /// Asks the matcher.
     fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError>;
     /// Gives a realization its type, whatever the matcher thinks of it.
-    fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef;
+    /// `failure` is the text of its error, if it is one.
+    fn typed(
+        &self,
+        realization: Realization,
+        chosen: &Chosen,
+        failure: Option<Arc<str>>,
+    ) -> AnyRRef;
     /// Runs the realizer once.
     fn run(&self, run: Run<'_>) -> Result<(), BoxError>;
     /// The type of the config, for people.
@@ -205,9 +222,13 @@ pub(crate) trait AnyNode: Any + Send + Sync {
 pub(crate) struct Run<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) out: &'a Path,
+    /// The store's folder for what can be made again.
+    pub(crate) cache: &'a Path,
+    pub(crate) progress: Progress,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
     pub(crate) site: Site,
+    pub(crate) args: &'a Args,
 }
 
 /// What a matcher said.
@@ -249,17 +270,30 @@ impl<C: Config> AnyNode for Node<C> {
         C::PROMISES
     }
 
-    fn admits(&self, count: usize) -> bool {
-        match &self.matcher {
-            NodeMatcher::Own { admits, .. } | NodeMatcher::Detached { admits } => admits(count),
-            NodeMatcher::Given(matcher) => matcher.admits(count),
+    fn args(&self) -> Vec<ArgType> {
+        (self.args)()
+    }
+
+    fn takes(&self) -> Takes {
+        self.takes
+    }
+
+    fn matcher(&self) -> String {
+        let mut matcher = match &self.matcher {
+            NodeMatcher::Own { written, .. } => (*written).to_owned(),
+            NodeMatcher::Given(matcher) => matcher.describe(),
+            NodeMatcher::Detached => String::new(),
+        };
+        if self.takes.failures() {
+            matcher += " or a failure";
         }
+        matcher
     }
 
     fn needs(&self) -> &[RRefId] {
         match &self.matcher {
             NodeMatcher::Given(matcher) => matcher.needs(),
-            NodeMatcher::Own { .. } | NodeMatcher::Detached { .. } => &[],
+            NodeMatcher::Own { .. } | NodeMatcher::Detached => &[],
         }
     }
 
@@ -272,7 +306,7 @@ impl<C: Config> AnyNode for Node<C> {
         let choice = match &self.matcher {
             NodeMatcher::Own { select, .. } => select(&candidates)?,
             NodeMatcher::Given(matcher) => matcher.select(&candidates)?,
-            NodeMatcher::Detached { .. } => {
+            NodeMatcher::Detached => {
                 let why = "it was read from a store, without a matcher: instantiate its config";
                 return Ok(Selection::Never(why.to_owned()));
             }
@@ -290,7 +324,7 @@ impl<C: Config> AnyNode for Node<C> {
         {
             return Err(format!("the matcher took {foreign}, which is no candidate").into());
         }
-        if !self.admits(taken.len()) {
+        if !self.takes.admits(taken.len()) {
             let count = taken.len();
             return Err(format!(
                 "the matcher took {count} realizations, which its kind does not allow"
@@ -300,8 +334,14 @@ impl<C: Config> AnyNode for Node<C> {
         Ok(Selection::Take(taken.iter().map(RRef::erase).collect()))
     }
 
-    fn typed(&self, realization: Realization, chosen: &Chosen) -> AnyRRef {
-        RRef::new(realization, self.derivation.config.clone(), chosen.clone()).erase()
+    fn typed(
+        &self,
+        realization: Realization,
+        chosen: &Chosen,
+        failure: Option<Arc<str>>,
+    ) -> AnyRRef {
+        let config = self.derivation.config.clone();
+        AnyRRef::new(realization, config, chosen.clone(), failure)
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
@@ -331,15 +371,13 @@ impl<C: Config> AnyNode for Node<C> {
             (NodeMatcher::Given(one), NodeMatcher::Given(two)) => {
                 Arc::ptr_eq(one, two) || one.same_as(&**two)
             }
-            (NodeMatcher::Detached { admits: one }, NodeMatcher::Detached { admits: two }) => {
-                one(2) == two(2)
-            }
+            (NodeMatcher::Detached, NodeMatcher::Detached) => true,
             _ => false,
         };
         if self.limits != other.limits {
             return Some("their limits differ".to_owned());
         }
-        if !same_matcher {
+        if !same_matcher || self.takes != other.takes {
             return Some("their matchers differ".to_owned());
         }
         let same_realizer = match (&self.realizer, &other.realizer) {

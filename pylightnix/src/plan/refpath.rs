@@ -35,6 +35,15 @@ impl<F, Q: Cardinality> RefPath<F, Q> {
         self.dref.id()
     }
 
+    /// The same artifact without its format: a file or folder, by path.
+    pub fn opaque(&self) -> RefPath<Opaque, Q> {
+        RefPath {
+            dref: self.dref.clone(),
+            path: self.path.clone(),
+            kind: PhantomData,
+        }
+    }
+
     /// The path below the realization's `out/`, with `/` between its parts.
     pub fn path(&self) -> &str {
         &self.path
@@ -80,11 +89,7 @@ impl<F: 'static, Q: Cardinality> Dependency for RefPath<F, Q> {
     }
 
     fn resolve(&self, chosen: &Chosen) -> Self::Realized {
-        let artifacts = chosen
-            .of(self.dref())
-            .iter()
-            .map(|rref| rref.artifact(&self.path));
-        match Q::gather(artifacts) {
+        match Q::gather(chosen.of(self.dref()), |rref| rref.artifact(&self.path)) {
             Some(artifacts) => artifacts,
             None => unreachable!("the cardinality was checked when {} was chosen", self.dref),
         }

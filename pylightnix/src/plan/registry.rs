@@ -56,7 +56,7 @@ impl Registration {
 
 inventory::collect!(Registration);
 
-/// All stages that are linked into this program, in no order.
+/// All stages that are linked into this program, those of this library among them, in no order.
 ///
 /// ```standalone_crate
 /// # use pylightnix::prelude::*;
@@ -69,7 +69,7 @@ inventory::collect!(Registration);
 /// }
 ///
 /// let names: Vec<_> = pylightnix::plan::registered().map(|stage| stage.name()).collect();
-/// assert_eq!(names, ["params"]);
+/// assert!(names.contains(&"params"));
 /// ```
 pub fn registered() -> impl Iterator<Item = &'static Registration> {
     inventory::iter::<Registration>()

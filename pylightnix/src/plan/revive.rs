@@ -1,11 +1,11 @@
 //! Making derivations again from the configs that a store keeps.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{AnyDRef, Derivation};
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields, StoredValue};
-use crate::lens::{Cardinality, Config, Many, Omitted, Phase, Promise};
+use crate::lens::{Cardinality, Config, Omitted, Phase, Promise, Unsaid};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations that configs name, with the types that their fields say.
@@ -45,7 +45,7 @@ impl Kind {
     pub(crate) fn unsaid() -> Self {
         Kind {
             said: false,
-            ..Kind::untyped::<Many>()
+            ..Kind::untyped::<Unsaid>()
         }
     }
 
@@ -91,15 +91,33 @@ impl Wanted {
 
 /// The derivations that were made again so far.
 #[derive(Default)]
-pub struct Revived(HashMap<DRefId, AnyDRef>);
+pub struct Revived {
+    made: HashMap<DRefId, AnyDRef>,
+    /// Those whose configs did not fit.
+    unfit: HashSet<DRefId>,
+}
 
 impl Revived {
     pub(crate) fn insert(&mut self, dref: AnyDRef) {
-        self.0.insert(dref.id().clone(), dref);
+        self.made.insert(dref.id().clone(), dref);
+    }
+
+    /// Notes one that could not be made.
+    pub(crate) fn insert_unfit(&mut self, dref: &DRefId) {
+        self.unfit.insert(dref.clone());
+    }
+
+    /// Whether it is known already, made or not.
+    pub(crate) fn has(&self, dref: &DRefId) -> bool {
+        self.made.contains_key(dref) || self.unfit.contains(dref)
     }
 
     pub(crate) fn any(&self, dref: &DRefId) -> Result<&AnyDRef> {
-        self.0.get(dref).ok_or_else(|| {
+        self.made.get(dref).ok_or_else(|| {
+            if self.unfit.contains(dref) {
+                let message = format!("{dref}, which it depends on, does not fit either");
+                return Error::new(ErrorKind::Config, message);
+            }
             Error::new(
                 ErrorKind::Config,
                 format!("{dref} is named in a config, and not in its context"),
@@ -115,23 +133,17 @@ impl Revived {
         value: &StoredValue<'_>,
     ) -> Result<&AnyDRef> {
         let held = self.any(dref)?;
-        // Two is what tells one from many.
-        if held.node().admits(2) == Q::admits(2) {
+        if held.node().takes() == Q::TAKES {
             return Ok(held);
         }
-        let (one, many) = ("one realization", "many realizations");
-        let (field, other) = if Q::admits(2) {
-            (many, one)
-        } else {
-            (one, many)
-        };
+        let (field, other) = (Q::TAKES.name(), held.node().takes().name());
         let message = format!(
             "`{}` takes {field} of {dref}, and what chooses them takes {other}",
             value.path()
         );
         Err(Error::new(ErrorKind::Config, message).help(
-            "a field that takes many is a `DRef<_, Many>` or a `RefPath<_, Many>`, and one that takes one a `DRef<_>` or a \
-             `RefPath<_>`; a matcher that was given with `with_matcher` is not kept in a store",
+            "a field that takes many is a `DRef<_, Many>` or a `RefPath<_, Many>`, one that takes one a `DRef<_>` or a \
+             `RefPath<_>`, and one that takes one or its failure a `DRef<_, Try<One>>` or a `RefPath<_, Try<One>>`; a matcher that was given with `with_matcher` is not kept in a store",
         ))
     }
 

@@ -1,5 +1,6 @@
 //! The trait that `#[stage]` implements.
 
+use super::args::ArgType;
 use super::code::Tracked;
 use super::limits::Limits;
 use super::matcher::Choice;
@@ -13,7 +14,8 @@ use crate::{BoxError, Result};
     note = "write `#[stage] fn name(b: &Build<{Self}>) -> Result<()> {{ .. }}`"
 )]
 pub trait Stage: Config {
-    /// How many realizations consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`.
+    /// How many realizations consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`,
+    /// [`Try<One>`](crate::lens::Try) with `fallible`.
     type Card: Cardinality;
 
     /// The name of its derivations.
@@ -21,6 +23,10 @@ pub trait Stage: Config {
 
     /// How many times a build runs the function.
     const NOUTS: usize;
+
+    /// What chooses among its realizations, as it is written.
+    #[doc(hidden)]
+    const MATCHER: &'static str;
 
     /// The function's tokens, or its `version`.
     #[doc(hidden)]
@@ -37,6 +43,12 @@ pub trait Stage: Config {
     /// What a run needs of the machine, and how long and how often it may try.
     fn limits() -> Limits {
         Limits::new()
+    }
+
+    /// The run-time arguments that it takes.
+    #[doc(hidden)]
+    fn args() -> Vec<ArgType> {
+        Vec::new()
     }
 
     #[doc(hidden)]

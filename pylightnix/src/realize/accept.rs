@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Found, Mode, Scene};
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::{Graph, Target};
@@ -68,6 +68,7 @@ fn accept_where<T: Target + ?Sized>(
             chosen: &chosen,
             context: &context,
             trust_unknown: false,
+            found: Found::Known,
         };
         if wanted(dref)
             && let Some(code) = stage.dref.node().code()
@@ -81,8 +82,8 @@ fn accept_where<T: Target + ?Sized>(
                 accepted.push(rref.id().clone());
             }
         }
-        known.push(match scene.decide(false)? {
-            Decision::Take(taken) => Some(taken),
+        known.push(match scene.decide(Mode::Usual)? {
+            Decision::Take(taken) => Some(taken.rrefs),
             Decision::Build { .. } | Decision::Never(_) => None,
         });
     }

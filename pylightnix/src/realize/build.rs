@@ -1,16 +1,21 @@
 //! Building a stage: its runs, side by side, and their publication.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, Scene};
+use super::arguments;
+use super::decide::{Decision, Found, Mode, Scene, Taken};
 use super::event::Event;
+use super::failed;
 use super::failure::{
     matcher_refused, not_begun, panic_text, promises_not_kept, run_failed, stopped, too_few,
 };
@@ -19,18 +24,19 @@ use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
 use super::warden::{Ticket, Warden};
-use crate::lens::{AnyRRef, BuildLog, Chosen, Site, Why};
+use crate::config::DRefId;
+use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
 use crate::plan::{AnyDRef, Run};
-use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published};
+use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
 pub(super) fn build(
     run: &RunState<'_>,
-    scene: &Scene<'_>,
     at: usize,
-    forced: bool,
-) -> Result<(Arc<[AnyRRef]>, bool)> {
+    scene: &Scene<'_>,
+    mode: Mode,
+) -> Result<(Taken, bool)> {
     let dref = scene.dref.id();
     let store = scene.store;
     let on_wait = &mut || run.tell(&Event::Waiting { dref });
@@ -43,7 +49,13 @@ pub(super) fn build(
         }
     };
     // Another process may just have made it.
-    let (more, first, reason) = match scene.decide(forced)? {
+    let look = store.look_now(dref)?;
+    store.settle(&[(dref, &look)])?;
+    let again = Scene {
+        found: Found::Before(&look),
+        ..*scene
+    };
+    let (more, first, reason) = match again.decide(mode)? {
         Decision::Take(taken) => {
             count(&run.counters.reused);
             return Ok((taken, false));
@@ -55,6 +67,7 @@ pub(super) fn build(
             reason,
         } => (more, first, reason),
     };
+    arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
     run.tell(&Event::Building {
         dref,
@@ -64,9 +77,13 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let published = run_all(run, scene, at, first, more)?;
+    let published = run_all(run, at, scene, first, more)?;
     let new = published.iter().filter(|published| published.new).count();
-    let chosen = scene.decide(false)?;
+    let with_those = Scene {
+        found: Found::Now,
+        ..*scene
+    };
+    let chosen = with_those.decide(Mode::Usual)?;
     drop(lock);
     match chosen {
         Decision::Take(taken) => Ok((taken, true)),
@@ -88,9 +105,11 @@ struct Runs<'a> {
     options: &'a Realize<'a>,
     counters: Arc<Counters>,
     warden: Arc<Warden>,
+    progress: Option<SyncSender<Step>>,
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
+    choices: BTreeMap<DRefId, RecordedChoice>,
     /// The index of the first run, and how many there are.
     first: usize,
     count: usize,
@@ -102,23 +121,19 @@ struct Runs<'a> {
 /// Makes all runs; gives what they published, or the first failure. What other runs published stays.
 fn run_all<'a>(
     state: &RunState<'a>,
-    scene: &Scene<'_>,
     at: usize,
+    scene: &Scene<'_>,
     first: usize,
     count: usize,
 ) -> Result<Vec<Published>> {
     let runs = Arc::new(Runs {
-        options: state.options,
         counters: state.counters.clone(),
         warden: state.warden.clone(),
-        dref: scene.dref.clone(),
-        chosen: scene.chosen.clone(),
-        context: scene.context.clone(),
+        progress: state.progress.clone(),
+        choices: choices(state, at),
         first,
         count,
-        begun: AtomicUsize::new(0),
-        ended: Mutex::default(),
-        end: Condvar::new(),
+        ..Runs::of(state.options, scene)
     });
     if count > 1 {
         state.scheduler.share(at, runs.clone(), count);
@@ -144,6 +159,55 @@ fn run_all<'a>(
     match failures.into_iter().next() {
         None => Ok(published),
         Some(error) => Err(error),
+    }
+}
+
+/// What a stage returned, if it returned.
+type Returned = Result<Result<(), BoxError>, BoxError>;
+
+/// What was chosen for each dependency of the stage at `at`, and how.
+fn choices(state: &RunState<'_>, at: usize) -> BTreeMap<DRefId, RecordedChoice> {
+    let deps = state.graph.stages[at].deps.iter();
+    deps.filter_map(|dep| {
+        let Taken { rrefs, from } = state.chosen[*dep].get()?;
+        let dref = &state.graph.stages[*dep].dref;
+        let took = rrefs.iter().map(|rref| rref.id().clone()).collect();
+        let choice = RecordedChoice::new(dref.node().matcher(), took, *from);
+        Some((dref.id().clone(), choice))
+    })
+    .collect()
+}
+
+/// Runs a stage once, for its output alone: whoever asks has the draft, and publishes nothing of it.
+pub(super) fn rehearse(
+    options: &Realize<'_>,
+    scene: &Scene<'_>,
+    draft: &Draft,
+    index: usize,
+) -> Result<(), BoxError> {
+    let runs = Runs::of(options, scene);
+    let site = runs.site(draft, Timestamp::now(), Arc::default());
+    runs.realize(draft, index, site)?
+}
+
+impl<'a> Runs<'a> {
+    /// None yet.
+    fn of(options: &'a Realize<'a>, scene: &Scene<'_>) -> Self {
+        Runs {
+            options,
+            counters: Arc::default(),
+            warden: Arc::default(),
+            progress: None,
+            dref: scene.dref.clone(),
+            chosen: scene.chosen.clone(),
+            context: scene.context.clone(),
+            choices: BTreeMap::new(),
+            first: 0,
+            count: 0,
+            begun: AtomicUsize::new(0),
+            ended: Mutex::default(),
+            end: Condvar::new(),
+        }
     }
 }
 
@@ -197,19 +261,37 @@ impl Runs<'_> {
             let ending = self.warden.end(&ticket);
             let result = match (ending.why, result) {
                 // What was finished all the same is not thrown away.
-                (None | Some(Why::Cancelled), Ok(())) => Ok(()),
-                (Some(why), result) => Err(stopped(why, &ending, result)),
-                (None, Err(cause)) => Err(cause),
+                (None | Some(Why::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
+                (Some(why), Ok(result)) => Err(stopped(why, &ending, result)),
+                (Some(why), Err(cause)) => Err(stopped(why, &ending, Err(cause))),
+                (None, result) => result,
             };
+            let last = attempt > retries || ending.why == Some(Why::Cancelled);
+            let takes_failures = self.dref.node().takes().failures();
             let cause = match result {
-                Ok(()) => match self.publish(&mut draft, &record, index) {
-                    Ok(published) => return Ok(published),
-                    // The store refuses: another try of the stage would not help.
-                    Err(error) => return Err(self.failed(draft, index, attempt, error.into())),
-                },
-                Err(cause) => cause,
+                Ok(Ok(())) => {
+                    return match self.publish(&mut draft, &record, Outcome::Ok) {
+                        Ok(published) => {
+                            self.options.tell(&Event::Published {
+                                rref: &published.id,
+                                index,
+                                new: published.new,
+                                seconds: record.seconds(),
+                            });
+                            Ok(published)
+                        }
+                        // The store refuses: another try of the stage would not help.
+                        Err(error) => Err(self.failed(draft, index, attempt, error.into())),
+                    };
+                }
+                Ok(Err(returned))
+                    if last && takes_failures && !failed::is_of_the_machine(&returned) =>
+                {
+                    return self.record_failure(draft, &record, &returned, index);
+                }
+                Ok(Err(cause)) | Err(cause) => cause,
             };
-            if attempt > retries || ending.why == Some(Why::Cancelled) {
+            if last {
                 return Err(self.failed(draft, index, attempt, cause));
             }
             let wait = tries.wait(attempt);
@@ -250,7 +332,7 @@ impl Runs<'_> {
         index: usize,
         attempt: u32,
         earlier: Option<Draft>,
-    ) -> Result<(Draft, BuildRecord, Result<(), BoxError>)> {
+    ) -> Result<(Draft, BuildRecord, Returned)> {
         count(&self.counters.runs);
         let draft = self.options.store.draft()?;
         if let Some(earlier) = earlier
@@ -261,35 +343,37 @@ impl Runs<'_> {
         }
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
-        let site = Site {
-            start: record.start,
-            scratch: draft.scratch().to_owned(),
-            threads: self.dref.node().limits().threads as usize,
-            stop: ticket.stop.clone(),
-        };
+        let site = self.site(&draft, record.start, ticket.stop.clone());
         let result = self.realize(&draft, index, site);
         record.stop = Timestamp::now();
+        let node = self.dref.node();
+        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+        record.omitted = node.omitted().clone();
+        record.choices = self.choices.clone();
         Ok((draft, record, result))
     }
 
-    fn publish(&self, draft: &mut Draft, record: &BuildRecord, index: usize) -> Result<Published> {
-        let node = self.dref.node();
-        let mut record = record.clone();
-        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
-        record.omitted = node.omitted().clone();
+    fn publish(
+        &self,
+        draft: &mut Draft,
+        record: &BuildRecord,
+        outcome: Outcome,
+    ) -> Result<Published> {
         let json = self.dref.config_json();
-        let published = draft.publish(json, &self.context, Outcome::Ok, &record)?;
+        let published = draft.publish(json, &self.context, outcome, record)?;
         if !published.new {
             count(&self.counters.repeated);
         }
-        let Published { id: rref, new } = &published;
-        self.options.tell(&Event::Published {
-            rref,
-            index,
-            new: *new,
-            seconds: record.seconds(),
-        });
         Ok(published)
+    }
+
+    fn site(&self, draft: &Draft, start: Timestamp, stop: Arc<Stop>) -> Site {
+        Site {
+            start,
+            scratch: draft.scratch().to_owned(),
+            threads: self.dref.node().limits().threads as usize,
+            stop,
+        }
     }
 
     /// Keeps the folder of a run that failed for good.
@@ -301,8 +385,43 @@ impl Runs<'_> {
         run_failed(dref, index, attempts, cause, kept)
     }
 
-    /// Runs the stage's code, and checks its promises.
-    fn realize(&self, draft: &Draft, index: usize, site: Site) -> Result<(), BoxError> {
+    /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
+    /// is kept as that of other failures, for inspection.
+    fn record_failure(
+        &self,
+        draft: Draft,
+        record: &BuildRecord,
+        error: &BoxError,
+        index: usize,
+    ) -> Result<Published> {
+        let text = failed::text(error, draft.out());
+        let mut failure = self.options.store.draft()?;
+        let path = failure.out().join(failed::FAILURE);
+        fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
+        match fs::rename(draft.log(), failure.log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("keep the log", draft.log(), error));
+            }
+            _ => {}
+        }
+        let published = self.publish(&mut failure, record, Outcome::Failed)?;
+        if has_files(draft.out()) {
+            // Worth a look, and no more: it is no part of the result.
+            let _ = draft.keep_failed(self.dref.id().name());
+        }
+        self.options.tell(&Event::FailureRecorded {
+            rref: &published.id,
+            index,
+            new: published.new,
+            seconds: record.seconds(),
+            text: text.trim_end(),
+        });
+        Ok(published)
+    }
+
+    /// Runs the stage's code, and checks its promises. Inside is what the stage returned; outside is what it did not mean
+    /// to say: a panic, a promise that it broke.
+    fn realize(&self, draft: &Draft, index: usize, site: Site) -> Returned {
         let node = self.dref.node();
         let out = draft.out();
         for promise in node.promises() {
@@ -313,15 +432,22 @@ impl Runs<'_> {
             }
         }
         let log = BuildLog::at(draft.log());
+        let cache = self.options.store.cache_dir();
         let run = Run {
             chosen: &self.chosen,
             out,
+            cache: &cache,
+            progress: Progress::to(self.progress.clone()),
             log,
             index,
             site,
+            args: &self.options.args,
         };
-        catch_unwind(AssertUnwindSafe(|| node.run(run)))
-            .unwrap_or_else(|panic| Err(panic_text(&*panic).into()))?;
+        match catch_unwind(AssertUnwindSafe(|| node.run(run))) {
+            Ok(Ok(())) => {}
+            Ok(returned) => return Ok(returned),
+            Err(panic) => return Err(panic_text(&*panic).into()),
+        }
         let mut broken = Vec::new();
         for promise in node.promises() {
             let path = out.join(promise.path);
@@ -332,9 +458,21 @@ impl Runs<'_> {
             }
         }
         if broken.is_empty() {
-            Ok(())
+            Ok(Ok(()))
         } else {
             Err(promises_not_kept(&broken))
         }
     }
+}
+
+/// Whether there is anything but folders.
+fn has_files(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| match entry.file_type() {
+                Ok(kind) if kind.is_dir() => has_files(&entry.path()),
+                _ => true,
+            })
+        })
+    })
 }

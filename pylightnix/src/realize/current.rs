@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::lens::Omitted;
 use crate::plan::Code;
-use crate::store::{BuildRecord, Realization};
+use crate::store::Realization;
 
 /// Why a realization is stale: no record of a build, import or acceptance says that it comes from the code of today.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,21 +65,20 @@ pub(super) fn staleness(
     let mut known = false;
     let mut changed = None;
     // The newest last: what it says of a change is the nearest.
-    for build in &realization.builds {
-        let Some(fingerprint) = &build.fingerprint else {
+    for build in realization.builds.heads() {
+        let Some(fingerprint) = build.fingerprint else {
             continue;
         };
         known = true;
-        let other = changed_default(build, omitted);
+        let then = build.omitted();
+        let other = changed_default(&then, omitted);
         match other {
             None if fingerprint == code.fingerprint() => return None,
             Some(default) if fingerprint == code.fingerprint() => changed = Some(default),
             _ => {
-                let added = omitted
-                    .keys()
-                    .filter(|field| !build.omitted.contains_key(*field));
+                let added = omitted.keys().filter(|field| !then.contains_key(*field));
                 changed = Some(Stale::Code {
-                    was: fingerprint.clone(),
+                    was: fingerprint.to_owned(),
                     is: code.fingerprint().to_owned(),
                     added: added.cloned().collect(),
                 });
@@ -94,9 +93,9 @@ pub(super) fn staleness(
 }
 
 /// A field that was left out with another value than today. One that the record does not know counts as equal.
-fn changed_default(build: &BuildRecord, omitted: &Omitted) -> Option<Stale> {
+fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {
     omitted.iter().find_map(|(field, is)| {
-        let was = build.omitted.get(field).filter(|was| *was != is)?;
+        let was = then.get(field).filter(|was| *was != is)?;
         Some(Stale::Default {
             field: field.clone(),
             was: was.clone(),

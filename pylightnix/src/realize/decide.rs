@@ -5,11 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::current::{Stale, staleness};
+use super::failed::{newest, text_of};
 use super::failure::{matcher_failed, panic_text};
 use crate::Result;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Selection};
-use crate::store::{Context, Outcome, Store};
+use crate::store::{Context, Look, Outcome, Realization, Store};
+
+/// More runs than this in one build are taken for a mistake: a count that went below zero, say.
+const MOST: usize = 1_000_000;
 
 /// Why a stage has to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +30,8 @@ pub enum Reason {
         /// How many there are.
         there: usize,
     },
+    /// It failed before, and the run asks for failures to be tried again.
+    Failed,
     /// The run asks for it.
     Forced,
 }
@@ -41,14 +47,33 @@ impl fmt::Display for Reason {
             Reason::MoreWanted { there } => {
                 write!(f, "its matcher wants more than are there ({there})")
             }
+            Reason::Failed => f.write_str("it failed before"),
             Reason::Forced => f.write_str("forced"),
         }
     }
 }
 
+/// What a matcher took, and from how many.
+#[derive(Clone)]
+pub(super) struct Taken {
+    pub(super) rrefs: Arc<[AnyRRef]>,
+    pub(super) from: usize,
+}
+
+/// How what is there is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// What is there counts.
+    Usual,
+    /// Failures are tried again.
+    Retry,
+    /// All that is there is passed over.
+    Forced,
+}
+
 /// What is to be done.
 pub(super) enum Decision {
-    Take(Arc<[AnyRRef]>),
+    Take(Taken),
     /// So many more runs; the first of them has this index.
     Build {
         more: usize,
@@ -59,17 +84,32 @@ pub(super) enum Decision {
 }
 
 /// What a decision depends on beside the stage itself.
+#[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) store: &'a Store,
     pub(super) dref: &'a AnyDRef,
     pub(super) chosen: &'a Chosen,
     pub(super) context: &'a Context,
     pub(super) trust_unknown: bool,
+    /// Where what is there is known from.
+    pub(super) found: Found<'a>,
+}
+
+/// Where it is known from what is there.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'a> {
+    /// A look that the run took when it began.
+    Before(&'a Look),
+    /// The store knows.
+    Known,
+    /// It is read now, whatever is known.
+    Now,
 }
 
 impl Scene<'_> {
-    /// Looks at what is there and asks the matcher. `forced` passes over what is there.
-    pub(super) fn decide(&self, forced: bool) -> Result<Decision> {
+    /// Looks at what is there and asks the matcher.
+    pub(super) fn decide(&self, mode: Mode) -> Result<Decision> {
+        let forced = mode == Mode::Forced;
         let node = self.dref.node();
         let Some(code) = node.code() else {
             let why = "it was read from a store, without its stage: instantiate its config";
@@ -77,31 +117,48 @@ impl Scene<'_> {
         };
         let mut stale = None;
         let mut current = Vec::new();
-        for realization in self.store.candidates(self.dref.id(), self.context)? {
-            if realization.outcome != Outcome::Ok {
+        let mut failures = Vec::new();
+        for realization in self.candidates()? {
+            let failed = realization.outcome != Outcome::Ok;
+            if failed && !node.takes().failures() {
                 continue;
             }
             match staleness(&realization, code, node.omitted(), self.trust_unknown) {
+                None if failed => failures.push(realization),
                 None => current.push(realization),
                 Some(why) => stale = Some(why),
             }
         }
         let there = current.len();
+        let tries = there + failures.len();
         match self.select(current)? {
             // The matcher is asked all the same: it may want more than one build, or none to be made at all.
             Selection::Take(_) if forced => Ok(Decision::Build {
                 more: node.nouts(),
-                first: there,
+                first: tries,
                 reason: Reason::Forced,
             }),
-            Selection::Take(taken) => Ok(Decision::Take(taken)),
+            Selection::Take(rrefs) => Ok(Decision::Take(Taken { rrefs, from: tries })),
             Selection::Never(why) => Ok(Decision::Never(why)),
             Selection::Build(0) => Ok(Decision::Never(
                 "its matcher asked for 0 more realizations".to_owned(),
             )),
+            Selection::Build(more) if more > MOST => Ok(Decision::Never(format!(
+                "its matcher asked for {more} more realizations, and one build makes at most {MOST}: ask for fewer, or \
+                 build them in several runs"
+            ))),
             Selection::Build(more) => {
+                let failed = !failures.is_empty();
+                if mode == Mode::Usual
+                    && let Some(failure) = newest(failures)
+                {
+                    let text = text_of(&failure)?;
+                    let rrefs = [node.typed(failure, self.chosen, text)].into();
+                    return Ok(Decision::Take(Taken { rrefs, from: tries }));
+                }
                 let reason = match stale {
                     _ if forced => Reason::Forced,
+                    _ if failed => Reason::Failed,
                     _ if there > 0 => Reason::MoreWanted { there },
                     Some(why) => Reason::Stale(why),
                     None if self.store.rrefs_of(self.dref.id())?.is_empty() => Reason::Missing,
@@ -111,7 +168,7 @@ impl Scene<'_> {
                 let more = more.next_multiple_of(node.nouts().max(1));
                 Ok(Decision::Build {
                     more,
-                    first: there,
+                    first: tries,
                     reason,
                 })
             }
@@ -125,17 +182,29 @@ impl Scene<'_> {
             return Ok(Vec::new());
         };
         let mut stale = Vec::new();
-        for realization in self.store.candidates(self.dref.id(), self.context)? {
+        for realization in self.candidates()? {
             if let Some(why) = staleness(&realization, code, node.omitted(), self.trust_unknown)
                 && realization.outcome == Outcome::Ok
             {
-                stale.push((node.typed(realization, self.chosen), why));
+                stale.push((node.typed(realization, self.chosen, None), why));
             }
         }
         Ok(stale)
     }
 
-    fn select(&self, current: Vec<crate::store::Realization>) -> Result<Selection> {
+    fn candidates(&self) -> Result<Vec<Realization>> {
+        let (dref, context) = (self.dref.id(), self.context);
+        match self.found {
+            Found::Before(look) => Ok(self.store.looked_at(look, dref, context)),
+            Found::Known => self.store.candidates(dref, context),
+            Found::Now => {
+                let look = self.store.look_now(dref)?;
+                Ok(self.store.looked_at(&look, dref, context))
+            }
+        }
+    }
+
+    fn select(&self, current: Vec<Realization>) -> Result<Selection> {
         let ask = AssertUnwindSafe(|| self.dref.node().select(current, self.chosen));
         match catch_unwind(ask) {
             Ok(answer) => answer.map_err(|cause| matcher_failed(self.dref.id(), cause)),

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::arguments::{missing, why};
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Reason, Scene};
+use super::decide::{Decision, Found, Reason, Scene, Taken};
+use super::failed::is_failure;
 use super::needed::refused;
 use super::options::Realize;
 use super::resources::{lack, total};
@@ -37,6 +39,8 @@ pub struct Step {
 pub enum Action {
     /// Its matcher chooses these, which are there.
     Reuse(Vec<RRefId>),
+    /// It failed, and this failure, which is there, is its result: nothing runs.
+    Failed(RRefId),
     /// It runs.
     Build {
         /// How many times.
@@ -56,9 +60,7 @@ pub enum Action {
 impl DryPlan {
     /// Whether a run would build nothing.
     pub fn is_done(&self) -> bool {
-        self.steps
-            .iter()
-            .all(|step| matches!(step.action, Action::Reuse(_)))
+        self.steps.iter().all(|step| step.action.is_there())
     }
 
     /// The step of a derivation.
@@ -67,12 +69,19 @@ impl DryPlan {
     }
 }
 
+impl Action {
+    /// Whether nothing has to run.
+    fn is_there(&self) -> bool {
+        matches!(self, Action::Reuse(_) | Action::Failed(_))
+    }
+}
+
 impl fmt::Display for DryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reused = self
             .steps
             .iter()
-            .filter(|step| matches!(step.action, Action::Reuse(_)))
+            .filter(|step| step.action.is_there())
             .count();
         for step in &self.steps {
             if !matches!(step.action, Action::Reuse(_)) {
@@ -91,6 +100,10 @@ impl fmt::Display for Step {
         let Step { dref, action } = self;
         match action {
             Action::Reuse(_) => write!(f, "reuse   {dref}"),
+            Action::Failed(_) => write!(
+                f,
+                "failed  {dref}: its failure is its result; `retry_failed()` tries it again"
+            ),
             Action::Build { runs: 1, reason } => write!(f, "build   {dref}: {reason}"),
             Action::Build { runs, reason } => write!(f, "build   {dref}, {runs} runs: {reason}"),
             Action::Undecided { waits_for } => {
@@ -110,16 +123,44 @@ impl fmt::Display for Step {
 }
 
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
+    let actions = actions(options, graph)?;
+    let steps = graph
+        .stages
+        .iter()
+        .zip(actions)
+        .map(|(stage, Foreseen { action, .. })| {
+            let missing = missing(options, &stage.dref);
+            let action = match action {
+                Action::Build { .. } | Action::Undecided { .. } if !missing.is_empty() => {
+                    Action::Fails(why(&missing))
+                }
+                action => action,
+            };
+            let dref = stage.dref.id().clone();
+            Step { dref, action }
+        });
+    Ok(DryPlan {
+        steps: steps.collect(),
+    })
+}
+
+/// What a run would do for one stage, and what is chosen for it if that is there.
+pub(super) struct Foreseen {
+    pub(super) action: Action,
+    pub(super) taken: Option<Arc<[AnyRRef]>>,
+}
+
+/// What a run would do for each stage if it had all arguments.
+pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Foreseen>> {
     let refused = refused(options, graph)?;
     let total = total(options);
-    let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
-    let mut steps = Vec::with_capacity(graph.stages.len());
+    let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.stages.len());
     for (at, stage) in graph.stages.iter().enumerate() {
         let dref = stage.dref.id();
         let waits_for: Vec<_> = stage
             .deps
             .iter()
-            .filter(|at| known[**at].is_none())
+            .filter(|at| steps[**at].taken.is_none())
             .map(|at| graph.stages[*at].dref.id().clone())
             .collect();
         let mut taken = None;
@@ -128,7 +169,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
         let action = if let Some(why) = refused.get(&at) {
             Action::Fails(why.clone())
         } else if decided {
-            let chosen = chosen_for(graph, stage, |at| known[at].clone());
+            let chosen = chosen_for(graph, stage, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
             let scene = Scene {
                 store: options.store,
@@ -136,9 +177,15 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
                 chosen: &chosen,
                 context: &context,
                 trust_unknown: options.trust_unknown,
+                found: Found::Known,
             };
-            match scene.decide(options.is_forced(dref)) {
-                Ok(Decision::Take(rrefs)) => {
+            match scene.decide(options.mode(dref)) {
+                Ok(Decision::Take(Taken { rrefs, .. })) if is_failure(&rrefs) => {
+                    let id = rrefs[0].id().clone();
+                    taken = Some(rrefs);
+                    Action::Failed(id)
+                }
+                Ok(Decision::Take(Taken { rrefs, .. })) => {
                     let ids = rrefs.iter().map(|rref| rref.id().clone()).collect();
                     taken = Some(rrefs);
                     Action::Reuse(ids)
@@ -161,11 +208,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
             }
             (_, action) => action,
         };
-        known.push(taken);
-        steps.push(Step {
-            dref: dref.clone(),
-            action,
-        });
+        steps.push(Foreseen { action, taken });
     }
-    Ok(DryPlan { steps })
+    Ok(steps)
 }

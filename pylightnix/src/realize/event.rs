@@ -66,6 +66,20 @@ pub enum Event<'a> {
         /// Why it has to stop, and what the stage can do better.
         error: &'a Error,
     },
+    /// One run of a stage says how far it is, by [`Build::progress`](crate::lens::Build::progress).
+    ///
+    /// It is told on a thread of its own, at most ten times in a second for each run of a stage; it may come a moment after
+    /// the run has ended.
+    Progress {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run.
+        index: usize,
+        /// How much is done, in the stage's own unit: bytes, for `fetch_url`.
+        done: u64,
+        /// Of how much, if that is known.
+        total: Option<u64>,
+    },
     /// One run of a stage succeeded, and its result is in the store.
     Published {
         /// The realization.
@@ -76,6 +90,19 @@ pub enum Event<'a> {
         new: bool,
         /// How long the run took, in seconds.
         seconds: f64,
+    },
+    /// One run of a stage failed, and the failure is a result, which is in the store.
+    FailureRecorded {
+        /// The realization that it is.
+        rref: &'a RRefId,
+        /// Which run.
+        index: usize,
+        /// Whether it had not failed like this before.
+        new: bool,
+        /// How long the run took, in seconds.
+        seconds: f64,
+        /// What the error said.
+        text: &'a str,
     },
     /// The matcher of a stage chose.
     Chosen {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::failed::text_of;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
 use crate::plan::{AnyDRef, Kind, Revived, Wanted, registered};
@@ -17,28 +18,47 @@ impl Store {
     ///
     /// # Errors
     /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
-    /// says which field. Fields with a default may be missing.
+    /// names all that differs, fields that are missing, that are too many, or that hold something else. Fields with a
+    /// default may be missing.
     pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         self.use_derivations([id.dref()])?;
-        let closure = self.read_closure(id)?;
-        let nodes = self.detached_nodes::<C>(id.dref(), &closure)?;
+        self.open_from(id, &mut Read::default())
+    }
+
+    /// The same, with what was read before. The derivation has to be in use.
+    pub(super) fn open_from<C: Config>(&self, id: &RRefId, read: &mut Read) -> Result<RRef<C>> {
+        let closure = self.read_closure(id, read)?;
+        let nodes = self.detached_nodes::<C>(id.dref(), &closure, read)?;
         let mut typed: HashMap<RRefId, AnyRRef> = HashMap::new();
         for realization in closure {
             let node = nodes.any(realization.id.dref())?;
             let mut deps = Vec::new();
             for (dref, rrefs) in realization.context.iter() {
-                if !nodes.any(dref)?.node().admits(rrefs.len()) {
+                let takes = nodes.any(dref)?.node().takes();
+                if !takes.admits(rrefs.len()) {
                     return Err(wrong_number(&realization.id, dref, rrefs.len()));
                 }
                 let rrefs: Arc<[AnyRRef]> = rrefs
                     .iter()
                     .filter_map(|rref| typed.get(rref).cloned())
                     .collect();
+                if !takes.failures() && rrefs.iter().any(|rref| rref.failure().is_some()) {
+                    return Err(of_failure(&realization.id, dref));
+                }
                 deps.push((dref.clone(), rrefs));
             }
             let rref = realization.id.clone();
-            typed.insert(rref, node.node().typed(realization, &Chosen::new(deps)));
+            let failure = text_of(&realization)?;
+            let chosen = Chosen::new(deps);
+            typed.insert(rref, node.node().typed(realization, &chosen, failure));
+        }
+        if let Some(failure) = typed.get(id).and_then(AnyRRef::failure) {
+            let message =
+                format!("{id} is the failure of a stage, and has no artifacts to look at");
+            return Err(Error::new(ErrorKind::Stage, message)
+                .because(failure)
+                .help("`Realize::retry_failed` tries it again"));
         }
         typed
             .get(id)
@@ -81,7 +101,7 @@ impl Store {
     }
 
     /// All that `root` was made from, and itself, dependencies first.
-    fn read_closure(&self, root: &RRefId) -> Result<Vec<Realization>> {
+    fn read_closure(&self, root: &RRefId, read: &mut Read) -> Result<Vec<Realization>> {
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
         let first = self.realization(root)?;
@@ -94,7 +114,7 @@ impl Store {
             match deps.pop() {
                 Some(dep) => {
                     if seen.insert(dep.clone()) {
-                        let realization = self.realization(&dep)?;
+                        let realization = read.realization(self, dep)?;
                         path.push((waiting(&realization), realization));
                     }
                 }
@@ -105,13 +125,18 @@ impl Store {
     }
 
     /// The derivations of a closure, each with the type that the fields leading to it say, from `root`, a `C`, on.
-    fn detached_nodes<C: Config>(&self, root: &DRefId, closure: &[Realization]) -> Result<Revived> {
+    fn detached_nodes<C: Config>(
+        &self,
+        root: &DRefId,
+        closure: &[Realization],
+        read: &mut Read,
+    ) -> Result<Revived> {
         let mut configs = HashMap::new();
         let mut kinds: HashMap<DRefId, Kind> = HashMap::new();
         for realization in closure {
             let dref = realization.id.dref();
             if !configs.contains_key(dref) {
-                configs.insert(dref.clone(), self.config(dref)?);
+                configs.insert(dref.clone(), read.config(self, dref)?);
                 kinds.insert(dref.clone(), Kind::unsaid());
             }
         }
@@ -122,19 +147,61 @@ impl Store {
             };
             if kind.adds_to(known, &dref)? {
                 *known = kind;
-                (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)
-                    .map_err(|cause| unfit(&dref, kind.name(), cause))?;
+                (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)?;
             }
         }
         let mut revived = Revived::default();
+        let mut unfit_ones = Vec::new();
         for realization in closure {
             let dref = realization.id.dref();
-            if revived.any(dref).is_err() {
-                let node = (kinds[dref].revive)(&configs[dref], &revived);
-                revived.insert(node.map_err(|cause| unfit(dref, kinds[dref].name(), cause))?);
+            if revived.has(dref) {
+                continue;
+            }
+            match (kinds[dref].revive)(&configs[dref], &revived) {
+                Ok(node) => revived.insert(node),
+                Err(cause) => {
+                    revived.insert_unfit(dref);
+                    unfit_ones.push(unfit(dref, kinds[dref].name(), cause));
+                }
             }
         }
+        if !unfit_ones.is_empty() {
+            return Err(Error::of_all(unfit_ones, |count| {
+                Error::new(
+                    ErrorKind::Config,
+                    format!("{count} stored configs do not fit their types"),
+                )
+            }));
+        }
         Ok(revived)
+    }
+}
+
+/// What was read of a store: never changing, and shared by many closures.
+#[derive(Default)]
+pub(super) struct Read {
+    configs: HashMap<DRefId, ConfigJson>,
+    /// Those from which others were made.
+    realizations: HashMap<RRefId, Realization>,
+}
+
+impl Read {
+    fn config(&mut self, store: &Store, dref: &DRefId) -> Result<ConfigJson> {
+        if let Some(config) = self.configs.get(dref) {
+            return Ok(config.clone());
+        }
+        let config = store.config(dref)?;
+        self.configs.insert(dref.clone(), config.clone());
+        Ok(config)
+    }
+
+    fn realization(&mut self, store: &Store, rref: RRefId) -> Result<Realization> {
+        if let Some(realization) = self.realizations.get(&rref) {
+            return Ok(realization.clone());
+        }
+        let realization = store.realization(&rref)?;
+        self.realizations.insert(rref, realization.clone());
+        Ok(realization)
     }
 }
 
@@ -159,7 +226,14 @@ fn unfit(dref: &DRefId, type_name: &str, cause: Error) -> Error {
         ErrorKind::Config,
         format!("the stored config of {dref} does not fit `{type_name}`"),
     )
-    .because(cause)
+    .because_of_all(cause)
+}
+
+fn of_failure(rref: &RRefId, dref: &DRefId) -> Error {
+    let message =
+        format!("{rref} was made from a failure of {dref}, and its config's type takes none");
+    Error::new(ErrorKind::Config, message)
+        .help("use `DRef<_, Try<One>>` for a dependency whose failure is a result")
 }
 
 fn wrong_number(rref: &RRefId, dref: &DRefId, count: usize) -> Error {

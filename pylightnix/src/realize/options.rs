@@ -2,18 +2,22 @@
 
 use std::collections::HashSet;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::cancel::Cancel;
+use super::decide::Mode;
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
+use super::realized::realized;
 use super::report::Report;
 use super::resources::Declared;
 use super::run::run;
 use super::tries::Tries;
 use crate::config::DRefId;
-use crate::plan::{Graph, Realizations, Target};
+use crate::lens::AnyRRef;
+use crate::plan::{Args, Graph, Realizations, RunArg, Target};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
@@ -39,11 +43,13 @@ pub struct Realize<'a> {
     pub(super) jobs: usize,
     pub(super) forced: HashSet<DRefId>,
     pub(super) force_all: bool,
+    pub(super) retry_failed: bool,
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
     pub(super) resources: Declared,
     pub(super) cancel: Option<Cancel>,
     pub(super) tries: Tries,
+    pub(super) args: Args,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
@@ -55,11 +61,13 @@ impl<'a> Realize<'a> {
             jobs: available_parallelism().map_or(1, NonZero::get),
             forced: HashSet::new(),
             force_all: false,
+            retry_failed: false,
             keep_going: false,
             trust_unknown: false,
             resources: Declared::default(),
             cancel: None,
             tries: Tries::default(),
+            args: Args::default(),
             observers: Vec::new(),
         }
     }
@@ -135,6 +143,14 @@ impl<'a> Realize<'a> {
         self
     }
 
+    /// Tries again what failed before and is a result: without this, the failure of a stage with `#[stage(fallible)]` stands
+    /// until its code, its config or its dependencies change. [`force`](Self::force) tries one stage again. Where there is
+    /// a success, it is taken as ever.
+    pub fn retry_failed(mut self) -> Self {
+        self.retry_failed = true;
+        self
+    }
+
     /// After a failure, goes on with all stages that do not depend on it. Without it, no further stage is begun.
     pub fn keep_going(mut self) -> Self {
         self.keep_going = true;
@@ -200,6 +216,53 @@ impl<'a> Realize<'a> {
         self
     }
 
+    /// Gives the stages that declare it, `#[stage(args(T))]`, a run-time argument: a verbosity, a progress bar, a token, a
+    /// connection. They read it with [`b.arg::<T>()`](crate::lens::Build::arg). One of a type; the last given counts.
+    ///
+    /// Arguments are found by type, so give each a type of its own. A stage that may have to run and whose argument is
+    /// missing fails the run before anything runs; one whose result is there needs none, and an argument that no stage
+    /// takes is passed over.
+    ///
+    /// It is no part of the identity, of the fingerprint or of the build record: a result that was made with another
+    /// argument is reused all the same. So it may say how a result is made, and must not change what comes out; what does
+    /// belongs in the config.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// /// How much to say.
+    /// struct Verbosity(u8);
+    ///
+    /// #[derive(Config)]
+    /// pub struct Sum {
+    ///     #[selfref("sum.json")]
+    ///     pub out: SelfRef<Json<u64>>,
+    ///     pub upto: u64,
+    /// }
+    ///
+    /// #[stage(args(Verbosity))]
+    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    ///     if b.arg::<Verbosity>().0 > 0 {
+    ///         eprintln!("adding {} numbers", b.upto);
+    ///     }
+    ///     Ok(SumOutputs { out: b.out.save(&(0..=b.upto).sum())? })
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let plan = instantiate(Sum::new(10))?;
+    /// let missing = store.realize(&plan).unwrap_err();
+    /// assert!(missing.to_string().contains("stage `sum` takes the run-time argument"));
+    ///
+    /// let sum = Realize::new(&store).arg(Verbosity(0)).run(&plan)?;
+    /// assert_eq!(sum.out.load()?, 55);
+    /// # Ok(()) }
+    /// ```
+    pub fn arg<T: RunArg>(mut self, value: T) -> Self {
+        self.args.insert(value);
+        self
+    }
+
     /// Tells `observer` what happens.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
@@ -209,8 +272,8 @@ impl<'a> Realize<'a> {
     /// Realizes the target.
     ///
     /// # Errors
-    /// A plan that contradicts itself; a stage that fails, panics or does not keep a promise; a matcher that cannot
-    /// choose; a store that cannot be read or written. What is published by then stays.
+    /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a
+    /// promise; a matcher that cannot choose; a store that cannot be read or written. What is published by then stays.
     pub fn run<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
         Ok(self.run_reporting(target)?.0)
     }
@@ -222,13 +285,36 @@ impl<'a> Realize<'a> {
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let graph = self.graph_of(target)?;
         let (chosen, report) = run(self, &graph)?;
-        let mut realized = Realizations::default();
-        target.visit(&mut |dref| {
-            if let Some(&at) = graph.at.get(dref.id()) {
-                realized.insert(dref.id(), &chosen[at]);
-            }
-        });
-        Ok((target.collect(&realized), report))
+        Ok((collect(target, &graph, &chosen), report))
+    }
+
+    /// What [`run`](Self::run) would give, if nothing has to run for it: asserts that all stages of the plan are realized,
+    /// by today's code, and that their matchers want no more. It writes no result, ever, and needs no run-time arguments.
+    ///
+    /// # Errors
+    /// Stages that would have to run: the error says which and why ([`ErrorKind::Missing`]). Else as [`run`](Self::run).
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Welcome { #[selfref("hello.txt")] pub out: SelfRef<Text> }
+    /// # #[stage] fn welcome(b: &Build<Welcome>) -> Result<WelcomeOutputs> {
+    /// #     Ok(WelcomeOutputs { out: b.out.save("hello\n")? })
+    /// # }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let welcome = instantiate(Welcome::new())?;
+    /// let missing = Realize::new(&store).realized(&welcome).unwrap_err();
+    /// assert!(format!("{missing:?}").contains("stage `welcome` would have to run: missing"));
+    ///
+    /// let rref = store.realize(&welcome)?;
+    /// assert_eq!(Realize::new(&store).realized(&welcome)?, rref);
+    /// # Ok(()) }
+    /// ```
+    pub fn realized<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
+        let graph = self.graph_of(target)?;
+        let chosen = realized(self, &graph)?;
+        Ok(collect(target, &graph, &chosen))
     }
 
     /// Says for each stage what a run would do, and why, and does nothing.
@@ -240,7 +326,7 @@ impl<'a> Realize<'a> {
     }
 
     /// The plan, which has to have all stages that are forced.
-    fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
+    pub(super) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
         let graph = Graph::of(target)?;
         let named = self.tries.named();
         if let Some(dref) = named.filter(|dref| !graph.at.contains_key(*dref)).min() {
@@ -270,7 +356,26 @@ impl<'a> Realize<'a> {
         }
     }
 
+    pub(super) fn mode(&self, dref: &DRefId) -> Mode {
+        match () {
+            () if self.is_forced(dref) => Mode::Forced,
+            () if self.retry_failed => Mode::Retry,
+            () => Mode::Usual,
+        }
+    }
+
     pub(super) fn is_forced(&self, dref: &DRefId) -> bool {
         self.force_all || self.forced.contains(dref)
     }
+}
+
+/// What was chosen for each stage, in the shape of the target.
+fn collect<T: Target + ?Sized>(target: &T, graph: &Graph, chosen: &[Arc<[AnyRRef]>]) -> T::Output {
+    let mut realized = Realizations::default();
+    target.visit(&mut |dref| {
+        if let Some(&at) = graph.at.get(dref.id()) {
+            realized.insert(dref.id(), &chosen[at]);
+        }
+    });
+    target.collect(&realized)
 }

@@ -15,6 +15,8 @@ pub struct Report {
     pub built: usize,
     /// The runs of stage functions that it took, failed ones included.
     pub runs: usize,
+    /// The stages whose result is a failure: of those that may fail, `#[stage(fallible)]`.
+    pub failures: usize,
     /// The runs whose results were in the store already.
     pub repeated: usize,
 }
@@ -26,22 +28,29 @@ impl fmt::Display for Report {
             reused,
             built,
             runs,
+            failures,
             repeated,
         } = self;
         let plural = |n: &usize| if *n == 1 { "" } else { "s" };
         if *built == 0 {
-            return write!(
+            write!(
                 f,
                 "nothing to build: all {stages} stage{} reused",
                 plural(stages)
-            );
+            )?;
+        } else {
+            write!(
+                f,
+                "{built} of {stages} stage{} built in {runs} run{}, {reused} reused",
+                plural(stages),
+                plural(runs)
+            )?;
         }
-        write!(
-            f,
-            "{built} of {stages} stage{} built in {runs} run{}, {reused} reused",
-            plural(stages),
-            plural(runs)
-        )?;
+        match failures {
+            0 => {}
+            1 => write!(f, "; 1 is a failure")?,
+            more => write!(f, "; {more} are failures")?,
+        }
         if *repeated > 0 {
             write!(
                 f,
@@ -59,6 +68,7 @@ pub(super) struct Counters {
     pub(super) reused: AtomicUsize,
     pub(super) built: AtomicUsize,
     pub(super) runs: AtomicUsize,
+    pub(super) failures: AtomicUsize,
     pub(super) repeated: AtomicUsize,
 }
 
@@ -69,6 +79,7 @@ impl Counters {
             reused: self.reused.load(Relaxed),
             built: self.built.load(Relaxed),
             runs: self.runs.load(Relaxed),
+            failures: self.failures.load(Relaxed),
             repeated: self.repeated.load(Relaxed),
         }
     }

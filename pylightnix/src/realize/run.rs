@@ -2,26 +2,32 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Scene};
+use super::decide::{Decision, Found, Scene, Taken};
 use super::dry::{Action, dry_run};
 use super::event::Event;
+use super::failed::is_failure;
 use super::failure::{
     cancelled, does_not_stop, matcher_refused, panic_text, run_error, with_store_gone,
 };
 use super::ledger::Amounts;
 use super::needed::refused;
 use super::options::Realize;
+use super::progress::telling;
 use super::report::{Counters, Report, count};
 use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
 use super::warden::{Overdue, Warden};
-use crate::lens::AnyRRef;
+use crate::config::DRefId;
+use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
+use crate::store::Look;
 use crate::{Error, ErrorKind, Result};
 
 /// What the stages of one run share.
@@ -30,40 +36,65 @@ pub(super) struct RunState<'a> {
     pub(super) graph: &'a Graph,
     pub(super) scheduler: Scheduler<'a>,
     pub(super) counters: Arc<Counters>,
+    /// What stages say of their progress.
+    pub(super) progress: Option<SyncSender<Step>>,
     /// Stages that fail whatever the others give, with the reason.
     refused: HashMap<usize, String>,
+    /// What was there for each stage when the run began, if it could be read.
+    looks: Vec<Option<Look>>,
     pub(super) warden: Arc<Warden>,
     /// What there is for runs.
     total: Amounts,
     /// Stages that have to run, and need more than there is.
     lacking: HashSet<usize>,
     /// What was chosen for each stage; empty for one that failed or was not run.
-    chosen: Vec<OnceLock<Arc<[AnyRRef]>>>,
+    pub(super) chosen: Vec<OnceLock<Taken>>,
     /// Each with the place of its stage.
     failures: Mutex<Vec<(usize, Error)>>,
 }
 
 /// Runs a plan; gives for each stage what was chosen.
 pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+    telling(options, |progress| run_telling(options, graph, progress))
+}
+
+fn run_telling(
+    options: &Realize<'_>,
+    graph: &Graph,
+    progress: Option<SyncSender<Step>>,
+) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
     let total = total(options);
     let lacking = lacking(options, graph, &total)?;
+    arguments::check(options, graph)?;
+    let refused = refused(options, graph)?;
+    let store = options.store;
+    let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
+    // Before any realization is trusted to be there, and to stay.
+    let may_write = store.use_derivations(drefs.iter().copied())?;
+    let looks = store.look(&drefs, options.jobs).into_iter();
+    // What cannot be read is looked at again when its stage's turn comes, which then fails.
+    let looks: Vec<Option<Look>> = looks.map(Result::ok).collect();
+    if may_write {
+        let found = drefs.into_iter().zip(&looks);
+        let found: Vec<_> = found
+            .filter_map(|(dref, look)| Some((dref, look.as_ref()?)))
+            .collect();
+        store.settle(&found)?;
+    }
     let state = RunState {
         options,
         graph,
         scheduler: Scheduler::new(&graph.stages, options.jobs, total.clone()),
         counters: Arc::default(),
-        refused: refused(options, graph)?,
+        progress,
+        refused,
+        looks,
         warden: Arc::default(),
         total,
         lacking,
         chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
         failures: Mutex::default(),
     };
-    // Before any realization is trusted to be there, and to stay.
-    let stages = graph.stages.iter();
-    options
-        .store
-        .use_derivations(stages.map(|stage| stage.dref.id()))?;
     state.tell(&Event::Begun {
         stages: graph.stages.len(),
     });
@@ -75,6 +106,7 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
         }
     }
     state.run_watched()?;
+    store.remember();
     let mut failures = state
         .failures
         .into_inner()
@@ -83,7 +115,7 @@ pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyR
     let chosen: Vec<_> = state
         .chosen
         .into_iter()
-        .filter_map(OnceLock::into_inner)
+        .filter_map(|chosen| Some(chosen.into_inner()?.rrefs))
         .collect();
     if failures.is_empty() && chosen.len() == stages {
         return Ok((chosen, state.counters.report(stages)));
@@ -116,7 +148,7 @@ fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<Hash
 
 /// What came of looking at a stage.
 enum Decided {
-    Chosen(Arc<[AnyRRef]>),
+    Chosen(Taken),
     /// A dependency failed.
     Blocked,
     /// What it needs is not free.
@@ -248,7 +280,9 @@ impl RunState<'_> {
         {
             return Ok(Decided::Blocked);
         }
-        let chosen = chosen_for(self.graph, stage, |dep| self.chosen[dep].get().cloned());
+        let chosen = chosen_for(self.graph, stage, |dep| {
+            Some(self.chosen[dep].get()?.rrefs.clone())
+        });
         let context = context_of(&chosen);
         let scene = Scene {
             store: self.options.store,
@@ -256,9 +290,13 @@ impl RunState<'_> {
             chosen: &chosen,
             context: &context,
             trust_unknown: self.options.trust_unknown,
+            found: match &self.looks[at] {
+                Some(look) => Found::Before(look),
+                None => Found::Known,
+            },
         };
-        let forced = self.options.is_forced(stage.dref.id());
-        let (taken, built) = match scene.decide(forced)? {
+        let mode = self.options.mode(stage.dref.id());
+        let (taken, built) = match scene.decide(mode)? {
             Decision::Take(taken) => {
                 count(&self.counters.reused);
                 (taken, false)
@@ -276,11 +314,14 @@ impl RunState<'_> {
                         return Ok(Decided::Waits);
                     }
                 }
-                build(self, &scene, at, forced)?
+                build(self, at, &scene, mode)?
             }
         };
+        if is_failure(&taken.rrefs) {
+            count(&self.counters.failures);
+        }
         if !self.options.observers.is_empty() {
-            let ids: Vec<_> = taken.iter().map(AnyRRef::id).collect();
+            let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
             self.tell(&Event::Chosen {
                 dref: stage.dref.id(),
                 rrefs: &ids,

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+use super::choice::{RecordedChoice, understood};
+use crate::config::DRefId;
+
 /// Why a build record is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,6 +40,14 @@ pub struct BuildRecord {
     /// How many tries it took; the times are those of the last one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub attempts: u32,
+    /// For each direct dependency, which realizations its matcher chose, from how many. Empty for what is not a build of a
+    /// run, and in records of before this was kept.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "understood"
+    )]
+    pub choices: BTreeMap<DRefId, RecordedChoice>,
     /// When it began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
@@ -73,6 +84,7 @@ impl BuildRecord {
             fingerprint: None,
             omitted: BTreeMap::new(),
             attempts: 1,
+            choices: BTreeMap::new(),
             start: now,
             stop: now,
             host: rustix::system::uname()
@@ -97,7 +109,7 @@ impl BuildRecord {
     }
 
     /// The name of the file with what it printed.
-    pub(super) fn log_name(&self) -> String {
+    pub(crate) fn log_name(&self) -> String {
         format!("build-{}.log", self.id)
     }
 

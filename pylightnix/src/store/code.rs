@@ -19,12 +19,17 @@ impl Store {
         // Before it is trusted to be there, and to stay until a build record names it.
         self.manager()
             .name_in_use(vec![Used::Code(fingerprint.to_owned())])?;
-        if path.exists() {
-            return Ok(());
+        if !self.saved_code().contains(fingerprint) {
+            if path.exists() {
+                // Who put it there may not have come to this yet.
+                self.durability().sync_folder(&self.layout().code())?;
+            } else {
+                let draft = self.manager().temporary()?;
+                self.durability()
+                    .publish_file(&draft, &path, text.as_bytes())?;
+            }
+            self.saved_code().insert(fingerprint.to_owned());
         }
-        let draft = self.manager().temporary()?;
-        self.durability()
-            .publish_file(&draft, &path, text.as_bytes())?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::config::{DRefId, Digest, RRefId};
+use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 
 /// For a realization, which realizations of its direct dependencies it was made from.
 ///
@@ -61,6 +61,21 @@ impl Context {
     /// Its lines in a record, `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
     pub fn lines(&self) -> &str {
         &self.0.lines
+    }
+
+    /// What is wrong with it as the context of a derivation with this config, whose direct dependencies it has to name,
+    /// each of them and no other: texts that go on after what was made from it.
+    pub(super) fn misfits(&self, config: &ConfigJson) -> impl Iterator<Item = String> {
+        let foreign = (self.iter())
+            .map(|(dref, _)| dref)
+            .filter(|dref| config.deps().binary_search(dref).is_err())
+            .map(|dref| format!("was made from {dref}, of which its config knows nothing"));
+        let lacking = (config.deps().iter())
+            .filter(|dref| self.get(dref).is_empty())
+            .map(|dref| {
+                format!("does not say from what of {dref} it was made, which its config names")
+            });
+        foreign.chain(lacking)
     }
 
     /// What tells it apart in the name of a build lock: the first 16 hex digits of the sha256 of its lines.

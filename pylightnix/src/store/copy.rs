@@ -118,7 +118,7 @@ impl Store {
     /// Copies build records and logs into `folder`.
     pub(super) fn stage_builds(&self, other: &Store, rref: &RRefId, folder: &Path) -> Result<()> {
         let from = other.realization_dir(rref);
-        for build in other.realization(rref)?.builds {
+        for build in &other.realization(rref)?.builds {
             for name in [build.log_name(), build.file_name()] {
                 copy_small(self, &from.join(&name), &folder.join(&name))?;
             }
@@ -151,11 +151,8 @@ fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> 
     if head.derivation != *config.digest() {
         return Err(refused("its record is of another derivation".to_owned()));
     }
-    let is_known = |dref: &DRefId| config.deps().binary_search(dref).is_ok();
-    if let Some((dref, _)) = head.context.iter().find(|(dref, _)| !is_known(dref)) {
-        return Err(refused(format!(
-            "it was made from {dref}, of which its config knows nothing"
-        )));
+    if let Some(misfit) = head.context.misfits(config).next() {
+        return Err(refused(format!("it {misfit}")));
     }
     if let Some(link) = leading_out(record.manifest()) {
         let link = other.out_dir(rref).join(link);

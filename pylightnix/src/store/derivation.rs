@@ -29,6 +29,7 @@ impl Store {
     fn place_derivation(&self, config: &ConfigJson) -> Result<()> {
         let target = self.derivation_dir(config.id());
         let durability = self.durability();
+        self.manager().settle_root(durability)?;
         if !target.exists() {
             let draft = self.manager().temporary()?;
             let placed = fs::create_dir(&draft)

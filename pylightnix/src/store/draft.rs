@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::Store;
 use super::build_record::BuildRecord;
 use super::context::Context;
-use super::durable::rename_new;
+use super::durable::{Durability, rename_new};
 use super::layout::{OUT, RECORD};
 use super::place::place;
 use super::record::{Outcome, Record, reference};
 use super::remove::remove_tree;
 use super::scan::scan;
 use super::seal::seal;
+use super::tree::Manifest;
 use crate::config::{ConfigJson, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -80,9 +81,9 @@ impl Draft {
     /// Files become read-only; one with other names (hard links) is replaced by a copy of its own.
     ///
     /// # Errors
-    /// An entry that no output may hold (a socket, a name that is not UTF-8, ..), a file that is still being written, or
-    /// a refusal of the system, a full disk for one. Nothing is published then, and the draft can still be kept, or
-    /// published again when the cause is gone.
+    /// A context that is none of this derivation, an entry that no output may hold (a socket, a name that is not UTF-8,
+    /// ..), a file that is still being written, or a refusal of the system, a full disk for one. Nothing is published
+    /// then, and the draft can still be kept, or published again when the cause is gone.
     pub fn publish(
         &mut self,
         derivation: &ConfigJson,
@@ -96,6 +97,13 @@ impl Draft {
                 "this draft was published already",
             ));
         };
+        if let Some(misfit) = context.misfits(derivation).next() {
+            return Err(Error::new(
+                ErrorKind::Store,
+                format!("{} cannot be published: it {misfit}", derivation.id()),
+            )
+            .help("a context has realizations of each dependency that the config names"));
+        }
         let durability = self.store.durability();
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
@@ -113,6 +121,14 @@ impl Draft {
             self.folder = None;
         }
         Ok(Published { id, new })
+    }
+
+    /// What the output is, hashed and made read-only as for publishing, without that.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
+        seal(&self.out, &scan(&self.out)?, Durability::None)
     }
 
     /// Keeps the folder of a failed build for inspection, log included, and says where.

@@ -20,13 +20,13 @@ const FORMAT_TEXT: &str = "{\"format\": \"pylightnix-store\", \"version\": 1}\n"
 const DRAFT: &str = ".format.json-";
 
 /// Checks that `root` is a store of this version. A missing or an empty folder becomes one, and one whose making was cut
-/// short is completed. Nothing is written to a whole one.
-pub(super) fn open(root: &Path) -> Result<()> {
+/// short is completed; then its names are on the disk, and this is `true`. Nothing is written to a whole one.
+pub(super) fn open(root: &Path) -> Result<bool> {
     while !is_store(root)? {
         begin(root)?;
     }
     match fs::metadata(root.join(OBJECTS)) {
-        Ok(found) if found.is_dir() => Ok(()),
+        Ok(found) if found.is_dir() => Ok(false),
         Ok(_) => Err(Error::new(
             ErrorKind::Store,
             format!(
@@ -41,8 +41,8 @@ pub(super) fn open(root: &Path) -> Result<()> {
     }
 }
 
-/// Makes the folders that are missing.
-pub(super) fn complete(root: &Path) -> Result<()> {
+/// Makes the folders that are missing, and sees that they are on the disk; `true` if there were any.
+pub(super) fn complete(root: &Path) -> Result<bool> {
     let mut made = false;
     for folder in FOLDERS {
         made |= make_folder(&root.join(folder))?;
@@ -55,7 +55,7 @@ pub(super) fn complete(root: &Path) -> Result<()> {
         Durability::Full.sync_folder(&root.join("locks"))?;
         Durability::Full.sync_folder(root)?;
     }
-    Ok(())
+    Ok(made)
 }
 
 /// Whether it was missing.
@@ -127,9 +127,10 @@ fn begin(root: &Path) -> Result<()> {
         return Err(not_a_store(root, &fault));
     }
     if !root.is_dir() {
+        let missing: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(root).map_err(|error| Error::io("create the store", root, error))?;
-        if let Some(parent) = root.parent() {
-            // The parent may be one that we cannot open, only pass through: the root's own sync is what counts.
+        for parent in missing.into_iter().filter_map(Path::parent) {
+            // A parent may be one that we cannot open, only pass through: the root's own sync is what counts.
             let _ = Durability::Full.sync_folder(parent);
         }
     }

@@ -58,6 +58,8 @@ pub(super) struct InUse {
     /// How much of each other one was read.
     read: HashMap<String, u64>,
     pub(super) all: HashSet<Used>,
+    /// The names of roots that may have been written since roots were read.
+    written_roots: Vec<String>,
 }
 
 impl InUse {
@@ -75,6 +77,7 @@ impl InUse {
             dead,
             read: HashMap::new(),
             all: HashSet::new(),
+            written_roots: Vec::new(),
         };
         in_use.read_on(store)?;
         Ok(in_use)
@@ -103,14 +106,19 @@ impl InUse {
                         format!("the lease {} has the line {line:?}", path.display()),
                     ))
                 })?;
-                if let Some(used) = used
-                    && self.all.insert(used.clone())
-                {
-                    new.push(used);
+                match used {
+                    Some(Used::Root(name)) => self.written_roots.push(name),
+                    Some(used) if self.all.insert(used.clone()) => new.push(used),
+                    _ => {}
                 }
             }
         }
         Ok(new)
+    }
+
+    /// The names of the roots that the leases read since the last call say were about to be written.
+    pub(super) fn take_written_roots(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.written_roots)
     }
 
     /// Whether a living process uses this derivation.

@@ -1,6 +1,7 @@
 //! Where everything lies under the root of a store.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::context::Context;
 use crate::config::{DRefId, RRefId};
@@ -38,11 +39,13 @@ pub(super) const FOLDERS: [&str; 11] = [
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     root: PathBuf,
+    objects: Arc<Path>,
 }
 
 impl Layout {
     pub(super) fn new(root: PathBuf) -> Self {
-        Layout { root }
+        let objects = root.join(OBJECTS).into();
+        Layout { root, objects }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -50,7 +53,17 @@ impl Layout {
     }
 
     pub(super) fn objects(&self) -> PathBuf {
-        self.root.join(OBJECTS)
+        self.objects.to_path_buf()
+    }
+
+    /// The same, shared.
+    pub(super) fn shared_objects(&self) -> &Arc<Path> {
+        &self.objects
+    }
+
+    /// What was read of derivations, which may be deleted at any time.
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("cache/index")
     }
 
     pub(super) fn derivation(&self, dref: &DRefId) -> PathBuf {
@@ -67,6 +80,11 @@ impl Layout {
 
     pub(super) fn code(&self) -> PathBuf {
         self.root.join("code")
+    }
+
+    /// What can be made again, and may be deleted at any time.
+    pub(super) fn cache(&self) -> PathBuf {
+        self.root.join("cache")
     }
 
     pub(super) fn tmp(&self) -> PathBuf {

@@ -1,8 +1,9 @@
 //! What tells that a process lives, and what it uses: a file that it holds locked.
 //!
-//! The file has a line for each derivation in use, `dref:..`, and for each text of code, `code:<fingerprint>`. A line that
-//! begins with `#` is for people. Lines are only ever added, all of one call in one go, by who has entered; so a gc, which
-//! is alone when it decides, never reads half of them, and reads only what is new.
+//! The file has a line for each derivation in use, `dref:..`, for each text of code, `code:<fingerprint>`, and, before each
+//! root that is written, `root:<name>`. A line that begins with `#` is for people. Lines are only ever added, all of one
+//! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
+//! what is new.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -24,6 +25,8 @@ pub(super) enum Used {
     Derivation(DRefId),
     /// The text that a fingerprint stands for.
     Code(String),
+    /// The root of this name was about to be written: to be read again.
+    Root(String),
 }
 
 impl Used {
@@ -32,6 +35,7 @@ impl Used {
         match self {
             Used::Derivation(dref) => dref.to_string(),
             Used::Code(fingerprint) => format!("code:{fingerprint}"),
+            Used::Root(name) => format!("root:{name}"),
         }
     }
 
@@ -42,6 +46,9 @@ impl Used {
         }
         if let Some(fingerprint) = line.strip_prefix("code:") {
             return Ok(Some(Used::Code(fingerprint.to_owned())));
+        }
+        if let Some(name) = line.strip_prefix("root:") {
+            return Ok(Some(Used::Root(name.to_owned())));
         }
         Ok(Some(Used::Derivation(line.parse()?)))
     }
@@ -136,7 +143,10 @@ impl Lease {
             return Err(Error::io("write", &self.path, error));
         }
         named.length += text.len() as u64;
-        named.all.extend(used);
+        let lasting = used
+            .into_iter()
+            .filter(|used| !matches!(used, Used::Root(_)));
+        named.all.extend(lasting);
         Ok(())
     }
 
@@ -150,7 +160,7 @@ impl Drop for Lease {
         // The folder first: without its lease it would be swept. If it is not empty, that is right.
         let _ = fs::remove_dir(&self.tmp);
         // What it names is for the next sweep to forget: a gc under way may still have to know.
-        if !self.names_something() {
+        if self.named().length == 0 {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,5 +1,7 @@
 //! Links outside of a store by which realizations are roots.
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::Store;
+use super::durable::rename_new;
 use crate::config::{Digest, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -41,6 +44,9 @@ impl Store {
         let rref = rref.as_ref();
         let path = self.settled(path.as_ref())?;
         let there = self.look_at_link(&path)?;
+        if let There::Others = there {
+            return Err(others(&path));
+        }
         let name = root_name(&path, rref);
         let shown = serde_json::Value::from(utf8(&path)?);
         // While its derivation is in use, a root stays though its link is not there yet. Those that do not count are for
@@ -50,8 +56,8 @@ impl Store {
         self.write_root(&name, rref, &format!("{rref}\nlink {shown}\n"))?;
         let target = self.out_dir(rref);
         match there {
-            There::Nothing => place_new(&path, &target)?,
-            There::Ours => replace(&path, &target)?,
+            There::Ours => self.replace(&path, &target)?,
+            _ => place_new(&path, &target)?,
         }
         if let Some(folder) = path.parent() {
             // Should it be lost, the root goes as well: nothing is kept for ever by that.
@@ -69,10 +75,74 @@ impl Store {
         let path = self.settled(path.as_ref())?;
         match self.look_at_link(&path)? {
             There::Nothing => Ok(false),
+            There::Others => Err(others(&path)),
             There::Ours => {
-                fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+                let beside = beside(&path);
+                fs::rename(&path, &beside).map_err(|error| Error::io("remove", &path, error))?;
+                self.remove_ours(&path, &beside, || rename_new(&beside, &path).map(drop))?;
                 Ok(true)
             }
+        }
+    }
+
+    /// Replaces the link at `path`, unless it is none of this store any more.
+    fn replace(&self, path: &Path, target: &Path) -> Result<()> {
+        let beside = beside(path);
+        place_new(&beside, target)?;
+        let exchange = || renameat_with(CWD, &beside, CWD, path, RenameFlags::EXCHANGE);
+        let refused = |error: Errno| Error::io("replace the link", path, error.into());
+        match exchange() {
+            Ok(()) => self.remove_ours(path, &beside, || match exchange() {
+                Ok(()) => self.remove_ours(path, &beside, || Ok(())),
+                Err(Errno::NOENT) => rename_new(&beside, path).map(drop),
+                Err(error) => Err(refused(error)),
+            }),
+            Err(error) => {
+                let done = match error {
+                    // A file system that cannot exchange.
+                    Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => fs::rename(&beside, path)
+                        .map_err(|error| Error::io("replace the link", path, error)),
+                    // It was removed meanwhile.
+                    Errno::NOENT => match rename_new(&beside, path) {
+                        Ok(true) => Ok(()),
+                        Ok(false) => Err(others(path)),
+                        Err(error) => Err(error),
+                    },
+                    error => Err(refused(error)),
+                };
+                if done.is_err() {
+                    let _ = fs::remove_file(&beside);
+                }
+                done
+            }
+        }
+    }
+
+    /// Removes what was taken from `path` to `beside`, or, if somebody put something else there since it was looked at,
+    /// has it put back.
+    fn remove_ours(
+        &self,
+        path: &Path,
+        beside: &Path,
+        put_back: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        match self.look_at_link(beside) {
+            Ok(There::Ours) => {
+                fs::remove_file(beside).map_err(|error| Error::io("remove", beside, error))
+            }
+            Ok(There::Nothing) => Ok(()),
+            Ok(There::Others) => put_back().and(Err(others(path))),
+            Err(error) => put_back().and(Err(error)),
+        }
+    }
+
+    /// Makes a link at `path` to something in the store, in the place of nothing or of another link of this store.
+    pub(super) fn place_link(&self, path: &Path, target: &Path) -> Result<()> {
+        let path = self.settled(path)?;
+        match self.look_at_link(&path)? {
+            There::Nothing => place_new(&path, target),
+            There::Ours => self.replace(&path, target),
+            There::Others => Err(others(&path)),
         }
     }
 
@@ -112,12 +182,7 @@ impl Store {
         if target.is_some_and(|target| target.starts_with(self.layout().objects())) {
             return Ok(There::Ours);
         }
-        Err(Error::new(
-            ErrorKind::Store,
-            format!("{} is there, and no link of this store", path.display()),
-        )
-        .at(path)
-        .help("move it away, or give the link another name"))
+        Ok(There::Others)
     }
 }
 
@@ -125,6 +190,16 @@ impl Store {
 enum There {
     Nothing,
     Ours,
+    Others,
+}
+
+fn others(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Store,
+        format!("{} is there, and no link of this store", path.display()),
+    )
+    .at(path)
+    .help("move it away, or give the link another name")
 }
 
 /// Where a link points.
@@ -165,14 +240,9 @@ fn place_new(path: &Path, target: &Path) -> Result<()> {
     }
 }
 
-fn replace(path: &Path, target: &Path) -> Result<()> {
-    let beside = path.with_file_name(format!(".{}", Uuid::now_v7()));
-    place_new(&beside, target)?;
-    let done = fs::rename(&beside, path);
-    if done.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    done.map_err(|error| Error::io("replace the link", path, error))
+/// A free name in the same folder.
+fn beside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}", Uuid::now_v7()))
 }
 
 /// A root's name says which link it is by, and what it keeps: one for each thing that a link ever pointed to.

@@ -40,7 +40,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::context::Context;
+use super::durable::Durability;
 use super::format::complete;
+use super::index::Index;
 use super::layout::Layout;
 use super::lease::{Lease, Used};
 use super::sweep::sweep;
@@ -50,7 +52,10 @@ use crate::{Error, Result};
 /// Everything that a process holds of one store.
 pub(super) struct Manager {
     layout: Layout,
+    index: Index,
     lease: OnceCell<Lease>,
+    /// Whether the names that make it a store are on the disk.
+    root_is_settled: OnceCell<()>,
     /// How many temporary names were given out.
     drafts: AtomicU64,
     /// Held while a thread of this process passes the gate.
@@ -84,7 +89,9 @@ impl Manager {
         }
         let manager = Arc::new(Manager {
             layout: Layout::new(root.to_owned()),
+            index: Index::new(),
             lease: OnceCell::new(),
+            root_is_settled: OnceCell::new(),
             drafts: AtomicU64::new(0),
             gate: Mutex::new(None),
             inside: Mutex::new(Inside::default()),
@@ -100,6 +107,25 @@ impl Manager {
         Arc::strong_count(self) > 1
             || self.lease.get().is_some_and(Lease::names_something)
                 && identity(self.layout.root()).is_ok_and(|found| found == *known)
+    }
+
+    /// Sees that the names that make this a store are on the disk: who made it may not have come to this yet.
+    pub(super) fn settle_root(&self, durability: Durability) -> Result<()> {
+        if durability == Durability::Full {
+            let sync = || durability.sync_folder(self.layout.root());
+            self.root_is_settled.get_or_try_init(sync)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that this process made the store, and saw to it.
+    pub(super) fn root_is_settled(&self) {
+        let _ = self.root_is_settled.set(());
+    }
+
+    /// What this process knows of derivations.
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// A free name for a temporary file or folder of this process. The first call takes the process's lease, makes what
@@ -136,6 +162,12 @@ impl Manager {
         // Inside, so that a gc reads all or nothing of it.
         let _entered = self.enter()?;
         lease.name_them(new)
+    }
+
+    /// Says in the lease of this process that the root of this name is about to be written, so that a gc under way reads
+    /// that one again, and not all of them.
+    pub(super) fn say_root_is_written(&self, _: &Entered<'_>, name: &str) -> Result<()> {
+        self.lease()?.name_them(vec![Used::Root(name.to_owned())])
     }
 
     /// The right to sweep, if nobody has it.

@@ -5,7 +5,10 @@
 
 mod archive;
 mod build_record;
+mod builds;
+mod bytes;
 mod check;
+mod choice;
 mod code;
 mod context;
 mod copy;
@@ -15,14 +18,17 @@ mod durable;
 mod format;
 mod gc;
 mod in_use;
+mod index;
 mod layout;
 mod lease;
 mod link;
 mod list;
 mod locks;
+mod look;
 mod mounts;
 mod parallel;
 mod place;
+mod query;
 mod realization;
 mod record;
 mod remove;
@@ -44,17 +50,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
+pub use builds::Builds;
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
+pub use choice::RecordedChoice;
 pub use context::Context;
 pub use draft::{Draft, Published};
 pub use durable::Durability;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
+pub(crate) use look::Look;
+pub use query::{
+    Diff, DiskUsage, FileChange, Find, Finding, FirstDifference, Found, Graph, Identifier, Lens,
+    Reference, Taken, TakenBy,
+};
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
+
+pub(crate) use archive::leading_out;
+pub(crate) use parallel::{cores, map as in_parallel};
+pub(crate) use query::compare;
+pub(crate) use seal::hash;
+pub(crate) use staging::share_blocks;
+pub(crate) use tree::{check_path, check_target};
 
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
@@ -75,6 +95,8 @@ struct Inner {
     manager: Arc<Manager>,
     /// The derivations that are known to be in the store, durably.
     known: Mutex<HashSet<DRefId>>,
+    /// The fingerprints whose texts are known to be in the store, durably.
+    saved_code: Mutex<HashSet<String>>,
 }
 
 impl Store {
@@ -87,9 +109,13 @@ impl Store {
         let root = root.as_ref();
         // What is printed should be what was given, and stay true when the process changes its folder.
         let root = std::path::absolute(root).map_err(|error| Error::io("find", root, error))?;
-        format::open(&root)?;
+        let made = format::open(&root)?;
+        let manager = Manager::of(&root)?;
+        if made {
+            manager.root_is_settled();
+        }
         Ok(Self::with(
-            Manager::of(&root)?,
+            manager,
             Layout::new(root),
             Durability::default(),
         ))
@@ -115,6 +141,7 @@ impl Store {
             durability,
             manager,
             known: Mutex::default(),
+            saved_code: Mutex::default(),
         }))
     }
 
@@ -141,6 +168,11 @@ impl Store {
     /// The folder of a realization's artifacts, whether it is there or not.
     pub fn out_dir(&self, rref: &RRefId) -> PathBuf {
         self.realization_dir(rref).join(OUT)
+    }
+
+    /// The folder for what can be made again: whoever uses it has to bear that it is emptied at any time.
+    pub(crate) fn cache_dir(&self) -> PathBuf {
+        self.layout().cache()
     }
 
     /// Takes the right to build `dref` from `context`, which one thread of all processes can have. `on_wait` is called
@@ -199,6 +231,10 @@ impl Store {
 
     fn known(&self) -> MutexGuard<'_, HashSet<DRefId>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saved_code(&self) -> MutexGuard<'_, HashSet<String>> {
+        (self.0.saved_code.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn knows(&self, dref: &DRefId) -> bool {

@@ -8,13 +8,13 @@ use std::thread;
 use crate::Result;
 
 /// How many threads can compute at once.
-pub(super) fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Does `work` to each of `items` on up to `threads` threads, this one included, and returns what came of them in order.
 /// After a failure nothing more is begun, and the first one is returned.
-pub(super) fn map<T: Sync, R: Send>(
+pub(crate) fn map<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
     work: impl Fn(usize, &T) -> Result<R> + Sync,

@@ -36,10 +36,11 @@ pub(super) fn place(
         }
         placed => placed?,
     };
-    // Also when it was there: who put it there may not have come to this yet.
-    store
-        .durability()
-        .sync_folder(&store.derivation_dir(id.dref()))?;
+    if new {
+        store
+            .durability()
+            .sync_folder(&store.derivation_dir(id.dref()))?;
+    }
     Ok(new)
 }
 

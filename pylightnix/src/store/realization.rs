@@ -6,9 +6,11 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Store;
 use super::build_record::BuildRecord;
+use super::builds::{Builds, ReadBuild, pack_builds};
 use super::context::Context;
 use super::layout::{OUT, RECORD};
 use super::place::touch;
@@ -30,41 +32,28 @@ pub struct Realization {
     /// The digest of its artifacts.
     pub tree: TreeDigest,
     /// Its builds, imports and acceptances, oldest first.
-    pub builds: Vec<BuildRecord>,
+    pub builds: Builds,
     /// The names of build records that could not be understood. They count for nothing.
     pub unreadable: Vec<String>,
-    /// Its folder.
-    pub folder: PathBuf,
+    /// The folder of all derivations.
+    pub(super) objects: Arc<Path>,
 }
 
 impl Realization {
+    /// Its folder.
+    pub fn folder(&self) -> PathBuf {
+        let mut folder = self.objects.join(self.id.dref().folder());
+        folder.push(self.id.folder());
+        folder
+    }
+
     /// The folder with its artifacts.
     pub fn out(&self) -> PathBuf {
-        self.folder.join(OUT)
+        self.folder().join(OUT)
     }
 }
 
 impl Store {
-    /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the
-    /// store has none.
-    ///
-    /// # Errors
-    /// A broken record, or a refusal of the system.
-    pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
-        let mut found = Vec::new();
-        self.each_realization(dref, |id, folder, at| {
-            if let Some(text) = read_record(&folder, at)? {
-                let head = verified_head(&id, &text, at)?;
-                if head.context == *context {
-                    found.push(self.realization_of(id, head, folder, at)?);
-                }
-            }
-            Ok(())
-        })?;
-        found.sort_unstable_by(|a: &Realization, b| a.id.cmp(&b.id));
-        Ok(found)
-    }
-
     /// A realization, its record checked against its reference. Its artifacts are not looked at.
     ///
     /// # Errors
@@ -73,8 +62,8 @@ impl Store {
     pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
-        let head = verified_head(rref, &text, &at)?;
-        self.realization_of(rref.clone(), head, folder, &at)
+        let found = Found::with_record(rref.clone(), &text, folder, &at)?;
+        Ok(self.realization_of(found))
     }
 
     /// Whether a realization is in the store.
@@ -87,6 +76,12 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// What the record of a realization says before the manifest, checked against its reference.
+    pub(super) fn head(&self, rref: &RRefId) -> Result<RecordHead> {
+        let (text, _) = self.read_realization(rref)?;
+        verified_head(rref, &text, &self.realization_dir(rref))
     }
 
     /// The whole record of a realization, checked against its reference.
@@ -125,35 +120,6 @@ impl Store {
         touch(&self.derivation_dir(rref.dref()))
     }
 
-    /// Calls `visit` with each realization's reference, open folder and the folder's path, in no order.
-    pub(super) fn each_realization(
-        &self,
-        dref: &DRefId,
-        mut visit: impl FnMut(RRefId, OwnedFd, &Path) -> Result<()>,
-    ) -> Result<()> {
-        let at = self.derivation_dir(dref);
-        let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
-            return Ok(());
-        };
-        let refused = |errno: Errno| Error::io("read the folder", &at, errno.into());
-        let mut entries = Dir::new(folder).map_err(refused)?;
-        while let Some(entry) = entries.next() {
-            let entry = entry.map_err(refused)?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            let Some(id) = RRefId::from_folder(dref, name) else {
-                continue;
-            };
-            let below = at.join(name);
-            let parent = entries.fd().map_err(refused)?;
-            if let Some(folder) = open_folder(&parent, entry.file_name(), &below)? {
-                visit(id, folder, &below)?;
-            }
-        }
-        Ok(())
-    }
-
     fn read_realization(&self, rref: &RRefId) -> Result<(String, OwnedFd)> {
         let at = self.realization_dir(rref);
         let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
@@ -165,50 +131,105 @@ impl Store {
         }
     }
 
-    fn realization_of(
-        &self,
-        id: RRefId,
-        head: RecordHead,
-        folder: OwnedFd,
-        at: &Path,
-    ) -> Result<Realization> {
-        let (builds, unreadable) = Self::builds_of(folder, at)?;
-        Ok(Realization {
-            id,
-            context: head.context,
-            outcome: head.outcome,
-            tree: head.tree,
-            builds,
-            unreadable,
-            folder: at.to_owned(),
-        })
+    fn realization_of(&self, found: Found) -> Realization {
+        let mut bytes = Vec::new();
+        pack_builds(&mut bytes, &found.builds);
+        let at = 0..bytes.len();
+        Realization {
+            id: found.id,
+            context: found.head.context,
+            outcome: found.head.outcome,
+            tree: found.head.tree,
+            builds: Builds::packed(bytes.into(), at),
+            unreadable: found.unreadable,
+            objects: self.layout().shared_objects().clone(),
+        }
+    }
+}
+
+/// A realization as it was read.
+pub(super) struct Found {
+    pub(super) id: RRefId,
+    pub(super) head: RecordHead,
+    /// Oldest first.
+    pub(super) builds: Vec<ReadBuild>,
+    pub(super) unreadable: Vec<String>,
+}
+
+impl Found {
+    /// Reads what lies in its open folder, whose path is `at`; nothing if it was deleted meanwhile.
+    pub(super) fn read(id: RRefId, folder: OwnedFd, at: &Path) -> Result<Option<Self>> {
+        match read_record(&folder, at)? {
+            Some(text) => Self::with_record(id, &text, folder, at).map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// The build records in a realization's folder, oldest first, and the names of those that cannot be understood.
-    pub(super) fn builds_of(folder: OwnedFd, at: &Path) -> Result<(Vec<BuildRecord>, Vec<String>)> {
-        let mut builds = Vec::new();
-        let mut unreadable = Vec::new();
-        let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
-        let mut entries = Dir::new(folder).map_err(refused)?;
-        while let Some(entry) = entries.next() {
-            let entry = entry.map_err(refused)?;
-            let Some(build) = BuildRecord::id_of(entry.file_name().to_bytes()) else {
-                continue;
-            };
-            let name = entry.file_name().to_string_lossy();
-            let parent = entries.fd().map_err(refused)?;
-            let Some(bytes) = read_at(parent, &name, at)? else {
-                continue;
-            };
-            match BuildRecord::from_bytes(build, &bytes) {
-                Some(record) => builds.push(record),
-                None => unreadable.push(name.into_owned()),
-            }
-        }
-        builds.sort_unstable_by_key(|build| build.id);
-        unreadable.sort_unstable();
-        Ok((builds, unreadable))
+    fn with_record(id: RRefId, text: &str, folder: OwnedFd, at: &Path) -> Result<Self> {
+        let head = verified_head(&id, text, at)?;
+        let (builds, unreadable) = read_builds(folder, at)?;
+        Ok(Found {
+            id,
+            head,
+            builds,
+            unreadable,
+        })
     }
+}
+
+/// Calls `visit` with the reference of each realization in the folder `at` of `dref`, its open folder and the folder's path,
+/// in no order.
+pub(super) fn each_realization(
+    dref: &DRefId,
+    at: &Path,
+    mut visit: impl FnMut(RRefId, OwnedFd, &Path) -> Result<()>,
+) -> Result<()> {
+    let Some(folder) = open_folder(&CWD, at, at)? else {
+        return Ok(());
+    };
+    let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
+    let mut entries = Dir::new(folder).map_err(refused)?;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(refused)?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let Some(id) = RRefId::from_folder(dref, name) else {
+            continue;
+        };
+        let below = at.join(name);
+        let parent = entries.fd().map_err(refused)?;
+        if let Some(folder) = open_folder(&parent, entry.file_name(), &below)? {
+            visit(id, folder, &below)?;
+        }
+    }
+    Ok(())
+}
+
+/// The build records in a realization's folder, oldest first, and the names of those that cannot be understood.
+pub(super) fn read_builds(folder: OwnedFd, at: &Path) -> Result<(Vec<ReadBuild>, Vec<String>)> {
+    let mut builds = Vec::new();
+    let mut unreadable = Vec::new();
+    let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
+    let mut entries = Dir::new(folder).map_err(refused)?;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(refused)?;
+        let Some(build) = BuildRecord::id_of(entry.file_name().to_bytes()) else {
+            continue;
+        };
+        let name = entry.file_name().to_string_lossy();
+        let parent = entries.fd().map_err(refused)?;
+        let Some(raw) = read_at(parent, &name, at)? else {
+            continue;
+        };
+        match BuildRecord::from_bytes(build, &raw) {
+            Some(record) => builds.push(ReadBuild { record, raw }),
+            None => unreadable.push(name.into_owned()),
+        }
+    }
+    builds.sort_unstable_by_key(|build| build.record.id);
+    unreadable.sort_unstable();
+    Ok((builds, unreadable))
 }
 
 /// The head of a record, with the whole text checked against the reference.

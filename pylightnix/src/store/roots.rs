@@ -122,15 +122,18 @@ impl Store {
 
     /// Makes or replaces a root's file, in one step.
     pub(super) fn write_root(&self, name: &str, rref: &RRefId, text: &str) -> Result<()> {
+        // Before anybody is told that it is kept.
+        self.settle_one(rref.dref())?;
         let draft = self.manager().temporary()?;
         let roots = self.layout().roots();
         let target = roots.join(name);
-        let _entered = self.manager().enter()?;
+        let entered = self.manager().enter()?;
         // With garbage collection out, what is there now stays.
         let folder = self.realization_dir(rref);
         if !folder.join(RECORD).exists() {
             return Err(missing(rref, &folder));
         }
+        self.manager().say_root_is_written(&entered, name)?;
         let done = self
             .durability()
             .write_new(&draft, text.as_bytes())

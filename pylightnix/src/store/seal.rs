@@ -100,7 +100,7 @@ fn seal_file(path: &Path, executable: bool, durability: Durability) -> Result<(D
 }
 
 /// The sha256 of all that `from` gives, and how many bytes that is.
-pub(super) fn hash(from: &mut File) -> io::Result<(Digest, u64)> {
+pub(crate) fn hash(from: &mut File) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut size = 0;
     let mut buffer = vec![0; BUFFER];

@@ -156,11 +156,11 @@ fn clone_file(source: &Path, target: &Path, digest: &Digest, size: u64) -> Resul
 
 /// Lets `to` have the contents of `from` without copying them (ioctl_ficlone(2)), where that can be done.
 #[cfg(target_os = "linux")]
-fn share_blocks(to: &File, from: &File) -> bool {
+pub(crate) fn share_blocks(to: &File, from: &File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn share_blocks(_: &File, _: &File) -> bool {
+pub(crate) fn share_blocks(_: &File, _: &File) -> bool {
     false
 }

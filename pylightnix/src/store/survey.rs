@@ -9,7 +9,8 @@ use std::path::Path;
 use super::Store;
 use super::layout::RECORD;
 use super::parallel;
-use super::realization::{read_record, verified_head};
+use super::realization::{each_realization, read_builds, read_record, verified_head};
+use super::record::Outcome;
 use crate::config::{DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -31,6 +32,8 @@ pub(super) struct Surveyed {
     pub(super) missing: Vec<RRefId>,
     /// The sizes of its artifacts and its record.
     pub(super) bytes: u64,
+    /// Whether it is what its stage promised, and no failure.
+    pub(super) is_success: bool,
     /// When its newest build, import or acceptance ended.
     pub(super) newest: Timestamp,
     /// The fingerprints in its build records.
@@ -103,7 +106,7 @@ impl Survey {
 
 fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
     let mut found = Vec::new();
-    store.each_realization(dref, |id, folder, at| {
+    each_realization(dref, &store.derivation_dir(dref), |id, folder, at| {
         let read = read_record(&folder, at).and_then(|text| {
             text.map(|text| Ok((verified_head(&id, &text, at)?, bytes(&text))))
                 .transpose()
@@ -115,13 +118,18 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             Err(error) if error.kind() == ErrorKind::Store => (None, 0, Some(error)),
             Err(error) => return Err(error),
         };
-        let builds = Store::builds_of(folder, at)?.0;
+        let builds = read_builds(folder, at)?.0.into_iter();
+        let builds: Vec<_> = builds.map(|build| build.record).collect();
         let newest = builds.iter().map(|build| build.stop).max();
+        let is_success = head
+            .as_ref()
+            .is_some_and(|head| head.outcome == Outcome::Ok);
         let context = head.map(|head| head.context).unwrap_or_default();
         let surveyed = Surveyed {
             id,
             deps: Vec::new(),
             missing: Vec::new(),
+            is_success,
             bytes,
             newest: newest.unwrap_or_else(|| modified(at)),
             code: builds

@@ -245,7 +245,7 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 /// Whether a path from the tree's root is one that a tree may hold; the error completes "`path` ..".
-pub(super) fn check_path(path: &str) -> Result<(), String> {
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
     let mut depth = 0;
     for name in path.split('/') {
         depth += 1;
@@ -273,7 +273,7 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn check_target(target: &str) -> Result<(), String> {
+pub(crate) fn check_target(target: &str) -> Result<(), String> {
     if target.is_empty() || target.len() > MAX_TARGET || target.contains('\0') {
         return Err(format!(
             "is a link whose target is not 1 to {MAX_TARGET} bytes without NUL"

@@ -8,7 +8,7 @@ use pylightnix::Error;
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::prelude::*;
 use pylightnix::realize::Event;
-use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome};
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, GcEvent, Outcome};
 use std::fs;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -47,6 +47,13 @@ fn say(line: &str) -> Result<()> {
         .map_err(|error| unable(format!("nobody hears {line:?}: {error}")))
 }
 
+/// Says that it has come to where it halts, until its input ends.
+fn halt() -> Result<()> {
+    say("made")?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
 fn acknowledge(rref: &RRefId) -> Result<()> {
     say(&format!("ack {rref}"))
 }
@@ -60,11 +67,20 @@ fn act(arguments: &[String]) -> Result<()> {
         ["realize", root, layers, seed] => {
             realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
         }
+        // The same, but says when its first build begins, and goes on when its input ends.
+        ["halt in a build", root, layers, seed] => {
+            let (layers, seed) = (number(layers)?, number(seed)?);
+            realize_and(&Store::open_at(root)?, layers, seed, |event| {
+                if matches!(event, Event::Started { .. }) {
+                    // Nobody hears it: then nobody waits for it.
+                    let _ = halt();
+                }
+            })?;
+        }
         // The same, and then uses what it has until its input ends.
         ["stay", root, layers, seed] => {
             realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
-            say("made")?;
-            std::io::stdin().read_to_end(&mut Vec::new())?;
+            halt()?;
         }
         // So many realizations of one small file, made from nothing, without waiting for the disk.
         ["many", root, count] => {
@@ -88,6 +104,16 @@ fn act(arguments: &[String]) -> Result<()> {
         ["gc", root] => {
             let report = Store::open_at(root)?.gc().run()?;
             refused(report.refused)?;
+        }
+        // The same, but says when it knows what goes, and goes on when its input ends.
+        ["halt in a gc", root] => {
+            let store = Store::open_at(root)?;
+            let halted = store.gc().observer(|event| {
+                if matches!(event, GcEvent::Chosen { .. }) {
+                    let _ = halt();
+                }
+            });
+            refused(halted.run()?.refused)?;
         }
         // Collects again and again, until it is killed or refused.
         ["collect", root] => loop {
@@ -249,7 +275,17 @@ fn plan(layers: u64, seed: u64) -> Result<Vec<DRef<Node>>> {
 }
 
 fn realize(store: &Store, layers: u64, seed: u64) -> Result<()> {
+    realize_and(store, layers, seed, |_| ())
+}
+
+fn realize_and(
+    store: &Store,
+    layers: u64,
+    seed: u64,
+    observe: impl Fn(&Event<'_>) + Send + Sync,
+) -> Result<()> {
     let told = |event: &Event<'_>| {
+        observe(event);
         if let Event::Published { rref, .. } = event {
             // Who cannot be told is not told.
             let _ = acknowledge(rref);
@@ -297,6 +333,8 @@ impl Ended {
         match self.code {
             Some(0) => self.done,
             Some(1) => true,
+            // A thread's calls have the numbers of those that the program's loader makes.
+            Some(127) => self.error.contains("error while loading shared libraries"),
             Some(_) => false,
             None => self.signal == Some(9),
         }

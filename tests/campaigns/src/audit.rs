@@ -6,13 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The calls that a trace for an audit has to show, with `strace -f -y`.
-pub const TRACED: &str = "trace=%file,write,pwrite64,writev,ftruncate,fallocate,fchmod,sendfile,copy_file_range,fsync,fdatasync,flock";
+pub const TRACED: &str = "trace=%file,write,pwrite64,writev,ftruncate,fallocate,fchmod,sendfile,copy_file_range,fsync,fdatasync,flock,clone,clone3";
+
+/// Injected, it lets the system be out of threads: the library then does with one what it would do with several, always in
+/// the same order.
+pub const ONE_THREAD: &str = "inject=clone,clone3:error=EAGAIN";
 
 /// What was changed and not synced yet: files by their bytes, folders by their names.
 struct Unsynced {
     own: BTreeSet<String>,
-    /// By other processes.
-    others: BTreeSet<String>,
+    /// Names in folders by other processes that this one has looked at: each with whether it was synced since.
+    others: BTreeMap<(String, String), bool>,
+    /// Files by which their folder is known.
+    marks: BTreeSet<String>,
     /// Folders that the process made, and files that it opened in them: the first time, it makes them.
     made: BTreeSet<String>,
 }
@@ -24,9 +30,13 @@ pub struct Places {
     pub visible: Vec<String>,
     /// Folders of which only the names in them count.
     pub names: Vec<String>,
-    /// Folders into which another process may have put something that it has not synced yet: they count for what is told of
-    /// them.
+    /// Folders into which another process may have put something that it has not synced yet, at any time until this one
+    /// looks at it: they count for what is told of it.
     pub others: Vec<String>,
+    /// Folders of derivations: what comes into the folder of one may have been made from all that came before.
+    pub objects: Vec<String>,
+    /// Files by which a folder is known: without them nothing else may be in it.
+    pub marks: Vec<String>,
 }
 
 /// Reads a trace, and gives what could be seen or was told before it was synced.
@@ -34,7 +44,8 @@ pub struct Places {
 pub fn audit(trace: &str, places: &Places) -> Vec<String> {
     let mut unsynced = Unsynced {
         own: BTreeSet::new(),
-        others: places.others.iter().cloned().collect(),
+        others: BTreeMap::new(),
+        marks: BTreeSet::new(),
         made: BTreeSet::new(),
     };
     let mut found = Vec::new();
@@ -160,10 +171,14 @@ impl Unsynced {
         let Some(first) = call.paths.first() else {
             return;
         };
+        self.look(call, places);
         match call.name {
             "fsync" | "fdatasync" => {
                 self.own.remove(first);
-                self.others.remove(first);
+                self.marks.retain(|mark| parent(mark) != *first);
+                for ((folder, _), is_synced) in &mut self.others {
+                    *is_synced |= folder == first;
+                }
             }
             "write" if call.arguments.starts_with("1<") => {
                 let told = call.arguments.contains("\"ack ") || call.arguments.contains("\"done");
@@ -175,14 +190,10 @@ impl Unsynced {
                     {
                         found.push(format!("it was told before {path} was synced"));
                     }
-                    // What every derivation lies in, or the one that is told of.
-                    for path in &self.others {
-                        let name = path.rsplit_once('/').map_or("", |(_, name)| name);
-                        if call.arguments.contains("\"ack ")
-                            && (name == "store-v1" || call.arguments.contains(name))
-                        {
+                    for ((folder, name), is_synced) in &self.others {
+                        if !is_synced && call.arguments.contains(name) {
                             found.push(format!(
-                                "another's name in {path} was told before it was synced"
+                                "another's {name} in {folder} was told before it was synced"
                             ));
                         }
                     }
@@ -208,6 +219,13 @@ impl Unsynced {
             }
             // An empty folder is in its name; what comes into it changes it.
             "mkdir" | "mkdirat" => {
+                for mark in self
+                    .marks
+                    .iter()
+                    .filter(|mark| parent(mark) == parent(first))
+                {
+                    found.push(format!("{first} was made before {mark} was synced"));
+                }
                 self.made.insert(first.clone());
                 self.own.insert(parent(first));
             }
@@ -228,6 +246,11 @@ impl Unsynced {
                         found.push(format!("{to} could be seen before {path} was synced"));
                     }
                 }
+                if places.objects.contains(&parent(&parent(to))) && !is_in(from, visible) {
+                    for path in self.own.iter().filter(|path| is_in(path, visible)) {
+                        found.push(format!("{to} could be seen before {path} was synced"));
+                    }
+                }
                 // What is exchanged goes out of sight: only what comes in counts.
                 let moved: Vec<String> = (self.own.iter())
                     .filter(|path| is_at_or_in(path, from))
@@ -240,8 +263,27 @@ impl Unsynced {
                     }
                 }
                 self.own.insert(parent(to));
+                if places.marks.contains(to) {
+                    self.marks.insert(to.clone());
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Notes the names of others that a call finds.
+    fn look(&mut self, call: &Call<'_>, places: &Places) {
+        for folder in &places.others {
+            for path in &call.paths {
+                let name = path
+                    .strip_prefix(folder.as_str())
+                    .and_then(|below| below.strip_prefix('/'))
+                    .and_then(|below| below.split('/').next());
+                if let Some(name) = name {
+                    let name = (folder.clone(), name.to_owned());
+                    self.others.entry(name).or_insert(false);
+                }
+            }
         }
     }
 

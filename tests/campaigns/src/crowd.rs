@@ -30,13 +30,21 @@ impl Member {
     /// # Errors
     /// That it could not be started.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Member> {
+        let mut command = Command::new(program);
+        command.arg("actor").args(arguments);
+        Self::run(command)
+    }
+
+    /// Starts a command that does what an actor does.
+    ///
+    /// # Errors
+    /// That it could not be started.
+    pub fn run(mut command: Command) -> Result<Member> {
         let said = |error: std::io::Error| unable(format!("an actor: {error}"));
         // To files, so that nobody waits for a pipe.
         let out = tempfile::tempfile().map_err(said)?;
         let err = tempfile::tempfile().map_err(said)?;
-        let mut child = Command::new(program)
-            .arg("actor")
-            .args(arguments)
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(out.try_clone().map_err(said)?)
             .stderr(err.try_clone().map_err(said)?)
@@ -49,6 +57,12 @@ impl Member {
             out,
             err,
         })
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it with no chance to clean up.

@@ -24,7 +24,7 @@ use crate::{Options, actor, unable};
 const CUTS: usize = 500;
 
 /// The file systems, with the sizes of their disks in bytes: xfs takes no smaller one.
-const KINDS: &[(&str, u64)] = &[("ext4", 96 << 20), ("xfs", 320 << 20)];
+pub(crate) const KINDS: &[(&str, u64)] = &[("ext4", 96 << 20), ("xfs", 320 << 20)];
 
 /// Runs it; with a count, so many cuts of each file system.
 ///
@@ -33,11 +33,12 @@ const KINDS: &[(&str, u64)] = &[("ext4", 96 << 20), ("xfs", 320 << 20)];
 pub fn run(options: &Options) -> Result<Figures> {
     need_programs()?;
     let place = place()?;
+    let tell = |violation: &str| eprintln!("{violation}");
     let ended: Vec<Result<Figures>> = thread::scope(|scope| {
         let workers: Vec<_> = (KINDS.iter())
             .map(|(kind, bytes)| {
                 let place = place.path().join(kind);
-                scope.spawn(move || cut_all(options, kind, *bytes, &place))
+                scope.spawn(move || cut_all(options, kind, *bytes, &place, &tell))
             })
             .collect();
         let ended = workers.into_iter().map(|worker| worker.join());
@@ -52,54 +53,22 @@ pub fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// All cuts of one file system.
-fn cut_all(options: &Options, kind: &str, bytes: u64, place: &Path) -> Result<Figures> {
-    fs::create_dir(place)?;
-    let disk = Disk {
-        image: place.join("image"),
-        at: place.join("disk"),
-    };
-    fs::create_dir(&disk.at)?;
-    let empty = place.join("empty");
-    fs::File::create(&empty)?.set_len(bytes)?;
-    let quiet: &[&Path] = &[Path::new("-q"), &empty];
-    command(&format!("mkfs.{kind}"), quiet)?;
-    // A store with something in it that a root keeps.
-    fs::copy(&empty, &disk.image)?;
-    disk.mount()?;
-    let root = disk.at.join("store");
-    let text = root.to_string_lossy().into_owned();
-    let kept = actor::run(&options.program, &["publish", &text, "kept", "3"])?;
-    let last = kept.acknowledged.last();
-    let last = last.ok_or_else(|| unable(format!("{kept:?}")))?.to_string();
-    actor::run(&options.program, &["root", &text, &last, "keep"])?;
-    disk.unmount()?;
-    let prepared = place.join("prepared");
-    fs::rename(&disk.image, &prepared)?;
-
+/// All cuts of one file system. `tell` is told at once what did not hold: a campaign may take long.
+pub(crate) fn cut_all(
+    options: &Options,
+    kind: &str,
+    bytes: u64,
+    place: &Path,
+    tell: &dyn Fn(&str),
+) -> Result<Figures> {
+    let prepared = Prepared::new(&options.program, kind, bytes, place)?;
     let mut figures = Figures::default();
     let mut chance = options.seed ^ bytes;
     for at in 0..options.count.unwrap_or(CUTS) {
-        command(
-            "cp",
-            &[Path::new("--sparse=always"), &prepared, &disk.image],
-        )?;
-        disk.mount()?;
+        prepared.mount()?;
         let wait = Duration::from_millis(next(&mut chance) % 250);
-        let acknowledged = cut(options, &disk, &text, wait)?;
-        // Now it is as after a power cut: what is on the disk is what was written there.
-        disk.unmount()?;
-        disk.mount()?;
-        let mut there: BTreeSet<RRefId> = kept.acknowledged.iter().cloned().collect();
-        let expected_kept = there.clone();
-        there.extend(acknowledged.iter().cloned());
-        let expected = Expected {
-            there,
-            kept: expected_kept,
-        };
-        let verified: Violated = holds(&root, &expected)
-            .and_then(|()| holds_after(&options.program, &root, &expected, 0));
-        disk.unmount()?;
+        let acknowledged = cut_under_load(options, &prepared, wait)?;
+        let verified = prepared.verify(&options.program, &acknowledged)?;
         figures.rounds += 1;
         figures.count(format!("{kind}: cuts"));
         *figures
@@ -108,27 +77,110 @@ fn cut_all(options: &Options, kind: &str, bytes: u64, place: &Path) -> Result<Fi
             .or_default() += acknowledged.len();
         if let Err(why) = verified {
             let violation = format!("{kind}, cut {at}, after {wait:?}: {why}");
-            eprintln!("{violation}");
+            tell(&violation);
             figures.violations.push(violation);
         }
     }
     Ok(figures)
 }
 
+/// A file system on which each round finds the same: a store with something in it that a root keeps.
+pub(crate) struct Prepared {
+    /// The disk as each round finds it.
+    image: PathBuf,
+    disk: Disk,
+    /// Where the store is, while it is mounted.
+    pub root: PathBuf,
+    kept: BTreeSet<RRefId>,
+}
+
+impl Prepared {
+    /// Makes it in `place`, a folder that is not there yet.
+    pub(crate) fn new(program: &Path, kind: &str, bytes: u64, place: &Path) -> Result<Self> {
+        fs::create_dir(place)?;
+        let disk = Disk {
+            image: place.join("image"),
+            at: place.join("disk"),
+        };
+        fs::create_dir(&disk.at)?;
+        fs::File::create(&disk.image)?.set_len(bytes)?;
+        let quiet: &[&Path] = &[Path::new("-q"), &disk.image];
+        command(&format!("mkfs.{kind}"), quiet)?;
+        disk.mount()?;
+        let root = disk.at.join("store");
+        let text = root.to_string_lossy().into_owned();
+        let kept = actor::run(program, &["publish", &text, "kept", "3"])?;
+        let last = kept.acknowledged.last();
+        let last = last.ok_or_else(|| unable(format!("{kept:?}")))?.to_string();
+        actor::run(program, &["root", &text, &last, "keep"])?;
+        disk.unmount()?;
+        let image = place.join("prepared");
+        fs::rename(&disk.image, &image)?;
+        Ok(Prepared {
+            image,
+            disk,
+            root,
+            kept: kept.acknowledged.into_iter().collect(),
+        })
+    }
+
+    /// Mounts it as it was made.
+    pub(crate) fn mount(&self) -> Result<()> {
+        let from: &Path = &self.image;
+        command(
+            "cp",
+            &[Path::new("--sparse=always"), from, &self.disk.image],
+        )?;
+        self.disk.mount()
+    }
+
+    /// Cuts the power.
+    pub(crate) fn cut(&self) -> Result<()> {
+        let at: &Path = &self.disk.at;
+        command(
+            "xfs_io",
+            &["-x".as_ref(), "-c".as_ref(), "shutdown".as_ref(), at],
+        )
+    }
+
+    /// Mounts it as after a power cut, looks at it, and unmounts it.
+    pub(crate) fn verify(&self, program: &Path, acknowledged: &[RRefId]) -> Result<Violated> {
+        // What is on the disk now is what was written there.
+        self.disk.unmount()?;
+        self.disk.mount()?;
+        let mut there = self.kept.clone();
+        there.extend(acknowledged.iter().cloned());
+        let expected = Expected {
+            there,
+            kept: self.kept.clone(),
+        };
+        let verified = holds(&self.root, &expected)
+            .and_then(|()| holds_after(program, &self.root, &expected, 0));
+        self.unmount()?;
+        Ok(verified)
+    }
+
+    /// Unmounts it.
+    pub(crate) fn unmount(&self) -> Result<()> {
+        self.disk.unmount()
+    }
+}
+
 /// Lets processes publish, realize and collect, cuts the power after the first acknowledgement and some time more, and
 /// says what was acknowledged before.
-fn cut(options: &Options, disk: &Disk, root: &str, wait: Duration) -> Result<Vec<RRefId>> {
+fn cut_under_load(options: &Options, prepared: &Prepared, wait: Duration) -> Result<Vec<RRefId>> {
     const WORK: &[&[&str]] = &[
         &["publish", "ROOT", "cut", "100000"],
         &["realize", "ROOT", "10000", "0"],
         &["collect", "ROOT"],
     ];
+    let root = prepared.root.to_string_lossy();
     let read: Mutex<Vec<RRefId>> = Mutex::default();
     let mut children = Vec::new();
     for words in WORK {
         let words = words
             .iter()
-            .map(|word| if *word == "ROOT" { root } else { word });
+            .map(|word| if *word == "ROOT" { &*root } else { word });
         let mut child = Command::new(&options.program);
         child.arg("actor").args(words).stdin(Stdio::null());
         children.push(Running(
@@ -156,10 +208,7 @@ fn cut(options: &Options, disk: &Disk, root: &str, wait: Duration) -> Result<Vec
         thread::sleep(wait);
         // Before the cut: what is read while it is made does not count.
         let acknowledged = guard(&read).clone();
-        let cut = command(
-            "xfs_io",
-            &["-x".as_ref(), "-c".as_ref(), "shutdown".as_ref(), &*disk.at],
-        );
+        let cut = prepared.cut();
         // They hold the disk, and their pipes are waited for here.
         children.clear();
         cut.map(|()| acknowledged)
@@ -238,7 +287,7 @@ impl Drop for Disk {
 }
 
 /// Installs what is missing where that is allowed.
-fn need_programs() -> Result<()> {
+pub(crate) fn need_programs() -> Result<()> {
     let needed = ["xfs_io", "mkfs.xfs", "mkfs.ext4", "losetup"];
     let missing = || {
         let is_there = |name: &&str| Command::new(*name).arg("-V").output().is_ok();

@@ -15,9 +15,9 @@ use crate::figures::Figures;
 use crate::invariants::{Expected, holds, holds_after};
 use crate::{Options, actor, unable};
 
-const LAYERS: usize = 10;
+pub(crate) const LAYERS: usize = 10;
 /// Stages of the plan, two a layer.
-const STAGES: usize = 2 * LAYERS;
+pub(crate) const STAGES: usize = 2 * LAYERS;
 const REALIZATIONS: usize = 200_000;
 
 /// Runs it; the count is that of realizations, each process counting each of its stages.
@@ -33,7 +33,15 @@ pub fn race(options: &Options) -> Result<Figures> {
         left = left.saturating_sub(processes * STAGES);
         figures.rounds += 1;
         let seed = rng.u64(..1 << 32);
-        if let Err(why) = round(&options.program, processes, seed, &mut figures)? {
+        let folder = tests::store::folder();
+        let held = round(
+            &options.program,
+            folder.path(),
+            processes,
+            seed,
+            &mut figures,
+        )?;
+        if let Err(why) = held {
             figures.violations.push(format!(
                 "round {}, {processes} processes, plan {seed}: {why}",
                 figures.rounds
@@ -43,14 +51,15 @@ pub fn race(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-fn round(
+/// One round in an empty folder, where the store is called `store`.
+pub(crate) fn round(
     program: &Path,
+    folder: &Path,
     processes: usize,
     seed: u64,
     figures: &mut Figures,
 ) -> Result<std::result::Result<(), String>> {
-    let folder = tests::store::folder();
-    let (alone, root) = (folder.path().join("alone"), folder.path().join("store"));
+    let (alone, root) = (folder.join("alone"), folder.join("store"));
     let (alone, text) = (alone.to_string_lossy(), root.to_string_lossy());
     let (layers, seed) = (LAYERS.to_string(), seed.to_string());
     let expected = actor::run(program, &["realize", &alone, &layers, &seed])?;

@@ -45,6 +45,11 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     let visits = fields.iter().map(|field| &field.visit);
     let declares = fields.iter().map(|field| &field.declare);
     let reads = fields.iter().map(|field| &field.read);
+    // Numbered: a field's own name would hide what the code around it names.
+    let read: Vec<_> = (0..fields.len())
+        .map(|at| Ident::new(&format!("field_{at}"), Span::mixed_site()))
+        .collect();
+    let keys = config.fields.iter().map(|field| &field.ident);
     let witness =
         lens::uses_no_phase(config).then(|| quote!(__phase: ::pylightnix::__private::PhantomData));
     let views = views.cloned().chain(witness);
@@ -93,9 +98,15 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
                 mut fields: ::pylightnix::config::Fields<'_>,
                 revived: &::pylightnix::plan::Revived,
             ) -> ::pylightnix::Result<Self> {
-                let config = #ident { #(#reads),* };
-                ::pylightnix::__private::no_more::<Self>(fields)?;
-                ::pylightnix::__private::Ok(config)
+                let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
+                #(let #read = #reads;)*
+                misfits.no_more::<Self>(fields);
+                match (#(#read,)*) {
+                    (#(::pylightnix::__private::Some(#read),)*) if misfits.is_empty() => {
+                        ::pylightnix::__private::Ok(#ident { #(#keys: #read),* })
+                    }
+                    _ => ::pylightnix::__private::Err(misfits.error()),
+                }
             }
         }
     }
@@ -122,7 +133,7 @@ impl FieldCode {
             Kind::Promise(_) => FieldCode {
                 view: quote_spanned!(site=> #ident: #phase::artifact(from, &Self::PROMISES[#at])),
                 write: quote_spanned!(site=> #private::write_promise(out, #key, &self.#ident, &Self::PROMISES[#at]);),
-                read: quote_spanned!(site=> #ident: #private::read_promise(&mut fields, #key, &Self::PROMISES[#at])?),
+                read: quote_spanned!(site=> misfits.note(#private::read_promise(&mut fields, #key, &Self::PROMISES[#at]))),
                 ..FieldCode::default()
             },
             Kind::Dep { .. } => {
@@ -130,19 +141,20 @@ impl FieldCode {
                 let call = |item| spans::item_of(&field.ty, &of, item);
                 let (view, write, visit) = (call("view"), call("write"), call("visit"));
                 let (declare, revive) = (call("declare"), call("revive"));
-                let stored = quote_spanned!(site=> &#private::stored(&mut fields, #key)?, revived);
+                let stored = quote_spanned!(site=> &stored, revived);
                 let (_, end) = spans::ends(&field.ty.to_token_stream());
                 let view = quote_spanned!(end=> #view::<#phase>);
                 let view =
                     spans::call_of(&field.ty, view, quote_spanned!(site=> &self.#ident, from));
                 let revive = spans::call_of(&field.ty, revive, stored);
-                let revive = quote_spanned!(end=> #revive?);
                 FieldCode {
                     view: quote_spanned!(site=> #ident: #view),
                     write: quote_spanned!(site=> #write(&self.#ident, out.field(#key));),
                     visit: quote_spanned!(site=> #visit(&self.#ident, visit);),
-                    declare: quote_spanned!(site=> #declare(&#private::stored(fields, #key)?, wanted)?;),
-                    read: quote_spanned!(site=> #ident: #revive),
+                    declare: quote_spanned!(site=> #private::declare(fields, #key, |stored| #declare(stored, wanted));),
+                    read: quote_spanned!(site=> misfits.note(
+                        #private::stored(&mut fields, #key).and_then(|stored| #revive)
+                    )),
                     ..FieldCode::default()
                 }
             }
@@ -162,7 +174,7 @@ impl FieldCode {
                 if *unhashed {
                     let note = call("note");
                     code.note = quote_spanned!(site=> #note(&self.#ident, &mut unhashed, #key)?;);
-                    code.read = quote!(#ident: #default);
+                    code.read = quote!(#private::Some(#default));
                     return code;
                 }
                 code.write = if *omit_default {
@@ -175,11 +187,11 @@ impl FieldCode {
                 code.read = match default {
                     Some(default) => {
                         let read = call("read_or");
-                        quote_spanned!(site=> #ident: #read(&mut fields, #key, || #default)?)
+                        quote_spanned!(site=> misfits.note(#read(&mut fields, #key, || #default)))
                     }
                     None => {
                         let read = call("read");
-                        quote_spanned!(site=> #ident: #read(&mut fields, #key)?)
+                        quote_spanned!(site=> misfits.note(#read(&mut fields, #key)))
                     }
                 };
                 code

@@ -12,6 +12,15 @@ enum End {
     Highest,
 }
 
+impl End {
+    fn word(self) -> &'static str {
+        match self {
+            End::Lowest => "lowest",
+            End::Highest => "highest",
+        }
+    }
+}
+
 /// See [`lowest`] and [`highest`].
 #[derive(Clone, Copy, Debug)]
 pub struct BestBy<F> {
@@ -121,6 +130,10 @@ where
         Ok(self.best(1, candidates)?.into())
     }
 
+    fn describe(&self) -> String {
+        format!("{}({})", self.end.word(), std::any::type_name::<F>())
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         self.is_same(other)
     }
@@ -136,6 +149,15 @@ where
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         Ok(all_of(self.count, self.by.best(self.count, candidates)?))
+    }
+
+    fn describe(&self) -> String {
+        let Self { count, by } = self;
+        format!(
+            "{}_n({count}, {})",
+            by.end.word(),
+            std::any::type_name::<F>()
+        )
     }
 
     fn same_as(&self, other: &Self) -> bool {

@@ -40,6 +40,14 @@ where
         self.matcher.needs()
     }
 
+    fn describe(&self) -> String {
+        format!(
+            "{}.filter({})",
+            self.matcher.describe(),
+            std::any::type_name::<P>()
+        )
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         is_stateless::<P>() && self.matcher.same_as(&other.matcher)
     }

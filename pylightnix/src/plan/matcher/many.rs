@@ -42,6 +42,10 @@ impl<C: Config> Matcher<C> for All {
         Ok(candidates.to_vec().into())
     }
 
+    fn describe(&self) -> String {
+        "all()".to_owned()
+    }
+
     fn same_as(&self, _: &Self) -> bool {
         true
     }
@@ -66,6 +70,10 @@ impl<C: Config> Matcher<C> for SomeN {
         ))
     }
 
+    fn describe(&self) -> String {
+        format!("some({})", self.0)
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         self.0 == other.0
     }
@@ -88,6 +96,10 @@ impl<C: Config> Matcher<C> for LatestN {
         newest.sort_by(newest_first);
         newest.truncate(self.0);
         Ok(all_of(self.0, newest))
+    }
+
+    fn describe(&self) -> String {
+        format!("latest_n({})", self.0)
     }
 
     fn same_as(&self, other: &Self) -> bool {
@@ -130,6 +142,11 @@ impl<C: Config> Matcher<C> for ExactMany {
         &self.0
     }
 
+    fn describe(&self) -> String {
+        let ids: Vec<_> = self.0.iter().map(RRefId::to_string).collect();
+        format!("exact_many([{}])", ids.join(", "))
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         self.0 == other.0
     }
@@ -159,6 +176,10 @@ where
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         (self.0)(candidates).map(Into::into)
+    }
+
+    fn describe(&self) -> String {
+        format!("pick_many({})", std::any::type_name::<F>())
     }
 
     fn same_as(&self, _: &Self) -> bool {

@@ -10,7 +10,7 @@ mod one;
 use std::any::Any;
 
 use crate::config::RRefId;
-use crate::lens::{Cardinality, Config, Many, One, RRef};
+use crate::lens::{Cardinality, Config, Many, One, RRef, Try};
 use crate::{BoxError, Result};
 
 pub use best::{BestBy, BestN, highest, highest_n, lowest, lowest_n};
@@ -54,7 +54,8 @@ pub use one::{Exact, Latest, Only, Pick, exact, latest, only, pick};
     note = "a key is a function `fn(&RRef<{C}>) -> Result<K>` whose `K` is a number, a text, or another `Key`"
 )]
 pub trait Matcher<C: Config>: Send + Sync + 'static {
-    /// How many it takes: [`One`] or [`Many`].
+    /// How many it takes: [`One`] or [`Many`], or [`Try<One>`](Try), when it chooses one success, and a failure will do when
+    /// it would have one built.
     type Card: Cardinality;
 
     /// Chooses.
@@ -77,6 +78,11 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
         false
     }
 
+    /// What it is, for people: build records name the matchers that chose what a stage was made from.
+    fn describe(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+
     /// The same choice among those candidates only that `predicate` holds for.
     fn filter<P>(self, predicate: P) -> Filter<Self, P>
     where
@@ -90,8 +96,8 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
 /// A matcher whose type is forgotten.
 pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
-    fn admits(&self, count: usize) -> bool;
     fn needs(&self) -> &[RRefId];
+    fn describe(&self) -> String;
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
 }
 
@@ -103,12 +109,12 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
         self.0.select(candidates)
     }
 
-    fn admits(&self, count: usize) -> bool {
-        M::Card::admits(count)
-    }
-
     fn needs(&self) -> &[RRefId] {
         self.0.needs()
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
     }
 
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool {
@@ -145,4 +151,5 @@ pub trait TakesOne {}
 pub trait TakesMany {}
 
 impl TakesOne for One {}
+impl TakesOne for Try<One> {}
 impl TakesMany for Many {}

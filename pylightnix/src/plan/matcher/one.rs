@@ -35,6 +35,10 @@ impl<C: Config> Matcher<C> for Only {
         }
     }
 
+    fn describe(&self) -> String {
+        "only()".to_owned()
+    }
+
     fn same_as(&self, _: &Self) -> bool {
         true
     }
@@ -59,6 +63,10 @@ impl<C: Config> Matcher<C> for Latest {
             .min_by(|one, two| newest_first(one, two))
             .cloned()
             .into())
+    }
+
+    fn describe(&self) -> String {
+        "latest()".to_owned()
     }
 
     fn same_as(&self, _: &Self) -> bool {
@@ -87,6 +95,10 @@ impl<C: Config> Matcher<C> for Exact {
 
     fn needs(&self) -> &[RRefId] {
         std::slice::from_ref(&self.0)
+    }
+
+    fn describe(&self) -> String {
+        format!("exact({})", self.0)
     }
 
     fn same_as(&self, other: &Self) -> bool {
@@ -132,6 +144,10 @@ where
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         (self.0)(candidates).map(Into::into)
+    }
+
+    fn describe(&self) -> String {
+        format!("pick({})", std::any::type_name::<F>())
     }
 
     fn same_as(&self, _: &Self) -> bool {

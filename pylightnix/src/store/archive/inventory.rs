@@ -118,14 +118,8 @@ impl Archive<'_> {
         if record.head().derivation != *config.digest() {
             return Err(fault("is of another derivation"));
         }
-        let context = &record.head().context;
-        if let Some((dref, _)) = context
-            .iter()
-            .find(|(dref, _)| config.deps().binary_search(dref).is_err())
-        {
-            return Err(fault(&format!(
-                "was made from {dref}, of which its config knows nothing"
-            )));
+        if let Some(misfit) = record.head().context.misfits(config).next() {
+            return Err(fault(&misfit));
         }
         if let Some(link) = leading_out(record.manifest()) {
             let name = format!("{}/{link}", out_prefix(&id));

@@ -19,7 +19,7 @@ struct Node<'a> {
 ///
 /// Paths are followed through the links of the tree, because after one of them `..` leads somewhere else. From where
 /// nothing is, names are only counted. A step takes the same time however deep it is: targets may be made to be long.
-pub(in crate::store) fn leading_out(manifest: &Manifest) -> Option<&str> {
+pub(crate) fn leading_out(manifest: &Manifest) -> Option<&str> {
     let mut nodes = vec![Node::default()];
     let mut links = Vec::new();
     for entry in manifest.entries() {

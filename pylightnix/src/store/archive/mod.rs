@@ -26,7 +26,7 @@ use super::Store;
 use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
-pub(super) use links::leading_out;
+pub(crate) use links::leading_out;
 pub use pack::Pack;
 
 /// The modes that entries have, as archives carry them.

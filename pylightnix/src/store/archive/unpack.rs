@@ -1,6 +1,8 @@
 //! Reading archives.
 
-use std::fs::File;
+use rustix::fs::OFlags;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::content::Archive;
@@ -13,7 +15,12 @@ use crate::store::staging::Staging;
 use crate::{Error, Result};
 
 pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
-    let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+    let file = OpenOptions::new()
+        .read(true)
+        // A pipe without a writer is opened as well, and refused.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(|error| Error::io("open", path, error))?;
     let found = file
         .metadata()
         .map_err(|error| Error::io("look at", path, error))?;

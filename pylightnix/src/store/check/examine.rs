@@ -136,24 +136,21 @@ impl Examiner<'_> {
     fn compare_context(&mut self, record: &Record, config: Option<&ConfigJson>) {
         let path = self.folder.join(RECORD);
         let context = &record.head().context;
-        for (dref, rrefs) in context.iter() {
-            if config.is_some_and(|config| config.deps().binary_search(dref).is_err()) {
+        for rref in context.realizations() {
+            if !self.store.realization_dir(rref).join(RECORD).exists() {
                 let message =
-                    format!("says that it was made from {dref}, of which its config knows nothing");
+                    format!("says that it was made from {rref}, which is not in the store");
                 self.fault(FaultKind::Context, &path, message);
             }
-            for rref in rrefs {
-                if !self.store.realization_dir(rref).join(RECORD).exists() {
-                    let message =
-                        format!("says that it was made from {rref}, which is not in the store");
-                    self.fault(FaultKind::Context, &path, message);
-                }
-            }
         }
-        if let Some(config) = config
-            && record.head().derivation != *config.digest()
-        {
-            self.fault(FaultKind::Record, &path, "is of another derivation");
+        let Some(config) = config else {
+            return;
+        };
+        if record.head().derivation != *config.digest() {
+            return self.fault(FaultKind::Record, &path, "is of another derivation");
+        }
+        for misfit in context.misfits(config) {
+            self.fault(FaultKind::Context, &path, misfit);
         }
     }
 

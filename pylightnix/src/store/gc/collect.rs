@@ -14,8 +14,10 @@ use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
 use crate::config::DRefId;
 use crate::store::Store;
 use crate::store::in_use::InUse;
+use crate::store::index::Index;
 use crate::store::layout::CONFIG;
 use crate::store::remove::remove_tree;
+use crate::store::roots::Root;
 use crate::store::survey::Survey;
 use crate::store::sweep::{sweep, sweep_build_locks};
 use crate::{Error, Result};
@@ -38,7 +40,7 @@ struct Looked<'a> {
 impl Gc<'_> {
     /// What would go.
     pub(super) fn look(&mut self) -> Result<GcReport> {
-        let (in_use, roots) = (InUse::read(self.store)?, KnownRoots::read(self.store)?);
+        let (in_use, roots) = KnownRoots::look(self.store)?;
         let survey = Survey::of(self.store)?;
         let looked = self.choose(in_use, roots, &survey)?;
         let gone: HashSet<usize> = looked.order.iter().copied().collect();
@@ -67,7 +69,7 @@ impl Gc<'_> {
         let observer = &mut self.observer;
         let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
         // Leases before realizations: a process that is dead now publishes nothing any more.
-        let (in_use, roots) = (InUse::read(store)?, KnownRoots::read(store)?);
+        let (in_use, roots) = KnownRoots::read(store)?;
         let survey = Survey::of(store)?;
         let mut looked = self.choose(in_use, roots, &survey)?;
 
@@ -109,6 +111,9 @@ impl Gc<'_> {
         }
         sweep(layout, manager.lease_name());
         sweep_build_locks(layout);
+        if !report.derivations.is_empty() {
+            Index::delete(layout);
+        }
         Ok(report)
     }
 
@@ -126,7 +131,10 @@ impl Gc<'_> {
         let oldest = self.newer_than.map(oldest);
         for (_, range) in &survey.drefs {
             let mut newest: Vec<usize> = range.clone().collect();
-            newest.sort_unstable_by_key(|at| std::cmp::Reverse((survey.found[*at].newest, *at)));
+            newest.sort_unstable_by_key(|&at| {
+                let found = &survey.found[at];
+                std::cmp::Reverse((found.is_success, found.newest, at))
+            });
             for (place, at) in newest.into_iter().enumerate() {
                 let is_new = oldest.is_some_and(|oldest| survey.found[at].newest > oldest);
                 if place < self.newest || is_new {
@@ -235,7 +243,15 @@ impl Looked<'_> {
                 }
             })?;
         }
-        self.alone(store, report, |this, report| this.drop_roots(store, report))?;
+        let ended: Vec<Root> = (self.roots.all.iter())
+            .filter(|root| !root.counts)
+            .cloned()
+            .collect();
+        for batch in ended.chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                this.drop_roots(store, batch, report);
+            })?;
+        }
         let mut code: Vec<String> = self.code.iter().cloned().collect();
         code.sort_unstable();
         for batch in code.chunks(BATCH) {
@@ -264,7 +280,7 @@ impl Looked<'_> {
         let since = Instant::now();
         let used = self.in_use.read_on(store)?;
         self.kept.keep_used(&used)?;
-        for root in self.roots.read_on(store)? {
+        for root in self.roots.read_on(store, &mut self.in_use)? {
             self.kept.keep_rref(&root.rref)?;
         }
         work(self, report);
@@ -274,10 +290,10 @@ impl Looked<'_> {
     }
 
     /// Removes roots by links that are gone. The caller is alone.
-    fn drop_roots(&mut self, store: &Store, report: &mut GcReport) {
-        for root in &self.roots.all {
+    fn drop_roots(&self, store: &Store, ended: &[Root], report: &mut GcReport) {
+        for root in ended {
             // While its derivation is in use, its link may be about to be made.
-            if root.counts || self.in_use.has(root.rref.dref()) {
+            if self.in_use.has(root.rref.dref()) {
                 continue;
             }
             match store.read_root(root.name.clone()) {

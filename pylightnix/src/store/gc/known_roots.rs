@@ -1,44 +1,54 @@
-//! The roots of a store, and which of them are new when they are read again.
+//! The roots of a store, and which of them are new when others got in since.
 
-use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::collections::BTreeSet;
 
 use crate::Result;
 use crate::store::Store;
+use crate::store::in_use::InUse;
 use crate::store::roots::Root;
-
-/// What tells that a file was replaced.
-type Stamp = (u64, i64, i64);
 
 /// Roots that were read.
 #[derive(Default)]
 pub(in crate::store) struct KnownRoots {
-    stamps: HashMap<String, Stamp>,
     pub(in crate::store) all: Vec<Root>,
 }
 
 impl KnownRoots {
-    pub(in crate::store) fn read(store: &Store) -> Result<Self> {
-        let mut known = KnownRoots::default();
-        known.read_on(store)?;
-        Ok(known)
+    /// Leases and roots as they are now, for who only looks.
+    pub(in crate::store) fn look(store: &Store) -> Result<(InUse, Self)> {
+        let in_use = InUse::read(store)?;
+        let all = store.roots()?;
+        Ok((in_use, KnownRoots { all }))
     }
 
-    /// Reads those that are new or were replaced, and returns those of them that count.
-    pub(in crate::store) fn read_on(&mut self, store: &Store) -> Result<Vec<Root>> {
+    /// Leases and roots, so that whatever root is missing has its name in what leases will say later. The caller holds
+    /// the right to sweep: leases of processes that die stay.
+    pub(in crate::store) fn read(store: &Store) -> Result<(InUse, Self)> {
+        let mut in_use = InUse::read(store)?;
+        if !in_use.take_written_roots().is_empty() {
+            // Who was about to write these has done so when it has left.
+            drop(store.manager().enter_alone()?);
+        }
+        let all = store.roots()?;
+        Ok((in_use, KnownRoots { all }))
+    }
+
+    /// Reads those that were written since, by what leases said since, and returns those of them that count. With
+    /// everybody else out, nothing is missing then. It costs nothing for those that stayed as they were.
+    pub(in crate::store) fn read_on(
+        &mut self,
+        store: &Store,
+        in_use: &mut InUse,
+    ) -> Result<Vec<Root>> {
         let mut new = Vec::new();
-        for name in store.root_names()? {
-            let path = store.layout().roots().join(&name);
-            let Ok(found) = fs::symlink_metadata(&path) else {
-                continue;
-            };
-            let stamp = (found.ino(), found.ctime(), found.ctime_nsec());
-            if self.stamps.get(&name) == Some(&stamp) {
-                continue;
-            }
-            if let Some(root) = store.read_root(name.clone())? {
-                self.stamps.insert(name, stamp);
+        let written = in_use.take_written_roots();
+        if written.is_empty() {
+            return Ok(new);
+        }
+        let written: BTreeSet<String> = written.into_iter().collect();
+        self.all.retain(|root| !written.contains(&root.name));
+        for name in written {
+            if let Some(root) = store.read_root(name)? {
                 if root.counts {
                     new.push(root.clone());
                 }

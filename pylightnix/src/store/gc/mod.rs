@@ -78,7 +78,8 @@ impl<'a> Gc<'a> {
         self
     }
 
-    /// Keeps the newest `count` realizations of each derivation, with all that they were made from.
+    /// Keeps the newest `count` realizations of each derivation, successes before failures, with all that they were made
+    /// from.
     pub fn keep_newest(mut self, count: usize) -> Self {
         self.newest = count;
         self

@@ -91,7 +91,7 @@ impl Removal<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(self) -> Result<GcReport> {
-        let (in_use, roots) = (InUse::read(self.store)?, KnownRoots::read(self.store)?);
+        let (in_use, roots) = KnownRoots::look(self.store)?;
         let survey = Survey::of(self.store)?;
         let order = self.order(&survey, &in_use, &roots)?;
         let mut report = GcReport {
@@ -125,11 +125,13 @@ impl Removal<'_> {
         let store = self.store;
         let manager = store.manager();
         let _sweep = manager.lock_sweep(&mut || ())?;
-        let (mut in_use, mut roots) = (InUse::read(store)?, KnownRoots::read(store)?);
+        let (mut in_use, mut roots) = KnownRoots::read(store)?;
         let mut alone = None;
         if self.force {
             // Who uses it may publish something made from it at any time.
             alone = Some(manager.enter_alone()?);
+            in_use.read_on(store)?;
+            roots.read_on(store, &mut in_use)?;
         }
         let survey = Survey::of(store)?;
         let order = self.order(&survey, &in_use, &roots)?;
@@ -139,7 +141,7 @@ impl Removal<'_> {
                 let alone = manager.enter_alone()?;
                 // Nothing was made from it meanwhile without a lease that says so.
                 in_use.read_on(store)?;
-                roots.read_on(store)?;
+                roots.read_on(store, &mut in_use)?;
                 self.order(&survey, &in_use, &roots)?;
                 alone
             }

@@ -15,7 +15,7 @@ use crate::store::build_record::BuildRecord;
 use crate::store::check::{Fault, FaultKind};
 use crate::store::durable::exchange;
 use crate::store::layout::CONFIG;
-use crate::store::place::add_builds;
+use crate::store::place::{add_builds, touch};
 use crate::store::record::Record;
 use crate::store::staging::{Staging, stage_from};
 use crate::store::tree::EntryKind;
@@ -126,6 +126,7 @@ impl Repair<'_> {
         quarantine: &mut Quarantine,
     ) -> Result<Repaired> {
         let aside = self.put_aside(&fault.path, quarantine)?;
+        touch(&self.store.derivation_dir(rref.dref()))?;
         for peer in &self.peers {
             // Where the record is broken, too, it is replaced with all build records that are there.
             if let Ok(record) = self.store.record(rref)
@@ -149,13 +150,10 @@ impl Repair<'_> {
         let Ok(record) = self.store.record(rref) else {
             return Ok(None);
         };
-        let config = self.store.config(rref.dref());
-        let is_known = |dref: &DRefId| {
-            config
-                .as_ref()
-                .is_ok_and(|config| config.deps().binary_search(dref).is_ok())
+        let Ok(config) = self.store.config(rref.dref()) else {
+            return Ok(None);
         };
-        if !record.head().context.iter().all(|(dref, _)| is_known(dref)) {
+        if record.head().context.misfits(&config).next().is_some() {
             return Ok(None);
         }
         let missing: Vec<&RRefId> = (record.head().context.realizations())

@@ -41,7 +41,11 @@ mod stages {
         seed: u64,
     }
 
-    #[stage]
+    /// An argument that is not read.
+    #[derive(Debug)]
+    pub(crate) struct Verbosity;
+
+    #[stage(args(Verbosity))]
     fn unused(_: &Build<Unused>) -> Result<()> {
         Ok(())
     }

@@ -1,0 +1,110 @@
+//! A program that is built from its sources: they are fetched from a server, unpacked, configured and made, and then it
+//! runs. It takes a C compiler and `make`.
+
+mod server;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+
+use pylightnix::prelude::*;
+use pylightnix::stages::{Fetched, Unpacked};
+
+// ANCHOR: sources
+/// The sources, as whoever wrote the program published them.
+fn sources(mirror: String) -> Result<DRef<Unpacked>> {
+    let archive = instantiate(Fetched {
+        mirrors: vec![mirror],
+        ..Fetched::new(
+            "https://example.org/hello-1.0.tar.gz".to_owned(),
+            "7434577f49836c378f39e05fa14eedf4f8fd607ddce116ffd4d7eaacdfc26837".parse()?,
+        )
+    })?;
+    Ok(instantiate(Unpacked {
+        strip: 1, // all is in a folder `hello-1.0`
+        ..Unpacked::new(archive.out.clone())
+    })?)
+}
+// ANCHOR_END: sources
+
+// ANCHOR: program
+/// The program, installed.
+#[derive(Config)]
+struct Program {
+    #[selfref("bin/hello")]
+    hello: SelfRef,
+    #[dref]
+    sources: DRef<Unpacked>,
+}
+
+#[stage(uses(run))]
+fn program(b: &Build<Program>) -> Result<ProgramOutputs> {
+    let work = b.path().join("work"); // the sources are read-only
+    fs::create_dir(&work)?;
+    let configure = b.sources.out.path().join("configure");
+    run(
+        b,
+        Command::new(configure).arg("--prefix=").current_dir(&work),
+    )?;
+    let out = format!("DESTDIR={}", b.path().display());
+    run(
+        b,
+        Command::new("make")
+            .args(["install", &out])
+            .current_dir(&work),
+    )?;
+    fs::remove_dir_all(&work)?;
+    Ok(ProgramOutputs {
+        hello: b.hello.written()?,
+    })
+}
+
+/// Runs a command, with what it prints in the log.
+#[track]
+fn run(b: &Build<Program>, command: &mut Command) -> Result<()> {
+    let done = command.output()?;
+    b.log().write_all(&done.stdout)?;
+    b.log().write_all(&done.stderr)?;
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {}", done.status).into())
+    }
+}
+// ANCHOR_END: program
+
+/// What the program says.
+#[derive(Config)]
+struct Greeting {
+    #[selfref("greeting.txt")]
+    out: SelfRef<Text>,
+    #[dref]
+    hello: RefPath,
+    whom: String,
+}
+
+#[stage]
+fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
+    let said = Command::new(b.hello.path()).arg(&b.whom).output()?.stdout;
+    let out = b.out.save(&String::from_utf8(said)?)?;
+    Ok(GreetingOutputs { out })
+}
+
+// ANCHOR: main
+fn main() -> Result<()> {
+    let store = Store::open_at("_store")?;
+    // In place of a server somewhere: one in this program, until it ends.
+    let mirror = server::serve(include_bytes!("../hello-1.0.tar.gz"))?;
+
+    let program = instantiate(Program::new(sources(mirror)?))?;
+    let greeting = instantiate(Greeting::new(
+        program.hello.clone(),
+        "Pylightnix".to_owned(),
+    ))?;
+    println!("{}\n", store.plan(&greeting)?);
+    let (greeting, report) = Realize::new(&store).run_reporting(&greeting)?;
+    println!("{report}");
+    print!("{}", greeting.out.load()?);
+    Ok(())
+}
+// ANCHOR_END: main

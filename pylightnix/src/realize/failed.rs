@@ -1,0 +1,96 @@
+//! Failures as results: which are, and how they are written and read.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::lens::AnyRRef;
+use crate::store::{BuildKind, Outcome, Realization};
+use crate::{BoxError, Error, ErrorKind, Result};
+
+/// The artifact of a failure.
+pub(super) const FAILURE: &str = "failure.txt";
+
+/// How much of an error is kept.
+const MOST: usize = 64 << 10;
+
+/// The text of a failure, if `realization` is one.
+pub(super) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
+    if realization.outcome == Outcome::Ok {
+        return Ok(None);
+    }
+    let path = realization.out().join(FAILURE);
+    match fs::read(&path) {
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).trim_end().into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Some("it left no text of its error".into()))
+        }
+        Err(error) => Err(Error::io("read", &path, error)),
+    }
+}
+
+/// Whether a failure was taken, which is then alone.
+pub(super) fn is_failure(taken: &[AnyRRef]) -> bool {
+    taken.first().is_some_and(|rref| rref.failure().is_some())
+}
+
+/// The newest of them; among equals the one with the lowest reference.
+pub(super) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
+    failures.sort_by_key(|failure| {
+        let builds = failure.builds.iter();
+        let built = builds.filter(|build| build.kind == BuildKind::Build);
+        std::cmp::Reverse(built.map(|build| build.stop).max())
+    });
+    failures.into_iter().next()
+}
+
+/// What an error says, with its causes. Places in `out` are told without the folder of the try, so that equal failures
+/// are one realization.
+pub(super) fn text(error: &BoxError, out: &Path) -> String {
+    let mut text = error.to_string();
+    match error.downcast_ref::<Error>() {
+        // Its full report has the causes.
+        Some(error) => text = format!("{error:?}"),
+        None => {
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                text += &format!("\ncaused by: {error}");
+                cause = error.source();
+            }
+        }
+    }
+    text = text.replace(&*out.to_string_lossy(), "out");
+    if text.len() > MOST {
+        let mut end = MOST;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let more = text.len() - end;
+        text.truncate(end);
+        text += &format!("\n({more} more bytes were left out)");
+    }
+    text.push('\n');
+    text
+}
+
+/// Whether an error says more of this machine or store than of the stage: another day the stage may not fail, so this is
+/// no result.
+pub(super) fn is_of_the_machine(error: &BoxError) -> bool {
+    let first: &(dyn std::error::Error + 'static) = &**error;
+    std::iter::successors(Some(first), |error| error.source()).any(|error| {
+        let io = error.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::OutOfMemory
+            )
+        });
+        let store = error
+            .downcast_ref::<Error>()
+            .is_some_and(|error| matches!(error.kind(), ErrorKind::Store | ErrorKind::Missing));
+        io || store
+    })
+}

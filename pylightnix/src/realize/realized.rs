@@ -1,0 +1,67 @@
+//! What is there already: the same choices as a run's, and nothing is ever built.
+
+use std::sync::Arc;
+
+use super::dry::{Action, Foreseen, actions};
+use super::options::Realize;
+use crate::lens::AnyRRef;
+use crate::plan::Graph;
+use crate::{Error, ErrorKind, Result};
+
+/// How many stages that are missing an error tells of.
+const TOLD: usize = 10;
+
+/// What is chosen for each stage, or an error that says what is missing and why.
+pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[AnyRRef]>>> {
+    // Before any realization is trusted to be there, and to stay.
+    let stages = graph.stages.iter();
+    options
+        .store
+        .use_derivations(stages.map(|stage| stage.dref.id()))?;
+    let actions = actions(options, graph)?;
+    let mut known = Vec::with_capacity(actions.len());
+    let mut missing = Vec::new();
+    let mut undecided = 0;
+    for (stage, Foreseen { action, taken }) in graph.stages.iter().zip(actions) {
+        let dref = stage.dref.id();
+        let (message, kind) = match (action, taken) {
+            (Action::Reuse(_) | Action::Failed(_), Some(taken)) => {
+                known.push(taken);
+                continue;
+            }
+            (Action::Fails(why), _) => (
+                format!("stage `{}` cannot be realized: {why}", dref.name()),
+                ErrorKind::Matcher,
+            ),
+            (Action::Build { reason, .. }, _) => (
+                format!("stage `{}` would have to run: {reason}", dref.name()),
+                ErrorKind::Missing,
+            ),
+            _ => {
+                undecided += 1;
+                continue;
+            }
+        };
+        missing.push(Error::new(kind, message).help(format!("it is about {dref}")));
+    }
+    let not = missing.len() + undecided;
+    if not == 0 {
+        return Ok(known);
+    }
+    let message = match (graph.stages.len(), not) {
+        (1, _) => "the stage is not realized, and nothing was run".to_owned(),
+        (all, 1) => format!("1 of {all} stages is not realized, and nothing was run"),
+        (all, not) => format!("{not} of {all} stages are not realized, and nothing was run"),
+    };
+    let mut help = "`Realize::run` makes what is missing".to_owned();
+    if undecided > 0 {
+        help += &format!("; {undecided} more depend on what is missing");
+    }
+    if missing.len() > TOLD {
+        help += &format!("; told are the first {TOLD} that are");
+        missing.truncate(TOLD);
+    }
+    Err(Error::new(ErrorKind::Missing, message)
+        .with_parts(missing)
+        .help(help))
+}

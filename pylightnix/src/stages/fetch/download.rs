@@ -1,0 +1,292 @@
+//! Fetching a file, from whoever has it, with as few bytes as possible.
+
+use std::io::{Read as _, Write as _};
+use std::thread;
+use std::time::Duration;
+use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
+use ureq::{Agent, Body};
+
+use super::answer::Fault;
+use super::partial::{Origin, Partial};
+use super::{Fetched, checked};
+use crate::lens::Build;
+use crate::{Error, ErrorKind, Result};
+
+/// The longest time between two tries, in seconds.
+const LONGEST_WAIT: f64 = 60.0;
+
+/// A download under way.
+pub(super) struct Download<'a> {
+    b: &'a Build<Fetched>,
+    agent: Agent,
+    partial: Partial,
+    sources: Vec<Source>,
+}
+
+/// An address, and what came of it.
+struct Source {
+    uri: Uri,
+    /// Why the last try failed.
+    fault: Option<String>,
+    /// It will not do better.
+    given_up: bool,
+}
+
+impl<'a> Download<'a> {
+    pub(super) fn new(b: &'a Build<Fetched>) -> Result<Self> {
+        let sources = b.mirrors.iter().chain([&b.url]);
+        let sources = sources.map(|url| {
+            Ok(Source {
+                uri: checked(url)?,
+                fault: None,
+                given_up: false,
+            })
+        });
+        let patience = Some(seconds(b.patience));
+        let agent = Agent::config_builder()
+            // A status is an answer: what it means is decided here.
+            .http_status_as_error(false)
+            .max_redirects(10)
+            .timeout_resolve(patience)
+            .timeout_connect(patience)
+            .timeout_recv_response(patience)
+            .timeout_per_read(patience)
+            .user_agent(concat!("pylightnix/", env!("CARGO_PKG_VERSION")))
+            // The sha256 is that of the file as it is.
+            .accept_encoding("identity")
+            .build()
+            .into();
+        Ok(Download {
+            sources: sources.collect::<Result<_>>()?,
+            agent,
+            partial: Partial::open(b.cache(), b.dref())?,
+            b,
+        })
+    }
+
+    pub(super) fn run(mut self) -> Result<()> {
+        let b = self.b;
+        if self.partial.length() > 0 {
+            self.say(&format!(
+                "{} bytes are there already",
+                self.partial.length()
+            ));
+        }
+        let mut tries = 0;
+        let mut furthest = self.partial.length();
+        while self.partial.digest() != b.sha256 {
+            let after = self.round()?;
+            if self.partial.digest() == b.sha256 {
+                break;
+            }
+            if self.partial.length() > furthest {
+                furthest = self.partial.length();
+                tries = 0;
+            }
+            tries += 1;
+            if tries >= b.tries || self.sources.iter().all(|source| source.given_up) {
+                let error = self.failed();
+                if self.partial.length() == 0 {
+                    self.partial.discard();
+                }
+                return Err(error);
+            }
+            let wait = b.wait * 2_f64.powi(i32::try_from(tries - 1).unwrap_or(i32::MAX));
+            let wait = seconds(wait).max(after.unwrap_or_default());
+            thread::sleep(wait.min(seconds(LONGEST_WAIT)));
+        }
+        self.partial.finish(b.out.path())
+    }
+
+    /// Tries each address once, until one gives the file; says how long the servers want to be left alone.
+    fn round(&mut self) -> Result<Option<Duration>> {
+        let mut left_alone = None;
+        for at in 0..self.sources.len() {
+            if self.sources[at].given_up {
+                continue;
+            }
+            let uri = self.sources[at].uri.clone();
+            match self.try_from(&uri) {
+                Ok(()) => {
+                    self.say(&format!("{} bytes from {uri}", self.partial.length()));
+                    return Ok(None);
+                }
+                Err(Fault::Here(error)) => return Err(error),
+                Err(Fault::There { why, again, after }) => {
+                    self.say(&format!("{uri} {why}"));
+                    let source = &mut self.sources[at];
+                    source.fault = Some(why);
+                    source.given_up = !again;
+                    left_alone = left_alone.max(after);
+                }
+            }
+        }
+        Ok(left_alone)
+    }
+
+    /// Fetches what is missing, and checks the whole.
+    fn try_from(&mut self, uri: &Uri) -> Result<(), Fault> {
+        let resumed = self.partial.length();
+        match self.receive(uri, resumed) {
+            // Parts of different files: once more, as one.
+            Err(Fault::There { .. }) if resumed > 0 && self.partial.length() == 0 => {
+                self.receive(uri, 0)
+            }
+            received => received,
+        }
+    }
+
+    /// Asks for the file from byte `from` on, and appends what comes. Bytes that are of no use are gone after it.
+    fn receive(&mut self, uri: &Uri, from: u64) -> Result<(), Fault> {
+        let b = self.b;
+        let response = self
+            .ask(uri, from)
+            .map_err(|refusal| Fault::request(refusal, b.patience))?;
+        let from = match response.status() {
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT if begins_at(response.headers()) == Some(from) => from,
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
+                self.partial.clear()?;
+                return Err(Fault::passing("does not have the rest of what it began"));
+            }
+            other => return Err(Fault::status(other, response.headers())),
+        };
+        if from < self.partial.length() {
+            self.partial.clear()?;
+        }
+        self.partial.set_origin(&Origin {
+            url: uri.to_string(),
+            version: version(response.headers()),
+        });
+        let length = response.body().content_length().map(|rest| from + rest);
+        if length.is_some_and(|length| length > b.limit) {
+            return Err(self.too_long());
+        }
+        let whole = self.read(response, length);
+        if self.partial.digest() == b.sha256 {
+            // What the server said of the length is its own affair.
+            return Ok(());
+        }
+        whole?;
+        let (found, bytes) = (self.partial.digest(), self.partial.length());
+        self.partial.clear()?;
+        let why = format!(
+            "sent {bytes} bytes with the sha256 {found}, and wanted is {}",
+            b.sha256
+        );
+        match length {
+            Some(_) => Err(Fault::lasting(why)),
+            None => Err(Fault::passing(format!(
+                "{why} (it did not say how many there are: it may have broken off)"
+            ))),
+        }
+    }
+
+    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Body>, ureq::Error> {
+        let mut request = self.agent.get(uri);
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+            let origin = self.partial.origin();
+            let same = origin.filter(|origin| *uri == *origin.url);
+            if let Some(version) = same.and_then(|origin| origin.version) {
+                request = request.header(header::IF_RANGE, version);
+            }
+        }
+        request.call()
+    }
+
+    /// Appends a body to the end.
+    fn read(&mut self, response: Response<Body>, length: Option<u64>) -> Result<(), Fault> {
+        let b = self.b;
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            match body.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => {
+                    self.partial.append(&buffer[..read])?;
+                    b.progress(self.partial.length(), length);
+                    if self.partial.length() > b.limit {
+                        return Err(self.too_long());
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(match Fault::request(error.into(), b.patience) {
+                        Fault::There { why, after, .. } => Fault::There {
+                            why: match length {
+                                Some(length) => {
+                                    format!(
+                                        "{why} after {} of {length} bytes",
+                                        self.partial.length()
+                                    )
+                                }
+                                None => format!("{why} after {} bytes", self.partial.length()),
+                            },
+                            again: true,
+                            after,
+                        },
+                        here => here,
+                    });
+                }
+            }
+        }
+    }
+
+    fn too_long(&mut self) -> Fault {
+        match self.partial.clear() {
+            Ok(()) => Fault::lasting(format!(
+                "has more than {} bytes, which is the limit (`Fetched::limit`)",
+                self.b.limit
+            )),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn failed(&self) -> Error {
+        let mut text = format!("cannot fetch {}", self.b.url);
+        let mut wrong = false;
+        for source in &self.sources {
+            let why = source.fault.as_deref().unwrap_or("was not asked");
+            text += &format!("\n{} {why}", source.uri);
+            wrong |= why.contains("sha256");
+        }
+        let error = Error::new(ErrorKind::Stage, text);
+        if wrong {
+            return error.help(
+                "if the file was changed on purpose, put its new sha256 into the plan; else do not trust what is there",
+            );
+        }
+        match self.partial.length() {
+            0 => error.help("see whether the address is right and the server up, or add `mirrors`"),
+            bytes => error.help(format!(
+                "run again: it goes on from the {bytes} bytes that have arrived"
+            )),
+        }
+    }
+
+    /// Writes a line to the log. The log is no reason to fail.
+    fn say(&self, line: &str) {
+        let _ = writeln!(self.b.log(), "{line}");
+    }
+}
+
+/// A time that a config says; nonsense is no time.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.min(1e9)).unwrap_or_default()
+}
+
+/// Where the bytes of a partial answer begin: `Content-Range: bytes 100-199/200`.
+fn begins_at(headers: &HeaderMap) -> Option<u64> {
+    let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    let (first, _) = range.strip_prefix("bytes ")?.split_once('-')?;
+    first.trim().parse().ok()
+}
+
+/// What tells this version of the file from others, byte by byte (RFC 9110, 13.1.5: a weak tag will not do).
+fn version(headers: &HeaderMap) -> Option<String> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
+    text(header::ETAG)
+        .filter(|tag| !tag.starts_with("W/"))
+        .or_else(|| text(header::LAST_MODIFIED))
+}

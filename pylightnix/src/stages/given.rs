@@ -1,0 +1,221 @@
+//! Values that the program gives.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use crate::config::{Digest, Name};
+use crate::lens::SelfRef;
+use crate::lens::format::{Format, Opaque};
+use crate::plan::{DRef, instantiate_as};
+use crate::store::check_path;
+use crate::{BoxError, Config, Error, ErrorKind, Result, stage};
+
+/// Where the artifact is in `out/`.
+const CONTENT: &str = "content";
+
+/// Data that the program gives: what [`node`] and [`node_files`] make.
+///
+/// Its identity is its name and the sha256 of each file.
+#[derive(Config)]
+pub struct Given<F: 'static = Opaque> {
+    /// The value, or the folder of files.
+    #[selfref("content")]
+    pub out: SelfRef<F>,
+    /// The sha256 of each file, by its path from `out/`.
+    files: BTreeMap<String, Digest>,
+    #[config(default, unhashed)]
+    contents: Contents,
+}
+
+/// The files themselves, by their paths.
+#[derive(Clone, Default)]
+struct Contents(Arc<BTreeMap<String, Vec<u8>>>);
+
+/// A value from the program as a derivation: a node of the plan that no stage has to be written for.
+///
+/// `name` is the name of the derivation. `F` is the format of the artifact, `out`; it writes the value now, and what it
+/// writes is kept in memory until it is realized. So this is for values that fit there; a large file is for
+/// [`file`](super::file()).
+///
+/// ```standalone_crate
+/// use pylightnix::prelude::*;
+/// use pylightnix::stages::{Given, node};
+///
+/// #[derive(Config)]
+/// struct Sum {
+///     #[selfref("sum.json")]
+///     out: SelfRef<Json<f64>>,
+///     #[dref]
+///     terms: DRef<Given<Json<Vec<f64>>>>,
+/// }
+///
+/// #[stage]
+/// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+///     let terms = b.terms.out.load()?;
+///     Ok(SumOutputs { out: b.out.save(&terms.iter().sum())? })
+/// }
+///
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = Store::open_at(folder.path().join("store"))?;
+/// let terms = node::<Json<_>>("terms", &vec![1.5, 2.5])?;
+/// let sum = store.realize(&instantiate(Sum::new(terms))?)?;
+/// assert_eq!(sum.out.load()?, 4.0);
+///
+/// let greeting = node::<Text>("greeting", "hello\n")?;
+/// assert_eq!(store.realize(&greeting)?.out.load()?, "hello\n");
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A name that is none; a value that its format cannot write, or writes as something else than one file; a refusal of the
+/// system, as formats write files: they do so in the folder for temporary ones.
+pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
+    let name = Name::new(name)?;
+    let bytes = written::<F>(value).map_err(|cause| {
+        Error::new(
+            ErrorKind::Artifact,
+            format!("cannot write the value of the node `{name}`"),
+        )
+        .because_refused(cause)
+    })?;
+    given(&name, BTreeMap::from([(CONTENT.to_owned(), bytes)]))
+}
+
+/// Files from the program as a derivation: the artifact, `out`, is a folder with these files, given by their paths in it.
+///
+/// ```standalone_crate
+/// use pylightnix::prelude::*;
+/// use pylightnix::stages::node_files;
+///
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = Store::open_at(folder.path().join("store"))?;
+/// let page = node_files("page", [("index.html", "<h1>hello</h1>"), ("style/plain.css", "")])?;
+/// let made = store.realize(&page)?;
+/// assert!(made.out.path().join("style/plain.css").is_file());
+///
+/// let index: RefPath<Text> = page.out.join("index.html")?; // for the config of another stage
+/// # assert_eq!(index.path(), "content/index.html");
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A name that is none; a path that is absolute, has an empty part, `.` or `..`, comes twice, or is that of a file and of
+/// a folder.
+pub fn node_files<P, B>(name: &str, files: impl IntoIterator<Item = (P, B)>) -> Result<DRef<Given>>
+where
+    P: Into<String>,
+    B: Into<Vec<u8>>,
+{
+    let name = Name::new(name)?;
+    let mut contents = BTreeMap::new();
+    let fault = |path: &str, why: &str| {
+        Error::new(
+            ErrorKind::Config,
+            format!("the file {path:?} of the node `{name}` {why}"),
+        )
+        .help("give each file once, by its path in the folder, with single `/` between names")
+    };
+    for (path, bytes) in files {
+        let path: String = path.into();
+        let place = format!("{CONTENT}/{path}");
+        check_path(&place).map_err(|why| fault(&path, &why))?;
+        if contents.insert(place, bytes.into()).is_some() {
+            return Err(fault(&path, "comes twice"));
+        }
+    }
+    for place in contents.keys() {
+        let parents = place.match_indices('/').map(|(at, _)| &place[..at]);
+        if let Some(parent) = parents.into_iter().find(|at| contents.contains_key(*at)) {
+            let path = &parent[CONTENT.len() + 1..];
+            return Err(fault(path, "is a folder as well"));
+        }
+    }
+    given(&name, contents)
+}
+
+fn given<F: 'static>(name: &Name, contents: BTreeMap<String, Vec<u8>>) -> Result<DRef<Given<F>>> {
+    let digests = contents
+        .iter()
+        .map(|(path, bytes)| (path.clone(), Digest::of(bytes)))
+        .collect();
+    let config = Given {
+        contents: Contents(Arc::new(contents)),
+        ..Given::new(digests)
+    };
+    instantiate_as(name, config)
+}
+
+/// What a format writes of a value.
+fn written<F: Format>(value: &F::View) -> Result<Vec<u8>, BoxError> {
+    let folder = std::env::temp_dir().join(format!("pylightnix-{}", uuid::Uuid::now_v7()));
+    fs::create_dir(&folder).map_err(|error| Error::io("create the folder", &folder, error))?;
+    let path = folder.join(CONTENT);
+    let bytes = F::write(value, &path).and_then(|()| Ok(fs::read(&path)?));
+    let removed = fs::remove_dir_all(&folder);
+    let bytes = bytes?;
+    removed.map_err(|error| Error::io("remove", &folder, error))?;
+    Ok(bytes)
+}
+
+#[stage(name = "node", version = 1)]
+fn give<F: 'static>(b: &crate::lens::Build<Given<F>>) -> Result<()> {
+    let Contents(contents) = &b.contents;
+    if b.files.is_empty() {
+        fs::create_dir(b.out.path())
+            .map_err(|error| Error::io("create the folder", b.out.path(), error))?;
+    }
+    for (place, digest) in &b.files {
+        let path = b.path().join(place);
+        let known = contents.get(place);
+        let Some(bytes) = known.filter(|bytes| Digest::of(bytes) == *digest) else {
+            return Err(Error::new(
+                ErrorKind::Stage,
+                format!(
+                    "this process was not given what is to be in {}",
+                    path.display()
+                ),
+            )
+            .help("make the node with `node` or `node_files` in the program that realizes it"));
+        };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .map_err(|error| Error::io("create the folder", folder, error))?;
+        }
+        fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))?;
+    }
+    Ok(())
+}
+
+/// As JSON for another process that is to realize the node: each byte as two hex digits.
+impl Serialize for Contents {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let hex =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        serializer.collect_map(self.0.iter().map(|(path, bytes)| (path, hex(bytes))))
+    }
+}
+
+impl<'de> Deserialize<'de> for Contents {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| -> Option<Vec<u8>> {
+            let digits: Option<Vec<u8>> = text
+                .chars()
+                .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+                .collect();
+            let (pairs, rest) = digits.as_ref()?.as_chunks::<2>();
+            rest.is_empty()
+                .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+        };
+        let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let contents = texts.into_iter().map(|(path, text)| {
+            let bytes = read(&text).ok_or_else(|| D::Error::custom("not pairs of hex digits"))?;
+            Ok((path, bytes))
+        });
+        Ok(Contents(Arc::new(contents.collect::<Result<_, _>>()?)))
+    }
+}

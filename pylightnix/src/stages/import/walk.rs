@@ -1,0 +1,249 @@
+//! Walking what is to be imported, which is only read, and reading its files.
+
+use rustix::fs::OFlags;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::Digest;
+use crate::store::{Entry, EntryKind, Manifest, check_path, check_target, hash, leading_out};
+use crate::{Error, ErrorKind, Result};
+
+/// Where the artifact is in `out/`.
+const CONTENT: &str = "content";
+
+/// A file or folder with all that is in it.
+pub(super) struct Source {
+    pub(super) root: PathBuf,
+    /// The root itself, with an empty path, and every entry below it, folders before what they hold.
+    pub(super) found: Vec<Found>,
+}
+
+pub(super) struct Found {
+    /// Where it is, from the root.
+    pub(super) path: String,
+    pub(super) kind: FoundKind,
+}
+
+pub(super) enum FoundKind {
+    Dir,
+    File { stamp: Stamp, executable: bool },
+    Link { target: String },
+}
+
+/// What tells that a file is the same as before without reading it. Device, inode, size, and the times of the last change
+/// of its bytes and of its inode, each in seconds and nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp(pub(super) [i64; 7]);
+
+impl Stamp {
+    fn of(data: &Metadata) -> Self {
+        Stamp([
+            data.dev().cast_signed(),
+            data.ino().cast_signed(),
+            data.size().cast_signed(),
+            data.mtime(),
+            data.mtime_nsec(),
+            // Whoever sets the other time back cannot set this one.
+            data.ctime(),
+            data.ctime_nsec(),
+        ])
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.0[2].cast_unsigned()
+    }
+
+    /// The second of the last change.
+    pub(super) fn changed(&self) -> i64 {
+        self.0[3].max(self.0[5])
+    }
+}
+
+impl Source {
+    /// Finds every entry at and below `root`.
+    pub(super) fn walk(root: &Path) -> Result<Self> {
+        let kind = kind(root)?;
+        let mut folders = Vec::new();
+        if matches!(kind, FoundKind::Dir) {
+            folders.push(String::new());
+        }
+        let mut found = vec![Found {
+            path: String::new(),
+            kind,
+        }];
+        while let Some(folder) = folders.pop() {
+            let place = root.join(&folder);
+            let unreadable = |error| Error::io("read the folder", &place, error);
+            for entry in fs::read_dir(&place).map_err(unreadable)? {
+                let at = entry.map_err(unreadable)?.path();
+                let name = at.file_name().and_then(|name| name.to_str());
+                let name = name.ok_or_else(|| refused(&at, "has a name that is not UTF-8"))?;
+                let path = if folder.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{folder}/{name}")
+                };
+                check_path(&placed(&path)).map_err(|why| refused(&at, &why))?;
+                let kind = self::kind(&at)?;
+                if matches!(kind, FoundKind::Dir) {
+                    folders.push(path.clone());
+                }
+                found.push(Found { path, kind });
+            }
+        }
+        let root = root.to_owned();
+        Ok(Source { root, found })
+    }
+
+    /// The path of an entry.
+    pub(super) fn at(&self, found: &Found) -> PathBuf {
+        join(&self.root, &found.path)
+    }
+}
+
+/// `root` itself for the empty path: joining that would add a slash.
+pub(super) fn join(root: &Path, path: &str) -> PathBuf {
+    if path.is_empty() {
+        root.to_owned()
+    } else {
+        root.join(path)
+    }
+}
+
+/// The path of an entry in `out/`.
+fn placed(path: &str) -> String {
+    if path.is_empty() {
+        CONTENT.to_owned()
+    } else {
+        format!("{CONTENT}/{path}")
+    }
+}
+
+fn kind(path: &Path) -> Result<FoundKind> {
+    let data = fs::symlink_metadata(path).map_err(|error| Error::io("look at", path, error))?;
+    let sort = data.file_type();
+    if sort.is_dir() {
+        return Ok(FoundKind::Dir);
+    }
+    if sort.is_file() {
+        return Ok(FoundKind::File {
+            stamp: Stamp::of(&data),
+            executable: data.mode() & 0o100 != 0,
+        });
+    }
+    if sort.is_symlink() {
+        let target =
+            fs::read_link(path).map_err(|error| Error::io("read the link", path, error))?;
+        let target = target
+            .to_str()
+            .ok_or_else(|| refused(path, "is a link whose target is not UTF-8"))?;
+        check_target(target).map_err(|why| refused(path, &why))?;
+        return Ok(FoundKind::Link {
+            target: target.to_owned(),
+        });
+    }
+    Err(refused(
+        path,
+        if sort.is_socket() {
+            "is a socket"
+        } else if sort.is_fifo() {
+            "is a named pipe"
+        } else {
+            "is a device"
+        },
+    ))
+}
+
+/// The tree that the artifacts will be; `digests` are those of the files, in order.
+pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest> {
+    let mut digests = digests.into_iter();
+    let mut entries = Vec::with_capacity(source.found.len());
+    for found in &source.found {
+        let kind = match &found.kind {
+            FoundKind::Dir => EntryKind::Dir,
+            FoundKind::Link { target } => EntryKind::Link {
+                target: target.clone(),
+            },
+            FoundKind::File { stamp, executable } => EntryKind::File {
+                digest: digests.next().ok_or_else(|| changed(&source.at(found)))?,
+                size: stamp.size(),
+                executable: *executable,
+            },
+        };
+        entries.push(Entry {
+            path: placed(&found.path),
+            kind,
+        });
+    }
+    let manifest = Manifest::new(entries)?;
+    // What a link finds outside of `content` would not be what it finds here.
+    let within = source.found.iter().map(|found| Entry {
+        path: found.path.clone(),
+        kind: match &found.kind {
+            FoundKind::Link { target } => EntryKind::Link {
+                target: target.clone(),
+            },
+            _ => EntryKind::Dir,
+        },
+    });
+    let within = Manifest::new(within.filter(|entry| !entry.path.is_empty()).collect())?;
+    match leading_out(&within) {
+        Some(link) => Err(refused(
+            &source.root.join(link),
+            "is a link that leads out of the folder that is imported",
+        )),
+        None => Ok(manifest),
+    }
+}
+
+/// Hashes a file that is still what was found.
+pub(super) fn read(path: &Path, stamp: &Stamp) -> Result<Digest> {
+    let mut file = open(path, stamp)?;
+    let (digest, _) = hash(&mut file).map_err(|error| Error::io("read", path, error))?;
+    unchanged(&file, path, stamp)?;
+    Ok(digest)
+}
+
+/// Opens a file that is still what was found.
+pub(super) fn open(path: &Path, stamp: &Stamp) -> Result<File> {
+    // Should a pipe or a link have taken the file's place since it was found, this neither waits nor follows.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(|error| Error::io("open", path, error))?;
+    unchanged(&file, path, stamp)?;
+    Ok(file)
+}
+
+/// Checks that nobody has written to the file since it was found.
+pub(super) fn unchanged(file: &File, path: &Path, stamp: &Stamp) -> Result<()> {
+    let now = file
+        .metadata()
+        .map_err(|error| Error::io("look at", path, error))?;
+    if now.is_file() && Stamp::of(&now) == *stamp {
+        Ok(())
+    } else {
+        Err(changed(path))
+    }
+}
+
+pub(super) fn changed(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Stage,
+        format!("{} changed while it was imported", path.display()),
+    )
+    .at(path)
+    .help("import it when nobody is writing to it any more")
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("cannot import {}: it {why}", path.display()),
+    )
+    .at(path)
+    .help("import a folder or a file without it; an output holds files, folders, and links within it, with UTF-8 names")
+}

@@ -1,0 +1,95 @@
+//! Files that are compressed.
+
+use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+
+use super::zstd::Zstd;
+
+/// The most memory that a file can ask for, in KiB. The most that `xz` makes take 65 MiB; `zstd` has a limit of its own.
+const XZ_MEMORY: u32 = 1 << 20;
+
+/// How a file is compressed.
+#[derive(Clone, Copy)]
+pub(super) enum Compression {
+    /// RFC 1952.
+    Gz,
+    /// <https://tukaani.org/xz/xz-file-format.txt>
+    Xz,
+    /// RFC 8878.
+    Zst,
+}
+
+impl Compression {
+    /// By the first bytes.
+    pub(super) fn of(start: &[u8]) -> Option<Self> {
+        let known: [(&[u8], Compression); 3] = [
+            (b"\x1f\x8b", Compression::Gz),
+            (b"\xfd7zXZ\0", Compression::Xz),
+            (b"\x28\xb5\x2f\xfd", Compression::Zst),
+        ];
+        // A frame that is to be skipped may be the first (RFC 8878, 3.1.2).
+        if start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == *b"\x2a\x4d\x18" {
+            return Some(Compression::Zst);
+        }
+        let found = known
+            .into_iter()
+            .find(|(magic, _)| start.starts_with(magic));
+        found.map(|(_, compression)| compression)
+    }
+
+    /// What is in the file, from its first byte to its last: all members, streams or frames, each with its checksum.
+    pub(super) fn read(self, file: BufReader<File>) -> impl BufRead {
+        let file = End { file, ended: false };
+        let inside: Box<dyn Read> = match self {
+            Compression::Gz => Box::new(Whole(MultiGzDecoder::new(file), |gz| gz.get_ref())),
+            Compression::Xz => Box::new(Whole(
+                XzReader::new_mem_limit(file, true, XZ_MEMORY),
+                |xz| xz.inner(),
+            )),
+            Compression::Zst => Box::new(Whole(Zstd::new(file), |zst| zst.inner())),
+        };
+        BufReader::with_capacity(128 << 10, inside)
+    }
+}
+
+/// A file that knows whether somebody wanted more of it than there is.
+struct End {
+    file: BufReader<File>,
+    ended: bool,
+}
+
+impl Read for End {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.ended |= read == 0 && !buffer.is_empty();
+        Ok(read)
+    }
+}
+
+impl BufRead for End {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.file.fill_buf()?;
+        self.ended |= bytes.is_empty();
+        Ok(bytes)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.file.consume(count);
+    }
+}
+
+/// A decoder whose errors say it alike when the file ends too early. The function gives its file.
+struct Whole<D>(D, fn(&D) -> &End);
+
+impl<D: Read> Read for Whole<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Whole(decoder, file) = self;
+        decoder.read(buffer).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            _ if file(decoder).ended => ErrorKind::UnexpectedEof.into(),
+            _ => error,
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What differs between two realizations.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::FirstDifference;
+use crate::config::{FieldChange, RRefId};
+use crate::store::gc::bytes;
+use crate::store::{Context, EntryKind, Manifest, Outcome, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// What differs between two realizations: their configs field by field, what they were made from, and their artifacts,
+    /// by the hashes in the records. No artifact is read.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Words { #[selfref("w")] out: SelfRef<Text>, text: String }
+    /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save(&b.text)? }) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let old = store.realize(&instantiate(Words::new("a\nb\n".to_owned()))?)?;
+    /// let new = store.realize(&instantiate(Words::new("a\nc\n".to_owned()))?)?;
+    /// let diff = store.diff(&old, &new)?;
+    /// println!("{diff}");
+    /// assert_eq!(diff.fields[0].path, "text");
+    /// assert_eq!(diff.first_difference("w")?.unwrap().line, Some(2));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// One that is not in the store or is broken, a refusal of the system.
+    pub fn diff(&self, old: impl AsRef<RRefId>, new: impl AsRef<RRefId>) -> Result<Diff> {
+        let (old, new) = (old.as_ref(), new.as_ref());
+        self.use_derivations([old.dref(), new.dref()])?;
+        let (old_record, new_record) = (self.record(old)?, self.record(new)?);
+        let fields = match old.dref() == new.dref() {
+            true => Vec::new(),
+            false => self.config(old.dref())?.diff(&self.config(new.dref())?)?,
+        };
+        let (one, other) = (&old_record.head().context, &new_record.head().context);
+        let only = |of: &Context, without: &Context| -> Vec<RRefId> {
+            let all = of.realizations();
+            let only = all.filter(|rref| without.get(rref.dref()).binary_search(rref).is_err());
+            only.cloned().collect()
+        };
+        Ok(Diff {
+            fields,
+            only_old: only(one, other),
+            only_new: only(other, one),
+            outcomes: (old_record.head().outcome, new_record.head().outcome),
+            files: compare(old_record.manifest(), new_record.manifest()),
+            folders: (self.out_dir(old), self.out_dir(new)),
+        })
+    }
+}
+
+/// What differs between two realizations: see [`Store::diff`]. As text: a line for each difference.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Diff {
+    /// Where the configs differ. A dependency that differs is a field with other references.
+    pub fields: Vec<FieldChange>,
+    /// From which realizations only the old one was made, directly.
+    pub only_old: Vec<RRefId>,
+    /// From which realizations only the new one was made, directly.
+    pub only_new: Vec<RRefId>,
+    /// How the two ended.
+    pub outcomes: (Outcome, Outcome),
+    /// The artifacts that differ, sorted by path.
+    pub files: Vec<FileChange>,
+    folders: (PathBuf, PathBuf),
+}
+
+/// An artifact that two trees do not have alike: with one side only, it was added or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileChange {
+    /// Its path in `out/`.
+    pub path: String,
+    /// What it is in the old one.
+    pub old: Option<EntryKind>,
+    /// What it is in the new one.
+    pub new: Option<EntryKind>,
+}
+
+impl Diff {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+            && self.only_old.is_empty()
+            && self.only_new.is_empty()
+            && self.outcomes.0 == self.outcomes.1
+            && self.files.is_empty()
+    }
+
+    /// Where a file begins to differ, which reads it to that place; `None` if only its mode does.
+    ///
+    /// # Errors
+    /// A path that is not a file on both sides, or does not differ; a file that cannot be read.
+    pub fn first_difference(&self, path: &str) -> Result<Option<FirstDifference>> {
+        let change = self.files.iter().find(|change| change.path == path);
+        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
+        match change {
+            Some(change) if is_file(&change.old) && is_file(&change.new) => {
+                let (old, new) = &self.folders;
+                FirstDifference::of_files(old.join(path), new.join(path))
+            }
+            Some(_) => Err(Error::new(
+                ErrorKind::Artifact,
+                format!("{path:?} is not a file on both sides"),
+            )),
+            None => Err(Error::new(
+                ErrorKind::Artifact,
+                format!("{path:?} does not differ"),
+            )),
+        }
+    }
+}
+
+/// What differs between two trees, sorted by path.
+pub(crate) fn compare(old: &Manifest, new: &Manifest) -> Vec<FileChange> {
+    let mut all: BTreeMap<&str, FileChange> = BTreeMap::new();
+    for (entries, is_old) in [(old.entries(), true), (new.entries(), false)] {
+        for entry in entries {
+            let change = all.entry(&entry.path).or_insert_with(|| FileChange {
+                path: entry.path.clone(),
+                old: None,
+                new: None,
+            });
+            *(if is_old {
+                &mut change.old
+            } else {
+                &mut change.new
+            }) = Some(entry.kind.clone());
+        }
+    }
+    all.into_values()
+        .filter(|change| change.old != change.new)
+        .collect()
+}
+
+fn shown(kind: &EntryKind) -> String {
+    match kind {
+        EntryKind::Dir => "a folder".to_owned(),
+        EntryKind::Link { target } => format!("a link to {target:?}"),
+        EntryKind::File {
+            size, executable, ..
+        } => format!(
+            "{}{}",
+            bytes(*size),
+            if *executable { ", executable" } else { "" }
+        ),
+    }
+}
+
+impl fmt::Display for FileChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.old, &self.new) {
+            (Some(old), None) => write!(f, "- {} ({})", self.path, shown(old)),
+            (None, Some(new)) => write!(f, "+ {} ({})", self.path, shown(new)),
+            (Some(old), Some(new)) => {
+                let (old, new) = (shown(old), shown(new));
+                match old == new {
+                    true => write!(f, "! {} ({old})", self.path),
+                    false => write!(f, "! {} ({old} -> {new})", self.path),
+                }
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Diff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing differs");
+        }
+        let mut lines: Vec<String> = self.fields.iter().map(ToString::to_string).collect();
+        if self.outcomes.0 != self.outcomes.1 {
+            lines.push(format!("ended: {} -> {}", self.outcomes.0, self.outcomes.1));
+        }
+        lines.extend(self.only_old.iter().map(|rref| format!("- from {rref}")));
+        lines.extend(self.only_new.iter().map(|rref| format!("+ from {rref}")));
+        lines.extend(self.files.iter().map(ToString::to_string));
+        f.write_str(&lines.join("\n"))
+    }
+}

@@ -1,0 +1,87 @@
+//! What a search finds.
+
+use jiff::Timestamp;
+use once_cell::sync::OnceCell;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Result;
+use crate::config::{ConfigJson, RRefId};
+use crate::store::{Realization, Store};
+
+/// A realization that a search found. What the search did not need of it is read when it is asked for.
+pub struct Found {
+    store: Store,
+    id: RRefId,
+    config: Arc<OnceCell<ConfigJson>>,
+    realization: OnceCell<Realization>,
+    pub(super) metrics: Vec<f64>,
+}
+
+impl Found {
+    /// `config` is for all realizations of one derivation.
+    pub(super) fn new(store: &Store, id: RRefId, config: Arc<OnceCell<ConfigJson>>) -> Self {
+        Found {
+            store: store.clone(),
+            id,
+            config,
+            realization: OnceCell::new(),
+            metrics: Vec::new(),
+        }
+    }
+
+    /// Its reference.
+    pub fn id(&self) -> &RRefId {
+        &self.id
+    }
+
+    /// Its derivation's config.
+    ///
+    /// # Errors
+    /// As [`Store::config`].
+    pub fn config(&self) -> Result<&ConfigJson> {
+        self.config
+            .get_or_try_init(|| self.store.config(self.id.dref()))
+    }
+
+    /// Its record and its build records.
+    ///
+    /// # Errors
+    /// As [`Store::realization`].
+    pub fn realization(&self) -> Result<&Realization> {
+        self.realization
+            .get_or_try_init(|| self.store.realization(&self.id))
+    }
+
+    /// When its newest build, import or acceptance ended; `None` if no build record says.
+    ///
+    /// # Errors
+    /// As [`Store::realization`].
+    pub fn newest(&self) -> Result<Option<Timestamp>> {
+        let builds = &self.realization()?.builds;
+        Ok(builds.iter().map(|build| build.stop).max())
+    }
+
+    /// The metrics that the search asked for, in that order.
+    pub fn metrics(&self) -> &[f64] {
+        &self.metrics
+    }
+}
+
+impl AsRef<RRefId> for Found {
+    fn as_ref(&self) -> &RRefId {
+        &self.id
+    }
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Found({}, {:?})", self.id, self.metrics)
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.id, f)
+    }
+}

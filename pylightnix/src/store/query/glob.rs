@@ -1,0 +1,119 @@
+//! Patterns of names.
+
+use crate::{Error, ErrorKind, Result};
+
+/// A pattern: `*` stands for any letters, `?` for one, `{a,b}` for one of several.
+#[derive(Clone, Debug)]
+pub(super) struct Glob(Vec<Vec<u8>>);
+
+/// How many patterns without braces one may stand for.
+const MOST: usize = 1000;
+
+impl Glob {
+    pub(super) fn parse(pattern: &str) -> Result<Self> {
+        let fault = |why: &str| {
+            let message = format!("{pattern:?} is no pattern of names: {why}");
+            Error::new(ErrorKind::Reference, message).help(
+                "a name is made of a-z, A-Z, 0-9, `_` and `-`; in a pattern, `*` stands for any of them, `?` for one, and \
+                 `{a,b}` for one of several",
+            )
+        };
+        let mut all = vec![String::new()];
+        let mut rest = pattern;
+        while let Some(next) = rest.chars().next() {
+            let parts: Vec<&str> = if next == '{' {
+                let (inside, after) = rest[1..]
+                    .split_once('}')
+                    .ok_or_else(|| fault("a `}` is missing"))?;
+                rest = after;
+                inside.split(',').collect()
+            } else {
+                let (part, after) = rest.split_at(next.len_utf8());
+                rest = after;
+                vec![part]
+            };
+            let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*' | '?');
+            if let Some(other) = parts.concat().chars().find(|c| !letter(*c)) {
+                return Err(fault(&format!("no name has {other:?} in it")));
+            }
+            if all.len() * parts.len() > MOST {
+                return Err(fault("it stands for too many"));
+            }
+            let longer =
+                |whole: &String| parts.iter().map(|part| format!("{whole}{part}")).collect();
+            all = all.iter().flat_map::<Vec<String>, _>(longer).collect();
+        }
+        match pattern.is_empty() {
+            true => Err(fault("it is empty")),
+            false => Ok(Glob(all.into_iter().map(String::into_bytes).collect())),
+        }
+    }
+
+    pub(super) fn fits(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| fits(pattern, name.as_bytes()))
+    }
+}
+
+/// Whether the whole name fits. After a mismatch, only the last `*` is tried with more: the others need not give back.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut in_name) = (0, 0);
+    let mut star = None;
+    while in_name < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, in_name));
+                at += 1;
+            }
+            Some(letter) if *letter == b'?' || *letter == name[in_name] => {
+                at += 1;
+                in_name += 1;
+            }
+            _ => {
+                let Some((place, taken)) = star else {
+                    return false;
+                };
+                star = Some((place, taken + 1));
+                (at, in_name) = (place + 1, taken + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit() {
+        let fits = |pattern: &str, name: &str| Glob::parse(pattern).unwrap().fits(name);
+        for (pattern, name) in [
+            ("anneal", "anneal"),
+            ("ann*", "anneal"),
+            ("*", "a"),
+            ("*a*b*", "xaybz"),
+            ("*ab", "aab"),
+            ("a?c", "abc"),
+            ("{train,test}-*", "test-1"),
+            ("a{,b}", "a"),
+            ("a**", "a"),
+        ] {
+            assert!(fits(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("anneal", "anneals"),
+            ("nn*", "anneal"),
+            ("a?c", "ac"),
+            ("*a*b", "ab-"),
+            ("{train,test}", "tes"),
+        ] {
+            assert!(!fits(pattern, name), "{pattern} {name}");
+        }
+        // Not the exponential time that trying every `*` with every length would take.
+        assert!(!fits(&"*a".repeat(50), &"a".repeat(49)));
+        for pattern in ["", "a b", "a{b", "[ab]", "a/b", "é", "a}"] {
+            assert!(Glob::parse(pattern).is_err(), "{pattern}");
+        }
+        assert!(Glob::parse(&"{a,b}".repeat(20)).is_err());
+    }
+}

@@ -1,0 +1,317 @@
+//! What depends on what.
+
+use std::collections::HashSet;
+
+use super::reference::sealed::Asked;
+use super::{Identifier, Reference};
+use crate::config::{DRefId, RRefId};
+use crate::store::Store;
+use crate::store::parallel;
+use crate::store::realization::{each_realization, read_record, verified_head};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// What a derivation or a realization depends on directly, sorted: the derivations in its config, or the realizations
+    /// that it was made from.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Words { #[selfref("w")] out: SelfRef<Text> }
+    /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save("a b")? }) }
+    /// # #[derive(Config)] pub struct Count { #[selfref("n")] out: SelfRef<Json<usize>>, #[dref] words: DRef<Words> }
+    /// # #[stage] fn count(b: &Build<Count>) -> Result<CountOutputs> { Ok(CountOutputs { out: b.out.save(&2)? }) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let words = instantiate(Words::new())?;
+    /// let count = store.realize(&instantiate(Count::new(words.clone()))?)?;
+    /// assert_eq!(store.dependencies(&count)?, [count.words.id().clone()]);
+    /// assert_eq!(store.dependents(&words)?, [count.id().dref().clone()]);
+    /// assert_eq!(store.closure(&count)?, [count.words.id().clone(), count.id().clone()]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// One that is not in the store or is broken, a refusal of the system.
+    pub fn dependencies<R: Reference>(&self, of: &R) -> Result<Vec<R::Id>> {
+        of.reference().depends_on(self)
+    }
+
+    /// What depends on it directly, sorted. There is no index, so this looks at the whole store; for many such questions
+    /// ask the [`realization_graph`](Self::realization_graph) or the [`derivation_graph`](Self::derivation_graph).
+    ///
+    /// # Errors
+    /// One that is not in the store, something broken in the store, which may depend on it, a refusal of the system.
+    pub fn dependents<R: Reference>(&self, of: &R) -> Result<Vec<R::Id>> {
+        let id = of.reference();
+        id.depends_on(self)?;
+        let graph = self.whole_graph::<R::Id>()?;
+        Ok(graph.dependents(id).cloned().collect())
+    }
+
+    /// All that it was made from, directly or not, and itself: dependencies first, it last.
+    ///
+    /// # Errors
+    /// One of them is not in the store or is broken, a refusal of the system.
+    pub fn closure<R: Reference>(&self, of: &R) -> Result<Vec<R::Id>> {
+        let mut order = Vec::new();
+        let mut seen = HashSet::new();
+        let mut path = Vec::new();
+        let mut next = Some(of.reference().clone());
+        loop {
+            if let Some(id) = next.take()
+                && seen.insert(id.clone())
+            {
+                let mut deps = id.depends_on(self)?;
+                deps.reverse();
+                path.push((id, deps));
+            }
+            let Some((_, deps)) = path.last_mut() else {
+                return Ok(order);
+            };
+            next = deps.pop();
+            if next.is_none() {
+                order.extend(path.pop().map(|(id, _)| id));
+            }
+        }
+    }
+
+    /// The derivations on which no other one in the store depends, sorted: the ends of all experiments.
+    ///
+    /// # Errors
+    /// A broken config, which may depend on others, a refusal of the system.
+    pub fn top_drefs(&self) -> Result<Vec<DRefId>> {
+        let graph = self.whole_graph::<DRefId>()?;
+        Ok(graph.tops().cloned().collect())
+    }
+
+    /// The realizations from which no other one in the store was made, sorted.
+    ///
+    /// # Errors
+    /// A broken record, which may name others, a refusal of the system.
+    pub fn top_rrefs(&self) -> Result<Vec<RRefId>> {
+        let graph = self.whole_graph::<RRefId>()?;
+        Ok(graph.tops().cloned().collect())
+    }
+
+    /// All realizations with what they were made from, read once: each record is opened, and nothing else.
+    ///
+    /// # Errors
+    /// A refusal of the system. What is broken is in the graph, without dependencies: see [`Graph::broken`].
+    pub fn realization_graph(&self) -> Result<Graph<RRefId>> {
+        RRefId::graph(self)
+    }
+
+    /// All derivations with what they depend on, read once: each config is opened.
+    ///
+    /// # Errors
+    /// As [`realization_graph`](Self::realization_graph).
+    pub fn derivation_graph(&self) -> Result<Graph<DRefId>> {
+        DRefId::graph(self)
+    }
+
+    /// One from which nothing is missing.
+    fn whole_graph<I: Identifier>(&self) -> Result<Graph<I>> {
+        let mut graph = I::graph(self)?;
+        let count = graph.broken.len();
+        if count == 0 {
+            return Ok(graph);
+        }
+        let message = match count {
+            1 => "nobody can tell what a broken entry of the store depends on".to_owned(),
+            more => format!("nobody can tell what {more} broken entries of the store depend on"),
+        };
+        Err(Error::new(ErrorKind::Store, message)
+            .with_parts(graph.broken.drain(..).map(|(_, error)| error).collect())
+            .help("`check` the store and `repair` it, or ask its graph, which has all the others"))
+    }
+}
+
+/// The derivations or the realizations of a store, with what they depend on, as they were when it was read.
+#[derive(Debug)]
+pub struct Graph<I> {
+    /// Sorted.
+    nodes: Vec<I>,
+    /// For each, where its direct dependencies are, sorted.
+    deps: Vec<Vec<usize>>,
+    /// For each, where those are that depend on it directly, sorted.
+    dependents: Vec<Vec<usize>>,
+    missing: Vec<(usize, I)>,
+    broken: Vec<(usize, Error)>,
+}
+
+impl<I: Identifier> Graph<I> {
+    /// Each with its dependencies, sorted.
+    fn of(found: Vec<(I, Result<Vec<I>>)>) -> Self {
+        let (mut nodes, mut named, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, deps) in found {
+            named.push(deps.unwrap_or_else(|error| {
+                broken.push((nodes.len(), error));
+                Vec::new()
+            }));
+            nodes.push(id);
+        }
+        let mut graph = Graph {
+            deps: Vec::with_capacity(nodes.len()),
+            dependents: vec![Vec::new(); nodes.len()],
+            nodes,
+            missing: Vec::new(),
+            broken,
+        };
+        for (at, deps) in named.into_iter().enumerate() {
+            let mut known = Vec::with_capacity(deps.len());
+            for dep in deps {
+                match graph.at(&dep) {
+                    Some(dep) => {
+                        known.push(dep);
+                        graph.dependents[dep].push(at);
+                    }
+                    None => graph.missing.push((at, dep)),
+                }
+            }
+            known.sort_unstable();
+            graph.deps.push(known);
+        }
+        graph
+    }
+
+    fn at(&self, id: &I) -> Option<usize> {
+        self.nodes.binary_search(id).ok()
+    }
+
+    fn named<'a>(&'a self, places: &'a [usize]) -> impl ExactSizeIterator<Item = &'a I> {
+        places.iter().map(|at| &self.nodes[*at])
+    }
+
+    fn next<'a>(&'a self, id: &I, edges: &'a [Vec<usize>]) -> impl ExactSizeIterator<Item = &'a I> {
+        let places = self.at(id).map_or(&[][..], |at| &edges[at]);
+        self.named(places)
+    }
+
+    /// All of them, sorted.
+    pub fn ids(&self) -> &[I] {
+        &self.nodes
+    }
+
+    /// Whether this one is among them.
+    pub fn contains(&self, id: &I) -> bool {
+        self.at(id).is_some()
+    }
+
+    /// What `id` depends on directly, as far as it is in the store, sorted.
+    pub fn dependencies(&self, id: &I) -> impl ExactSizeIterator<Item = &I> {
+        self.next(id, &self.deps)
+    }
+
+    /// What depends on `id` directly, sorted.
+    pub fn dependents(&self, id: &I) -> impl ExactSizeIterator<Item = &I> {
+        self.next(id, &self.dependents)
+    }
+
+    /// All that `id` depends on, directly or not, and itself, sorted.
+    pub fn all_dependencies(&self, id: &I) -> Vec<&I> {
+        self.reach(id, &self.deps)
+    }
+
+    /// All that depends on `id`, directly or not, and itself, sorted.
+    pub fn all_dependents(&self, id: &I) -> Vec<&I> {
+        self.reach(id, &self.dependents)
+    }
+
+    /// Those on which no other depends, sorted.
+    pub fn tops(&self) -> impl Iterator<Item = &I> {
+        let all = self.nodes.iter().zip(&self.dependents);
+        all.filter(|(_, dependents)| dependents.is_empty())
+            .map(|(id, _)| id)
+    }
+
+    /// What is named as a dependency and is not in the store: each with who names it.
+    pub fn missing(&self) -> impl ExactSizeIterator<Item = (&I, &I)> {
+        let missing = self.missing.iter();
+        missing.map(|(at, dep)| (dep, &self.nodes[*at]))
+    }
+
+    /// Those that could not be read, so that nobody can tell what they depend on.
+    pub fn broken(&self) -> impl ExactSizeIterator<Item = (&I, &Error)> {
+        let broken = self.broken.iter();
+        broken.map(|(at, error)| (&self.nodes[*at], error))
+    }
+
+    fn reach(&self, id: &I, edges: &[Vec<usize>]) -> Vec<&I> {
+        let mut reached = HashSet::new();
+        let mut waiting: Vec<usize> = self.at(id).into_iter().collect();
+        while let Some(at) = waiting.pop() {
+            if reached.insert(at) {
+                waiting.extend(&edges[at]);
+            }
+        }
+        let mut places: Vec<usize> = reached.into_iter().collect();
+        places.sort_unstable();
+        places.into_iter().map(|at| &self.nodes[at]).collect()
+    }
+}
+
+impl Asked for DRefId {
+    fn depends_on(&self, store: &Store) -> Result<Vec<Self>> {
+        Ok(store.config(self)?.deps().to_vec())
+    }
+
+    fn graph(store: &Store) -> Result<Graph<Self>> {
+        let drefs = store.drefs()?;
+        let found = parallel::map(&drefs, parallel::cores(), |_, dref| {
+            match dref.depends_on(store) {
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+                deps => Ok(Some((dref.clone(), deps))),
+            }
+        })?;
+        Ok(Graph::of(found.into_iter().flatten().collect()))
+    }
+
+    fn derivation(&self) -> &DRefId {
+        self
+    }
+
+    fn realization(&self) -> Option<&RRefId> {
+        None
+    }
+}
+
+impl Asked for RRefId {
+    fn depends_on(&self, store: &Store) -> Result<Vec<Self>> {
+        let context = store.head(self)?.context;
+        let mut deps: Vec<RRefId> = context.realizations().cloned().collect();
+        deps.sort_unstable();
+        Ok(deps)
+    }
+
+    fn graph(store: &Store) -> Result<Graph<Self>> {
+        let drefs = store.drefs()?;
+        let found = parallel::map(&drefs, parallel::cores(), |_, dref| {
+            let mut found = Vec::new();
+            let all = each_realization(dref, &store.derivation_dir(dref), |id, folder, at| {
+                let deps = match read_record(&folder, at) {
+                    // It was removed meanwhile.
+                    Ok(None) => return Ok(()),
+                    Ok(Some(text)) => verified_head(&id, &text, at),
+                    Err(error) => Err(error),
+                };
+                let deps = deps.map(|head| head.context.realizations().cloned().collect());
+                found.push((id, deps));
+                Ok(())
+            });
+            all.map(|()| found)
+        })?;
+        let mut found: Vec<_> = found.into_iter().flatten().collect();
+        found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        Ok(Graph::of(found))
+    }
+
+    fn derivation(&self) -> &DRefId {
+        self.dref()
+    }
+
+    fn realization(&self) -> Option<&RRefId> {
+        Some(self)
+    }
+}

@@ -1,0 +1,469 @@
+//! Looking into derivations and realizations without their types.
+
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Reference;
+use super::number::not_json;
+use super::reference::sealed::Asked as _;
+use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, Step, joined, there_is};
+use crate::store::{Context, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// A lens on a realization or a derivation of any type: for tools and notebooks, which know the names of fields and
+    /// not the types. [`open`](Self::open) is the one with types.
+    ///
+    /// A way is the names of fields with dots between them. It goes through dependencies, to the realizations that were
+    /// chosen where it begins at a realization; into lists and objects; and into artifacts, folders by the names of files
+    /// and JSON files by the keys in them.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # use pylightnix::store::Lens;
+    /// # #[derive(Config)] pub struct Words { #[selfref("words.txt")] out: SelfRef<Text>, text: String }
+    /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save(&b.text)? }) }
+    /// # #[derive(Config)] pub struct Count { #[selfref("n.json")] out: SelfRef<Json<Vec<usize>>>, #[dref] words: DRef<Words> }
+    /// # #[stage] fn count(b: &Build<Count>) -> Result<CountOutputs> { Ok(CountOutputs { out: b.out.save(&vec![2, 3])? }) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let words = instantiate(Words::new("a b".to_owned()))?;
+    /// let count = store.realize(&instantiate(Count::new(words))?)?;
+    /// let lens = store.lens(&count)?;
+    /// assert_eq!(lens.names()?, ["out", "words"]);
+    /// assert_eq!(lens.get("words.text")?.value::<String>()?, "a b");
+    /// assert_eq!(lens.get("words.out")?.contents()?, "a b"); // the artifact of the dependency
+    /// assert_eq!(lens.get("out[1]")?.value::<usize>()?, 3); // into a JSON artifact
+    /// assert_eq!(lens.get("words")?.rref()?, *count.words.id());
+    ///
+    /// let error = lens.get("words.outt").unwrap_err();
+    /// assert!(error.to_string().ends_with("there is no `words.outt`: there is `out`, `text`"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// One that is not in the store or is broken, a refusal of the system.
+    pub fn lens<R: Reference>(&self, of: &R) -> Result<Lens> {
+        let id = of.reference();
+        let place = match id.realization() {
+            Some(rref) => Place::realized(self, rref)?,
+            None => Place::planned(self, id.derivation())?,
+        };
+        Ok(Lens {
+            store: self.clone(),
+            root: id.to_string().into(),
+            path: String::new(),
+            place,
+        })
+    }
+}
+
+/// A view of something in a derivation or a realization: see [`Store::lens`].
+#[derive(Clone)]
+pub struct Lens {
+    store: Store,
+    /// What it began with, for people.
+    root: Arc<str>,
+    /// The way that it went from there.
+    path: String,
+    place: Place,
+}
+
+/// Where a lens looks.
+#[derive(Clone)]
+enum Place {
+    /// The whole of a stage.
+    Stage(Arc<Home>),
+    /// Several realizations of a dependency of which many were chosen.
+    Several(Arc<[RRefId]>),
+    /// A value in a config.
+    Value(Arc<Home>, Box<RawValue>),
+    /// A file or folder.
+    Artifact {
+        dref: DRefId,
+        /// None of a derivation that is not realized.
+        rref: Option<RRefId>,
+        path: String,
+    },
+    /// A value in a JSON artifact.
+    Inside(PathBuf, Box<RawValue>),
+}
+
+/// The stage that a config belongs to.
+struct Home {
+    config: ConfigJson,
+    /// None of a derivation that is not realized.
+    realized: Option<(RRefId, Context)>,
+}
+
+impl Place {
+    fn planned(store: &Store, dref: &DRefId) -> Result<Self> {
+        let config = store.config(dref)?;
+        let realized = None;
+        Ok(Place::Stage(Arc::new(Home { config, realized })))
+    }
+
+    fn realized(store: &Store, rref: &RRefId) -> Result<Self> {
+        // What is looked at stays.
+        store.use_derivations([rref.dref()])?;
+        let realized = Some((rref.clone(), store.head(rref)?.context));
+        let config = store.config(rref.dref())?;
+        Ok(Place::Stage(Arc::new(Home { config, realized })))
+    }
+
+    /// What a value in a config stands for.
+    fn of_value(store: &Store, home: &Arc<Home>, value: &RawValue) -> Result<Self> {
+        match Meaning::of(value) {
+            Meaning::Plain => Ok(Place::Value(home.clone(), value.to_owned())),
+            Meaning::Dependency(dref) => match &home.realized {
+                None => Place::planned(store, &dref),
+                Some((_, context)) => match context.get(&dref) {
+                    [one] => Place::realized(store, one),
+                    several => Ok(Place::Several(several.into())),
+                },
+            },
+            Meaning::Promise(path) => Ok(Place::Artifact {
+                dref: home.config.id().clone(),
+                rref: home.realized.as_ref().map(|(rref, _)| rref.clone()),
+                path,
+            }),
+            Meaning::Of(dref, path) => Ok(Place::Artifact {
+                rref: match home
+                    .realized
+                    .as_ref()
+                    .map(|(_, context)| context.get(&dref))
+                {
+                    Some([one]) => Some(one.clone()),
+                    _ => None,
+                },
+                dref,
+                path,
+            }),
+        }
+    }
+
+    fn what(&self) -> String {
+        match self {
+            Place::Stage(home) => match home.realized {
+                Some(_) => "a realization".to_owned(),
+                None => "a derivation".to_owned(),
+            },
+            Place::Several(rrefs) => format!("{} realizations of a dependency", rrefs.len()),
+            Place::Value(..) => "a plain value".to_owned(),
+            Place::Artifact { rref, .. } => match rref {
+                Some(_) => "an artifact".to_owned(),
+                None => {
+                    "an artifact of a derivation, and no realization of it is chosen".to_owned()
+                }
+            },
+            Place::Inside(path, _) => format!("a value in {}", path.display()),
+        }
+    }
+}
+
+/// What a value in a config stands for.
+enum Meaning {
+    Plain,
+    /// `"dref:.."`
+    Dependency(DRefId),
+    /// `["__self__", "a", "b"]`
+    Promise(String),
+    /// `["dref:..", "a", "b"]`
+    Of(DRefId, String),
+}
+
+impl Meaning {
+    fn of(value: &RawValue) -> Self {
+        if let Ok(text) = serde_json::from_str::<String>(value.get()) {
+            return match text.parse() {
+                Ok(dref) => Meaning::Dependency(dref),
+                Err(_) => Meaning::Plain,
+            };
+        }
+        let Ok(parts) = serde_json::from_str::<Vec<String>>(value.get()) else {
+            return Meaning::Plain;
+        };
+        let Some((first, path)) = parts.split_first() else {
+            return Meaning::Plain;
+        };
+        if first == "__self__" {
+            return Meaning::Promise(path.join("/"));
+        }
+        // Of several references, it is a list of dependencies.
+        match (first.parse(), path.first()) {
+            (Ok(dref), Some(name)) if name.parse::<DRefId>().is_err() => {
+                Meaning::Of(dref, path.join("/"))
+            }
+            _ => Meaning::Plain,
+        }
+    }
+}
+
+impl Lens {
+    /// Goes on along a way: names with dots between them, `[3]` or `.3` for an item of a list or one of several
+    /// realizations, `["a.txt"]` for a name that is no plain word.
+    ///
+    /// # Errors
+    /// Nothing there: the error says how far it goes, and what is there instead. A way that is none. A dependency that is
+    /// not in the store, a refusal of the system.
+    pub fn get(&self, way: &str) -> Result<Lens> {
+        let mut lens = self.clone();
+        for step in Dotted::parse(way)?.steps() {
+            lens = lens.step(step)?;
+        }
+        Ok(lens)
+    }
+
+    /// As [`get`](Self::get), with `None` if there is nothing.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), but for that.
+    pub fn opt(&self, way: &str) -> Result<Option<Lens>> {
+        match self.get(way) {
+            Ok(lens) => Ok(Some(lens)),
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn step(&self, step: &Step) -> Result<Lens> {
+        let path = joined(&self.path, step);
+        let nothing = |there: String| {
+            let message = format!("in {}, there is no `{path}`: {there}", self.root);
+            Error::new(ErrorKind::Missing, message)
+        };
+        let place = match &self.place {
+            Place::Stage(home) => {
+                let found = step
+                    .take(home.config.raw()?)
+                    .map_err(|_| nothing(there_is(self.fields(home).iter().map(String::as_str))))?;
+                Place::of_value(&self.store, home, found)?
+            }
+            Place::Several(rrefs) => {
+                let rref = step.index().and_then(|at| rrefs.get(at));
+                let rref = rref.ok_or_else(|| {
+                    nothing(format!(
+                        "there are {} realizations, `[0]` and so on",
+                        rrefs.len()
+                    ))
+                })?;
+                Place::realized(&self.store, rref)?
+            }
+            Place::Value(home, value) => {
+                let found = step.take(value).map_err(nothing)?;
+                Place::of_value(&self.store, home, found)?
+            }
+            Place::Artifact { dref, rref, path } => {
+                let at = self.path()?;
+                if !at.is_dir() {
+                    let inside = json_of(&at)?;
+                    let found = step.take(&inside).map_err(nothing)?;
+                    Place::Inside(at, found.to_owned())
+                } else {
+                    let names = names_in(&at)?;
+                    let Step::Key(name) = step else {
+                        return Err(nothing(there_is(names.iter().map(String::as_str))));
+                    };
+                    if !names.contains(name) {
+                        return Err(nothing(there_is(names.iter().map(String::as_str))));
+                    }
+                    Place::Artifact {
+                        dref: dref.clone(),
+                        rref: rref.clone(),
+                        path: format!("{path}/{name}"),
+                    }
+                }
+            }
+            Place::Inside(file, value) => {
+                let found = step.take(value).map_err(nothing)?;
+                Place::Inside(file.clone(), found.to_owned())
+            }
+        };
+        Ok(Lens {
+            store: self.store.clone(),
+            root: self.root.clone(),
+            path,
+            place,
+        })
+    }
+
+    fn fields(&self, home: &Home) -> Vec<String> {
+        let fields = home.config.fields().map(|fields| {
+            let keys = fields.rest();
+            keys.map(|key| key.into_owned()).collect()
+        });
+        fields.unwrap_or_default()
+    }
+
+    /// The names by which it goes on from here: fields, keys, numbers of items, files of a folder. None of a value without
+    /// anything inside.
+    ///
+    /// # Errors
+    /// An artifact that cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let of_value = |value: &RawValue| {
+            let names = crate::config::names_inside(value);
+            names.unwrap_or_default()
+        };
+        match &self.place {
+            Place::Stage(home) => Ok(self.fields(home)),
+            Place::Several(rrefs) => Ok((0..rrefs.len()).map(|at| at.to_string()).collect()),
+            Place::Value(_, value) | Place::Inside(_, value) => Ok(of_value(value)),
+            Place::Artifact { .. } => {
+                let at = self.path()?;
+                match at.is_dir() {
+                    true => names_in(&at),
+                    // What is no JSON has no names inside.
+                    false => Ok(json_of(&at).map(|json| of_value(&json)).unwrap_or_default()),
+                }
+            }
+        }
+    }
+
+    /// The value as a `T`: of a field, of a whole config, or in an artifact that is JSON.
+    ///
+    /// # Errors
+    /// Something that is no value, or no `T`.
+    pub fn value<T: DeserializeOwned>(&self) -> Result<T> {
+        let json = match &self.place {
+            Place::Stage(home) => home.config.raw()?.to_owned(),
+            Place::Value(_, value) | Place::Inside(_, value) => value.clone(),
+            Place::Artifact { .. } => json_of(&self.path()?)?,
+            Place::Several(_) => return Err(self.is_not("a value")),
+        };
+        serde_json::from_str(json.get()).map_err(|error| {
+            let message = format!(
+                "in {}, `{}` is no `{}`",
+                self.root,
+                self.path,
+                std::any::type_name::<T>()
+            );
+            Error::new(ErrorKind::Config, message).because(error)
+        })
+    }
+
+    /// Where an artifact is, or the folder of a realization's artifacts.
+    ///
+    /// # Errors
+    /// Something else, or an artifact of a derivation of which no realization is chosen.
+    pub fn path(&self) -> Result<PathBuf> {
+        match &self.place {
+            Place::Stage(home) => match &home.realized {
+                Some((rref, _)) => Ok(self.store.out_dir(rref)),
+                None => Err(self.is_not("a path")),
+            },
+            Place::Artifact {
+                rref: Some(rref),
+                path,
+                ..
+            } => Ok(self.store.out_dir(rref).join(path)),
+            Place::Inside(path, _) => Ok(path.clone()),
+            _ => Err(self.is_not("a path")),
+        }
+    }
+
+    /// The text of an artifact.
+    ///
+    /// # Errors
+    /// What has no [`path`](Self::path), a folder, a file that is not UTF-8 or cannot be read.
+    pub fn contents(&self) -> Result<String> {
+        let path = self.path()?;
+        fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))
+    }
+
+    /// The realization: this one, the one chosen for this dependency, or the one that this artifact belongs to.
+    ///
+    /// # Errors
+    /// A plain value, several realizations, something that is not realized.
+    pub fn rref(&self) -> Result<RRefId> {
+        match &self.place {
+            Place::Stage(home) => home.realized.as_ref().map(|(rref, _)| rref.clone()),
+            Place::Artifact { rref, .. } => rref.clone(),
+            _ => None,
+        }
+        .ok_or_else(|| self.is_not("a realization"))
+    }
+
+    /// The realizations that were chosen for this dependency, sorted; or [the one](Self::rref).
+    ///
+    /// # Errors
+    /// A plain value, something that is not realized.
+    pub fn rrefs(&self) -> Result<Vec<RRefId>> {
+        match &self.place {
+            Place::Several(rrefs) => Ok(rrefs.to_vec()),
+            _ => Ok(vec![self.rref()?]),
+        }
+    }
+
+    /// The derivation: this one, that of this dependency, or the one that this artifact belongs to.
+    ///
+    /// # Errors
+    /// A plain value.
+    pub fn dref(&self) -> Result<DRefId> {
+        match &self.place {
+            Place::Stage(home) => Some(home.config.id().clone()),
+            Place::Several(rrefs) => rrefs.first().map(|rref| rref.dref().clone()),
+            Place::Artifact { dref, .. } => Some(dref.clone()),
+            Place::Value(..) | Place::Inside(..) => None,
+        }
+        .ok_or_else(|| self.is_not("a derivation"))
+    }
+
+    /// The derivation that an artifact belongs to, and its path in `out/`.
+    ///
+    /// # Errors
+    /// Something else.
+    pub fn refpath(&self) -> Result<(DRefId, String)> {
+        match &self.place {
+            Place::Artifact { dref, path, .. } => Ok((dref.clone(), path.clone())),
+            _ => Err(self.is_not("an artifact")),
+        }
+    }
+
+    /// All that [the realization](Self::rref) was made from, and itself, dependencies first: [`Store::closure`].
+    ///
+    /// # Errors
+    /// As [`rref`](Self::rref), and those of [`Store::closure`].
+    pub fn closure(&self) -> Result<Vec<RRefId>> {
+        self.store.closure(&self.rref()?)
+    }
+
+    fn is_not(&self, wanted: &str) -> Error {
+        let message = match self.path.as_str() {
+            "" => format!("{} is {}, and not {wanted}", self.root, self.place.what()),
+            path => format!(
+                "in {}, `{path}` is {}, and not {wanted}",
+                self.root,
+                self.place.what()
+            ),
+        };
+        Error::new(ErrorKind::Config, message)
+    }
+}
+
+impl fmt::Debug for Lens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lens({}, {:?})", self.root, self.path)
+    }
+}
+
+fn json_of(path: &Path) -> Result<Box<RawValue>> {
+    let text = fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    serde_json::from_slice(&text).map_err(|error| not_json(path, error))
+}
+
+/// The names in a folder, sorted.
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let refused = |error| Error::io("read the folder", folder, error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let name = entry.map_err(refused)?.file_name();
+        names.extend(name.into_string());
+    }
+    names.sort();
+    Ok(names)
+}

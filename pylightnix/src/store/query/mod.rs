@@ -1,0 +1,28 @@
+//! Asking what a store holds: who depends on whom, what it takes up, what is where, what differs.
+//!
+//! Everything here reads the file system as it is, without an index and without locks: what comes or goes meanwhile may be
+//! missing from the answer.
+
+mod artifact;
+mod diff;
+mod find;
+mod first_difference;
+mod found;
+mod glob;
+mod graph;
+mod labels;
+mod lens;
+mod link;
+mod number;
+mod reference;
+mod usage;
+
+pub(crate) use diff::compare;
+pub use diff::{Diff, FileChange};
+pub use find::{Find, Finding};
+pub use first_difference::FirstDifference;
+pub use found::Found;
+pub use graph::Graph;
+pub use lens::Lens;
+pub use reference::{Identifier, Reference};
+pub use usage::{DiskUsage, Taken, TakenBy};

@@ -1,0 +1,48 @@
+//! Numbers in artifacts that are JSON.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::config::{Dotted, RawValue};
+use crate::{Error, ErrorKind, Result};
+
+/// The number at `way` in the JSON file at `path`; `None` if there is no such file, nothing at that place in it, or `null`,
+/// which is what a NaN is in JSON.
+pub(super) fn number_in(path: &Path, way: &Dotted) -> Result<Option<f64>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    let whole: &RawValue = serde_json::from_slice(&text).map_err(|error| not_json(path, error))?;
+    let Some(found) = way.find(whole) else {
+        return Ok(None);
+    };
+    match serde_json::from_str::<Option<f64>>(found.get()) {
+        Ok(number) => Ok(number),
+        Err(error) => Err(Error::new(
+            ErrorKind::Artifact,
+            format!("what is to be a number in {} is none", path.display()),
+        )
+        .because(error)
+        .at(path)
+        .help("give the path of the number itself, as in `scores.accuracy`")),
+    }
+}
+
+pub(super) fn not_json(path: &Path, error: serde_json::Error) -> Error {
+    Error::new(
+        ErrorKind::Artifact,
+        format!("{} is no JSON", path.display()),
+    )
+    .because(error)
+    .at(path)
+}

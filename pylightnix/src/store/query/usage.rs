@@ -1,0 +1,284 @@
+//! What realizations take up on the disk.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io;
+use std::iter::Sum;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::config::{DRefId, RRefId};
+use crate::store::Store;
+use crate::store::gc::bytes;
+use crate::store::parallel;
+use crate::{Error, Result};
+
+/// The unit of `st_blocks`, whatever the file system's own is.
+const BLOCK: u64 = 512;
+
+impl Store {
+    /// What all realizations take up, and what else is in the store. Every file is looked at, none is read.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Words { #[selfref("w")] out: SelfRef<Text> }
+    /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save("a b")? }) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let words = store.realize(&instantiate(Words::new())?)?;
+    /// let usage = store.disk_usage()?;
+    /// assert_eq!(usage.realizations[0].id, *words.id());
+    /// println!("{usage}"); // a line for each derivation, and sums
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The folder of the store cannot be read. What else cannot be looked at is in the answer.
+    pub fn disk_usage(&self) -> Result<DiskUsage> {
+        let drefs = self.drefs()?;
+        let mut usage = self.usage_of(&drefs, |dref| self.rrefs_of(dref))?;
+        let objects = self.layout().objects();
+        let folders = |path: &Path| -> io::Result<Vec<PathBuf>> {
+            fs::read_dir(path)?
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect()
+        };
+        let root = self.root();
+        let all = folders(root).map_err(|error| Error::io("read the folder", root, error))?;
+        for path in all.into_iter().filter(|path| *path != objects) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let mut walk = Walk::default();
+            walk.below(&path);
+            usage.refused.append(&mut walk.refused);
+            if walk.taken.disk > 0 {
+                usage.others.insert(name.into_owned(), walk.taken);
+            }
+        }
+        Ok(usage)
+    }
+
+    /// What these realizations take up, each counted once; with [`closure`](Self::closure), all that one needs.
+    ///
+    /// # Errors
+    /// None but of the system: what is not in the store is in the answer, as what cannot be looked at.
+    pub fn disk_usage_of<R: AsRef<RRefId>>(
+        &self,
+        rrefs: impl IntoIterator<Item = R>,
+    ) -> Result<DiskUsage> {
+        let mut asked: BTreeMap<DRefId, Vec<RRefId>> = BTreeMap::new();
+        for rref in rrefs {
+            let rref = rref.as_ref();
+            asked
+                .entry(rref.dref().clone())
+                .or_default()
+                .push(rref.clone());
+        }
+        for rrefs in asked.values_mut() {
+            rrefs.sort_unstable();
+            rrefs.dedup();
+        }
+        let drefs: Vec<DRefId> = asked.keys().cloned().collect();
+        self.usage_of(&drefs, |dref| Ok(asked[dref].clone()))
+    }
+
+    fn usage_of(
+        &self,
+        drefs: &[DRefId],
+        rrefs: impl Fn(&DRefId) -> Result<Vec<RRefId>> + Sync,
+    ) -> Result<DiskUsage> {
+        let walks = parallel::map(drefs, parallel::cores(), |_, dref| {
+            let rrefs = match rrefs(dref) {
+                Ok(rrefs) => rrefs,
+                Err(error) => return Ok((Vec::new(), vec![error])),
+            };
+            let walks = rrefs.into_iter().map(|rref| {
+                let mut walk = Walk::default();
+                walk.below(&self.realization_dir(&rref));
+                (rref, walk)
+            });
+            Ok((walks.collect::<Vec<_>>(), Vec::new()))
+        })?;
+        let mut usage = DiskUsage::default();
+        let mut seen = HashSet::new();
+        for (walks, mut refused) in walks {
+            usage.refused.append(&mut refused);
+            for (id, mut walk) in walks {
+                usage.refused.append(&mut walk.refused);
+                let mut shared = Taken::default();
+                usage.all.add(&walk.taken);
+                for (file, taken) in walk.shared {
+                    shared.add(&taken);
+                    if !seen.insert(file) {
+                        usage.saved.add(&taken);
+                        usage.all.subtract(&taken);
+                    }
+                }
+                let taken = walk.taken;
+                usage.realizations.push(TakenBy { id, taken, shared });
+            }
+        }
+        Ok(usage)
+    }
+}
+
+/// Room on a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taken {
+    /// How many files.
+    pub files: u64,
+    /// The sum of their lengths, in bytes.
+    pub bytes: u64,
+    /// What they and their folders take up, in bytes: whole blocks, without the holes of sparse files. Blocks that a file
+    /// system shares between copies (Btrfs, XFS) are counted for each of them, as nothing tells.
+    pub disk: u64,
+}
+
+/// What one realization takes up, its record and its build records included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TakenBy<I = RRefId> {
+    /// Which one.
+    pub id: I,
+    /// All of it.
+    pub taken: Taken,
+    /// Those of its files that have other names (hard links) as well, here or elsewhere.
+    pub shared: Taken,
+}
+
+/// What realizations take up: see [`Store::disk_usage`]. As text: a line for each derivation, the largest last, and sums.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct DiskUsage {
+    /// Each realization, sorted by derivation and then by reference.
+    pub realizations: Vec<TakenBy>,
+    /// All of them together; a file with several names is counted once.
+    pub all: Taken,
+    /// What it would be more if each name were a file of its own.
+    pub saved: Taken,
+    /// What the other folders of the store take up, by name: failed builds, trash, quarantine and so on.
+    pub others: BTreeMap<String, Taken>,
+    /// What could not be looked at, each with its reason.
+    pub refused: Vec<Error>,
+}
+
+impl DiskUsage {
+    /// The same for each derivation, sorted.
+    pub fn derivations(&self) -> Vec<TakenBy<DRefId>> {
+        let groups = self
+            .realizations
+            .chunk_by(|one, other| one.id.dref() == other.id.dref());
+        let sum = |group: &[TakenBy]| TakenBy {
+            id: group[0].id.dref().clone(),
+            taken: group.iter().map(|one| one.taken).sum(),
+            shared: group.iter().map(|one| one.shared).sum(),
+        };
+        groups.map(sum).collect()
+    }
+}
+
+impl Taken {
+    fn of(found: &Metadata) -> Self {
+        let is_file = found.is_file();
+        Taken {
+            files: u64::from(is_file),
+            bytes: if is_file { found.len() } else { 0 },
+            disk: found.blocks() * BLOCK,
+        }
+    }
+
+    fn add(&mut self, other: &Taken) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.disk += other.disk;
+    }
+
+    fn subtract(&mut self, other: &Taken) {
+        self.files = self.files.saturating_sub(other.files);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+        self.disk = self.disk.saturating_sub(other.disk);
+    }
+}
+
+impl Sum for Taken {
+    fn sum<I: Iterator<Item = Taken>>(all: I) -> Taken {
+        all.fold(Taken::default(), |mut sum, one| {
+            sum.add(&one);
+            sum
+        })
+    }
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {} files", bytes(self.disk), self.files)
+    }
+}
+
+impl fmt::Display for DiskUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut derivations = self.derivations();
+        derivations.sort_by_key(|one| one.taken.disk);
+        for TakenBy { id, taken, .. } in &derivations {
+            writeln!(f, "{:>10}  {id}", bytes(taken.disk))?;
+        }
+        for (name, taken) in &self.others {
+            writeln!(f, "{:>10}  {name}/", bytes(taken.disk))?;
+        }
+        for error in &self.refused {
+            writeln!(f, "not counted: {error}")?;
+        }
+        write!(
+            f,
+            "{:>10}  {} realizations of {} derivations",
+            bytes(self.all.disk),
+            self.realizations.len(),
+            derivations.len()
+        )?;
+        match self.saved.files {
+            0 => Ok(()),
+            files => write!(
+                f,
+                ", {} saved by {files} shared files",
+                bytes(self.saved.disk)
+            ),
+        }
+    }
+}
+
+/// What lies below a folder.
+#[derive(Default)]
+struct Walk {
+    taken: Taken,
+    /// Files with other names, each by its device and inode. A name that comes twice here comes twice.
+    shared: Vec<((u64, u64), Taken)>,
+    refused: Vec<Error>,
+}
+
+impl Walk {
+    fn below(&mut self, path: &Path) {
+        let mut waiting = vec![path.to_owned()];
+        while let Some(path) = waiting.pop() {
+            if let Err(error) = self.entry(&path, &mut waiting) {
+                self.refused.push(Error::io("look at", &path, error));
+            }
+        }
+    }
+
+    fn entry(&mut self, path: &Path, waiting: &mut Vec<PathBuf>) -> io::Result<()> {
+        let found = fs::symlink_metadata(path)?;
+        let taken = Taken::of(&found);
+        self.taken.add(&taken);
+        if found.is_file() && found.nlink() > 1 {
+            self.shared.push(((found.dev(), found.ino()), taken));
+        }
+        if found.is_dir() {
+            for entry in fs::read_dir(path)? {
+                waiting.push(entry?.path());
+            }
+        }
+        Ok(())
+    }
+}

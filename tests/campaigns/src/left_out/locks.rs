@@ -1,0 +1,354 @@
+//! Locks left out: processes halt where a lock keeps others out, others go on as far as they come, and then all go on.
+//! Nothing here waits for a time.
+
+use pylightnix::config::RRefId;
+use pylightnix::prelude::Result;
+use pylightnix::store::Store;
+use rustix::process::{Pid, Signal, kill_process};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::program;
+use crate::actor::{self, Ended};
+use crate::crowd::Member;
+use crate::figures::Figures;
+use crate::invariants::{Expected, Violated, holds};
+use crate::scene::Scene;
+use crate::{Options, race, unable};
+
+/// Who does not come to where it is to halt hangs.
+const LONGEST: Duration = Duration::from_secs(60);
+/// So many come while a collection waits.
+const COMING: usize = 5;
+/// The plan whose stages are built, of two layers.
+const PLAN: [&str; 2] = ["2", "300"];
+/// How many race.
+const RACING: usize = 16;
+
+/// What must hold with a lock and must not without it.
+type Play = fn(&Stage<'_>) -> Result<Violated>;
+
+const PLAYS: &[(&str, Play)] = &[
+    ("gate", overtaken),
+    ("gc", removed_from_under),
+    ("sweep", forgotten),
+    ("b/*", built_twice),
+];
+
+/// Runs it.
+///
+/// # Errors
+/// A process that cannot be started, hangs, or fails where it should not.
+pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
+    let mut figures = Figures::default();
+    let mut judge = |name: &str, is_left_out: bool, held: Violated| {
+        figures.rounds += 1;
+        match (is_left_out, held) {
+            (false, Ok(())) => figures.count(format!("locks/{name}: holds with it")),
+            (false, Err(why)) => figures.violations.push(format!("locks/{name}: {why}")),
+            (true, Err(why)) => {
+                let why = why.lines().next().unwrap_or_default();
+                println!("locks/{name} left out: {why}");
+                figures.count(format!("locks/{name}: left out, noticed"));
+            }
+            (true, Ok(())) => (figures.violations)
+                .push(format!("locks/{name}: nobody notices that it is left out")),
+        }
+    };
+    for (name, play) in PLAYS {
+        for is_left_out in [false, true] {
+            let locks = match *name {
+                "b/*" => build_locks(options, &scene.path("store"), &PLAN, || scene.reset())?,
+                name => vec![scene.path("store/locks").join(name)],
+            };
+            scene.reset()?;
+            let stage = Stage {
+                program: &options.program,
+                scene,
+                locks,
+                is_left_out,
+                started: Cell::new(0),
+            };
+            judge(name, is_left_out, play(&stage)?);
+        }
+    }
+    for is_left_out in [false, true] {
+        judge("b/*, in a race", is_left_out, raced(options, is_left_out)?);
+    }
+    Ok(figures)
+}
+
+/// Where processes meet that all do, or all do not, without some locks.
+struct Stage<'a> {
+    program: &'a Path,
+    scene: &'a Scene,
+    locks: Vec<PathBuf>,
+    is_left_out: bool,
+    /// How many were started.
+    started: Cell<usize>,
+}
+
+/// One of them.
+struct Player {
+    member: Member,
+    log: PathBuf,
+}
+
+impl Stage<'_> {
+    /// Starts an actor. With `halting`, the system stops it when it has looked at that path for the second time: for the
+    /// first time it does so before it enters.
+    fn start(&self, arguments: &[&str], halting: Option<&Path>) -> Result<Player> {
+        let number = self.started.get();
+        self.started.set(number + 1);
+        let log = self.scene.path(&format!("trace-{number}"));
+        let mut command = without(&self.locks, self.is_left_out, &log);
+        if let Some(path) = halting {
+            const STOP: &str = "inject=statx,stat,newfstatat:signal=SIGSTOP:when=2";
+            command.arg("-P").arg(path).args(["-e", STOP]);
+        }
+        command.arg(self.program).arg("actor").args(arguments);
+        Ok(Player {
+            member: Member::run(command)?,
+            log,
+        })
+    }
+
+    /// Runs one to its end, which must be good.
+    fn act(&self, arguments: &[&str]) -> Result<Vec<RRefId>> {
+        Ok(self.start(arguments, None)?.end()?.acknowledged)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.scene.path("store")
+    }
+
+    fn root_text(&self) -> String {
+        self.scene.text("store")
+    }
+
+    /// Somebody who halts inside, where it has seen that what it wants is there.
+    fn inside(&self) -> Result<Player> {
+        let rref = &self.scene.garbage[1];
+        let record = (self.root().join("store-v1").join(rref.dref().folder()))
+            .join(rref.folder())
+            .join("record");
+        let (root, rref) = (self.root_text(), rref.to_string());
+        let mut inside = self.start(&["root", &root, &rref, "another"], Some(&record))?;
+        inside.wait_until_stopped()?;
+        Ok(inside)
+    }
+}
+
+impl Player {
+    fn wait_until_stopped(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while !fs::read_to_string(&self.log).is_ok_and(|log| log.contains("stopped by SIGSTOP")) {
+            if !self.member.is_running()? || begun.elapsed() > LONGEST {
+                return Err(unable(format!("it did not halt: {:?}", self.end()?)));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Waits until it has ended, which is `true`, or waits for a lock.
+    fn settle(&mut self) -> Result<bool> {
+        let begun = Instant::now();
+        loop {
+            if !self.member.is_running()? {
+                return Ok(true);
+            }
+            if self.waits()? {
+                return Ok(false);
+            }
+            if begun.elapsed() > LONGEST {
+                return Err(unable("an actor hangs, and not for a lock"));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether it waits for a lock: proc(5), `/proc/locks`.
+    fn waits(&self) -> Result<bool> {
+        let id = self.member.id().to_string();
+        let locks = fs::read_to_string("/proc/locks")?;
+        Ok(locks.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.get(1) == Some(&"->") && words.get(5) == Some(&id.as_str())
+        }))
+    }
+
+    /// Lets one go on that was stopped.
+    fn go_on(&self) -> Result<()> {
+        let id = Pid::from_raw(self.member.id().cast_signed());
+        let id = id.ok_or_else(|| unable("a process without a number"))?;
+        kill_process(id, Signal::CONT).map_err(|errno| unable(errno.to_string()))
+    }
+
+    /// Waits for its end, which must be good.
+    fn end(&mut self) -> Result<Ended> {
+        let ended = self.member.let_go()?;
+        if ended.is_good() {
+            return Ok(ended);
+        }
+        Err(unable(format!("{ended:?}")))
+    }
+}
+
+/// What runs a program without these locks; or with them, but for the rest in the same way.
+fn without(locks: &[PathBuf], is_left_out: bool, log: &Path) -> Command {
+    let mut command = Command::new("strace");
+    // The tracer is a grandchild, so that who is killed or stopped is the actor.
+    command.args(["-D", "-f", "-qq", "-e", "trace=flock,statx,stat,newfstatat"]);
+    for lock in locks {
+        command.arg("-P").arg(lock);
+    }
+    if is_left_out {
+        command.args(["-e", "inject=flock:retval=0"]);
+    }
+    command.arg("-o").arg(log);
+    command
+}
+
+/// A collection that waits for who is inside is not kept waiting by who comes later.
+fn overtaken(stage: &Stage<'_>) -> Result<Violated> {
+    let root = stage.root_text();
+    let mut inside = stage.inside()?;
+    let mut collection = stage.start(&["gc", &root], None)?;
+    if collection.settle()? {
+        return Err(unable("a collection did not wait for who is inside"));
+    }
+    let kept = stage.scene.kept[0].to_string();
+    let mut others = Vec::new();
+    let mut overtakers = 0;
+    for at in 0..COMING {
+        let mut other = stage.start(&["root", &root, &kept, &format!("other-{at}")], None)?;
+        overtakers += usize::from(other.settle()? && collection.member.is_running()?);
+        others.push(other);
+    }
+    inside.go_on()?;
+    let mut expected = kept_of(stage);
+    for player in [&mut inside, &mut collection]
+        .into_iter()
+        .chain(&mut others)
+    {
+        expected.kept.extend(player.end()?.acknowledged);
+    }
+    if overtakers > 0 {
+        return Ok(Err(format!(
+            "{overtakers} of {COMING} overtook a collection that waits"
+        )));
+    }
+    Ok(holds(&stage.root(), &expected))
+}
+
+/// Nothing is removed while somebody inside relies on it.
+fn removed_from_under(stage: &Stage<'_>) -> Result<Violated> {
+    let mut inside = stage.inside()?;
+    let mut collection = stage.start(&["gc", &stage.root_text()], None)?;
+    collection.settle()?;
+    inside.go_on()?;
+    let mut expected = kept_of(stage);
+    expected.kept.extend(inside.end()?.acknowledged);
+    collection.end()?;
+    Ok(holds(&stage.root(), &expected))
+}
+
+/// What a process said that it uses outlives it until a collection that began before has ended.
+fn forgotten(stage: &Stage<'_>) -> Result<Violated> {
+    let root = stage.root_text();
+    let mut collection = stage.start(&["halt in a gc", &root], None)?;
+    collection.member.wait_until_made()?;
+    let mut expected = kept_of(stage);
+    // The last is made from one that the collection found to be garbage.
+    expected
+        .there
+        .extend(stage.act(&["publish", &root, "garbage", "4"])?);
+    // It sweeps what dead processes left, if nobody does.
+    expected
+        .there
+        .extend(stage.act(&["publish", &root, "other", "1"])?);
+    collection.end()?;
+    Ok(holds(&stage.root(), &expected))
+}
+
+/// Two that want the same stage build it once.
+fn built_twice(stage: &Stage<'_>) -> Result<Violated> {
+    let (root, [layers, seed]) = (stage.root_text(), PLAN);
+    let mut first = stage.start(&["halt in a build", &root, layers, seed], None)?;
+    first.member.wait_until_made()?;
+    let mut second = stage.start(&["realize", &root, layers, seed], None)?;
+    second.settle()?;
+    let made: BTreeSet<RRefId> = (first.end()?.acknowledged.into_iter())
+        .chain(second.end()?.acknowledged)
+        .collect();
+    let store = Store::open_at(stage.root())?;
+    for rref in &made {
+        let builds = store.realization(rref)?.builds.len();
+        if builds != 1 {
+            return Ok(Err(format!("{rref} was built {builds} times")));
+        }
+    }
+    let expected = Expected {
+        there: made,
+        ..kept_of(stage)
+    };
+    Ok(holds(&stage.root(), &expected))
+}
+
+/// What a root keeps in any case.
+fn kept_of(stage: &Stage<'_>) -> Expected {
+    Expected {
+        there: BTreeSet::new(),
+        kept: stage.scene.kept.iter().cloned().collect(),
+    }
+}
+
+/// One round of the race, by a program that runs the actors as [`without`] does.
+fn raced(options: &Options, is_left_out: bool) -> Result<Violated> {
+    let place = crate::scene::place()?;
+    let layers = race::LAYERS.to_string();
+    let seed = options.seed.to_string();
+    let root = place.path().join("store");
+    let locks = build_locks(options, &root, &[&layers, &seed], || Ok(()))?;
+    fs::remove_dir_all(&root)?;
+    let mut before = without(&locks, is_left_out, Path::new("/dev/null"));
+    let program = program(before.arg(&options.program), &place.path().join("program"))?;
+    let mut figures = Figures::default();
+    race::round(&program, place.path(), RACING, options.seed, &mut figures)
+}
+
+/// The locks of the builds of a plan: the same whatever the store, so that one that is thrown away tells them.
+fn build_locks(
+    options: &Options,
+    root: &Path,
+    plan: &[&str],
+    reset: impl Fn() -> Result<()>,
+) -> Result<Vec<PathBuf>> {
+    reset()?;
+    let log = root.with_file_name("trace-of-locks");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-y", "-s", "300", "-e", "trace=flock", "-o"]);
+    command.arg(&log).arg(&options.program);
+    command.args(["actor", "realize"]).arg(root).args(plan);
+    let ended = actor::finish(&mut command)?;
+    if !ended.is_good() {
+        return Err(unable(format!("{ended:?}")));
+    }
+    let folder = root.join("locks/b/").to_string_lossy().into_owned();
+    let trace = fs::read_to_string(&log)?;
+    let locks = trace.lines().filter_map(|line| {
+        let path = line.split_once('<')?.1.split_once('>')?.0;
+        path.starts_with(&folder).then(|| PathBuf::from(path))
+    });
+    let locks: BTreeSet<PathBuf> = locks.collect();
+    if locks.is_empty() {
+        return Err(unable("no lock of a build is taken"));
+    }
+    Ok(locks.into_iter().collect())
+}

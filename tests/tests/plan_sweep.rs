@@ -1,0 +1,308 @@
+//! Plans of many: grids, and labels that tell their derivations and realizations apart.
+
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
+use proptest::prelude::*;
+use pylightnix::ErrorKind;
+use pylightnix::config::ConfigJson;
+use pylightnix::plan::{grid, labelled, labels, sweep};
+use pylightnix::prelude::*;
+use std::collections::{BTreeMap, HashSet};
+use tests::runs::{assert_says, scratch};
+
+/// What others are made from.
+#[derive(Config)]
+struct Data {
+    #[selfref("data.txt")]
+    data: SelfRef<Text>,
+    size: u32,
+    #[config(default = 1, omit_default)]
+    seed: u32,
+}
+
+#[stage]
+fn data(b: &Build<Data>) -> Result<DataOutputs> {
+    let data = b.data.save(&format!("{} {}", b.size, b.seed))?;
+    Ok(DataOutputs { data })
+}
+
+/// With parameters of all sorts.
+#[derive(Config)]
+struct Train {
+    #[selfref("loss.json")]
+    loss: SelfRef<Json<f64>>,
+    #[dref]
+    data: DRef<Data>,
+    rate: f64,
+    #[config(default = "sgd".to_owned(), omit_default)]
+    optimizer: String,
+    #[config(default)]
+    table: BTreeMap<String, Vec<u32>>,
+}
+
+#[stage(nouts = 2)]
+fn train(b: &Build<Train>) -> Result<TrainOutputs> {
+    let loss = b.loss.save(&(b.rate + b.index() as f64))?;
+    Ok(TrainOutputs { loss })
+}
+
+/// Two ways to one.
+#[derive(Config)]
+struct Plot {
+    #[dref]
+    train: DRef<Train>,
+    #[dref]
+    data: DRef<Data>,
+}
+
+#[stage]
+fn plot(_: &Build<Plot>) -> Result<()> {
+    Ok(())
+}
+
+/// All results of a sweep.
+#[derive(Config)]
+struct Table {
+    #[selfref("table.txt")]
+    table: SelfRef<Text>,
+    #[dref]
+    runs: BTreeMap<String, DRef<Train>>,
+    #[dref]
+    listed: Vec<DRef<Train>>,
+}
+
+#[stage]
+fn table(b: &Build<Table>) -> Result<TableOutputs> {
+    let lines: Vec<_> = b
+        .runs
+        .iter()
+        .map(|(label, run)| format!("{label}: {}", run.rate))
+        .collect();
+    assert_eq!(b.listed.len(), b.runs.len());
+    let table = b.table.save(&lines.join("\n"))?;
+    Ok(TableOutputs { table })
+}
+
+fn some_data(size: u32) -> DRef<Data> {
+    instantiate(Data::new(size)).unwrap()
+}
+
+#[test]
+fn a_sweep_is_made_and_collected_in_one_go() {
+    let (_folder, store) = scratch();
+    let data = some_data(3);
+    let points = grid(([0.1, 0.5], ["sgd", "adam"]));
+    let runs = sweep(points, |(rate, optimizer)| Train {
+        optimizer: optimizer.to_owned(),
+        ..Train::new(data.clone(), rate)
+    })
+    .unwrap();
+    assert_eq!(runs.len(), 4);
+    let wanted = [
+        "rate=0.1,optimizer=sgd",
+        "rate=0.1,optimizer=adam",
+        "rate=0.5,optimizer=sgd",
+        "rate=0.5,optimizer=adam",
+    ];
+    assert_eq!(labels(&runs), wanted);
+    let plan = instantiate(Table::new(labelled(&runs).unwrap(), runs.clone())).unwrap();
+    let (table, report) = Realize::new(&store).run_reporting(&plan).unwrap();
+    assert_eq!((report.stages, table.listed.len()), (6, 4));
+    let text = table.table.load().unwrap();
+    assert!(text.starts_with("rate=0.1,optimizer=adam: 0.1\n"), "{text}");
+    // In the store, too. What was left out as it had its default is known of realizations.
+    assert_eq!(store.labels(&table.listed).unwrap(), wanted);
+    let drefs: Vec<_> = runs.iter().map(|run| run.id().clone()).collect();
+    let drefs = store.labels(&drefs).unwrap();
+    assert_eq!(
+        drefs[..2],
+        ["rate=0.1,optimizer=-", "rate=0.1,optimizer=adam"]
+    );
+}
+
+#[test]
+fn what_differs_is_said_as_short_as_it_can_be() {
+    let train = |size: u32, rate: f64| instantiate(Train::new(some_data(size), rate)).unwrap();
+    // One alone, and nothing that differs.
+    assert_eq!(labels(&train(1, 0.5)), ["train"]);
+    assert_eq!(labels(&[train(1, 0.5), train(1, 0.5)]), ["train", "train"]);
+    assert_eq!(labels(&Vec::<DRef<Train>>::new()), Vec::<String>::new());
+    // Through dependencies.
+    assert_eq!(
+        labels(&[train(1, 0.5), train(2, 0.5)]),
+        ["size=1", "size=2"]
+    );
+    // By two ways at once.
+    let plot = |size: u32| instantiate(Plot::new(train(size, 0.5), some_data(size))).unwrap();
+    assert_eq!(labels(&[plot(1), plot(2)]), ["size=1", "size=2"]);
+    // Ends of paths that would not tell fields apart are longer.
+    let plot =
+        |one: u32, other: u32| instantiate(Plot::new(train(one, 0.5), some_data(other))).unwrap();
+    assert_eq!(
+        labels(&[plot(1, 3), plot(1, 4), plot(2, 4)]),
+        [
+            "train.data.size=1,data.size=3",
+            "train.data.size=1,data.size=4",
+            "train.data.size=2,data.size=4"
+        ]
+    );
+    // Values inside values, and what only one has.
+    let table = |items: &[u32]| {
+        let table = BTreeMap::from([("a b".to_owned(), items.to_vec())]);
+        instantiate(Train {
+            table,
+            ..Train::new(some_data(1), 0.5)
+        })
+        .unwrap()
+    };
+    assert_eq!(
+        labels(&[table(&[1, 2]), table(&[1, 3])]),
+        ["[\"a b\"][1]=2", "[\"a b\"][1]=3"]
+    );
+    assert_eq!(
+        labels(&[table(&[1]), table(&[1, 3])]),
+        ["[\"a b\"]=[1]", "[\"a b\"]=[1, 3]"]
+    );
+    assert_eq!(
+        labels(&[table(&[1]), train(1, 0.5)]),
+        ["[\"a b\"]=[1]", "[\"a b\"]=-"]
+    );
+    // Stages of several names.
+    let mixed = (train(1, 0.5), some_data(1), train(1, 0.25));
+    assert_eq!(
+        labels(&mixed),
+        ["train,rate=0.5", "data", "train,rate=0.25"]
+    );
+}
+
+#[test]
+fn long_values_are_cut_and_still_told_apart() {
+    let train = |optimizer: &str| {
+        let optimizer = optimizer.to_owned();
+        instantiate(Train {
+            optimizer,
+            ..Train::new(some_data(1), 0.5)
+        })
+        .unwrap()
+    };
+    let (one, other) = ("ä".repeat(100), format!("{}x", "ä".repeat(99)));
+    let drefs = [train(&one), train(&other), train("a, b")];
+    let labels = labels(&drefs);
+    for (label, dref) in labels.iter().zip(&drefs).take(2) {
+        let hash = &dref.to_string()["dref:".len()..][..8];
+        assert_eq!(*label, format!("optimizer={}..#{hash}", "ä".repeat(40)));
+    }
+    assert_eq!(labels[2], "optimizer=\"a, b\"");
+}
+
+#[test]
+fn realizations_of_one_derivation_are_told_apart() {
+    let (_folder, store) = scratch();
+    let plan = instantiate(Train::new(some_data(1), 0.5)).unwrap();
+    let runs = store.realize(&plan.with_matcher(all())).unwrap();
+    let labels = store.labels(&runs).unwrap();
+    for (label, run) in labels.iter().zip(&runs) {
+        assert_eq!(
+            *label,
+            format!("train#{}", &run.to_string()["rref:".len()..][..8])
+        );
+    }
+}
+
+#[test]
+fn one_point_twice() {
+    let runs = sweep([0.1, 0.5, 0.1], |rate| Train::new(some_data(1), rate)).unwrap();
+    let error = labelled(&runs).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Plan);
+    assert_says(
+        &error,
+        &[
+            &runs[0].to_string(),
+            "comes twice",
+            "help: two of the points",
+        ],
+    );
+}
+
+#[test]
+fn a_point_that_cannot_be() {
+    let error = sweep([0.1, f64::NAN], |rate| Train::new(some_data(1), rate)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_says(&error, &["`rate`"]);
+}
+
+#[test]
+fn what_is_not_in_the_store_has_no_label() {
+    let (_folder, store) = scratch();
+    let plan = instantiate(Train::new(some_data(1), 0.5)).unwrap();
+    let error = store.labels([&plan]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    // A dependency that is nowhere to be read is told apart by its hash.
+    let configs = [1, 2].map(|number| {
+        let text = format!("{{\"name\": \"a\", \"on\": \"dref:{number:032}-b\"}}");
+        ConfigJson::from_json(&text).unwrap()
+    });
+    configs
+        .iter()
+        .for_each(|config| store.add_derivation(config).unwrap());
+    let labels = store.labels(configs.iter().map(ConfigJson::id)).unwrap();
+    assert_eq!(labels.iter().collect::<HashSet<_>>().len(), 2, "{labels:?}");
+    assert!(labels[0].starts_with("on=b#"), "{labels:?}");
+}
+
+/// A chain in which every link leads to the one before by two ways.
+#[derive(Config)]
+struct Chain {
+    #[dref]
+    left: Option<DRef<Chain>>,
+    #[dref]
+    right: Option<DRef<Chain>>,
+    number: u32,
+}
+
+#[stage]
+fn chain(_: &Build<Chain>) -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn as_many_ways_as_there_are_take_no_longer() {
+    let chain = |first: u32| {
+        let start = instantiate(Chain::new(None, None, first)).unwrap();
+        (0..60).fold(start, |last, _| {
+            instantiate(Chain::new(Some(last.clone()), Some(last), 0)).unwrap()
+        })
+    };
+    assert_eq!(labels(&[chain(1), chain(2)]), ["number=1", "number=2"]);
+}
+
+proptest! {
+    #[test]
+    fn a_grid_has_each_combination_once(a in 0_usize..5, b in 0_usize..5, c in 0_usize..5) {
+        let points = grid((0..a, vec!['x'; b].into_iter().enumerate(), 0..c));
+        prop_assert_eq!(points.len(), a * b * c);
+        let mut sorted = points.clone();
+        sorted.sort();
+        sorted.dedup();
+        prop_assert_eq!(points, sorted);
+    }
+
+    #[test]
+    fn different_derivations_have_different_labels(
+        configs in proptest::collection::vec((0_u32..3, 0_u32..3, "[ab,= ]{0,2}"), 1..8)
+    ) {
+        let drefs: Vec<_> = configs
+            .into_iter()
+            .map(|(size, rate, optimizer)| {
+                let train = Train { optimizer, ..Train::new(some_data(size), f64::from(rate)) };
+                instantiate(train).unwrap()
+            })
+            .collect();
+        let labels = labels(&drefs);
+        for (one, label) in drefs.iter().zip(&labels) {
+            for (other, other_label) in drefs.iter().zip(&labels) {
+                prop_assert_eq!(one == other, label == other_label, "{:?}", labels);
+            }
+        }
+    }
+}

@@ -1,0 +1,657 @@
+//! Files from servers, good and bad ones.
+
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
+use pylightnix::config::Digest;
+use pylightnix::prelude::*;
+use pylightnix::realize::Event;
+use pylightnix::stages::{Fetched, fetch_url};
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+use tests::runs::{assert_says, scratch};
+use tests::web::{Server, head, rest, whole};
+
+const HELLO: &[u8] = b"hello from afar\n";
+
+/// A body that does not fit into the buffers on the way.
+fn long() -> &'static [u8] {
+    let bytes: Vec<u8> = (0..1_000_000_u32)
+        .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
+        .collect();
+    Vec::leak(bytes)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string()
+}
+
+/// A download that does not wait long.
+fn quick(server: &Server, path: &str, body: &[u8]) -> Fetched {
+    Fetched {
+        wait: 0.01,
+        patience: 5.0,
+        ..Fetched::new(server.url(path), Digest::of(body))
+    }
+}
+
+fn fetched(store: &Store, config: Fetched) -> pylightnix::Result<Vec<u8>> {
+    let rref = store.realize(&instantiate(config)?)?;
+    Ok(fs::read(rref.out.path()).unwrap())
+}
+
+/// What is kept of broken downloads: the lengths.
+fn kept(store: &Store) -> Vec<u64> {
+    let Ok(folder) = fs::read_dir(store.root().join("cache/fetches")) else {
+        return Vec::new();
+    };
+    let entries = folder.map(|entry| entry.unwrap());
+    entries
+        .filter(|entry| !entry.file_name().to_string_lossy().ends_with(".json"))
+        .map(|entry| entry.metadata().unwrap().len())
+        .collect()
+}
+
+#[test]
+fn a_file_is_fetched_once() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::of(HELLO);
+    let dref = fetch_url(&server.url("/hello"), &sha256(HELLO))?;
+    let rref = store.realize(&dref)?;
+    assert_eq!(fs::read(rref.out.path())?, HELLO);
+    assert_eq!(store.realize(&dref)?, rref);
+    assert_eq!(server.asked().len(), 1);
+    assert_eq!(
+        server.asked()[0].header("accept-encoding"),
+        Some("identity")
+    );
+    assert_eq!(kept(&store), [0_u64; 0]);
+    Ok(())
+}
+
+#[test]
+fn how_it_is_fetched_is_no_part_of_the_identity() -> Result<()> {
+    let url = "https://example.org/x";
+    let plain = fetch_url(url, &sha256(HELLO))?;
+    let other = instantiate(Fetched {
+        mirrors: vec!["https://example.com/x".to_owned()],
+        tries: 1,
+        wait: 0.0,
+        patience: 1.0,
+        limit: 7,
+        ..Fetched::new(url.to_owned(), Digest::of(HELLO))
+    })?;
+    assert_eq!(plain, other);
+    assert_ne!(plain, fetch_url("https://example.org/y", &sha256(HELLO))?);
+    assert_ne!(plain, fetch_url(url, &sha256(b""))?);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_an_address_or_a_hash_is_refused_at_once() {
+    let sha256 = sha256(HELLO);
+    for (url, why) in [
+        (
+            "ftp://example.org/x",
+            "`ftp` is a protocol that is not known",
+        ),
+        ("/local/file", "it names no server"),
+        ("https:///x", "it is no address"),
+        ("not an address", "it is no address"),
+        ("", "it is no address"),
+    ] {
+        let error = fetch_url(url, &sha256).unwrap_err();
+        assert_says(
+            &error,
+            &[
+                &format!("cannot fetch from {url:?}"),
+                why,
+                "begins with `https://`",
+            ],
+        );
+    }
+    for wrong in ["", "abc", &sha256.to_uppercase(), &sha256[1..]] {
+        let error = fetch_url("https://example.org/x", wrong).unwrap_err();
+        assert_says(&error, &["is no sha256: it takes 64 lowercase hex digits"]);
+    }
+}
+
+#[test]
+fn a_wrong_hash_names_both() {
+    let (_folder, store) = scratch();
+    let server = Server::of(b"something else");
+    let error = fetched(&store, quick(&server, "/x", HELLO)).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            &server.url("/x"),
+            "sent 14 bytes",
+            &format!("with the sha256 {}", sha256(b"something else")),
+            &format!("wanted is {}", sha256(HELLO)),
+            "put its new sha256 into the plan",
+        ],
+    );
+    assert_eq!(server.asked().len(), 1, "it would send the same again");
+    assert_eq!(kept(&store), [0_u64; 0], "wrong bytes are not kept");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_not_asked_for_again() {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| head(to, &["404 Not Found", "Content-Length: 0"]));
+    let error = fetched(&store, quick(&server, "/gone", HELLO)).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "/gone answered `404 Not Found`",
+            "see whether the address is right",
+        ],
+    );
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_server_that_is_busy_is_asked_again() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|before, _, to| match before {
+        0 => head(to, &["503 Service Unavailable", "Content-Length: 0"]),
+        1 => head(
+            to,
+            &[
+                "429 Too Many Requests",
+                "Retry-After: 1",
+                "Content-Length: 0",
+            ],
+        ),
+        _ => whole(to, HELLO),
+    });
+    let begun = Instant::now();
+    assert_eq!(fetched(&store, quick(&server, "/x", HELLO))?, HELLO);
+    assert_eq!(server.asked().len(), 3);
+    assert!(
+        begun.elapsed() >= Duration::from_secs(1),
+        "it asked to be left alone"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_waits_grow_and_the_tries_end() {
+    let (_folder, store) = scratch();
+    let server =
+        Server::new(|_, _, to| head(to, &["500 Internal Server Error", "Content-Length: 0"]));
+    let begun = Instant::now();
+    let config = Fetched {
+        tries: 4,
+        wait: 0.1,
+        ..quick(&server, "/x", HELLO)
+    };
+    let error = fetched(&store, config).unwrap_err();
+    assert_says(&error, &["answered `500 Internal Server Error`"]);
+    assert_eq!(server.asked().len(), 4);
+    assert!(begun.elapsed() >= Duration::from_millis(100 + 200 + 400));
+}
+
+#[test]
+fn what_broke_off_goes_on_where_it_was() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    let server = Server::new(move |before, request, to| match (before, request.from()) {
+        (0, _) => {
+            head(
+                to,
+                &[
+                    "200 OK",
+                    &format!("Content-Length: {}", body.len()),
+                    "ETag: \"one\"",
+                ],
+            )?;
+            to.write_all(&body[..1_000_000])
+        }
+        (_, Some(from)) => rest(to, body, from),
+        (_, None) => whole(to, body),
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", body))?, body);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[1].from(), Some(1_000_000));
+    assert_eq!(asked[1].header("if-range"), Some("\"one\""));
+    Ok(())
+}
+
+#[test]
+fn the_next_run_goes_on_as_well() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    let server = Server::new(move |before, request, to| match (before, request.from()) {
+        (0, _) => {
+            head(
+                to,
+                &[
+                    "200 OK",
+                    &format!("Content-Length: {}", body.len()),
+                    "ETag: \"one\"",
+                ],
+            )?;
+            to.write_all(&body[..3_000_000])
+        }
+        (_, Some(from)) => rest(to, body, from),
+        (_, None) => whole(to, body),
+    });
+    let once = || Fetched {
+        tries: 1,
+        ..quick(&server, "/x", body)
+    };
+    let error = fetched(&store, once()).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "broke off after 3000000 of 4000000 bytes",
+            "goes on from the 3000000 bytes",
+        ],
+    );
+    assert_eq!(kept(&store), [3_000_000]);
+    assert_eq!(fetched(&store, once())?, body);
+    assert_eq!(server.asked()[1].from(), Some(3_000_000));
+    assert_eq!(kept(&store), [0_u64; 0]);
+    Ok(())
+}
+
+#[test]
+fn a_server_that_breaks_off_each_time_gives_the_file_in_the_end() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    // In ten pieces, which is more than the five tries: those that bring something do not count.
+    let server = Server::new(move |_, request, to| {
+        let from = request.from().unwrap_or(0);
+        let length = format!("Content-Length: {}", body.len() - from);
+        let range = format!(
+            "Content-Range: bytes {from}-{}/{}",
+            body.len() - 1,
+            body.len()
+        );
+        let status = if from == 0 {
+            "200 OK"
+        } else {
+            "206 Partial Content"
+        };
+        head(to, &[status, &length, &range])?;
+        to.write_all(&body[from..body.len().min(from + 400_000)])
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", body))?, body);
+    assert_eq!(server.asked().len(), 10);
+    Ok(())
+}
+
+#[test]
+fn a_server_without_ranges_sends_all_again() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    let server = Server::new(move |before, _, to| match before {
+        0 => {
+            head(to, &["200 OK", &format!("Content-Length: {}", body.len())])?;
+            to.write_all(&body[..1_000_000])
+        }
+        _ => whole(to, body),
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", body))?, body);
+    assert_eq!(server.asked()[1].from(), Some(1_000_000));
+    assert_eq!(server.asked().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn parts_of_two_versions_are_not_joined() -> Result<()> {
+    let (_folder, store) = scratch();
+    let new = long();
+    // It breaks off with the old file, and then sends the rest of the new one, without a word.
+    let server = Server::new(move |before, request, to| match (before, request.from()) {
+        (0, _) => {
+            head(to, &["200 OK", "Content-Length: 4000000"])?;
+            to.write_all(&[7; 1_000_000])
+        }
+        (_, Some(from)) => rest(to, new, from),
+        (_, None) => whole(to, new),
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", new))?, new);
+    let froms: Vec<_> = server
+        .asked()
+        .iter()
+        .map(|request| request.from())
+        .collect();
+    assert_eq!(froms, [None, Some(1_000_000), None]);
+    Ok(())
+}
+
+#[test]
+fn the_wrong_part_is_not_joined_either() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    let server = Server::new(move |before, request, to| match (before, request.from()) {
+        (0, _) => {
+            head(to, &["200 OK", "Content-Length: 4000000"])?;
+            to.write_all(&body[..1_000_000])
+        }
+        (_, Some(from)) => rest(to, body, from + 1),
+        (_, None) => whole(to, body),
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", body))?, body);
+    Ok(())
+}
+
+#[test]
+fn more_than_there_was_is_begun_anew() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::of(HELLO);
+    let dref = fetch_url(&server.url("/x"), &sha256(HELLO))?;
+    let folder = store.root().join("cache/fetches");
+    fs::create_dir_all(&folder)?;
+    let name = dref.id().to_string()["dref:".len()..].to_owned();
+    fs::write(folder.join(name), [7; 100])?;
+    assert_eq!(fs::read(store.realize(&dref)?.out.path())?, HELLO);
+    let froms: Vec<_> = server
+        .asked()
+        .iter()
+        .map(|request| request.from())
+        .collect();
+    assert_eq!(froms, [Some(100), None], "416, then all");
+    Ok(())
+}
+
+#[test]
+fn what_is_whole_already_is_not_asked_for() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::of(HELLO);
+    let dref = fetch_url(&server.url("/x"), &sha256(HELLO))?;
+    let folder = store.root().join("cache/fetches");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(&dref.id().to_string()["dref:".len()..]), HELLO)?;
+    assert_eq!(fs::read(store.realize(&dref)?.out.path())?, HELLO);
+    assert_eq!(server.asked().len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_server_that_says_too_long_a_length_is_believed_by_the_hash() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| {
+        head(to, &["200 OK", "Content-Length: 1000"])?;
+        to.write_all(HELLO)
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", HELLO))?, HELLO);
+    // And without the right bytes it is not.
+    let error = fetched(&store, quick(&server, "/x", b"other")).unwrap_err();
+    assert_says(&error, &["broke off after 16 of 1000 bytes"]);
+    Ok(())
+}
+
+#[test]
+fn a_server_that_says_too_short_a_length_gives_the_wrong_hash() {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| {
+        head(to, &["200 OK", "Content-Length: 5"])?;
+        to.write_all(HELLO)
+    });
+    let error = fetched(&store, quick(&server, "/x", HELLO)).unwrap_err();
+    assert_says(&error, &["sent 5 bytes", &sha256(b"hello"), &sha256(HELLO)]);
+}
+
+#[test]
+fn a_server_that_says_no_length_is_tried_again_when_it_breaks_off() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|before, _, to| {
+        head(to, &["200 OK"])?;
+        to.write_all(if before == 0 { &HELLO[..5] } else { HELLO })
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", HELLO))?, HELLO);
+    let error = fetched(
+        &store,
+        Fetched {
+            tries: 1,
+            ..quick(&server, "/x", b"other")
+        },
+    )
+    .unwrap_err();
+    assert_says(&error, &["sent 16 bytes", "did not say how many there are"]);
+    Ok(())
+}
+
+#[test]
+fn a_server_without_an_end_is_stopped() {
+    let (_folder, store) = scratch();
+    let endless = Server::new(|_, _, to| {
+        head(to, &["200 OK"])?;
+        loop {
+            to.write_all(&[0; 65536])?;
+        }
+    });
+    let limited = |server: &Server| Fetched {
+        limit: 1 << 20,
+        ..quick(server, "/x", HELLO)
+    };
+    let error = fetched(&store, limited(&endless)).unwrap_err();
+    assert_says(&error, &["has more than 1048576 bytes", "`Fetched::limit`"]);
+    assert_eq!(kept(&store), [0_u64; 0]);
+    let large = Server::new(|_, _, to| head(to, &["200 OK", "Content-Length: 1048577"]));
+    let error = fetched(&store, limited(&large)).unwrap_err();
+    assert_says(&error, &["has more than 1048576 bytes"]);
+}
+
+#[test]
+fn a_server_that_sends_nothing_is_given_up() {
+    let (_folder, store) = scratch();
+    let silent = Server::new(|_, _, _| {
+        thread::sleep(Duration::from_secs(20));
+        Ok(())
+    });
+    let impatient = |server: &Server| Fetched {
+        tries: 2,
+        patience: 0.3,
+        ..quick(server, "/x", HELLO)
+    };
+    let begun = Instant::now();
+    let error = fetched(&store, impatient(&silent)).unwrap_err();
+    assert_says(&error, &["sent nothing for 0.3 s"]);
+    let stalled = Server::new(|_, _, to| {
+        head(to, &["200 OK", "Content-Length: 16"])?;
+        to.write_all(&HELLO[..5])?;
+        thread::sleep(Duration::from_secs(20));
+        Ok(())
+    });
+    let error = fetched(&store, impatient(&stalled)).unwrap_err();
+    assert_says(&error, &["sent nothing for 0.3 s after 5 of 16 bytes"]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn a_slow_server_is_waited_for() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| {
+        head(to, &["200 OK", "Content-Length: 16"])?;
+        for byte in HELLO {
+            to.write_all(&[*byte])?;
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    });
+    // Longer in all than its patience, which counts for each piece.
+    let config = Fetched {
+        patience: 0.8,
+        ..quick(&server, "/x", HELLO)
+    };
+    assert_eq!(fetched(&store, config)?, HELLO);
+    assert_eq!(server.asked().len(), 1);
+    Ok(())
+}
+
+#[test]
+fn nobody_there_is_said() {
+    let (_folder, store) = scratch();
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let config = Fetched {
+        tries: 2,
+        wait: 0.01,
+        ..Fetched::new(format!("http://127.0.0.1:{port}/x"), Digest::of(HELLO))
+    };
+    let error = fetched(&store, config).unwrap_err();
+    assert_says(&error, &["refused the connection: no server listens there"]);
+}
+
+#[test]
+fn redirects_are_followed_but_not_for_ever() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, request, to| match request.path.as_str() {
+        "/here" => head(to, &["302 Found", "Location: /there", "Content-Length: 0"]),
+        "/there" => whole(to, HELLO),
+        _ => head(
+            to,
+            &[
+                "301 Moved Permanently",
+                "Location: /round",
+                "Content-Length: 0",
+            ],
+        ),
+    });
+    assert_eq!(fetched(&store, quick(&server, "/here", HELLO))?, HELLO);
+    let error = fetched(&store, quick(&server, "/round", HELLO)).unwrap_err();
+    assert_says(
+        &error,
+        &["/round sent this from address to address without end"],
+    );
+    Ok(())
+}
+
+#[test]
+fn mirrors_are_asked_in_order() -> Result<()> {
+    let (_folder, store) = scratch();
+    let gone = Server::new(|_, _, to| head(to, &["404 Not Found", "Content-Length: 0"]));
+    let wrong = Server::of(b"wrong");
+    let right = Server::of(HELLO);
+    let unused = Server::of(HELLO);
+    let config = Fetched {
+        mirrors: [&gone, &wrong, &right]
+            .map(|server| server.url("/m"))
+            .to_vec(),
+        ..quick(&unused, "/x", HELLO)
+    };
+    assert_eq!(fetched(&store, config)?, HELLO);
+    let asked = [&gone, &wrong, &right, &unused].map(|server| server.asked().len());
+    assert_eq!(asked, [1, 1, 1, 0]);
+
+    let mirrors = vec![gone.url("/m")];
+    let config = Fetched {
+        mirrors: mirrors.clone(),
+        ..quick(&right, "/y", HELLO)
+    };
+    assert_eq!(
+        fetched(&store, config)?,
+        HELLO,
+        "the address itself is the last"
+    );
+
+    let config = Fetched {
+        mirrors,
+        ..quick(&wrong, "/z", HELLO)
+    };
+    let error = fetched(&store, config).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "/m answered `404 Not Found`",
+            "/z sent 5 bytes",
+            &sha256(b"wrong"),
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn a_mirror_gives_the_rest() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    let broken = Server::new(move |_, _, to| {
+        head(to, &["200 OK", "Content-Length: 4000000", "ETag: \"mine\""])?;
+        to.write_all(&body[..1_000_000])
+    });
+    let mirror = Server::of(body);
+    let config = Fetched {
+        mirrors: vec![broken.url("/x")],
+        ..quick(&mirror, "/m", body)
+    };
+    assert_eq!(fetched(&store, config)?, body);
+    assert_eq!(mirror.asked()[0].from(), Some(1_000_000));
+    assert_eq!(
+        mirror.asked()[0].header("if-range"),
+        None,
+        "tags are each server's own"
+    );
+    Ok(())
+}
+
+#[test]
+fn tls_is_not_given_up() {
+    let (_folder, store) = scratch();
+    let server = Server::of(HELLO);
+    let url = server.url("/x").replace("http:", "https:");
+    let config = Fetched {
+        tries: 2,
+        wait: 0.01,
+        ..Fetched::new(url, Digest::of(HELLO))
+    };
+    let error = fetched(&store, config).unwrap_err();
+    assert_says(&error, &["did not keep to the protocol of its address"]);
+}
+
+#[test]
+fn the_cache_may_vanish_meanwhile() -> Result<()> {
+    let (_folder, store) = scratch();
+    let cache = store.root().join("cache");
+    let server = Server::new(move |_, _, to| {
+        head(to, &["200 OK", "Content-Length: 16"])?;
+        to.write_all(&HELLO[..5])?;
+        thread::sleep(Duration::from_millis(300));
+        fs::remove_dir_all(&cache)?;
+        to.write_all(&HELLO[5..])
+    });
+    assert_eq!(fetched(&store, quick(&server, "/x", HELLO))?, HELLO);
+    Ok(())
+}
+
+#[test]
+fn observers_are_told_how_far_it_is() -> Result<()> {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| {
+        head(to, &["200 OK", "Content-Length: 16"])?;
+        for piece in HELLO.chunks(4) {
+            to.write_all(piece)?;
+            thread::sleep(Duration::from_millis(150));
+        }
+        Ok(())
+    });
+    let told = Mutex::new(Vec::new());
+    let observer = |event: &Event<'_>| {
+        if let Event::Progress {
+            dref, done, total, ..
+        } = event
+        {
+            assert_eq!(dref.name().as_str(), "fetch-url");
+            told.lock().unwrap().push((*done, *total));
+        }
+    };
+    let dref = instantiate(quick(&server, "/x", HELLO))?;
+    Realize::new(&store).jobs(1).observer(observer).run(&dref)?;
+    let told = told.into_inner()?;
+    assert!(told.len() >= 3 && told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(16, Some(16))));
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! Files and folders of this machine, as derivations.
+
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
+use pylightnix::prelude::*;
+use pylightnix::stages::{file, file_anew};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+use tests::runs::{assert_says, scratch};
+
+/// A store, and a folder for what is imported.
+fn places() -> (TempDir, Store, PathBuf) {
+    let (folder, store) = scratch();
+    let source = folder.path().join("source");
+    fs::create_dir(&source).unwrap();
+    (folder, store, source)
+}
+
+/// Waits until a change of a file that is there cannot be missed in its times.
+fn settle() {
+    thread::sleep(Duration::from_millis(3100));
+}
+
+/// The only file in which the store remembers what it imported.
+fn memory(store: &Store) -> PathBuf {
+    let folder = store.root().join("cache/imports");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.pop().unwrap()
+}
+
+fn remembered(store: &Store) -> String {
+    fs::read_to_string(memory(store)).unwrap()
+}
+
+#[test]
+fn a_file_is_imported_by_its_content() -> Result<()> {
+    let (_folder, store, source) = places();
+    let one = source.join("one.txt");
+    fs::write(&one, "hello\n")?;
+    let dref = file(&store, &one)?;
+    let rref = store.realize(&dref)?;
+    assert_eq!(fs::read_to_string(rref.out.path())?, "hello\n");
+
+    let other = source.join("other.txt");
+    fs::write(&other, "hello\n")?;
+    assert_eq!(file(&store, &other)?, dref, "the path does not count");
+    let link = source.join("link");
+    symlink("one.txt", &link)?;
+    assert_eq!(file(&store, &link)?, dref, "a link is followed");
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755))?;
+    assert_ne!(file(&store, &other)?, dref, "the right to execute counts");
+
+    fs::write(&one, "hallo\n")?;
+    let changed = file(&store, &one)?;
+    assert_ne!(changed, dref);
+    assert_eq!(
+        fs::read_to_string(store.realize(&changed)?.out.path())?,
+        "hallo\n"
+    );
+    assert!(
+        store.realize(&dref).is_ok(),
+        "what was imported is still there"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_folder_is_imported_with_all_that_is_in_it() -> Result<()> {
+    let (_folder, store, source) = places();
+    fs::create_dir_all(source.join("deep/empty"))?;
+    fs::write(source.join("deep/run.sh"), "#!/bin/sh\n")?;
+    fs::set_permissions(
+        source.join("deep/run.sh"),
+        fs::Permissions::from_mode(0o700),
+    )?;
+    fs::write(source.join("none"), "")?;
+    symlink("deep/run.sh", source.join("run"))?;
+    let dref = file(&store, &source)?;
+    let out = store.realize(&dref)?.out.path().to_owned();
+    assert!(out.join("deep/empty").is_dir());
+    assert_eq!(fs::read_link(out.join("run"))?, Path::new("deep/run.sh"));
+    let mode =
+        |path: &str| Ok::<_, std::io::Error>(out.join(path).metadata()?.permissions().mode());
+    assert_eq!(mode("deep/run.sh")? & 0o777, 0o555);
+    assert_eq!(mode("none")? & 0o777, 0o444);
+
+    fs::rename(source.join("none"), source.join("nothing"))?;
+    assert_ne!(file(&store, &source)?, dref, "names count");
+    Ok(())
+}
+
+#[test]
+fn what_is_remembered_is_not_read_again() -> Result<()> {
+    let (_folder, store, source) = places();
+    fs::write(source.join("a"), "first")?;
+    fs::write(source.join("b"), "second")?;
+    settle();
+    let dref = file(&store, &source)?;
+    let text = remembered(&store);
+
+    // With another digest in the memory it can be seen whose digest is taken.
+    let first = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
+    assert!(text.contains(first), "{text}");
+    let forged = text.replace(first, &"0".repeat(64));
+    fs::write(memory(&store), &forged)?;
+    let other = file(&store, &source)?;
+    assert_ne!(other, dref, "the memory was not used");
+    let error = store.realize(&other).unwrap_err();
+    assert_says(&error, &["changed after it was hashed", "run again"]);
+
+    assert_eq!(file_anew(&store, &source)?, dref, "all is read again");
+    assert_eq!(remembered(&store).len(), text.len());
+    assert_eq!(file(&store, &source)?, dref);
+
+    // Same size and time of change, other bytes: setting the time back does not hide it.
+    let time = source.join("a").metadata()?.modified()?;
+    let mut a = File::options().write(true).open(source.join("a"))?;
+    a.write_all(b"FIRST")?;
+    a.set_modified(time)?;
+    drop(a);
+    assert_ne!(file(&store, &source)?, dref);
+    Ok(())
+}
+
+#[test]
+fn a_file_of_just_now_is_not_trusted() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("data");
+    fs::write(&path, "one")?;
+    let first = file(&store, &path)?;
+    assert!(!remembered(&store).contains("[["), "{}", remembered(&store));
+    // However fast the second change follows, it is seen.
+    for round in 0..200 {
+        let text = format!("{round:03}");
+        fs::write(&path, &text)?;
+        let dref = file(&store, &path)?;
+        fs::write(&path, "one")?;
+        assert_eq!(file(&store, &path)?, first);
+        assert_ne!(dref, first);
+    }
+    // A time of change in the past is no proof: it may have been set.
+    File::options()
+        .write(true)
+        .open(&path)?
+        .set_modified(SystemTime::now() - Duration::from_secs(3600))?;
+    file(&store, &path)?;
+    assert!(
+        remembered(&store).contains("\"files\":{}"),
+        "{}",
+        remembered(&store)
+    );
+    Ok(())
+}
+
+#[test]
+fn the_memory_may_vanish_or_break() -> Result<()> {
+    let (_folder, store, source) = places();
+    fs::write(source.join("a"), "first")?;
+    settle();
+    let dref = file(&store, &source)?;
+    for broken in ["", "{", "[]", "{\"source\":\"/elsewhere\",\"files\":{}}"] {
+        fs::write(memory(&store), broken)?;
+        assert_eq!(file(&store, &source)?, dref, "{broken}");
+    }
+    fs::remove_dir_all(store.root().join("cache"))?;
+    assert_eq!(file(&store, &source)?, dref);
+    assert!(memory(&store).is_file(), "it is remembered again");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_vanished_is_named() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("gone.txt");
+    let error = file(&store, &path).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "cannot import",
+            "gone.txt",
+            "No such file",
+            "write the path from",
+        ],
+    );
+
+    fs::write(&path, "here")?;
+    let dref = file(&store, &path)?;
+    fs::remove_file(&path)?;
+    let error = store.realize(&dref).unwrap_err();
+    assert_says(
+        &error,
+        &["gone.txt changed after it was hashed", "No such file"],
+    );
+    Ok(())
+}
+
+#[test]
+fn a_change_between_hashing_and_copying_is_seen() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("data");
+    fs::write(&path, "before")?;
+    let dref = file(&store, &path)?;
+    fs::write(&path, "after!")?;
+    let error = store.realize(&dref).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "data changed after it was hashed",
+            "it is then another derivation",
+        ],
+    );
+    fs::write(&path, "before")?;
+    assert_eq!(
+        fs::read_to_string(store.realize(&dref)?.out.path())?,
+        "before"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_being_written_is_refused_or_whole() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("data");
+    fs::write(&path, vec![b'a'; 16 << 20])?;
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = File::options().append(true).open(&path).unwrap();
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                file.write_all(b"more").unwrap();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let error = file_anew(&store, &path);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_says(
+            &error.unwrap_err(),
+            &["data changed while it was imported", "nobody is writing"],
+        );
+    });
+    Ok(())
+}
+
+#[test]
+fn what_no_output_may_hold_is_refused() -> Result<()> {
+    let (_folder, store, source) = places();
+    let refused = |what: &[&str]| {
+        let error = file(&store, &source).unwrap_err();
+        assert_says(&error, what);
+    };
+    let socket = source.join("socket");
+    let listener = UnixListener::bind(&socket)?;
+    refused(&["cannot import", "/socket", "is a socket"]);
+    let error = file(&store, &socket).unwrap_err();
+    assert_says(&error, &["is a socket"]);
+    drop(listener);
+    fs::remove_file(&socket)?;
+
+    symlink("../elsewhere", source.join("out"))?;
+    refused(&["/out", "leads out of the folder"]);
+    fs::remove_file(source.join("out"))?;
+    symlink("/etc/passwd", source.join("out"))?;
+    refused(&["/out", "leads out of the folder"]);
+    fs::remove_file(source.join("out"))?;
+
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
+    fs::write(source.join(name), "")?;
+    refused(&["has a name that is not UTF-8"]);
+    fs::remove_file(source.join(name))?;
+
+    let error = file(&store, "/dev/null").unwrap_err();
+    assert_says(&error, &["/dev/null", "is a device"]);
+    let above = store.root().parent().unwrap();
+    let error = file(&store, above).unwrap_err();
+    assert_says(&error, &["the store lies in it"]);
+    assert!(file(&store, &source).is_ok());
+    Ok(())
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("secret");
+    fs::write(&path, "secret")?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000))?;
+    if File::open(&path).is_err() {
+        let error = file(&store, &source).unwrap_err();
+        assert_says(&error, &["/secret", "Permission denied", "ls -ld"]);
+    } else {
+        // Root may read everything, but no memory at the address 0.
+        let error = file(&store, "/proc/self/mem").unwrap_err();
+        assert_says(&error, &["cannot read /proc/"]);
+    }
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! The index: what it spares, and that it never hides what came, went or changed.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+
+use pylightnix::config::{ConfigJson, RRefId};
+use pylightnix::prelude::*;
+use pylightnix::store::{BuildKind, BuildRecord, Context, Store};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+use tests::store::{built, child, config, part, publish_on, publish_texts, store};
+
+#[derive(Config)]
+struct Number {
+    #[selfref("out.txt")]
+    out: SelfRef<Text>,
+    number: u64,
+}
+
+#[stage]
+fn number(b: &Build<Number>) -> Result<NumberOutputs> {
+    Ok(NumberOutputs {
+        out: b.out.save(&b.number.to_string())?,
+    })
+}
+
+fn numbers(count: u64) -> pylightnix::Result<Vec<DRef<Number>>> {
+    (0..count).map(|at| instantiate(Number::new(at))).collect()
+}
+
+#[test]
+#[ignore = "plays a part in the tests here"]
+fn part_of_a_child() {
+    let Some((part, root)) = part() else {
+        return;
+    };
+    let store = Store::open_at(root).unwrap();
+    let words: Vec<&str> = part.split(' ').collect();
+    match words[..] {
+        ["realize", count] => {
+            let plan = numbers(count.parse().unwrap()).unwrap();
+            let (_, report) = Realize::new(&store).run_reporting(&plan).unwrap();
+            println!("\nbuilt {}", report.built);
+        }
+        ["builds", name] => {
+            let found = store.candidates(config(name).id(), &Context::empty());
+            println!("\nbuilds {}", found.unwrap()[0].builds.len());
+        }
+        ["accept", name] => {
+            let rref = store.rrefs_of(config(name).id()).unwrap().remove(0);
+            let build = BuildRecord::now(BuildKind::Accept);
+            store.add_build(&rref, &build, None).unwrap();
+        }
+        _ => panic!("no part {part}"),
+    }
+}
+
+/// What a process that plays this part says after this word.
+fn told(part: &str, store: &Store, word: &str) -> String {
+    let output = child(part, store.root()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(word));
+    lines.next().unwrap_or_else(|| panic!("{text}")).to_owned()
+}
+
+fn files(store: &Store) -> Vec<PathBuf> {
+    match fs::read_dir(store.root().join("cache/index")) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Longer than the clock of a file system stands still.
+fn let_the_clock_tick() {
+    std::thread::sleep(Duration::from_millis(150));
+}
+
+#[test]
+fn what_is_known_is_not_read_again() {
+    let (_folder, store) = store();
+    assert_eq!(told("realize 40", &store, "built "), "40");
+    let_the_clock_tick();
+    assert_eq!(told("realize 40", &store, "built "), "0");
+    assert!(!files(&store).is_empty());
+    // Nobody looks at these now: `check` is for that.
+    let plan = numbers(1).unwrap();
+    let rref = store.rrefs_of(plan[0].id()).unwrap().remove(0);
+    let record = store.realization_dir(&rref).join("record");
+    let text = fs::read(&record).unwrap();
+    fs::write(&record, "broken").unwrap();
+    assert_eq!(told("realize 40", &store, "built "), "0");
+    assert!(!store.check().run().unwrap().is_sound());
+    // Without the index they are looked at.
+    fs::remove_dir_all(store.root().join("cache")).unwrap();
+    let output = child("realize 40", store.root()).output().unwrap();
+    assert!(!output.status.success());
+    fs::write(&record, text).unwrap();
+    assert_eq!(told("realize 40", &store, "built "), "0");
+}
+
+#[test]
+fn a_file_that_is_damaged_is_as_none() {
+    let (_folder, store) = store();
+    told("realize 3", &store, "built ");
+    let_the_clock_tick();
+    told("realize 3", &store, "built ");
+    for path in files(&store) {
+        let good = fs::read(&path).unwrap();
+        for at in (0..good.len()).step_by(29) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            fs::write(&path, &bad).unwrap();
+            assert_eq!(told("realize 3", &store, "built "), "0", "{at}");
+            fs::write(&path, &good[..at]).unwrap();
+            assert_eq!(told("realize 3", &store, "built "), "0", "{at}");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(told("realize 3", &store, "built "), "0");
+    }
+}
+
+#[test]
+fn a_change_right_after_a_look_is_seen() {
+    let (_folder, store) = store();
+    let a = config("a");
+    let rref = publish_texts(&store, &a, &Context::empty(), &[("x", "x")]);
+    for count in 1..500 {
+        let found = store.candidates(a.id(), &Context::empty()).unwrap();
+        assert_eq!(found[0].builds.len(), count);
+        store.add_build(&rref, &built(), None).unwrap();
+    }
+    for count in 1..200 {
+        let found = store.candidates(a.id(), &Context::empty()).unwrap();
+        assert_eq!(found.len(), count);
+        let text = count.to_string();
+        publish_texts(&store, &a, &Context::empty(), &[("x", &text)]);
+    }
+}
+
+/// What is in the store, read without the index.
+fn truth(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
+    let mut rrefs = store.rrefs_of(config.id()).unwrap();
+    rrefs.sort_unstable();
+    let builds = |rref: &RRefId| store.realization(rref).unwrap().builds.len();
+    rrefs
+        .into_iter()
+        .map(|rref| (rref.clone(), builds(&rref)))
+        .collect()
+}
+
+fn known(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
+    let found = store.candidates(config.id(), &Context::empty()).unwrap();
+    let each = found.into_iter();
+    each.map(|one| (one.id, one.builds.len())).collect()
+}
+
+#[test]
+fn what_comes_goes_or_changes_is_seen() {
+    let (_folder, store) = store();
+    let (a, b) = (config("a"), config("b"));
+    publish_texts(&store, &a, &Context::empty(), &[("x", "1")]);
+    let other = publish_texts(&store, &a, &Context::empty(), &[("x", "2")]);
+    let user = publish_texts(&store, &b, &Context::empty(), &[]);
+    type Change<'a> = &'a dyn Fn();
+    let changes: [(&str, Change<'_>); 5] = [
+        ("a build record that another process adds", &|| {
+            let mut child = child("accept a", store.root());
+            assert!(child.output().unwrap().status.success());
+        }),
+        ("a realization that came", &|| {
+            publish_texts(&store, &a, &Context::empty(), &[("x", "3")]);
+        }),
+        ("a realization that is removed", &|| {
+            store
+                .remove(&other)
+                .with_dependents()
+                .force()
+                .run()
+                .unwrap();
+        }),
+        ("a folder that is replaced by another", &|| {
+            let folder = store.derivation_dir(a.id());
+            let aside = store.root().join("aside");
+            fs::rename(&folder, &aside).unwrap();
+            fs::create_dir(&folder).unwrap();
+            fs::copy(aside.join("config.json"), folder.join("config.json")).unwrap();
+        }),
+        ("a derivation that is removed", &|| {
+            store
+                .remove_derivation(a.id())
+                .with_dependents()
+                .force()
+                .run()
+                .unwrap();
+        }),
+    ];
+    for (what, change) in changes {
+        let_the_clock_tick();
+        assert_eq!(known(&store, &a), truth(&store, &a), "before {what}");
+        change();
+        assert_eq!(known(&store, &a), truth(&store, &a), "{what}");
+        assert_eq!(known(&store, &b).len(), 1);
+    }
+    assert!(store.has(&user).unwrap());
+}
+
+#[test]
+fn other_processes_see_what_changed_since() {
+    let (_folder, store) = store();
+    let a = config("a");
+    let on = publish_texts(&store, &a, &Context::empty(), &[]);
+    publish_on(&store, &tests::store::config_on("b", &a), &[&on], "b");
+    let_the_clock_tick();
+    for count in 1..6 {
+        assert_eq!(told("builds a", &store, "builds "), count.to_string());
+        // It keeps what it knows for others.
+        told("realize 1", &store, "built ");
+        store.add_build(&on, &built(), None).unwrap();
+    }
+}
+
+#[test]
+fn a_copied_store_is_read_anew() {
+    let (folder, store) = store();
+    told("realize 5", &store, "built ");
+    let_the_clock_tick();
+    told("realize 5", &store, "built ");
+    let copy = folder.path().join("copy");
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .args([store.root(), &copy])
+        .status();
+    assert!(status.unwrap().success());
+    let copy = Store::open_at(&copy).unwrap();
+    let plan = numbers(5).unwrap();
+    let rref = copy.rrefs_of(plan[0].id()).unwrap().remove(0);
+    fs::write(copy.realization_dir(&rref).join("record"), "broken").unwrap();
+    let output = child("realize 5", copy.root()).output().unwrap();
+    assert!(!output.status.success());
+}

@@ -1,0 +1,24 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Run {
+    #[selfref("energy.json")]
+    energy: SelfRef<Json<f64>>,
+}
+
+#[stage(fallible)]
+fn run(_: &Build<Run>) -> Result<()> {
+    Ok(())
+}
+
+#[derive(Config)]
+struct Report {
+    #[dref]
+    run: DRef<Run, Try<One>>,
+}
+
+fn case(report: &RRef<Report>) {
+    let _ = report.run.energy.load();
+}
+
+fn main() {}

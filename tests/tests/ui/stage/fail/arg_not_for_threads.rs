@@ -1,0 +1,15 @@
+use pylightnix::prelude::*;
+
+struct Verbosity(u8);
+
+#[derive(Config)]
+struct Case {
+    maxiter: u64,
+}
+
+#[stage(args(std::rc::Rc<Verbosity>))]
+fn case(_: &Build<Case>) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

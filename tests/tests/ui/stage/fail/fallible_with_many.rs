@@ -1,0 +1,14 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Run {
+    #[selfref("energy.json")]
+    energy: SelfRef<Json<f64>>,
+}
+
+#[stage(fallible, many)]
+fn run(_: &Build<Run>) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}
