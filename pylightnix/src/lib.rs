@@ -65,11 +65,11 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`plan`] | derivations ([`DRef`](plan::DRef)), [`instantiate`](plan::instantiate), targets, [sweeps](plan::sweep), and the [matchers](plan::matcher) |
+//! | [`plan`] | derivations ([`DRef`](plan::DRef)), [`instantiate`](plan::instantiate), targets, and the [matchers](plan::matcher) |
 //! | [`lens`] | a config's fields in a running stage ([`Build`](lens::Build)) and in a result ([`RRef`](lens::RRef)); artifacts and their [formats](lens::format) |
 //! | [`stages`] | ready-made stages: values of the program, files of this machine, files of servers, archives |
 //! | [`realize`] | runs and their options ([`Realize`](realize::Realize)), dry runs with reasons, observers, acceptance of old results |
-//! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives, and [questions](store::Store::find) to all of it; it knows bytes and references, nothing of stages |
+//! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives; it knows bytes and references, nothing of stages |
 //! | [`config`] | references ([`DRefId`](config::DRefId), [`RRefId`](config::RRefId)) and the canonical JSON of configs |
 //!
 //! The macros are [`#[derive(Config)]`](derive@Config), [`#[stage]`](stage) and [`#[track]`](track), which makes the code of a
@@ -78,8 +78,8 @@
 //! # Features
 //!
 //! - `fetch`: the stage `fetch_url`, files from servers.
-//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
+//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!
 //! # Restrictions

@@ -312,3 +312,42 @@ fn who_is_in_time_is_published() {
     let run = Realize::new(&store).force_all().timeout(SOON);
     run.timeout_of(&work, Duration::MAX).run(&work).unwrap();
 }
+
+/// Its failures are results.
+#[derive(Config)]
+struct Fragile {
+    slow: bool,
+}
+
+static FRAGILE: AtomicU32 = AtomicU32::new(0);
+
+#[stage(fallible, retries = 2)]
+fn fragile(b: &Build<Fragile>) -> Result<()> {
+    FRAGILE.fetch_add(1, SeqCst);
+    if b.slow {
+        loop {
+            b.check()?;
+            thread::sleep(SOON);
+        }
+    }
+    Err("it cannot be done".into())
+}
+
+#[test]
+fn a_failure_is_a_result_after_the_last_try_and_lateness_is_none() {
+    let (_folder, store) = scratch();
+    let fragile = instantiate(Fragile::new(false)).unwrap();
+    let run = Realize::new(&store).retry_wait(SOON);
+    let failure = run.run(&fragile).unwrap().unwrap_err();
+    assert_eq!(FRAGILE.load(SeqCst), 3);
+    assert!(failure.text().contains("it cannot be done"));
+
+    let slow = instantiate(Fragile::new(true)).unwrap();
+    let run = Realize::new(&store).retry_wait(SOON).timeout(LATER);
+    // How fast this machine is says nothing of the stage.
+    assert_says(
+        &error_of(run.run(&slow)),
+        &["its time limit is 50 ms", "it was tried 3 times"],
+    );
+    assert_eq!(store.rrefs().unwrap().len(), 1);
+}

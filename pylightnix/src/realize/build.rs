@@ -25,7 +25,7 @@ use super::run::RunState;
 use super::scheduler::Shared;
 use super::warden::{Ticket, Warden};
 use crate::config::DRefId;
-use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Why};
+use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
 use crate::plan::{AnyDRef, Run};
 use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result, units};
@@ -104,8 +104,8 @@ pub(super) fn build(
 struct Runs<'a> {
     options: &'a Realize<'a>,
     counters: Arc<Counters>,
-    progress: Option<SyncSender<Step>>,
     warden: Arc<Warden>,
+    progress: Option<SyncSender<Step>>,
     dref: AnyDRef,
     chosen: Chosen,
     context: Context,
@@ -128,9 +128,9 @@ fn run_all<'a>(
 ) -> Result<Vec<Published>> {
     let runs = Arc::new(Runs {
         counters: state.counters.clone(),
+        warden: state.warden.clone(),
         progress: state.progress.clone(),
         choices: choices(state, at),
-        warden: state.warden.clone(),
         first,
         count,
         ..Runs::of(state.options, scene)
@@ -162,6 +162,9 @@ fn run_all<'a>(
     }
 }
 
+/// What a stage returned, if it returned.
+type Returned = Result<Result<(), BoxError>, BoxError>;
+
 /// What was chosen for each dependency of the stage at `at`, and how.
 fn choices(state: &RunState<'_>, at: usize) -> BTreeMap<DRefId, RecordedChoice> {
     let deps = state.graph.stages[at].deps.iter();
@@ -182,13 +185,9 @@ pub(super) fn rehearse(
     draft: &Draft,
     index: usize,
 ) -> Result<(), BoxError> {
-    let site = Site {
-        start: Timestamp::now(),
-        scratch: draft.scratch().to_owned(),
-        threads: scene.dref.node().limits().threads as usize,
-        stop: Arc::default(),
-    };
-    Runs::of(options, scene).realize(draft, index, site)?
+    let runs = Runs::of(options, scene);
+    let site = runs.site(draft, Timestamp::now(), Arc::default());
+    runs.realize(draft, index, site)?
 }
 
 impl<'a> Runs<'a> {
@@ -197,8 +196,8 @@ impl<'a> Runs<'a> {
         Runs {
             options,
             counters: Arc::default(),
-            progress: None,
             warden: Arc::default(),
+            progress: None,
             dref: scene.dref.clone(),
             chosen: scene.chosen.clone(),
             context: scene.context.clone(),
@@ -263,21 +262,36 @@ impl Runs<'_> {
             let result = match (ending.why, result) {
                 // What was finished all the same is not thrown away.
                 (None | Some(Why::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
-                (Some(why), result) => Err(stopped(why, &ending, result.flatten())),
+                (Some(why), Ok(result)) => Err(stopped(why, &ending, result)),
+                (Some(why), Err(cause)) => Err(stopped(why, &ending, Err(cause))),
                 (None, result) => result,
             };
+            let last = attempt > retries || ending.why == Some(Why::Cancelled);
+            let takes_failures = self.dref.node().takes().failures();
             let cause = match result {
-                Ok(Ok(())) => match self.publish_result(&mut draft, &record, index) {
-                    Ok(published) => return Ok(published),
-                    // The store refuses: another try of the stage would not help.
-                    Err(error) => return Err(self.failed(draft, index, attempt, error.into())),
-                },
-                Ok(Err(returned)) if attempt > retries && self.is_result(&returned) => {
+                Ok(Ok(())) => {
+                    return match self.publish(&mut draft, &record, Outcome::Ok) {
+                        Ok(published) => {
+                            self.options.tell(&Event::Published {
+                                rref: &published.id,
+                                index,
+                                new: published.new,
+                                seconds: record.seconds(),
+                            });
+                            Ok(published)
+                        }
+                        // The store refuses: another try of the stage would not help.
+                        Err(error) => Err(self.failed(draft, index, attempt, error.into())),
+                    };
+                }
+                Ok(Err(returned))
+                    if last && takes_failures && !failed::is_of_the_machine(&returned) =>
+                {
                     return self.record_failure(draft, &record, &returned, index);
                 }
                 Ok(Err(cause)) | Err(cause) => cause,
             };
-            if attempt > retries || ending.why == Some(Why::Cancelled) {
+            if last {
                 return Err(self.failed(draft, index, attempt, cause));
             }
             let wait = tries.wait(attempt);
@@ -329,12 +343,7 @@ impl Runs<'_> {
         }
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
-        let site = Site {
-            start: record.start,
-            scratch: draft.scratch().to_owned(),
-            threads: self.dref.node().limits().threads as usize,
-            stop: ticket.stop.clone(),
-        };
+        let site = self.site(&draft, record.start, ticket.stop.clone());
         let result = self.realize(&draft, index, site);
         record.stop = Timestamp::now();
         let node = self.dref.node();
@@ -342,11 +351,6 @@ impl Runs<'_> {
         record.omitted = node.omitted().clone();
         record.choices = self.choices.clone();
         Ok((draft, record, result))
-    }
-
-    /// Whether a failure that the stage returned is a result.
-    fn is_result(&self, returned: &BoxError) -> bool {
-        self.dref.node().takes().failures() && !failed::is_of_the_machine(returned)
     }
 
     fn publish(
@@ -363,21 +367,13 @@ impl Runs<'_> {
         Ok(published)
     }
 
-    fn publish_result(
-        &self,
-        draft: &mut Draft,
-        record: &BuildRecord,
-        index: usize,
-    ) -> Result<Published> {
-        let published = self.publish(draft, record, Outcome::Ok)?;
-        let Published { id: rref, new } = &published;
-        self.options.tell(&Event::Published {
-            rref,
-            index,
-            new: *new,
-            seconds: record.seconds(),
-        });
-        Ok(published)
+    fn site(&self, draft: &Draft, start: Timestamp, stop: Arc<Stop>) -> Site {
+        Site {
+            start,
+            scratch: draft.scratch().to_owned(),
+            threads: self.dref.node().limits().threads as usize,
+            stop,
+        }
     }
 
     /// Keeps the folder of a run that failed for good.
@@ -468,9 +464,6 @@ impl Runs<'_> {
         }
     }
 }
-
-/// What came of a stage's code: inside what it returned, outside what it did not mean to say.
-type Returned = Result<Result<(), BoxError>, BoxError>;
 
 /// Whether there is anything but folders.
 fn has_files(folder: &Path) -> bool {

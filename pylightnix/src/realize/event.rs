@@ -42,20 +42,6 @@ pub enum Event<'a> {
         /// Which run, as `b.index()` says.
         index: usize,
     },
-    /// One run of a stage says how far it is, by [`Build::progress`](crate::lens::Build::progress).
-    ///
-    /// It is told on a thread of its own, at most ten times in a second for each run of a stage; it may come a moment after
-    /// the run has ended.
-    Progress {
-        /// The derivation.
-        dref: &'a DRefId,
-        /// Which run.
-        index: usize,
-        /// How much is done, in the stage's own unit: bytes, for `fetch_url`.
-        done: u64,
-        /// Of how much, if that is known.
-        total: Option<u64>,
-    },
     /// A run of a stage failed, and is made again after a wait.
     Retrying {
         /// The derivation.
@@ -79,6 +65,20 @@ pub enum Event<'a> {
         index: usize,
         /// Why it has to stop, and what the stage can do better.
         error: &'a Error,
+    },
+    /// One run of a stage says how far it is, by [`Build::progress`](crate::lens::Build::progress).
+    ///
+    /// It is told on a thread of its own, at most ten times in a second for each run of a stage; it may come a moment after
+    /// the run has ended.
+    Progress {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run.
+        index: usize,
+        /// How much is done, in the stage's own unit: bytes, for `fetch_url`.
+        done: u64,
+        /// Of how much, if that is known.
+        total: Option<u64>,
     },
     /// One run of a stage succeeded, and its result is in the store.
     Published {

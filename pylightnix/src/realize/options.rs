@@ -47,9 +47,9 @@ pub struct Realize<'a> {
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
     pub(super) resources: Declared,
-    pub(super) args: Args,
     pub(super) cancel: Option<Cancel>,
     pub(super) tries: Tries,
+    pub(super) args: Args,
     pub(super) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
@@ -65,9 +65,9 @@ impl<'a> Realize<'a> {
             keep_going: false,
             trust_unknown: false,
             resources: Declared::default(),
-            args: Args::default(),
             cancel: None,
             tries: Tries::default(),
+            args: Args::default(),
             observers: Vec::new(),
         }
     }
@@ -163,53 +163,6 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Gives the stages that declare it, `#[stage(args(T))]`, a run-time argument: a verbosity, a progress bar, a token, a
-    /// connection. They read it with [`b.arg::<T>()`](crate::lens::Build::arg). One of a type; the last given counts.
-    ///
-    /// Arguments are found by type, so give each a type of its own. A stage that may have to run and whose argument is
-    /// missing fails the run before anything runs; one whose result is there needs none, and an argument that no stage
-    /// takes is passed over.
-    ///
-    /// It is no part of the identity, of the fingerprint or of the build record: a result that was made with another
-    /// argument is reused all the same. So it may say how a result is made, and must not change what comes out; what does
-    /// belongs in the config.
-    ///
-    /// ```
-    /// # use pylightnix::prelude::*;
-    /// /// How much to say.
-    /// struct Verbosity(u8);
-    ///
-    /// #[derive(Config)]
-    /// pub struct Sum {
-    ///     #[selfref("sum.json")]
-    ///     pub out: SelfRef<Json<u64>>,
-    ///     pub upto: u64,
-    /// }
-    ///
-    /// #[stage(args(Verbosity))]
-    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
-    ///     if b.arg::<Verbosity>().0 > 0 {
-    ///         eprintln!("adding {} numbers", b.upto);
-    ///     }
-    ///     Ok(SumOutputs { out: b.out.save(&(0..=b.upto).sum())? })
-    /// }
-    ///
-    /// # fn main() -> Result<()> {
-    /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
-    /// let plan = instantiate(Sum::new(10))?;
-    /// let missing = store.realize(&plan).unwrap_err();
-    /// assert!(missing.to_string().contains("stage `sum` takes the run-time argument"));
-    ///
-    /// let sum = Realize::new(&store).arg(Verbosity(0)).run(&plan)?;
-    /// assert_eq!(sum.out.load()?, 55);
-    /// # Ok(()) }
-    /// ```
-    pub fn arg<T: RunArg>(mut self, value: T) -> Self {
-        self.args.insert(value);
-        self
-    }
-
     /// Makes every run that fails again, up to `retries` times, whatever the stages say.
     ///
     /// A run fails when the stage returns an error, panics, does not keep a promise or takes too long. Each try begins in
@@ -260,6 +213,53 @@ impl<'a> Realize<'a> {
     /// Lets this token stop the run; its error then is of the kind [`ErrorKind::Cancelled`], and says how far it got.
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Gives the stages that declare it, `#[stage(args(T))]`, a run-time argument: a verbosity, a progress bar, a token, a
+    /// connection. They read it with [`b.arg::<T>()`](crate::lens::Build::arg). One of a type; the last given counts.
+    ///
+    /// Arguments are found by type, so give each a type of its own. A stage that may have to run and whose argument is
+    /// missing fails the run before anything runs; one whose result is there needs none, and an argument that no stage
+    /// takes is passed over.
+    ///
+    /// It is no part of the identity, of the fingerprint or of the build record: a result that was made with another
+    /// argument is reused all the same. So it may say how a result is made, and must not change what comes out; what does
+    /// belongs in the config.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// /// How much to say.
+    /// struct Verbosity(u8);
+    ///
+    /// #[derive(Config)]
+    /// pub struct Sum {
+    ///     #[selfref("sum.json")]
+    ///     pub out: SelfRef<Json<u64>>,
+    ///     pub upto: u64,
+    /// }
+    ///
+    /// #[stage(args(Verbosity))]
+    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    ///     if b.arg::<Verbosity>().0 > 0 {
+    ///         eprintln!("adding {} numbers", b.upto);
+    ///     }
+    ///     Ok(SumOutputs { out: b.out.save(&(0..=b.upto).sum())? })
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let plan = instantiate(Sum::new(10))?;
+    /// let missing = store.realize(&plan).unwrap_err();
+    /// assert!(missing.to_string().contains("stage `sum` takes the run-time argument"));
+    ///
+    /// let sum = Realize::new(&store).arg(Verbosity(0)).run(&plan)?;
+    /// assert_eq!(sum.out.load()?, 55);
+    /// # Ok(()) }
+    /// ```
+    pub fn arg<T: RunArg>(mut self, value: T) -> Self {
+        self.args.insert(value);
         self
     }
 

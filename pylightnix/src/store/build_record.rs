@@ -37,6 +37,9 @@ pub struct BuildRecord {
     /// The values of the fields that the config leaves out while they have their defaults.
     #[serde(default)]
     pub omitted: BTreeMap<String, serde_json::Value>,
+    /// How many tries it took; the times are those of the last one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
     /// For each direct dependency, which realizations its matcher chose, from how many. Empty for what is not a build of a
     /// run, and in records of before this was kept.
     #[serde(
@@ -45,9 +48,6 @@ pub struct BuildRecord {
         deserialize_with = "understood"
     )]
     pub choices: BTreeMap<DRefId, RecordedChoice>,
-    /// How many tries it took; the times are those of the last one.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub attempts: u32,
     /// When it began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
@@ -83,8 +83,8 @@ impl BuildRecord {
             kind,
             fingerprint: None,
             omitted: BTreeMap::new(),
-            choices: BTreeMap::new(),
             attempts: 1,
+            choices: BTreeMap::new(),
             start: now,
             stop: now,
             host: rustix::system::uname()
