@@ -61,7 +61,7 @@ fn told(part: &str, store: &Store, word: &str) -> String {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(word));
-    lines.next().unwrap_or_else(|| panic!("{text}")).to_owned()
+    lines.next().expect(&text).to_owned()
 }
 
 fn files(store: &Store) -> Vec<PathBuf> {
