@@ -10,6 +10,7 @@ use super::archive::leading_out;
 use super::place::{add_builds, place};
 use super::record::Record;
 use super::staging::{Staging, stage_from};
+use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -82,7 +83,9 @@ impl Store {
             } else {
                 let config = &configs[rref.dref()];
                 let context = &record.head().context;
-                place(self, config, context, &folder(at), rref, &text)?;
+                // It is synced already.
+                let none = Unsynced::new(self.durability());
+                place(self, config, context, &folder(at), rref, &text, none)?;
             }
         }
         Ok(order)

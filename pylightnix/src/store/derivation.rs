@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::durable::rename_new;
 use super::layout::CONFIG;
 use super::remove::remove_tree;
+use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, DRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -20,45 +21,72 @@ impl Store {
         if !self.knows(config.id()) {
             // Before it is trusted to be there, and to stay until it has a realization.
             self.name_in_use([config.id()])?;
-            self.place_derivation(config)?;
-            self.learn(config.id());
+            let mut unsynced = Unsynced::new(self.durability());
+            let draft = self.draft_derivation(config, &mut unsynced)?;
+            unsynced.sync()?;
+            self.place_derivation(config, draft)?;
         }
         Ok(())
     }
 
-    fn place_derivation(&self, config: &ConfigJson) -> Result<()> {
-        let target = self.derivation_dir(config.id());
-        let durability = self.durability();
-        self.manager().settle_root(durability)?;
-        if !target.exists() {
-            let draft = self.manager().temporary()?;
-            let placed = fs::create_dir(&draft)
-                .map_err(|error| Error::io("create the folder", &draft, error))
-                .and_then(|()| {
-                    durability.write_new(&draft.join(CONFIG), config.text().as_bytes())?;
-                    durability.sync_folder(&draft)?;
-                    let _entered = self.manager().enter()?;
-                    rename_new(&draft, &target)
-                });
-            if !matches!(placed, Ok(true)) {
-                let _ = remove_tree(&draft);
-            }
-            if placed? {
-                return durability.sync_folder(&self.layout().objects());
-            }
+    /// Makes the folder of a derivation that is not in the store, to be put there when it is synced.
+    pub(super) fn draft_derivation(
+        &self,
+        config: &ConfigJson,
+        unsynced: &mut Unsynced,
+    ) -> Result<Option<DerivationDraft>> {
+        if self.knows(config.id()) || self.derivation_dir(config.id()).exists() {
+            return Ok(None);
         }
+        let folder = self.manager().temporary()?;
+        fs::create_dir(&folder).map_err(|error| Error::io("create the folder", &folder, error))?;
+        let draft = DerivationDraft(Some(folder.clone()));
+        unsynced.create(&folder.join(CONFIG), config.text().as_bytes())?;
+        unsynced.folder(&folder);
+        Ok(Some(draft))
+    }
+
+    /// Puts a derivation's folder, which is synced, in its place. One that is there already has to be the same.
+    pub(super) fn place_derivation(
+        &self,
+        config: &ConfigJson,
+        draft: Option<DerivationDraft>,
+    ) -> Result<()> {
+        if self.knows(config.id()) {
+            return Ok(());
+        }
+        let target = self.derivation_dir(config.id());
+        self.manager().settle_root(self.durability())?;
+        let placed = match draft {
+            Some(draft) => {
+                let _entered = self.manager().enter()?;
+                draft.move_to(&target)?
+            }
+            None => false,
+        };
+        if !placed {
+            self.compare_derivation(config, &target)?;
+        }
+        // Also when it was there: who put it there may not have come to this yet.
+        self.durability().sync_folder(&self.layout().objects())?;
+        self.learn(config.id());
+        Ok(())
+    }
+
+    /// Checks that the folder of a derivation that is there is this one's.
+    fn compare_derivation(&self, config: &ConfigJson, target: &Path) -> Result<()> {
         let path = target.join(CONFIG);
         if target.is_dir() && path.symlink_metadata().is_err() {
             // A repair put a broken one aside, and this is the one that belongs there.
             let draft = self.manager().temporary()?;
             let _entered = self.manager().enter()?;
-            durability.publish_file(&draft, &path, config.text().as_bytes())?;
+            self.durability()
+                .publish_file(&draft, &path, config.text().as_bytes())?;
         }
         if read(config.id(), &path)? != config.text().as_bytes() {
             return Err(broken(config.id(), &path));
         }
-        // Who put it there may not have come to this yet.
-        durability.sync_folder(&self.layout().objects())
+        Ok(())
     }
 
     /// The config of a derivation, checked against its reference.
@@ -75,6 +103,32 @@ impl Store {
             return Err(broken(dref, &path));
         }
         Ok(config)
+    }
+}
+
+/// The folder of a derivation, before it is in its place; gone with this value if it does not come there.
+pub(super) struct DerivationDraft(Option<PathBuf>);
+
+impl DerivationDraft {
+    /// `false` says that something was there already.
+    fn move_to(mut self, target: &Path) -> Result<bool> {
+        let moved = match &self.0 {
+            Some(folder) => rename_new(folder, target)?,
+            None => false,
+        };
+        if moved {
+            self.0 = None;
+        }
+        Ok(moved)
+    }
+}
+
+impl Drop for DerivationDraft {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // What cannot be removed now is swept when this process is gone.
+            let _ = remove_tree(folder);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Store;
 use super::build_record::BuildRecord;
 use super::context::Context;
-use super::durable::{Durability, rename_new};
+use super::durable::{Durability, is_there_already, rename_new};
 use super::layout::{OUT, RECORD};
 use super::place::place;
 use super::record::{Outcome, Record, reference};
@@ -16,6 +16,7 @@ use super::remove::remove_tree;
 use super::scan::scan;
 use super::seal::seal;
 use super::tree::Manifest;
+use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -49,7 +50,11 @@ impl Draft {
     pub(super) fn begin(store: &Store) -> Result<Self> {
         let folder = store.manager().temporary()?;
         let out = folder.join(OUT);
-        fs::create_dir_all(&out).map_err(|error| Error::io("create the folder", &out, error))?;
+        fs::create_dir(&folder)
+            .and_then(|()| fs::create_dir(&out))
+            // Somebody may have removed this process's own folder.
+            .or_else(|_| fs::create_dir_all(&out))
+            .map_err(|error| Error::io("create the folder", &out, error))?;
         Ok(Draft {
             store: store.clone(),
             log: folder.join(LOG),
@@ -104,19 +109,21 @@ impl Draft {
             )
             .help("a context has realizations of each dependency that the config names"));
         }
-        let durability = self.store.durability();
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
-        let manifest = seal(&self.out, &scan(&self.out)?, durability)?;
+        let mut unsynced = Unsynced::new(self.store.durability());
+        let manifest = seal(&self.out, &scan(&self.out)?, &mut unsynced)?;
         let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);
         let text = record.to_text();
         let id = reference(derivation.id(), &text);
-        self.write_anew(&folder.join(RECORD), text.as_bytes())?;
-        self.write_anew(&folder.join(build.file_name()), &build.to_bytes()?)?;
-        self.keep_log(&folder.join(build.log_name()))?;
-        durability.sync_folder(&folder)?;
+        write_anew(&folder.join(RECORD), text.as_bytes(), &mut unsynced)?;
+        let build_file = folder.join(build.file_name());
+        write_anew(&build_file, &build.to_bytes()?, &mut unsynced)?;
+        self.keep_log(&folder.join(build.log_name()), &mut unsynced)?;
+        unsynced.folder(&folder);
 
-        let new = place(&self.store, derivation, context, &folder, &id, &text)?;
+        let store = &self.store;
+        let new = place(store, derivation, context, &folder, &id, &text, unsynced)?;
         if new {
             self.folder = None;
         }
@@ -128,7 +135,8 @@ impl Draft {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub(crate) fn manifest(&self) -> Result<Manifest> {
-        seal(&self.out, &scan(&self.out)?, Durability::None)
+        let mut unsynced = Unsynced::new(Durability::None);
+        seal(&self.out, &scan(&self.out)?, &mut unsynced)
     }
 
     /// Keeps the folder of a failed build for inspection, log included, and says where.
@@ -148,29 +156,31 @@ impl Draft {
         Ok(kept)
     }
 
-    /// Writes a file of the folder; one from a publishing that failed is replaced.
-    fn write_anew(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("remove", path, error))
-            }
-            _ => self.store.durability().write_new(path, bytes),
-        }
-    }
-
     /// Gives the log its name, unless there is none or it is empty.
-    fn keep_log(&self, named: &Path) -> Result<()> {
+    fn keep_log(&self, named: &Path, unsynced: &mut Unsynced) -> Result<()> {
         let used = |error| Error::io("keep the log", &self.log, error);
         match fs::symlink_metadata(&self.log) {
             Ok(log) if log.len() == 0 => fs::remove_file(&self.log).map_err(used),
             Ok(_) => {
                 let log = File::open(&self.log).map_err(used)?;
-                self.store.durability().sync(&log, &self.log)?;
-                fs::rename(&self.log, named).map_err(used)
+                fs::rename(&self.log, named).map_err(used)?;
+                unsynced.file(named, log);
+                Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(used(error)),
         }
+    }
+}
+
+/// Writes a file of a draft's folder; one from a publishing that failed is replaced.
+fn write_anew(path: &Path, bytes: &[u8], unsynced: &mut Unsynced) -> Result<()> {
+    match unsynced.create(path, bytes) {
+        Err(error) if is_there_already(&error) => {
+            fs::remove_file(path).map_err(|error| Error::io("remove", path, error))?;
+            unsynced.create(path, bytes)
+        }
+        created => created,
     }
 }
 

@@ -42,15 +42,7 @@ impl Durability {
 
     /// Makes the file `path`, which must not be there yet.
     pub(super) fn write_new(self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)
-            .map_err(|error| Error::io("create", path, error))?;
-        file.write_all(bytes)
-            .map_err(|error| Error::io("write", path, error))?;
-        self.sync(&file, path)
+        self.sync(&create(path, bytes)?, path)
     }
 
     /// Makes the file `target` by way of `draft`, a free name on the same file system, so that it is there whole or not
@@ -70,6 +62,19 @@ impl Durability {
         }
         done
     }
+}
+
+/// Makes the file `path`, which must not be there yet. It is not synced.
+pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<File> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .map_err(|error| Error::io("create", path, error))?;
+    file.write_all(bytes)
+        .map_err(|error| Error::io("write", path, error))?;
+    Ok(file)
 }
 
 /// Renames without replacing; `false` says that something was at `to` already.
@@ -150,6 +155,11 @@ fn lacks_no_replace(error: &io::Error) -> bool {
 /// Whether the system said that something does not exist.
 pub(super) fn is_not_found(error: &Error) -> bool {
     kind(error) == Some(io::ErrorKind::NotFound)
+}
+
+/// Whether the system said that something is there already.
+pub(super) fn is_there_already(error: &Error) -> bool {
+    kind(error) == Some(io::ErrorKind::AlreadyExists)
 }
 
 /// Whether the system said that this process may not write there.

@@ -40,7 +40,9 @@ mod seal;
 mod staging;
 mod survey;
 mod sweep;
+mod sync_crew;
 mod tree;
+mod unsynced;
 
 use rustix::fs::Access;
 use std::collections::HashSet;

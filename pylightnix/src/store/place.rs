@@ -10,11 +10,12 @@ use super::build_record::BuildRecord;
 use super::context::Context;
 use super::durable::{is_not_found, rename_new};
 use super::layout::RECORD;
+use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, RRefId};
 use crate::{Error, ErrorKind, Result};
 
-/// Moves `folder`, which is whole and synced, to the place of realization `id` of `derivation`, whose record has this
-/// text. `false` says that the realization was there; then it gets the build records that it has not.
+/// Moves `folder`, which is whole when `unsynced` is synced, to the place of realization `id` of `derivation`, whose record
+/// has this text. `false` says that the realization was there; then it gets the build records that it has not.
 pub(super) fn place(
     store: &Store,
     derivation: &ConfigJson,
@@ -22,11 +23,15 @@ pub(super) fn place(
     folder: &Path,
     id: &RRefId,
     text: &str,
+    mut unsynced: Unsynced,
 ) -> Result<bool> {
     let used = context.iter().map(|(dref, _)| dref);
     // It and what it was made from stay from here on.
     store.name_in_use(used.chain([derivation.id()]))?;
-    store.add_derivation(derivation)?;
+    let draft = store.draft_derivation(derivation, &mut unsynced)?;
+    // All of it, before any of it can be seen.
+    unsynced.sync()?;
+    store.place_derivation(derivation, draft)?;
     let new = match move_or_merge(store, context, folder, id, text) {
         Err(error) if is_not_found(&error) => {
             // Somebody deleted the derivation since this process made it.

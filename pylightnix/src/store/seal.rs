@@ -5,27 +5,37 @@ use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::durable::Durability;
 use super::parallel;
 use super::scan::{Found, FoundKind};
+use super::sync_crew::SYNC_THREADS;
 use super::tree::{Entry, EntryKind, Manifest};
+use super::unsynced::Unsynced;
 use crate::config::Digest;
 use crate::{Error, ErrorKind, Result};
 
 /// Below these, hashing is done sooner than threads are started.
 const MANY_BYTES: u64 = 1 << 20;
 const MANY_FILES: usize = 128;
-/// Threads that wait for the disk: its journal commits the more files at once the more wait together.
-const SYNC_THREADS: usize = 16;
-const BUFFER: usize = 128 << 10;
+/// So few files stay open, to be synced together with what is written beside them.
+const FEW_FILES: usize = 16;
+const BUFFER: u64 = 128 << 10;
+const LEAST: u64 = 512;
 
-/// Hashes what [`scan`](super::scan::scan) found in `out`, takes away every right to write, and syncs it, bottom-up.
+/// Hashes what [`scan`](super::scan::scan) found in `out`, and takes away every right to write. What is not synced then is
+/// in `unsynced`.
 ///
 /// A file with other names (hard links) is replaced by a copy of its own: through another name it could still be changed.
-pub(super) fn seal(out: &Path, found: &[Found], durability: Durability) -> Result<Manifest> {
-    let entries = parallel::map(found, threads(found, durability), |at, entry| {
+pub(super) fn seal(out: &Path, found: &[Found], unsynced: &mut Unsynced) -> Result<Manifest> {
+    let durability = unsynced.durability();
+    let is_file = |entry: &&Found| matches!(entry.kind, FoundKind::File { .. });
+    let few = found.iter().filter(is_file).count() <= FEW_FILES;
+    let sealed = parallel::map(found, threads(found, few, durability), |at, entry| {
+        let mut open = None;
         let kind = match &entry.kind {
             FoundKind::Dir => EntryKind::Dir,
             FoundKind::Link { target } => EntryKind::Link {
@@ -38,7 +48,8 @@ pub(super) fn seal(out: &Path, found: &[Found], durability: Durability) -> Resul
                 if *shared {
                     separate(&path, &out.with_file_name(format!("copy-{at}")))?;
                 }
-                let (digest, size) = seal_file(&path, *executable, durability)?;
+                let (digest, size, file) = seal_file(&path, *executable, few, durability)?;
+                open = file.map(|file| (path, file));
                 EntryKind::File {
                     digest,
                     size,
@@ -46,37 +57,47 @@ pub(super) fn seal(out: &Path, found: &[Found], durability: Durability) -> Resul
                 }
             }
         };
-        Ok(Entry {
-            path: entry.path.clone(),
-            kind,
-        })
+        let path = entry.path.clone();
+        Ok((Entry { path, kind }, open))
     })?;
+    let mut entries = Vec::with_capacity(sealed.len());
+    for (entry, open) in sealed {
+        entries.push(entry);
+        if let Some((path, file)) = open {
+            unsynced.file(&path, file);
+        }
+    }
     let folders = found.iter().filter_map(|entry| match entry.kind {
         FoundKind::Dir => Some(entry.path.as_str()),
         _ => None,
     });
-    seal_folders(out, folders, durability)?;
+    seal_folders(out, folders, unsynced)?;
     Manifest::new(entries)
 }
 
 /// How many threads the files are worth.
-fn threads(found: &[Found], durability: Durability) -> usize {
+fn threads(found: &[Found], few: bool, durability: Durability) -> usize {
     let sizes = found.iter().filter_map(|entry| match entry.kind {
         FoundKind::File { size, .. } => Some(size),
         _ => None,
     });
     let files = sizes.clone().count();
     match durability {
-        Durability::Full if files > 2 => SYNC_THREADS.min(files / 2),
+        Durability::Full if !few => SYNC_THREADS,
         _ if files >= MANY_FILES || sizes.sum::<u64>() >= MANY_BYTES => parallel::cores(),
         _ => 1,
     }
 }
 
-/// Hashes one file, read once, and makes it read-only.
-fn seal_file(path: &Path, executable: bool, durability: Durability) -> Result<(Digest, u64)> {
+/// Hashes one file, read once, and makes it read-only. It is synced, or given back open if that may be done `later`.
+fn seal_file(
+    path: &Path,
+    executable: bool,
+    later: bool,
+    durability: Durability,
+) -> Result<(Digest, u64, Option<File>)> {
     let mode = if executable { 0o555 } else { 0o444 };
-    let mut file = open_readable(path, mode)?;
+    let file = open_readable(path, mode)?;
     let look = |file: &File| {
         file.metadata()
             .map_err(|error| Error::io("look at", path, error))
@@ -89,21 +110,49 @@ fn seal_file(path: &Path, executable: bool, durability: Durability) -> Result<(D
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(|error| Error::io("change the mode of", path, error))?;
     }
-    let (digest, size) = hash(&mut file).map_err(|error| Error::io("read", path, error))?;
+    // The disk and the processor at once.
+    let now = durability == Durability::Full && before.len() >= MANY_BYTES;
+    let hash = || hash(&file).map_err(|error| Error::io("read", path, error));
+    let (digest, size) = if now {
+        beside(|| durability.sync(&file, path), hash)?
+    } else {
+        hash()?
+    };
     let after = look(&file)?;
     let written = |data: &fs::Metadata| (data.len(), data.mtime(), data.mtime_nsec());
     if size != after.len() || written(&before) != written(&after) {
         return Err(changed(path));
     }
+    if now {
+        return Ok((digest, size, None));
+    }
+    if later {
+        return Ok((digest, size, Some(file)));
+    }
     durability.sync(&file, path)?;
-    Ok((digest, size))
+    Ok((digest, size, None))
+}
+
+/// Does both at once, where the system gives a thread for it.
+fn beside<R>(other: impl Fn() -> Result<()> + Sync, own: impl FnOnce() -> Result<R>) -> Result<R> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, &other);
+        let done = own();
+        match thread.map(thread::ScopedJoinHandle::join) {
+            Ok(ended) => ended.unwrap_or_else(|panic| resume_unwind(panic))?,
+            Err(_) => other()?,
+        }
+        done
+    })
 }
 
 /// The sha256 of all that `from` gives, and how many bytes that is.
-pub(crate) fn hash(from: &mut File) -> io::Result<(Digest, u64)> {
+pub(crate) fn hash(mut from: &File) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut size = 0;
-    let mut buffer = vec![0; BUFFER];
+    // Small files get a small buffer: a large one costs a mapping each time.
+    let length = from.metadata()?.len().clamp(LEAST, BUFFER);
+    let mut buffer = vec![0; length as usize];
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok((Digest(hasher.finalize().into()), size)),
@@ -157,7 +206,11 @@ pub(super) fn seal_known(out: &Path, manifest: &Manifest, durability: Durability
             _ => None,
         })
         .collect();
-    parallel::map(&files, sync_threads(durability), |_, (path, executable)| {
+    let threads = match durability {
+        Durability::Full => SYNC_THREADS,
+        Durability::None => 1,
+    };
+    parallel::map(&files, threads, |_, (path, executable)| {
         let path = out.join(path);
         let mode = if *executable { 0o555 } else { 0o444 };
         let file = open_readable(&path, mode)?;
@@ -172,14 +225,16 @@ pub(super) fn seal_known(out: &Path, manifest: &Manifest, durability: Durability
             EntryKind::Dir => Some(entry.path.as_str()),
             _ => None,
         });
-    seal_folders(out, folders, durability)
+    let mut unsynced = Unsynced::new(durability);
+    seal_folders(out, folders, &mut unsynced)?;
+    unsynced.sync()
 }
 
-/// Makes `out` and the folders in it read-only and syncs them, the deepest first.
+/// Makes `out` and the folders in it read-only, the deepest first.
 fn seal_folders<'a>(
     out: &Path,
     folders: impl Iterator<Item = &'a str>,
-    durability: Durability,
+    unsynced: &mut Unsynced,
 ) -> Result<()> {
     let depth = |path: &Path| path.components().count();
     let mut folders: Vec<PathBuf> = folders
@@ -187,21 +242,12 @@ fn seal_folders<'a>(
         .chain([out.to_owned()])
         .collect();
     folders.sort_by_cached_key(|path| Reverse(depth(path)));
-    for level in folders.chunk_by(|a, b| depth(a) == depth(b)) {
-        parallel::map(level, sync_threads(durability), |_, path| {
-            fs::set_permissions(path, Permissions::from_mode(0o555))
-                .map_err(|error| Error::io("change the mode of", path, error))?;
-            durability.sync_folder(path)
-        })?;
+    for path in folders {
+        fs::set_permissions(&path, Permissions::from_mode(0o555))
+            .map_err(|error| Error::io("change the mode of", &path, error))?;
+        unsynced.folder(&path);
     }
     Ok(())
-}
-
-fn sync_threads(durability: Durability) -> usize {
-    match durability {
-        Durability::Full => SYNC_THREADS,
-        Durability::None => 1,
-    }
 }
 
 fn changed(path: &Path) -> Error {

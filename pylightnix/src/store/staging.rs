@@ -121,7 +121,7 @@ fn clone_file(source: &Path, target: &Path, digest: &Digest, size: u64) -> Resul
         .open(target)
         .map_err(|error| Error::io("create", target, error))?;
     let found = if share_blocks(&to, &from) {
-        hash(&mut to).map_err(refused)?
+        hash(&to).map_err(refused)?
     } else {
         let mut hasher = Sha256::new();
         let mut length = 0;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pylightnix::prelude::Result;
 
 use crate::measure::{median, time};
+use crate::options::Options;
 
 /// How many structs, and how many fields each has.
 const STRUCTS: usize = 200;
@@ -17,7 +18,7 @@ const FIELDS: usize = 10;
 const ROUNDS: usize = 7;
 
 /// Measures both and says the ratio.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(_: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let ours = package(folder.path(), "ours", &configs())?;
     let serde = package(

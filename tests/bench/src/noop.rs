@@ -7,6 +7,7 @@ use pylightnix::prelude::*;
 use pylightnix::store::Durability;
 
 use crate::measure::{exponent, median, time};
+use crate::options::Options;
 use crate::plans::{SHAPES, plan};
 
 /// The sizes of the plans, in stages.
@@ -24,7 +25,7 @@ pub(crate) fn child(shape: &str, count: u64, root: &Path) -> Result<()> {
 }
 
 /// Measures all shapes and sizes.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(_: &Options) -> Result<()> {
     println!("nothing to do: a whole process\n");
     println!("| shape | stages | median | a stage | growth from 1,000 |");
     println!("|---|---|---|---|---|");

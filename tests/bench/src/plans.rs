@@ -12,7 +12,7 @@ pub(crate) struct Node {
     pub(crate) number: u64,
 }
 
-#[stage]
+#[stage(name = "numbered")]
 fn node(b: &Build<Node>) -> Result<NodeOutputs> {
     Ok(NodeOutputs {
         out: b.out.save(&b.number.to_string())?,

@@ -103,6 +103,7 @@ fn act(arguments: &[String]) -> Result<()> {
         ["fail", root] => fail(&Store::open_at(root)?)?,
         ["gc", root] => {
             let report = Store::open_at(root)?.gc().run()?;
+            say(&format!("alone {}", report.alone.as_secs_f64()))?;
             refused(report.refused)?;
         }
         // The same, but says when it knows what goes, and goes on when its input ends.

@@ -127,7 +127,11 @@ impl Member {
         Ok(acknowledged?)
     }
 
-    fn said(&mut self) -> Result<String> {
+    /// What it said by now.
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    pub fn said(&mut self) -> Result<String> {
         text(&self.out)
     }
 

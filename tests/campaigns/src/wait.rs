@@ -3,7 +3,7 @@
 
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::prelude::Result;
-use pylightnix::store::Store;
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,11 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub fn wait(options: &Options) -> Result<Figures> {
     let count = options.count.unwrap_or(REALIZATIONS);
     let mut figures = Figures::default();
+    println!(
+        "of {count} realizations, while they are collected\n\n| to be removed | roots | collected in | longest alone | others \
+         entered | worst wait | median | worst, nobody collecting | worst publishing | median | worst, nobody collecting |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|"
+    );
     for (name, kept) in [
         ("none", count),
         ("one in a hundred", count / 100 * 99),
@@ -36,10 +41,10 @@ pub fn wait(options: &Options) -> Result<Figures> {
             return Err(unable(format!("{made:?}")));
         }
         keep(&root, &made.acknowledged[..kept])?;
-        let before = worst(&root, || Ok(false))?;
+        let before = Waits::while_(&root, || Ok(false))?;
         let mut collector = Member::start(&options.program, &["gc", &text])?;
         let begun = Instant::now();
-        let during = worst(&root, || collector.is_running())?;
+        let during = Waits::while_(&root, || collector.is_running())?;
         let took = begun.elapsed();
         let ended = collector.let_go()?;
         if !ended.is_good() {
@@ -48,20 +53,32 @@ pub fn wait(options: &Options) -> Result<Figures> {
                 .push(format!("the collection of {name}: {ended:?}"));
         }
         let left = Store::open_at(&root)?.rrefs()?.len();
-        if left != kept {
-            figures
-                .violations
-                .push(format!("{left} realizations left of {kept} kept"));
+        let published = before.published.count() + during.published.count();
+        if left != kept + published {
+            figures.violations.push(format!(
+                "{left} realizations left of {kept} kept and {published} published meanwhile"
+            ));
         }
-        if during.worst > LONGEST {
-            figures
-                .violations
-                .push(format!("another process waited for {:?}", during.worst));
+        if during.entered.worst() > LONGEST {
+            figures.violations.push(format!(
+                "another process waited for {:?}",
+                during.entered.worst()
+            ));
         }
+        let said = collector.said()?;
+        let alone = said.lines().find_map(|line| line.strip_prefix("alone "));
+        let alone: f64 = alone.unwrap_or("nan").parse()?;
         println!(
-            "of {count} realizations, {name} to be removed: collected in {took:?}; another process entered {} times, \
-             waiting {:?} at worst, {:?} in the middle (nobody collecting: {:?}, {:?})",
-            during.count, during.worst, during.median, before.worst, before.median
+            "| {name} | {kept} | {:.0} ms | {:.2} ms | {} | {:.2} ms | {:.2} ms | {:.2} ms | {:.2} ms | {:.2} ms | {:.2} ms |",
+            took.as_secs_f64() * 1e3,
+            alone * 1e3,
+            during.entered.count(),
+            milliseconds(during.entered.worst()),
+            milliseconds(during.entered.median()),
+            milliseconds(before.entered.worst()),
+            milliseconds(during.published.worst()),
+            milliseconds(during.published.median()),
+            milliseconds(before.published.worst()),
         );
         figures.rounds += 1;
     }
@@ -80,30 +97,59 @@ fn keep(root: &Path, rrefs: &[RRefId]) -> Result<()> {
     Ok(())
 }
 
+/// What another process saw.
+#[derive(Default)]
 struct Waits {
-    count: usize,
-    worst: Duration,
-    median: Duration,
+    /// Entering for the smallest thing there is.
+    entered: Times,
+    /// Publishing a small file, without waiting for the disk.
+    published: Times,
 }
 
-/// Enters again and again for the smallest thing there is, as long as `go_on` says; a hundred times at least.
-fn worst(root: &Path, mut go_on: impl FnMut() -> Result<bool>) -> Result<Waits> {
-    let store = Store::open_at(root)?;
-    let mut waits = Vec::new();
-    while go_on()? || waits.len() < 100 {
-        // What is in use already would not have to be said.
-        let fresh = uuid::Uuid::now_v7();
-        let text = format!("{{\n    \"name\": \"other\",\n    \"of\": \"{fresh}\"\n}}");
-        let config = ConfigJson::from_json(&text)?;
-        let begun = Instant::now();
-        store.use_derivations([config.id()])?;
-        waits.push(begun.elapsed());
-        std::thread::sleep(Duration::from_micros(200));
+#[derive(Default)]
+struct Times(Vec<Duration>);
+
+impl Times {
+    fn count(&self) -> usize {
+        self.0.len()
     }
-    waits.sort_unstable();
-    Ok(Waits {
-        count: waits.len(),
-        worst: waits[waits.len() - 1],
-        median: waits[waits.len() / 2],
-    })
+
+    fn worst(&self) -> Duration {
+        self.0.iter().max().copied().unwrap_or_default()
+    }
+
+    fn median(&self) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+impl Waits {
+    /// Enters and publishes again and again, as long as `go_on` says; a hundred times at least.
+    fn while_(root: &Path, mut go_on: impl FnMut() -> Result<bool>) -> Result<Self> {
+        let store = Store::open_at(root)?.with_durability(Durability::None);
+        let mut waits = Waits::default();
+        while go_on()? || waits.entered.count() < 100 {
+            // What is in use already would not have to be said.
+            let fresh = uuid::Uuid::now_v7();
+            let text = format!("{{\n    \"name\": \"other\",\n    \"of\": \"{fresh}\"\n}}");
+            let config = ConfigJson::from_json(&text)?;
+            let begun = Instant::now();
+            store.use_derivations([config.id()])?;
+            waits.entered.0.push(begun.elapsed());
+            let mut draft = store.draft()?;
+            std::fs::write(draft.out().join("text"), fresh.to_string())?;
+            let build = BuildRecord::now(BuildKind::Build);
+            let begun = Instant::now();
+            draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+            waits.published.0.push(begun.elapsed());
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(waits)
+    }
 }

@@ -55,7 +55,7 @@ fn copy_file(source: &Path, stamp: &Stamp, target: &Path) -> Result<Digest> {
         .open(target)
         .map_err(|error| Error::io("create", target, error))?;
     let digest = if share_blocks(&to, &from) {
-        hash(&mut to)
+        hash(&to)
             .map_err(|error| Error::io("read", target, error))?
             .0
     } else {

@@ -199,8 +199,8 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
 
 /// Hashes a file that is still what was found.
 pub(super) fn read(path: &Path, stamp: &Stamp) -> Result<Digest> {
-    let mut file = open(path, stamp)?;
-    let (digest, _) = hash(&mut file).map_err(|error| Error::io("read", path, error))?;
+    let file = open(path, stamp)?;
+    let (digest, _) = hash(&file).map_err(|error| Error::io("read", path, error))?;
     unchanged(&file, path, stamp)?;
     Ok(digest)
 }

@@ -12,6 +12,7 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::place::{add_builds, place};
 use crate::store::staging::Staging;
+use crate::store::unsynced::Unsynced;
 use crate::{Error, Result};
 
 pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
@@ -67,6 +68,8 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
                 &folder(at),
                 &packed.id,
                 &packed.text,
+                // It is synced already.
+                Unsynced::new(store.durability()),
             )?;
         }
     }

@@ -38,7 +38,7 @@ impl ToRead {
             .read(true)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&self.path);
-        let (kind, message) = match opened.and_then(|mut file| hash(&mut file)) {
+        let (kind, message) = match opened.and_then(|file| hash(&file)) {
             Ok(found) if found == (self.digest, self.size) => return None,
             Ok(_) => (
                 FaultKind::Artifact,

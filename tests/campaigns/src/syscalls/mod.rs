@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
 
 use crate::actor::{self, Ended, MARK};
+use crate::audit::ONE_THREAD;
 use crate::figures::Figures;
 use crate::scene::{Scene, place};
 use crate::{Options, unable};
@@ -132,6 +133,7 @@ fn numbers(log: &str) -> Result<BTreeMap<String, BTreeSet<usize>>> {
         if !name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            || matches!(name, "clone" | "clone3")
         {
             continue;
         }
@@ -190,7 +192,10 @@ fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Resu
     };
     let met = match (fault, &ended) {
         (Fault::Kill, Ok(ended)) => ended.signal.is_some(),
-        _ => fs::read_to_string(&log).is_ok_and(|log| log.contains("(INJECTED)")),
+        _ => fs::read_to_string(&log).is_ok_and(|log| {
+            let mut injected = log.lines().filter(|line| line.contains("(INJECTED)"));
+            injected.any(|line| !line.contains(" clone"))
+        }),
     };
     if met {
         figures.count(format!("{} {call} {}", operation.name, fault.name()));
@@ -226,7 +231,10 @@ fn trace(
     log: &Path,
 ) -> Result<Ended> {
     let mut command = Command::new("taskset");
-    command.args(["-c", processor, "strace", "-f", "-qq", "-e", what]);
+    command.args(["-c", processor, "strace", "-f", "-qq", "-e"]);
+    command
+        .arg(format!("{what},clone,clone3"))
+        .args(["-e", ONE_THREAD]);
     if let Some(inject) = inject {
         command.args(["-e", inject]);
     }

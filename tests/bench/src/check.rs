@@ -1,0 +1,148 @@
+//! `check` with contents, beside `openssl dgst -sha256` of the same files, half of the bytes in each of two processes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pylightnix::config::ConfigJson;
+use pylightnix::prelude::Result;
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
+
+use crate::machine::facts;
+use crate::measure::{median, time};
+use crate::options::Options;
+
+/// How often each is measured.
+const ROUNDS: usize = 9;
+/// Sizes of files, how many there are of each in a realization, and how many such realizations. A third of a GiB each.
+const PARTS: &[(&str, u64, u64, u64)] = &[
+    ("4 KiB", 4 << 10, 1_024, 85),
+    ("1 MiB", 1 << 20, 31, 11),
+    ("64 MiB", 64 << 20, 1, 5),
+];
+
+/// Checks the store, as a process.
+pub(crate) fn child(root: &Path) -> Result<()> {
+    let report = Store::open_at(root)?.check().contents().run()?;
+    match report.is_sound() {
+        true => Ok(()),
+        false => Err(format!("{report}").into()),
+    }
+}
+
+/// Measures each size alone and all together.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let folder = options.folder()?;
+    println!("check with contents, beside two processes of openssl\n");
+    println!("{}\n", facts(folder.path())?);
+    println!("| files of | files | bytes | check | openssl | ratio |");
+    println!("|---|---|---|---|---|---|");
+    let all = folder.path().join("all");
+    for part in PARTS {
+        let root = folder.path().join(part.0);
+        fill(&root, part)?;
+        fill(&all, part)?;
+        measure(options, part.0, &root)?;
+    }
+    measure(options, "all three sizes", &all)
+}
+
+fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64)) -> Result<()> {
+    let store = Store::open_at(root)?.with_durability(Durability::None);
+    for at in 0..*realizations {
+        let mut draft = store.draft()?;
+        for file in 0..*files {
+            let name = draft.out().join(format!("{file:05}"));
+            crate::durable::write(&name, at << 20 | file, *bytes)?;
+        }
+        let text = format!("{{\n    \"name\": \"part\",\n    \"of\": \"{name} {at}\"\n}}");
+        let config = ConfigJson::from_json(&text)?;
+        let build = BuildRecord::now(BuildKind::Build);
+        draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+    }
+    Ok(())
+}
+
+fn measure(options: &Options, what: &str, root: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    for rref in Store::open_at(root)?.rrefs()? {
+        for entry in fs::read_dir(Store::open_at(root)?.out_dir(&rref))? {
+            let path = entry?.path();
+            files.push((path.metadata()?.size(), path));
+        }
+    }
+    let bytes: u64 = files.iter().map(|(size, _)| size).sum();
+    let halves = halves(files.clone(), root)?;
+    let (mut ours, mut openssl) = (Vec::new(), Vec::new());
+    // The first round reads all into memory.
+    for round in 0..=options.rounds(ROUNDS) {
+        let mut times = [Duration::ZERO; 2];
+        for turn in 0..2 {
+            let at = (round + turn) % 2;
+            times[at] = match at {
+                0 => time(
+                    Command::new(std::env::current_exe()?)
+                        .arg("check-child")
+                        .arg(root),
+                )?,
+                _ => hash(&halves)?,
+            };
+        }
+        if round > 0 {
+            ours.push(times[0]);
+            openssl.push(times[1]);
+        }
+    }
+    options.record("check", what, "ours", &ours)?;
+    options.record("check", what, "openssl", &openssl)?;
+    let [ours, openssl] = [ours, openssl].map(|times| median(times).as_secs_f64());
+    println!(
+        "| {what} | {} | {:.2} GiB | {:.0} ms | {:.0} ms | {:.2} |",
+        files.len(),
+        bytes as f64 / f64::from(1 << 30),
+        ours * 1e3,
+        openssl * 1e3,
+        ours / openssl
+    );
+    Ok(())
+}
+
+/// Two lists of files, each of half of the bytes, as `xargs -0` reads them.
+fn halves(mut files: Vec<(u64, PathBuf)>, root: &Path) -> Result<[PathBuf; 2]> {
+    files.sort();
+    let mut lists = [(0, Vec::new()), (0, Vec::new())];
+    for (size, path) in files.into_iter().rev() {
+        let at = usize::from(lists[1].0 < lists[0].0);
+        lists[at].0 += size;
+        lists[at]
+            .1
+            .extend_from_slice(path.as_os_str().as_encoded_bytes());
+        lists[at].1.push(0);
+    }
+    let paths = ["first", "second"].map(|name| root.with_extension(name));
+    for (path, (_, list)) in paths.iter().zip(lists) {
+        fs::write(path, list)?;
+    }
+    Ok(paths)
+}
+
+/// How long two processes take for a half each.
+fn hash(halves: &[PathBuf; 2]) -> Result<Duration> {
+    let begun = Instant::now();
+    let mut children = Vec::new();
+    for half in halves {
+        // As many files a process as the system allows.
+        let mut xargs = Command::new("xargs");
+        xargs.args(["-0", "-s", "2000000", "openssl", "dgst", "-sha256"]);
+        let file = fs::File::open(half)?;
+        children.push(xargs.stdin(file).stdout(Stdio::null()).spawn()?);
+    }
+    for mut child in children {
+        if !child.wait()?.success() {
+            return Err("openssl failed".into());
+        }
+    }
+    Ok(begun.elapsed())
+}

@@ -1,0 +1,25 @@
+//! How long others wait while a store of 10,000 realizations is collected: the campaign `wait`, which also checks what is
+//! left.
+
+use pylightnix::prelude::Result;
+
+use crate::machine::facts;
+use crate::options::Options;
+
+/// Runs the campaign.
+pub(crate) fn run(_: &Options) -> Result<()> {
+    println!("gc, and another process beside it\n");
+    println!("{}\n", facts(&std::env::temp_dir())?);
+    let figures = campaigns::run(
+        "wait",
+        &campaigns::Options {
+            count: None,
+            seed: 1,
+            program: std::env::current_exe()?,
+        },
+    )?;
+    match figures.violations.as_slice() {
+        [] => Ok(()),
+        violations => Err(violations.join("\n").into()),
+    }
+}

@@ -1,0 +1,90 @@
+//! What is asked for on the command line.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pylightnix::prelude::Result;
+
+/// The words of the command line.
+pub(crate) struct Options {
+    /// The benchmarks to run.
+    pub(crate) names: Vec<String>,
+    /// Where stores are made.
+    dir: PathBuf,
+    csv: Option<PathBuf>,
+    rounds: Option<usize>,
+    keep: bool,
+    only: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn parse(args: &[&str]) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut options = Options {
+            names: Vec::new(),
+            dir: program.parent().unwrap_or(Path::new(".")).to_owned(),
+            csv: None,
+            rounds: None,
+            keep: false,
+            only: None,
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} takes a value"));
+            match *arg {
+                "--dir" => options.dir = value()?.into(),
+                "--csv" => options.csv = Some(value()?.into()),
+                "--rounds" => options.rounds = Some(value()?.parse()?),
+                "--only" => options.only = Some((*value()?).to_owned()),
+                "--keep" => options.keep = true,
+                name => options.names.push(name.to_owned()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// How often each is measured, unless it was said: `usual` times.
+    pub(crate) fn rounds(&self, usual: usize) -> usize {
+        self.rounds.unwrap_or(usual)
+    }
+
+    /// Whether the part of a benchmark that has this name is asked for.
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == part)
+    }
+
+    /// A folder for stores, gone with this value. Stores that are done with stay in it until then: after a mass of
+    /// removals ext4 passes over the inodes that were freed lately, and making files is slow for minutes.
+    pub(crate) fn folder(&self) -> Result<tempfile::TempDir> {
+        fs::create_dir_all(&self.dir)?;
+        let mut folder = tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(&self.dir)?;
+        folder.disable_cleanup(self.keep);
+        Ok(folder)
+    }
+
+    /// Adds a line for each time to the file that was asked for.
+    pub(crate) fn record(
+        &self,
+        benchmark: &str,
+        what: &str,
+        who: &str,
+        times: &[Duration],
+    ) -> Result<()> {
+        let Some(path) = &self.csv else {
+            return Ok(());
+        };
+        let mut file = File::options().append(true).create(true).open(path)?;
+        if file.metadata()?.len() == 0 {
+            writeln!(file, "benchmark,what,who,round,seconds")?;
+        }
+        for (round, time) in times.iter().enumerate() {
+            let seconds = time.as_secs_f64();
+            writeln!(file, "{benchmark},{what},{who},{round},{seconds:.9}")?;
+        }
+        Ok(())
+    }
+}
