@@ -23,8 +23,8 @@ const MANY_BYTES: u64 = 1 << 20;
 const MANY_FILES: usize = 128;
 /// So few files stay open, to be synced together with what is written beside them.
 const FEW_FILES: usize = 16;
-const BUFFER: u64 = 128 << 10;
-const LEAST: u64 = 512;
+const BUFFER: usize = 128 << 10;
+const SMALL: usize = 8 << 10;
 
 /// Hashes what [`scan`](super::scan::scan) found in `out`, and takes away every right to write. What is not synced then is
 /// in `unsynced`.
@@ -150,11 +150,17 @@ fn beside<R>(other: impl Fn() -> Result<()> + Sync, own: impl FnOnce() -> Result
 pub(crate) fn hash(mut from: &File) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut size = 0;
-    // Small files get a small buffer: a large one costs a mapping each time.
-    let length = from.metadata()?.len().clamp(LEAST, BUFFER);
-    let mut buffer = vec![0; length as usize];
+    // Most files fit into a small buffer; a large one costs a mapping each time.
+    let mut small = [0; SMALL];
+    let mut large = Vec::new();
     loop {
-        match from.read(&mut buffer) {
+        let buffer = if size < SMALL as u64 {
+            &mut small[..]
+        } else {
+            large.resize(BUFFER, 0);
+            &mut large[..]
+        };
+        match from.read(buffer) {
             Ok(0) => return Ok((Digest(hasher.finalize().into()), size)),
             Ok(read) => {
                 hasher.update(&buffer[..read]);
