@@ -68,6 +68,16 @@ impl Code {
         Code::new(text.0)
     }
 
+    /// Of what a person made in place of the stage.
+    pub(crate) fn by_hand() -> &'static Self {
+        static BY_HAND: LazyLock<Code> = LazyLock::new(|| {
+            let mut text = Text::default();
+            text.section("by hand", "", "");
+            Code::new(text.0)
+        });
+        &BY_HAND
+    }
+
     /// The code of the stage of `C`, worked out once a process.
     pub(crate) fn of<C: Stage>() -> Arc<Self> {
         static KNOWN: LazyLock<RwLock<HashMap<TypeId, Arc<Code>>>> = LazyLock::new(RwLock::default);

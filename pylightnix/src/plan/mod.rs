@@ -28,7 +28,7 @@ pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Graph, GraphStage};
 pub use limits::Limits;
 pub use node::AnyDRef;
-pub(crate) use node::{Run, Selection};
+pub(crate) use node::{AnyNode, Run, Selection};
 pub use refpath::RefPath;
 pub use registry::{Registration, registered};
 pub(crate) use revive::Kind;

@@ -134,6 +134,14 @@ impl<C: Config> Node<C> {
     pub(super) fn config(&self) -> &C {
         &self.derivation.config
     }
+
+    /// What the realizer is given.
+    pub(crate) fn build(&self, run: Run<'_>) -> Result<Build<C>> {
+        let config = self.config();
+        let mut omitted = config.unhashed()?;
+        omitted.extend(self.omitted().clone());
+        Ok(Build::new(self.json(), config, omitted, run))
+    }
 }
 
 impl<C: Config> Clone for NodeMatcher<C> {
@@ -345,10 +353,7 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
-        let config = self.config();
-        let mut omitted = config.unhashed()?;
-        omitted.extend(self.omitted().clone());
-        let build = Build::new(self.json(), config, omitted, run);
+        let build = self.build(run)?;
         match &self.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),
@@ -448,7 +453,7 @@ impl AnyDRef {
     }
 
     /// Its node with its type again, if `C` is its config.
-    pub(super) fn typed<C: Config>(&self) -> Option<&Node<C>> {
+    pub(crate) fn typed<C: Config>(&self) -> Option<&Node<C>> {
         let any: &dyn Any = self.node();
         any.downcast_ref()
     }

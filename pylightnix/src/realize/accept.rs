@@ -68,6 +68,7 @@ fn accept_where<T: Target + ?Sized>(
             chosen: &chosen,
             context: &context,
             trust_unknown: false,
+            by_hand: &[],
             found: Found::Known,
         };
         if wanted(dref)

@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::arguments;
+use super::context::choices;
 use super::decide::{Decision, Found, Mode, Scene, Taken};
 use super::event::Event;
 use super::failed;
@@ -20,6 +21,7 @@ use super::failure::{
     matcher_refused, not_begun, panic_text, promises_not_kept, run_failed, stopped, too_few,
 };
 use super::options::Realize;
+use super::promises;
 use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
@@ -130,7 +132,9 @@ fn run_all<'a>(
         counters: state.counters.clone(),
         warden: state.warden.clone(),
         progress: state.progress.clone(),
-        choices: choices(state, at),
+        choices: choices(state.graph, &state.graph.stages[at], |dep| {
+            state.chosen[dep].get()
+        }),
         first,
         count,
         ..Runs::of(state.options, scene)
@@ -164,19 +168,6 @@ fn run_all<'a>(
 
 /// What a stage returned, if it returned.
 type Returned = Result<Result<(), BoxError>, BoxError>;
-
-/// What was chosen for each dependency of the stage at `at`, and how.
-fn choices(state: &RunState<'_>, at: usize) -> BTreeMap<DRefId, RecordedChoice> {
-    let deps = state.graph.stages[at].deps.iter();
-    deps.filter_map(|dep| {
-        let Taken { rrefs, from } = state.chosen[*dep].get()?;
-        let dref = &state.graph.stages[*dep].dref;
-        let took = rrefs.iter().map(|rref| rref.id().clone()).collect();
-        let choice = RecordedChoice::new(dref.node().matcher(), took, *from);
-        Some((dref.id().clone(), choice))
-    })
-    .collect()
-}
 
 /// Runs a stage once, for its output alone: whoever asks has the draft, and publishes nothing of it.
 pub(super) fn rehearse(
@@ -424,13 +415,7 @@ impl Runs<'_> {
     fn realize(&self, draft: &Draft, index: usize, site: Site) -> Returned {
         let node = self.dref.node();
         let out = draft.out();
-        for promise in node.promises() {
-            if let Some((folders, _)) = promise.path.rsplit_once('/') {
-                let folders = out.join(folders);
-                fs::create_dir_all(&folders)
-                    .map_err(|error| Error::io("create", &folders, error))?;
-            }
-        }
+        promises::make_folders(node, out)?;
         let log = BuildLog::at(draft.log());
         let cache = self.options.store.cache_dir();
         let run = Run {
@@ -448,15 +433,7 @@ impl Runs<'_> {
             Ok(returned) => return Ok(returned),
             Err(panic) => return Err(panic_text(&*panic).into()),
         }
-        let mut broken = Vec::new();
-        for promise in node.promises() {
-            let path = out.join(promise.path);
-            match fs::symlink_metadata(&path) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => broken.push(*promise),
-                Err(error) => return Err(Error::io("look at", &path, error).into()),
-            }
-        }
+        let broken = promises::broken(node, out)?;
         if broken.is_empty() {
             Ok(Ok(()))
         } else {

@@ -28,6 +28,8 @@ pub enum Stale {
         /// The value of today.
         is: serde_json::Value,
     },
+    /// A person made it, in place of its stage: see [`Stepping`](super::Stepping).
+    ByHand,
     /// Nothing says which code made it.
     Unknown,
 }
@@ -48,6 +50,9 @@ impl fmt::Display for Stale {
             Stale::Default { field, was, is } => {
                 write!(f, "the default of `{field}` changed from {was} to {is}")
             }
+            Stale::ByHand => f.write_str(
+                "it was made by hand: accept it, if it is to stand for what the stage makes",
+            ),
             Stale::Unknown => {
                 f.write_str("nothing says which code made it: accept it, or trust unknown results")
             }
@@ -75,6 +80,7 @@ pub(super) fn staleness(
         match other {
             None if fingerprint == code.fingerprint() => return None,
             Some(default) if fingerprint == code.fingerprint() => changed = Some(default),
+            _ if fingerprint == Code::by_hand().fingerprint() => changed = Some(Stale::ByHand),
             _ => {
                 let added = omitted.keys().filter(|field| !then.contains_key(*field));
                 changed = Some(Stale::Code {

@@ -8,8 +8,9 @@ use super::current::{Stale, staleness};
 use super::failed::{newest, text_of};
 use super::failure::{matcher_failed, panic_text};
 use crate::Result;
+use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
-use crate::plan::{AnyDRef, Selection};
+use crate::plan::{AnyDRef, Code, Selection};
 use crate::store::{Context, Look, Outcome, Realization, Store};
 
 /// More runs than this in one build are taken for a mistake: a count that went below zero, say.
@@ -91,6 +92,8 @@ pub(super) struct Scene<'a> {
     pub(super) chosen: &'a Chosen,
     pub(super) context: &'a Context,
     pub(super) trust_unknown: bool,
+    /// What counts as made by the stage, whoever made it.
+    pub(super) by_hand: &'a [RRefId],
     /// Where what is there is known from.
     pub(super) found: Found<'a>,
 }
@@ -123,7 +126,7 @@ impl Scene<'_> {
             if failed && !node.takes().failures() {
                 continue;
             }
-            match staleness(&realization, code, node.omitted(), self.trust_unknown) {
+            match self.staleness(&realization, code) {
                 None if failed => failures.push(realization),
                 None => current.push(realization),
                 Some(why) => stale = Some(why),
@@ -183,13 +186,21 @@ impl Scene<'_> {
         };
         let mut stale = Vec::new();
         for realization in self.candidates()? {
-            if let Some(why) = staleness(&realization, code, node.omitted(), self.trust_unknown)
+            if let Some(why) = self.staleness(&realization, code)
                 && realization.outcome == Outcome::Ok
             {
                 stale.push((node.typed(realization, self.chosen, None), why));
             }
         }
         Ok(stale)
+    }
+
+    fn staleness(&self, realization: &Realization, code: &Code) -> Option<Stale> {
+        if self.by_hand.contains(&realization.id) {
+            return None;
+        }
+        let omitted = self.dref.node().omitted();
+        staleness(realization, code, omitted, self.trust_unknown)
     }
 
     fn candidates(&self) -> Result<Vec<Realization>> {

@@ -65,11 +65,12 @@ impl Realize<'_> {
             let chosen = chosen_for(&graph, stage, |at| known[at].clone());
             let context = context_of(&chosen);
             let scene = Scene {
-                store: self.store,
+                store: &self.store,
                 dref: &stage.dref,
                 chosen: &chosen,
                 context: &context,
                 trust_unknown: self.trust_unknown,
+                by_hand: &self.by_hand,
                 found: Found::Known,
             };
             let taken = match scene.decide(Mode::Usual)? {

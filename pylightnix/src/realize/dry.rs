@@ -172,11 +172,12 @@ pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Forese
             let chosen = chosen_for(graph, stage, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
             let scene = Scene {
-                store: options.store,
+                store: &options.store,
                 dref: &stage.dref,
                 chosen: &chosen,
                 context: &context,
                 trust_unknown: options.trust_unknown,
+                by_hand: &options.by_hand,
                 found: Found::Known,
             };
             match scene.decide(options.mode(dref)) {

@@ -7,6 +7,7 @@
 mod accept;
 mod arguments;
 mod build;
+mod by_hand;
 mod cancel;
 mod context;
 mod current;
@@ -22,6 +23,7 @@ mod needed;
 mod open;
 mod options;
 mod progress;
+mod promises;
 mod realized;
 mod references;
 mod report;
@@ -30,9 +32,11 @@ mod run;
 mod scheduler;
 #[cfg(feature = "signals")]
 mod signals;
+mod stepping;
 mod tries;
 mod warden;
 
+pub use by_hand::ByHand;
 pub use cancel::Cancel;
 pub use current::Stale;
 pub use decide::Reason;
@@ -43,6 +47,7 @@ pub use find::{FindStage, FindingStage};
 pub use options::Realize;
 pub use report::Report;
 pub use resources::bytes;
+pub use stepping::{Paused, Stepping};
 
 use crate::plan::Target;
 use crate::store::Store;

@@ -25,7 +25,7 @@ pub(super) fn refused(options: &Realize<'_>, graph: &Graph) -> Result<HashMap<us
 
 /// Why `id` cannot be chosen for `dref`, if it cannot.
 fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option<String>> {
-    let store = options.store;
+    let store = &options.store;
     if id.dref() != dref.id() {
         return Ok(Some(format!(
             "its matcher insists on {id}, which is of another derivation; this one is {dref}"

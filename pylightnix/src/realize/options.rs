@@ -13,9 +13,9 @@ use super::event::{Event, Observer};
 use super::realized::realized;
 use super::report::Report;
 use super::resources::Declared;
-use super::run::run;
+use super::run::{Given, run};
 use super::tries::Tries;
-use crate::config::DRefId;
+use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::{Args, Graph, Realizations, RunArg, Target};
 use crate::store::Store;
@@ -39,13 +39,15 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 #[must_use = "nothing happens before `run`"]
 pub struct Realize<'a> {
-    pub(super) store: &'a Store,
+    pub(super) store: Store,
     pub(super) jobs: usize,
     pub(super) forced: HashSet<DRefId>,
     pub(super) force_all: bool,
     pub(super) retry_failed: bool,
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
+    /// What was made by hand for this run: matchers see it as what the stages made.
+    pub(super) by_hand: Vec<RRefId>,
     pub(super) resources: Declared,
     pub(super) cancel: Option<Cancel>,
     pub(super) tries: Tries,
@@ -55,15 +57,16 @@ pub struct Realize<'a> {
 
 impl<'a> Realize<'a> {
     /// A run in this store, with as many jobs as the machine has processors.
-    pub fn new(store: &'a Store) -> Self {
+    pub fn new(store: &Store) -> Self {
         Realize {
-            store,
+            store: store.clone(),
             jobs: available_parallelism().map_or(1, NonZero::get),
             forced: HashSet::new(),
             force_all: false,
             retry_failed: false,
             keep_going: false,
             trust_unknown: false,
+            by_hand: Vec::new(),
             resources: Declared::default(),
             cancel: None,
             tries: Tries::default(),
@@ -284,7 +287,8 @@ impl<'a> Realize<'a> {
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let graph = self.graph_of(target)?;
-        let (chosen, report) = run(self, &graph)?;
+        let (taken, report) = run(self, &graph, &Given::new())?;
+        let chosen: Vec<_> = taken.into_iter().map(|taken| taken.rrefs).collect();
         Ok((collect(target, &graph, &chosen), report))
     }
 
@@ -370,7 +374,11 @@ impl<'a> Realize<'a> {
 }
 
 /// What was chosen for each stage, in the shape of the target.
-fn collect<T: Target + ?Sized>(target: &T, graph: &Graph, chosen: &[Arc<[AnyRRef]>]) -> T::Output {
+pub(super) fn collect<T: Target + ?Sized>(
+    target: &T,
+    graph: &Graph,
+    chosen: &[Arc<[AnyRRef]>],
+) -> T::Output {
     let mut realized = Realizations::default();
     target.visit(&mut |dref| {
         if let Some(&at) = graph.at.get(dref.id()) {

@@ -53,21 +53,31 @@ pub(super) struct RunState<'a> {
     failures: Mutex<Vec<(usize, Error)>>,
 }
 
-/// Runs a plan; gives for each stage what was chosen.
-pub(super) fn run(options: &Realize<'_>, graph: &Graph) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
-    telling(options, |progress| run_telling(options, graph, progress))
+/// What is chosen already.
+pub(super) type Given = HashMap<DRefId, Taken>;
+
+/// Runs a plan, of which `given` is done; gives for each stage what was chosen.
+pub(super) fn run(
+    options: &Realize<'_>,
+    graph: &Graph,
+    given: &Given,
+) -> Result<(Vec<Taken>, Report)> {
+    telling(options, |progress| {
+        run_telling(options, graph, given, progress)
+    })
 }
 
 fn run_telling(
     options: &Realize<'_>,
     graph: &Graph,
+    given: &Given,
     progress: Option<SyncSender<Step>>,
-) -> Result<(Vec<Arc<[AnyRRef]>>, Report)> {
+) -> Result<(Vec<Taken>, Report)> {
     let total = total(options);
     let lacking = lacking(options, graph, &total)?;
     arguments::check(options, graph)?;
     let refused = refused(options, graph)?;
-    let store = options.store;
+    let store = &options.store;
     let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
     // Before any realization is trusted to be there, and to stay.
     let may_write = store.use_derivations(drefs.iter().copied())?;
@@ -92,7 +102,12 @@ fn run_telling(
         warden: Arc::default(),
         total,
         lacking,
-        chosen: graph.stages.iter().map(|_| OnceLock::new()).collect(),
+        chosen: (graph.stages.iter())
+            .map(|stage| match given.get(stage.dref.id()) {
+                Some(taken) => OnceLock::from(taken.clone()),
+                None => OnceLock::new(),
+            })
+            .collect(),
         failures: Mutex::default(),
     };
     state.tell(&Event::Begun {
@@ -115,7 +130,7 @@ fn run_telling(
     let chosen: Vec<_> = state
         .chosen
         .into_iter()
-        .filter_map(|chosen| Some(chosen.into_inner()?.rrefs))
+        .filter_map(OnceLock::into_inner)
         .collect();
     if failures.is_empty() && chosen.len() == stages {
         return Ok((chosen, state.counters.report(stages)));
@@ -222,6 +237,10 @@ impl RunState<'_> {
     /// Decides one stage, and builds it if that is the decision. Failures end here.
     fn step(&self, mut turn: Turn) -> Progress {
         let at = turn.at;
+        if self.chosen[at].get().is_some() {
+            // It was given to the run.
+            return Progress::Done;
+        }
         let done = catch_unwind(AssertUnwindSafe(|| self.decide(&mut turn)));
         if turn.granted {
             self.scheduler.release(at);
@@ -285,11 +304,12 @@ impl RunState<'_> {
         });
         let context = context_of(&chosen);
         let scene = Scene {
-            store: self.options.store,
+            store: &self.options.store,
             dref: &stage.dref,
             chosen: &chosen,
             context: &context,
             trust_unknown: self.options.trust_unknown,
+            by_hand: &self.options.by_hand,
             found: match &self.looks[at] {
                 Some(look) => Found::Before(look),
                 None => Found::Known,
