@@ -1,5 +1,7 @@
 //! Stages that take long: programs of others, tries and time limits, what the machine has, and Ctrl-C.
 
+use std::fs;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -23,6 +25,25 @@ fn sorted(b: &Build<Sorted>) -> Result<SortedOutputs> {
     })
 }
 // ANCHOR_END: sorted
+
+// ANCHOR: sampled
+#[derive(Config)]
+struct Sampled {
+    #[selfref("sample.json")]
+    out: SelfRef<Json<u64>>,
+    below: u64,
+}
+
+#[stage(many, nouts = 3)]
+fn sampled(b: &Build<Sampled>) -> Result<SampledOutputs> {
+    writeln!(b.log(), "run {} began at {}", b.index(), b.start())?;
+    let draft = b.scratch()?.join("draft"); // gone when the stage is done
+    fs::write(&draft, (b.seed() % b.below).to_string())?;
+    Ok(SampledOutputs {
+        out: b.out.save(&fs::read_to_string(&draft)?.parse()?)?,
+    })
+}
+// ANCHOR_END: sampled
 
 // ANCHOR: fetched
 #[derive(Config)]
@@ -76,14 +97,16 @@ fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => {
             program(&store)?;
+            sample(&store)?;
             tries(&store)?;
             resources(&store)
         }
         Some("program") => program(&store),
+        Some("sample") => sample(&store),
         Some("broken") => broken(&store),
         Some("tries") => tries(&store),
         Some("resources") => resources(&store),
-        Some(_) => Err("say `program`, `broken`, `tries` or `resources`".into()),
+        Some(_) => Err("say `program`, `sample`, `broken`, `tries` or `resources`".into()),
     }
 }
 
@@ -91,6 +114,15 @@ fn program(store: &Store) -> Result<()> {
     let words = "beech ash oak".to_owned();
     let sorted = store.realize(&instantiate(Sorted::new(words))?)?;
     print!("{}", sorted.out.load()?);
+    Ok(())
+}
+
+fn sample(store: &Store) -> Result<()> {
+    // ANCHOR: sample
+    for sample in store.realize(&instantiate(Sampled::new(1000))?)? {
+        println!("{}", sample.out.load()?);
+    }
+    // ANCHOR_END: sample
     Ok(())
 }
 

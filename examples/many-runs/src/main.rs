@@ -140,6 +140,30 @@ fn main() -> Result<()> {
     }
     // ANCHOR_END: others
 
+    println!("# more");
+    // ANCHOR: more
+    let search = instantiate(Search::new(20))?;
+    let newest = search.clone().latest_n(3);
+    let any = search.clone().with_matcher(some(2));
+    let these = search.clone().with_matcher(exact_many([&first, &other]));
+    let lowest_right = search.clone().lowest_n(2, |run| {
+        let found = run.found.load()?;
+        Ok((found.x > 0.).then_some(found.height)) // `None`: never chosen
+    });
+    let good = search.with_matcher(pick_many(|runs: &[RRef<Search>]| {
+        let mut good = Vec::new();
+        for run in runs {
+            if found(run)? < 1. {
+                good.push(run.clone());
+            }
+        }
+        Ok(good) // empty: one more run
+    }));
+    for choice in [newest, any, these, lowest_right, good] {
+        println!("{} runs", store.realize(&choice)?.len());
+    }
+    // ANCHOR_END: more
+
     println!("# several");
     // ANCHOR: several
     let searches = store.realize(&instantiate(Searches::new(1))?)?; // a `Vec`

@@ -1,6 +1,7 @@
 //! The book's sweep over a grid, and questions to the store that holds it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use pylightnix::plan::{grid, labelled, labels, sweep};
@@ -127,6 +128,8 @@ fn main() -> Result<()> {
             run.result.load()?.x
         );
     }
+    let same: RRef<Table> = store.open(all.id())?; // from a reference that was kept somewhere
+    println!("{} runs", same.runs.len());
     // ANCHOR_END: typed
 
     println!("# lens");
@@ -140,6 +143,16 @@ fn main() -> Result<()> {
         println!("{error}");
     }
     // ANCHOR_END: lens
+
+    println!("# kinds");
+    // ANCHOR: kinds
+    let result = run.get("result")?; // an artifact
+    println!("{:?}", result.path()?.file_name()); // where it is
+    print!("{}", result.contents()?); // what is in it
+    println!("{} of {}", result.refpath()?.1, result.dref()?);
+    println!("{} needs {}", run.rref()?, run.closure()?.len());
+    println!("{}", run.opt("momentum")?.is_some()); // there need not be one
+    // ANCHOR_END: kinds
 
     println!("# graph");
     // ANCHOR: graph
@@ -166,6 +179,18 @@ fn main() -> Result<()> {
     // ANCHOR_END: usage
     assert_eq!(usage.all, all_that_it_needs.all);
 
+    println!("# listing");
+    // ANCHOR: listing
+    println!("{} result", store.rrefs_of(runs[0].id())?.len());
+    for entry in store.record(all.id())?.manifest().entries() {
+        println!("{}", entry.path);
+    }
+    let table = store.artifact(&all, "table.txt")?; // its path
+    assert!(table.starts_with(all.path())); // in the folder of all artifacts
+    print!("{}", fs::read_to_string(table)?);
+    store.shell(&all)?.args(["-c", "ls"]).status()?; // without `args`, for you to type in
+    // ANCHOR_END: listing
+
     println!("# deterministic");
     // ANCHOR: deterministic
     let check = |found| println!("{found}");
@@ -175,8 +200,34 @@ fn main() -> Result<()> {
     println!("# differs");
     // ANCHOR: differs
     let report = instantiate(Report::new(runs[0].clone()))?;
-    store.realize(&report)?;
+    let made = store.realize(&report)?;
     check(Realize::new(&store).check_determinism(&report, 2)?);
     // ANCHOR_END: differs
+
+    println!("# links");
+    // ANCHOR: links
+    store.link(&all, "_table")?; // to its artifacts, which are kept as long as this link is there
+    store.link_derivation(&runs[0], "_run")?; // to its config and its results; keeps nothing
+    print!("{}", fs::read_to_string("_table/table.txt")?);
+    println!("{} root", store.roots()?.len());
+    let would_go = store.gc().plan()?.realizations; // none: this program uses them all
+    println!("{} would go", would_go.len());
+    // ANCHOR_END: links
+
+    println!("# copy");
+    // ANCHOR: copy
+    let other = Store::open_at("_other")?;
+    other.copy_from(&store, [&all])?;
+    println!("{} results are there", other.rrefs()?.len());
+    // ANCHOR_END: copy
+
+    println!("# remove");
+    // ANCHOR: remove
+    if let Err(error) = store.remove(&all.runs["rate=0.4,steps=5"]).run() {
+        println!("{error:?}");
+    }
+    store.remove(&made).force().run()?; // this program uses it, too
+    println!("{}", store.has(made.id())?);
+    // ANCHOR_END: remove
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use pylightnix::prelude::*;
-use pylightnix::stages::{Given, Imported, file, node};
+use pylightnix::stages::{Given, Imported, file, file_anew, node, node_files};
 
 // ANCHOR: stage
 /// How often each word is in a text.
@@ -46,5 +46,15 @@ fn main() -> Result<()> {
     println!("{}", store.plan(&count)?);
     print!("{}", store.realize(&count)?.out.load()?);
     // ANCHOR_END: main
+
+    // ANCHOR: files
+    let files = node_files("letters", [("a.txt", "alpha"), ("more/b.txt", "beta")])?;
+    let (files, poem) = store.realize(&(files, file_anew(&store, "poem.txt")?))?;
+    println!(
+        "{}",
+        fs::read_to_string(files.out.path().join("more/b.txt"))?
+    );
+    print!("{}", fs::read_to_string(poem.out.path())?);
+    // ANCHOR_END: files
     Ok(())
 }
