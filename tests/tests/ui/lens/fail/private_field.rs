@@ -5,12 +5,12 @@ mod stages {
 
     #[derive(Config)]
     pub struct Case {
-        threads: usize,
+        workers: usize,
     }
 }
 
 fn case(b: &Build<stages::Case>) {
-    let _ = b.threads;
+    let _ = b.workers;
 }
 
 fn main() {}
