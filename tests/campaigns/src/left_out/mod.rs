@@ -5,10 +5,10 @@
 //!
 //! | left out | who must notice |
 //! |---|---|
-//! | each fsync of each operation that tells somebody something | [`audit`](crate::audit), in [`fsyncs`] |
-//! | the same, of a publication, and all of them | a power cut, in [`cuts`], which says what it cannot see |
-//! | `locks/gate`, `locks/gc`, `locks/sweep`, `locks/b/*` | processes that halt where the lock matters, in [`locks`]; the race |
-//! | the lock of a lease by its process, and the look at it by a collection | a process that uses something, in [`leases`] |
+//! | each fsync of each operation that tells somebody something | [`audit`](crate::audit), in `fsyncs` |
+//! | the same, of a publication, and all of them | a power cut, in `cuts`, which says what it cannot see |
+//! | `locks/gate`, `locks/gc`, `locks/sweep`, `locks/b/*` | processes that halt where the lock matters, in `locks`; the race |
+//! | the lock of a lease by its process, and the look at it by a collection | a process that uses something, in `leases` |
 
 mod cuts;
 mod fsyncs;
