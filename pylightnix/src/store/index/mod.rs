@@ -60,6 +60,8 @@ impl Index {
                 return Ok(Some(known));
             }
         }
+        // Now, not later: what changes while it is read, within a tick of that time, would not show.
+        let lasts = stamp.has_passed();
         let mut found = Vec::new();
         each_realization(dref, &folder, |id, folder, at| {
             found.extend(Found::read(id, folder, at)?);
@@ -69,8 +71,9 @@ impl Index {
             stamp,
             listing: Listing::of(found),
             is_settled: false,
+            lasts,
         };
-        if !stamp.has_passed() {
+        if !lasts {
             return Ok(Some(known));
         }
         Ok(Some(self.shard(dref.hash()[0]).insert(layout, dref, known)))
@@ -78,11 +81,11 @@ impl Index {
 
     /// Notes that what is known of a derivation is on the disk.
     pub(super) fn is_settled(&self, layout: &Layout, dref: &DRefId, known: &Known) {
-        let settled = Known {
-            is_settled: true,
-            ..known.clone()
-        };
-        if known.stamp.has_passed() {
+        if known.lasts {
+            let settled = Known {
+                is_settled: true,
+                ..known.clone()
+            };
             self.shard(dref.hash()[0]).insert(layout, dref, settled);
         }
     }
@@ -118,6 +121,8 @@ pub(super) struct Known {
     pub(super) listing: Listing,
     /// Whether somebody saw to it that this is on the disk.
     pub(super) is_settled: bool,
+    /// Whether any change since it was read gives the folder another stamp. Only such is kept.
+    lasts: bool,
 }
 
 /// Bytes, and where something lies in them.

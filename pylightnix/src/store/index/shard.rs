@@ -113,6 +113,7 @@ impl Shard {
                     at: end - entry.length..end,
                 }),
                 is_settled: entry.is_settled,
+                lasts: true,
             };
             self.known.insert(entry.dref, known);
         }
