@@ -177,8 +177,32 @@ pub(super) fn rehearse(
     index: usize,
 ) -> Result<(), BoxError> {
     let runs = Runs::of(options, scene);
-    let site = runs.site(draft, Timestamp::now(), Arc::default());
+    let site = site(scene.dref, draft, Timestamp::now(), Arc::default());
     runs.realize(draft, index, site)?
+}
+
+/// Where a run of a stage takes place.
+pub(super) fn site(dref: &AnyDRef, draft: &Draft, start: Timestamp, stop: Arc<Stop>) -> Site {
+    Site {
+        start,
+        scratch: draft.scratch().to_owned(),
+        threads: dref.node().limits().threads as usize,
+        stop,
+    }
+}
+
+/// Keeps the folder of a run that failed for good, and says what it failed of.
+pub(super) fn keep_failed(
+    draft: Draft,
+    dref: &DRefId,
+    index: usize,
+    attempts: u32,
+    cause: BoxError,
+) -> Error {
+    let log = draft.log().exists();
+    let kept = draft.keep_failed(dref.name());
+    let kept = kept.as_deref().map(|folder| (folder, log));
+    run_failed(dref, index, attempts, cause, kept)
 }
 
 impl<'a> Runs<'a> {
@@ -334,7 +358,7 @@ impl Runs<'_> {
         }
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
-        let site = self.site(&draft, record.start, ticket.stop.clone());
+        let site = site(&self.dref, &draft, record.start, ticket.stop.clone());
         let result = self.realize(&draft, index, site);
         record.stop = Timestamp::now();
         let node = self.dref.node();
@@ -358,22 +382,8 @@ impl Runs<'_> {
         Ok(published)
     }
 
-    fn site(&self, draft: &Draft, start: Timestamp, stop: Arc<Stop>) -> Site {
-        Site {
-            start,
-            scratch: draft.scratch().to_owned(),
-            threads: self.dref.node().limits().threads as usize,
-            stop,
-        }
-    }
-
-    /// Keeps the folder of a run that failed for good.
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
-        let dref = self.dref.id();
-        let log = draft.log().exists();
-        let kept = draft.keep_failed(dref.name());
-        let kept = kept.as_deref().map(|folder| (folder, log));
-        run_failed(dref, index, attempts, cause, kept)
+        keep_failed(draft, self.dref.id(), index, attempts, cause)
     }
 
     /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written

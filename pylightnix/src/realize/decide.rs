@@ -109,6 +109,16 @@ pub(super) enum Found<'a> {
     Now,
 }
 
+impl<'a> Found<'a> {
+    /// From the looks that were taken of the stages of a plan, if one of this stage was.
+    pub(super) fn of(looks: &'a [Option<Look>], at: usize) -> Self {
+        match looks.get(at) {
+            Some(Some(look)) => Found::Before(look),
+            _ => Found::Known,
+        }
+    }
+}
+
 impl Scene<'_> {
     /// Looks at what is there and asks the matcher.
     pub(super) fn decide(&self, mode: Mode) -> Result<Decision> {

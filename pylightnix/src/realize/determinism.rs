@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::build::rehearse;
+use super::build::{keep_failed, rehearse};
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Found, Mode, Scene};
 use super::event::Event;
-use super::failure::run_failed;
 use super::needed::refused;
 use super::options::Realize;
+use super::stock::stock;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::Target;
@@ -52,9 +52,7 @@ impl Realize<'_> {
         T: Target + AsRef<DRefId>,
     {
         let graph = self.graph_of(target)?;
-        let stages = graph.stages.iter();
-        self.store
-            .use_derivations(stages.map(|stage| stage.dref.id()))?;
+        let looks = stock(self, &graph)?;
         let refused = refused(self, &graph)?;
         let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
         for (at, stage) in graph.stages.iter().enumerate() {
@@ -64,15 +62,8 @@ impl Realize<'_> {
             }
             let chosen = chosen_for(&graph, stage, |at| known[at].clone());
             let context = context_of(&chosen);
-            let scene = Scene {
-                store: &self.store,
-                dref: &stage.dref,
-                chosen: &chosen,
-                context: &context,
-                trust_unknown: self.trust_unknown,
-                by_hand: &self.by_hand,
-                found: Found::Known,
-            };
+            let found = Found::of(&looks, at);
+            let scene = self.scene(&stage.dref, &chosen, &context, found);
             let taken = match scene.decide(Mode::Usual)? {
                 Decision::Take(taken) => taken.rrefs,
                 Decision::Build { reason, .. } => {
@@ -130,10 +121,7 @@ impl Realize<'_> {
         let rebuilt = match rebuilt {
             Ok(rebuilt) => rebuilt,
             Err(cause) => {
-                let log = draft.log().exists();
-                let kept = draft.keep_failed(dref.name());
-                let folder = kept.as_deref().map(|folder| (folder, log));
-                return Ok((Rebuild::Failed(run_failed(dref, 0, 1, cause, folder)), None));
+                return Ok((Rebuild::Failed(keep_failed(draft, dref, 0, 1, cause)), None));
             }
         };
         let tree = rebuilt.digest();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::arguments::{missing, why};
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Found, Reason, Scene, Taken};
+use super::decide::{Decision, Found, Reason, Taken};
 use super::failed::is_failure;
 use super::needed::refused;
 use super::options::Realize;
@@ -14,6 +14,7 @@ use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::Graph;
+use crate::store::Look;
 
 /// What a run would do: its stages, dependencies first. As text: a line for each that is not simply there, and a sum.
 #[derive(Clone, Debug)]
@@ -123,7 +124,7 @@ impl fmt::Display for Step {
 }
 
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
-    let actions = actions(options, graph)?;
+    let actions = actions(options, graph, &[])?;
     let steps = graph
         .stages
         .iter()
@@ -150,8 +151,12 @@ pub(super) struct Foreseen {
     pub(super) taken: Option<Arc<[AnyRRef]>>,
 }
 
-/// What a run would do for each stage if it had all arguments.
-pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Foreseen>> {
+/// What a run would do for each stage if it had all arguments. `looks` are those that were taken of the stages, if any.
+pub(super) fn actions(
+    options: &Realize<'_>,
+    graph: &Graph,
+    looks: &[Option<Look>],
+) -> Result<Vec<Foreseen>> {
     let refused = refused(options, graph)?;
     let total = total(options);
     let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.stages.len());
@@ -171,15 +176,8 @@ pub(super) fn actions(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Forese
         } else if decided {
             let chosen = chosen_for(graph, stage, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
-            let scene = Scene {
-                store: &options.store,
-                dref: &stage.dref,
-                chosen: &chosen,
-                context: &context,
-                trust_unknown: options.trust_unknown,
-                by_hand: &options.by_hand,
-                found: Found::Known,
-            };
+            let found = Found::of(looks, at);
+            let scene = options.scene(&stage.dref, &chosen, &context, found);
             match scene.decide(options.mode(dref)) {
                 Ok(Decision::Take(Taken { rrefs, .. })) if is_failure(&rrefs) => {
                     let id = rrefs[0].id().clone();

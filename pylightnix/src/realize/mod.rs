@@ -33,6 +33,7 @@ mod scheduler;
 #[cfg(feature = "signals")]
 mod signals;
 mod stepping;
+mod stock;
 mod tries;
 mod warden;
 

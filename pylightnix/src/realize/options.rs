@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::cancel::Cancel;
-use super::decide::Mode;
+use super::decide::{Found, Mode, Scene};
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
 use super::realized::realized;
@@ -16,9 +16,9 @@ use super::resources::Declared;
 use super::run::{Given, run};
 use super::tries::Tries;
 use crate::config::{DRefId, RRefId};
-use crate::lens::AnyRRef;
-use crate::plan::{Args, Graph, Realizations, RunArg, Target};
-use crate::store::Store;
+use crate::lens::{AnyRRef, Chosen};
+use crate::plan::{AnyDRef, Args, Graph, Realizations, RunArg, Target};
+use crate::store::{Context, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// A run that is to be made, with its options.
@@ -357,6 +357,25 @@ impl<'a> Realize<'a> {
     pub(super) fn tell(&self, event: &Event<'_>) {
         for observer in &self.observers {
             observer.event(event);
+        }
+    }
+
+    /// What the decision on a stage of this run depends on.
+    pub(super) fn scene<'s>(
+        &'s self,
+        dref: &'s AnyDRef,
+        chosen: &'s Chosen,
+        context: &'s Context,
+        found: Found<'s>,
+    ) -> Scene<'s> {
+        Scene {
+            store: &self.store,
+            dref,
+            chosen,
+            context,
+            trust_unknown: self.trust_unknown,
+            by_hand: &self.by_hand,
+            found,
         }
     }
 

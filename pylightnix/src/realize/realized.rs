@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dry::{Action, Foreseen, actions};
 use super::options::Realize;
+use super::stock::stock;
 use crate::lens::AnyRRef;
 use crate::plan::Graph;
 use crate::{Error, ErrorKind, Result};
@@ -13,12 +14,8 @@ const TOLD: usize = 10;
 
 /// What is chosen for each stage, or an error that says what is missing and why.
 pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[AnyRRef]>>> {
-    // Before any realization is trusted to be there, and to stay.
-    let stages = graph.stages.iter();
-    options
-        .store
-        .use_derivations(stages.map(|stage| stage.dref.id()))?;
-    let actions = actions(options, graph)?;
+    let looks = stock(options, graph)?;
+    let actions = actions(options, graph, &looks)?;
     let mut known = Vec::with_capacity(actions.len());
     let mut missing = Vec::new();
     let mut undecided = 0;

@@ -9,8 +9,8 @@ use std::thread;
 use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Found, Scene, Taken};
-use super::dry::{Action, dry_run};
+use super::decide::{Decision, Found, Taken};
+use super::dry::{Action, actions};
 use super::event::Event;
 use super::failed::is_failure;
 use super::failure::{
@@ -23,6 +23,7 @@ use super::progress::telling;
 use super::report::{Counters, Report, count};
 use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
+use super::stock::stock;
 use super::warden::{Overdue, Warden};
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
@@ -77,20 +78,7 @@ fn run_telling(
     let lacking = lacking(options, graph, &total)?;
     arguments::check(options, graph)?;
     let refused = refused(options, graph)?;
-    let store = &options.store;
-    let drefs: Vec<&DRefId> = (graph.stages.iter()).map(|stage| stage.dref.id()).collect();
-    // Before any realization is trusted to be there, and to stay.
-    let may_write = store.use_derivations(drefs.iter().copied())?;
-    let looks = store.look(&drefs, options.jobs).into_iter();
-    // What cannot be read is looked at again when its stage's turn comes, which then fails.
-    let looks: Vec<Option<Look>> = looks.map(Result::ok).collect();
-    if may_write {
-        let found = drefs.into_iter().zip(&looks);
-        let found: Vec<_> = found
-            .filter_map(|(dref, look)| Some((dref, look.as_ref()?)))
-            .collect();
-        store.settle(&found)?;
-    }
+    let looks = stock(options, graph)?;
     let state = RunState {
         options,
         graph,
@@ -121,7 +109,7 @@ fn run_telling(
         }
     }
     state.run_watched()?;
-    store.remember();
+    options.store.remember();
     let mut failures = state
         .failures
         .into_inner()
@@ -155,8 +143,8 @@ fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<Hash
         .map(|(at, _)| at)
         .collect();
     if !lacking.is_empty() {
-        let plan = dry_run(options, graph)?;
-        lacking.retain(|at| !matches!(plan.steps[*at].action, Action::Reuse(_)));
+        let actions = actions(options, graph, &[])?;
+        lacking.retain(|at| !matches!(actions[*at].action, Action::Reuse(_)));
     }
     Ok(lacking)
 }
@@ -303,18 +291,8 @@ impl RunState<'_> {
             Some(self.chosen[dep].get()?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let scene = Scene {
-            store: &self.options.store,
-            dref: &stage.dref,
-            chosen: &chosen,
-            context: &context,
-            trust_unknown: self.options.trust_unknown,
-            by_hand: &self.options.by_hand,
-            found: match &self.looks[at] {
-                Some(look) => Found::Before(look),
-                None => Found::Known,
-            },
-        };
+        let found = Found::of(&self.looks, at);
+        let scene = self.options.scene(&stage.dref, &chosen, &context, found);
         let mode = self.options.mode(stage.dref.id());
         let (taken, built) = match scene.decide(mode)? {
             Decision::Take(taken) => {

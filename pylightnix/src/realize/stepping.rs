@@ -4,17 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::arguments;
+use super::build::site;
 use super::by_hand::{ByHand, Desk, Parts};
 use super::cancel::Cancel;
 use super::context::{choices, chosen_for, context_of};
-use super::decide::{Decision, Found, Reason, Scene, Taken};
+use super::decide::{Decision, Found, Reason, Taken};
 use super::event::Event;
 use super::failure::{matcher_refused, not_begun};
 use super::options::{Realize, collect};
 use super::promises;
 use super::run::{Given, run};
 use crate::config::DRefId;
-use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, Progress, Site, Stop};
+use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, Progress};
 use crate::plan::{AnyDRef, DRef, Graph, Realizations, Run, Target};
 use crate::store::{BuildKind, BuildRecord, Context, Store};
 use crate::{Error, ErrorKind, Result};
@@ -235,12 +236,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             progress: Progress::to(None),
             log: BuildLog::at(draft.log()),
             index: paused.first,
-            site: Site {
-                start: record.start,
-                scratch: draft.scratch().to_owned(),
-                threads: stage.dref.node().limits().threads as usize,
-                stop: Arc::new(Stop::default()),
-            },
+            site: site(&stage.dref, &draft, record.start, Arc::default()),
             args: &self.options.args,
         })?;
         self.options.tell(&Event::Building {
@@ -329,15 +325,8 @@ impl<'a, T: Target> Stepping<'a, T> {
             store.settle(&[(dref, &look)])?;
         }
         let (chosen, context) = self.context(at);
-        let scene = Scene {
-            store,
-            dref: &stage.dref,
-            chosen: &chosen,
-            context: &context,
-            trust_unknown: self.options.trust_unknown,
-            by_hand: &self.options.by_hand,
-            found: Found::Before(&look),
-        };
+        let found = Found::Before(&look);
+        let scene = self.options.scene(&stage.dref, &chosen, &context, found);
         match scene.decide(self.options.mode(dref))? {
             Decision::Build {
                 more,
