@@ -10,12 +10,11 @@ use pylightnix::config::ConfigJson;
 use pylightnix::prelude::Result;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
 
-use crate::machine::facts;
-use crate::measure::{median, time};
+use crate::contest::contest;
+use crate::measure::{child as child_of, time};
 use crate::options::Options;
+use crate::table::{Row, Table};
 
-/// How often each is measured.
-const ROUNDS: usize = 9;
 /// Sizes of files, how many there are of each in a realization, and how many such realizations. A third of a GiB each.
 const PARTS: &[(&str, u64, u64, u64)] = &[
     ("4 KiB", 4 << 10, 1_024, 85),
@@ -23,8 +22,11 @@ const PARTS: &[(&str, u64, u64, u64)] = &[
     ("64 MiB", 64 << 20, 1, 5),
 ];
 
-/// Checks the store, as a process.
-pub(crate) fn child(root: &Path) -> Result<()> {
+/// Checks a store, as a process.
+pub(crate) fn child(args: &[&str]) -> Result<()> {
+    let [root] = args else {
+        return Err("one store".into());
+    };
     let report = Store::open_at(root)?.check().contents().run()?;
     match report.is_sound() {
         true => Ok(()),
@@ -33,20 +35,16 @@ pub(crate) fn child(root: &Path) -> Result<()> {
 }
 
 /// Measures each size alone and all together.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = options.folder()?;
-    println!("check with contents, beside two processes of openssl\n");
-    println!("{}\n", facts(folder.path())?);
-    println!("| files of | files | bytes | check | openssl | ratio |");
-    println!("|---|---|---|---|---|---|");
     let all = folder.path().join("all");
     for part in PARTS {
         let root = folder.path().join(part.0);
         fill(&root, part)?;
         fill(&all, part)?;
-        measure(options, part.0, &root)?;
+        measure(options, table, part.0, &root)?;
     }
-    measure(options, "all three sizes", &all)
+    measure(options, table, "all three sizes", &all)
 }
 
 fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64)) -> Result<()> {
@@ -65,7 +63,7 @@ fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64))
     Ok(())
 }
 
-fn measure(options: &Options, what: &str, root: &Path) -> Result<()> {
+fn measure(options: &Options, table: &mut Table, what: &str, root: &Path) -> Result<()> {
     let mut files = Vec::new();
     for rref in Store::open_at(root)?.rrefs()? {
         for entry in fs::read_dir(Store::open_at(root)?.out_dir(&rref))? {
@@ -74,38 +72,27 @@ fn measure(options: &Options, what: &str, root: &Path) -> Result<()> {
         }
     }
     let bytes: u64 = files.iter().map(|(size, _)| size).sum();
-    let halves = halves(files.clone(), root)?;
-    let (mut ours, mut openssl) = (Vec::new(), Vec::new());
-    // The first round reads all into memory.
-    for round in 0..=options.rounds(ROUNDS) {
-        let mut times = [Duration::ZERO; 2];
-        for turn in 0..2 {
-            let at = (round + turn) % 2;
-            times[at] = match at {
-                0 => time(
-                    Command::new(std::env::current_exe()?)
-                        .arg("check-child")
-                        .arg(root),
-                )?,
-                _ => hash(&halves)?,
-            };
-        }
-        if round > 0 {
-            ours.push(times[0]);
-            openssl.push(times[1]);
-        }
-    }
-    options.record("check", what, "ours", &ours)?;
-    options.record("check", what, "openssl", &openssl)?;
-    let [ours, openssl] = [ours, openssl].map(|times| median(times).as_secs_f64());
-    println!(
-        "| {what} | {} | {:.2} GiB | {:.0} ms | {:.0} ms | {:.2} |",
+    let work = format!(
+        "`check --contents`, {} files, {what}, {:.2} GiB",
         files.len(),
-        bytes as f64 / f64::from(1 << 30),
-        ours * 1e3,
-        openssl * 1e3,
-        ours / openssl
+        bytes as f64 / f64::from(1 << 30)
     );
+    let halves = halves(files, root)?;
+    let medians = contest(
+        options,
+        "check",
+        what,
+        &mut [
+            ("ours", &mut |_| time(child_of("check")?.arg(root))),
+            ("openssl", &mut |_| hash(&halves)),
+        ],
+    )?;
+    table.add(Row::ratio(
+        &work,
+        medians[0],
+        ("openssl, two processes", medians[1]),
+        1.2,
+    ));
     Ok(())
 }
 

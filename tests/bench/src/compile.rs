@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use pylightnix::prelude::Result;
 
-use crate::measure::{median, time};
+use crate::contest::contest;
+use crate::measure::time;
 use crate::options::Options;
+use crate::table::{Row, Table};
 
 /// How many structs, and how many fields each has.
 const STRUCTS: usize = 200;
 const FIELDS: usize = 10;
-/// How often each is measured.
-const ROUNDS: usize = 7;
 
 /// Measures both and says the ratio.
-pub(crate) fn run(_: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let ours = package(folder.path(), "ours", &configs())?;
     let serde = package(
@@ -27,30 +27,22 @@ pub(crate) fn run(_: &Options) -> Result<()> {
         &plain("#[derive(serde::Serialize, serde::Deserialize)]\n"),
     )?;
     let bare = package(folder.path(), "bare", &plain(""))?;
-    let (mut of_ours, mut of_serde, mut of_bare) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        let times = (check(&ours)?, check(&serde)?, check(&bare)?);
-        // The first round checks the dependencies too.
-        if round > 0 {
-            of_ours.push(times.0);
-            of_serde.push(times.1);
-            of_bare.push(times.2);
-        }
-    }
-    let (ours, serde, bare) = (median(of_ours), median(of_serde), median(of_bare));
-    println!("cargo check of {STRUCTS} structs of {FIELDS} fields\n");
-    println!("| what | median | to serde's derives |\n|---|---|---|");
-    for (what, time) in [
-        ("configs with stages", ours),
-        ("serde's two derives", serde),
-        ("plain structs", bare),
-    ] {
-        let ratio = time.as_secs_f64() / serde.as_secs_f64();
-        println!(
-            "| {what} | {:.0} ms | {ratio:.2} |",
-            time.as_secs_f64() * 1e3
-        );
-    }
+    // The first round checks the dependencies too.
+    let medians = contest(
+        options,
+        "compile",
+        "200 structs of 10 fields",
+        &mut [
+            ("ours", &mut |_| check(&ours)),
+            ("serde", &mut |_| check(&serde)),
+            ("bare", &mut |_| check(&bare)),
+        ],
+    )?;
+    let work = format!("`cargo check` of {STRUCTS} configs of {FIELDS} fields with their stages");
+    let serde = ("the same structs with serde's two derives", medians[1]);
+    table.add(Row::ratio(&work, medians[0], serde, 2.0));
+    let figure = format!("{:.2} s", medians[2]);
+    table.add(Row::fact("`cargo check` of the same structs alone", figure));
     Ok(())
 }
 

@@ -3,13 +3,12 @@
 
 use pylightnix::prelude::Result;
 
-use crate::machine::facts;
 use crate::options::Options;
+use crate::table::Table;
 
 /// Runs the campaign.
-pub(crate) fn run(_: &Options) -> Result<()> {
+pub(crate) fn run(_: &Options, _: &mut Table) -> Result<()> {
     println!("gc, and another process beside it\n");
-    println!("{}\n", facts(&std::env::temp_dir())?);
     let figures = campaigns::run(
         "wait",
         &campaigns::Options {

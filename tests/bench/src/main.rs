@@ -1,67 +1,104 @@
-//! What pylightnix costs, measured on whole processes: `cargo run --release -p bench -- all`, or some benchmarks by name.
+//! What pylightnix costs, measured beside other programs: `cargo run --release -p bench -- all`, or some benchmarks by
+//! name. `tests/bench/peers/install` installs the other programs.
 //!
 //! `--dir FOLDER` says where stores are made, which should be on a real disk (the folder of this program without it);
-//! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--rounds N` says how often each is measured;
-//! `--only PART` leaves out the other parts of a benchmark.
+//! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--table FILE` writes the table;
+//! `--rounds N` says how often each is measured; `--only PART` leaves out the other parts of a benchmark.
 
 mod check;
 mod compile;
+mod contest;
 mod durable;
 mod gcwait;
 mod machine;
 mod measure;
 mod noop;
 mod options;
+mod peers;
 mod plans;
+mod table;
+
+use std::process::ExitCode;
 
 use options::Options;
 use pylightnix::prelude::Result;
+use table::Table;
 
-/// A benchmark: it prints its table.
-type Benchmark = fn(&Options) -> Result<()>;
+/// Something that is measured.
+struct Benchmark {
+    name: &'static str,
+    /// Measures it and adds its rows.
+    run: fn(&Options, &mut Table) -> Result<()>,
+    /// What a process of this program does for it: see [`measure::child`].
+    child: Option<fn(&[&str]) -> Result<()>>,
+}
 
-/// The benchmarks, by name.
-const BENCHMARKS: &[(&str, Benchmark)] = &[
-    ("noop", noop::run),
-    ("compile", compile::run),
-    ("durable", durable::run),
-    ("gcwait", gcwait::run),
-    ("check", check::run),
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "noop",
+        run: noop::run,
+        child: Some(noop::child),
+    },
+    Benchmark {
+        name: "durable",
+        run: durable::run,
+        child: Some(durable::child),
+    },
+    Benchmark {
+        name: "gcwait",
+        run: gcwait::run,
+        child: None,
+    },
+    Benchmark {
+        name: "check",
+        run: check::run,
+        child: Some(check::child),
+    },
+    Benchmark {
+        name: "compile",
+        run: compile::run,
+        child: None,
+    },
 ];
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["child", shape, count, root] => noop::child(shape, count.parse()?, root.as_ref()),
         ["actor", rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
-            match campaigns::actor::main(&rest) == std::process::ExitCode::SUCCESS {
-                true => Ok(()),
-                false => Err("the actor failed".into()),
-            }
+            return Ok(campaigns::actor::main(&rest));
         }
-        ["check-child", root] => check::child(root.as_ref()),
-        ["durable-child", args @ ..] => durable::child(args),
+        ["child", name, args @ ..] => match named(name)?.child {
+            Some(child) => child(args)?,
+            None => return Err(format!("`{name}` has no child").into()),
+        },
         args => {
             let options = Options::parse(args)?;
-            let names: Vec<&str> = options.names.iter().map(String::as_str).collect();
-            if names.is_empty() || names == ["all"] {
-                return BENCHMARKS.iter().try_for_each(|(_, run)| run(&options));
+            let all = options.names.is_empty() || options.names == ["all"];
+            let chosen: Vec<&Benchmark> = match all {
+                true => BENCHMARKS.iter().collect(),
+                false => (options.names.iter().map(|name| named(name))).collect::<Result<_>>()?,
+            };
+            let mut table = Table::default();
+            println!("{}\n", machine::facts(options.folder()?.path())?);
+            for benchmark in chosen {
+                (benchmark.run)(&options, &mut table)?;
             }
-            names.iter().try_for_each(|name| {
-                match BENCHMARKS.iter().find(|(known, _)| known == name) {
-                    Some((_, run)) => run(&options),
-                    None => {
-                        let known: Vec<_> = BENCHMARKS.iter().map(|(known, _)| *known).collect();
-                        Err(format!(
-                            "no benchmark `{name}`; there are: all, {}",
-                            known.join(", ")
-                        )
-                        .into())
-                    }
-                }
-            })
+            options.write(&table)?;
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named(name: &str) -> Result<&'static Benchmark> {
+    let found = BENCHMARKS.iter().find(|benchmark| benchmark.name == name);
+    found.ok_or_else(|| {
+        let known: Vec<_> = BENCHMARKS.iter().map(|benchmark| benchmark.name).collect();
+        format!(
+            "no benchmark `{name}`; there are: all, {}",
+            known.join(", ")
+        )
+        .into()
+    })
 }

@@ -26,8 +26,14 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration> {
     .into())
 }
 
-/// The exponent with which the time grows: 1 is linear.
-pub(crate) fn exponent(small: (usize, Duration), large: (usize, Duration)) -> f64 {
-    let times = large.1.as_secs_f64() / small.1.as_secs_f64();
-    times.ln() / (large.0 as f64 / small.0 as f64).ln()
+/// A process of this program that does what the benchmark's `child` does with these words.
+pub(crate) fn child(benchmark: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["child", benchmark]);
+    Ok(command)
+}
+
+/// The exponent with which a figure grows with the size: 1 is linear.
+pub(crate) fn exponent(small: (usize, f64), large: (usize, f64)) -> f64 {
+    (large.1 / small.1).ln() / (large.0 as f64 / small.0 as f64).ln()
 }

@@ -1,61 +1,216 @@
-//! A realized plan, realized again: a process that makes the plan, finds nothing to do and ends.
+//! A realized plan, realized again: a process that makes the plan, finds nothing to do and ends, beside `ninja` and `make`
+//! on the same graph and Pylightnix on the same chain; and the same once more in a running process.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use pylightnix::prelude::*;
 use pylightnix::store::Durability;
 
-use crate::measure::{exponent, median, time};
+use crate::contest::contest;
+use crate::measure::{child as child_of, exponent, time};
 use crate::options::Options;
-use crate::plans::{SHAPES, plan};
+use crate::peers::python;
+use crate::plans::{SHAPES, parents, plan};
+use crate::table::{Row, Table};
 
 /// The sizes of the plans, in stages.
 const SIZES: &[usize] = &[1_000, 10_000, 100_000];
-/// How often each is measured.
-const ROUNDS: usize = 7;
+/// The size that is compared with the others.
+const COMPARED: usize = 10_000;
 
-/// Makes a plan, realizes it, and ends.
-pub(crate) fn child(shape: &str, count: u64, root: &Path) -> Result<()> {
+/// Makes a plan, realizes it, and ends; with `again` it does so once more and prints how many seconds that took, and with
+/// `memory` it prints how many KiB the process has taken at most.
+pub(crate) fn child(args: &[&str]) -> Result<()> {
+    let [shape, count, root, rest @ ..] = args else {
+        return Err("a shape, a count and a store".into());
+    };
     let store = Store::open_at(root)?.with_durability(Durability::None);
-    let target = plan(shape, count)?;
-    let (_, report) = Realize::new(&store).run_reporting(&target)?;
-    println!("{report}");
+    let target = plan(shape, count.parse()?)?;
+    black_box(store.realize(&target)?);
+    match rest {
+        ["again"] => {
+            let mut times = Vec::new();
+            for _ in 0..7 {
+                let begun = Instant::now();
+                black_box(store.realize(&target)?);
+                times.push(begun.elapsed());
+            }
+            println!("{}", crate::measure::median(times).as_secs_f64());
+        }
+        ["memory"] => {
+            let status = fs::read_to_string("/proc/self/status")?;
+            let line = status.lines().find(|line| line.starts_with("VmHWM"));
+            let words = line.and_then(|line| line.split_whitespace().nth(1));
+            println!("{}", words.unwrap_or("0"));
+        }
+        _ => {}
+    }
     Ok(())
 }
 
 /// Measures all shapes and sizes.
-pub(crate) fn run(_: &Options) -> Result<()> {
-    println!("nothing to do: a whole process\n");
-    println!("| shape | stages | median | a stage | growth from 1,000 |");
-    println!("|---|---|---|---|---|");
-    let folder = tempfile::tempdir()?;
-    let program = std::env::current_exe()?;
-    for shape in SHAPES {
-        let mut first = None;
+pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
+    let folder = options.folder()?;
+    for shape in SHAPES.iter().filter(|shape| options.wants(shape)) {
+        let mut grown = Vec::new();
         for &size in SIZES {
-            let root = folder.path().join(format!("{shape}-{size}"));
-            let mut command = Command::new(&program);
-            command
-                .arg("child")
-                .arg(shape)
-                .arg(size.to_string())
-                .arg(&root);
-            time(&mut command)?;
-            let times: Result<Vec<_>> = (0..ROUNDS).map(|_| time(&mut command)).collect();
-            let median = median(times?);
-            let first = *first.get_or_insert((size, median));
-            let growth = if first.0 == size {
-                "-".to_owned()
-            } else {
-                format!("{:.2}", exponent(first, (size, median)))
-            };
-            let each = median.as_secs_f64() * 1e6 / size as f64;
-            println!(
-                "| {shape} | {size} | {:.1} ms | {each:.1} us | {growth} |",
-                median.as_secs_f64() * 1e3
-            );
+            let case = Case::make(folder.path(), shape, size)?;
+            let work = format!("nothing to do, {shape} of {size} stages: a process");
+            grown.push((size, case.measure(options, table, &work)?, case.memory()?));
+            if size == COMPARED {
+                let again = case.again()?.as_secs_f64() / size as f64;
+                let work =
+                    format!("the same, a second time in a running process, {shape}: a stage");
+                table.add(Row::cost(&work, again, 2e-6));
+            }
         }
+        let [first, .., last] = grown.as_slice() else {
+            continue;
+        };
+        let growth = exponent((first.0, first.1), (last.0, last.1));
+        let work = format!("nothing to do, {shape}, 1,000 to 100,000 stages: time");
+        table.add(Row::growth(&work, growth, 1.05));
+        let growth = exponent((first.0, first.2), (last.0, last.2));
+        let work = format!("nothing to do, {shape}, 1,000 to 100,000 stages: memory");
+        table.add(Row::growth(&work, growth, 1.05));
     }
+    if options.wants("pylightnix") {
+        beside_python(options, folder.path(), table)?;
+    }
+    Ok(())
+}
+
+/// A realized plan, and the same graph for the other programs.
+struct Case {
+    shape: String,
+    size: usize,
+    root: PathBuf,
+    /// With `build.ninja`, `Makefile` and all files made.
+    graph: PathBuf,
+}
+
+impl Case {
+    fn make(folder: &Path, shape: &str, size: usize) -> Result<Self> {
+        let case = Case {
+            shape: shape.to_owned(),
+            size,
+            root: folder.join(format!("{shape}-{size}")),
+            graph: folder.join(format!("{shape}-{size}-graph")),
+        };
+        time(&mut case.ours()?)?;
+        if size <= COMPARED {
+            write_graph(&case.graph, shape, size)?;
+            // Ninja notes what it made in a log, which only a build writes.
+            time(&mut case.ninja())?;
+        }
+        // Folders and files that changed just now are looked at more closely.
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(case)
+    }
+
+    fn ours(&self) -> Result<Command> {
+        let mut command = child_of("noop")?;
+        command
+            .arg(&self.shape)
+            .arg(self.size.to_string())
+            .arg(&self.root);
+        Ok(command)
+    }
+
+    fn ninja(&self) -> Command {
+        let mut command = Command::new("ninja");
+        command.arg("--quiet").arg("-C").arg(&self.graph);
+        command
+    }
+
+    fn make_program(&self) -> Command {
+        let mut command = Command::new("make");
+        command.args(["-s", "-C"]).arg(&self.graph).arg("all");
+        command
+    }
+
+    /// Adds a row, and gives our seconds.
+    fn measure(&self, options: &Options, table: &mut Table, work: &str) -> Result<f64> {
+        let what = format!("{} {}", self.shape, self.size);
+        let ours = &mut |_| time(&mut self.ours()?);
+        if self.size > COMPARED {
+            let medians = contest(options, "noop", &what, &mut [("ours", ours)])?;
+            let figure = crate::table::time(medians[0]);
+            table.add(Row::fact(work, figure));
+            return Ok(medians[0]);
+        }
+        let medians = contest(
+            options,
+            "noop",
+            &what,
+            &mut [
+                ("ours", ours),
+                ("ninja", &mut |_| time(&mut self.ninja())),
+                ("make", &mut |_| time(&mut self.make_program())),
+            ],
+        )?;
+        table.add(Row::ratio(work, medians[0], ("ninja", medians[1]), 1.0));
+        if self.size == COMPARED {
+            table.add(Row::ratio(work, medians[0], ("make", medians[2]), 1.0));
+        }
+        Ok(medians[0])
+    }
+
+    /// How long it takes a second time in a process.
+    fn again(&self) -> Result<Duration> {
+        Ok(Duration::from_secs_f64(self.said("again")?))
+    }
+
+    /// The memory of the process at its most, in KiB.
+    fn memory(&self) -> Result<f64> {
+        self.said("memory")
+    }
+
+    fn said(&self, word: &str) -> Result<f64> {
+        let output = self.ours()?.arg(word).output()?;
+        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    }
+}
+
+/// The same graph for `ninja` and for `make`, with a file a stage, which says its number.
+fn write_graph(folder: &Path, shape: &str, size: usize) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut ninja = BufWriter::new(File::create(folder.join("build.ninja"))?);
+    let mut make = BufWriter::new(File::create(folder.join("Makefile"))?);
+    writeln!(ninja, "rule number\n  command = echo $out > $out")?;
+    writeln!(make, ".SUFFIXES:\nMAKEFLAGS += -r\n")?;
+    let mut all = vec![String::new(); 1];
+    for (at, parents) in parents(shape, size)?.into_iter().enumerate() {
+        let parents: Vec<_> = parents.iter().map(|at| format!("f{at}")).collect();
+        let parents = parents.join(" ");
+        writeln!(ninja, "build f{at}: number {parents}")?;
+        writeln!(make, "f{at}: {parents}\n\techo $@ > $@")?;
+        all.push(format!("f{at}"));
+    }
+    writeln!(make, "all:{}", all.join(" "))?;
+    Ok(())
+}
+
+/// A chain of 1,000 beside Pylightnix, which is measured once: it takes about half a minute.
+fn beside_python(options: &Options, folder: &Path, table: &mut Table) -> Result<()> {
+    let case = Case::make(folder, "chain", 1_001)?;
+    let root = folder.join("pylightnix");
+    let theirs = String::from_utf8(python("chain.py")?.arg("1000").arg(&root).output()?.stdout)?;
+    let theirs: f64 = theirs.trim().parse()?;
+    options.record(
+        "noop",
+        "chain 1000",
+        "pylightnix",
+        &[Duration::from_secs_f64(theirs)],
+    )?;
+    let ours = &mut |_| time(&mut case.ours()?);
+    let ours = contest(options, "noop", "chain 1001", &mut [("ours", ours)])?[0];
+    let work = "nothing to do, chain of 1,000 stages: a process";
+    table.add(Row::ratio(work, ours, ("Pylightnix 0.3.0", theirs), 0.001));
     Ok(())
 }

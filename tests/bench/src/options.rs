@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use pylightnix::prelude::Result;
 
+use crate::table::Table;
+
 /// The words of the command line.
 pub(crate) struct Options {
     /// The benchmarks to run.
@@ -14,6 +16,7 @@ pub(crate) struct Options {
     /// Where stores are made.
     dir: PathBuf,
     csv: Option<PathBuf>,
+    table: Option<PathBuf>,
     rounds: Option<usize>,
     keep: bool,
     only: Option<String>,
@@ -26,6 +29,7 @@ impl Options {
             names: Vec::new(),
             dir: program.parent().unwrap_or(Path::new(".")).to_owned(),
             csv: None,
+            table: None,
             rounds: None,
             keep: false,
             only: None,
@@ -36,6 +40,7 @@ impl Options {
             match *arg {
                 "--dir" => options.dir = value()?.into(),
                 "--csv" => options.csv = Some(value()?.into()),
+                "--table" => options.table = Some(value()?.into()),
                 "--rounds" => options.rounds = Some(value()?.parse()?),
                 "--only" => options.only = Some((*value()?).to_owned()),
                 "--keep" => options.keep = true,
@@ -64,6 +69,14 @@ impl Options {
             .tempdir_in(&self.dir)?;
         folder.disable_cleanup(self.keep);
         Ok(folder)
+    }
+
+    /// Writes the table to the file that was asked for.
+    pub(crate) fn write(&self, table: &Table) -> Result<()> {
+        match &self.table {
+            Some(path) => Ok(fs::write(path, table.to_string())?),
+            None => Ok(()),
+        }
     }
 
     /// Adds a line for each time to the file that was asked for.

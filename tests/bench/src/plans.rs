@@ -57,3 +57,22 @@ pub(crate) fn plan(shape: &str, count: u64) -> Result<Vec<DRef<Node>>> {
         other => Err(format!("no shape `{other}`").into()),
     }
 }
+
+/// What [`plan`] makes, as numbers: for each stage those that it is made from, which come before it.
+pub(crate) fn parents(shape: &str, count: usize) -> Result<Vec<Vec<usize>>> {
+    let width = (count / 10).max(1);
+    (0..count)
+        .map(|at| match shape {
+            "chain" => Ok(at.checked_sub(1).into_iter().collect()),
+            "wide" if at + 1 == count => Ok((0..at).collect()),
+            "wide" => Ok(Vec::new()),
+            "layers" => Ok(match at.checked_sub(at % width + width) {
+                None => Vec::new(),
+                Some(above) => (0..3)
+                    .map(|step| above + ((at % width) * 7 + step * 13) % width)
+                    .collect(),
+            }),
+            other => Err(format!("no shape `{other}`").into()),
+        })
+        .collect()
+}

@@ -17,9 +17,9 @@ use std::time::Duration;
 use pylightnix::prelude::Result;
 use pylightnix::store::Durability;
 
-use crate::machine::facts;
 use crate::measure::median;
 use crate::options::Options;
+use crate::table::Table;
 use shape::{SHAPES, Shape};
 
 /// How often each is measured.
@@ -49,10 +49,9 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
 }
 
 /// Measures all shapes.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options, _: &mut Table) -> Result<()> {
     let folder = options.folder()?;
     println!("publishing, beside a bare program\n");
-    println!("{}\n", facts(folder.path())?);
     println!("| what | durability | ours | bare | ratio | fsyncs, ours | fsyncs, bare |");
     println!("|---|---|---|---|---|---|---|");
     let mut calls = String::new();
@@ -159,7 +158,7 @@ impl Case<'_> {
 
     /// Runs the command as one of them; gives what it says.
     fn run(&self, command: &mut Command, who: &str, root: &Path) -> Result<String> {
-        command.args(["durable-child", who, self.shape.name, self.durability]);
+        command.args(["child", "durable", who, self.shape.name, self.durability]);
         command.arg(root);
         if who == "bare" {
             command.arg(self.template);
