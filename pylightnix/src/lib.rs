@@ -103,6 +103,7 @@
 extern crate self as pylightnix;
 
 mod error;
+mod fast_hash;
 
 #[doc(hidden)]
 #[path = "private.rs"]

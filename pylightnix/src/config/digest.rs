@@ -68,13 +68,18 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// Writes lowercase hex digits.
 pub(super) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 64];
+    put_hex(&mut text, bytes);
+    f.write_str(std::str::from_utf8(&text[..bytes.len() * 2]).unwrap_or_default())
+}
+
+/// Puts lowercase hex digits at the beginning of `text`, two for each byte.
+pub(super) fn put_hex(text: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
-    f.write_str(std::str::from_utf8(&text[..bytes.len() * 2]).unwrap_or_default())
 }
 
 /// Reads exactly `2 * N` lowercase hex digits.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash;
 use std::str::FromStr;
 
-use super::digest::{parse_hex, write_hex};
+use super::digest::{parse_hex, put_hex, write_hex};
 use super::name::Name;
 use crate::{Error, ErrorKind, Result};
 
@@ -59,7 +59,18 @@ impl DRefId {
 
     /// The name of its folder in a store, `<hash>-<name>`.
     pub fn folder(&self) -> String {
-        format!("{}-{}", Hex(&self.hash), self.name)
+        self.folder_name().as_str().to_owned()
+    }
+
+    /// The same, without an allocation.
+    pub(crate) fn folder_name(&self) -> FolderName {
+        let name = self.name.as_str().as_bytes();
+        let mut bytes = [0; FOLDER];
+        put_hex(&mut bytes, &self.hash);
+        bytes[HEX] = b'-';
+        let length = HEX + 1 + name.len();
+        bytes[HEX + 1..length].copy_from_slice(name);
+        FolderName { bytes, length }
     }
 
     /// The reference that a folder of a store is named after, if it is one's name.
@@ -133,6 +144,22 @@ impl RRefId {
     }
 }
 
+/// The longest name of a derivation's folder.
+const FOLDER: usize = HEX + 1 + Name::MAX_LEN;
+
+/// The name of a derivation's folder, `<hash>-<name>`.
+pub(crate) struct FolderName {
+    bytes: [u8; FOLDER],
+    length: usize,
+}
+
+impl FolderName {
+    pub(crate) fn as_str(&self) -> &str {
+        // Hex digits and a name, which is ASCII.
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
 /// A hash as it is printed.
 struct Hex<'a>(&'a Hash);
 
@@ -186,19 +213,17 @@ impl FromStr for RRefId {
 
 impl fmt::Display for DRefId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dref:{}-{}", Hex(&self.hash), self.name)
+        f.write_str("dref:")?;
+        f.write_str(self.folder_name().as_str())
     }
 }
 
 impl fmt::Display for RRefId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "rref:{}-{}-{}",
-            Hex(&self.hash),
-            Hex(&self.dref.hash),
-            self.dref.name
-        )
+        f.write_str("rref:")?;
+        write_hex(f, &self.hash)?;
+        f.write_str("-")?;
+        f.write_str(self.dref.folder_name().as_str())
     }
 }
 

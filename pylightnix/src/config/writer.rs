@@ -1,6 +1,7 @@
 //! Writing a config field by field, as generated code does.
 
 use serde::Serialize;
+use std::fmt::Write as _;
 
 use super::fault::push_key;
 use super::plain::{SELF_TAG, write_plain};
@@ -57,7 +58,8 @@ impl State {
     fn begin_item(&mut self, path: usize, index: usize) -> ValueWriter<'_> {
         self.drop_pending();
         self.path.truncate(path);
-        self.path.push_str(&format!("[{index}]"));
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.path, "[{index}]");
         self.pending = Some(self.text.mark());
         self.text.item();
         ValueWriter(self)
@@ -98,7 +100,7 @@ impl ConfigWriter {
         ConfigWriter(State {
             name: name.clone(),
             text,
-            path: String::new(),
+            path: String::with_capacity(32),
             deps: Vec::new(),
             pending: None,
         })

@@ -1,6 +1,6 @@
 //! The realizations that were chosen for the direct dependencies of a stage.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::AnyRRef;
 use crate::config::DRefId;
@@ -10,6 +10,12 @@ use crate::config::DRefId;
 pub struct Chosen(Arc<[(DRefId, Arc<[AnyRRef]>)]>);
 
 impl Chosen {
+    /// Of a stage without dependencies.
+    pub(crate) fn none() -> Self {
+        static NONE: LazyLock<Chosen> = LazyLock::new(|| Chosen(Arc::default()));
+        NONE.clone()
+    }
+
     /// `deps`, each once and sorted.
     pub(crate) fn new(deps: impl IntoIterator<Item = (DRefId, Arc<[AnyRRef]>)>) -> Self {
         let chosen: Arc<[_]> = deps.into_iter().collect();

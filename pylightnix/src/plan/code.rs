@@ -1,9 +1,8 @@
 //! The identity of a stage's code.
 
-use std::any::TypeId;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::LazyLock;
 
 use super::stage::Stage;
 use crate::config::Digest;
@@ -78,24 +77,9 @@ impl Code {
         &BY_HAND
     }
 
-    /// The code of the stage of `C`, worked out once a process.
-    pub(crate) fn of<C: Stage>() -> Arc<Self> {
-        static KNOWN: LazyLock<RwLock<HashMap<TypeId, Arc<Code>>>> = LazyLock::new(RwLock::default);
-        let of = TypeId::of::<C>();
-        if let Some(code) = KNOWN
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&of)
-        {
-            return code.clone();
-        }
-        let code = Arc::new(Code::new(stage_text::<C>()));
-        KNOWN
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(of)
-            .or_insert(code)
-            .clone()
+    /// The code of the stage of `C`.
+    pub(super) fn of_stage<C: Stage>() -> Self {
+        Code::new(stage_text::<C>())
     }
 }
 

@@ -10,6 +10,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use super::code::Code;
+use super::facts::Facts;
 use super::limits::Limits;
 use super::matcher::{self, Given, Key, Matcher};
 use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer};
@@ -73,9 +74,9 @@ where
     Q: Cardinality,
 {
     registry::check()?;
-    let name = Name::new(C::NAME)?;
-    let derivation = Derivation::new(&name, config)?;
-    Ok(DRef::of_node(Node::own(derivation)))
+    let facts = Facts::of::<C>()?;
+    let derivation = Derivation::new(&facts.name, config)?;
+    Ok(DRef::of_node(Node::own(derivation, &facts)))
 }
 
 /// As [`instantiate`], with another name for the derivation than the stage's.
@@ -85,7 +86,8 @@ where
     Q: Cardinality,
 {
     registry::check()?;
-    Ok(DRef::of_node(Node::own(Derivation::new(name, config)?)))
+    let derivation = Derivation::new(name, config)?;
+    Ok(DRef::of_node(Node::own(derivation, &*Facts::of::<C>()?)))
 }
 
 impl<C: Config, Q: Cardinality> DRef<C, Q> {

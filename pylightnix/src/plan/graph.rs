@@ -1,24 +1,26 @@
 //! All nodes that a target leads to, dependencies first.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use super::node::AnyDRef;
 use super::target::Target;
 use crate::config::DRefId;
+use crate::fast_hash::{FastMap, FastSet};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan, each once, every one after those that it depends on.
 pub(crate) struct Graph {
     pub(crate) stages: Vec<GraphStage>,
-    pub(crate) at: HashMap<DRefId, usize>,
+    pub(crate) at: FastMap<DRefId, usize>,
+    deps: Vec<usize>,
+    dependents: Vec<usize>,
 }
 
 pub(crate) struct GraphStage {
     pub(crate) dref: AnyDRef,
-    /// Where its direct dependencies are, in the order of their references.
-    pub(crate) deps: Vec<usize>,
-    /// Where the stages are that depend on it directly.
-    pub(crate) dependents: Vec<usize>,
+    /// Where the list of its dependencies lies in that of the graph, and that of its dependents.
+    deps: Range<usize>,
+    dependents: Range<usize>,
 }
 
 impl Graph {
@@ -27,23 +29,58 @@ impl Graph {
         let mut graph = Collector::default();
         let mut roots = Vec::new();
         target.visit(&mut |dref| roots.push(dref.clone()));
-        for root in roots {
-            graph.enter(&root);
+        for root in &roots {
+            graph.enter(root);
             graph.walk()?;
         }
         Ok(Graph {
+            dependents: dependents(&mut graph.stages, &graph.deps),
             stages: graph.stages,
             at: graph.at,
+            deps: graph.deps,
         })
     }
+
+    /// Where the direct dependencies of a stage are, in the order of their references.
+    pub(crate) fn deps(&self, at: usize) -> &[usize] {
+        &self.deps[self.stages[at].deps.clone()]
+    }
+
+    /// Where the stages are that depend on it directly.
+    pub(crate) fn dependents(&self, at: usize) -> &[usize] {
+        &self.dependents[self.stages[at].dependents.clone()]
+    }
+}
+
+/// Turns the edges round: gives one list of all dependents, and each stage its part of it.
+fn dependents(stages: &mut [GraphStage], deps: &[usize]) -> Vec<usize> {
+    for dep in deps {
+        stages[*dep].dependents.end += 1;
+    }
+    let mut begin = 0;
+    for stage in stages.iter_mut() {
+        let count = stage.dependents.end;
+        stage.dependents = begin..begin;
+        begin += count;
+    }
+    let mut dependents = vec![0; deps.len()];
+    for at in 0..stages.len() {
+        for dep in &deps[stages[at].deps.clone()] {
+            let part = &mut stages[*dep].dependents;
+            dependents[part.end] = at;
+            part.end += 1;
+        }
+    }
+    dependents
 }
 
 #[derive(Default)]
 struct Collector {
     stages: Vec<GraphStage>,
-    at: HashMap<DRefId, usize>,
-    /// Every node that was met, by address: most meetings are of the same node again.
-    met: HashMap<usize, AnyDRef>,
+    at: FastMap<DRefId, usize>,
+    deps: Vec<usize>,
+    /// The address of every node that was met: most meetings are of the same node again. The roots keep them all alive.
+    met: FastSet<usize>,
     /// The path from a root: each node, and how many of its dependencies were entered.
     path: Vec<(AnyDRef, usize)>,
 }
@@ -51,23 +88,26 @@ struct Collector {
 impl Collector {
     fn enter(&mut self, dref: &AnyDRef) {
         // A twin of one that is listed is walked too: its dependencies may differ in their matchers from those of the other.
-        if self.met.insert(dref.address(), dref.clone()).is_none() {
+        if self.met.insert(dref.address()) {
             self.path.push((dref.clone(), 0));
         }
     }
 
     fn walk(&mut self) -> Result<()> {
         while let Some((dref, next)) = self.path.last_mut() {
-            match dref.node().deps().get(*next) {
+            let deps = dref.node().deps();
+            let is_met = |dep: &&AnyDRef| self.met.contains(&dep.address());
+            *next += deps[*next..].iter().take_while(is_met).count();
+            match deps.get(*next) {
                 Some(dep) => {
                     let dep = dep.clone();
                     *next += 1;
                     self.enter(&dep);
                 }
                 None => {
-                    let dref = dref.clone();
-                    self.path.pop();
-                    self.leave(dref)?;
+                    if let Some((dref, _)) = self.path.pop() {
+                        self.leave(dref)?;
+                    }
                 }
             }
         }
@@ -84,21 +124,20 @@ impl Collector {
             };
         }
         let at = self.stages.len();
-        let mut deps = Vec::with_capacity(dref.config_json().deps().len());
+        let begin = self.deps.len();
         for dep in dref.config_json().deps() {
             let Some(&dep_at) = self.at.get(dep) else {
                 let message = format!("{dref} names {dep} in its config, and does not own it");
                 return Err(Error::new(ErrorKind::Plan, message)
                     .help("put the dependency in a field marked `#[dref]`"));
             };
-            self.stages[dep_at].dependents.push(at);
-            deps.push(dep_at);
+            self.deps.push(dep_at);
         }
         self.at.insert(dref.id().clone(), at);
         self.stages.push(GraphStage {
             dref,
-            deps,
-            dependents: Vec::new(),
+            deps: begin..self.deps.len(),
+            dependents: 0..0,
         });
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::args::{ArgType, Args};
 use super::code::Code;
+use super::facts::Facts;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
@@ -100,7 +101,7 @@ type RunFn<C> = fn(&Build<C>) -> Result<(), BoxError>;
 pub(super) type GivenRun<C> = dyn Fn(&Build<C>) -> Result<(), BoxError> + Send + Sync;
 
 impl<C: Stage> Node<C> {
-    pub(crate) fn own(derivation: Derivation<C>) -> Self {
+    pub(super) fn own(derivation: Derivation<C>, facts: &Facts) -> Self {
         Node {
             derivation: Arc::new(derivation),
             matcher: NodeMatcher::Own {
@@ -109,10 +110,10 @@ impl<C: Stage> Node<C> {
             },
             realizer: NodeRealizer::Own {
                 run: C::realize,
-                code: Code::of::<C>(),
+                code: facts.code.clone(),
                 nouts: C::NOUTS,
             },
-            limits: Arc::new(C::limits()),
+            limits: facts.limits.clone(),
             takes: C::Card::TAKES,
             args: C::args,
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use once_cell::sync::OnceCell;
 
 use super::dref::DRef;
+use super::facts::Facts;
 use super::node::{AnyDRef, Derivation, Node};
 use super::revive::Revived;
 use super::stage::Stage;
@@ -77,7 +78,9 @@ pub fn registered() -> impl Iterator<Item = &'static Registration> {
 
 fn revive<C: Stage>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     let config = C::revive(json.fields()?, revived)?;
-    Ok(DRef::<C, C::Card>::of_node(Node::own(Derivation::again(json.clone(), config)?)).erase())
+    let derivation = Derivation::again(json.clone(), config)?;
+    let node = Node::own(derivation, &*Facts::of::<C>()?);
+    Ok(DRef::<C, C::Card>::of_node(node).erase())
 }
 
 /// Refuses a program with two stages of one name: their derivations could not be told apart. Looked at once.

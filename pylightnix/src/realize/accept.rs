@@ -46,9 +46,9 @@ fn accept_where<T: Target + ?Sized>(
     store.use_derivations(stages.map(|stage| stage.dref.id()))?;
     let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
     let mut accepted = Vec::new();
-    for stage in &graph.stages {
+    for (at, stage) in graph.stages.iter().enumerate() {
         let dref = stage.dref.id();
-        if let Some(dep) = stage.deps.iter().find(|at| known[**at].is_none()) {
+        if let Some(dep) = graph.deps(at).iter().find(|at| known[**at].is_none()) {
             if wanted(dref) {
                 let dep = graph.stages[*dep].dref.id();
                 let message = format!(
@@ -60,7 +60,7 @@ fn accept_where<T: Target + ?Sized>(
             known.push(None);
             continue;
         }
-        let chosen = chosen_for(&graph, stage, |at| known[at].clone());
+        let chosen = chosen_for(&graph, at, |at| known[at].clone());
         let context = context_of(&chosen);
         let scene = Scene {
             store,

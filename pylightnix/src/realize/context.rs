@@ -6,38 +6,42 @@ use std::sync::Arc;
 use super::decide::Taken;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Chosen};
-use crate::plan::{Graph, GraphStage};
+use crate::plan::Graph;
 use crate::store::{Context, RecordedChoice};
 
-/// What was chosen for the direct dependencies of `stage`.
+/// What was chosen for the direct dependencies of the stage at `at`.
 pub(super) fn chosen_for(
     graph: &Graph,
-    stage: &GraphStage,
+    at: usize,
     of: impl Fn(usize) -> Option<Arc<[AnyRRef]>>,
 ) -> Chosen {
-    Chosen::new(
-        stage
-            .deps
-            .iter()
-            .filter_map(|&at| Some((graph.stages[at].dref.id().clone(), of(at)?))),
-    )
+    if graph.deps(at).is_empty() {
+        return Chosen::none();
+    }
+    let deps = graph.deps(at).iter();
+    Chosen::new(deps.map(|&dep| {
+        let dref = graph.stages[dep].dref.id().clone();
+        (dref, of(dep).unwrap_or_default())
+    }))
 }
 
 /// The references in it.
 pub(super) fn context_of(chosen: &Chosen) -> Context {
-    chosen
-        .iter()
-        .flat_map(|(_, rrefs)| rrefs.iter().map(|rref| rref.id().clone()))
-        .collect()
+    let count = chosen.iter().map(|(_, rrefs)| rrefs.len()).sum();
+    let mut context = Vec::with_capacity(count);
+    for (_, rrefs) in chosen.iter() {
+        context.extend(rrefs.iter().map(|rref| rref.id().clone()));
+    }
+    context.into()
 }
 
-/// What was chosen for each dependency of `stage`, and how.
+/// What was chosen for each dependency of the stage at `at`, and how.
 pub(super) fn choices<'a>(
     graph: &Graph,
-    stage: &GraphStage,
+    at: usize,
     of: impl Fn(usize) -> Option<&'a Taken>,
 ) -> BTreeMap<DRefId, RecordedChoice> {
-    let deps = stage.deps.iter();
+    let deps = graph.deps(at).iter();
     deps.filter_map(|dep| {
         let Taken { rrefs, from } = of(*dep)?;
         let dref = &graph.stages[*dep].dref;

@@ -131,7 +131,9 @@ impl Scene<'_> {
         let mut stale = None;
         let mut current = Vec::new();
         let mut failures = Vec::new();
-        for realization in self.candidates()? {
+        let candidates = self.candidates()?;
+        current.reserve_exact(candidates.len());
+        for realization in candidates {
             let failed = realization.outcome != Outcome::Ok;
             if failed && !node.takes().failures() {
                 continue;

@@ -60,7 +60,7 @@ impl Realize<'_> {
             if let Some(why) = refused.get(&at) {
                 return Err(not_realized(dref, why));
             }
-            let chosen = chosen_for(&graph, stage, |at| known[at].clone());
+            let chosen = chosen_for(&graph, at, |at| known[at].clone());
             let context = context_of(&chosen);
             let found = Found::of(&looks, at);
             let scene = self.scene(&stage.dref, &chosen, &context, found);

@@ -162,8 +162,8 @@ pub(super) fn actions(
     let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.stages.len());
     for (at, stage) in graph.stages.iter().enumerate() {
         let dref = stage.dref.id();
-        let waits_for: Vec<_> = stage
-            .deps
+        let waits_for: Vec<_> = graph
+            .deps(at)
             .iter()
             .filter(|at| steps[**at].taken.is_none())
             .map(|at| graph.stages[*at].dref.id().clone())
@@ -174,7 +174,7 @@ pub(super) fn actions(
         let action = if let Some(why) = refused.get(&at) {
             Action::Fails(why.clone())
         } else if decided {
-            let chosen = chosen_for(graph, stage, |at| steps[at].taken.clone());
+            let chosen = chosen_for(graph, at, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
             let found = Found::of(looks, at);
             let scene = options.scene(&stage.dref, &chosen, &context, found);

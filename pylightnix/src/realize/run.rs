@@ -82,7 +82,7 @@ fn run_telling(
     let state = RunState {
         options,
         graph,
-        scheduler: Scheduler::new(&graph.stages, options.jobs, total.clone()),
+        scheduler: Scheduler::new(graph, options.jobs, total.clone()),
         counters: Arc::default(),
         progress,
         refused,
@@ -156,6 +156,8 @@ enum Decided {
     Blocked,
     /// What it needs is not free.
     Waits,
+    /// It has to be built, beside others.
+    Later,
 }
 
 /// How many stages need one that failed.
@@ -164,7 +166,7 @@ fn blocked(graph: &Graph, failed: impl Iterator<Item = usize>) -> usize {
     let failed: HashSet<usize> = waiting.iter().copied().collect();
     let mut blocked = HashSet::new();
     while let Some(at) = waiting.pop() {
-        for &dependent in &graph.stages[at].dependents {
+        for &dependent in graph.dependents(at) {
             if !failed.contains(&dependent) && blocked.insert(dependent) {
                 waiting.push(dependent);
             }
@@ -239,6 +241,7 @@ impl RunState<'_> {
                 return Progress::Done;
             }
             Ok(Ok(Decided::Waits)) => return Progress::Waits,
+            Ok(Ok(Decided::Later)) => return Progress::Later,
             Ok(Ok(Decided::Blocked)) => return Progress::Done,
             Ok(Err(error)) => error,
             // What stages and matchers do is caught nearer: this was an observer.
@@ -280,14 +283,15 @@ impl RunState<'_> {
         if let Some(why) = self.refused.get(&at) {
             return Err(matcher_refused(stage.dref.id(), why));
         }
-        if stage
-            .deps
+        if self
+            .graph
+            .deps(at)
             .iter()
             .any(|dep| self.chosen[*dep].get().is_none())
         {
             return Ok(Decided::Blocked);
         }
-        let chosen = chosen_for(self.graph, stage, |dep| {
+        let chosen = chosen_for(self.graph, at, |dep| {
             Some(self.chosen[dep].get()?.rrefs.clone())
         });
         let context = context_of(&chosen);
@@ -300,6 +304,7 @@ impl RunState<'_> {
                 (taken, false)
             }
             Decision::Never(why) => return Err(matcher_refused(stage.dref.id(), &why)),
+            Decision::Build { .. } if self.scheduler.is_alone() => return Ok(Decided::Later),
             Decision::Build { .. } => {
                 if !turn.granted {
                     if let Some(lack) = lack(&self.total, &stage.dref) {

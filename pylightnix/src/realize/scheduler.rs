@@ -5,19 +5,22 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::ledger::{Amounts, Ledger};
 use super::resources::needs;
-use crate::plan::GraphStage;
+use crate::plan::Graph;
 
 /// What the threads of a run share.
 pub(super) struct Scheduler<'a> {
-    stages: &'a [GraphStage],
+    graph: &'a Graph,
     jobs: usize,
     /// How many dependencies of each stage are still to come.
     pending: Vec<AtomicUsize>,
     /// How many stages are still to come.
     left: AtomicUsize,
+    /// Whether one thread does it all, as long as there is nothing that takes time.
+    is_alone: AtomicBool,
     stopped: AtomicBool,
     queue: Mutex<Queue<'a>>,
     wake: Condvar,
@@ -54,6 +57,8 @@ pub(super) enum Progress {
     Done,
     /// It waits for what it needs, and gets another turn with it.
     Waits,
+    /// It takes time, and other threads should be there before it begins; it gets another turn then.
+    Later,
 }
 
 enum Task<'a> {
@@ -63,18 +68,19 @@ enum Task<'a> {
 
 impl<'a> Scheduler<'a> {
     /// For `jobs` threads, and runs that use no more than `total` at once.
-    pub(super) fn new(stages: &'a [GraphStage], jobs: usize, total: Amounts) -> Self {
-        let ready = (0..stages.len())
-            .filter(|at| stages[*at].deps.is_empty())
+    pub(super) fn new(graph: &'a Graph, jobs: usize, total: Amounts) -> Self {
+        let stages = 0..graph.stages.len();
+        let ready = (stages.clone())
+            .filter(|at| graph.deps(*at).is_empty())
             .map(Task::ready);
         Scheduler {
-            stages,
+            graph,
             jobs,
-            pending: stages
-                .iter()
-                .map(|stage| AtomicUsize::new(stage.deps.len()))
-                .collect(),
             left: AtomicUsize::new(stages.len()),
+            pending: stages
+                .map(|at| AtomicUsize::new(graph.deps(at).len()))
+                .collect(),
+            is_alone: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
             queue: Mutex::new(Queue {
                 ready: ready.collect(),
@@ -86,15 +92,15 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Does `step` for every stage, each after its dependencies, on `jobs` threads, of which this is one.
+    /// Does `step` for every stage, each after its dependencies, on `jobs` threads, of which this is one. The others are
+    /// only started when there is something that takes time.
     pub(super) fn run(&self, step: impl Fn(Turn) -> Progress + Sync) {
-        let extra = if self.stages.is_empty() {
-            0
-        } else {
-            self.jobs - 1
-        };
+        if self.jobs > 1 && self.work_alone(&step) {
+            return;
+        }
+        self.is_alone.store(false, Ordering::Release);
         thread::scope(|scope| {
-            for _ in 0..extra {
+            for _ in 1..self.jobs {
                 // A thread that cannot be had is one job less: this one does all that is left.
                 let builder = thread::Builder::new()
                     .name("realize".to_owned())
@@ -170,12 +176,55 @@ impl<'a> Scheduler<'a> {
     }
 
     fn needs(&self, at: usize) -> Amounts {
-        needs(self.stages[at].dref.node().limits())
+        needs(self.graph.stages[at].dref.node().limits())
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<'a>> {
         // Nothing is left half-done under this lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a stage that takes time should wait for the other threads, by [`Progress::Later`].
+    pub(super) fn is_alone(&self) -> bool {
+        self.is_alone.load(Ordering::Acquire)
+    }
+
+    /// Does stages on this thread until none is left, which it says, or one takes time.
+    fn work_alone(&self, step: &impl Fn(Turn) -> Progress) -> bool {
+        let mut turn = None;
+        let mut now = Instant::now();
+        while let Some(Turn { at, granted }) = turn.take().or_else(|| self.next_stage()) {
+            match step(Turn { at, granted }) {
+                Progress::Done => turn = self.done(at),
+                Progress::Waits => {}
+                Progress::Later => {
+                    self.lock().ready.push_front(Task::ready(at));
+                    return false;
+                }
+            }
+            let before = std::mem::replace(&mut now, Instant::now());
+            if now.duration_since(before) > WORTH_A_THREAD {
+                self.lock().ready.extend(turn.map(Task::Stage));
+                return false;
+            }
+        }
+        self.is_over()
+    }
+
+    /// The next stage that is ready, if one is.
+    fn next_stage(&self) -> Option<Turn> {
+        if self.is_over() {
+            return None;
+        }
+        match self.lock().ready.pop_front() {
+            Some(Task::Stage(turn)) => Some(turn),
+            // Nobody shares work with a thread that is alone.
+            Some(Task::Help(..)) | None => None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopped.load(Ordering::Acquire) || self.left.load(Ordering::Acquire) == 0
     }
 
     fn work(&self, step: &impl Fn(Turn) -> Progress) {
@@ -198,7 +247,7 @@ impl<'a> Scheduler<'a> {
                     while let Some(Turn { at, granted }) = turn {
                         turn = match step(Turn { at, granted }) {
                             Progress::Done => self.done(at),
-                            Progress::Waits => None,
+                            Progress::Waits | Progress::Later => None,
                         };
                     }
                 }
@@ -212,7 +261,7 @@ impl<'a> Scheduler<'a> {
             if let Some(help) = queue.help.pop() {
                 return Some(help);
             }
-            if self.stopped.load(Ordering::Acquire) || self.left.load(Ordering::Acquire) == 0 {
+            if self.is_over() {
                 return None;
             }
             if let Some(stage) = queue.ready.pop_front() {
@@ -231,7 +280,7 @@ impl<'a> Scheduler<'a> {
     fn done(&self, at: usize) -> Option<Turn> {
         let mut mine = None;
         let mut others = Vec::new();
-        for &dependent in &self.stages[at].dependents {
+        for &dependent in self.graph.dependents(at) {
             if self.pending[dependent].fetch_sub(1, Ordering::AcqRel) == 1 {
                 match mine {
                     None => mine = Some(Turn::first(dependent)),
@@ -265,6 +314,9 @@ impl Task<'_> {
         Task::Stage(Turn::first(at))
     }
 }
+
+/// A choice that takes longer than this reads files; others like it should be made beside it.
+const WORTH_A_THREAD: Duration = Duration::from_millis(1);
 
 /// As much stack as a main thread usually has: a stage should not fail for the thread that it is on.
 const STACK: usize = 8 << 20;

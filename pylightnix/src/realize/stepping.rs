@@ -184,7 +184,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     pub fn run_to(&mut self, dref: impl AsRef<DRefId>) -> Result<Option<Paused>> {
         self.free()?;
         let at = self.at(dref.as_ref())?;
-        let deps = self.graph.stages[at].deps.iter();
+        let deps = self.graph.deps(at).iter();
         let deps: Vec<AnyDRef> = deps.map(|at| self.graph.stages[*at].dref.clone()).collect();
         self.run(&deps)?;
         self.look(at)
@@ -226,7 +226,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let draft = store.draft()?;
         promises::make_folders(stage.dref.node(), draft.out())?;
         let mut record = BuildRecord::now(BuildKind::Build);
-        record.choices = choices(&self.graph, stage, |dep| {
+        record.choices = choices(&self.graph, at, |dep| {
             self.taken.get(self.graph.stages[dep].dref.id())
         });
         let build = node.build(Run {
@@ -360,7 +360,7 @@ impl<'a, T: Target> Stepping<'a, T> {
 
     /// What is chosen for the dependencies of a stage.
     fn context(&self, at: usize) -> (Chosen, Context) {
-        let chosen = chosen_for(&self.graph, &self.graph.stages[at], |dep| {
+        let chosen = chosen_for(&self.graph, at, |dep| {
             let taken = self.taken.get(self.graph.stages[dep].dref.id())?;
             Some(taken.rrefs.clone())
         });

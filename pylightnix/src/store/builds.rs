@@ -14,7 +14,7 @@ use super::bytes::{Reader, put_i64, put_text, put_u32};
 /// when somebody looks at them: deciding whether a result is there needs only their heads.
 #[derive(Clone)]
 pub struct Builds {
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     at: Range<usize>,
     parsed: OnceLock<Vec<BuildRecord>>,
 }
@@ -41,7 +41,7 @@ impl BuildHead<'_> {
 
 impl Builds {
     /// Those that lie at `at` in `bytes`, where [`pack_builds`] put them.
-    pub(super) fn packed(bytes: Arc<[u8]>, at: Range<usize>) -> Self {
+    pub(super) fn packed(bytes: Arc<Vec<u8>>, at: Range<usize>) -> Self {
         Builds {
             bytes,
             at,

@@ -53,6 +53,15 @@ pub(super) fn put_i64(to: &mut Vec<u8>, number: i64) {
     to.extend_from_slice(&number.to_le_bytes());
 }
 
+/// What `put` puts there, after its length: [`Reader::bytes`] gives it back.
+pub(super) fn put_sized(to: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
+    let start = to.len();
+    put_u32(to, 0);
+    put(to);
+    let length = (to.len() - start - 4) as u32;
+    to[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
 /// Its length and the bytes, of which there are less than 4 GiB.
 pub(super) fn put_text(to: &mut Vec<u8>, bytes: &[u8]) {
     put_u32(to, bytes.len() as u32);

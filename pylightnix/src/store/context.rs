@@ -1,8 +1,9 @@
 //! From which realizations of its direct dependencies a realization was made.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 
@@ -23,44 +24,56 @@ use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 pub struct Context(Arc<Parts>);
 
 struct Parts {
-    /// Sorted, each derivation once, with at least one realization, sorted, each once.
-    deps: Box<[(DRefId, Box<[RRefId]>)]>,
-    /// The `dep` lines of a record; equal contexts have equal lines.
-    lines: Box<str>,
+    /// Sorted by derivation, then by reference; each once.
+    rrefs: Box<[RRefId]>,
+    /// The `dep` lines of a record, when somebody asked for them.
+    lines: OnceLock<Box<str>>,
 }
 
 impl Context {
     /// The context of a derivation without dependencies.
     pub fn empty() -> Self {
-        Self::from_iter([])
+        static EMPTY: LazyLock<Context> = LazyLock::new(|| Context::from(Vec::new()));
+        EMPTY.clone()
     }
 
     /// Whether there are no dependencies.
     pub fn is_empty(&self) -> bool {
-        self.0.deps.is_empty()
+        self.0.rrefs.is_empty()
     }
 
     /// The direct dependencies, sorted, each with the realizations taken of it, sorted.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&DRefId, &[RRefId])> {
-        self.0.deps.iter().map(|(dref, rrefs)| (dref, &**rrefs))
+    pub fn iter(&self) -> impl Iterator<Item = (&DRefId, &[RRefId])> {
+        let groups = self.0.rrefs.chunk_by(|a, b| a.dref() == b.dref());
+        groups.map(|group| (group[0].dref(), group))
     }
 
     /// All realizations in it, by derivation and then by reference.
     pub fn realizations(&self) -> impl Iterator<Item = &RRefId> {
-        self.0.deps.iter().flat_map(|(_, rrefs)| rrefs.iter())
+        self.0.rrefs.iter()
     }
 
     /// The realizations taken of `dref`, sorted; none if it is no direct dependency.
     pub fn get(&self, dref: &DRefId) -> &[RRefId] {
-        match self.0.deps.binary_search_by(|(key, _)| key.cmp(dref)) {
-            Ok(at) => &self.0.deps[at].1,
-            Err(_) => &[],
-        }
+        let from = self.0.rrefs.partition_point(|rref| rref.dref() < dref);
+        let rest = &self.0.rrefs[from..];
+        &rest[..rest.partition_point(|rref| rref.dref() == dref)]
     }
 
     /// Its lines in a record, `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
     pub fn lines(&self) -> &str {
-        &self.0.lines
+        self.0.lines.get_or_init(|| {
+            let mut lines = String::new();
+            for (dref, rrefs) in self.iter() {
+                // Writing to a `String` cannot fail.
+                let _ = write!(lines, "dep {dref}");
+                for rref in rrefs {
+                    let _ = write!(lines, " {rref}");
+                }
+                lines.push('\n');
+            }
+            lines.into()
+        })
     }
 
     /// What is wrong with it as the context of a derivation with this config, whose direct dependencies it has to name,
@@ -86,28 +99,23 @@ impl Context {
     }
 }
 
+impl From<Vec<RRefId>> for Context {
+    fn from(mut rrefs: Vec<RRefId>) -> Self {
+        let order = |a: &RRefId, b: &RRefId| a.dref().cmp(b.dref()).then_with(|| a.cmp(b));
+        if !rrefs.is_sorted_by(|a, b| order(a, b).is_lt()) {
+            rrefs.sort_unstable_by(order);
+            rrefs.dedup();
+        }
+        Context(Arc::new(Parts {
+            rrefs: rrefs.into(),
+            lines: OnceLock::new(),
+        }))
+    }
+}
+
 impl FromIterator<RRefId> for Context {
     fn from_iter<I: IntoIterator<Item = RRefId>>(rrefs: I) -> Self {
-        let mut rrefs: Vec<RRefId> = rrefs.into_iter().collect();
-        rrefs.sort_unstable_by(|a, b| a.dref().cmp(b.dref()).then_with(|| a.cmp(b)));
-        rrefs.dedup();
-        let mut lines = String::new();
-        let deps = rrefs
-            .chunk_by(|a, b| a.dref() == b.dref())
-            .map(|group| {
-                let dref = group[0].dref().clone();
-                lines.push_str(&format!("dep {dref}"));
-                for rref in group {
-                    lines.push_str(&format!(" {rref}"));
-                }
-                lines.push('\n');
-                (dref, group.into())
-            })
-            .collect();
-        Context(Arc::new(Parts {
-            deps,
-            lines: lines.into(),
-        }))
+        rrefs.into_iter().collect::<Vec<_>>().into()
     }
 }
 
@@ -119,7 +127,7 @@ impl Default for Context {
 
 impl PartialEq for Context {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.lines == other.0.lines
+        Arc::ptr_eq(&self.0, &other.0) || self.0.rrefs == other.0.rrefs
     }
 }
 
@@ -127,7 +135,7 @@ impl Eq for Context {}
 
 impl Hash for Context {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.lines.hash(state);
+        self.0.rrefs.hash(state);
     }
 }
 

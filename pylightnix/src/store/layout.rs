@@ -67,8 +67,11 @@ impl Layout {
     }
 
     pub(super) fn derivation(&self, dref: &DRefId) -> PathBuf {
-        let mut path = self.objects();
-        path.push(dref.folder());
+        let name = dref.folder_name();
+        let length = self.objects.as_os_str().len() + 1 + name.as_str().len();
+        let mut path = PathBuf::with_capacity(length);
+        path.push(&*self.objects);
+        path.push(name.as_str());
         path
     }
 

@@ -5,7 +5,7 @@
 //! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
 //! what is new.
 
-use std::collections::HashSet;
+use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use super::durable::is_refused_to_write;
 use super::layout::Layout;
 use super::locks::{Attempt, attempt, is_at};
 use crate::config::DRefId;
+use crate::fast_hash::FastSet;
 use crate::{Error, Result};
 
 /// Something that a process uses.
@@ -30,15 +31,6 @@ pub(super) enum Used {
 }
 
 impl Used {
-    /// Its line in a lease, without the newline.
-    fn line(&self) -> String {
-        match self {
-            Used::Derivation(dref) => dref.to_string(),
-            Used::Code(fingerprint) => format!("code:{fingerprint}"),
-            Used::Root(name) => format!("root:{name}"),
-        }
-    }
-
     /// What a line says is in use; nothing if it is for people, an error if it is not known here.
     pub(super) fn of_line(line: &str) -> Result<Option<Self>> {
         if line.starts_with('#') {
@@ -54,6 +46,17 @@ impl Used {
     }
 }
 
+/// As its line in a lease.
+impl fmt::Display for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Used::Derivation(dref) => dref.fmt(f),
+            Used::Code(fingerprint) => write!(f, "code:{fingerprint}"),
+            Used::Root(name) => write!(f, "root:{name}"),
+        }
+    }
+}
+
 /// The lease of this process on a store, and the folder for what it has under way, `tmp/<the lease's name>`.
 pub(super) struct Lease {
     name: String,
@@ -66,7 +69,7 @@ pub(super) struct Lease {
 /// What the file says.
 #[derive(Default)]
 struct Named {
-    all: HashSet<Used>,
+    all: FastSet<Used>,
     /// The length of the file with all of its lines.
     length: u64,
 }
@@ -134,8 +137,8 @@ impl Lease {
             text.push_str(&format!("{program:?}\n"));
         }
         for used in &used {
-            text.push_str(&used.line());
-            text.push('\n');
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{used}");
         }
         if let Err(error) = (&self.file).write_all(text.as_bytes()) {
             // What follows half a line would be lost with it.

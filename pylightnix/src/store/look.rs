@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Store;
 use super::context::Context;
 use super::durable::Durability;
-use super::index::Known;
+use super::index::{Known, Objects};
 use super::parallel;
 use super::realization::Realization;
 use crate::config::DRefId;
@@ -24,7 +24,9 @@ impl Store {
     pub(crate) fn look(&self, drefs: &[&DRefId], threads: usize) -> Vec<Result<Look>> {
         // Handing out single ones costs about as much as looking.
         let chunks: Vec<&[&DRefId]> = drefs.chunks(128).collect();
-        let look = |dref: &&DRefId| self.known_of(dref, false).map(Look);
+        let objects = Objects::opened(self.layout());
+        let index = self.manager().index();
+        let look = |dref: &&DRefId| index.look(&objects, dref, false).map(Look);
         let looked = parallel::map(&chunks, threads.min(parallel::cores()), |_, chunk| {
             Ok(chunk.iter().map(look).collect::<Vec<_>>())
         });
@@ -81,11 +83,12 @@ impl Store {
             return Vec::new();
         };
         let objects: &Arc<_> = self.layout().shared_objects();
+        // Most have one.
+        let mut found = Vec::with_capacity(1);
         let listed = known.listing.iter();
-        listed
-            .filter(|one| one.is_made_from(context))
-            .map(|one| one.realization(dref, context, objects))
-            .collect()
+        let listed = listed.filter(|one| one.is_made_from(context));
+        found.extend(listed.map(|one| one.realization(dref, context, objects)));
+        found
     }
 
     /// Looks at one derivation now, whatever is known.
@@ -95,7 +98,8 @@ impl Store {
 
     /// What is known of a derivation, read if it has to be.
     fn known_of(&self, dref: &DRefId, afresh: bool) -> Result<Option<Known>> {
-        self.manager().index().look(self.layout(), dref, afresh)
+        let objects = Objects::of(self.layout());
+        self.manager().index().look(&objects, dref, afresh)
     }
 
     /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the

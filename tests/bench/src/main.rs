@@ -24,13 +24,16 @@ use options::Options;
 use pylightnix::prelude::Result;
 use table::Table;
 
+/// What a process of this program does for a benchmark, with these words.
+type Child = fn(&[&str]) -> Result<()>;
+
 /// Something that is measured.
 struct Benchmark {
     name: &'static str,
     /// Measures it and adds its rows.
     run: fn(&Options, &mut Table) -> Result<()>,
-    /// What a process of this program does for it: see [`measure::child`].
-    child: Option<fn(&[&str]) -> Result<()>>,
+    /// See [`measure::child`].
+    child: Option<Child>,
 }
 
 const BENCHMARKS: &[Benchmark] = &[

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Slice;
 use crate::config::{DRefId, Digest, RRefId};
 use crate::store::builds::{Builds, pack_builds};
-use crate::store::bytes::{Reader, put_text, put_u32, put_u64};
+use crate::store::bytes::{Reader, put_sized, put_text, put_u64};
 use crate::store::context::Context;
 use crate::store::realization::{Found, Realization};
 use crate::store::record::Outcome;
@@ -37,19 +37,11 @@ impl Listing {
             to.push(u8::from(one.head.outcome == Outcome::Ok));
             to.extend_from_slice(&one.head.tree.digest.0);
             put_u64(&mut to, one.head.tree.size);
-            put_text(&mut to, one.head.context.lines().as_bytes());
+            put_sized(&mut to, |to| put_context(to, &one.head.context));
             put_text(&mut to, one.unreadable.join("\n").as_bytes());
-            let length = to.len();
-            put_u32(&mut to, 0);
-            pack_builds(&mut to, &one.builds);
-            let size = (to.len() - length - 4) as u32;
-            to[length..length + 4].copy_from_slice(&size.to_le_bytes());
+            put_sized(&mut to, |to| pack_builds(to, &one.builds));
         }
-        let at = 0..to.len();
-        Listing(Slice {
-            bytes: to.into(),
-            at,
-        })
+        Listing(Slice::new(to))
     }
 
     pub(in crate::store) fn is_empty(&self) -> bool {
@@ -85,10 +77,25 @@ impl Listing {
     }
 }
 
+/// A context, as [`Listed::is_made_from`] compares it.
+fn put_context(to: &mut Vec<u8>, context: &Context) {
+    for rref in context.realizations() {
+        to.extend_from_slice(rref.hash());
+        to.extend_from_slice(rref.dref().hash());
+        put_text(to, rref.name().as_str().as_bytes());
+    }
+}
+
 impl Listed<'_> {
     /// Whether it was made from this.
     pub(in crate::store) fn is_made_from(&self, context: &Context) -> bool {
-        self.context == context.lines().as_bytes()
+        let mut rest = Reader(self.context);
+        let mut is_next = |rref: &RRefId| {
+            rest.take(16).is_some_and(|hash| hash == rref.hash())
+                && rest.take(16).is_some_and(|hash| hash == rref.dref().hash())
+                && (rest.bytes()).is_some_and(|name| name == rref.name().as_str().as_bytes())
+        };
+        context.realizations().all(&mut is_next) && rest.0.is_empty()
     }
 
     /// It, as a realization of `dref` that was made from `context`.

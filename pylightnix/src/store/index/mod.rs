@@ -18,6 +18,8 @@ mod listing;
 mod shard;
 mod stamp;
 
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, open};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::layout::Layout;
@@ -45,21 +47,22 @@ impl Index {
     /// What is known of a derivation; nothing if it is not in the store. `afresh` reads it whatever is known.
     pub(super) fn look(
         &self,
-        layout: &Layout,
+        objects: &Objects<'_>,
         dref: &DRefId,
         afresh: bool,
     ) -> Result<Option<Known>> {
-        let folder = layout.derivation(dref);
         // Before anything is read: what changes from here on gives another one.
-        let Some(stamp) = Stamp::of(&folder)? else {
+        let Some(stamp) = Stamp::of(objects, dref)? else {
             return Ok(None);
         };
+        let layout = objects.layout;
         if !afresh {
             let mut shard = self.shard(dref.hash()[0]);
             if let Some(known) = shard.get(layout, dref, &stamp) {
                 return Ok(Some(known));
             }
         }
+        let folder = layout.derivation(dref);
         // Now, not later: what changes while it is read, within a tick of that time, would not show.
         let lasts = stamp.has_passed();
         let mut found = Vec::new();
@@ -113,6 +116,29 @@ impl Index {
     }
 }
 
+/// Where the folders of derivations are looked for.
+pub(super) struct Objects<'a> {
+    layout: &'a Layout,
+    /// The folder of all of them, opened, when there are many to look for.
+    folder: Option<OwnedFd>,
+}
+
+impl<'a> Objects<'a> {
+    /// For one.
+    pub(super) fn of(layout: &'a Layout) -> Self {
+        let folder = None;
+        Objects { layout, folder }
+    }
+
+    /// For many.
+    pub(super) fn opened(layout: &'a Layout) -> Self {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // What cannot be opened is told when it is looked for.
+        let folder = open(&**layout.shared_objects(), flags, Mode::empty()).ok();
+        Objects { layout, folder }
+    }
+}
+
 /// What is known of a derivation.
 #[derive(Clone)]
 pub(super) struct Known {
@@ -128,11 +154,18 @@ pub(super) struct Known {
 /// Bytes, and where something lies in them.
 #[derive(Clone)]
 pub(super) struct Slice {
-    pub(super) bytes: Arc<[u8]>,
+    pub(super) bytes: Arc<Vec<u8>>,
     pub(super) at: std::ops::Range<usize>,
 }
 
 impl Slice {
+    /// All of `bytes`.
+    fn new(bytes: Vec<u8>) -> Self {
+        let at = 0..bytes.len();
+        let bytes = Arc::new(bytes);
+        Slice { bytes, at }
+    }
+
     pub(super) fn get(&self) -> &[u8] {
         self.bytes.get(self.at.clone()).unwrap_or_default()
     }

@@ -1,20 +1,20 @@
 //! The part of the index for derivations whose hashes begin with the same byte: in memory, and as a file.
 
-use std::collections::HashMap;
 use std::fs;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 
 use super::listing::Listing;
 use super::{Known, Slice, Stamp};
-use crate::config::{DRefId, Name};
+use crate::config::DRefId;
+use crate::fast_hash::FastMap;
 use crate::store::bytes::{Reader, put_text};
 use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows. A checksum (CRC-32) of the rest comes next.
-const MAGIC: &[u8] = b"pylightnix-index-v1\n";
+const MAGIC: &[u8] = b"pylightnix-index-v2\n";
 
 #[derive(Default)]
 pub(super) struct Shard {
@@ -22,27 +22,54 @@ pub(super) struct Shard {
     is_loaded: bool,
     /// Whether the file does not have all of it.
     is_new: bool,
-    known: HashMap<DRefId, Known, BuildHasherDefault<OfHash>>,
+    known: FastMap<Key, Entry>,
+}
+
+/// The hash of a derivation, of which its name follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key([u8; 16]);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+/// What is known of a derivation, and its name.
+struct Entry {
+    name: Slice,
+    known: Known,
 }
 
 impl Shard {
     /// What is known of a derivation whose folder has this stamp.
     pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Known> {
         self.load(layout, dref.hash()[0]);
-        let known = self.known.get(dref)?;
+        let known = self.of(dref)?;
         (known.stamp == *stamp).then(|| known.clone())
+    }
+
+    fn of(&self, dref: &DRefId) -> Option<&Known> {
+        let entry = self.known.get(&Key(*dref.hash()))?;
+        // Only a file that somebody made up has another name there.
+        (entry.name.get() == dref.name().as_str().as_bytes()).then_some(&entry.known)
     }
 
     /// Adds what was found out now, and returns what is known of that derivation then.
     pub(super) fn insert(&mut self, layout: &Layout, dref: &DRefId, known: Known) -> Known {
         self.load(layout, dref.hash()[0]);
-        if let Some(now) = self.known.get(dref)
+        if let Some(now) = self.of(dref)
             && now.stamp == known.stamp
             && now.is_settled
         {
             return now.clone();
         }
-        self.known.insert(dref.clone(), known.clone());
+        let entry = Entry {
+            name: Slice::new(dref.name().as_str().into()),
+            known: known.clone(),
+        };
+        self.known.insert(Key(*dref.hash()), entry);
         self.is_new = true;
         known
     }
@@ -62,9 +89,9 @@ impl Shard {
         self.is_new = false;
         self.read(layout, first);
         let mut body = Vec::new();
-        for (dref, known) in &self.known {
-            body.extend_from_slice(dref.hash());
-            put_text(&mut body, dref.name().as_str().as_bytes());
+        for (key, Entry { name, known }) in &self.known {
+            body.extend_from_slice(&key.0);
+            put_text(&mut body, name.get());
             known.stamp.put(&mut body);
             body.push(u8::from(known.is_settled));
             put_text(&mut body, known.listing.0.get());
@@ -98,24 +125,13 @@ impl Shard {
         let Some(from) = body(&bytes) else {
             return;
         };
-        let bytes: Arc<[u8]> = bytes.into();
+        let bytes = Arc::new(bytes);
         let mut reader = Reader(&bytes[from..]);
-        while let Some(entry) = entry(&mut reader) {
-            let end = bytes.len() - reader.0.len();
-            let is_older = |known: &Known| !entry.stamp.is_newer(&known.stamp);
-            if self.known.get(&entry.dref).is_some_and(is_older) {
-                continue;
+        while let Some((key, entry)) = entry(&mut reader, &bytes) {
+            let is_older = |now: &Entry| !entry.known.stamp.is_newer(&now.known.stamp);
+            if !self.known.get(&key).is_some_and(is_older) {
+                self.known.insert(key, entry);
             }
-            let known = Known {
-                stamp: entry.stamp,
-                listing: Listing(Slice {
-                    bytes: bytes.clone(),
-                    at: end - entry.length..end,
-                }),
-                is_settled: entry.is_settled,
-                lasts: true,
-            };
-            self.known.insert(entry.dref, known);
         }
     }
 }
@@ -127,38 +143,24 @@ fn body(bytes: &[u8]) -> Option<usize> {
     (crc32fast::hash(reader.0) == checksum).then(|| bytes.len() - reader.0.len())
 }
 
-/// An entry of a file.
-struct Entry {
-    dref: DRefId,
-    stamp: Stamp,
-    is_settled: bool,
-    /// The length of its listing, which is the last of it.
-    length: usize,
-}
-
-fn entry(from: &mut Reader<'_>) -> Option<Entry> {
-    let hash = from.array()?;
-    let name = Name::new(from.text()?).ok()?;
-    Some(Entry {
-        dref: DRefId::new(hash, name),
-        stamp: Stamp::read(from)?,
-        is_settled: from.u8()? == 1,
-        length: from.bytes()?.len(),
-    })
-}
-
-/// The hash of a derivation is as good as any.
-#[derive(Default)]
-pub(super) struct OfHash(u64);
-
-impl Hasher for OfHash {
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, part: u64) {
-        self.0 = part;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// The next entry of a file, all of whose bytes are `all`.
+fn entry(from: &mut Reader<'_>, all: &Arc<Vec<u8>>) -> Option<(Key, Entry)> {
+    let slice = |part: &[u8], from: &Reader<'_>| {
+        let end = all.len() - from.0.len();
+        Slice {
+            bytes: all.clone(),
+            at: end - part.len()..end,
+        }
+    };
+    let key = Key(from.array()?);
+    let name = slice(from.bytes()?, from);
+    let stamp = Stamp::read(from)?;
+    let is_settled = from.u8()? == 1;
+    let known = Known {
+        stamp,
+        listing: Listing(slice(from.bytes()?, from)),
+        is_settled,
+        lasts: true,
+    };
+    Some((key, Entry { name, known }))
 }
