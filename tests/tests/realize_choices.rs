@@ -78,7 +78,7 @@ fn file(rref: &RRef<After>) -> PathBuf {
 /// The records as another process reads them.
 fn read(store: &Store, rref: &RRef<After>) -> Vec<BuildRecord> {
     let store = Store::open_at(store.root()).unwrap();
-    store.realization(rref.id()).unwrap().builds.to_vec()
+    store.realization(rref.id()).unwrap().builds().to_vec()
 }
 
 fn is(choice: &RecordedChoice, matcher: &str, took: &[&RRef<Trial>], from: usize) {

@@ -83,8 +83,8 @@ fn what_is_packed_comes_out_again() {
     assert_eq!(objects(&to), objects_of(&from, &chain));
     for rref in &chain {
         assert_eq!(
-            to.realization(rref).unwrap().builds,
-            from.realization(rref).unwrap().builds
+            to.realization(rref).unwrap().builds(),
+            from.realization(rref).unwrap().builds()
         );
     }
     let tmp = snapshot(&to.root().join("tmp"));
@@ -144,7 +144,7 @@ fn build_records_are_united() {
     from.add_build(&chain[0], &more, Some(b"said")).unwrap();
     from.pack([&chain[0]], &archive).unwrap();
     assert_eq!(to.unpack(&archive).unwrap(), chain[..1]);
-    let builds = to.realization(&chain[0]).unwrap().builds;
+    let builds = to.realization(&chain[0]).unwrap().builds().to_vec();
     assert_eq!(builds.len(), 3);
     assert_eq!(builds[1..], [accept, more.clone()]);
     let log = to
@@ -156,7 +156,9 @@ fn build_records_are_united() {
 #[test]
 fn build_records_can_be_left_out() {
     let (_folder, from, chain, archive) = packed();
-    let host = from.realization(&chain[0]).unwrap().builds[0].host.clone();
+    let host = from.realization(&chain[0]).unwrap().builds()[0]
+        .host
+        .clone();
     let bytes = |path: &Path| fs::read(path).unwrap();
     let tells = |bytes: &[u8]| {
         bytes
@@ -171,7 +173,7 @@ fn build_records_can_be_left_out() {
     assert!(!tells(&bytes(&archive)));
     let (_other, to) = fresh();
     assert_eq!(to.unpack(&archive).unwrap(), chain);
-    assert!(to.realization(&chain[1]).unwrap().builds.is_empty());
+    assert!(to.realization(&chain[1]).unwrap().builds().is_empty());
 }
 
 #[test]

@@ -386,13 +386,13 @@ fn what_another_store_has_is_replaced() {
         made.store
             .add_build(&made.a, &built(), Some(b"log"))
             .unwrap();
-        let builds = made.store.realization(&made.a).unwrap().builds.len();
+        let builds = made.store.realization(&made.a).unwrap().builds().len();
         let report = made.repair(Some(&peer));
         assert_eq!(Made::actions(&report), [RepairAction::Replaced], "{report}");
         assert!(report.left.is_empty());
         let mut now = objects(&made.store);
         assert_eq!(
-            made.store.realization(&made.a).unwrap().builds.len(),
+            made.store.realization(&made.a).unwrap().builds().len(),
             builds
         );
         now.retain(|path, _| sound.contains_key(path));

@@ -84,7 +84,7 @@ fn build_records_are_united() {
     to.add_build(&d, &built(), None).unwrap();
     to.copy_from(&from, [&d]).unwrap();
     from.copy_from(&to, [&d]).unwrap();
-    let builds = |store: &Store| store.realization(&d).unwrap().builds;
+    let builds = |store: &Store| store.realization(&d).unwrap().builds().to_vec();
     assert_eq!(builds(&to).len(), 3);
     assert_eq!(builds(&to), builds(&from));
     assert_eq!(objects(&to), objects(&from));

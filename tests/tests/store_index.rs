@@ -44,7 +44,7 @@ fn part_of_a_child() {
         }
         ["builds", name] => {
             let found = store.candidates(config(name).id(), &Context::empty());
-            println!("\nbuilds {}", found.unwrap()[0].builds.len());
+            println!("\nbuilds {}", found.unwrap()[0].builds().len());
         }
         ["accept", name] => {
             let rref = store.rrefs_of(config(name).id()).unwrap().remove(0);
@@ -128,7 +128,7 @@ fn a_change_right_after_a_look_is_seen() {
     let rref = publish_texts(&store, &a, &Context::empty(), &[("x", "x")]);
     for count in 1..500 {
         let found = store.candidates(a.id(), &Context::empty()).unwrap();
-        assert_eq!(found[0].builds.len(), count);
+        assert_eq!(found[0].builds().len(), count);
         store.add_build(&rref, &built(), None).unwrap();
     }
     for count in 1..200 {
@@ -143,7 +143,7 @@ fn a_change_right_after_a_look_is_seen() {
 fn truth(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
     let mut rrefs = store.rrefs_of(config.id()).unwrap();
     rrefs.sort_unstable();
-    let builds = |rref: &RRefId| store.realization(rref).unwrap().builds.len();
+    let builds = |rref: &RRefId| store.realization(rref).unwrap().builds().len();
     rrefs
         .into_iter()
         .map(|rref| (rref.clone(), builds(&rref)))
@@ -153,7 +153,8 @@ fn truth(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
 fn known(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
     let found = store.candidates(config.id(), &Context::empty()).unwrap();
     let each = found.into_iter();
-    each.map(|one| (one.id, one.builds.len())).collect()
+    each.map(|one| (one.id.clone(), one.builds().len()))
+        .collect()
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn one_of_many_processes_builds() {
     assert_eq!(entries(&store.root().join("failed")), 1);
     let config = config("stage");
     let found = store.candidates(config.id(), &Context::empty()).unwrap();
-    assert_eq!((found.len(), found[0].builds.len()), (1, 1));
+    assert_eq!((found.len(), found[0].builds().len()), (1, 1));
     assert_eq!(entries(&store.root().join("locks/b")), 0);
 }
 
@@ -235,7 +235,7 @@ fn processes_may_publish_the_same_at_once() {
         .candidates(config("stage").id(), &Context::empty())
         .unwrap();
     assert_eq!(found.len(), 50);
-    assert!(found.iter().all(|found| found.builds.len() == 3));
+    assert!(found.iter().all(|found| found.builds().len() == 3));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn beginning_and_sweeping_do_not_disturb_each_other() {
     let found = store
         .candidates(config("stage").id(), &Context::empty())
         .unwrap();
-    assert_eq!(found[0].builds.len(), 120);
+    assert_eq!(found[0].builds().len(), 120);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_realization_is_whole_and_read_only() {
     let read = store.config(config.id()).unwrap();
     assert_eq!(read.text(), config.text());
     let found = store.realization(&published.id).unwrap();
-    assert_eq!(found.builds, [build]);
+    assert_eq!(found.builds(), [build]);
     assert_eq!(found.outcome, Outcome::Ok);
     assert_eq!(found.out(), at.join("out"));
     let record = store.record(&published.id).unwrap();
@@ -71,9 +71,9 @@ fn the_same_bytes_are_the_same_realization() {
     drop(draft);
     assert_eq!((again.id, again.new), (first.clone(), false));
     let found = store.realization(&first).unwrap();
-    assert_eq!(found.builds.len(), 2);
-    assert!(found.builds.is_sorted_by_key(|build| build.id));
-    let log = format!("build-{}.log", found.builds[1].id);
+    assert_eq!(found.builds().len(), 2);
+    assert!(found.builds().is_sorted_by_key(|build| build.id));
+    let log = format!("build-{}.log", found.builds()[1].id);
     assert_eq!(
         fs::read_to_string(found.folder().join(log)).unwrap(),
         "again"
@@ -246,7 +246,7 @@ fn build_records_can_be_added() {
     accept.omitted.insert("n".into(), 500.into());
     store.add_build(&id, &accept, Some(b"said")).unwrap();
     let found = store.realization(&id).unwrap();
-    assert_eq!(found.builds[1], accept);
+    assert_eq!(found.builds()[1], accept);
     let log = found.folder().join(format!("build-{}.log", accept.id));
     assert_eq!(fs::read(log).unwrap(), b"said");
 
@@ -262,7 +262,7 @@ fn build_records_of_other_versions_are_understood_or_passed_over() {
     let (_folder, store) = store();
     let id = publish_texts(&store, &config("stage"), &Context::empty(), &[]);
     let at = store.realization_dir(&id);
-    let known = store.realization(&id).unwrap().builds;
+    let known = store.realization(&id).unwrap().builds().to_vec();
     let torn = format!("build-{}.json", built().id);
     fs::write(at.join(&torn), "{\"kind\": \"bui").unwrap();
     let newer = built();
@@ -275,10 +275,10 @@ fn build_records_of_other_versions_are_understood_or_passed_over() {
     fs::write(at.join("notes"), "?").unwrap();
     let found = store.realization(&id).unwrap();
     assert_eq!(found.unreadable, [torn]);
-    assert_eq!(found.builds[0], known[0]);
-    assert_eq!(found.builds[1].id, newer.id);
-    assert_eq!(found.builds[1].start.to_string(), "2026-01-02T03:04:05Z");
-    assert_eq!(found.builds.len(), 2);
+    assert_eq!(found.builds()[0], known[0]);
+    assert_eq!(found.builds()[1].id, newer.id);
+    assert_eq!(found.builds()[1].start.to_string(), "2026-01-02T03:04:05Z");
+    assert_eq!(found.builds().len(), 2);
 }
 
 #[test]

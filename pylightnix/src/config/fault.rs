@@ -120,7 +120,10 @@ impl ser::Error for Fault {
 /// Adds a key to a path: `.key`, or `["a key"]` for one that is no plain word.
 pub(super) fn push_key(path: &mut String, key: &str) {
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    if !key.is_empty() && key.chars().all(word) {
+    // Nearly all keys are names of fields, and every one of a config comes here.
+    let ascii_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_word = key.as_bytes().iter().all(ascii_word) || key.chars().all(word);
+    if !key.is_empty() && is_word {
         path.push('.');
         path.push_str(key);
     } else {

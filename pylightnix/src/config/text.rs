@@ -3,6 +3,7 @@
 //! Layout, escapes and numbers follow CPython's `json.encoder` with its defaults (`ensure_ascii`, the separators of
 //! `indent`), and `float.__repr__`.
 
+use super::{DRefId, Name};
 use std::fmt::{Display, LowerExp, Write as _};
 use std::str::FromStr;
 
@@ -137,19 +138,26 @@ impl CanonicalText {
         let _ = write!(self.out, "{value}");
     }
 
-    /// A string whose text needs no escapes, a reference for one.
-    pub(super) fn ascii(&mut self, value: impl Display) {
-        let _ = write!(self.out, "\"{value}\"");
+    /// A name, which needs no escapes.
+    pub(super) fn name(&mut self, name: &Name) {
+        self.out.push('"');
+        self.out.push_str(name.as_str());
+        self.out.push('"');
+    }
+
+    /// A derivation's reference.
+    pub(super) fn dref(&mut self, id: &DRefId) {
+        self.out.push('"');
+        id.push_to(&mut self.out);
+        self.out.push('"');
     }
 
     pub(super) fn string(&mut self, text: &str) {
+        let needs_escape = |byte| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
         self.out.push('"');
         let mut rest = text;
         loop {
-            let plain = rest
-                .bytes()
-                .position(|byte| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\'))
-                .unwrap_or(rest.len());
+            let plain = rest.bytes().position(needs_escape).unwrap_or(rest.len());
             self.out.push_str(&rest[..plain]);
             rest = &rest[plain..];
             let Some(c) = rest.chars().next() else { break };

@@ -95,7 +95,7 @@ impl ConfigWriter {
         let mut text = CanonicalText::with_capacity(USUAL_BYTES);
         text.open('{');
         text.entry("name");
-        text.ascii(name);
+        text.name(name);
         text.end_item();
         ConfigWriter(State {
             name: name.clone(),
@@ -170,7 +170,7 @@ impl<'a> ValueWriter<'a> {
 
     /// Writes a dependency: `"dref:.."`.
     pub fn dref(self, id: &DRefId) {
-        self.0.text.ascii(id);
+        self.0.text.dref(id);
         self.0.end_item();
         self.0.deps.push(id.clone());
     }
@@ -179,7 +179,7 @@ impl<'a> ValueWriter<'a> {
     pub fn refpath(self, id: &DRefId, path: &str) {
         self.0.open('[');
         self.0.text.item();
-        self.0.text.ascii(id);
+        self.0.text.dref(id);
         self.0.text.end_item();
         self.0.deps.push(id.clone());
         self.path_parts(path);

@@ -103,7 +103,7 @@ impl Failure {
 
     /// The tries that ended in it, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
-        &self.rref.realization().builds
+        self.rref.realization().builds()
     }
 
     /// The log of the newest try, where it is if the stage printed anything.

@@ -100,7 +100,7 @@ impl<C: Config> RRef<C> {
 
     /// The builds, imports and acceptances that gave this result, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
-        &self.any.realization().builds
+        self.any.realization().builds()
     }
 
     /// When the newest build of this result ended; none if it was only imported or accepted.

@@ -56,7 +56,9 @@ impl<C: Config> Derivation<C> {
     }
 
     fn with_json(json: ConfigJson, config: C, omitted: Omitted) -> Self {
-        let mut deps = Vec::new();
+        let mut count = 0;
+        config.visit(&mut |_| count += 1);
+        let mut deps = Vec::with_capacity(count);
         config.visit(&mut |dep| deps.push(dep.clone()));
         Derivation {
             json,

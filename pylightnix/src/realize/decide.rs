@@ -129,21 +129,19 @@ impl Scene<'_> {
             return Ok(Decision::Never(why.to_owned()));
         };
         let mut stale = None;
-        let mut current = Vec::new();
-        let mut failures = Vec::new();
-        let candidates = self.candidates()?;
-        current.reserve_exact(candidates.len());
-        for realization in candidates {
-            let failed = realization.outcome != Outcome::Ok;
-            if failed && !node.takes().failures() {
-                continue;
+        let mut current = self.candidates()?;
+        current.retain(|realization| {
+            let counts = realization.outcome == Outcome::Ok || node.takes().failures();
+            match self.staleness(realization, code).filter(|_| counts) {
+                None => counts,
+                Some(why) => {
+                    stale = Some(why);
+                    false
+                }
             }
-            match self.staleness(&realization, code) {
-                None if failed => failures.push(realization),
-                None => current.push(realization),
-                Some(why) => stale = Some(why),
-            }
-        }
+        });
+        let failed = |realization: &mut Realization| realization.outcome != Outcome::Ok;
+        let failures: Vec<_> = current.extract_if(.., failed).collect();
         let there = current.len();
         let tries = there + failures.len();
         match self.select(current)? {

@@ -38,7 +38,7 @@ pub(super) fn is_failure(taken: &[AnyRRef]) -> bool {
 /// The newest of them; among equals the one with the lowest reference.
 pub(super) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
     failures.sort_by_key(|failure| {
-        let builds = failure.builds.iter();
+        let builds = failure.builds.heads();
         let built = builds.filter(|build| build.kind == BuildKind::Build);
         std::cmp::Reverse(built.map(|build| build.stop).max())
     });

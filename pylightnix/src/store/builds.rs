@@ -1,22 +1,22 @@
-//! The builds of a realization, as they are kept in memory and in the index: looked at without being parsed.
+//! The builds of a realization, as they are kept in memory and in the index: what decisions are made by. The rest is read
+//! when somebody asks for it.
 
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use super::build_record::{BuildKind, BuildRecord};
 use super::bytes::{Reader, put_i64, put_text, put_u32};
 
-/// The builds, imports and acceptances of a realization, oldest first. It dereferences to their records, which are parsed
-/// when somebody looks at them: deciding whether a result is there needs only their heads.
+/// The builds, imports and acceptances of a realization, oldest first.
 #[derive(Clone)]
-pub struct Builds {
+pub(crate) struct Builds {
     bytes: Arc<Vec<u8>>,
     at: Range<usize>,
-    parsed: OnceLock<Vec<BuildRecord>>,
+    records: OnceLock<Box<[BuildRecord]>>,
 }
 
 /// What decisions are made by.
@@ -42,78 +42,54 @@ impl BuildHead<'_> {
 impl Builds {
     /// Those that lie at `at` in `bytes`, where [`pack_builds`] put them.
     pub(super) fn packed(bytes: Arc<Vec<u8>>, at: Range<usize>) -> Self {
+        let records = OnceLock::new();
+        Builds { bytes, at, records }
+    }
+
+    /// Those that were read.
+    pub(super) fn of(records: Vec<BuildRecord>) -> Self {
+        let mut bytes = Vec::new();
+        pack_builds(&mut bytes, &records);
         Builds {
-            bytes,
-            at,
-            parsed: OnceLock::new(),
+            at: 0..bytes.len(),
+            bytes: bytes.into(),
+            records: OnceLock::from(records.into_boxed_slice()),
         }
+    }
+
+    /// The whole records, of which `read` gives all that are there now.
+    pub(super) fn records(&self, read: impl FnOnce() -> Vec<BuildRecord>) -> &[BuildRecord] {
+        self.records.get_or_init(|| {
+            let known: Vec<Uuid> = self.each().map(|(id, _)| id).collect();
+            let mut records = read();
+            // What came since is not what the decision was made by.
+            records.retain(|record| known.contains(&record.id));
+            records.into()
+        })
     }
 
     /// What decisions are made by, oldest first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
-        self.each().map(|(_, head, _)| head)
+        self.each().map(|(_, head)| head)
     }
 
-    fn each(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>, &[u8])> {
+    fn each(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
         let mut reader = Reader(self.bytes.get(self.at.clone()).unwrap_or_default());
         std::iter::from_fn(move || read_build(&mut reader))
     }
 }
 
-impl Deref for Builds {
-    type Target = [BuildRecord];
-
-    fn deref(&self) -> &[BuildRecord] {
-        self.parsed.get_or_init(|| {
-            let each = self.each();
-            each.filter_map(|(id, _, raw)| BuildRecord::from_bytes(id, raw))
-                .collect()
-        })
-    }
-}
-
-impl<'a> IntoIterator for &'a Builds {
-    type Item = &'a BuildRecord;
-    type IntoIter = std::slice::Iter<'a, BuildRecord>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl PartialEq for Builds {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl PartialEq<[BuildRecord]> for Builds {
-    fn eq(&self, other: &[BuildRecord]) -> bool {
-        **self == *other
-    }
-}
-
-impl<const N: usize> PartialEq<[BuildRecord; N]> for Builds {
-    fn eq(&self, other: &[BuildRecord; N]) -> bool {
-        **self == *other
-    }
-}
-
 impl fmt::Debug for Builds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
+        f.debug_list()
+            .entries(self.each().map(|(id, _)| id))
+            .finish()
     }
-}
-
-/// A build record as it was read: parsed, and its bytes.
-pub(super) struct ReadBuild {
-    pub(super) record: BuildRecord,
-    pub(super) raw: Vec<u8>,
 }
 
 /// Puts build records where [`Builds`] find them again.
-pub(super) fn pack_builds(to: &mut Vec<u8>, builds: &[ReadBuild]) {
-    for ReadBuild { record, raw } in builds {
+pub(super) fn pack_builds(to: &mut Vec<u8>, builds: &[BuildRecord]) {
+    for record in builds {
         to.extend_from_slice(record.id.as_bytes());
         to.push(match record.kind {
             BuildKind::Build => 0,
@@ -133,11 +109,10 @@ pub(super) fn pack_builds(to: &mut Vec<u8>, builds: &[ReadBuild]) {
             false => serde_json::to_vec(&record.omitted).unwrap_or_default(),
         };
         put_text(to, &omitted);
-        put_text(to, raw);
     }
 }
 
-fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>, &'a [u8])> {
+fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>)> {
     let id = Uuid::from_bytes(from.array()?);
     let kind = match from.u8()? {
         0 => BuildKind::Build,
@@ -150,12 +125,11 @@ fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>, &'a [u8
     let has_fingerprint = from.u8()? == 1;
     let fingerprint = from.text()?;
     let omitted = from.text()?;
-    let raw = from.bytes()?;
     let head = BuildHead {
         kind,
         stop,
         fingerprint: has_fingerprint.then_some(fingerprint),
         omitted,
     };
-    Some((id, head, raw))
+    Some((id, head))
 }

@@ -121,7 +121,7 @@ impl Store {
     /// Copies build records and logs into `folder`.
     pub(super) fn stage_builds(&self, other: &Store, rref: &RRefId, folder: &Path) -> Result<()> {
         let from = other.realization_dir(rref);
-        for build in &other.realization(rref)?.builds {
+        for build in other.realization(rref)?.builds() {
             for name in [build.log_name(), build.file_name()] {
                 copy_small(self, &from.join(&name), &folder.join(&name))?;
             }

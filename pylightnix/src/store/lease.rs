@@ -5,7 +5,6 @@
 //! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
 //! what is new.
 
-use std::fmt::{self, Write as _};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,17 +45,6 @@ impl Used {
     }
 }
 
-/// As its line in a lease.
-impl fmt::Display for Used {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Used::Derivation(dref) => dref.fmt(f),
-            Used::Code(fingerprint) => write!(f, "code:{fingerprint}"),
-            Used::Root(name) => write!(f, "root:{name}"),
-        }
-    }
-}
-
 /// The lease of this process on a store, and the folder for what it has under way, `tmp/<the lease's name>`.
 pub(super) struct Lease {
     name: String,
@@ -65,6 +53,9 @@ pub(super) struct Lease {
     file: File,
     named: Mutex<Named>,
 }
+
+/// About the length of a line.
+const LINE: usize = 64;
 
 /// What the file says.
 #[derive(Default)]
@@ -129,7 +120,7 @@ impl Lease {
     /// Adds lines. The caller has entered.
     pub(super) fn name_them(&self, used: Vec<Used>) -> Result<()> {
         let mut named = self.named();
-        let mut text = String::new();
+        let mut text = String::with_capacity(LINE * used.len());
         if named.length == 0 {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
@@ -137,8 +128,12 @@ impl Lease {
             text.push_str(&format!("{program:?}\n"));
         }
         for used in &used {
-            // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "{used}");
+            match used {
+                Used::Derivation(dref) => dref.push_to(&mut text),
+                Used::Code(fingerprint) => text.extend(["code:", fingerprint]),
+                Used::Root(name) => text.extend(["root:", name]),
+            }
+            text.push('\n');
         }
         if let Err(error) = (&self.file).write_all(text.as_bytes()) {
             // What follows half a line would be lost with it.

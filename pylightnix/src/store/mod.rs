@@ -52,7 +52,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
-pub use builds::Builds;
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
 pub use choice::RecordedChoice;
 pub use context::Context;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Store;
 use super::build_record::BuildRecord;
-use super::builds::{Builds, ReadBuild, pack_builds};
+use super::builds::Builds;
 use super::context::Context;
 use super::layout::{OUT, RECORD};
 use super::place::touch;
@@ -31,8 +31,7 @@ pub struct Realization {
     pub outcome: Outcome,
     /// The digest of its artifacts.
     pub tree: TreeDigest,
-    /// Its builds, imports and acceptances, oldest first.
-    pub builds: Builds,
+    pub(crate) builds: Builds,
     /// The names of build records that could not be understood. They count for nothing.
     pub unreadable: Vec<String>,
     /// The folder of all derivations.
@@ -45,6 +44,18 @@ impl Realization {
         let mut folder = self.objects.join(self.id.dref().folder());
         folder.push(self.id.folder());
         folder
+    }
+
+    /// Its builds, imports and acceptances, oldest first: those that were there when it was found. Where only what
+    /// decisions are made by was read of them, this reads the rest, and leaves out what was removed meanwhile.
+    pub fn builds(&self) -> &[BuildRecord] {
+        self.builds.records(|| {
+            let at = self.folder();
+            match open_folder(&CWD, at.as_path(), &at) {
+                Ok(Some(folder)) => read_builds(folder, &at).unwrap_or_default().0,
+                Ok(None) | Err(_) => Vec::new(),
+            }
+        })
     }
 
     /// The folder with its artifacts.
@@ -88,9 +99,7 @@ impl Store {
     pub(super) fn builds(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
         let at = self.realization_dir(rref);
         match open_folder(&CWD, at.as_path(), &at)? {
-            Some(folder) => Ok((read_builds(folder, &at)?.0.into_iter())
-                .map(|build| build.record)
-                .collect()),
+            Some(folder) => Ok(read_builds(folder, &at)?.0),
             None => Err(missing(rref, &at)),
         }
     }
@@ -143,15 +152,12 @@ impl Store {
     }
 
     fn realization_of(&self, found: Found) -> Realization {
-        let mut bytes = Vec::new();
-        pack_builds(&mut bytes, &found.builds);
-        let at = 0..bytes.len();
         Realization {
             id: found.id,
             context: found.head.context,
             outcome: found.head.outcome,
             tree: found.head.tree,
-            builds: Builds::packed(bytes.into(), at),
+            builds: Builds::of(found.builds),
             unreadable: found.unreadable,
             objects: self.layout().shared_objects().clone(),
         }
@@ -163,7 +169,7 @@ pub(super) struct Found {
     pub(super) id: RRefId,
     pub(super) head: RecordHead,
     /// Oldest first.
-    pub(super) builds: Vec<ReadBuild>,
+    pub(super) builds: Vec<BuildRecord>,
     pub(super) unreadable: Vec<String>,
 }
 
@@ -218,7 +224,7 @@ pub(super) fn each_realization(
 }
 
 /// The build records in a realization's folder, oldest first, and the names of those that cannot be understood.
-pub(super) fn read_builds(folder: OwnedFd, at: &Path) -> Result<(Vec<ReadBuild>, Vec<String>)> {
+pub(super) fn read_builds(folder: OwnedFd, at: &Path) -> Result<(Vec<BuildRecord>, Vec<String>)> {
     let mut builds = Vec::new();
     let mut unreadable = Vec::new();
     let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
@@ -234,11 +240,11 @@ pub(super) fn read_builds(folder: OwnedFd, at: &Path) -> Result<(Vec<ReadBuild>,
             continue;
         };
         match BuildRecord::from_bytes(build, &raw) {
-            Some(record) => builds.push(ReadBuild { record, raw }),
+            Some(record) => builds.push(record),
             None => unreadable.push(name.into_owned()),
         }
     }
-    builds.sort_unstable_by_key(|build| build.record.id);
+    builds.sort_unstable_by_key(|build| build.id);
     unreadable.sort_unstable();
     Ok((builds, unreadable))
 }

@@ -118,8 +118,7 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             Err(error) if error.kind() == ErrorKind::Store => (None, 0, Some(error)),
             Err(error) => return Err(error),
         };
-        let builds = read_builds(folder, at)?.0.into_iter();
-        let builds: Vec<_> = builds.map(|build| build.record).collect();
+        let builds = read_builds(folder, at)?.0;
         let newest = builds.iter().map(|build| build.stop).max();
         let is_success = head
             .as_ref()

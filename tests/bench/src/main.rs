@@ -10,6 +10,7 @@ mod compile;
 mod contest;
 mod durable;
 mod gcwait;
+mod hit;
 mod machine;
 mod measure;
 mod noop;
@@ -41,6 +42,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "noop",
         run: noop::run,
         child: Some(noop::child),
+    },
+    Benchmark {
+        name: "hit",
+        run: hit::run,
+        child: Some(hit::child),
     },
     Benchmark {
         name: "durable",

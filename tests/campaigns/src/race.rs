@@ -152,7 +152,7 @@ fn look(
         )));
     }
     for rref in &all {
-        let builds = store.realization(rref)?.builds.len();
+        let builds = store.realization(rref)?.builds().len();
         if builds != 1 {
             return Ok(Err(format!("{rref} was built {builds} times")));
         }

@@ -61,7 +61,7 @@ impl Shard {
         self.load(layout, dref.hash()[0]);
         if let Some(now) = self.of(dref)
             && now.stamp == known.stamp
-            && now.is_settled
+            && (now.is_settled || !known.is_settled)
         {
             return now.clone();
         }

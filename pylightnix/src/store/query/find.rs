@@ -208,7 +208,7 @@ impl<'a> Find<'a> {
         if left.is_empty() {
             return Ok(true);
         }
-        let builds = &found.realization()?.builds;
+        let builds = found.realization()?.builds();
         Ok(left.iter().all(|at| {
             let (way, wanted) = &self.fields[*at];
             builds.iter().any(|build| {

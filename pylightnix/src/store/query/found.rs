@@ -60,7 +60,7 @@ impl Found {
     pub fn newest(&self) -> Result<Option<Timestamp>> {
         let stops = |builds: &[BuildRecord]| builds.iter().map(|build| build.stop).max();
         match self.realization.get() {
-            Some(realization) => Ok(stops(&realization.builds)),
+            Some(realization) => Ok(stops(realization.builds())),
             None => Ok(stops(&self.store.builds(&self.id)?)),
         }
     }

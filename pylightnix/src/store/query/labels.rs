@@ -28,8 +28,11 @@ impl Store {
             }
             let omitted = match id.realization() {
                 Some(rref) => {
-                    let builds = self.realization(rref)?.builds;
-                    builds.last().map(|build| build.omitted.clone())
+                    let realization = self.realization(rref)?;
+                    realization
+                        .builds()
+                        .last()
+                        .map(|build| build.omitted.clone())
                 }
                 None => None,
             };

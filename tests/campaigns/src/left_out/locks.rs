@@ -289,7 +289,7 @@ fn built_twice(stage: &Stage<'_>) -> Result<Violated> {
         .collect();
     let store = Store::open_at(stage.root())?;
     for rref in &made {
-        let builds = store.realization(rref)?.builds.len();
+        let builds = store.realization(rref)?.builds().len();
         if builds != 1 {
             return Ok(Err(format!("{rref} was built {builds} times")));
         }

@@ -218,7 +218,7 @@ impl Stores {
             .map(|stage| self.configs[*stage].id().clone());
         same("derivations", &drefs, &expected.collect())?;
         for (key, builds) in &held.there {
-            let found = opened.realization(&self.rrefs[key])?.builds.len();
+            let found = opened.realization(&self.rrefs[key])?.builds().len();
             same(&format!("builds of {key:?}"), &found, &builds.len())?;
         }
         let (mut roots, mut links) = (BTreeSet::new(), BTreeSet::new());

@@ -1,0 +1,74 @@
+//! One stage that is there, realized in a running process, beside a cached call of joblib.
+
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pylightnix::prelude::*;
+
+use crate::contest::contest;
+use crate::measure::{child as child_of, median};
+use crate::options::Options;
+use crate::peers::python;
+use crate::plans::plan;
+use crate::table::{Row, Table};
+
+/// How often each is asked for, of which the median counts.
+const HITS: usize = 2_000;
+
+/// Realizes a stage in the store, then again and again; prints how many seconds one takes.
+pub(crate) fn child(args: &[&str]) -> Result<()> {
+    let [root] = args else {
+        return Err("one store".into());
+    };
+    let store = Store::open_at(root)?;
+    let target = plan("chain", 1)?;
+    store.realize(&target)?;
+    // A folder that changed just now is looked at more closely.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut times = Vec::with_capacity(HITS);
+    for _ in 0..HITS {
+        let begun = Instant::now();
+        black_box(store.realize(&target)?);
+        times.push(begun.elapsed());
+    }
+    println!("{}", median(times).as_secs_f64());
+    Ok(())
+}
+
+/// Measures both.
+pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
+    let folder = options.folder()?;
+    let (ours, theirs) = (folder.path().join("ours"), folder.path().join("joblib"));
+    let medians = contest(
+        options,
+        "hit",
+        "one stage",
+        &mut [
+            ("ours", &mut |_| said(child_of("hit")?.arg(&ours))),
+            ("joblib", &mut |_| {
+                said(python("hit.py")?.arg(HITS.to_string()).arg(&theirs))
+            }),
+        ],
+    )?;
+    let work = "one stage that is there, in a running process";
+    table.add(Row::cost(work, medians[0], 30e-6));
+    table.add(Row::ratio(
+        work,
+        medians[0],
+        ("joblib.Memory", medians[1]),
+        0.25,
+    ));
+    Ok(())
+}
+
+/// The time that a program prints, in seconds.
+fn said(command: &mut Command) -> Result<Duration> {
+    let output = command.output()?;
+    match output.status.success() {
+        true => Ok(Duration::from_secs_f64(
+            String::from_utf8(output.stdout)?.trim().parse()?,
+        )),
+        false => Err(String::from_utf8_lossy(&output.stderr).into()),
+    }
+}
