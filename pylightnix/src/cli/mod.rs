@@ -9,6 +9,7 @@
 mod app;
 mod commands;
 mod complete;
+pub mod draw;
 mod exit;
 mod experiment;
 mod follow;
