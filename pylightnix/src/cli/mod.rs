@@ -9,6 +9,7 @@
 mod app;
 mod commands;
 mod complete;
+mod depends;
 pub mod draw;
 mod exit;
 mod experiment;

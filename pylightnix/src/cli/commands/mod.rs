@@ -7,6 +7,7 @@ mod diff;
 mod du;
 mod find;
 mod gc;
+mod graph;
 mod link;
 mod list;
 mod log;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Log(log::Log),
     Find(find::Find),
     Diff(diff::Diff),
+    Graph(graph::Graph),
     Roots(roots::Roots),
     Link(link::Link),
     Rm(rm::Rm),
@@ -72,6 +74,7 @@ impl Command {
             Command::Log(command) => command.run(session),
             Command::Find(command) => command.run(session),
             Command::Diff(command) => command.run(session),
+            Command::Graph(command) => command.run(session),
             Command::Roots(command) => command.run(session),
             Command::Link(command) => command.run(session),
             Command::Rm(command) => command.run(session),
