@@ -42,6 +42,7 @@ mod survey;
 mod sweep;
 mod sync_crew;
 mod tree;
+mod under_way;
 mod unsynced;
 
 use rustix::fs::Access;
@@ -69,8 +70,11 @@ pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
+pub use under_way::UnderWay;
 
 pub(crate) use archive::leading_out;
+#[cfg(feature = "cli")]
+pub(crate) use gc::bytes as bytes_text;
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
 pub(crate) use seal::hash;
@@ -120,6 +124,23 @@ impl Store {
             Layout::new(root),
             Durability::default(),
         ))
+    }
+
+    /// Opens the store at `root`, which has to be there: nothing is made.
+    ///
+    /// # Errors
+    /// As [`open_at`](Self::open_at); no store there ([`ErrorKind::Missing`](crate::ErrorKind::Missing)).
+    pub fn open_existing_at(root: impl AsRef<Path>) -> Result<Self> {
+        format::expect_store(root.as_ref())?;
+        Self::open_at(root)
+    }
+
+    /// Where [`open_default`](Self::open_default) opens a store: `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is not set.
+    ///
+    /// # Errors
+    /// There is no home folder.
+    pub fn default_root() -> Result<PathBuf> {
+        format::default_root()
     }
 
     /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is not set.
@@ -210,7 +231,12 @@ impl Store {
     /// # Errors
     /// A refusal of the system.
     pub fn draft(&self) -> Result<Draft> {
-        Draft::begin(self)
+        Draft::begin(self, None)
+    }
+
+    /// The same, for a build of this derivation.
+    pub(crate) fn draft_of(&self, dref: &DRefId) -> Result<Draft> {
+        Draft::begin(self, Some(dref))
     }
 
     /// That this process may write to the store, by the modes of its folders: nothing is tried.

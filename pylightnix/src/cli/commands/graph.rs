@@ -1,0 +1,156 @@
+//! `graph`: what depends on what, as a drawing.
+
+use clap::ValueEnum;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::cli::complete;
+use crate::cli::depends::Depends;
+use crate::cli::draw::{Grouping, Picture};
+use crate::cli::exit::{Done, Exit, Fault};
+use crate::cli::session::{Session, style};
+use crate::cli::stages::Stages;
+
+/// As wide as a text is where no terminal says its width.
+const WIDTH: usize = 100;
+
+/// Draw what depends on what
+///
+/// When you want to see what a result was made from, what a store is made of, or, in a program with an experiment, its plan
+/// and what a run would do. What goes into a stage stands above it. Where there are many stages, those that are alike share
+/// a box.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: all that the newest `report` was made from, as an image\n  \
+                        pylightnix graph report -o report.svg"
+)]
+pub(crate) struct Graph {
+    /// Results, with all that they were made from; in a program with an experiment, targets and stages of its plan
+    /// [default: its first target, else all of the store]
+    #[arg(value_name = "REF|NAME", add = complete::references())]
+    targets: Vec<String>,
+    /// What kind of drawing [default: what the file's name says, else `terminal`]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    format: Option<Format>,
+    /// Write it into a file
+    #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    /// Draw every stage, however many there are
+    #[arg(long, short)]
+    all: bool,
+    /// Draw every stage up to this number of them
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 40,
+        conflicts_with = "all"
+    )]
+    group: usize,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// Lines of text
+    Terminal,
+    /// The language of Graphviz
+    Dot,
+    /// A flowchart for Markdown pages
+    Mermaid,
+    /// An image
+    Svg,
+}
+
+impl Graph {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let depends = self.depends(session)?;
+        if session.json() {
+            match &self.output {
+                Some(path) => written(path, &(serde_json::to_string_pretty(&depends)? + "\n"))?,
+                None => session.print_json(&depends)?,
+            }
+            return Ok(Exit::Done);
+        }
+        let grouping = if self.all {
+            Grouping::Off
+        } else {
+            Grouping::Over(self.group)
+        };
+        let drawing = depends.drawing();
+        let picture = drawing.grouped(grouping);
+        let format = self.format();
+        match &self.output {
+            Some(path) => written(path, &drawn(&picture, format, session, false))?,
+            None => {
+                let mut out = session.out();
+                out.write_all(drawn(&picture, format, session, session.color()).as_bytes())?;
+                if format == Format::Terminal {
+                    let hint = match picture.boxes().len() < drawing.nodes().len() {
+                        true => "; `--all` draws each",
+                        false => "",
+                    };
+                    let summary = format!("{}{hint}", picture.summary());
+                    writeln!(out, "\n{}", session.paint(style::FAINT, summary))?;
+                }
+                out.flush()?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn format(&self) -> Format {
+        let extension = self.output.as_deref().and_then(Path::extension);
+        let by_name = match extension.and_then(|extension| extension.to_str()) {
+            Some("svg") => Format::Svg,
+            Some("dot" | "gv") => Format::Dot,
+            Some("mmd" | "mermaid") => Format::Mermaid,
+            _ => Format::Terminal,
+        };
+        self.format.unwrap_or(by_name)
+    }
+
+    fn depends(&self, session: &Session) -> Done<Depends> {
+        if let Some(experiment) = session.experiment() {
+            match Stages::of(experiment, &self.targets) {
+                Ok(stages) => {
+                    return Depends::of_plan(session.store_or_new()?, experiment, &stages);
+                }
+                // What is not in the plan may be in the store.
+                Err(fault @ Fault::Usage(_)) => {
+                    return self.of_store(session).map_err(|other| match other {
+                        Fault::Error(_) | Fault::Store(_) => fault,
+                        other => other,
+                    });
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        self.of_store(session)
+    }
+
+    fn of_store(&self, session: &Session) -> Done<Depends> {
+        if self.targets.is_empty() {
+            return Depends::of_store(session.store()?);
+        }
+        let referred: Done<Vec<_>> = self
+            .targets
+            .iter()
+            .map(|word| session.refer(word))
+            .collect();
+        Depends::of_referred(session.store()?, &referred?)
+    }
+}
+
+fn drawn(picture: &Picture, format: Format, session: &Session, color: bool) -> String {
+    match format {
+        Format::Terminal => picture.terminal(session.width().unwrap_or(WIDTH), color),
+        Format::Dot => picture.dot(),
+        Format::Mermaid => picture.mermaid(),
+        Format::Svg => picture.svg(),
+    }
+}
+
+fn written(path: &Path, text: &str) -> Done<()> {
+    Ok(fs::write(path, text).map_err(|error| Error::io("write", path, error))?)
+}

@@ -1,0 +1,246 @@
+//! What a graph is made of: the plan of a program, what a result was made from, or all of a store.
+
+use serde::{Serialize, Serializer};
+use std::collections::HashMap;
+
+use super::draw::{Drawing, Node, State};
+use super::exit::Done;
+use super::experiment::Experiment;
+use super::refer::Referred;
+use super::stages::Stages;
+use super::text::{short_dref, short_rref};
+use crate::config::{DRefId, RRefId};
+use crate::plan::AnyDRef;
+use crate::realize::{Action, Realize, Reason};
+use crate::store::{Outcome, Store};
+
+/// Derivations and realizations, and what goes into what.
+#[derive(Default, Serialize)]
+pub(crate) struct Depends {
+    nodes: Vec<Item>,
+    edges: Vec<Edge>,
+    #[serde(skip)]
+    at: HashMap<String, usize>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    /// A whole reference, of a derivation or of a realization.
+    reference: String,
+    name: String,
+    #[serde(serialize_with = "key")]
+    state: State,
+    /// Why it stands so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip)]
+    short: String,
+}
+
+#[derive(Serialize)]
+struct Edge {
+    /// What goes in.
+    from: String,
+    /// What it goes into.
+    into: String,
+}
+
+fn key<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.key())
+}
+
+impl Depends {
+    /// The plan of these stages, and what a run would do.
+    pub(crate) fn of_plan(store: &Store, experiment: &Experiment, stages: &Stages) -> Done<Self> {
+        let run = experiment.configured(Realize::new(store));
+        let plan = run.plan(&stages.wanted)?;
+        let deps: HashMap<&DRefId, &AnyDRef> =
+            stages.all.iter().map(|dref| (dref.id(), dref)).collect();
+        let mut depends = Depends::default();
+        for step in &plan.steps {
+            let (state, reason) = standing(&step.action);
+            depends.add(derivation(&step.dref, state, reason));
+            for dep in deps
+                .get(&step.dref)
+                .map_or(&[][..], |dref| dref.config_json().deps())
+            {
+                depends.connect(dep.to_string(), step.dref.to_string());
+            }
+        }
+        Ok(depends)
+    }
+
+    /// All that these were made from, directly or not, and they.
+    pub(crate) fn of_referred(store: &Store, referred: &[Referred]) -> Done<Self> {
+        let mut depends = Depends::default();
+        for one in referred {
+            match one {
+                Referred::Derivation(dref) => depends.add_derivations(store, dref)?,
+                Referred::Realization(rref) | Referred::Artifact(rref, _) => {
+                    depends.add_realizations(store, rref)?
+                }
+            }
+        }
+        Ok(depends)
+    }
+
+    /// All realizations of a store.
+    pub(crate) fn of_store(store: &Store) -> Done<Self> {
+        let graph = store.realization_graph()?;
+        let mut outcomes = HashMap::new();
+        for dref in store.drefs()? {
+            // What is broken is told below, one by one.
+            for realization in store.realizations_of(&dref).unwrap_or_default() {
+                outcomes.insert(realization.id, realization.outcome);
+            }
+        }
+        let mut depends = Depends::default();
+        let broken: HashMap<&RRefId, String> = graph
+            .broken()
+            .map(|(rref, error)| (rref, error.to_string()))
+            .collect();
+        for rref in graph.ids() {
+            let (state, reason) = match (broken.get(rref), outcomes.get(rref)) {
+                (Some(error), _) => (State::Missing, Some(error.clone())),
+                (None, Some(Outcome::Failed)) => (State::Failed, None),
+                (None, _) => (State::Realized, None),
+            };
+            depends.add(realization(rref, state, reason));
+            for dep in graph.dependencies(rref) {
+                depends.connect(dep.to_string(), rref.to_string());
+            }
+        }
+        for (missing, rref) in graph.missing() {
+            depends.add(realization(missing, State::Missing, None));
+            depends.connect(missing.to_string(), rref.to_string());
+        }
+        Ok(depends)
+    }
+
+    fn add_realizations(&mut self, store: &Store, rref: &RRefId) -> Done<()> {
+        let mut waiting = vec![rref.clone()];
+        while let Some(rref) = waiting.pop() {
+            if self.at.contains_key(&rref.to_string()) {
+                continue;
+            }
+            // A drawing of a damaged store says what is damaged.
+            let found = match store.realization(&rref) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.add(realization(&rref, State::Missing, Some(error.to_string())));
+                    continue;
+                }
+            };
+            let state = match found.outcome {
+                Outcome::Ok => State::Realized,
+                Outcome::Failed => State::Failed,
+            };
+            self.add(realization(&rref, state, None));
+            let mut deps: Vec<_> = found.context.realizations().cloned().collect();
+            deps.sort_unstable();
+            for dep in deps.into_iter().rev() {
+                self.connect(dep.to_string(), rref.to_string());
+                waiting.push(dep);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_derivations(&mut self, store: &Store, dref: &DRefId) -> Done<()> {
+        let mut waiting = vec![dref.clone()];
+        while let Some(dref) = waiting.pop() {
+            if self.at.contains_key(&dref.to_string()) {
+                continue;
+            }
+            let config = match store.config(&dref) {
+                Ok(config) => config,
+                Err(error) => {
+                    self.add(derivation(&dref, State::Missing, Some(error.to_string())));
+                    continue;
+                }
+            };
+            let (state, reason) = match store.rrefs_of(&dref)?.len() {
+                0 => (State::Missing, Some("it has no realizations".to_owned())),
+                _ => (State::Realized, None),
+            };
+            self.add(derivation(&dref, state, reason));
+            for dep in config.deps().iter().rev() {
+                self.connect(dep.to_string(), dref.to_string());
+                waiting.push(dep.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, item: Item) {
+        if !self.at.contains_key(&item.reference) {
+            self.at.insert(item.reference.clone(), self.nodes.len());
+            self.nodes.push(item);
+        }
+    }
+
+    fn connect(&mut self, from: String, into: String) {
+        self.edges.push(Edge { from, into });
+    }
+
+    /// As it is drawn.
+    pub(crate) fn drawing(&self) -> Drawing {
+        let mut drawing = Drawing::default();
+        for item in &self.nodes {
+            let tooltip = match &item.reason {
+                Some(reason) => format!("{}\n{}: {reason}", item.reference, item.state),
+                None => format!("{}\n{}", item.reference, item.state),
+            };
+            let node = Node::new(&item.name, item.state)
+                .detail(&item.short)
+                .tooltip(tooltip);
+            drawing.add(node);
+        }
+        for Edge { from, into } in &self.edges {
+            if let (Some(from), Some(into)) = (self.at.get(from), self.at.get(into)) {
+                drawing.connect(*from, *into);
+            }
+        }
+        drawing
+    }
+}
+
+fn derivation(dref: &DRefId, state: State, reason: Option<String>) -> Item {
+    Item {
+        reference: dref.to_string(),
+        name: dref.name().to_string(),
+        state,
+        reason,
+        short: short_dref(dref),
+    }
+}
+
+fn realization(rref: &RRefId, state: State, reason: Option<String>) -> Item {
+    Item {
+        reference: rref.to_string(),
+        name: rref.name().to_string(),
+        state,
+        reason,
+        short: short_rref(rref),
+    }
+}
+
+fn standing(action: &Action) -> (State, Option<String>) {
+    match action {
+        Action::Reuse(_) => (State::Reused, None),
+        Action::Build {
+            reason: reason @ Reason::Stale(_),
+            ..
+        } => (State::Stale, Some(reason.to_string())),
+        Action::Build { reason, .. } => (State::ToBuild, Some(reason.to_string())),
+        Action::Undecided { waits_for } => {
+            let names: Vec<_> = waits_for.iter().map(|dep| dep.name().as_str()).collect();
+            (
+                State::Undecided,
+                Some(format!("when {} is known", names.join(" and "))),
+            )
+        }
+        Action::Failed(_) => (State::Failed, Some("its failure is its result".to_owned())),
+        Action::Fails(why) => (State::Failed, Some(why.clone())),
+    }
+}

@@ -1,0 +1,148 @@
+//! The lines beside a list of boxes, as `git log --graph` draws them, with what goes in above.
+//!
+//! A lane is what one column carries: results that go into the same boxes. So a result that goes into a thousand boxes
+//! takes one column, and so do a thousand results that all go into one box.
+
+use std::collections::BTreeSet;
+
+use super::model::Picture;
+
+/// One line of the drawing.
+pub(super) struct Row {
+    /// The lines, two characters a column, without blanks at the end.
+    pub(super) lanes: Vec<char>,
+    /// The box that is on this line, and where its mark is in `lanes`.
+    pub(super) mark: Option<(usize, usize)>,
+}
+
+/// The rows of a picture, or nothing if that takes more columns than `most`.
+pub(super) fn rows(picture: &Picture, most: usize) -> Option<Vec<Row>> {
+    let (_, out) = picture.neighbours();
+    let mut lanes = Lanes::default();
+    for (at, consumers) in out.iter().enumerate() {
+        lanes.draw(at, consumers.iter().copied().collect());
+        if lanes.columns.len() > most {
+            return None;
+        }
+    }
+    Some(lanes.rows)
+}
+
+#[derive(Default)]
+struct Lanes {
+    /// For each column, the boxes that its lane still goes into; none if the column is free.
+    columns: Vec<BTreeSet<usize>>,
+    rows: Vec<Row>,
+    /// The column in which the last row has a box from which nothing leads on.
+    dead_end: Option<usize>,
+}
+
+/// What a column does in a row.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    /// There is nothing in it.
+    Free,
+    /// Its lane passes.
+    Pass,
+    /// Its lane passes, and is joined to the others of the row.
+    Fork,
+    /// Its lane ends, joined to the others of the row.
+    End,
+    /// A box stands in it, joined to the others of the row.
+    Mark,
+}
+
+impl Lanes {
+    fn draw(&mut self, at: usize, consumers: BTreeSet<usize>) {
+        let mut parts = self.passing();
+        for (lane, part) in self.columns.iter_mut().zip(&mut parts) {
+            if lane.remove(&at) {
+                *part = if lane.is_empty() {
+                    Part::End
+                } else {
+                    Part::Fork
+                };
+            }
+        }
+        // It stands below what ends in it, else in the first free column.
+        let ended = parts.iter().position(|part| *part == Part::End);
+        let free = || parts.iter().position(|part| *part == Part::Free);
+        let own = ended.or_else(free).unwrap_or(parts.len());
+        if own == parts.len() {
+            parts.push(Part::Free);
+            self.columns.push(BTreeSet::new());
+        }
+        if self.dead_end == Some(own) {
+            // Right below, it would seem to come from there.
+            let passing = parts.iter().map(|part| match part {
+                Part::Free => Part::Free,
+                _ => Part::Pass,
+            });
+            let passing: Vec<_> = passing.collect();
+            self.push(&passing, None);
+        }
+        parts[own] = Part::Mark;
+        self.push(&parts, Some(at));
+        self.dead_end = consumers.is_empty().then_some(own);
+        self.lead_on(at, own, consumers);
+        while self.columns.last().is_some_and(BTreeSet::is_empty) {
+            self.columns.pop();
+        }
+    }
+
+    /// Leads the result of a box to where it goes into: along with what goes there too, or by itself.
+    fn lead_on(&mut self, at: usize, own: usize, consumers: BTreeSet<usize>) {
+        let along = self.columns.iter().position(|lane| *lane == consumers);
+        let ends_at_once = consumers.len() == 1 && consumers.contains(&(at + 1));
+        match along {
+            Some(other) if !consumers.is_empty() && !ends_at_once => {
+                let mut parts = self.passing();
+                parts[own] = Part::End;
+                parts[other] = Part::Fork;
+                self.push(&parts, None);
+            }
+            _ => self.columns[own] = consumers,
+        }
+    }
+
+    fn passing(&self) -> Vec<Part> {
+        let part = |lane: &BTreeSet<usize>| {
+            if lane.is_empty() {
+                Part::Free
+            } else {
+                Part::Pass
+            }
+        };
+        self.columns.iter().map(part).collect()
+    }
+
+    fn push(&mut self, parts: &[Part], at: Option<usize>) {
+        let joined = |part: &Part| matches!(part, Part::Fork | Part::End | Part::Mark);
+        let first = parts.iter().position(joined).unwrap_or(0);
+        let last = parts.iter().rposition(joined).unwrap_or(0);
+        let mut lanes = Vec::with_capacity(2 * parts.len());
+        for (column, part) in parts.iter().enumerate() {
+            let (left, right) = (column > first, column < last);
+            lanes.push(match (part, left, right) {
+                (Part::Free, true, true) => '─',
+                (Part::Free, ..) => ' ',
+                // What passes is not joined: the line goes under it.
+                (Part::Pass, ..) => '│',
+                (Part::Fork, false, _) => '├',
+                (Part::Fork, true, false) => '┤',
+                (Part::Fork, true, true) => '┼',
+                (Part::End, false, _) => '╰',
+                (Part::End, true, false) => '╯',
+                (Part::End, true, true) => '┴',
+                (Part::Mark, ..) => '●',
+            });
+            lanes.push(if column >= first && right { '─' } else { ' ' });
+        }
+        while lanes.last() == Some(&' ') {
+            lanes.pop();
+        }
+        let place = parts.iter().position(|part| *part == Part::Mark);
+        let mark = at.zip(place).map(|(at, column)| (at, 2 * column));
+        self.rows.push(Row { lanes, mark });
+    }
+}

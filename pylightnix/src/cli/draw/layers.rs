@@ -1,0 +1,84 @@
+//! Boxes in layers, so that every line goes from a layer to a later one, and bends where lines pass layers.
+//!
+//! This and its neighbours `crossings` and `coordinates` follow the scheme of Sugiyama, Tagawa and Toda, "Methods for
+//! Visual Understanding of Hierarchical System Structures", 1981.
+
+use super::order;
+
+/// More bends than this are not made: then lines that pass layers go straight.
+const MOST_BENDS: usize = 50_000;
+
+/// Slots in layers.
+pub(super) struct Layers {
+    /// For each layer its slots, in order. The first slots are the boxes, by their numbers; the rest are bends.
+    pub(super) layers: Vec<Vec<usize>>,
+    /// How many slots there are.
+    pub(super) slots: usize,
+    /// From a slot to one in the next layer, each once.
+    pub(super) segments: Vec<(usize, usize)>,
+    /// For each edge, in their order, the slots on its way, both boxes included.
+    pub(super) routes: Vec<Vec<usize>>,
+}
+
+impl Layers {
+    /// Those of boxes and of edges from lower numbers to higher ones, sorted.
+    pub(super) fn of(count: usize, edges: &[(usize, usize)]) -> Self {
+        let layer = assigned(count, edges);
+        let (_, out) = order::neighbours(count, edges);
+        let mut layers = vec![Vec::new(); layer.iter().max().map_or(0, |last| last + 1)];
+        for (at, layer) in layer.iter().enumerate() {
+            layers[*layer].push(at);
+        }
+        // Lines from one box share their bends: they part where the first of them arrives.
+        let farthest = |at: usize| {
+            out[at]
+                .iter()
+                .map(|into| layer[*into])
+                .max()
+                .unwrap_or(layer[at] + 1)
+        };
+        let passed = |at: usize| layer[at] + 1..farthest(at);
+        let bent = (0..count).map(|at| passed(at).len()).sum::<usize>() <= MOST_BENDS;
+        let mut slots = count;
+        let mut segments = Vec::new();
+        let mut routes = Vec::with_capacity(edges.len());
+        for at in 0..count {
+            let mut way = vec![at];
+            for passed in passed(at).take_while(|_| bent) {
+                segments.push((way[way.len() - 1], slots));
+                layers[passed].push(slots);
+                way.push(slots);
+                slots += 1;
+            }
+            for into in &out[at] {
+                let steps = (layer[*into] - layer[at]).min(way.len());
+                let mut route = way[..steps].to_vec();
+                if layer[*into] - layer[at] == steps {
+                    segments.push((route[steps - 1], *into));
+                }
+                route.push(*into);
+                routes.push(route);
+            }
+        }
+        Layers {
+            layers,
+            slots,
+            segments,
+            routes,
+        }
+    }
+}
+
+/// For each box its layer: as early as can be, and then later, if that makes more lines shorter than longer.
+fn assigned(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
+    let mut layer = order::depths(count, edges);
+    let (into, out) = order::neighbours(count, edges);
+    for at in (0..layer.len()).rev() {
+        if out[at].len() > into[at].len()
+            && let Some(first) = out[at].iter().map(|into| layer[*into]).min()
+        {
+            layer[at] = first - 1;
+        }
+    }
+    layer
+}

@@ -1,0 +1,45 @@
+//! A picture for Mermaid: <https://mermaid.js.org/syntax/flowchart.html>.
+
+use super::colours::palette;
+use super::model::Picture;
+
+impl Picture {
+    /// As a flowchart of Mermaid, which Markdown pages of many sites draw. Mermaid refuses more than 500 connections
+    /// unless its page allows them.
+    pub fn mermaid(&self) -> String {
+        let mut text = String::from("flowchart TD\n");
+        for (at, one) in self.boxes.iter().enumerate() {
+            let lines: Vec<_> = one.lines().iter().map(|line| escaped(line)).collect();
+            let state = one.state().key();
+            text += &format!("  n{at}(\"{}\"):::{state}\n", lines.join("<br/>"));
+        }
+        for (from, into) in &self.edges {
+            text += &format!("  n{from} --> n{into}\n");
+        }
+        for state in self.box_states() {
+            let colours = palette(state).light;
+            text += &format!(
+                "  classDef {} fill:{},stroke:{},color:{}\n",
+                state.key(),
+                colours.fill,
+                colours.line,
+                colours.text
+            );
+        }
+        text
+    }
+}
+
+/// Everything but letters, digits and harmless marks as an entity, as Mermaid writes them: quotes end a label, backticks
+/// begin Markdown, tags are HTML.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            ' ' | '-' | '_' | '.' | ',' | ':' | '×' | '…' | '+' => escaped.push(c),
+            c if c.is_alphanumeric() => escaped.push(c),
+            c => escaped += &format!("#{};", u32::from(c)),
+        }
+    }
+    escaped
+}

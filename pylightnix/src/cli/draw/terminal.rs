@@ -1,0 +1,245 @@
+//! A picture as lines of text.
+
+use std::collections::BTreeMap;
+
+use anstyle::{AnsiColor, Style};
+
+use super::lanes::{self, Row};
+use super::model::{Picture, PictureBox, State};
+use super::text::{cut, shortened, width};
+
+/// Narrower than this nothing can be read.
+const LEAST: usize = 20;
+/// What is kept for words, whatever the lines beside them take.
+const WORDS: usize = 24;
+/// More lines side by side than this nobody can follow.
+const LANES: usize = 12;
+/// The widest lines beside which all words begin in one column.
+const ALIGNED: usize = 16;
+/// The widest name beside which all states begin in one column.
+const NAMES: usize = 40;
+
+impl Picture {
+    /// As text for a terminal of so many columns, a line for each box. What goes into a box stands above it and is joined
+    /// to it by lines. Where there would be too many lines side by side, each box has a number instead, and names those
+    /// that go into it.
+    pub fn terminal(&self, width: usize, colours: bool) -> String {
+        let paper = Paper {
+            width: width.max(LEAST),
+            colours,
+        };
+        let lanes = paper.width.saturating_sub(WORDS) / 2;
+        match lanes::rows(self, lanes.min(LANES)) {
+            Some(rows) => joined(self, &rows, &paper),
+            None => listed(self, &paper),
+        }
+    }
+}
+
+struct Paper {
+    width: usize,
+    colours: bool,
+}
+
+impl Paper {
+    fn paint(&self, style: Style, text: &str) -> String {
+        match self.colours && !text.is_empty() && style != Style::new() {
+            true => format!("{style}{text}{style:#}"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+/// What is written beside a box's mark, as far as it fits.
+struct Words {
+    title: String,
+    detail: String,
+    standing: String,
+}
+
+impl Words {
+    fn of(one: &PictureBox, room: usize) -> Self {
+        let title = one.short_title(room);
+        let left = room - width(&title);
+        let standing = if left > 4 {
+            cut(&one.standing(), left - 2)
+        } else {
+            String::new()
+        };
+        let left = left - width(&standing);
+        let detail = if left > 6 {
+            shortened(&one.detail, left - 3)
+        } else {
+            String::new()
+        };
+        Words {
+            title,
+            detail,
+            standing,
+        }
+    }
+
+    /// Of name and detail.
+    fn head(&self) -> usize {
+        width(&self.title)
+            + if self.detail.is_empty() {
+                0
+            } else {
+                1 + width(&self.detail)
+            }
+    }
+
+    /// With the state in this column, if that is right of the rest.
+    fn line(&self, paper: &Paper, state: State, column: usize) -> String {
+        let mut line = paper.paint(Style::new().bold(), &self.title);
+        if !self.detail.is_empty() {
+            line += " ";
+            line += &paper.paint(Style::new().dimmed(), &self.detail);
+        }
+        if !self.standing.is_empty() {
+            line += &" ".repeat(2 + column.saturating_sub(self.head()));
+            line += &paper.paint(style(state), &self.standing);
+        }
+        line
+    }
+}
+
+fn joined(picture: &Picture, rows: &[Row], paper: &Paper) -> String {
+    let widest = rows.iter().map(|row| row.lanes.len()).max().unwrap_or(0);
+    let indent = |row: &Row| row.lanes.len().max(widest.min(ALIGNED));
+    let words: BTreeMap<usize, Words> = rows
+        .iter()
+        .filter_map(|row| {
+            let (at, _) = row.mark?;
+            let room = paper.width - indent(row) - 1;
+            Some((at, Words::of(&picture.boxes[at], room)))
+        })
+        .collect();
+    let column = words
+        .values()
+        .map(Words::head)
+        .max()
+        .unwrap_or(0)
+        .min(NAMES);
+    let mut text = String::new();
+    for row in rows {
+        text += &line(picture, row, indent(row), &words, column, paper);
+        text.push('\n');
+    }
+    text
+}
+
+fn line(
+    picture: &Picture,
+    row: &Row,
+    indent: usize,
+    words: &BTreeMap<usize, Words>,
+    column: usize,
+    paper: &Paper,
+) -> String {
+    let lines = |from: usize, to: usize| -> String { row.lanes[from..to].iter().collect() };
+    let dim = |text: String| paper.paint(Style::new().dimmed(), &text);
+    let Some((at, mark)) = row.mark else {
+        return dim(lines(0, row.lanes.len()));
+    };
+    let state = picture.boxes[at].state();
+    let Some(words) = words.get(&at) else {
+        return String::new();
+    };
+    let room = paper.width - indent - 1;
+    // A state that is far to the right of its column would not fit any more.
+    let column = column.min(room.saturating_sub(2 + width(&words.standing)));
+    let blanks = " ".repeat(indent + 1 - row.lanes.len());
+    let mut line = dim(lines(0, mark));
+    line += &paper.paint(style(state), self::mark(state));
+    line += &dim(lines(mark + 1, row.lanes.len()));
+    line += &blanks;
+    line += &words.line(paper, state, column);
+    line
+}
+
+/// With numbers in place of lines.
+fn listed(picture: &Picture, paper: &Paper) -> String {
+    let (into, _) = picture.neighbours();
+    let digits = picture.boxes.len().to_string().len();
+    let indent = digits + 3;
+    let room = paper.width - indent;
+    let words: Vec<_> = picture
+        .boxes
+        .iter()
+        .map(|one| Words::of(one, room))
+        .collect();
+    let column = words.iter().map(Words::head).max().unwrap_or(0).min(NAMES);
+    let mut text = String::new();
+    for (at, (one, words)) in picture.boxes.iter().zip(&words).enumerate() {
+        let state = one.state();
+        let column = column.min(room.saturating_sub(2 + width(&words.standing)));
+        let number = paper.paint(Style::new().dimmed(), &format!("{:>digits$}", at + 1));
+        let mark = paper.paint(style(state), mark(state));
+        let line = words.line(paper, state, column);
+        text += &format!("{number} {mark} {line}\n");
+        for line in wrapped(&ranges(&into[at]), paper.width - indent - 2) {
+            let blanks = " ".repeat(indent);
+            text += &format!("{blanks}{}\n", paper.paint(Style::new().dimmed(), &line));
+        }
+    }
+    text
+}
+
+/// Sorted numbers, counted from one, with what follows on each other as a range: "3–7".
+fn ranges(numbers: &[usize]) -> Vec<String> {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for number in numbers.iter().map(|at| at + 1) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let text = |(first, last)| match last - first {
+        0 => format!("{first}"),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first}–{last}"),
+    };
+    ranges.into_iter().map(text).collect()
+}
+
+/// The lines that say what goes in, each no wider than `most` and an arrow.
+fn wrapped(ranges: &[String], most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for range in ranges {
+        match lines.last_mut() {
+            Some(line) if width(line) + 2 + width(range) < most + 2 => {
+                line.push_str(", ");
+                line.push_str(range);
+            }
+            Some(line) => {
+                line.push(',');
+                lines.push(format!("  {range}"));
+            }
+            None => lines.push(format!("← {range}")),
+        }
+    }
+    lines
+}
+
+fn mark(state: State) -> &'static str {
+    match state {
+        State::Realized | State::Reused => "●",
+        State::Undecided => "◌",
+        State::ToBuild => "○",
+        State::Stale => "◐",
+        State::Missing => "?",
+        State::Failed => "✗",
+    }
+}
+
+fn style(state: State) -> Style {
+    let colour = match state {
+        State::Realized | State::Reused => AnsiColor::Green,
+        State::Undecided => AnsiColor::Cyan,
+        State::ToBuild => AnsiColor::Yellow,
+        State::Stale => AnsiColor::Magenta,
+        State::Missing | State::Failed => AnsiColor::Red,
+    };
+    colour.on_default()
+}

@@ -1,0 +1,71 @@
+//! Text that neither spoils its line nor is wider than its place.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// In one line: what controls a terminal, breaks a line or turns the direction of writing becomes U+FFFD.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| {
+        if is_unruly(c) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(plain).collect()
+}
+
+/// As [`plain`], with its lines.
+pub(super) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Controls, marks and embeddings of direction, separators of lines, and what XML has no place for.
+fn is_unruly(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
+
+/// In columns of a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// With its middle left out, so that it is no wider than `most` columns: names differ at either end.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.to_owned();
+    }
+    let room = most.saturating_sub(1);
+    let (head, tail) = (room - room / 2, room / 2);
+    let start = fitting(text.chars(), head);
+    let end = fitting(text.chars().rev(), tail);
+    let mut short: String = text.chars().take(start).collect();
+    if most > 0 {
+        short.push('…');
+    }
+    short.extend(text.chars().skip(text.chars().count() - end));
+    short
+}
+
+/// With its end left out, so that it is no wider than `most` columns.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.to_owned();
+    }
+    let fits = fitting(text.chars(), most.saturating_sub(1));
+    let start: String = text.chars().take(fits).collect();
+    format!("{}…", start.trim_end())
+}
+
+/// How many characters fit.
+fn fitting(chars: impl Iterator<Item = char>, most: usize) -> usize {
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= most
+    };
+    chars.take_while(fits).count()
+}
