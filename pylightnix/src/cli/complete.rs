@@ -30,7 +30,10 @@ pub(crate) fn targets(names: Vec<String>) -> ArgValueCompleter {
             .iter()
             .filter(|name| !name.is_empty() && begins(name, current));
         let named = named.map(|name| CompletionCandidate::new(name).help(Some("target".into())));
-        named.chain(of_program(current)).collect()
+        let stages = of_program(current);
+        let more =
+            stages.filter(|stage| names.iter().all(|name| stage.get_value() != name.as_str()));
+        named.chain(more).collect()
     })
 }
 
