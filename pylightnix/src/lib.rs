@@ -80,6 +80,7 @@
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
 //! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
+//! - `tracing`: spans for stages, and what they log through `tracing` in the logs of their builds, `pylightnix::trace`.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!
 //! # Restrictions
@@ -102,6 +103,7 @@
 // Generated code names the crate as its users do.
 extern crate self as pylightnix;
 
+mod around;
 mod error;
 
 #[doc(hidden)]
@@ -115,6 +117,8 @@ pub mod prelude;
 pub mod realize;
 pub mod stages;
 pub mod store;
+#[cfg(feature = "tracing")]
+pub mod trace;
 mod units;
 
 /// The example of the README has to compile.

@@ -25,6 +25,7 @@ use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
 use super::stock::stock;
 use super::warden::{Overdue, Warden};
+use crate::around::Around;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
@@ -192,6 +193,7 @@ impl RunState<'_> {
         if self.warden.is_cancelled() {
             self.scheduler.stop();
         }
+        let around = Around::here();
         let watch = || {
             let overdue = |late: &Overdue| {
                 let error = does_not_stop(late, tries.grace);
@@ -208,7 +210,7 @@ impl RunState<'_> {
                 let event = Event::Stopping { running };
                 let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             };
-            self.warden.keep(tries.grace, cancelled, overdue);
+            around.inside(|| self.warden.keep(tries.grace, cancelled, overdue));
         };
         thread::scope(|scope| {
             let warden = thread::Builder::new().name("warden".to_owned());

@@ -8,6 +8,7 @@ use std::thread;
 
 use super::ledger::{Amounts, Ledger};
 use super::resources::needs;
+use crate::around::Around;
 use crate::plan::GraphStage;
 
 /// What the threads of a run share.
@@ -93,13 +94,15 @@ impl<'a> Scheduler<'a> {
         } else {
             self.jobs - 1
         };
+        let around = Around::here();
         thread::scope(|scope| {
             for _ in 0..extra {
                 // A thread that cannot be had is one job less: this one does all that is left.
                 let builder = thread::Builder::new()
                     .name("realize".to_owned())
                     .stack_size(STACK);
-                if builder.spawn_scoped(scope, || self.work(&step)).is_err() {
+                let work = || around.inside(|| self.work(&step));
+                if builder.spawn_scoped(scope, work).is_err() {
                     break;
                 }
             }

@@ -21,7 +21,7 @@ use crate::config::{ConfigJson, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// The log of a build under way, beside its output.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 
 /// What a build under way needs only until it ends, beside its output.
 const SCRATCH: &str = "scratch";
@@ -47,8 +47,11 @@ pub struct Published {
 }
 
 impl Draft {
-    pub(super) fn begin(store: &Store) -> Result<Self> {
-        let folder = store.manager().temporary()?;
+    /// Begins one, whose folder's name ends in `mark`.
+    pub(super) fn begin(store: &Store, mark: &str) -> Result<Self> {
+        let mut folder = store.manager().temporary()?.into_os_string();
+        folder.push(mark);
+        let folder = PathBuf::from(folder);
         let out = folder.join(OUT);
         fs::create_dir(&folder)
             .and_then(|()| fs::create_dir(&out))

@@ -91,6 +91,11 @@ impl Listed<'_> {
         self.context == context.lines().as_bytes()
     }
 
+    /// Its builds.
+    pub(in crate::store) fn builds(&self) -> Builds {
+        Builds::packed(self.listing.0.bytes.clone(), self.builds.clone())
+    }
+
     /// It, as a realization of `dref` that was made from `context`.
     pub(in crate::store) fn realization(
         &self,
@@ -98,7 +103,6 @@ impl Listed<'_> {
         context: &Context,
         objects: &Arc<std::path::Path>,
     ) -> Realization {
-        let bytes = self.listing.0.bytes.clone();
         let unreadable = match self.unreadable {
             [] => Vec::new(),
             names => String::from_utf8_lossy(names)
@@ -111,7 +115,7 @@ impl Listed<'_> {
             context: context.clone(),
             outcome: self.outcome,
             tree: self.tree,
-            builds: Builds::packed(bytes, self.builds.clone()),
+            builds: self.builds(),
             unreadable,
             objects: objects.clone(),
         }
