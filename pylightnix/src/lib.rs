@@ -79,6 +79,7 @@
 //!
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
+//! - `progress`: what a run shows on a terminal, as lines or as JSON, `pylightnix::progress`.
 //! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
 //! - `tracing`: spans for stages, and what they log through `tracing` in the logs of their builds, `pylightnix::trace`.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
@@ -114,6 +115,8 @@ pub mod config;
 pub mod lens;
 pub mod plan;
 pub mod prelude;
+#[cfg(feature = "progress")]
+pub mod progress;
 pub mod realize;
 pub mod stages;
 pub mod store;

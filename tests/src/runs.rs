@@ -106,7 +106,7 @@ impl Observer for &Told {
                 dref.name()
             ),
             // What they tell is told by others too.
-            Event::Attempt { .. } | Event::RunFailed { .. } => return,
+            Event::Left { .. } | Event::Attempt { .. } | Event::RunFailed { .. } => return,
             Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),
             Event::Stopping { running } => format!("stopping {running}"),
             Event::Cancelled { dref, .. } => format!("cancelled {}", dref.name()),

@@ -72,6 +72,7 @@ pub(super) fn build(
     };
     arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
+    run.tell_left();
     run.tell(&Event::Building {
         dref,
         runs: more,

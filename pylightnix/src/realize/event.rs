@@ -17,6 +17,12 @@ pub enum Event<'a> {
         /// How many derivations the plan has.
         stages: usize,
     },
+    /// Something has to run, for the first time in the run: these are not decided yet. It is told once, before that
+    /// [`Building`](Self::Building), and not at all when everything is there.
+    Left {
+        /// The derivations.
+        drefs: &'a [&'a DRefId],
+    },
     /// A stage has to run.
     Building {
         /// The derivation.

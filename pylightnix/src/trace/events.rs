@@ -63,6 +63,6 @@ pub(crate) fn say(event: &Event<'_>) {
         }
         Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
         // Too many to be worth a line each.
-        Event::Progress { .. } | Event::Chosen { .. } => {}
+        Event::Left { .. } | Event::Progress { .. } | Event::Chosen { .. } => {}
     }
 }
