@@ -3,4 +3,5 @@
 pub mod crafted;
 pub mod runs;
 pub mod store;
+pub mod terminal;
 pub mod web;

@@ -36,7 +36,7 @@ pub(crate) enum Fault {
     /// Something went wrong; most errors are this.
     Error(Error),
     /// A run failed; the report of that has its logs.
-    Run(Error, String),
+    Run(String),
     /// The store cannot be opened.
     Store(Error),
     /// The command line asks for what cannot be.
@@ -50,7 +50,7 @@ impl Fault {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Fault::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
-            Fault::Error(_) | Fault::Run(..) => Exit::Failed,
+            Fault::Error(_) | Fault::Run(_) => Exit::Failed,
             Fault::Store(_) => Exit::NoStore,
             Fault::Usage(_) => Exit::Usage,
             Fault::Closed => Exit::Done,
@@ -61,7 +61,7 @@ impl Fault {
     pub(crate) fn report(&self) -> Option<String> {
         match self {
             Fault::Error(error) | Fault::Store(error) => Some(format!("{error:?}")),
-            Fault::Run(_, report) => Some(report.clone()),
+            Fault::Run(report) => Some(report.clone()),
             Fault::Usage(text) => Some(text.clone()),
             Fault::Closed => None,
         }

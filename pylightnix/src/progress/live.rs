@@ -254,6 +254,8 @@ fn whole(known: &Known, reused: usize, now: Instant) -> String {
     let left = match known.time_left(to_build, now) {
         _ if known.stopping => String::new(),
         None => String::new(),
+        // That says nothing.
+        Some(left) if left.is_least && left.time < Duration::from_secs(1) => String::new(),
         Some(left) if left.is_least => format!(", at least {} left", clock(left.time)),
         Some(left) => format!(", about {} left", clock(left.time)),
     };

@@ -74,10 +74,7 @@ impl Progress {
         match error.kind() {
             // Nothing in a log says more of who pressed Ctrl-C.
             ErrorKind::Cancelled => Fault::Error(error),
-            _ => {
-                let report = progress::failure_report(&error, see);
-                Fault::Run(error, report)
-            }
+            _ => Fault::Run(progress::failure_report(&error, see)),
         }
     }
 }
