@@ -57,6 +57,12 @@ fn lines(log: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Plays a part in a process of its own: whether anybody listens is a matter of the whole process.
+fn alone(part: &str) {
+    let folder = folder();
+    Running::start(child(part, folder.path())).end();
+}
+
 fn logging<R>(level: LevelFilter, work: impl FnOnce() -> R) -> R {
     let subscriber = tracing_subscriber::registry().with(BuildLogs::new().at(level));
     tracing::subscriber::with_default(subscriber, work)
@@ -64,7 +70,10 @@ fn logging<R>(level: LevelFilter, work: impl FnOnce() -> R) -> R {
 
 #[test]
 fn what_a_stage_logs_is_in_its_log_beside_what_it_prints() {
-    let (_folder, store) = scratch();
+    alone("logs");
+}
+
+fn logs(store: &Store) {
     let plan = doing("all", |b| {
         tracing::info!(epoch = 3, rate = 0.5, "an epoch is done");
         writeln!(b.log(), "by hand")?;
@@ -107,11 +116,9 @@ fn what_a_stage_logs_is_in_its_log_beside_what_it_prints() {
 
 #[test]
 fn each_stage_has_its_own_log_and_its_threads_log_there() {
-    let folder = folder();
-    Running::start(child("threads", folder.path())).end();
+    alone("threads");
 }
 
-/// In a process of its own, whose subscriber is that of all threads.
 fn threads(store: &Store) {
     tracing_subscriber::registry().with(BuildLogs::new()).init();
     let plans: Vec<_> = ["a", "b", "c"]
@@ -149,6 +156,10 @@ fn threads(store: &Store) {
 
 #[test]
 fn a_run_is_in_the_span_of_its_caller_and_says_what_it_does() {
+    alone("around");
+}
+
+fn around(store: &Store) {
     /// Keeps the targets and messages of all events, with the names of the spans around them.
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<String>>>);
@@ -178,7 +189,6 @@ fn a_run_is_in_the_span_of_its_caller_and_says_what_it_does() {
         }
     }
     let kept = Kept::default();
-    let (_folder, store) = scratch();
     let subscriber = tracing_subscriber::registry().with(kept.clone());
     tracing::subscriber::with_default(subscriber, || {
         let _around = tracing::info_span!("around").entered();
@@ -189,7 +199,7 @@ fn a_run_is_in_the_span_of_its_caller_and_says_what_it_does() {
             }),
             doing("b", |_| Ok(())),
         ];
-        Realize::new(&store).jobs(2).run(&plans).unwrap();
+        Realize::new(store).jobs(2).run(&plans).unwrap();
     });
     let lines = kept.0.lock().unwrap().clone();
     let count = |line: &str| lines.iter().filter(|found| *found == line).count();
@@ -200,7 +210,10 @@ fn a_run_is_in_the_span_of_its_caller_and_says_what_it_does() {
 
 #[test]
 fn a_panic_is_in_the_log_once() {
-    let (_folder, store) = scratch();
+    alone("panics");
+}
+
+fn panics(store: &Store) {
     let plan = doing("panics", |_| {
         let all: [u32; 0] = [];
         let first = all.iter().max().expect("no number at all");
@@ -214,7 +227,7 @@ fn a_panic_is_in_the_log_once() {
                     *kept.lock().unwrap() = folder.map(Path::to_owned);
                 }
             };
-            let error = Realize::new(&store).observer(keep).run(&plan).unwrap_err();
+            let error = Realize::new(store).observer(keep).run(&plan).unwrap_err();
             let told = kept.lock().unwrap().clone();
             assert_eq!(error.path(), told.as_deref());
         };
@@ -362,8 +375,12 @@ fn those_of_other_processes_are_found_and_those_of_dead_ones_are_not() {
 fn part_of_a_child() {
     let Some((part, place)) = part() else { return };
     let store = Store::open_at(place.join("store")).unwrap();
-    if part == "threads" {
-        return threads(&store);
+    match &*part {
+        "logs" => return logs(&store),
+        "threads" => return threads(&store),
+        "around" => return around(&store),
+        "panics" => return panics(&store),
+        _ => {}
     }
     let plan = doing("child", |b| {
         writeln!(b.log(), "from a child")?;

@@ -29,10 +29,15 @@ impl Place {
         self.0.path().join("store")
     }
 
-    /// The program in a terminal.
+    /// A run in a terminal.
     fn terminal(&self, words: &[&str], columns: u16, lines: u16) -> Terminal {
+        let words: Vec<_> = ["run"].iter().chain(words).copied().collect();
+        self.command(&words, columns, lines)
+    }
+
+    /// The program in a terminal.
+    fn command(&self, words: &[&str], columns: u16, lines: u16) -> Terminal {
         let mut program = CommandBuilder::new(WATCHED);
-        program.arg("run");
         program.args(words);
         program.env("PYLIGHTNIX_ROOT", self.store());
         program.env("WATCHED", self.0.path());
@@ -246,7 +251,7 @@ fn a_panic_is_above_the_display_and_in_the_log_and_the_end_says_where() {
     // The report repeats the log and says where it is.
     let end: Vec<_> = screen.lines().rev().take(5).collect();
     assert!(
-        end[0].starts_with("  all of it: less ") && end[0].ends_with("-panics/log"),
+        end[0].contains("watched log /") && end[0].ends_with("-panics"),
         "{screen}"
     );
     assert!(
@@ -372,16 +377,19 @@ fn without_a_terminal_there_are_lines() {
         "{said}"
     );
     assert!(!said.contains("line 19 of"), "{said}");
-    let command = said
-        .lines()
-        .last()
-        .unwrap()
-        .strip_prefix("  all of it: less ")
+    // The command shows all of it.
+    let command = said.lines().last().unwrap();
+    let command = command.strip_prefix("  all of it: ").unwrap();
+    let shown = Command::new("sh")
+        .args(["-c", command])
+        .env("PYLIGHTNIX_ROOT", place.store())
+        .output()
         .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let first = shown.lines().next();
     assert!(
-        fs::read_to_string(Path::new(command))
-            .unwrap()
-            .contains("line 29 of")
+        first.is_some_and(|line| line.starts_with("line 0 of ")) && shown.lines().count() == 30,
+        "{shown}"
     );
 }
 
@@ -394,7 +402,7 @@ fn a_quiet_run_says_only_what_failed() {
     let run = place.run(&["fails", "--quiet"]);
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(
-        said.starts_with("error: ") && said.contains("all of it: less "),
+        said.starts_with("error: ") && said.contains("  all of it: "),
         "{said}"
     );
 }
@@ -473,4 +481,18 @@ fn events_are_json_whatever_is_printed() {
             .unwrap()
             .contains("it failed on purpose")
     );
+}
+
+#[test]
+fn the_log_of_a_run_can_be_followed_from_another_terminal() {
+    let place = Place::new();
+    let mut run = place.terminal(&["measured"], 100, 20);
+    run.wait_for("25%");
+    let mut log = place.command(&["log", "--follow", "measured"], 300, 20);
+    let line = format!("epoch 1: {}", "the loss went down, ".repeat(8));
+    log.wait_for(line.trim_end());
+    place.go("measured");
+    assert_eq!(run.end().0, 0);
+    let (status, screen) = log.end();
+    assert_eq!((status, &*screen), (0, line.trim_end()));
 }

@@ -35,8 +35,8 @@ pub(crate) type Done<T = Exit> = Result<T, Fault>;
 pub(crate) enum Fault {
     /// Something went wrong; most errors are this.
     Error(Error),
-    /// A run failed; the report of that has its logs.
-    Run(String),
+    /// A run failed, with the ends of its logs.
+    Run(Error, String),
     /// The store cannot be opened.
     Store(Error),
     /// The command line asks for what cannot be.
@@ -50,7 +50,7 @@ impl Fault {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Fault::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
-            Fault::Error(_) | Fault::Run(_) => Exit::Failed,
+            Fault::Error(_) | Fault::Run(..) => Exit::Failed,
             Fault::Store(_) => Exit::NoStore,
             Fault::Usage(_) => Exit::Usage,
             Fault::Closed => Exit::Done,
@@ -60,12 +60,29 @@ impl Fault {
     /// What a person reads of it; nothing of a reader that has gone.
     pub(crate) fn report(&self) -> Option<String> {
         match self {
-            Fault::Error(error) | Fault::Store(error) => Some(format!("{error:?}")),
-            Fault::Run(report) => Some(report.clone()),
+            Fault::Run(error, logs) => Some(on_the_line(format!("{error:?}")) + logs),
+            Fault::Error(error) | Fault::Store(error) => Some(on_the_line(format!("{error:?}"))),
             Fault::Usage(text) => Some(text.clone()),
             Fault::Closed => None,
         }
     }
+}
+
+/// What the library advises, in the words of the command line.
+fn on_the_line(mut text: String) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("`with_dependents()`", "`--with-dependents`"),
+        ("`force()`", "`--force`"),
+        ("`nobody_else_uses_it()`", "`--nobody-else-uses-it`"),
+        ("`trust_unknown()`", "`--trust-unknown`"),
+        ("`retry_failed()`", "`--retry-failed`"),
+        ("`Realize::trust_unknown()`", "`--trust-unknown`"),
+        ("`unlink`", "`link --remove`"),
+    ];
+    for (library, line) in WORDS {
+        text = text.replace(library, line);
+    }
+    text
 }
 
 impl From<Error> for Fault {

@@ -80,6 +80,11 @@ impl Session {
         }
     }
 
+    /// The folder of the store, if `--store` names it.
+    pub(crate) fn place(&self) -> Option<&Path> {
+        self.place.as_deref()
+    }
+
     /// The store, which has to be there.
     pub(crate) fn store(&self) -> Done<&Store> {
         self.open(Store::open_existing_at)
@@ -166,7 +171,7 @@ impl Session {
     /// `text` in this style, where colours are wanted.
     pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
         Painted {
-            style: self.color.then_some(style),
+            style: self.color().then_some(style),
             text,
         }
     }
@@ -174,7 +179,7 @@ impl Session {
     /// The same, for standard error.
     pub(crate) fn paint_err<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
         Painted {
-            style: self.color_err.then_some(style),
+            style: self.color_err().then_some(style),
             text,
         }
     }

@@ -116,7 +116,7 @@ pub(crate) fn names_inside(value: &RawValue) -> Option<Vec<String>> {
 }
 
 /// On one line.
-pub(super) fn compact(value: &RawValue) -> String {
+pub(crate) fn compact(value: &RawValue) -> String {
     // Indentation ends lines, and no string has a line's end in it.
     let lines = value.get().lines().map(str::trim_start);
     let mut text = String::new();

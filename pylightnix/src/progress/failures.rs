@@ -14,24 +14,29 @@ const BYTES: u64 = 8 << 10;
 /// How many logs are repeated.
 const LOGS: usize = 5;
 
-/// The report of a run's error for a person: what failed and why, then the last lines of each log, and the command that shows
-/// all of it, `more` of the path of the log: `|log| format!("less {}", log.display())`. Lines that the report has already are
-/// not repeated.
+/// The report of a run's error for a person: what failed and why, then for each build that failed the last lines of its log,
+/// and the command that shows all of it: `more` of the folder that is kept, `|kept| format!("less {}/log", kept.display())`.
+/// Lines that the report has already are not repeated.
 pub fn failure_report(error: &Error, more: impl Fn(&Path) -> String) -> String {
-    let mut report = format!("{error:?}");
+    format!("{error:?}{}", failure_logs(error, more))
+}
+
+/// The second part of that.
+pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> String {
+    let head = format!("{error:?}");
+    let mut report = String::new();
     let errors = match error.parts() {
         [] => std::slice::from_ref(error),
         parts => parts,
     };
     let logs: Vec<_> = errors
         .iter()
-        .filter_map(|error| Some((error, error.path()?.join("log"))))
-        .filter(|(_, log)| log.is_file())
+        .filter_map(|error| Some((error, error.path()?)))
+        .filter(|(_, kept)| kept.join("log").is_file())
         .collect();
-    let head = report.clone();
-    for (error, log) in logs.iter().take(LOGS) {
+    for (error, kept) in logs.iter().take(LOGS) {
         // A log that cannot be read is there to be looked at all the same.
-        let lines = last_lines(log).unwrap_or_default();
+        let lines = last_lines(&kept.join("log")).unwrap_or_default();
         let is_new = |line: &String| !head.lines().any(|said| said.trim() == line.trim());
         if lines.iter().any(is_new) {
             report.push_str(&format!("\n\n{error}; its log ends with\n"));
@@ -41,7 +46,7 @@ pub fn failure_report(error: &Error, more: impl Fn(&Path) -> String) -> String {
         } else {
             report.push_str(&format!("\n\n{error}\n"));
         }
-        report.push_str(&format!("  all of it: {}", more(log)));
+        report.push_str(&format!("  all of it: {}", more(kept)));
     }
     if logs.len() > LOGS {
         report.push_str(&format!("\n\n{} more have logs", logs.len() - LOGS));

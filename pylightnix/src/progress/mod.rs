@@ -25,7 +25,7 @@
 //! progress.end(); // before anything else is said
 //! match result {
 //!     Ok((_, report)) => println!("{report}"),
-//!     Err(error) => eprintln!("{}", pylightnix::progress::failure_report(&error, |log| format!("less {}", log.display()))),
+//!     Err(error) => eprintln!("{}", pylightnix::progress::failure_report(&error, |kept| format!("less {}/log", kept.display()))),
 //! }
 //! # Ok(()) }
 //! ```
@@ -87,6 +87,8 @@ use lines::Lines;
 use live::Live;
 use state::State;
 
+#[cfg(feature = "cli")]
+pub(crate) use failures::failure_logs;
 pub use failures::failure_report;
 
 /// How a run is shown.

@@ -33,6 +33,7 @@ mod place;
 mod query;
 mod realization;
 mod record;
+mod remains;
 mod remove;
 mod repair;
 mod reserve;

@@ -149,7 +149,7 @@ impl Run {
         let run = run.observer(progress.observer());
         let (results, report) = match run.run_reporting(&stages.wanted) {
             Ok(done) => done,
-            Err(error) => return Err(progress.failed(error)),
+            Err(error) => return Err(progress.failed(session, error)),
         };
         progress.done(session, &report);
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());

@@ -69,22 +69,36 @@ impl Progress {
     }
 
     /// The run failed: what is to be said of that.
-    pub(crate) fn failed(self, error: Error) -> Fault {
+    pub(crate) fn failed(self, session: &Session, error: Error) -> Fault {
         self.progress.end();
         match error.kind() {
             // Nothing in a log says more of who pressed Ctrl-C.
             ErrorKind::Cancelled => Fault::Error(error),
-            _ => Fault::Run(progress::failure_report(&error, see)),
+            _ => {
+                let logs = progress::failure_logs(&error, |kept| see(session, kept));
+                Fault::Run(error, logs)
+            }
         }
     }
 }
 
-/// The command that shows a log.
-fn see(log: &Path) -> String {
-    let path = log.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    match path.chars().all(plain) {
-        true => format!("less {path}"),
-        false => format!("less '{}'", path.replace('\'', r"'\''")),
+/// The command that shows the log of a failed build.
+fn see(session: &Session, kept: &Path) -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let mut words = vec![quoted(Path::new(&program))];
+    if let Some(place) = session.place() {
+        words.extend(["--store".to_owned(), quoted(place)]);
+    }
+    words.extend(["log".to_owned(), quoted(kept)]);
+    words.join(" ")
+}
+
+/// As it can be typed.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);
+    match !path.is_empty() && path.chars().all(plain) {
+        true => path.into_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }
