@@ -80,7 +80,9 @@
 //! - `cli`: the command line, `pylightnix::cli`, for programs with an experiment, and the program `pylightnix` for any store.
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
+//! - `progress`: what a run shows on a terminal, as lines or as JSON, `pylightnix::progress`.
 //! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
+//! - `tracing`: spans for stages, and what they log through `tracing` in the logs of their builds, `pylightnix::trace`.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!
 //! # Restrictions
@@ -103,6 +105,7 @@
 // Generated code names the crate as its users do.
 extern crate self as pylightnix;
 
+mod around;
 mod error;
 mod fast_hash;
 
@@ -116,9 +119,13 @@ pub mod config;
 pub mod lens;
 pub mod plan;
 pub mod prelude;
+#[cfg(feature = "progress")]
+pub mod progress;
 pub mod realize;
 pub mod stages;
 pub mod store;
+#[cfg(feature = "tracing")]
+pub mod trace;
 mod units;
 
 /// The example of the README has to compile.

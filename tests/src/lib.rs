@@ -4,4 +4,5 @@ pub mod crafted;
 pub mod line;
 pub mod runs;
 pub mod store;
+pub mod terminal;
 pub mod web;

@@ -105,6 +105,8 @@ impl Observer for &Told {
                 "retrying {}#{index} after {attempt}, {left} left",
                 dref.name()
             ),
+            // What they tell is told by others too.
+            Event::Left { .. } | Event::Attempt { .. } | Event::RunFailed { .. } => return,
             Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),
             Event::Stopping { running } => format!("stopping {running}"),
             Event::Cancelled { dref, .. } => format!("cancelled {}", dref.name()),

@@ -35,6 +35,8 @@ pub(crate) type Done<T = Exit> = Result<T, Fault>;
 pub(crate) enum Fault {
     /// Something went wrong; most errors are this.
     Error(Error),
+    /// A run failed, with the ends of its logs.
+    Run(Error, String),
     /// The store cannot be opened.
     Store(Error),
     /// The command line asks for what cannot be.
@@ -48,7 +50,7 @@ impl Fault {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Fault::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
-            Fault::Error(_) => Exit::Failed,
+            Fault::Error(_) | Fault::Run(..) => Exit::Failed,
             Fault::Store(_) => Exit::NoStore,
             Fault::Usage(_) => Exit::Usage,
             Fault::Closed => Exit::Done,
@@ -58,6 +60,7 @@ impl Fault {
     /// What a person reads of it; nothing of a reader that has gone.
     pub(crate) fn report(&self) -> Option<String> {
         match self {
+            Fault::Run(error, logs) => Some(on_the_line(format!("{error:?}")) + logs),
             Fault::Error(error) | Fault::Store(error) => Some(on_the_line(format!("{error:?}"))),
             Fault::Usage(text) => Some(text.clone()),
             Fault::Closed => None,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::exit::{Done, Exit};
 use super::session::{Session, style};
 use crate::config::DRefId;
-use crate::store::{Store, UnderWay};
+use crate::store::{RunningBuild, Store};
 
 /// How often logs are looked at.
 const EVERY: Duration = Duration::from_millis(100);
@@ -25,11 +25,15 @@ struct Followed {
 }
 
 /// Prints what builds under way print, until none of those that are `wanted` is.
-pub(crate) fn follow(session: &Session, store: &Store, wanted: &dyn Fn(&UnderWay) -> bool) -> Done {
+pub(crate) fn follow(
+    session: &Session,
+    store: &Store,
+    wanted: &dyn Fn(&RunningBuild) -> bool,
+) -> Done {
     let mut followed: HashMap<u64, Followed> = HashMap::new();
     let mut several = false;
     loop {
-        let mut builds = store.builds_under_way()?;
+        let mut builds = store.running()?;
         builds.retain(|build| wanted(build));
         several |= builds.len() > 1;
         for one in followed.values_mut() {
@@ -37,7 +41,7 @@ pub(crate) fn follow(session: &Session, store: &Store, wanted: &dyn Fn(&UnderWay
         }
         for build in &builds {
             // A try that goes on with the log of the one before has the same file.
-            let Ok(file) = File::open(&build.log) else {
+            let Ok(file) = File::open(build.log()) else {
                 continue;
             };
             let Ok(found) = file.metadata() else { continue };

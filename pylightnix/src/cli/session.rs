@@ -80,6 +80,11 @@ impl Session {
         }
     }
 
+    /// The folder of the store, if `--store` names it.
+    pub(crate) fn place(&self) -> Option<&Path> {
+        self.place.as_deref()
+    }
+
     /// The store, which has to be there.
     pub(crate) fn store(&self) -> Done<&Store> {
         self.open(Store::open_existing_at)

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -15,6 +16,8 @@ pub struct BuildLog(Arc<LogFile>);
 struct LogFile {
     path: PathBuf,
     file: OnceCell<File>,
+    /// Whether it says already that the stage panicked.
+    panic_told: AtomicBool,
 }
 
 impl BuildLog {
@@ -22,7 +25,22 @@ impl BuildLog {
         BuildLog(Arc::new(LogFile {
             path: path.to_owned(),
             file: OnceCell::new(),
+            panic_told: AtomicBool::new(false),
         }))
+    }
+
+    /// Says that the stage panicked, unless the log says so already.
+    pub(crate) fn tell_panic(&self, text: &str) {
+        if !self.0.panic_told.load(Ordering::Relaxed) {
+            // Of a disk that is full, the failure tells.
+            let _ = writeln!(&mut &*self, "{text}");
+        }
+    }
+
+    /// The log says that the stage panicked, and where.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn panic_is_told(&self) {
+        self.0.panic_told.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -30,7 +48,7 @@ impl BuildLog {
     }
 
     pub(super) fn file(&self) -> io::Result<&File> {
-        let LogFile { path, file } = &*self.0;
+        let LogFile { path, file, .. } = &*self.0;
         // Appending makes each write one whole piece, whoever else writes.
         file.get_or_try_init(|| OpenOptions::new().append(true).create(true).open(path))
     }

@@ -26,6 +26,7 @@ use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
 use super::warden::{Ticket, Warden};
+use crate::around;
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
 use crate::plan::{AnyDRef, Run};
@@ -71,6 +72,7 @@ pub(super) fn build(
     };
     arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
+    run.tell_left();
     run.tell(&Event::Building {
         dref,
         runs: more,
@@ -347,7 +349,7 @@ impl Runs<'_> {
         earlier: Option<Draft>,
     ) -> Result<(Draft, BuildRecord, Returned)> {
         count(&self.counters.runs);
-        let draft = self.options.store.draft_of(self.dref.id())?;
+        let draft = self.options.store.draft_of(self.dref.id(), index)?;
         if let Some(earlier) = earlier
             && earlier.log().exists()
         {
@@ -357,6 +359,11 @@ impl Runs<'_> {
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
         let site = site(&self.dref, &draft, record.start, ticket.stop.clone());
+        self.options.tell(&Event::Attempt {
+            dref: self.dref.id(),
+            index,
+            log: draft.log(),
+        });
         let result = self.realize(&draft, index, site);
         record.stop = Timestamp::now();
         let node = self.dref.node();
@@ -381,7 +388,15 @@ impl Runs<'_> {
     }
 
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
-        keep_failed(draft, self.dref.id(), index, attempts, cause)
+        let dref = self.dref.id();
+        let error = keep_failed(draft, dref, index, attempts, cause);
+        self.options.tell(&Event::RunFailed {
+            dref,
+            index,
+            kept: error.path(),
+            error: &error,
+        });
+        error
     }
 
     /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
@@ -431,15 +446,20 @@ impl Runs<'_> {
             out,
             cache: &cache,
             progress: Progress::to(self.progress.clone()),
-            log,
+            log: log.clone(),
             index,
             site,
             args: &self.options.args,
         };
-        match catch_unwind(AssertUnwindSafe(|| node.run(run))) {
+        let run = || around::in_stage(self.dref.id(), index, &log, || node.run(run));
+        match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(())) => {}
             Ok(returned) => return Ok(returned),
-            Err(panic) => return Err(panic_text(&*panic).into()),
+            Err(panic) => {
+                let text = panic_text(&*panic);
+                log.tell_panic(&text);
+                return Err(text.into());
+            }
         }
         let broken = promises::broken(node, out)?;
         if broken.is_empty() {

@@ -1,5 +1,6 @@
 //! What a run tells while it goes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::Error;
@@ -15,6 +16,12 @@ pub enum Event<'a> {
     Begun {
         /// How many derivations the plan has.
         stages: usize,
+    },
+    /// Something has to run, for the first time in the run: these are not decided yet. It is told once, before that
+    /// [`Building`](Self::Building), and not at all when everything is there.
+    Left {
+        /// The derivations.
+        drefs: &'a [&'a DRefId],
     },
     /// A stage has to run.
     Building {
@@ -41,6 +48,15 @@ pub enum Event<'a> {
         dref: &'a DRefId,
         /// Which run, as `b.index()` says.
         index: usize,
+    },
+    /// A try of a run begins; what it prints goes to this file.
+    Attempt {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run.
+        index: usize,
+        /// The log. It is not there before something is printed; of a run that ends well, it is renamed.
+        log: &'a Path,
     },
     /// A run of a stage failed, and is made again after a wait.
     Retrying {
@@ -103,6 +119,17 @@ pub enum Event<'a> {
         seconds: f64,
         /// What the error said.
         text: &'a str,
+    },
+    /// One run of a stage failed for good, or was stopped.
+    RunFailed {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// Which run.
+        index: usize,
+        /// The folder that is kept of it, with its output in `out` and its log, if it has one, in `log`.
+        kept: Option<&'a Path>,
+        /// Why it failed.
+        error: &'a Error,
     },
     /// The matcher of a stage chose.
     Chosen {

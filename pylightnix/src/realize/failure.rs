@@ -106,9 +106,13 @@ pub(super) fn run_failed(
         1 => String::new(),
         more => format!("it was tried {more} times; the log has what all of them printed\n"),
     };
-    Error::new(kind, message)
+    let error = Error::new(kind, message)
         .because(cause)
-        .help(format!("{tries}{folder}\nit is about {dref}"))
+        .help(format!("{tries}{folder}\nit is about {dref}"));
+    match kept {
+        Ok((folder, _)) => error.at(folder),
+        Err(_) => error,
+    }
 }
 
 /// A run of a stage was stopped, or would not be.

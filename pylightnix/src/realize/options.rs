@@ -15,6 +15,7 @@ use super::report::Report;
 use super::resources::Declared;
 use super::run::{Given, run};
 use super::tries::Tries;
+use crate::around;
 use crate::config::{DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Args, Graph, Realizations, RunArg, Target};
@@ -355,6 +356,7 @@ impl<'a> Realize<'a> {
     }
 
     pub(super) fn tell(&self, event: &Event<'_>) {
+        around::say(event);
         for observer in &self.observers {
             observer.event(event);
         }

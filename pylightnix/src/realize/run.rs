@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::thread;
 
 use super::arguments;
@@ -25,6 +25,7 @@ use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
 use super::stock::stock;
 use super::warden::{Overdue, Warden};
+use crate::around::Around;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
@@ -44,6 +45,8 @@ pub(super) struct RunState<'a> {
     /// What was there for each stage when the run began, if it could be read.
     looks: Vec<Option<Look>>,
     pub(super) warden: Arc<Warden>,
+    /// Whether observers know what was left when the first stage had to run.
+    left_told: Once,
     /// What there is for runs.
     total: Amounts,
     /// Stages that have to run, and need more than there is.
@@ -88,6 +91,7 @@ fn run_telling(
         refused,
         looks,
         warden: Arc::default(),
+        left_told: Once::new(),
         total,
         lacking,
         chosen: (graph.stages.iter())
@@ -180,6 +184,20 @@ impl RunState<'_> {
         self.options.tell(event);
     }
 
+    /// Tells observers, once, what is not decided yet.
+    pub(super) fn tell_left(&self) {
+        if self.options.observers.is_empty() {
+            return;
+        }
+        // An observer may panic here, and others are told all the same.
+        self.left_told.call_once_force(|_| {
+            let stages = self.graph.stages.iter().zip(&self.chosen);
+            let left = stages.filter(|(_, chosen)| chosen.get().is_none());
+            let drefs: Vec<_> = left.map(|(stage, _)| stage.dref.id()).collect();
+            self.tell(&Event::Left { drefs: &drefs });
+        });
+    }
+
     /// Goes through all stages, with somebody who looks after them if they may have to stop.
     fn run_watched(&self) -> Result<()> {
         let tries = &self.options.tries;
@@ -194,6 +212,7 @@ impl RunState<'_> {
         if self.warden.is_cancelled() {
             self.scheduler.stop();
         }
+        let around = Around::here();
         let watch = || {
             let overdue = |late: &Overdue| {
                 let error = does_not_stop(late, tries.grace);
@@ -210,7 +229,7 @@ impl RunState<'_> {
                 let event = Event::Stopping { running };
                 let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             };
-            self.warden.keep(tries.grace, cancelled, overdue);
+            around.inside(|| self.warden.keep(tries.grace, cancelled, overdue));
         };
         thread::scope(|scope| {
             let warden = thread::Builder::new().name("warden".to_owned());

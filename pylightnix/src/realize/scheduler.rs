@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::{Amounts, Ledger};
 use super::resources::needs;
+use crate::around::Around;
 use crate::plan::Graph;
 
 /// What the threads of a run share.
@@ -99,13 +100,15 @@ impl<'a> Scheduler<'a> {
             return;
         }
         self.is_alone.store(false, Ordering::Release);
+        let around = Around::here();
         thread::scope(|scope| {
             for _ in 1..self.jobs {
                 // A thread that cannot be had is one job less: this one does all that is left.
                 let builder = thread::Builder::new()
                     .name("realize".to_owned())
                     .stack_size(STACK);
-                if builder.spawn_scoped(scope, || self.work(&step)).is_err() {
+                let work = || around.inside(|| self.work(&step));
+                if builder.spawn_scoped(scope, work).is_err() {
                     break;
                 }
             }

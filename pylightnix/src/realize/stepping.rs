@@ -223,7 +223,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Err(Error::new(ErrorKind::Plan, message));
         };
         arguments::check_one(&self.options, &stage.dref)?;
-        let draft = store.draft_of(stage.dref.id())?;
+        let draft = store.draft_of(stage.dref.id(), 0)?;
         promises::make_folders(stage.dref.node(), draft.out())?;
         let mut record = BuildRecord::now(BuildKind::Build);
         record.choices = choices(&self.graph, at, |dep| {

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use super::build_record::{BuildKind, BuildRecord};
-use super::bytes::{Reader, put_i64, put_text, put_u32};
+use super::bytes::{Reader, put_i64, put_text, put_u32, put_u64};
 
 /// The builds, imports and acceptances of a realization, oldest first.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct Builds {
 pub(crate) struct BuildHead<'a> {
     pub(crate) kind: BuildKind,
     pub(crate) stop: Timestamp,
+    /// How long it took.
+    pub(crate) seconds: f64,
     pub(crate) fingerprint: Option<&'a str>,
     /// JSON; empty for none.
     omitted: &'a str,
@@ -98,6 +100,7 @@ pub(super) fn pack_builds(to: &mut Vec<u8>, builds: &[BuildRecord]) {
         });
         put_i64(to, record.stop.as_second());
         put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
+        put_u64(to, record.seconds().to_bits());
         to.push(u8::from(record.fingerprint.is_some()));
         put_text(
             to,
@@ -122,12 +125,14 @@ fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>)> {
     };
     let (seconds, nanoseconds) = (from.i64()?, from.u32()?);
     let stop = Timestamp::new(seconds, nanoseconds.cast_signed()).ok()?;
+    let took = f64::from_bits(from.u64()?);
     let has_fingerprint = from.u8()? == 1;
     let fingerprint = from.text()?;
     let omitted = from.text()?;
     let head = BuildHead {
         kind,
         stop,
+        seconds: took,
         fingerprint: has_fingerprint.then_some(fingerprint),
         omitted,
     };

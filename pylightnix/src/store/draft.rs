@@ -17,7 +17,7 @@ use super::scan::scan;
 use super::seal::seal;
 use super::tree::Manifest;
 use super::unsynced::Unsynced;
-use crate::config::{ConfigJson, DRefId, Name, RRefId};
+use crate::config::{ConfigJson, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// The log of a build under way, beside its output.
@@ -47,14 +47,11 @@ pub struct Published {
 }
 
 impl Draft {
-    /// `dref` is told by the folder's name to whoever asks what is under way.
-    pub(super) fn begin(store: &Store, dref: Option<&DRefId>) -> Result<Self> {
-        let mut folder = store.manager().temporary()?;
-        if let Some(dref) = dref {
-            folder
-                .as_mut_os_string()
-                .push(format!("-{}", dref.folder()));
-        }
+    /// Begins one, whose folder's name ends in `mark`.
+    pub(super) fn begin(store: &Store, mark: &str) -> Result<Self> {
+        let mut folder = store.manager().temporary()?.into_os_string();
+        folder.push(mark);
+        let folder = PathBuf::from(folder);
         let out = folder.join(OUT);
         fs::create_dir(&folder)
             .and_then(|()| fs::create_dir(&out))

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::Store;
+use super::builds::Builds;
 use super::context::Context;
 use super::durable::Durability;
 use super::index::{Known, Objects};
@@ -15,6 +16,19 @@ use crate::{Error, Result};
 /// What a look at a derivation gave: nothing if it is not in the store.
 #[derive(Clone)]
 pub(crate) struct Look(Option<Known>);
+
+impl Look {
+    /// Looks at one derivation.
+    pub(super) fn of(store: &Store, dref: &DRefId) -> Result<Self> {
+        store.known_of(dref, false).map(Look)
+    }
+
+    /// The builds of each of its realizations.
+    pub(super) fn builds(&self) -> impl Iterator<Item = Builds> + '_ {
+        let listed = self.0.iter().flat_map(|known| known.listing.iter());
+        listed.map(|one| one.builds())
+    }
+}
 
 /// From so many folders on, one call for the whole file system costs less than one for each.
 const ALL_AT_ONCE: usize = 8;

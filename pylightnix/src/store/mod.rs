@@ -15,6 +15,8 @@ mod copy;
 mod derivation;
 mod draft;
 mod durable;
+mod durations;
+mod follow;
 mod format;
 mod gc;
 mod in_use;
@@ -31,10 +33,12 @@ mod place;
 mod query;
 mod realization;
 mod record;
+mod remains;
 mod remove;
 mod repair;
 mod reserve;
 mod roots;
+mod running;
 mod scan;
 mod seal;
 mod staging;
@@ -42,7 +46,6 @@ mod survey;
 mod sweep;
 mod sync_crew;
 mod tree;
-mod under_way;
 mod unsynced;
 
 use rustix::fs::Access;
@@ -58,6 +61,7 @@ pub use choice::RecordedChoice;
 pub use context::Context;
 pub use draft::{Draft, Published};
 pub use durable::Durability;
+pub use follow::FollowLog;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
 pub(crate) use look::Look;
@@ -69,8 +73,8 @@ pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
+pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
-pub use under_way::UnderWay;
 
 pub(crate) use archive::leading_out;
 #[cfg(feature = "cli")]
@@ -231,12 +235,12 @@ impl Store {
     /// # Errors
     /// A refusal of the system.
     pub fn draft(&self) -> Result<Draft> {
-        Draft::begin(self, None)
+        Draft::begin(self, "")
     }
 
-    /// The same, for a build of this derivation.
-    pub(crate) fn draft_of(&self, dref: &DRefId) -> Result<Draft> {
-        Draft::begin(self, Some(dref))
+    /// The same for a run of a derivation that the lease names: others can see it, [`running`](Self::running).
+    pub(crate) fn draft_of(&self, dref: &DRefId, index: usize) -> Result<Draft> {
+        Draft::begin(self, &running::mark(dref, index))
     }
 
     /// That this process may write to the store, by the modes of its folders: nothing is tried.

@@ -106,7 +106,7 @@ fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
         logs.extend(failed(text.to_owned(), folder.to_owned()));
         return Ok(logs);
     }
-    for build in store.builds_under_way()? {
+    for build in store.running()? {
         let begin = text.strip_prefix("dref:").unwrap_or(text);
         if build.dref.name().as_str() == text
             || (!begin.is_empty() && build.dref.folder().starts_with(begin))
@@ -114,10 +114,10 @@ fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
             logs.push(Entry {
                 name: build.dref.name().to_string(),
                 state: "running",
-                time: build.began.to_string(),
-                at: build.began,
-                there: build.log.exists(),
-                path: build.log,
+                time: build.since.unwrap_or_default().to_string(),
+                at: build.since.unwrap_or_default(),
+                there: build.log().exists(),
+                path: build.log(),
             });
         }
     }
@@ -185,9 +185,9 @@ fn failed(name: String, folder: PathBuf) -> Option<Entry> {
 }
 
 fn under_way(store: &Store, log: &Path) -> Option<crate::config::DRefId> {
-    let all = store.builds_under_way().ok()?;
+    let all = store.running().ok()?;
     all.into_iter()
-        .find(|build| build.log == log)
+        .find(|build| build.log() == log)
         .map(|build| build.dref)
 }
 

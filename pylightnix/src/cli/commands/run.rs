@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cli::exit::{Done, Exit};
 use crate::cli::experiment::Experiment;
-use crate::cli::progress::Progress;
+use crate::cli::progress::{Kind, Progress};
 use crate::cli::session::{Session, style};
 use crate::cli::stages::{Stages, experiment_of};
 use crate::cli::{complete, values};
@@ -83,8 +83,11 @@ pub(crate) struct Options {
     /// Make a link to the result, which keeps it; several results get `-2`, `-3`, .. after it
     #[arg(long, short = 'o', value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     link: Option<PathBuf>,
-    /// Show only failures and results
-    #[arg(long, short)]
+    /// How to show what goes on
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: Kind,
+    /// Show only failures and results, as `--progress none`
+    #[arg(long, short, conflicts_with = "progress")]
     quiet: bool,
 }
 
@@ -137,15 +140,16 @@ impl Run {
             let accepted = stages.named(&self.options.accept)?;
             session.say_accepted(&store.accept(&accepted)?);
         }
-        let progress = Progress::new(session, self.options.quiet);
+        let shown = match self.options.quiet {
+            true => Kind::None,
+            false => self.options.progress,
+        };
+        let progress = Progress::new(session, store, shown);
         let run = self.options.realize(session, experiment, &stages)?;
         let run = run.observer(progress.observer());
         let (results, report) = match run.run_reporting(&stages.wanted) {
             Ok(done) => done,
-            Err(error) => {
-                progress.failed(session, &error);
-                return Err(error.into());
-            }
+            Err(error) => return Err(progress.failed(session, error)),
         };
         progress.done(session, &report);
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());

@@ -99,6 +99,11 @@ impl Listed<'_> {
         context.realizations().all(&mut is_next) && rest.0.is_empty()
     }
 
+    /// Its builds.
+    pub(in crate::store) fn builds(&self) -> Builds {
+        Builds::packed(self.listing.0.bytes.clone(), self.builds.clone())
+    }
+
     /// What it was made from.
     pub(in crate::store) fn context(&self, dref: &DRefId) -> Result<Context> {
         let broken = || {
@@ -127,7 +132,6 @@ impl Listed<'_> {
         context: &Context,
         objects: &Arc<std::path::Path>,
     ) -> Realization {
-        let bytes = self.listing.0.bytes.clone();
         let unreadable = match self.unreadable {
             [] => Vec::new(),
             names => String::from_utf8_lossy(names)
@@ -140,7 +144,7 @@ impl Listed<'_> {
             context: context.clone(),
             outcome: self.outcome,
             tree: self.tree,
-            builds: Builds::packed(bytes, self.builds.clone()),
+            builds: self.builds(),
             unreadable,
             objects: objects.clone(),
         }

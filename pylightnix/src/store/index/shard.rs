@@ -14,7 +14,7 @@ use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows. A checksum (CRC-32) of the rest comes next.
-const MAGIC: &[u8] = b"pylightnix-index-v2\n";
+const MAGIC: &[u8] = b"pylightnix-index-v3\n";
 
 #[derive(Default)]
 pub(super) struct Shard {

@@ -1,0 +1,68 @@
+//! What surrounds a run: the subscriber and the span of the thread that asked for it. Without the feature `tracing`, nothing.
+
+use crate::config::DRefId;
+use crate::lens::BuildLog;
+use crate::realize::Event;
+
+/// What is taken to the threads of a run.
+#[derive(Clone)]
+pub(crate) struct Around {
+    #[cfg(feature = "tracing")]
+    dispatch: tracing::Dispatch,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+#[cfg(feature = "tracing")]
+impl Around {
+    /// What surrounds this thread here.
+    pub(crate) fn here() -> Self {
+        Around {
+            dispatch: tracing::dispatcher::get_default(Clone::clone),
+            span: tracing::Span::current(),
+        }
+    }
+
+    /// Does `work`, on another thread, as if it were there.
+    pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
+        tracing::dispatcher::with_default(&self.dispatch, || self.span.in_scope(work))
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+impl Around {
+    pub(crate) fn here() -> Self {
+        Around {}
+    }
+
+    pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+}
+
+/// Runs the code of a stage, in a span of its own whose log is this one.
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "there is no span")
+)]
+pub(crate) fn in_stage<R>(
+    dref: &DRefId,
+    index: usize,
+    log: &BuildLog,
+    work: impl FnOnce() -> R,
+) -> R {
+    #[cfg(feature = "tracing")]
+    return crate::trace::stage_span(dref, index, log).in_scope(work);
+    #[cfg(not(feature = "tracing"))]
+    work()
+}
+
+/// Says what happens in a run to subscribers.
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "nobody listens")
+)]
+pub(crate) fn say(event: &Event<'_>) {
+    #[cfg(feature = "tracing")]
+    crate::trace::say(event);
+}

@@ -1,0 +1,113 @@
+//! What others print, made fit to be shown in one line.
+
+/// How long a line may get before it is shown all the same.
+const LONGEST: usize = 16 << 10;
+
+/// Cuts what is printed into lines.
+#[derive(Default)]
+pub(super) struct Cutter(Vec<u8>);
+
+impl Cutter {
+    /// The lines that are whole now.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for &byte in bytes {
+            if byte == b'\n' {
+                lines.extend(self.rest());
+            } else {
+                self.0.push(byte);
+                if self.0.len() >= LONGEST {
+                    lines.extend(self.rest());
+                }
+            }
+        }
+        lines
+    }
+
+    /// What is there of a line.
+    pub(super) fn rest(&mut self) -> Option<String> {
+        let line = std::mem::take(&mut self.0);
+        Some(visible(&String::from_utf8_lossy(&line), true))
+    }
+
+    /// Whether there is anything of a line.
+    pub(super) fn has_rest(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// What a terminal would show of a line, without what moves its cursor or rings its bell: of a line that was written over, the
+/// end. Colours stay if `colors` says so, and end with the line.
+pub(super) fn visible(line: &str, colors: bool) -> String {
+    let parts = line.trim_end_matches('\r').rsplit('\r');
+    let line = parts.into_iter().next().unwrap_or_default();
+    let mut shown = String::with_capacity(line.len());
+    let mut colored = false;
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\x1b' => match rest.next() {
+                Some('[') => {
+                    let mut sequence = String::new();
+                    let end = rest.find(|c| {
+                        sequence.push(*c);
+                        ('@'..='~').contains(c)
+                    });
+                    if end == Some('m') && colors {
+                        colored = true;
+                        shown.push_str("\x1b[");
+                        shown.push_str(&sequence);
+                    }
+                }
+                // A title or a link, up to a bell or `ESC \`.
+                Some(']') => {
+                    while let Some(c) = rest.next() {
+                        if c == '\x07' || (c == '\x1b' && rest.next_if_eq(&'\\').is_some()) {
+                            break;
+                        }
+                    }
+                }
+                _ => {}
+            },
+            '\t' => shown.push_str("    "),
+            c if c.is_control() => {}
+            c => shown.push(c),
+        }
+    }
+    if colored {
+        shown.push_str("\x1b[0m");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_wherever_the_bytes_are() {
+        let text = "one\ntwo é\r\n\nlast".as_bytes();
+        for at in 0..text.len() {
+            let mut cutter = Cutter::default();
+            let mut lines = cutter.add(&text[..at]);
+            lines.extend(cutter.add(&text[at..]));
+            assert_eq!(lines, ["one", "two é", ""]);
+            assert_eq!(cutter.rest().as_deref(), Some("last"));
+        }
+    }
+
+    #[test]
+    fn only_colours_stay() {
+        assert_eq!(visible("10%\r20%\r30%\r", true), "30%");
+        assert_eq!(
+            visible("\x1b[2J\x1b[1;31mred\x07", true),
+            "\x1b[1;31mred\x1b[0m"
+        );
+        assert_eq!(visible("\x1b[1;31mred\x1b[5A", false), "red");
+        assert_eq!(
+            visible("\x1b]0;title\x07a\x1b]8;;x\x1b\\b\tc", true),
+            "ab    c"
+        );
+        assert_eq!(visible("\x1b", true), "");
+    }
+}

@@ -1,0 +1,143 @@
+//! A run as lines, for logs and pipes.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::clean::visible;
+use super::estimate::clock;
+use super::state::State;
+use crate::config::DRefId;
+use crate::realize::Event;
+use crate::units;
+
+/// How often it is said of a stage how far it is.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Lines on standard error.
+pub(super) struct Lines {
+    state: Arc<State>,
+    /// When it was last said of a run of a stage how far it is, or that it began.
+    said: Mutex<HashMap<(DRefId, usize), Instant>>,
+}
+
+impl Lines {
+    pub(super) fn begin(state: &Arc<State>) -> Self {
+        #[cfg(feature = "tracing")]
+        crate::trace::log_panics();
+        Lines {
+            state: state.clone(),
+            said: Mutex::default(),
+        }
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        if let Some(text) = self.text(event) {
+            let time = clock(self.state.known().begun.elapsed());
+            let lines = text.lines().map(|line| visible(line, false));
+            let text: String = lines.map(|line| format!("{time:>7}  {line}\n")).collect();
+            // In one piece, among what stages print. Nobody to read it is no reason to stop.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    fn text(&self, event: &Event<'_>) -> Option<String> {
+        let run = |index: usize| match index {
+            0 => String::new(),
+            index => format!("#{index}"),
+        };
+        Some(match event {
+            Event::Building {
+                dref,
+                runs: 1,
+                reason,
+            } => format!("build   {}: {reason}", dref.name()),
+            Event::Building { dref, runs, reason } => {
+                format!("build   {}, {runs} runs: {reason}", dref.name())
+            }
+            Event::Queued { dref } => {
+                format!("queue   {}: what it needs is not free", dref.name())
+            }
+            Event::Waiting { dref } => format!(
+                "wait    {}: another process or thread builds it",
+                dref.name()
+            ),
+            Event::Started { dref, index } => {
+                self.is_time(dref, *index);
+                return None;
+            }
+            Event::Progress {
+                dref,
+                index,
+                done,
+                total,
+            } => {
+                if !self.is_time(dref, *index) {
+                    return None;
+                }
+                let far = match total {
+                    Some(total) => {
+                        format!("{}%", u128::from(*done) * 100 / u128::from((*total).max(1)))
+                    }
+                    None => done.to_string(),
+                };
+                format!("at      {}{}: {far}", dref.name(), run(*index))
+            }
+            Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left,
+                wait,
+                error,
+            } => {
+                let cause = std::error::Error::source(*error);
+                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                format!(
+                    "retry   {}{} in {}: try {attempt} failed, {left} left: {cause}",
+                    dref.name(),
+                    run(*index),
+                    units::time(*wait)
+                )
+            }
+            Event::Overdue { error, .. } => format!("late    {error}"),
+            Event::Published {
+                rref,
+                index,
+                new,
+                seconds,
+            } => {
+                let again = if *new { "" } else { ", as before" };
+                let took = units::time(Duration::try_from_secs_f64(*seconds).unwrap_or_default());
+                format!("built   {}{} in {took}{again}", rref.name(), run(*index))
+            }
+            Event::FailureRecorded {
+                rref, index, text, ..
+            } => {
+                let first = text.lines().next().unwrap_or_default();
+                format!(
+                    "failed  {}{}, which is its result: {first}",
+                    rref.name(),
+                    run(*index)
+                )
+            }
+            Event::Stopping { running } => format!("stop    {running} running"),
+            Event::Cancelled { dref, error } => format!("stopped {}: {error}", dref.name()),
+            Event::Failed { dref, error } => format!("failed  {}: {error}", dref.name()),
+            _ => return None,
+        })
+    }
+
+    /// Whether it is time to say something of a run of a stage again.
+    fn is_time(&self, dref: &DRefId, index: usize) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let key = (dref.clone(), index);
+        if said.get(&key).is_some_and(|before| now - *before < PAUSE) {
+            return false;
+        }
+        said.insert(key, now);
+        true
+    }
+}

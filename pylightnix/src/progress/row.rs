@@ -1,0 +1,178 @@
+//! Lines of a display, made by progress bars.
+
+use std::io;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use unicode_width::UnicodeWidthChar as _;
+
+/// A line of a display.
+pub(super) struct Row {
+    bar: ProgressBar,
+    line: Arc<Line>,
+    shape: Shape,
+}
+
+/// What a line has beside its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It is about the whole.
+    Whole,
+    /// A stage of which nobody knows how far it is.
+    Stage,
+    /// One that says how far it is.
+    Measured,
+}
+
+impl Shape {
+    fn style(self, colors: bool) -> ProgressStyle {
+        let template = match (self, colors) {
+            (Shape::Whole, false) => "{spinner} {wide_msg}",
+            (Shape::Whole, true) => "\x1b[36m{spinner}\x1b[0m \x1b[1m{wide_msg}\x1b[0m",
+            (Shape::Stage, false) => "  {prefix} {wide_msg}",
+            (Shape::Stage, true) => "  {prefix} \x1b[2m{wide_msg}\x1b[0m",
+            (Shape::Measured, false) => "  {prefix} {bar:14} {percent:>3}% {wide_msg}",
+            (Shape::Measured, true) => {
+                "  {prefix} \x1b[36m{bar:14}\x1b[0m {percent:>3}% \x1b[2m{wide_msg}\x1b[0m"
+            }
+        };
+        match ProgressStyle::with_template(template) {
+            Ok(style) => style.progress_chars("━╸─"),
+            Err(_) => unreachable!("these templates are sound"),
+        }
+    }
+}
+
+/// Where a bar draws: one line in memory.
+#[derive(Debug, Default)]
+struct Line {
+    text: Mutex<String>,
+    width: AtomicU16,
+}
+
+/// The end of a [`Line`] that a bar has.
+#[derive(Debug)]
+struct End(Arc<Line>);
+
+impl Row {
+    pub(super) fn new(shape: Shape, colors: bool) -> Self {
+        let line = Arc::new(Line::default());
+        let target = ProgressDrawTarget::term_like(Box::new(End(line.clone())));
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(shape.style(colors));
+        Row { bar, line, shape }
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The line, so wide at most.
+    pub(super) fn text(
+        &self,
+        prefix: String,
+        message: String,
+        measure: Option<(u64, u64)>,
+        width: u16,
+    ) -> String {
+        self.line.width.store(width, Relaxed);
+        if let Some((done, total)) = measure {
+            self.bar.set_length(total);
+            self.bar.set_position(done);
+        }
+        self.bar.set_prefix(prefix);
+        self.bar.set_message(message);
+        self.bar.tick();
+        let text = self
+            .line
+            .text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        clipped(text.trim_end(), width.into())
+    }
+}
+
+impl TermLike for End {
+    fn width(&self) -> u16 {
+        self.0.width.load(Relaxed)
+    }
+
+    fn height(&self) -> u16 {
+        // A line that is too long for a narrow terminal counts as several, and is clipped later.
+        u16::MAX
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        let mut line = self.0.text.lock().unwrap_or_else(PoisonError::into_inner);
+        line.push_str(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        let mut line = self.0.text.lock().unwrap_or_else(PoisonError::into_inner);
+        line.clear();
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As much of a line as has room, with all of its colours.
+fn clipped(text: &str, width: usize) -> String {
+    let mut clipped = String::with_capacity(text.len());
+    let mut columns = 0;
+    let mut in_sequence = false;
+    for c in text.chars() {
+        if in_sequence || c == '\x1b' {
+            in_sequence = c == '\x1b' || c == '[' || !('@'..='~').contains(&c);
+            clipped.push(c);
+            continue;
+        }
+        columns += c.width().unwrap_or(0);
+        if columns <= width {
+            clipped.push(c);
+        }
+    }
+    clipped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit() {
+        let row = Row::new(Shape::Measured, true);
+        for width in [10_u16, 30, 80] {
+            let name = "a_stage".to_owned();
+            let text = row.text(name, "said 日本語".repeat(20), Some((1, 4)), width);
+            let shown = crate::progress::clean::visible(&text, false);
+            let columns: usize = shown.chars().map(|c| c.width().unwrap_or(0)).sum();
+            assert!(columns <= width.into(), "{width}: {shown}");
+            assert!(shown.starts_with("  a_stage"), "{shown}");
+            assert_eq!(width >= 40, shown.contains(" 25% said"), "{shown}");
+        }
+    }
+}

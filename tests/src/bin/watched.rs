@@ -1,0 +1,120 @@
+//! An experiment whose stages print, panic, wait and do not listen, for tests of what a run shows.
+
+#![allow(clippy::panic, reason = "its stages do what stages should not")]
+
+use pylightnix::cli::App;
+use pylightnix::prelude::*;
+use std::io::{Write as _, stdout};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Duration;
+
+/// A stage that says how far it is.
+#[derive(Config)]
+struct Measured {}
+
+#[stage]
+fn measured(b: &Build<Measured>) -> Result<()> {
+    writeln!(b.log(), "epoch 1: {}", "the loss went down, ".repeat(8))?;
+    b.progress(1, Some(4));
+    wait("measured", || Ok(b.check()?))
+}
+
+/// One that prints in all ways that there are.
+#[derive(Config)]
+struct Talks {}
+
+#[stage]
+fn talks(b: &Build<Talks>) -> Result<()> {
+    tracing::info!("it talks");
+    println!("by println");
+    eprintln!("by eprintln");
+    Command::new("sh")
+        .args(["-c", "echo by a child; echo err of a child >&2"])
+        .status()?;
+    println!("\x1b[2J\x1b[31mred\x1b[0m 10%\r20%");
+    print!("a line ");
+    stdout().flush()?;
+    println!("in two\n\nafter an empty one, {}", "long ".repeat(30));
+    wait("talks", || Ok(b.check()?))
+}
+
+/// One that panics, after a thread of it did.
+#[derive(Config)]
+struct Panics {}
+
+#[stage]
+fn panics(b: &Build<Panics>) -> Result<()> {
+    writeln!(b.log(), "about to panic")?;
+    thread::scope(|scope| {
+        let other = thread::Builder::new().name("other".to_owned());
+        let span = tracing::Span::current();
+        let panics = move || span.in_scope(|| panic!("in a thread of the stage"));
+        let _ = other
+            .spawn_scoped(scope, panics)
+            .map(thread::ScopedJoinHandle::join);
+    });
+    panic!("on purpose");
+}
+
+/// One that fails, with a log.
+#[derive(Config)]
+struct Fails {
+    number: u32,
+}
+
+#[stage]
+fn fails(b: &Build<Fails>) -> Result<()> {
+    for line in 0..30 {
+        writeln!(b.log(), "line {line} of {}", b.number)?;
+    }
+    Err("it failed on purpose".into())
+}
+
+/// One that stops when it is told to.
+#[derive(Config)]
+struct Waits {
+    number: u32,
+}
+
+#[stage]
+fn waits(b: &Build<Waits>) -> Result<()> {
+    writeln!(b.log(), "waiting as number {}", b.number)?;
+    wait("waits", || Ok(b.check()?))
+}
+
+/// One that does not.
+#[derive(Config)]
+struct Deaf {}
+
+#[stage]
+fn deaf(_: &Build<Deaf>) -> Result<()> {
+    wait("deaf", || Ok(()))
+}
+
+/// Waits until a test lets it go on.
+fn wait(word: &str, check: impl Fn() -> Result<()>) -> Result<()> {
+    let place = PathBuf::from(std::env::var_os("WATCHED").unwrap_or_default());
+    while !place.join(word).exists() {
+        check()?;
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    App::new()
+        .target("measured", |_| instantiate(Measured::new()))
+        .target("talks", |_| instantiate(Talks::new()))
+        .target("panics", |_| instantiate(Panics::new()))
+        .target("deaf", |_| instantiate(Deaf::new()))
+        .target("fails", |_| {
+            Ok::<_, pylightnix::Error>([instantiate(Fails::new(0))?, instantiate(Fails::new(1))?])
+        })
+        .target("many", |_| {
+            let many = (0..30).map(|number| instantiate(Waits::new(number)));
+            many.collect::<pylightnix::Result<Vec<_>>>()
+        })
+        .main()
+}

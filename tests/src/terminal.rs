@@ -1,0 +1,195 @@
+//! Programs in a terminal, and what a person sees of them.
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read as _, Write};
+use std::num::NonZero;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A program that runs in a terminal of its own, killed with this value.
+pub struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keyboard: Box<dyn Write + Send>,
+    shown: Arc<Shown>,
+    reader: Option<JoinHandle<()>>,
+}
+
+struct Shown {
+    now: Mutex<Now>,
+    changed: Condvar,
+}
+
+struct Now {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+fn size(columns: u16, lines: u16) -> PtySize {
+    PtySize {
+        rows: lines,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn some(number: u16) -> NonZero<u16> {
+    NonZero::new(number).expect("a terminal with room")
+}
+
+impl Terminal {
+    /// Starts a program in a terminal of this size.
+    #[must_use]
+    pub fn start(program: CommandBuilder, columns: u16, lines: u16) -> Self {
+        let system = native_pty_system();
+        let pair = system.openpty(size(columns, lines)).expect("a terminal");
+        let child = pair.slave.spawn_command(program).expect("the program");
+        // Or its end would never be seen.
+        drop(pair.slave);
+        let mut output = pair.master.try_clone_reader().expect("its output");
+        let keyboard = pair.master.take_writer().expect("its input");
+        let shown = Arc::new(Shown {
+            now: Mutex::new(Now {
+                parser: vt100::Parser::new(some(lines), some(columns), 0),
+                raw: Vec::new(),
+            }),
+            changed: Condvar::new(),
+        });
+        let reader = {
+            let shown = shown.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                // A terminal whose program is gone fails.
+                while let Ok(read) = output.read(&mut buffer)
+                    && read > 0
+                {
+                    let mut now = shown.now.lock().expect("no reader panicked");
+                    now.parser.process(&buffer[..read]);
+                    now.raw.extend_from_slice(&buffer[..read]);
+                    shown.changed.notify_all();
+                }
+            })
+        };
+        Terminal {
+            child,
+            master: pair.master,
+            keyboard,
+            shown,
+            reader: Some(reader),
+        }
+    }
+
+    /// What is on the screen, without the spaces at the ends of lines and the empty lines below.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        let now = self.shown.now.lock().expect("no reader panicked");
+        screen(&now)
+    }
+
+    /// The line of the cursor, from 0.
+    #[must_use]
+    pub fn cursor(&self) -> usize {
+        let now = self.shown.now.lock().expect("no reader panicked");
+        now.parser.screen().cursor_position().0.into()
+    }
+
+    /// All bytes that came, from the one of this number on.
+    #[must_use]
+    pub fn raw(&self, from: usize) -> Vec<u8> {
+        let now = self.shown.now.lock().expect("no reader panicked");
+        now.raw[from..].to_vec()
+    }
+
+    /// Waits until the screen is as wanted, and gives it.
+    ///
+    /// # Panics
+    /// When that takes for ever.
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut now = self.shown.now.lock().expect("no reader panicked");
+        loop {
+            let screen = screen(&now);
+            if is_so(&screen) {
+                return screen;
+            }
+            assert!(Instant::now() < deadline, "no {what} on:\n{screen}");
+            let wait = Duration::from_millis(200);
+            now = self
+                .shown
+                .changed
+                .wait_timeout(now, wait)
+                .expect("no reader panicked")
+                .0;
+        }
+    }
+
+    /// Waits until this is on the screen.
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait_until(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until so many more bytes came: the display goes on.
+    ///
+    /// # Panics
+    /// When that takes for ever.
+    pub fn wait_for_bytes(&self, more: usize) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut now = self.shown.now.lock().expect("no reader panicked");
+        let wanted = now.raw.len() + more;
+        while now.raw.len() < wanted {
+            assert!(Instant::now() < deadline, "nothing more is drawn");
+            let wait = Duration::from_millis(200);
+            now = self
+                .shown
+                .changed
+                .wait_timeout(now, wait)
+                .expect("no reader panicked")
+                .0;
+        }
+    }
+
+    /// Types keys; `\x03` is Ctrl-C.
+    pub fn type_keys(&mut self, keys: &str) {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("the keyboard");
+        self.keyboard.flush().expect("the keyboard");
+    }
+
+    /// Gives the terminal another size. Text that is there is not broken anew.
+    pub fn resize(&mut self, columns: u16, lines: u16) {
+        let mut now = self.shown.now.lock().expect("no reader panicked");
+        now.parser.screen_mut().set_size(some(lines), some(columns));
+        drop(now);
+        self.master
+            .resize(size(columns, lines))
+            .expect("another size");
+    }
+
+    /// Waits for the end; gives the exit status and what is on the screen then.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub fn end(&mut self) -> (u32, String) {
+        let status = self.child.wait().expect("its end");
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("no reader panicked");
+        }
+        (status.exit_code(), self.screen())
+    }
+}
+
+fn screen(now: &Now) -> String {
+    let contents = now.parser.screen().contents();
+    let lines: Vec<_> = contents.lines().map(str::trim_end).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
