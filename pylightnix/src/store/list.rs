@@ -1,11 +1,13 @@
 //! Listing what a store holds.
 
+use rustix::fs::{Dir, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::Store;
-use crate::config::{DRefId, RRefId};
+use crate::config::{DRefId, Name, RRefId};
 use crate::{Error, Result};
 
 impl Store {
@@ -15,6 +17,32 @@ impl Store {
     /// A refusal of the system.
     pub fn drefs(&self) -> Result<Vec<DRefId>> {
         list(&self.layout().objects(), DRefId::from_folder)
+    }
+
+    /// The derivations of one name, each with the number of its folder in the file system, in no order. Names are all
+    /// that is read, in one go through the folder of all derivations.
+    pub(crate) fn drefs_named(&self, name: &Name) -> Result<Vec<(DRefId, u64)>> {
+        let folder = self.layout().objects();
+        let refused = |errno: Errno| Error::io("read the folder", &folder, errno.into());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = match rustix::fs::open(&folder, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            open => open.map_err(refused)?,
+        };
+        let wanted = format!("-{name}");
+        let mut found = Vec::new();
+        for entry in Dir::new(open).map_err(refused)? {
+            let entry = entry.map_err(refused)?;
+            let bytes = entry.file_name().to_bytes();
+            if bytes.ends_with(wanted.as_bytes())
+                && let Ok(text) = std::str::from_utf8(bytes)
+                && let Some(dref) = DRefId::from_folder(text)
+                && dref.name() == name
+            {
+                found.push((dref, entry.ino()));
+            }
+        }
+        Ok(found)
     }
 
     /// All realizations, sorted by reference.
