@@ -148,6 +148,20 @@ pub(crate) fn names_inside(value: &RawValue) -> Option<Vec<String>> {
     Some(inside(value)?.into_iter().map(name).collect())
 }
 
+/// The entries of an object; `None` if it is none.
+pub(crate) fn object_parts(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    if Sort::of(value) != Sort::Object {
+        return None;
+    }
+    let Object(entries) = serde_json::from_str(value.get()).ok()?;
+    let entries = entries.into_iter();
+    Some(
+        entries
+            .map(|(key, value)| (key.into_owned(), value))
+            .collect(),
+    )
+}
+
 /// On one line.
 pub(super) fn compact(value: &RawValue) -> String {
     // Indentation ends lines, and no string has a line's end in it.

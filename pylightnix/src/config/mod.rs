@@ -22,7 +22,7 @@ mod text;
 mod writer;
 
 pub use changes::FieldChange;
-pub(crate) use changes::{names_inside, reference_in};
+pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
 pub(crate) use dotted::{Dotted, Step, joined, same, there_is};

@@ -2,9 +2,11 @@
 
 use jiff::{Timestamp, Unit};
 use std::fmt;
+use std::time::Duration;
 
 use super::{Candidate, Cause, Change, Standing, Why};
-use crate::store::BuildKind;
+use crate::store::{BuildKind, BuildRecord};
+use crate::units::time;
 
 impl Why {
     /// In a few words: what changed first, in it and in what it depends on.
@@ -50,7 +52,7 @@ impl Why {
             (Some(rref), Some(build)) if build.kind == BuildKind::Build => lines.push(format!(
                 "{rref} was built {}, in {}",
                 when(build.start),
-                lasted(build.seconds())
+                time(lasted(build))
             )),
             (Some(rref), Some(build)) => {
                 lines.push(format!("{rref} was brought here {}", when(build.stop)));
@@ -178,10 +180,7 @@ fn when(time: Timestamp) -> Timestamp {
     time.round(Unit::Second).unwrap_or(time)
 }
 
-fn lasted(seconds: f64) -> String {
-    match seconds {
-        short if short < 0.1 => format!("{:.0} ms", short * 1000.),
-        short if short < 60. => format!("{short:.1} s"),
-        long => format!("{:.0} min", long / 60.),
-    }
+fn lasted(build: &BuildRecord) -> Duration {
+    // A clock that was set back gives less than nothing.
+    Duration::try_from_secs_f64(build.seconds()).unwrap_or_default()
 }
