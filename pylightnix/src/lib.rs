@@ -77,6 +77,7 @@
 //!
 //! # Features
 //!
+//! - `cli`: the command line, `pylightnix::cli`, for programs with an experiment, and the program `pylightnix` for any store.
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
 //! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
@@ -108,6 +109,8 @@ mod error;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod lens;
 pub mod plan;

@@ -67,6 +67,17 @@ pub(super) fn make_folder(path: &Path) -> Result<bool> {
     }
 }
 
+/// That there is a store.
+pub(super) fn expect_store(root: &Path) -> Result<()> {
+    if is_store(root)? {
+        return Ok(());
+    }
+    let message = format!("there is no store at {}", root.display());
+    Err(Error::new(ErrorKind::Missing, message)
+        .at(root)
+        .help("`Store::open_at` makes one"))
+}
+
 /// Whether there is a `format.json`, and that it is one that this library can work with.
 fn is_store(root: &Path) -> Result<bool> {
     #[derive(Deserialize)]

@@ -1,12 +1,18 @@
 //! Listing what a store holds.
 
+#[cfg(feature = "cli")]
+use jiff::Timestamp;
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::path::Path;
+#[cfg(feature = "cli")]
+use std::path::PathBuf;
 
 use super::Store;
+#[cfg(feature = "cli")]
+use super::parallel;
 use crate::config::{DRefId, Name, RRefId};
 use crate::{Error, Result};
 
@@ -21,7 +27,7 @@ impl Store {
 
     /// The derivations of one name, each with the number of its folder in the file system, in no order. Names are all
     /// that is read, in one go through the folder of all derivations.
-    pub(crate) fn drefs_named(&self, name: &Name) -> Result<Vec<(DRefId, u64)>> {
+    pub(crate) fn drefs_of_name(&self, name: &Name) -> Result<Vec<(DRefId, u64)>> {
         let folder = self.layout().objects();
         let refused = |errno: Errno| Error::io("read the folder", &folder, errno.into());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -66,6 +72,60 @@ impl Store {
         list(&self.derivation_dir(dref), |name| {
             RRefId::from_folder(dref, name)
         })
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Store {
+    /// The folder of all derivations.
+    pub(crate) fn objects_dir(&self) -> PathBuf {
+        self.layout().objects()
+    }
+
+    /// The derivations whose folders have such names, sorted.
+    pub(crate) fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
+        list(&self.layout().objects(), |name| {
+            fits(name).then(|| DRefId::from_folder(name)).flatten()
+        })
+    }
+
+    /// The derivations whose names fit a pattern: see [`Find::name`](super::Find::name).
+    pub(crate) fn drefs_named(&self, pattern: &str) -> Result<Vec<DRefId>> {
+        let glob = super::query::Glob::parse(pattern)?;
+        let mut drefs = self.drefs()?;
+        drefs.retain(|dref| glob.fits(dref.name().as_str()));
+        Ok(drefs)
+    }
+
+    /// The realizations of these derivations whose folders have such names.
+    pub(crate) fn rrefs_where(
+        &self,
+        drefs: &[DRefId],
+        fits: impl Fn(&str) -> bool + Sync,
+    ) -> Result<Vec<RRefId>> {
+        let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
+        let found = parallel::map(&chunks, parallel::cores(), |_, drefs| {
+            let mut found = Vec::new();
+            for dref in *drefs {
+                found.append(&mut list(&self.derivation_dir(dref), |name| {
+                    fits(name)
+                        .then(|| RRefId::from_folder(dref, name))
+                        .flatten()
+                })?);
+            }
+            Ok(found)
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// When something last came to a derivation or went; `None` if it is not in the store.
+    pub(crate) fn changed(&self, dref: &DRefId) -> Result<Option<Timestamp>> {
+        let folder = self.derivation_dir(dref);
+        match fs::metadata(&folder).and_then(|found| found.modified()) {
+            Ok(time) => Ok(Some(Timestamp::try_from(time).unwrap_or(Timestamp::MIN))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("look at", &folder, error)),
+        }
     }
 }
 

@@ -108,6 +108,22 @@ impl Store {
         Ok(self.looked_at(&look, dref, context))
     }
 
+    /// The realizations of a derivation, whatever they were made from, sorted by reference. One that is not in the store
+    /// has none.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn realizations_of(&self, dref: &DRefId) -> Result<Vec<Realization>> {
+        let Some(known) = self.known_of(dref, false)? else {
+            return Ok(Vec::new());
+        };
+        let objects: &Arc<_> = self.layout().shared_objects();
+        let listed = known.listing.iter();
+        listed
+            .map(|one| Ok(one.realization(dref, &one.context(dref)?, objects)))
+            .collect()
+    }
+
     /// Keeps for later processes what this one has learnt of derivations.
     pub(crate) fn remember(&self) {
         self.manager().index().save(self.manager(), self.layout());

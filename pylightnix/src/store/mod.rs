@@ -72,6 +72,8 @@ pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
+#[cfg(feature = "cli")]
+pub(crate) use gc::bytes as bytes_text;
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
 pub(crate) use seal::hash;
@@ -121,6 +123,23 @@ impl Store {
             Layout::new(root),
             Durability::default(),
         ))
+    }
+
+    /// Opens the store at `root`, which has to be there: nothing is made.
+    ///
+    /// # Errors
+    /// As [`open_at`](Self::open_at); no store there ([`ErrorKind::Missing`](crate::ErrorKind::Missing)).
+    pub fn open_existing_at(root: impl AsRef<Path>) -> Result<Self> {
+        format::expect_store(root.as_ref())?;
+        Self::open_at(root)
+    }
+
+    /// Where [`open_default`](Self::open_default) opens a store: `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is not set.
+    ///
+    /// # Errors
+    /// There is no home folder.
+    pub fn default_root() -> Result<PathBuf> {
+        format::default_root()
     }
 
     /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is not set.

@@ -92,7 +92,7 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
 /// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
 /// was built last.
 fn among_others(store: &Store, new: &Side, limit: Option<Uuid>) -> Result<Option<(Side, Nearest)>> {
-    let mut named = store.drefs_named(new.dref.name())?;
+    let mut named = store.drefs_of_name(new.dref.name())?;
     let own = named.iter().find(|(dref, _)| *dref == new.dref);
     let own = own.map_or(u64::MAX, |(_, number)| *number);
     named.retain(|(dref, _)| *dref != new.dref);

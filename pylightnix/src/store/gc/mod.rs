@@ -24,7 +24,7 @@ pub(in crate::store) use bin::Bin;
 pub(in crate::store) use choose::Kept;
 pub(in crate::store) use known_roots::KnownRoots;
 pub use removal::Removal;
-pub(in crate::store) use report::bytes;
+pub(crate) use report::bytes;
 pub use report::{Collected, GcEvent, GcReport};
 
 /// A garbage collection that is to be made, with its options: [`Store::gc`] begins one.

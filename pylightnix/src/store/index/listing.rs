@@ -10,6 +10,7 @@ use crate::store::context::Context;
 use crate::store::realization::{Found, Realization};
 use crate::store::record::Outcome;
 use crate::store::tree::TreeDigest;
+use crate::{Error, ErrorKind, Result};
 
 /// What a look into a derivation's folder gave.
 #[derive(Clone)]
@@ -89,6 +90,27 @@ impl Listed<'_> {
     /// Whether it was made from this.
     pub(in crate::store) fn is_made_from(&self, context: &Context) -> bool {
         self.context == context.lines().as_bytes()
+    }
+
+    /// What it was made from.
+    pub(in crate::store) fn context(&self, dref: &DRefId) -> Result<Context> {
+        let broken = || {
+            let message = format!("what is known of {dref} is no context");
+            Error::new(ErrorKind::Store, message)
+                .help("delete the folder `cache/index` of the store")
+        };
+        let lines = std::str::from_utf8(self.context).map_err(|_| broken())?;
+        let mut rrefs = Vec::new();
+        for line in lines.lines() {
+            let words = line.split(' ').skip(2);
+            for word in words {
+                rrefs.push(
+                    word.parse()
+                        .map_err(|error: Error| broken().because(error))?,
+                );
+            }
+        }
+        Ok(rrefs.into_iter().collect())
     }
 
     /// It, as a realization of `dref` that was made from `context`.

@@ -4,13 +4,13 @@ use crate::{Error, ErrorKind, Result};
 
 /// A pattern: `*` stands for any letters, `?` for one, `{a,b}` for one of several.
 #[derive(Clone, Debug)]
-pub(super) struct Glob(Vec<Vec<u8>>);
+pub(crate) struct Glob(Vec<Vec<u8>>);
 
 /// How many patterns without braces one may stand for.
 const MOST: usize = 1000;
 
 impl Glob {
-    pub(super) fn parse(pattern: &str) -> Result<Self> {
+    pub(crate) fn parse(pattern: &str) -> Result<Self> {
         let fault = |why: &str| {
             let message = format!("{pattern:?} is no pattern of names: {why}");
             Error::new(ErrorKind::Reference, message).help(
@@ -49,7 +49,7 @@ impl Glob {
         }
     }
 
-    pub(super) fn fits(&self, name: &str) -> bool {
+    pub(crate) fn fits(&self, name: &str) -> bool {
         self.0.iter().any(|pattern| fits(pattern, name.as_bytes()))
     }
 }

@@ -1,0 +1,148 @@
+//! `plan`: what a run would do, and why.
+
+use serde::Serialize;
+use std::io::Write as _;
+
+use crate::cli::complete;
+use crate::cli::exit::{Done, Exit};
+use crate::cli::session::{Session, style};
+use crate::cli::stages::{Stages, experiment_of};
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::text::short_dref;
+use crate::config::{DRefId, RRefId};
+use crate::realize::{Action, DryPlan, Realize, Step};
+
+/// Say what a run would do, and why; do nothing
+///
+/// When you want to know before a long run which stages it would build. Those that are simply there are counted; `--all` lists
+/// them too.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: what would run for `train` after that change?\n  ./experiment plan train"
+)]
+pub(crate) struct Plan {
+    /// Targets of this program, or stages of its plan [default: the first target]
+    #[arg(value_name = "TARGET", add = complete::targets())]
+    targets: Vec<String>,
+    /// List what is reused, too
+    #[arg(long, short)]
+    all: bool,
+    /// As if this stage were forced; may be repeated
+    #[arg(long, short, value_name = "STAGE", add = complete::stages())]
+    force: Vec<String>,
+    /// Count results of which nothing says which code made them
+    #[arg(long)]
+    trust_unknown: bool,
+}
+
+/// A stage, for programs.
+#[derive(Serialize)]
+struct Row<'a> {
+    dref: &'a DRefId,
+    name: &'a str,
+    /// `reuse`, `build`, `later`, `failed` or `fails`.
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    rrefs: &'a [RRefId],
+}
+
+impl Plan {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let experiment = experiment_of(session)?;
+        let stages = Stages::of(experiment, &self.targets)?;
+        let mut run = experiment.configured(Realize::new(session.store_or_new()?));
+        if self.trust_unknown {
+            run = run.trust_unknown();
+        }
+        for dref in stages.named(&self.force)? {
+            run = run.force(dref.id());
+        }
+        let plan = run.plan(&stages.wanted)?;
+        let rows: Vec<Row<'_>> = plan.steps.iter().map(row).collect();
+        session.print(&rows, |rows, out| {
+            let columns = [
+                Column::left("DO"),
+                Column::left("REFERENCE"),
+                Column::left("STAGE"),
+                Column::left("WHY").shrinks(),
+            ];
+            let mut table = Table::new(session, columns);
+            for row in rows.iter().filter(|row| self.all || row.action != "reuse") {
+                let runs = row
+                    .runs
+                    .filter(|runs| *runs > 1)
+                    .map(|runs| format!("{runs} runs: "));
+                let why = runs.unwrap_or_default() + row.reason.as_deref().unwrap_or_default();
+                let color = match row.action {
+                    "reuse" => style::GOOD,
+                    "build" => style::REFERENCE,
+                    "later" => style::FAINT,
+                    _ => style::BAD,
+                };
+                table.row([
+                    Cell::styled(row.action, color),
+                    short_dref(row.dref).into(),
+                    row.name.into(),
+                    why.into(),
+                ]);
+            }
+            table.write(out)?;
+            writeln!(out, "{}", sum(&plan))?;
+            Ok(())
+        })?;
+        Ok(
+            match plan
+                .steps
+                .iter()
+                .any(|step| matches!(step.action, Action::Fails(_)))
+            {
+                true => Exit::Failed,
+                false => Exit::Done,
+            },
+        )
+    }
+}
+
+/// The last line of the plan's text.
+fn sum(plan: &DryPlan) -> String {
+    let text = plan.to_string();
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+fn row(step: &Step) -> Row<'_> {
+    let (action, runs, reason, rrefs): (_, _, _, &[RRefId]) = match &step.action {
+        Action::Reuse(rrefs) => ("reuse", None, None, rrefs),
+        Action::Failed(rref) => {
+            let why = "its failure is its result; `--retry-failed` tries it again";
+            (
+                "failed",
+                None,
+                Some(why.to_owned()),
+                std::slice::from_ref(rref),
+            )
+        }
+        Action::Build { runs, reason } => ("build", Some(*runs), Some(reason.to_string()), &[]),
+        Action::Undecided { waits_for } => {
+            let names: Vec<_> = waits_for.iter().map(|dep| dep.name().as_str()).collect();
+            (
+                "later",
+                None,
+                Some(format!("decided when {} is known", names.join(" and "))),
+                &[],
+            )
+        }
+        Action::Fails(why) => ("fails", None, Some(why.clone()), &[]),
+    };
+    Row {
+        dref: &step.dref,
+        name: step.dref.name().as_str(),
+        action,
+        runs,
+        reason,
+        rrefs,
+    }
+}

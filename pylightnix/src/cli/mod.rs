@@ -1,0 +1,26 @@
+//! The command line: of programs with an experiment, and of `pylightnix`, which works on any store.
+//!
+//! [`main`] is all that a program with one target needs; [`App`] is for several, and for arguments of its own.
+//!
+//! Commands end with 0 when they did what they were asked, with 1 when a stage failed, a check found faults, nothing matches
+//! or something was refused, with 2 for a command line that says nothing, with 3 when the store is not there or cannot be
+//! used, and with 130 when they were cancelled.
+
+mod app;
+mod commands;
+mod complete;
+mod exit;
+mod experiment;
+mod json;
+mod progress;
+mod refer;
+mod session;
+mod stages;
+mod table;
+mod text;
+mod values;
+
+#[doc(hidden)]
+pub use app::store_main;
+pub use app::{App, NoArgs, main};
+pub use clap;

@@ -1,0 +1,303 @@
+//! Abbreviated references, as people type them.
+//!
+//! Nothing is kept for this: a name or the beginning of a derivation's hash costs one look through the folder of the store,
+//! a whole reference or a path none. Only the bare beginning of a realization's hash, which says nothing of the folder that
+//! it is in, takes a look into all of them.
+
+use jiff::Timestamp;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::text::local_time;
+use crate::config::{DRefId, RRefId};
+use crate::store::{BuildKind, Realization, Store};
+use crate::{Error, ErrorKind, Result};
+
+/// So many candidates are listed.
+const MOST: usize = 20;
+
+/// The hex digits of a whole hash.
+const HEX: usize = 32;
+
+/// What a reference stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Referred {
+    /// A derivation.
+    Derivation(DRefId),
+    /// A realization.
+    Realization(RRefId),
+    /// A file or folder in a realization's artifacts, by its path there.
+    Artifact(RRefId, String),
+}
+
+impl Referred {
+    /// The derivation, or that of the realization.
+    pub(crate) fn derivation(&self) -> &DRefId {
+        match self {
+            Referred::Derivation(dref) => dref,
+            Referred::Realization(rref) | Referred::Artifact(rref, _) => rref.dref(),
+        }
+    }
+}
+
+/// What `text` stands for.
+///
+/// # Errors
+/// Nothing, or more than one: then the error lists them.
+pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
+    if let Some(rest) = text.strip_prefix("rref:") {
+        return one_of(store, text, rrefs(store, rest)?);
+    }
+    if let Some(rest) = text.strip_prefix("dref:") {
+        return one_of(store, text, drefs(store, rest)?);
+    }
+    if let Some(found) = by_path(store, text)? {
+        return Ok(found);
+    }
+    if let Some((what, count)) = text.rsplit_once('@') {
+        return nth(store, text, what, count);
+    }
+    if let Some((dref, rref)) = text.split_once('/')
+        && let Some(found) = in_folder(store, text, dref, rref)?
+    {
+        return Ok(found);
+    }
+    let named = store.drefs_where(|folder| folder.get(HEX + 1..) == Some(text))?;
+    if !named.is_empty() {
+        return newest(store, text, &named, 1);
+    }
+    if !is_hex(text.split('-').next().unwrap_or(text)) {
+        return Err(nothing(store, text));
+    }
+    let drefs = drefs(store, text)?;
+    match drefs.is_empty() {
+        true => one_of(store, text, rrefs(store, text)?),
+        false => one_of(store, text, drefs),
+    }
+}
+
+/// The realization that `text` stands for: of a derivation, the newest one.
+///
+/// # Errors
+/// As [`resolve`]; a derivation without realizations.
+pub(crate) fn realization(store: &Store, text: &str) -> Result<RRefId> {
+    match resolve(store, text)? {
+        Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
+        Referred::Derivation(dref) => match newest(store, text, &[dref.clone()], 1)? {
+            Referred::Realization(rref) => Ok(rref),
+            _ => Err(without_realizations(&dref)),
+        },
+    }
+}
+
+/// The derivation that `text` stands for, or that of the realization.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn derivation(store: &Store, text: &str) -> Result<DRefId> {
+    Ok(resolve(store, text)?.derivation().clone())
+}
+
+/// When a realization was last built; of one that nobody built here, when it came. Later ones are newer.
+pub(crate) fn age(realization: &Realization) -> Option<Timestamp> {
+    let built = realization.builds.heads();
+    let built = built.filter(|build| build.kind == BuildKind::Build);
+    let all = || realization.builds.heads().map(|build| build.stop).max();
+    built.map(|build| build.stop).max().or_else(all)
+}
+
+/// The derivations whose folders begin so.
+fn drefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
+    // A whole one needs no look at others.
+    if let Some(dref) = DRefId::from_folder(begin)
+        && store.derivation_dir(&dref).is_dir()
+    {
+        return Ok(vec![Referred::Derivation(dref)]);
+    }
+    let found = store.drefs_where(|folder| folder.starts_with(begin))?;
+    Ok(found.into_iter().map(Referred::Derivation).collect())
+}
+
+/// The realizations whose references, after `rref:`, begin so.
+fn rrefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
+    let (hash, dref) = match begin.split_once('-') {
+        Some((hash, dref)) if hash.len() == HEX => (hash, Some(dref)),
+        Some(_) => return Ok(Vec::new()),
+        None => (begin, None),
+    };
+    let drefs = match dref {
+        None => store.drefs()?,
+        Some(dref) => match DRefId::from_folder(dref) {
+            Some(whole) => vec![whole],
+            None => store.drefs_where(|folder| folder.starts_with(dref))?,
+        },
+    };
+    let found = store.rrefs_where(&drefs, |folder| folder.starts_with(hash))?;
+    Ok(found.into_iter().map(Referred::Realization).collect())
+}
+
+/// `<beginning of a derivation>/<beginning of a realization>[/out/..]`, as in the folder of the store.
+fn in_folder(store: &Store, text: &str, dref: &str, rest: &str) -> Result<Option<Referred>> {
+    let (rref, path) = match rest.split_once('/') {
+        Some((rref, path)) => (rref, Some(path)),
+        None => (rest, None),
+    };
+    if dref.is_empty() || !is_hex(rref) {
+        return Ok(None);
+    }
+    let found = store
+        .drefs_where(|folder| folder.starts_with(dref) || folder.get(HEX + 1..) == Some(dref))?;
+    let found = store.rrefs_where(&found, |folder| folder.starts_with(rref))?;
+    let found = found.into_iter().map(Referred::Realization).collect();
+    match (one_of(store, text, found)?, path.map(artifact_path)) {
+        (Referred::Realization(rref), Some(Some(path))) => Ok(Some(Referred::Artifact(rref, path))),
+        (found, _) => Ok(Some(found)),
+    }
+}
+
+/// The path in `out/` that a path in a realization's folder is; none for the folder itself.
+fn artifact_path(path: &str) -> Option<String> {
+    let path = path.strip_prefix("out/")?.trim_end_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
+/// A path that is there: into the store, or a link that leads there.
+fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
+    let path = Path::new(text);
+    let looks_so = text.contains('/') || text.starts_with('.') || path.is_symlink();
+    let Some(found) = looks_so.then(|| path.canonicalize().ok()).flatten() else {
+        // The artifacts of what was removed: its link still says what it was.
+        return Ok(None);
+    };
+    let objects = store.objects_dir();
+    let objects: PathBuf = objects.canonicalize().unwrap_or(objects);
+    let Ok(inside) = found.strip_prefix(&objects) else {
+        // `<hash>/<hash>` may be a path of another folder by chance.
+        return match DRefId::from_folder(text.split('/').next().unwrap_or_default()) {
+            Some(_) => Ok(None),
+            None => Err(Error::new(
+                ErrorKind::Missing,
+                format!(
+                    "{} is not in the store {}",
+                    found.display(),
+                    store.root().display()
+                ),
+            )
+            .at(&found)
+            .help("name the store that it is in with `--store`")),
+        };
+    };
+    let mut parts = inside.iter().map(|part| part.to_str().unwrap_or_default());
+    let Some(dref) = parts.next().and_then(DRefId::from_folder) else {
+        return Ok(None);
+    };
+    let Some(rref) = parts
+        .next()
+        .and_then(|folder| RRefId::from_folder(&dref, folder))
+    else {
+        return Ok(Some(Referred::Derivation(dref)));
+    };
+    let rest: Vec<&str> = parts.collect();
+    Ok(Some(match artifact_path(&rest.join("/")) {
+        Some(path) => Referred::Artifact(rref, path),
+        None => Referred::Realization(rref),
+    }))
+}
+
+/// `name@2`: the second newest of these.
+fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
+    let count = match count.parse::<usize>() {
+        Ok(count) if count > 0 => count,
+        _ => {
+            let message = format!(
+                "`{text}`: what follows `@` is a number from 1 on, which counts from the newest"
+            );
+            return Err(Error::new(ErrorKind::Reference, message));
+        }
+    };
+    let mut drefs = store.drefs_where(|folder| folder.get(HEX + 1..) == Some(what))?;
+    if drefs.is_empty() {
+        drefs = vec![derivation(store, what)?];
+    }
+    newest(store, text, &drefs, count)
+}
+
+/// The newest of all realizations of these, or the one so many places from it.
+fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<Referred> {
+    // A realization is no newer than the folder of its derivation, so the oldest folders need not be read.
+    let mut folders: Vec<(Timestamp, &DRefId)> = Vec::with_capacity(drefs.len());
+    for dref in drefs {
+        folders.extend(store.changed(dref)?.map(|changed| (changed, dref)));
+    }
+    folders.sort_unstable_by(|one, other| other.cmp(one));
+    let mut found: Vec<(Timestamp, RRefId)> = Vec::new();
+    for (changed, dref) in folders {
+        if found.len() >= count && found[count - 1].0 > changed {
+            break;
+        }
+        for realization in store.realizations_of(dref)? {
+            found.push((age(&realization).unwrap_or(Timestamp::MIN), realization.id));
+        }
+        found.sort_unstable_by(|one, other| other.cmp(one));
+    }
+    let there = found.len();
+    match (found.into_iter().nth(count - 1), drefs) {
+        (Some((_, rref)), _) => Ok(Referred::Realization(rref)),
+        (None, [dref]) if there == 0 => Err(without_realizations(dref)),
+        (None, _) => Err(Error::new(
+            ErrorKind::Missing,
+            format!("nothing is `{text}`: there are {there} realizations of that"),
+        )
+        .help("`list` shows what is there")),
+    }
+}
+
+fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
+    match found.len() {
+        0 => Err(nothing(store, text)),
+        1 => Ok(found
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| unreachable!("there is one"))),
+        count => {
+            let mut help = String::from("give more of it; these begin so:");
+            for one in found.iter().take(MOST) {
+                let (shown, when) = match one {
+                    Referred::Derivation(dref) => (dref.to_string(), store.changed(dref)?),
+                    Referred::Realization(rref) | Referred::Artifact(rref, _) => {
+                        let realization = store.realization(rref)?;
+                        (rref.to_string(), age(&realization))
+                    }
+                };
+                let when = when.map(local_time).unwrap_or_default();
+                let _ = write!(help, "\n  {when}  {shown}");
+            }
+            if count > MOST {
+                let _ = write!(help, "\n  and {} more", count - MOST);
+            }
+            let message = format!("`{text}` may be {count} things");
+            Err(Error::new(ErrorKind::Reference, message).help(help))
+        }
+    }
+}
+
+fn nothing(store: &Store, text: &str) -> Error {
+    Error::new(
+        ErrorKind::Missing,
+        format!("nothing in the store {} is `{text}`", store.root().display()),
+    )
+    .help(
+        "say a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the store, or a \
+         link to a result; `list` shows what is there",
+    )
+}
+
+fn without_realizations(dref: &DRefId) -> Error {
+    Error::new(ErrorKind::Missing, format!("{dref} has no realizations"))
+        .help("it was never built here, or what was built was removed")
+}
+
+fn is_hex(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (1..=HEX).contains(&text.len()) && text.bytes().all(is_digit)
+}

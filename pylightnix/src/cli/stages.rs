@@ -1,0 +1,121 @@
+//! The stages of a program's plan, by names or references.
+
+use super::exit::{Done, Fault};
+use super::experiment::Experiment;
+use super::session::Session;
+use crate::plan::{AnyDRef, Graph};
+
+/// What a command line asks for of the plan.
+pub(crate) struct Stages {
+    /// The stages that are wanted.
+    pub(crate) wanted: Vec<AnyDRef>,
+    /// All of the plan, dependencies first.
+    pub(crate) all: Vec<AnyDRef>,
+}
+
+/// The plan of the program.
+pub(crate) fn experiment_of(session: &Session) -> Done<&Experiment> {
+    session.experiment().ok_or_else(|| {
+        Fault::Usage(
+            "this program has no plan: only one with an experiment in it can do that".to_owned(),
+        )
+    })
+}
+
+impl Stages {
+    /// Those of these targets: names of targets, else of stages in the plan of all targets.
+    pub(crate) fn of(experiment: &Experiment, words: &[String]) -> Done<Self> {
+        let is_target = |word: &String| experiment.names().any(|name| name == word);
+        let mut wanted = Vec::new();
+        if words.is_empty() || words.iter().all(is_target) {
+            wanted = experiment.plan(words)?;
+        } else {
+            let names: Vec<String> = experiment.names().map(str::to_owned).collect();
+            let whole = Stages::with(experiment.plan(&names)?)?;
+            for word in words {
+                match is_target(word) {
+                    true => wanted.extend(experiment.plan(std::slice::from_ref(word))?),
+                    false => wanted.extend(whole.like(word).map_err(|fault| match fault {
+                        Fault::Usage(text) => {
+                            let there = names.iter().filter(|name| !name.is_empty());
+                            let there: Vec<_> = there.map(String::as_str).collect();
+                            match there.is_empty() {
+                                true => Fault::Usage(text),
+                                false => Fault::Usage(format!(
+                                    "{text}\n  and the targets are: {}",
+                                    there.join(", ")
+                                )),
+                            }
+                        }
+                        fault => fault,
+                    })?),
+                }
+            }
+        }
+        Stages::with(wanted)
+    }
+
+    fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
+        let all = Graph::of(&wanted)?.stages;
+        Ok(Stages {
+            wanted,
+            all: all.into_iter().map(|stage| stage.dref).collect(),
+        })
+    }
+
+    /// The stages that these words name, in the order of the plan.
+    pub(crate) fn named(&self, words: &[String]) -> Done<Vec<AnyDRef>> {
+        let mut found: Vec<AnyDRef> = Vec::new();
+        for word in words {
+            for stage in self.like(word)? {
+                if !found.iter().any(|other| other.id() == stage.id()) {
+                    found.push(stage);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All stages of a name, or the one whose reference begins so.
+    fn like(&self, word: &str) -> Done<Vec<AnyDRef>> {
+        let all = self.all.iter();
+        let named: Vec<_> = all
+            .filter(|dref| dref.id().name().as_str() == word)
+            .cloned()
+            .collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let begin = word.strip_prefix("dref:").unwrap_or(word);
+        let all = self.all.iter();
+        let mut begun: Vec<_> = all
+            .filter(|dref| !begin.is_empty() && dref.id().folder().starts_with(begin))
+            .cloned()
+            .collect();
+        match begun.len() {
+            1 => Ok(begun.drain(..).collect()),
+            0 => {
+                let mut names: Vec<&str> = self
+                    .all
+                    .iter()
+                    .map(|dref| dref.id().name().as_str())
+                    .collect();
+                names.sort_unstable();
+                names.dedup();
+                let text = format!(
+                    "no stage of the plan is `{word}`\n  help: its stages are: {}",
+                    names.join(", ")
+                );
+                Err(Fault::Usage(text))
+            }
+            _ => {
+                let these: Vec<String> = begun.iter().map(|dref| format!("\n  {dref:?}")).collect();
+                let text = format!(
+                    "`{word}` may be several stages of the plan:{}",
+                    these.concat()
+                );
+                Err(Fault::Usage(text))
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Tables that fit the terminal.
+
+use anstyle::Style;
+use std::io::{self, Write};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::session::Session;
+
+/// What stands between two columns.
+const GAP: usize = 2;
+/// No column is made narrower than this.
+const NARROWEST: usize = 6;
+
+/// A column.
+#[derive(Clone, Copy)]
+pub(crate) struct Column {
+    heading: &'static str,
+    right: bool,
+    shrinks: bool,
+}
+
+impl Column {
+    /// Text, from the left.
+    pub(crate) const fn left(heading: &'static str) -> Self {
+        Column {
+            heading,
+            right: false,
+            shrinks: false,
+        }
+    }
+
+    /// Numbers, to the right.
+    pub(crate) const fn right(heading: &'static str) -> Self {
+        Column {
+            heading,
+            right: true,
+            shrinks: false,
+        }
+    }
+
+    /// Where there is not room enough, this one is cut.
+    pub(crate) const fn shrinks(mut self) -> Self {
+        self.shrinks = true;
+        self
+    }
+}
+
+/// What stands in a row of a column.
+#[derive(Clone, Default)]
+pub(crate) struct Cell {
+    text: String,
+    style: Option<Style>,
+}
+
+impl Cell {
+    /// In this style, where colours are wanted.
+    pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
+        Cell {
+            text: text.into(),
+            style: Some(style),
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Cell {
+            text: text.into(),
+            style: None,
+        }
+    }
+}
+
+/// A table. Rows may be written in pieces: the first decides how wide the columns are.
+pub(crate) struct Table<'s> {
+    session: &'s Session,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+    /// Once rows were written.
+    widths: Option<Vec<usize>>,
+}
+
+impl<'s> Table<'s> {
+    pub(crate) fn new(session: &'s Session, columns: impl Into<Vec<Column>>) -> Self {
+        Table {
+            session,
+            columns: columns.into(),
+            rows: Vec::new(),
+            widths: None,
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// How many rows wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Writes the rows that were added since; before the first ones, the headings.
+    pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        if self.widths.is_none() {
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.widths = Some(self.fit(&rows));
+            let headings = self.columns.iter();
+            let headings: Vec<Cell> = headings
+                .map(|column| Cell::styled(column.heading, super::session::style::FAINT))
+                .collect();
+            self.line(&headings, out)?;
+        }
+        rows.iter().try_for_each(|row| self.line(row, out))
+    }
+
+    fn fit(&self, rows: &[Vec<Cell>]) -> Vec<usize> {
+        let mut widths: Vec<usize> = self
+            .columns
+            .iter()
+            .map(|column| column.heading.width())
+            .collect();
+        for row in rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.width());
+            }
+        }
+        let Some(room) = self.session.width() else {
+            return widths;
+        };
+        let mut over = (widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1))
+            .saturating_sub(room);
+        // The widest of those that shrink gives way first.
+        while over > 0 {
+            let shrinking = self.columns.iter().zip(&mut widths);
+            let widest = shrinking
+                .filter(|(column, width)| column.shrinks && **width > NARROWEST)
+                .map(|(_, width)| width)
+                .max_by_key(|width| **width);
+            match widest {
+                Some(width) => *width -= 1,
+                None => break,
+            }
+            over -= 1;
+        }
+        widths
+    }
+
+    fn line(&self, cells: &[Cell], out: &mut impl Write) -> io::Result<()> {
+        let widths = self.widths.as_deref().unwrap_or_default();
+        let last = cells.len().saturating_sub(1);
+        for (at, ((cell, column), width)) in cells.iter().zip(&self.columns).zip(widths).enumerate()
+        {
+            let is_cut = column.shrinks && self.session.width().is_some();
+            let text = if is_cut {
+                cut(&cell.text, *width)
+            } else {
+                cell.text.clone()
+            };
+            let pad = " ".repeat(width.saturating_sub(text.width()));
+            if column.right {
+                out.write_all(pad.as_bytes())?;
+            }
+            match cell.style {
+                Some(style) => write!(out, "{}", self.session.paint(style, text))?,
+                None => out.write_all(text.as_bytes())?,
+            }
+            if at < last {
+                if !column.right {
+                    out.write_all(pad.as_bytes())?;
+                }
+                out.write_all(" ".repeat(GAP).as_bytes())?;
+            }
+        }
+        writeln!(out)
+    }
+}
+
+/// `text` in so many columns, with a mark where it is cut.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    let mut room = width.saturating_sub(1);
+    for letter in text.chars() {
+        let wide = letter.width().unwrap_or(0);
+        if wide > room {
+            break;
+        }
+        room -= wide;
+        cut.push(letter);
+    }
+    cut.push('…');
+    cut
+}

@@ -1,0 +1,88 @@
+//! A program with an experiment, as users write one: what the tests of the command line run.
+
+use pylightnix::cli::{App, clap};
+use pylightnix::prelude::*;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+#[derive(clap::Args)]
+struct Arguments {
+    /// How many numbers there are
+    #[arg(long, default_value_t = 5)]
+    count: u32,
+}
+
+/// Some numbers.
+#[derive(Config)]
+struct Numbers {
+    #[selfref("numbers.json")]
+    out: SelfRef<Json<Vec<f64>>>,
+    count: u32,
+}
+
+#[stage]
+fn numbers(b: &Build<Numbers>) -> Result<NumbersOutputs> {
+    writeln!(b.log(), "making {} numbers", b.count)?;
+    let numbers = (0..b.count).map(f64::from).collect();
+    Ok(NumbersOutputs {
+        out: b.out.save(&numbers)?,
+    })
+}
+
+/// Their mean.
+#[derive(Config)]
+struct Mean {
+    #[selfref("mean.json")]
+    out: SelfRef<Json<f64>>,
+    #[dref]
+    numbers: DRef<Numbers>,
+}
+
+#[stage]
+fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
+    let numbers = b.numbers.out.load()?;
+    let sum: f64 = numbers.iter().sum();
+    Ok(MeanOutputs {
+        out: b.out.save(&(sum / numbers.len() as f64))?,
+    })
+}
+
+/// Something that goes wrong.
+#[derive(Config)]
+struct Broken {
+    #[dref]
+    numbers: DRef<Numbers>,
+}
+
+#[stage]
+fn broken(b: &Build<Broken>) -> Result<()> {
+    Err(format!("it never works with {} numbers", b.numbers.count).into())
+}
+
+/// Something that waits until it is stopped.
+#[derive(Config)]
+struct Endless {}
+
+#[stage]
+fn endless(b: &Build<Endless>) -> Result<()> {
+    writeln!(b.log(), "it begins")?;
+    loop {
+        b.check()?;
+        sleep(Duration::from_millis(10));
+    }
+}
+
+fn main() -> ExitCode {
+    let numbers = |mine: &Arguments| instantiate(Numbers::new(mine.count));
+    App::with_args::<Arguments>()
+        .about("The experiment of the tests")
+        .target("mean", move |mine| instantiate(Mean::new(numbers(mine)?)))
+        .target("numbers", numbers)
+        .target("broken", move |mine| {
+            instantiate(Broken::new(numbers(mine)?))
+        })
+        .target("endless", |_| instantiate(Endless::new()))
+        .main()
+}

@@ -1,0 +1,7 @@
+//! The program `pylightnix`, built where the tests find it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pylightnix::cli::store_main()
+}
