@@ -94,7 +94,7 @@ fn the_fields_that_differ_and_the_numbers() {
     assert!(store.compare(&all[..0]).unwrap().rows.is_empty());
     let json = serde_json::to_value(&table).unwrap();
     assert_eq!(json[0]["rref"], json!(all[0].to_string()));
-    assert_eq!(json[0]["scores.loss"], json!([3.0, 2.0, null]));
+    assert_eq!(json[0]["values"]["scores.loss"], json!([3.0, 2.0, null]));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The commands, a file for each.
 
+mod compare;
 mod list;
 mod plan;
 mod run;
+mod why;
 
 pub(crate) use run::Run;
 
@@ -13,6 +15,8 @@ use super::session::Session;
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
     List(list::List),
+    Why(why::Why),
+    Compare(compare::Compare),
 }
 
 /// The commands of a user's program.
@@ -28,6 +32,8 @@ impl Command {
     pub(crate) fn run(self, session: &Session) -> Done {
         match self {
             Command::List(command) => command.run(session),
+            Command::Why(command) => command.run(session),
+            Command::Compare(command) => command.run(session),
         }
     }
 }

@@ -230,15 +230,6 @@ fn dependency(old: &Side, new: &Side, was: DRefId, is: DRefId, field: Option<Str
     })
 }
 
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.rref {
-            Some(rref) => write!(f, "{rref}"),
-            None => write!(f, "{}, to be built", self.dref),
-        }
-    }
-}
-
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,9 +4,13 @@ use jiff::{Timestamp, Unit};
 use std::fmt;
 use std::time::Duration;
 
-use super::{Candidate, Cause, Change, Standing, Why};
+use super::{Candidate, Cause, Change, Standing, Version, Why};
+use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord};
 use crate::units::time;
+
+/// How references are written: whole, or short for a terminal.
+pub(crate) type Names<'a> = &'a dyn Fn(&RRefId) -> String;
 
 impl Why {
     /// In a few words: what changed first, in it and in what it depends on.
@@ -46,9 +50,10 @@ impl Why {
     }
 
     /// The lines before the changes: what is asked about, and what it is compared with.
-    pub(crate) fn head(&self) -> Vec<String> {
+    pub(crate) fn head(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
-        match (&self.rref, &self.build) {
+        let own = self.rref.as_ref().map(name);
+        match (own, &self.build) {
             (Some(rref), Some(build)) if build.kind == BuildKind::Build => lines.push(format!(
                 "{rref} was built {}, in {}",
                 when(build.start),
@@ -63,7 +68,7 @@ impl Why {
         if let Some(action) = &self.action {
             lines.push(format!("a run would: {action}"));
         }
-        if let Some(newest) = self.repeated.first() {
+        if let Some(newest) = self.repeated.first().map(name) {
             let times = match self.repeated.len() {
                 1 => "once".to_owned(),
                 times => format!("{times} times"),
@@ -88,7 +93,7 @@ impl Why {
                 };
                 lines.push(format!(
                     "compared with {}, the nearest before it ({how}{among}):",
-                    change.old
+                    version(&change.old, name)
                 ));
             }
             _ => lines.push(format!(
@@ -100,7 +105,7 @@ impl Why {
     }
 
     /// What stands over the changes of a dependency; the first has nothing.
-    pub(crate) fn title(&self, at: usize) -> Option<String> {
+    pub(crate) fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
         let Change { old, new, .. } = self.changes.get(at).filter(|_| at > 0)?;
         let mut leading = self.changes.iter().filter_map(|change| {
             let mut deps = change.causes.iter().filter_map(|cause| match cause {
@@ -111,11 +116,16 @@ impl Why {
                 .map(|field| format!("{field} of `{}`", change.new.dref.name()))
         });
         let by = leading.next().map_or(String::new(), |by| format!(", {by}"));
-        Some(format!("`{}`{by}: {old} -> {new}", new.dref.name()))
+        Some(format!(
+            "`{}`{by}: {} -> {}",
+            new.dref.name(),
+            version(old, name),
+            version(new, name)
+        ))
     }
 
     /// The lines after the changes: what matchers chose.
-    pub(crate) fn tail(&self) -> Vec<String> {
+    pub(crate) fn tail(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.cut {
             lines.push("more dependencies differ: they are too many to be told".to_owned());
@@ -125,8 +135,8 @@ impl Why {
         }
         for (dref, choice) in &self.choices {
             let took = match &choice.took[..] {
-                [one] => one.to_string(),
-                more => format!("{} of {dref}", more.len()),
+                [one] => name(one),
+                more => format!("{} of `{}`", more.len(), dref.name()),
             };
             lines.push(format!(
                 "  {took}, taken by `{}` from {}",
@@ -140,7 +150,12 @@ impl Why {
                 choice.matcher,
                 if there == 0 { " nothing" } else { "" }
             ));
-            lines.extend(choice.candidates.iter().map(|one| format!("  {one}")));
+            lines.extend(
+                choice
+                    .candidates
+                    .iter()
+                    .map(|one| format!("  {}", candidate(one, name))),
+            );
         }
         lines
     }
@@ -148,31 +163,46 @@ impl Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = self.head();
+        let name = RRefId::to_string;
+        let mut lines = self.head(&name);
         for (at, change) in self.changes.iter().enumerate() {
-            lines.extend(self.title(at));
+            lines.extend(self.title(at, &name));
             lines.extend(change.causes.iter().map(|cause| format!("  {cause}")));
         }
-        lines.extend(self.tail());
+        lines.extend(self.tail(&name));
         f.write_str(&lines.join("\n"))
     }
 }
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let standing = match self.standing {
-            Standing::Taken => "taken",
-            Standing::Seen => "seen, not taken",
-            Standing::Stale => "stale",
-            Standing::OtherContext => "made from other results of its dependencies",
-            Standing::Failed => "failed",
-            Standing::Undecided => "undecided until its dependencies are built",
-        };
-        write!(f, "{}: {standing}", self.rref)?;
-        match &self.why {
-            Some(why) => write!(f, ": {why}"),
-            None => Ok(()),
-        }
+        f.write_str(&candidate(self, &RRefId::to_string))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&version(self, &RRefId::to_string))
+    }
+}
+
+fn candidate(one: &Candidate, name: Names<'_>) -> String {
+    let standing = match one.standing {
+        Standing::Taken => "taken",
+        Standing::Seen => "seen, not taken",
+        Standing::Stale => "stale",
+        Standing::OtherContext => "made from other results of its dependencies",
+        Standing::Failed => "failed",
+        Standing::Undecided => "undecided until its dependencies are built",
+    };
+    let why = one.why.as_ref().map(|why| format!(": {why}"));
+    format!("{}: {standing}{}", name(&one.rref), why.unwrap_or_default())
+}
+
+fn version(one: &Version, name: Names<'_>) -> String {
+    match &one.rref {
+        Some(rref) => name(rref),
+        None => "to be built".to_owned(),
     }
 }
 

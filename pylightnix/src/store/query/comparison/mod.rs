@@ -303,28 +303,27 @@ impl Serialize for Cell {
 }
 
 impl Serialize for Comparison {
-    /// A list of objects: `rref`, and each column by its name. A series is the list of its values.
+    /// A list of objects: `rref`, and in `values` what it has in each column, by the column's name; `null` where it has
+    /// nothing. A series is a list.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.rows.iter().map(|row| Named {
-            columns: &self.columns,
-            row,
+        to.collect_seq(self.rows.iter().map(|row| RowOf {
+            rref: &row.rref,
+            values: Values(&self.columns, &row.cells),
         }))
     }
 }
 
-struct Named<'a> {
-    columns: &'a [Column],
-    row: &'a Row,
+#[derive(Serialize)]
+struct RowOf<'a> {
+    rref: &'a RRefId,
+    values: Values<'a>,
 }
 
-impl Serialize for Named<'_> {
+struct Values<'a>(&'a [Column], &'a [Option<Cell>]);
+
+impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("rref", &self.row.rref)?;
-        for (column, cell) in self.columns.iter().zip(&self.row.cells) {
-            map.serialize_entry(&column.name, cell)?;
-        }
-        map.end()
+        let names = self.0.iter().map(|column| &column.name);
+        to.collect_map(names.zip(self.1))
     }
 }
