@@ -38,7 +38,7 @@ pub(crate) struct Compare {
     reverse: bool,
     /// Only those that meet this: a column, `=`, `!=`, `<`, `<=`, `>`, `>=` or `~` (has the text), and a value; may be
     /// repeated
-    #[arg(long = "where", short, value_name = "CONDITION")]
+    #[arg(long = "where", short = 'w', value_name = "CONDITION")]
     conditions: Vec<String>,
     /// Only these columns, in this order, with commas between them
     #[arg(long, short, value_name = "COLUMNS", value_delimiter = ',')]

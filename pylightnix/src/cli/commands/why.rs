@@ -7,7 +7,7 @@ use crate::cli::complete;
 use crate::cli::exit::{Done, Exit, Fault};
 use crate::cli::session::{Session, style};
 use crate::cli::stages::Stages;
-use crate::cli::text::short_rref;
+use crate::cli::text::{local_second, short_rref};
 use crate::config::DRefId;
 use crate::realize::Realize;
 use crate::realize::why::{Cause, CodePart, Why as Answer};
@@ -84,7 +84,7 @@ impl Why {
 }
 
 fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
-    for line in why.head(&short_rref) {
+    for line in why.head(&short_rref, local_second) {
         writeln!(out, "{line}")?;
     }
     for (at, change) in why.changes.iter().enumerate() {
@@ -95,6 +95,10 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
             writeln!(out, "  {}", session.paint(style::NAME, cause))?;
             if let Cause::Code(code) = cause {
                 for part in &code.parts {
+                    // Of a single one, the line before says what it is.
+                    if code.parts.len() > 1 {
+                        writeln!(out, "    {}", session.paint(style::FAINT, &part.what))?;
+                    }
                     write_part(session, part, out)?;
                 }
             }
@@ -108,7 +112,6 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
 
 /// The text of a part of the code, line by line, where it differs.
 fn write_part(session: &Session, part: &CodePart, out: &mut impl Write) -> Done<()> {
-    writeln!(out, "    {}", session.paint(style::FAINT, &part.what))?;
     let (old, new) = (
         part.old.as_deref().unwrap_or_default(),
         part.new.as_deref().unwrap_or_default(),

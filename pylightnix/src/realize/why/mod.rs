@@ -134,7 +134,7 @@ impl Why {
 #[derive(Serialize)]
 struct ShortBuild<'a> {
     start: String,
-    seconds: f64,
+    build_seconds: f64,
     host: &'a str,
     user: &'a str,
     command: &'a [String],
@@ -143,7 +143,7 @@ struct ShortBuild<'a> {
 fn short<S: Serializer>(build: &Option<BuildRecord>, to: S) -> Result<S::Ok, S::Error> {
     let short = build.as_ref().map(|build| ShortBuild {
         start: build.start.to_string(),
-        seconds: build.seconds(),
+        build_seconds: build.seconds(),
         host: &build.host,
         user: &build.user,
         command: &build.command,

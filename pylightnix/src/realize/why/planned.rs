@@ -92,7 +92,10 @@ impl Realize<'_> {
             dref: dref.clone(),
             action: foreseen[at].action.clone(),
         };
-        why.action = Some(step.to_string());
+        // Of which stage is known.
+        let text = step.to_string();
+        let (word, rest) = text.split_once(&dref.to_string()).unwrap_or((&text, ""));
+        why.action = Some(format!("{}{rest}", word.trim_end()));
         why.choice = Some(StageChoice {
             matcher: node.node().matcher(),
             candidates: self.candidates(&graph, &foreseen, at)?,

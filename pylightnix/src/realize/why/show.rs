@@ -12,6 +12,9 @@ use crate::units::time;
 /// How references are written: whole, or short for a terminal.
 pub(crate) type Names<'a> = &'a dyn Fn(&RRefId) -> String;
 
+/// How times are written.
+pub(crate) type Times = fn(Timestamp) -> String;
+
 impl Why {
     /// In a few words: what changed first, in it and in what it depends on.
     pub fn in_short(&self) -> String {
@@ -50,7 +53,7 @@ impl Why {
     }
 
     /// The lines before the changes: what is asked about, and what it is compared with.
-    pub(crate) fn head(&self, name: Names<'_>) -> Vec<String> {
+    pub(crate) fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
         let mut lines = Vec::new();
         let own = self.rref.as_ref().map(name);
         match (own, &self.build) {
@@ -164,7 +167,7 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = RRefId::to_string;
-        let mut lines = self.head(&name);
+        let mut lines = self.head(&name, when);
         for (at, change) in self.changes.iter().enumerate() {
             lines.extend(self.title(at, &name));
             lines.extend(change.causes.iter().map(|cause| format!("  {cause}")));
@@ -206,8 +209,8 @@ fn version(one: &Version, name: Names<'_>) -> String {
     }
 }
 
-fn when(time: Timestamp) -> Timestamp {
-    time.round(Unit::Second).unwrap_or(time)
+fn when(time: Timestamp) -> String {
+    time.round(Unit::Second).unwrap_or(time).to_string()
 }
 
 fn lasted(build: &BuildRecord) -> Duration {
