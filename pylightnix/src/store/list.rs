@@ -13,8 +13,11 @@ use std::path::PathBuf;
 use super::Store;
 #[cfg(feature = "cli")]
 use super::parallel;
-use crate::config::{DRefId, Name, RRefId};
+use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
+
+/// The hex digits of a hash in the name of a folder.
+const HEX: usize = 32;
 
 impl Store {
     /// All derivations, sorted.
@@ -25,30 +28,45 @@ impl Store {
         list(&self.layout().objects(), DRefId::from_folder)
     }
 
-    /// The derivations of one name, each with the number of its folder in the file system, in no order. Names are all
-    /// that is read, in one go through the folder of all derivations.
-    pub(crate) fn drefs_of_name(&self, name: &Name) -> Result<Vec<(DRefId, u64)>> {
+    /// Other derivations with the name of `dref`, and how many there are. Of more than `most`, those that were likely put
+    /// into the store last before it: file systems number folders as they are made, more or less. One go through the names
+    /// in the folder of all derivations is all that is read.
+    pub(crate) fn namesakes(&self, dref: &DRefId, most: usize) -> Result<(Vec<DRefId>, usize)> {
         let folder = self.layout().objects();
         let refused = |errno: Errno| Error::io("read the folder", &folder, errno.into());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = match rustix::fs::open(&folder, flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(Errno::NOENT) => return Ok((Vec::new(), 0)),
             open => open.map_err(refused)?,
         };
-        let wanted = format!("-{name}");
-        let mut found = Vec::new();
+        let own = dref.folder();
+        let (own_hash, name) = own.as_bytes().split_at(HEX);
+        let mut own_number = u64::MAX;
+        let mut others: Vec<(u64, [u8; HEX])> = Vec::new();
         for entry in Dir::new(open).map_err(refused)? {
             let entry = entry.map_err(refused)?;
-            let bytes = entry.file_name().to_bytes();
-            if bytes.ends_with(wanted.as_bytes())
-                && let Ok(text) = std::str::from_utf8(bytes)
-                && let Some(dref) = DRefId::from_folder(text)
-                && dref.name() == name
-            {
-                found.push((dref, entry.ino()));
+            match entry.file_name().to_bytes().split_first_chunk() {
+                Some((hash, rest)) if rest == name && hash == own_hash => {
+                    own_number = entry.ino();
+                }
+                Some((hash, rest)) if rest == name => others.push((entry.ino(), *hash)),
+                _ => {}
             }
         }
-        Ok(found)
+        let there = others.len();
+        // Parsing and sorting them all would take longer than reading them.
+        if there > most {
+            let nearest = |(number, hash): &(u64, [u8; HEX])| {
+                (*number > own_number, own_number.abs_diff(*number), *hash)
+            };
+            others.select_nth_unstable_by_key(most, nearest);
+            others.truncate(most);
+        }
+        let folders = others.iter().map(|(_, hash)| {
+            let folder = [hash, name].concat();
+            DRefId::from_folder(std::str::from_utf8(&folder).ok()?)
+        });
+        Ok((folders.flatten().collect(), there))
     }
 
     /// All realizations, sorted by reference.

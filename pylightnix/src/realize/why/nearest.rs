@@ -92,18 +92,9 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
 /// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
 /// was built last.
 fn among_others(store: &Store, new: &Side, limit: Option<Uuid>) -> Result<Option<(Side, Nearest)>> {
-    let mut named = store.drefs_of_name(new.dref.name())?;
-    let own = named.iter().find(|(dref, _)| *dref == new.dref);
-    let own = own.map_or(u64::MAX, |(_, number)| *number);
-    named.retain(|(dref, _)| *dref != new.dref);
-    let there = named.len();
-    // If they are too many, those that come last before it: file systems number folders as they are made, more or less.
-    named.sort_unstable_by_key(|(dref, number)| {
-        (*number > own, own.abs_diff(*number), dref.clone())
-    });
-    named.truncate(MOST);
+    let (named, there) = store.namesakes(&new.dref, MOST)?;
     let mut others: Vec<(usize, DRefId)> = Vec::with_capacity(named.len());
-    for (dref, _) in named {
+    for dref in named {
         if let Some(config) = readable(store.config(&dref))? {
             others.push((distance(&config, &new.config)?, dref));
         }
