@@ -18,7 +18,7 @@ use crate::plan::{AnyDRef, Target};
 use crate::realize::Realize;
 
 /// The commands that need the plan, and so take the program's own arguments.
-const WITH_PLAN: [&str; 3] = ["run", "plan", "graph"];
+const WITH_PLAN: [&str; 4] = ["run", "plan", "graph", "why"];
 
 /// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without
 /// a command, it runs.

@@ -1,6 +1,7 @@
 //! Tables that fit the terminal.
 
 use anstyle::Style;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -12,9 +13,9 @@ const GAP: usize = 2;
 const NARROWEST: usize = 6;
 
 /// A column.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Column {
-    heading: &'static str,
+    heading: Cow<'static, str>,
     right: bool,
     shrinks: bool,
     optional: bool,
@@ -24,7 +25,7 @@ impl Column {
     /// Text, from the left.
     pub(crate) const fn left(heading: &'static str) -> Self {
         Column {
-            heading,
+            heading: Cow::Borrowed(heading),
             right: false,
             shrinks: false,
             optional: false,
@@ -34,7 +35,7 @@ impl Column {
     /// Numbers, to the right.
     pub(crate) const fn right(heading: &'static str) -> Self {
         Column {
-            heading,
+            heading: Cow::Borrowed(heading),
             right: true,
             shrinks: false,
             optional: false,
@@ -45,6 +46,16 @@ impl Column {
     pub(crate) const fn optional(mut self) -> Self {
         self.optional = true;
         self
+    }
+
+    /// What is only known when the table is made; `right` for numbers.
+    pub(crate) fn named(heading: &str, right: bool) -> Self {
+        Column {
+            heading: Cow::Owned(heading.to_owned()),
+            right,
+            shrinks: false,
+            optional: false,
+        }
     }
 
     /// Where there is not room enough, this one is cut.
@@ -119,7 +130,7 @@ impl<'s> Table<'s> {
             self.widths = Some(self.fit(&rows));
             let headings = self.columns.iter();
             let headings: Vec<Cell> = headings
-                .map(|column| Cell::styled(column.heading, super::session::style::FAINT))
+                .map(|column| Cell::styled(column.heading.as_ref(), super::session::style::FAINT))
                 .collect();
             self.line(&headings, out)?;
         }

@@ -1,23 +1,29 @@
 //! What differs between two configs.
 
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
 
-use super::ConfigJson;
 use super::dotted::{Step, joined, same};
 use super::raw::{Object, Sort};
+use super::{ConfigJson, DRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// A place at which two configs differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Serialized, the values are values and no texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FieldChange {
     /// Where, as in `lr.schedule[3].rate`.
     pub path: String,
     /// The JSON text of the first one's value; `None` if it has none there.
+    #[serde(serialize_with = "as_value")]
     pub old: Option<String>,
     /// The JSON text of the other one's.
+    #[serde(serialize_with = "as_value")]
     pub new: Option<String>,
 }
 
@@ -43,6 +49,20 @@ impl ConfigJson {
         Ok(changes)
     }
 
+    /// Where a reference to `dref` stands in it first, as in `models[2]`.
+    pub(crate) fn place_of(&self, dref: &DRefId) -> Option<String> {
+        let mut waiting = vec![(String::new(), self.raw().ok()?)];
+        while let Some((path, value)) = waiting.pop() {
+            if reference_in(value.get()).is_some_and(|found| found == *dref) {
+                return Some(path);
+            }
+            let parts = inside(value).unwrap_or_default();
+            let below = parts.iter().rev();
+            waiting.extend(below.map(|(step, value)| (joined(&path, step), *value)));
+        }
+        None
+    }
+
     /// All of it as one value.
     pub(crate) fn raw(&self) -> Result<&RawValue> {
         serde_json::from_str(self.text()).map_err(|error| {
@@ -50,6 +70,19 @@ impl ConfigJson {
             Error::new(ErrorKind::Config, message).because(error)
         })
     }
+}
+
+/// The derivation that a JSON text is a reference to, if it is one.
+pub(crate) fn reference_in(text: &str) -> Option<DRefId> {
+    // Most values are none.
+    let text = text.strip_prefix("\"dref:")?.strip_suffix('"')?;
+    format!("dref:{text}").parse().ok()
+}
+
+/// The value that a JSON text stands for.
+fn as_value<S: Serializer>(text: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    let value = |text: &String| serde_json::from_str::<Value>(text).ok();
+    text.as_ref().and_then(value).serialize(to)
 }
 
 /// Configs are at most 128 levels deep.
@@ -113,6 +146,20 @@ pub(crate) fn names_inside(value: &RawValue) -> Option<Vec<String>> {
         Step::Index(at) => at.to_string(),
     };
     Some(inside(value)?.into_iter().map(name).collect())
+}
+
+/// The entries of an object; `None` if it is none.
+pub(crate) fn object_parts(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    if Sort::of(value) != Sort::Object {
+        return None;
+    }
+    let Object(entries) = serde_json::from_str(value.get()).ok()?;
+    let entries = entries.into_iter();
+    Some(
+        entries
+            .map(|(key, value)| (key.into_owned(), value))
+            .collect(),
+    )
 }
 
 /// On one line.

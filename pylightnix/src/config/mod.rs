@@ -24,7 +24,7 @@ mod writer;
 pub use changes::FieldChange;
 #[cfg(feature = "cli")]
 pub(crate) use changes::compact;
-pub(crate) use changes::names_inside;
+pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
 pub(crate) use dotted::{Dotted, Step, joined, same, there_is};

@@ -112,6 +112,32 @@ fn helpers(uses: &'static [fn() -> Tracked]) -> BTreeSet<(&'static str, &'static
     found.into_keys().collect()
 }
 
+/// One section of a text of code: what stands in brackets before it, and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Section<'a> {
+    /// `stage`, `uses` and so on.
+    pub(crate) kind: &'a str,
+    /// Empty if there is only one of its kind.
+    pub(crate) name: &'a str,
+    pub(crate) body: &'a str,
+}
+
+/// The sections of a text of code; `None` if it is none that this version writes.
+pub(crate) fn sections(text: &str) -> Option<Vec<Section<'_>>> {
+    let mut sections = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (head, after) = rest.strip_prefix('[')?.split_once("]\n")?;
+        let (label, length) = head.rsplit_once(' ')?;
+        let (body, after) = after.split_at_checked(length.parse().ok()?)?;
+        let by_hand = (label == "by hand").then_some((label, ""));
+        let (kind, name) = by_hand.or(label.split_once(' ')).unwrap_or((label, ""));
+        sections.push(Section { kind, name, body });
+        rest = after.strip_prefix('\n')?;
+    }
+    Some(sections)
+}
+
 /// A text of sections, each with its length, so that no two lists of sections have one text.
 #[derive(Default)]
 struct Text(String);
@@ -121,5 +147,36 @@ impl Text {
         let gap = if name.is_empty() { "" } else { " " };
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "[{kind}{gap}{name} {}]\n{body}", body.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_are_read_as_they_are_written() {
+        let written = [
+            ("stage", "train", "fn train() {\n    [uses f 3]\n}"),
+            ("for", "", "Vec<u8>"),
+            ("format", "out", ""),
+            ("uses", "Model<T>", "é"),
+            ("by hand", "", ""),
+        ];
+        let mut text = Text::default();
+        for (kind, name, body) in written {
+            text.section(kind, name, body);
+        }
+        let read: Vec<_> = sections(&text.0).unwrap();
+        let read: Vec<_> = read
+            .iter()
+            .map(|Section { kind, name, body }| (*kind, *name, *body))
+            .collect();
+        assert_eq!(read, written);
+        for cut in (1..text.0.len()).filter(|at| text.0.is_char_boundary(*at)) {
+            // A whole number of sections, or nothing.
+            let read = sections(&text.0[..cut]);
+            assert!(read.is_none_or(|read| read.len() < written.len()), "{cut}");
+        }
     }
 }

@@ -24,6 +24,7 @@ mod target;
 pub(crate) use args::Args;
 pub use args::{ArgType, RunArg, TakesArg};
 pub use code::{Code, Track, Tracked};
+pub(crate) use code::{Section, sections};
 pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::Graph;

@@ -36,6 +36,7 @@ mod stepping;
 mod stock;
 mod tries;
 mod warden;
+pub mod why;
 
 pub use by_hand::ByHand;
 pub use cancel::Cancel;

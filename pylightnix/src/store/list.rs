@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cli")]
 use jiff::Timestamp;
+use rustix::fs::{Dir, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -14,6 +16,9 @@ use super::parallel;
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
 
+/// The hex digits of a hash in the name of a folder.
+const HEX: usize = 32;
+
 impl Store {
     /// All derivations, sorted.
     ///
@@ -21,6 +26,47 @@ impl Store {
     /// A refusal of the system.
     pub fn drefs(&self) -> Result<Vec<DRefId>> {
         list(&self.layout().objects(), DRefId::from_folder)
+    }
+
+    /// Other derivations with the name of `dref`, and how many there are. Of more than `most`, those that were likely put
+    /// into the store last before it: file systems number folders as they are made, more or less. One go through the names
+    /// in the folder of all derivations is all that is read.
+    pub(crate) fn namesakes(&self, dref: &DRefId, most: usize) -> Result<(Vec<DRefId>, usize)> {
+        let folder = self.layout().objects();
+        let refused = |errno: Errno| Error::io("read the folder", &folder, errno.into());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = match rustix::fs::open(&folder, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok((Vec::new(), 0)),
+            open => open.map_err(refused)?,
+        };
+        let own = dref.folder();
+        let (own_hash, name) = own.as_bytes().split_at(HEX);
+        let mut own_number = u64::MAX;
+        let mut others: Vec<(u64, [u8; HEX])> = Vec::new();
+        for entry in Dir::new(open).map_err(refused)? {
+            let entry = entry.map_err(refused)?;
+            match entry.file_name().to_bytes().split_first_chunk() {
+                Some((hash, rest)) if rest == name && hash == own_hash => {
+                    own_number = entry.ino();
+                }
+                Some((hash, rest)) if rest == name => others.push((entry.ino(), *hash)),
+                _ => {}
+            }
+        }
+        let there = others.len();
+        // Parsing and sorting them all would take longer than reading them.
+        if there > most {
+            let nearest = |(number, hash): &(u64, [u8; HEX])| {
+                (*number > own_number, own_number.abs_diff(*number), *hash)
+            };
+            others.select_nth_unstable_by_key(most, nearest);
+            others.truncate(most);
+        }
+        let folders = others.iter().map(|(_, hash)| {
+            let folder = [hash, name].concat();
+            DRefId::from_folder(std::str::from_utf8(&folder).ok()?)
+        });
+        Ok((folders.flatten().collect(), there))
     }
 
     /// All realizations, sorted by reference.

@@ -66,8 +66,8 @@ pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
 pub(crate) use look::Look;
 pub use query::{
-    Diff, DiskUsage, FileChange, Find, Finding, FirstDifference, Found, Graph, Identifier, Lens,
-    Reference, Taken, TakenBy,
+    Cell, Column, ColumnKind, Comparison, Diff, DiskUsage, FileChange, Find, Finding,
+    FirstDifference, Found, Graph, Identifier, Lens, Reference, Row, Series, Taken, TakenBy,
 };
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};

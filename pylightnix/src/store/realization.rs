@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use uuid::Uuid;
 
 use super::Store;
 use super::build_record::BuildRecord;
@@ -102,6 +103,23 @@ impl Store {
             Some(folder) => Ok(read_builds(folder, &at)?.0),
             None => Err(missing(rref, &at)),
         }
+    }
+
+    /// The identifiers of the builds, imports and acceptances of a realization, in no order, by the names of their files:
+    /// nothing is read. None if it is not in the store.
+    pub(crate) fn build_ids(&self, rref: &RRefId) -> Result<Vec<Uuid>> {
+        let at = self.realization_dir(rref);
+        let refused = |errno: Errno| Error::io("read the folder", &at, errno.into());
+        let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
+            return Ok(Vec::new());
+        };
+        let mut ids = Vec::new();
+        for entry in Dir::new(folder).map_err(refused)? {
+            ids.extend(BuildRecord::id_of(
+                entry.map_err(refused)?.file_name().to_bytes(),
+            ));
+        }
+        Ok(ids)
     }
 
     /// The whole record of a realization, checked against its reference.

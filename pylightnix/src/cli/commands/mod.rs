@@ -2,6 +2,7 @@
 
 mod cat;
 mod check;
+mod compare;
 mod completions;
 mod diff;
 mod du;
@@ -21,6 +22,7 @@ mod run;
 mod show;
 mod stats;
 mod tree;
+mod why;
 
 pub(crate) use run::Run;
 
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Stats(stats::Stats),
     Completions(completions::Completions),
     Man(completions::Man),
+    Why(why::Why),
+    Compare(compare::Compare),
 }
 
 /// The commands of a user's program.
@@ -88,6 +92,8 @@ impl Command {
             Command::Stats(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
+            Command::Why(command) => command.run(session),
+            Command::Compare(command) => command.run(session),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! missing from the answer.
 
 mod artifact;
+mod comparison;
 mod diff;
 mod find;
 mod first_difference;
@@ -17,6 +18,7 @@ mod number;
 mod reference;
 mod usage;
 
+pub use comparison::{Cell, Column, ColumnKind, Comparison, Row, Series};
 pub(crate) use diff::compare;
 pub use diff::{Diff, FileChange};
 pub use find::{Find, Finding};

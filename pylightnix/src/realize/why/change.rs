@@ -1,0 +1,276 @@
+//! How one version of a stage differs from another, with the dependencies followed to what changed first.
+
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use super::code::CodeChange;
+use super::side::{Side, Source, changed_defaults};
+use crate::Result;
+use crate::config::{DRefId, FieldChange, RRefId, reference_in};
+use crate::store::RecordedChoice;
+
+/// So many stages are followed at most.
+const MOST: usize = 200;
+
+/// How one stage differs between the two that are compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Change {
+    /// The earlier version.
+    pub old: Version,
+    /// The later version.
+    pub new: Version,
+    /// What differs, at least one thing.
+    pub causes: Vec<Cause>,
+}
+
+/// A version of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct Version {
+    /// The derivation.
+    pub dref: DRefId,
+    /// The realization; `None` of a stage that is to be built.
+    pub rref: Option<RRefId>,
+}
+
+/// Something that differs between two versions of a stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// A field of the config.
+    Field(FieldChange),
+    /// The default of a field that the config leaves out.
+    Default {
+        /// The field.
+        field: String,
+        /// The value before.
+        old: Value,
+        /// The value now.
+        new: Value,
+    },
+    /// The code, or a helper that it names.
+    Code(CodeChange),
+    /// A dependency.
+    Dependency(DependencyChange),
+    /// Nothing: the same code gave another result from the same dependencies.
+    Nothing,
+}
+
+/// A dependency of which something else was taken, or that is another derivation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DependencyChange {
+    /// The field of the config, if it is found there.
+    pub field: Option<String>,
+    /// The derivation before.
+    pub old: DRefId,
+    /// The derivation now.
+    pub new: DRefId,
+    /// What was taken of it before, sorted.
+    pub old_taken: Vec<RRefId>,
+    /// What is taken of it now, sorted; none if it is to be built first.
+    pub new_taken: Vec<RRefId>,
+    /// How that was chosen before, if the build says so.
+    pub old_choice: Option<RecordedChoice>,
+    /// How it is chosen now, if the build says so.
+    pub new_choice: Option<RecordedChoice>,
+    /// Which of the [changes](super::Why::changes) says why it differs; `None` if that cannot be followed: it is another
+    /// stage, is no longer in the store, or was taken along with what was taken before.
+    pub change: Option<usize>,
+}
+
+/// All changes, the asked one first, and whether some were not followed because they are too many.
+pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<Change>, bool)> {
+    let version = |side: &Side| Version {
+        dref: side.dref.clone(),
+        rref: side.rref.clone(),
+    };
+    let until = (
+        old.build.as_ref().map(|build| build.id),
+        new.build.as_ref().map(|build| build.id),
+    );
+    let mut cut = false;
+    let mut known = HashMap::from([((version(&old), version(&new)), Some(0))]);
+    let mut waiting = vec![(old, new)];
+    let mut changes: Vec<Change> = Vec::new();
+    while let Some((old, new)) = waiting.get(changes.len()) {
+        let pair = (version(old), version(new));
+        let mut causes = causes(source, old, new)?;
+        for cause in &mut causes {
+            let Cause::Dependency(dep) = cause else {
+                continue;
+            };
+            let Some((old, new)) = followed(dep) else {
+                continue;
+            };
+            if let Some(change) = known.get(&(old.clone(), new.clone())) {
+                dep.change = *change;
+                continue;
+            }
+            if waiting.len() >= MOST {
+                cut = true;
+                continue;
+            }
+            let there = |version: &Version, until| match &version.rref {
+                Some(rref) => Side::of(source.store, rref, until),
+                None => Ok(source.planned(&version.dref)),
+            };
+            let sides = there(&old, until.0)?.zip(there(&new, until.1)?);
+            dep.change = sides.map(|sides| {
+                waiting.push(sides);
+                waiting.len() - 1
+            });
+            known.insert((old, new), dep.change);
+        }
+        changes.push(Change {
+            old: pair.0,
+            new: pair.1,
+            causes,
+        });
+    }
+    Ok((changes, cut))
+}
+
+/// The two versions of a dependency that are to be compared.
+fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
+    if dep.old.name() != dep.new.name() {
+        return None;
+    }
+    let only = |of: &[RRefId], without: &[RRefId]| {
+        let mut only = of.iter().filter(|rref| !without.contains(rref));
+        only.next().cloned()
+    };
+    let old = only(&dep.old_taken, &dep.new_taken)?;
+    let new = match dep.new_taken.is_empty() {
+        true => None,
+        false => Some(only(&dep.new_taken, &dep.old_taken)?),
+    };
+    let version = |dref: &DRefId, rref| Version {
+        dref: dref.clone(),
+        rref,
+    };
+    Some((version(&dep.old, Some(old)), version(&dep.new, new)))
+}
+
+/// What differs between two versions, without looking into dependencies.
+fn causes(source: &Source<'_>, old: &Side, new: &Side) -> Result<Vec<Cause>> {
+    let mut causes = Vec::new();
+    // Dependencies that are another derivation now.
+    let mut pairs: BTreeMap<(DRefId, DRefId), String> = BTreeMap::new();
+    if old.dref != new.dref {
+        for change in old.config.diff(&new.config)? {
+            let reference = |text: &Option<String>| reference_in(text.as_ref()?);
+            match (reference(&change.old), reference(&change.new)) {
+                (Some(old), Some(new)) => {
+                    pairs.entry((old, new)).or_insert(change.path);
+                }
+                _ => causes.push(Cause::Field(with_defaults(change, old, new))),
+            }
+        }
+    }
+    for (field, was, is) in changed_defaults(&old.omitted, &new.omitted) {
+        causes.push(Cause::Default {
+            field: field.to_owned(),
+            old: was.clone(),
+            new: is.clone(),
+        });
+    }
+    if old.fingerprint != new.fingerprint {
+        causes.push(Cause::Code(CodeChange::of(
+            (old.fingerprint.as_deref(), source.text(old)?),
+            (new.fingerprint.as_deref(), source.text(new)?),
+        )));
+    }
+    let changed: BTreeSet<DRefId> = pairs.keys().map(|(_, new)| new.clone()).collect();
+    for ((was, is), field) in pairs {
+        causes.push(dependency(old, new, was, is, Some(field)));
+    }
+    for dref in new.config.deps() {
+        if !changed.contains(dref)
+            && let Some(taken) = old.context.get(dref)
+            && new.context.get(dref) != Some(taken)
+        {
+            let field = new.config.place_of(dref);
+            causes.push(dependency(old, new, dref.clone(), dref.clone(), field));
+        }
+    }
+    if causes.is_empty() {
+        causes.push(Cause::Nothing);
+    }
+    Ok(causes)
+}
+
+/// A field that one side leaves out has a value there all the same.
+fn with_defaults(mut change: FieldChange, old: &Side, new: &Side) -> FieldChange {
+    let default = |side: &Side| side.omitted.get(&change.path).map(ToString::to_string);
+    match (&change.old, &change.new) {
+        (None, _) => change.old = default(old),
+        (_, None) => change.new = default(new),
+        _ => {}
+    }
+    change
+}
+
+fn dependency(old: &Side, new: &Side, was: DRefId, is: DRefId, field: Option<String>) -> Cause {
+    let taken = |side: &Side, dref| side.context.get(dref).cloned().unwrap_or_default();
+    let choice = |side: &Side, dref| side.build.as_ref()?.choices.get(dref).cloned();
+    Cause::Dependency(DependencyChange {
+        field,
+        old_taken: taken(old, &was),
+        new_taken: taken(new, &is),
+        old_choice: choice(old, &was),
+        new_choice: choice(new, &is),
+        old: was,
+        new: is,
+        change: None,
+    })
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Field(change) => change.fmt(f),
+            Cause::Default { field, old, new } => {
+                write!(f, "default of {field}: {old} -> {new}")
+            }
+            Cause::Code(change) => change.fmt(f),
+            Cause::Dependency(change) => change.fmt(f),
+            Cause::Nothing => f.write_str(
+                "nothing that is known: the same code gave another result from the same dependencies",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for DependencyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.field.as_deref().unwrap_or("dependency");
+        write!(f, "{field}: ")?;
+        match (self.old == self.new, self.new_taken.is_empty()) {
+            (false, _) if self.old.name() != self.new.name() => {
+                write!(f, "another stage, {} -> {}", self.old, self.new)?;
+            }
+            (false, _) => write!(f, "another `{}`", self.new.name())?,
+            (true, true) => write!(f, "`{}` has to be built", self.new.name())?,
+            (true, false) => write!(f, "another result of `{}`", self.new.name())?,
+        }
+        let counts = (self.old_taken.len(), self.new_taken.len());
+        if counts.0 != counts.1 && counts.1 > 0 {
+            write!(f, " ({} taken, {} before)", counts.1, counts.0)?;
+        }
+        let matcher = |choice: &Option<RecordedChoice>| {
+            let choice = choice.as_ref()?;
+            Some(choice.matcher.clone())
+        };
+        if let Some((old, new)) = matcher(&self.old_choice).zip(matcher(&self.new_choice))
+            && old != new
+        {
+            write!(f, ", its matcher `{old}` -> `{new}`")?;
+        }
+        Ok(())
+    }
+}

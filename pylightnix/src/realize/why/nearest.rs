@@ -1,0 +1,139 @@
+//! The earlier version of a stage that a version is compared with.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::side::Side;
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::store::{BuildKind, Store};
+use crate::{Error, ErrorKind, Result};
+
+/// So many builds of one derivation, and so many other derivations of its name, are looked at.
+const MOST: usize = 256;
+
+/// How the earlier version was found that a version is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Nearest {
+    /// In how many fields the two configs differ; 0 if it is the same derivation.
+    pub fields: usize,
+    /// Of how many other derivations of the name the configs were compared.
+    pub compared: usize,
+    /// How many other derivations of the name there are.
+    pub there: usize,
+}
+
+/// What was there before a version.
+pub(super) struct Before {
+    /// Builds of the same config, code and dependencies, newest first: up to the nearest one that is not.
+    pub(super) repeated: Vec<RRefId>,
+    pub(super) nearest: Option<(Side, Nearest)>,
+}
+
+/// What was there before `new`, of which the build is passed over.
+pub(super) fn before(store: &Store, new: &Side) -> Result<Before> {
+    let limit = new.build.as_ref().map(|build| build.id);
+    let mut repeated = Vec::new();
+    for (id, rref) in builds_before(store, &new.dref, limit)?
+        .into_iter()
+        .take(MOST)
+    {
+        let Some(old) = side(store, &rref, id)? else {
+            continue;
+        };
+        if old.repeats(new) {
+            repeated.push(rref);
+            continue;
+        }
+        let nearest = Nearest {
+            fields: 0,
+            compared: 0,
+            there: 0,
+        };
+        return Ok(Before {
+            repeated,
+            nearest: Some((old, nearest)),
+        });
+    }
+    let nearest = among_others(store, new, limit)?;
+    Ok(Before { repeated, nearest })
+}
+
+/// The builds of a derivation before that one, newest first.
+fn builds_before(store: &Store, dref: &DRefId, limit: Option<Uuid>) -> Result<Vec<(Uuid, RRefId)>> {
+    let mut builds = Vec::new();
+    // By the names of the files alone.
+    for rref in store.rrefs_of(dref)?.into_iter().take(8 * MOST) {
+        for id in store.build_ids(&rref)? {
+            if limit.is_none_or(|limit| id < limit) {
+                builds.push((id, rref.clone()));
+            }
+        }
+    }
+    builds.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(builds)
+}
+
+/// A realization as one build has it; nothing if that is an acceptance, or cannot be read.
+fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
+    let Some(realization) = readable(store.realization(rref))? else {
+        return Ok(None);
+    };
+    let build = realization.builds().iter().find(|build| build.id == id);
+    match build.filter(|build| build.kind != BuildKind::Accept) {
+        Some(build) => {
+            let side = Side::recorded(store, &realization, Some(build.clone()));
+            readable(side)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
+/// was built last.
+fn among_others(store: &Store, new: &Side, limit: Option<Uuid>) -> Result<Option<(Side, Nearest)>> {
+    let (named, there) = store.namesakes(&new.dref, MOST)?;
+    let mut others: Vec<(usize, DRefId)> = Vec::with_capacity(named.len());
+    for dref in named {
+        if let Some(config) = readable(store.config(&dref))? {
+            others.push((distance(&config, &new.config)?, dref));
+        }
+    }
+    let compared = others.len();
+    others.sort_unstable();
+    for equal in others.chunk_by(|one, other| one.0 == other.0) {
+        let mut builds = Vec::new();
+        for (_, dref) in equal {
+            builds.extend(builds_before(store, dref, limit)?);
+        }
+        builds.sort_unstable_by(|one, other| other.cmp(one));
+        for (id, rref) in builds {
+            if let Some(old) = side(store, &rref, id)? {
+                let nearest = Nearest {
+                    fields: equal[0].0,
+                    compared,
+                    there,
+                };
+                return Ok(Some((old, nearest)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn distance(one: &ConfigJson, other: &ConfigJson) -> Result<usize> {
+    Ok(one.diff(other)?.len())
+}
+
+/// What is broken or was removed meanwhile is nobody's neighbour.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if is_unreadable(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_unreadable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Missing | ErrorKind::Store)
+}

@@ -1,0 +1,172 @@
+//! Why a stage of a plan would run, and what its matcher chooses from.
+
+use serde::Serialize;
+
+use super::super::context::{chosen_for, context_of};
+use super::super::current::staleness;
+use super::super::dry::{Foreseen, Step, actions};
+use super::super::options::Realize;
+use super::side::{Source, made_by};
+use super::{StageChoice, Why};
+use crate::config::{DRefId, RRefId};
+use crate::plan::{AnyDRef, Graph, Target};
+use crate::store::{Outcome, Realization};
+use crate::{Error, ErrorKind, Result};
+
+/// So many candidates are told of.
+const MOST: usize = 1000;
+
+/// A realization of the derivation that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// Its reference.
+    pub rref: RRefId,
+    /// What it is to the matcher.
+    pub standing: Standing,
+    /// Why it is stale, if it is.
+    pub why: Option<String>,
+}
+
+/// What a realization is to the matcher of its stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Standing {
+    /// The matcher takes it.
+    Taken,
+    /// The matcher sees it.
+    Seen,
+    /// Not seen: it is stale.
+    Stale,
+    /// Not seen: it was made from other realizations of its dependencies.
+    OtherContext,
+    /// Not seen: it is a failure.
+    Failed,
+    /// It is not known whether it will be seen: a dependency has to be built first.
+    Undecided,
+}
+
+impl Realize<'_> {
+    /// Why a stage of the plan of `target` would run, or, if what it made is there, why that was built: what differs from
+    /// the nearest earlier version, and what its matcher chooses from.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Load { #[selfref("w")] out: SelfRef<Text>, path: String }
+    /// # #[stage] fn load(b: &Build<Load>) -> Result<LoadOutputs> { Ok(LoadOutputs { out: b.out.save(&b.path)? }) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// store.realize(&instantiate(Load::new("a.csv".to_owned()))?)?;
+    /// let plan = instantiate(Load::new("b.csv".to_owned()))?;
+    /// let why = Realize::new(&store).why(&plan, &plan)?;
+    /// assert_eq!(why.in_short(), "`path` changed");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A stage that is not in the plan, a plan that contradicts itself, a store that cannot be read.
+    pub fn why<T: Target + ?Sized>(&self, target: &T, stage: impl AsRef<DRefId>) -> Result<Why> {
+        let dref = stage.as_ref();
+        let graph = self.graph_of(target)?;
+        let Some(&at) = graph.at.get(dref) else {
+            let message = format!("{dref} is not in the plan");
+            return Err(Error::new(ErrorKind::Plan, message).help(
+                "ask about a stage that the target depends on, with the config that it has there",
+            ));
+        };
+        let foreseen = actions(self, &graph, &[])?;
+        let source = Source {
+            store: &self.store,
+            plan: Some((&graph, &foreseen)),
+        };
+        let first = |taken: &Foreseen| Some(taken.taken.as_ref()?.first()?.id().clone());
+        let mut why = match (first(&foreseen[at]), source.planned(dref)) {
+            (None, Some(new)) => Why::of(&source, new)?,
+            (Some(rref), _) => self.store.why(&rref)?,
+            (None, None) => unreachable!("it is in the plan"),
+        };
+        let node = &graph.stages[at].dref;
+        let step = Step {
+            dref: dref.clone(),
+            action: foreseen[at].action.clone(),
+        };
+        // Of which stage is known.
+        let text = step.to_string();
+        let (word, rest) = text.split_once(&dref.to_string()).unwrap_or((&text, ""));
+        why.action = Some(format!("{}{rest}", word.trim_end()));
+        why.choice = Some(StageChoice {
+            matcher: node.node().matcher(),
+            candidates: self.candidates(&graph, &foreseen, at)?,
+        });
+        Ok(why)
+    }
+
+    fn candidates(
+        &self,
+        graph: &Graph,
+        foreseen: &[Foreseen],
+        at: usize,
+    ) -> Result<Vec<Candidate>> {
+        let stage = &graph.stages[at];
+        let chosen = chosen_for(graph, at, |at| foreseen[at].taken.clone());
+        let context = context_of(&chosen);
+        let is_known = graph
+            .deps(at)
+            .iter()
+            .all(|at| foreseen[*at].taken.is_some());
+        let taken = foreseen[at].taken.as_deref().unwrap_or_default();
+        let mut found = Vec::new();
+        let rrefs = self.store.rrefs_of(stage.dref.id())?;
+        for rref in rrefs.iter().take(MOST) {
+            let realization = match self.store.realization(rref) {
+                Ok(realization) => realization,
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::Missing => continue,
+                Err(error) => return Err(error),
+            };
+            let made = made_by(&realization, None).map(|build| build.id);
+            let mut why = None;
+            let standing = if taken.iter().any(|taken| taken.id() == rref) {
+                Standing::Taken
+            } else if !is_known {
+                Standing::Undecided
+            } else if realization.context != context {
+                Standing::OtherContext
+            } else if let Some(stale) = self.stale(&stage.dref, &realization) {
+                why = Some(stale);
+                Standing::Stale
+            } else if realization.outcome == Outcome::Ok {
+                Standing::Seen
+            } else {
+                Standing::Failed
+            };
+            let rref = rref.clone();
+            found.push((
+                made,
+                Candidate {
+                    rref,
+                    standing,
+                    why,
+                },
+            ));
+        }
+        found.sort_by(|one, other| (other.0, &one.1.rref).cmp(&(one.0, &other.1.rref)));
+        Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
+    }
+
+    fn stale(&self, dref: &AnyDRef, realization: &Realization) -> Option<String> {
+        let node = dref.node();
+        if self.by_hand.contains(&realization.id) {
+            return None;
+        }
+        let stale = staleness(
+            realization,
+            node.code()?,
+            node.omitted(),
+            self.trust_unknown,
+        );
+        stale.map(|why| why.to_string())
+    }
+}

@@ -1,0 +1,219 @@
+//! Reasons as text.
+
+use jiff::{Timestamp, Unit};
+use std::fmt;
+use std::time::Duration;
+
+use super::{Candidate, Cause, Change, Standing, Version, Why};
+use crate::config::RRefId;
+use crate::store::{BuildKind, BuildRecord};
+use crate::units::time;
+
+/// How references are written: whole, or short for a terminal.
+pub(crate) type Names<'a> = &'a dyn Fn(&RRefId) -> String;
+
+/// How times are written.
+pub(crate) type Times = fn(Timestamp) -> String;
+
+impl Why {
+    /// In a few words: what changed first, in it and in what it depends on.
+    pub fn in_short(&self) -> String {
+        if self.changes.is_empty() {
+            return match self.repeated.is_empty() {
+                true => "the first of its name".to_owned(),
+                false => "made again by the same code".to_owned(),
+            };
+        }
+        let mut words = Vec::new();
+        for (at, change) in self.changes.iter().enumerate() {
+            let of = match at {
+                0 => String::new(),
+                _ => format!(" of `{}`", change.new.dref.name()),
+            };
+            let word = |cause: &Cause| match cause {
+                Cause::Field(field) => Some(format!("`{}`{of} changed", field.path)),
+                Cause::Default { field, .. } => {
+                    Some(format!("the default of `{field}`{of} changed"))
+                }
+                Cause::Code(_) if at == 0 => Some("its code changed".to_owned()),
+                Cause::Code(_) => Some(format!("the code{of} changed")),
+                // What it comes to is told for itself.
+                Cause::Dependency(dep) if dep.change.is_some() => None,
+                Cause::Dependency(dep) => Some(format!(
+                    "`{}`{of} is another",
+                    dep.field.as_deref().unwrap_or(dep.new.name().as_str())
+                )),
+                Cause::Nothing if at == 0 => Some("made again by the same code".to_owned()),
+                Cause::Nothing => Some(format!("`{}` gave another result", change.new.dref.name())),
+            };
+            words.extend(change.causes.iter().filter_map(word));
+        }
+        words.dedup();
+        words.join("; ")
+    }
+
+    /// The lines before the changes: what is asked about, and what it is compared with.
+    pub(crate) fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
+        let mut lines = Vec::new();
+        let own = self.rref.as_ref().map(name);
+        match (own, &self.build) {
+            (Some(rref), Some(build)) if build.kind == BuildKind::Build => lines.push(format!(
+                "{rref} was built {}, in {}",
+                when(build.start),
+                time(lasted(build))
+            )),
+            (Some(rref), Some(build)) => {
+                lines.push(format!("{rref} was brought here {}", when(build.stop)));
+            }
+            (Some(rref), None) => lines.push(format!("{rref}: nothing says who built it")),
+            (None, _) => lines.push(format!("{} is to be built", self.dref)),
+        }
+        if let Some(action) = &self.action {
+            lines.push(format!("a run would: {action}"));
+        }
+        if let Some(newest) = self.repeated.first().map(name) {
+            let times = match self.repeated.len() {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            lines.push(format!(
+                "the same code made the same from the same {times} before, {newest} last"
+            ));
+        }
+        match (&self.nearest, self.changes.first()) {
+            (Some(nearest), Some(change)) => {
+                let how = match nearest.fields {
+                    0 => "the same config".to_owned(),
+                    1 => "1 field differs".to_owned(),
+                    more => format!("{more} fields differ"),
+                };
+                let among = match nearest.compared < nearest.there {
+                    true => format!(
+                        ", of {} that were compared, of {}",
+                        nearest.compared, nearest.there
+                    ),
+                    false => String::new(),
+                };
+                lines.push(format!(
+                    "compared with {}, the nearest before it ({how}{among}):",
+                    version(&change.old, name)
+                ));
+            }
+            _ => lines.push(format!(
+                "nothing else of the name `{}` was built before",
+                self.dref.name()
+            )),
+        }
+        lines
+    }
+
+    /// What stands over the changes of a dependency; the first has nothing.
+    pub(crate) fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
+        let Change { old, new, .. } = self.changes.get(at).filter(|_| at > 0)?;
+        let mut leading = self.changes.iter().filter_map(|change| {
+            let mut deps = change.causes.iter().filter_map(|cause| match cause {
+                Cause::Dependency(dep) if dep.change == Some(at) => dep.field.as_deref(),
+                _ => None,
+            });
+            deps.next()
+                .map(|field| format!("{field} of `{}`", change.new.dref.name()))
+        });
+        let by = leading.next().map_or(String::new(), |by| format!(", {by}"));
+        Some(format!(
+            "`{}`{by}: {} -> {}",
+            new.dref.name(),
+            version(old, name),
+            version(new, name)
+        ))
+    }
+
+    /// The lines after the changes: what matchers chose.
+    pub(crate) fn tail(&self, name: Names<'_>) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.cut {
+            lines.push("more dependencies differ: they are too many to be told".to_owned());
+        }
+        if !self.choices.is_empty() {
+            lines.push("made from:".to_owned());
+        }
+        for (dref, choice) in &self.choices {
+            let took = match &choice.took[..] {
+                [one] => name(one),
+                more => format!("{} of `{}`", more.len(), dref.name()),
+            };
+            lines.push(format!(
+                "  {took}, taken by `{}` from {}",
+                choice.matcher, choice.from
+            ));
+        }
+        if let Some(choice) = &self.choice {
+            let there = choice.candidates.len();
+            lines.push(format!(
+                "its matcher `{}` chooses from:{}",
+                choice.matcher,
+                if there == 0 { " nothing" } else { "" }
+            ));
+            lines.extend(
+                choice
+                    .candidates
+                    .iter()
+                    .map(|one| format!("  {}", candidate(one, name))),
+            );
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = RRefId::to_string;
+        let mut lines = self.head(&name, when);
+        for (at, change) in self.changes.iter().enumerate() {
+            lines.extend(self.title(at, &name));
+            lines.extend(change.causes.iter().map(|cause| format!("  {cause}")));
+        }
+        lines.extend(self.tail(&name));
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&candidate(self, &RRefId::to_string))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&version(self, &RRefId::to_string))
+    }
+}
+
+fn candidate(one: &Candidate, name: Names<'_>) -> String {
+    let standing = match one.standing {
+        Standing::Taken => "taken",
+        Standing::Seen => "seen, not taken",
+        Standing::Stale => "stale",
+        Standing::OtherContext => "made from other results of its dependencies",
+        Standing::Failed => "failed",
+        Standing::Undecided => "undecided until its dependencies are built",
+    };
+    let why = one.why.as_ref().map(|why| format!(": {why}"));
+    format!("{}: {standing}{}", name(&one.rref), why.unwrap_or_default())
+}
+
+fn version(one: &Version, name: Names<'_>) -> String {
+    match &one.rref {
+        Some(rref) => name(rref),
+        None => "to be built".to_owned(),
+    }
+}
+
+fn when(time: Timestamp) -> String {
+    time.round(Unit::Second).unwrap_or(time).to_string()
+}
+
+fn lasted(build: &BuildRecord) -> Duration {
+    // A clock that was set back gives less than nothing.
+    Duration::try_from_secs_f64(build.seconds()).unwrap_or_default()
+}

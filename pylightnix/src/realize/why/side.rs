@@ -1,0 +1,145 @@
+//! One version of a stage, as it is compared with another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::super::dry::Foreseen;
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::lens::Omitted;
+use crate::plan::{Code, Graph};
+use crate::store::{BuildKind, BuildRecord, Realization, Store};
+use crate::{ErrorKind, Result};
+
+/// One version of a stage: as it was built, or as a plan has it.
+pub(super) struct Side {
+    pub(super) dref: DRefId,
+    pub(super) rref: Option<RRefId>,
+    pub(super) config: ConfigJson,
+    /// What was taken of each direct dependency, sorted; one of a plan that is not known yet has none.
+    pub(super) context: BTreeMap<DRefId, Vec<RRefId>>,
+    pub(super) fingerprint: Option<String>,
+    /// The code, if it is not only in the store.
+    pub(super) code: Option<Arc<Code>>,
+    pub(super) omitted: Omitted,
+    /// The build that is asked about, of those that the realization has.
+    pub(super) build: Option<BuildRecord>,
+}
+
+impl Side {
+    /// A realization, as the newest build not after `until` has it; nothing if it is not in the store.
+    pub(super) fn of(store: &Store, rref: &RRefId, until: Option<Uuid>) -> Result<Option<Self>> {
+        match store.realization(rref) {
+            Ok(realization) => {
+                let build = made_by(&realization, until).cloned();
+                Side::recorded(store, &realization, build).map(Some)
+            }
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A realization, as one of its builds has it.
+    pub(super) fn recorded(
+        store: &Store,
+        realization: &Realization,
+        build: Option<BuildRecord>,
+    ) -> Result<Self> {
+        let dref = realization.id.dref();
+        let context = realization.context.iter();
+        let (fingerprint, omitted) = match &build {
+            Some(build) => (build.fingerprint.clone(), build.omitted.clone()),
+            None => (None, Omitted::new()),
+        };
+        Ok(Side {
+            dref: dref.clone(),
+            rref: Some(realization.id.clone()),
+            config: store.config(dref)?,
+            context: context
+                .map(|(dref, rrefs)| (dref.clone(), rrefs.to_vec()))
+                .collect(),
+            fingerprint,
+            code: None,
+            omitted,
+            build,
+        })
+    }
+
+    /// Whether nothing differs but the result; both are of one derivation.
+    pub(super) fn repeats(&self, other: &Side) -> bool {
+        self.fingerprint == other.fingerprint
+            && self.context == other.context
+            && changed_defaults(&self.omitted, &other.omitted)
+                .next()
+                .is_none()
+    }
+}
+
+/// Fields that both leave out, with other values. One that only one of them knows counts as equal.
+pub(super) fn changed_defaults<'a>(
+    old: &'a Omitted,
+    new: &'a Omitted,
+) -> impl Iterator<Item = (&'a str, &'a serde_json::Value, &'a serde_json::Value)> {
+    new.iter().filter_map(|(field, is)| {
+        let was = old.get(field).filter(|was| *was != is)?;
+        Some((field.as_str(), was, is))
+    })
+}
+
+/// The build to ask about: the newest one, not after `until` if there is such; of what was never built here, an import.
+pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<&BuildRecord> {
+    let in_time = |build: &&BuildRecord| until.is_none_or(|until| build.id <= until);
+    let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
+    let builds = || realization.builds().iter().rev();
+    builds()
+        .filter(made)
+        .find(in_time)
+        .or_else(|| builds().find(made))
+        .or_else(|| builds().find(in_time))
+        .or_else(|| builds().next())
+}
+
+/// Where new versions come from: the store, and the plan that is asked about.
+pub(super) struct Source<'a> {
+    pub(super) store: &'a Store,
+    pub(super) plan: Option<(&'a Graph, &'a [Foreseen])>,
+}
+
+impl Source<'_> {
+    /// The stage of a plan, as a run would build it; nothing if it is in no plan.
+    pub(super) fn planned(&self, dref: &DRefId) -> Option<Side> {
+        let (graph, foreseen) = self.plan?;
+        let at = *graph.at.get(dref)?;
+        let stage = &graph.stages[at];
+        let node = stage.dref.node();
+        let taken = graph.deps(at).iter().filter_map(|at| {
+            let taken = foreseen[*at].taken.as_ref()?;
+            let mut rrefs: Vec<_> = taken.iter().map(|rref| rref.id().clone()).collect();
+            rrefs.sort_unstable();
+            Some((graph.stages[*at].dref.id().clone(), rrefs))
+        });
+        Some(Side {
+            dref: dref.clone(),
+            rref: None,
+            config: node.json().clone(),
+            context: taken.collect(),
+            fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
+            code: node.code().cloned(),
+            omitted: node.omitted().clone(),
+            build: None,
+        })
+    }
+
+    /// The text of the code of a version, if it was kept.
+    pub(super) fn text(&self, side: &Side) -> Result<Option<String>> {
+        match (&side.code, &side.fingerprint) {
+            (Some(code), _) => Ok(Some(code.text().to_owned())),
+            (None, Some(fingerprint)) => match self.store.code(fingerprint) {
+                // What names no file has none, and what cannot be read says nothing.
+                Err(error) if error.kind() != ErrorKind::Io => Ok(None),
+                text => text,
+            },
+            (None, None) => Ok(None),
+        }
+    }
+}

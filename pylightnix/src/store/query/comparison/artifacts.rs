@@ -1,0 +1,174 @@
+//! Numbers in artifacts, read without the types of their stages.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{Cell, Series, npy};
+use crate::config::{Dotted, RawValue, Step, joined, object_parts};
+use crate::store::{Entry, EntryKind};
+use crate::{Error, Result};
+
+/// Larger files are not read.
+const LARGEST: u64 = 64 << 20;
+
+/// So many numbers of one file are told.
+const MOST: usize = 256;
+
+/// So many values of a series are kept.
+const KEPT: usize = 1000;
+
+/// A number, or a series of numbers, in an artifact.
+pub(super) struct Number {
+    /// The artifact.
+    pub(super) file: String,
+    /// The way to it in the artifact; empty if it is all there is.
+    pub(super) way: String,
+    pub(super) cell: Cell,
+}
+
+impl Number {
+    /// `scores.accuracy` for `accuracy` in `scores.json`.
+    pub(super) fn name(&self) -> String {
+        let file = self.file.strip_suffix(".json");
+        let file = file.or_else(|| self.file.strip_suffix(".npy"));
+        self.named(file.unwrap_or(&self.file))
+    }
+
+    /// `scores.json.accuracy`.
+    pub(super) fn full_name(&self) -> String {
+        self.named(&self.file)
+    }
+
+    fn named(&self, file: &str) -> String {
+        match self.way.as_str() {
+            "" => file.to_owned(),
+            way if way.starts_with('[') => format!("{file}{way}"),
+            way => format!("{file}.{way}"),
+        }
+    }
+}
+
+/// The numbers in the artifacts in `out`.
+pub(super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Number>> {
+    let mut found = Vec::new();
+    for entry in entries {
+        let EntryKind::File { size, .. } = entry.kind else {
+            continue;
+        };
+        let file = &entry.path;
+        let (is_json, is_npy) = (file.ends_with(".json"), file.ends_with(".npy"));
+        if size > LARGEST || !(is_json || is_npy) {
+            continue;
+        }
+        let path = out.join(file);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            // Damage is for `check` to tell.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Error::io("read", &path, error)),
+        };
+        let mut add = |way: String, cell: Cell| {
+            let file = file.clone();
+            found.push(Number { file, way, cell });
+        };
+        if is_npy {
+            if let Some(cell) = npy::values(&bytes).and_then(cell_of) {
+                add(String::new(), cell);
+            }
+        } else if let Ok(whole) = serde_json::from_slice::<&RawValue>(&bytes) {
+            for (way, cell) in in_json(whole) {
+                add(way, cell);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The numbers in a value of JSON, in its order, with the ways to them.
+fn in_json(whole: &RawValue) -> Vec<(String, Cell)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(String::new(), whole)];
+    while let Some((way, value)) = waiting.pop() {
+        if found.len() >= MOST {
+            break;
+        }
+        if let Some(parts) = object_parts(value) {
+            for (name, value) in parts.into_iter().rev() {
+                let way = joined(&way, &Step::Key(name));
+                // What cannot be asked for has no name.
+                if Dotted::parse(&way).is_ok() {
+                    waiting.push((way, value));
+                }
+            }
+        } else if let Ok(number) = serde_json::from_str::<serde_json::Number>(value.get()) {
+            found.push((way, Cell::Value(number.into())));
+        } else if let Ok(items) = serde_json::from_str::<Vec<Option<f64>>>(value.get()) {
+            let values = items.into_iter().map(|item| item.unwrap_or(f64::NAN));
+            let series = Series::of(values.collect());
+            found.extend(series.map(|series| (way, Cell::Series(series))));
+        }
+    }
+    found
+}
+
+/// One number is no series.
+fn cell_of(values: npy::Values) -> Option<Cell> {
+    match (values.is_one, values.values.first()) {
+        (true, Some(one)) => Some(Cell::Value((*one).into())),
+        _ => Series::of(values.values).map(Cell::Series),
+    }
+}
+
+impl Series {
+    /// Nothing of no numbers.
+    fn of(all: Vec<f64>) -> Option<Self> {
+        let len = all.len();
+        let values = match len {
+            0 => return None,
+            1..=KEPT => all,
+            _ => (0..KEPT)
+                .map(|at| all[at * (len - 1) / (KEPT - 1)])
+                .collect(),
+        };
+        Some(Series { len, values })
+    }
+
+    /// A drawing in one line, of at most `width` letters, from the lowest to the highest: `▁▃█`. A dot stands for what is
+    /// no number.
+    ///
+    /// The bars are the block elements of Unicode, as in [spark](https://github.com/holman/spark).
+    pub fn sparkline(&self, width: usize) -> String {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let finite = || {
+            self.values
+                .iter()
+                .copied()
+                .filter(|value| value.is_finite())
+        };
+        let low = finite().fold(f64::INFINITY, f64::min);
+        let high = finite().fold(f64::NEG_INFINITY, f64::max);
+        let width = width.min(self.values.len());
+        let bar = |at: usize| {
+            // The mean of those that share a letter.
+            let from = at * self.values.len() / width;
+            let to = ((at + 1) * self.values.len() / width).max(from + 1);
+            let there = self.values[from..to].iter();
+            let there: Vec<f64> = there.copied().filter(|value| value.is_finite()).collect();
+            if there.is_empty() {
+                return '·';
+            }
+            // Halved, as the span of two finite numbers may be none.
+            let mean = there
+                .iter()
+                .map(|value| value / there.len() as f64)
+                .sum::<f64>();
+            let share = (mean / 2. - low / 2.) / (high / 2. - low / 2.);
+            match share.is_nan() {
+                true => BARS[3],
+                false => BARS[((share * 8.) as usize).min(7)],
+            }
+        };
+        (0..width).map(bar).collect()
+    }
+}

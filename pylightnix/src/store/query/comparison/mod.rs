@@ -1,0 +1,328 @@
+//! Realizations side by side: the fields in which they differ, and the numbers that they hold.
+
+mod artifacts;
+mod condition;
+mod fields;
+mod npy;
+mod table;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::Result;
+use crate::config::{ConfigJson, RRefId};
+use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, parallel};
+use artifacts::{Number, numbers};
+use fields::{Fields, differing};
+
+impl Store {
+    /// Puts realizations side by side, usually those of one stage: a row for each, in the order in which they were built,
+    /// with the fields of their configs that differ, the numbers in their artifacts, how long they took and how large they
+    /// are.
+    ///
+    /// - A dependency that differs is looked into: `data.path` is the field `path` of the dependency in the field `data`.
+    /// - Numbers are in files whose names end in `.json`, and named by the file and the way in it: `scores.accuracy` in
+    ///   `scores.json`. A list of numbers there is a [`Series`], and so is an array in a `.npy` file that has one dimension.
+    ///   Files of more than 64 MiB, and those that are not what their names say, have none.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # use std::collections::BTreeMap;
+    /// # #[derive(Config)]
+    /// # pub struct Train { #[selfref("scores.json")] out: SelfRef<Json<BTreeMap<String, f64>>>, epochs: u32 }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<TrainOutputs> {
+    /// #     let accuracy = 1. - 1. / f64::from(b.epochs);
+    /// #     Ok(TrainOutputs { out: b.out.save(&BTreeMap::from([("accuracy".to_owned(), accuracy)]))? })
+    /// # }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # for epochs in [2, 5, 10] { store.realize(&instantiate(Train::new(epochs))?)?; }
+    /// let runs: Vec<_> = store.find().name("train").run()?.collect::<Result<_, _>>()?;
+    /// let mut table = store.compare(&runs)?;
+    /// table.retain("scores.accuracy > 0.6")?;
+    /// table.sort_by("scores.accuracy", true)?;
+    /// table.choose(&["epochs", "scores.accuracy"])?;
+    /// assert_eq!(table.to_csv(), "realization,epochs,scores.accuracy\n".to_owned()
+    ///     + &format!("{},10,0.9\n{},5,0.8\n", table.rows[0].rref, table.rows[1].rref));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// One that is not in the store or is broken, a refusal of the system.
+    pub fn compare<R: AsRef<RRefId>>(&self, of: impl IntoIterator<Item = R>) -> Result<Comparison> {
+        let mut seen = HashSet::new();
+        let of = of.into_iter().map(|rref| rref.as_ref().clone());
+        let of: Vec<RRefId> = of.filter(|rref| seen.insert(rref.clone())).collect();
+        self.use_derivations(of.iter().map(RRefId::dref))?;
+        let read = parallel::map(&of, parallel::cores(), |_, rref| self.read_row(rref))?;
+        let mut configs: HashMap<_, ConfigJson> = HashMap::new();
+        for rref in &of {
+            if !configs.contains_key(rref.dref()) {
+                configs.insert(rref.dref().clone(), self.config(rref.dref())?);
+            }
+        }
+        let mut read: Vec<Read> = read;
+        read.sort_by(|one, other| (one.built, &one.rref).cmp(&(other.built, &other.rref)));
+        let mut columns = Columns::new(read.len());
+        let rows = read.iter();
+        let rows: Vec<_> = rows
+            .map(|row| Fields::of(&configs[row.rref.dref()], &row.omitted))
+            .collect::<Result<_>>()?;
+        for (name, cells) in differing(self, rows)? {
+            columns.add(&name, ColumnKind::Field, cells);
+        }
+        columns.add_if_they_differ("code", ColumnKind::Code, &read, |row| {
+            let fingerprint = row.fingerprint.as_ref()?;
+            Some(fingerprint.get(..8).unwrap_or(fingerprint).into())
+        });
+        columns.add_if_they_differ("ended", ColumnKind::Outcome, &read, |row| {
+            Some(row.outcome.to_string().into())
+        });
+        columns.add_numbers(&read);
+        let cells = |of: fn(&Read) -> Option<serde_json::Value>| {
+            let cells = read.iter().map(|row| of(row).map(Cell::Value));
+            cells.collect::<Vec<_>>()
+        };
+        let built = |row: &Read| Some(row.built?.to_string().into());
+        columns.add("built", ColumnKind::Built, cells(built));
+        columns.add(
+            "seconds",
+            ColumnKind::Seconds,
+            cells(|row| Some(row.seconds?.into())),
+        );
+        columns.add(
+            "bytes",
+            ColumnKind::Bytes,
+            cells(|row| Some(row.bytes.into())),
+        );
+        Ok(columns.table(read))
+    }
+
+    fn read_row(&self, rref: &RRefId) -> Result<Read> {
+        let realization = self.realization(rref)?;
+        let (builds, outcome) = (realization.builds(), realization.outcome);
+        let record = self.record(rref)?;
+        let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
+        let build = builds.iter().rev().find(made);
+        let by = build.or(builds.last());
+        let entries = record.manifest().entries();
+        let sizes = entries.iter().map(|entry| match entry.kind {
+            EntryKind::File { size, .. } => size,
+            _ => 0,
+        });
+        let bytes = sizes.sum();
+        Ok(Read {
+            rref: rref.clone(),
+            omitted: by.map(|build| build.omitted.clone()).unwrap_or_default(),
+            fingerprint: by.and_then(|build| build.fingerprint.clone()),
+            outcome,
+            numbers: numbers(&self.out_dir(rref), entries)?,
+            built: by.map(|build| build.start),
+            seconds: build.map(BuildRecord::seconds),
+            bytes,
+        })
+    }
+}
+
+/// Realizations side by side: see [`Store::compare`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// What there is of each.
+    pub columns: Vec<Column>,
+    /// The realizations.
+    pub rows: Vec<Row>,
+}
+
+/// Something that there is of each realization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Column {
+    /// By what it is asked for.
+    pub name: String,
+    /// What it is.
+    pub kind: ColumnKind,
+}
+
+/// What a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ColumnKind {
+    /// A field of the config in which they differ.
+    Field,
+    /// The beginning of the fingerprint of the code, `code`; only if it differs.
+    Code,
+    /// How it ended, `ended`; only if that differs.
+    Outcome,
+    /// A number in an artifact, or several.
+    Number,
+    /// When it was built, `built`.
+    Built,
+    /// How long that took, in seconds, `seconds`.
+    Seconds,
+    /// How large all its artifacts are together, in bytes, `bytes`.
+    Bytes,
+}
+
+/// A realization in a [`Comparison`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Row {
+    /// Its reference.
+    pub rref: RRefId,
+    /// One for each column; `None` where it has nothing.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// What a realization has in a column.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Cell {
+    /// A value of JSON: a number, a text, and so on.
+    Value(serde_json::Value),
+    /// Many numbers.
+    Series(Series),
+}
+
+/// Many numbers, in a row.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Series {
+    /// How many there are.
+    pub len: usize,
+    /// All of them; of more than 1,000, so many, evenly picked, the first and the last among them. What is no number in
+    /// JSON is NaN.
+    pub values: Vec<f64>,
+}
+
+/// A realization as it was read.
+struct Read {
+    rref: RRefId,
+    omitted: BTreeMap<String, serde_json::Value>,
+    fingerprint: Option<String>,
+    outcome: Outcome,
+    numbers: Vec<Number>,
+    built: Option<Timestamp>,
+    seconds: Option<f64>,
+    bytes: u64,
+}
+
+/// A table that is being made, column by column.
+struct Columns {
+    names: HashSet<String>,
+    columns: Vec<Column>,
+    cells: Vec<Vec<Option<Cell>>>,
+}
+
+impl Columns {
+    fn new(rows: usize) -> Self {
+        Columns {
+            names: HashSet::new(),
+            columns: Vec::new(),
+            cells: vec![Vec::new(); rows],
+        }
+    }
+
+    fn add(&mut self, name: &str, kind: ColumnKind, cells: Vec<Option<Cell>>) {
+        let mut name = name.to_owned();
+        while !self.names.insert(name.clone()) {
+            // A field may be called as something of ours.
+            name.push('\'');
+        }
+        self.columns.push(Column { name, kind });
+        for (row, cell) in self.cells.iter_mut().zip(cells) {
+            row.push(cell);
+        }
+    }
+
+    fn add_if_they_differ(
+        &mut self,
+        name: &str,
+        kind: ColumnKind,
+        read: &[Read],
+        of: impl Fn(&Read) -> Option<serde_json::Value>,
+    ) {
+        let values: Vec<_> = read.iter().map(of).collect();
+        if values.windows(2).any(|two| two[0] != two[1]) {
+            let cells = values.into_iter().map(|value| value.map(Cell::Value));
+            self.add(name, kind, cells.collect());
+        }
+    }
+
+    /// A column for each place in an artifact, in the order in which they are met.
+    fn add_numbers(&mut self, read: &[Read]) {
+        let mut places = Vec::new();
+        let mut known: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut cells: Vec<Vec<Option<Cell>>> = Vec::new();
+        for (at, row) in read.iter().enumerate() {
+            for number in &row.numbers {
+                let place = (number.file.as_str(), number.way.as_str());
+                let column = *known.entry(place).or_insert_with(|| {
+                    places.push(number);
+                    cells.push(vec![None; read.len()]);
+                    places.len() - 1
+                });
+                cells[column][at] = Some(number.cell.clone());
+            }
+        }
+        for (number, cells) in places.iter().zip(cells) {
+            let short = number.name();
+            let name = match self.names.contains(&short) {
+                true => number.full_name(),
+                false => short,
+            };
+            self.add(&name, ColumnKind::Number, cells);
+        }
+    }
+
+    fn table(self, read: Vec<Read>) -> Comparison {
+        let rows = read.into_iter().zip(self.cells);
+        Comparison {
+            columns: self.columns,
+            rows: rows
+                .map(|(read, cells)| Row {
+                    rref: read.rref,
+                    cells,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Cell::Value(value) => value.serialize(to),
+            Cell::Series(series) => series.values.serialize(to),
+        }
+    }
+}
+
+impl Serialize for Comparison {
+    /// A list of objects: `rref`, and in `values` what it has in each column, by the column's name; `null` where it has
+    /// nothing. A series is a list.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.rows.iter().map(|row| RowOf {
+            rref: &row.rref,
+            values: Values(&self.columns, &row.cells),
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct RowOf<'a> {
+    rref: &'a RRefId,
+    values: Values<'a>,
+}
+
+struct Values<'a>(&'a [Column], &'a [Option<Cell>]);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let names = self.0.iter().map(|column| &column.name);
+        to.collect_map(names.zip(self.1))
+    }
+}
