@@ -17,7 +17,7 @@ use super::scan::scan;
 use super::seal::seal;
 use super::tree::Manifest;
 use super::unsynced::Unsynced;
-use crate::config::{ConfigJson, DRefId, Name, RRefId};
+use crate::config::{ConfigJson, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// The log of a build under way, beside its output.
