@@ -2,7 +2,7 @@
 //!
 //! It is there with the feature `progress`, and is what the command line shows. [`Progress`] makes an observer of a run:
 //!
-//! ```
+//! ```standalone_crate
 //! # use pylightnix::prelude::*;
 //! use pylightnix::progress::{Progress, Show};
 //!
