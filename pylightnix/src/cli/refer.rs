@@ -263,7 +263,10 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
             let mut help = String::from("give more of it; these begin so:");
             for one in found.iter().take(MOST) {
                 let (shown, when) = match one {
-                    Referred::Derivation(dref) => (dref.to_string(), store.changed(dref)?),
+                    Referred::Derivation(dref) => {
+                        let all = store.realizations_of(dref)?;
+                        (dref.to_string(), all.iter().filter_map(age).max())
+                    }
                     Referred::Realization(rref) | Referred::Artifact(rref, _) => {
                         let realization = store.realization(rref)?;
                         (rref.to_string(), age(&realization))

@@ -114,7 +114,7 @@ impl Du {
         session.print(&answer, |_, out| {
             let columns = [
                 Column::right("ON DISK"),
-                Column::right("FILES"),
+                Column::right("FILES").optional(),
                 Column::left("REFERENCE"),
                 Column::left("NAME").shrinks(),
             ];

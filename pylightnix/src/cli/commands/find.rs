@@ -77,7 +77,7 @@ impl Find {
             .json()
             .then(|| JsonList::begin(&mut out))
             .transpose()?;
-        let mut columns = vec![Column::left("REFERENCE"), Column::left("BUILT")];
+        let mut columns = vec![Column::left("REFERENCE"), Column::left("BUILT").optional()];
         columns.extend(self.metric.iter().map(|_| Column::right("METRIC")));
         columns.push(Column::left("NAME").shrinks());
         let mut table = Table::new(session, columns);

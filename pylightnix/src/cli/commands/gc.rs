@@ -117,7 +117,7 @@ impl Answer {
 pub(super) fn write_report(session: &Session, report: &GcReport, out: &mut impl Write) -> Done<()> {
     let columns = [
         Column::left("REFERENCE"),
-        Column::left("BUILT"),
+        Column::left("BUILT").optional(),
         Column::right("SIZE"),
         Column::left("NAME").shrinks(),
     ];

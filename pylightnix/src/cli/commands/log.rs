@@ -59,7 +59,7 @@ impl Log {
             session.no_json("log --follow")?;
             return follow(session, store, &|_| true);
         };
-        let logs = logs_of(store, reference)?;
+        let logs = logs_of(store, reference, self.list)?;
         if self.list || session.json() {
             session.print(&logs, |logs, out| {
                 for log in logs {
@@ -94,8 +94,8 @@ impl Log {
     }
 }
 
-/// The logs of what `text` names, oldest first.
-fn logs_of(store: &Store, text: &str) -> Done<Vec<Entry>> {
+/// The logs of what `text` names, oldest first; of a name those of the newest realization, or of all.
+fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
     let mut logs = Vec::new();
     let folder = Path::new(text);
     if folder.is_dir()
@@ -126,7 +126,19 @@ fn logs_of(store: &Store, text: &str) -> Done<Vec<Entry>> {
             logs.extend(failed(name, folder));
         }
     }
+    let named = if all {
+        store.drefs_called(text)?
+    } else {
+        Vec::new()
+    };
     let found = match crate::cli::refer::resolve(store, text) {
+        Ok(_) if !named.is_empty() => {
+            let each: crate::Result<Vec<_>> = named
+                .iter()
+                .map(|dref| store.realizations_of(dref))
+                .collect();
+            each?.into_iter().flatten().collect()
+        }
         Ok(Referred::Derivation(dref)) => store.realizations_of(&dref)?,
         Ok(Referred::Realization(rref) | Referred::Artifact(rref, _)) => {
             vec![store.realization(&rref)?]

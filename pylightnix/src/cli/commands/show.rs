@@ -52,7 +52,7 @@ struct Answer<'a> {
     name: &'a str,
     outcome: String,
     path: PathBuf,
-    config: &'a RawValue,
+    config: Box<RawValue>,
     context: Vec<Dependency<'a>>,
     artifacts: Vec<EntryRow<'a>>,
     size_bytes: u64,
@@ -139,7 +139,7 @@ impl Page<'_> {
             name: id.name().as_str(),
             outcome: self.realization.outcome.to_string(),
             path: self.realization.out(),
-            config: self.config.raw()?,
+            config: RawValue::from_string(compact(self.config.raw()?))?,
             context: context
                 .map(|(dref, rrefs)| Dependency { dref, rrefs })
                 .collect(),

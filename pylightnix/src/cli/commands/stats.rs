@@ -79,12 +79,12 @@ impl Stats {
         session.print(&rows, |rows, out| {
             let columns = [
                 Column::left("NAME").shrinks(),
-                Column::right("DERIVATIONS"),
-                Column::right("REALIZATIONS"),
-                Column::right("FAILURES"),
+                Column::right("DERIVATIONS").optional(),
+                Column::right("REALIZATIONS").optional(),
+                Column::right("FAILURES").optional(),
                 Column::right("BUILDS"),
                 Column::right("TIME"),
-                Column::left("NEWEST"),
+                Column::left("NEWEST").optional(),
             ];
             let mut table = Table::new(session, columns);
             for row in rows {
