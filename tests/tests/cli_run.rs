@@ -153,10 +153,10 @@ fn signals_cancel_and_logs_are_followed() {
     let begun = Instant::now();
     while line
         .store
-        .builds_under_way()
+        .running()
         .unwrap()
         .iter()
-        .all(|build| !build.log.exists())
+        .all(|build| !build.log().exists())
     {
         assert!(begun.elapsed() < Duration::from_secs(20));
         sleep(Duration::from_millis(20));

@@ -26,7 +26,7 @@ const WITH_PLAN: [&str; 4] = ["run", "plan", "graph", "why"];
 /// `experiment` makes the target; it is called when it is needed. For several targets, or arguments of the program's own,
 /// there is [`App`].
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// use pylightnix::prelude::*;
 /// use std::process::ExitCode;
 /// # #[derive(Config)] pub struct Greeting { #[selfref("hello.txt")] pub out: SelfRef<Text> }
@@ -103,7 +103,7 @@ impl Args for NoArgs {
 /// The command line of a program with several targets, or with arguments of its own: those that derive
 /// [`clap::Args`] stand beside ours, in the commands that need the plan.
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// use pylightnix::cli::{App, clap};
 /// use pylightnix::prelude::*;
 /// use std::process::ExitCode;

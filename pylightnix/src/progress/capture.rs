@@ -69,16 +69,12 @@ impl Capture {
         Ok(Capture(Mutex::new(Some(held?))))
     }
 
-    /// Makes the descriptors what they were, and has all that was printed shown. Says whether it had not ended before.
-    pub(super) fn end(&self) -> bool {
+    /// Makes the descriptors what they were, and has all that was printed shown.
+    pub(super) fn end(&self) {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match held {
-            Some(held) => {
-                held.end();
-                TAKEN.store(false, Ordering::Release);
-                true
-            }
-            None => false,
+        if let Some(held) = held {
+            held.end();
+            TAKEN.store(false, Ordering::Release);
         }
     }
 }

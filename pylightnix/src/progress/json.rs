@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::realize::Event;
 pub(super) struct Json {
     to: Arc<To>,
     capture: Option<Capture>,
+    ended: AtomicBool,
 }
 
 enum To {
@@ -68,15 +69,20 @@ impl Json {
         };
         #[cfg(feature = "tracing")]
         crate::trace::log_panics();
-        Json { to, capture }
+        Json {
+            to,
+            capture,
+            ended: AtomicBool::new(false),
+        }
     }
 
     /// Says that the run ended, and lets others print again.
     pub(super) fn end(&self, state: &State) {
-        if let Some(capture) = &self.capture
-            && !capture.end()
-        {
+        if self.ended.swap(true, Relaxed) {
             return;
+        }
+        if let Some(capture) = &self.capture {
+            capture.end();
         }
         let known = state.known();
         let fields = json!({
@@ -84,6 +90,7 @@ impl Json {
             "reused": state.reused.load(Relaxed),
             "built": known.built,
             "failed": known.failed,
+            "cancelled": known.cancelled,
             "took_seconds": known.begun.elapsed().as_secs_f64(),
         });
         self.to.say("ended", None, fields);

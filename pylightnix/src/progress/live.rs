@@ -128,8 +128,8 @@ impl Live {
             self.stop.stop();
             let _ = drawer.join();
             self.screen.clear();
-            self.capture.end();
         }
+        self.capture.end();
     }
 }
 
@@ -237,9 +237,10 @@ fn whole(known: &Known, reused: usize, now: Instant) -> String {
         stages,
         built,
         failed,
+        cancelled,
         ..
     } = known;
-    let to_build = stages.saturating_sub(reused + built + failed);
+    let to_build = stages.saturating_sub(reused + built + failed + cancelled);
     let mut counts = vec![format!("{built} built"), format!("{to_build} to build")];
     if reused > 0 {
         counts.push(format!("{reused} reused"));

@@ -2,7 +2,7 @@
 //!
 //! It is there with the feature `progress`, and is what the command line shows. [`Progress`] makes an observer of a run:
 //!
-//! ```
+//! ```standalone_crate
 //! # use pylightnix::prelude::*;
 //! use pylightnix::progress::{Progress, Show};
 //!
@@ -36,7 +36,7 @@
 //! built; a run that finds everything shows nothing. It is drawn on standard error, as long as that is a terminal. While it is
 //! there, standard output and standard error, as far as they are terminals, are pipes: whatever the process prints, by whatever
 //! means, goes above the display, whole lines at a time. A stage that asks whether it prints to a terminal hears that it does
-//! not.
+//! not. With the feature `tracing`, panics are events too, as `trace::log_panics` makes them.
 //!
 //! # As JSON
 //!
@@ -59,7 +59,7 @@
 //! | `stopping` | `running` |
 //! | `cancelled`, `failed` | `error` |
 //! | `printed`, by anybody in this process | `text`, a line |
-//! | `ended`, the last one | `stages`, `reused`, `built`, `failed`, `took_seconds` |
+//! | `ended`, the last one | `stages`, `reused`, `built`, `failed`, `cancelled`, `took_seconds` |
 
 mod capture;
 mod clean;

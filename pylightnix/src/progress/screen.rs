@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::termios::tcgetwinsize;
@@ -22,6 +23,8 @@ const CLEAR_BELOW: &str = "\x1b[J";
 pub(super) struct Screen {
     terminal: File,
     drawn: Mutex<Drawn>,
+    /// Whether the cursor is to be left below the lines. Who says so does not wait for a terminal that is slow.
+    stay_below: AtomicBool,
 }
 
 #[derive(Default)]
@@ -31,8 +34,6 @@ struct Drawn {
     size: Size,
     /// Whether the cursor stands below the lines: where it would be left if the program ended at once.
     below: bool,
-    /// Whether it is to.
-    stay_below: bool,
 }
 
 /// Columns and lines.
@@ -56,6 +57,7 @@ impl Screen {
         Screen {
             terminal: File::from(terminal),
             drawn: Mutex::default(),
+            stay_below: AtomicBool::new(false),
         }
     }
 
@@ -84,7 +86,7 @@ impl Screen {
         }
         let less = rows.len() < drawn.rows.len();
         drawn.rows = rows;
-        drawn.paint(&mut text, less);
+        drawn.paint(&mut text, less, self.stay_below.load(Relaxed));
         self.write(&text);
     }
 
@@ -98,13 +100,13 @@ impl Screen {
             text.push_str(line);
             text.push_str("\r\n");
         }
-        drawn.paint(&mut text, false);
+        drawn.paint(&mut text, false, self.stay_below.load(Relaxed));
         self.write(&text);
     }
 
     /// From now on the cursor is left below the lines.
     pub(super) fn stay_below(&self) {
-        self.drawn().stay_below = true;
+        self.stay_below.store(true, Relaxed);
     }
 
     /// Removes the lines.
@@ -136,8 +138,8 @@ impl Drawn {
         self.below = false;
     }
 
-    /// From the top; `less` than there were.
-    fn paint(&mut self, text: &mut String, less: bool) {
+    /// From the top; `less` than there were, and with the cursor `below` in the end.
+    fn paint(&mut self, text: &mut String, less: bool, below: bool) {
         for row in &self.rows {
             text.push_str(row);
             text.push_str(CLEAR_LINE);
@@ -146,7 +148,7 @@ impl Drawn {
         if less {
             text.push_str(CLEAR_BELOW);
         }
-        self.below = self.stay_below;
+        self.below = below;
         if !self.below && !self.rows.is_empty() {
             text.push_str(&format!("\x1b[{}A", self.rows.len()));
         }

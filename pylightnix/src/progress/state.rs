@@ -24,6 +24,7 @@ pub(super) struct Known {
     pub(super) stages: usize,
     pub(super) built: usize,
     pub(super) failed: usize,
+    pub(super) cancelled: usize,
     pub(super) stopping: bool,
     /// Stages that wait for resources, or for another process.
     pub(super) waiting: HashSet<DRefId>,
@@ -63,6 +64,7 @@ impl State {
                 stages: 0,
                 built: 0,
                 failed: 0,
+                cancelled: 0,
                 stopping: false,
                 waiting: HashSet::new(),
                 running: Vec::new(),
@@ -182,8 +184,12 @@ impl Known {
                 }
                 self.is_decided(dref);
             }
-            Event::Failed { dref, .. } | Event::Cancelled { dref, .. } => {
+            Event::Failed { dref, .. } => {
                 self.failed += 1;
+                self.is_decided(dref);
+            }
+            Event::Cancelled { dref, .. } => {
+                self.cancelled += 1;
                 self.is_decided(dref);
             }
             Event::Stopping { .. } => self.stopping = true,

@@ -9,7 +9,7 @@
 //! [`BuildLogs`] is the layer that puts what a stage logs into the log of its build, beside what it writes to `b.log()` and
 //! what its child processes print:
 //!
-//! ```
+//! ```standalone_crate
 //! # use pylightnix::prelude::*;
 //! use pylightnix::trace::BuildLogs;
 //! use tracing_subscriber::layer::SubscriberExt as _;
