@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::commands::{Command, PlanCommand, Run};
+use super::complete;
 use super::exit::{Done, Exit, Fault};
 use super::experiment::{Configure, Experiment, MakeTarget};
 use super::session::{Common, Session, style};
@@ -221,7 +222,8 @@ impl<A: Args + 'static> App<A> {
                 // The documentation of `A` would replace these.
                 let about = command.get_about().cloned();
                 let long = command.get_long_about().cloned();
-                let command = A::augment_args(command);
+                let command = A::augment_args(command)
+                    .mut_arg("targets", |arg| arg.add(complete::targets(self.names())));
                 command
                     .about(about.unwrap_or_default())
                     .long_about(long.unwrap_or_default())
@@ -231,6 +233,10 @@ impl<A: Args + 'static> App<A> {
             Some(about) => command.about(about.clone()).long_about(about.clone()),
             None => command,
         }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.targets.iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn read(&self, matches: &ArgMatches) -> Result<(Common, A, PlanCommand), clap::Error> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::text::short_dref;
 use crate::config::DRefId;
+use crate::plan::{Registration, registered};
 use crate::store::Store;
 
 /// More candidates than this help nobody.
@@ -22,14 +23,39 @@ pub(crate) fn names() -> ArgValueCompleter {
     references()
 }
 
-/// Targets of the program; its plan is not made for this.
-pub(crate) fn targets() -> ArgValueCompleter {
-    references()
+/// Targets of the program, given, and stages of its plan.
+pub(crate) fn targets(names: Vec<String>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let named = names
+            .iter()
+            .filter(|name| !name.is_empty() && begins(name, current));
+        let named = named.map(|name| CompletionCandidate::new(name).help(Some("target".into())));
+        let stages = of_program(current);
+        let more =
+            stages.filter(|stage| names.iter().all(|name| stage.get_value() != name.as_str()));
+        named.chain(more).collect()
+    })
 }
 
-/// Stages of the plan: those that were realized before.
+/// Stages of the plan: those that the program has. The plan itself is not made for this.
 pub(crate) fn stages() -> ArgValueCompleter {
-    references()
+    ArgValueCompleter::new(|current: &OsStr| of_program(current).collect())
+}
+
+fn of_program(current: &OsStr) -> impl Iterator<Item = CompletionCandidate> {
+    let mut names: Vec<&str> = registered().map(Registration::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| begins(name, current));
+    names
+        .into_iter()
+        .map(|name| CompletionCandidate::new(name).help(Some("stage".into())))
+}
+
+fn begins(name: &str, current: &OsStr) -> bool {
+    current
+        .to_str()
+        .is_some_and(|current| name.starts_with(current))
 }
 
 fn candidates(current: &OsStr) -> Option<Vec<CompletionCandidate>> {

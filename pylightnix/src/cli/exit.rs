@@ -58,11 +58,28 @@ impl Fault {
     /// What a person reads of it; nothing of a reader that has gone.
     pub(crate) fn report(&self) -> Option<String> {
         match self {
-            Fault::Error(error) | Fault::Store(error) => Some(format!("{error:?}")),
+            Fault::Error(error) | Fault::Store(error) => Some(on_the_line(format!("{error:?}"))),
             Fault::Usage(text) => Some(text.clone()),
             Fault::Closed => None,
         }
     }
+}
+
+/// What the library advises, in the words of the command line.
+fn on_the_line(mut text: String) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("`with_dependents()`", "`--with-dependents`"),
+        ("`force()`", "`--force`"),
+        ("`nobody_else_uses_it()`", "`--nobody-else-uses-it`"),
+        ("`trust_unknown()`", "`--trust-unknown`"),
+        ("`retry_failed()`", "`--retry-failed`"),
+        ("`Realize::trust_unknown()`", "`--trust-unknown`"),
+        ("`unlink`", "`link --remove`"),
+    ];
+    for (library, line) in WORDS {
+        text = text.replace(library, line);
+    }
+    text
 }
 
 impl From<Error> for Fault {

@@ -62,7 +62,7 @@ pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
     {
         return Ok(found);
     }
-    let named = store.drefs_where(|folder| folder.get(HEX + 1..) == Some(text))?;
+    let named = store.drefs_called(text)?;
     if !named.is_empty() {
         return newest(store, text, &named, 1);
     }
@@ -215,7 +215,7 @@ fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
             return Err(Error::new(ErrorKind::Reference, message));
         }
     };
-    let mut drefs = store.drefs_where(|folder| folder.get(HEX + 1..) == Some(what))?;
+    let mut drefs = store.drefs_called(what)?;
     if drefs.is_empty() {
         drefs = vec![derivation(store, what)?];
     }
@@ -263,7 +263,10 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
             let mut help = String::from("give more of it; these begin so:");
             for one in found.iter().take(MOST) {
                 let (shown, when) = match one {
-                    Referred::Derivation(dref) => (dref.to_string(), store.changed(dref)?),
+                    Referred::Derivation(dref) => {
+                        let all = store.realizations_of(dref)?;
+                        (dref.to_string(), all.iter().filter_map(age).max())
+                    }
                     Referred::Realization(rref) | Referred::Artifact(rref, _) => {
                         let realization = store.realization(rref)?;
                         (rref.to_string(), age(&realization))

@@ -166,7 +166,7 @@ impl Session {
     /// `text` in this style, where colours are wanted.
     pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
         Painted {
-            style: self.color.then_some(style),
+            style: self.color().then_some(style),
             text,
         }
     }
@@ -174,7 +174,7 @@ impl Session {
     /// The same, for standard error.
     pub(crate) fn paint_err<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
         Painted {
-            style: self.color_err.then_some(style),
+            style: self.color_err().then_some(style),
             text,
         }
     }

@@ -18,6 +18,7 @@ pub(crate) struct Column {
     heading: Cow<'static, str>,
     right: bool,
     shrinks: bool,
+    optional: bool,
 }
 
 impl Column {
@@ -27,6 +28,7 @@ impl Column {
             heading: Cow::Borrowed(heading),
             right: false,
             shrinks: false,
+            optional: false,
         }
     }
 
@@ -36,6 +38,7 @@ impl Column {
             heading: Cow::Borrowed(heading),
             right: true,
             shrinks: false,
+            optional: false,
         }
     }
 
@@ -45,7 +48,14 @@ impl Column {
             heading: Cow::Owned(heading.to_owned()),
             right,
             shrinks: false,
+            optional: false,
         }
+    }
+
+    /// Where there is not room enough even when others are cut, this one is left out.
+    pub(crate) const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// Where there is not room enough, this one is cut.
@@ -86,8 +96,8 @@ pub(crate) struct Table<'s> {
     session: &'s Session,
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
-    /// Once rows were written.
-    widths: Option<Vec<usize>>,
+    /// Once rows were written; `None` for a column that is left out.
+    widths: Option<Vec<Option<usize>>>,
 }
 
 impl<'s> Table<'s> {
@@ -127,48 +137,52 @@ impl<'s> Table<'s> {
         rows.iter().try_for_each(|row| self.line(row, out))
     }
 
-    fn fit(&self, rows: &[Vec<Cell>]) -> Vec<usize> {
-        let mut widths: Vec<usize> = self
-            .columns
-            .iter()
-            .map(|column| column.heading.width())
-            .collect();
+    fn fit(&self, rows: &[Vec<Cell>]) -> Vec<Option<usize>> {
+        let headings = self.columns.iter();
+        let mut widths: Vec<usize> = headings.map(|column| column.heading.width()).collect();
         for row in rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.text.width());
             }
         }
+        let mut fitted: Vec<Option<usize>> = widths.into_iter().map(Some).collect();
         let Some(room) = self.session.width() else {
-            return widths;
+            return fitted;
         };
-        let mut over = (widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1))
-            .saturating_sub(room);
-        // The widest of those that shrink gives way first.
-        while over > 0 {
-            let shrinking = self.columns.iter().zip(&mut widths);
-            let widest = shrinking
-                .filter(|(column, width)| column.shrinks && **width > NARROWEST)
-                .map(|(_, width)| width)
+        while taken(&fitted) > room {
+            // The widest of those that shrink gives way first.
+            let widest = self.columns.iter().zip(&mut fitted);
+            let widest = widest
+                .filter(|(column, _)| column.shrinks)
+                .filter_map(|(_, width)| width.as_mut().filter(|width| **width > NARROWEST))
                 .max_by_key(|width| **width);
-            match widest {
-                Some(width) => *width -= 1,
+            if let Some(width) = widest {
+                *width -= 1;
+                continue;
+            }
+            let optional = self.columns.iter().zip(&mut fitted).rev();
+            match optional
+                .into_iter()
+                .find(|(column, width)| column.optional && width.is_some())
+            {
+                Some((_, width)) => *width = None,
                 None => break,
             }
-            over -= 1;
         }
-        widths
+        fitted
     }
 
     fn line(&self, cells: &[Cell], out: &mut impl Write) -> io::Result<()> {
         let widths = self.widths.as_deref().unwrap_or_default();
-        let last = cells.len().saturating_sub(1);
-        for (at, ((cell, column), width)) in cells.iter().zip(&self.columns).zip(widths).enumerate()
-        {
+        let shown = cells.iter().zip(&self.columns).zip(widths);
+        let mut shown = shown
+            .filter_map(|((cell, column), width)| Some((cell, column, (*width)?)))
+            .peekable();
+        while let Some((cell, column, width)) = shown.next() {
             let is_cut = column.shrinks && self.session.width().is_some();
-            let text = if is_cut {
-                cut(&cell.text, *width)
-            } else {
-                cell.text.clone()
+            let text = match is_cut {
+                true => cut(&cell.text, width),
+                false => cell.text.clone(),
             };
             let pad = " ".repeat(width.saturating_sub(text.width()));
             if column.right {
@@ -178,7 +192,7 @@ impl<'s> Table<'s> {
                 Some(style) => write!(out, "{}", self.session.paint(style, text))?,
                 None => out.write_all(text.as_bytes())?,
             }
-            if at < last {
+            if shown.peek().is_some() {
                 if !column.right {
                     out.write_all(pad.as_bytes())?;
                 }
@@ -187,6 +201,13 @@ impl<'s> Table<'s> {
         }
         writeln!(out)
     }
+}
+
+/// How many columns of the terminal a row takes.
+fn taken(widths: &[Option<usize>]) -> usize {
+    let shown = widths.iter().flatten();
+    let count = shown.clone().count();
+    shown.sum::<usize>() + GAP * count.saturating_sub(1)
 }
 
 /// `text` in so many columns, with a mark where it is cut.

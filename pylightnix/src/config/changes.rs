@@ -163,7 +163,7 @@ pub(crate) fn object_parts(value: &RawValue) -> Option<Vec<(String, &RawValue)>>
 }
 
 /// On one line.
-pub(super) fn compact(value: &RawValue) -> String {
+pub(crate) fn compact(value: &RawValue) -> String {
     // Indentation ends lines, and no string has a line's end in it.
     let lines = value.get().lines().map(str::trim_start);
     let mut text = String::new();

@@ -22,6 +22,8 @@ mod text;
 mod writer;
 
 pub use changes::FieldChange;
+#[cfg(feature = "cli")]
+pub(crate) use changes::compact;
 pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;

@@ -349,7 +349,7 @@ impl Runs<'_> {
         earlier: Option<Draft>,
     ) -> Result<(Draft, BuildRecord, Returned)> {
         count(&self.counters.runs);
-        let draft = self.options.store.draft()?;
+        let draft = self.options.store.draft_of(self.dref.id())?;
         if let Some(earlier) = earlier
             && earlier.log().exists()
         {

@@ -223,7 +223,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Err(Error::new(ErrorKind::Plan, message));
         };
         arguments::check_one(&self.options, &stage.dref)?;
-        let draft = store.draft()?;
+        let draft = store.draft_of(stage.dref.id())?;
         promises::make_folders(stage.dref.node(), draft.out())?;
         let mut record = BuildRecord::now(BuildKind::Build);
         record.choices = choices(&self.graph, stage, |dep| {

@@ -17,11 +17,11 @@ use super::scan::scan;
 use super::seal::seal;
 use super::tree::Manifest;
 use super::unsynced::Unsynced;
-use crate::config::{ConfigJson, Name, RRefId};
+use crate::config::{ConfigJson, DRefId, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// The log of a build under way, beside its output.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 
 /// What a build under way needs only until it ends, beside its output.
 const SCRATCH: &str = "scratch";
@@ -47,8 +47,14 @@ pub struct Published {
 }
 
 impl Draft {
-    pub(super) fn begin(store: &Store) -> Result<Self> {
-        let folder = store.manager().temporary()?;
+    /// `dref` is told by the folder's name to whoever asks what is under way.
+    pub(super) fn begin(store: &Store, dref: Option<&DRefId>) -> Result<Self> {
+        let mut folder = store.manager().temporary()?;
+        if let Some(dref) = dref {
+            folder
+                .as_mut_os_string()
+                .push(format!("-{}", dref.folder()));
+        }
         let out = folder.join(OUT);
         fs::create_dir(&folder)
             .and_then(|()| fs::create_dir(&out))

@@ -107,6 +107,24 @@ impl Store {
         })
     }
 
+    /// The derivations of exactly this name.
+    pub(crate) fn drefs_called(&self, name: &str) -> Result<Vec<DRefId>> {
+        self.drefs_where(|folder| folder.get(33..) == Some(name))
+    }
+
+    /// Whether there are more derivations than that; no more of them are listed.
+    pub(crate) fn has_more_drefs_than(&self, count: usize) -> Result<bool> {
+        let folder = self.layout().objects();
+        let entries =
+            fs::read_dir(&folder).map_err(|error| Error::io("read the folder", &folder, error))?;
+        Ok(entries.take(count + 1).count() > count)
+    }
+
+    /// The folder of failed builds.
+    pub(crate) fn failed_dir(&self) -> PathBuf {
+        self.layout().failed()
+    }
+
     /// The derivations whose names fit a pattern: see [`Find::name`](super::Find::name).
     pub(crate) fn drefs_named(&self, pattern: &str) -> Result<Vec<DRefId>> {
         let glob = super::query::Glob::parse(pattern)?;

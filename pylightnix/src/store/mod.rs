@@ -42,6 +42,7 @@ mod survey;
 mod sweep;
 mod sync_crew;
 mod tree;
+mod under_way;
 mod unsynced;
 
 use rustix::fs::Access;
@@ -70,6 +71,7 @@ pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
+pub use under_way::UnderWay;
 
 pub(crate) use archive::leading_out;
 #[cfg(feature = "cli")]
@@ -230,7 +232,12 @@ impl Store {
     /// # Errors
     /// A refusal of the system.
     pub fn draft(&self) -> Result<Draft> {
-        Draft::begin(self)
+        Draft::begin(self, None)
+    }
+
+    /// The same, for a build of this derivation.
+    pub(crate) fn draft_of(&self, dref: &DRefId) -> Result<Draft> {
+        Draft::begin(self, Some(dref))
     }
 
     /// That this process may write to the store, by the modes of its folders: nothing is tried.

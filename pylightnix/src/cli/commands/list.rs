@@ -139,8 +139,8 @@ impl List {
             .transpose()?;
         let columns = [
             Column::left("REFERENCE"),
-            Column::left("BUILT"),
-            Column::right("TOOK"),
+            Column::left("BUILT").optional(),
+            Column::right("TOOK").optional(),
             Column::left("NAME").shrinks(),
         ];
         let mut table = Table::new(session, columns);
@@ -195,7 +195,7 @@ impl List {
             .transpose()?;
         let columns = [
             Column::left("REFERENCE"),
-            Column::right("REALIZATIONS"),
+            Column::right("REALIZATIONS").optional(),
             Column::left("NAME").shrinks(),
         ];
         let mut table = Table::new(session, columns);

@@ -1,9 +1,26 @@
 //! The commands, a file for each.
 
+mod cat;
+mod check;
 mod compare;
+mod completions;
+mod diff;
+mod du;
+mod find;
+mod gc;
+mod link;
 mod list;
+mod log;
+mod pack;
+mod path;
 mod plan;
+mod repair;
+mod rm;
+mod roots;
 mod run;
+mod show;
+mod stats;
+mod tree;
 mod why;
 
 pub(crate) use run::Run;
@@ -15,8 +32,28 @@ use super::session::Session;
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
     List(list::List),
-    Why(why::Why),
+    Show(show::Show),
+    Path(path::PathOf),
+    Cat(cat::Cat),
+    Tree(tree::Tree),
+    Log(log::Log),
+    Find(find::Find),
+    Diff(diff::Diff),
     Compare(compare::Compare),
+    Why(why::Why),
+    Roots(roots::Roots),
+    Link(link::Link),
+    Rm(rm::Rm),
+    Gc(gc::Gc),
+    Du(du::Du),
+    Check(check::Check),
+    Repair(repair::Repair),
+    Pack(pack::Pack),
+    Unpack(pack::Unpack),
+    Copy(pack::Copy),
+    Stats(stats::Stats),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// The commands of a user's program.
@@ -32,8 +69,28 @@ impl Command {
     pub(crate) fn run(self, session: &Session) -> Done {
         match self {
             Command::List(command) => command.run(session),
-            Command::Why(command) => command.run(session),
+            Command::Show(command) => command.run(session),
+            Command::Path(command) => command.run(session),
+            Command::Cat(command) => command.run(session),
+            Command::Tree(command) => command.run(session),
+            Command::Log(command) => command.run(session),
+            Command::Find(command) => command.run(session),
+            Command::Diff(command) => command.run(session),
             Command::Compare(command) => command.run(session),
+            Command::Why(command) => command.run(session),
+            Command::Roots(command) => command.run(session),
+            Command::Link(command) => command.run(session),
+            Command::Rm(command) => command.run(session),
+            Command::Gc(command) => command.run(session),
+            Command::Du(command) => command.run(session),
+            Command::Check(command) => command.run(session),
+            Command::Repair(command) => command.run(session),
+            Command::Pack(command) => command.run(session),
+            Command::Unpack(command) => command.run(session),
+            Command::Copy(command) => command.run(session),
+            Command::Stats(command) => command.run(session),
+            Command::Completions(command) => command.run(session),
+            Command::Man(command) => command.run(session),
         }
     }
 }

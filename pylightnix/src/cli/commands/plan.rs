@@ -22,7 +22,7 @@ use crate::realize::{Action, DryPlan, Realize, Step};
 )]
 pub(crate) struct Plan {
     /// Targets of this program, or stages of its plan [default: the first target]
-    #[arg(value_name = "TARGET", add = complete::targets())]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// List what is reused, too
     #[arg(long, short)]

@@ -28,7 +28,7 @@ use crate::realize::{Cancel, Realize, Report};
 )]
 pub(crate) struct Run {
     /// Targets of this program, or stages of its plan [default: the first target]
-    #[arg(value_name = "TARGET", add = complete::targets())]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]
     options: Options,

@@ -1,0 +1,89 @@
+//! `cat`: the bytes of an artifact.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::cli::complete;
+use crate::cli::exit::{Done, Exit, Fault};
+use crate::cli::refer::Referred;
+use crate::cli::session::Session;
+use crate::config::RRefId;
+use crate::store::{EntryKind, Store};
+use crate::{Error, ErrorKind};
+
+/// Print an artifact
+///
+/// When you want to see a file of a result, or pass it on. Without an artifact's path, the only file that there is.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: the scores of the second newest `train`, sorted\n  pylightnix cat train@2 scores.csv | sort"
+)]
+pub(crate) struct Cat {
+    /// A name, the beginning of a reference, or a path in the store
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: String,
+    /// The artifact: its path, as `tree` shows it
+    #[arg(value_name = "ARTIFACT")]
+    artifact: Option<String>,
+}
+
+impl Cat {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        session.no_json("cat")?;
+        let store = session.store()?;
+        let (rref, inside) = match session.refer(&self.reference)? {
+            Referred::Artifact(rref, path) => (rref, Some(path)),
+            _ => (session.realization(&self.reference)?, None),
+        };
+        let path = match (inside, self.artifact) {
+            (None, None) => only_file(store, &rref)?,
+            (Some(path), None) | (None, Some(path)) => path,
+            (Some(folder), Some(path)) => format!("{folder}/{path}"),
+        };
+        let path = store.artifact(&rref, &path)?;
+        let refused = |error| Error::io("read", &path, error);
+        if path.is_dir() {
+            return Err(Fault::Error(is_folder(&path)));
+        }
+        let mut file = File::open(&path).map_err(refused)?;
+        let mut out = session.out();
+        io::copy(&mut file, &mut out)?;
+        out.flush()?;
+        Ok(Exit::Done)
+    }
+}
+
+fn only_file(store: &Store, rref: &RRefId) -> Done<String> {
+    let record = store.record(rref)?;
+    let entries = record.manifest().entries().iter();
+    let files = entries.filter(|entry| entry.kind != EntryKind::Dir);
+    let files: Vec<&str> = files.map(|entry| entry.path.as_str()).collect();
+    match files[..] {
+        [file] => Ok(file.to_owned()),
+        _ => {
+            let message = match files.len() {
+                0 => format!("{rref} has no files"),
+                count => format!("{rref} has {count} files: say which"),
+            };
+            let shown = files
+                .iter()
+                .take(20)
+                .copied()
+                .collect::<Vec<_>>()
+                .join("\n  ");
+            Err(Error::new(ErrorKind::Artifact, message)
+                .help(format!("its files:\n  {shown}"))
+                .into())
+        }
+    }
+}
+
+fn is_folder(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Artifact,
+        format!("{} is a folder", path.display()),
+    )
+    .at(path)
+    .help("`tree` shows what is in it; name a file")
+}

@@ -1,0 +1,87 @@
+//! `completions` and `man`: what shells and manuals take.
+
+use clap_complete::env::Shells;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::cli::exit::{Done, Exit, Fault};
+use crate::cli::session::Session;
+
+/// Print what makes a shell complete this program's words
+///
+/// Once, when you set up your shell. Commands, options, names, and references in the store are completed.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: in bash, from now on\n  echo 'source <(pylightnix completions bash)' >> ~/.bashrc"
+)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL", value_parser = ["bash", "zsh", "fish"])]
+    shell: String,
+}
+
+/// Print the manual page of this program or of a command, for `man`
+///
+/// When you install the program, or like to read in `man`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: read the page of `gc`\n  pylightnix man gc | man -l -")]
+pub(crate) struct Man {
+    /// The command
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+    /// Write all pages into this folder
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath, conflicts_with = "command")]
+    folder: Option<PathBuf>,
+}
+
+impl Completions {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        session.no_json("completions")?;
+        let command = session.command();
+        let name = command.get_name();
+        // By its path, so that it works though it is not in `PATH`.
+        let program = std::env::current_exe();
+        let program = program.map_or_else(
+            |_| name.to_owned(),
+            |path| path.to_string_lossy().into_owned(),
+        );
+        let shells = Shells::builtins();
+        let Some(shell) = shells.completer(&self.shell) else {
+            return Err(Fault::Usage(format!(
+                "the shell {} is not known",
+                self.shell
+            )));
+        };
+        let mut out = session.out();
+        shell.write_registration("COMPLETE", name, name, &program, &mut out)?;
+        out.flush()?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Man {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        session.no_json("man")?;
+        let mut command = session.command();
+        command.build();
+        if let Some(folder) = self.folder {
+            let refused = |error| Error::io("write the pages to", &folder, error);
+            fs::create_dir_all(&folder).map_err(refused)?;
+            clap_mangen::generate_to(command, &folder).map_err(refused)?;
+            return Ok(Exit::Done);
+        }
+        let page = match &self.command {
+            None => command,
+            Some(name) => match command.find_subcommand(name) {
+                Some(found) => found.clone(),
+                None => return Err(Fault::Usage(format!("there is no command `{name}`"))),
+            },
+        };
+        let mut out = session.out();
+        clap_mangen::Man::new(page).render(&mut out)?;
+        out.flush()?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,157 @@
+//! `gc`: removes what nobody keeps.
+
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::exit::{Done, Exit};
+use crate::cli::session::{Session, style};
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::text::{count, local_time, short_rref, size};
+use crate::cli::values;
+use crate::config::{DRefId, RRefId};
+use crate::store::GcReport;
+
+/// Remove what nobody keeps
+///
+/// When the disk fills up. Kept is what roots, links to results and living processes reach, with all that it was made from;
+/// see `roots`. Failed builds that were kept for inspection go too. It may run at any time, beside runs.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: what would go if all of the last month stayed?\n  pylightnix gc --older-than 30d --dry-run"
+)]
+pub(crate) struct Gc {
+    /// Say what would go, and remove nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Only what was built, imported or accepted longer ago than this, as in `30d`
+    #[arg(long, value_name = "AGE", value_parser = values::duration)]
+    older_than: Option<Duration>,
+    /// Keep so many realizations of each derivation, the newest
+    #[arg(long, value_name = "COUNT")]
+    keep_newest: Option<usize>,
+    /// Remove no more than this, the oldest first, as in `10GiB`
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    free_at_most: Option<u64>,
+    /// No other process on any machine uses the store: needed where locks do not hold for every machine
+    #[arg(long)]
+    nobody_else_uses_it: bool,
+}
+
+/// What went, or would go, for programs.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    dry_run: bool,
+    realizations: Vec<Row>,
+    derivations: Vec<DRefId>,
+    failed_builds: Vec<PathBuf>,
+    ended_roots: Vec<String>,
+    code_texts: usize,
+    freed_bytes: u64,
+    kept: usize,
+    refused: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    rref: RRefId,
+    size_bytes: u64,
+    time: String,
+}
+
+impl Gc {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let mut gc = store.gc();
+        if let Some(age) = self.older_than {
+            gc = gc.keep_newer_than(age);
+        }
+        if let Some(count) = self.keep_newest {
+            gc = gc.keep_newest(count);
+        }
+        if let Some(bytes) = self.free_at_most {
+            gc = gc.free_at_most(bytes);
+        }
+        if self.nobody_else_uses_it {
+            gc = gc.nobody_else_uses_it();
+        }
+        let report = if self.dry_run { gc.plan()? } else { gc.run()? };
+        session.print(&Answer::of(&report, self.dry_run), |_, out| {
+            write_report(session, &report, out)
+        })?;
+        Ok(if report.refused.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    }
+}
+
+impl Answer {
+    pub(super) fn of(report: &GcReport, dry_run: bool) -> Self {
+        let row = |gone: &crate::store::Collected| Row {
+            rref: gone.rref.clone(),
+            size_bytes: gone.bytes,
+            time: gone.newest.to_string(),
+        };
+        Answer {
+            dry_run,
+            realizations: report.realizations.iter().map(row).collect(),
+            derivations: report.derivations.clone(),
+            failed_builds: report.failed.clone(),
+            ended_roots: report
+                .ended_roots
+                .iter()
+                .map(|root| root.name.clone())
+                .collect(),
+            code_texts: report.code.len(),
+            freed_bytes: report.bytes,
+            kept: report.kept,
+            refused: report.refused.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What went, or would go, for people.
+pub(super) fn write_report(session: &Session, report: &GcReport, out: &mut impl Write) -> Done<()> {
+    let columns = [
+        Column::left("REFERENCE"),
+        Column::left("BUILT").optional(),
+        Column::right("SIZE"),
+        Column::left("NAME").shrinks(),
+    ];
+    let mut table = Table::new(session, columns);
+    for gone in &report.realizations {
+        table.row([
+            Cell::styled(short_rref(&gone.rref), style::REFERENCE),
+            local_time(gone.newest).into(),
+            size(gone.bytes).into(),
+            gone.rref.name().as_str().into(),
+        ]);
+    }
+    table.write(out)?;
+    for folder in &report.failed {
+        writeln!(out, "failed build {}", folder.display())?;
+    }
+    for root in &report.ended_roots {
+        if let Some(link) = &root.link {
+            writeln!(out, "root by the link {}, which is gone", link.display())?;
+        }
+    }
+    for error in &report.refused {
+        writeln!(out, "{} {error}", session.paint(style::BAD, "not removed:"))?;
+    }
+    let all = report.realizations.len() + report.kept;
+    writeln!(
+        out,
+        "{} of {} realizations, {}, {}, {}: {}",
+        report.realizations.len(),
+        all,
+        count(report.derivations.len(), "derivation", "derivations"),
+        count(report.failed.len(), "failed build", "failed builds"),
+        count(report.code.len(), "text of code", "texts of code"),
+        size(report.bytes),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! `log`: what a build printed.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+use crate::cli::complete;
+use crate::cli::exit::{Done, Exit};
+use crate::cli::follow::follow;
+use crate::cli::refer::Referred;
+use crate::cli::session::{Session, style};
+use crate::cli::text::local_second;
+use crate::store::Store;
+use crate::{Error, ErrorKind};
+
+/// Print what a build printed
+///
+/// When a stage failed, or you want to see what it said. For a name: the newest build of it, be it under way, failed or done.
+/// `--follow` goes on as long as the build is under way, and without a reference follows all that are.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: watch what `train` prints while it runs\n  pylightnix log --follow train"
+)]
+pub(crate) struct Log {
+    /// A name, the beginning of a reference, or the folder of a failed build
+    #[arg(value_name = "REF", add = complete::references(), required_unless_present = "follow")]
+    reference: Option<String>,
+    /// Go on while it is under way
+    #[arg(long, short)]
+    follow: bool,
+    /// List the logs that there are
+    #[arg(long, conflicts_with = "follow")]
+    list: bool,
+}
+
+/// A log.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Entry {
+    /// The stage.
+    name: String,
+    /// `running`, `failed` or `done`.
+    state: &'static str,
+    /// When its build ended, or, of one under way, began.
+    time: String,
+    #[serde(skip)]
+    at: Timestamp,
+    path: PathBuf,
+    /// Whether anything was printed.
+    there: bool,
+}
+
+impl Log {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let Some(reference) = &self.reference else {
+            session.no_json("log --follow")?;
+            return follow(session, store, &|_| true);
+        };
+        let logs = logs_of(store, reference, self.list)?;
+        if self.list || session.json() {
+            session.print(&logs, |logs, out| {
+                for log in logs {
+                    let path = if log.there {
+                        log.path.display().to_string()
+                    } else {
+                        "(it printed nothing)".to_owned()
+                    };
+                    writeln!(out, "{}  {:7}  {path}", local_second(log.at), log.state)?;
+                }
+                Ok(())
+            })?;
+            return Ok(Exit::Done);
+        }
+        let Some(log) = logs.last() else {
+            return Err(nothing(reference).into());
+        };
+        if self.follow && log.state == "running" {
+            let dref = under_way(store, &log.path);
+            return follow(session, store, &|under_way| {
+                Some(&under_way.dref) == dref.as_ref()
+            });
+        }
+        match log.there {
+            true => print(session, &log.path)?,
+            false => session.say(session.paint_err(style::FAINT, "it printed nothing")),
+        }
+        if self.follow {
+            session.say(session.paint_err(style::FAINT, "it is not under way any more"));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The logs of what `text` names, oldest first; of a name those of the newest realization, or of all.
+fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
+    let mut logs = Vec::new();
+    let folder = Path::new(text);
+    if folder.is_dir()
+        && folder
+            .canonicalize()
+            .is_ok_and(|path| path.starts_with(store.failed_dir()))
+    {
+        logs.extend(failed(text.to_owned(), folder.to_owned()));
+        return Ok(logs);
+    }
+    for build in store.builds_under_way()? {
+        let begin = text.strip_prefix("dref:").unwrap_or(text);
+        if build.dref.name().as_str() == text
+            || (!begin.is_empty() && build.dref.folder().starts_with(begin))
+        {
+            logs.push(Entry {
+                name: build.dref.name().to_string(),
+                state: "running",
+                time: build.began.to_string(),
+                at: build.began,
+                there: build.log.exists(),
+                path: build.log,
+            });
+        }
+    }
+    for (name, folder) in store.failed_builds()? {
+        if name == text {
+            logs.extend(failed(name, folder));
+        }
+    }
+    let named = if all {
+        store.drefs_called(text)?
+    } else {
+        Vec::new()
+    };
+    let found = match crate::cli::refer::resolve(store, text) {
+        Ok(_) if !named.is_empty() => {
+            let each: crate::Result<Vec<_>> = named
+                .iter()
+                .map(|dref| store.realizations_of(dref))
+                .collect();
+            each?.into_iter().flatten().collect()
+        }
+        Ok(Referred::Derivation(dref)) => store.realizations_of(&dref)?,
+        Ok(Referred::Realization(rref) | Referred::Artifact(rref, _)) => {
+            vec![store.realization(&rref)?]
+        }
+        Err(error) if !logs.is_empty() && error.kind() == ErrorKind::Missing => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    for realization in found {
+        for build in &realization.builds {
+            let path = store.log_of(&realization.id, build);
+            logs.push(Entry {
+                name: realization.id.name().to_string(),
+                state: "done",
+                time: build.stop.to_string(),
+                at: build.stop,
+                there: path.is_some(),
+                path: path.unwrap_or_default(),
+            });
+        }
+    }
+    // What is under way is newer than all that has ended.
+    logs.sort_by_key(|log| (log.state == "running", log.at));
+    Ok(logs)
+}
+
+/// The log of a failed build, whose folder's name tells the time.
+fn failed(name: String, folder: PathBuf) -> Option<Entry> {
+    let id = Uuid::try_parse(folder.file_name()?.to_str()?.get(..36)?).ok()?;
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    let at = Timestamp::new(
+        i64::try_from(seconds).ok()?,
+        i32::try_from(nanoseconds).ok()?,
+    )
+    .ok()?;
+    let path = folder.join("log");
+    Some(Entry {
+        name,
+        state: "failed",
+        time: at.to_string(),
+        at,
+        there: path.exists(),
+        path,
+    })
+}
+
+fn under_way(store: &Store, log: &Path) -> Option<crate::config::DRefId> {
+    let all = store.builds_under_way().ok()?;
+    all.into_iter()
+        .find(|build| build.log == log)
+        .map(|build| build.dref)
+}
+
+fn print(session: &Session, path: &Path) -> Done<()> {
+    let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    let mut out = session.out();
+    io::copy(&mut file, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn nothing(text: &str) -> Error {
+    Error::new(ErrorKind::Missing, format!("there is no build of `{text}`")).help(
+        "`list` shows what was built here; what was unpacked without build records has no logs",
+    )
+}

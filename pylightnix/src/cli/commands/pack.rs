@@ -1,0 +1,151 @@
+//! `pack`, `unpack`, `copy`: realizations from one store to another.
+
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::cli::complete;
+use crate::cli::exit::{Done, Exit};
+use crate::cli::session::{Session, style};
+use crate::cli::text::{count, size};
+use crate::config::RRefId;
+use crate::store::Pack as Packing;
+
+/// Write realizations, with all that they were made from, into an archive
+///
+/// When results go to another machine, or to somebody else. It is a zip file, and the same results make the same bytes.
+/// Build records tell hosts, users and commands; `--without-builds` leaves them out.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: the newest `report` for a friend\n  pylightnix pack report.zip report --without-builds"
+)]
+pub(crate) struct Pack {
+    /// The archive; one that is there is replaced
+    #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
+    archive: PathBuf,
+    /// Names or the beginnings of references
+    #[arg(value_name = "REF", required = true, add = complete::references())]
+    references: Vec<String>,
+    /// Leave out build records and logs
+    #[arg(long)]
+    without_builds: bool,
+}
+
+/// Publish what an archive holds
+///
+/// When you got results from somewhere else. Nothing in the archive is trusted: every byte is hashed, and it is taken whole
+/// or not at all. The references of all realizations in it are printed, dependencies first.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: into a new store beside the usual one\n  pylightnix unpack report.zip --store ~/other"
+)]
+pub(crate) struct Unpack {
+    /// The archive
+    #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
+    archive: PathBuf,
+}
+
+/// Copy realizations, with all that they were made from, to another store
+///
+/// When another store on this machine should have them. Every byte is hashed on the way; where the file system can, copies
+/// take no room. The other store is made if it is not there.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: the newest `train` to the shared store\n  pylightnix copy train --to /shared/_pylightnix"
+)]
+pub(crate) struct Copy {
+    /// Names or the beginnings of references
+    #[arg(value_name = "REF", required = true, add = complete::references())]
+    references: Vec<String>,
+    /// The store that they are copied to
+    #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath)]
+    to: PathBuf,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Packed {
+    archive: PathBuf,
+    roots: Vec<RRefId>,
+    size_bytes: u64,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Brought {
+    store: PathBuf,
+    rrefs: Vec<RRefId>,
+}
+
+fn all(session: &Session, words: &[String]) -> Done<Vec<RRefId>> {
+    words.iter().map(|word| session.realization(word)).collect()
+}
+
+impl Pack {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let roots = all(session, &self.references)?;
+        let mut packing = Packing::new(session.store()?);
+        if self.without_builds {
+            packing = packing.without_builds();
+        }
+        packing.write(&roots, &self.archive)?;
+        let size_bytes = std::fs::metadata(&self.archive)?.len();
+        let packed = Packed {
+            archive: self.archive,
+            roots,
+            size_bytes,
+        };
+        session.print(&packed, |packed, out| {
+            let roots = count(packed.roots.len(), "realization", "realizations");
+            writeln!(
+                out,
+                "{}: {roots} with all that they were made from, {}",
+                packed.archive.display(),
+                size(packed.size_bytes)
+            )?;
+            Ok(())
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Unpack {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store_or_new()?;
+        let rrefs = store.unpack(&self.archive)?;
+        print_brought(
+            session,
+            Brought {
+                store: store.root().to_owned(),
+                rrefs,
+            },
+        )
+    }
+}
+
+impl Copy {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let roots = all(session, &self.references)?;
+        let to = crate::store::Store::open_at(&self.to).map_err(crate::cli::exit::Fault::Store)?;
+        let rrefs = to.copy_from(session.store()?, &roots)?;
+        print_brought(
+            session,
+            Brought {
+                store: to.root().to_owned(),
+                rrefs,
+            },
+        )
+    }
+}
+
+fn print_brought(session: &Session, brought: Brought) -> Done {
+    session.print(&brought, |brought, out| {
+        for rref in &brought.rrefs {
+            writeln!(out, "{}", session.paint(style::REFERENCE, rref))?;
+        }
+        Ok(())
+    })?;
+    let rrefs = count(brought.rrefs.len(), "realization is", "realizations are");
+    session.say(format_args!("{rrefs} in {}", brought.store.display()));
+    Ok(Exit::Done)
+}

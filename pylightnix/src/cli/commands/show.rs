@@ -1,0 +1,384 @@
+//! `show`: a page on one realization.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::tree::{EntryRow, entry_row};
+use crate::cli::complete;
+use crate::cli::exit::{Done, Exit};
+use crate::cli::picture::Pictures;
+use crate::cli::refer::age;
+use crate::cli::session::{Session, style};
+use crate::cli::table::cut;
+use crate::cli::text::{count, duration, local_second, short_rref, size};
+use crate::config::{ConfigJson, DRefId, RRefId, compact};
+use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Realization, Record, Store};
+
+/// In a store of more derivations, who depends on it is looked for only on demand.
+const MANY: usize = 2000;
+
+/// So many artifacts, builds or dependents are shown.
+const MOST: usize = 20;
+
+/// Show all about one realization
+///
+/// When you want to know what a result is: its config, what it was made from, its artifacts, its builds (when, where, by whom,
+/// by which code, how long) and who depends on it. Pictures are shown where the terminal can.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: the second newest `train`\n  pylightnix show train@2")]
+pub(crate) struct Show {
+    /// A name, the beginning of a reference, or a link to a result
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: String,
+    /// Look for who depends on it in a large store, too: all of it is read
+    #[arg(long, short)]
+    dependents: bool,
+    /// Everything, however long it is
+    #[arg(long, short)]
+    all: bool,
+    /// Show no pictures
+    #[arg(long)]
+    no_pictures: bool,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rref: &'a RRefId,
+    dref: &'a DRefId,
+    name: &'a str,
+    outcome: String,
+    path: PathBuf,
+    config: Box<RawValue>,
+    context: Vec<Dependency<'a>>,
+    artifacts: Vec<EntryRow<'a>>,
+    size_bytes: u64,
+    builds: Vec<BuildRow<'a>>,
+    /// Nothing if nobody looked for them.
+    dependents: Option<&'a [RRefId]>,
+}
+
+#[derive(Serialize)]
+struct Dependency<'a> {
+    dref: &'a DRefId,
+    rrefs: &'a [RRefId],
+}
+
+/// A build, for programs.
+#[derive(Serialize)]
+struct BuildRow<'a> {
+    kind: BuildKind,
+    start: String,
+    stop: String,
+    build_seconds: f64,
+    attempts: u32,
+    host: &'a str,
+    user: &'a str,
+    command: &'a [String],
+    fingerprint: Option<&'a str>,
+    omitted: &'a BTreeMap<String, serde_json::Value>,
+    log: Option<PathBuf>,
+}
+
+impl Show {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let rref = session.realization(&self.reference)?;
+        let realization = store.realization(&rref)?;
+        let record = store.record(&rref)?;
+        let config = store.config(rref.dref())?;
+        let dependents = match self.dependents || !store.has_more_drefs_than(MANY)? {
+            true => Some(dependents(store, &rref)?),
+            false => None,
+        };
+        let page = Page {
+            session,
+            store,
+            realization,
+            record,
+            config,
+            dependents,
+        };
+        if session.json() {
+            session.print_json(&page.answer()?)?;
+            return Ok(Exit::Done);
+        }
+        let most = if self.all { usize::MAX } else { MOST };
+        let mut out = session.out();
+        page.write(most, &mut out)?;
+        if !self.no_pictures {
+            page.pictures(&mut out)?;
+        }
+        out.flush()?;
+        Ok(Exit::Done)
+    }
+}
+
+/// All that is shown.
+struct Page<'s> {
+    session: &'s Session,
+    store: &'s Store,
+    realization: Realization,
+    record: Record,
+    config: ConfigJson,
+    dependents: Option<Vec<RRefId>>,
+}
+
+impl Page<'_> {
+    fn answer(&self) -> Done<Answer<'_>> {
+        let id = &self.realization.id;
+        let context = self.realization.context.iter();
+        let entries = self.record.manifest().entries();
+        let build = |build| self.build_row(build);
+        Ok(Answer {
+            rref: id,
+            dref: id.dref(),
+            name: id.name().as_str(),
+            outcome: self.realization.outcome.to_string(),
+            path: self.realization.out(),
+            config: RawValue::from_string(compact(self.config.raw()?))?,
+            context: context
+                .map(|(dref, rrefs)| Dependency { dref, rrefs })
+                .collect(),
+            artifacts: entries.iter().map(entry_row).collect(),
+            size_bytes: self.size(),
+            builds: self.realization.builds.iter().map(build).collect(),
+            dependents: self.dependents.as_deref(),
+        })
+    }
+
+    fn build_row<'a>(&self, build: &'a BuildRecord) -> BuildRow<'a> {
+        BuildRow {
+            kind: build.kind,
+            start: build.start.to_string(),
+            stop: build.stop.to_string(),
+            build_seconds: build.seconds(),
+            attempts: build.attempts,
+            host: &build.host,
+            user: &build.user,
+            command: &build.command,
+            fingerprint: build.fingerprint.as_deref(),
+            omitted: &build.omitted,
+            log: self.store.log_of(&self.realization.id, build),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        let sizes = self
+            .record
+            .manifest()
+            .entries()
+            .iter()
+            .map(|entry| match entry.kind {
+                EntryKind::File { size, .. } => size,
+                _ => 0,
+            });
+        sizes.sum()
+    }
+
+    fn write(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let (session, realization) = (self.session, &self.realization);
+        let id = &realization.id;
+        writeln!(out, "{}", session.paint(style::REFERENCE, id))?;
+        let name = session.paint(style::NAME, id.name());
+        let when = age(realization)
+            .map(|time| format!(", {}", local_second(time)))
+            .unwrap_or_default();
+        match realization.outcome {
+            Outcome::Ok => writeln!(out, "{name}{when}")?,
+            Outcome::Failed => writeln!(
+                out,
+                "{name}{when}, {}",
+                session.paint(style::BAD, "a recorded failure")
+            )?,
+        }
+        writeln!(out, "{}", realization.out().display())?;
+        self.write_config(out)?;
+        self.write_context(out)?;
+        self.write_artifacts(most, out)?;
+        self.write_builds(most, out)?;
+        self.write_dependents(most, out)
+    }
+
+    fn heading(&self, text: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
+        Ok(writeln!(
+            out,
+            "\n{}",
+            self.session.paint(style::HEADING, text)
+        )?)
+    }
+
+    fn write_config(&self, out: &mut impl Write) -> Done<()> {
+        let keys: Vec<_> = self.config.fields()?.rest().collect();
+        // What the config leaves out because it has its default is known from builds.
+        let omitted = self.realization.builds.last().map(|build| &build.omitted);
+        if keys.is_empty() && omitted.is_none_or(BTreeMap::is_empty) {
+            return Ok(());
+        }
+        self.heading("Config", out)?;
+        let mut fields = self.config.fields()?;
+        for key in &keys {
+            if let Some(value) = fields.take(key) {
+                self.field(key, &compact(value), "", out)?;
+            }
+        }
+        for (key, value) in omitted.into_iter().flatten() {
+            self.field(key, &value.to_string(), " (default)", out)?;
+        }
+        Ok(())
+    }
+
+    fn field(&self, key: &str, value: &str, note: &str, out: &mut impl Write) -> Done<()> {
+        let room = self.session.width().map_or(usize::MAX, |width| {
+            width.saturating_sub(4 + key.len() + note.len())
+        });
+        let note = self.session.paint(style::FAINT, note);
+        Ok(writeln!(
+            out,
+            "  {}  {}{note}",
+            self.session.paint(style::NAME, key),
+            cut(value, room.max(10))
+        )?)
+    }
+
+    fn write_context(&self, out: &mut impl Write) -> Done<()> {
+        if self.realization.context.is_empty() {
+            return Ok(());
+        }
+        self.heading("Made from", out)?;
+        for rref in self.realization.context.realizations() {
+            self.line(rref, out)?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, rref: &RRefId, out: &mut impl Write) -> Done<()> {
+        let short = self.session.paint(style::REFERENCE, short_rref(rref));
+        Ok(writeln!(out, "  {short}  {}", rref.name())?)
+    }
+
+    fn write_artifacts(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let entries = self.record.manifest().entries();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.heading(format_args!("Artifacts ({})", size(self.size())), out)?;
+        for entry in entries.iter().take(most) {
+            let faint = |text: String| self.session.paint(style::FAINT, text);
+            match &entry.kind {
+                EntryKind::Dir => writeln!(out, "  {}/", entry.path)?,
+                EntryKind::File { size: bytes, .. } => {
+                    writeln!(out, "  {}  {}", entry.path, faint(size(*bytes)))?
+                }
+                EntryKind::Link { target } => {
+                    writeln!(out, "  {} {}", entry.path, faint(format!("-> {target}")))?
+                }
+            }
+        }
+        self.more(entries.len(), most, "`tree` lists them", out)
+    }
+
+    fn write_builds(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let Realization { id, builds, .. } = &self.realization;
+        self.heading("Builds", out)?;
+        if builds.is_empty() {
+            writeln!(out, "  none: it was unpacked without its build records")?;
+        }
+        for build in builds.iter().rev().take(most) {
+            let what = match build.kind {
+                BuildKind::Build => format!("built in {}", duration(build.seconds())),
+                BuildKind::Import => "imported".to_owned(),
+                BuildKind::Accept => "accepted".to_owned(),
+            };
+            let tries = match build.attempts {
+                1 => String::new(),
+                tries => format!(", {tries} tries"),
+            };
+            writeln!(
+                out,
+                "  {}  {what}{tries} by {} on {}",
+                local_second(build.stop),
+                build.user,
+                build.host
+            )?;
+            let mut more = Vec::new();
+            if let Some(fingerprint) = &build.fingerprint {
+                more.push(format!("code {}", cut(fingerprint, 17)));
+            }
+            if !build.command.is_empty() {
+                more.push(build.command.join(" "));
+            }
+            if self.store.log_of(id, build).is_some() {
+                more.push(format!("`log {}` shows what it printed", short_rref(id)));
+            }
+            for line in more {
+                let room = self
+                    .session
+                    .width()
+                    .map_or(usize::MAX, |width| width.saturating_sub(4));
+                writeln!(
+                    out,
+                    "    {}",
+                    self.session.paint(style::FAINT, cut(&line, room))
+                )?;
+            }
+        }
+        self.more(builds.len(), most, "`--all` shows them", out)
+    }
+
+    fn write_dependents(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        self.heading("Used by", out)?;
+        match &self.dependents {
+            None => writeln!(
+                out,
+                "  the store is large: `--dependents` looks through all of it"
+            )?,
+            Some(none) if none.is_empty() => writeln!(out, "  nothing in this store")?,
+            Some(all) => {
+                for rref in all.iter().take(most) {
+                    self.line(rref, out)?;
+                }
+                self.more(all.len(), most, "`--all` shows them", out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn more(&self, all: usize, most: usize, how: &str, out: &mut impl Write) -> Done<()> {
+        if all > most {
+            writeln!(out, "  and {}: {how}", count(all - most, "more", "more"))?;
+        }
+        Ok(())
+    }
+
+    fn pictures(&self, out: &mut impl Write) -> Done<()> {
+        let Some(pictures) = Pictures::of_terminal() else {
+            return Ok(());
+        };
+        let folder = self.realization.out();
+        for entry in self.record.manifest().entries() {
+            if pictures.can_show(&entry.path) {
+                writeln!(out, "\n{}", self.session.paint(style::FAINT, &entry.path))?;
+                pictures.show(&folder.join(&entry.path), out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was made directly from it, sorted.
+fn dependents(store: &Store, rref: &RRefId) -> crate::Result<Vec<RRefId>> {
+    let mut found = Vec::new();
+    for dref in store.drefs()? {
+        for realization in store.realizations_of(&dref)? {
+            if realization.context.realizations().any(|dep| dep == rref) {
+                found.push(realization.id);
+            }
+        }
+    }
+    store.remember();
+    Ok(found)
+}

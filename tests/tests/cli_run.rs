@@ -1,0 +1,176 @@
+//! The user's door: a program with a plan of its own.
+
+use std::io::Read as _;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::line::Line;
+
+fn line() -> Line {
+    Line::empty(env!("CARGO_BIN_EXE_experiment"))
+}
+
+#[test]
+fn without_a_command_it_runs_the_first_target() {
+    let line = line();
+    let first = line.say("");
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(
+        first
+            .err
+            .ends_with("2 of 2 stages built in 2 runs, 0 reused\n"),
+        "{}",
+        first.err
+    );
+    let (rref, path) = first.out.trim_end().split_once('\n').unwrap();
+    assert!(rref.ends_with("-mean"), "{rref}");
+    assert!(path.ends_with("/out"), "{path}");
+    let again = line.say("run --quiet");
+    assert_eq!((again.out, again.err.as_str()), (first.out, ""));
+    assert_eq!(line.out("cat mean"), "2.0\n");
+}
+
+#[test]
+fn own_arguments_stand_beside_ours() {
+    let line = line();
+    assert_eq!(line.say("--count 3 -j 2").code, 0);
+    assert_eq!(line.out("cat mean"), "1.0\n");
+    assert_eq!(line.say("run mean --count 9 -q").code, 0);
+    assert_eq!(line.out("cat mean"), "4.0\n");
+    let lost = line.say("--count 3 plan");
+    assert_eq!(lost.code, 2);
+    assert!(
+        lost.err.contains("`count` stands before `plan`"),
+        "{}",
+        lost.err
+    );
+    let help = line.out("run --help");
+    assert!(help.contains("How many numbers there are"), "{help}");
+    assert!(help.contains("Realize the targets"), "{help}");
+    assert!(!line.out("list --help").contains("--count"));
+}
+
+#[test]
+fn targets_and_stages() {
+    let line = line();
+    let both = line.say("run numbers mean --json -q");
+    let both: serde_json::Value = serde_json::from_str(&both.out).unwrap();
+    assert_eq!(both["results"].as_array().unwrap().len(), 2);
+    assert_eq!(both["report"]["built"], 2);
+    let unknown = line.say("run nothing");
+    assert_eq!(unknown.code, 2);
+    assert!(
+        unknown.err.contains("no stage of the plan is `nothing`"),
+        "{}",
+        unknown.err
+    );
+    assert!(
+        unknown
+            .err
+            .contains("the targets are: mean, numbers, broken, endless"),
+        "{}",
+        unknown.err
+    );
+    // A stage that is no target of its own, forced by its name.
+    let forced = line.say("run mean --force numbers");
+    assert!(
+        forced.err.contains("gave what was there already"),
+        "{}",
+        forced.err
+    );
+    assert_eq!(line.say("run mean --force nothing").code, 2);
+}
+
+#[test]
+fn plans_say_why() {
+    let line = line();
+    let plan = line.json("plan");
+    assert_eq!(plan[0]["action"], "build");
+    assert_eq!(plan[0]["reason"], "missing");
+    assert_eq!(line.out("list"), "");
+    assert_eq!(line.say("-q").code, 0);
+    assert_eq!(line.out("plan"), "nothing to build: 2 stages reused\n");
+    assert_eq!(
+        line.json("plan")[1]["rrefs"][0],
+        line.newest("mean").to_string()
+    );
+    let forced = line.out("plan --force mean");
+    assert!(forced.contains("forced"), "{forced}");
+}
+
+#[test]
+fn results_are_linked() {
+    let line = line();
+    assert_eq!(line.say("run numbers mean --link result -q").code, 0);
+    assert_eq!(
+        std::fs::read_to_string(line.folder.path().join("result-2/mean.json")).unwrap(),
+        "2.0\n"
+    );
+    assert_eq!(line.json("roots").as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn failures_end_with_one() {
+    let line = line();
+    let failed = line.say("run broken");
+    assert_eq!(failed.code, 1);
+    assert!(
+        failed.err.contains("it never works with 5 numbers"),
+        "{}",
+        failed.err
+    );
+    // `-k` makes what does not depend on it.
+    assert_eq!(line.say("run broken mean -k").code, 1);
+    assert_eq!(line.out("cat mean"), "2.0\n");
+    assert!(line.out("log broken --list").contains("failed"));
+}
+
+#[test]
+fn wrong_options_end_with_two() {
+    let line = line();
+    for wrong in [
+        "--timeout soon",
+        "--memory much",
+        "--resource gpu",
+        "--nope",
+        "nope",
+    ] {
+        assert_eq!(line.say(wrong).code, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn signals_cancel_and_logs_are_followed() {
+    let line = line();
+    let run = line
+        .command("run endless")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut run = run.unwrap();
+    let begun = Instant::now();
+    while line
+        .store
+        .builds_under_way()
+        .unwrap()
+        .iter()
+        .all(|build| !build.log.exists())
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(20));
+    }
+    let mut log = line
+        .command("log -f endless")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 9];
+    log.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"it begins");
+    assert!(line.out("log endless --list").contains("running"));
+    kill_process(Pid::from_child(&run), Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert_eq!(log.wait().unwrap().code(), Some(0));
+}
