@@ -98,7 +98,6 @@ fn in_full() {
 compared with f0d3b95c/e4c4003b, the nearest before it (2 fields differ):
   rate: 0.1 -> 0.2
   code: stage `train` changed
-    stage `train`
       fn train(b: &Build<Train>) -> Result<TrainOutputs> {
     -     let model = fit(&b.data.load()?, b.rate)?;
     +     let model = fit(&b.data.load()?, b.rate / 2.)?;
@@ -132,7 +131,7 @@ fn in_a_few_words_and_for_programs() {
   "choice": null,
   "build": {
     "start": "2026-01-02T03:05:00Z",
-    "seconds": 1.5,
+    "build_seconds": 1.5,
     "host": "host",
     "user": "me",
     "command": [

@@ -222,8 +222,11 @@ impl<A: Args + 'static> App<A> {
                 // The documentation of `A` would replace these.
                 let about = command.get_about().cloned();
                 let long = command.get_long_about().cloned();
-                let command = A::augment_args(command)
-                    .mut_arg("targets", |arg| arg.add(complete::targets(self.names())));
+                let command =
+                    A::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
+                        "targets" => arg.add(complete::targets(self.names())),
+                        _ => arg,
+                    });
                 command
                     .about(about.unwrap_or_default())
                     .long_about(long.unwrap_or_default())

@@ -42,12 +42,6 @@ impl Column {
         }
     }
 
-    /// Where there is not room enough even when others are cut, this one is left out.
-    pub(crate) const fn optional(mut self) -> Self {
-        self.optional = true;
-        self
-    }
-
     /// What is only known when the table is made; `right` for numbers.
     pub(crate) fn named(heading: &str, right: bool) -> Self {
         Column {
@@ -56,6 +50,12 @@ impl Column {
             shrinks: false,
             optional: false,
         }
+    }
+
+    /// Where there is not room enough even when others are cut, this one is left out.
+    pub(crate) const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// Where there is not room enough, this one is cut.

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Log(log::Log),
     Find(find::Find),
     Diff(diff::Diff),
+    Compare(compare::Compare),
+    Why(why::Why),
     Graph(graph::Graph),
     Roots(roots::Roots),
     Link(link::Link),
@@ -54,8 +56,6 @@ pub(crate) enum Command {
     Stats(stats::Stats),
     Completions(completions::Completions),
     Man(completions::Man),
-    Why(why::Why),
-    Compare(compare::Compare),
 }
 
 /// The commands of a user's program.
@@ -78,6 +78,8 @@ impl Command {
             Command::Log(command) => command.run(session),
             Command::Find(command) => command.run(session),
             Command::Diff(command) => command.run(session),
+            Command::Compare(command) => command.run(session),
+            Command::Why(command) => command.run(session),
             Command::Graph(command) => command.run(session),
             Command::Roots(command) => command.run(session),
             Command::Link(command) => command.run(session),
@@ -92,8 +94,6 @@ impl Command {
             Command::Stats(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
-            Command::Why(command) => command.run(session),
-            Command::Compare(command) => command.run(session),
         }
     }
 }
