@@ -55,6 +55,7 @@ where
 pub fn store_main() -> ExitCode {
     let command = || {
         let base = base("pylightnix")
+            .bin_name("pylightnix")
             .about("Look into a store of pylightnix, and take care of it")
             .subcommand_required(true)
             .arg_required_else_help(true);

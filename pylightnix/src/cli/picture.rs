@@ -58,10 +58,9 @@ impl Pictures {
         let end = path
             .rsplit_once('.')
             .map(|(_, end)| end.to_ascii_lowercase());
-        match (self, end.as_deref()) {
-            (_, Some("png")) => true,
-            (Pictures::ITerm2, Some("jpg" | "jpeg" | "gif")) => true,
-            _ => false,
+        match self {
+            Pictures::Kitty => end.as_deref() == Some("png"),
+            Pictures::ITerm2 => matches!(end.as_deref(), Some("png" | "jpg" | "jpeg" | "gif")),
         }
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
 pub(crate) fn realization(store: &Store, text: &str) -> Result<RRefId> {
     match resolve(store, text)? {
         Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
-        Referred::Derivation(dref) => match newest(store, text, &[dref.clone()], 1)? {
+        Referred::Derivation(dref) => match newest(store, text, std::slice::from_ref(&dref), 1)? {
             Referred::Realization(rref) => Ok(rref),
             _ => Err(without_realizations(&dref)),
         },

@@ -88,12 +88,12 @@ impl Stages {
         }
         let begin = word.strip_prefix("dref:").unwrap_or(word);
         let all = self.all.iter();
-        let mut begun: Vec<_> = all
+        let begun: Vec<_> = all
             .filter(|dref| !begin.is_empty() && dref.id().folder().starts_with(begin))
             .cloned()
             .collect();
         match begun.len() {
-            1 => Ok(begun.drain(..).collect()),
+            1 => Ok(begun),
             0 => {
                 let mut names: Vec<&str> = self
                     .all

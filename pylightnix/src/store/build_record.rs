@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::choice::{RecordedChoice, understood};
+use super::commit;
 use crate::config::DRefId;
 
 /// Why a build record is there.
@@ -63,6 +64,10 @@ pub struct BuildRecord {
     /// The program and its arguments.
     #[serde(default)]
     pub command: Vec<String>,
+    /// The git commit that was checked out where the program was started, if that was in a repository. What was changed
+    /// since, nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// A file that belongs to a build. Logs sort first.
@@ -95,6 +100,7 @@ impl BuildRecord {
             command: std::env::args_os()
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
+            commit: commit::current(),
         }
     }
 

@@ -10,6 +10,7 @@ mod bytes;
 mod check;
 mod choice;
 mod code;
+mod commit;
 mod context;
 mod copy;
 mod derivation;

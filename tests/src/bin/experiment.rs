@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+// ANCHOR: arguments
 #[derive(clap::Args)]
 struct Arguments {
     /// How many numbers there are
     #[arg(long, default_value_t = 5)]
     count: u32,
 }
+// ANCHOR_END: arguments
 
 /// Some numbers.
 #[derive(Config)]
@@ -74,6 +76,7 @@ fn endless(b: &Build<Endless>) -> Result<()> {
     }
 }
 
+// ANCHOR: main
 fn main() -> ExitCode {
     let numbers = |mine: &Arguments| instantiate(Numbers::new(mine.count));
     App::with_args::<Arguments>()
@@ -86,3 +89,4 @@ fn main() -> ExitCode {
         .target("endless", |_| instantiate(Endless::new()))
         .main()
 }
+// ANCHOR_END: main

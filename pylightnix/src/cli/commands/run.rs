@@ -205,16 +205,17 @@ impl Options {
         if let Some(retries) = self.retries {
             run = run.retries(retries);
         }
-        let switches: [(bool, fn(Realize<'static>) -> Realize<'static>); 4] = [
-            (self.keep_going, Realize::keep_going),
-            (self.force_all, Realize::force_all),
-            (self.trust_unknown, Realize::trust_unknown),
-            (self.retry_failed, Realize::retry_failed),
-        ];
-        for (given, switch) in switches {
-            if given {
-                run = switch(run);
-            }
+        if self.keep_going {
+            run = run.keep_going();
+        }
+        if self.force_all {
+            run = run.force_all();
+        }
+        if self.trust_unknown {
+            run = run.trust_unknown();
+        }
+        if self.retry_failed {
+            run = run.retry_failed();
         }
         Ok(run)
     }

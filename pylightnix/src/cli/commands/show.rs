@@ -79,6 +79,7 @@ struct BuildRow<'a> {
     user: &'a str,
     command: &'a [String],
     fingerprint: Option<&'a str>,
+    commit: Option<&'a str>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
     log: Option<PathBuf>,
 }
@@ -161,6 +162,7 @@ impl Page<'_> {
             user: &build.user,
             command: &build.command,
             fingerprint: build.fingerprint.as_deref(),
+            commit: build.commit.as_deref(),
             omitted: &build.omitted,
             log: self.store.log_of(&self.realization.id, build),
         }
@@ -307,6 +309,9 @@ impl Page<'_> {
             let mut more = Vec::new();
             if let Some(fingerprint) = &build.fingerprint {
                 more.push(format!("code {}", cut(fingerprint, 17)));
+            }
+            if let Some(commit) = &build.commit {
+                more.push(format!("git commit {}", cut(commit, 13)));
             }
             if !build.command.is_empty() {
                 more.push(build.command.join(" "));
