@@ -114,27 +114,32 @@ pub(super) struct ReadBuild {
 /// Puts build records where [`Builds`] find them again.
 pub(super) fn pack_builds(to: &mut Vec<u8>, builds: &[ReadBuild]) {
     for ReadBuild { record, raw } in builds {
-        to.extend_from_slice(record.id.as_bytes());
-        to.push(match record.kind {
-            BuildKind::Build => 0,
-            BuildKind::Import => 1,
-            BuildKind::Accept => 2,
-        });
-        put_i64(to, record.stop.as_second());
-        put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
-        to.push(u8::from(record.fingerprint.is_some()));
-        put_text(
-            to,
-            record.fingerprint.as_deref().unwrap_or_default().as_bytes(),
-        );
-        let omitted = match record.omitted.is_empty() {
-            true => Vec::new(),
-            // What was read as JSON can be written as JSON.
-            false => serde_json::to_vec(&record.omitted).unwrap_or_default(),
-        };
-        put_text(to, &omitted);
-        put_text(to, raw);
+        pack_build(to, record, raw);
     }
+}
+
+/// The same for one.
+pub(super) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord, raw: &[u8]) {
+    to.extend_from_slice(record.id.as_bytes());
+    to.push(match record.kind {
+        BuildKind::Build => 0,
+        BuildKind::Import => 1,
+        BuildKind::Accept => 2,
+    });
+    put_i64(to, record.stop.as_second());
+    put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
+    to.push(u8::from(record.fingerprint.is_some()));
+    put_text(
+        to,
+        record.fingerprint.as_deref().unwrap_or_default().as_bytes(),
+    );
+    let omitted = match record.omitted.is_empty() {
+        true => Vec::new(),
+        // What was read as JSON can be written as JSON.
+        false => serde_json::to_vec(&record.omitted).unwrap_or_default(),
+    };
+    put_text(to, &omitted);
+    put_text(to, raw);
 }
 
 fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>, &'a [u8])> {

@@ -72,6 +72,7 @@ pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
+pub(crate) use draft::Made;
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
 pub(crate) use seal::hash;
