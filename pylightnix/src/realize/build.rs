@@ -372,12 +372,7 @@ impl Runs<'_> {
         Ok((draft, record, result))
     }
 
-    fn publish(
-        &self,
-        draft: &mut Draft,
-        record: &BuildRecord,
-        outcome: Outcome,
-    ) -> Result<Made> {
+    fn publish(&self, draft: &mut Draft, record: &BuildRecord, outcome: Outcome) -> Result<Made> {
         let json = self.dref.config_json();
         let made = draft.make(json, &self.context, outcome, record)?;
         if !made.published.new {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::build_record::BuildRecord;
-use super::builds::{Builds, pack_build};
+use super::builds::pack_build;
 use super::context::Context;
 use super::durable::{Durability, is_there_already, rename_new};
 use super::layout::{OUT, RECORD};
@@ -151,16 +151,7 @@ impl Draft {
             self.folder = None;
             let mut builds = Vec::new();
             pack_build(&mut builds, build, &build_bytes);
-            let at = 0..builds.len();
-            Realization {
-                id: published.id.clone(),
-                context: context.clone(),
-                outcome,
-                tree: record.head().tree,
-                builds: Builds::packed(builds.into(), at),
-                unreadable: Vec::new(),
-                objects: self.store.layout().shared_objects().clone(),
-            }
+            (self.store).realization_of(published.id.clone(), record.head(), builds)
         });
         Ok(Made {
             published,
