@@ -73,7 +73,11 @@ pub(super) fn needs(limits: &Limits) -> Amounts {
 
 /// What a stage needs more of than the run has, if it does.
 pub(super) fn lack(total: &Amounts, dref: &AnyDRef) -> Option<Error> {
-    let needs = needs(dref.node().limits());
+    let limits = dref.node().limits();
+    if limits.needs_one_thread() {
+        return None;
+    }
+    let needs = needs(limits);
     let lacks: Vec<_> = needs.short_of(total).collect();
     let first = *lacks.first()?;
     let said = |kind: &&Kind| {
