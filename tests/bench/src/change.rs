@@ -39,7 +39,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
             let alone = leaf(generation * STAGES)?;
             let mut seconds = timed(&store, &alone)?;
             if has_sink {
-                // With a dependency that runs on every reading of the same leaves, its run is what is over.
+                // Another sink of the old leaves: all but it is there.
                 let (old, new) = (plan(true, 0, 0)?, plan(true, 0, generation)?);
                 store.realize(&old)?;
                 let nothing = timed(&store, &old)?;
