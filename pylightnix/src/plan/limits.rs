@@ -46,6 +46,11 @@ impl Limits {
         }
     }
 
+    /// Whether it needs nothing but one thread, which every run has.
+    pub(crate) fn needs_one_thread(&self) -> bool {
+        self.threads <= 1 && self.memory == 0 && self.resources.is_empty()
+    }
+
     /// How many times a run that fails is made again.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;

@@ -30,7 +30,7 @@ use crate::around;
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
 use crate::plan::{AnyDRef, Run};
-use crate::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, RecordedChoice};
+use crate::store::{BuildKind, BuildRecord, Context, Draft, Made, Outcome, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
@@ -81,10 +81,14 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let published = run_all(run, at, scene, first, more)?;
-    let new = published.iter().filter(|published| published.new).count();
+    let made = run_all(run, at, scene, first, more)?;
+    let new = made.iter().filter(|made| made.published.new).count();
+    let published: Option<Vec<_>> = made.into_iter().map(|made| made.realization).collect();
     let with_those = Scene {
-        found: Found::Now,
+        found: match &published {
+            Some(published) => Found::After(&look, published),
+            None => Found::Now,
+        },
         ..*scene
     };
     let chosen = with_those.decide(Mode::Usual)?;
@@ -118,7 +122,7 @@ struct Runs<'a> {
     first: usize,
     count: usize,
     begun: AtomicUsize,
-    ended: Mutex<Vec<Result<Published>>>,
+    ended: Mutex<Vec<Result<Made>>>,
     end: Condvar,
 }
 
@@ -129,7 +133,7 @@ fn run_all<'a>(
     scene: &Scene<'_>,
     first: usize,
     count: usize,
-) -> Result<Vec<Published>> {
+) -> Result<Vec<Made>> {
     let runs = Arc::new(Runs {
         counters: state.counters.clone(),
         warden: state.warden.clone(),
@@ -148,11 +152,11 @@ fn run_all<'a>(
     while ended.len() < count {
         ended = runs.end.wait(ended).unwrap_or_else(PoisonError::into_inner);
     }
-    let mut published = Vec::with_capacity(count);
+    let mut all = Vec::with_capacity(count);
     let mut failures = Vec::new();
     for run in std::mem::take(&mut *ended) {
         match run {
-            Ok(made) => published.push(made),
+            Ok(made) => all.push(made),
             Err(error) => failures.push(error),
         }
     }
@@ -161,7 +165,7 @@ fn run_all<'a>(
         |error: &Error| error.kind() == ErrorKind::Cancelled && error.source().is_none();
     failures.sort_by_key(not_begun);
     match failures.into_iter().next() {
-        None => Ok(published),
+        None => Ok(all),
         Some(error) => Err(error),
     }
 }
@@ -243,7 +247,10 @@ impl Shared for Runs<'_> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(ended);
-            self.end.notify_all();
+            // Telling costs a system call, and whoever makes the only run waits for nobody.
+            if self.count > 1 {
+                self.end.notify_all();
+            }
             if pause() {
                 return self.begun.load(Ordering::Acquire) < self.count;
             }
@@ -253,7 +260,7 @@ impl Shared for Runs<'_> {
 
 impl Runs<'_> {
     /// One run, from a fresh folder to its publication, with as many tries as it has.
-    fn one(&self, index: usize) -> Result<Published> {
+    fn one(&self, index: usize) -> Result<Made> {
         let dref = self.dref.id();
         let tries = &self.options.tries;
         let retries = tries.retries(&self.dref);
@@ -286,14 +293,14 @@ impl Runs<'_> {
             let cause = match result {
                 Ok(Ok(())) => {
                     return match self.publish(&mut draft, &record, Outcome::Ok) {
-                        Ok(published) => {
+                        Ok(made) => {
                             self.options.tell(&Event::Published {
-                                rref: &published.id,
+                                rref: &made.published.id,
                                 index,
-                                new: published.new,
+                                new: made.published.new,
                                 seconds: record.seconds(),
                             });
-                            Ok(published)
+                            Ok(made)
                         }
                         // The store refuses: another try of the stage would not help.
                         Err(error) => Err(self.failed(draft, index, attempt, error.into())),
@@ -373,18 +380,13 @@ impl Runs<'_> {
         Ok((draft, record, result))
     }
 
-    fn publish(
-        &self,
-        draft: &mut Draft,
-        record: &BuildRecord,
-        outcome: Outcome,
-    ) -> Result<Published> {
+    fn publish(&self, draft: &mut Draft, record: &BuildRecord, outcome: Outcome) -> Result<Made> {
         let json = self.dref.config_json();
-        let published = draft.publish(json, &self.context, outcome, record)?;
-        if !published.new {
+        let made = draft.make(json, &self.context, outcome, record)?;
+        if !made.published.new {
             count(&self.counters.repeated);
         }
-        Ok(published)
+        Ok(made)
     }
 
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
@@ -407,7 +409,7 @@ impl Runs<'_> {
         record: &BuildRecord,
         error: &BoxError,
         index: usize,
-    ) -> Result<Published> {
+    ) -> Result<Made> {
         let text = failed::text(error, draft.out());
         let mut failure = self.options.store.draft()?;
         let path = failure.out().join(failed::FAILURE);
@@ -418,19 +420,19 @@ impl Runs<'_> {
             }
             _ => {}
         }
-        let published = self.publish(&mut failure, record, Outcome::Failed)?;
+        let made = self.publish(&mut failure, record, Outcome::Failed)?;
         if has_files(draft.out()) {
             // Worth a look, and no more: it is no part of the result.
             let _ = draft.keep_failed(self.dref.id().name());
         }
         self.options.tell(&Event::FailureRecorded {
-            rref: &published.id,
+            rref: &made.published.id,
             index,
-            new: published.new,
+            new: made.published.new,
             seconds: record.seconds(),
             text: text.trim_end(),
         });
-        Ok(published)
+        Ok(made)
     }
 
     /// Runs the stage's code, and checks its promises. Inside is what the stage returned; outside is what it did not mean

@@ -103,6 +103,8 @@ pub(super) struct Scene<'a> {
 pub(super) enum Found<'a> {
     /// A look that the run took when it began.
     Before(&'a Look),
+    /// A look, and what was published since.
+    After(&'a Look, &'a [Realization]),
     /// The store knows.
     Known,
     /// It is read now, whatever is known.
@@ -174,7 +176,7 @@ impl Scene<'_> {
                     _ if failed => Reason::Failed,
                     _ if there > 0 => Reason::MoreWanted { there },
                     Some(why) => Reason::Stale(why),
-                    None if self.store.rrefs_of(self.dref.id())?.is_empty() => Reason::Missing,
+                    None if self.is_missing()? => Reason::Missing,
                     None => Reason::ContextChanged,
                 };
                 // Whole builds: each gives `nouts`.
@@ -217,11 +219,25 @@ impl Scene<'_> {
         let (dref, context) = (self.dref.id(), self.context);
         match self.found {
             Found::Before(look) => Ok(self.store.looked_at(look, dref, context)),
+            Found::After(look, new) => {
+                let mut all = self.store.looked_at(look, dref, context);
+                all.extend_from_slice(new);
+                all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+                Ok(all)
+            }
             Found::Known => self.store.candidates(dref, context),
             Found::Now => {
                 let look = self.store.look_now(dref)?;
                 Ok(self.store.looked_at(&look, dref, context))
             }
+        }
+    }
+
+    /// Whether nothing was ever made of it, from whatever context.
+    fn is_missing(&self) -> Result<bool> {
+        match self.found {
+            Found::Before(look) => Ok(look.is_empty()),
+            _ => Ok(self.store.rrefs_of(self.dref.id())?.is_empty()),
         }
     }
 

@@ -84,6 +84,14 @@ impl<T> Ledger<T> {
 
     /// Gives what is needed if it is not set aside for others.
     pub(super) fn take(&mut self, needs: &Amounts) -> bool {
+        if !self.has_waiting() {
+            // Nothing is set aside for anybody.
+            let fits = needs.short_of(&self.free).next().is_none();
+            if fits {
+                self.free.subtract(needs);
+            }
+            return fits;
+        }
         let mut claims = Claims::of(self);
         for (_, others) in self.line() {
             claims.admit(others);
@@ -111,6 +119,9 @@ impl<T> Ledger<T> {
 
     /// The next one in the line that can have what it needs, which is taken then.
     pub(super) fn next(&mut self) -> Option<T> {
+        if !self.has_waiting() {
+            return None;
+        }
         let mut claims = Claims::of(self);
         let line = self.line();
         let needs = line.iter().map(|(_, needs)| *needs);

@@ -13,6 +13,7 @@ mod context;
 mod current;
 mod decide;
 mod determinism;
+mod double;
 mod dry;
 mod event;
 mod failed;

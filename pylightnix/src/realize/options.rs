@@ -47,6 +47,8 @@ pub struct Realize<'a> {
     pub(super) retry_failed: bool,
     pub(super) keep_going: bool,
     pub(super) trust_unknown: bool,
+    /// Only a test double does not.
+    pub(super) publishes: bool,
     /// What was made by hand for this run: matchers see it as what the stages made.
     pub(super) by_hand: Vec<RRefId>,
     pub(super) resources: Declared,
@@ -67,6 +69,7 @@ impl<'a> Realize<'a> {
             retry_failed: false,
             keep_going: false,
             trust_unknown: false,
+            publishes: true,
             by_hand: Vec::new(),
             resources: Declared::default(),
             cancel: None,

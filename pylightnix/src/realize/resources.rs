@@ -74,8 +74,7 @@ pub(super) fn needs(limits: &Limits) -> Amounts {
 /// What a stage needs more of than the run has, if it does.
 pub(super) fn lack(total: &Amounts, dref: &AnyDRef) -> Option<Error> {
     let limits = dref.node().limits();
-    if limits.memory == 0 && limits.resources.is_empty() && limits.threads <= 1 {
-        // As most stages: there is always a thread.
+    if limits.needs_one_thread() {
         return None;
     }
     let needs = needs(limits);

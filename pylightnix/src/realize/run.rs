@@ -10,6 +10,7 @@ use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Found, Taken};
+use super::double::run_alone;
 use super::dry::{Action, actions};
 use super::event::Event;
 use super::failed::is_failure;
@@ -336,7 +337,10 @@ impl RunState<'_> {
                         return Ok(Decided::Waits);
                     }
                 }
-                build(self, at, &scene, mode)?
+                match self.options.publishes {
+                    true => build(self, at, &scene, mode)?,
+                    false => (run_alone(self, &scene)?, true),
+                }
             }
         };
         if is_failure(&taken.rrefs) {

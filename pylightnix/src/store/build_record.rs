@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use uuid::Uuid;
 
 use super::choice::{RecordedChoice, understood};
@@ -83,6 +84,11 @@ impl BuildRecord {
     /// A record that begins and ends now, of this program, machine and user, without a fingerprint.
     pub fn now(kind: BuildKind) -> Self {
         let now = Timestamp::now();
+        let Process {
+            host,
+            user,
+            command,
+        } = PROCESS.get_or_init(Process::this);
         BuildRecord {
             id: Uuid::now_v7(),
             kind,
@@ -92,14 +98,9 @@ impl BuildRecord {
             choices: BTreeMap::new(),
             start: now,
             stop: now,
-            host: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
-            user: user(),
-            command: std::env::args_os()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect(),
+            host: host.clone(),
+            user: user.clone(),
+            command: command.clone(),
             commit: commit::current(),
         }
     }
@@ -169,6 +170,31 @@ fn one() -> u32 {
 
 fn is_one(attempts: &u32) -> bool {
     *attempts == 1
+}
+
+/// What is the same in all records of a process.
+struct Process {
+    host: String,
+    user: String,
+    command: Vec<String>,
+}
+
+/// This one, looked at once.
+static PROCESS: OnceLock<Process> = OnceLock::new();
+
+impl Process {
+    fn this() -> Self {
+        Process {
+            host: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            user: user(),
+            command: std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
+        }
+    }
 }
 
 fn user() -> String {

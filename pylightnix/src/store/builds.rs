@@ -92,27 +92,32 @@ impl fmt::Debug for Builds {
 /// Puts build records where [`Builds`] find them again.
 pub(super) fn pack_builds(to: &mut Vec<u8>, builds: &[BuildRecord]) {
     for record in builds {
-        to.extend_from_slice(record.id.as_bytes());
-        to.push(match record.kind {
-            BuildKind::Build => 0,
-            BuildKind::Import => 1,
-            BuildKind::Accept => 2,
-        });
-        put_i64(to, record.stop.as_second());
-        put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
-        put_u64(to, record.seconds().to_bits());
-        to.push(u8::from(record.fingerprint.is_some()));
-        put_text(
-            to,
-            record.fingerprint.as_deref().unwrap_or_default().as_bytes(),
-        );
-        let omitted = match record.omitted.is_empty() {
-            true => Vec::new(),
-            // What was read as JSON can be written as JSON.
-            false => serde_json::to_vec(&record.omitted).unwrap_or_default(),
-        };
-        put_text(to, &omitted);
+        pack_build(to, record);
     }
+}
+
+/// The same for one.
+pub(super) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord) {
+    to.extend_from_slice(record.id.as_bytes());
+    to.push(match record.kind {
+        BuildKind::Build => 0,
+        BuildKind::Import => 1,
+        BuildKind::Accept => 2,
+    });
+    put_i64(to, record.stop.as_second());
+    put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
+    put_u64(to, record.seconds().to_bits());
+    to.push(u8::from(record.fingerprint.is_some()));
+    put_text(
+        to,
+        record.fingerprint.as_deref().unwrap_or_default().as_bytes(),
+    );
+    let omitted = match record.omitted.is_empty() {
+        true => Vec::new(),
+        // What was read as JSON can be written as JSON.
+        false => serde_json::to_vec(&record.omitted).unwrap_or_default(),
+    };
+    put_text(to, &omitted);
 }
 
 fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>)> {

@@ -15,21 +15,23 @@ impl Store {
     /// # Errors
     /// A fingerprint that cannot be a file's name, or a refusal of the system.
     pub fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
+        if self.saved_code().contains(fingerprint) {
+            // This process says that it uses it, for as long as it lives.
+            return Ok(());
+        }
         let path = self.code_path(fingerprint)?;
         // Before it is trusted to be there, and to stay until a build record names it.
         self.manager()
             .name_in_use(vec![Used::Code(fingerprint.to_owned())])?;
-        if !self.saved_code().contains(fingerprint) {
-            if path.exists() {
-                // Who put it there may not have come to this yet.
-                self.durability().sync_folder(&self.layout().code())?;
-            } else {
-                let draft = self.manager().temporary()?;
-                self.durability()
-                    .publish_file(&draft, &path, text.as_bytes())?;
-            }
-            self.saved_code().insert(fingerprint.to_owned());
+        if path.exists() {
+            // Who put it there may not have come to this yet.
+            self.durability().sync_folder(&self.layout().code())?;
+        } else {
+            let draft = self.manager().temporary()?;
+            self.durability()
+                .publish_file(&draft, &path, text.as_bytes())?;
         }
+        self.saved_code().insert(fingerprint.to_owned());
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::durable::rename_new;
 use super::layout::CONFIG;
 use super::remove::remove_tree;
 use super::unsynced::Unsynced;
-use crate::config::{ConfigJson, DRefId};
+use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -40,7 +40,10 @@ impl Store {
         }
         let folder = self.manager().temporary()?;
         fs::create_dir(&folder).map_err(|error| Error::io("create the folder", &folder, error))?;
-        let draft = DerivationDraft(Some(folder.clone()));
+        let draft = DerivationDraft {
+            folder: Some(folder.clone()),
+            guest: None,
+        };
         unsynced.create(&folder.join(CONFIG), config.text().as_bytes())?;
         unsynced.folder(&folder);
         Ok(Some(draft))
@@ -71,6 +74,27 @@ impl Store {
         self.durability().sync_folder(&self.layout().objects())?;
         self.learn(config.id());
         Ok(())
+    }
+
+    /// Puts a derivation's folder with its first realization, all of it synced, in its place, where the caller has seen to
+    /// what has to be there before. `false` says that the derivation was there already; then the realization is where it was
+    /// before the folder took it in.
+    pub(super) fn place_with_realization(
+        &self,
+        config: &ConfigJson,
+        draft: DerivationDraft,
+        check: impl FnOnce() -> Result<()>,
+    ) -> Result<bool> {
+        self.manager().settle_root(self.durability())?;
+        let entered = self.manager().enter()?;
+        check()?;
+        let placed = draft.move_to(&self.derivation_dir(config.id()))?;
+        drop(entered);
+        if placed {
+            self.durability().sync_folder(&self.layout().objects())?;
+            self.learn(config.id());
+        }
+        Ok(placed)
     }
 
     /// Checks that the folder of a derivation that is there is this one's.
@@ -107,17 +131,39 @@ impl Store {
 }
 
 /// The folder of a derivation, before it is in its place; gone with this value if it does not come there.
-pub(super) struct DerivationDraft(Option<PathBuf>);
+pub(super) struct DerivationDraft {
+    folder: Option<PathBuf>,
+    /// A realization in it, and where that was before: it goes back there if this does not come to its place.
+    guest: Option<(PathBuf, PathBuf)>,
+}
 
 impl DerivationDraft {
+    /// Takes in the folder of a realization, whose parts may still have to be synced: one rename then shows both.
+    pub(super) fn take_in(
+        &mut self,
+        realization: &Path,
+        id: &RRefId,
+        unsynced: &mut Unsynced,
+    ) -> Result<()> {
+        if let Some(folder) = &self.folder {
+            let inside = folder.join(id.folder());
+            fs::rename(realization, &inside)
+                .map_err(|error| Error::io("rename", realization, error))?;
+            unsynced.moved(realization, &inside);
+            self.guest = Some((inside, realization.to_owned()));
+        }
+        Ok(())
+    }
+
     /// `false` says that something was there already.
     fn move_to(mut self, target: &Path) -> Result<bool> {
-        let moved = match &self.0 {
+        let moved = match &self.folder {
             Some(folder) => rename_new(folder, target)?,
             None => false,
         };
         if moved {
-            self.0 = None;
+            self.folder = None;
+            self.guest = None;
         }
         Ok(moved)
     }
@@ -125,7 +171,13 @@ impl DerivationDraft {
 
 impl Drop for DerivationDraft {
     fn drop(&mut self) {
-        if let Some(folder) = &self.0 {
+        if let Some((inside, home)) = &self.guest
+            && fs::rename(inside, home).is_err()
+        {
+            // Better left to be looked at, until this process is gone, than removed.
+            return;
+        }
+        if let Some(folder) = &self.folder {
             // What cannot be removed now is swept when this process is gone.
             let _ = remove_tree(folder);
         }

@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use super::Store;
 use super::build_record::BuildRecord;
+use super::builds::Builds;
 use super::context::Context;
 use super::durable::{Durability, is_there_already, rename_new};
 use super::layout::{OUT, RECORD};
 use super::place::place;
+use super::realization::Realization;
 use super::record::{Outcome, Record, reference};
 use super::remove::remove_tree;
 use super::scan::scan;
@@ -35,6 +37,13 @@ pub struct Draft {
     out: PathBuf,
     log: PathBuf,
     scratch: PathBuf,
+}
+
+/// What publishing gave, and the realization as it lies in the store then. One that was there before is left out: it has
+/// other builds too.
+pub(crate) struct Made {
+    pub(crate) published: Published,
+    pub(crate) realization: Option<Realization>,
 }
 
 /// What publishing gave.
@@ -99,6 +108,18 @@ impl Draft {
         outcome: Outcome,
         build: &BuildRecord,
     ) -> Result<Published> {
+        let made = self.make(derivation, context, outcome, build)?;
+        Ok(made.published)
+    }
+
+    /// The same, and gives the realization.
+    pub(crate) fn make(
+        &mut self,
+        derivation: &ConfigJson,
+        context: &Context,
+        outcome: Outcome,
+        build: &BuildRecord,
+    ) -> Result<Made> {
         let Some(folder) = self.folder.clone() else {
             return Err(Error::new(
                 ErrorKind::Store,
@@ -121,16 +142,23 @@ impl Draft {
         let id = reference(derivation.id(), &text);
         write_anew(&folder.join(RECORD), text.as_bytes(), &mut unsynced)?;
         let build_file = folder.join(build.file_name());
-        write_anew(&build_file, &build.to_bytes()?, &mut unsynced)?;
+        let build_bytes = build.to_bytes()?;
+        write_anew(&build_file, &build_bytes, &mut unsynced)?;
         self.keep_log(&folder.join(build.log_name()), &mut unsynced)?;
         unsynced.folder(&folder);
 
         let store = &self.store;
         let new = place(store, derivation, context, &folder, &id, &text, unsynced)?;
-        if new {
+        let published = Published { id, new };
+        let realization = new.then(|| {
             self.folder = None;
-        }
-        Ok(Published { id, new })
+            let builds = Builds::of(vec![build.clone()]);
+            (self.store).realization_of(published.id.clone(), record.head(), builds)
+        });
+        Ok(Made {
+            published,
+            realization,
+        })
     }
 
     /// What the output is, hashed and made read-only as for publishing, without that.

@@ -70,6 +70,8 @@ pub(super) struct Manager {
 struct Inside {
     gc: Option<File>,
     holders: usize,
+    /// Whether somebody waits for the last one to leave. Telling costs a system call.
+    is_awaited: bool,
 }
 
 /// A store's root, however it is spelled: device and inode.
@@ -244,11 +246,14 @@ impl Manager {
         let path = locks.join("gc");
         let mut inside = guard(&self.inside);
         while inside.holders > 0 {
+            inside.is_awaited = true;
             inside = self
                 .left
                 .wait(inside)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        // Who else would wait is at the gate.
+        inside.is_awaited = false;
         lock(opened(&mut inside.gc, &path)?, &path, File::lock)?;
         drop(inside);
         Ok(alone)
@@ -289,7 +294,9 @@ impl Drop for Entered<'_> {
             if let Some(gc) = &inside.gc {
                 unlock(gc);
             }
-            self.0.left.notify_all();
+            if inside.is_awaited {
+                self.0.left.notify_all();
+            }
         }
     }
 }

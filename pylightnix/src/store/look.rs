@@ -33,6 +33,13 @@ impl Look {
 /// From so many folders on, one call for the whole file system costs less than one for each.
 const ALL_AT_ONCE: usize = 8;
 
+impl Look {
+    /// Whether there is no realization of it, from whatever context.
+    pub(crate) fn is_empty(&self) -> bool {
+        (self.0.as_ref()).is_none_or(|known| known.listing.is_empty())
+    }
+}
+
 impl Store {
     /// Looks at derivations, on so many threads. What cannot be read is an error of its own.
     pub(crate) fn look(&self, drefs: &[&DRefId], threads: usize) -> Vec<Result<Look>> {

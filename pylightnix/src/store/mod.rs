@@ -78,6 +78,7 @@ pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
+pub(crate) use draft::Made;
 #[cfg(feature = "cli")]
 pub(crate) use gc::bytes as bytes_text;
 pub(crate) use parallel::{cores, map as in_parallel};

@@ -29,9 +29,18 @@ pub(super) fn place(
     // It and what it was made from stay from here on.
     store.name_in_use(used.chain([derivation.id()]))?;
     let draft = store.draft_derivation(derivation, &mut unsynced)?;
-    // All of it, before any of it can be seen.
-    unsynced.sync()?;
-    store.place_derivation(derivation, draft)?;
+    if let Some(mut draft) = draft {
+        draft.take_in(folder, id, &mut unsynced)?;
+        // All of it, before any of it can be seen.
+        unsynced.sync()?;
+        let check = || check_context(store, context, id);
+        if store.place_with_realization(derivation, draft, check)? {
+            return Ok(true);
+        }
+    } else {
+        unsynced.sync()?;
+    }
+    store.place_derivation(derivation, None)?;
     let new = match move_or_merge(store, context, folder, id, text) {
         Err(error) if is_not_found(&error) => {
             // Somebody deleted the derivation since this process made it.

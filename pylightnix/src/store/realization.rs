@@ -17,7 +17,7 @@ use super::layout::{OUT, RECORD};
 use super::place::touch;
 use super::record::{Outcome, Record, RecordHead, reference};
 use super::tree::TreeDigest;
-use crate::config::{DRefId, RRefId};
+use crate::config::{DRefId, Digest, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// A realization in a store.
@@ -75,7 +75,12 @@ impl Store {
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
         let found = Found::with_record(rref.clone(), &text, folder, &at)?;
-        Ok(self.realization_of(found))
+        let builds = Builds::of(found.builds);
+        let realization = self.realization_of(found.id, &found.head, builds);
+        Ok(Realization {
+            unreadable: found.unreadable,
+            ..realization
+        })
     }
 
     /// Whether a realization is in the store.
@@ -169,16 +174,40 @@ impl Store {
         }
     }
 
-    fn realization_of(&self, found: Found) -> Realization {
+    /// With builds that are packed.
+    pub(super) fn realization_of(
+        &self,
+        id: RRefId,
+        head: &RecordHead,
+        builds: Builds,
+    ) -> Realization {
         Realization {
-            id: found.id,
-            context: found.head.context,
-            outcome: found.head.outcome,
-            tree: found.head.tree,
-            builds: Builds::of(found.builds),
-            unreadable: found.unreadable,
+            id,
+            context: head.context.clone(),
+            outcome: head.outcome,
+            tree: head.tree,
+            builds,
+            unreadable: Vec::new(),
             objects: self.layout().shared_objects().clone(),
         }
+    }
+
+    /// A realization without artifacts that was never published: a test double.
+    pub(crate) fn nothing_made(&self, dref: &DRefId, context: &Context) -> Realization {
+        let head = RecordHead {
+            derivation: Digest([0; 32]),
+            context: context.clone(),
+            outcome: Outcome::Ok,
+            tree: TreeDigest {
+                digest: Digest([0; 32]),
+                size: 0,
+            },
+        };
+        self.realization_of(
+            RRefId::new([0; 16], dref.clone()),
+            &head,
+            Builds::of(Vec::new()),
+        )
     }
 }
 

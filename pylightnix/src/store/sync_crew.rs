@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -26,14 +26,11 @@ pub(super) type ToSync = (PathBuf, Option<File>);
 struct Batch {
     all: Vec<ToSync>,
     begun: AtomicUsize,
-    ended: Mutex<Ended>,
+    ended: AtomicUsize,
+    has_failed: AtomicBool,
+    /// The first failure. Whoever waits for the end looks at `ended` with this lock.
+    failure: Mutex<Option<Error>>,
     end: Condvar,
-}
-
-#[derive(Default)]
-struct Ended {
-    count: usize,
-    failure: Option<Error>,
 }
 
 /// The threads, and what they are called to.
@@ -52,23 +49,26 @@ static CALLED: Condvar = Condvar::new();
 
 /// Syncs all of these side by side, this thread helping; gives the first failure when nothing is under way any more.
 pub(super) fn sync_together(all: Vec<ToSync>) -> Result<()> {
-    if let [(path, file)] = all.as_slice() {
-        return sync(path, file.as_ref());
+    match all.as_slice() {
+        [] => return Ok(()),
+        [(path, file)] => return sync(path, file.as_ref()),
+        _ => {}
     }
     let batch = Arc::new(Batch {
         all,
         begun: AtomicUsize::new(0),
-        ended: Mutex::default(),
+        ended: AtomicUsize::new(0),
+        has_failed: AtomicBool::new(false),
+        failure: Mutex::default(),
         end: Condvar::new(),
     });
     call(&batch);
     batch.work();
-    let mut ended = guard(&batch.ended);
-    while ended.count < batch.all.len() {
-        ended = (batch.end.wait(ended)).unwrap_or_else(PoisonError::into_inner);
+    let mut failure = guard(&batch.failure);
+    while !batch.is_ended() {
+        failure = (batch.end.wait(failure)).unwrap_or_else(PoisonError::into_inner);
     }
-    let failure = ended.failure.take();
-    drop(ended);
+    let failure = failure.take();
     // Those that were called and did not come have nothing to come for.
     guard(&CREW).calls.retain(|call| !Arc::ptr_eq(call, &batch));
     failure.map_or(Ok(()), Err)
@@ -85,28 +85,31 @@ impl Batch {
     /// Syncs what nobody has begun with. After a failure nothing more is begun.
     fn work(&self) {
         while let Some((path, file)) = self.all.get(self.begun.fetch_add(1, Ordering::Relaxed)) {
-            let failed = guard(&self.ended).failure.is_some();
-            let done = if failed {
-                Ok(())
-            } else {
-                sync(path, file.as_ref())
-            };
-            let mut ended = guard(&self.ended);
-            ended.count += 1;
-            if let Err(error) = done {
-                ended.failure.get_or_insert(error);
+            if !self.has_failed.load(Ordering::Relaxed)
+                && let Err(error) = sync(path, file.as_ref())
+            {
+                self.has_failed.store(true, Ordering::Relaxed);
+                guard(&self.failure).get_or_insert(error);
             }
-            if ended.count == self.all.len() {
+            self.ended.fetch_add(1, Ordering::AcqRel);
+            if self.is_ended() {
+                // Whoever looked before this was the last waits by now.
+                drop(guard(&self.failure));
                 self.end.notify_all();
             }
         }
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) == self.all.len()
     }
 }
 
 /// Calls as many threads as there is work for beside the caller, and starts those that are missing.
 fn call(batch: &Arc<Batch>) {
+    let calls = batch.all.len().min(SYNC_THREADS) - 1;
     let mut crew = guard(&CREW);
-    for _ in 1..batch.all.len().min(SYNC_THREADS) {
+    for _ in 0..calls {
         crew.calls.push_back(batch.clone());
     }
     while crew.idle < crew.calls.len() && crew.threads < SYNC_THREADS {
@@ -119,7 +122,9 @@ fn call(batch: &Arc<Batch>) {
         crew.idle += 1;
     }
     drop(crew);
-    CALLED.notify_all();
+    for _ in 0..calls {
+        CALLED.notify_one();
+    }
 }
 
 /// What a thread does, from its start to its end. It counts as idle already.

@@ -40,6 +40,19 @@ impl Unsynced {
         }
     }
 
+    /// Says that the folder `from`, with all that was added of it, is at `to` now.
+    pub(super) fn moved(&mut self, from: &Path, to: &Path) {
+        for (path, _) in &mut self.all {
+            if let Ok(below) = path.strip_prefix(from) {
+                // Joined with nothing, a path would get a slash at its end.
+                *path = match below.as_os_str().is_empty() {
+                    true => to.to_owned(),
+                    false => to.join(below),
+                };
+            }
+        }
+    }
+
     /// Makes the file `path`, which must not be there yet, and adds it.
     pub(super) fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
         let file = create(path, bytes)?;

@@ -53,7 +53,7 @@ fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64))
         let mut draft = store.draft()?;
         for file in 0..*files {
             let name = draft.out().join(format!("{file:05}"));
-            crate::durable::write(&name, at << 20 | file, *bytes)?;
+            crate::cold::write(&name, at << 20 | file, *bytes)?;
         }
         let text = format!("{{\n    \"name\": \"part\",\n    \"of\": \"{name} {at}\"\n}}");
         let config = ConfigJson::from_json(&text)?;

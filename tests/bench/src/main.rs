@@ -5,10 +5,11 @@
 //! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--table FILE` writes the table;
 //! `--rounds N` says how often each is measured; `--only PART` leaves out the other parts of a benchmark.
 
+mod change;
 mod check;
+mod cold;
 mod compile;
 mod contest;
-mod durable;
 mod gcwait;
 mod hit;
 mod machine;
@@ -17,6 +18,7 @@ mod noop;
 mod options;
 mod peers;
 mod plans;
+mod schedule;
 mod table;
 
 use std::process::ExitCode;
@@ -49,9 +51,19 @@ const BENCHMARKS: &[Benchmark] = &[
         child: Some(hit::child),
     },
     Benchmark {
-        name: "durable",
-        run: durable::run,
-        child: Some(durable::child),
+        name: "change",
+        run: change::run,
+        child: Some(change::child),
+    },
+    Benchmark {
+        name: "schedule",
+        run: schedule::run,
+        child: None,
+    },
+    Benchmark {
+        name: "cold",
+        run: cold::run,
+        child: Some(cold::child),
     },
     Benchmark {
         name: "gcwait",

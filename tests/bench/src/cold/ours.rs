@@ -36,12 +36,17 @@ fn data(b: &Build<Data>) -> Result<DataOutputs> {
     })
 }
 
-/// Realizes the shape in a new store; gives how long realizing took.
-pub(super) fn publish(shape: &Shape, durability: Durability, root: &Path) -> Result<Duration> {
+/// Realizes so many stages of the shape in a new store; gives how long realizing took.
+pub(super) fn publish(
+    shape: &Shape,
+    stages: u64,
+    durability: Durability,
+    root: &Path,
+) -> Result<Duration> {
     let store = Store::open_at(root)?.with_durability(durability);
     let stage = |deps, number| instantiate(Data::new(deps, shape.files, shape.bytes, number));
     let mut plan = Vec::new();
-    for number in 0..shape.stages {
+    for number in 0..stages {
         // A chain is what has to be made one after the other.
         let deps = if shape.jobs == 1 {
             plan.pop().into_iter().collect()

@@ -11,7 +11,8 @@ use pylightnix::prelude::Result;
 pub(super) struct Shape {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
-    pub(super) stages: u64,
+    /// How many stages, for each that is measured.
+    pub(super) sizes: &'static [u64],
     /// Files of one stage, one after the other.
     pub(super) files: u64,
     /// The size of each file.
@@ -23,35 +24,35 @@ pub(super) struct Shape {
 /// All that are measured.
 pub(super) const SHAPES: &[Shape] = &[
     Shape {
-        name: "files",
-        what: "one stage of 1,000 files of 4 KiB",
-        stages: 1,
-        files: 1_000,
-        bytes: 4 << 10,
-        jobs: 2,
-    },
-    Shape {
-        name: "large",
-        what: "one stage of a file of 1 GiB",
-        stages: 1,
-        files: 1,
-        bytes: 1 << 30,
-        jobs: 2,
-    },
-    Shape {
         name: "chain",
-        what: "1,000 stages of a file of 100 bytes, a chain",
-        stages: 1_000,
+        what: "stages of a file of 100 bytes, a chain",
+        sizes: &[1_000, 10_000],
         files: 1,
         bytes: 100,
         jobs: 1,
     },
     Shape {
         name: "beside",
-        what: "1,000 stages of a file of 100 bytes, side by side, 2 jobs",
-        stages: 1_000,
+        what: "stages of a file of 100 bytes, side by side, 2 jobs",
+        sizes: &[1_000, 10_000],
         files: 1,
         bytes: 100,
+        jobs: 2,
+    },
+    Shape {
+        name: "files",
+        what: "stage of 1,000 files of 4 KiB",
+        sizes: &[1],
+        files: 1_000,
+        bytes: 4 << 10,
+        jobs: 2,
+    },
+    Shape {
+        name: "large",
+        what: "stage of a file of 1 GiB",
+        sizes: &[1],
+        files: 1,
+        bytes: 1 << 30,
         jobs: 2,
     },
 ];

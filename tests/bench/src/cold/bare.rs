@@ -90,11 +90,13 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Writes all files, `config.json` of the derivation among them; syncs all that was written, side by side; renames the
-    /// derivation into place and syncs the folder around it; and the same for the realization.
+    /// Writes all files below the folder of the derivation, syncs all that was written, side by side, renames the folder
+    /// into place, and syncs the folder around it.
     fn make(&self, shape: &Shape, at: usize, root: &Path, syncers: &Syncers) -> io::Result<()> {
         let objects = root.join("store-v1");
-        let folder = root.join(format!("tmp/{at}"));
+        let derivation = root.join(format!("tmp/{at}"));
+        fs::create_dir(&derivation)?;
+        let folder = derivation.join(&self.realization);
         fs::create_dir(&folder)?;
         for below in &self.folders {
             fs::create_dir(folder.join(below))?;
@@ -116,18 +118,13 @@ impl Stage {
             fs::set_permissions(&below, Permissions::from_mode(0o555))?;
             unsynced.push((below, None));
         }
-        unsynced.push((folder.clone(), None));
-        let derivation = root.join(format!("tmp/{at}-derivation"));
-        fs::create_dir(&derivation)?;
+        unsynced.push((folder, None));
         unsynced.push(write_new(derivation.join("config.json"), &self.config)?);
         unsynced.push((derivation.clone(), None));
         syncers.sync(unsynced)?;
 
-        let place = objects.join(&self.derivation);
-        rename(&derivation, &place)?;
-        syncers.sync(vec![(objects, None)])?;
-        rename(&folder, &place.join(&self.realization))?;
-        syncers.sync(vec![(place, None)])
+        rename(&derivation, &objects.join(&self.derivation))?;
+        syncers.sync(vec![(objects, None)])
     }
 }
 

@@ -1,0 +1,203 @@
+//! A plan of which nothing is there, with durability `full` and `none`, beside a bare program that makes the same files with
+//! the same fsyncs, and beside `joblib.Memory`.
+//!
+//! Ours and the bare one are processes of this program; each says how long its work took, without its start and without
+//! reading what it is to write. What is dirty is written out before each.
+
+mod bare;
+mod ours;
+mod shape;
+
+pub(crate) use shape::write;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use pylightnix::prelude::Result;
+use pylightnix::store::Durability;
+
+use crate::contest::{Contender, contest};
+use crate::measure::child as child_of;
+use crate::options::Options;
+use crate::peers::python;
+use crate::table::{Row, Table};
+use shape::{SHAPES, Shape};
+
+/// At most so many times as long as the bare program.
+const BARS: [(&str, f64); 2] = [("full", 1.2), ("none", 2.0)];
+/// Of so many stages the system calls are counted.
+const COUNTED: u64 = 1_000;
+
+/// One of the two programs: `ours` or `bare`, a shape, how many stages, `full` or `none`, a folder, and for `bare` a store
+/// to imitate. Prints how many seconds it took.
+pub(crate) fn child(args: &[&str]) -> Result<()> {
+    let [who, shape, stages, durability, root, rest @ ..] = args else {
+        return Err("too few arguments".into());
+    };
+    let shape = Shape::named(shape)?;
+    let durability = match *durability {
+        "full" => Durability::Full,
+        _ => Durability::None,
+    };
+    let root = Path::new(root);
+    let time = match (*who, rest) {
+        ("ours", []) => ours::publish(shape, stages.parse()?, durability, root)?,
+        ("bare", [template]) => bare::publish(shape, durability, root, template.as_ref())?,
+        _ => return Err("neither ours nor bare".into()),
+    };
+    println!("{}", time.as_secs_f64());
+    Ok(())
+}
+
+/// Measures all shapes.
+pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
+    let folder = options.folder()?;
+    for shape in SHAPES.iter().filter(|shape| options.wants(shape.name)) {
+        for &stages in shape.sizes {
+            for (durability, bar) in BARS {
+                let case = Case {
+                    shape,
+                    stages,
+                    durability,
+                    folder: folder.path(),
+                };
+                case.measure(options, table, bar)?;
+            }
+        }
+    }
+    make_removable(folder.path())
+}
+
+/// What is measured in a line of the table.
+struct Case<'a> {
+    shape: &'a Shape,
+    stages: u64,
+    durability: &'a str,
+    folder: &'a Path,
+}
+
+impl Case<'_> {
+    /// Adds the rows.
+    fn measure(&self, options: &Options, table: &mut Table, bar: f64) -> Result<()> {
+        let template = self.root("template");
+        said(self.ours(&template)?)?;
+        let ours = &mut |round| self.time(&format!("{round}-ours"), |root| self.ours(root));
+        let bare = &mut |round| {
+            let bare = |root: &Path| self.bare(root, &template);
+            self.time(&format!("{round}-bare"), bare)
+        };
+        let work = format!(
+            "{} {}, durability `{}`",
+            self.stages, self.shape.what, self.durability
+        );
+        let joblib = &mut |round| self.time(&format!("{round}-joblib"), |root| self.joblib(root));
+        let mut contenders: Vec<Contender<'_>> = vec![("ours", ours), ("bare", bare)];
+        // It has no care for power cuts, and makes one result after the other.
+        if (self.shape.name, self.durability) == ("chain", "none") {
+            contenders.push(("joblib.Memory", joblib));
+        }
+        let medians = contest(options, "cold", &work, &mut contenders)?;
+        for ((who, _), theirs) in contenders.iter().zip(&medians).skip(1) {
+            let bar = if *who == "bare" { bar } else { 1.0 };
+            table.add(Row::ratio(&work, medians[0], (who, *theirs), bar));
+        }
+        if self.stages == COUNTED {
+            let ours = self.calls(&self.ours(&self.root("counted-ours"))?)?;
+            let bare = self.calls(&self.bare(&self.root("counted-bare"), &template)?)?;
+            let figure = match (ours, bare) {
+                (Some(ours), Some(bare)) => format!("{ours:.1}; bare: {bare:.1}"),
+                _ => "?".to_owned(),
+            };
+            table.add(Row::fact(
+                &format!("{work}: system calls of a stage"),
+                figure,
+            ));
+        }
+        Ok(())
+    }
+
+    fn root(&self, name: &str) -> PathBuf {
+        let Case {
+            shape,
+            stages,
+            durability,
+            ..
+        } = self;
+        let name = format!("{}-{stages}-{durability}-{name}", shape.name);
+        self.folder.join(name)
+    }
+
+    fn ours(&self, root: &Path) -> Result<Command> {
+        let mut command = child_of("cold")?;
+        command.args(["ours", self.shape.name, &self.stages.to_string()]);
+        command.arg(self.durability).arg(root);
+        Ok(command)
+    }
+
+    fn bare(&self, root: &Path, template: &Path) -> Result<Command> {
+        let mut command = child_of("cold")?;
+        command.args(["bare", self.shape.name, &self.stages.to_string()]);
+        command.arg(self.durability).arg(root).arg(template);
+        Ok(command)
+    }
+
+    fn joblib(&self, root: &Path) -> Result<Command> {
+        let mut command = python("cold.py")?;
+        command.arg(self.stages.to_string()).arg(root);
+        Ok(command)
+    }
+
+    /// How long it takes in a new folder, as it says itself.
+    fn time(&self, name: &str, who: impl Fn(&Path) -> Result<Command>) -> Result<Duration> {
+        let root = self.root(name);
+        rustix::fs::sync();
+        let time = said(who(&root)?)?;
+        // Stores stay until the end; those that are large and have few files do not fit, and are removed.
+        if self.shape.bytes > 1 << 20 {
+            make_removable(&root)?;
+            fs::remove_dir_all(&root)?;
+        }
+        Ok(Duration::from_secs_f64(time))
+    }
+
+    /// How many system calls a stage takes, as `strace -c` counts them, those of threads that wait for each other left out;
+    /// nothing where that may not be had.
+    fn calls(&self, command: &Command) -> Result<Option<f64>> {
+        let path = self.root("calls");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-c", "-o"]).arg(&path);
+        strace.arg(command.get_program()).args(command.get_args());
+        if !strace.output().is_ok_and(|output| output.status.success()) {
+            return Ok(None);
+        }
+        let counts = fs::read_to_string(path)?;
+        let calls: u64 = counts
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|words| !matches!(words.last(), Some(&"futex" | &"total")))
+            .filter_map(|words| words.get(3)?.parse::<u64>().ok())
+            .sum();
+        Ok(Some(calls as f64 / self.stages as f64))
+    }
+}
+
+/// What the command prints: how many seconds its work took.
+fn said(mut command: Command) -> Result<f64> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(String::from_utf8(output.stdout)?.trim().parse()?);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} failed:\n{said}").into())
+}
+
+/// Makes what is read-only in a folder removable; for root it is.
+fn make_removable(folder: &Path) -> Result<()> {
+    Command::new("chmod")
+        .args(["-R", "u+w"])
+        .arg(folder)
+        .status()?;
+    Ok(())
+}
