@@ -25,7 +25,6 @@ impl Table {
         println!("{row}");
         self.0.push(row);
     }
-
 }
 
 const HEAD: &str = "| work | ours | beside | measured | bar | |\n|---|---|---|---|---|---|";

@@ -173,7 +173,7 @@ impl Case<'_> {
 }
 
 /// Makes what is read-only in a folder removable; for root it is.
-fn make_removable(folder: &Path) -> Result<()> {
+pub(crate) fn make_removable(folder: &Path) -> Result<()> {
     Command::new("chmod")
         .args(["-R", "u+w"])
         .arg(folder)
