@@ -4,6 +4,7 @@
 //! never changes, whatever process dies, whenever. This module knows bytes and references, and nothing of stages.
 
 mod archive;
+mod below;
 mod build_record;
 mod builds;
 mod bytes;
@@ -14,6 +15,7 @@ mod context;
 mod copy;
 mod derivation;
 mod draft;
+mod duplicate;
 mod durable;
 mod format;
 mod gc;
@@ -27,6 +29,7 @@ mod locks;
 mod look;
 mod mounts;
 mod parallel;
+mod passing;
 mod place;
 mod query;
 mod realization;
@@ -72,11 +75,14 @@ pub use roots::Root;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
+pub(crate) use duplicate::{Refusal, duplicate};
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
+pub(crate) use scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use seal::hash;
-pub(crate) use staging::share_blocks;
-pub(crate) use tree::{check_path, check_target};
+pub(crate) use tree::check_path;
+#[cfg(feature = "unpack")]
+pub(crate) use tree::check_target;
 
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
