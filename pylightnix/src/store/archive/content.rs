@@ -1,6 +1,7 @@
 //! Reading the bytes of an archive's entries.
 
-use flate2::{Crc, bufread::DeflateDecoder};
+use crc32fast::Hasher as Crc;
+use flate2::bufread::DeflateDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
@@ -98,7 +99,7 @@ impl Archive<'_> {
         if passing.size() != member.size {
             return Err(self.refused(&member.name, "is shorter than it says"));
         }
-        if crc.sum() != member.crc {
+        if crc.finalize() != member.crc {
             return Err(self.refused(&member.name, "does not have the checksum that it says"));
         }
         Ok(())

@@ -13,20 +13,20 @@ use std::path::Path;
 use super::{refused, refused_entry};
 use crate::{Error, Result};
 
-const LOCAL: u32 = 0x0403_4b50;
-const CENTRAL: u32 = 0x0201_4b50;
-const END: u32 = 0x0605_4b50;
-const END_64: u32 = 0x0606_4b50;
-const LOCATOR_64: u32 = 0x0706_4b50;
+pub(super) const LOCAL: u32 = 0x0403_4b50;
+pub(super) const CENTRAL: u32 = 0x0201_4b50;
+pub(super) const END: u32 = 0x0605_4b50;
+pub(super) const END_64: u32 = 0x0606_4b50;
+pub(super) const LOCATOR_64: u32 = 0x0706_4b50;
 const END_LEN: u64 = 22;
-const END_64_LEN: u64 = 56;
+pub(super) const END_64_LEN: u64 = 56;
 const LOCATOR_64_LEN: u64 = 20;
 /// The name is UTF-8: the only flag that may be set.
-const UTF_8: u16 = 1 << 11;
+pub(super) const UTF_8: u16 = 1 << 11;
 /// Made on Unix, so that modes mean something.
-const UNIX: u16 = 3;
+pub(super) const UNIX: u16 = 3;
 /// The first of January 1980.
-const DATE: u16 = 1 << 5 | 1;
+pub(super) const DATE: u16 = 1 << 5 | 1;
 
 /// How the bytes of an entry are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

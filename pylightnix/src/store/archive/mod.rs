@@ -11,12 +11,13 @@
 //! only then anything is published, dependencies first.
 
 mod content;
+mod deflate;
+mod entry;
 mod frame;
 mod inventory;
 mod links;
 mod pack;
 mod stage;
-mod target;
 mod unpack;
 mod writer;
 
