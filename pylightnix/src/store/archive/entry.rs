@@ -142,3 +142,65 @@ fn short(number: u64) -> u32 {
 fn put_u16(to: &mut Vec<u8>, number: u16) {
     to.extend_from_slice(&number.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+    use crate::Result;
+    use crate::store::archive::{FILE_MODE, frame};
+
+    /// Entries of these sizes, in a file with holes for their bytes, as the reader sees them.
+    fn read_back(sizes: &[u64]) -> Result<Vec<frame::Member>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.zip");
+        let file = File::create_new(&path).unwrap();
+        let (mut at, mut directory) = (0, Vec::new());
+        let mut put = |bytes: &[u8], after: u64| {
+            file.write_all_at(bytes, at).unwrap();
+            at += bytes.len() as u64 + after;
+            at
+        };
+        let mut offset = 0;
+        for (number, size) in sizes.iter().enumerate() {
+            let header = Header {
+                name: format!("\u{e9}{number}"),
+                mode: FILE_MODE,
+                method: Method::Stored,
+                crc: 7,
+                packed: *size,
+                size: *size,
+                large: *size >= ELSEWHERE,
+                offset,
+            };
+            offset = put(&header.local(), *size);
+            header.central(&mut directory);
+        }
+        put(&directory, 0);
+        put(&end(sizes.len() as u64, offset, directory.len() as u64), 0);
+        frame::read(&File::open(&path).unwrap(), &path)
+    }
+
+    #[test]
+    fn sizes_and_places_beyond_32_bits_are_read_back() {
+        let large = u64::from(u32::MAX);
+        for sizes in [
+            vec![],
+            vec![0, 5, 3],
+            vec![large - 1, 1],
+            vec![large, 1, 0],
+            vec![3 * large, large + 1, 2, large - 1],
+        ] {
+            let members = read_back(&sizes).unwrap();
+            let found: Vec<u64> = members.iter().map(|member| member.size).collect();
+            assert_eq!(found, sizes);
+            for (number, member) in members.iter().enumerate() {
+                assert_eq!(member.name, format!("\u{e9}{number}"));
+                assert_eq!((member.crc, member.mode), (7, FILE_MODE));
+                assert_eq!(member.packed, member.size);
+            }
+        }
+    }
+}

@@ -78,6 +78,7 @@ impl Frame<'_> {
         let mut source = Source {
             reader: BufReader::with_capacity(64 << 10, file),
             path: self.path,
+            at: 0,
         };
         let length = source.seek(SeekFrom::End(0))?;
         let (count, start, end) = self.directory(&mut source, length)?;
@@ -363,20 +364,23 @@ impl Large {
 struct Source<'a> {
     reader: BufReader<&'a File>,
     path: &'a Path,
+    /// Where the next byte comes from.
+    at: u64,
 }
 
 impl Source<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        // Relative where that keeps what is buffered: most seeks are short.
+        // Relative where that keeps what is buffered: most seeks are short, and where this is costs no system call.
         let moved = match to {
-            SeekFrom::Start(to) => self.reader.stream_position().and_then(|at| {
-                let by = i64::try_from(i128::from(to) - i128::from(at));
-                let by = by.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-                self.reader.seek_relative(by).map(|()| to)
-            }),
+            SeekFrom::Start(to) => {
+                let by = i64::try_from(i128::from(to) - i128::from(self.at));
+                let by = by.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+                by.and_then(|by| self.reader.seek_relative(by).map(|()| to))
+            }
             to => self.reader.seek(to),
         };
-        moved.map_err(|error| Error::io("read", self.path, error))
+        self.at = moved.map_err(|error| Error::io("read", self.path, error))?;
+        Ok(self.at)
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
@@ -386,7 +390,9 @@ impl Source<'_> {
             } else {
                 Error::io("read", self.path, error)
             }
-        })
+        })?;
+        self.at += bytes.len() as u64;
+        Ok(())
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
