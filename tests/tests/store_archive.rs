@@ -212,6 +212,96 @@ fn a_pack_that_fails_leaves_the_old_archive() {
     assert!(error.to_string().contains("cannot be the name"), "{error}");
 }
 
+/// So many bytes that do not compress.
+fn noise(length: usize) -> Vec<u8> {
+    let blocks = 0..(length as u64).div_ceil(32);
+    let mut noise: Vec<u8> = blocks
+        .flat_map(|number| Digest::of(&number.to_le_bytes()).0)
+        .collect();
+    noise.truncate(length);
+    noise
+}
+
+/// Lines that compress.
+fn text(length: usize) -> Vec<u8> {
+    let lines =
+        (0_u64..).flat_map(|number| format!("line {} of many\n", number * number).into_bytes());
+    lines.take(length).collect()
+}
+
+/// Around the sizes at which files are packed in another way: in memory, by parts, a thread beside.
+#[test]
+fn large_artifacts_are_packed_as_small_ones_are() {
+    const MIB: usize = 1 << 20;
+    let (folder, from) = store();
+    let from = from.with_durability(Durability::None);
+    let mut draft = from.draft().unwrap();
+    for size in [MIB, MIB + 1, 2 * MIB, 9 * MIB + 7] {
+        fs::write(draft.out().join(format!("noise-{size}")), noise(size)).unwrap();
+        fs::write(draft.out().join(format!("text-{size}")), text(size)).unwrap();
+    }
+    for number in 0..600 {
+        let path = draft.out().join(format!("small-{number}"));
+        fs::write(path, text(number)).unwrap();
+    }
+    let rref = tests::store::publish(&mut draft, &config("large"))
+        .unwrap()
+        .id;
+    let archive = folder.path().join("archive.zip");
+    from.pack([&rref], &archive).unwrap();
+
+    let out = from.out_dir(&rref);
+    let mut zip = ZipArchive::new(File::open(&archive).unwrap()).unwrap();
+    for at in 0..zip.len() {
+        let mut entry = zip.by_index(at).unwrap();
+        let name = entry.name().unwrap().into_owned();
+        let Some((_, name)) = name.split_once("/out/") else {
+            continue;
+        };
+        if name.is_empty() {
+            continue;
+        }
+        let method = match name.starts_with("text") {
+            true => CompressionMethod::Deflated,
+            false => CompressionMethod::Stored,
+        };
+        assert!(
+            name.starts_with("small") || entry.compression() == method,
+            "{name}"
+        );
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        assert!(bytes == fs::read(out.join(name)).unwrap(), "{name}");
+    }
+    let (_other, to) = fresh();
+    let all = std::slice::from_ref(&rref);
+    assert_eq!(to.unpack(&archive).unwrap(), all);
+    assert_eq!(objects(&to), objects_of(&from, all));
+
+    let before = fs::read(&archive).unwrap();
+    for name in [
+        "noise-1048577",
+        "text-1048577",
+        "text-2097152",
+        "noise-9437191",
+    ] {
+        let path = out.join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut changed = whole.clone();
+        changed[MIB] ^= 1;
+        let longer = [whole.as_slice(), b"1"].concat();
+        for damage in [&changed, &longer, &whole[..MIB / 2].to_vec(), &vec![]] {
+            fs::write(&path, damage).unwrap();
+            let error = from.pack([&rref], &archive).unwrap_err().to_string();
+            assert!(error.contains("is not what the record says"), "{error}");
+            assert!(error.contains(name), "{error}");
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    assert!(fs::read(&archive).unwrap() == before);
+}
+
 /// Unpacking is refused, the store is as it was, and the report contains `why`.
 fn refused(archive: &Path, why: &str) {
     let (_folder, store) = fresh();

@@ -136,7 +136,7 @@ impl Draft {
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
         let mut unsynced = Unsynced::new(self.store.durability());
-        let manifest = seal(&self.out, &scan(&self.out)?, &mut unsynced)?;
+        let manifest = seal(&self.out, scan(&self.out)?, &mut unsynced)?;
         let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);
         let text = record.to_text();
         let id = reference(derivation.id(), &text);
@@ -167,7 +167,7 @@ impl Draft {
     /// As [`publish`](Self::publish).
     pub(crate) fn manifest(&self) -> Result<Manifest> {
         let mut unsynced = Unsynced::new(Durability::None);
-        seal(&self.out, &scan(&self.out)?, &mut unsynced)
+        seal(&self.out, scan(&self.out)?, &mut unsynced)
     }
 
     /// Keeps the folder of a failed build for inspection, log included, and says where.

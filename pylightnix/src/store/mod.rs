@@ -4,6 +4,7 @@
 //! never changes, whatever process dies, whenever. This module knows bytes and references, and nothing of stages.
 
 mod archive;
+mod below;
 mod build_record;
 mod builds;
 mod bytes;
@@ -15,6 +16,7 @@ mod context;
 mod copy;
 mod derivation;
 mod draft;
+mod duplicate;
 mod durable;
 mod durations;
 mod follow;
@@ -30,6 +32,7 @@ mod locks;
 mod look;
 mod mounts;
 mod parallel;
+mod passing;
 mod place;
 mod query;
 mod realization;
@@ -79,13 +82,16 @@ pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
 pub(crate) use draft::Made;
+pub(crate) use duplicate::{Refusal, duplicate};
 #[cfg(feature = "cli")]
 pub(crate) use gc::bytes as bytes_text;
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
+pub(crate) use scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use seal::hash;
-pub(crate) use staging::share_blocks;
-pub(crate) use tree::{check_path, check_target};
+pub(crate) use tree::check_path;
+#[cfg(feature = "unpack")]
+pub(crate) use tree::check_target;
 
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};

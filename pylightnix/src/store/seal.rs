@@ -1,17 +1,20 @@
 //! Hashing an output and making it read-only and durable.
 
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::below::{open_file, open_folder};
 use super::durable::Durability;
 use super::parallel;
-use super::scan::{Found, FoundKind};
+use super::scan::{Scanned, ScannedKind};
 use super::sync_crew::SYNC_THREADS;
 use super::tree::{Entry, EntryKind, Manifest};
 use super::unsynced::Unsynced;
@@ -30,107 +33,165 @@ const SMALL: usize = 8 << 10;
 /// in `unsynced`.
 ///
 /// A file with other names (hard links) is replaced by a copy of its own: through another name it could still be changed.
-pub(super) fn seal(out: &Path, found: &[Found], unsynced: &mut Unsynced) -> Result<Manifest> {
+///
+/// Of a small file it costs six system calls: open, look, change the mode, read, look again, close.
+pub(super) fn seal(
+    out: &Path,
+    found: Vec<Scanned<()>>,
+    unsynced: &mut Unsynced,
+) -> Result<Manifest> {
     let durability = unsynced.durability();
-    let is_file = |entry: &&Found| matches!(entry.kind, FoundKind::File { .. });
-    let few = found.iter().filter(is_file).count() <= FEW_FILES;
-    let sealed = parallel::map(found, threads(found, few, durability), |at, entry| {
-        let mut open = None;
-        let kind = match &entry.kind {
-            FoundKind::Dir => EntryKind::Dir,
-            FoundKind::Link { target } => EntryKind::Link {
-                target: target.clone(),
-            },
-            FoundKind::File {
-                executable, shared, ..
-            } => {
-                let path = out.join(&entry.path);
-                if *shared {
-                    separate(&path, &out.with_file_name(format!("copy-{at}")))?;
+    let files: Vec<&str> = (found.iter())
+        .filter(|entry| matches!(entry.kind, ScannedKind::File(())))
+        .map(|entry| entry.path.as_str())
+        .collect();
+    let folder = open_folder(out)?;
+    let few = files.len() <= FEW_FILES;
+    let threads = threads(out, &files, few, durability)?;
+    let sealed = parallel::map(&files, threads, |at, path| {
+        let file = ToSeal {
+            out,
+            folder: &folder,
+            path,
+        };
+        file.seal(at, few, durability)
+    })?;
+    let mut sealed = sealed.into_iter();
+    let mut folders = Vec::new();
+    let mut entries = Vec::with_capacity(found.len());
+    for Scanned { path, kind } in found {
+        let kind = match kind {
+            ScannedKind::Dir => {
+                folders.push(path.clone());
+                EntryKind::Dir
+            }
+            ScannedKind::Link { target } => EntryKind::Link { target },
+            ScannedKind::File(()) => {
+                let Some((kind, open)) = sealed.next() else {
+                    continue;
+                };
+                if let Some(file) = open {
+                    unsynced.file(&out.join(&path), file);
                 }
-                let (digest, size, file) = seal_file(&path, *executable, few, durability)?;
-                open = file.map(|file| (path, file));
-                EntryKind::File {
-                    digest,
-                    size,
-                    executable: *executable,
-                }
+                kind
             }
         };
-        let path = entry.path.clone();
-        Ok((Entry { path, kind }, open))
-    })?;
-    let mut entries = Vec::with_capacity(sealed.len());
-    for (entry, open) in sealed {
-        entries.push(entry);
-        if let Some((path, file)) = open {
-            unsynced.file(&path, file);
-        }
+        entries.push(Entry { path, kind });
     }
-    let folders = found.iter().filter_map(|entry| match entry.kind {
-        FoundKind::Dir => Some(entry.path.as_str()),
-        _ => None,
-    });
-    seal_folders(out, folders, unsynced)?;
+    seal_folders(out, folders.iter().map(String::as_str), unsynced)?;
     Manifest::new(entries)
 }
 
 /// How many threads the files are worth.
-fn threads(found: &[Found], few: bool, durability: Durability) -> usize {
-    let sizes = found.iter().filter_map(|entry| match entry.kind {
-        FoundKind::File { size, .. } => Some(size),
-        _ => None,
-    });
-    let files = sizes.clone().count();
-    match durability {
-        Durability::Full if !few => SYNC_THREADS,
-        _ if files >= MANY_FILES || sizes.sum::<u64>() >= MANY_BYTES => parallel::cores(),
-        _ => 1,
+fn threads(out: &Path, files: &[&str], few: bool, durability: Durability) -> Result<usize> {
+    if durability == Durability::Full && !few {
+        return Ok(SYNC_THREADS);
     }
+    if files.len() >= MANY_FILES {
+        return Ok(parallel::cores());
+    }
+    let mut bytes = 0;
+    // One file is one thread's work however long it is.
+    for path in files.iter().skip_while(|_| files.len() == 1) {
+        let path = out.join(path);
+        let found = fs::symlink_metadata(&path);
+        bytes += found
+            .map_err(|error| Error::io("look at", &path, error))?
+            .len();
+        if bytes >= MANY_BYTES {
+            return Ok(parallel::cores());
+        }
+    }
+    Ok(1)
 }
 
-/// Hashes one file, read once, and makes it read-only. It is synced, or given back open if that may be done `later`.
-fn seal_file(
-    path: &Path,
-    executable: bool,
-    later: bool,
-    durability: Durability,
-) -> Result<(Digest, u64, Option<File>)> {
-    let mode = if executable { 0o555 } else { 0o444 };
-    let file = open_readable(path, mode)?;
-    let look = |file: &File| {
-        file.metadata()
-            .map_err(|error| Error::io("look at", path, error))
-    };
-    let before = look(&file)?;
-    if !before.is_file() {
-        return Err(changed(path));
+/// A file of an output that is to be hashed and made read-only.
+struct ToSeal<'a> {
+    out: &'a Path,
+    /// The same, opened: the way to a file is short from there.
+    folder: &'a OwnedFd,
+    path: &'a str,
+}
+
+impl ToSeal<'_> {
+    /// Hashes the file, read once, and makes it read-only. It is synced, or given back open if that may be done `later`.
+    fn seal(
+        &self,
+        at: usize,
+        later: bool,
+        durability: Durability,
+    ) -> Result<(EntryKind, Option<File>)> {
+        let mut file = self.open()?;
+        let mut before = self.look(&file)?;
+        if before.nlink() > 1 {
+            let copy = self.out.with_file_name(format!("copy-{at}"));
+            separate(&self.at(), &copy)?;
+            file = self.open()?;
+            before = self.look(&file)?;
+        }
+        let executable = before.mode() & 0o100 != 0;
+        let mode = if executable { 0o555 } else { 0o444 };
+        if before.mode() & 0o7777 != mode {
+            file.set_permissions(Permissions::from_mode(mode))
+                .map_err(|error| Error::io("change the mode of", &self.at(), error))?;
+        }
+        // The disk and the processor at once.
+        let now = durability == Durability::Full && before.len() >= MANY_BYTES;
+        let hash = || {
+            // What was added since is seen below.
+            hash_up_to(&file, before.len()).map_err(|error| Error::io("read", &self.at(), error))
+        };
+        let (digest, size) = if now {
+            beside(|| durability.sync(&file, &self.at()), hash)?
+        } else {
+            hash()?
+        };
+        let after = self.look(&file)?;
+        let written = |data: &fs::Metadata| (data.len(), data.mtime(), data.mtime_nsec());
+        if size != after.len() || written(&before) != written(&after) {
+            return Err(changed(&self.at()));
+        }
+        let kind = EntryKind::File {
+            digest,
+            size,
+            executable,
+        };
+        if later && !now {
+            return Ok((kind, Some(file)));
+        }
+        if !now {
+            durability.sync(&file, &self.at())?;
+        }
+        Ok((kind, None))
     }
-    if before.mode() & 0o7777 != mode {
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(|error| Error::io("change the mode of", path, error))?;
+
+    fn at(&self) -> PathBuf {
+        self.out.join(self.path)
     }
-    // The disk and the processor at once.
-    let now = durability == Durability::Full && before.len() >= MANY_BYTES;
-    let hash = || hash(&file).map_err(|error| Error::io("read", path, error));
-    let (digest, size) = if now {
-        beside(|| durability.sync(&file, path), hash)?
-    } else {
-        hash()?
-    };
-    let after = look(&file)?;
-    let written = |data: &fs::Metadata| (data.len(), data.mtime(), data.mtime_nsec());
-    if size != after.len() || written(&before) != written(&after) {
-        return Err(changed(path));
+
+    /// Opens the file to read it, though its mode may forbid that to its owner.
+    fn open(&self) -> Result<File> {
+        let opened = match open_file(self.folder, self.path) {
+            Err(Errno::ACCESS) => fs::symlink_metadata(self.at())
+                .and_then(|found| {
+                    let readable = Permissions::from_mode(found.mode() & 0o777 | 0o400);
+                    fs::set_permissions(self.at(), readable)
+                })
+                .and_then(|()| open_file(self.folder, self.path).map_err(io::Error::from)),
+            opened => opened.map_err(io::Error::from),
+        };
+        opened.map_err(|error| Error::io("open", &self.at(), error))
     }
-    if now {
-        return Ok((digest, size, None));
+
+    fn look(&self, file: &File) -> Result<fs::Metadata> {
+        let found = file
+            .metadata()
+            .map_err(|error| Error::io("look at", &self.at(), error))?;
+        match found.is_file() {
+            true => Ok(found),
+            false => Err(changed(&self.at())),
+        }
     }
-    if later {
-        return Ok((digest, size, Some(file)));
-    }
-    durability.sync(&file, path)?;
-    Ok((digest, size, None))
 }
 
 /// Does both at once, where the system gives a thread for it.
@@ -147,21 +208,27 @@ fn beside<R>(other: impl Fn() -> Result<()> + Sync, own: impl FnOnce() -> Result
 }
 
 /// The sha256 of all that `from` gives, and how many bytes that is.
-pub(crate) fn hash(mut from: &File) -> io::Result<(Digest, u64)> {
+pub(crate) fn hash(from: &File) -> io::Result<(Digest, u64)> {
+    hash_up_to(from, u64::MAX)
+}
+
+/// The same of at most so many bytes: nothing is read after them, not even the end of the file.
+fn hash_up_to(mut from: &File, most: u64) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut size = 0;
     // Most files fit into a small buffer; a large one costs a mapping each time.
     let mut small = [0; SMALL];
     let mut large = Vec::new();
-    loop {
+    while size < most {
         let buffer = if size < SMALL as u64 {
             &mut small[..]
         } else {
             large.resize(BUFFER, 0);
             &mut large[..]
         };
-        match from.read(buffer) {
-            Ok(0) => return Ok((Digest(hasher.finalize().into()), size)),
+        let length = (most - size).min(buffer.len() as u64) as usize;
+        match from.read(&mut buffer[..length]) {
+            Ok(0) => break,
             Ok(read) => {
                 hasher.update(&buffer[..read]);
                 size += read as u64;
@@ -170,25 +237,7 @@ pub(crate) fn hash(mut from: &File) -> io::Result<(Digest, u64)> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Opens a file to read it, though its mode may forbid that to its owner.
-fn open_readable(path: &Path, mode: u32) -> Result<File> {
-    let open = || {
-        // Should a pipe or a link have taken the file's place since it was found, this neither waits nor follows.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
-    };
-    let opened = match open() {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            fs::set_permissions(path, Permissions::from_mode(mode)).and_then(|()| open())
-        }
-        opened => opened,
-    };
-    opened.map_err(|error| Error::io("open", path, error))
+    Ok((Digest(hasher.finalize().into()), size))
 }
 
 /// Gives the file at `path` an inode of its own.
@@ -202,28 +251,33 @@ fn separate(path: &Path, copy: &Path) -> Result<()> {
     done
 }
 
-/// Makes what was written for a manifest read-only and durable. Its bytes were checked as they were written.
-pub(super) fn seal_known(out: &Path, manifest: &Manifest, durability: Durability) -> Result<()> {
-    let files: Vec<(&str, bool)> = manifest
-        .entries()
-        .iter()
-        .filter_map(|entry| match entry.kind {
-            EntryKind::File { executable, .. } => Some((entry.path.as_str(), executable)),
-            _ => None,
-        })
-        .collect();
-    let threads = match durability {
+/// How many threads write files that are then [finished](finish): as many as can wait for the disk, or compute, at once.
+pub(super) fn threads_to_write(durability: Durability) -> usize {
+    match durability {
         Durability::Full => SYNC_THREADS,
-        Durability::None => 1,
-    };
-    parallel::map(&files, threads, |_, (path, executable)| {
-        let path = out.join(path);
-        let mode = if *executable { 0o555 } else { 0o444 };
-        let file = open_readable(&path, mode)?;
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(|error| Error::io("change the mode of", &path, error))?;
-        durability.sync(&file, &path)
-    })?;
+        Durability::None => parallel::cores(),
+    }
+}
+
+/// Makes a file that was written for a manifest read-only and durable. Its bytes were checked as they were written.
+pub(super) fn finish(
+    file: &File,
+    path: &Path,
+    executable: bool,
+    durability: Durability,
+) -> Result<()> {
+    let mode = if executable { 0o555 } else { 0o444 };
+    file.set_permissions(Permissions::from_mode(mode))
+        .map_err(|error| Error::io("change the mode of", path, error))?;
+    durability.sync(file, path)
+}
+
+/// Makes the folders of a manifest read-only and durable, when all in them is finished.
+pub(super) fn finish_folders(
+    out: &Path,
+    manifest: &Manifest,
+    durability: Durability,
+) -> Result<()> {
     let folders = manifest
         .entries()
         .iter()

@@ -1,20 +1,20 @@
 //! Folders in which realizations are put together before they are published.
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use sha2::{Digest as _, Sha256};
+use rustix::fs::CWD;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::Store;
+use super::below::{create_file, open_file, open_folder};
+use super::duplicate::{Refusal, duplicate};
 use super::durable::Durability;
 use super::layout::{OUT, RECORD};
 use super::parallel;
 use super::record::Record;
 use super::remove::remove_tree;
-use super::seal::{hash, seal_known};
+use super::seal::{finish, finish_folders, threads_to_write};
 use super::tree::{Entry, EntryKind};
 use crate::config::Digest;
 use crate::{Error, Result};
@@ -47,8 +47,7 @@ pub(super) type Lacking = HashMap<String, Vec<String>>;
 /// Puts a realization together in `folder`, which is made here, from files that are elsewhere: each from the first of its
 /// `sources` that has the bytes that the record says. Without one of them, the folder is not finished.
 ///
-/// Files are cloned where the file system can share blocks between files (Btrfs, XFS), and else copied; either way what is
-/// written is hashed. They are never hard links: two names of one file would share every damage and every change of mode,
+/// A file costs open, look, create, copy (see [`duplicate`]), change the mode, close twice. Files are never hard links: two names of one file would share every damage and every change of mode,
 /// so that neither could serve to repair the other.
 pub(super) fn stage_from(
     record: &Record,
@@ -66,21 +65,44 @@ pub(super) fn stage_from(
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Dir) {
         make(&out.join(&entry.path))?;
     }
-    let files: Vec<(&Entry, &Digest, u64)> = entries
+    let files = entries
         .iter()
-        .filter_map(|entry| match &entry.kind {
-            EntryKind::File { digest, size, .. } => Some((entry, digest, *size)),
-            _ => None,
-        })
-        .collect();
-    let written = parallel::map(&files, parallel::cores(), |_, (entry, digest, size)| {
+        .filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
+    let files: Vec<&Entry> = files.collect();
+    let opened = open_folder(&out)?;
+    let written = parallel::map(&files, threads_to_write(durability), |_, entry| {
+        let EntryKind::File {
+            digest,
+            size,
+            executable,
+        } = &entry.kind
+        else {
+            return Ok(None);
+        };
         let target = out.join(&entry.path);
+        let refused = |error| Error::io("write", &target, error);
         let mut faults = Vec::new();
         for source in sources(entry, digest) {
-            match clone_file(&source, &target, digest, *size)? {
-                None => return Ok(None),
-                Some(why) => faults.push(format!("{} {why}", source.display())),
-            }
+            let from = match open_source(&source, *size) {
+                Ok(from) => from,
+                Err(why) => {
+                    faults.push(format!("{} {why}", source.display()));
+                    continue;
+                }
+            };
+            let to = create_file(&opened, &entry.path)
+                .map_err(|errno| Error::io("create", &target, errno.into()))?;
+            let why = match duplicate(&from, &to, *size) {
+                Ok(found) if found == (*digest, *size) => {
+                    finish(&to, &target, *executable, durability)?;
+                    return Ok(None);
+                }
+                Ok(_) => "does not have the bytes that its record says".to_owned(),
+                Err(Refusal::Read(error)) => format!("cannot be read: {error}"),
+                Err(Refusal::Write(error)) => return Err(refused(error)),
+            };
+            faults.push(format!("{} {why}", source.display()));
+            fs::remove_file(&target).map_err(refused)?;
         }
         Ok(Some((entry.path.clone(), faults)))
     })?;
@@ -95,72 +117,20 @@ pub(super) fn stage_from(
             symlink(target, &path).map_err(|error| Error::io("create the link", &path, error))?;
         }
     }
-    seal_known(&out, record.manifest(), durability)?;
+    finish_folders(&out, record.manifest(), durability)?;
     durability.write_new(&folder.join(RECORD), record.to_text().as_bytes())?;
     Ok(lacking)
 }
 
-/// Makes `target` a file of the bytes of `source` if these are the ones wanted; says otherwise what is wrong with them,
-/// and then there is no `target`. Not being able to write is an error.
-fn clone_file(source: &Path, target: &Path, digest: &Digest, size: u64) -> Result<Option<String>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut from = match openat(CWD, source, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(errno) => return Ok(Some(format!("cannot be opened: {errno}"))),
+/// Opens a file that should have so many bytes; says otherwise what is wrong with it.
+fn open_source(source: &Path, size: u64) -> Result<File, String> {
+    let from = match open_file(CWD, source) {
+        Ok(from) => from,
+        Err(errno) => return Err(format!("cannot be opened: {errno}")),
     };
     match from.metadata() {
-        Ok(found) if found.is_file() && found.len() == size => {}
-        Ok(_) => return Ok(Some("is no file of the right size".to_owned())),
-        Err(error) => return Ok(Some(format!("cannot be looked at: {error}"))),
+        Ok(found) if found.is_file() && found.len() == size => Ok(from),
+        Ok(_) => Err("is no file of the right size".to_owned()),
+        Err(error) => Err(format!("cannot be looked at: {error}")),
     }
-    let refused = |error| Error::io("write", target, error);
-    let mut to = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(target)
-        .map_err(|error| Error::io("create", target, error))?;
-    let found = if share_blocks(&to, &from) {
-        hash(&to).map_err(refused)?
-    } else {
-        let mut hasher = Sha256::new();
-        let mut length = 0;
-        let mut buffer = vec![0; 128 << 10];
-        loop {
-            let read = match from.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    fs::remove_file(target).map_err(refused)?;
-                    return Ok(Some(format!("cannot be read: {error}")));
-                }
-            };
-            length += read as u64;
-            if length > size {
-                break;
-            }
-            hasher.update(&buffer[..read]);
-            to.write_all(&buffer[..read]).map_err(refused)?;
-        }
-        (Digest(hasher.finalize().into()), length)
-    };
-    if found == (*digest, size) {
-        return Ok(None);
-    }
-    fs::remove_file(target).map_err(refused)?;
-    Ok(Some(
-        "does not have the bytes that its record says".to_owned(),
-    ))
-}
-
-/// Lets `to` have the contents of `from` without copying them (ioctl_ficlone(2)), where that can be done.
-#[cfg(target_os = "linux")]
-pub(crate) fn share_blocks(to: &File, from: &File) -> bool {
-    rustix::fs::ioctl_ficlone(to, from).is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn share_blocks(_: &File, _: &File) -> bool {
-    false
 }

@@ -5,6 +5,7 @@
 //! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--table FILE` writes the table;
 //! `--rounds N` says how often each is measured; `--only PART` leaves out the other parts of a benchmark.
 
+mod bulk;
 mod change;
 mod check;
 mod cold;
@@ -69,6 +70,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "gcwait",
         run: gcwait::run,
         child: None,
+    },
+    Benchmark {
+        name: "bulk",
+        run: bulk::run,
+        child: Some(bulk::child),
     },
     Benchmark {
         name: "check",

@@ -15,10 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-use super::walk::{Found, FoundKind, Source, Stamp, read};
+use super::walk::{Found, Source, Stamp, read};
 use crate::Result;
 use crate::config::Digest;
-use crate::store::{Store, cores, in_parallel};
+use crate::store::{ScannedKind, Store, cores, in_parallel};
 
 /// The coarsest clock of a file system, in seconds.
 const GRAIN: i64 = 2;
@@ -59,7 +59,7 @@ impl Memory {
             .found
             .iter()
             .filter_map(|found| match &found.kind {
-                FoundKind::File { stamp, .. } => Some((found, stamp)),
+                ScannedKind::File(file) => Some((found, &file.stamp)),
                 _ => None,
             })
             .collect();

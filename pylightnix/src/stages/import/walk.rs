@@ -1,12 +1,14 @@
 //! Walking what is to be imported, which is only read, and reading its files.
 
 use rustix::fs::OFlags;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
-use crate::store::{Entry, EntryKind, Manifest, check_path, check_target, hash, leading_out};
+use crate::store::{
+    self, Entry, EntryKind, Manifest, ScannedKind, Walk, check_path, hash, leading_out, special,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// Where the artifact is in `out/`.
@@ -19,16 +21,12 @@ pub(super) struct Source {
     pub(super) found: Vec<Found>,
 }
 
-pub(super) struct Found {
-    /// Where it is, from the root.
-    pub(super) path: String,
-    pub(super) kind: FoundKind,
-}
+pub(super) type Found = store::Scanned<SourceFile>;
 
-pub(super) enum FoundKind {
-    Dir,
-    File { stamp: Stamp, executable: bool },
-    Link { target: String },
+/// What is seen of a file before it is read.
+pub(super) struct SourceFile {
+    pub(super) stamp: Stamp,
+    pub(super) executable: bool,
 }
 
 /// What tells that a file is the same as before without reading it. Device, inode, size, and the times of the last change
@@ -63,35 +61,19 @@ impl Stamp {
 impl Source {
     /// Finds every entry at and below `root`.
     pub(super) fn walk(root: &Path) -> Result<Self> {
-        let kind = kind(root)?;
-        let mut folders = Vec::new();
-        if matches!(kind, FoundKind::Dir) {
-            folders.push(String::new());
-        }
-        let mut found = vec![Found {
-            path: String::new(),
-            kind,
-        }];
-        while let Some(folder) = folders.pop() {
-            let place = root.join(&folder);
-            let unreadable = |error| Error::io("read the folder", &place, error);
-            for entry in fs::read_dir(&place).map_err(unreadable)? {
-                let at = entry.map_err(unreadable)?.path();
-                let name = at.file_name().and_then(|name| name.to_str());
-                let name = name.ok_or_else(|| refused(&at, "has a name that is not UTF-8"))?;
-                let path = if folder.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{folder}/{name}")
-                };
-                check_path(&placed(&path)).map_err(|why| refused(&at, &why))?;
-                let kind = self::kind(&at)?;
-                if matches!(kind, FoundKind::Dir) {
-                    folders.push(path.clone());
-                }
-                found.push(Found { path, kind });
-            }
-        }
+        let data = fs::symlink_metadata(root);
+        let data = data.map_err(|error| Error::io("look at", root, error))?;
+        let mut found = Vec::new();
+        let kind = if data.is_dir() {
+            found = Sources.walk(root)?;
+            ScannedKind::Dir
+        } else if data.is_file() {
+            ScannedKind::File(SourceFile::of(&data))
+        } else {
+            return Err(refused(root, special(data.file_type())));
+        };
+        let path = String::new();
+        found.insert(0, Found { path, kind });
         let root = root.to_owned();
         Ok(Source { root, found })
     }
@@ -120,39 +102,40 @@ fn placed(path: &str) -> String {
     }
 }
 
-fn kind(path: &Path) -> Result<FoundKind> {
-    let data = fs::symlink_metadata(path).map_err(|error| Error::io("look at", path, error))?;
-    let sort = data.file_type();
-    if sort.is_dir() {
-        return Ok(FoundKind::Dir);
+/// What may be imported is only read.
+struct Sources;
+
+impl Walk for Sources {
+    type File = SourceFile;
+
+    fn file(&self, entry: &DirEntry) -> Result<SourceFile> {
+        match entry.metadata() {
+            Ok(data) if data.is_file() => Ok(SourceFile::of(&data)),
+            Ok(_) => Err(changed(&entry.path())),
+            Err(error) => Err(Error::io("look at", &entry.path(), error)),
+        }
     }
-    if sort.is_file() {
-        return Ok(FoundKind::File {
-            stamp: Stamp::of(&data),
+
+    fn folder(&self, _: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn check(&self, path: &str) -> Result<(), String> {
+        check_path(&placed(path))
+    }
+
+    fn refused(&self, path: &Path, why: &str) -> Error {
+        refused(path, why)
+    }
+}
+
+impl SourceFile {
+    fn of(data: &Metadata) -> Self {
+        SourceFile {
+            stamp: Stamp::of(data),
             executable: data.mode() & 0o100 != 0,
-        });
+        }
     }
-    if sort.is_symlink() {
-        let target =
-            fs::read_link(path).map_err(|error| Error::io("read the link", path, error))?;
-        let target = target
-            .to_str()
-            .ok_or_else(|| refused(path, "is a link whose target is not UTF-8"))?;
-        check_target(target).map_err(|why| refused(path, &why))?;
-        return Ok(FoundKind::Link {
-            target: target.to_owned(),
-        });
-    }
-    Err(refused(
-        path,
-        if sort.is_socket() {
-            "is a socket"
-        } else if sort.is_fifo() {
-            "is a named pipe"
-        } else {
-            "is a device"
-        },
-    ))
 }
 
 /// The tree that the artifacts will be; `digests` are those of the files, in order.
@@ -161,14 +144,14 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
     let mut entries = Vec::with_capacity(source.found.len());
     for found in &source.found {
         let kind = match &found.kind {
-            FoundKind::Dir => EntryKind::Dir,
-            FoundKind::Link { target } => EntryKind::Link {
+            ScannedKind::Dir => EntryKind::Dir,
+            ScannedKind::Link { target } => EntryKind::Link {
                 target: target.clone(),
             },
-            FoundKind::File { stamp, executable } => EntryKind::File {
+            ScannedKind::File(file) => EntryKind::File {
                 digest: digests.next().ok_or_else(|| changed(&source.at(found)))?,
-                size: stamp.size(),
-                executable: *executable,
+                size: file.stamp.size(),
+                executable: file.executable,
             },
         };
         entries.push(Entry {
@@ -181,7 +164,7 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
     let within = source.found.iter().map(|found| Entry {
         path: found.path.clone(),
         kind: match &found.kind {
-            FoundKind::Link { target } => EntryKind::Link {
+            ScannedKind::Link { target } => EntryKind::Link {
                 target: target.clone(),
             },
             _ => EntryKind::Dir,

@@ -1,13 +1,19 @@
 //! Reading the bytes of an archive's entries.
 
-use flate2::{Crc, bufread::DeflateDecoder};
+use crc32fast::Hasher as Crc;
+use flate2::bufread::DeflateDecoder;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Take};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::frame::{Member, Method};
 use super::refused_entry;
+use crate::store::passing::Passing;
 use crate::{Error, Result};
+
+/// So much is read at once of what is deflated.
+const BUFFER: u64 = 64 << 10;
 
 /// An archive with its entries.
 pub(super) struct Archive<'a> {
@@ -20,37 +26,40 @@ impl Archive<'_> {
     /// All bytes of an entry that is stored.
     pub(super) fn bytes(&self, member: &Member) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.stream(member, &mut |part| {
+        let passing = &mut Passing::unhashed(member.size);
+        self.stream(member, passing, &mut |part| {
             bytes.extend_from_slice(part);
             Ok(())
         })?;
         Ok(bytes)
     }
 
-    /// Gives the bytes of an entry to `take`, part by part, and checks that there are as many as it says, with the
-    /// checksum that it says.
+    /// Passes the bytes of an entry, gives them to `take` before, part by part, and checks that there are as many as it
+    /// says, with the checksum that it says.
     pub(super) fn stream(
         &self,
         member: &Member,
+        passing: &mut Passing,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let mut file = self.file;
-        file.seek(SeekFrom::Start(member.data))
-            .map_err(|error| Error::io("read", self.path, error))?;
-        let mut packed = BufReader::with_capacity(64 << 10, file.take(member.packed));
+        let mut packed = Packed {
+            file: self.file,
+            at: member.data,
+            left: member.packed,
+        };
         match member.method {
-            Method::Stored => self.drain(member, &mut packed, take)?,
+            Method::Stored => self.drain(member, &mut packed, passing, take)?,
             Method::Deflated => {
-                let mut reader = DeflateDecoder::new(packed);
-                self.drain(member, &mut reader, take)?;
+                let capacity = BUFFER.min(member.packed) as usize;
+                let mut reader =
+                    DeflateDecoder::new(BufReader::with_capacity(capacity, &mut packed));
+                self.drain(member, &mut reader, passing, take)?;
                 if reader.total_in() != member.packed {
                     return Err(self.refused(&member.name, "has something after its end"));
                 }
-                packed = reader.into_inner();
             }
         }
-        let rest: Take<&File> = packed.into_inner();
-        if rest.limit() > 0 {
+        if packed.left > 0 {
             return Err(self.refused(&member.name, "is cut short"));
         }
         Ok(())
@@ -60,15 +69,14 @@ impl Archive<'_> {
         &self,
         member: &Member,
         reader: &mut dyn Read,
+        passing: &mut Passing,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         // One byte more than there should be, to see that there is not.
         let mut reader = reader.take(member.size.saturating_add(1));
         let mut crc = Crc::new();
-        let mut size = 0;
-        let mut buffer = vec![0; 64 << 10];
         loop {
-            let read = match reader.read(&mut buffer) {
+            let read = match reader.read(passing.buffer()) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -80,17 +88,18 @@ impl Archive<'_> {
                     return Err(fault.because(error));
                 }
             };
-            size += read as u64;
-            if size > member.size {
+            if passing.size() + read as u64 > member.size {
                 return Err(self.refused(&member.name, "is longer than it says"));
             }
-            crc.update(&buffer[..read]);
-            take(&buffer[..read])?;
+            let part = &passing.buffer()[..read];
+            crc.update(part);
+            take(part)?;
+            passing.pass(read);
         }
-        if size != member.size {
+        if passing.size() != member.size {
             return Err(self.refused(&member.name, "is shorter than it says"));
         }
-        if crc.sum() != member.crc {
+        if crc.finalize() != member.crc {
             return Err(self.refused(&member.name, "does not have the checksum that it says"));
         }
         Ok(())
@@ -98,5 +107,26 @@ impl Archive<'_> {
 
     pub(super) fn refused(&self, entry: &str, why: &str) -> Error {
         refused_entry(self.path, entry, why)
+    }
+}
+
+/// The bytes of an entry as they are in the archive. They are read wherever the file stands, so that several are read at
+/// once.
+struct Packed<'a> {
+    file: &'a File,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Packed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.left.min(buffer.len() as u64);
+        if length == 0 {
+            return Ok(0);
+        }
+        let read = self.file.read_at(&mut buffer[..length as usize], self.at)?;
+        self.at += read as u64;
+        self.left -= read as u64;
+        Ok(read)
     }
 }

@@ -13,20 +13,20 @@ use std::path::Path;
 use super::{refused, refused_entry};
 use crate::{Error, Result};
 
-const LOCAL: u32 = 0x0403_4b50;
-const CENTRAL: u32 = 0x0201_4b50;
-const END: u32 = 0x0605_4b50;
-const END_64: u32 = 0x0606_4b50;
-const LOCATOR_64: u32 = 0x0706_4b50;
+pub(super) const LOCAL: u32 = 0x0403_4b50;
+pub(super) const CENTRAL: u32 = 0x0201_4b50;
+pub(super) const END: u32 = 0x0605_4b50;
+pub(super) const END_64: u32 = 0x0606_4b50;
+pub(super) const LOCATOR_64: u32 = 0x0706_4b50;
 const END_LEN: u64 = 22;
-const END_64_LEN: u64 = 56;
+pub(super) const END_64_LEN: u64 = 56;
 const LOCATOR_64_LEN: u64 = 20;
 /// The name is UTF-8: the only flag that may be set.
-const UTF_8: u16 = 1 << 11;
+pub(super) const UTF_8: u16 = 1 << 11;
 /// Made on Unix, so that modes mean something.
-const UNIX: u16 = 3;
+pub(super) const UNIX: u16 = 3;
 /// The first of January 1980.
-const DATE: u16 = 1 << 5 | 1;
+pub(super) const DATE: u16 = 1 << 5 | 1;
 
 /// How the bytes of an entry are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl Frame<'_> {
         let mut source = Source {
             reader: BufReader::with_capacity(64 << 10, file),
             path: self.path,
+            at: 0,
         };
         let length = source.seek(SeekFrom::End(0))?;
         let (count, start, end) = self.directory(&mut source, length)?;
@@ -363,20 +364,23 @@ impl Large {
 struct Source<'a> {
     reader: BufReader<&'a File>,
     path: &'a Path,
+    /// Where the next byte comes from.
+    at: u64,
 }
 
 impl Source<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        // Relative where that keeps what is buffered: most seeks are short.
+        // Relative where that keeps what is buffered: most seeks are short, and where this is costs no system call.
         let moved = match to {
-            SeekFrom::Start(to) => self.reader.stream_position().and_then(|at| {
-                let by = i64::try_from(i128::from(to) - i128::from(at));
-                let by = by.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-                self.reader.seek_relative(by).map(|()| to)
-            }),
+            SeekFrom::Start(to) => {
+                let by = i64::try_from(i128::from(to) - i128::from(self.at));
+                let by = by.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+                by.and_then(|by| self.reader.seek_relative(by).map(|()| to))
+            }
             to => self.reader.seek(to),
         };
-        moved.map_err(|error| Error::io("read", self.path, error))
+        self.at = moved.map_err(|error| Error::io("read", self.path, error))?;
+        Ok(self.at)
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
@@ -386,7 +390,9 @@ impl Source<'_> {
             } else {
                 Error::io("read", self.path, error)
             }
-        })
+        })?;
+        self.at += bytes.len() as u64;
+        Ok(())
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {

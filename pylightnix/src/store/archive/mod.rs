@@ -11,12 +11,13 @@
 //! only then anything is published, dependencies first.
 
 mod content;
+mod deflate;
+mod entry;
 mod frame;
 mod inventory;
 mod links;
 mod pack;
 mod stage;
-mod target;
 mod unpack;
 mod writer;
 
@@ -37,7 +38,7 @@ const LINK_MODE: u32 = 0o120_777;
 
 impl Store {
     /// Writes these realizations and all that they were made from into a zip file. One that is there is replaced when the
-    /// new one is whole. [`Pack`] has the options.
+    /// new one is whole. With durability `none` it is not synced. [`Pack`] has the options.
     ///
     /// # Errors
     /// A realization that is not in the store or whose artifacts are not what its record says, a link that leads out of

@@ -6,10 +6,10 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::links::leading_out;
-use super::writer::Writer;
+use super::writer::{Artifact, Out, Writer};
+use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::durable::Durability;
 use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, ErrorKind, Result};
@@ -75,7 +75,7 @@ impl<'a> Pack<'a> {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        Durability::Full.sync_folder(folder)
+        self.store.durability().sync_folder(folder)
     }
 
     fn fill(&self, mut writer: Writer, all: &BTreeMap<DRefId, BTreeSet<RRefId>>) -> Result<()> {
@@ -87,7 +87,7 @@ impl<'a> Pack<'a> {
                 self.fill_realization(&mut writer, rref)?;
             }
         }
-        writer.finish()
+        writer.finish(self.store.durability())
     }
 
     fn fill_realization(&self, writer: &mut Writer, rref: &RRefId) -> Result<()> {
@@ -118,23 +118,39 @@ impl<'a> Pack<'a> {
             }
         }
         writer.folder(&format!("{prefix}/{OUT}"))?;
-        let entries = record.manifest().entries();
-        let is_link = |entry: &&Entry| matches!(entry.kind, EntryKind::Link { .. });
-        let others = entries.iter().filter(|entry| !is_link(entry));
-        for entry in others.chain(entries.iter().filter(is_link)) {
-            let name = format!("{prefix}/{OUT}/{}", entry.path);
-            match &entry.kind {
-                EntryKind::Dir => writer.folder(&name)?,
-                EntryKind::Link { target } => writer.link(&name, target)?,
+        let mut artifacts = Vec::new();
+        let mut links = Vec::new();
+        for Entry { path, kind } in record.manifest().entries() {
+            let name = format!("{prefix}/{OUT}/{path}");
+            match kind {
+                EntryKind::Dir => artifacts.push(Artifact {
+                    name: name + "/",
+                    path,
+                    mode: FOLDER_MODE,
+                    digest: None,
+                    size: 0,
+                }),
                 EntryKind::File {
                     digest,
                     size,
                     executable,
-                } => {
-                    let path = place.join(OUT).join(&entry.path);
-                    writer.artifact(&name, &path, digest, *size, *executable)?;
-                }
+                } => artifacts.push(Artifact {
+                    name,
+                    path,
+                    mode: match executable {
+                        true => EXECUTABLE_MODE,
+                        false => FILE_MODE,
+                    },
+                    digest: Some(digest),
+                    size: *size,
+                }),
+                EntryKind::Link { target } => links.push((name, target)),
             }
+        }
+        let out = Out::open(place.join(OUT))?;
+        writer.artifacts(&out, &artifacts)?;
+        for (name, target) in links {
+            writer.link(&name, target)?;
         }
         Ok(())
     }

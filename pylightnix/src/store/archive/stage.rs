@@ -2,7 +2,6 @@
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
-use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -10,9 +9,12 @@ use std::path::Path;
 use super::content::Archive;
 use super::inventory::Packed;
 use crate::config::Digest;
+use crate::store::below::create_file;
 use crate::store::durable::Durability;
 use crate::store::layout::{OUT, RECORD};
-use crate::store::seal::seal_known;
+use crate::store::parallel;
+use crate::store::passing::{Passing, hash_passing};
+use crate::store::seal::{finish, finish_folders, threads_to_write};
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
@@ -53,23 +55,31 @@ impl Archive<'_> {
         let manifest = packed.record.manifest();
         // Folders come before what they hold, as a path is longer than its folder's; links when all else is written, so
         // that nothing is written through one.
-        for (entry, at) in manifest.entries().iter().zip(&packed.artifacts) {
-            let name = &self.members[*at].name;
-            let path = folder.join(OUT).join(&entry.path);
+        let all = manifest.entries().iter().zip(&packed.artifacts);
+        let mut files = Vec::new();
+        for (entry, at) in all.clone() {
             match &entry.kind {
                 EntryKind::Link { .. } => {}
                 EntryKind::Dir => {
-                    mkdirat(&out, &*entry.path, Mode::from_raw_mode(0o700))
-                        .map_err(|errno| self.not_made(name, &path, errno))?;
+                    mkdirat(&out, &*entry.path, Mode::from_raw_mode(0o700)).map_err(|errno| {
+                        let made = folder.join(OUT).join(&entry.path);
+                        self.not_made(&self.members[*at].name, &made, errno)
+                    })?;
                 }
-                EntryKind::File { digest, .. } => {
-                    let file = create(&out, &entry.path)
-                        .map_err(|errno| self.not_made(name, &path, errno))?;
-                    self.write(*at, &file, &path, Some(digest))?;
-                }
+                EntryKind::File {
+                    digest, executable, ..
+                } => files.push((entry.path.as_str(), *at, digest, *executable)),
             }
         }
-        for (entry, at) in manifest.entries().iter().zip(&packed.artifacts) {
+        let threads = threads_to_write(durability);
+        parallel::map(&files, threads, |_, (path, at, digest, executable)| {
+            let made = folder.join(OUT).join(path);
+            let file = create_file(&out, path)
+                .map_err(|errno| self.not_made(&self.members[*at].name, &made, errno))?;
+            self.write(*at, &file, &made, Some(digest))?;
+            finish(&file, &made, *executable, durability)
+        })?;
+        for (entry, at) in all {
             if let Entry {
                 path,
                 kind: EntryKind::Link { target },
@@ -81,7 +91,7 @@ impl Archive<'_> {
                 })?;
             }
         }
-        seal_known(&folder.join(OUT), manifest, durability)?;
+        finish_folders(&folder.join(OUT), manifest, durability)?;
         durability.write_new(&folder.join(RECORD), packed.text.as_bytes())?;
         self.write_builds(packed, &root, folder, durability)
     }
@@ -106,8 +116,8 @@ impl Archive<'_> {
     ) -> Result<()> {
         for (name, at) in &packed.builds {
             let path = folder.join(name);
-            let file =
-                create(root, name).map_err(|errno| Error::io("create", &path, errno.into()))?;
+            let file = create_file(root, name)
+                .map_err(|errno| Error::io("create", &path, errno.into()))?;
             self.write(*at, &file, &path, None)?;
             durability.sync(&file, &path)?;
         }
@@ -116,17 +126,16 @@ impl Archive<'_> {
 
     /// Reads the artifacts of a realization to the end and writes nothing.
     pub(super) fn verify(&self, packed: &Packed) -> Result<()> {
-        for (entry, at) in packed
-            .record
-            .manifest()
-            .entries()
-            .iter()
-            .zip(&packed.artifacts)
-        {
-            if let EntryKind::File { digest, .. } = &entry.kind {
-                self.hashed(*at, Some(digest), &mut |_| Ok(()))?;
-            }
-        }
+        let entries = packed.record.manifest().entries().iter();
+        let files = entries.zip(&packed.artifacts);
+        let files = files.filter_map(|(entry, at)| match &entry.kind {
+            EntryKind::File { digest, .. } => Some((*at, digest)),
+            _ => None,
+        });
+        let files: Vec<(usize, &Digest)> = files.collect();
+        parallel::map(&files, parallel::cores(), |_, (at, digest)| {
+            self.hashed(*at, Some(digest), &mut |_| Ok(()))
+        })?;
         Ok(())
     }
 
@@ -151,14 +160,12 @@ impl Archive<'_> {
     ) -> Result<()> {
         let member = &self.members[at];
         let Some(digest) = digest else {
-            return self.stream(member, take);
+            return self.stream(member, &mut Passing::unhashed(member.size), take);
         };
-        let mut hasher = Sha256::new();
-        self.stream(member, &mut |part| {
-            hasher.update(part);
-            take(part)
-        })?;
-        if Digest(hasher.finalize().into()) != *digest {
+        let (streamed, found) =
+            hash_passing(member.size, |passing| self.stream(member, passing, take));
+        streamed?;
+        if found != *digest {
             return Err(self.refused(&member.name, "does not have the hash that its record says"));
         }
         Ok(())
@@ -182,9 +189,4 @@ fn make_folder(parent: &impl AsFd, name: &Path, at: &Path) -> Result<OwnedFd> {
     mkdirat(parent, name, Mode::from_raw_mode(0o777))
         .and_then(|()| openat(parent, name, flags, Mode::empty()))
         .map_err(|errno| Error::io("create the folder", at, errno.into()))
-}
-
-fn create(folder: &OwnedFd, name: &str) -> Result<File, rustix::io::Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(folder, name, flags, Mode::from_raw_mode(0o666)).map(File::from)
 }

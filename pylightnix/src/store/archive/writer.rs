@@ -1,167 +1,368 @@
-//! The zip file of an archive, as it is written.
+//! The zip file of an archive, as it is written: from its beginning to its end, and only where an entry is too large to be
+//! held in memory its header is written once more.
 
+use crc32fast::Hasher as Crc;
+use rustix::fd::OwnedFd;
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, BufWriter, Read, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use zip::result::ZipError;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use std::sync::{Mutex, PoisonError};
 
-use super::target::Target;
-use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
+use super::deflate::{Deflaters, SAMPLE};
+use super::entry::{self, Header};
+use super::frame::Method;
+use super::{FILE_MODE, FOLDER_MODE, LINK_MODE};
 use crate::config::Digest;
+use crate::store::below::{open_file, open_folder};
 use crate::store::durable::Durability;
+use crate::store::parallel;
+use crate::store::passing::{Passing, hash_passing};
 use crate::{Error, ErrorKind, Result};
 
-/// By how much of a file's beginning it is judged whether deflating helps.
-const SAMPLE: usize = 64 << 10;
-const BUFFER: usize = 128 << 10;
+const BUFFER: usize = 256 << 10;
+/// Files up to this size are packed in memory, several at once.
+const SMALL: u64 = 1 << 20;
+/// So many bytes of them at once, and so many files.
+const BATCH: u64 = 8 << 20;
+const BATCH_FILES: usize = 512;
+/// Below this, packing is done sooner than threads are started.
+const FEW_BYTES: u64 = 256 << 10;
+/// Large files are deflated in parts of this size, so many at once.
+const PART: u64 = 1 << 20;
+const PARTS: usize = 8;
 
 /// A zip file being written.
 pub(super) struct Writer {
-    zip: ZipWriter<Target>,
+    file: BufWriter<File>,
     path: PathBuf,
+    /// How much was written.
+    at: u64,
+    directory: Vec<u8>,
+    entries: u64,
+    deflaters: Deflaters,
+}
+
+/// A folder or an artifact to be packed.
+pub(super) struct Artifact<'a> {
+    /// What it is called in the archive.
+    pub(super) name: String,
+    /// Where it is below `out/`.
+    pub(super) path: &'a str,
+    pub(super) mode: u32,
+    /// Nothing for a folder.
+    pub(super) digest: Option<&'a Digest>,
+    pub(super) size: u64,
+}
+
+/// Where artifacts are.
+pub(super) struct Out {
+    path: PathBuf,
+    folder: OwnedFd,
+}
+
+impl Out {
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
+        let folder = open_folder(&path)?;
+        Ok(Out { path, folder })
+    }
+}
+
+/// What the bytes of an entry have become.
+struct Packed {
+    method: Method,
+    crc: u32,
+    bytes: Vec<u8>,
 }
 
 impl Writer {
     pub(super) fn create(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
-            .read(true)
             .write(true)
             .create_new(true)
             .open(path)
             .map_err(|error| Error::io("create", path, error))?;
         Ok(Writer {
-            zip: ZipWriter::new(Target::new(file)),
+            file: BufWriter::with_capacity(BUFFER, file),
             path: path.to_owned(),
+            at: 0,
+            directory: Vec::new(),
+            entries: 0,
+            deflaters: Deflaters::default(),
         })
-    }
-
-    fn refused(&self, error: impl Into<ZipError>) -> Error {
-        match error.into() {
-            ZipError::Io(error) => Error::io("write", &self.path, error),
-            other => Error::new(
-                ErrorKind::Archive,
-                format!("cannot write {}", self.path.display()),
-            )
-            .at(&self.path)
-            .because(other),
-        }
-    }
-
-    fn start(&mut self, name: &str, mode: u32, size: u64, method: CompressionMethod) -> Result<()> {
-        let options = options(mode)
-            .compression_method(method)
-            // Deflating may make it a little longer.
-            .large_file(size > u64::from(u32::MAX) - (16 << 20));
-        self.zip
-            .start_file(name, options)
-            .map_err(|error| self.refused(error))
     }
 
     /// Stores a file of these bytes.
     pub(super) fn store(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.start(
-            name,
-            FILE_MODE,
-            bytes.len() as u64,
-            CompressionMethod::Stored,
-        )?;
-        self.zip
-            .write_all(bytes)
-            .map_err(|error| self.refused(error))
+        self.stored(name.to_owned(), FILE_MODE, bytes)
     }
 
     /// Stores the file at `path`.
     pub(super) fn store_file(&mut self, name: &str, path: &Path) -> Result<()> {
-        let refused = |error| Error::io("read", path, error);
-        let mut file = File::open(path).map_err(refused)?;
-        let size = file.metadata().map_err(refused)?.len();
-        self.start(name, FILE_MODE, size, CompressionMethod::Stored)?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            match fill(&mut file, &mut buffer, path)? {
-                0 => return Ok(()),
-                read => self
-                    .zip
-                    .write_all(&buffer[..read])
-                    .map_err(|error| self.refused(error))?,
-            }
-        }
+        let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+        let size = file.metadata();
+        let size = size.map_err(|error| Error::io("read", path, error))?.len();
+        let mut header = self.header(name.to_owned(), FILE_MODE, size);
+        self.begin(&header)?;
+        let mut passing = Passing::unhashed(size);
+        self.copy(&mut file, path, &mut header, &mut passing)?;
+        self.end_again(header)
     }
 
     pub(super) fn folder(&mut self, name: &str) -> Result<()> {
-        self.zip
-            .add_directory(name, options(FOLDER_MODE))
-            .map_err(|error| self.refused(error))
+        self.stored(format!("{name}/"), FOLDER_MODE, &[])
     }
 
     pub(super) fn link(&mut self, name: &str, target: &str) -> Result<()> {
-        self.zip
-            .add_symlink(name, target, options(0o777))
-            .map_err(|error| self.refused(error))
+        self.stored(name.to_owned(), LINK_MODE, target.as_bytes())
     }
 
-    /// Packs an artifact, whose bytes must be what the record says.
-    pub(super) fn artifact(
-        &mut self,
-        name: &str,
-        path: &Path,
-        digest: &Digest,
-        size: u64,
-        executable: bool,
-    ) -> Result<()> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)
-            .map_err(|error| Error::io("open", path, error))?;
-        let mut buffer = vec![0; BUFFER];
-        let mut read = fill(&mut file, &mut buffer, path)?;
-        let method = if shrinks(&buffer[..read.min(SAMPLE)]) {
-            CompressionMethod::Deflated
-        } else {
-            CompressionMethod::Stored
-        };
-        let mode = if executable {
-            EXECUTABLE_MODE
-        } else {
-            FILE_MODE
-        };
-        self.start(name, mode, size, method)?;
-        let mut hasher = Sha256::new();
-        let mut length = 0;
-        while read > 0 && length <= size {
-            hasher.update(&buffer[..read]);
-            length += read as u64;
-            self.zip
-                .write_all(&buffer[..read])
-                .map_err(|error| self.refused(error))?;
-            read = fill(&mut file, &mut buffer, path)?;
-        }
-        if length != size || Digest(hasher.finalize().into()) != *digest {
-            return Err(Error::new(
-                ErrorKind::Store,
-                format!("{} is not what the record says", path.display()),
-            )
-            .at(path)
-            .help("it was damaged or changed: move its realization away and have it made again"));
+    /// Packs folders and artifacts in this order; their bytes must be what the record says.
+    pub(super) fn artifacts(&mut self, out: &Out, mut all: &[Artifact<'_>]) -> Result<()> {
+        while let [first, rest @ ..] = all {
+            if first.size > SMALL {
+                self.large_artifact(out, first)?;
+                all = rest;
+                continue;
+            }
+            let mut bytes = 0;
+            let batch = all.iter().take(BATCH_FILES).take_while(|artifact| {
+                bytes += artifact.size;
+                artifact.size <= SMALL && bytes <= BATCH
+            });
+            let (batch, rest) = all.split_at(batch.count());
+            let threads = match bytes >= FEW_BYTES {
+                true => parallel::cores(),
+                false => 1,
+            };
+            let packed = parallel::map(batch, threads, |_, artifact| self.pack(out, artifact))?;
+            for (artifact, packed) in batch.iter().zip(packed) {
+                let mut header = self.header(artifact.name.clone(), artifact.mode, artifact.size);
+                header.method = packed.method;
+                header.crc = packed.crc;
+                header.packed = packed.bytes.len() as u64;
+                self.begin(&header)?;
+                self.write(&packed.bytes)?;
+                self.end(header);
+            }
+            all = rest;
         }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<()> {
-        let path = self.path;
-        let file = self
-            .zip
-            .finish()
-            .map_err(io::Error::from)
-            .and_then(Target::into_file)
-            .map_err(|error| Error::io("write", &path, error))?;
-        Durability::Full.sync(&file, &path)
+    /// What a small artifact becomes: it costs open, two reads and close.
+    fn pack(&self, out: &Out, artifact: &Artifact<'_>) -> Result<Packed> {
+        let Some(digest) = artifact.digest else {
+            return Ok(Packed {
+                method: Method::Stored,
+                crc: 0,
+                bytes: Vec::new(),
+            });
+        };
+        let file = open(out, artifact)?;
+        // One byte more than there should be, to see that there is not.
+        let most = artifact.size + 1;
+        let mut bytes = Vec::with_capacity(most as usize);
+        file.take(most).read_to_end(&mut bytes).map_err(|error| {
+            let path = out.path.join(artifact.path);
+            Error::io("read", &path, error)
+        })?;
+        if bytes.len() as u64 != artifact.size || Digest::of(&bytes) != *digest {
+            return Err(damaged(out, artifact));
+        }
+        let crc = crc32fast::hash(&bytes);
+        let (method, bytes) = match self.deflaters.shrink(&bytes) {
+            Some(deflated) => (Method::Deflated, deflated),
+            None => (Method::Stored, bytes),
+        };
+        Ok(Packed { method, crc, bytes })
     }
+
+    fn large_artifact(&mut self, out: &Out, artifact: &Artifact<'_>) -> Result<()> {
+        let path = out.path.join(artifact.path);
+        let mut file = open(out, artifact)?;
+        let mut header = self.header(artifact.name.clone(), artifact.mode, artifact.size);
+        let mut sample = vec![0; SAMPLE];
+        let read = file.read_at(&mut sample, 0);
+        let read = read.map_err(|error| Error::io("read", &path, error))?;
+        let digest = if self.deflaters.shrink(&sample[..read]).is_some() {
+            header.method = Method::Deflated;
+            self.begin(&header)?;
+            self.deflate(&mut file, &path, &mut header)?
+        } else {
+            self.begin(&header)?;
+            let (copied, digest) = hash_passing(artifact.size, |passing| {
+                self.copy(&mut file, &path, &mut header, passing)
+            });
+            copied?;
+            digest
+        };
+        if header.size != artifact.size || Some(&digest) != artifact.digest {
+            return Err(damaged(out, artifact));
+        }
+        self.end_again(header)
+    }
+
+    /// Stores what is in a file, up to more than the header says, and puts into the header what it has found.
+    fn copy(
+        &mut self,
+        file: &mut File,
+        path: &Path,
+        header: &mut Header,
+        passing: &mut Passing,
+    ) -> Result<()> {
+        let mut crc = Crc::new();
+        while passing.size() <= header.size {
+            let read = fill(file, passing.buffer(), path)?;
+            if read == 0 {
+                break;
+            }
+            let part = &passing.buffer()[..read];
+            crc.update(part);
+            self.write(part)?;
+            passing.pass(read);
+        }
+        header.crc = crc.finalize();
+        header.size = passing.size();
+        header.packed = passing.size();
+        Ok(())
+    }
+
+    /// Deflates what is in a file, up to more than the header says, and puts into the header what it has found. Gives its
+    /// sha256.
+    fn deflate(&mut self, file: &mut File, path: &Path, header: &mut Header) -> Result<Digest> {
+        let expected = header.size;
+        let begun = self.at;
+        let mut crc = Crc::new();
+        let hasher = Mutex::new(Sha256::new());
+        let mut left = expected;
+        header.size = 0;
+        let mut parts = vec![vec![0; PART as usize]; PARTS];
+        while left > 0 {
+            let mut filled = Vec::with_capacity(PARTS);
+            for part in &mut parts {
+                let length = left.min(PART);
+                let read = fill(file, &mut part[..length as usize], path)? as u64;
+                header.size += read;
+                left -= length;
+                filled.push(&part[..read as usize]);
+                if read < length {
+                    // It is too short, which is found at the end.
+                    left = 0;
+                }
+                if left == 0 {
+                    break;
+                }
+            }
+            // The first job hashes all parts in their order, the others take one each.
+            let jobs: Vec<Option<&[u8]>> = [None]
+                .into_iter()
+                .chain(filled.iter().copied().map(Some))
+                .collect();
+            let done = parallel::map(&jobs, parallel::cores(), |at, job| {
+                let Some(part) = job else {
+                    let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+                    filled.iter().for_each(|part| hasher.update(part));
+                    return Ok(None);
+                };
+                let is_last = left == 0 && at + 1 == jobs.len();
+                let mut crc = Crc::new();
+                crc.update(part);
+                let deflated = self.deflaters.part(part, is_last);
+                let deflated = deflated.ok_or_else(|| {
+                    let why = io::Error::other("it could not be deflated");
+                    Error::io("pack", path, why)
+                })?;
+                Ok(Some((crc, deflated)))
+            })?;
+            for (part, deflated) in done.into_iter().flatten() {
+                crc.combine(&part);
+                self.write(&deflated)?;
+            }
+        }
+        // One byte more than there should be, to see that there is not.
+        header.size += fill(file, &mut [0], path)? as u64;
+        header.crc = crc.finalize();
+        header.packed = self.at - begun;
+        let hasher = hasher.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Digest(hasher.finalize().into()))
+    }
+
+    /// The header of what comes next, of about this size.
+    fn header(&self, name: String, mode: u32, size: u64) -> Header {
+        Header {
+            name,
+            mode,
+            method: Method::Stored,
+            crc: 0,
+            packed: size,
+            size,
+            // Deflating may make it a little longer.
+            large: size > u64::from(u32::MAX) - (16 << 20),
+            offset: self.at,
+        }
+    }
+
+    fn stored(&mut self, name: String, mode: u32, bytes: &[u8]) -> Result<()> {
+        let mut header = self.header(name, mode, bytes.len() as u64);
+        header.crc = crc32fast::hash(bytes);
+        self.begin(&header)?;
+        self.write(bytes)?;
+        self.end(header);
+        Ok(())
+    }
+
+    fn begin(&mut self, header: &Header) -> Result<()> {
+        self.write(&header.local())
+    }
+
+    fn end(&mut self, header: Header) {
+        header.central(&mut self.directory);
+        self.entries += 1;
+    }
+
+    /// Ends an entry whose header did not say all when it began.
+    fn end_again(&mut self, header: Header) -> Result<()> {
+        let refused = |error| Error::io("write", &self.path, error);
+        self.file.flush().map_err(refused)?;
+        let file = self.file.get_ref();
+        file.write_all_at(&header.local(), header.offset)
+            .map_err(refused)?;
+        self.end(header);
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.at += bytes.len() as u64;
+        self.file
+            .write_all(bytes)
+            .map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    pub(super) fn finish(mut self, durability: Durability) -> Result<()> {
+        let (start, directory) = (self.at, std::mem::take(&mut self.directory));
+        self.write(&directory)?;
+        self.write(&entry::end(self.entries, start, directory.len() as u64))?;
+        let file = self.file.into_inner();
+        let file = file.map_err(|error| Error::io("write", &self.path, error.into_error()))?;
+        durability.sync(&file, &self.path)
+    }
+}
+
+fn open(out: &Out, artifact: &Artifact<'_>) -> Result<File> {
+    open_file(&out.folder, artifact.path)
+        .map_err(|errno| Error::io("open", &out.path.join(artifact.path), errno.into()))
+}
+
+fn damaged(out: &Out, artifact: &Artifact<'_>) -> Error {
+    let path = out.path.join(artifact.path);
+    Error::new(
+        ErrorKind::Store,
+        format!("{} is not what the record says", path.display()),
+    )
+    .at(&path)
+    .help("it was damaged or changed: move its realization away and have it made again")
 }
 
 /// Fills the buffer, unless the file ends before.
@@ -176,20 +377,4 @@ fn fill(file: &mut File, buffer: &mut [u8], path: &Path) -> Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// Whether deflating takes away a twentieth or more.
-fn shrinks(sample: &[u8]) -> bool {
-    let mut deflated = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-    deflated
-        .write_all(sample)
-        .and_then(|()| deflated.finish())
-        .is_ok_and(|deflated| deflated.len() + sample.len() / 20 < sample.len())
-}
-
-/// Nothing that differs from one time to the next, or from one machine to another.
-fn options(mode: u32) -> SimpleFileOptions {
-    SimpleFileOptions::default()
-        .last_modified_time(DateTime::default())
-        .unix_permissions(mode & 0o777)
 }

@@ -194,7 +194,7 @@ fn said(mut command: Command) -> Result<f64> {
 }
 
 /// Makes what is read-only in a folder removable; for root it is.
-fn make_removable(folder: &Path) -> Result<()> {
+pub(crate) fn make_removable(folder: &Path) -> Result<()> {
     Command::new("chmod")
         .args(["-R", "u+w"])
         .arg(folder)

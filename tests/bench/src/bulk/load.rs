@@ -1,0 +1,149 @@
+//! What is ingested, packed and copied.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use pylightnix::config::ConfigJson;
+use pylightnix::prelude::Result;
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
+
+/// Files of one stage.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) files: u64,
+    /// The size of each file.
+    pub(super) bytes: u64,
+    /// Words and numbers, which compress, or bytes that do not.
+    pub(super) text: bool,
+}
+
+/// All that are measured.
+pub(super) const LOADS: &[Load] = &[
+    Load {
+        name: "large",
+        what: "one file of 1 GiB",
+        files: 1,
+        bytes: 1 << 30,
+        text: false,
+    },
+    Load {
+        name: "small",
+        what: "20,000 files of 4 KiB",
+        files: 20_000,
+        bytes: 4 << 10,
+        text: false,
+    },
+    Load {
+        name: "large-text",
+        what: "one text of 256 MiB",
+        files: 1,
+        bytes: 256 << 20,
+        text: true,
+    },
+    Load {
+        name: "small-text",
+        what: "20,000 texts of 4 KiB",
+        files: 20_000,
+        bytes: 4 << 10,
+        text: true,
+    },
+];
+
+impl Load {
+    pub(super) fn named(name: &str) -> Result<&'static Load> {
+        let found = LOADS.iter().find(|load| load.name == name);
+        found.ok_or_else(|| format!("no load `{name}`").into())
+    }
+
+    /// Whether a folder with it has so few files that it is removed while others are measured: see
+    /// [`Options::folder`](crate::options::Options::folder).
+    pub(super) fn has_few_files(&self) -> bool {
+        self.files < 1_000
+    }
+
+    /// Writes the files into a folder that is there.
+    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+        for at in 0..self.files {
+            let path = folder.join(format!("{at:05}"));
+            match self.text {
+                true => write_text(&path, at, self.bytes)?,
+                false => drop(crate::cold::write(&path, at, self.bytes)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a store that holds them as a realization.
+    pub(super) fn fill(&self, root: &Path) -> Result<()> {
+        let store = Store::open_at(root)?.with_durability(Durability::None);
+        let mut draft = store.draft()?;
+        self.write(draft.out())?;
+        let text = format!(
+            "{{\n    \"name\": \"load\",\n    \"of\": \"{}\"\n}}",
+            self.name
+        );
+        let config = ConfigJson::from_json(&text)?;
+        let build = BuildRecord::now(BuildKind::Build);
+        draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+        // What is still to be written out would be written while others are measured.
+        rustix::fs::sync();
+        Ok(())
+    }
+}
+
+/// So much text is made at once, and repeated: much more than deflate looks back.
+const PIECE: usize = 1 << 20;
+
+/// Writes lines of words, of which few are frequent, and numbers.
+fn write_text(path: &Path, number: u64, bytes: u64) -> io::Result<()> {
+    let mut text = Vec::new();
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    // A generator of the xorshift sort (Marsaglia 2003).
+    let mut next = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) % below
+    };
+    let length = bytes.min(PIECE as u64) as usize;
+    while text.len() < length {
+        for _ in 0..next(12) + 4 {
+            let word = next(2_000).min(next(2_000)).min(next(2_000));
+            push_word(&mut text, word);
+            text.push(b' ');
+        }
+        writeln!(text, "{}.{:02}", next(1_000), next(100))?;
+    }
+    text.truncate(length);
+    let mut file = File::create_new(path)?;
+    let mut left = bytes;
+    while left > 0 {
+        let part = left.min(length as u64);
+        file.write_all(&text[..part as usize])?;
+        left -= part;
+    }
+    Ok(())
+}
+
+/// A word of the language with this number.
+fn push_word(text: &mut Vec<u8>, word: u64) {
+    let mut letters = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..2 + (letters >> 60) / 2 {
+        text.push(b'a' + (letters % 26) as u8);
+        letters /= 26;
+    }
+}
+
+/// Makes what is read-only in a folder removable, and removes it.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        crate::cold::make_removable(folder)?;
+        fs::remove_dir_all(folder)?;
+    } else if folder.exists() {
+        fs::remove_file(folder)?;
+    }
+    Ok(())
+}
