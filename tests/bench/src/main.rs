@@ -5,12 +5,14 @@
 //! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--table FILE` writes the table;
 //! `--rounds N` says how often each is measured; `--only PART` leaves out the other parts of a benchmark.
 
+mod best;
 mod check;
 mod compile;
 mod contest;
 mod durable;
 mod gcwait;
 mod machine;
+mod many;
 mod measure;
 mod noop;
 mod options;
@@ -53,6 +55,16 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "check",
         run: check::run,
         child: Some(check::child),
+    },
+    Benchmark {
+        name: "many",
+        run: many::run,
+        child: Some(many::child),
+    },
+    Benchmark {
+        name: "best",
+        run: best::run,
+        child: Some(best::child),
     },
     Benchmark {
         name: "compile",
