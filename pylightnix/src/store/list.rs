@@ -1,7 +1,8 @@
 //! Listing what a store holds.
 
-use std::fs;
-use std::io;
+use rustix::fs::{Mode, OFlags, RawDir, open};
+use rustix::io::Errno;
+use std::mem::MaybeUninit;
 use std::path::Path;
 
 use super::Store;
@@ -43,23 +44,18 @@ impl Store {
 
 /// What the names in a folder stand for, sorted; other names are passed over, and what is no folder has none.
 fn list<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
-    let refused = |error| Error::io("read the folder", folder, error);
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(refused(error)),
+    let refused = |errno: Errno| Error::io("read the folder", folder, errno.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match open(folder, flags, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+        opened => opened.map_err(refused)?,
     };
+    let mut buffer = [MaybeUninit::uninit(); 1 << 14];
+    let mut entries = RawDir::new(opened, &mut buffer);
     let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(refused)?.file_name();
-        found.extend(name.to_str().and_then(&read));
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(refused)?;
+        found.extend(entry.file_name().to_str().ok().and_then(&read));
     }
     found.sort_unstable();
     Ok(found)

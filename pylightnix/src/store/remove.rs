@@ -27,6 +27,7 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
 /// Removes what has this name in a folder, by as few calls as may be: most folders are small, and nearly all that is ever
 /// made is removed here one day.
 fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result<(), Errno> {
+    // A folder stays open for each one that it is in.
     if depth > DEEP {
         return Err(Errno::MFILE);
     }
@@ -40,16 +41,20 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
     let mut entries = RawDir::new(&folder, buffer.spare_capacity_mut());
     let mut is_whole = true;
     while let Some(entry) = entries.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // It was removed while it was read.
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
         let below = entry.file_name();
         if !matches!(below.to_bytes(), b"." | b"..") {
-            let remove = || match entry.file_type() {
+            let take = || match entry.file_type() {
                 FileType::Directory | FileType::Unknown => remove(folder.as_fd(), below, depth + 1),
                 _ => gone(unlinkat(&folder, below, AtFlags::empty())),
             };
-            match remove() {
+            match take() {
                 // What is published may be changed by nobody, its owner included.
-                Err(Errno::ACCESS) => fchmod(&folder, Mode::RWXU).and_then(|()| remove())?,
+                Err(Errno::ACCESS) => fchmod(&folder, Mode::RWXU).and_then(|()| take())?,
                 done => done?,
             }
         }

@@ -10,6 +10,7 @@ mod check;
 mod compile;
 mod contest;
 mod durable;
+mod footprint;
 mod gcwait;
 mod machine;
 mod many;
@@ -69,6 +70,11 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "compile",
         run: compile::run,
+        child: None,
+    },
+    Benchmark {
+        name: "footprint",
+        run: footprint::run,
         child: None,
     },
 ];
