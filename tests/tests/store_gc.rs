@@ -465,6 +465,32 @@ fn what_else_goes() {
 }
 
 #[test]
+fn a_derivation_goes_with_its_last_realization_unless_something_else_lies_there() {
+    let (_folder, store) = store();
+    for (name, depth) in [("alone", 120), ("noted", 1)] {
+        for text in ["1", "2"] {
+            // Deeper than what is removed at once.
+            let path = format!("{}x", "d/".repeat(depth));
+            publish_texts(&store, &config(name), &Context::empty(), &[(&path, text)]);
+        }
+    }
+    let noted = store.derivation_dir(config("noted").id());
+    fs::write(noted.join("note"), "mine").unwrap();
+    let (_folder, store) = unused(&store);
+    let noted = store.derivation_dir(config("noted").id());
+    let planned = store.gc().plan().unwrap();
+    let report = store.gc().run().unwrap();
+    assert!(report.refused.is_empty(), "{report}");
+    assert_eq!(report.realizations.len(), 4);
+    assert_eq!(report.derivations, [config("alone").id().clone()]);
+    assert_eq!(planned.derivations, report.derivations);
+    assert!(noted.join("note").exists() && noted.join("config.json").exists());
+    assert_eq!(entries(&noted), 2);
+    assert_eq!(entries(&store.root().join("store-v1")), 1);
+    assert_eq!(entries(&store.root().join("trash")), 0);
+}
+
+#[test]
 fn a_kept_realization_with_a_broken_record_stops_it() {
     let chain = chain();
     chain.store.add_root("c", &chain.c).unwrap();

@@ -2,13 +2,14 @@
 
 #[cfg(feature = "cli")]
 use jiff::Timestamp;
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
-use std::fs;
-use std::io;
+use std::mem::MaybeUninit;
 use std::path::Path;
 #[cfg(feature = "cli")]
 use std::path::PathBuf;
+#[cfg(feature = "cli")]
+use std::{fs, io};
 
 use super::Store;
 #[cfg(feature = "cli")]
@@ -35,15 +36,15 @@ impl Store {
         let folder = self.layout().objects();
         let refused = |errno: Errno| Error::io("read the folder", &folder, errno.into());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = match rustix::fs::open(&folder, flags, Mode::empty()) {
+        let opened = match open(&folder, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok((Vec::new(), 0)),
-            open => open.map_err(refused)?,
+            opened => opened.map_err(refused)?,
         };
         let own = dref.folder();
         let (own_hash, name) = own.as_bytes().split_at(HEX);
         let mut own_number = u64::MAX;
         let mut others: Vec<(u64, [u8; HEX])> = Vec::new();
-        for entry in Dir::new(open).map_err(refused)? {
+        for entry in Dir::new(opened).map_err(refused)? {
             let entry = entry.map_err(refused)?;
             match entry.file_name().to_bytes().split_first_chunk() {
                 Some((hash, rest)) if rest == name && hash == own_hash => {
@@ -167,23 +168,18 @@ impl Store {
 
 /// What the names in a folder stand for, sorted; other names are passed over, and what is no folder has none.
 fn list<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
-    let refused = |error| Error::io("read the folder", folder, error);
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(refused(error)),
+    let refused = |errno: Errno| Error::io("read the folder", folder, errno.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match open(folder, flags, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+        opened => opened.map_err(refused)?,
     };
+    let mut buffer = [MaybeUninit::uninit(); 1 << 14];
+    let mut entries = RawDir::new(opened, &mut buffer);
     let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(refused)?.file_name();
-        found.extend(name.to_str().and_then(&read));
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(refused)?;
+        found.extend(entry.file_name().to_str().ok().and_then(&read));
     }
     found.sort_unstable();
     Ok(found)

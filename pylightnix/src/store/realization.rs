@@ -1,10 +1,10 @@
 //! Realizations in the store, as they are found and read.
 
+use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{CWD, Dir, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
-use std::fs::File;
-use std::io::Read as _;
+use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -42,9 +42,7 @@ pub struct Realization {
 impl Realization {
     /// Its folder.
     pub fn folder(&self) -> PathBuf {
-        let mut folder = self.objects.join(self.id.dref().folder());
-        folder.push(self.id.folder());
-        folder
+        self.path_to("")
     }
 
     /// Its builds, imports and acceptances, oldest first: those that were there when it was found. Where only what
@@ -61,7 +59,17 @@ impl Realization {
 
     /// The folder with its artifacts.
     pub fn out(&self) -> PathBuf {
-        self.folder().join(OUT)
+        self.path_to(OUT)
+    }
+
+    /// Made at once: a matcher may ask for thousands.
+    fn path_to(&self, below: &str) -> PathBuf {
+        let parts = [&*self.id.dref().folder(), &*self.id.folder(), below];
+        let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
+        let mut path = PathBuf::with_capacity(self.objects.as_os_str().len() + length);
+        path.push(&self.objects);
+        path.extend(parts.iter().filter(|part| !part.is_empty()));
+        path
     }
 }
 
@@ -252,7 +260,8 @@ pub(super) fn each_realization(
         return Ok(());
     };
     let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
-    let mut entries = Dir::new(folder).map_err(refused)?;
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut entries = RawDir::new(&folder, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(refused)?;
         let Ok(name) = entry.file_name().to_str() else {
@@ -262,8 +271,7 @@ pub(super) fn each_realization(
             continue;
         };
         let below = at.join(name);
-        let parent = entries.fd().map_err(refused)?;
-        if let Some(folder) = open_folder(&parent, entry.file_name(), &below)? {
+        if let Some(folder) = open_folder(&folder, entry.file_name(), &below)? {
             visit(id, folder, &below)?;
         }
     }
@@ -275,15 +283,15 @@ pub(super) fn read_builds(folder: OwnedFd, at: &Path) -> Result<(Vec<BuildRecord
     let mut builds = Vec::new();
     let mut unreadable = Vec::new();
     let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
-    let mut entries = Dir::new(folder).map_err(refused)?;
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&folder, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(refused)?;
         let Some(build) = BuildRecord::id_of(entry.file_name().to_bytes()) else {
             continue;
         };
         let name = entry.file_name().to_string_lossy();
-        let parent = entries.fd().map_err(refused)?;
-        let Some(raw) = read_at(parent, &name, at)? else {
+        let Some(raw) = read_at(&folder, &name, at)? else {
             continue;
         };
         match BuildRecord::from_bytes(build, &raw) {
@@ -342,16 +350,22 @@ pub(super) fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>
 /// The bytes of a file in a folder, if it is there.
 fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = match openat(folder, name, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
+    let refused = |errno: Errno| Error::io("read", &at.join(name), errno.into());
+    let file = match openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(Error::io("read", &at.join(name), errno.into())),
+        Err(errno) => return Err(refused(errno)),
     };
-    // Most are smaller than this, and then take two calls.
+    // Most are smaller than this, and then take two calls: nobody asks for their size first.
     let mut bytes = Vec::with_capacity(2048);
-    file.read_to_end(&mut bytes)
-        .map_err(|error| Error::io("read", &at.join(name), error))?;
-    Ok(Some(bytes))
+    loop {
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(Some(bytes)),
+            Ok(_) if bytes.len() == bytes.capacity() => bytes.reserve(bytes.len()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(refused(errno)),
+        }
+    }
 }
 
 pub(super) fn missing(rref: &RRefId, folder: &Path) -> Error {

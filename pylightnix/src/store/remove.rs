@@ -1,5 +1,9 @@
 //! Removing trees that were made read-only, or too deep to be removed as they are.
 
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, fchmod, openat, unlinkat};
+use rustix::io::Errno;
+use rustix::path::Arg;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,24 +15,65 @@ const DEEP: usize = 64;
 
 /// Removes whatever is at `path`, links as links; nothing there is fine.
 pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
-    match remove(path) {
+    match remove(CWD, path, 0) {
         Ok(()) => Ok(()),
         Err(_) => {
             loosen(path)?;
-            remove(path)
+            Ok(remove(CWD, path, 0)?)
         }
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    let done = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
+/// Removes what has this name in a folder, by as few calls as may be: most folders are small, and nearly all that is ever
+/// made is removed here one day.
+fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result<(), Errno> {
+    // A folder stays open for each one that it is in.
+    if depth > DEEP {
+        return Err(Errno::MFILE);
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let folder = match openat(parent, name, flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(Errno::NOTDIR | Errno::LOOP) => return gone(unlinkat(parent, name, AtFlags::empty())),
+        Err(errno) => return gone(Err(errno)),
     };
+    let mut buffer = Vec::with_capacity(4096);
+    let mut entries = RawDir::new(&folder, buffer.spare_capacity_mut());
+    let mut is_whole = true;
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            // It was removed while it was read.
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
+        let below = entry.file_name();
+        if !matches!(below.to_bytes(), b"." | b"..") {
+            let take = || match entry.file_type() {
+                FileType::Directory | FileType::Unknown => remove(folder.as_fd(), below, depth + 1),
+                _ => gone(unlinkat(&folder, below, AtFlags::empty())),
+            };
+            match take() {
+                // What is published may be changed by nobody, its owner included.
+                Err(Errno::ACCESS) => fchmod(&folder, Mode::RWXU).and_then(|()| take())?,
+                done => done?,
+            }
+        }
+        // What was read at once is all, unless the folder says that it is not empty.
+        if is_whole && entries.is_buffer_empty() {
+            is_whole = false;
+            match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+                Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+                done => return gone(done),
+            }
+        }
+    }
+    gone(unlinkat(parent, name, AtFlags::REMOVEDIR))
+}
+
+/// Somebody else may be emptying the same trash.
+fn gone(done: Result<(), Errno>) -> Result<(), Errno> {
     match done {
-        // Somebody else may be emptying the same trash.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(Errno::NOENT) => Ok(()),
         done => done,
     }
 }

@@ -20,13 +20,11 @@ const FIELDS: usize = 10;
 /// Measures both and says the ratio.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let ours = package(folder.path(), "ours", &configs())?;
-    let serde = package(
-        folder.path(),
-        "serdes",
-        &plain("#[derive(serde::Serialize, serde::Deserialize)]\n"),
-    )?;
-    let bare = package(folder.path(), "bare", &plain(""))?;
+    let make = |name, code: String| package(folder.path(), name, &code, &[SERDE]);
+    let ours = make("ours", configs())?;
+    let derives = "#[derive(serde::Serialize, serde::Deserialize)]\n";
+    let serde = make("serdes", plain(derives))?;
+    let bare = make("bare", plain(""))?;
     // The first round checks the dependencies too.
     let medians = contest(
         options,
@@ -86,8 +84,10 @@ fn plain(derive: &str) -> String {
 
 const TYPES: &[&str] = &["u64", "f64", "String", "bool", "Vec<f64>"];
 
-/// A package with this code.
-fn package(folder: &Path, name: &str, code: &str) -> Result<PathBuf> {
+const SERDE: &str = "serde = { version = \"1\", features = [\"derive\"] }";
+
+/// A package with this code, which depends on the library and on these.
+pub(crate) fn package(folder: &Path, name: &str, code: &str, others: &[&str]) -> Result<PathBuf> {
     let runtime = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../pylightnix")
         .canonicalize()?;
@@ -95,7 +95,8 @@ fn package(folder: &Path, name: &str, code: &str) -> Result<PathBuf> {
     fs::create_dir_all(package.join("src"))?;
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-         pylightnix = {{ path = {runtime:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n"
+         pylightnix = {{ path = {runtime:?} }}\n{}\n",
+        others.join("\n")
     );
     fs::write(package.join("Cargo.toml"), manifest)?;
     fs::copy(runtime.join("../Cargo.lock"), package.join("Cargo.lock"))?;
@@ -107,12 +108,16 @@ fn package(folder: &Path, name: &str, code: &str) -> Result<PathBuf> {
 fn check(package: &Path) -> Result<Duration> {
     let source = package.join("src/lib.rs");
     fs::write(&source, fs::read_to_string(&source)? + "\n")?;
+    time(cargo(package).args(["check", "--quiet"]))
+}
+
+/// Cargo in a package, with a target folder of its own.
+pub(crate) fn cargo(package: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    time(
-        Command::new(cargo)
-            .args(["check", "--quiet"])
-            .env("CARGO_TARGET_DIR", package.join("target"))
-            .env("CARGO_INCREMENTAL", "0")
-            .current_dir(package),
-    )
+    let mut command = Command::new(cargo);
+    command
+        .env("CARGO_TARGET_DIR", package.join("target"))
+        .env("CARGO_INCREMENTAL", "0")
+        .current_dir(package);
+    command
 }

@@ -5,15 +5,18 @@
 //! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--table FILE` writes the table;
 //! `--rounds N` says how often each is measured; `--only PART` leaves out the other parts of a benchmark.
 
+mod best;
 mod bulk;
 mod change;
 mod check;
 mod cold;
 mod compile;
 mod contest;
+mod footprint;
 mod gcwait;
 mod hit;
 mod machine;
+mod many;
 mod measure;
 mod noop;
 mod options;
@@ -82,8 +85,23 @@ const BENCHMARKS: &[Benchmark] = &[
         child: Some(check::child),
     },
     Benchmark {
+        name: "many",
+        run: many::run,
+        child: Some(many::child),
+    },
+    Benchmark {
+        name: "best",
+        run: best::run,
+        child: Some(best::child),
+    },
+    Benchmark {
         name: "compile",
         run: compile::run,
+        child: None,
+    },
+    Benchmark {
+        name: "footprint",
+        run: footprint::run,
         child: None,
     },
 ];

@@ -1,7 +1,7 @@
 //! A collection, step by step.
 
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
-use crate::config::DRefId;
+use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::in_use::InUse;
 use crate::store::index::Index;
@@ -188,7 +188,7 @@ impl Looked<'_> {
     /// Whether it is worth keeping the others out.
     fn has_something(&self, store: &Store) -> bool {
         let empty = |(dref, range): &(DRefId, std::ops::Range<usize>)| {
-            range.is_empty() && !self.in_use.has(dref) && !has_more(store, dref, 0)
+            range.is_empty() && !self.in_use.has(dref) && has_only(store, dref, None)
         };
         !self.order.is_empty()
             || !self.code.is_empty()
@@ -200,17 +200,34 @@ impl Looked<'_> {
     /// uses what: who came in between found only what was still there, and said so in a lease before.
     fn move_dead(&mut self, store: &Store, bin: &mut Bin, report: &mut GcReport) -> Result<()> {
         let survey = self.survey;
-        let mut gone = HashSet::new();
+        // How many realizations of each derivation are left.
+        let mut left: HashMap<&DRefId, usize> = HashMap::new();
         let mut stay = HashSet::new();
         for batch in std::mem::take(&mut self.order).chunks(BATCH) {
             self.alone(store, report, |this, report| {
                 for at in batch.iter().copied() {
                     let surveyed = &survey.found[at];
                     if !this.kept.has(at) && !stay.contains(&at) {
-                        match bin.put(&store.realization_dir(&surveyed.id), surveyed.bytes) {
+                        let dref = surveyed.id.dref();
+                        let left = left
+                            .entry(dref)
+                            .or_insert_with(|| survey.of_derivation(dref).len());
+                        // With the last one goes its derivation, by the same rename.
+                        let is_last = *left == 1
+                            && !this.in_use.has(dref)
+                            && has_only(store, dref, Some(&surveyed.id));
+                        let folder = match is_last {
+                            true => store.derivation_dir(dref),
+                            false => store.realization_dir(&surveyed.id),
+                        };
+                        match bin.put(&folder, surveyed.bytes) {
                             Ok(()) => {
-                                gone.insert(at);
+                                *left -= 1;
                                 report.gone(survey, at);
+                                if is_last {
+                                    store.forget_derivation(dref);
+                                    report.derivations.push(dref.clone());
+                                }
                                 continue;
                             }
                             Err(error) => report.refused.push(error),
@@ -224,14 +241,16 @@ impl Looked<'_> {
                 }
             })?;
         }
+        let gone: HashSet<DRefId> = report.derivations.iter().cloned().collect();
         let empty: Vec<&DRefId> = (survey.drefs.iter())
-            .filter(|(_, range)| range.clone().all(|at| gone.contains(&at)))
+            .filter(|(dref, range)| left.get(dref).copied().unwrap_or(range.len()) == 0)
             .map(|(dref, _)| dref)
+            .filter(|dref| !gone.contains(dref))
             .collect();
         for batch in empty.chunks(BATCH) {
             self.alone(store, report, |this, report| {
                 for dref in batch {
-                    if !this.in_use.has(dref) && !has_more(store, dref, 0) {
+                    if !this.in_use.has(dref) && has_only(store, dref, None) {
                         match bin.put(&store.derivation_dir(dref), 0) {
                             Ok(()) => {
                                 store.forget_derivation(dref);
@@ -243,6 +262,7 @@ impl Looked<'_> {
                 }
             })?;
         }
+        report.derivations.sort_unstable();
         let ended: Vec<Root> = (self.roots.all.iter())
             .filter(|root| !root.counts)
             .cloned()
@@ -317,6 +337,19 @@ fn has_more(store: &Store, dref: &DRefId, realizations: usize) -> bool {
             others.filter(|name| name != CONFIG).count() > realizations
         }
         Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether nothing is in a derivation's folder but its config and this realization.
+fn has_only(store: &Store, dref: &DRefId, rref: Option<&RRefId>) -> bool {
+    let folder = rref.map(RRefId::folder);
+    let is_known =
+        |name: &OsStr| name == CONFIG || folder.as_deref().is_some_and(|folder| name == folder);
+    match fs::read_dir(store.derivation_dir(dref)) {
+        Ok(mut entries) => {
+            entries.all(|entry| entry.is_ok_and(|entry| is_known(&entry.file_name())))
+        }
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
