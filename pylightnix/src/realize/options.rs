@@ -1,9 +1,7 @@
 //! How a run is asked for.
 
 use std::collections::HashSet;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::cancel::Cancel;
@@ -19,7 +17,7 @@ use crate::around;
 use crate::config::{DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Args, Graph, Realizations, RunArg, Target};
-use crate::store::{Context, Store};
+use crate::store::{Context, Store, cores};
 use crate::{Error, ErrorKind, Result};
 
 /// A run that is to be made, with its options.
@@ -63,7 +61,7 @@ impl<'a> Realize<'a> {
     pub fn new(store: &Store) -> Self {
         Realize {
             store: store.clone(),
-            jobs: available_parallelism().map_or(1, NonZero::get),
+            jobs: cores(),
             forced: HashSet::new(),
             force_all: false,
             retry_failed: false,

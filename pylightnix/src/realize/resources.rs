@@ -1,12 +1,12 @@
 //! What a run has, and what its stages need of it.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::thread::available_parallelism;
+use std::sync::OnceLock;
 
 use super::ledger::{Amounts, Kind};
 use super::options::Realize;
 use crate::plan::{AnyDRef, Limits};
+use crate::store::cores;
 use crate::{Error, ErrorKind, Result, units};
 
 /// What a run was told that it has.
@@ -44,7 +44,7 @@ pub fn bytes(text: &str) -> Result<u64> {
 pub(super) fn total(options: &Realize<'_>) -> Amounts {
     let declared = &options.resources;
     let mut total = Amounts::default();
-    let processors = available_parallelism().map_or(1, NonZero::get);
+    let processors = cores();
     // Whoever asks for more jobs than processors means it.
     let threads = declared.threads.unwrap_or(processors.max(options.jobs));
     total.set(Kind::Threads, threads as u64);
@@ -110,8 +110,14 @@ pub(super) fn lack(total: &Amounts, dref: &AnyDRef) -> Option<Error> {
     )))
 }
 
-/// How much memory there is at all, for this process's group if that has a limit; `u64::MAX` if nobody knows.
+/// How much memory there is at all, for this process's group if that has a limit; `u64::MAX` if nobody knows. The system
+/// is asked once.
 fn memory_of_this_machine() -> u64 {
+    static MEMORY: OnceLock<u64> = OnceLock::new();
+    *MEMORY.get_or_init(ask_for_memory)
+}
+
+fn ask_for_memory() -> u64 {
     #[cfg(target_os = "linux")]
     {
         // Memory that the system itself uses is counted: a stage that needs nearly all of it is to be tried.

@@ -30,6 +30,9 @@ impl Look {
     }
 }
 
+/// For fewer folders than this, opening the one that they lie in costs more than it saves.
+const FEW: usize = 8;
+
 /// From so many folders on, one call for the whole file system costs less than one for each.
 const ALL_AT_ONCE: usize = 8;
 
@@ -45,7 +48,10 @@ impl Store {
     pub(crate) fn look(&self, drefs: &[&DRefId], threads: usize) -> Vec<Result<Look>> {
         // Handing out single ones costs about as much as looking.
         let chunks: Vec<&[&DRefId]> = drefs.chunks(128).collect();
-        let objects = Objects::opened(self.layout());
+        let objects = match drefs.len() {
+            ..FEW => Objects::of(self.layout()),
+            _ => Objects::opened(self.layout()),
+        };
         let index = self.manager().index();
         let look = |dref: &&DRefId| index.look(&objects, dref, false).map(Look);
         let looked = parallel::map(&chunks, threads.min(parallel::cores()), |_, chunk| {

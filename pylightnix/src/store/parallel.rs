@@ -2,14 +2,15 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::Result;
 
-/// How many threads can compute at once.
+/// How many threads can compute at once. The system is asked once: it takes some twenty calls to say it.
 pub(crate) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// Does `work` to each of `items` on up to `threads` threads, this one included, and returns what came of them in order.

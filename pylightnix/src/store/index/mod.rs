@@ -10,7 +10,7 @@
 //!   the tick would not show (as with the index of git, described under "racy git" in its documentation).
 //! - Before a stage is built its folder is read, whatever the index says.
 //!
-//! On disk it is `cache/index/<two hex digits>`, one file for all derivations whose hashes begin so, each with a checksum.
+//! On disk it is `cache/index/<hex digit>`, one file for all derivations whose hashes begin so, each with a checksum.
 //! A file that is missing, or not understood, is as one that has nothing. They may be deleted at any time; garbage
 //! collection does.
 
@@ -33,14 +33,17 @@ use stamp::Stamp;
 
 /// What this process knows of the derivations of a store.
 pub(super) struct Index {
-    /// By the first byte of their hashes.
+    /// By the first hex digit of their hashes: few, as a large plan reads them all, and opening a file takes as long as
+    /// reading a hundred derivations.
     shards: Vec<Mutex<Shard>>,
 }
 
 impl Index {
     pub(super) fn new() -> Self {
         Index {
-            shards: (0..=u8::MAX).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS)
+                .map(|first| Mutex::new(Shard::new(first)))
+                .collect(),
         }
     }
 
@@ -57,7 +60,7 @@ impl Index {
         };
         let layout = objects.layout;
         if !afresh {
-            let mut shard = self.shard(dref.hash()[0]);
+            let mut shard = self.shard(dref);
             if let Some(known) = shard.get(layout, dref, &stamp) {
                 return Ok(Some(known));
             }
@@ -79,7 +82,7 @@ impl Index {
         if !lasts {
             return Ok(Some(known));
         }
-        Ok(Some(self.shard(dref.hash()[0]).insert(layout, dref, known)))
+        Ok(Some(self.shard(dref).insert(layout, dref, known)))
     }
 
     /// Notes that what is known of a derivation is on the disk.
@@ -89,16 +92,16 @@ impl Index {
                 is_settled: true,
                 ..known.clone()
             };
-            self.shard(dref.hash()[0]).insert(layout, dref, settled);
+            self.shard(dref).insert(layout, dref, settled);
         }
     }
 
     /// Writes what is new. Nothing depends on it, so that failing is nothing that anybody has to know.
     pub(super) fn save(&self, manager: &Manager, layout: &Layout) {
-        for first in 0..=u8::MAX {
-            let mut shard = self.shard(first);
+        for shard in &self.shards {
+            let mut shard = lock(shard);
             if shard.is_new() {
-                let _ = shard.save(manager, layout, first);
+                let _ = shard.save(manager, layout);
             }
         }
     }
@@ -108,12 +111,22 @@ impl Index {
         let _ = std::fs::remove_dir_all(layout.index());
     }
 
-    fn shard(&self, first: u8) -> MutexGuard<'_, Shard> {
-        // Nothing is left half-done under this lock.
-        self.shards[usize::from(first)]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, dref: &DRefId) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[usize::from(first_digit(dref))])
     }
+}
+
+/// How many parts the index has.
+const SHARDS: u8 = 16;
+
+/// Which part has what is known of a derivation.
+fn first_digit(dref: &DRefId) -> u8 {
+    dref.hash()[0] >> 4
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Nothing is left half-done under this lock.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the folders of derivations are looked for.

@@ -1,8 +1,9 @@
-//! The part of the index for derivations whose hashes begin with the same byte: in memory, and as a file.
+//! The part of the index for derivations whose hashes begin with the same digit: in memory, and as a file.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::listing::Listing;
@@ -16,8 +17,9 @@ use crate::store::locks::Manager;
 /// The first bytes of a file, with the version of all that follows. A checksum (CRC-32) of the rest comes next.
 const MAGIC: &[u8] = b"pylightnix-index-v3\n";
 
-#[derive(Default)]
 pub(super) struct Shard {
+    /// The digit.
+    first: u8,
     /// Whether the file was read.
     is_loaded: bool,
     /// Whether the file does not have all of it.
@@ -31,7 +33,8 @@ struct Key([u8; 16]);
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        // The first bytes are alike in all keys of a shard.
+        let [.., a, b, c, d, e, f, g, h] = self.0;
         state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
     }
 }
@@ -43,9 +46,18 @@ struct Entry {
 }
 
 impl Shard {
+    pub(super) fn new(first: u8) -> Self {
+        Shard {
+            first,
+            is_loaded: false,
+            is_new: false,
+            known: FastMap::default(),
+        }
+    }
+
     /// What is known of a derivation whose folder has this stamp.
     pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Known> {
-        self.load(layout, dref.hash()[0]);
+        self.load(layout);
         let known = self.of(dref)?;
         (known.stamp == *stamp).then(|| known.clone())
     }
@@ -58,7 +70,7 @@ impl Shard {
 
     /// Adds what was found out now, and returns what is known of that derivation then.
     pub(super) fn insert(&mut self, layout: &Layout, dref: &DRefId, known: Known) -> Known {
-        self.load(layout, dref.hash()[0]);
+        self.load(layout);
         if let Some(now) = self.of(dref)
             && now.stamp == known.stamp
             && (now.is_settled || !known.is_settled)
@@ -79,15 +91,10 @@ impl Shard {
     }
 
     /// Writes the file anew: with what others wrote meanwhile.
-    pub(super) fn save(
-        &mut self,
-        manager: &Manager,
-        layout: &Layout,
-        first: u8,
-    ) -> crate::Result<()> {
+    pub(super) fn save(&mut self, manager: &Manager, layout: &Layout) -> crate::Result<()> {
         // Once is enough to try.
         self.is_new = false;
-        self.read(layout, first);
+        self.read(layout);
         let mut body = Vec::new();
         for (key, Entry { name, known }) in &self.known {
             body.extend_from_slice(&key.0);
@@ -104,27 +111,34 @@ impl Shard {
         let refused = |error: io::Error| crate::Error::io("write", &draft, error);
         let done = fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&draft, &bytes))
-            .and_then(|()| fs::rename(&draft, folder.join(format!("{first:02x}"))));
+            .and_then(|()| fs::rename(&draft, self.file(layout)));
         if done.is_err() {
             let _ = fs::remove_file(&draft);
         }
         done.map_err(refused)
     }
 
-    fn load(&mut self, layout: &Layout, first: u8) {
+    fn file(&self, layout: &Layout) -> PathBuf {
+        layout.index().join(format!("{:x}", self.first))
+    }
+
+    fn load(&mut self, layout: &Layout) {
         if !std::mem::replace(&mut self.is_loaded, true) {
-            self.read(layout, first);
+            self.read(layout);
         }
     }
 
     /// Takes in what the file has, unless something newer is known.
-    fn read(&mut self, layout: &Layout, first: u8) {
-        let Ok(bytes) = fs::read(layout.index().join(format!("{first:02x}"))) else {
+    fn read(&mut self, layout: &Layout) {
+        let Ok(bytes) = fs::read(self.file(layout)) else {
             return;
         };
         let Some(from) = body(&bytes) else {
             return;
         };
+        if self.known.is_empty() {
+            self.known.reserve(bytes.len() / USUAL_ENTRY);
+        }
         let bytes = Arc::new(bytes);
         let mut reader = Reader(&bytes[from..]);
         while let Some((key, entry)) = entry(&mut reader, &bytes) {
@@ -135,6 +149,9 @@ impl Shard {
         }
     }
 }
+
+/// About how many bytes an entry takes in a file.
+const USUAL_ENTRY: usize = 256;
 
 /// Where the entries begin in a file that is whole.
 fn body(bytes: &[u8]) -> Option<usize> {
