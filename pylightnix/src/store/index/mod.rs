@@ -15,6 +15,8 @@
 //! collection does.
 
 mod listing;
+#[cfg(feature = "cli")]
+mod names;
 mod shard;
 mod stamp;
 
@@ -33,12 +35,16 @@ use stamp::Stamp;
 pub(super) struct Index {
     /// By the first byte of their hashes.
     shards: Vec<Mutex<Shard>>,
+    #[cfg(feature = "cli")]
+    names: names::Names,
 }
 
 impl Index {
     pub(super) fn new() -> Self {
         Index {
             shards: (0..=u8::MAX).map(|_| Mutex::default()).collect(),
+            #[cfg(feature = "cli")]
+            names: names::Names::default(),
         }
     }
 
@@ -77,6 +83,12 @@ impl Index {
             return Ok(Some(known));
         }
         Ok(Some(self.shard(dref.hash()[0]).insert(layout, dref, known)))
+    }
+
+    /// The names of the folders of all derivations, sorted, a line each.
+    #[cfg(feature = "cli")]
+    pub(super) fn names(&self, manager: &Manager, layout: &Layout) -> Result<Arc<str>> {
+        self.names.get(manager, layout)
     }
 
     /// Notes that what is known of a derivation is on the disk.
