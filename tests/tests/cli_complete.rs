@@ -1,5 +1,10 @@
 //! Completions, in a real bash.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of tests fails them by panicking"
+)]
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;

@@ -1,5 +1,10 @@
 //! Each page of the help says what, when, and one example; every command is in it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of tests fails them by panicking"
+)]
+
 use tests::line::Line;
 
 const STORE: &str = env!("CARGO_BIN_EXE_store-cli");

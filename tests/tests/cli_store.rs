@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use pylightnix::store::Durability;
 use snapbox::{assert_data_eq, str};
 use tests::line::{Line, Said};
+use tests::store::{config, publish};
 
 /// What a command says: its exit code, standard output, and standard error after a line.
 fn shown(line: &Line, arguments: &str) -> String {
@@ -118,6 +120,7 @@ Artifacts (10 B)
 Builds
   2026-01-01 00:01:00  built in 5.0 s by ada on lab
     code 003c003c003c003c…
+    git commit 012345678901…
     ./experiment run
     `log a34a5511/cef4e1c6` shows what it printed
 
@@ -151,6 +154,7 @@ Artifacts (20 B)
 Builds
   2026-01-01 00:05:00  built in 5.0 s by ada on lab
     code 012c012c012c012c…
+    git commit 012345678901…
     ./experiment run
     `log 966f6385/410be467` shows what it printed
 
@@ -221,6 +225,7 @@ Used by
         "run"
       ],
       "fingerprint": "012c012c012c012c012c012c012c012c",
+      "commit": "0123456789012345678901234567890123456789",
       "omitted": {},
       "log": "[STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e403bf36faee2f531f/build-019b0000-0000-7000-8000-000000000300.log"
     }
@@ -244,6 +249,7 @@ Artifacts (16 B)
 Builds
   2026-01-01 00:06:00  built in 5.0 s by ada on lab
     code 0168016801680168…
+    git commit 012345678901…
     ./experiment run
 
 Used by
@@ -1152,7 +1158,19 @@ fn tables_fit() {
     let out = line
         .said(command.env("COLUMNS", "30").output().unwrap())
         .out;
-    assert_data_eq!(out, str![]);
+    assert_data_eq!(
+        out,
+        str![[r#"
+REFERENCE          NAME
+6b97bed3/411d5f0c  flaky (fai…
+1cdb520f/f63c049d  mean
+41270c52/6f736356  mean
+a34a5511/cef4e1c6  numbers
+da8c3c32/9949d1ad  numbers
+966f6385/410be467  plot
+
+"#]]
+    );
 }
 
 #[test]
@@ -1178,4 +1196,30 @@ fn a_closed_pipe_ends_it_quietly() {
         );
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{arguments}");
     }
+}
+
+/// The names of derivations are kept in a large store, and what comes later is found all the same.
+#[test]
+fn names_that_are_kept_are_no_older_than_the_store() {
+    let line = line();
+    let store = line.store.clone().with_durability(Durability::None);
+    for at in 0..1100 {
+        store
+            .add_derivation(&config(&format!("many-{at}")))
+            .unwrap();
+    }
+    let mean = line.out("path mean");
+    // What changed just now is not kept.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(line.out("path mean"), mean);
+    let names = store.root().join("cache/index/names");
+    assert!(names.exists());
+    let mut draft = store.draft().unwrap();
+    let new = publish(&mut draft, &config("newcomer")).unwrap().id;
+    assert_eq!(line.newest("newcomer"), new);
+    store.remove(&new).force().run().unwrap();
+    store.remove_derivation(new.dref()).force().run().unwrap();
+    assert_eq!(line.say("path newcomer").code, 1);
+    fs::write(&names, "nothing that is kept").unwrap();
+    assert_eq!(line.out("path mean"), mean);
 }

@@ -62,17 +62,20 @@ pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
     {
         return Ok(found);
     }
-    let named = store.drefs_called(text)?;
+    let (named, begun): (Vec<DRefId>, Vec<DRefId>) = store
+        .drefs_where(|folder| folder.starts_with(text) || folder.get(HEX + 1..) == Some(text))?
+        .into_iter()
+        .partition(|dref| dref.name().as_str() == text);
     if !named.is_empty() {
         return newest(store, text, &named, 1);
     }
-    if !is_hex(text.split('-').next().unwrap_or(text)) {
-        return Err(nothing(store, text));
-    }
-    let drefs = drefs(store, text)?;
-    match drefs.is_empty() {
-        true => one_of(store, text, rrefs(store, text)?),
-        false => one_of(store, text, drefs),
+    let begun: Vec<_> = begun.into_iter().map(Referred::Derivation).collect();
+    match begun.is_empty() {
+        false => one_of(store, text, begun),
+        true if is_hex(text.split('-').next().unwrap_or(text)) => {
+            one_of(store, text, rrefs(store, text)?)
+        }
+        true => Err(nothing(store, text)),
     }
 }
 
@@ -81,7 +84,15 @@ pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
 /// # Errors
 /// As [`resolve`]; a derivation without realizations.
 pub(crate) fn realization(store: &Store, text: &str) -> Result<RRefId> {
-    match resolve(store, text)? {
+    realization_of(store, text, resolve(store, text)?)
+}
+
+/// The realization of what `text` stands for: of a derivation, the newest one.
+///
+/// # Errors
+/// A derivation without realizations.
+pub(crate) fn realization_of(store: &Store, text: &str, found: Referred) -> Result<RRefId> {
+    match found {
         Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
         Referred::Derivation(dref) => match newest(store, text, std::slice::from_ref(&dref), 1)? {
             Referred::Realization(rref) => Ok(rref),

@@ -132,8 +132,15 @@ impl Session {
         Ok(refer::realization(self.store()?, text)?)
     }
 
+    /// The same, with the path of the artifact if it stands for one.
+    pub(crate) fn artifact(&self, text: &str) -> Done<(RRefId, Option<String>)> {
+        match self.refer(text)? {
+            Referred::Artifact(rref, path) => Ok((rref, Some(path))),
+            found => Ok((refer::realization_of(self.store()?, text, found)?, None)),
+        }
+    }
+
     /// The derivation that an abbreviated reference stands for, or that of the realization.
-    #[allow(dead_code, reason = "for commands that ask about derivations")]
     pub(crate) fn derivation(&self, text: &str) -> Done<DRefId> {
         Ok(refer::derivation(self.store()?, text)?)
     }

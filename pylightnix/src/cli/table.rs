@@ -145,31 +145,36 @@ impl<'s> Table<'s> {
                 *width = (*width).max(cell.text.width());
             }
         }
-        let mut fitted: Vec<Option<usize>> = widths.into_iter().map(Some).collect();
+        let mut all: Vec<Option<usize>> = widths.into_iter().map(Some).collect();
         let Some(room) = self.session.width() else {
-            return fitted;
+            return all;
         };
-        while taken(&fitted) > room {
-            // The widest of those that shrink gives way first.
-            let widest = self.columns.iter().zip(&mut fitted);
-            let widest = widest
-                .filter(|(column, _)| column.shrinks)
+        loop {
+            let fitted = self.shrunk(all.clone(), room);
+            let optional = self.columns.iter().zip(&mut all).rev();
+            let mut optional =
+                optional.filter(|(column, width)| column.optional && width.is_some());
+            match optional.next() {
+                Some((_, width)) if taken(&fitted) > room => *width = None,
+                _ => return fitted,
+            }
+        }
+    }
+
+    /// With those that shrink as narrow as has to be; the widest gives way first.
+    fn shrunk(&self, mut widths: Vec<Option<usize>>, room: usize) -> Vec<Option<usize>> {
+        while taken(&widths) > room {
+            let shrinking = self.columns.iter().zip(&mut widths);
+            let shrinking = shrinking.filter(|(column, _)| column.shrinks);
+            let widest = shrinking
                 .filter_map(|(_, width)| width.as_mut().filter(|width| **width > NARROWEST))
                 .max_by_key(|width| **width);
-            if let Some(width) = widest {
-                *width -= 1;
-                continue;
-            }
-            let optional = self.columns.iter().zip(&mut fitted).rev();
-            match optional
-                .into_iter()
-                .find(|(column, width)| column.optional && width.is_some())
-            {
-                Some((_, width)) => *width = None,
+            match widest {
+                Some(width) => *width -= 1,
                 None => break,
             }
         }
-        fitted
+        widths
     }
 
     fn line(&self, cells: &[Cell], out: &mut impl Write) -> io::Result<()> {

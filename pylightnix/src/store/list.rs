@@ -103,9 +103,12 @@ impl Store {
 
     /// The derivations whose folders have such names, sorted.
     pub(crate) fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
-        list(&self.layout().objects(), |name| {
-            fits(name).then(|| DRefId::from_folder(name)).flatten()
-        })
+        let names = self
+            .manager()
+            .index()
+            .names(self.manager(), self.layout())?;
+        let fitting = names.lines().filter(|name| fits(name));
+        Ok(fitting.filter_map(DRefId::from_folder).collect())
     }
 
     /// The derivations of exactly this name.
@@ -113,12 +116,13 @@ impl Store {
         self.drefs_where(|folder| folder.get(33..) == Some(name))
     }
 
-    /// Whether there are more derivations than that; no more of them are listed.
+    /// Whether there are more derivations than that.
     pub(crate) fn has_more_drefs_than(&self, count: usize) -> Result<bool> {
-        let folder = self.layout().objects();
-        let entries =
-            fs::read_dir(&folder).map_err(|error| Error::io("read the folder", &folder, error))?;
-        Ok(entries.take(count + 1).count() > count)
+        let names = self
+            .manager()
+            .index()
+            .names(self.manager(), self.layout())?;
+        Ok(names.lines().nth(count).is_some())
     }
 
     /// The folder of failed builds.

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use crate::cli::complete;
 use crate::cli::exit::{Done, Exit, Fault};
-use crate::cli::refer::Referred;
 use crate::cli::session::Session;
 use crate::config::RRefId;
 use crate::store::{EntryKind, Store};
@@ -32,10 +31,7 @@ impl Cat {
     pub(crate) fn run(self, session: &Session) -> Done {
         session.no_json("cat")?;
         let store = session.store()?;
-        let (rref, inside) = match session.refer(&self.reference)? {
-            Referred::Artifact(rref, path) => (rref, Some(path)),
-            _ => (session.realization(&self.reference)?, None),
-        };
+        let (rref, inside) = session.artifact(&self.reference)?;
         let path = match (inside, self.artifact) {
             (None, None) => only_file(store, &rref)?,
             (Some(path), None) | (None, Some(path)) => path,

@@ -15,7 +15,7 @@ use crate::config::{DRefId, RRefId};
 use crate::store::{BuildKind, Outcome, Realization};
 
 /// So many rows come first, so that something is seen at once.
-const FIRST: usize = 64;
+const FIRST: usize = 16;
 /// So many rows come together then.
 const BATCH: usize = 4096;
 
@@ -105,7 +105,7 @@ impl List {
     fn drefs(&self, session: &Session) -> Done<Vec<DRefId>> {
         let store = session.store()?;
         if self.only.is_empty() {
-            return Ok(store.drefs()?);
+            return Ok(store.drefs_where(|_| true)?);
         }
         let mut drefs = Vec::new();
         for word in &self.only {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use crate::cli::complete;
 use crate::cli::exit::{Done, Exit};
-use crate::cli::refer::Referred;
 use crate::cli::session::Session;
 
 /// Print where a realization or one of its artifacts is
@@ -46,11 +45,7 @@ impl PathOf {
                 reference: dref.to_string(),
             }
         } else {
-            let (rref, inside) = match session.refer(&self.reference)? {
-                Referred::Artifact(rref, path) => (rref, Some(path)),
-                Referred::Realization(rref) => (rref, None),
-                Referred::Derivation(_) => (session.realization(&self.reference)?, None),
-            };
+            let (rref, inside) = session.artifact(&self.reference)?;
             let path = match (inside, self.artifact) {
                 (None, None) => store.out_dir(&rref),
                 (Some(path), None) | (None, Some(path)) => store.artifact(&rref, &path)?,

@@ -15,6 +15,8 @@
 //! collection does.
 
 mod listing;
+#[cfg(feature = "cli")]
+mod names;
 mod shard;
 mod stamp;
 
@@ -36,6 +38,8 @@ pub(super) struct Index {
     /// By the first hex digit of their hashes: few, as a large plan reads them all, and opening a file takes as long as
     /// reading a hundred derivations.
     shards: Vec<Mutex<Shard>>,
+    #[cfg(feature = "cli")]
+    names: names::Names,
 }
 
 impl Index {
@@ -44,6 +48,8 @@ impl Index {
             shards: (0..SHARDS)
                 .map(|first| Mutex::new(Shard::new(first)))
                 .collect(),
+            #[cfg(feature = "cli")]
+            names: names::Names::default(),
         }
     }
 
@@ -83,6 +89,12 @@ impl Index {
             return Ok(Some(known));
         }
         Ok(Some(self.shard(dref).insert(layout, dref, known)))
+    }
+
+    /// The names of the folders of all derivations, sorted, a line each.
+    #[cfg(feature = "cli")]
+    pub(super) fn names(&self, manager: &Manager, layout: &Layout) -> Result<Arc<str>> {
+        self.names.get(manager, layout)
     }
 
     /// Notes that what is known of a derivation is on the disk.
