@@ -28,7 +28,7 @@ impl Names {
     pub(super) fn get(&self, manager: &Manager, layout: &Layout) -> Result<Arc<str>> {
         let objects = layout.objects();
         // Before anything is read: what changes from here on gives another one.
-        let Some(stamp) = Stamp::of(&objects)? else {
+        let Some(stamp) = Stamp::of_folder(&objects)? else {
             return Ok("".into());
         };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 use rustix::fd::{AsFd as _, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Objects;
@@ -29,15 +29,25 @@ const COARSE_TICK: u128 = 3_000_000_000;
 impl Stamp {
     /// That of a derivation's folder now, if it is there.
     pub(super) fn of(objects: &Objects<'_>, dref: &DRefId) -> Result<Option<Self>> {
-        let wanted = StatxFlags::INO | StatxFlags::CTIME | StatxFlags::NLINK;
-        let look =
-            |at: BorrowedFd<'_>, path: &Path| statx(at, path, AtFlags::SYMLINK_NOFOLLOW, wanted);
-        let found = match &objects.folder {
+        let path = || objects.layout.derivation(dref);
+        match &objects.folder {
             // Two thirds of the way need not be walked again for each of many.
-            Some(folder) => look(folder.as_fd(), Path::new(dref.folder_name().as_str())),
-            None => look(CWD, &objects.layout.derivation(dref)),
-        };
-        match found {
+            Some(folder) => {
+                let name = dref.folder_name();
+                Self::at(folder.as_fd(), Path::new(name.as_str()), path)
+            }
+            None => Self::of_folder(&path()),
+        }
+    }
+
+    /// That of any folder.
+    pub(super) fn of_folder(folder: &Path) -> Result<Option<Self>> {
+        Self::at(CWD, folder, || folder.to_owned())
+    }
+
+    fn at(at: BorrowedFd<'_>, name: &Path, path: impl Fn() -> PathBuf) -> Result<Option<Self>> {
+        let wanted = StatxFlags::INO | StatxFlags::CTIME | StatxFlags::NLINK;
+        match statx(at, name, AtFlags::SYMLINK_NOFOLLOW, wanted) {
             Ok(found) => Ok(Some(Stamp {
                 inode: found.stx_ino,
                 seconds: found.stx_ctime.tv_sec,
@@ -45,10 +55,7 @@ impl Stamp {
                 links: found.stx_nlink.into(),
             })),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => {
-                let folder = objects.layout.derivation(dref);
-                Err(Error::io("look at", &folder, errno.into()))
-            }
+            Err(errno) => Err(Error::io("look at", &path(), errno.into())),
         }
     }
 
