@@ -222,9 +222,9 @@ impl ReferenceStateMachine for Model {
                 let held = &mut model.stores[*store];
                 held.used.insert(key.stage);
                 held.used.extend(key.from.iter().map(|from| from.stage));
-                held.stages.insert(key.stage);
                 model.builds += 1;
                 if key.from.iter().all(|from| held.there.contains_key(from)) {
+                    held.stages.insert(key.stage);
                     held.there
                         .entry(key.clone())
                         .or_default()

@@ -315,7 +315,7 @@ pub(crate) fn holder(
 }
 
 /// Installs it where it is missing and that is allowed.
-pub(crate) fn need_strace() -> Result<()> {
+pub fn need_strace() -> Result<()> {
     let is_there = || Command::new("strace").arg("-V").output().is_ok();
     if !is_there() {
         for arguments in [["update", "-q"].as_slice(), &["install", "-yq", "strace"]] {

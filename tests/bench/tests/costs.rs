@@ -1,0 +1,117 @@
+//! What one stage costs in system calls and allocations: counts, which no load changes. A change that makes them more has
+//! to say why here.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+
+use allocation_counter::measure;
+use pylightnix::prelude::*;
+use pylightnix::store::Durability;
+
+/// A stage that writes its number.
+#[derive(Config)]
+struct Step {
+    #[selfref("out.txt")]
+    out: SelfRef<Text>,
+    #[dref]
+    from: Option<DRef<Step>>,
+    number: u64,
+}
+
+#[stage(name = "counted")]
+fn step(b: &Build<Step>) -> Result<StepOutputs> {
+    Ok(StepOutputs {
+        out: b.out.save(&b.number.to_string())?,
+    })
+}
+
+fn chain(count: u64) -> DRef<Step> {
+    let mut last = instantiate(Step::new(None, 0)).unwrap();
+    for number in 1..count {
+        last = instantiate(Step::new(Some(last), number)).unwrap();
+    }
+    last
+}
+
+/// What each of the stages beyond the first few costs: so what is done once does not count.
+fn each(of: impl Fn(u64) -> u64) -> f64 {
+    let (few, many) = (100, 1_100);
+    (of(many) - of(few)) as f64 / (many - few) as f64
+}
+
+/// A store in which a chain is realized and known.
+fn realized(root: &Path, count: u64) -> (Store, DRef<Step>) {
+    let store = Store::open_at(root).unwrap();
+    let store = store.with_durability(Durability::None);
+    let target = chain(count);
+    store.realize(&target).unwrap();
+    // What changed just now is looked at more closely, and not noted.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    store.realize(&target).unwrap();
+    (store, target)
+}
+
+#[test]
+fn allocations_of_a_plan() {
+    let each = each(|count| measure(|| drop(black_box(chain(count)))).count_total);
+    assert!(each <= 12.0, "instantiating a stage takes {each} allocations");
+}
+
+#[test]
+fn allocations_of_a_hit() {
+    let folder = tempfile::tempdir().unwrap();
+    let each = each(|count| {
+        let (store, target) = realized(&folder.path().join(count.to_string()), count);
+        // On this thread alone, where they are counted.
+        let again = || drop(black_box(Realize::new(&store).jobs(1).run(&target).unwrap()));
+        measure(again).count_total
+    });
+    assert!(each <= 10.0, "finding that a stage is there takes {each} allocations");
+}
+
+#[test]
+fn system_calls_of_a_hit() {
+    let calls = each(|count| calls("noop", &["chain", &count.to_string()], true));
+    assert!(calls <= 1.1, "finding that a stage is there takes {calls} system calls");
+}
+
+#[test]
+fn system_calls_of_a_build() {
+    let calls = each(|count| calls("noop", &["chain", &count.to_string()], false));
+    assert!(calls <= 60.0, "a stage of one small file takes {calls} system calls");
+}
+
+/// How many system calls a child of the benchmarks makes that realizes a plan, which is realized before if `twice`. Those
+/// by which threads wait for each other depend on the load.
+fn calls(benchmark: &str, words: &[&str], twice: bool) -> u64 {
+    campaigns::syscalls::need_strace().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, table) = (folder.path().join("store"), folder.path().join("calls"));
+    let child = |mut program: Command| {
+        let args = [["child", benchmark].as_slice(), words].concat();
+        let done = program.args(args).arg(&store).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let bench = env!("CARGO_BIN_EXE_bench");
+    if twice {
+        child(Command::new(bench));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        child(Command::new(bench));
+    }
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-c", "-o"]).arg(&table).arg(bench);
+    child(strace);
+    let table = std::fs::read_to_string(&table).unwrap();
+    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let counts = lines.filter_map(|words| {
+        let waits = ["total", "futex", "sched_yield"];
+        let is_call = words.last().is_some_and(|name| !waits.contains(name));
+        is_call.then(|| words.get(3)?.parse::<u64>().ok()).flatten()
+    });
+    let sum = counts.sum();
+    assert!(sum > 100, "strace told of {sum} calls:\n{table}");
+    sum
+}
