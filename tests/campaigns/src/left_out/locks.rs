@@ -100,15 +100,15 @@ struct Player {
 }
 
 impl Stage<'_> {
-    /// Starts an actor. With `halting`, the system stops it when it has looked at that path for the second time: for the
-    /// first time it does so before it enters.
+    /// Starts an actor. With `halting`, the system stops it when it has looked at that path: what it does of that before
+    /// it enters is to read it, not to look at it.
     fn start(&self, arguments: &[&str], halting: Option<&Path>) -> Result<Player> {
         let number = self.started.get();
         self.started.set(number + 1);
         let log = self.scene.path(&format!("trace-{number}"));
         let mut command = without(&self.locks, self.is_left_out, &log);
         if let Some(path) = halting {
-            const STOP: &str = "inject=statx,stat,newfstatat:signal=SIGSTOP:when=2";
+            const STOP: &str = "inject=statx,stat,newfstatat:signal=SIGSTOP:when=1";
             command.arg("-P").arg(path).args(["-e", STOP]);
         }
         command.arg(self.program).arg("actor").args(arguments);
