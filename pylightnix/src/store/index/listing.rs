@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Slice;
-use crate::config::{DRefId, Digest, RRefId};
+use crate::config::{DRefId, Digest, Name, RRefId};
 use crate::store::builds::{Builds, pack_builds};
 use crate::store::bytes::{Reader, put_sized, put_text, put_u64};
 use crate::store::context::Context;
@@ -78,7 +78,7 @@ impl Listing {
     }
 }
 
-/// A context, as [`Listed::is_made_from`] compares it.
+/// A context, as [`Listed::is_made_from`] compares it and [`Listed::context`] reads it.
 fn put_context(to: &mut Vec<u8>, context: &Context) {
     for rref in context.realizations() {
         to.extend_from_slice(rref.hash());
@@ -111,16 +111,13 @@ impl Listed<'_> {
             Error::new(ErrorKind::Store, message)
                 .help("delete the folder `cache/index` of the store")
         };
-        let lines = std::str::from_utf8(self.context).map_err(|_| broken())?;
+        let mut rest = Reader(self.context);
         let mut rrefs = Vec::new();
-        for line in lines.lines() {
-            let words = line.split(' ').skip(2);
-            for word in words {
-                rrefs.push(
-                    word.parse()
-                        .map_err(|error: Error| broken().because(error))?,
-                );
-            }
+        while !rest.0.is_empty() {
+            let mut next = || Some((rest.array()?, rest.array()?, rest.text()?));
+            let (hash, dref_hash, name) = next().ok_or_else(broken)?;
+            let name = Name::new(name).map_err(|error| broken().because(error))?;
+            rrefs.push(RRefId::new(hash, DRefId::new(dref_hash, name)));
         }
         Ok(rrefs.into_iter().collect())
     }
