@@ -327,7 +327,7 @@ with the nearest earlier version of that stage: fields of the config, code, and 
 are followed to what changed first; and what matchers chose. In a program with an experiment, a
 stage of its plan is asked about; else what is in the store.
 
-Usage: store-cli why [OPTIONS] <STAGE|REF>
+Usage: pylightnix why [OPTIONS] <STAGE|REF>
 
 Arguments:
   <STAGE|REF>
