@@ -5,7 +5,7 @@
 use portable_pty::CommandBuilder;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 use tests::store::folder;
