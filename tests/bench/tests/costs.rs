@@ -57,7 +57,10 @@ fn realized(root: &Path, count: u64) -> (Store, DRef<Step>) {
 #[test]
 fn allocations_of_a_plan() {
     let each = each(|count| measure(|| drop(black_box(chain(count)))).count_total);
-    assert!(each <= 12.0, "instantiating a stage takes {each} allocations");
+    assert!(
+        each <= 12.0,
+        "instantiating a stage takes {each} allocations"
+    );
 }
 
 #[test]
@@ -66,22 +69,35 @@ fn allocations_of_a_hit() {
     let each = each(|count| {
         let (store, target) = realized(&folder.path().join(count.to_string()), count);
         // On this thread alone, where they are counted.
-        let again = || drop(black_box(Realize::new(&store).jobs(1).run(&target).unwrap()));
+        let again = || {
+            drop(black_box(
+                Realize::new(&store).jobs(1).run(&target).unwrap(),
+            ))
+        };
         measure(again).count_total
     });
-    assert!(each <= 10.0, "finding that a stage is there takes {each} allocations");
+    assert!(
+        each <= 10.0,
+        "finding that a stage is there takes {each} allocations"
+    );
 }
 
 #[test]
 fn system_calls_of_a_hit() {
     let calls = each(|count| calls("noop", &["chain", &count.to_string()], true));
-    assert!(calls <= 1.1, "finding that a stage is there takes {calls} system calls");
+    assert!(
+        calls <= 1.1,
+        "finding that a stage is there takes {calls} system calls"
+    );
 }
 
 #[test]
 fn system_calls_of_a_build() {
     let calls = each(|count| calls("noop", &["chain", &count.to_string()], false));
-    assert!(calls <= 60.0, "a stage of one small file takes {calls} system calls");
+    assert!(
+        calls <= 60.0,
+        "a stage of one small file takes {calls} system calls"
+    );
 }
 
 /// How many system calls a child of the benchmarks makes that realizes a plan, which is realized before if `twice`. Those
@@ -93,7 +109,11 @@ fn calls(benchmark: &str, words: &[&str], twice: bool) -> u64 {
     let child = |mut program: Command| {
         let args = [["child", benchmark].as_slice(), words].concat();
         let done = program.args(args).arg(&store).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
     };
     let bench = env!("CARGO_BIN_EXE_bench");
     if twice {
@@ -102,10 +122,15 @@ fn calls(benchmark: &str, words: &[&str], twice: bool) -> u64 {
         child(Command::new(bench));
     }
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-c", "-o"]).arg(&table).arg(bench);
+    strace
+        .args(["-f", "-qq", "-c", "-o"])
+        .arg(&table)
+        .arg(bench);
     child(strace);
     let table = std::fs::read_to_string(&table).unwrap();
-    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let lines = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
     let counts = lines.filter_map(|words| {
         let waits = ["total", "futex", "sched_yield"];
         let is_call = words.last().is_some_and(|name| !waits.contains(name));
