@@ -4,11 +4,13 @@
 
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::prelude::*;
-use pylightnix::store::{BuildKind, BuildRecord, Context, Store};
+use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
-use tests::store::{built, child, config, part, publish_on, publish_texts, store};
+use tests::store::{
+    built, child, config, config_on, part, publish, publish_on, publish_texts, store,
+};
 
 #[derive(Config)]
 struct Number {
@@ -212,7 +214,7 @@ fn other_processes_see_what_changed_since() {
     let (_folder, store) = store();
     let a = config("a");
     let on = publish_texts(&store, &a, &Context::empty(), &[]);
-    publish_on(&store, &tests::store::config_on("b", &a), &[&on], "b");
+    publish_on(&store, &config_on("b", &a), &[&on], "b");
     let_the_clock_tick();
     for count in 1..6 {
         assert_eq!(told("builds a", &store, "builds "), count.to_string());
@@ -240,4 +242,30 @@ fn a_copied_store_is_read_anew() {
     fs::write(copy.realization_dir(&rref).join("record"), "broken").unwrap();
     let output = child("realize 5", copy.root()).output().unwrap();
     assert!(!output.status.success());
+}
+
+#[test]
+fn contexts_and_builds_come_back_whole() {
+    let (_folder, store) = store();
+    let from = config("from");
+    let into = config_on("into", &from);
+    let made = publish(&mut store.draft().unwrap(), &from).unwrap().id;
+    let context: Context = [made.clone()].into_iter().collect();
+    let build = built();
+    let mut draft = store.draft().unwrap();
+    draft.publish(&into, &context, Outcome::Ok, &build).unwrap();
+    let_the_clock_tick();
+    // The first look reads, the second one knows.
+    for _ in 0..2 {
+        let found = store.candidates(into.id(), &context).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].context, context);
+        assert_eq!(found[0].context.lines(), context.lines());
+        assert_eq!(found[0].builds(), [build.clone()]);
+        let all = store.realizations_of(into.id()).unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].context, context);
+        let none = Context::empty();
+        assert!(store.candidates(into.id(), &none).unwrap().is_empty());
+    }
 }
