@@ -6,7 +6,6 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Store;
-use super::lease::Used;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -21,8 +20,7 @@ impl Store {
         }
         let path = self.code_path(fingerprint)?;
         // Before it is trusted to be there, and to stay until a build record names it.
-        self.manager()
-            .name_in_use(vec![Used::Code(fingerprint.to_owned())])?;
+        self.manager().name_code_in_use(fingerprint)?;
         if path.exists() {
             // Who put it there may not have come to this yet.
             self.durability().sync_folder(&self.layout().code())?;

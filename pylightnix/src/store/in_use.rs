@@ -46,8 +46,7 @@ impl Store {
         &self,
         drefs: impl IntoIterator<Item = &'a DRefId>,
     ) -> Result<()> {
-        let used = drefs.into_iter().cloned().map(Used::Derivation).collect();
-        self.manager().name_in_use(used)
+        self.manager().name_in_use(drefs.into_iter())
     }
 }
 

@@ -5,6 +5,7 @@
 //! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
 //! what is new.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,9 @@ const LINE: usize = 64;
 /// What the file says.
 #[derive(Default)]
 struct Named {
-    all: FastSet<Used>,
+    drefs: FastSet<DRefId>,
+    /// Fingerprints.
+    codes: HashSet<String>,
     /// The length of the file with all of its lines.
     length: u64,
 }
@@ -107,44 +110,69 @@ impl Lease {
 
     /// Whether it says that anything is in use.
     pub(super) fn names_something(&self) -> bool {
-        !self.named().all.is_empty()
+        let named = self.named();
+        !named.drefs.is_empty() || !named.codes.is_empty()
     }
 
     /// Those that it does not name yet.
-    pub(super) fn not_named(&self, mut used: Vec<Used>) -> Vec<Used> {
+    pub(super) fn not_named<'a>(
+        &self,
+        drefs: impl Iterator<Item = &'a DRefId>,
+    ) -> Vec<&'a DRefId> {
         let named = self.named();
-        used.retain(|used| !named.all.contains(used));
-        used
+        let mut new = Vec::with_capacity(drefs.size_hint().0);
+        new.extend(drefs.filter(|dref| !named.drefs.contains(*dref)));
+        new
     }
 
-    /// Adds lines. The caller has entered.
-    pub(super) fn name_them(&self, used: Vec<Used>) -> Result<()> {
+    /// Adds a line for each. The caller has entered.
+    pub(super) fn name_derivations(&self, drefs: &[&DRefId]) -> Result<()> {
         let mut named = self.named();
-        let mut text = String::with_capacity(LINE * used.len());
+        self.add(&mut named, LINE * drefs.len(), |text| {
+            for dref in drefs {
+                dref.push_to(text);
+                text.push('\n');
+            }
+        })?;
+        named.drefs.reserve(drefs.len());
+        named.drefs.extend(drefs.iter().copied().cloned());
+        Ok(())
+    }
+
+    /// Adds a line for the text of a fingerprint, unless it has one. The caller has entered.
+    pub(super) fn name_code(&self, fingerprint: &str) -> Result<()> {
+        let mut named = self.named();
+        if !named.codes.contains(fingerprint) {
+            self.add(&mut named, LINE, |text| {
+                text.extend(["code:", fingerprint, "\n"]);
+            })?;
+            named.codes.insert(fingerprint.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Adds a line for a root. The caller has entered.
+    pub(super) fn name_root(&self, name: &str) -> Result<()> {
+        let mut named = self.named();
+        self.add(&mut named, LINE, |text| text.extend(["root:", name, "\n"]))
+    }
+
+    /// Adds lines, about as long as this.
+    fn add(&self, named: &mut Named, length: usize, lines: impl FnOnce(&mut String)) -> Result<()> {
+        let mut text = String::with_capacity(LINE + length);
         if named.length == 0 {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
             // As it is printed for debugging, it has no line break.
             text.push_str(&format!("{program:?}\n"));
         }
-        for used in &used {
-            match used {
-                Used::Derivation(dref) => dref.push_to(&mut text),
-                Used::Code(fingerprint) => text.extend(["code:", fingerprint]),
-                Used::Root(name) => text.extend(["root:", name]),
-            }
-            text.push('\n');
-        }
+        lines(&mut text);
         if let Err(error) = (&self.file).write_all(text.as_bytes()) {
             // What follows half a line would be lost with it.
             let _ = self.file.set_len(named.length);
             return Err(Error::io("write", &self.path, error));
         }
         named.length += text.len() as u64;
-        let lasting = used
-            .into_iter()
-            .filter(|used| !matches!(used, Used::Root(_)));
-        named.all.extend(lasting);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ use super::durable::Durability;
 use super::format::complete;
 use super::index::Index;
 use super::layout::Layout;
-use super::lease::{Lease, Used};
+use super::lease::Lease;
 use super::sweep::sweep;
 use crate::config::DRefId;
 use crate::{Error, Result};
@@ -154,22 +154,32 @@ impl Manager {
         self.lease.get().map(Lease::name)
     }
 
-    /// Says in the lease of this process that these are in use. From then on a gc keeps them.
-    pub(super) fn name_in_use(&self, used: Vec<Used>) -> Result<()> {
+    /// Says in the lease of this process that these derivations are in use. From then on a gc keeps them.
+    pub(super) fn name_in_use<'a>(
+        &self,
+        drefs: impl Iterator<Item = &'a DRefId>,
+    ) -> Result<()> {
         let lease = self.lease()?;
-        let new = lease.not_named(used);
+        let new = lease.not_named(drefs);
         if new.is_empty() {
             return Ok(());
         }
         // Inside, so that a gc reads all or nothing of it.
         let _entered = self.enter()?;
-        lease.name_them(new)
+        lease.name_derivations(&new)
+    }
+
+    /// The same for the text of a fingerprint.
+    pub(super) fn name_code_in_use(&self, fingerprint: &str) -> Result<()> {
+        let lease = self.lease()?;
+        let _entered = self.enter()?;
+        lease.name_code(fingerprint)
     }
 
     /// Says in the lease of this process that the root of this name is about to be written, so that a gc under way reads
     /// that one again, and not all of them.
     pub(super) fn say_root_is_written(&self, _: &Entered<'_>, name: &str) -> Result<()> {
-        self.lease()?.name_them(vec![Used::Root(name.to_owned())])
+        self.lease()?.name_root(name)
     }
 
     /// The right to sweep, if nobody has it.

@@ -57,7 +57,9 @@ impl Store {
         let looked = parallel::map(&chunks, threads.min(parallel::cores()), |_, chunk| {
             Ok(chunk.iter().map(look).collect::<Vec<_>>())
         });
-        looked.into_iter().flatten().flatten().collect()
+        let mut looks = Vec::with_capacity(drefs.len());
+        looks.extend(looked.into_iter().flatten().flatten());
+        looks
     }
 
     /// Sees that the realizations that were found are on the disk, before anybody is told of them: who put them there may

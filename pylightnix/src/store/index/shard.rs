@@ -1,5 +1,10 @@
 //! The part of the index for derivations whose hashes begin with the same digit: in memory, and as a file.
+//!
+//! The file is looked into as it is: after [`MAGIC`] and a checksum it has the number of its derivations, for each the hash
+//! and where the rest lies, sorted by hash, and then that rest.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io;
@@ -8,27 +13,28 @@ use std::sync::Arc;
 
 use super::listing::Listing;
 use super::{Known, Slice, Stamp};
-use crate::config::DRefId;
+use crate::config::{DRefId, Name};
 use crate::fast_hash::FastMap;
-use crate::store::bytes::{Reader, put_text};
+use crate::store::bytes::{Reader, put_text, put_u32};
 use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows. A checksum (CRC-32) of the rest comes next.
-const MAGIC: &[u8] = b"pylightnix-index-v3\n";
+const MAGIC: &[u8] = b"pylightnix-index-v4\n";
 
 pub(super) struct Shard {
     /// The digit.
     first: u8,
     /// Whether the file was read.
     is_loaded: bool,
-    /// Whether the file does not have all of it.
-    is_new: bool,
-    known: FastMap<Key, Entry>,
+    /// What the file has.
+    stored: Stored,
+    /// What was found out since, which counts before what the file has.
+    fresh: FastMap<Key, Fresh>,
 }
 
 /// The hash of a derivation, of which its name follows.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key([u8; 16]);
 
 impl Hash for Key {
@@ -39,9 +45,9 @@ impl Hash for Key {
     }
 }
 
-/// What is known of a derivation, and its name.
-struct Entry {
-    name: Slice,
+/// What is not in the file yet.
+struct Fresh {
+    name: Name,
     known: Known,
 }
 
@@ -50,22 +56,27 @@ impl Shard {
         Shard {
             first,
             is_loaded: false,
-            is_new: false,
-            known: FastMap::default(),
+            stored: Stored::default(),
+            fresh: FastMap::default(),
         }
     }
 
     /// What is known of a derivation whose folder has this stamp.
     pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Known> {
         self.load(layout);
-        let known = self.of(dref)?;
-        (known.stamp == *stamp).then(|| known.clone())
+        self.of(dref).filter(|known| known.stamp == *stamp)
     }
 
-    fn of(&self, dref: &DRefId) -> Option<&Known> {
-        let entry = self.known.get(&Key(*dref.hash()))?;
+    fn of(&self, dref: &DRefId) -> Option<Known> {
+        let key = Key(*dref.hash());
+        if !self.fresh.is_empty()
+            && let Some(fresh) = self.fresh.get(&key)
+        {
+            return (fresh.name == *dref.name()).then(|| fresh.known.clone());
+        }
+        let (name, known) = self.stored.get(&key)?;
         // Only a file that somebody made up has another name there.
-        (entry.name.get() == dref.name().as_str().as_bytes()).then_some(&entry.known)
+        (name == dref.name().as_str().as_bytes()).then_some(known)
     }
 
     /// Adds what was found out now, and returns what is known of that derivation then.
@@ -75,46 +86,46 @@ impl Shard {
             && now.stamp == known.stamp
             && (now.is_settled || !known.is_settled)
         {
-            return now.clone();
+            return now;
         }
-        let entry = Entry {
-            name: Slice::new(dref.name().as_str().into()),
+        let fresh = Fresh {
+            name: dref.name().clone(),
             known: known.clone(),
         };
-        self.known.insert(Key(*dref.hash()), entry);
-        self.is_new = true;
+        self.fresh.insert(Key(*dref.hash()), fresh);
         known
     }
 
+    /// Whether the file does not have all of it.
     pub(super) fn is_new(&self) -> bool {
-        self.is_new
+        !self.fresh.is_empty()
     }
 
     /// Writes the file anew: with what others wrote meanwhile.
     pub(super) fn save(&mut self, manager: &Manager, layout: &Layout) -> crate::Result<()> {
+        self.stored = Stored::read(self.file(layout));
+        let mut rests: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
         // Once is enough to try.
-        self.is_new = false;
-        self.read(layout);
-        let mut body = Vec::new();
-        for (key, Entry { name, known }) in &self.known {
-            body.extend_from_slice(&key.0);
-            put_text(&mut body, name.get());
-            known.stamp.put(&mut body);
-            body.push(u8::from(known.is_settled));
-            put_text(&mut body, known.listing.0.get());
+        for (key, Fresh { name, known }) in self.fresh.drain() {
+            let newer = |(_, stored): &(_, Known)| stored.stamp.is_newer(&known.stamp);
+            if !self.stored.get(&key).as_ref().is_some_and(newer) {
+                rests.insert(key, rest_of(&name, &known));
+            }
         }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-        bytes.extend_from_slice(&body);
+        let Some(stored) = self.stored.with(&rests) else {
+            return Ok(());
+        };
         let folder = layout.index();
         let draft = manager.temporary()?;
         let refused = |error: io::Error| crate::Error::io("write", &draft, error);
         let done = fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&draft, &bytes))
+            .and_then(|()| fs::write(&draft, &*stored.bytes))
             .and_then(|()| fs::rename(&draft, self.file(layout)));
         if done.is_err() {
             let _ = fs::remove_file(&draft);
         }
+        // What could not be written is known all the same.
+        self.stored = stored;
         done.map_err(refused)
     }
 
@@ -124,60 +135,144 @@ impl Shard {
 
     fn load(&mut self, layout: &Layout) {
         if !std::mem::replace(&mut self.is_loaded, true) {
-            self.read(layout);
+            self.stored = Stored::read(self.file(layout));
+        }
+    }
+}
+
+/// A file, whole.
+#[derive(Default)]
+struct Stored {
+    bytes: Arc<Vec<u8>>,
+    /// Of how many derivations it tells.
+    count: usize,
+}
+
+/// Where the list of the hashes begins in a file: after [`MAGIC`], the checksum and their number.
+const LIST: usize = MAGIC.len() + 4 + 4;
+
+/// How long an entry of that list is: a hash, and where the rest lies.
+const ENTRY: usize = 16 + 4;
+
+impl Stored {
+    /// Nothing if there is no such file, or none that is understood.
+    fn read(file: PathBuf) -> Self {
+        match fs::read(file) {
+            Ok(bytes) => Stored::of(bytes).unwrap_or_default(),
+            Err(_) => Stored::default(),
         }
     }
 
-    /// Takes in what the file has, unless something newer is known.
-    fn read(&mut self, layout: &Layout) {
-        let Ok(bytes) = fs::read(self.file(layout)) else {
-            return;
-        };
-        let Some(from) = body(&bytes) else {
-            return;
-        };
-        if self.known.is_empty() {
-            self.known.reserve(bytes.len() / USUAL_ENTRY);
+    fn of(bytes: Vec<u8>) -> Option<Self> {
+        let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
+        let checksum = reader.u32()?;
+        if crc32fast::hash(reader.0) != checksum {
+            return None;
         }
+        let count = reader.u32()? as usize;
+        reader.take(count.checked_mul(ENTRY)?)?;
         let bytes = Arc::new(bytes);
-        let mut reader = Reader(&bytes[from..]);
-        while let Some((key, entry)) = entry(&mut reader, &bytes) {
-            let is_older = |now: &Entry| !entry.known.stamp.is_newer(&now.known.stamp);
-            if !self.known.get(&key).is_some_and(is_older) {
-                self.known.insert(key, entry);
+        Some(Stored { bytes, count })
+    }
+
+    /// The entry of the list at this place.
+    fn entry(&self, at: usize) -> (Key, usize) {
+        let mut reader = Reader(&self.bytes[LIST + at * ENTRY..]);
+        match (reader.array(), reader.u32()) {
+            (Some(hash), Some(rest)) => (Key(hash), rest as usize),
+            _ => unreachable!("the list was seen to be whole"),
+        }
+    }
+
+    /// The name of a derivation, and what is known of it.
+    fn get(&self, key: &Key) -> Option<(&[u8], Known)> {
+        let rest = self.find(key)?;
+        let mut reader = Reader(self.bytes.get(rest..)?);
+        let name = reader.bytes()?;
+        let stamp = Stamp::read(&mut reader)?;
+        let is_settled = reader.u8()? == 1;
+        let listing = reader.bytes()?;
+        let end = self.bytes.len() - reader.0.len();
+        let known = Known {
+            stamp,
+            listing: Listing(Slice {
+                bytes: self.bytes.clone(),
+                at: end - listing.len()..end,
+            }),
+            is_settled,
+            lasts: true,
+        };
+        Some((name, known))
+    }
+
+    /// Where the rest of it lies.
+    ///
+    /// By interpolation: the hashes are spread evenly, so where one is in the list follows from its first digits but for
+    /// about the square root of their number. From there on steps that double find where it is, and halves find it.
+    fn find(&self, key: &Key) -> Option<usize> {
+        let [a, b, c, d, e, f, g, h, ..] = key.0;
+        // The first digit is that of the shard.
+        let digits = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]) << 4);
+        let (mut low, mut step) = (((digits * self.count as u128) >> 64) as usize, 4);
+        let mut high = low;
+        while low > 0 && self.entry(low - 1).0 >= *key {
+            (high, low, step) = (low, low.saturating_sub(step), step * 2);
+        }
+        while high < self.count && self.entry(high).0 <= *key {
+            (low, high, step) = (high, self.count.min(high + step), step * 2);
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            let (found, rest) = self.entry(middle);
+            match found.cmp(key) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(rest),
+                Ordering::Greater => high = middle,
             }
         }
+        None
+    }
+
+    /// The file with these in it, too, or in place of what it has of them; nothing if it would be too long for its list.
+    fn with(&self, new: &BTreeMap<Key, Vec<u8>>) -> Option<Self> {
+        let old = (0..self.count).map(|at| {
+            let (key, rest) = self.entry(at);
+            // The rests lie as the hashes do.
+            let end = match at + 1 < self.count {
+                true => self.entry(at + 1).1,
+                false => self.bytes.len(),
+            };
+            (key, self.bytes.get(rest..end).unwrap_or_default())
+        });
+        let mut all: BTreeMap<Key, &[u8]> = old.collect();
+        all.extend(new.iter().map(|(key, rest)| (*key, rest.as_slice())));
+        let mut bytes = MAGIC.to_vec();
+        put_u32(&mut bytes, 0);
+        put_u32(&mut bytes, u32::try_from(all.len()).ok()?);
+        let mut rest = LIST + ENTRY * all.len();
+        for (key, part) in &all {
+            bytes.extend_from_slice(&key.0);
+            put_u32(&mut bytes, u32::try_from(rest).ok()?);
+            rest += part.len();
+        }
+        for part in all.values() {
+            bytes.extend_from_slice(part);
+        }
+        let checksum = crc32fast::hash(&bytes[MAGIC.len() + 4..]);
+        bytes[MAGIC.len()..MAGIC.len() + 4].copy_from_slice(&checksum.to_le_bytes());
+        Some(Stored {
+            count: all.len(),
+            bytes: Arc::new(bytes),
+        })
     }
 }
 
-/// About how many bytes an entry takes in a file.
-const USUAL_ENTRY: usize = 256;
-
-/// Where the entries begin in a file that is whole.
-fn body(bytes: &[u8]) -> Option<usize> {
-    let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
-    let checksum = reader.u32()?;
-    (crc32fast::hash(reader.0) == checksum).then(|| bytes.len() - reader.0.len())
-}
-
-/// The next entry of a file, all of whose bytes are `all`.
-fn entry(from: &mut Reader<'_>, all: &Arc<Vec<u8>>) -> Option<(Key, Entry)> {
-    let slice = |part: &[u8], from: &Reader<'_>| {
-        let end = all.len() - from.0.len();
-        Slice {
-            bytes: all.clone(),
-            at: end - part.len()..end,
-        }
-    };
-    let key = Key(from.array()?);
-    let name = slice(from.bytes()?, from);
-    let stamp = Stamp::read(from)?;
-    let is_settled = from.u8()? == 1;
-    let known = Known {
-        stamp,
-        listing: Listing(slice(from.bytes()?, from)),
-        is_settled,
-        lasts: true,
-    };
-    Some((key, Entry { name, known }))
+/// What a file has of a derivation beside its hash.
+fn rest_of(name: &Name, known: &Known) -> Vec<u8> {
+    let mut rest = Vec::new();
+    put_text(&mut rest, name.as_str().as_bytes());
+    known.stamp.put(&mut rest);
+    rest.push(u8::from(known.is_settled));
+    put_text(&mut rest, known.listing.0.get());
+    rest
 }
