@@ -19,8 +19,8 @@ pub struct ConfigJson {
 }
 
 impl ConfigJson {
-    /// The config whose canonical bytes are `text`, called `name` and naming `deps`, in any order.
-    pub(super) fn new(name: Name, text: String, mut deps: Vec<DRefId>) -> Self {
+    /// The config whose canonical bytes are `text`, called `name` and naming `deps`, in any order, which this takes out.
+    pub(super) fn new(name: Name, text: &str, deps: &mut Vec<DRefId>) -> Self {
         deps.sort_unstable();
         deps.dedup();
         let digest = Digest::of(text.as_bytes());
@@ -28,7 +28,7 @@ impl ConfigJson {
             id: DRefId::new(digest.half(), name),
             digest,
             text: text.into(),
-            deps: deps.into(),
+            deps: deps.drain(..).collect(),
         }
     }
 

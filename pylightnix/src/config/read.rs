@@ -17,15 +17,12 @@ pub(super) fn from_json(text: &str) -> Result<ConfigJson> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|refusal| not_json(text, refusal))?;
     let mut reader = Reader {
         source: text,
-        text: CanonicalText::with_capacity(text.len() + text.len() / 4),
+        text: CanonicalText::in_buffer(String::with_capacity(text.len() + text.len() / 4)),
         deps: Vec::new(),
     };
     let name = reader.config(raw).map_err(|fault| fault.in_text(text))?;
-    Ok(ConfigJson::new(
-        name,
-        reader.text.into_string(),
-        reader.deps,
-    ))
+    let text = reader.text.into_string();
+    Ok(ConfigJson::new(name, &text, &mut reader.deps))
 }
 
 /// As [`ConfigJson::from_canonical`] says.

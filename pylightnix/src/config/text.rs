@@ -38,9 +38,10 @@ pub(super) struct Mark {
 }
 
 impl CanonicalText {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    /// Written into `out`, which is empty.
+    pub(super) fn in_buffer(out: String) -> Self {
         CanonicalText {
-            out: String::with_capacity(bytes),
+            out,
             depth: 0,
             digits: String::new(),
             rounded: String::new(),

@@ -1,6 +1,7 @@
 //! Writing a config field by field, as generated code does.
 
 use serde::Serialize;
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use super::fault::push_key;
@@ -9,8 +10,8 @@ use super::text::{CanonicalText, Mark};
 use super::{ConfigJson, DRefId, Name};
 use crate::Result;
 
-/// What most configs fit in, so that their buffer is allocated once.
-const USUAL_BYTES: usize = 512;
+/// A buffer that is longer is not kept for the next config.
+const KEPT_BYTES: usize = 16 << 10;
 
 /// Writes a config's canonical JSON, in one pass into one buffer.
 ///
@@ -33,6 +34,18 @@ const USUAL_BYTES: usize = 512;
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
 pub struct ConfigWriter(State);
+
+/// What is written into: a plan of many stages uses the same again for each.
+#[derive(Default)]
+struct Buffers {
+    text: String,
+    path: String,
+    deps: Vec<DRefId>,
+}
+
+thread_local! {
+    static SPARE: Cell<Option<Buffers>> = const { Cell::new(None) };
+}
 
 struct State {
     name: Name,
@@ -92,7 +105,9 @@ impl State {
 impl ConfigWriter {
     /// Begins a config of this name.
     pub fn new(name: &Name) -> Self {
-        let mut text = CanonicalText::with_capacity(USUAL_BYTES);
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let Buffers { text, path, deps } = spare.unwrap_or_default();
+        let mut text = CanonicalText::in_buffer(text);
         text.open('{');
         text.entry("name");
         text.name(name);
@@ -100,8 +115,8 @@ impl ConfigWriter {
         ConfigWriter(State {
             name: name.clone(),
             text,
-            path: String::with_capacity(32),
-            deps: Vec::new(),
+            path,
+            deps,
             pending: None,
         })
     }
@@ -117,7 +132,20 @@ impl ConfigWriter {
     pub fn finish(mut self) -> ConfigJson {
         self.0.drop_pending();
         self.0.text.close('}');
-        ConfigJson::new(self.0.name, self.0.text.into_string(), self.0.deps)
+        let mut buffers = Buffers {
+            text: self.0.text.into_string(),
+            path: self.0.path,
+            deps: self.0.deps,
+        };
+        let config = ConfigJson::new(self.0.name, &buffers.text, &mut buffers.deps);
+        if buffers.text.capacity() <= KEPT_BYTES {
+            buffers.text.clear();
+            buffers.path.clear();
+            buffers.deps.clear();
+            // While the thread ends they may be gone.
+            let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));
+        }
+        config
     }
 }
 

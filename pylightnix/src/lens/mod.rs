@@ -39,6 +39,7 @@ pub use output::{Output, Written};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;
 pub(crate) use progress::{Progress, Step};
+pub(crate) use rref::HasConfig;
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;

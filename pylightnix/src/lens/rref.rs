@@ -58,18 +58,27 @@ pub struct RRef<C: Config> {
 
 pub(crate) struct RealizedStage<C: Config> {
     realization: Realization,
-    config: Arc<C>,
+    config: Arc<dyn HasConfig<C>>,
     chosen: Chosen,
     /// The text of its error, if it is a failure. Then only its type-less form is given away.
     failure: Option<Arc<str>>,
-    /// These two are made when they are first looked at: most candidates never are.
+    /// These two are made when they are first looked at: most candidates never are, and there may be many.
     home: OnceLock<Arc<ArtifactHome>>,
-    lens: OnceLock<C::Lens<Realized>>,
+    lens: OnceLock<Box<C::Lens<Realized>>>,
+}
+
+/// What keeps a config that realizations share.
+pub(crate) trait HasConfig<C>: Send + Sync {
+    fn config(&self) -> &C;
 }
 
 impl<C: Config> RRef<C> {
     /// With a realization that is no failure.
-    pub(crate) fn new(realization: Realization, config: Arc<C>, chosen: Chosen) -> Self {
+    pub(crate) fn new(
+        realization: Realization,
+        config: Arc<dyn HasConfig<C>>,
+        chosen: Chosen,
+    ) -> Self {
         RRef::of_any(AnyRRef::new(realization, config, chosen, None))
     }
 
@@ -132,7 +141,7 @@ impl<C: Config> Deref for RRef<C> {
                 home: stage.home().clone(),
                 chosen: stage.chosen.clone(),
             };
-            stage.config.lens::<Realized>(&source)
+            Box::new(stage.config.config().lens::<Realized>(&source))
         })
     }
 }
@@ -233,7 +242,7 @@ impl AnyRRef {
     /// `failure` is the text of its error, if it is one.
     pub(crate) fn new<C: Config>(
         realization: Realization,
-        config: Arc<C>,
+        config: Arc<dyn HasConfig<C>>,
         chosen: Chosen,
         failure: Option<Arc<str>>,
     ) -> Self {

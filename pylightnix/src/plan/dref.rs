@@ -13,14 +13,15 @@ use super::code::Code;
 use super::facts::Facts;
 use super::limits::Limits;
 use super::matcher::{self, Given, Key, Matcher};
-use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer};
+use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer, Way};
 use super::refpath::RefPath;
 use super::registry;
 use super::revive::{Revived, Wanted};
 use super::stage::{Stage, StageValue};
 use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
 use crate::lens::{
-    AnyRRef, Build, Cardinality, Chosen, Config, Dependency, Many, One, Phase, Promise, RRef, Try,
+    AnyRRef, Build, Cardinality, Chosen, Config, Dependency, HasConfig, Many, One, Phase, Promise,
+    RRef, Try,
 };
 use crate::{BoxError, Result};
 
@@ -74,9 +75,9 @@ where
     Q: Cardinality,
 {
     registry::check()?;
-    let facts = Facts::of::<C>()?;
+    let facts = Facts::<C>::get()?;
     let derivation = Derivation::new(&facts.name, config)?;
-    Ok(DRef::of_node(Node::own(derivation, &facts)))
+    Ok(DRef::of_node(Node::new(derivation, facts.way.clone())))
 }
 
 /// As [`instantiate`], with another name for the derivation than the stage's.
@@ -87,7 +88,8 @@ where
 {
     registry::check()?;
     let derivation = Derivation::new(name, config)?;
-    Ok(DRef::of_node(Node::own(derivation, &*Facts::of::<C>()?)))
+    let way = Facts::<C>::get()?.way.clone();
+    Ok(DRef::of_node(Node::new(derivation, way)))
 }
 
 impl<C: Config, Q: Cardinality> DRef<C, Q> {
@@ -105,7 +107,14 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     fn node(&self) -> &Node<C> {
-        match self.any.typed::<C>() {
+        match self.any.node_of::<C>() {
+            Some(node) => node,
+            None => unreachable!("a `DRef` is made with a node of its config's type"),
+        }
+    }
+
+    fn shared_node(&self) -> Arc<Node<C>> {
+        match self.any.shared_node_of::<C>() {
             Some(node) => node,
             None => unreachable!("a `DRef` is made with a node of its config's type"),
         }
@@ -133,15 +142,13 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         M: Matcher<C, Card = R>,
         R: Cardinality,
     {
-        let node = self.node();
-        DRef::of_node(Node {
-            derivation: node.derivation.clone(),
+        let node = self.shared_node();
+        let way = node.way().clone();
+        DRef::of_node(node.with(Way {
             matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
-            realizer: node.realizer.clone(),
-            limits: node.limits.clone(),
             takes: R::TAKES,
-            args: node.args,
-        })
+            ..way
+        }))
     }
 
     /// The same derivation with another realizer, which returns what a stage may return. `label` is the identity of its
@@ -153,33 +160,27 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         E: Into<BoxError>,
         F: Fn(&Build<C>) -> Result<T, E> + Send + Sync + 'static,
     {
-        let node = self.node();
-        DRef::of_node(Node {
-            derivation: node.derivation.clone(),
-            matcher: node.matcher.clone(),
+        let node = self.shared_node();
+        let way = node.way().clone();
+        DRef::of_node(node.with(Way {
             realizer: NodeRealizer::Given {
                 run: Arc::new(move |build| realizer(build).map(drop).map_err(Into::into)),
                 code: Arc::new(Code::labelled(label)),
-                nouts: node.realizer.nouts(),
+                nouts: way.realizer.nouts(),
                 place: Location::caller(),
             },
-            limits: node.limits.clone(),
-            takes: node.takes,
-            args: node.args,
-        })
+            ..way
+        }))
     }
 
     /// The same derivation with other needs: when what a run takes depends on its config. All of them are replaced.
     pub fn with_limits(self, limits: Limits) -> DRef<C, Q> {
-        let node = self.node();
-        DRef::of_node(Node {
-            derivation: node.derivation.clone(),
-            matcher: node.matcher.clone(),
-            realizer: node.realizer.clone(),
+        let node = self.shared_node();
+        let way = node.way().clone();
+        DRef::of_node(node.with(Way {
             limits: Arc::new(limits),
-            takes: node.takes,
-            args: node.args,
-        })
+            ..way
+        }))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
@@ -266,15 +267,12 @@ impl<C: Config> DRef<C> {
     /// # Ok(()) }
     /// ```
     pub fn or_failure(self) -> DRef<C, Try<One>> {
-        let node = self.node();
-        DRef::of_node(Node {
-            derivation: node.derivation.clone(),
-            matcher: node.matcher.clone(),
-            realizer: node.realizer.clone(),
-            limits: node.limits.clone(),
+        let node = self.shared_node();
+        let way = node.way().clone();
+        DRef::of_node(node.with(Way {
             takes: Try::<One>::TAKES,
-            args: node.args,
-        })
+            ..way
+        }))
     }
 }
 
@@ -310,7 +308,7 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
     fn deref(&self) -> &Self::Target {
         let lens = self
             .lens
-            .get_or_init(|| Box::new(self.node().config().lens::<Planned<Q>>(&self.any)));
+            .get_or_init(|| Box::new(HasConfig::config(self.node()).lens::<Planned<Q>>(&self.any)));
         match lens.downcast_ref() {
             Some(lens) => lens,
             None => unreachable!("only this function makes it"),

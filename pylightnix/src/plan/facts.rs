@@ -1,39 +1,45 @@
 //! What all derivations of a stage have in common.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use super::code::Code;
-use super::limits::Limits;
+use super::node::Way;
 use super::stage::Stage;
 use crate::Result;
 use crate::config::Name;
 use crate::fast_hash::FastMap;
 
 /// What all derivations of a stage have in common, worked out once a process.
-pub(super) struct Facts {
+pub(super) struct Facts<C: Stage> {
     pub(super) name: Name,
-    pub(super) code: Arc<Code>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) way: Arc<Way<C>>,
 }
 
-impl Facts {
+impl<C: Stage> Facts<C> {
     /// Those of the stage of `C`.
-    pub(super) fn of<C: Stage>() -> Result<Arc<Self>> {
-        static KNOWN: LazyLock<RwLock<FastMap<TypeId, Arc<Facts>>>> =
+    pub(super) fn get() -> Result<Arc<Self>> {
+        static KNOWN: LazyLock<RwLock<FastMap<TypeId, Arc<dyn Any + Send + Sync>>>> =
             LazyLock::new(RwLock::default);
         let of = TypeId::of::<C>();
         let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(facts) = known.get(&of) {
-            return Ok(facts.clone());
+        if let Some(facts) = known.get(&of).cloned() {
+            drop(known);
+            return Ok(Self::typed(facts));
         }
         drop(known);
-        let facts = Arc::new(Facts {
+        let facts = Facts {
             name: Name::new(C::NAME)?,
-            code: Arc::new(Code::of_stage::<C>()),
-            limits: Arc::new(C::limits()),
-        });
+            way: Arc::new(Way::<C>::own()),
+        };
         let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(known.entry(of).or_insert(facts).clone())
+        let facts = known.entry(of).or_insert_with(|| Arc::new(facts)).clone();
+        Ok(Self::typed(facts))
+    }
+
+    fn typed(facts: Arc<dyn Any + Send + Sync>) -> Arc<Self> {
+        match facts.downcast() {
+            Ok(facts) => facts,
+            Err(_) => unreachable!("they are kept by the type of the config"),
+        }
     }
 }

@@ -1,26 +1,23 @@
 //! All nodes that a target leads to, dependencies first.
 
-use std::ops::Range;
+use std::collections::hash_map::Entry;
 
 use super::node::AnyDRef;
 use super::target::Target;
 use crate::config::DRefId;
-use crate::fast_hash::{FastMap, FastSet};
+use crate::fast_hash::{FastMap, HashKey};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan, each once, every one after those that it depends on.
 pub(crate) struct Graph {
     pub(crate) stages: Vec<GraphStage>,
-    pub(crate) at: FastMap<DRefId, usize>,
-    deps: Vec<usize>,
-    dependents: Vec<usize>,
+    places: FastMap<HashKey, usize>,
+    deps: Lists,
+    dependents: Lists,
 }
 
 pub(crate) struct GraphStage {
     pub(crate) dref: AnyDRef,
-    /// Where the list of its dependencies lies in that of the graph, and that of its dependents.
-    deps: Range<usize>,
-    dependents: Range<usize>,
 }
 
 impl Graph {
@@ -34,53 +31,84 @@ impl Graph {
             graph.walk()?;
         }
         Ok(Graph {
-            dependents: dependents(&mut graph.stages, &graph.deps),
+            dependents: graph.deps.turned(),
             stages: graph.stages,
-            at: graph.at,
+            places: graph.places,
             deps: graph.deps,
         })
     }
 
+    /// Where a derivation is, if it is in the plan.
+    pub(crate) fn place(&self, dref: &DRefId) -> Option<usize> {
+        let at = *self.places.get(&HashKey(*dref.hash()))?;
+        (self.stages[at].dref.id() == dref).then_some(at)
+    }
+
     /// Where the direct dependencies of a stage are, in the order of their references.
     pub(crate) fn deps(&self, at: usize) -> &[usize] {
-        &self.deps[self.stages[at].deps.clone()]
+        self.deps.of(at)
     }
 
     /// Where the stages are that depend on it directly.
     pub(crate) fn dependents(&self, at: usize) -> &[usize] {
-        &self.dependents[self.stages[at].dependents.clone()]
+        self.dependents.of(at)
     }
 }
 
-/// Turns the edges round: gives one list of all dependents, and each stage its part of it.
-fn dependents(stages: &mut [GraphStage], deps: &[usize]) -> Vec<usize> {
-    for dep in deps {
-        stages[*dep].dependents.end += 1;
-    }
-    let mut begin = 0;
-    for stage in stages.iter_mut() {
-        let count = stage.dependents.end;
-        stage.dependents = begin..begin;
-        begin += count;
-    }
-    let mut dependents = vec![0; deps.len()];
-    for at in 0..stages.len() {
-        for dep in &deps[stages[at].deps.clone()] {
-            let part = &mut stages[*dep].dependents;
-            dependents[part.end] = at;
-            part.end += 1;
-        }
-    }
-    dependents
+/// A list of places for each stage, one after the other.
+#[derive(Default)]
+struct Lists {
+    all: Vec<usize>,
+    /// Where each ends.
+    ends: Vec<usize>,
 }
+
+impl Lists {
+    fn of(&self, at: usize) -> &[usize] {
+        let begin = match at {
+            0 => 0,
+            _ => self.ends[at - 1],
+        };
+        &self.all[begin..self.ends[at]]
+    }
+
+    /// The edges turned round.
+    fn turned(&self) -> Self {
+        let mut ends = vec![0; self.ends.len()];
+        for to in &self.all {
+            ends[*to] += 1;
+        }
+        let mut begin = 0;
+        for end in &mut ends {
+            // Where it begins: filling it moves it to its end.
+            begin += std::mem::replace(end, begin);
+        }
+        let mut all = vec![0; self.all.len()];
+        for from in 0..self.ends.len() {
+            for to in self.of(from) {
+                all[ends[*to]] = from;
+                ends[*to] += 1;
+            }
+        }
+        Lists { all, ends }
+    }
+}
+
+/// Where a node is whose dependencies are not all in the list.
+const UNKNOWN: usize = usize::MAX;
 
 #[derive(Default)]
 struct Collector {
     stages: Vec<GraphStage>,
-    at: FastMap<DRefId, usize>,
-    deps: Vec<usize>,
-    /// The address of every node that was met: most meetings are of the same node again. The roots keep them all alive.
-    met: FastSet<usize>,
+    places: FastMap<HashKey, usize>,
+    deps: Lists,
+    /// The hash of each stage, by which dependencies are sorted.
+    hashes: Vec<[u8; 16]>,
+    /// The dependencies of the stage that is listed.
+    own: Vec<usize>,
+    /// For the address of every node that was met, where it is in the list: most meetings are of the same node again. The
+    /// roots keep them all alive.
+    met: FastMap<usize, usize>,
     /// The path from a root: each node, and how many of its dependencies were entered.
     path: Vec<(AnyDRef, usize)>,
 }
@@ -88,7 +116,8 @@ struct Collector {
 impl Collector {
     fn enter(&mut self, dref: &AnyDRef) {
         // A twin of one that is listed is walked too: its dependencies may differ in their matchers from those of the other.
-        if self.met.insert(dref.address()) {
+        if let Entry::Vacant(met) = self.met.entry(dref.address()) {
+            met.insert(UNKNOWN);
             self.path.push((dref.clone(), 0));
         }
     }
@@ -96,7 +125,7 @@ impl Collector {
     fn walk(&mut self) -> Result<()> {
         while let Some((dref, next)) = self.path.last_mut() {
             let deps = dref.node().deps();
-            let is_met = |dep: &&AnyDRef| self.met.contains(&dep.address());
+            let is_met = |dep: &&AnyDRef| self.met.contains_key(&dep.address());
             *next += deps[*next..].iter().take_while(is_met).count();
             match deps.get(*next) {
                 Some(dep) => {
@@ -116,29 +145,47 @@ impl Collector {
 
     /// All dependencies of `dref` are in the list: so it can go there.
     fn leave(&mut self, dref: AnyDRef) -> Result<()> {
-        if let Some(&at) = self.at.get(dref.id()) {
+        let next = self.stages.len();
+        let hash = *dref.id().hash();
+        let at = *self.places.entry(HashKey(hash)).or_insert(next);
+        self.met.insert(dref.address(), at);
+        if at != next {
             // Its twin is.
             return match self.stages[at].dref.node().conflict(dref.node()) {
                 Some(why) => Err(conflict(&dref, &why)),
                 None => Ok(()),
             };
         }
-        let at = self.stages.len();
-        let begin = self.deps.len();
-        for dep in dref.config_json().deps() {
-            let Some(&dep_at) = self.at.get(dep) else {
+        self.list_deps(&dref)?;
+        self.hashes.push(hash);
+        self.stages.push(GraphStage { dref });
+        Ok(())
+    }
+
+    /// Adds where that is what `dref` depends on, in the order of the references.
+    fn list_deps(&mut self, dref: &AnyDRef) -> Result<()> {
+        let Collector { hashes, own, .. } = self;
+        own.clear();
+        let met = |dep: &AnyDRef| self.met.get(&dep.address()).copied();
+        own.extend(dref.node().deps().iter().filter_map(met));
+        own.sort_unstable_by_key(|at| hashes[*at]);
+        own.dedup();
+        let named = dref.config_json().deps();
+        let pairs = named.iter().zip(&*own);
+        let is_same = |(dep, at): (&DRefId, &usize)| *dep.hash() == hashes[*at];
+        if named.len() != own.len() || !pairs.into_iter().all(is_same) {
+            let place = |dep: &DRefId| own.binary_search_by_key(dep.hash(), |at| hashes[*at]);
+            if let Some(dep) = named.iter().find(|dep| place(dep).is_err()) {
                 let message = format!("{dref} names {dep} in its config, and does not own it");
                 return Err(Error::new(ErrorKind::Plan, message)
                     .help("put the dependency in a field marked `#[dref]`"));
-            };
-            self.deps.push(dep_at);
+            }
+            // What it owns and does not name is no dependency.
+            let is_named = |hash| named.binary_search_by_key(&hash, DRefId::hash).is_ok();
+            own.retain(|at| is_named(&hashes[*at]));
         }
-        self.at.insert(dref.id().clone(), at);
-        self.stages.push(GraphStage {
-            dref,
-            deps: begin..self.deps.len(),
-            dependents: 0..0,
-        });
+        self.deps.all.extend_from_slice(own);
+        self.deps.ends.push(self.deps.all.len());
         Ok(())
     }
 }

@@ -8,21 +8,34 @@ use std::sync::Arc;
 
 use super::args::{ArgType, Args};
 use super::code::Code;
-use super::facts::Facts;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
 use crate::lens::{
-    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, Link, Omitted, Progress,
-    Promise, RRef, Site, Takes,
+    AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, HasConfig, Link, Omitted,
+    Progress, Promise, RRef, Site, Takes,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
 
 /// A derivation with what chooses among its realizations and what makes new ones.
 pub(crate) struct Node<C: Config> {
-    pub(super) derivation: Arc<Derivation<C>>,
+    base: Base<C>,
+    way: Arc<Way<C>>,
+}
+
+/// Where the derivation of a node is.
+enum Base<C: Config> {
+    /// Here, so that a plan of many stages takes one block of memory for each.
+    Here(Derivation<C>),
+    /// In another node, which is chosen or made in another way.
+    There(Arc<Node<C>>),
+}
+
+/// What chooses among the realizations of a derivation and what makes new ones: one for all of a stage, but for those that
+/// are given their own.
+pub(super) struct Way<C: Config> {
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
     pub(super) limits: Arc<Limits>,
@@ -35,7 +48,7 @@ pub(crate) struct Node<C: Config> {
 /// What identifies a stage, and the dependencies that it owns.
 pub(crate) struct Derivation<C> {
     json: ConfigJson,
-    config: Arc<C>,
+    config: C,
     omitted: Omitted,
     deps: Box<[AnyDRef]>,
 }
@@ -62,7 +75,7 @@ impl<C: Config> Derivation<C> {
         config.visit(&mut |dep| deps.push(dep.clone()));
         Derivation {
             json,
-            config: Arc::new(config),
+            config,
             omitted,
             deps: deps.into(),
         }
@@ -102,40 +115,82 @@ pub(crate) enum NodeRealizer<C: Config> {
 type RunFn<C> = fn(&Build<C>) -> Result<(), BoxError>;
 pub(super) type GivenRun<C> = dyn Fn(&Build<C>) -> Result<(), BoxError> + Send + Sync;
 
-impl<C: Stage> Node<C> {
-    pub(super) fn own(derivation: Derivation<C>, facts: &Facts) -> Self {
-        Node {
-            derivation: Arc::new(derivation),
+impl<C: Config> HasConfig<C> for Node<C> {
+    fn config(&self) -> &C {
+        &self.derivation().config
+    }
+}
+
+impl<C: Stage> Way<C> {
+    /// That of the stage.
+    pub(super) fn own() -> Self {
+        Way {
             matcher: NodeMatcher::Own {
                 select: C::select,
                 written: C::MATCHER,
             },
             realizer: NodeRealizer::Own {
                 run: C::realize,
-                code: facts.code.clone(),
+                code: Arc::new(Code::of_stage::<C>()),
                 nouts: C::NOUTS,
             },
-            limits: facts.limits.clone(),
+            limits: Arc::new(C::limits()),
             takes: C::Card::TAKES,
             args: C::args,
         }
     }
 }
 
+impl<C: Config> Clone for Way<C> {
+    fn clone(&self) -> Self {
+        Way {
+            matcher: self.matcher.clone(),
+            realizer: self.realizer.clone(),
+            limits: self.limits.clone(),
+            takes: self.takes,
+            args: self.args,
+        }
+    }
+}
+
 impl<C: Config> Node<C> {
+    pub(super) fn new(derivation: Derivation<C>, way: Arc<Way<C>>) -> Self {
+        let base = Base::Here(derivation);
+        Node { base, way }
+    }
+
     pub(crate) fn detached<Q: Cardinality>(derivation: Derivation<C>) -> Self {
-        Node {
-            derivation: Arc::new(derivation),
+        let way = Way {
             matcher: NodeMatcher::Detached,
             realizer: NodeRealizer::Detached,
             limits: Arc::default(),
             takes: Q::TAKES,
             args: Vec::new,
+        };
+        Node::new(derivation, Arc::new(way))
+    }
+
+    /// The same derivation, chosen or made in another way.
+    pub(super) fn with(self: Arc<Self>, way: Way<C>) -> Self {
+        let node = match &self.base {
+            Base::Here(_) => self,
+            Base::There(node) => node.clone(),
+        };
+        Node {
+            base: Base::There(node),
+            way: Arc::new(way),
         }
     }
 
-    pub(super) fn config(&self) -> &C {
-        &self.derivation.config
+    fn derivation(&self) -> &Derivation<C> {
+        match &self.base {
+            Base::Here(derivation) => derivation,
+            Base::There(node) => node.derivation(),
+        }
+    }
+
+    pub(super) fn way(&self) -> &Way<C> {
+        &self.way
     }
 
     /// What the realizer is given.
@@ -211,12 +266,15 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn matcher(&self) -> String;
     /// The realizations that the matcher insists on.
     fn needs(&self) -> &[RRefId];
-    /// Asks the matcher.
-    fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError>;
-    /// Gives a realization its type, whatever the matcher thinks of it.
-    /// `failure` is the text of its error, if it is one.
+    /// See [`AnyDRef::select`].
+    fn select(
+        self: Arc<Self>,
+        candidates: Vec<Realization>,
+        chosen: &Chosen,
+    ) -> Result<Selection, BoxError>;
+    /// See [`AnyDRef::realization`].
     fn typed(
-        &self,
+        self: Arc<Self>,
         realization: Realization,
         chosen: &Chosen,
         failure: Option<Arc<str>>,
@@ -251,30 +309,30 @@ pub(crate) enum Selection {
 
 impl<C: Config> AnyNode for Node<C> {
     fn json(&self) -> &ConfigJson {
-        &self.derivation.json
+        &self.derivation().json
     }
 
     fn deps(&self) -> &[AnyDRef] {
-        &self.derivation.deps
+        &self.derivation().deps
     }
 
     fn omitted(&self) -> &Omitted {
-        &self.derivation.omitted
+        &self.derivation().omitted
     }
 
     fn code(&self) -> Option<&Arc<Code>> {
-        match &self.realizer {
+        match &self.way.realizer {
             NodeRealizer::Own { code, .. } | NodeRealizer::Given { code, .. } => Some(code),
             NodeRealizer::Detached => None,
         }
     }
 
     fn nouts(&self) -> usize {
-        self.realizer.nouts()
+        self.way.realizer.nouts()
     }
 
     fn limits(&self) -> &Limits {
-        &self.limits
+        &self.way.limits
     }
 
     fn promises(&self) -> &'static [Promise] {
@@ -282,39 +340,42 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn args(&self) -> Vec<ArgType> {
-        (self.args)()
+        (self.way.args)()
     }
 
     fn takes(&self) -> Takes {
-        self.takes
+        self.way.takes
     }
 
     fn matcher(&self) -> String {
-        let mut matcher = match &self.matcher {
+        let mut matcher = match &self.way.matcher {
             NodeMatcher::Own { written, .. } => (*written).to_owned(),
             NodeMatcher::Given(matcher) => matcher.describe(),
             NodeMatcher::Detached => String::new(),
         };
-        if self.takes.failures() {
+        if self.way.takes.failures() {
             matcher += " or a failure";
         }
         matcher
     }
 
     fn needs(&self) -> &[RRefId] {
-        match &self.matcher {
+        match &self.way.matcher {
             NodeMatcher::Given(matcher) => matcher.needs(),
             NodeMatcher::Own { .. } | NodeMatcher::Detached => &[],
         }
     }
 
-    fn select(&self, candidates: Vec<Realization>, chosen: &Chosen) -> Result<Selection, BoxError> {
-        let config = &self.derivation.config;
+    fn select(
+        self: Arc<Self>,
+        candidates: Vec<Realization>,
+        chosen: &Chosen,
+    ) -> Result<Selection, BoxError> {
         let candidates: Vec<RRef<C>> = candidates
             .into_iter()
-            .map(|realization| RRef::new(realization, config.clone(), chosen.clone()))
+            .map(|realization| RRef::new(realization, self.clone(), chosen.clone()))
             .collect();
-        let choice = match &self.matcher {
+        let choice = match &self.way.matcher {
             NodeMatcher::Own { select, .. } => select(&candidates)?,
             NodeMatcher::Given(matcher) => matcher.select(&candidates)?,
             NodeMatcher::Detached => {
@@ -335,7 +396,7 @@ impl<C: Config> AnyNode for Node<C> {
         {
             return Err(format!("the matcher took {foreign}, which is no candidate").into());
         }
-        if !self.takes.admits(taken.len()) {
+        if !self.way.takes.admits(taken.len()) {
             let count = taken.len();
             return Err(format!(
                 "the matcher took {count} realizations, which its kind does not allow"
@@ -346,18 +407,17 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn typed(
-        &self,
+        self: Arc<Self>,
         realization: Realization,
         chosen: &Chosen,
         failure: Option<Arc<str>>,
     ) -> AnyRRef {
-        let config = self.derivation.config.clone();
-        AnyRRef::new(realization, config, chosen.clone(), failure)
+        AnyRRef::new(realization, self, chosen.clone(), failure)
     }
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
         let build = self.build(run)?;
-        match &self.realizer {
+        match &self.way.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),
             NodeRealizer::Detached => Err("it was read from a store, without its stage".into()),
@@ -374,7 +434,11 @@ impl<C: Config> AnyNode for Node<C> {
             let (one, two) = (self.type_name(), other.type_name());
             return Some(format!("it is a `{one}` and a `{two}`"));
         };
-        let same_matcher = match (&self.matcher, &other.matcher) {
+        let (way, other) = (&*self.way, &*other.way);
+        if std::ptr::eq(way, other) {
+            return None;
+        }
+        let same_matcher = match (&way.matcher, &other.matcher) {
             (NodeMatcher::Own { .. }, NodeMatcher::Own { .. }) => true,
             (NodeMatcher::Given(one), NodeMatcher::Given(two)) => {
                 Arc::ptr_eq(one, two) || one.same_as(&**two)
@@ -382,13 +446,13 @@ impl<C: Config> AnyNode for Node<C> {
             (NodeMatcher::Detached, NodeMatcher::Detached) => true,
             _ => false,
         };
-        if self.limits != other.limits {
+        if way.limits != other.limits {
             return Some("their limits differ".to_owned());
         }
-        if !same_matcher || self.takes != other.takes {
+        if !same_matcher || way.takes != other.takes {
             return Some("their matchers differ".to_owned());
         }
-        let same_realizer = match (&self.realizer, &other.realizer) {
+        let same_realizer = match (&way.realizer, &other.realizer) {
             (NodeRealizer::Own { .. }, NodeRealizer::Own { .. })
             | (NodeRealizer::Detached, NodeRealizer::Detached) => true,
             (
@@ -456,9 +520,33 @@ impl AnyDRef {
     }
 
     /// Its node with its type again, if `C` is its config.
-    pub(crate) fn typed<C: Config>(&self) -> Option<&Node<C>> {
+    pub(crate) fn node_of<C: Config>(&self) -> Option<&Node<C>> {
         let any: &dyn Any = self.node();
         any.downcast_ref()
+    }
+
+    /// The same, shared.
+    pub(super) fn shared_node_of<C: Config>(&self) -> Option<Arc<Node<C>>> {
+        self.0.arc().clone().erase().downcast().ok()
+    }
+
+    /// Asks the matcher.
+    pub(crate) fn select(
+        &self,
+        candidates: Vec<Realization>,
+        chosen: &Chosen,
+    ) -> Result<Selection, BoxError> {
+        self.0.arc().clone().select(candidates, chosen)
+    }
+
+    /// A realization with its type, whatever the matcher thinks of it. `failure` is the text of its error, if it is one.
+    pub(crate) fn realization(
+        &self,
+        realization: Realization,
+        chosen: &Chosen,
+        failure: Option<Arc<str>>,
+    ) -> AnyRRef {
+        self.0.arc().clone().typed(realization, chosen, failure)
     }
 }
 

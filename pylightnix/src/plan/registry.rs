@@ -79,7 +79,7 @@ pub fn registered() -> impl Iterator<Item = &'static Registration> {
 fn revive<C: Stage>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     let config = C::revive(json.fields()?, revived)?;
     let derivation = Derivation::again(json.clone(), config)?;
-    let node = Node::own(derivation, &*Facts::of::<C>()?);
+    let node = Node::new(derivation, Facts::<C>::get()?.way.clone());
     Ok(DRef::<C, C::Card>::of_node(node).erase())
 }
 

@@ -153,7 +153,7 @@ impl Revived {
         value: &StoredValue<'_>,
     ) -> Result<&AnyDRef> {
         let held = self.held::<Q>(dref, value)?;
-        if held.typed::<C>().is_some() {
+        if held.node_of::<C>().is_some() {
             return Ok(held);
         }
         let (field, wanted) = (value.path(), std::any::type_name::<C>());

@@ -30,7 +30,7 @@ pub(super) fn check(options: &Realize<'_>, graph: &Graph) -> Result<()> {
     if lacking.is_empty() {
         return Ok(());
     }
-    let actions = actions(options, graph, &[])?;
+    let actions = actions(options, graph, None)?;
     let runs = |at: usize| {
         matches!(
             actions[at].action,

@@ -123,7 +123,7 @@ impl<C: Config> ByHand<C> {
         self.desk.look().made.push(published.id.clone());
         self.put_down();
         let realization = self.store.realization(&published.id)?;
-        let rref = (self.dref.node()).typed(realization, &self.chosen, None);
+        let rref = self.dref.realization(realization, &self.chosen, None);
         match rref.downcast::<C>() {
             Some(rref) => Ok(rref),
             None => unreachable!("it was taken with a node of its config's type"),

@@ -27,6 +27,9 @@ pub(super) fn chosen_for(
 
 /// The references in it.
 pub(super) fn context_of(chosen: &Chosen) -> Context {
+    if chosen.iter().all(|(_, rrefs)| rrefs.len() == 1) {
+        return Context::sorted(chosen.iter().map(|(_, rrefs)| rrefs[0].id().clone()));
+    }
     let count = chosen.iter().map(|(_, rrefs)| rrefs.len()).sum();
     let mut context = Vec::with_capacity(count);
     for (_, rrefs) in chosen.iter() {

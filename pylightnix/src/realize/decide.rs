@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::current::{Stale, staleness};
 use super::failed::{newest, text_of};
 use super::failure::{matcher_failed, panic_text};
+use super::stock::Stock;
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
@@ -112,12 +113,12 @@ pub(super) enum Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// From the looks that were taken of the stages of a plan, if one of this stage was.
-    pub(super) fn of(looks: &'a [Option<Look>], at: usize) -> Self {
-        match looks.get(at) {
-            Some(Some(look)) => Found::Before(look),
-            _ => Found::Known,
-        }
+    /// From what was found for the stages of a plan.
+    pub(super) fn of(stock: &'a Stock<'_>, at: usize) -> Result<Self> {
+        Ok(match stock.look(at)? {
+            Some(look) => Found::Before(look),
+            None => Found::Known,
+        })
     }
 }
 
@@ -168,7 +169,7 @@ impl Scene<'_> {
                     && let Some(failure) = newest(failures)
                 {
                     let text = text_of(&failure)?;
-                    let rrefs = [node.typed(failure, self.chosen, text)].into();
+                    let rrefs = [self.dref.realization(failure, self.chosen, text)].into();
                     return Ok(Decision::Take(Taken { rrefs, from: tries }));
                 }
                 let reason = match stale {
@@ -201,7 +202,7 @@ impl Scene<'_> {
             if let Some(why) = self.staleness(&realization, code)
                 && realization.outcome == Outcome::Ok
             {
-                stale.push((node.typed(realization, self.chosen, None), why));
+                stale.push((self.dref.realization(realization, self.chosen, None), why));
             }
         }
         Ok(stale)
@@ -242,7 +243,7 @@ impl Scene<'_> {
     }
 
     fn select(&self, current: Vec<Realization>) -> Result<Selection> {
-        let ask = AssertUnwindSafe(|| self.dref.node().select(current, self.chosen));
+        let ask = AssertUnwindSafe(|| self.dref.select(current, self.chosen));
         match catch_unwind(ask) {
             Ok(answer) => answer.map_err(|cause| matcher_failed(self.dref.id(), cause)),
             Err(panic) => Err(matcher_failed(self.dref.id(), panic_text(&*panic).into())),

@@ -10,7 +10,7 @@ use super::decide::{Decision, Found, Mode, Scene};
 use super::event::Event;
 use super::needed::refused;
 use super::options::Realize;
-use super::stock::stock;
+use super::stock::Stock;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::Target;
@@ -52,7 +52,7 @@ impl Realize<'_> {
         T: Target + AsRef<DRefId>,
     {
         let graph = self.graph_of(target)?;
-        let looks = stock(self, &graph)?;
+        let stock = Stock::new(self, &graph)?;
         let refused = refused(self, &graph)?;
         let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
         for (at, stage) in graph.stages.iter().enumerate() {
@@ -62,7 +62,7 @@ impl Realize<'_> {
             }
             let chosen = chosen_for(&graph, at, |at| known[at].clone());
             let context = context_of(&chosen);
-            let found = Found::of(&looks, at);
+            let found = Found::of(&stock, at)?;
             let scene = self.scene(&stage.dref, &chosen, &context, found);
             let taken = match scene.decide(Mode::Usual)? {
                 Decision::Take(taken) => taken.rrefs,

@@ -52,6 +52,6 @@ pub(super) fn run_alone(run: &RunState<'_>, scene: &Scene<'_>) -> Result<Taken> 
     }
     done.map_err(|cause| Error::new(ErrorKind::Stage, "a stage failed").because(cause))?;
     let nothing = scene.store.nothing_made(dref, scene.context);
-    let rrefs: Arc<[_]> = [node.typed(nothing, scene.chosen, None)].into();
+    let rrefs: Arc<[_]> = [scene.dref.realization(nothing, scene.chosen, None)].into();
     Ok(Taken { rrefs, from: 1 })
 }

@@ -10,11 +10,11 @@ use super::failed::is_failure;
 use super::needed::refused;
 use super::options::Realize;
 use super::resources::{lack, total};
+use super::stock::Stock;
 use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::Graph;
-use crate::store::Look;
 
 /// What a run would do: its stages, dependencies first. As text: a line for each that is not simply there, and a sum.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl fmt::Display for Step {
 }
 
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
-    let actions = actions(options, graph, &[])?;
+    let actions = actions(options, graph, None)?;
     let steps = graph
         .stages
         .iter()
@@ -151,11 +151,11 @@ pub(super) struct Foreseen {
     pub(super) taken: Option<Arc<[AnyRRef]>>,
 }
 
-/// What a run would do for each stage if it had all arguments. `looks` are those that were taken of the stages, if any.
+/// What a run would do for each stage if it had all arguments.
 pub(super) fn actions(
     options: &Realize<'_>,
     graph: &Graph,
-    looks: &[Option<Look>],
+    stock: Option<&Stock<'_>>,
 ) -> Result<Vec<Foreseen>> {
     let refused = refused(options, graph)?;
     let total = total(options);
@@ -176,7 +176,7 @@ pub(super) fn actions(
         } else if decided {
             let chosen = chosen_for(graph, at, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
-            let found = Found::of(looks, at);
+            let found = stock.map_or(Ok(Found::Known), |stock| Found::of(stock, at))?;
             let scene = options.scene(&stage.dref, &chosen, &context, found);
             match scene.decide(options.mode(dref)) {
                 Ok(Decision::Take(Taken { rrefs, .. })) if is_failure(&rrefs) => {

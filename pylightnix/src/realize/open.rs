@@ -51,7 +51,7 @@ impl Store {
             let rref = realization.id.clone();
             let failure = text_of(&realization)?;
             let chosen = Chosen::new(deps);
-            typed.insert(rref, node.node().typed(realization, &chosen, failure));
+            typed.insert(rref, node.realization(realization, &chosen, failure));
         }
         if let Some(failure) = typed.get(id).and_then(AnyRRef::failure) {
             let message =

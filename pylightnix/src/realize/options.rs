@@ -288,10 +288,16 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        let graph = self.graph_of(target)?;
-        let (taken, report) = run(self, &graph, &Given::new())?;
-        let chosen: Vec<_> = taken.into_iter().map(|taken| taken.rrefs).collect();
-        Ok((collect(target, &graph, &chosen), report))
+        let work = || {
+            let graph = self.graph_of(target)?;
+            let (taken, report) = run(self, &graph, &Given::new())?;
+            let chosen: Vec<_> = taken.into_iter().map(|taken| taken.rrefs).collect();
+            Ok((collect(target, &graph, &chosen), report))
+        };
+        match self.jobs {
+            1 => work(),
+            _ => self.store.reading_ahead(work),
+        }
     }
 
     /// What [`run`](Self::run) would give, if nothing has to run for it: asserts that all stages of the plan are realized,
@@ -335,7 +341,7 @@ impl<'a> Realize<'a> {
     pub(super) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
         let graph = Graph::of(target)?;
         let named = self.tries.named();
-        if let Some(dref) = named.filter(|dref| !graph.at.contains_key(*dref)).min() {
+        if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, and is not in the plan");
             return Err(Error::new(ErrorKind::Plan, message).help(
                 "name a stage that the target depends on, with the config that it has there",
@@ -344,7 +350,7 @@ impl<'a> Realize<'a> {
         match self
             .forced
             .iter()
-            .filter(|dref| !graph.at.contains_key(*dref))
+            .filter(|dref| graph.place(dref).is_none())
             .min()
         {
             Some(dref) => Err(Error::new(
@@ -403,7 +409,7 @@ pub(super) fn collect<T: Target + ?Sized>(
 ) -> T::Output {
     let mut realized = Realizations::default();
     target.visit(&mut |dref| {
-        if let Some(&at) = graph.at.get(dref.id()) {
+        if let Some(at) = graph.place(dref.id()) {
             realized.insert(dref.id(), &chosen[at]);
         }
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::dry::{Action, Foreseen, actions};
 use super::options::Realize;
-use super::stock::stock;
+use super::stock::Stock;
 use crate::lens::AnyRRef;
 use crate::plan::Graph;
 use crate::{Error, ErrorKind, Result};
@@ -14,8 +14,8 @@ const TOLD: usize = 10;
 
 /// What is chosen for each stage, or an error that says what is missing and why.
 pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[AnyRRef]>>> {
-    let looks = stock(options, graph)?;
-    let actions = actions(options, graph, &looks)?;
+    let stock = Stock::new(options, graph)?;
+    let actions = stock.beside(|| actions(options, graph, Some(&stock)))?;
     let mut known = Vec::with_capacity(actions.len());
     let mut missing = Vec::new();
     let mut undecided = 0;

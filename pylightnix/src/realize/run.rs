@@ -24,13 +24,12 @@ use super::progress::telling;
 use super::report::{Counters, Report, count};
 use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
-use super::stock::stock;
+use super::stock::Stock;
 use super::warden::{Overdue, Warden};
 use crate::around::Around;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
-use crate::store::Look;
 use crate::{Error, ErrorKind, Result};
 
 /// What the stages of one run share.
@@ -43,8 +42,8 @@ pub(super) struct RunState<'a> {
     pub(super) progress: Option<SyncSender<Step>>,
     /// Stages that fail whatever the others give, with the reason.
     refused: HashMap<usize, String>,
-    /// What was there for each stage when the run began, if it could be read.
-    looks: Vec<Option<Look>>,
+    /// What is there for each stage.
+    stock: Stock<'a>,
     pub(super) warden: Arc<Warden>,
     /// Whether observers know what was left when the first stage had to run.
     left_told: Once,
@@ -82,7 +81,7 @@ fn run_telling(
     let lacking = lacking(options, graph, &total)?;
     arguments::check(options, graph)?;
     let refused = refused(options, graph)?;
-    let looks = stock(options, graph)?;
+    let stock = Stock::new(options, graph)?;
     let state = RunState {
         options,
         graph,
@@ -90,7 +89,7 @@ fn run_telling(
         counters: Arc::default(),
         progress,
         refused,
-        looks,
+        stock,
         warden: Arc::default(),
         left_told: Once::new(),
         total,
@@ -113,7 +112,7 @@ fn run_telling(
             state.step(Turn::first(*at));
         }
     }
-    state.run_watched()?;
+    state.stock.beside(|| state.run_watched())?;
     options.store.remember();
     let mut failures = state
         .failures
@@ -148,7 +147,7 @@ fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<Hash
         .map(|(at, _)| at)
         .collect();
     if !lacking.is_empty() {
-        let actions = actions(options, graph, &[])?;
+        let actions = actions(options, graph, None)?;
         lacking.retain(|at| !matches!(actions[*at].action, Action::Reuse(_)));
     }
     Ok(lacking)
@@ -315,7 +314,7 @@ impl RunState<'_> {
             Some(self.chosen[dep].get()?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let found = Found::of(&self.looks, at);
+        let found = Found::of(&self.stock, at)?;
         let scene = self.options.scene(&stage.dref, &chosen, &context, found);
         let mode = self.options.mode(stage.dref.id());
         let (taken, built) = match scene.decide(mode)? {

@@ -170,7 +170,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let Some(paused) = self.next_to_build()? else {
             return Ok(None);
         };
-        let at = self.graph.at[&paused.dref];
+        let at = self.at(&paused.dref)?;
         let stage = self.graph.stages[at].dref.clone();
         self.run(&stage)?;
         Ok(Some(paused))
@@ -214,7 +214,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Err(self.nothing_to_build(dref.id()));
         };
         let stage = &self.graph.stages[at];
-        let Some(node) = stage.dref.typed::<C>() else {
+        let Some(node) = stage.dref.node_of::<C>() else {
             let message = format!(
                 "{dref} is a `{}` in this plan, and was to be taken as a `{}`",
                 stage.dref.node().type_name(),
@@ -369,7 +369,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     }
 
     fn at(&self, dref: &DRefId) -> Result<usize> {
-        self.graph.at.get(dref).copied().ok_or_else(|| {
+        self.graph.place(dref).ok_or_else(|| {
             let message = format!("{dref} is not in the plan that is gone through");
             Error::new(ErrorKind::Plan, message)
                 .help("name a stage that the target depends on, with the config that it has there")

@@ -1,9 +1,9 @@
 //! From which realizations of its direct dependencies a realization was made.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::fmt::Write as _;
-use std::hash::{Hash, Hasher};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 
@@ -20,15 +20,10 @@ use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 /// assert_eq!(context.get(params.dref()), [params]);
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Context(Arc<Parts>);
-
-struct Parts {
-    /// Sorted by derivation, then by reference; each once.
-    rrefs: Box<[RRefId]>,
-    /// The `dep` lines of a record, when somebody asked for them.
-    lines: OnceLock<Box<str>>,
-}
+///
+/// They lie sorted by derivation, then by reference, each once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Context(Arc<[RRefId]>);
 
 impl Context {
     /// The context of a derivation without dependencies.
@@ -37,43 +32,48 @@ impl Context {
         EMPTY.clone()
     }
 
+    /// Of references that come sorted by derivation, then by reference, each once.
+    pub(crate) fn sorted(rrefs: impl Iterator<Item = RRefId>) -> Self {
+        let rrefs: Arc<[RRefId]> = rrefs.collect();
+        debug_assert!(rrefs.is_sorted_by(|a, b| order(a, b).is_lt()));
+        Context(rrefs)
+    }
+
     /// Whether there are no dependencies.
     pub fn is_empty(&self) -> bool {
-        self.0.rrefs.is_empty()
+        self.0.is_empty()
     }
 
     /// The direct dependencies, sorted, each with the realizations taken of it, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&DRefId, &[RRefId])> {
-        let groups = self.0.rrefs.chunk_by(|a, b| a.dref() == b.dref());
+        let groups = self.0.chunk_by(|a, b| a.dref() == b.dref());
         groups.map(|group| (group[0].dref(), group))
     }
 
     /// All realizations in it, by derivation and then by reference.
     pub fn realizations(&self) -> impl Iterator<Item = &RRefId> {
-        self.0.rrefs.iter()
+        self.0.iter()
     }
 
     /// The realizations taken of `dref`, sorted; none if it is no direct dependency.
     pub fn get(&self, dref: &DRefId) -> &[RRefId] {
-        let from = self.0.rrefs.partition_point(|rref| rref.dref() < dref);
-        let rest = &self.0.rrefs[from..];
+        let from = self.0.partition_point(|rref| rref.dref() < dref);
+        let rest = &self.0[from..];
         &rest[..rest.partition_point(|rref| rref.dref() == dref)]
     }
 
     /// Its lines in a record, `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
-    pub fn lines(&self) -> &str {
-        self.0.lines.get_or_init(|| {
-            let mut lines = String::new();
-            for (dref, rrefs) in self.iter() {
-                // Writing to a `String` cannot fail.
-                let _ = write!(lines, "dep {dref}");
-                for rref in rrefs {
-                    let _ = write!(lines, " {rref}");
-                }
-                lines.push('\n');
+    pub fn lines(&self) -> String {
+        let mut lines = String::new();
+        for (dref, rrefs) in self.iter() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(lines, "dep {dref}");
+            for rref in rrefs {
+                let _ = write!(lines, " {rref}");
             }
-            lines.into()
-        })
+            lines.push('\n');
+        }
+        lines
     }
 
     /// What is wrong with it as the context of a derivation with this config, whose direct dependencies it has to name,
@@ -99,17 +99,18 @@ impl Context {
     }
 }
 
+/// That of references in a context.
+fn order(a: &RRefId, b: &RRefId) -> Ordering {
+    a.dref().cmp(b.dref()).then_with(|| a.cmp(b))
+}
+
 impl From<Vec<RRefId>> for Context {
     fn from(mut rrefs: Vec<RRefId>) -> Self {
-        let order = |a: &RRefId, b: &RRefId| a.dref().cmp(b.dref()).then_with(|| a.cmp(b));
         if !rrefs.is_sorted_by(|a, b| order(a, b).is_lt()) {
             rrefs.sort_unstable_by(order);
             rrefs.dedup();
         }
-        Context(Arc::new(Parts {
-            rrefs: rrefs.into(),
-            lines: OnceLock::new(),
-        }))
+        Context(rrefs.into())
     }
 }
 
@@ -122,20 +123,6 @@ impl FromIterator<RRefId> for Context {
 impl Default for Context {
     fn default() -> Self {
         Self::empty()
-    }
-}
-
-impl PartialEq for Context {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.rrefs == other.0.rrefs
-    }
-}
-
-impl Eq for Context {}
-
-impl Hash for Context {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.rrefs.hash(state);
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) struct Lease {
     named: Mutex<Named>,
 }
 
-/// About the length of a line.
-const LINE: usize = 64;
+/// About so many bytes are written at once: memory that is touched for the first time costs more than another call.
+const PIECE: usize = 16 << 10;
 
 /// What the file says.
 #[derive(Default)]
@@ -115,10 +115,7 @@ impl Lease {
     }
 
     /// Those that it does not name yet.
-    pub(super) fn not_named<'a>(
-        &self,
-        drefs: impl Iterator<Item = &'a DRefId>,
-    ) -> Vec<&'a DRefId> {
+    pub(super) fn not_named<'a>(&self, drefs: impl Iterator<Item = &'a DRefId>) -> Vec<&'a DRefId> {
         let named = self.named();
         let mut new = Vec::with_capacity(drefs.size_hint().0);
         new.extend(drefs.filter(|dref| !named.drefs.contains(*dref)));
@@ -128,12 +125,7 @@ impl Lease {
     /// Adds a line for each. The caller has entered.
     pub(super) fn name_derivations(&self, drefs: &[&DRefId]) -> Result<()> {
         let mut named = self.named();
-        self.add(&mut named, LINE * drefs.len(), |text| {
-            for dref in drefs {
-                dref.push_to(text);
-                text.push('\n');
-            }
-        })?;
+        self.add(&mut named, drefs, |text, dref| dref.push_to(text))?;
         named.drefs.reserve(drefs.len());
         named.drefs.extend(drefs.iter().copied().cloned());
         Ok(())
@@ -143,8 +135,8 @@ impl Lease {
     pub(super) fn name_code(&self, fingerprint: &str) -> Result<()> {
         let mut named = self.named();
         if !named.codes.contains(fingerprint) {
-            self.add(&mut named, LINE, |text| {
-                text.extend(["code:", fingerprint, "\n"]);
+            self.add(&mut named, &[fingerprint], |text, fingerprint| {
+                text.extend(["code:", fingerprint]);
             })?;
             named.codes.insert(fingerprint.to_owned());
         }
@@ -154,25 +146,41 @@ impl Lease {
     /// Adds a line for a root. The caller has entered.
     pub(super) fn name_root(&self, name: &str) -> Result<()> {
         let mut named = self.named();
-        self.add(&mut named, LINE, |text| text.extend(["root:", name, "\n"]))
+        self.add(&mut named, &[name], |text, name| {
+            text.extend(["root:", name])
+        })
     }
 
-    /// Adds lines, about as long as this.
-    fn add(&self, named: &mut Named, length: usize, lines: impl FnOnce(&mut String)) -> Result<()> {
-        let mut text = String::with_capacity(LINE + length);
+    /// Adds lines, all of them or none.
+    fn add<T>(&self, named: &mut Named, lines: &[T], push: impl Fn(&mut String, &T)) -> Result<()> {
+        let mut text = String::with_capacity(PIECE);
         if named.length == 0 {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
             // As it is printed for debugging, it has no line break.
             text.push_str(&format!("{program:?}\n"));
         }
-        lines(&mut text);
-        if let Err(error) = (&self.file).write_all(text.as_bytes()) {
+        let mut length = named.length;
+        let mut write = |text: &mut String| {
+            let written = (&self.file).write_all(text.as_bytes());
+            length += text.len() as u64;
+            text.clear();
+            written
+        };
+        let lines = lines.iter().try_for_each(|line| {
+            push(&mut text, line);
+            text.push('\n');
+            match text.len() {
+                PIECE.. => write(&mut text),
+                _ => Ok(()),
+            }
+        });
+        if let Err(error) = lines.and_then(|()| write(&mut text)) {
             // What follows half a line would be lost with it.
             let _ = self.file.set_len(named.length);
             return Err(Error::io("write", &self.path, error));
         }
-        named.length += text.len() as u64;
+        named.length = length;
         Ok(())
     }
 

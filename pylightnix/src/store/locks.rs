@@ -155,10 +155,7 @@ impl Manager {
     }
 
     /// Says in the lease of this process that these derivations are in use. From then on a gc keeps them.
-    pub(super) fn name_in_use<'a>(
-        &self,
-        drefs: impl Iterator<Item = &'a DRefId>,
-    ) -> Result<()> {
+    pub(super) fn name_in_use<'a>(&self, drefs: impl Iterator<Item = &'a DRefId>) -> Result<()> {
         let lease = self.lease()?;
         let new = lease.not_named(drefs);
         if new.is_empty() {

@@ -7,8 +7,7 @@ use super::Store;
 use super::builds::Builds;
 use super::context::Context;
 use super::durable::Durability;
-use super::index::{Known, Objects};
-use super::parallel;
+use super::index::{Index, Known, Objects};
 use super::realization::Realization;
 use crate::config::DRefId;
 use crate::{Error, Result};
@@ -43,34 +42,48 @@ impl Look {
     }
 }
 
+/// Looks at many derivations, on one thread. Each thread has its own: with one open folder for all, they would wait for each
+/// other wherever the kernel counts who uses it.
+pub(crate) struct Looker<'a> {
+    index: &'a Index,
+    objects: Objects<'a>,
+}
+
+impl Looker<'_> {
+    /// What is there of a derivation.
+    pub(crate) fn look(&self, dref: &DRefId) -> Result<Look> {
+        self.index.look(&self.objects, dref, false).map(Look)
+    }
+}
+
 impl Store {
-    /// Looks at derivations, on so many threads. What cannot be read is an error of its own.
-    pub(crate) fn look(&self, drefs: &[&DRefId], threads: usize) -> Vec<Result<Look>> {
-        // Handing out single ones costs about as much as looking.
-        let chunks: Vec<&[&DRefId]> = drefs.chunks(128).collect();
-        let objects = match drefs.len() {
+    /// Reads what is known of derivations while `work` finds out which are needed.
+    pub(crate) fn reading_ahead<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.manager().index().ahead(self.layout(), work)
+    }
+
+    /// For a thread that looks at about so many derivations.
+    pub(crate) fn looker(&self, count: usize) -> Looker<'_> {
+        let objects = match count {
             ..FEW => Objects::of(self.layout()),
             _ => Objects::opened(self.layout()),
         };
         let index = self.manager().index();
-        let look = |dref: &&DRefId| index.look(&objects, dref, false).map(Look);
-        let looked = parallel::map(&chunks, threads.min(parallel::cores()), |_, chunk| {
-            Ok(chunk.iter().map(look).collect::<Vec<_>>())
-        });
-        let mut looks = Vec::with_capacity(drefs.len());
-        looks.extend(looked.into_iter().flatten().flatten());
-        looks
+        Looker { index, objects }
+    }
+
+    /// Whether there is something that may not be on the disk yet: see [`settle`](Self::settle).
+    pub(crate) fn is_to_settle(&self, look: &Look) -> bool {
+        self.durability() != Durability::None
+            && (look.0.as_ref()).is_some_and(|known| !known.is_settled && !known.listing.is_empty())
     }
 
     /// Sees that the realizations that were found are on the disk, before anybody is told of them: who put them there may
     /// have died before it came to this.
     pub(crate) fn settle(&self, found: &[(&DRefId, &Look)]) -> Result<()> {
-        if self.durability() == Durability::None {
-            return Ok(());
-        }
         let new: Vec<(&DRefId, &Known)> = (found.iter())
+            .filter(|(_, look)| self.is_to_settle(look))
             .filter_map(|(dref, look)| Some((*dref, look.0.as_ref()?)))
-            .filter(|(_, known)| !known.is_settled && !known.listing.is_empty())
             .collect();
         let objects = self.layout().objects();
         match new.len() {

@@ -68,7 +68,7 @@ pub use durable::Durability;
 pub use follow::FollowLog;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
-pub(crate) use look::Look;
+pub(crate) use look::{Look, Looker};
 pub use query::{
     Cell, Column, ColumnKind, Comparison, Diff, DiskUsage, FileChange, Find, Finding,
     FirstDifference, Found, Graph, Identifier, Lens, Reference, Row, Series, Taken, TakenBy,

@@ -1,7 +1,7 @@
 //! Doing one thing to many files at once.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
@@ -22,26 +22,23 @@ pub(crate) fn map<T: Sync, R: Send>(
 ) -> Result<Vec<R>> {
     let threads = threads.min(items.len());
     if threads <= 1 {
-        return items
-            .iter()
-            .enumerate()
-            .map(|(at, item)| work(at, item))
-            .collect();
+        let items = items.iter().enumerate();
+        return items.map(|(at, item)| work(at, item)).collect();
     }
-    let next = AtomicUsize::new(0);
+    let mut done: Vec<Option<Result<R>>> = Vec::with_capacity(items.len());
+    done.resize_with(items.len(), || None);
+    let left = Mutex::new(items.iter().zip(&mut done).enumerate());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let failed = AtomicBool::new(false);
-    let done = Mutex::new(Vec::with_capacity(items.len()));
     let worker = || {
-        while !failed.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break };
+        while !failed.load(Ordering::Relaxed)
+            && let Some((at, (item, done))) = next()
+        {
             let result = work(at, item);
             if result.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
-            done.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((at, result));
+            *done = Some(result);
         }
     };
     thread::scope(|scope| {
@@ -53,7 +50,5 @@ pub(crate) fn map<T: Sync, R: Send>(
         }
         worker();
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+    done.into_iter().flatten().collect()
 }

@@ -70,13 +70,13 @@ impl Realize<'_> {
     pub fn why<T: Target + ?Sized>(&self, target: &T, stage: impl AsRef<DRefId>) -> Result<Why> {
         let dref = stage.as_ref();
         let graph = self.graph_of(target)?;
-        let Some(&at) = graph.at.get(dref) else {
+        let Some(at) = graph.place(dref) else {
             let message = format!("{dref} is not in the plan");
             return Err(Error::new(ErrorKind::Plan, message).help(
                 "ask about a stage that the target depends on, with the config that it has there",
             ));
         };
-        let foreseen = actions(self, &graph, &[])?;
+        let foreseen = actions(self, &graph, None)?;
         let source = Source {
             store: &self.store,
             plan: Some((&graph, &foreseen)),

@@ -109,7 +109,7 @@ impl Source<'_> {
     /// The stage of a plan, as a run would build it; nothing if it is in no plan.
     pub(super) fn planned(&self, dref: &DRefId) -> Option<Side> {
         let (graph, foreseen) = self.plan?;
-        let at = *graph.at.get(dref)?;
+        let at = graph.place(dref)?;
         let stage = &graph.stages[at];
         let node = stage.dref.node();
         let taken = graph.deps(at).iter().filter_map(|at| {

@@ -6,7 +6,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use std::sync::Arc;
 use super::listing::Listing;
 use super::{Known, Slice, Stamp};
 use crate::config::{DRefId, Name};
-use crate::fast_hash::FastMap;
+use crate::fast_hash::{FastMap, HashKey};
 use crate::store::bytes::{Reader, put_text, put_u32};
 use crate::store::layout::Layout;
 use crate::store::locks::Manager;
@@ -30,19 +29,7 @@ pub(super) struct Shard {
     /// What the file has.
     stored: Stored,
     /// What was found out since, which counts before what the file has.
-    fresh: FastMap<Key, Fresh>,
-}
-
-/// The hash of a derivation, of which its name follows.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key([u8; 16]);
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // The first bytes are alike in all keys of a shard.
-        let [.., a, b, c, d, e, f, g, h] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
+    fresh: FastMap<HashKey, Fresh>,
 }
 
 /// What is not in the file yet.
@@ -68,7 +55,7 @@ impl Shard {
     }
 
     fn of(&self, dref: &DRefId) -> Option<Known> {
-        let key = Key(*dref.hash());
+        let key = HashKey(*dref.hash());
         if !self.fresh.is_empty()
             && let Some(fresh) = self.fresh.get(&key)
         {
@@ -92,7 +79,7 @@ impl Shard {
             name: dref.name().clone(),
             known: known.clone(),
         };
-        self.fresh.insert(Key(*dref.hash()), fresh);
+        self.fresh.insert(HashKey(*dref.hash()), fresh);
         known
     }
 
@@ -104,7 +91,7 @@ impl Shard {
     /// Writes the file anew: with what others wrote meanwhile.
     pub(super) fn save(&mut self, manager: &Manager, layout: &Layout) -> crate::Result<()> {
         self.stored = Stored::read(self.file(layout));
-        let mut rests: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
+        let mut rests: BTreeMap<HashKey, Vec<u8>> = BTreeMap::new();
         // Once is enough to try.
         for (key, Fresh { name, known }) in self.fresh.drain() {
             let newer = |(_, stored): &(_, Known)| stored.stamp.is_newer(&known.stamp);
@@ -133,7 +120,12 @@ impl Shard {
         layout.index().join(format!("{:x}", self.first))
     }
 
-    fn load(&mut self, layout: &Layout) {
+    /// Whether reading its file takes longer than starting a thread for it.
+    pub(super) fn is_long(&self, layout: &Layout) -> bool {
+        fs::metadata(self.file(layout)).is_ok_and(|file| file.len() >= LONG)
+    }
+
+    pub(super) fn load(&mut self, layout: &Layout) {
         if !std::mem::replace(&mut self.is_loaded, true) {
             self.stored = Stored::read(self.file(layout));
         }
@@ -150,6 +142,9 @@ struct Stored {
 
 /// Where the list of the hashes begins in a file: after [`MAGIC`], the checksum and their number.
 const LIST: usize = MAGIC.len() + 4 + 4;
+
+/// Files of so many bytes take longer to be read, all of them, than a thread to be started.
+const LONG: u64 = 16 << 10;
 
 /// How long an entry of that list is: a hash, and where the rest lies.
 const ENTRY: usize = 16 + 4;
@@ -176,16 +171,16 @@ impl Stored {
     }
 
     /// The entry of the list at this place.
-    fn entry(&self, at: usize) -> (Key, usize) {
+    fn entry(&self, at: usize) -> (HashKey, usize) {
         let mut reader = Reader(&self.bytes[LIST + at * ENTRY..]);
         match (reader.array(), reader.u32()) {
-            (Some(hash), Some(rest)) => (Key(hash), rest as usize),
+            (Some(hash), Some(rest)) => (HashKey(hash), rest as usize),
             _ => unreachable!("the list was seen to be whole"),
         }
     }
 
     /// The name of a derivation, and what is known of it.
-    fn get(&self, key: &Key) -> Option<(&[u8], Known)> {
+    fn get(&self, key: &HashKey) -> Option<(&[u8], Known)> {
         let rest = self.find(key)?;
         let mut reader = Reader(self.bytes.get(rest..)?);
         let name = reader.bytes()?;
@@ -209,7 +204,7 @@ impl Stored {
     ///
     /// By interpolation: the hashes are spread evenly, so where one is in the list follows from its first digits but for
     /// about the square root of their number. From there on steps that double find where it is, and halves find it.
-    fn find(&self, key: &Key) -> Option<usize> {
+    fn find(&self, key: &HashKey) -> Option<usize> {
         let [a, b, c, d, e, f, g, h, ..] = key.0;
         // The first digit is that of the shard.
         let digits = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]) << 4);
@@ -234,7 +229,7 @@ impl Stored {
     }
 
     /// The file with these in it, too, or in place of what it has of them; nothing if it would be too long for its list.
-    fn with(&self, new: &BTreeMap<Key, Vec<u8>>) -> Option<Self> {
+    fn with(&self, new: &BTreeMap<HashKey, Vec<u8>>) -> Option<Self> {
         let old = (0..self.count).map(|at| {
             let (key, rest) = self.entry(at);
             // The rests lie as the hashes do.
@@ -244,7 +239,7 @@ impl Stored {
             };
             (key, self.bytes.get(rest..end).unwrap_or_default())
         });
-        let mut all: BTreeMap<Key, &[u8]> = old.collect();
+        let mut all: BTreeMap<HashKey, &[u8]> = old.collect();
         all.extend(new.iter().map(|(key, rest)| (*key, rest.as_slice())));
         let mut bytes = MAGIC.to_vec();
         put_u32(&mut bytes, 0);
