@@ -143,7 +143,7 @@ fn rrefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
             None => store.drefs_where(|folder| folder.starts_with(dref))?,
         },
     };
-    let found = store.rrefs_where(&drefs, |folder| folder.starts_with(hash))?;
+    let found = store.rrefs_from(&drefs, hash)?;
     Ok(found.into_iter().map(Referred::Realization).collect())
 }
 
@@ -158,7 +158,7 @@ fn in_folder(store: &Store, text: &str, dref: &str, rest: &str) -> Result<Option
     }
     let found = store
         .drefs_where(|folder| folder.starts_with(dref) || folder.get(HEX + 1..) == Some(dref))?;
-    let found = store.rrefs_where(&found, |folder| folder.starts_with(rref))?;
+    let found = store.rrefs_from(&found, rref)?;
     let found = found.into_iter().map(Referred::Realization).collect();
     match (one_of(store, text, found)?, path.map(artifact_path)) {
         (Referred::Realization(rref), Some(Some(path))) => Ok(Some(Referred::Artifact(rref, path))),

@@ -30,11 +30,8 @@ impl Look {
     }
 }
 
-/// For fewer folders than this, opening the one that they lie in costs more than it saves.
-const FEW: usize = 8;
-
-/// From so many folders on, one call for the whole file system costs less than one for each.
-const ALL_AT_ONCE: usize = 8;
+/// From so many folders of derivations on, one call for what holds them all costs less than it saves for each.
+pub(super) const MANY: usize = 8;
 
 impl Look {
     /// Whether there is no realization of it, from whatever context.
@@ -48,10 +45,7 @@ impl Store {
     pub(crate) fn look(&self, drefs: &[&DRefId], threads: usize) -> Vec<Result<Look>> {
         // Handing out single ones costs about as much as looking.
         let chunks: Vec<&[&DRefId]> = drefs.chunks(128).collect();
-        let objects = match drefs.len() {
-            ..FEW => Objects::of(self.layout()),
-            _ => Objects::opened(self.layout()),
-        };
+        let objects = Objects::of_many(self.layout(), drefs.len());
         let index = self.manager().index();
         let look = |dref: &&DRefId| index.look(&objects, dref, false).map(Look);
         let looked = parallel::map(&chunks, threads.min(parallel::cores()), |_, chunk| {
@@ -73,7 +67,7 @@ impl Store {
         let objects = self.layout().objects();
         match new.len() {
             0 => return Ok(()),
-            count if count < ALL_AT_ONCE => {
+            count if count < MANY => {
                 for (dref, _) in &new {
                     self.durability().sync_folder(&self.derivation_dir(dref))?;
                 }

@@ -92,7 +92,7 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
 /// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
 /// was built last.
 fn among_others(store: &Store, new: &Side, limit: Option<Uuid>) -> Result<Option<(Side, Nearest)>> {
-    let (named, there) = store.namesakes(&new.dref, MOST)?;
+    let (named, there) = store.namesakes(&new.dref, MOST, |_| true)?;
     let mut others: Vec<(usize, DRefId)> = Vec::with_capacity(named.len());
     for dref in named {
         if let Some(config) = readable(store.config(&dref))? {

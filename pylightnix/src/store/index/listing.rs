@@ -78,6 +78,14 @@ impl Listing {
     }
 }
 
+#[cfg(feature = "cli")]
+impl Listing {
+    /// The hashes of those in it.
+    pub(in crate::store) fn hashes(&self) -> impl Iterator<Item = [u8; 16]> {
+        self.iter().map(|one| one.hash)
+    }
+}
+
 /// A context, as [`Listed::is_made_from`] compares it and [`Listed::context`] reads it.
 fn put_context(to: &mut Vec<u8>, context: &Context) {
     for rref in context.realizations() {

@@ -1,20 +1,18 @@
 //! The part of the index for derivations whose hashes begin with the same digit: in memory, and as a file.
 
-use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::listing::Listing;
-use super::{Known, Slice, Stamp};
+use super::{Known, Slice, Stamp, checked};
 use crate::config::DRefId;
 use crate::fast_hash::FastMap;
 use crate::store::bytes::{Reader, put_text};
 use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
-/// The first bytes of a file, with the version of all that follows. A checksum (CRC-32) of the rest comes next.
+/// The first bytes of a file, with the version of all that follows.
 const MAGIC: &[u8] = b"pylightnix-index-v3\n";
 
 pub(super) struct Shard {
@@ -103,19 +101,7 @@ impl Shard {
             body.push(u8::from(known.is_settled));
             put_text(&mut body, known.listing.0.get());
         }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        let folder = layout.index();
-        let draft = manager.temporary()?;
-        let refused = |error: io::Error| crate::Error::io("write", &draft, error);
-        let done = fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&draft, &bytes))
-            .and_then(|()| fs::rename(&draft, self.file(layout)));
-        if done.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        done.map_err(refused)
+        checked::write(manager, &self.file(layout), MAGIC, &body)
     }
 
     fn file(&self, layout: &Layout) -> PathBuf {
@@ -130,10 +116,7 @@ impl Shard {
 
     /// Takes in what the file has, unless something newer is known.
     fn read(&mut self, layout: &Layout) {
-        let Ok(bytes) = fs::read(self.file(layout)) else {
-            return;
-        };
-        let Some(from) = body(&bytes) else {
+        let Some((bytes, from)) = checked::read(&self.file(layout), MAGIC) else {
             return;
         };
         if self.known.is_empty() {
@@ -152,13 +135,6 @@ impl Shard {
 
 /// About how many bytes an entry takes in a file.
 const USUAL_ENTRY: usize = 256;
-
-/// Where the entries begin in a file that is whole.
-fn body(bytes: &[u8]) -> Option<usize> {
-    let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
-    let checksum = reader.u32()?;
-    (crc32fast::hash(reader.0) == checksum).then(|| bytes.len() - reader.0.len())
-}
 
 /// The next entry of a file, all of whose bytes are `all`.
 fn entry(from: &mut Reader<'_>, all: &Arc<Vec<u8>>) -> Option<(Key, Entry)> {
