@@ -1,6 +1,7 @@
 //! The earlier version of a stage that a version is compared with.
 
 use serde::Serialize;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use super::side::Side;
@@ -30,9 +31,48 @@ pub(super) struct Before {
     pub(super) nearest: Option<(Side, Nearest)>,
 }
 
-/// What was there before `new`, of which the build is passed over.
-pub(super) fn before(store: &Store, new: &Side) -> Result<Before> {
-    let limit = new.build.as_ref().map(|build| build.id);
+/// Other derivations of a name: of many, those that were put into the store last.
+pub(super) struct Others {
+    read: Vec<Other>,
+    there: usize,
+}
+
+struct Other {
+    dref: DRefId,
+    config: ConfigJson,
+    /// Its builds, newest first, once they are needed.
+    builds: OnceLock<Vec<(Uuid, RRefId)>>,
+}
+
+impl Others {
+    /// Those for whose folders `counts` says yes.
+    pub(super) fn of(store: &Store, dref: &DRefId, counts: impl Fn(&str) -> bool) -> Result<Self> {
+        let (named, there) = store.namesakes(dref, MOST, counts)?;
+        let mut read = Vec::with_capacity(named.len());
+        for dref in named {
+            if let Some(config) = readable(store.config(&dref))? {
+                read.push(Other {
+                    dref,
+                    config,
+                    builds: OnceLock::new(),
+                });
+            }
+        }
+        Ok(Others { read, there })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.is_empty()
+    }
+}
+
+/// What was there before `new`, of which the build is passed over: of the same derivation, else of others.
+pub(super) fn before(
+    store: &Store,
+    new: &Side,
+    others: impl FnOnce() -> Result<Arc<Others>>,
+) -> Result<Before> {
+    let limit = new.build_id();
     let mut repeated = Vec::new();
     for (id, rref) in builds_before(store, &new.dref, limit)?
         .into_iter()
@@ -55,7 +95,7 @@ pub(super) fn before(store: &Store, new: &Side) -> Result<Before> {
             nearest: Some((old, nearest)),
         });
     }
-    let nearest = among_others(store, new, limit)?;
+    let nearest = among(store, &*others()?, new, limit)?;
     Ok(Before { repeated, nearest })
 }
 
@@ -91,28 +131,39 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
 
 /// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
 /// was built last.
-fn among_others(store: &Store, new: &Side, limit: Option<Uuid>) -> Result<Option<(Side, Nearest)>> {
-    let (named, there) = store.namesakes(&new.dref, MOST, |_| true)?;
-    let mut others: Vec<(usize, DRefId)> = Vec::with_capacity(named.len());
-    for dref in named {
-        if let Some(config) = readable(store.config(&dref))? {
-            others.push((distance(&config, &new.config)?, dref));
-        }
+fn among(
+    store: &Store,
+    others: &Others,
+    new: &Side,
+    limit: Option<Uuid>,
+) -> Result<Option<(Side, Nearest)>> {
+    let mut near: Vec<(usize, &Other)> = Vec::with_capacity(others.read.len());
+    for other in &others.read {
+        near.push((distance(&other.config, &new.config)?, other));
     }
-    let compared = others.len();
-    others.sort_unstable();
-    for equal in others.chunk_by(|one, other| one.0 == other.0) {
+    near.sort_unstable_by_key(|(fields, other)| (*fields, &other.dref));
+    for equal in near.chunk_by(|one, other| one.0 == other.0) {
         let mut builds = Vec::new();
-        for (_, dref) in equal {
-            builds.extend(builds_before(store, dref, limit)?);
+        for (_, other) in equal {
+            let all = match other.builds.get() {
+                Some(all) => all,
+                None => {
+                    let all = builds_before(store, &other.dref, None)?;
+                    other.builds.get_or_init(|| all)
+                }
+            };
+            builds.extend(
+                all.iter()
+                    .filter(|(id, _)| limit.is_none_or(|limit| *id < limit)),
+            );
         }
         builds.sort_unstable_by(|one, other| other.cmp(one));
         for (id, rref) in builds {
-            if let Some(old) = side(store, &rref, id)? {
+            if let Some(old) = side(store, rref, *id)? {
                 let nearest = Nearest {
                     fields: equal[0].0,
-                    compared,
-                    there,
+                    compared: others.read.len(),
+                    there: others.there,
                 };
                 return Ok(Some((old, nearest)));
             }
