@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cli")]
 use jiff::Timestamp;
+#[cfg(feature = "cli")]
+use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
@@ -9,8 +11,6 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 use std::path::PathBuf;
 use std::sync::Arc;
-#[cfg(feature = "cli")]
-use std::{fs, io};
 
 use super::Store;
 use super::index::Folders;
@@ -163,14 +163,35 @@ impl Store {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// When something last came to a derivation or went; `None` if it is not in the store.
-    pub(crate) fn changed(&self, dref: &DRefId) -> Result<Option<Timestamp>> {
-        let folder = self.derivation_dir(dref);
-        match fs::metadata(&folder).and_then(|found| found.modified()) {
-            Ok(time) => Ok(Some(Timestamp::try_from(time).unwrap_or(Timestamp::MIN))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("look at", &folder, error)),
-        }
+    /// When something last came to each of these derivations or went, of those that are in the store.
+    pub(crate) fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
+        let objects = self.layout().shared_objects();
+        let refused = |errno: Errno| Error::io("look into", objects, errno.into());
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = open(&**objects, flags, Mode::empty()).map_err(refused)?;
+        let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
+        let found = parallel::map(&chunks, parallel::cores(), |_, drefs| {
+            let mut found = Vec::with_capacity(drefs.len());
+            for dref in *drefs {
+                let name = dref.folder_name();
+                let wanted = StatxFlags::MTIME;
+                match statx(&opened, name.as_str(), AtFlags::SYMLINK_NOFOLLOW, wanted) {
+                    Ok(found_at) => {
+                        let time = found_at.stx_mtime;
+                        // No file system gives a second more than 1,000,000,000 parts.
+                        let time = Timestamp::new(time.tv_sec, time.tv_nsec.cast_signed());
+                        found.push((time.unwrap_or(Timestamp::MAX), dref));
+                    }
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => {
+                        let folder = self.derivation_dir(dref);
+                        return Err(Error::io("look at", &folder, errno.into()));
+                    }
+                }
+            }
+            Ok(found)
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
 }
 

@@ -11,6 +11,8 @@ use super::index::{Known, Objects};
 use super::parallel;
 use super::realization::Realization;
 use crate::config::DRefId;
+#[cfg(feature = "cli")]
+use crate::config::RRefId;
 use crate::{Error, Result};
 
 /// What a look at a derivation gave: nothing if it is not in the store.
@@ -147,6 +149,21 @@ impl Store {
         listed
             .map(|one| Ok(one.realization(dref, &one.context(dref)?, objects)))
             .collect()
+    }
+
+    /// What was made directly from a realization, sorted by derivation.
+    #[cfg(feature = "cli")]
+    pub(crate) fn made_from(&self, rref: &RRefId) -> Result<Vec<RRefId>> {
+        let drefs = self.drefs()?;
+        let all: Vec<&DRefId> = drefs.iter().collect();
+        let mut found = Vec::new();
+        for (dref, look) in drefs.iter().zip(self.look(&all, parallel::cores())) {
+            let Some(known) = look?.0 else { continue };
+            let users = known.listing.iter().filter(|one| one.uses(rref));
+            found.extend(users.map(|one| one.id(dref)));
+        }
+        self.remember();
+        Ok(found)
     }
 
     /// Keeps for later processes what this one has learnt of derivations.

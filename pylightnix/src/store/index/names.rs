@@ -94,13 +94,18 @@ impl Names {
 }
 
 fn read(layout: &Layout) -> Option<(Stamp, Folders)> {
-    let (bytes, from) = checked::read(&layout.index().join("names"), MAGIC)?;
+    let (mut bytes, from) = checked::read(&layout.index().join("names"), MAGIC)?;
     let mut reader = Reader(&bytes[from..]);
     let stamp = Stamp::read(&mut reader)?;
-    let names = reader.text()?.to_owned();
+    let length = reader.bytes()?.len();
     let inodes = reader.0.chunks_exact(8);
     let inodes = inodes.map(|chunk| chunk.try_into().map(u64::from_le_bytes));
     let inodes: Vec<u64> = inodes.collect::<Result<_, _>>().ok()?;
+    // They are most of the file: another copy would take as long as reading it.
+    let end = bytes.len() - reader.0.len();
+    bytes.truncate(end);
+    bytes.drain(..end - length);
+    let names = String::from_utf8(bytes).ok()?;
     Some((stamp, Folders { names, inodes }))
 }
 
