@@ -34,8 +34,8 @@ impl Store {
     }
 
     /// Other derivations with the name of `dref`, of those for whose folders `counts` says yes, and how many there are. Of more
-    /// than `most`, those that were likely put into the store last before it: file systems number folders as they are made,
-    /// more or less.
+    /// than `most`, those that were likely put into the store last before it, these first: file systems number folders as they
+    /// are made, more or less.
     pub(crate) fn namesakes(
         &self,
         dref: &DRefId,
@@ -56,13 +56,14 @@ impl Store {
         }
         others.retain(|(_, folder)| counts(folder));
         let there = others.len();
+        let order =
+            |&(inode, folder): &(u64, _)| (inode > own_inode, own_inode.abs_diff(inode), folder);
         if there > most {
             // Sorting them all would take longer.
-            others.select_nth_unstable_by_key(most, |&(inode, folder)| {
-                (inode > own_inode, own_inode.abs_diff(inode), folder)
-            });
+            others.select_nth_unstable_by_key(most, order);
             others.truncate(most);
         }
+        others.sort_unstable_by_key(order);
         let folders = others.iter();
         let drefs = folders.filter_map(|(_, folder)| DRefId::from_folder(folder));
         Ok((drefs.collect(), there))

@@ -67,6 +67,8 @@ pub(in super::super) struct Briefs<'a> {
     foreseen: Option<&'a [Foreseen]>,
     /// The folders of its derivations, once they are needed: none of these is an earlier version of another.
     planned: OnceLock<HashSet<String>>,
+    /// How many stages of each name have something to do, at most.
+    to_do: OnceLock<HashMap<Name, usize>>,
     /// Earlier versions, by name.
     others: HashMap<Name, Arc<Others>>,
     /// What changed first between two versions.
@@ -104,6 +106,7 @@ impl<'a> Briefs<'a> {
             graph,
             foreseen,
             planned: OnceLock::new(),
+            to_do: OnceLock::new(),
             others: HashMap::new(),
             known: HashMap::new(),
             asked: 0,
@@ -155,7 +158,9 @@ impl<'a> Briefs<'a> {
         }
         let planned = self.planned.get_or_init(|| folders(self.graph));
         let counts = |folder: &str| !planned.contains(folder);
-        let others = Arc::new(Others::of(self.store, dref, counts)?);
+        let to_do = self.to_do.get_or_init(|| to_do(self.graph, self.foreseen));
+        let stages = to_do.get(dref.name()).copied().unwrap_or_default();
+        let others = Arc::new(Others::of_many(self.store, dref, stages, counts)?);
         self.others.insert(dref.name().clone(), others.clone());
         Ok(others)
     }
@@ -261,6 +266,18 @@ pub(in super::super) fn explain(
 pub(super) fn folders(graph: &Graph) -> HashSet<String> {
     let stages = graph.stages.iter();
     stages.map(|stage| stage.dref.id().folder()).collect()
+}
+
+/// How many stages of each name have something to do; if that is not known, how many there are.
+fn to_do(graph: &Graph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usize> {
+    let mut counts = HashMap::new();
+    for (at, stage) in graph.stages.iter().enumerate() {
+        let is_there = foreseen.is_some_and(|foreseen| foreseen[at].taken.is_some());
+        if !is_there {
+            *counts.entry(stage.dref.id().name().clone()).or_default() += 1;
+        }
+    }
+    counts
 }
 
 impl Root {
