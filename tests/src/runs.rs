@@ -73,7 +73,9 @@ impl Observer for &Told {
     fn event(&self, event: &Event<'_>) {
         let line = match event {
             Event::Begun { stages } => format!("begun {stages}"),
-            Event::Building { dref, runs, reason } => {
+            Event::Building {
+                dref, runs, reason, ..
+            } => {
                 format!("building {} x{runs}: {reason}", dref.name())
             }
             Event::Queued { dref } => format!("queued {}", dref.name()),

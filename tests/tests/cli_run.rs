@@ -90,14 +90,29 @@ fn plans_say_why() {
     assert_eq!(plan[0]["action"], "build");
     assert_eq!(plan[0]["reason"], "missing");
     assert_eq!(line.out("list"), "");
+    assert_eq!(plan[0]["why"], "never built");
     assert_eq!(line.say("-q").code, 0);
     assert_eq!(line.out("plan"), "nothing to build: 2 stages reused\n");
+    let other = line.json("plan --count 6");
+    assert_eq!(other[0]["why"], "config changed: count 5 -> 6");
+    assert_eq!(other[1]["why"], "from `numbers`: count 5 -> 6");
+    let text = line.out("plan --count 6");
+    assert!(text.contains("from `numbers`: count 5 -> 6\n"), "{text}");
     assert_eq!(
         line.json("plan")[1]["rrefs"][0],
         line.newest("mean").to_string()
     );
     let forced = line.out("plan --force mean");
     assert!(forced.contains("forced"), "{forced}");
+    let forced = line.json("plan --force numbers");
+    assert_eq!(forced[1]["reason"], "decided when numbers is known");
+    assert_eq!(forced[1]["why"], "from `numbers`: forced");
+    let run = line.say("run --count 6 --progress lines");
+    let wanted = "build   mean: from `numbers`: count 5 -> 6\n";
+    assert!(run.err.contains(wanted), "{}", run.err);
+    let run = line.say("run --count 7 --progress json").err;
+    let wanted = r#""why":"config changed: count 6 -> 7""#;
+    assert!(run.contains(wanted), "{run}");
 }
 
 #[test]

@@ -1226,3 +1226,22 @@ fn names_that_are_kept_are_no_older_than_the_store() {
     fs::write(&names, "nothing that is kept").unwrap();
     assert_eq!(line.out("path mean"), mean);
 }
+
+/// What the index says of a derivation counts as long as nothing came or went.
+#[test]
+fn a_realization_by_its_beginning_with_and_without_the_index() {
+    let line = line();
+    let whole = "rref:410be467600915e403bf36faee2f531f-966f6385e7bc0961ff0466d63b438b24-plot";
+    let index = line.store.root().join("cache/index");
+    assert!(!index.exists());
+    assert!(line.out("path 410be4 --json").contains(whole));
+    assert_eq!(line.say("path 410be5").code, 1);
+    // What was changed just now is not kept.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(line.say("list").code, 0);
+    assert!(fs::read_dir(&index).unwrap().count() > 0);
+    assert!(line.out("path 410be4 --json").contains(whole));
+    assert_eq!(line.say("path 410be5").code, 1);
+    assert_eq!(line.say("rm 410be4").code, 0);
+    assert_eq!(line.say("path 410be4").code, 1);
+}

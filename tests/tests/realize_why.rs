@@ -7,10 +7,13 @@
 )]
 
 use pylightnix::config::ConfigJson;
+use pylightnix::plan::Target;
 use pylightnix::prelude::*;
+use pylightnix::realize::Event;
 use pylightnix::realize::why::{Cause, CodeChange, Standing, Why};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome};
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tests::runs::{assert_says, scratch};
 
@@ -383,4 +386,143 @@ fn a_chain_is_followed() {
     store.realize(&chain(1, 300)).unwrap();
     let rref = store.realize(&chain(2, 300)).unwrap();
     assert!(store.why(&rref).unwrap().cut);
+}
+
+/// What is told of the stages of a plan, dependencies first.
+fn told(run: &Realize<'_>, plan: &impl Target) -> Vec<String> {
+    let plan = run.explain(plan).unwrap();
+    let whys = plan.steps.into_iter();
+    whys.map(|step| step.why.unwrap_or_default()).collect()
+}
+
+/// What a run tells of each stage that it builds.
+fn told_in_run(store: &Store, plan: &impl Target) -> Vec<String> {
+    let told = Mutex::new(Vec::new());
+    let observer = |event: &Event<'_>| {
+        if let Event::Building { why, .. } = event {
+            told.lock().unwrap().push(why.to_string());
+            // The same, however often it is asked for.
+            assert_eq!(told.lock().unwrap().last(), Some(&why.to_string()));
+        }
+    };
+    let run = Realize::new(store).jobs(1).observer(observer);
+    run.run_reporting(plan).unwrap();
+    drop(run);
+    told.into_inner().unwrap()
+}
+
+#[test]
+fn in_a_few_words_before_and_in_a_run() {
+    let (_folder, store) = scratch();
+    let run = || Realize::new(&store);
+    let plan = first::plan("a", 0.1);
+    assert_eq!(told(&run(), &plan), ["never built", "never built"]);
+    // Nobody looks unless it is asked for.
+    let bare = run().plan(&plan).unwrap();
+    assert!(bare.steps.iter().all(|step| step.why.is_none()));
+    assert_eq!(told_in_run(&store, &plan), ["never built", "never built"]);
+    assert_eq!(told(&run(), &plan), ["", ""]);
+    assert_eq!(
+        told(&run().force(&plan.data), &plan),
+        ["forced", "from `load`: forced"]
+    );
+    for (plan, whys) in [
+        (
+            first::plan("b", 0.1).erase(),
+            [
+                r#"config changed: path "a" -> "b""#,
+                r#"from `load`: path "a" -> "b""#,
+            ],
+        ),
+        (
+            first::plan("c", 0.2).erase(),
+            [
+                r#"config changed: path "b" -> "c""#,
+                r#"config changed: rate 0.1 -> 0.2; from `load`: path "b" -> "c""#,
+            ],
+        ),
+        (
+            other_helper::plan("c", 0.2).erase(),
+            [
+                "code changed: helper `shared`",
+                "from `load`: code changed: helper `shared`",
+            ],
+        ),
+    ] {
+        assert_eq!(told(&run(), &plan), whys);
+        assert_eq!(told_in_run(&store, &plan), whys);
+    }
+    // What the helper gave as it was is there.
+    let plan = other_code::plan("c", 0.2);
+    let both = "code changed; from `load`: code changed: helper `shared`";
+    assert_eq!(told(&run(), &plan), ["", both]);
+    assert_eq!(told_in_run(&store, &plan), [both]);
+    let text = run().explain(&first::plan("d", 0.2)).unwrap().to_string();
+    assert!(
+        text.contains(r#"-load: config changed: path "c" -> "d""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn other_stages_of_the_plan_are_no_earlier_versions() {
+    let (_folder, store) = scratch();
+    let sweep = |path, rates: &[f64]| -> Vec<_> {
+        let rates = rates.iter();
+        rates.map(|rate| first::plan(path, *rate)).collect()
+    };
+    let whole = sweep("a", &[0.1, 0.2, 0.3]);
+    store.realize(&whole).unwrap();
+    // A new one beside those that are there.
+    let more = sweep("a", &[0.1, 0.2, 0.3, 0.4]);
+    let whys = told(&Realize::new(&store), &more);
+    assert_eq!(whys, ["", "", "", "", "never built"]);
+    // Each one has its own before it, and all have one cause.
+    let other = sweep("b", &[0.3, 0.2, 0.1]);
+    let whys = told(&Realize::new(&store), &other);
+    assert_eq!(whys[0], r#"config changed: path "a" -> "b""#);
+    assert_eq!(whys[1..], [r#"from `load`: path "a" -> "b""#; 3]);
+    let why = Realize::new(&store).why(&other, &other[0]).unwrap();
+    assert_eq!(why.in_short(), "`path` of `load` changed");
+}
+
+#[test]
+fn of_many_stages_only_the_first_are_told() {
+    let (_folder, store) = scratch();
+    let many = |path| -> Vec<_> {
+        let all = (0..400).map(|n| first::plan(path, f64::from(n) + 0.5));
+        all.collect()
+    };
+    store.realize(&many("a")).unwrap();
+    let many = many("b");
+    let plan = Realize::new(&store).explain(&many).unwrap();
+    assert_eq!(plan.steps.len(), 401);
+    assert_eq!(plan.untold, 101);
+    let whys: Vec<_> = plan.steps.iter().map(|step| &step.why).collect();
+    // Each of them is compared with its own version before, among so many.
+    let why = r#"from `load`: path "a" -> "b""#;
+    assert!(whys[1..300].iter().all(|told| told.as_deref() == Some(why)));
+    assert!(whys[300..].iter().all(|told| told.is_none()));
+    let text = plan.to_string();
+    assert!(text.contains(": missing\n"), "{text}");
+    assert!(
+        text.contains("\nof 101 more it is not told what changed\n"),
+        "{text}"
+    );
+    let whys = told_in_run(&store, &many);
+    assert_eq!(
+        whys[300],
+        "missing (from here on it is not told what changed)"
+    );
+    assert!(whys[301..].iter().all(|why| why == "missing"));
+}
+
+#[test]
+fn long_values_and_many_causes_are_cut() {
+    let (_folder, store) = scratch();
+    let old = "x".repeat(100);
+    store.realize(&first::plan(&old, 0.1)).unwrap();
+    let whys = told(&Realize::new(&store), &first::plan("b", 0.1));
+    let cut = format!("\"{}..", "x".repeat(39));
+    assert_eq!(whys[0], format!(r#"config changed: path {cut} -> "b""#));
 }

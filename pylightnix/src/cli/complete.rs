@@ -101,9 +101,7 @@ fn in_derivation(store: &Store, dref: &str, begin: &str) -> Option<Vec<Completio
     let drefs =
         store.drefs_where(|folder| folder.starts_with(dref) || folder.get(33..) == Some(dref));
     let drefs: Vec<DRefId> = drefs.ok()?;
-    let found = store
-        .rrefs_where(&drefs, |folder| folder.starts_with(begin))
-        .ok()?;
+    let found = store.rrefs_from(&drefs, begin).ok()?;
     let found = found.into_iter().take(MOST);
     let shown = found.map(|rref| {
         CompletionCandidate::new(format!("{dref}/{}", &rref.folder()[..8]))

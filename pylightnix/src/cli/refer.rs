@@ -2,7 +2,7 @@
 //!
 //! Nothing is kept for this: a name or the beginning of a derivation's hash costs one look through the folder of the store,
 //! a whole reference or a path none. Only the bare beginning of a realization's hash, which says nothing of the folder that
-//! it is in, takes a look into all of them.
+//! it is in, takes a look at all of them, and the newest of a name one at all of that name.
 
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -137,13 +137,13 @@ fn rrefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
         None => (begin, None),
     };
     let drefs = match dref {
-        None => store.drefs()?,
+        None => store.drefs_where(|_| true)?,
         Some(dref) => match DRefId::from_folder(dref) {
             Some(whole) => vec![whole],
             None => store.drefs_where(|folder| folder.starts_with(dref))?,
         },
     };
-    let found = store.rrefs_where(&drefs, |folder| folder.starts_with(hash))?;
+    let found = store.rrefs_from(&drefs, hash)?;
     Ok(found.into_iter().map(Referred::Realization).collect())
 }
 
@@ -158,7 +158,7 @@ fn in_folder(store: &Store, text: &str, dref: &str, rest: &str) -> Result<Option
     }
     let found = store
         .drefs_where(|folder| folder.starts_with(dref) || folder.get(HEX + 1..) == Some(dref))?;
-    let found = store.rrefs_where(&found, |folder| folder.starts_with(rref))?;
+    let found = store.rrefs_from(&found, rref)?;
     let found = found.into_iter().map(Referred::Realization).collect();
     match (one_of(store, text, found)?, path.map(artifact_path)) {
         (Referred::Realization(rref), Some(Some(path))) => Ok(Some(Referred::Artifact(rref, path))),
@@ -236,10 +236,7 @@ fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
 /// The newest of all realizations of these, or the one so many places from it.
 fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<Referred> {
     // A realization is no newer than the folder of its derivation, so the oldest folders need not be read.
-    let mut folders: Vec<(Timestamp, &DRefId)> = Vec::with_capacity(drefs.len());
-    for dref in drefs {
-        folders.extend(store.changed(dref)?.map(|changed| (changed, dref)));
-    }
+    let mut folders = store.changed(drefs)?;
     folders.sort_unstable_by(|one, other| other.cmp(one));
     let mut found: Vec<(Timestamp, RRefId)> = Vec::new();
     for (changed, dref) in folders {

@@ -100,8 +100,17 @@ impl Json {
         let report = |error: &crate::Error| format!("{error:?}");
         let (name, stage, fields) = match event {
             Event::Begun { stages } => ("begun", None, json!({ "stages": stages })),
-            Event::Building { dref, runs, reason } => {
-                let fields = json!({ "runs": runs, "reason": reason.to_string() });
+            Event::Building {
+                dref,
+                runs,
+                reason,
+                why,
+            } => {
+                let fields = json!({
+                    "runs": runs,
+                    "reason": reason.to_string(),
+                    "why": why.to_string(),
+                });
                 ("building", Some((*dref, None)), fields)
             }
             Event::Queued { dref } => ("queued", Some((*dref, None)), json!({})),

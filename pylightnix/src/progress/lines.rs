@@ -49,12 +49,12 @@ impl Lines {
         };
         Some(match event {
             Event::Building {
-                dref,
-                runs: 1,
-                reason,
-            } => format!("build   {}: {reason}", dref.name()),
-            Event::Building { dref, runs, reason } => {
-                format!("build   {}, {runs} runs: {reason}", dref.name())
+                dref, runs: 1, why, ..
+            } => format!("build   {}: {why}", dref.name()),
+            Event::Building {
+                dref, runs, why, ..
+            } => {
+                format!("build   {}, {runs} runs: {why}", dref.name())
             }
             Event::Queued { dref } => {
                 format!("queue   {}: what it needs is not free", dref.name())

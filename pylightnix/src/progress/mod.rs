@@ -46,7 +46,7 @@
 //! | `event` | its other fields |
 //! |---|---|
 //! | `begun` | `stages` |
-//! | `building` | `runs`, `reason` |
+//! | `building` | `runs`, `reason`, `why`: what changed |
 //! | `queued`, `waiting`, `started` | |
 //! | `attempt` | `log`, a path |
 //! | `progress` | `done`, `total` or `null` |

@@ -26,6 +26,7 @@ use super::report::{Counters, count};
 use super::run::RunState;
 use super::scheduler::Shared;
 use super::warden::{Ticket, Warden};
+use super::why::Brief;
 use crate::around;
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
@@ -73,10 +74,12 @@ pub(super) fn build(
     arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
     run.tell_left();
+    let find = || run.brief(at, scene.context, &reason);
     run.tell(&Event::Building {
         dref,
         runs: more,
         reason: &reason,
+        why: &Brief::new(&find),
     });
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;

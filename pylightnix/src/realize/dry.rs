@@ -11,6 +11,7 @@ use super::needed::refused;
 use super::options::Realize;
 use super::resources::{lack, total};
 use super::stock::Stock;
+use super::why::explain;
 use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
@@ -22,6 +23,8 @@ use crate::plan::Graph;
 pub struct DryPlan {
     /// The stages.
     pub steps: Vec<Step>,
+    /// Of how many stages it is not told what changed, because they are too many: see [`Step::why`].
+    pub untold: usize,
 }
 
 /// What a run would do for one stage.
@@ -32,6 +35,9 @@ pub struct Step {
     pub dref: DRefId,
     /// What would be done.
     pub action: Action,
+    /// What changed, in a few words: `config changed: rate 0.1 -> 0.2`. Only [`Realize::explain`] looks for it, for the first
+    /// 300 stages with something to do.
+    pub why: Option<String>,
 }
 
 /// What would be done for a stage.
@@ -89,6 +95,9 @@ impl fmt::Display for DryPlan {
                 writeln!(f, "{step}")?;
             }
         }
+        if self.untold > 0 {
+            writeln!(f, "of {} more it is not told what changed", self.untold)?;
+        }
         match (self.steps.len(), self.steps.len() - reused) {
             (all, 0) => write!(f, "nothing to build: {all} stages reused"),
             (all, left) => write!(f, "{left} of {all} stages to do, {reused} reused"),
@@ -98,15 +107,20 @@ impl fmt::Display for DryPlan {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Step { dref, action } = self;
+        let Step { dref, action, why } = self;
+        let reason_or_why = |reason: &Reason| why.clone().unwrap_or_else(|| reason.to_string());
         match action {
             Action::Reuse(_) => write!(f, "reuse   {dref}"),
             Action::Failed(_) => write!(
                 f,
                 "failed  {dref}: its failure is its result; `retry_failed()` tries it again"
             ),
-            Action::Build { runs: 1, reason } => write!(f, "build   {dref}: {reason}"),
-            Action::Build { runs, reason } => write!(f, "build   {dref}, {runs} runs: {reason}"),
+            Action::Build { runs: 1, reason } => {
+                write!(f, "build   {dref}: {}", reason_or_why(reason))
+            }
+            Action::Build { runs, reason } => {
+                write!(f, "build   {dref}, {runs} runs: {}", reason_or_why(reason))
+            }
             Action::Undecided { waits_for } => {
                 let names: Vec<_> = waits_for
                     .iter()
@@ -116,33 +130,43 @@ impl fmt::Display for Step {
                     f,
                     "later   {dref}: will be decided when {} is known",
                     names.join(" and ")
-                )
+                )?;
+                match why {
+                    Some(why) => write!(f, "; {why}"),
+                    None => Ok(()),
+                }
             }
             Action::Fails(why) => write!(f, "fails   {dref}: {why}"),
         }
     }
 }
 
-pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph) -> Result<DryPlan> {
-    let actions = actions(options, graph, None)?;
+pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph, explained: bool) -> Result<DryPlan> {
+    let foreseen = actions(options, graph, None)?;
     let steps = graph
         .stages
         .iter()
-        .zip(actions)
+        .zip(&foreseen)
         .map(|(stage, Foreseen { action, .. })| {
             let missing = missing(options, &stage.dref);
-            let action = match action {
+            let action = match action.clone() {
                 Action::Build { .. } | Action::Undecided { .. } if !missing.is_empty() => {
                     Action::Fails(why(&missing))
                 }
                 action => action,
             };
             let dref = stage.dref.id().clone();
-            Step { dref, action }
+            let why = None;
+            Step { dref, action, why }
         });
-    Ok(DryPlan {
+    let mut plan = DryPlan {
         steps: steps.collect(),
-    })
+        untold: 0,
+    };
+    if explained {
+        explain(&options.store, graph, &foreseen, &mut plan);
+    }
+    Ok(plan)
 }
 
 /// What a run would do for one stage, and what is chosen for it if that is there.

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 
 use super::decide::Reason;
+use super::why::Brief;
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub enum Event<'a> {
         runs: usize,
         /// Why.
         reason: &'a Reason,
+        /// Why, in words that say what changed; that is looked up when it is displayed.
+        why: &'a Brief<'a>,
     },
     /// A stage has to run, and waits until what it needs is free: threads, memory or a named resource.
     Queued {

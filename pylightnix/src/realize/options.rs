@@ -334,7 +334,35 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// A plan that contradicts itself, or a store that cannot be read.
     pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, &self.graph_of(target)?)
+        dry_run(self, &self.graph_of(target)?, false)
+    }
+
+    /// As [`plan`](Self::plan), and says of the first 300 stages that have something to do what changed: [`Step::why`]. What
+    /// changed in a dependency is followed to the stage that changed first. It takes a millisecond or so for each.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Load { #[selfref("w")] out: SelfRef<Text>, path: String }
+    /// # #[stage] fn load(b: &Build<Load>) -> Result<LoadOutputs> { Ok(LoadOutputs { out: b.out.save(&b.path)? }) }
+    /// # #[derive(Config)] pub struct Train { #[dref] data: DRef<Load> }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let plan = |path: &str| instantiate(Train::new(instantiate(Load::new(path.to_owned()))?));
+    /// store.realize(&plan("a.csv")?)?;
+    /// let steps = Realize::new(&store).explain(&plan("b.csv")?)?.steps;
+    /// assert_eq!(steps[0].why.as_deref(), Some(r#"config changed: path "a.csv" -> "b.csv""#));
+    /// assert_eq!(steps[1].why.as_deref(), Some(r#"from `load`: path "a.csv" -> "b.csv""#));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    ///
+    /// [`Step::why`]: super::Step::why
+    pub fn explain<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
+        dry_run(self, &self.graph_of(target)?, true)
     }
 
     /// The plan, which has to have all stages that are forced.

@@ -9,7 +9,7 @@ use std::thread;
 use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Found, Taken};
+use super::decide::{Decision, Found, Reason, Taken};
 use super::double::run_alone;
 use super::dry::{Action, actions};
 use super::event::Event;
@@ -26,10 +26,12 @@ use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
 use super::stock::Stock;
 use super::warden::{Overdue, Warden};
+use super::why::Briefs;
 use crate::around::Around;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Step};
 use crate::plan::Graph;
+use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
 /// What the stages of one run share.
@@ -47,6 +49,8 @@ pub(super) struct RunState<'a> {
     pub(super) warden: Arc<Warden>,
     /// Whether observers know what was left when the first stage had to run.
     left_told: Once,
+    /// What is told of why stages are built.
+    briefs: Mutex<Briefs<'a>>,
     /// What there is for runs.
     total: Amounts,
     /// Stages that have to run, and need more than there is.
@@ -92,6 +96,7 @@ fn run_telling(
         stock,
         warden: Arc::default(),
         left_told: Once::new(),
+        briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
         total,
         lacking,
         chosen: (graph.stages.iter())
@@ -182,6 +187,13 @@ fn blocked(graph: &Graph, failed: impl Iterator<Item = usize>) -> usize {
 impl RunState<'_> {
     pub(super) fn tell(&self, event: &Event<'_>) {
         self.options.tell(event);
+    }
+
+    /// Why a stage is built from these, in a few words.
+    pub(super) fn brief(&self, at: usize, context: &Context, reason: &Reason) -> String {
+        // What an observer that panicked left there is only kept answers.
+        let mut briefs = self.briefs.lock().unwrap_or_else(PoisonError::into_inner);
+        briefs.of_run(at, context, reason)
     }
 
     /// Tells observers, once, what is not decided yet.

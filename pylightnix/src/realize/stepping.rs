@@ -14,6 +14,7 @@ use super::failure::{matcher_refused, not_begun};
 use super::options::{Realize, collect};
 use super::promises;
 use super::run::{Given, run};
+use super::why::Brief;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, Progress};
 use crate::plan::{AnyDRef, DRef, Graph, Realizations, Run, Target};
@@ -239,10 +240,12 @@ impl<'a, T: Target> Stepping<'a, T> {
             site: site(&stage.dref, &draft, record.start, Arc::default()),
             args: &self.options.args,
         })?;
+        let find = || paused.reason.to_string();
         self.options.tell(&Event::Building {
             dref: dref.id(),
             runs: 1,
             reason: &paused.reason,
+            why: &Brief::new(&find),
         });
         let parts = Parts {
             dref: stage.dref.clone(),

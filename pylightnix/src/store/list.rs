@@ -2,16 +2,20 @@
 
 #[cfg(feature = "cli")]
 use jiff::Timestamp;
-use rustix::fs::{Dir, Mode, OFlags, RawDir, open};
+#[cfg(feature = "cli")]
+use rustix::fs::{AtFlags, StatxFlags, statx};
+use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
 use std::path::Path;
 #[cfg(feature = "cli")]
 use std::path::PathBuf;
-#[cfg(feature = "cli")]
-use std::{fs, io};
+use std::sync::Arc;
 
 use super::Store;
+use super::index::Folders;
+#[cfg(feature = "cli")]
+use super::index::Objects;
 #[cfg(feature = "cli")]
 use super::parallel;
 use crate::config::{DRefId, RRefId};
@@ -29,45 +33,46 @@ impl Store {
         list(&self.layout().objects(), DRefId::from_folder)
     }
 
-    /// Other derivations with the name of `dref`, and how many there are. Of more than `most`, those that were likely put
-    /// into the store last before it: file systems number folders as they are made, more or less. One go through the names
-    /// in the folder of all derivations is all that is read.
-    pub(crate) fn namesakes(&self, dref: &DRefId, most: usize) -> Result<(Vec<DRefId>, usize)> {
-        let folder = self.layout().objects();
-        let refused = |errno: Errno| Error::io("read the folder", &folder, errno.into());
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = match open(&folder, flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok((Vec::new(), 0)),
-            opened => opened.map_err(refused)?,
-        };
+    /// Other derivations with the name of `dref`, of those for whose folders `counts` says yes, and how many there are. Of more
+    /// than `most`, those that were likely put into the store last before it, these first: file systems number folders as they
+    /// are made, more or less.
+    pub(crate) fn namesakes(
+        &self,
+        dref: &DRefId,
+        most: usize,
+        counts: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<DRefId>, usize)> {
+        let folders = self.folders()?;
         let own = dref.folder();
-        let (own_hash, name) = own.as_bytes().split_at(HEX);
-        let mut own_number = u64::MAX;
-        let mut others: Vec<(u64, [u8; HEX])> = Vec::new();
-        for entry in Dir::new(opened).map_err(refused)? {
-            let entry = entry.map_err(refused)?;
-            match entry.file_name().to_bytes().split_first_chunk() {
-                Some((hash, rest)) if rest == name && hash == own_hash => {
-                    own_number = entry.ino();
-                }
-                Some((hash, rest)) if rest == name => others.push((entry.ino(), *hash)),
-                _ => {}
+        let name = &own[HEX..];
+        let mut own_inode = u64::MAX;
+        let mut others: Vec<(u64, &str)> = Vec::new();
+        for (folder, inode) in folders.iter().filter(|(folder, _)| folder.ends_with(name)) {
+            match folder.len() == own.len() {
+                true if folder == own => own_inode = inode,
+                true => others.push((inode, folder)),
+                false => {}
             }
         }
+        others.retain(|(_, folder)| counts(folder));
         let there = others.len();
-        // Parsing and sorting them all would take longer than reading them.
+        let order =
+            |&(inode, folder): &(u64, _)| (inode > own_inode, own_inode.abs_diff(inode), folder);
         if there > most {
-            let nearest = |(number, hash): &(u64, [u8; HEX])| {
-                (*number > own_number, own_number.abs_diff(*number), *hash)
-            };
-            others.select_nth_unstable_by_key(most, nearest);
+            // Sorting them all would take longer.
+            others.select_nth_unstable_by_key(most, order);
             others.truncate(most);
         }
-        let folders = others.iter().map(|(_, hash)| {
-            let folder = [hash, name].concat();
-            DRefId::from_folder(std::str::from_utf8(&folder).ok()?)
-        });
-        Ok((folders.flatten().collect(), there))
+        others.sort_unstable_by_key(order);
+        let folders = others.iter();
+        let drefs = folders.filter_map(|(_, folder)| DRefId::from_folder(folder));
+        Ok((drefs.collect(), there))
+    }
+
+    /// The folders of all derivations, read or known.
+    fn folders(&self) -> Result<Arc<Folders>> {
+        let index = self.manager().index();
+        index.folders(self.manager(), self.layout())
     }
 
     /// All realizations, sorted by reference.
@@ -103,12 +108,10 @@ impl Store {
 
     /// The derivations whose folders have such names, sorted.
     pub(crate) fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
-        let names = self
-            .manager()
-            .index()
-            .names(self.manager(), self.layout())?;
-        let fitting = names.lines().filter(|name| fits(name));
-        Ok(fitting.filter_map(DRefId::from_folder).collect())
+        let folders = self.folders()?;
+        let fitting = folders.iter().filter(|(name, _)| fits(name));
+        let drefs = fitting.filter_map(|(name, _)| DRefId::from_folder(name));
+        Ok(drefs.collect())
     }
 
     /// The derivations of exactly this name.
@@ -118,11 +121,7 @@ impl Store {
 
     /// Whether there are more derivations than that.
     pub(crate) fn has_more_drefs_than(&self, count: usize) -> Result<bool> {
-        let names = self
-            .manager()
-            .index()
-            .names(self.manager(), self.layout())?;
-        Ok(names.lines().nth(count).is_some())
+        Ok(self.folders()?.len() > count)
     }
 
     /// The folder of failed builds.
@@ -138,53 +137,97 @@ impl Store {
         Ok(drefs)
     }
 
-    /// The realizations of these derivations whose folders have such names.
-    pub(crate) fn rrefs_where(
-        &self,
-        drefs: &[DRefId],
-        fits: impl Fn(&str) -> bool + Sync,
-    ) -> Result<Vec<RRefId>> {
+    /// The realizations of these derivations whose hashes begin so. Of a derivation that the index knows as it is, one
+    /// `stat` is all that it takes; the folders of others are read.
+    pub(crate) fn rrefs_from(&self, drefs: &[DRefId], begin: &str) -> Result<Vec<RRefId>> {
+        let index = self.manager().index();
+        let objects = Objects::of_many(self.layout(), drefs.len());
         let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
         let found = parallel::map(&chunks, parallel::cores(), |_, drefs| {
             let mut found = Vec::new();
             for dref in *drefs {
-                found.append(&mut list(&self.derivation_dir(dref), |name| {
-                    fits(name)
-                        .then(|| RRefId::from_folder(dref, name))
-                        .flatten()
-                })?);
+                match index.kept(&objects, dref)? {
+                    Some(known) => {
+                        let hashes = known.listing.hashes();
+                        let begun = hashes.filter(|hash| begins(hash, begin));
+                        found.extend(begun.map(|hash| RRefId::new(hash, dref.clone())));
+                    }
+                    None => {
+                        let mut there = self.rrefs_of(dref)?;
+                        there.retain(|rref| begins(rref.hash(), begin));
+                        found.append(&mut there);
+                    }
+                }
             }
             Ok(found)
         })?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// When something last came to a derivation or went; `None` if it is not in the store.
-    pub(crate) fn changed(&self, dref: &DRefId) -> Result<Option<Timestamp>> {
-        let folder = self.derivation_dir(dref);
-        match fs::metadata(&folder).and_then(|found| found.modified()) {
-            Ok(time) => Ok(Some(Timestamp::try_from(time).unwrap_or(Timestamp::MIN))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("look at", &folder, error)),
-        }
+    /// When something last came to each of these derivations or went, of those that are in the store.
+    pub(crate) fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
+        let objects = self.layout().shared_objects();
+        let refused = |errno: Errno| Error::io("look into", objects, errno.into());
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = open(&**objects, flags, Mode::empty()).map_err(refused)?;
+        let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
+        let found = parallel::map(&chunks, parallel::cores(), |_, drefs| {
+            let mut found = Vec::with_capacity(drefs.len());
+            for dref in *drefs {
+                let name = dref.folder_name();
+                let wanted = StatxFlags::MTIME;
+                match statx(&opened, name.as_str(), AtFlags::SYMLINK_NOFOLLOW, wanted) {
+                    Ok(found_at) => {
+                        let time = found_at.stx_mtime;
+                        // No file system gives a second more than 1,000,000,000 parts.
+                        let time = Timestamp::new(time.tv_sec, time.tv_nsec.cast_signed());
+                        found.push((time.unwrap_or(Timestamp::MAX), dref));
+                    }
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => {
+                        let folder = self.derivation_dir(dref);
+                        return Err(Error::io("look at", &folder, errno.into()));
+                    }
+                }
+            }
+            Ok(found)
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
+}
+
+/// Whether the hex digits of a hash begin so.
+#[cfg(feature = "cli")]
+fn begins(hash: &[u8; 16], begin: &str) -> bool {
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    begin.len() <= HEX && digits.zip(begin.bytes()).all(|(is, wanted)| is == wanted)
 }
 
 /// What the names in a folder stand for, sorted; other names are passed over, and what is no folder has none.
 fn list<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    each_entry(folder, |name, _| found.extend(read(name)))?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Gives the names of what is in a folder, with its inodes. What is no folder has nothing in it.
+pub(super) fn each_entry(folder: &Path, mut give: impl FnMut(&str, u64)) -> Result<()> {
     let refused = |errno: Errno| Error::io("read the folder", folder, errno.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = match open(folder, flags, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         opened => opened.map_err(refused)?,
     };
     let mut buffer = [MaybeUninit::uninit(); 1 << 14];
     let mut entries = RawDir::new(opened, &mut buffer);
-    let mut found = Vec::new();
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(refused)?;
-        found.extend(entry.file_name().to_str().ok().and_then(&read));
+        // No name of ours is anything but UTF-8.
+        if let Ok(name) = entry.file_name().to_str() {
+            give(name, entry.ino());
+        }
     }
-    found.sort_unstable();
-    Ok(found)
+    Ok(())
 }

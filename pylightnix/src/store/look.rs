@@ -8,8 +8,12 @@ use super::builds::Builds;
 use super::context::Context;
 use super::durable::Durability;
 use super::index::{Index, Known, Objects};
+#[cfg(feature = "cli")]
+use super::parallel;
 use super::realization::Realization;
 use crate::config::DRefId;
+#[cfg(feature = "cli")]
+use crate::config::RRefId;
 use crate::{Error, Result};
 
 /// What a look at a derivation gave: nothing if it is not in the store.
@@ -29,11 +33,8 @@ impl Look {
     }
 }
 
-/// For fewer folders than this, opening the one that they lie in costs more than it saves.
-const FEW: usize = 8;
-
-/// From so many folders on, one call for the whole file system costs less than one for each.
-const ALL_AT_ONCE: usize = 8;
+/// From so many folders of derivations on, one call for what holds them all costs less than it saves for each.
+pub(super) const MANY: usize = 8;
 
 impl Look {
     /// Whether there is no realization of it, from whatever context.
@@ -62,12 +63,9 @@ impl Store {
         self.manager().index().ahead(self.layout(), work)
     }
 
-    /// For a thread that looks at about so many derivations.
+    /// For a thread that looks at some of so many derivations.
     pub(crate) fn looker(&self, count: usize) -> Looker<'_> {
-        let objects = match count {
-            ..FEW => Objects::of(self.layout()),
-            _ => Objects::opened(self.layout()),
-        };
+        let objects = Objects::of_many(self.layout(), count);
         let index = self.manager().index();
         Looker { index, objects }
     }
@@ -88,7 +86,7 @@ impl Store {
         let objects = self.layout().objects();
         match new.len() {
             0 => return Ok(()),
-            count if count < ALL_AT_ONCE => {
+            count if count < MANY => {
                 for (dref, _) in &new {
                     self.durability().sync_folder(&self.derivation_dir(dref))?;
                 }
@@ -168,6 +166,28 @@ impl Store {
         listed
             .map(|one| Ok(one.realization(dref, &one.context(dref)?, objects)))
             .collect()
+    }
+
+    /// What was made directly from a realization, sorted by derivation.
+    #[cfg(feature = "cli")]
+    pub(crate) fn made_from(&self, rref: &RRefId) -> Result<Vec<RRefId>> {
+        let drefs = self.drefs()?;
+        // Handing out single ones costs about as much as looking.
+        let parts: Vec<&[DRefId]> = drefs.chunks(128).collect();
+        let found = parallel::map(&parts, parallel::cores(), |_, part| {
+            let looker = self.looker(drefs.len());
+            let mut found = Vec::new();
+            for dref in *part {
+                let Some(known) = looker.look(dref)?.0 else {
+                    continue;
+                };
+                let users = known.listing.iter().filter(|one| one.uses(rref));
+                found.extend(users.map(|one| one.id(dref)));
+            }
+            Ok(found)
+        })?;
+        self.remember();
+        Ok(found.concat())
     }
 
     /// Keeps for later processes what this one has learnt of derivations.

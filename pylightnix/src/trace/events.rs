@@ -11,7 +11,9 @@ const RUN: &str = "pylightnix::run";
 pub(crate) fn say(event: &Event<'_>) {
     match event {
         Event::Begun { stages } => debug!(target: RUN, stages, "the run begins"),
-        Event::Building { dref, runs, reason } => {
+        Event::Building {
+            dref, runs, reason, ..
+        } => {
             info!(target: RUN, %dref, runs, %reason, "a stage has to run");
         }
         Event::Queued { dref } => debug!(target: RUN, %dref, "a stage waits for what it needs"),

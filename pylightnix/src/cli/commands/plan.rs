@@ -14,8 +14,8 @@ use crate::realize::{Action, DryPlan, Realize, Step};
 
 /// Say what a run would do, and why; do nothing
 ///
-/// When you want to know before a long run which stages it would build. Those that are simply there are counted; `--all` lists
-/// them too.
+/// When you want to know before a long run which stages it would build, and what changed. Those that are simply there are
+/// counted; `--all` lists them too. `why` tells all about one of them.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: what would run for `train` after that change?\n  ./experiment plan train"
@@ -46,6 +46,9 @@ struct Row<'a> {
     runs: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What changed, in a few words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     rrefs: &'a [RRefId],
 }
@@ -61,7 +64,7 @@ impl Plan {
         for dref in stages.named(&self.force)? {
             run = run.force(dref.id());
         }
-        let plan = run.plan(&stages.wanted)?;
+        let plan = run.explain(&stages.wanted)?;
         let rows: Vec<Row<'_>> = plan.steps.iter().map(row).collect();
         session.print(&rows, |rows, out| {
             let columns = [
@@ -76,7 +79,7 @@ impl Plan {
                     .runs
                     .filter(|runs| *runs > 1)
                     .map(|runs| format!("{runs} runs: "));
-                let why = runs.unwrap_or_default() + row.reason.as_deref().unwrap_or_default();
+                let why = runs.unwrap_or_default() + &words(row);
                 let color = match row.action {
                     "reuse" => style::GOOD,
                     "build" => style::REFERENCE,
@@ -91,6 +94,13 @@ impl Plan {
                 ]);
             }
             table.write(out)?;
+            if plan.untold > 0 {
+                let untold = plan.untold;
+                writeln!(
+                    out,
+                    "of {untold} more it is not told what changed: `why STAGE` tells it of any"
+                )?;
+            }
             writeln!(out, "{}", sum(&plan))?;
             Ok(())
         })?;
@@ -111,6 +121,15 @@ impl Plan {
 fn sum(plan: &DryPlan) -> String {
     let text = plan.to_string();
     text.lines().last().unwrap_or_default().to_owned()
+}
+
+/// Why something is to do.
+fn words(row: &Row<'_>) -> String {
+    let reason = row.reason.as_deref().unwrap_or_default();
+    match (row.action, row.why) {
+        ("later", Some(why)) => format!("{reason}; {why}"),
+        (_, why) => why.unwrap_or(reason).to_owned(),
+    }
 }
 
 fn row(step: &Step) -> Row<'_> {
@@ -143,6 +162,7 @@ fn row(step: &Step) -> Row<'_> {
         action,
         runs,
         reason,
+        why: step.why.as_deref(),
         rrefs,
     }
 }

@@ -92,7 +92,7 @@ impl Show {
         let record = store.record(&rref)?;
         let config = store.config(rref.dref())?;
         let dependents = match self.dependents || !store.has_more_drefs_than(MANY)? {
-            true => Some(dependents(store, &rref)?),
+            true => Some(store.made_from(&rref)?),
             false => None,
         };
         let page = Page {
@@ -339,7 +339,7 @@ impl Page<'_> {
         match &self.dependents {
             None => writeln!(
                 out,
-                "  the store is large: `--dependents` looks through all of it"
+                "  not looked for: the store is large, and `--dependents` looks through all of it"
             )?,
             Some(none) if none.is_empty() => writeln!(out, "  nothing in this store")?,
             Some(all) => {
@@ -372,18 +372,4 @@ impl Page<'_> {
         }
         Ok(())
     }
-}
-
-/// What was made directly from it, sorted.
-fn dependents(store: &Store, rref: &RRefId) -> crate::Result<Vec<RRefId>> {
-    let mut found = Vec::new();
-    for dref in store.drefs()? {
-        for realization in store.realizations_of(&dref)? {
-            if realization.context.realizations().any(|dep| dep == rref) {
-                found.push(realization.id);
-            }
-        }
-    }
-    store.remember();
-    Ok(found)
 }

@@ -85,14 +85,8 @@ pub struct DependencyChange {
 
 /// All changes, the asked one first, and whether some were not followed because they are too many.
 pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<Change>, bool)> {
-    let version = |side: &Side| Version {
-        dref: side.dref.clone(),
-        rref: side.rref.clone(),
-    };
-    let until = (
-        old.build.as_ref().map(|build| build.id),
-        new.build.as_ref().map(|build| build.id),
-    );
+    let version = Side::version;
+    let until = (old.build_id(), new.build_id());
     let mut cut = false;
     let mut known = HashMap::from([((version(&old), version(&new)), Some(0))]);
     let mut waiting = vec![(old, new)];
@@ -115,11 +109,7 @@ pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<
                 cut = true;
                 continue;
             }
-            let there = |version: &Version, until| match &version.rref {
-                Some(rref) => Side::of(source.store, rref, until),
-                None => Ok(source.planned(&version.dref)),
-            };
-            let sides = there(&old, until.0)?.zip(there(&new, until.1)?);
+            let sides = source.side(&old, until.0)?.zip(source.side(&new, until.1)?);
             dep.change = sides.map(|sides| {
                 waiting.push(sides);
                 waiting.len() - 1
@@ -136,7 +126,7 @@ pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<
 }
 
 /// The two versions of a dependency that are to be compared.
-fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
+pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
     if dep.old.name() != dep.new.name() {
         return None;
     }
@@ -157,7 +147,7 @@ fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
 }
 
 /// What differs between two versions, without looking into dependencies.
-fn causes(source: &Source<'_>, old: &Side, new: &Side) -> Result<Vec<Cause>> {
+pub(super) fn causes(source: &Source<'_>, old: &Side, new: &Side) -> Result<Vec<Cause>> {
     let mut causes = Vec::new();
     // Dependencies that are another derivation now.
     let mut pairs: BTreeMap<(DRefId, DRefId), String> = BTreeMap::new();

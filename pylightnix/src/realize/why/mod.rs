@@ -2,9 +2,13 @@
 //!
 //! The nearest earlier version is, among the builds of the same derivation before this one, the newest that differs in its
 //! code, in what it was made from or in a default that changed. If there is none, it is the other derivation of the same
-//! name with the fewest fields that differ, and among several of these the one that was built last. At most 256 builds and
-//! 256 derivations are looked at, the latest ones, so that an answer takes milliseconds in a store of any size.
+//! name with the fewest fields that differ, and among several of these the one that was built last; of a stage of a plan, one
+//! that is not in the plan, if there is any. At most 256 builds and 256 derivations are looked at, the latest ones, so that an
+//! answer takes milliseconds in a store of any size.
+//!
+//! [`Realize::explain`](super::Realize::explain) says it of all stages of a plan, and [`Brief`] of a stage that a run builds.
 
+mod brief;
 mod change;
 mod code;
 mod nearest;
@@ -14,7 +18,10 @@ mod side;
 
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+pub use brief::Brief;
+pub(super) use brief::{Briefs, explain};
 pub use change::{Cause, Change, DependencyChange, Version};
 pub use code::{CodeChange, CodePart};
 pub use nearest::Nearest;
@@ -23,7 +30,8 @@ pub use planned::{Candidate, Standing};
 use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::store::{BuildRecord, RecordedChoice, Store};
-use nearest::{Before, before};
+use brief::folders;
+use nearest::{Before, Others, before};
 use side::{Side, Source, made_by};
 
 /// Why a stage ran, or would run: see [`Store::why`] and [`Realize::why`](super::Realize::why).
@@ -107,7 +115,9 @@ impl Store {
 
 impl Why {
     fn of(source: &Source<'_>, new: Side) -> Result<Self> {
-        let Before { repeated, nearest } = before(source.store, &new)?;
+        let Before { repeated, nearest } = before(source.store, &new, || {
+            others(source, &new.dref).map(Arc::new)
+        })?;
         let build = new.build.clone();
         let choices = build.as_ref().map(|build| build.choices.clone());
         let mut why = Why {
@@ -128,6 +138,18 @@ impl Why {
         }
         Ok(why)
     }
+}
+
+/// Other derivations of the name: those of the plan stand beside each other, and only if there is nothing else before each other.
+fn others(source: &Source<'_>, dref: &DRefId) -> Result<Others> {
+    if let Some((graph, _)) = source.plan {
+        let planned = folders(graph);
+        let others = Others::of(source.store, dref, |folder| !planned.contains(folder))?;
+        if !others.is_empty() {
+            return Ok(others);
+        }
+    }
+    Others::of(source.store, dref, |_| true)
 }
 
 /// What a reader of the whole wants to know of a build.

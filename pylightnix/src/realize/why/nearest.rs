@@ -1,15 +1,24 @@
 //! The earlier version of a stage that a version is compared with.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use super::side::Side;
-use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::config::{ConfigJson, DRefId, RRefId, object_parts};
 use crate::store::{BuildKind, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// So many builds of one derivation, and so many other derivations of its name, are looked at.
 const MOST: usize = 256;
+
+/// So many other derivations are read for many stages of their name, and so many of them are compared with each stage.
+const MOST_OF_MANY: usize = 16_384;
+const NEAR: usize = 32;
 
 /// How the earlier version was found that a version is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -30,9 +39,113 @@ pub(super) struct Before {
     pub(super) nearest: Option<(Side, Nearest)>,
 }
 
-/// What was there before `new`, of which the build is passed over.
-pub(super) fn before(store: &Store, new: &Side) -> Result<Before> {
-    let limit = new.build.as_ref().map(|build| build.id);
+/// Other derivations of a name: of many, those that were put into the store last.
+pub(super) struct Others {
+    /// The last one first.
+    read: Vec<Other>,
+    there: usize,
+    /// Which of them have a field, by the hash of its name and value; only if not all are to be compared.
+    with_field: HashMap<u64, Vec<usize>>,
+}
+
+struct Other {
+    dref: DRefId,
+    config: ConfigJson,
+    /// Its builds, newest first, once they are needed.
+    builds: OnceLock<Vec<(Uuid, RRefId)>>,
+}
+
+impl Others {
+    /// Those for whose folders `counts` says yes: all are compared.
+    pub(super) fn of(store: &Store, dref: &DRefId, counts: impl Fn(&str) -> bool) -> Result<Self> {
+        Self::of_at_most(store, dref, MOST, counts)
+    }
+
+    fn of_at_most(
+        store: &Store,
+        dref: &DRefId,
+        most: usize,
+        counts: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let (named, there) = store.namesakes(dref, most, counts)?;
+        let mut read = Vec::with_capacity(named.len());
+        for dref in named {
+            if let Some(config) = readable(store.config(&dref))? {
+                read.push(Other {
+                    dref,
+                    config,
+                    builds: OnceLock::new(),
+                });
+            }
+        }
+        let with_field = HashMap::new();
+        Ok(Others {
+            read,
+            there,
+            with_field,
+        })
+    }
+
+    /// The same, for many stages of one name, with which they are compared quickly: only those that have most of their fields.
+    pub(super) fn of_many(
+        store: &Store,
+        dref: &DRefId,
+        stages: usize,
+        counts: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let most = (2 * stages).clamp(MOST, MOST_OF_MANY);
+        let mut others = Others::of_at_most(store, dref, most, counts)?;
+        if others.read.len() > NEAR {
+            for (at, other) in others.read.iter().enumerate() {
+                for field in fields(&other.config)? {
+                    others.with_field.entry(field).or_default().push(at);
+                }
+            }
+        }
+        Ok(others)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.is_empty()
+    }
+
+    /// Those that a config is compared with.
+    fn near(&self, config: &ConfigJson) -> Result<Vec<&Other>> {
+        if self.with_field.is_empty() {
+            return Ok(self.read.iter().collect());
+        }
+        let mut shared = vec![0_usize; self.read.len()];
+        for field in fields(config)? {
+            for at in self.with_field.get(&field).into_iter().flatten() {
+                shared[*at] += 1;
+            }
+        }
+        let mut order: Vec<usize> = (0..shared.len()).collect();
+        let key = |at: &usize| (Reverse(shared[*at]), *at);
+        order.select_nth_unstable_by_key(NEAR, key);
+        order.truncate(NEAR);
+        Ok(order.into_iter().map(|at| &self.read[at]).collect())
+    }
+}
+
+/// The hashes of the fields of a config, with their values.
+fn fields(config: &ConfigJson) -> Result<Vec<u64>> {
+    let parts = object_parts(config.raw()?).unwrap_or_default();
+    let hash = |(name, value): (String, &RawValue)| {
+        let mut hasher = DefaultHasher::new();
+        (name, value.get()).hash(&mut hasher);
+        hasher.finish()
+    };
+    Ok(parts.into_iter().map(hash).collect())
+}
+
+/// What was there before `new`, of which the build is passed over: of the same derivation, else of others.
+pub(super) fn before(
+    store: &Store,
+    new: &Side,
+    others: impl FnOnce() -> Result<Arc<Others>>,
+) -> Result<Before> {
+    let limit = new.build_id();
     let mut repeated = Vec::new();
     for (id, rref) in builds_before(store, &new.dref, limit)?
         .into_iter()
@@ -55,7 +168,7 @@ pub(super) fn before(store: &Store, new: &Side) -> Result<Before> {
             nearest: Some((old, nearest)),
         });
     }
-    let nearest = among_others(store, new, limit)?;
+    let nearest = among(store, &*others()?, new, limit)?;
     Ok(Before { repeated, nearest })
 }
 
@@ -91,28 +204,40 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
 
 /// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
 /// was built last.
-fn among_others(store: &Store, new: &Side, limit: Option<Uuid>) -> Result<Option<(Side, Nearest)>> {
-    let (named, there) = store.namesakes(&new.dref, MOST)?;
-    let mut others: Vec<(usize, DRefId)> = Vec::with_capacity(named.len());
-    for dref in named {
-        if let Some(config) = readable(store.config(&dref))? {
-            others.push((distance(&config, &new.config)?, dref));
-        }
+fn among(
+    store: &Store,
+    others: &Others,
+    new: &Side,
+    limit: Option<Uuid>,
+) -> Result<Option<(Side, Nearest)>> {
+    let compared = others.near(&new.config)?;
+    let mut near: Vec<(usize, &Other)> = Vec::with_capacity(compared.len());
+    for other in compared {
+        near.push((distance(&other.config, &new.config)?, other));
     }
-    let compared = others.len();
-    others.sort_unstable();
-    for equal in others.chunk_by(|one, other| one.0 == other.0) {
+    near.sort_unstable_by_key(|(fields, other)| (*fields, &other.dref));
+    for equal in near.chunk_by(|one, other| one.0 == other.0) {
         let mut builds = Vec::new();
-        for (_, dref) in equal {
-            builds.extend(builds_before(store, dref, limit)?);
+        for (_, other) in equal {
+            let all = match other.builds.get() {
+                Some(all) => all,
+                None => {
+                    let all = builds_before(store, &other.dref, None)?;
+                    other.builds.get_or_init(|| all)
+                }
+            };
+            builds.extend(
+                all.iter()
+                    .filter(|(id, _)| limit.is_none_or(|limit| *id < limit)),
+            );
         }
         builds.sort_unstable_by(|one, other| other.cmp(one));
         for (id, rref) in builds {
-            if let Some(old) = side(store, &rref, id)? {
+            if let Some(old) = side(store, rref, *id)? {
                 let nearest = Nearest {
                     fields: equal[0].0,
-                    compared,
-                    there,
+                    compared: near.len(),
+                    there: others.there,
                 };
                 return Ok(Some((old, nearest)));
             }

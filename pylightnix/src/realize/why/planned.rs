@@ -91,6 +91,7 @@ impl Realize<'_> {
         let step = Step {
             dref: dref.clone(),
             action: foreseen[at].action.clone(),
+            why: None,
         };
         // Of which stage is known.
         let text = step.to_string();

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::super::dry::Foreseen;
+use super::change::Version;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
-use crate::plan::{Code, Graph};
+use crate::plan::{AnyDRef, Code, Graph};
 use crate::store::{BuildKind, BuildRecord, Realization, Store};
 use crate::{ErrorKind, Result};
 
 /// One version of a stage: as it was built, or as a plan has it.
-pub(super) struct Side {
+pub(in super::super) struct Side {
     pub(super) dref: DRefId,
     pub(super) rref: Option<RRefId>,
     pub(super) config: ConfigJson,
@@ -65,6 +66,35 @@ impl Side {
         })
     }
 
+    /// A stage of a plan, and what is taken of its dependencies, each list sorted.
+    pub(in super::super) fn planned(
+        stage: &AnyDRef,
+        context: BTreeMap<DRefId, Vec<RRefId>>,
+    ) -> Self {
+        let node = stage.node();
+        Side {
+            dref: stage.id().clone(),
+            rref: None,
+            config: node.json().clone(),
+            context,
+            fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
+            code: node.code().cloned(),
+            omitted: node.omitted().clone(),
+            build: None,
+        }
+    }
+
+    pub(super) fn version(&self) -> Version {
+        Version {
+            dref: self.dref.clone(),
+            rref: self.rref.clone(),
+        }
+    }
+
+    pub(super) fn build_id(&self) -> Option<Uuid> {
+        self.build.as_ref().map(|build| build.id)
+    }
+
     /// Whether nothing differs but the result; both are of one derivation.
     pub(super) fn repeats(&self, other: &Side) -> bool {
         self.fingerprint == other.fingerprint
@@ -111,23 +141,21 @@ impl Source<'_> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
         let stage = &graph.stages[at];
-        let node = stage.dref.node();
         let taken = graph.deps(at).iter().filter_map(|at| {
             let taken = foreseen[*at].taken.as_ref()?;
             let mut rrefs: Vec<_> = taken.iter().map(|rref| rref.id().clone()).collect();
             rrefs.sort_unstable();
             Some((graph.stages[*at].dref.id().clone(), rrefs))
         });
-        Some(Side {
-            dref: dref.clone(),
-            rref: None,
-            config: node.json().clone(),
-            context: taken.collect(),
-            fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
-            code: node.code().cloned(),
-            omitted: node.omitted().clone(),
-            build: None,
-        })
+        Some(Side::planned(&stage.dref, taken.collect()))
+    }
+
+    /// A version: as the newest build not after `until` has it, or as the plan does. Nothing if it is not there.
+    pub(super) fn side(&self, version: &Version, until: Option<Uuid>) -> Result<Option<Side>> {
+        match &version.rref {
+            Some(rref) => Side::of(self.store, rref, until),
+            None => Ok(self.planned(&version.dref)),
+        }
     }
 
     /// The text of the code of a version, if it was kept.

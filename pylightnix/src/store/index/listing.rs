@@ -78,6 +78,30 @@ impl Listing {
     }
 }
 
+#[cfg(feature = "cli")]
+impl Listed<'_> {
+    /// Its reference, if it is of this derivation.
+    pub(in crate::store) fn id(&self, dref: &DRefId) -> RRefId {
+        RRefId::new(self.hash, dref.clone())
+    }
+
+    /// Whether it was made directly from this, among others.
+    pub(in crate::store) fn uses(&self, rref: &RRefId) -> bool {
+        let mut rest = Reader(self.context);
+        let mut next = || Some((rest.take(16)?, rest.take(16)?, rest.bytes()?));
+        std::iter::from_fn(&mut next)
+            .any(|(hash, dref, _)| hash == rref.hash() && dref == rref.dref().hash())
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Listing {
+    /// The hashes of those in it.
+    pub(in crate::store) fn hashes(&self) -> impl Iterator<Item = [u8; 16]> {
+        self.iter().map(|one| one.hash)
+    }
+}
+
 /// A context, as [`Listed::is_made_from`] compares it and [`Listed::context`] reads it.
 fn put_context(to: &mut Vec<u8>, context: &Context) {
     for rref in context.realizations() {

@@ -14,8 +14,8 @@
 //! A file that is missing, or not understood, is as one that has nothing. They may be deleted at any time; garbage
 //! collection does.
 
+mod checked;
 mod listing;
-#[cfg(feature = "cli")]
 mod names;
 mod shard;
 mod stamp;
@@ -28,10 +28,12 @@ use std::thread;
 
 use super::layout::Layout;
 use super::locks::Manager;
+use super::look::MANY;
 use super::realization::{Found, each_realization};
 use crate::Result;
 use crate::config::DRefId;
 pub(super) use listing::Listing;
+pub(super) use names::Folders;
 use shard::Shard;
 use stamp::Stamp;
 
@@ -42,7 +44,6 @@ pub(super) struct Index {
     shards: Vec<Mutex<Shard>>,
     /// Whether files were read ahead, or found to be short.
     is_ahead: AtomicBool,
-    #[cfg(feature = "cli")]
     names: names::Names,
 }
 
@@ -53,7 +54,6 @@ impl Index {
                 .map(|first| Mutex::new(Shard::new(first)))
                 .collect(),
             is_ahead: AtomicBool::new(false),
-            #[cfg(feature = "cli")]
             names: names::Names::default(),
         }
     }
@@ -113,10 +113,16 @@ impl Index {
         Ok(Some(self.shard(dref).insert(layout, dref, known)))
     }
 
-    /// The names of the folders of all derivations, sorted, a line each.
-    #[cfg(feature = "cli")]
-    pub(super) fn names(&self, manager: &Manager, layout: &Layout) -> Result<Arc<str>> {
+    /// The folders of all derivations, sorted by name.
+    pub(super) fn folders(&self, manager: &Manager, layout: &Layout) -> Result<Arc<Folders>> {
         self.names.get(manager, layout)
+    }
+
+    /// What is known of a derivation that is as it was, without reading its folder; nothing if that would have to be read.
+    #[cfg(feature = "cli")]
+    pub(super) fn kept(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<Option<Known>> {
+        let stamp = Stamp::of(objects, dref)?;
+        Ok(stamp.and_then(|stamp| self.shard(dref).get(objects.layout, dref, &stamp)))
     }
 
     /// Notes that what is known of a derivation is on the disk.
@@ -177,11 +183,12 @@ impl<'a> Objects<'a> {
         Objects { layout, folder }
     }
 
-    /// For many.
-    pub(super) fn opened(layout: &'a Layout) -> Self {
+    /// For so many.
+    pub(super) fn of_many(layout: &'a Layout, count: usize) -> Self {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // What cannot be opened is told when it is looked for.
-        let folder = open(&**layout.shared_objects(), flags, Mode::empty()).ok();
+        let opened = || open(&**layout.shared_objects(), flags, Mode::empty()).ok();
+        let folder = (count >= MANY).then(opened).flatten();
         Objects { layout, folder }
     }
 }

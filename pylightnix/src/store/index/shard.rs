@@ -1,24 +1,23 @@
 //! The part of the index for derivations whose hashes begin with the same digit: in memory, and as a file.
 //!
-//! The file is looked into as it is: after [`MAGIC`] and a checksum it has the number of its derivations, for each the hash
-//! and where the rest lies, sorted by hash, and then that rest.
+//! The file is looked into as it is: it has the number of its derivations, for each the hash and where the rest lies, sorted
+//! by hash, and then that rest.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::listing::Listing;
-use super::{Known, Slice, Stamp};
+use super::{Known, Slice, Stamp, checked};
 use crate::config::{DRefId, Name};
 use crate::fast_hash::{FastMap, HashKey};
 use crate::store::bytes::{Reader, put_text, put_u32};
 use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
-/// The first bytes of a file, with the version of all that follows. A checksum (CRC-32) of the rest comes next.
+/// The first bytes of a file, with the version of all that follows.
 const MAGIC: &[u8] = b"pylightnix-index-v4\n";
 
 pub(super) struct Shard {
@@ -90,7 +89,7 @@ impl Shard {
 
     /// Writes the file anew: with what others wrote meanwhile.
     pub(super) fn save(&mut self, manager: &Manager, layout: &Layout) -> crate::Result<()> {
-        self.stored = Stored::read(self.file(layout));
+        self.stored = Stored::read(&self.file(layout));
         let mut rests: BTreeMap<HashKey, Vec<u8>> = BTreeMap::new();
         // Once is enough to try.
         for (key, Fresh { name, known }) in self.fresh.drain() {
@@ -99,21 +98,13 @@ impl Shard {
                 rests.insert(key, rest_of(&name, &known));
             }
         }
-        let Some(stored) = self.stored.with(&rests) else {
+        let Some(body) = self.stored.with(&rests) else {
             return Ok(());
         };
-        let folder = layout.index();
-        let draft = manager.temporary()?;
-        let refused = |error: io::Error| crate::Error::io("write", &draft, error);
-        let done = fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&draft, &*stored.bytes))
-            .and_then(|()| fs::rename(&draft, self.file(layout)));
-        if done.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
+        let written = checked::write(manager, &self.file(layout), MAGIC, &body);
         // What could not be written is known all the same.
-        self.stored = stored;
-        done.map_err(refused)
+        self.stored = Stored::of(body, 0).unwrap_or_default();
+        written
     }
 
     fn file(&self, layout: &Layout) -> PathBuf {
@@ -127,7 +118,7 @@ impl Shard {
 
     pub(super) fn load(&mut self, layout: &Layout) {
         if !std::mem::replace(&mut self.is_loaded, true) {
-            self.stored = Stored::read(self.file(layout));
+            self.stored = Stored::read(&self.file(layout));
         }
     }
 }
@@ -136,43 +127,44 @@ impl Shard {
 #[derive(Default)]
 struct Stored {
     bytes: Arc<Vec<u8>>,
+    /// Where in it begins what all places in it count from.
+    from: usize,
     /// Of how many derivations it tells.
     count: usize,
 }
 
-/// Where the list of the hashes begins in a file: after [`MAGIC`], the checksum and their number.
-const LIST: usize = MAGIC.len() + 4 + 4;
-
 /// Files of so many bytes take longer to be read, all of them, than a thread to be started.
 const LONG: u64 = 16 << 10;
+
+/// Where the list of the hashes begins: after their number.
+const LIST: usize = 4;
 
 /// How long an entry of that list is: a hash, and where the rest lies.
 const ENTRY: usize = 16 + 4;
 
 impl Stored {
     /// Nothing if there is no such file, or none that is understood.
-    fn read(file: PathBuf) -> Self {
-        match fs::read(file) {
-            Ok(bytes) => Stored::of(bytes).unwrap_or_default(),
-            Err(_) => Stored::default(),
-        }
+    fn read(file: &Path) -> Self {
+        let file = checked::read(file, MAGIC);
+        file.and_then(|(bytes, from)| Stored::of(bytes, from))
+            .unwrap_or_default()
     }
 
-    fn of(bytes: Vec<u8>) -> Option<Self> {
-        let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
-        let checksum = reader.u32()?;
-        if crc32fast::hash(reader.0) != checksum {
-            return None;
-        }
+    fn of(bytes: Vec<u8>, from: usize) -> Option<Self> {
+        let mut reader = Reader(bytes.get(from..)?);
         let count = reader.u32()? as usize;
         reader.take(count.checked_mul(ENTRY)?)?;
         let bytes = Arc::new(bytes);
-        Some(Stored { bytes, count })
+        Some(Stored { bytes, from, count })
+    }
+
+    fn body(&self) -> &[u8] {
+        &self.bytes[self.from..]
     }
 
     /// The entry of the list at this place.
     fn entry(&self, at: usize) -> (HashKey, usize) {
-        let mut reader = Reader(&self.bytes[LIST + at * ENTRY..]);
+        let mut reader = Reader(&self.body()[LIST + at * ENTRY..]);
         match (reader.array(), reader.u32()) {
             (Some(hash), Some(rest)) => (HashKey(hash), rest as usize),
             _ => unreachable!("the list was seen to be whole"),
@@ -182,7 +174,7 @@ impl Stored {
     /// The name of a derivation, and what is known of it.
     fn get(&self, key: &HashKey) -> Option<(&[u8], Known)> {
         let rest = self.find(key)?;
-        let mut reader = Reader(self.bytes.get(rest..)?);
+        let mut reader = Reader(self.body().get(rest..)?);
         let name = reader.bytes()?;
         let stamp = Stamp::read(&mut reader)?;
         let is_settled = reader.u8()? == 1;
@@ -228,21 +220,20 @@ impl Stored {
         None
     }
 
-    /// The file with these in it, too, or in place of what it has of them; nothing if it would be too long for its list.
-    fn with(&self, new: &BTreeMap<HashKey, Vec<u8>>) -> Option<Self> {
+    /// A file with these in it, too, or in place of what this one has of them; nothing if it would be too long for its list.
+    fn with(&self, new: &BTreeMap<HashKey, Vec<u8>>) -> Option<Vec<u8>> {
         let old = (0..self.count).map(|at| {
             let (key, rest) = self.entry(at);
             // The rests lie as the hashes do.
             let end = match at + 1 < self.count {
                 true => self.entry(at + 1).1,
-                false => self.bytes.len(),
+                false => self.body().len(),
             };
-            (key, self.bytes.get(rest..end).unwrap_or_default())
+            (key, self.body().get(rest..end).unwrap_or_default())
         });
         let mut all: BTreeMap<HashKey, &[u8]> = old.collect();
         all.extend(new.iter().map(|(key, rest)| (*key, rest.as_slice())));
-        let mut bytes = MAGIC.to_vec();
-        put_u32(&mut bytes, 0);
+        let mut bytes = Vec::new();
         put_u32(&mut bytes, u32::try_from(all.len()).ok()?);
         let mut rest = LIST + ENTRY * all.len();
         for (key, part) in &all {
@@ -253,12 +244,7 @@ impl Stored {
         for part in all.values() {
             bytes.extend_from_slice(part);
         }
-        let checksum = crc32fast::hash(&bytes[MAGIC.len() + 4..]);
-        bytes[MAGIC.len()..MAGIC.len() + 4].copy_from_slice(&checksum.to_le_bytes());
-        Some(Stored {
-            count: all.len(),
-            bytes: Arc::new(bytes),
-        })
+        Some(bytes)
     }
 }
 

@@ -1,0 +1,387 @@
+//! What changed, in a few words: for each stage of a plan that has something to do.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use super::super::current::Stale;
+use super::super::decide::Reason;
+use super::super::dry::{Action, DryPlan, Foreseen};
+use super::change::{Cause, Version, causes, followed};
+use super::code::CodeChange;
+use super::nearest::{Others, before};
+use super::side::{Side, Source};
+use crate::Result;
+use crate::config::{DRefId, FieldChange, Name};
+use crate::plan::Graph;
+use crate::store::{Context, Store};
+
+/// Of so many stages it is told what changed.
+pub(in super::super) const MOST: usize = 300;
+
+/// So many dependencies are followed for one stage, and so deep.
+const FOLLOWED: usize = 200;
+const DEEP: usize = 100;
+
+/// So many stages that changed first are told for one stage, and so many fields of each.
+const ROOTS: usize = 3;
+const FIELDS: usize = 3;
+
+/// So many characters of a value are told.
+const LONG: usize = 40;
+
+/// Why a stage is built, in a few words that say what changed: `config changed: rate 0.1 -> 0.2`, or
+/// ``from `load`: path "a.csv" -> "b.csv"``.
+///
+/// Nothing is looked up before it is displayed. It is told of the first 300 stages that a run builds; of others, it is the
+/// [`Reason`].
+pub struct Brief<'a> {
+    find: &'a (dyn Fn() -> String + Sync),
+    text: OnceLock<String>,
+}
+
+impl<'a> Brief<'a> {
+    pub(in super::super) fn new(find: &'a (dyn Fn() -> String + Sync)) -> Self {
+        let text = OnceLock::new();
+        Brief { find, text }
+    }
+}
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.get_or_init(self.find))
+    }
+}
+
+impl fmt::Debug for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Brief({:?})", self.text.get())
+    }
+}
+
+/// What was found out for the stages of one plan.
+pub(in super::super) struct Briefs<'a> {
+    store: &'a Store,
+    graph: &'a Graph,
+    /// What a run would do, if it does not go on.
+    foreseen: Option<&'a [Foreseen]>,
+    /// The folders of its derivations, once they are needed: none of these is an earlier version of another.
+    planned: OnceLock<HashSet<String>>,
+    /// How many stages of each name have something to do, at most.
+    to_do: OnceLock<HashMap<Name, usize>>,
+    /// Earlier versions, by name.
+    others: HashMap<Name, Arc<Others>>,
+    /// What changed first between two versions.
+    known: HashMap<(Version, Version), Arc<Roots>>,
+    /// How many stages were asked about, and how many dependencies were followed for this one.
+    asked: usize,
+    followed: usize,
+}
+
+/// Stages that changed by themselves.
+#[derive(Clone, Default)]
+struct Roots {
+    first: Vec<Root>,
+    /// Whether there are others.
+    more: bool,
+}
+
+/// What changed in one of them.
+#[derive(Clone)]
+struct Root {
+    dref: DRefId,
+    fields: Vec<String>,
+    rest: Vec<String>,
+}
+
+impl<'a> Briefs<'a> {
+    /// For a plan, of which a run goes on, or would do that.
+    pub(in super::super) fn new(
+        store: &'a Store,
+        graph: &'a Graph,
+        foreseen: Option<&'a [Foreseen]>,
+    ) -> Self {
+        Briefs {
+            store,
+            graph,
+            foreseen,
+            planned: OnceLock::new(),
+            to_do: OnceLock::new(),
+            others: HashMap::new(),
+            known: HashMap::new(),
+            asked: 0,
+            followed: 0,
+        }
+    }
+
+    /// For a stage that a run builds now, from what was chosen for its dependencies.
+    pub(in super::super) fn of_run(
+        &mut self,
+        at: usize,
+        context: &Context,
+        reason: &Reason,
+    ) -> String {
+        if !is_looked_up(reason) {
+            return reason.to_string();
+        }
+        let was_full = self.asked > MOST;
+        let taken = context.iter();
+        let taken = taken.map(|(dref, rrefs)| (dref.clone(), rrefs.to_vec()));
+        let new = Side::planned(&self.graph.stages[at].dref, taken.collect());
+        match self.of(new) {
+            Some(text) => text,
+            None if was_full || self.asked <= MOST => reason.to_string(),
+            None => format!("{reason} (from here on it is not told what changed)"),
+        }
+    }
+
+    /// What is told of a version; nothing if it cannot be found out, or is too much.
+    fn of(&mut self, new: Side) -> Option<String> {
+        self.asked += 1;
+        self.followed = 0;
+        if self.asked > MOST {
+            return None;
+        }
+        // What cannot be read is told by those who need it.
+        let before = before(self.store, &new, || self.others_of(&new.dref)).ok()?;
+        let Some((old, _)) = before.nearest else {
+            return Some("never built".to_owned());
+        };
+        let dref = new.dref.clone();
+        let roots = self.roots(old, new, 0).ok()?;
+        roots.text(&dref)
+    }
+
+    fn others_of(&mut self, dref: &DRefId) -> Result<Arc<Others>> {
+        if let Some(others) = self.others.get(dref.name()) {
+            return Ok(others.clone());
+        }
+        let planned = self.planned.get_or_init(|| folders(self.graph));
+        let counts = |folder: &str| !planned.contains(folder);
+        let to_do = self.to_do.get_or_init(|| to_do(self.graph, self.foreseen));
+        let stages = to_do.get(dref.name()).copied().unwrap_or_default();
+        let others = Arc::new(Others::of_many(self.store, dref, stages, counts)?);
+        self.others.insert(dref.name().clone(), others.clone());
+        Ok(others)
+    }
+
+    /// What changed first between two versions of a stage.
+    fn roots(&mut self, old: Side, new: Side, depth: usize) -> Result<Arc<Roots>> {
+        let pair = (old.version(), new.version());
+        if let Some(known) = self.known.get(&pair) {
+            return Ok(known.clone());
+        }
+        let (store, graph) = (self.store, self.graph);
+        let plan = self.foreseen.map(|foreseen| (graph, foreseen));
+        let source = Source { store, plan };
+        let until = (old.build_id(), new.build_id());
+        let mut roots = Roots::default();
+        let mut own = Root::new(&new.dref);
+        for cause in causes(&source, &old, &new)? {
+            let dep = match cause {
+                Cause::Dependency(dep) => dep,
+                cause => {
+                    own.add(&cause, || self.reason_of(&new));
+                    continue;
+                }
+            };
+            if roots.more {
+                break;
+            }
+            let mut found = None;
+            if let Some((old, new)) = followed(&dep)
+                && depth < DEEP
+                && self.followed < FOLLOWED
+            {
+                self.followed += 1;
+                if let Some(known) = self.known.get(&(old.clone(), new.clone())) {
+                    found = Some(known.clone());
+                } else if let Some(old) = source.side(&old, until.0)?
+                    && let Some(new) = source.side(&new, until.1)?
+                {
+                    found = Some(self.roots(old, new, depth + 1)?);
+                }
+            }
+            match found {
+                Some(found) => roots.extend(&found),
+                None => own
+                    .rest
+                    .push(format!("made from another `{}`", dep.new.name())),
+            }
+        }
+        if !own.fields.is_empty() || !own.rest.is_empty() {
+            roots.first.insert(0, own);
+            roots.limit();
+        }
+        let roots = Arc::new(roots);
+        self.known.insert(pair, roots.clone());
+        Ok(roots)
+    }
+
+    /// Why a stage would run of which nothing differs.
+    fn reason_of(&self, side: &Side) -> Option<String> {
+        let at = self.graph.place(&side.dref)?;
+        match (&self.foreseen?[at].action, &side.rref) {
+            (Action::Build { reason, .. }, None) => Some(reason.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether there is more to tell than the reason.
+fn is_looked_up(reason: &Reason) -> bool {
+    match reason {
+        Reason::Missing | Reason::ContextChanged => true,
+        Reason::Stale(Stale::Code { added, .. }) => added.is_empty(),
+        Reason::Stale(_) | Reason::MoreWanted { .. } | Reason::Failed | Reason::Forced => false,
+    }
+}
+
+/// Says of a plan's stages what changed.
+pub(in super::super) fn explain(
+    store: &Store,
+    graph: &Graph,
+    foreseen: &[Foreseen],
+    plan: &mut DryPlan,
+) {
+    let source = Source {
+        store,
+        plan: Some((graph, foreseen)),
+    };
+    let mut briefs = Briefs::new(store, graph, Some(foreseen));
+    for step in &mut plan.steps {
+        step.why = match &step.action {
+            Action::Build { reason, .. } if !is_looked_up(reason) => Some(reason.to_string()),
+            Action::Build { .. } | Action::Undecided { .. } => {
+                let side = source.planned(&step.dref);
+                side.and_then(|side| briefs.of(side))
+            }
+            _ => None,
+        };
+    }
+    plan.untold = briefs.asked.saturating_sub(MOST);
+}
+
+/// The names of the folders of a plan's derivations.
+pub(super) fn folders(graph: &Graph) -> HashSet<String> {
+    let stages = graph.stages.iter();
+    stages.map(|stage| stage.dref.id().folder()).collect()
+}
+
+/// How many stages of each name have something to do; if that is not known, how many there are.
+fn to_do(graph: &Graph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usize> {
+    let mut counts = HashMap::new();
+    for (at, stage) in graph.stages.iter().enumerate() {
+        let is_there = foreseen.is_some_and(|foreseen| foreseen[at].taken.is_some());
+        if !is_there {
+            *counts.entry(stage.dref.id().name().clone()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+impl Root {
+    fn new(dref: &DRefId) -> Self {
+        Root {
+            dref: dref.clone(),
+            fields: Vec::new(),
+            rest: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, cause: &Cause, reason: impl FnOnce() -> Option<String>) {
+        match cause {
+            Cause::Field(FieldChange { path, old, new }) => {
+                let shown =
+                    |value: &Option<String>| value.as_deref().map_or("(none)".into(), short);
+                let (old, new) = (shown(old), shown(new));
+                self.fields.push(format!("{path} {old} -> {new}"));
+            }
+            Cause::Default { field, old, new } => {
+                let (old, new) = (short(&old.to_string()), short(&new.to_string()));
+                self.rest.push(format!("default of {field} {old} -> {new}"));
+            }
+            Cause::Code(code) => self.rest.push(code_text(code)),
+            Cause::Nothing => {
+                let text = reason();
+                self.rest
+                    .push(text.unwrap_or_else(|| "it gave another result".to_owned()));
+            }
+            // Followed elsewhere.
+            Cause::Dependency(_) => {}
+        }
+    }
+
+    fn text(&self, asked: &DRefId) -> String {
+        let mut words = Vec::new();
+        if !self.fields.is_empty() {
+            let mut fields = listed(&self.fields, FIELDS, ", ", " and ");
+            if self.dref == *asked {
+                fields.insert_str(0, "config changed: ");
+            }
+            words.push(fields);
+        }
+        words.extend_from_slice(&self.rest);
+        let words = listed(&words, FIELDS, ", ", " and ");
+        match self.dref == *asked {
+            true => words,
+            false => format!("from `{}`: {words}", self.dref.name()),
+        }
+    }
+}
+
+impl Roots {
+    fn extend(&mut self, other: &Roots) {
+        for root in &other.first {
+            if !self.first.iter().any(|there| there.dref == root.dref) {
+                self.first.push(root.clone());
+            }
+        }
+        self.more |= other.more;
+        self.limit();
+    }
+
+    fn limit(&mut self) {
+        self.more |= self.first.len() > ROOTS;
+        self.first.truncate(ROOTS);
+    }
+
+    fn text(&self, asked: &DRefId) -> Option<String> {
+        let mut words: Vec<_> = self.first.iter().map(|root| root.text(asked)).collect();
+        if self.more {
+            words.push("and more".to_owned());
+        }
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+fn code_text(code: &CodeChange) -> String {
+    let parts = code.parts.iter();
+    // That it is the stage's own goes without saying.
+    let parts: Vec<_> = parts
+        .filter(|part| !part.what.starts_with("stage "))
+        .map(|part| part.what.clone())
+        .collect();
+    match parts.is_empty() {
+        true => "code changed".to_owned(),
+        false => format!("code changed: {}", listed(&parts, FIELDS, ", ", " and ")),
+    }
+}
+
+/// The first of them, and how many others there are.
+fn listed(all: &[String], most: usize, between: &str, and: &str) -> String {
+    let first = all.iter().take(most).map(String::as_str);
+    let mut text = first.collect::<Vec<_>>().join(between);
+    if all.len() > most {
+        text.push_str(&format!("{and}{} more", all.len() - most));
+    }
+    text
+}
+
+/// The beginning of a value that is long.
+fn short(value: &str) -> String {
+    match value.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}..", &value[..end]),
+        None => value.to_owned(),
+    }
+}

@@ -1,0 +1,35 @@
+//! Files of the index: a magic text, a checksum (CRC-32) of the rest, and the rest. Each is replaced as a whole.
+
+use std::fs;
+use std::path::Path;
+
+use crate::store::bytes::Reader;
+use crate::store::locks::Manager;
+use crate::{Error, Result};
+
+/// All of a file, and where in it the rest begins; nothing if it is not there, or is none of that kind, or is damaged.
+pub(super) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let bytes = fs::read(path).ok()?;
+    let mut reader = Reader(bytes.strip_prefix(magic)?);
+    let checksum = reader.u32()?;
+    let from = bytes.len() - reader.0.len();
+    (crc32fast::hash(reader.0) == checksum).then_some((bytes, from))
+}
+
+/// Puts a file there, in place of one that may be there, and makes its folder if need be.
+pub(super) fn write(manager: &Manager, path: &Path, magic: &[u8], rest: &[u8]) -> Result<()> {
+    let mut bytes = Vec::with_capacity(magic.len() + 4 + rest.len());
+    bytes.extend_from_slice(magic);
+    bytes.extend_from_slice(&crc32fast::hash(rest).to_le_bytes());
+    bytes.extend_from_slice(rest);
+    let draft = manager.temporary()?;
+    let done = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(&draft, &bytes))
+        .and_then(|()| fs::rename(&draft, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    done.map_err(|error| Error::io("write", &draft, error))
+}
