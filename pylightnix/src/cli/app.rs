@@ -233,6 +233,7 @@ impl<A: Args + 'static> App<A> {
                     .long_about(long.unwrap_or_default())
             });
         }
+        let command = command.mut_subcommands(named_as_called);
         let about = self.about.as_deref();
         let about = about.unwrap_or("An experiment: make its results, and look into their store");
         introduced(command, about, PLAN_EXAMPLES)
@@ -334,6 +335,18 @@ const PLAN_EXAMPLES: &[(&str, &str)] = &[
     ("run", "make the results; the same without a command"),
     ("list --newest -n 5", "what was made last"),
 ];
+
+/// With an example that calls the program as it is called.
+fn named_as_called(command: Clap) -> Clap {
+    match command.get_after_help().map(ToString::to_string) {
+        Some(text) => {
+            let name = program();
+            let text = text.replace("pylightnix ", &format!("{name} "));
+            command.after_help(text.replace("./experiment ", &format!("{name} ")))
+        }
+        None => command,
+    }
+}
 
 /// What the first page of the help says around the commands. Last of all: the documentation of what it is derived from
 /// would stand there else.

@@ -31,7 +31,7 @@ const BATCH: usize = 4096;
     pylightnix list 'train*' --newest -n 5"
 )]
 pub(crate) struct List {
-    /// Only these: names, with `*` and `?`, or references
+    /// Only these: names, with `*` and `?`, or references; all that begin so
     #[arg(value_name = "NAME|REF", add = complete::names())]
     only: Vec<String>,
     /// The newest first
@@ -126,6 +126,15 @@ impl List {
             let named = store.drefs_named(word).unwrap_or_default();
             if !named.is_empty() {
                 drefs.extend(named);
+                continue;
+            }
+            // A list has room for all that begin so.
+            let begun = match word.is_empty() {
+                true => Vec::new(),
+                false => store.drefs_where(|folder| folder.starts_with(word.as_str()))?,
+            };
+            if !begun.is_empty() {
+                drefs.extend(begun);
                 continue;
             }
             match resolve(store, word) {
