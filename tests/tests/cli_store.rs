@@ -1,5 +1,6 @@
 //! The commands that look into a store, on a store of which every byte is known.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -502,6 +503,25 @@ REFERENCE          BUILT              TOOK  NAME
 
 "#]]
     );
+}
+
+/// Of 17 stages some begin with the same digit.
+#[test]
+fn list_has_room_for_all_that_begin_so() {
+    let line = Line::empty(env!("CARGO_BIN_EXE_store-cli"));
+    let mut begun: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..17 {
+        let mut draft = line.store.draft().unwrap();
+        let new = publish(&mut draft, &config(&format!("stage-{number}"))).unwrap();
+        *begun
+            .entry(new.id.dref().folder()[..1].to_owned())
+            .or_default() += 1;
+    }
+    for (digit, count) in &begun {
+        let listed = line.out(&format!("list {digit}"));
+        assert_eq!(listed.lines().count(), 1 + count, "{digit}: {listed}");
+    }
+    assert!(begun.values().any(|count| *count > 1));
 }
 
 #[test]

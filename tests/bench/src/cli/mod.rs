@@ -167,7 +167,7 @@ impl Case<'_> {
                 "reference"
             };
             let mut git = |_| time(&mut self.history.git(theirs.unwrap_or_default()));
-            let who = theirs.map(|words| format!("`git {}`", words.join(" ")));
+            let who = theirs.map(|words| format!("`git {}`", words[..words.len() - 1].join(" ")));
             let theirs: Option<Contender<'_>> = match &who {
                 Some(who) => Some((who, &mut git)),
                 None => None,
