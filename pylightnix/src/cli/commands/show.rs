@@ -122,6 +122,24 @@ impl Show {
     }
 }
 
+/// A value of a config, and what is to be said of it: promises and dependencies are not shown as they are written there.
+fn for_people(value: String) -> (String, &'static str) {
+    match serde_json::from_str(&value) {
+        Ok(serde_json::Value::Array(parts)) => {
+            let parts: Option<Vec<&str>> = parts.iter().map(|part| part.as_str()).collect();
+            match parts.as_deref() {
+                Some(["__self__", path @ ..]) => (path.join("/"), " (an artifact)"),
+                _ => (value, ""),
+            }
+        }
+        Ok(serde_json::Value::String(text)) => match text.parse::<DRefId>() {
+            Ok(dref) => (format!("{} {}", short_dref(&dref), dref.name()), ""),
+            Err(_) => (value, ""),
+        },
+        _ => (value, ""),
+    }
+}
+
 /// All that is shown.
 struct Page<'s> {
     session: &'s Session,
@@ -374,24 +392,6 @@ impl Page<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A value of a config, and what is to be said of it: promises and dependencies are not shown as they are written there.
-fn for_people(value: String) -> (String, &'static str) {
-    match serde_json::from_str(&value) {
-        Ok(serde_json::Value::Array(parts)) => {
-            let parts: Option<Vec<&str>> = parts.iter().map(|part| part.as_str()).collect();
-            match parts.as_deref() {
-                Some(["__self__", path @ ..]) => (path.join("/"), " (an artifact)"),
-                _ => (value, ""),
-            }
-        }
-        Ok(serde_json::Value::String(text)) => match text.parse::<DRefId>() {
-            Ok(dref) => (format!("{} {}", short_dref(&dref), dref.name()), ""),
-            Err(_) => (value, ""),
-        },
-        _ => (value, ""),
     }
 }
 
