@@ -71,10 +71,11 @@ REFERENCE          scores.loss  bytes
 "#]]);
     let narrow = compare(&store).arg("train").env("COLUMNS", "60");
     narrow.assert().success().stdout_eq(str![[r#"
-REFERENCE          opt.r…  score…  score…  built   secon…  bytes
-320a92dc/ee6e529b     0.1     0.8  █▄▂▁ …  2026-…  12.5 s   41 B
-24f25823/8964ff25    0.01    0.95  █▆▃▁ …  2026-…  12.5 s   43 B
-bb79de00/3f1489d7       1     0.5  ▄·▄▄ 4  2026-…  12.5 s   42 B
+REFERENCE          opt.rate  scores.accuracy  scores.loss
+320a92dc/ee6e529b       0.1              0.8  █▄▂▁ 0.5
+24f25823/8964ff25      0.01             0.95  █▆▃▁ 1.25
+bb79de00/3f1489d7         1              0.5  ▄·▄▄ 4
+3 columns left out: `--columns`, `--csv`
 
 "#]]);
 }

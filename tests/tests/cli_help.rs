@@ -53,29 +53,28 @@ fn each_page_says_what_and_when_and_has_an_example() {
 /// What an example shows has to be a command line that is understood.
 #[test]
 fn examples_are_understood() {
-    let (store, experiment) = (Line::empty(STORE), Line::empty(EXPERIMENT));
-    for name in commands(&experiment.out("--help")) {
-        let help = experiment.out(&format!("{name} --help"));
-        let example = help.split_once("Example: ").unwrap().1;
-        let example: Vec<&str> = example.lines().skip(1).collect();
-        let example = example.join(" ");
-        let (line, words) = match example.split_once("./experiment ") {
-            Some((_, words)) => (&experiment, words),
-            None => (&store, example.split_once("pylightnix ").unwrap().1),
-        };
-        // Up to what the shell does with it.
-        let words = words
-            .split(['|', '>', ')'])
-            .next()
-            .unwrap()
-            .replace(['\'', '"'], "");
-        let said = line.say(&words);
-        let is_of_another_plan = said.err.contains("no stage of the plan is");
-        assert!(
-            said.code != 2 || is_of_another_plan,
-            "{words}: {}",
-            said.err
-        );
+    for (program, called) in [(STORE, "pylightnix "), (EXPERIMENT, "experiment ")] {
+        let line = Line::empty(program);
+        for name in commands(&line.out("--help")) {
+            let help = line.out(&format!("{name} --help"));
+            let example = help.split_once("Example: ").unwrap().1;
+            let example: Vec<&str> = example.lines().skip(1).collect();
+            let example = example.join(" ");
+            let words = example.split_once(called).unwrap().1;
+            // Up to what the shell does with it.
+            let words = words
+                .split(['|', '>', ')'])
+                .next()
+                .unwrap()
+                .replace(['\'', '"'], "");
+            let said = line.say(&words);
+            let is_of_another_plan = said.err.contains("no stage of the plan is");
+            assert!(
+                said.code != 2 || is_of_another_plan,
+                "{words}: {}",
+                said.err
+            );
+        }
     }
 }
 

@@ -42,7 +42,7 @@ fn own_arguments_stand_beside_ours() {
     let lost = line.say("--count 3 plan");
     assert_eq!(lost.code, 2);
     assert!(
-        lost.err.contains("`count` stands before `plan`"),
+        lost.err.contains("`--count` stands before `plan`"),
         "{}",
         lost.err
     );

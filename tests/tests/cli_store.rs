@@ -1,5 +1,6 @@
 //! The commands that look into a store, on a store of which every byte is known.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -111,7 +112,7 @@ numbers, 2026-01-01 00:01:00
 [STORE]/store-v1/a34a5511f4b8655ee9a0d6cf2366ff7c-numbers/cef4e1c61b1a461e68fd434cddae7e4f/out
 
 Config
-  out  ["__self__", "numbers.json"]
+  out    numbers.json (an artifact)
   count  3
 
 Artifacts (10 B)
@@ -138,7 +139,7 @@ plot, 2026-01-01 00:05:00
 [STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e403bf36faee2f531f/out
 
 Config
-  mean  "dref:1cdb520f1ee60e4b1bec6f22d804fc09-mean"
+  mean   1cdb520f mean
   title  "The mean"
 
 Made from
@@ -467,6 +468,87 @@ REFERENCE          BUILT             NAME
 }
 
 #[test]
+fn find_some() {
+    let line = line();
+    assert_data_eq!(
+        shown(&line, "find mea* --limit 1"),
+        str![[r#"
+REFERENCE          BUILT             NAME
+1cdb520f/f63c049d  2026-01-01 00:02  mean
+= 0
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "find nosuch"),
+        str![[r#"
+---
+nothing matches
+= 1
+
+"#]]
+    );
+}
+
+#[test]
+fn list_what_took_longest() {
+    let line = line();
+    assert_data_eq!(
+        shown(&line, "list --slowest -n 2"),
+        str![[r#"
+REFERENCE          BUILT              TOOK  NAME
+6b97bed3/411d5f0c  2026-01-01 00:06  5.0 s  flaky (failed)
+1cdb520f/f63c049d  2026-01-01 00:02  5.0 s  mean
+= 0
+
+"#]]
+    );
+}
+
+/// Of 17 stages some begin with the same digit.
+#[test]
+fn list_has_room_for_all_that_begin_so() {
+    let line = Line::empty(env!("CARGO_BIN_EXE_store-cli"));
+    let mut begun: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..17 {
+        let mut draft = line.store.draft().unwrap();
+        let new = publish(&mut draft, &config(&format!("stage-{number}"))).unwrap();
+        *begun
+            .entry(new.id.dref().folder()[..1].to_owned())
+            .or_default() += 1;
+    }
+    for (digit, count) in &begun {
+        let listed = line.out(&format!("list {digit}"));
+        assert_eq!(listed.lines().count(), 1 + count, "{digit}: {listed}");
+    }
+    assert!(begun.values().any(|count| *count > 1));
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let line = line();
+    assert_eq!(line.out("help gc"), line.out("gc --help"));
+    assert_eq!(line.out("help"), line.out("--help"));
+    assert_eq!(line.say("help nosuch").code, 2);
+}
+
+#[test]
+fn all_of_a_store() {
+    let line = line();
+    assert_eq!(line.say("copy --all --to other").code, 0);
+    assert_eq!(line.out("list --store other"), line.out("list"));
+    assert_eq!(line.say("pack --all all.zip").code, 0);
+    assert_eq!(
+        line.json("pack --all all.zip")["roots"]
+            .as_array()
+            .unwrap()
+            .len(),
+        6
+    );
+    assert_eq!(line.say("pack all.zip").code, 2);
+}
+
+#[test]
 fn diff() {
     let line = line();
     assert_data_eq!(
@@ -688,7 +770,7 @@ REFERENCE          BUILT              SIZE  NAME
 41270c52/6f736356  2026-01-01 00:04  405 B  mean
 da8c3c32/9949d1ad  2026-01-01 00:03  280 B  numbers
 6b97bed3/411d5f0c  2026-01-01 00:06  283 B  flaky
-3 of 6 realizations, 3 derivations, 0 failed builds, 0 texts of code: 968 B
+would remove 3 of 6 realizations, 3 derivations: 968 B
 = 0
 
 "#]]
@@ -779,7 +861,7 @@ REFERENCE          BUILT              SIZE  NAME
 1cdb520f/f63c049d  2026-01-01 00:02  405 B  mean
 a34a5511/cef4e1c6  2026-01-01 00:01  274 B  numbers
 root by the link [FOLDER]/result, which is gone
-3 of 3 realizations, 3 derivations, 0 failed builds, 0 texts of code: 1.3 KiB
+removed 3 of 3 realizations, 3 derivations: 1.3 KiB
 = 0
 
 "#]]
@@ -816,7 +898,7 @@ rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean was 
 REFERENCE          BUILT              SIZE  NAME
 41270c52/6f736356  2026-01-01 00:04  405 B  mean
 da8c3c32/9949d1ad  2026-01-01 00:03  280 B  numbers
-2 of 6 realizations, 0 derivations, 0 failed builds, 0 texts of code: 685 B
+would remove 2 of 6 realizations: 685 B
 = 0
 
 "#]]
@@ -857,7 +939,7 @@ da8c3c32/9949d1ad  2026-01-01 00:03  280 B  numbers
         str![[r#"
 REFERENCE          BUILT              SIZE  NAME
 6b97bed3/411d5f0c  2026-01-01 00:06  283 B  flaky
-1 of 4 realizations, 1 derivation, 0 failed builds, 0 texts of code: 283 B
+removed 1 of 4 realizations, 1 derivation: 283 B
 = 0
 
 "#]]
@@ -883,7 +965,7 @@ fn from_store_to_store() {
     assert_data_eq!(
         shown(&line, "pack plot.zip plot --without-builds"),
         str![[r#"
-plot.zip: 1 realization with all that they were made from, 5.2 KiB
+plot.zip: 1 realization with all that it was made from, 5.2 KiB
 = 0
 
 "#]]
@@ -1102,8 +1184,40 @@ error: /etc/passwd is not in the store [STORE]
 }
 
 #[test]
+fn nothing_is_no_reference() {
+    let line = line();
+    let mut command = line.command("rm --force --all");
+    let said = line.said(command.arg("").output().unwrap());
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("an empty text is no reference"),
+        "{said:?}"
+    );
+    assert_data_eq!(
+        shown(&line, "show umber"),
+        str![[r#"
+---
+error: nothing in the store [STORE] is `umber`
+  help: is it one of these? numbers
+= 1
+
+"#]]
+    );
+}
+
+#[test]
 fn what_cannot_be() {
     let line = line();
+    assert_data_eq!(
+        shown(&line, "graph -o graph.png"),
+        str![[r#"
+---
+error: no drawing ends in `.png`
+  help: `.svg`, `.dot`, `.mmd` and `.txt` do; or say what it is to be with `--format`
+= 2
+
+"#]]
+    );
     assert_data_eq!(
         shown(&line, "list --store nowhere"),
         str![[r#"

@@ -216,6 +216,16 @@ fn by_metric() {
         ids(find().metric("result.json", "[0]", 1.0..2.0)),
         only(&all[4])
     );
+    // An artifact that is a number.
+    let whole = publish(&store, &config("c"), &built(), "3.5");
+    assert_eq!(
+        ids(store.find().name("c").metric("result.json", "", 3.0..)),
+        only(&whole)
+    );
+    assert_eq!(
+        ids(store.find().name("c").metric("result.json", "", 4.0..)),
+        []
+    );
     assert_eq!(ids(find().metric("none.json", metric, ..)), []);
     assert_eq!(ids(find().metric("result.json/x", metric, ..)), []);
 }
@@ -262,7 +272,7 @@ fn conditions_that_cannot_be() {
         (store.find().name("a b"), "no name has ' ' in it"),
         (store.find().name("{a"), "a `}` is missing"),
         (store.find().field("a..b", 1), "\"a..b\" is no path"),
-        (store.find().metric("x", "", ..), "it is empty"),
+        (store.find().metric("x", "a..b", ..), "\"a..b\" is no path"),
         (
             store.find().metric("../record", "a", ..),
             "is no path of an artifact",

@@ -56,10 +56,10 @@ pub fn store_main() -> ExitCode {
     let command = || {
         let base = base("pylightnix")
             .bin_name("pylightnix")
-            .about("Look into a store of pylightnix, and take care of it")
             .subcommand_required(true)
             .arg_required_else_help(true);
-        Command::augment_subcommands(base)
+        let about = "Look into a store of Pylightnix, and take care of it";
+        introduced(Command::augment_subcommands(base), about, STORE_EXAMPLES)
     };
     CompleteEnv::with_factory(command).complete();
     let matches = command().get_matches();
@@ -233,10 +233,10 @@ impl<A: Args + 'static> App<A> {
                     .long_about(long.unwrap_or_default())
             });
         }
-        match &self.about {
-            Some(about) => command.about(about.clone()).long_about(about.clone()),
-            None => command,
-        }
+        let command = command.mut_subcommands(named_as_called);
+        let about = self.about.as_deref();
+        let about = about.unwrap_or("An experiment: make its results, and look into their store");
+        introduced(command, about, PLAN_EXAMPLES)
     }
 
     fn names(&self) -> Vec<String> {
@@ -275,7 +275,15 @@ impl<A: Args + 'static> App<A> {
         let lost = all.into_iter().find(|id| !is_global(id) && given(id));
         match lost {
             Some(id) => {
-                let text = format!("`{id}` stands before `{name}`: it belongs after the command");
+                let arg = command
+                    .get_arguments()
+                    .find(|arg| arg.get_id() == id.as_str());
+                let shown = match arg.and_then(clap::Arg::get_long) {
+                    Some(long) => format!("--{long}"),
+                    None => id,
+                };
+                let text =
+                    format!("`{shown}` stands before `{name}`: it belongs after the command");
                 Err(command.error(clap::error::ErrorKind::ArgumentConflict, text))
             }
             None => Ok(()),
@@ -314,6 +322,53 @@ fn base(name: impl Into<clap::builder::Str>) -> Clap {
         .max_term_width(100)
         .disable_help_subcommand(true);
     Common::augment_args(command)
+}
+
+const STORE_EXAMPLES: &[(&str, &str)] = &[
+    ("list --newest -n 5", "what was made last"),
+    ("show train", "all about the newest `train`"),
+    ("du", "what takes up how much room"),
+];
+
+const PLAN_EXAMPLES: &[(&str, &str)] = &[
+    ("plan", "what a run would do, and why"),
+    ("run", "make the results; the same without a command"),
+    ("list --newest -n 5", "what was made last"),
+];
+
+/// With an example that calls the program as it is called.
+fn named_as_called(command: Clap) -> Clap {
+    match command.get_after_help().map(ToString::to_string) {
+        Some(text) => {
+            let name = program();
+            let text = text.replace("pylightnix ", &format!("{name} "));
+            command.after_help(text.replace("./experiment ", &format!("{name} ")))
+        }
+        None => command,
+    }
+}
+
+/// What the first page of the help says around the commands. Last of all: the documentation of what it is derived from
+/// would stand there else.
+fn introduced(command: Clap, about: &str, examples: &[(&str, &str)]) -> Clap {
+    let name = command.get_name();
+    let lines = examples
+        .iter()
+        .map(|(words, what)| format!("\n  {name} {words:20}  {what}"));
+    let examples: String = lines.collect();
+    let more = format!(
+        "A REF is a name (`train`, or `train@2` for the second newest), the beginning of a reference as `list` prints it, a \
+         path into the store, or a link to a result.\n\n\
+         Ends with 0 if it did what it was asked; with 1 if a stage failed, a check found faults, nothing matches or something \
+         was refused; with 2 if the command line cannot be understood; with 3 if the store is not there or cannot be used; \
+         with 130 if it was cancelled.\n\n\
+         Examples:{examples}"
+    );
+    command
+        .about(about.to_owned())
+        .long_about(about.to_owned())
+        .after_help(format!("Examples:{examples}"))
+        .after_long_help(more)
 }
 
 /// What this program is called.

@@ -12,7 +12,7 @@ use super::text::{short_dref, short_rref};
 use crate::config::{DRefId, RRefId};
 use crate::plan::AnyDRef;
 use crate::realize::{Action, Realize, Reason};
-use crate::store::{Outcome, Store};
+use crate::store::{Context, Outcome, Store};
 
 /// Derivations and realizations, and what goes into what.
 #[derive(Default, Serialize)]
@@ -86,33 +86,43 @@ impl Depends {
 
     /// All realizations of a store.
     pub(crate) fn of_store(store: &Store) -> Done<Self> {
-        let graph = store.realization_graph()?;
-        let mut outcomes = HashMap::new();
-        for dref in store.drefs()? {
-            // What is broken is told below, one by one.
-            for realization in store.realizations_of(&dref).unwrap_or_default() {
-                outcomes.insert(realization.id, realization.outcome);
-            }
-        }
+        let mut drefs = store.drefs_where(|_| true)?;
+        drefs.sort_unstable();
         let mut depends = Depends::default();
-        let broken: HashMap<&RRefId, String> = graph
-            .broken()
-            .map(|(rref, error)| (rref, error.to_string()))
-            .collect();
-        for rref in graph.ids() {
-            let (state, reason) = match (broken.get(rref), outcomes.get(rref)) {
-                (Some(error), _) => (State::Missing, Some(error.clone())),
-                (None, Some(Outcome::Failed)) => (State::Failed, None),
-                (None, _) => (State::Realized, None),
+        for (dref, found) in store.realizations_of_each(&drefs) {
+            let all: Vec<_> = match found {
+                Ok(all) => all
+                    .into_iter()
+                    .map(|one| (one.id.clone(), Ok(one)))
+                    .collect(),
+                // Of those of a derivation one is broken.
+                Err(_) => {
+                    let rrefs = store.rrefs_of(dref)?.into_iter();
+                    rrefs
+                        .map(|rref| (rref.clone(), store.realization(&rref)))
+                        .collect()
+                }
             };
-            depends.add(realization(rref, state, reason));
-            for dep in graph.dependencies(rref) {
-                depends.connect(dep.to_string(), rref.to_string());
+            for (rref, found) in all {
+                let (state, reason, context) = match found {
+                    Ok(found) => (state(found.outcome), None, Some(found.context)),
+                    Err(error) => (State::Missing, Some(error.to_string()), None),
+                };
+                depends.add(realization(&rref, state, reason));
+                let deps = context.iter().flat_map(Context::realizations);
+                let mut deps: Vec<_> = deps.collect();
+                deps.sort_unstable();
+                for dep in deps {
+                    depends.connect(dep.to_string(), rref.to_string());
+                }
             }
         }
-        for (missing, rref) in graph.missing() {
-            depends.add(realization(missing, State::Missing, None));
-            depends.connect(missing.to_string(), rref.to_string());
+        store.remember();
+        let is_missing = |edge: &&Edge| !depends.at.contains_key(&edge.from);
+        let missing = depends.edges.iter().filter(is_missing);
+        let missing: Vec<RRefId> = missing.filter_map(|edge| edge.from.parse().ok()).collect();
+        for rref in missing {
+            depends.add(realization(&rref, State::Missing, None));
         }
         Ok(depends)
     }
@@ -131,11 +141,7 @@ impl Depends {
                     continue;
                 }
             };
-            let state = match found.outcome {
-                Outcome::Ok => State::Realized,
-                Outcome::Failed => State::Failed,
-            };
-            self.add(realization(&rref, state, None));
+            self.add(realization(&rref, state(found.outcome), None));
             let mut deps: Vec<_> = found.context.realizations().cloned().collect();
             deps.sort_unstable();
             for dep in deps.into_iter().rev() {
@@ -222,6 +228,13 @@ fn realization(rref: &RRefId, state: State, reason: Option<String>) -> Item {
         state,
         reason,
         short: short_rref(rref),
+    }
+}
+
+fn state(outcome: Outcome) -> State {
+    match outcome {
+        Outcome::Ok => State::Realized,
+        Outcome::Failed => State::Failed,
     }
 }
 

@@ -5,6 +5,7 @@
 //! it is in, takes a look at all of them, and the newest of a name one at all of that name.
 
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,11 @@ impl Referred {
 /// # Errors
 /// Nothing, or more than one: then the error lists them.
 pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
+    // Everything begins so: a variable of a script that is not set shall not stand for the one result there is.
+    if text.is_empty() {
+        let message = "an empty text is no reference";
+        return Err(Error::new(ErrorKind::Reference, message).help("`list` shows what is there"));
+    }
     if let Some(rest) = text.strip_prefix("rref:") {
         return one_of(store, text, rrefs(store, rest)?);
     }
@@ -297,10 +303,26 @@ fn nothing(store: &Store, text: &str) -> Error {
         ErrorKind::Missing,
         format!("nothing in the store {} is `{text}`", store.root().display()),
     )
-    .help(
-        "say a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the store, or a \
-         link to a result; `list` shows what is there",
-    )
+    .help(match like(store, text) {
+        Some(names) => format!("is it one of these? {names}"),
+        None => "say a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the \
+                 store, or a link to a result; `list` shows what is there"
+            .to_owned(),
+    })
+}
+
+/// Names in the store that have the text in them.
+fn like(store: &Store, text: &str) -> Option<String> {
+    let has = |folder: &str| {
+        folder
+            .get(HEX + 1..)
+            .is_some_and(|name| name.contains(text))
+    };
+    let found = store.drefs_where(has).ok()?;
+    let names: BTreeSet<&str> = found.iter().map(|dref| dref.name().as_str()).collect();
+    let more = if names.len() > MOST { ", .." } else { "" };
+    let shown: Vec<_> = names.into_iter().take(MOST).collect();
+    (!shown.is_empty()).then(|| shown.join(", ") + more)
 }
 
 fn without_realizations(dref: &DRefId) -> Error {

@@ -9,6 +9,8 @@ use super::session::Session;
 
 /// What stands between two columns.
 const GAP: usize = 2;
+/// No column is made narrower than this as long as another one can be left out.
+const NARROW: usize = 10;
 /// No column is made narrower than this.
 const NARROWEST: usize = 6;
 
@@ -150,24 +152,38 @@ impl<'s> Table<'s> {
             return all;
         };
         loop {
-            let fitted = self.shrunk(all.clone(), room);
+            let fitted = self.shrunk(all.clone(), room, NARROW);
+            if taken(&fitted) <= room {
+                return fitted;
+            }
             let optional = self.columns.iter().zip(&mut all).rev();
             let mut optional =
                 optional.filter(|(column, width)| column.optional && width.is_some());
             match optional.next() {
-                Some((_, width)) if taken(&fitted) > room => *width = None,
-                _ => return fitted,
+                Some((_, width)) => *width = None,
+                None => return self.shrunk(all, room, NARROWEST),
             }
         }
     }
 
+    /// How many columns were left out, once rows were written.
+    pub(crate) fn left_out(&self) -> usize {
+        let widths = self.widths.iter().flatten();
+        widths.filter(|width| width.is_none()).count()
+    }
+
     /// With those that shrink as narrow as has to be; the widest gives way first.
-    fn shrunk(&self, mut widths: Vec<Option<usize>>, room: usize) -> Vec<Option<usize>> {
+    fn shrunk(
+        &self,
+        mut widths: Vec<Option<usize>>,
+        room: usize,
+        narrowest: usize,
+    ) -> Vec<Option<usize>> {
         while taken(&widths) > room {
             let shrinking = self.columns.iter().zip(&mut widths);
             let shrinking = shrinking.filter(|(column, _)| column.shrinks);
             let widest = shrinking
-                .filter_map(|(_, width)| width.as_mut().filter(|width| **width > NARROWEST))
+                .filter_map(|(_, width)| width.as_mut().filter(|width| **width > narrowest))
                 .max_by_key(|width| **width);
             match widest {
                 Some(width) => *width -= 1,

@@ -27,7 +27,9 @@ pub(crate) fn local_second(time: Timestamp) -> String {
 /// How long something took, in two units at most.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
-        s if s < 0.000_999_5 => format!("{:.0} us", s.max(0.0) * 1e6),
+        // Also of the zero below zero, which the sum of nothing is.
+        s if s <= 0.0 => "0 us".to_owned(),
+        s if s < 0.000_999_5 => format!("{:.0} us", s * 1e6),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
         s if s < 59.95 => format!("{s:.1} s"),
         s => {

@@ -7,8 +7,8 @@ use super::raw::{Object, Sort, Text, reason};
 use crate::{Error, ErrorKind, Result};
 
 /// A way into a JSON value: names joined by dots, `[3]` or `.3` for an item of a list, `["a key"]` for a name that is no
-/// plain word.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// plain word. Without steps, the whole value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dotted(Vec<Step>);
 
 /// One step of a way.

@@ -36,6 +36,12 @@ impl Look {
 /// From so many folders of derivations on, one call for what holds them all costs less than it saves for each.
 pub(super) const MANY: usize = 8;
 
+/// Where many are looked at as they are asked for: so many come one by one first, then so many at once.
+#[cfg(feature = "cli")]
+const SINGLY: usize = 32;
+#[cfg(feature = "cli")]
+const TOGETHER: usize = 4096;
+
 impl Look {
     /// Whether there is no realization of it, from whatever context.
     pub(crate) fn is_empty(&self) -> bool {
@@ -158,7 +164,32 @@ impl Store {
     /// # Errors
     /// A broken record, or a refusal of the system.
     pub fn realizations_of(&self, dref: &DRefId) -> Result<Vec<Realization>> {
-        let Some(known) = self.known_of(dref, false)? else {
+        self.all_of(&Look::of(self, dref)?, dref)
+    }
+
+    /// The same for each of many, on all cores, as they are asked for: the first ones at once.
+    #[cfg(feature = "cli")]
+    pub(crate) fn realizations_of_each<'d>(
+        &'d self,
+        drefs: &'d [DRefId],
+    ) -> impl Iterator<Item = (&'d DRefId, Result<Vec<Realization>>)> {
+        let (first, rest) = drefs.split_at(drefs.len().min(SINGLY));
+        first
+            .chunks(1)
+            .chain(rest.chunks(TOGETHER))
+            .flat_map(|drefs| {
+                let all: Vec<&DRefId> = drefs.iter().collect();
+                let looked = self.look(&all, parallel::cores());
+                drefs.iter().zip(looked).map(|(dref, look)| {
+                    let found = look.and_then(|look| self.all_of(&look, dref));
+                    (dref, found)
+                })
+            })
+    }
+
+    /// All realizations of a derivation, as a look found them.
+    fn all_of(&self, look: &Look, dref: &DRefId) -> Result<Vec<Realization>> {
+        let Some(known) = &look.0 else {
             return Ok(Vec::new());
         };
         let objects: &Arc<_> = self.layout().shared_objects();

@@ -1,13 +1,12 @@
 //! One stage that is there, realized in a running process, beside a cached call of joblib.
 
 use std::hint::black_box;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pylightnix::prelude::*;
 
 use crate::contest::contest;
-use crate::measure::{child as child_of, median};
+use crate::measure::{child as child_of, median, said_time};
 use crate::options::Options;
 use crate::peers::python;
 use crate::plans::plan;
@@ -45,9 +44,9 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
         "hit",
         "one stage",
         &mut [
-            ("ours", &mut |_| said(child_of("hit")?.arg(&ours))),
+            ("ours", &mut |_| said_time(child_of("hit")?.arg(&ours))),
             ("joblib", &mut |_| {
-                said(python("hit.py")?.arg(HITS.to_string()).arg(&theirs))
+                said_time(python("hit.py")?.arg(HITS.to_string()).arg(&theirs))
             }),
         ],
     )?;
@@ -60,15 +59,4 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
         0.25,
     ));
     Ok(())
-}
-
-/// The time that a program prints, in seconds.
-fn said(command: &mut Command) -> Result<Duration> {
-    let output = command.output()?;
-    match output.status.success() {
-        true => Ok(Duration::from_secs_f64(
-            String::from_utf8(output.stdout)?.trim().parse()?,
-        )),
-        false => Err(String::from_utf8_lossy(&output.stderr).into()),
-    }
 }

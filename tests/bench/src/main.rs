@@ -9,6 +9,7 @@ mod best;
 mod bulk;
 mod change;
 mod check;
+mod cli;
 mod cold;
 mod compile;
 mod contest;
@@ -88,6 +89,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "many",
         run: many::run,
         child: Some(many::child),
+    },
+    Benchmark {
+        name: "cli",
+        run: cli::run,
+        child: Some(cli::child),
     },
     Benchmark {
         name: "best",

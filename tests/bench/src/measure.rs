@@ -1,6 +1,7 @@
 //! Times, and what is said of them.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pylightnix::prelude::Result;
@@ -24,6 +25,41 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration> {
         String::from_utf8_lossy(&output.stderr)
     )
     .into())
+}
+
+/// How long it takes a command to print its first line.
+pub(crate) fn first_line(command: &mut Command) -> Result<Duration> {
+    let begun = Instant::now();
+    let mut process = command.stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    let mut stdout = BufReader::new(process.stdout.take().ok_or("it has no output")?);
+    stdout.read_line(&mut line)?;
+    let time = begun.elapsed();
+    std::io::copy(&mut stdout, &mut std::io::sink())?;
+    match process.wait()?.success() {
+        true => Ok(time),
+        false => Err(format!("{command:?} failed").into()),
+    }
+}
+
+/// What a command prints.
+pub(crate) fn said_text(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(String::from_utf8(output.stdout)?.trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} failed:\n{said}").into())
+}
+
+/// The number that a command prints.
+pub(crate) fn said(command: &mut Command) -> Result<f64> {
+    Ok(said_text(command)?.parse()?)
+}
+
+/// The seconds that a command prints.
+pub(crate) fn said_time(command: &mut Command) -> Result<Duration> {
+    Ok(Duration::from_secs_f64(said(command)?))
 }
 
 /// A process of this program that does what the benchmark's `child` does with these words.

@@ -12,7 +12,7 @@ use pylightnix::prelude::*;
 use pylightnix::store::Durability;
 
 use crate::contest::contest;
-use crate::measure::{child as child_of, exponent, time};
+use crate::measure::{child as child_of, exponent, said, time};
 use crate::options::Options;
 use crate::peers::python;
 use crate::plans::{SHAPES, parents, plan};
@@ -61,9 +61,13 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
         for &size in SIZES {
             let case = Case::make(folder.path(), shape, size)?;
             let work = format!("nothing to do, {shape} of {size} stages: a process");
-            grown.push((size, case.measure(options, table, &work)?, case.memory()?));
+            grown.push((
+                size,
+                case.measure(options, table, &work)?,
+                said(case.ours()?.arg("memory"))?,
+            ));
             if size == COMPARED {
-                let again = case.again()?.as_secs_f64() / size as f64;
+                let again = said(case.ours()?.arg("again"))? / size as f64;
                 let work =
                     format!("the same, a second time in a running process, {shape}: a stage");
                 table.add(Row::cost(&work, again, 2e-6));
@@ -160,21 +164,6 @@ impl Case {
         }
         Ok(medians[0])
     }
-
-    /// How long it takes a second time in a process.
-    fn again(&self) -> Result<Duration> {
-        Ok(Duration::from_secs_f64(self.said("again")?))
-    }
-
-    /// The memory of the process at its most, in KiB.
-    fn memory(&self) -> Result<f64> {
-        self.said("memory")
-    }
-
-    fn said(&self, word: &str) -> Result<f64> {
-        let output = self.ours()?.arg(word).output()?;
-        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-    }
 }
 
 /// The same graph for `ninja` and for `make`, with a file a stage, which says its number.
@@ -200,8 +189,7 @@ fn write_graph(folder: &Path, shape: &str, size: usize) -> Result<()> {
 fn beside_python(options: &Options, folder: &Path, table: &mut Table) -> Result<()> {
     let case = Case::make(folder, "chain", 1_001)?;
     let root = folder.join("pylightnix");
-    let theirs = String::from_utf8(python("chain.py")?.arg("1000").arg(&root).output()?.stdout)?;
-    let theirs: f64 = theirs.trim().parse()?;
+    let theirs = said(python("chain.py")?.arg("1000").arg(&root))?;
     options.record(
         "noop",
         "chain 1000",

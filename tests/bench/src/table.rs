@@ -37,10 +37,7 @@ impl Row {
             work: work.to_owned(),
             ours: time(ours),
             beside: format!("{who}: {}", time(theirs)),
-            measured: match ratio < 0.1 {
-                true => format!("1/{:.0}", 1.0 / ratio),
-                false => format!("{ratio:.2}"),
-            },
+            measured: times(ratio),
             bar: match bar < 0.1 {
                 true => format!("1/{:.0}", 1.0 / bar),
                 false => format!("{bar}"),
@@ -59,6 +56,13 @@ impl Row {
             bar: time(bar),
             is_held: each <= bar,
         }
+    }
+
+    /// The same, with what another program takes for the like of it.
+    pub(crate) fn beside(mut self, ours: f64, (who, theirs): (&str, f64)) -> Self {
+        self.beside = format!("{who}: {}", time(theirs));
+        self.measured = format!("{}, {}", self.measured, times(ours / theirs));
+        self
     }
 
     /// How something grows with the size, as an exponent: 1 is linear, and at most `bar`.
@@ -104,6 +108,14 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEAD}")?;
         self.0.iter().try_for_each(|row| writeln!(f, "{row}"))
+    }
+}
+
+/// So many times as long.
+fn times(ratio: f64) -> String {
+    match ratio < 0.1 {
+        true => format!("1/{:.0}", 1.0 / ratio),
+        false => format!("{ratio:.2}"),
     }
 }
 

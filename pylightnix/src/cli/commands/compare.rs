@@ -8,7 +8,7 @@ use crate::cli::exit::{Done, Exit, Fault};
 use crate::cli::refer::{Referred, resolve};
 use crate::cli::session::{Session, style};
 use crate::cli::table::{Cell, Column, Table};
-use crate::cli::text::{duration, local_time, short_rref, size};
+use crate::cli::text::{count, duration, local_time, short_rref, size};
 use crate::config::RRefId;
 use crate::store::{Cell as Value, ColumnKind, Comparison};
 
@@ -83,6 +83,11 @@ impl Compare {
         session.print(&table, |table, out| {
             let mut shown = self.table(session, table);
             shown.write(out)?;
+            if shown.left_out() > 0 {
+                let left = count(shown.left_out(), "column", "columns");
+                let hint = format!("{left} left out: `--columns`, `--csv`");
+                writeln!(out, "{}", session.paint(style::FAINT, hint))?;
+            }
             Ok(())
         })?;
         Ok(Exit::Done)
@@ -137,7 +142,18 @@ impl Compare {
             };
             let right = column.kind != ColumnKind::Built
                 && of.rows.iter().all(|row| is_number(&row.cells[at]));
-            Column::named(&column.name, right).shrinks()
+            let shown = match column.kind {
+                // Half a time is none.
+                ColumnKind::Built | ColumnKind::Seconds | ColumnKind::Bytes => {
+                    Column::named(&column.name, right)
+                }
+                _ => Column::named(&column.name, right).shrinks(),
+            };
+            // What was asked for stays.
+            match self.sort.as_ref() == Some(&column.name) || !self.columns.is_empty() {
+                true => shown,
+                false => shown.optional(),
+            }
         });
         let columns: Vec<_> = [Column::left("REFERENCE")]
             .into_iter()

@@ -30,10 +30,10 @@ pub(crate) struct Find {
     #[arg(long, short, value_name = "FIELD=VALUE", value_parser = pair)]
     field: Vec<(String, String)>,
     /// Built less than this ago, as in `7d`
-    #[arg(long, value_name = "AGE", value_parser = values::duration)]
+    #[arg(long, alias = "newer-than", value_name = "AGE", value_parser = values::duration)]
     newer: Option<Duration>,
     /// Built more than this ago
-    #[arg(long, value_name = "AGE", value_parser = values::duration)]
+    #[arg(long, alias = "older-than", value_name = "AGE", value_parser = values::duration)]
     older: Option<Duration>,
     /// Only recorded failures
     #[arg(long, conflicts_with = "ok")]
@@ -41,9 +41,13 @@ pub(crate) struct Find {
     /// Only good ones
     #[arg(long)]
     ok: bool,
-    /// A number in a JSON artifact, and its range (`0.5..`, `..3`, `1..2`, or none for any); may be repeated
-    #[arg(long, short, value_name = "ARTIFACT:FIELD[=FROM..TO]", value_parser = metric)]
+    /// A number in a JSON artifact, and its range (`0.5..`, `..3`, `1..2`, or none for any); without a field, the number
+    /// that all of the artifact is; may be repeated
+    #[arg(long, short, value_name = "ARTIFACT[:FIELD][=FROM..TO]", value_parser = metric)]
     metric: Vec<Metric>,
+    /// At most so many
+    #[arg(short = 'n', long = "limit", value_name = "COUNT")]
+    limit: Option<usize>,
     /// Whole references
     #[arg(long, short = 'l')]
     long: bool,
@@ -82,7 +86,7 @@ impl Find {
         columns.push(Column::left("NAME").shrinks());
         let mut table = Table::new(session, columns);
         let (mut count, mut faults) = (0, 0);
-        for found in search.run()? {
+        for found in search.run()?.take(self.limit.unwrap_or(usize::MAX)) {
             let found = match found {
                 Ok(found) => found,
                 Err(error) => {
@@ -134,6 +138,9 @@ impl Find {
             None => table.write(&mut out)?,
         }
         out.flush()?;
+        if count == 0 && faults == 0 {
+            session.say("nothing matches");
+        }
         Ok(if count == 0 || faults > 0 {
             Exit::Failed
         } else {
@@ -192,7 +199,7 @@ fn metric(text: &str) -> Result<Metric, String> {
         Some((what, range)) => (what, range),
         None => (text, ".."),
     };
-    let (artifact, field) = what.split_once(':').ok_or_else(fault)?;
+    let (artifact, field) = what.split_once(':').unwrap_or((what, ""));
     let (from, to) = range.split_once("..").ok_or_else(fault)?;
     let end = |text: &str| match text {
         "" => Ok(Bound::Unbounded),

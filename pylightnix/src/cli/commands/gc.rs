@@ -78,7 +78,7 @@ impl Gc {
         }
         let report = if self.dry_run { gc.plan()? } else { gc.run()? };
         session.print(&Answer::of(&report, self.dry_run), |_, out| {
-            write_report(session, &report, out)
+            write_report(session, &report, self.dry_run, out)
         })?;
         Ok(if report.refused.is_empty() {
             Exit::Done
@@ -114,7 +114,12 @@ impl Answer {
 }
 
 /// What went, or would go, for people.
-pub(super) fn write_report(session: &Session, report: &GcReport, out: &mut impl Write) -> Done<()> {
+pub(super) fn write_report(
+    session: &Session,
+    report: &GcReport,
+    dry_run: bool,
+    out: &mut impl Write,
+) -> Done<()> {
     let columns = [
         Column::left("REFERENCE"),
         Column::left("BUILT").optional(),
@@ -142,16 +147,23 @@ pub(super) fn write_report(session: &Session, report: &GcReport, out: &mut impl 
     for error in &report.refused {
         writeln!(out, "{} {error}", session.paint(style::BAD, "not removed:"))?;
     }
-    let all = report.realizations.len() + report.kept;
-    writeln!(
-        out,
-        "{} of {} realizations, {}, {}, {}: {}",
+    let done = if dry_run { "would remove" } else { "removed" };
+    let mut what = vec![format!(
+        "{} of {}",
         report.realizations.len(),
-        all,
-        count(report.derivations.len(), "derivation", "derivations"),
-        count(report.failed.len(), "failed build", "failed builds"),
-        count(report.code.len(), "text of code", "texts of code"),
-        size(report.bytes),
-    )?;
+        count(
+            report.realizations.len() + report.kept,
+            "realization",
+            "realizations"
+        )
+    )];
+    let more = [
+        (report.derivations.len(), "derivation", "derivations"),
+        (report.failed.len(), "failed build", "failed builds"),
+        (report.code.len(), "text of code", "texts of code"),
+    ];
+    let more = more.into_iter().filter(|(number, ..)| *number > 0);
+    what.extend(more.map(|(number, one, more)| count(number, one, more)));
+    writeln!(out, "{done} {}: {}", what.join(", "), size(report.bytes))?;
     Ok(())
 }

@@ -64,6 +64,11 @@ enum Format {
 
 impl Graph {
     pub(crate) fn run(self, session: &Session) -> Done {
+        // Asked first: a large graph takes its time.
+        let format = match session.json() {
+            true => Format::Terminal,
+            false => self.format()?,
+        };
         let depends = self.depends(session)?;
         if session.json() {
             match &self.output {
@@ -79,7 +84,6 @@ impl Graph {
         };
         let drawing = depends.drawing();
         let picture = drawing.grouped(grouping);
-        let format = self.format();
         match &self.output {
             Some(path) => written(path, &drawn(&picture, format, session, false))?,
             None => {
@@ -99,15 +103,23 @@ impl Graph {
         Ok(Exit::Done)
     }
 
-    fn format(&self) -> Format {
+    fn format(&self) -> Done<Format> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
         let extension = self.output.as_deref().and_then(Path::extension);
         let by_name = match extension.and_then(|extension| extension.to_str()) {
             Some("svg") => Format::Svg,
             Some("dot" | "gv") => Format::Dot,
             Some("mmd" | "mermaid") => Format::Mermaid,
-            _ => Format::Terminal,
+            None | Some("txt") => Format::Terminal,
+            Some(other) => {
+                return Err(Fault::Usage(format!(
+                    "no drawing ends in `.{other}`\n  help: `.svg`, `.dot`, `.mmd` and `.txt` do; or say what it is to be with `--format`"
+                )));
+            }
         };
-        self.format.unwrap_or(by_name)
+        Ok(by_name)
     }
 
     fn depends(&self, session: &Session) -> Done<Depends> {

@@ -1,6 +1,7 @@
 //! `list`: what is in the store.
 
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::io::Write as _;
 
 use crate::ErrorKind;
@@ -10,7 +11,7 @@ use crate::cli::json::List as JsonList;
 use crate::cli::refer::{age, resolve};
 use crate::cli::session::{Session, style};
 use crate::cli::table::{Cell, Column, Table};
-use crate::cli::text::{duration, local_time, short_rref};
+use crate::cli::text::{duration, local_time, short_dref, short_rref};
 use crate::config::{DRefId, RRefId};
 use crate::store::{BuildKind, Outcome, Realization};
 
@@ -22,24 +23,28 @@ const BATCH: usize = 4096;
 /// List the realizations in the store
 ///
 /// When you want to know what there is: each realization with the beginning of its reference, when it was built, how long
-/// that took, and its name. They are sorted by name and derivation; `--newest` puts the newest first.
+/// that took, and its name. They are sorted by name and derivation; `--newest` and
+/// `--slowest` sort them in another way.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the five newest realizations of stages whose names begin with `train`\n  \
     pylightnix list 'train*' --newest -n 5"
 )]
 pub(crate) struct List {
-    /// Only these: names, with `*` and `?`, or references
+    /// Only these: names, with `*` and `?`, or references; all that begin so
     #[arg(value_name = "NAME|REF", add = complete::names())]
     only: Vec<String>,
     /// The newest first
     #[arg(long, short = 't')]
     newest: bool,
+    /// Those first that took longest to build
+    #[arg(long, conflicts_with = "newest")]
+    slowest: bool,
     /// At most so many
     #[arg(short = 'n', long = "limit", value_name = "COUNT")]
     limit: Option<usize>,
     /// Derivations, each with the count of its realizations
-    #[arg(long, short = 'd', conflicts_with = "newest")]
+    #[arg(long, short = 'd', conflicts_with_all = ["newest", "slowest"])]
     derivations: bool,
     /// Whole references
     #[arg(long, short = 'l')]
@@ -72,25 +77,33 @@ impl List {
         let store = session.store()?;
         let mut drefs = self.drefs(session)?;
         drefs.sort_by(|one, other| (one.name(), one).cmp(&(other.name(), other)));
-        let found = match (self.derivations, self.newest) {
-            (true, _) => self.list_derivations(session, &drefs)?,
-            (false, true) => {
-                let mut all = Vec::new();
-                for dref in &drefs {
-                    all.extend(store.realizations_of(dref)?);
-                }
-                all.sort_by_cached_key(|one| std::cmp::Reverse((age(one), one.id.clone())));
-                self.write(session, all.into_iter().map(Ok))?
+        let found = if self.derivations {
+            let rows = drefs.iter().map(|dref| {
+                Ok(DerivationRow {
+                    dref,
+                    name: dref.name().as_str(),
+                    realizations: store.rrefs_of(dref)?.len(),
+                })
+            });
+            self.write(session, rows)?
+        } else if self.newest || self.slowest {
+            let mut all = Vec::new();
+            for (_, found) in store.realizations_of_each(&drefs) {
+                all.extend(found?);
             }
-            (false, false) => {
-                let each = drefs
-                    .iter()
-                    .flat_map(|dref| match store.realizations_of(dref) {
-                        Ok(all) => all.into_iter().map(Ok).collect(),
-                        Err(error) => vec![Err(error)],
-                    });
-                self.write(session, each)?
+            let seconds = |one: &Realization| took(one).unwrap_or(-1.0);
+            match self.newest {
+                true => all.sort_by_cached_key(|one| Reverse((age(one), one.id.clone()))),
+                false => all.sort_by(|one, other| seconds(other).total_cmp(&seconds(one))),
             }
+            self.write(session, all.into_iter().map(Ok))?
+        } else {
+            let each = store.realizations_of_each(&drefs);
+            let each = each.flat_map(|(_, found)| match found {
+                Ok(all) => all.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            });
+            self.write(session, each)?
         };
         store.remember();
         Ok(match found {
@@ -115,6 +128,15 @@ impl List {
                 drefs.extend(named);
                 continue;
             }
+            // A list has room for all that begin so.
+            let begun = match word.is_empty() {
+                true => Vec::new(),
+                false => store.drefs_where(|folder| folder.starts_with(word.as_str()))?,
+            };
+            if !begun.is_empty() {
+                drefs.extend(begun);
+                continue;
+            }
             match resolve(store, word) {
                 Ok(found) => drefs.push(found.derivation().clone()),
                 // A pattern or a name of which there is none.
@@ -127,32 +149,27 @@ impl List {
         Ok(drefs)
     }
 
-    fn write(
+    /// Writes all of them, the first ones as soon as they are known, and says how many there were.
+    fn write<T: Listed>(
         &self,
         session: &Session,
-        all: impl Iterator<Item = crate::Result<Realization>>,
+        all: impl Iterator<Item = crate::Result<T>>,
     ) -> Done<usize> {
         let mut out = session.out();
         let mut json = session
             .json()
             .then(|| JsonList::begin(&mut out))
             .transpose()?;
-        let columns = [
-            Column::left("REFERENCE"),
-            Column::left("BUILT").optional(),
-            Column::right("TOOK").optional(),
-            Column::left("NAME").shrinks(),
-        ];
-        let mut table = Table::new(session, columns);
+        let mut table = Table::new(session, T::COLUMNS);
         let mut count = 0;
-        for realization in all.take(self.limit.unwrap_or(usize::MAX)) {
-            let realization = realization?;
+        for one in all.take(self.limit.unwrap_or(usize::MAX)) {
+            let one = one?;
             count += 1;
             if let Some(json) = &mut json {
-                json.item(&mut out, &row(&realization))?;
+                json.item(&mut out, &one.for_programs())?;
                 continue;
             }
-            table.row(self.cells(&realization));
+            table.row(one.cells(self.long));
             if count == FIRST || table.waiting() >= BATCH {
                 table.write(&mut out)?;
                 out.flush()?;
@@ -165,97 +182,84 @@ impl List {
         out.flush()?;
         Ok(count)
     }
+}
 
-    fn cells(&self, realization: &Realization) -> [Cell; 4] {
-        let Realization { id, .. } = realization;
-        let reference = if self.long {
-            id.to_string()
-        } else {
-            short_rref(id)
+/// What a line is about.
+trait Listed {
+    const COLUMNS: &'static [Column];
+
+    fn cells(&self, long: bool) -> Vec<Cell>;
+
+    fn for_programs(&self) -> impl Serialize;
+}
+
+impl Listed for Realization {
+    const COLUMNS: &'static [Column] = &[
+        Column::left("REFERENCE"),
+        Column::left("BUILT").optional(),
+        Column::right("TOOK").optional(),
+        Column::left("NAME").shrinks(),
+    ];
+
+    fn cells(&self, long: bool) -> Vec<Cell> {
+        let reference = match long {
+            true => self.id.to_string(),
+            false => short_rref(&self.id),
         };
-        let name = id.name().as_str();
-        let seconds = took(realization);
-        [
+        let name = self.id.name().as_str();
+        vec![
             Cell::styled(reference, style::REFERENCE),
-            age(realization).map(local_time).unwrap_or_default().into(),
-            seconds.map(duration).unwrap_or_default().into(),
-            match realization.outcome {
+            age(self).map(local_time).unwrap_or_default().into(),
+            took(self).map(duration).unwrap_or_default().into(),
+            match self.outcome {
                 Outcome::Ok => name.into(),
                 Outcome::Failed => Cell::styled(format!("{name} (failed)"), style::BAD),
             },
         ]
     }
 
-    fn list_derivations(&self, session: &Session, drefs: &[DRefId]) -> Done<usize> {
-        let store = session.store()?;
-        let mut out = session.out();
-        let mut json = session
-            .json()
-            .then(|| JsonList::begin(&mut out))
-            .transpose()?;
-        let columns = [
-            Column::left("REFERENCE"),
-            Column::right("REALIZATIONS").optional(),
-            Column::left("NAME").shrinks(),
-        ];
-        let mut table = Table::new(session, columns);
-        let shown = drefs.iter().take(self.limit.unwrap_or(usize::MAX));
-        let mut count = 0;
-        for dref in shown {
-            count += 1;
-            let name = dref.name().as_str();
-            let realizations = store.rrefs_of(dref)?.len();
-            if let Some(json) = &mut json {
-                json.item(
-                    &mut out,
-                    &DerivationRow {
-                        dref,
-                        name,
-                        realizations,
-                    },
-                )?;
-                continue;
-            }
-            let reference = match self.long {
-                true => dref.to_string(),
-                false => crate::cli::text::short_dref(dref),
-            };
-            table.row([
-                Cell::styled(reference, style::REFERENCE),
-                realizations.to_string().into(),
-                name.into(),
-            ]);
-            if count == FIRST || table.waiting() >= BATCH {
-                table.write(&mut out)?;
-                out.flush()?;
-            }
+    fn for_programs(&self) -> impl Serialize {
+        Row {
+            rref: &self.id,
+            dref: self.id.dref(),
+            name: self.id.name().as_str(),
+            outcome: self.outcome.to_string(),
+            time: age(self).map(|time| time.to_string()),
+            build_seconds: took(self),
+            builds: self.builds.heads().count(),
         }
-        match json {
-            Some(json) => json.end(&mut out)?,
-            None => table.write(&mut out)?,
-        }
-        out.flush()?;
-        Ok(count)
     }
 }
 
-fn row(realization: &Realization) -> Row<'_> {
-    Row {
-        rref: &realization.id,
-        dref: realization.id.dref(),
-        name: realization.id.name().as_str(),
-        outcome: realization.outcome.to_string(),
-        time: age(realization).map(|time| time.to_string()),
-        build_seconds: took(realization),
-        builds: realization.builds.heads().count(),
+impl Listed for DerivationRow<'_> {
+    const COLUMNS: &'static [Column] = &[
+        Column::left("REFERENCE"),
+        Column::right("REALIZATIONS").optional(),
+        Column::left("NAME").shrinks(),
+    ];
+
+    fn cells(&self, long: bool) -> Vec<Cell> {
+        let reference = match long {
+            true => self.dref.to_string(),
+            false => short_dref(self.dref),
+        };
+        vec![
+            Cell::styled(reference, style::REFERENCE),
+            self.realizations.to_string().into(),
+            self.name.into(),
+        ]
+    }
+
+    fn for_programs(&self) -> impl Serialize {
+        self
     }
 }
 
 /// How long its newest build took, in seconds.
 fn took(realization: &Realization) -> Option<f64> {
-    let builds = realization.builds().iter();
+    let builds = realization.builds.heads();
     let newest = builds
         .filter(|build| build.kind == BuildKind::Build)
         .max_by_key(|build| build.stop);
-    newest.map(|build| build.seconds())
+    newest.map(|build| build.seconds)
 }

@@ -9,6 +9,7 @@ mod du;
 mod find;
 mod gc;
 mod graph;
+mod help;
 mod link;
 mod list;
 mod log;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Stats(stats::Stats),
     Completions(completions::Completions),
     Man(completions::Man),
+    Help(help::Help),
 }
 
 /// The commands of a user's program.
@@ -94,6 +96,7 @@ impl Command {
             Command::Stats(command) => command.run(session),
             Command::Completions(command) => command.run(session),
             Command::Man(command) => command.run(session),
+            Command::Help(command) => command.run(session),
         }
     }
 }

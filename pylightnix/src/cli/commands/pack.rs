@@ -24,8 +24,11 @@ pub(crate) struct Pack {
     #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
     archive: PathBuf,
     /// Names or the beginnings of references
-    #[arg(value_name = "REF", required = true, add = complete::references())]
+    #[arg(value_name = "REF", required_unless_present = "all", add = complete::references())]
     references: Vec<String>,
+    /// Everything in the store
+    #[arg(long, conflicts_with = "references")]
+    all: bool,
     /// Leave out build records and logs
     #[arg(long)]
     without_builds: bool,
@@ -55,8 +58,11 @@ pub(crate) struct Unpack {
 )]
 pub(crate) struct Copy {
     /// Names or the beginnings of references
-    #[arg(value_name = "REF", required = true, add = complete::references())]
+    #[arg(value_name = "REF", required_unless_present = "all", add = complete::references())]
     references: Vec<String>,
+    /// Everything in the store
+    #[arg(long, conflicts_with = "references")]
+    all: bool,
     /// The store that they are copied to
     #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath)]
     to: PathBuf,
@@ -77,13 +83,16 @@ struct Brought {
     rrefs: Vec<RRefId>,
 }
 
-fn all(session: &Session, words: &[String]) -> Done<Vec<RRefId>> {
+fn wanted(session: &Session, words: &[String], all: bool) -> Done<Vec<RRefId>> {
+    if all {
+        return Ok(session.store()?.rrefs()?);
+    }
     words.iter().map(|word| session.realization(word)).collect()
 }
 
 impl Pack {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = all(session, &self.references)?;
+        let roots = wanted(session, &self.references, self.all)?;
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
@@ -96,10 +105,13 @@ impl Pack {
             size_bytes,
         };
         session.print(&packed, |packed, out| {
-            let roots = count(packed.roots.len(), "realization", "realizations");
+            let roots = match packed.roots.len() {
+                1 => "1 realization with all that it was made from".to_owned(),
+                more => format!("{more} realizations with all that they were made from"),
+            };
             writeln!(
                 out,
-                "{}: {roots} with all that they were made from, {}",
+                "{}: {roots}, {}",
                 packed.archive.display(),
                 size(packed.size_bytes)
             )?;
@@ -125,7 +137,7 @@ impl Unpack {
 
 impl Copy {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = all(session, &self.references)?;
+        let roots = wanted(session, &self.references, self.all)?;
         let to = crate::store::Store::open_at(&self.to).map_err(crate::cli::exit::Fault::Store)?;
         let rrefs = to.copy_from(session.store()?, &roots)?;
         print_brought(

@@ -68,7 +68,7 @@ impl Rm {
                 answers.push(Answer::of(&report, self.dry_run));
             } else {
                 let mut out = session.out();
-                write_report(session, &report, &mut out)?;
+                write_report(session, &report, self.dry_run, &mut out)?;
                 out.flush()?;
             }
             if refused {

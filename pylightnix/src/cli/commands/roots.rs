@@ -67,6 +67,9 @@ impl Roots {
                 counts: root.counts,
             })
             .collect();
+        if rows.is_empty() {
+            session.say("there are no roots: nothing is kept from `gc`");
+        }
         session.print(&rows, |rows, out| {
             let columns = [
                 Column::left("REFERENCE"),

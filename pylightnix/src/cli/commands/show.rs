@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::tree::{EntryRow, entry_row};
 use crate::cli::complete;
@@ -13,12 +14,15 @@ use crate::cli::picture::Pictures;
 use crate::cli::refer::age;
 use crate::cli::session::{Session, style};
 use crate::cli::table::cut;
-use crate::cli::text::{count, duration, local_second, short_rref, size};
+use crate::cli::text::{count, duration, local_second, short_dref, short_rref, size};
 use crate::config::{ConfigJson, DRefId, RRefId, compact};
 use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Realization, Record, Store};
 
 /// In a store of more derivations, who depends on it is looked for only on demand.
 const MANY: usize = 2000;
+
+/// Values stand below each other, unless a key is longer than this.
+const WIDEST_KEY: usize = 24;
 
 /// So many artifacts, builds or dependents are shown.
 const MOST: usize = 20;
@@ -115,6 +119,24 @@ impl Show {
         }
         out.flush()?;
         Ok(Exit::Done)
+    }
+}
+
+/// A value of a config, and what is to be said of it: promises and dependencies are not shown as they are written there.
+fn for_people(value: String) -> (String, &'static str) {
+    match serde_json::from_str(&value) {
+        Ok(serde_json::Value::Array(parts)) => {
+            let parts: Option<Vec<&str>> = parts.iter().map(|part| part.as_str()).collect();
+            match parts.as_deref() {
+                Some(["__self__", path @ ..]) => (path.join("/"), " (an artifact)"),
+                _ => (value, ""),
+            }
+        }
+        Ok(serde_json::Value::String(text)) => match text.parse::<DRefId>() {
+            Ok(dref) => (format!("{} {}", short_dref(&dref), dref.name()), ""),
+            Err(_) => (value, ""),
+        },
+        _ => (value, ""),
     }
 }
 
@@ -222,28 +244,27 @@ impl Page<'_> {
         }
         self.heading("Config", out)?;
         let mut fields = self.config.fields()?;
+        let mut lines = Vec::new();
         for key in &keys {
             if let Some(value) = fields.take(key) {
-                self.field(key, &compact(value), "", out)?;
+                let (value, note) = for_people(compact(value));
+                lines.push((key.to_string(), value, note));
             }
         }
         for (key, value) in omitted.into_iter().flatten() {
-            self.field(key, &value.to_string(), " (default)", out)?;
+            lines.push((key.clone(), value.to_string(), " (default)"));
+        }
+        let widest = lines.iter().map(|(key, ..)| key.width()).max().unwrap_or(0);
+        for (key, value, note) in lines {
+            let pad = " ".repeat(widest.min(WIDEST_KEY).saturating_sub(key.width()));
+            let room = self.session.width().map_or(usize::MAX, |width| {
+                width.saturating_sub(4 + key.width() + pad.len() + note.len())
+            });
+            let key = self.session.paint(style::NAME, key);
+            let note = self.session.paint(style::FAINT, note);
+            writeln!(out, "  {key}{pad}  {}{note}", cut(&value, room.max(10)))?;
         }
         Ok(())
-    }
-
-    fn field(&self, key: &str, value: &str, note: &str, out: &mut impl Write) -> Done<()> {
-        let room = self.session.width().map_or(usize::MAX, |width| {
-            width.saturating_sub(4 + key.len() + note.len())
-        });
-        let note = self.session.paint(style::FAINT, note);
-        Ok(writeln!(
-            out,
-            "  {}  {}{note}",
-            self.session.paint(style::NAME, key),
-            cut(value, room.max(10))
-        )?)
     }
 
     fn write_context(&self, out: &mut impl Write) -> Done<()> {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 /// Count derivations, realizations, builds and the time that they took, by name
 ///
-/// When you want to know what a store is full of, and where the time went.
+/// When you want to know what a store is full of, and where the time went: what took longest comes first.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: what takes longest in the stages of `train`?\n  pylightnix stats 'train*'"
@@ -46,23 +46,20 @@ impl Stats {
         let store = session.store()?;
         let drefs = match &self.name {
             Some(pattern) => store.drefs_named(pattern)?,
-            None => store.drefs()?,
+            None => store.drefs_where(|_| true)?,
         };
         let mut named: BTreeMap<String, Row> = BTreeMap::new();
-        for dref in &drefs {
+        for (dref, found) in store.realizations_of_each(&drefs) {
             let row = named.entry(dref.name().to_string()).or_default();
             row.derivations += 1;
-            for realization in store.realizations_of(dref)? {
+            for realization in found? {
                 row.realizations += 1;
                 row.failures += usize::from(realization.outcome == Outcome::Failed);
                 row.time = row.time.max(age(&realization));
-                for build in realization
-                    .builds()
-                    .iter()
-                    .filter(|build| build.kind == BuildKind::Build)
-                {
+                let builds = realization.builds.heads();
+                for build in builds.filter(|build| build.kind == BuildKind::Build) {
                     row.builds += 1;
-                    row.build_seconds += build.seconds();
+                    row.build_seconds += build.seconds;
                 }
             }
         }
@@ -76,7 +73,13 @@ impl Stats {
             })
             .collect();
         rows.sort_by(|one, other| other.build_seconds.total_cmp(&one.build_seconds));
+        if rows.is_empty() && self.name.is_some() {
+            session.say("nothing matches");
+        }
         session.print(&rows, |rows, out| {
+            if rows.is_empty() && self.name.is_some() {
+                return Ok(());
+            }
             let columns = [
                 Column::left("NAME").shrinks(),
                 Column::right("DERIVATIONS").optional(),

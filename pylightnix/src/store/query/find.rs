@@ -132,7 +132,8 @@ impl<'a> Find<'a> {
     }
 
     /// Those with a number in this range in an artifact that is JSON, as `Json<T>` writes it: `artifact` is its path in
-    /// `out/`, and `path` the way to the number in it, as in `scores.accuracy`. With `..`, any number will do.
+    /// `out/`, and `path` the way to the number in it, as in `scores.accuracy`, or empty for an artifact that is a
+    /// number itself. With `..`, any number will do.
     /// [`Found::metrics`] gives it.
     ///
     /// Those without such an artifact, without that entry, or with `null` there, which a NaN becomes in JSON, do not count.
@@ -144,7 +145,10 @@ impl<'a> Find<'a> {
                 format!("{artifact:?} is no path of an artifact: it {why}"),
             )
         });
-        match artifact_fits.and_then(|()| Dotted::parse(path)) {
+        match artifact_fits.and_then(|()| match path {
+            "" => Ok(Dotted::default()),
+            path => Dotted::parse(path),
+        }) {
             Ok(way) => self.metrics.push(Metric {
                 artifact: artifact.to_owned(),
                 way,

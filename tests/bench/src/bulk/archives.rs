@@ -8,7 +8,7 @@ use std::time::Duration;
 use pylightnix::prelude::*;
 use pylightnix::store::Durability;
 
-use super::load::{Load, remove};
+use super::load::{Load, into_new, remove};
 use crate::contest::{Contender, contest};
 use crate::measure::{child as child_of, time};
 use crate::options::Options;
@@ -82,16 +82,8 @@ pub(super) fn run(
     // What is still to be written out would be written while others are measured.
     rustix::fs::sync();
 
-    let unpacked = |round: usize, who: &str, make: &dyn Fn(&Path) -> Result<Command>| {
-        let target = folder.join(format!("{}-{round}-{who}", load.name));
-        let time = time(&mut make(&target)?)?;
-        if load.has_few_files() {
-            remove(&target)?;
-        }
-        Ok(time)
-    };
     let mut ours = |round| {
-        unpacked(round, "ours", &|target| {
+        into_new(folder, load, &format!("{round}-ours"), |target| {
             let mut command = child_of("bulk")?;
             command.arg("unpack").arg(archive("ours.zip")).arg(target);
             Ok(command)
@@ -107,7 +99,7 @@ pub(super) fn run(
         ),
     };
     let mut theirs = |round| {
-        unpacked(round, "theirs", &|target| {
+        into_new(folder, load, &format!("{round}-theirs"), |target| {
             Ok(shell(command, &archive(file), target))
         })
     };

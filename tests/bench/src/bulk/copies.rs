@@ -1,15 +1,14 @@
 //! Copying a store of one realization to another one.
 
 use std::path::Path;
-use std::process::Command;
 
 use pylightnix::prelude::*;
 use pylightnix::store::Durability;
 
 use super::archives::shell;
-use super::load::{Load, remove};
+use super::load::{Load, into_new};
 use crate::contest::contest;
-use crate::measure::{child as child_of, time};
+use crate::measure::child as child_of;
 use crate::options::Options;
 use crate::table::{Row, Table};
 
@@ -29,23 +28,19 @@ pub(super) fn run(
     (load, root): (&Load, &Path),
 ) -> Result<()> {
     let objects = root.join("store-v1");
-    let copied = |round: usize, who: &str, make: &dyn Fn(&Path) -> Result<Command>| {
-        let target = folder.join(format!("{}-{round}-{who}", load.name));
-        let time = time(&mut make(&target)?)?;
-        if load.has_few_files() {
-            remove(&target)?;
-        }
-        Ok(time)
-    };
     let mut ours = |round| {
-        copied(round, "copied", &|target| {
+        into_new(folder, load, &format!("{round}-copied"), |target| {
             let mut command = child_of("bulk")?;
             command.arg("copy").arg(root).arg(target);
             Ok(command)
         })
     };
     let command = r#"cp -r --reflink=auto "$1" "$2""#;
-    let mut theirs = |round| copied(round, "cp", &|target| Ok(shell(command, &objects, target)));
+    let mut theirs = |round| {
+        into_new(folder, load, &format!("{round}-cp"), |target| {
+            Ok(shell(command, &objects, target))
+        })
+    };
     let medians = contest(
         options,
         "bulk",

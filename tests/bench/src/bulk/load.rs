@@ -3,10 +3,14 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use pylightnix::config::ConfigJson;
 use pylightnix::prelude::Result;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
+
+use crate::measure::time;
 
 /// Files of one stage.
 #[derive(Clone, Copy)]
@@ -146,4 +150,19 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
         fs::remove_file(folder)?;
     }
     Ok(())
+}
+
+/// How long a command takes that makes a new folder, which `make` is told; folders with few files are removed afterwards.
+pub(super) fn into_new(
+    folder: &Path,
+    load: &Load,
+    name: &str,
+    make: impl FnOnce(&Path) -> Result<Command>,
+) -> Result<Duration> {
+    let target = folder.join(format!("{}-{name}", load.name));
+    let time = time(&mut make(&target)?)?;
+    if load.has_few_files() {
+        remove(&target)?;
+    }
+    Ok(time)
 }

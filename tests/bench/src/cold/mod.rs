@@ -19,7 +19,7 @@ use pylightnix::prelude::Result;
 use pylightnix::store::Durability;
 
 use crate::contest::{Contender, contest};
-use crate::measure::child as child_of;
+use crate::measure::{child as child_of, said_time};
 use crate::options::Options;
 use crate::peers::python;
 use crate::table::{Row, Table};
@@ -82,7 +82,7 @@ impl Case<'_> {
     /// Adds the rows.
     fn measure(&self, options: &Options, table: &mut Table, bar: f64) -> Result<()> {
         let template = self.root("template");
-        said(self.ours(&template)?)?;
+        said_time(&mut self.ours(&template)?)?;
         let ours = &mut |round| self.time(&format!("{round}-ours"), |root| self.ours(root));
         let bare = &mut |round| {
             let bare = |root: &Path| self.bare(root, &template);
@@ -153,13 +153,13 @@ impl Case<'_> {
     fn time(&self, name: &str, who: impl Fn(&Path) -> Result<Command>) -> Result<Duration> {
         let root = self.root(name);
         rustix::fs::sync();
-        let time = said(who(&root)?)?;
+        let time = said_time(&mut who(&root)?)?;
         // Stores stay until the end; those that are large and have few files do not fit, and are removed.
         if self.shape.bytes > 1 << 20 {
             make_removable(&root)?;
             fs::remove_dir_all(&root)?;
         }
-        Ok(Duration::from_secs_f64(time))
+        Ok(time)
     }
 
     /// How many system calls a stage takes, as `strace -c` counts them, those of threads that wait for each other left out;
@@ -181,16 +181,6 @@ impl Case<'_> {
             .sum();
         Ok(Some(calls as f64 / self.stages as f64))
     }
-}
-
-/// What the command prints: how many seconds its work took.
-fn said(mut command: Command) -> Result<f64> {
-    let output = command.output()?;
-    if output.status.success() {
-        return Ok(String::from_utf8(output.stdout)?.trim().parse()?);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} failed:\n{said}").into())
 }
 
 /// Makes what is read-only in a folder removable; for root it is.

@@ -9,44 +9,34 @@ use pylightnix::prelude::Result;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
 
 /// How many realizations, whatever the shape.
-pub(super) const REALIZATIONS: usize = 100_000;
+pub(crate) const REALIZATIONS: usize = 100_000;
 /// So many derivations have one dependency together, the first of them.
 const GROUP: usize = 100;
-/// The stage that is searched for by its name: one of so many names.
-pub(super) const NAMES: usize = 10;
 /// How old the half is that is to go.
-pub(super) const OLD: Duration = Duration::from_secs(30 * DAY);
+const OLD: Duration = Duration::from_secs(30 * DAY);
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// How many realizations a derivation has.
+/// How they are arranged.
 #[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) name: &'static str,
-    pub(super) each: usize,
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    /// How many realizations a derivation has.
+    pub(crate) each: usize,
+    /// How many names there are, `stage_0` and so on, which take turns.
+    pub(crate) names: usize,
 }
-
-pub(super) const SHAPES: &[Shape] = &[
-    Shape {
-        name: "100,000 stages of one",
-        each: 1,
-    },
-    Shape {
-        name: "1,000 stages of 100",
-        each: 100,
-    },
-];
 
 /// Which half of the groups: the one that is to go is old.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Half {
+pub(crate) enum Half {
     Stays,
     Goes,
 }
 
 /// Publishes half of the realizations; another `round` makes other ones. They take turns: a group stays, the next one goes.
-pub(super) fn fill(root: &Path, each: usize, half: Half, round: usize) -> Result<()> {
+pub(crate) fn fill(root: &Path, shape: Shape, half: Half, round: usize) -> Result<()> {
     let store = Store::open_at(root)?.with_durability(Durability::None);
-    let groups = REALIZATIONS / each / GROUP;
+    let groups = REALIZATIONS / shape.each / GROUP;
     let wanted = |group: &usize| (group % 2 == 1) == (half == Half::Goes);
     let groups: Vec<usize> = (0..groups).filter(wanted).collect();
     std::thread::scope(|scope| {
@@ -56,7 +46,7 @@ pub(super) fn fill(root: &Path, each: usize, half: Half, round: usize) -> Result
             let fill = || -> Result<(), String> {
                 let mut groups = part.iter();
                 groups.try_for_each(|at| {
-                    group(&store, *at, each, half, round).map_err(|error| error.to_string())
+                    group(&store, *at, shape, half, round).map_err(|error| error.to_string())
                 })
             };
             scope.spawn(fill)
@@ -69,7 +59,7 @@ pub(super) fn fill(root: &Path, each: usize, half: Half, round: usize) -> Result
     })
 }
 
-fn group(store: &Store, group: usize, each: usize, half: Half, round: usize) -> Result<()> {
+fn group(store: &Store, group: usize, shape: Shape, half: Half, round: usize) -> Result<()> {
     let mut first: Option<RRefId> = None;
     for member in 0..GROUP {
         let at = group * GROUP + member;
@@ -79,10 +69,10 @@ fn group(store: &Store, group: usize, each: usize, half: Half, round: usize) -> 
         };
         let config = ConfigJson::from_json(&format!(
             "{{\n    \"name\": \"stage_{}\",\n    \"number\": {at},\n    \"round\": {round},\n    \"rate\": 0.25{dependency}\n}}",
-            at % NAMES,
+            at % shape.names,
         ))?;
         let context: Context = first.iter().cloned().collect();
-        for realization in 0..each {
+        for realization in 0..shape.each {
             let mut draft = store.draft()?;
             let score = format!("{{\"score\": {realization}.5, \"of\": {at}}}");
             fs::write(draft.out().join("score.json"), score)?;

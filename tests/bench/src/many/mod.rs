@@ -1,22 +1,36 @@
 //! 100,000 realizations: listing them beside `find`, finding some of them, and collecting half of them beside `chmod -R`
 //! and `rm -rf` of the same folders.
 
-mod fill;
+pub(crate) mod fill;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pylightnix::prelude::Result;
 use pylightnix::store::Store;
 
 use crate::contest::contest;
-use crate::measure::{child as child_of, median, time};
+use crate::measure::{child as child_of, first_line, median, time};
 use crate::options::Options;
 use crate::table::{Row, Table};
-use fill::{DAY, Half, REALIZATIONS, SHAPES, Shape, fill};
+use fill::{DAY, Half, REALIZATIONS, Shape, fill};
+
+/// How they are arranged: a name is that of a tenth.
+const SHAPES: &[Shape] = &[
+    Shape {
+        name: "100,000 stages of one",
+        each: 1,
+        names: 10,
+    },
+    Shape {
+        name: "1,000 stages of 100",
+        each: 100,
+        names: 10,
+    },
+];
 
 /// What a search asks for: its name, and what the table says of it.
 const SEARCHES: &[(&str, &str)] = &[
@@ -32,9 +46,14 @@ const COLLECTIONS: usize = 5;
 /// Fills a store, lists it, searches it or collects half of it.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     match args {
-        ["fill", root, each, "stays"] => fill(Path::new(root), each.parse()?, Half::Stays, 0),
-        ["fill", root, each, "goes", round] => {
-            fill(Path::new(root), each.parse()?, Half::Goes, round.parse()?)
+        ["fill", root, shape, half, round] => {
+            let shape = SHAPES.iter().find(|known| known.name == *shape);
+            let half = match *half {
+                "goes" => Half::Goes,
+                _ => Half::Stays,
+            };
+            let shape = *shape.ok_or("no such shape")?;
+            fill(Path::new(root), shape, half, round.parse()?)
         }
         ["list", root] => list(&Store::open_at(root)?),
         ["find", root, what] => find(&Store::open_at(root)?, what),
@@ -91,8 +110,8 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
             shape: *shape,
             root: folder.path().join("store"),
         };
-        case.fill(&["stays"])?;
-        case.fill(&["goes", "0"])?;
+        case.fill("stays", 0)?;
+        case.fill("goes", 0)?;
         case.list(options, table)?;
         case.find(options, table)?;
         case.collect(options, table)?;
@@ -106,11 +125,9 @@ struct Case {
 }
 
 impl Case {
-    fn fill(&self, what: &[&str]) -> Result<()> {
-        let mut fill = child_of("many")?;
-        fill.arg("fill").arg(&self.root);
-        fill.arg(self.shape.each.to_string()).args(what);
-        time(&mut fill).map(drop)
+    fn fill(&self, half: &str, round: usize) -> Result<()> {
+        let mut fill = self.ours(&["fill", self.shape.name, half])?;
+        time(fill.arg(round.to_string())).map(drop)
     }
 
     fn ours(&self, words: &[&str]) -> Result<Command> {
@@ -160,7 +177,7 @@ impl Case {
         let mut times = [Vec::new(), Vec::new()];
         for round in 0..2 * options.rounds(COLLECTIONS) {
             if round > 0 {
-                self.fill(&["goes", &round.to_string()])?;
+                self.fill("goes", round)?;
             }
             times[round % 2].push(match round % 2 {
                 0 => time(&mut self.ours(&["gc"])?)?,
@@ -206,17 +223,4 @@ impl Case {
         }
         Ok(time)
     }
-}
-
-/// How long it takes a command to print its first line.
-fn first_line(command: &mut Command) -> Result<Duration> {
-    let begun = Instant::now();
-    let mut process = command.stdout(Stdio::piped()).spawn()?;
-    let mut line = String::new();
-    let mut stdout = BufReader::new(process.stdout.take().ok_or("it has no output")?);
-    stdout.read_line(&mut line)?;
-    let time = begun.elapsed();
-    std::io::copy(&mut stdout, &mut std::io::sink())?;
-    process.wait()?;
-    Ok(time)
 }
