@@ -178,8 +178,7 @@ impl Store {
             .chunks(1)
             .chain(rest.chunks(TOGETHER))
             .flat_map(|drefs| {
-                let all: Vec<&DRefId> = drefs.iter().collect();
-                let looked = self.look(&all, parallel::cores());
+                let looked = self.look_at_each(drefs);
                 drefs.iter().zip(looked).map(|(dref, look)| {
                     let found = look.and_then(|look| self.all_of(&look, dref));
                     (dref, found)
@@ -199,26 +198,33 @@ impl Store {
             .collect()
     }
 
+    /// What is there of each, looked at on all cores. What cannot be read is an error of its own.
+    #[cfg(feature = "cli")]
+    fn look_at_each(&self, drefs: &[DRefId]) -> Vec<Result<Look>> {
+        // Handing out single ones costs about as much as looking.
+        let parts: Vec<&[DRefId]> = drefs.chunks(128).collect();
+        let looked = parallel::map(&parts, parallel::cores(), |_, part| {
+            let looker = self.looker(part.len());
+            Ok(part
+                .iter()
+                .map(|dref| looker.look(dref))
+                .collect::<Vec<_>>())
+        });
+        looked.into_iter().flatten().flatten().collect()
+    }
+
     /// What was made directly from a realization, sorted by derivation.
     #[cfg(feature = "cli")]
     pub(crate) fn made_from(&self, rref: &RRefId) -> Result<Vec<RRefId>> {
         let drefs = self.drefs()?;
-        // Handing out single ones costs about as much as looking.
-        let parts: Vec<&[DRefId]> = drefs.chunks(128).collect();
-        let found = parallel::map(&parts, parallel::cores(), |_, part| {
-            let looker = self.looker(drefs.len());
-            let mut found = Vec::new();
-            for dref in *part {
-                let Some(known) = looker.look(dref)?.0 else {
-                    continue;
-                };
-                let users = known.listing.iter().filter(|one| one.uses(rref));
-                found.extend(users.map(|one| one.id(dref)));
-            }
-            Ok(found)
-        })?;
+        let mut found = Vec::new();
+        for (dref, look) in drefs.iter().zip(self.look_at_each(&drefs)) {
+            let Some(known) = look?.0 else { continue };
+            let users = known.listing.iter().filter(|one| one.uses(rref));
+            found.extend(users.map(|one| one.id(dref)));
+        }
         self.remember();
-        Ok(found.concat())
+        Ok(found)
     }
 
     /// Keeps for later processes what this one has learnt of derivations.
