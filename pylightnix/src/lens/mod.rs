@@ -42,4 +42,6 @@ pub(crate) use progress::{Progress, Step};
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;
+#[cfg(all(feature = "signals", feature = "progress"))]
+pub(crate) use stop::signal_children;
 pub(crate) use stop::{Stop, Why};
