@@ -1,4 +1,4 @@
-//! A run as a job of a shell: Ctrl-Z, `fg`, `bg`.
+//! A run as a job of a shell: Ctrl-Z, `fg`, `bg`, a sudden end.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -137,4 +137,24 @@ fn in_the_background_nothing_is_drawn() {
         .wait_for("2 of 2 stages built in 2 runs, 0 reused");
     assert!(!screen.contains("to build"), "{screen}");
     assert!(screen.contains("echo typed\ntyped\n"), "{screen}");
+}
+
+#[test]
+fn the_last_words_of_a_program_that_ends_all_of_a_sudden_are_shown() {
+    let mut shell = Shell::new();
+    shell
+        .terminal
+        .type_keys("ulimit -c 0; ./watched run measured aborts --jobs 2\n");
+    shell.terminal.wait_for("25%");
+    shell.go("aborts");
+    let last = ["\nthe invariant of a library\n", "does not hold", "Aborted"];
+    shell.terminal.wait_until("last words", |screen| {
+        last.iter()
+            .all(|words| format!("\n{screen}").contains(words))
+            && !screen.contains("25%")
+    });
+    shell.terminal.type_keys("clear; echo $((20 + 3)) now\n");
+    shell.terminal.wait_until("clear screen", |screen| {
+        screen.starts_with("23 now\nshell>")
+    });
 }

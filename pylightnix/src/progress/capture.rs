@@ -16,6 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use super::clean::Cutter;
+use super::heir::Heir;
 
 /// There are only two such descriptors.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -38,6 +39,8 @@ struct Held {
     err: OwnedFd,
     ended: Arc<AtomicBool>,
     reader: JoinHandle<()>,
+    /// Without one, all is the same until the program ends too early.
+    heir: Option<Heir>,
 }
 
 /// Which descriptors are captured.
@@ -69,6 +72,14 @@ impl Capture {
         Ok(Capture(Mutex::new(Some(held?))))
     }
 
+    /// From now on, nobody shows what is left when the program ends too early.
+    pub(super) fn disinherit(&self) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = &mut *held {
+            held.heir = None;
+        }
+    }
+
     /// Makes the descriptors what they were, and has all that was printed shown.
     pub(super) fn end(&self) {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -92,6 +103,10 @@ impl Held {
         };
         // One pipe for both keeps the order in which they are printed to.
         let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
+        let heir = match which {
+            Which::Terminals => Heir::of(&from, &err).ok(),
+            Which::Both => None,
+        };
         let ended = Arc::new(AtomicBool::new(false));
         let reader = {
             let ended = ended.clone();
@@ -103,6 +118,7 @@ impl Held {
             err,
             ended,
             reader,
+            heir,
         };
         let taken = dup2_stderr(&to).and_then(|()| match held.out {
             Some(_) => dup2_stdout(&to),
@@ -127,6 +143,7 @@ impl Held {
         // The pipe has no other end now, but for children that got it from us.
         self.ended.store(true, Ordering::Release);
         let _ = self.reader.join();
+        drop(self.heir);
     }
 }
 

@@ -118,6 +118,7 @@ impl Live {
             Event::Stopping { .. } => {
                 // A second Ctrl-C ends the program at once.
                 self.screen.stay_below();
+                self.capture.disinherit();
                 return;
             }
             _ => return,

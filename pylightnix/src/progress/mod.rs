@@ -66,6 +66,7 @@ mod capture;
 mod clean;
 mod estimate;
 mod failures;
+mod heir;
 mod json;
 mod lines;
 mod live;

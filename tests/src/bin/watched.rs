@@ -93,6 +93,17 @@ fn deaf(_: &Build<Deaf>) -> Result<()> {
     wait("deaf", || Ok(()))
 }
 
+/// One that ends the whole program.
+#[derive(Config)]
+struct Aborts {}
+
+#[stage]
+fn aborts(b: &Build<Aborts>) -> Result<()> {
+    wait("aborts", || Ok(b.check()?))?;
+    eprintln!("the invariant of a library\ndoes not hold");
+    std::process::abort();
+}
+
 /// One with a child process that counts in a file, until a test lets it go on.
 #[derive(Config)]
 struct Counts {}
@@ -119,6 +130,7 @@ fn main() -> ExitCode {
         .target("measured", |_| instantiate(Measured::new()))
         .target("talks", |_| instantiate(Talks::new()))
         .target("panics", |_| instantiate(Panics::new()))
+        .target("aborts", |_| instantiate(Aborts::new()))
         .target("counts", |_| instantiate(Counts::new()))
         .target("deaf", |_| instantiate(Deaf::new()))
         .target("fails", |_| {
