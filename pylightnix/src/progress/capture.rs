@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
+#[cfg(target_os = "linux")]
+use rustix::pipe::{SpliceFlags, tee};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use super::clean::Cutter;
@@ -159,6 +161,7 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     let mut cutter = Cutter::default();
     let mut buffer = vec![0; 64 << 10];
     let mut until = None;
+    let copy = Peek::new();
     loop {
         if ended.load(Ordering::Acquire) {
             let until = *until.get_or_insert_with(|| Instant::now() + LAST);
@@ -177,12 +180,20 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
             Ok(false) => continue,
             Err(_) => break,
         }
-        match from.read(&mut buffer) {
+        let copied = copy.as_ref().and_then(|copy| copy.of(&from, &mut buffer));
+        let read = match copied {
+            Some(read) => Ok(read),
+            None => from.read(&mut buffer),
+        };
+        match read {
             Ok(0) => break,
             Ok(read) => {
                 let lines = cutter.add(&buffer[..read]);
                 if !lines.is_empty() {
                     show(lines);
+                }
+                if copied.is_some() && from.read_exact(&mut buffer[..read]).is_err() {
+                    break;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -191,6 +202,49 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     }
     if cutter.has_rest() {
         show(cutter.rest().into_iter().collect());
+    }
+}
+
+/// What is in a pipe is copied into this one and shown before it is taken out: when the program ends in between, somebody else
+/// shows it, rather than nobody.
+struct Peek {
+    #[cfg(target_os = "linux")]
+    from: OwnedFd,
+    #[cfg(target_os = "linux")]
+    into: OwnedFd,
+}
+
+#[cfg(target_os = "linux")]
+impl Peek {
+    fn new() -> Option<Self> {
+        let (from, into) = pipe_with(PipeFlags::CLOEXEC).ok()?;
+        Some(Peek { from, into })
+    }
+
+    /// Reads what stays in the pipe; nothing if the system refuses.
+    fn of(&self, pipe: &impl AsFd, buffer: &mut [u8]) -> Option<usize> {
+        let copied = tee(pipe, &self.into, buffer.len(), SpliceFlags::NONBLOCK).ok()?;
+        let mut read = 0;
+        while read < copied {
+            match rustix::io::read(&self.from, &mut buffer[read..copied]) {
+                Ok(0) => return None,
+                Ok(more) => read += more,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+        Some(copied)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Peek {
+    fn new() -> Option<Self> {
+        None
+    }
+
+    fn of(&self, _: &impl AsFd, _: &mut [u8]) -> Option<usize> {
+        None
     }
 }
 
