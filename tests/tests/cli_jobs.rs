@@ -120,7 +120,7 @@ fn in_the_background_nothing_is_drawn() {
     shell.terminal.type_keys("\x1a");
     shell.wait_for_prompt_after("Stopped");
     shell.terminal.type_keys("bg\n");
-    shell.wait_for_prompt_after("bg\n[1]+ ./watched");
+    shell.wait_for_prompt_after("[1]+ ./watched");
     shell.terminal.type_keys("echo typ");
     shell.terminal.wait_for("shell> echo typ");
     sleep(Duration::from_millis(400));
