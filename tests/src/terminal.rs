@@ -130,6 +130,29 @@ impl Terminal {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
+    /// Waits until these bytes were sent, and gives the number of the one behind them; those before `from` do not count.
+    ///
+    /// # Panics
+    /// When that takes for ever.
+    pub fn wait_for_sent(&self, from: usize, bytes: &str) -> usize {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut now = self.shown.now.lock().expect("no reader panicked");
+        loop {
+            let mut windows = now.raw[from..].windows(bytes.len());
+            if let Some(at) = windows.position(|window| window == bytes.as_bytes()) {
+                return from + at + bytes.len();
+            }
+            assert!(Instant::now() < deadline, "{bytes:?} is not sent");
+            let wait = Duration::from_millis(200);
+            now = self
+                .shown
+                .changed
+                .wait_timeout(now, wait)
+                .expect("no reader panicked")
+                .0;
+        }
+    }
+
     /// Waits until so many more bytes came: the display goes on.
     ///
     /// # Panics

@@ -119,6 +119,19 @@ fn a_stage_is_shown_with_its_progress_and_its_log_and_nothing_stays() {
     for clears in ["\x1b[J", "\x1b[0J", "\x1b[2J", "\x1b[2K", "\x1b[H"] {
         assert!(!drawn.contains(clears), "{clears:?} in {drawn:?}");
     }
+    // A terminal that is narrower than it says yet cuts lines, and nothing at their ends is broken off when it breaks lines anew.
+    let begin = drawn.find("\x1b[?7l").unwrap();
+    let rows = &drawn[begin + 5..];
+    let rows = &rows[..rows.find("\x1b[?7h").unwrap()];
+    let mut rows = rows.split_terminator("\r\r\n");
+    assert!(rows.next().unwrap().contains("1 to build"));
+    let stage = rows.next().unwrap().replace("\x1b[K", "");
+    let stage = stage.trim_end_matches("\x1b[0m");
+    assert!(
+        stage.ends_with(|c: char| c.is_alphanumeric() || c == ','),
+        "{stage:?}"
+    );
+    assert_eq!(rows.next(), None);
     place.go("measured");
     let (status, screen) = terminal.end();
     assert_eq!(status, 0, "{screen}");

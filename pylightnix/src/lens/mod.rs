@@ -43,4 +43,6 @@ pub(crate) use rref::HasConfig;
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;
+#[cfg(all(feature = "signals", feature = "progress"))]
+pub(crate) use stop::signal_children;
 pub(crate) use stop::{Stop, Why};

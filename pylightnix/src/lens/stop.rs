@@ -20,6 +20,21 @@ struct Told {
     groups: Vec<Pid>,
 }
 
+/// The process groups of all runs, as in [`Told::groups`].
+static ALL: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// Sends a signal to all child processes of all stages.
+#[cfg(all(feature = "signals", feature = "progress"))]
+pub(crate) fn signal_children(signal: Signal) {
+    for group in all().iter() {
+        let _ = kill_process_group(*group, signal);
+    }
+}
+
+fn all() -> MutexGuard<'static, Vec<Pid>> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Why a run has to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -57,6 +72,7 @@ impl Stop {
     pub(super) fn watch(&self, group: Pid) {
         let mut told = self.told();
         told.groups.push(group);
+        all().push(group);
         // It was told between the last look and now.
         if told.insisted {
             told.signal(Signal::KILL);
@@ -69,6 +85,7 @@ impl Stop {
     pub(super) fn unwatch(&self, group: Pid) {
         let mut told = self.told();
         told.groups.retain(|other| *other != group);
+        all().retain(|other| *other != group);
         let _ = kill_process_group(group, Signal::KILL);
     }
 

@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
+#[cfg(target_os = "linux")]
+use rustix::pipe::{SpliceFlags, tee};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use super::clean::Cutter;
+use super::heir::Heir;
 
 /// There are only two such descriptors.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -38,6 +41,8 @@ struct Held {
     err: OwnedFd,
     ended: Arc<AtomicBool>,
     reader: JoinHandle<()>,
+    /// Without one, all is the same until the program ends too early.
+    heir: Option<Heir>,
 }
 
 /// Which descriptors are captured.
@@ -69,6 +74,14 @@ impl Capture {
         Ok(Capture(Mutex::new(Some(held?))))
     }
 
+    /// From now on, nobody shows what is left when the program ends too early.
+    pub(super) fn disinherit(&self) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = &mut *held {
+            held.heir = None;
+        }
+    }
+
     /// Makes the descriptors what they were, and has all that was printed shown.
     pub(super) fn end(&self) {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -92,6 +105,10 @@ impl Held {
         };
         // One pipe for both keeps the order in which they are printed to.
         let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
+        let heir = match which {
+            Which::Terminals => Heir::of(&from, &err).ok(),
+            Which::Both => None,
+        };
         let ended = Arc::new(AtomicBool::new(false));
         let reader = {
             let ended = ended.clone();
@@ -103,6 +120,7 @@ impl Held {
             err,
             ended,
             reader,
+            heir,
         };
         let taken = dup2_stderr(&to).and_then(|()| match held.out {
             Some(_) => dup2_stdout(&to),
@@ -127,6 +145,7 @@ impl Held {
         // The pipe has no other end now, but for children that got it from us.
         self.ended.store(true, Ordering::Release);
         let _ = self.reader.join();
+        drop(self.heir);
     }
 }
 
@@ -142,6 +161,7 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     let mut cutter = Cutter::default();
     let mut buffer = vec![0; 64 << 10];
     let mut until = None;
+    let copy = Peek::new();
     loop {
         if ended.load(Ordering::Acquire) {
             let until = *until.get_or_insert_with(|| Instant::now() + LAST);
@@ -160,12 +180,20 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
             Ok(false) => continue,
             Err(_) => break,
         }
-        match from.read(&mut buffer) {
+        let copied = copy.as_ref().and_then(|copy| copy.of(&from, &mut buffer));
+        let read = match copied {
+            Some(read) => Ok(read),
+            None => from.read(&mut buffer),
+        };
+        match read {
             Ok(0) => break,
             Ok(read) => {
                 let lines = cutter.add(&buffer[..read]);
                 if !lines.is_empty() {
                     show(lines);
+                }
+                if copied.is_some() && from.read_exact(&mut buffer[..read]).is_err() {
+                    break;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -174,6 +202,49 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     }
     if cutter.has_rest() {
         show(cutter.rest().into_iter().collect());
+    }
+}
+
+/// What is in a pipe is copied into this one and shown before it is taken out: when the program ends in between, somebody else
+/// shows it, rather than nobody.
+struct Peek {
+    #[cfg(target_os = "linux")]
+    from: OwnedFd,
+    #[cfg(target_os = "linux")]
+    into: OwnedFd,
+}
+
+#[cfg(target_os = "linux")]
+impl Peek {
+    fn new() -> Option<Self> {
+        let (from, into) = pipe_with(PipeFlags::CLOEXEC).ok()?;
+        Some(Peek { from, into })
+    }
+
+    /// Reads what stays in the pipe; nothing if the system refuses.
+    fn of(&self, pipe: &impl AsFd, buffer: &mut [u8]) -> Option<usize> {
+        let copied = tee(pipe, &self.into, buffer.len(), SpliceFlags::NONBLOCK).ok()?;
+        let mut read = 0;
+        while read < copied {
+            match rustix::io::read(&self.from, &mut buffer[read..copied]) {
+                Ok(0) => return None,
+                Ok(more) => read += more,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+        Some(copied)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Peek {
+    fn new() -> Option<Self> {
+        None
+    }
+
+    fn of(&self, _: &impl AsFd, _: &mut [u8]) -> Option<usize> {
+        None
     }
 }
 

@@ -12,6 +12,8 @@ use super::estimate::clock;
 use super::row::{Row, Shape};
 use super::screen::Screen;
 use super::state::{Known, Running, State};
+#[cfg(feature = "signals")]
+use super::suspend::Suspend;
 use super::tail::Tail;
 use crate::config::DRefId;
 use crate::realize::Event;
@@ -28,6 +30,8 @@ pub(super) struct Live {
     capture: Capture,
     stop: Arc<Stop>,
     drawer: Mutex<Option<JoinHandle<()>>>,
+    #[cfg(feature = "signals")]
+    suspend: Mutex<Option<Suspend>>,
 }
 
 /// How the drawing ends.
@@ -64,6 +68,9 @@ impl Live {
         let capture = Capture::begin(Which::Terminals, above).ok()?;
         #[cfg(feature = "tracing")]
         crate::trace::log_panics();
+        // Where signals cannot be waited for, the display goes on all the same.
+        #[cfg(feature = "signals")]
+        let suspend = Mutex::new(Suspend::of(&screen).ok());
         let stop = Arc::new(Stop::default());
         let drawer = {
             let mut frame = Frame::new(colors);
@@ -81,6 +88,8 @@ impl Live {
             thread.spawn(draw).ok()
         };
         Some(Live {
+            #[cfg(feature = "signals")]
+            suspend,
             screen,
             capture,
             stop,
@@ -109,6 +118,7 @@ impl Live {
             Event::Stopping { .. } => {
                 // A second Ctrl-C ends the program at once.
                 self.screen.stay_below();
+                self.capture.disinherit();
                 return;
             }
             _ => return,
@@ -129,6 +139,13 @@ impl Live {
             let _ = drawer.join();
             self.screen.clear();
         }
+        #[cfg(feature = "signals")]
+        drop(
+            self.suspend
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         self.capture.end();
     }
 }

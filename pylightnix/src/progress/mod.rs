@@ -36,7 +36,8 @@
 //! built; a run that finds everything shows nothing. It is drawn on standard error, as long as that is a terminal. While it is
 //! there, standard output and standard error, as far as they are terminals, are pipes: whatever the process prints, by whatever
 //! means, goes above the display, whole lines at a time. A stage that asks whether it prints to a terminal hears that it does
-//! not. With the feature `tracing`, panics are events too, as `trace::log_panics` makes them.
+//! not. With the feature `signals`, Ctrl-Z takes the display away until the program is continued, and stops the child processes of
+//! stages as well; in the background nothing is drawn. With the feature `tracing`, panics are events too, as `trace::log_panics` makes them.
 //!
 //! # As JSON
 //!
@@ -65,12 +66,15 @@ mod capture;
 mod clean;
 mod estimate;
 mod failures;
+mod heir;
 mod json;
 mod lines;
 mod live;
 mod row;
 mod screen;
 mod state;
+#[cfg(feature = "signals")]
+mod suspend;
 mod tail;
 
 use std::env;

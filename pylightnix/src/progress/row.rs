@@ -1,6 +1,7 @@
 //! Lines of a display, made by progress bars.
 
 use std::io;
+use std::iter;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,7 +89,7 @@ impl Row {
             .text
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        clipped(text.trim_end(), width.into())
+        clipped(&text, width.into())
     }
 }
 
@@ -139,10 +140,12 @@ impl TermLike for End {
     }
 }
 
-/// As much of a line as has room, with all of its colours.
+/// As much of a line as has room, with all of its colours, and without spaces at its end: in a terminal that breaks lines anew
+/// when it is made narrower, they would make lines of their own.
 fn clipped(text: &str, width: usize) -> String {
     let mut clipped = String::with_capacity(text.len());
     let mut columns = 0;
+    let mut spaces = 0;
     let mut in_sequence = false;
     for c in text.chars() {
         if in_sequence || c == '\x1b' {
@@ -151,8 +154,12 @@ fn clipped(text: &str, width: usize) -> String {
             continue;
         }
         columns += c.width().unwrap_or(0);
-        if columns <= width {
+        if c == ' ' {
+            spaces += 1;
+        } else if columns <= width {
+            clipped.extend(iter::repeat_n(' ', spaces));
             clipped.push(c);
+            spaces = 0;
         }
     }
     clipped
@@ -161,6 +168,14 @@ fn clipped(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_have_no_spaces_at_their_ends() {
+        let row = Row::new(Shape::Stage, true);
+        let text = row.text("name".to_owned(), "a  b".to_owned(), None, 80);
+        let shown = crate::progress::clean::visible(&text, false);
+        assert_eq!(shown, "  name a  b");
+    }
 
     #[test]
     fn lines_fit() {
@@ -172,6 +187,7 @@ mod tests {
             let columns: usize = shown.chars().map(|c| c.width().unwrap_or(0)).sum();
             assert!(columns <= width.into(), "{width}: {shown}");
             assert!(shown.starts_with("  a_stage"), "{shown}");
+            assert!(!shown.ends_with(' '), "{shown:?}");
             assert_eq!(width >= 40, shown.contains(" 25% said"), "{shown}");
         }
     }

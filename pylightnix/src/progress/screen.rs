@@ -10,14 +10,21 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::termios::tcgetwinsize;
+use rustix::process::getpgrp;
+use rustix::termios::{tcgetpgrp, tcgetwinsize};
 
 /// Terminals that know these show what is between them at once; others pass them over.
 const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
+/// Lines that are too wide are cut, and are broken again: a terminal that is made narrower may say so later than it is.
+const CUT: &str = "\x1b[?7l";
+const BREAK: &str = "\x1b[?7h";
 /// To the end of the line, and of the screen.
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
+/// The same from the beginning of a line that is not the last one. In the upper left corner `CLEAR_BELOW` would make tmux keep
+/// all that there is, as if it had scrolled away.
+const CLEAR_FROM_HERE: &str = "\x1b[K\r\n\x1b[J\x1b[A";
 
 /// The terminal.
 pub(super) struct Screen {
@@ -73,15 +80,20 @@ impl Screen {
         }
     }
 
-    /// Draws the lines, which are narrower than the terminal and fewer than its.
+    /// Draws the lines, which are narrower than the terminal and fewer than its. In the background nothing is drawn: the lines
+    /// at the bottom are somebody else's.
     pub(super) fn draw(&self, rows: Vec<String>) {
         let mut drawn = self.drawn();
+        if self.is_behind() {
+            drawn.rows.clear();
+            return;
+        }
         let mut text = String::from(BEGIN);
         drawn.go_to_top(&mut text);
         let size = self.size();
         if size != drawn.size {
             // Where lines were broken anew there may be more of them.
-            text.push_str(CLEAR_BELOW);
+            text.push_str(CLEAR_FROM_HERE);
             drawn.size = size;
         }
         let less = rows.len() < drawn.rows.len();
@@ -93,13 +105,16 @@ impl Screen {
     /// Puts lines above the others.
     pub(super) fn above(&self, lines: &[String]) {
         let mut drawn = self.drawn();
+        let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+        if self.is_behind() {
+            drawn.rows.clear();
+            self.write(&lines);
+            return;
+        }
         let mut text = String::from(BEGIN);
         drawn.go_to_top(&mut text);
-        text.push_str(CLEAR_BELOW);
-        for line in lines {
-            text.push_str(line);
-            text.push_str("\r\n");
-        }
+        text.push_str(CLEAR_FROM_HERE);
+        text.push_str(&lines);
         drawn.paint(&mut text, false, self.stay_below.load(Relaxed));
         self.write(&text);
     }
@@ -111,12 +126,31 @@ impl Screen {
 
     /// Removes the lines.
     pub(super) fn clear(&self) {
+        self.wipe(&mut self.drawn());
+    }
+
+    /// Does something while the lines are not there, and nobody draws any.
+    #[cfg(feature = "signals")]
+    pub(super) fn without(&self, work: impl FnOnce()) {
         let mut drawn = self.drawn();
+        self.wipe(&mut drawn);
+        work();
+    }
+
+    fn wipe(&self, drawn: &mut Drawn) {
+        if drawn.rows.is_empty() || self.is_behind() {
+            return;
+        }
         let mut text = String::new();
         drawn.go_to_top(&mut text);
-        text.push_str(CLEAR_BELOW);
+        text.push_str(CLEAR_FROM_HERE);
         drawn.rows.clear();
         self.write(&text);
+    }
+
+    /// Whether the terminal belongs to another program now, as after `bg` in a shell.
+    fn is_behind(&self) -> bool {
+        tcgetpgrp(&self.terminal).is_ok_and(|group| group != getpgrp())
     }
 
     fn drawn(&self) -> MutexGuard<'_, Drawn> {
@@ -140,11 +174,13 @@ impl Drawn {
 
     /// From the top; `less` than there were, and with the cursor `below` in the end.
     fn paint(&mut self, text: &mut String, less: bool, below: bool) {
+        text.push_str(CUT);
         for row in &self.rows {
             text.push_str(row);
             text.push_str(CLEAR_LINE);
             text.push_str("\r\n");
         }
+        text.push_str(BREAK);
         if less {
             text.push_str(CLEAR_BELOW);
         }

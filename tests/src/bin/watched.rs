@@ -93,6 +93,28 @@ fn deaf(_: &Build<Deaf>) -> Result<()> {
     wait("deaf", || Ok(()))
 }
 
+/// One that ends the whole program.
+#[derive(Config)]
+struct Aborts {}
+
+#[stage]
+fn aborts(b: &Build<Aborts>) -> Result<()> {
+    wait("aborts", || Ok(b.check()?))?;
+    eprintln!("the invariant of a library\ndoes not hold");
+    std::process::abort();
+}
+
+/// One with a child process that counts in a file, until a test lets it go on.
+#[derive(Config)]
+struct Counts {}
+
+#[stage]
+fn counts(b: &Build<Counts>) -> Result<()> {
+    let count = "i=0; while ! test -e \"$WATCHED/counts\"; do i=$((i+1)); echo $i > \"$WATCHED/count\"; sleep 0.05; done";
+    b.run(Command::new("sh").args(["-c", count]))?;
+    Ok(())
+}
+
 /// Waits until a test lets it go on.
 fn wait(word: &str, check: impl Fn() -> Result<()>) -> Result<()> {
     let place = PathBuf::from(std::env::var_os("WATCHED").unwrap_or_default());
@@ -108,6 +130,8 @@ fn main() -> ExitCode {
         .target("measured", |_| instantiate(Measured::new()))
         .target("talks", |_| instantiate(Talks::new()))
         .target("panics", |_| instantiate(Panics::new()))
+        .target("aborts", |_| instantiate(Aborts::new()))
+        .target("counts", |_| instantiate(Counts::new()))
         .target("deaf", |_| instantiate(Deaf::new()))
         .target("fails", |_| {
             Ok::<_, pylightnix::Error>([instantiate(Fails::new(0))?, instantiate(Fails::new(1))?])

@@ -36,6 +36,10 @@ pub(crate) struct Man {
     folder: Option<PathBuf>,
 }
 
+/// A zsh that nobody set up knows no completions.
+const ZSH_COMPLETES: &[u8] =
+    b"(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }\n";
+
 impl Completions {
     pub(crate) fn run(self, session: &Session) -> Done {
         session.no_json("completions")?;
@@ -54,8 +58,18 @@ impl Completions {
                 self.shell
             )));
         };
+        let mut script = Vec::new();
+        shell.write_registration("COMPLETE", name, name, &program, &mut script)?;
         let mut out = session.out();
-        shell.write_registration("COMPLETE", name, name, &program, &mut out)?;
+        if self.shell == "zsh" {
+            // The first line says what a file is that zsh finds by itself.
+            let first = script.iter().position(|byte| *byte == b'\n');
+            let rest = script.split_off(first.map_or(0, |at| at + 1));
+            out.write_all(&script)?;
+            out.write_all(ZSH_COMPLETES)?;
+            script = rest;
+        }
+        out.write_all(&script)?;
         out.flush()?;
         Ok(Exit::Done)
     }

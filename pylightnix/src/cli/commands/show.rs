@@ -10,13 +10,13 @@ use unicode_width::UnicodeWidthStr as _;
 use super::tree::{EntryRow, entry_row};
 use crate::cli::complete;
 use crate::cli::exit::{Done, Exit};
-use crate::cli::picture::Pictures;
+use crate::cli::picture::{Pictures, is_picture};
 use crate::cli::refer::age;
 use crate::cli::session::{Session, style};
 use crate::cli::table::cut;
 use crate::cli::text::{count, duration, local_second, short_dref, short_rref, size};
 use crate::config::{ConfigJson, DRefId, RRefId, compact};
-use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Realization, Record, Store};
+use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store};
 
 /// In a store of more derivations, who depends on it is looked for only on demand.
 const MANY: usize = 2000;
@@ -115,7 +115,7 @@ impl Show {
         let mut out = session.out();
         page.write(most, &mut out)?;
         if !self.no_pictures {
-            page.pictures(&mut out)?;
+            page.pictures(most, &mut out)?;
         }
         out.flush()?;
         Ok(Exit::Done)
@@ -380,17 +380,29 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn pictures(&self, out: &mut impl Write) -> Done<()> {
-        let Some(pictures) = Pictures::of_terminal() else {
+    fn pictures(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let entries = self.record.manifest().entries().iter();
+        let is_file = |entry: &&Entry| matches!(entry.kind, EntryKind::File { .. });
+        let all: Vec<_> = entries
+            .filter(|entry| is_file(entry) && is_picture(&entry.path))
+            .collect();
+        // The terminal is asked only if there is something to be shown.
+        let terminal = match all.is_empty() {
+            true => None,
+            false => Pictures::of_terminal(out)?,
+        };
+        let Some(pictures) = terminal else {
             return Ok(());
         };
         let folder = self.realization.out();
-        for entry in self.record.manifest().entries() {
-            if pictures.can_show(&entry.path) {
-                writeln!(out, "\n{}", self.session.paint(style::FAINT, &entry.path))?;
-                pictures.show(&folder.join(&entry.path), out)?;
-            }
+        let shown: Vec<_> = all
+            .iter()
+            .filter(|entry| pictures.can_show(&entry.path))
+            .collect();
+        for entry in shown.iter().take(most) {
+            writeln!(out, "\n{}", self.session.paint(style::FAINT, &entry.path))?;
+            pictures.show(&folder.join(&entry.path), out)?;
         }
-        Ok(())
+        self.more(shown.len(), most, "`--all` shows them", out)
     }
 }

@@ -1,0 +1,64 @@
+//! Sixels: pictures as text, six lines of pixels at a time.
+//!
+//! The format is that of DEC's terminals, "VT330/VT340 Programmer Reference Manual, Volume 2: Graphics Programming" (1988),
+//! chapter 14 (<https://vt100.net/docs/vt3xx-gp/chapter14.html>). Colours have parts of a hundred.
+
+use std::io::{self, Write};
+
+use super::palette::Palette;
+use super::pixels::{Colour, Pixels};
+
+/// How many lines of pixels there are in one of sixels.
+const SIX: usize = 6;
+
+/// Writes a picture with at most so many colours.
+pub(super) fn write(pixels: &Pixels, colours: usize, out: &mut impl Write) -> io::Result<()> {
+    let hundredth = |value: u8| ((u32::from(value) * 100 + 127) / 255) as u8;
+    let shown: Vec<Colour> = pixels
+        .colours
+        .iter()
+        .map(|colour| colour.map(hundredth))
+        .collect();
+    let palette = Palette::of(shown.iter().copied(), colours);
+    // With square pixels, and so large.
+    write!(out, "\x1bP0;1q\"1;1;{};{}", pixels.width, pixels.height())?;
+    for (number, [red, green, blue]) in palette.colours.iter().enumerate() {
+        write!(out, "#{number};2;{red};{green};{blue}")?;
+    }
+    for (at, lines) in shown.chunks(pixels.width.max(1) * SIX).enumerate() {
+        if at > 0 {
+            out.write_all(b"-")?;
+        }
+        // Of each colour that is in these lines, which pixels have it.
+        let mut sixels = vec![Vec::new(); palette.colours.len()];
+        for (y, line) in lines.chunks(pixels.width.max(1)).enumerate() {
+            for (x, colour) in line.iter().enumerate() {
+                let of_colour = &mut sixels[palette.number(*colour)];
+                if of_colour.is_empty() {
+                    of_colour.resize(pixels.width, 0_u8);
+                }
+                of_colour[x] |= 1 << y;
+            }
+        }
+        let there = sixels.iter().enumerate().filter(|(_, one)| !one.is_empty());
+        for (nth, (number, sixels)) in there.enumerate() {
+            // Back to where the line begins.
+            let back = if nth > 0 { "$" } else { "" };
+            write!(out, "{back}#{number}")?;
+            write_line(sixels, out)?;
+        }
+    }
+    out.write_all(b"\x1b\\")
+}
+
+/// One colour in a line of sixels.
+fn write_line(sixels: &[u8], out: &mut impl Write) -> io::Result<()> {
+    for same in sixels.chunk_by(|one, other| one == other) {
+        let letter = char::from(b'?' + same[0]);
+        match same.len() {
+            few @ 1..=3 => write!(out, "{}", letter.to_string().repeat(few))?,
+            many => write!(out, "!{many}{letter}")?,
+        }
+    }
+    Ok(())
+}
