@@ -25,7 +25,7 @@ pub(super) struct Stock<'a> {
 }
 
 /// So many stages are looked at in one go: handing out single ones costs about as much as looking.
-const PART: usize = 128;
+const PART: usize = 64;
 
 impl<'a> Stock<'a> {
     pub(super) fn new(options: &'a Realize<'_>, graph: &'a Graph) -> Result<Self> {
@@ -107,10 +107,16 @@ impl<'a> Stock<'a> {
     /// Looks at those that come first, until the one at `at` was looked at, or somebody else is about to.
     fn wait_for(&self, at: usize) -> &Option<Look> {
         let looker = self.looker();
-        while self.looks[at].get().is_none()
-            && let Some(part) = self.next_part()
-        {
-            self.look_at(&looker, part);
+        while self.looks[at].get().is_none() {
+            match self.next_part() {
+                Some(part) => self.look_at(&looker, part),
+                None => {
+                    // Whoever is about to goes through a part in order: waiting for each of it would wake this thread as
+                    // often.
+                    let part_ends = (at / PART + 1) * PART;
+                    self.looks[part_ends.min(self.looks.len()) - 1].wait();
+                }
+            }
         }
         self.looks[at].wait()
     }
