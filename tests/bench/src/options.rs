@@ -1,5 +1,6 @@
 //! What is asked for on the command line.
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) names: Vec<String>,
     /// Where stores are made.
     dir: PathBuf,
+    /// What all stores of this run are in.
+    all: OnceCell<tempfile::TempDir>,
     csv: Option<PathBuf>,
     table: Option<PathBuf>,
     rounds: Option<usize>,
@@ -28,6 +31,7 @@ impl Options {
         let mut options = Options {
             names: Vec::new(),
             dir: program.parent().unwrap_or(Path::new(".")).to_owned(),
+            all: OnceCell::new(),
             csv: None,
             table: None,
             rounds: None,
@@ -60,14 +64,22 @@ impl Options {
         self.only.as_ref().is_none_or(|only| only == part)
     }
 
-    /// A folder for stores, gone with this value. Stores that are done with stay in it until then: after a mass of
-    /// removals ext4 passes over the inodes that were freed lately, and making files is slow for minutes.
+    /// A folder for stores. Stores that are done with stay in it until the program ends: after a mass of removals ext4
+    /// passes over the inodes that were freed lately, and making files is slow for minutes.
     pub(crate) fn folder(&self) -> Result<tempfile::TempDir> {
-        fs::create_dir_all(&self.dir)?;
-        let mut folder = tempfile::Builder::new()
-            .prefix("bench-")
-            .tempdir_in(&self.dir)?;
-        folder.disable_cleanup(self.keep);
+        let all = match self.all.get() {
+            Some(all) => all,
+            None => {
+                fs::create_dir_all(&self.dir)?;
+                let mut all = tempfile::Builder::new()
+                    .prefix("bench-")
+                    .tempdir_in(&self.dir)?;
+                all.disable_cleanup(self.keep);
+                self.all.get_or_init(|| all)
+            }
+        };
+        let mut folder = tempfile::tempdir_in(all)?;
+        folder.disable_cleanup(true);
         Ok(folder)
     }
 
