@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use pylightnix::store::Durability;
 use snapbox::{assert_data_eq, str};
 use tests::line::{Line, Said};
-use tests::store::{config, publish};
+use tests::store::{config, publish, publish_on};
 
 /// What a command says: its exit code, standard output, and standard error after a line.
 fn shown(line: &Line, arguments: &str) -> String {
@@ -1358,4 +1358,18 @@ fn a_realization_by_its_beginning_with_and_without_the_index() {
     assert_eq!(line.say("path 410be5").code, 1);
     assert_eq!(line.say("rm 410be4").code, 0);
     assert_eq!(line.say("path 410be4").code, 1);
+}
+
+#[test]
+fn a_large_store_is_gone_through_only_on_demand() {
+    let line = line();
+    let store = line.store.clone().with_durability(Durability::None);
+    let config = config("many");
+    for number in 0..2_000 {
+        publish_on(&store, &config, &[], &number.to_string());
+    }
+    let said = "not looked for: the store is large, and `--dependents` looks through all of it";
+    assert!(line.say("show numbers@2").out.contains(said));
+    let asked = line.say("show numbers@2 --dependents").out;
+    assert!(!asked.contains(said), "{asked}");
 }

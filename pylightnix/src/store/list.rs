@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
+#[cfg(feature = "cli")]
+use std::fs;
 use std::mem::MaybeUninit;
+#[cfg(feature = "cli")]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 #[cfg(feature = "cli")]
 use std::path::PathBuf;
@@ -119,9 +123,24 @@ impl Store {
         self.drefs_where(|folder| folder.get(33..) == Some(name))
     }
 
-    /// Whether there are more derivations than that.
-    pub(crate) fn has_more_drefs_than(&self, count: usize) -> Result<bool> {
-        Ok(self.folders()?.len() > count)
+    /// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a
+    /// folder, as btrfs, only derivations count.
+    pub(crate) fn has_more_than(&self, count: usize) -> Result<bool> {
+        let folders = self.folders()?;
+        if folders.len() > count {
+            return Ok(true);
+        }
+        let objects = self.layout().objects();
+        let mut left = count as u64;
+        for (name, _) in folders.iter() {
+            // Each folder in it is a link to it, beside its own two.
+            let links = fs::metadata(objects.join(name)).map_or(0, |found| found.nlink());
+            match left.checked_sub(links.saturating_sub(2)) {
+                Some(rest) => left = rest,
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
     /// The folder of failed builds.

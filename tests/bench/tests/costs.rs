@@ -83,6 +83,27 @@ fn allocations_of_a_hit() {
 }
 
 #[test]
+fn allocations_of_a_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let each = each(|count| {
+        let store = Store::open_at(folder.path().join(count.to_string())).unwrap();
+        let store = store.with_durability(Durability::None);
+        let target = chain(count);
+        // On this thread alone, where they are counted.
+        let build = || {
+            drop(black_box(
+                Realize::new(&store).jobs(1).run(&target).unwrap(),
+            ))
+        };
+        measure(build).count_total
+    });
+    assert!(
+        each <= 400.0,
+        "a stage of one small file takes {each} allocations"
+    );
+}
+
+#[test]
 fn system_calls_of_a_hit() {
     let calls = each(|count| calls("noop", &["chain", &count.to_string()], true));
     assert!(

@@ -18,7 +18,7 @@ use crate::cli::text::{count, duration, local_second, short_dref, short_rref, si
 use crate::config::{ConfigJson, DRefId, RRefId, compact};
 use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store};
 
-/// In a store of more derivations, who depends on it is looked for only on demand.
+/// In a store of more realizations, who depends on it is looked for only on demand.
 const MANY: usize = 2000;
 
 /// Values stand below each other, unless a key is longer than this.
@@ -95,7 +95,7 @@ impl Show {
         let realization = store.realization(&rref)?;
         let record = store.record(&rref)?;
         let config = store.config(rref.dref())?;
-        let dependents = match self.dependents || !store.has_more_drefs_than(MANY)? {
+        let dependents = match self.dependents || !store.has_more_than(MANY)? {
             true => Some(store.made_from(&rref)?),
             false => None,
         };
