@@ -107,14 +107,24 @@ impl Terminal {
     /// # Panics
     /// When that takes for ever.
     pub fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        self.wait(|now| {
+            let screen = screen(now);
+            match is_so(&screen) {
+                true => Ok(screen),
+                false => Err(format!("no {what} on:\n{screen}")),
+            }
+        })
+    }
+
+    /// Waits until `look` gives something, and not what there is instead.
+    fn wait<T>(&self, look: impl Fn(&Now) -> Result<T, String>) -> T {
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut now = self.shown.now.lock().expect("no reader panicked");
         loop {
-            let screen = screen(&now);
-            if is_so(&screen) {
-                return screen;
+            match look(&now) {
+                Ok(found) => return found,
+                Err(instead) => assert!(Instant::now() < deadline, "{instead}"),
             }
-            assert!(Instant::now() < deadline, "no {what} on:\n{screen}");
             let wait = Duration::from_millis(200);
             now = self
                 .shown
@@ -135,22 +145,13 @@ impl Terminal {
     /// # Panics
     /// When that takes for ever.
     pub fn wait_for_sent(&self, from: usize, bytes: &str) -> usize {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut now = self.shown.now.lock().expect("no reader panicked");
-        loop {
+        self.wait(|now| {
             let mut windows = now.raw[from..].windows(bytes.len());
-            if let Some(at) = windows.position(|window| window == bytes.as_bytes()) {
-                return from + at + bytes.len();
+            match windows.position(|window| window == bytes.as_bytes()) {
+                Some(at) => Ok(from + at + bytes.len()),
+                None => Err(format!("{bytes:?} is not sent")),
             }
-            assert!(Instant::now() < deadline, "{bytes:?} is not sent");
-            let wait = Duration::from_millis(200);
-            now = self
-                .shown
-                .changed
-                .wait_timeout(now, wait)
-                .expect("no reader panicked")
-                .0;
-        }
+        })
     }
 
     /// Waits until so many more bytes came: the display goes on.
@@ -158,19 +159,11 @@ impl Terminal {
     /// # Panics
     /// When that takes for ever.
     pub fn wait_for_bytes(&self, more: usize) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut now = self.shown.now.lock().expect("no reader panicked");
-        let wanted = now.raw.len() + more;
-        while now.raw.len() < wanted {
-            assert!(Instant::now() < deadline, "nothing more is drawn");
-            let wait = Duration::from_millis(200);
-            now = self
-                .shown
-                .changed
-                .wait_timeout(now, wait)
-                .expect("no reader panicked")
-                .0;
-        }
+        let now = self.shown.now.lock().expect("no reader panicked").raw.len();
+        self.wait(|then| match then.raw.len() < now + more {
+            true => Err("nothing more is drawn".to_owned()),
+            false => Ok(()),
+        });
     }
 
     /// Types keys; `\x03` is Ctrl-C.

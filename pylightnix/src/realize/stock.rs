@@ -106,10 +106,10 @@ impl<'a> Stock<'a> {
 
     /// Looks at those that come first, until the one at `at` was looked at, or somebody else is about to.
     fn wait_for(&self, at: usize) -> &Option<Look> {
-        let looker = self.looker();
+        let mut looker = None;
         while self.looks[at].get().is_none() {
             match self.next_part() {
-                Some(part) => self.look_at(&looker, part),
+                Some(part) => self.look_at(looker.get_or_insert_with(|| self.looker()), part),
                 None => {
                     // Whoever is about to goes through a part in order: waiting for each of it would wake this thread as
                     // often.

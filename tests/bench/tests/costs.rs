@@ -63,18 +63,18 @@ fn allocations_of_a_plan() {
     );
 }
 
+/// Those of realizing it on this thread alone, where they are counted.
+fn allocations(store: &Store, target: &DRef<Step>) -> u64 {
+    let run = || drop(black_box(Realize::new(store).jobs(1).run(target).unwrap()));
+    measure(run).count_total
+}
+
 #[test]
 fn allocations_of_a_hit() {
     let folder = tempfile::tempdir().unwrap();
     let each = each(|count| {
         let (store, target) = realized(&folder.path().join(count.to_string()), count);
-        // On this thread alone, where they are counted.
-        let again = || {
-            drop(black_box(
-                Realize::new(&store).jobs(1).run(&target).unwrap(),
-            ))
-        };
-        measure(again).count_total
+        allocations(&store, &target)
     });
     assert!(
         each <= 10.0,
@@ -89,16 +89,10 @@ fn allocations_of_a_build() {
         let store = Store::open_at(folder.path().join(count.to_string())).unwrap();
         let store = store.with_durability(Durability::None);
         let target = chain(count);
-        // On this thread alone, where they are counted.
-        let build = || {
-            drop(black_box(
-                Realize::new(&store).jobs(1).run(&target).unwrap(),
-            ))
-        };
-        measure(build).count_total
+        allocations(&store, &target)
     });
     assert!(
-        each <= 400.0,
+        each <= 190.0,
         "a stage of one small file takes {each} allocations"
     );
 }
