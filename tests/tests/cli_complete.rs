@@ -7,7 +7,6 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use tests::line::Line;
 
@@ -81,23 +80,4 @@ fn other_shells_have_scripts() {
     let line = Line::empty(STORE);
     assert!(line.out("completions zsh").contains("#compdef pylightnix"));
     assert!(line.out("completions fish").contains("complete"));
-}
-
-#[test]
-fn it_is_quick() {
-    let line = Line::new(STORE);
-    let begun = Instant::now();
-    let mut command = line.command("-- pylightnix show num");
-    let output = command
-        .env("COMPLETE", "bash")
-        .env("_CLAP_COMPLETE_INDEX", "2")
-        .output()
-        .unwrap();
-    // Unoptimised, on a machine that does other things.
-    assert!(begun.elapsed().as_millis() < 1000);
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("numbers")
-    );
 }

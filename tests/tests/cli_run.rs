@@ -143,6 +143,51 @@ fn failures_end_with_one() {
 }
 
 #[test]
+fn what_a_run_may_use_and_how_long() {
+    let line = line();
+    let limits = "--jobs 1 --threads 1 --memory 1GiB --resource gpu=1";
+    assert_eq!(line.say(&format!("run mean -q {limits}")).code, 0);
+    let late = line.say("run endless --timeout 100ms --grace 60s");
+    assert_eq!(late.code, 1);
+    let said = "its time limit of 100 ms is up";
+    assert!(late.err.contains(said), "{}", late.err);
+    assert!(late.err.contains("`--timeout`"), "{}", late.err);
+    let tried = line.say("run broken --retries 1");
+    assert_eq!(tried.code, 1);
+    assert!(tried.err.contains("it was tried 2 times"), "{}", tried.err);
+}
+
+#[test]
+fn results_of_unknown_code_are_accepted_or_trusted() {
+    let built = line();
+    assert_eq!(built.say("run mean -q").code, 0);
+    let archive = built.folder.path().join("mean.zip");
+    let archive = archive.display();
+    let packed = built.say(&format!("pack {archive} mean --without-builds"));
+    assert_eq!(packed.code, 0);
+    let elsewhere = || {
+        let line = line();
+        assert_eq!(line.say(&format!("unpack {archive}")).code, 0);
+        line
+    };
+    let reused = "nothing to build: all 2 stages reused\n";
+    for option in ["--trust-unknown", "--accept-all"] {
+        let run = elsewhere().say(&format!("run {option}"));
+        assert_eq!(run.code, 0);
+        assert!(run.err.ends_with(reused), "{option}: {}", run.err);
+    }
+    let line = elsewhere();
+    let plan = line.out("plan");
+    assert!(plan.contains("nothing says which code made it"), "{plan}");
+    let early = line.say("run --accept mean");
+    assert_eq!(early.code, 1);
+    assert!(early.err.contains("has to be built first"), "{}", early.err);
+    assert_eq!(line.say("run numbers --accept numbers -q").code, 0);
+    let rest = line.say("run --accept mean");
+    assert!(rest.err.ends_with(reused), "{}", rest.err);
+}
+
+#[test]
 fn wrong_options_end_with_two() {
     let line = line();
     for wrong in [

@@ -70,13 +70,14 @@ impl Fault {
 
 /// What the library advises, in the words of the command line.
 fn on_the_line(mut text: String) -> String {
-    const WORDS: [(&str, &str); 7] = [
+    const WORDS: [(&str, &str); 8] = [
         ("`with_dependents()`", "`--with-dependents`"),
         ("`force()`", "`--force`"),
         ("`nobody_else_uses_it()`", "`--nobody-else-uses-it`"),
         ("`trust_unknown()`", "`--trust-unknown`"),
         ("`retry_failed()`", "`--retry-failed`"),
         ("`Realize::trust_unknown()`", "`--trust-unknown`"),
+        ("`Realize::timeout_of`", "`--timeout`"),
         ("`unlink`", "`link --remove`"),
     ];
     for (library, line) in WORDS {
