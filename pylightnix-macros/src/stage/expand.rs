@@ -39,6 +39,12 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let uses = uses::list(&stage.uses);
     let values = generics.params.iter().map(parameter);
     let (matcher, select) = select(stage);
+    // Of the usual matchers; what another does is known when its type is.
+    let takes_the_only = stage.matcher.is_none().then(|| {
+        quote! {
+            const TAKES_THE_ONLY: bool = true;
+        }
+    });
     let realize = realize(stage);
     let args = args(stage);
     let takes = takes(stage, config, &generics);
@@ -54,6 +60,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
             const NAME: &'static str = #name;
             const NOUTS: usize = #nouts;
             const MATCHER: &'static str = #matcher;
+            #takes_the_only
             const TOKENS: &'static str = #code;
             const USES: &'static [fn() -> ::pylightnix::__private::Tracked] =
                 #uses;

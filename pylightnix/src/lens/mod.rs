@@ -30,6 +30,7 @@ pub use cardinality::{Cardinality, Many, One, Try};
 pub use cardinality::{Takes, Unsaid};
 #[doc(hidden)]
 pub use chosen::Chosen;
+pub(crate) use chosen::{Choices, ChosenList};
 pub use config::{Config, Omitted};
 pub use dependency::Dependency;
 pub use failure::Failure;

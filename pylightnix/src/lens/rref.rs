@@ -121,8 +121,7 @@ impl<C: Config> RRef<C> {
 
     /// What it was made from: the realizations chosen for its direct dependencies, by reference.
     pub fn context(&self) -> impl Iterator<Item = &RRefId> {
-        let chosen = self.stage().chosen.iter();
-        chosen.flat_map(|(_, rrefs)| rrefs.iter().map(AnyRRef::id))
+        self.any.realization().context.realizations()
     }
 
     /// Forgets the type.

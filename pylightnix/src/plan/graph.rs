@@ -12,6 +12,8 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Graph {
     pub(crate) stages: Vec<GraphStage>,
     places: FastMap<HashKey, usize>,
+    /// The hash of the reference of each.
+    hashes: Vec<[u8; 16]>,
     deps: Lists,
     dependents: Lists,
 }
@@ -34,6 +36,7 @@ impl Graph {
             dependents: graph.deps.turned(),
             stages: graph.stages,
             places: graph.places,
+            hashes: graph.hashes,
             deps: graph.deps,
         })
     }
@@ -42,6 +45,11 @@ impl Graph {
     pub(crate) fn place(&self, dref: &DRefId) -> Option<usize> {
         let at = *self.places.get(&HashKey(*dref.hash()))?;
         (self.stages[at].dref.id() == dref).then_some(at)
+    }
+
+    /// The hash of the reference of a stage.
+    pub(crate) fn hash(&self, at: usize) -> &[u8; 16] {
+        &self.hashes[at]
     }
 
     /// Where the direct dependencies of a stage are, in the order of their references.

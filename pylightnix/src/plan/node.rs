@@ -87,6 +87,7 @@ pub(crate) enum NodeMatcher<C: Config> {
     Own {
         select: SelectFn<C>,
         written: &'static str,
+        takes_the_only: bool,
     },
     Given(Arc<dyn AnyMatcher<C>>),
     /// Of a derivation that was read from a store.
@@ -128,6 +129,7 @@ impl<C: Stage> Way<C> {
             matcher: NodeMatcher::Own {
                 select: C::select,
                 written: C::MATCHER,
+                takes_the_only: C::TAKES_THE_ONLY,
             },
             realizer: NodeRealizer::Own {
                 run: C::realize,
@@ -205,9 +207,14 @@ impl<C: Config> Node<C> {
 impl<C: Config> Clone for NodeMatcher<C> {
     fn clone(&self) -> Self {
         match self {
-            NodeMatcher::Own { select, written } => NodeMatcher::Own {
+            NodeMatcher::Own {
+                select,
+                written,
+                takes_the_only,
+            } => NodeMatcher::Own {
                 select: *select,
                 written,
+                takes_the_only: *takes_the_only,
             },
             NodeMatcher::Given(matcher) => NodeMatcher::Given(matcher.clone()),
             NodeMatcher::Detached => NodeMatcher::Detached,
@@ -266,6 +273,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn matcher(&self) -> String;
     /// The realizations that the matcher insists on.
     fn needs(&self) -> &[RRefId];
+    /// Whether the matcher takes a candidate that is the only one, whatever that is.
+    fn takes_the_only(&self) -> bool;
     /// See [`AnyDRef::select`].
     fn select(
         self: Arc<Self>,
@@ -363,6 +372,14 @@ impl<C: Config> AnyNode for Node<C> {
         match &self.way.matcher {
             NodeMatcher::Given(matcher) => matcher.needs(),
             NodeMatcher::Own { .. } | NodeMatcher::Detached => &[],
+        }
+    }
+
+    fn takes_the_only(&self) -> bool {
+        match &self.way.matcher {
+            NodeMatcher::Own { takes_the_only, .. } => *takes_the_only,
+            NodeMatcher::Given(matcher) => matcher.takes_the_only(),
+            NodeMatcher::Detached => false,
         }
     }
 

@@ -28,6 +28,10 @@ pub trait Stage: Config {
     #[doc(hidden)]
     const MATCHER: &'static str;
 
+    /// See [`Matcher::TAKES_THE_ONLY`](super::matcher::Matcher::TAKES_THE_ONLY), of the stage's matcher.
+    #[doc(hidden)]
+    const TAKES_THE_ONLY: bool = false;
+
     /// The function's tokens, or its `version`.
     #[doc(hidden)]
     const TOKENS: &'static str;

@@ -141,7 +141,7 @@ fn run_all<'a>(
         counters: state.counters.clone(),
         warden: state.warden.clone(),
         progress: state.progress.clone(),
-        choices: choices(state.graph, at, |dep| state.chosen[dep].get()),
+        choices: choices(state.graph, at, |dep| state.ran.taken(dep)),
         first,
         count,
         ..Runs::of(state.options, scene)

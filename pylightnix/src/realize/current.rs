@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::lens::Omitted;
 use crate::plan::Code;
-use crate::store::Realization;
+use crate::store::BuildHead;
 
 /// Why a realization is stale: no record of a build, import or acceptance says that it comes from the code of today.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,9 +60,9 @@ impl fmt::Display for Stale {
     }
 }
 
-/// Why `realization` is stale, or nothing if it is not.
-pub(super) fn staleness(
-    realization: &Realization,
+/// Why the result of these builds is stale, or nothing if it is not.
+pub(super) fn staleness<'a>(
+    builds: impl Iterator<Item = BuildHead<'a>>,
     code: &Code,
     omitted: &Omitted,
     trust_unknown: bool,
@@ -70,7 +70,7 @@ pub(super) fn staleness(
     let mut known = false;
     let mut changed = None;
     // The newest last: what it says of a change is the nearest.
-    for build in realization.builds.heads() {
+    for build in builds {
         let Some(fingerprint) = build.fingerprint else {
             continue;
         };

@@ -213,7 +213,12 @@ impl Scene<'_> {
             return None;
         }
         let omitted = self.dref.node().omitted();
-        staleness(realization, code, omitted, self.trust_unknown)
+        staleness(
+            realization.builds.heads(),
+            code,
+            omitted,
+            self.trust_unknown,
+        )
     }
 
     fn candidates(&self) -> Result<Vec<Realization>> {

@@ -54,9 +54,10 @@ fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option
         )));
     }
     let node = dref.node();
-    let stale = node
-        .code()
-        .and_then(|code| staleness(&realization, code, node.omitted(), options.trust_unknown));
+    let stale = node.code().and_then(|code| {
+        let builds = realization.builds.heads();
+        staleness(builds, code, node.omitted(), options.trust_unknown)
+    });
     Ok(stale.map(|why| {
         format!("its matcher insists on {id}, which is stale ({why}): accept it, or choose another")
     }))

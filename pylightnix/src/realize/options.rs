@@ -8,10 +8,11 @@ use super::cancel::Cancel;
 use super::decide::{Found, Mode, Scene};
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
+use super::ran::Given;
 use super::realized::realized;
 use super::report::Report;
 use super::resources::Declared;
-use super::run::{Given, run};
+use super::run::run;
 use super::tries::Tries;
 use crate::around;
 use crate::config::{DRefId, RRefId};
@@ -289,10 +290,12 @@ impl<'a> Realize<'a> {
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let work = || {
-            let graph = self.graph_of(target)?;
-            let (taken, report) = run(self, &graph, &Given::new())?;
-            let chosen: Vec<_> = taken.into_iter().map(|taken| taken.rrefs).collect();
-            Ok((collect(target, &graph, &chosen), report))
+            let graph = Arc::new(self.graph_of(target)?);
+            let (ran, report) = run(self, &graph, &Given::new())?;
+            Ok((
+                collect(target, &graph, |at| ran.taken(at).map(|taken| &taken.rrefs)),
+                report,
+            ))
         };
         match self.jobs {
             1 => work(),
@@ -326,7 +329,7 @@ impl<'a> Realize<'a> {
     pub fn realized<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
         let graph = self.graph_of(target)?;
         let chosen = realized(self, &graph)?;
-        Ok(collect(target, &graph, &chosen))
+        Ok(collect(target, &graph, |at| chosen.get(at)))
     }
 
     /// Says for each stage what a run would do, and why, and does nothing.
@@ -430,15 +433,15 @@ impl<'a> Realize<'a> {
 }
 
 /// What was chosen for each stage, in the shape of the target.
-pub(super) fn collect<T: Target + ?Sized>(
+pub(super) fn collect<'c, T: Target + ?Sized>(
     target: &T,
     graph: &Graph,
-    chosen: &[Arc<[AnyRRef]>],
+    chosen: impl Fn(usize) -> Option<&'c Arc<[AnyRRef]>>,
 ) -> T::Output {
     let mut realized = Realizations::default();
     target.visit(&mut |dref| {
-        if let Some(at) = graph.place(dref.id()) {
-            realized.insert(dref.id(), &chosen[at]);
+        if let Some(rrefs) = graph.place(dref.id()).and_then(&chosen) {
+            realized.insert(dref.id(), rrefs);
         }
     });
     target.collect(&realized)

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 
 use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
-use super::decide::{Decision, Found, Reason, Taken};
+use super::current::staleness;
+use super::decide::{Decision, Found, Mode, Reason, Taken};
 use super::double::run_alone;
 use super::dry::{Action, actions};
 use super::event::Event;
@@ -17,10 +18,12 @@ use super::failed::is_failure;
 use super::failure::{
     cancelled, does_not_stop, matcher_refused, panic_text, run_error, with_store_gone,
 };
+use super::hits::Hits;
 use super::ledger::Amounts;
 use super::needed::refused;
 use super::options::Realize;
 use super::progress::telling;
+use super::ran::{Given, Ran};
 use super::report::{Counters, Report, count};
 use super::resources::{lack, total};
 use super::scheduler::{Progress, Scheduler, Turn};
@@ -28,8 +31,8 @@ use super::stock::Stock;
 use super::warden::{Overdue, Warden};
 use super::why::Briefs;
 use crate::around::Around;
-use crate::config::DRefId;
-use crate::lens::{AnyRRef, Step};
+use crate::config::{DRefId, RRefId};
+use crate::lens::Step;
 use crate::plan::Graph;
 use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
@@ -55,21 +58,17 @@ pub(super) struct RunState<'a> {
     total: Amounts,
     /// Stages that have to run, and need more than there is.
     lacking: HashSet<usize>,
-    /// What was chosen for each stage; empty for one that failed or was not run.
-    pub(super) chosen: Vec<OnceLock<Taken>>,
+    pub(super) ran: Ran,
     /// Each with the place of its stage.
     failures: Mutex<Vec<(usize, Error)>>,
 }
 
-/// What is chosen already.
-pub(super) type Given = HashMap<DRefId, Taken>;
-
 /// Runs a plan, of which `given` is done; gives for each stage what was chosen.
 pub(super) fn run(
     options: &Realize<'_>,
-    graph: &Graph,
+    graph: &Arc<Graph>,
     given: &Given,
-) -> Result<(Vec<Taken>, Report)> {
+) -> Result<(Ran, Report)> {
     telling(options, |progress| {
         run_telling(options, graph, given, progress)
     })
@@ -77,10 +76,10 @@ pub(super) fn run(
 
 fn run_telling(
     options: &Realize<'_>,
-    graph: &Graph,
+    graph: &Arc<Graph>,
     given: &Given,
     progress: Option<SyncSender<Step>>,
-) -> Result<(Vec<Taken>, Report)> {
+) -> Result<(Ran, Report)> {
     let total = total(options);
     let lacking = lacking(options, graph, &total)?;
     arguments::check(options, graph)?;
@@ -89,6 +88,11 @@ fn run_telling(
     let state = RunState {
         options,
         graph,
+        ran: Ran::new(
+            Hits::new(&options.store, graph, stock.looks()),
+            graph,
+            given,
+        ),
         scheduler: Scheduler::new(graph, options.jobs, total.clone()),
         counters: Arc::default(),
         progress,
@@ -99,12 +103,6 @@ fn run_telling(
         briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
         total,
         lacking,
-        chosen: (graph.stages.iter())
-            .map(|stage| match given.get(stage.dref.id()) {
-                Some(taken) => OnceLock::from(taken.clone()),
-                None => OnceLock::new(),
-            })
-            .collect(),
         failures: Mutex::default(),
     };
     state.tell(&Event::Begun {
@@ -123,23 +121,20 @@ fn run_telling(
         .failures
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let stages = state.chosen.len();
-    let chosen: Vec<_> = state
-        .chosen
-        .into_iter()
-        .filter_map(OnceLock::into_inner)
-        .collect();
-    if failures.is_empty() && chosen.len() == stages {
-        return Ok((chosen, state.counters.report(stages)));
+    let stages = graph.stages.len();
+    let ran = state.ran;
+    let chosen = (0..stages).filter(|at| ran.has_chosen(*at)).count();
+    if failures.is_empty() && chosen == stages {
+        return Ok((ran, state.counters.report(stages)));
     }
     // The same error whichever thread was first.
     failures.sort_by_key(|(at, _)| *at);
     if state.warden.is_cancelled() {
         let stopped = failures.into_iter().map(|(_, error)| error).collect();
-        return Err(cancelled(stopped, chosen.len(), stages));
+        return Err(cancelled(stopped, chosen, stages));
     }
     let blocked = blocked(graph, failures.iter().map(|(at, _)| *at));
-    let left = (stages - chosen.len()).saturating_sub(failures.len() + blocked);
+    let left = (stages - chosen).saturating_sub(failures.len() + blocked);
     let failures = failures.into_iter().map(|(_, error)| error).collect();
     Err(run_error(failures, blocked, left))
 }
@@ -161,6 +156,8 @@ fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<Hash
 /// What came of looking at a stage.
 enum Decided {
     Chosen(Taken),
+    /// It is noted as a hit.
+    Hit,
     /// A dependency failed.
     Blocked,
     /// What it needs is not free.
@@ -203,9 +200,9 @@ impl RunState<'_> {
         }
         // An observer may panic here, and others are told all the same.
         self.left_told.call_once_force(|_| {
-            let stages = self.graph.stages.iter().zip(&self.chosen);
-            let left = stages.filter(|(_, chosen)| chosen.get().is_none());
-            let drefs: Vec<_> = left.map(|(stage, _)| stage.dref.id()).collect();
+            let stages = self.graph.stages.iter().enumerate();
+            let left = stages.filter(|(at, _)| !self.ran.has_chosen(*at));
+            let drefs: Vec<_> = left.map(|(_, stage)| stage.dref.id()).collect();
             self.tell(&Event::Left { drefs: &drefs });
         });
     }
@@ -258,7 +255,7 @@ impl RunState<'_> {
     /// Decides one stage, and builds it if that is the decision. Failures end here.
     fn step(&self, mut turn: Turn) -> Progress {
         let at = turn.at;
-        if self.chosen[at].get().is_some() {
+        if self.ran.has_chosen(at) {
             // It was given to the run.
             return Progress::Done;
         }
@@ -267,8 +264,9 @@ impl RunState<'_> {
             self.scheduler.release(at);
         }
         let error = match done {
+            Ok(Ok(Decided::Hit)) => return Progress::Done,
             Ok(Ok(Decided::Chosen(chosen))) => {
-                let _ = self.chosen[at].set(chosen);
+                self.ran.choose(at, chosen);
                 return Progress::Done;
             }
             Ok(Ok(Decided::Waits)) => return Progress::Waits,
@@ -318,17 +316,22 @@ impl RunState<'_> {
             .graph
             .deps(at)
             .iter()
-            .any(|dep| self.chosen[*dep].get().is_none())
+            .any(|dep| !self.ran.has_chosen(*dep))
         {
             return Ok(Decided::Blocked);
         }
+        let found = Found::of(&self.stock, at)?;
+        let mode = self.options.mode(stage.dref.id());
+        if self.is_hit(at, mode) {
+            count(&self.counters.reused);
+            self.tell_chosen(stage.dref.id(), false, || self.ran.hits.id(at).into_iter());
+            return Ok(Decided::Hit);
+        }
         let chosen = chosen_for(self.graph, at, |dep| {
-            Some(self.chosen[dep].get()?.rrefs.clone())
+            Some(self.ran.taken(dep)?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let found = Found::of(&self.stock, at)?;
         let scene = self.options.scene(&stage.dref, &chosen, &context, found);
-        let mode = self.options.mode(stage.dref.id());
         let (taken, built) = match scene.decide(mode)? {
             Decision::Take(taken) => {
                 count(&self.counters.reused);
@@ -357,14 +360,39 @@ impl RunState<'_> {
         if is_failure(&taken.rrefs) {
             count(&self.counters.failures);
         }
+        self.tell_chosen(stage.dref.id(), built, || {
+            taken.rrefs.iter().map(|rref| rref.id().clone())
+        });
+        Ok(Decided::Chosen(taken))
+    }
+
+    /// Whether the stage, whose dependencies are chosen, takes the only realization that there is for it.
+    fn is_hit(&self, at: usize, mode: Mode) -> bool {
+        let options = self.options;
+        let node = self.graph.stages[at].dref.node();
+        let may_be = node.takes_the_only() && mode != Mode::Forced && options.by_hand.is_empty();
+        let Some(code) = node.code().filter(|_| may_be) else {
+            return false;
+        };
+        self.ran.hits.note(at, |builds| {
+            staleness(builds, code, node.omitted(), options.trust_unknown).is_none()
+        })
+    }
+
+    fn tell_chosen<I: Iterator<Item = RRefId>>(
+        &self,
+        dref: &DRefId,
+        built: bool,
+        rrefs: impl FnOnce() -> I,
+    ) {
         if !self.options.observers.is_empty() {
-            let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
+            let rrefs: Vec<_> = rrefs().collect();
+            let rrefs: Vec<_> = rrefs.iter().collect();
             self.tell(&Event::Chosen {
-                dref: stage.dref.id(),
-                rrefs: &ids,
+                dref,
+                rrefs: &rrefs,
                 built,
             });
         }
-        Ok(Decided::Chosen(taken))
     }
 }

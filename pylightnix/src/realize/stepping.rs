@@ -13,7 +13,8 @@ use super::event::Event;
 use super::failure::{matcher_refused, not_begun};
 use super::options::{Realize, collect};
 use super::promises;
-use super::run::{Given, run};
+use super::ran::Given;
+use super::run::run;
 use super::why::Brief;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, Progress};
@@ -79,7 +80,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Stepping<'a, T> {
     options: Realize<'a>,
     target: T,
-    graph: Graph,
+    graph: Arc<Graph>,
     /// What is chosen so far. Nothing is chosen twice.
     taken: Given,
     /// Whether this process may write to the store.
@@ -127,7 +128,7 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// A plan that contradicts itself, a run-time argument that is missing, or a store that cannot be read.
     pub fn step<T: Target>(mut self, target: T) -> Result<Stepping<'a, T>> {
-        let graph = self.graph_of(&target)?;
+        let graph = Arc::new(self.graph_of(&target)?);
         arguments::check(&self, &graph)?;
         let drefs = graph.stages.iter().map(|stage| stage.dref.id());
         if self.force_all {
@@ -277,24 +278,30 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// As [`Realize::run`]. What is chosen stays so: this, or anything else, can be tried again.
     pub fn run_all(&mut self) -> Result<T::Output> {
         self.free()?;
-        let (taken, _) = run(&self.options, &self.graph, &self.taken)?;
-        let chosen: Vec<_> = taken.iter().map(|taken| taken.rrefs.clone()).collect();
-        let drefs = self.graph.stages.iter().map(|stage| stage.dref.id());
-        self.taken = drefs.cloned().zip(taken).collect();
+        let (ran, _) = run(&self.options, &self.graph, &self.taken)?;
+        for (at, stage) in self.graph.stages.iter().enumerate() {
+            if let Some(taken) = ran.taken(at) {
+                self.taken.insert(stage.dref.id().clone(), taken.clone());
+            }
+        }
         self.options.forced.clear();
-        Ok(collect(&self.target, &self.graph, &chosen))
+        Ok(collect(&self.target, &self.graph, |at| {
+            ran.taken(at).map(|taken| &taken.rrefs)
+        }))
     }
 
     /// Runs what is left of these stages, and of what they depend on.
     fn run<U: Target>(&mut self, stages: &U) -> Result<()> {
-        let graph = Graph::of(stages)?;
+        let graph = Arc::new(Graph::of(stages)?);
         let mut drefs = graph.stages.iter().map(|stage| stage.dref.id());
         if drefs.all(|dref| self.taken.contains_key(dref)) {
             return Ok(());
         }
-        let (taken, _) = run(&self.options, &graph, &self.taken)?;
-        for (stage, taken) in graph.stages.iter().zip(taken) {
-            self.took(stage.dref.id(), taken);
+        let (ran, _) = run(&self.options, &graph, &self.taken)?;
+        for (at, stage) in graph.stages.iter().enumerate() {
+            if let Some(taken) = ran.taken(at) {
+                self.took(stage.dref.id(), taken.clone());
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use super::options::Realize;
@@ -16,13 +16,16 @@ pub(super) struct Stock<'a> {
     options: &'a Realize<'a>,
     graph: &'a Graph,
     /// What cannot be read is nothing here: it is looked at again when its stage's turn comes, which then fails.
-    looks: Vec<OnceLock<Option<Look>>>,
+    looks: Arc<Looks>,
     /// The first stage that nobody looks at yet.
     next: AtomicUsize,
     is_over: AtomicBool,
     may_write: bool,
     is_settled: Mutex<bool>,
 }
+
+/// What was found for each stage of a plan that was looked at.
+pub(super) type Looks = [OnceLock<Option<Look>>];
 
 /// So many stages are looked at in one go: handing out single ones costs about as much as looking.
 const PART: usize = 64;
@@ -37,12 +40,17 @@ impl<'a> Stock<'a> {
         Ok(Stock {
             options,
             graph,
-            looks,
+            looks: looks.into(),
             next: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             may_write,
             is_settled: Mutex::new(false),
         })
+    }
+
+    /// What was found so far.
+    pub(super) fn looks(&self) -> &Arc<Looks> {
+        &self.looks
     }
 
     /// Does `work`, and looks at stages beside it, in their order.

@@ -76,8 +76,7 @@ impl Builds {
     }
 
     fn each(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
-        let mut reader = Reader(self.bytes.get(self.at.clone()).unwrap_or_default());
-        std::iter::from_fn(move || read_build(&mut reader))
+        packed(self.bytes.get(self.at.clone()).unwrap_or_default())
     }
 }
 
@@ -87,6 +86,12 @@ impl fmt::Debug for Builds {
             .entries(self.each().map(|(id, _)| id))
             .finish()
     }
+}
+
+/// The builds that lie in `bytes`, where [`pack_builds`] put them, each with its identifier.
+pub(super) fn packed(bytes: &[u8]) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
+    let mut reader = Reader(bytes);
+    std::iter::from_fn(move || read_build(&mut reader))
 }
 
 /// Puts build records where [`Builds`] find them again.

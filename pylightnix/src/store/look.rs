@@ -4,13 +4,14 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::Store;
-use super::builds::Builds;
+use super::builds::{BuildHead, Builds};
 use super::context::Context;
 use super::durable::Durability;
-use super::index::{Index, Known, Objects};
+use super::index::{Index, Known, Listed, Objects};
 #[cfg(feature = "cli")]
 use super::parallel;
 use super::realization::Realization;
+use super::record::Outcome;
 use crate::config::DRefId;
 #[cfg(feature = "cli")]
 use crate::config::RRefId;
@@ -46,6 +47,48 @@ impl Look {
     /// Whether there is no realization of it, from whatever context.
     pub(crate) fn is_empty(&self) -> bool {
         (self.0.as_ref()).is_none_or(|known| known.listing.is_empty())
+    }
+}
+
+/// A realization of a derivation, as a look found it: nothing of it is copied.
+pub(crate) struct Sole<'a> {
+    listed: Listed<'a>,
+    place: usize,
+}
+
+impl Sole<'_> {
+    /// The hash of its reference.
+    pub(crate) fn hash(&self) -> &[u8; 16] {
+        self.listed.hash()
+    }
+
+    /// How its build ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.listed.outcome()
+    }
+
+    /// What decisions are made by of its builds, oldest first.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
+        self.listed.heads()
+    }
+
+    /// For [`Store::realization_at`].
+    pub(crate) fn place(&self) -> usize {
+        self.place
+    }
+}
+
+impl Look {
+    /// The realization that was made from these, if there is one and no other: for each the hashes of its reference and of
+    /// its derivation's, as contexts are sorted.
+    pub(crate) fn sole<'c, I>(&self, context: impl Fn() -> I) -> Option<Sole<'_>>
+    where
+        I: Iterator<Item = (&'c [u8; 16], &'c [u8; 16])>,
+    {
+        let listed = self.0.as_ref()?.listing.iter().enumerate();
+        let mut found = listed.filter(|(_, one)| one.is_made_from(context()));
+        let (place, listed) = found.next()?;
+        found.next().is_none().then_some(Sole { listed, place })
     }
 }
 
@@ -132,9 +175,25 @@ impl Store {
         // Most have one.
         let mut found = Vec::with_capacity(1);
         let listed = known.listing.iter();
-        let listed = listed.filter(|one| one.is_made_from(context));
+        let from = || {
+            let rrefs = context.realizations();
+            rrefs.map(|rref| (rref.hash(), rref.dref().hash()))
+        };
+        let listed = listed.filter(|one| one.is_made_from(from()));
         found.extend(listed.map(|one| one.realization(dref, context, objects)));
         found
+    }
+
+    /// What a look found at this place, made from `context`; nothing if it found less.
+    pub(crate) fn realization_at(
+        &self,
+        look: &Look,
+        place: usize,
+        dref: &DRefId,
+        context: &Context,
+    ) -> Option<Realization> {
+        let listed = look.0.as_ref()?.listing.iter().nth(place)?;
+        Some(listed.realization(dref, context, self.layout().shared_objects()))
     }
 
     /// Looks at one derivation now, whatever is known.

@@ -81,6 +81,7 @@ pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
+pub(crate) use builds::BuildHead;
 pub(crate) use draft::Made;
 pub(crate) use duplicate::{Refusal, duplicate};
 #[cfg(feature = "cli")]

@@ -38,6 +38,8 @@ pub fn all() -> All {
 impl<C: Config> Matcher<C> for All {
     type Card = Many;
 
+    const TAKES_THE_ONLY: bool = true;
+
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         Ok(candidates.to_vec().into())
     }

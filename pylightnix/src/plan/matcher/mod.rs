@@ -58,6 +58,9 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     /// it would have one built.
     type Card: Cardinality;
 
+    /// Whether it takes a candidate that is the only one, whatever that is: then it need not be asked.
+    const TAKES_THE_ONLY: bool = false;
+
     /// Chooses.
     ///
     /// # Errors
@@ -95,6 +98,7 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
 
 /// A matcher whose type is forgotten.
 pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
+    fn takes_the_only(&self) -> bool;
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
     fn needs(&self) -> &[RRefId];
     fn describe(&self) -> String;
@@ -105,6 +109,10 @@ pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
 pub(crate) struct Given<M>(pub(crate) M);
 
 impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
+    fn takes_the_only(&self) -> bool {
+        M::TAKES_THE_ONLY
+    }
+
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         self.0.select(candidates)
     }

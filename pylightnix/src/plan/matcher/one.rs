@@ -18,6 +18,8 @@ pub fn only() -> Only {
 impl<C: Config> Matcher<C> for Only {
     type Card = One;
 
+    const TAKES_THE_ONLY: bool = true;
+
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         match candidates {
             [] => Ok(Choice::Build(1)),
@@ -56,6 +58,8 @@ pub fn latest() -> Latest {
 
 impl<C: Config> Matcher<C> for Latest {
     type Card = One;
+
+    const TAKES_THE_ONLY: bool = true;
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         Ok(candidates

@@ -163,7 +163,7 @@ impl Realize<'_> {
             return None;
         }
         let stale = staleness(
-            realization,
+            realization.builds.heads(),
             node.code()?,
             node.omitted(),
             self.trust_unknown,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Slice;
 use crate::config::{DRefId, Digest, Name, RRefId};
-use crate::store::builds::{Builds, pack_builds};
+use crate::store::builds::{BuildHead, Builds, pack_builds, packed};
 use crate::store::bytes::{Reader, put_sized, put_text, put_u64};
 use crate::store::context::Context;
 use crate::store::realization::{Found, Realization};
@@ -112,15 +112,35 @@ fn put_context(to: &mut Vec<u8>, context: &Context) {
 }
 
 impl Listed<'_> {
-    /// Whether it was made from this.
-    pub(in crate::store) fn is_made_from(&self, context: &Context) -> bool {
+    /// The hash of its reference.
+    pub(in crate::store) fn hash(&self) -> &[u8; 16] {
+        &self.hash
+    }
+
+    /// How its build ended.
+    pub(in crate::store) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether it was made from these and no others: for each the hashes of its reference and of its derivation's, which
+    /// are of the names, too. They come as contexts are sorted.
+    pub(in crate::store) fn is_made_from<'a>(
+        &self,
+        mut context: impl Iterator<Item = (&'a [u8; 16], &'a [u8; 16])>,
+    ) -> bool {
         let mut rest = Reader(self.context);
-        let mut is_next = |rref: &RRefId| {
-            rest.take(16).is_some_and(|hash| hash == rref.hash())
-                && rest.take(16).is_some_and(|hash| hash == rref.dref().hash())
-                && (rest.bytes()).is_some_and(|name| name == rref.name().as_str().as_bytes())
+        let mut is_next = |(rref, dref): (&[u8; 16], &[u8; 16])| {
+            rest.take(16).is_some_and(|hash| hash == rref)
+                && rest.take(16).is_some_and(|hash| hash == dref)
+                && rest.bytes().is_some()
         };
-        context.realizations().all(&mut is_next) && rest.0.is_empty()
+        context.all(&mut is_next) && rest.0.is_empty()
+    }
+
+    /// What decisions are made by of its builds, oldest first.
+    pub(in crate::store) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
+        let bytes = self.listing.0.bytes.get(self.builds.clone());
+        packed(bytes.unwrap_or_default()).map(|(_, head)| head)
     }
 
     /// Its builds.

@@ -32,7 +32,7 @@ use super::look::MANY;
 use super::realization::{Found, each_realization};
 use crate::Result;
 use crate::config::DRefId;
-pub(super) use listing::Listing;
+pub(super) use listing::{Listed, Listing};
 pub(super) use names::Folders;
 use shard::Shard;
 use stamp::Stamp;
