@@ -56,11 +56,8 @@ impl Stages {
     }
 
     fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
-        let all = Graph::of(&wanted)?.stages;
-        Ok(Stages {
-            wanted,
-            all: all.into_iter().map(|stage| stage.dref).collect(),
-        })
+        let all = Graph::of(&wanted)?.drefs().cloned().collect();
+        Ok(Stages { wanted, all })
     }
 
     /// The stages that these words name, in the order of the plan.

@@ -1,6 +1,7 @@
 //! All nodes that a target leads to, dependencies first.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::node::AnyDRef;
 use super::target::Target;
@@ -10,7 +11,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan, each once, every one after those that it depends on.
 pub(crate) struct Graph {
-    pub(crate) stages: Vec<GraphStage>,
+    /// In parts of [`PART`], but for the last.
+    parts: Vec<Arc<[AnyDRef]>>,
     places: FastMap<HashKey, usize>,
     /// The hash of the reference of each.
     hashes: Vec<[u8; 16]>,
@@ -18,23 +20,31 @@ pub(crate) struct Graph {
     dependents: Lists,
 }
 
-pub(crate) struct GraphStage {
-    pub(crate) dref: AnyDRef,
-}
+/// How many derivations there are in a part of a graph: work on them is handed out in such parts.
+pub(crate) const PART: usize = 64;
 
 impl Graph {
     /// Collects the nodes without recursion, whatever the depth of the plan.
     pub(crate) fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
+        Self::telling(target, &mut |_| Ok(()))
+    }
+
+    /// The same, and gives each part to `listed` as soon as it is whole; the last one, however short, at the end.
+    pub(crate) fn telling<T: Target + ?Sized>(
+        target: &T,
+        listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>,
+    ) -> Result<Self> {
         let mut graph = Collector::default();
         let mut roots = Vec::new();
         target.visit(&mut |dref| roots.push(dref.clone()));
         for root in &roots {
             graph.enter(root);
-            graph.walk()?;
+            graph.walk(listed)?;
         }
+        graph.end_part(listed)?;
         Ok(Graph {
             dependents: graph.deps.turned(),
-            stages: graph.stages,
+            parts: graph.parts,
             places: graph.places,
             hashes: graph.hashes,
             deps: graph.deps,
@@ -44,7 +54,27 @@ impl Graph {
     /// Where a derivation is, if it is in the plan.
     pub(crate) fn place(&self, dref: &DRefId) -> Option<usize> {
         let at = *self.places.get(&HashKey(*dref.hash()))?;
-        (self.stages[at].dref.id() == dref).then_some(at)
+        (self.dref(at).id() == dref).then_some(at)
+    }
+
+    /// How many derivations there are.
+    pub(crate) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// The derivation at this place.
+    pub(crate) fn dref(&self, at: usize) -> &AnyDRef {
+        &self.parts[at / PART][at % PART]
+    }
+
+    /// All of them, dependencies first.
+    pub(crate) fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
+
+    /// The same in parts.
+    pub(crate) fn parts(&self) -> &[Arc<[AnyDRef]>] {
+        &self.parts
     }
 
     /// The hash of the reference of a stage.
@@ -107,7 +137,9 @@ const UNKNOWN: usize = usize::MAX;
 
 #[derive(Default)]
 struct Collector {
-    stages: Vec<GraphStage>,
+    parts: Vec<Arc<[AnyDRef]>>,
+    /// The part that is not whole yet.
+    part: Vec<AnyDRef>,
     places: FastMap<HashKey, usize>,
     deps: Lists,
     /// The hash of each stage, by which dependencies are sorted.
@@ -130,7 +162,7 @@ impl Collector {
         }
     }
 
-    fn walk(&mut self) -> Result<()> {
+    fn walk(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>) -> Result<()> {
         while let Some((dref, next)) = self.path.last_mut() {
             let deps = dref.node().deps();
             let is_met = |dep: &&AnyDRef| self.met.contains_key(&dep.address());
@@ -144,6 +176,9 @@ impl Collector {
                 None => {
                     if let Some((dref, _)) = self.path.pop() {
                         self.leave(dref)?;
+                        if self.part.len() == PART {
+                            self.end_part(listed)?;
+                        }
                     }
                 }
             }
@@ -153,20 +188,36 @@ impl Collector {
 
     /// All dependencies of `dref` are in the list: so it can go there.
     fn leave(&mut self, dref: AnyDRef) -> Result<()> {
-        let next = self.stages.len();
+        let next = self.hashes.len();
         let hash = *dref.id().hash();
         let at = *self.places.entry(HashKey(hash)).or_insert(next);
         self.met.insert(dref.address(), at);
         if at != next {
             // Its twin is.
-            return match self.stages[at].dref.node().conflict(dref.node()) {
+            return match self.dref(at).node().conflict(dref.node()) {
                 Some(why) => Err(conflict(&dref, &why)),
                 None => Ok(()),
             };
         }
         self.list_deps(&dref)?;
         self.hashes.push(hash);
-        self.stages.push(GraphStage { dref });
+        self.part.push(dref);
+        Ok(())
+    }
+
+    fn dref(&self, at: usize) -> &AnyDRef {
+        match self.parts.get(at / PART) {
+            Some(part) => &part[at % PART],
+            None => &self.part[at % PART],
+        }
+    }
+
+    fn end_part(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>) -> Result<()> {
+        if !self.part.is_empty() {
+            let part = self.part.drain(..).collect();
+            listed(&part)?;
+            self.parts.push(part);
+        }
         Ok(())
     }
 

@@ -42,15 +42,15 @@ fn accept_where<T: Target + ?Sized>(
     wanted: impl Fn(&DRefId) -> bool,
 ) -> Result<Vec<RRefId>> {
     let graph = Graph::of(target)?;
-    let stages = graph.stages.iter();
-    store.use_derivations(stages.map(|stage| stage.dref.id()))?;
-    let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
+    let stages = graph.drefs();
+    store.use_derivations(stages.map(|stage| stage.id()))?;
+    let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.len());
     let mut accepted = Vec::new();
-    for (at, stage) in graph.stages.iter().enumerate() {
-        let dref = stage.dref.id();
+    for (at, stage) in graph.drefs().enumerate() {
+        let dref = stage.id();
         if let Some(dep) = graph.deps(at).iter().find(|at| known[**at].is_none()) {
             if wanted(dref) {
-                let dep = graph.stages[*dep].dref.id();
+                let dep = graph.dref(*dep).id();
                 let message = format!(
                     "{dref} cannot be accepted: {dep}, which it depends on, has to be built first"
                 );
@@ -64,7 +64,7 @@ fn accept_where<T: Target + ?Sized>(
         let context = context_of(&chosen);
         let scene = Scene {
             store,
-            dref: &stage.dref,
+            dref: stage,
             chosen: &chosen,
             context: &context,
             trust_unknown: false,
@@ -72,13 +72,13 @@ fn accept_where<T: Target + ?Sized>(
             found: Found::Known,
         };
         if wanted(dref)
-            && let Some(code) = stage.dref.node().code()
+            && let Some(code) = stage.node().code()
         {
             for (rref, _) in scene.stale()? {
                 store.save_code(code.fingerprint(), code.text())?;
                 let mut record = BuildRecord::now(BuildKind::Accept);
                 record.fingerprint = Some(code.fingerprint().to_owned());
-                record.omitted = stage.dref.node().omitted().clone();
+                record.omitted = stage.node().omitted().clone();
                 store.add_build(rref.id(), &record, None)?;
                 accepted.push(rref.id().clone());
             }

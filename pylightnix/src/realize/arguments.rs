@@ -21,10 +21,9 @@ pub(super) fn missing(options: &Realize<'_>, dref: &AnyDRef) -> Vec<ArgType> {
 /// Fails if a stage that may have to run lacks an argument. One whose result is there needs none.
 pub(super) fn check(options: &Realize<'_>, graph: &Graph) -> Result<()> {
     let lacking: Vec<_> = graph
-        .stages
-        .iter()
+        .drefs()
         .enumerate()
-        .map(|(at, stage)| (at, missing(options, &stage.dref)))
+        .map(|(at, stage)| (at, missing(options, stage)))
         .filter(|(_, missing)| !missing.is_empty())
         .collect();
     if lacking.is_empty() {
@@ -40,7 +39,7 @@ pub(super) fn check(options: &Realize<'_>, graph: &Graph) -> Result<()> {
     let mut takers: BTreeMap<&str, Vec<&DRefId>> = BTreeMap::new();
     for (at, missing) in lacking.iter().filter(|(at, _)| runs(*at)) {
         for arg in missing {
-            let dref = graph.stages[*at].dref.id();
+            let dref = graph.dref(*at).id();
             takers.entry(arg.name()).or_default().push(dref);
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn chosen_for(
     }
     let deps = graph.deps(at).iter();
     Chosen::new(deps.map(|&dep| {
-        let dref = graph.stages[dep].dref.id().clone();
+        let dref = graph.dref(dep).id().clone();
         (dref, of(dep).unwrap_or_default())
     }))
 }
@@ -47,7 +47,7 @@ pub(super) fn choices<'a>(
     let deps = graph.deps(at).iter();
     deps.filter_map(|dep| {
         let Taken { rrefs, from } = of(*dep)?;
-        let dref = &graph.stages[*dep].dref;
+        let dref = graph.dref(*dep);
         let took = rrefs.iter().map(|rref| rref.id().clone()).collect();
         let choice = RecordedChoice::new(dref.node().matcher(), took, *from);
         Some((dref.id().clone(), choice))

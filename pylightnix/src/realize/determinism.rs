@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::build::{keep_failed, rehearse};
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Found, Mode, Scene};
@@ -13,7 +14,7 @@ use super::options::Realize;
 use super::stock::Stock;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
-use crate::plan::Target;
+use crate::plan::{Graph, Target};
 use crate::store::{
     Draft, EntryKind, FileChange, FirstDifference, Manifest, Realization, TreeDigest, compare,
 };
@@ -52,18 +53,31 @@ impl Realize<'_> {
         T: Target + AsRef<DRefId>,
     {
         let graph = self.graph_of(target)?;
-        let stock = Stock::new(self, &graph)?;
-        let refused = refused(self, &graph)?;
-        let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.stages.len());
-        for (at, stage) in graph.stages.iter().enumerate() {
-            let dref = stage.dref.id();
+        let ahead = Ahead::new(self);
+        ahead.beside(|feed| {
+            feed.add_all(&graph)?;
+            self.determinism_in(&graph, &feed.end()?, target.as_ref(), times)
+        })
+    }
+
+    fn determinism_in(
+        &self,
+        graph: &Graph,
+        stock: &Stock<'_>,
+        target: &DRefId,
+        times: usize,
+    ) -> Result<Determinism> {
+        let refused = refused(self, graph)?;
+        let mut known: Vec<Option<Arc<[AnyRRef]>>> = Vec::with_capacity(graph.len());
+        for (at, stage) in graph.drefs().enumerate() {
+            let dref = stage.id();
             if let Some(why) = refused.get(&at) {
                 return Err(not_realized(dref, why));
             }
-            let chosen = chosen_for(&graph, at, |at| known[at].clone());
+            let chosen = chosen_for(graph, at, |at| known[at].clone());
             let context = context_of(&chosen);
-            let found = Found::of(&stock, at)?;
-            let scene = self.scene(&stage.dref, &chosen, &context, found);
+            let found = Found::of(stock, at)?;
+            let scene = self.scene(stage, &chosen, &context, found);
             let taken = match scene.decide(Mode::Usual)? {
                 Decision::Take(taken) => taken.rrefs,
                 Decision::Build { reason, .. } => {
@@ -71,12 +85,12 @@ impl Realize<'_> {
                 }
                 Decision::Never(why) => return Err(not_realized(dref, &why)),
             };
-            if dref == target.as_ref() {
+            if dref == target {
                 return self.rebuild(&scene, &taken, times);
             }
             known.push(Some(taken));
         }
-        Err(not_realized(target.as_ref(), "it is not in its own plan"))
+        Err(not_realized(target, "it is not in its own plan"))
     }
 
     fn rebuild(&self, scene: &Scene<'_>, taken: &[AnyRRef], times: usize) -> Result<Determinism> {

@@ -144,18 +144,17 @@ impl fmt::Display for Step {
 pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph, explained: bool) -> Result<DryPlan> {
     let foreseen = actions(options, graph, None)?;
     let steps = graph
-        .stages
-        .iter()
+        .drefs()
         .zip(&foreseen)
         .map(|(stage, Foreseen { action, .. })| {
-            let missing = missing(options, &stage.dref);
+            let missing = missing(options, stage);
             let action = match action.clone() {
                 Action::Build { .. } | Action::Undecided { .. } if !missing.is_empty() => {
                     Action::Fails(why(&missing))
                 }
                 action => action,
             };
-            let dref = stage.dref.id().clone();
+            let dref = stage.id().clone();
             let why = None;
             Step { dref, action, why }
         });
@@ -183,14 +182,14 @@ pub(super) fn actions(
 ) -> Result<Vec<Foreseen>> {
     let refused = refused(options, graph)?;
     let total = total(options);
-    let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.stages.len());
-    for (at, stage) in graph.stages.iter().enumerate() {
-        let dref = stage.dref.id();
+    let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.len());
+    for (at, stage) in graph.drefs().enumerate() {
+        let dref = stage.id();
         let waits_for: Vec<_> = graph
             .deps(at)
             .iter()
             .filter(|at| steps[**at].taken.is_none())
-            .map(|at| graph.stages[*at].dref.id().clone())
+            .map(|at| graph.dref(*at).id().clone())
             .collect();
         let mut taken = None;
         // Without any realization it makes no difference which of its dependencies are chosen.
@@ -201,7 +200,7 @@ pub(super) fn actions(
             let chosen = chosen_for(graph, at, |at| steps[at].taken.clone());
             let context = context_of(&chosen);
             let found = stock.map_or(Ok(Found::Known), |stock| Found::of(stock, at))?;
-            let scene = options.scene(&stage.dref, &chosen, &context, found);
+            let scene = options.scene(stage, &chosen, &context, found);
             match scene.decide(options.mode(dref)) {
                 Ok(Decision::Take(Taken { rrefs, .. })) if is_failure(&rrefs) => {
                     let id = rrefs[0].id().clone();
@@ -219,13 +218,13 @@ pub(super) fn actions(
             }
         } else if options.is_forced(dref) {
             Action::Build {
-                runs: stage.dref.node().nouts(),
+                runs: stage.node().nouts(),
                 reason: Reason::Forced,
             }
         } else {
             Action::Undecided { waits_for }
         };
-        let action = match (lack(&total, &stage.dref), action) {
+        let action = match (lack(&total, stage), action) {
             (Some(lack), Action::Build { .. } | Action::Undecided { .. }) => {
                 Action::Fails(lack.to_string())
             }

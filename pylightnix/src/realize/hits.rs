@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::stock::Looks;
+use super::ahead::Looks;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
 use crate::plan::Graph;
@@ -56,7 +56,7 @@ impl Hits {
         if !deps.iter().all(|dep| self.is_hit(*dep)) {
             return false;
         }
-        let Some(Some(look)) = self.looks[at].get() else {
+        let Some(Some(look)) = self.looks.get(at) else {
             return false;
         };
         let hit = |dep: &usize| Some((&self.all[*dep].get()?.hash, self.graph.hash(*dep)));
@@ -74,14 +74,14 @@ impl Hits {
     /// The reference of the realization, if the stage is one.
     pub(super) fn id(&self, at: usize) -> Option<RRefId> {
         let Hit { hash, .. } = self.all[at].get()?;
-        let dref = self.graph.stages[at].dref.id();
+        let dref = self.graph.dref(at).id();
         Some(RRefId::new(*hash, dref.clone()))
     }
 
     /// The realization, if the stage is one.
     pub(super) fn rref(self: &Arc<Self>, at: usize) -> Option<AnyRRef> {
         let Hit { place, .. } = self.all[at].get()?;
-        let look = self.looks[at].get()?.as_ref()?;
+        let look = self.looks.get(at)?.as_ref()?;
         let deps = self.graph.deps(at);
         let (context, chosen) = match deps.is_empty() {
             true => (Context::empty(), Chosen::none()),
@@ -90,7 +90,7 @@ impl Hits {
                 Chosen::later(self.clone(), at),
             ),
         };
-        let dref = &self.graph.stages[at].dref;
+        let dref = self.graph.dref(at);
         let found = self
             .store
             .realization_at(look, *place, dref.id(), &context)?;
@@ -102,7 +102,7 @@ impl Choices for Hits {
     fn chosen_for(self: Arc<Self>, at: usize) -> ChosenList {
         let deps = self.graph.deps(at).iter();
         let chosen = deps.filter_map(|dep| {
-            let dref = self.graph.stages[*dep].dref.id().clone();
+            let dref = self.graph.dref(*dep).id().clone();
             Some((dref, [self.rref(*dep)?].into()))
         });
         chosen.collect()

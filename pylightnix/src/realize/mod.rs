@@ -5,6 +5,7 @@
 //! some of them, or has new ones built.
 
 mod accept;
+mod ahead;
 mod arguments;
 mod build;
 mod by_hand;

@@ -12,9 +12,9 @@ use crate::{ErrorKind, Result};
 /// The stages that cannot be realized whatever their dependencies give, each with the reason.
 pub(super) fn refused(options: &Realize<'_>, graph: &Graph) -> Result<HashMap<usize, String>> {
     let mut refused = HashMap::new();
-    for (at, stage) in graph.stages.iter().enumerate() {
-        for id in stage.dref.node().needs() {
-            if let Some(why) = unusable(options, &stage.dref, id)? {
+    for (at, stage) in graph.drefs().enumerate() {
+        for id in stage.node().needs() {
+            if let Some(why) = unusable(options, stage, id)? {
                 refused.insert(at, why);
                 break;
             }

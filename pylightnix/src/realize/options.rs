@@ -8,11 +8,10 @@ use super::cancel::Cancel;
 use super::decide::{Found, Mode, Scene};
 use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
-use super::ran::Given;
 use super::realized::realized;
 use super::report::Report;
 use super::resources::Declared;
-use super::run::run;
+use super::run::run_target;
 use super::tries::Tries;
 use crate::around;
 use crate::config::{DRefId, RRefId};
@@ -289,18 +288,7 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        let work = || {
-            let graph = Arc::new(self.graph_of(target)?);
-            let (ran, report) = run(self, &graph, &Given::new())?;
-            Ok((
-                collect(target, &graph, |at| ran.taken(at).map(|taken| &taken.rrefs)),
-                report,
-            ))
-        };
-        match self.jobs {
-            1 => work(),
-            _ => self.store.reading_ahead(work),
-        }
+        run_target(self, target)
     }
 
     /// What [`run`](Self::run) would give, if nothing has to run for it: asserts that all stages of the plan are realized,
@@ -370,7 +358,11 @@ impl<'a> Realize<'a> {
 
     /// The plan, which has to have all stages that are forced.
     pub(super) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
-        let graph = Graph::of(target)?;
+        self.checked(Graph::of(target)?)
+    }
+
+    /// A plan, if all that the options name is in it.
+    pub(super) fn checked(&self, graph: Graph) -> Result<Graph> {
         let named = self.tries.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, and is not in the plan");

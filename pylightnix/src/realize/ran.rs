@@ -27,10 +27,10 @@ impl Ran {
                 .cloned()
                 .map_or_else(OnceLock::new, OnceLock::from)
         };
-        let stages = graph.stages.iter();
+        let stages = graph.drefs();
         Ran {
             hits: Arc::new(hits),
-            chosen: stages.map(|stage| given(stage.dref.id())).collect(),
+            chosen: stages.map(|stage| given(stage.id())).collect(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::dry::{Action, Foreseen, actions};
 use super::options::Realize;
-use super::stock::Stock;
 use crate::lens::AnyRRef;
 use crate::plan::Graph;
 use crate::{Error, ErrorKind, Result};
@@ -14,13 +14,16 @@ const TOLD: usize = 10;
 
 /// What is chosen for each stage, or an error that says what is missing and why.
 pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[AnyRRef]>>> {
-    let stock = Stock::new(options, graph)?;
-    let actions = stock.beside(|| actions(options, graph, Some(&stock)))?;
+    let ahead = Ahead::new(options);
+    let actions = ahead.beside(|feed| {
+        feed.add_all(graph)?;
+        actions(options, graph, Some(&feed.end()?))
+    })?;
     let mut known = Vec::with_capacity(actions.len());
     let mut missing = Vec::new();
     let mut undecided = 0;
-    for (stage, Foreseen { action, taken }) in graph.stages.iter().zip(actions) {
-        let dref = stage.dref.id();
+    for (stage, Foreseen { action, taken }) in graph.drefs().zip(actions) {
+        let dref = stage.id();
         let (message, kind) = match (action, taken) {
             (Action::Reuse(_) | Action::Failed(_), Some(taken)) => {
                 known.push(taken);
@@ -45,7 +48,7 @@ pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[
     if not == 0 {
         return Ok(known);
     }
-    let message = match (graph.stages.len(), not) {
+    let message = match (graph.len(), not) {
         (1, _) => "the stage is not realized, and nothing was run".to_owned(),
         (all, 1) => format!("1 of {all} stages is not realized, and nothing was run"),
         (all, not) => format!("{not} of {all} stages are not realized, and nothing was run"),

@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 
+use super::ahead::{Ahead, Feed};
 use super::arguments;
 use super::build::build;
 use super::context::{chosen_for, context_of};
@@ -21,7 +22,7 @@ use super::failure::{
 use super::hits::Hits;
 use super::ledger::Amounts;
 use super::needed::refused;
-use super::options::Realize;
+use super::options::{Realize, collect};
 use super::progress::telling;
 use super::ran::{Given, Ran};
 use super::report::{Counters, Report, count};
@@ -33,7 +34,7 @@ use super::why::Briefs;
 use crate::around::Around;
 use crate::config::{DRefId, RRefId};
 use crate::lens::Step;
-use crate::plan::Graph;
+use crate::plan::{Graph, Target};
 use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
@@ -69,8 +70,36 @@ pub(super) fn run(
     graph: &Arc<Graph>,
     given: &Given,
 ) -> Result<(Ran, Report)> {
+    let ahead = Ahead::new(options);
+    ahead.beside(|feed| {
+        feed.add_all(graph)?;
+        run_fed(options, graph, given, feed)
+    })
+}
+
+/// Runs the plan of a target, and looks at what is there for its stages while it is still gone through.
+pub(super) fn run_target<T: Target + ?Sized>(
+    options: &Realize<'_>,
+    target: &T,
+) -> Result<(T::Output, Report)> {
+    let ahead = Ahead::new(options);
+    ahead.beside(|feed| {
+        let graph = Graph::telling(target, &mut |part| feed.add(part))?;
+        let graph = Arc::new(options.checked(graph)?);
+        let (ran, report) = run_fed(options, &graph, &Given::new(), feed)?;
+        let chosen = |at| ran.taken(at).map(|taken| &taken.rrefs);
+        Ok((collect(target, &graph, chosen), report))
+    })
+}
+
+fn run_fed(
+    options: &Realize<'_>,
+    graph: &Arc<Graph>,
+    given: &Given,
+    feed: &mut Feed<'_, '_, '_>,
+) -> Result<(Ran, Report)> {
     telling(options, |progress| {
-        run_telling(options, graph, given, progress)
+        run_telling(options, graph, given, feed, progress)
     })
 }
 
@@ -78,13 +107,14 @@ fn run_telling(
     options: &Realize<'_>,
     graph: &Arc<Graph>,
     given: &Given,
+    feed: &mut Feed<'_, '_, '_>,
     progress: Option<SyncSender<Step>>,
 ) -> Result<(Ran, Report)> {
     let total = total(options);
     let lacking = lacking(options, graph, &total)?;
     arguments::check(options, graph)?;
     let refused = refused(options, graph)?;
-    let stock = Stock::new(options, graph)?;
+    let stock = feed.end()?;
     let state = RunState {
         options,
         graph,
@@ -106,7 +136,7 @@ fn run_telling(
         failures: Mutex::default(),
     };
     state.tell(&Event::Begun {
-        stages: graph.stages.len(),
+        stages: graph.len(),
     });
     if !options.keep_going {
         // This stops the run before it begins.
@@ -115,13 +145,13 @@ fn run_telling(
             state.step(Turn::first(*at));
         }
     }
-    state.stock.beside(|| state.run_watched())?;
+    state.run_watched()?;
     options.store.remember();
     let mut failures = state
         .failures
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let stages = graph.stages.len();
+    let stages = graph.len();
     let ran = state.ran;
     let chosen = (0..stages).filter(|at| ran.has_chosen(*at)).count();
     if failures.is_empty() && chosen == stages {
@@ -141,9 +171,9 @@ fn run_telling(
 
 /// The stages that need more than there is, of those that have to run: what is there already needs nothing.
 fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<HashSet<usize>> {
-    let stages = graph.stages.iter().enumerate();
+    let stages = graph.drefs().enumerate();
     let mut lacking: HashSet<usize> = stages
-        .filter(|(_, stage)| lack(total, &stage.dref).is_some())
+        .filter(|(_, stage)| lack(total, stage).is_some())
         .map(|(at, _)| at)
         .collect();
     if !lacking.is_empty() {
@@ -200,9 +230,9 @@ impl RunState<'_> {
         }
         // An observer may panic here, and others are told all the same.
         self.left_told.call_once_force(|_| {
-            let stages = self.graph.stages.iter().enumerate();
+            let stages = self.graph.drefs().enumerate();
             let left = stages.filter(|(at, _)| !self.ran.has_chosen(*at));
-            let drefs: Vec<_> = left.map(|(_, stage)| stage.dref.id()).collect();
+            let drefs: Vec<_> = left.map(|(_, stage)| stage.id()).collect();
             self.tell(&Event::Left { drefs: &drefs });
         });
     }
@@ -210,8 +240,8 @@ impl RunState<'_> {
     /// Goes through all stages, with somebody who looks after them if they may have to stop.
     fn run_watched(&self) -> Result<()> {
         let tries = &self.options.tries;
-        let mut stages = self.graph.stages.iter();
-        let limited = stages.any(|stage| tries.timeout(&stage.dref).is_some());
+        let mut stages = self.graph.drefs();
+        let limited = stages.any(|stage| tries.timeout(stage).is_some());
         if let Some(cancel) = &self.options.cancel {
             cancel.reach(&self.warden);
         } else if !limited {
@@ -278,7 +308,7 @@ impl RunState<'_> {
                 .because(panic_text(&*panic)),
         };
         let error = with_store_gone(error, self.options.store.root());
-        let dref = self.graph.stages[at].dref.id();
+        let dref = self.graph.dref(at).id();
         // An observer that panics here has been told of it once.
         let event = match error.kind() {
             ErrorKind::Cancelled => Event::Cancelled {
@@ -303,14 +333,14 @@ impl RunState<'_> {
 
     fn decide(&self, turn: &mut Turn) -> Result<Decided> {
         let at = turn.at;
-        let stage = &self.graph.stages[at];
+        let stage = self.graph.dref(at);
         if self.lacking.contains(&at)
-            && let Some(lack) = lack(&self.total, &stage.dref)
+            && let Some(lack) = lack(&self.total, stage)
         {
             return Err(lack);
         }
         if let Some(why) = self.refused.get(&at) {
-            return Err(matcher_refused(stage.dref.id(), why));
+            return Err(matcher_refused(stage.id(), why));
         }
         if self
             .graph
@@ -321,33 +351,31 @@ impl RunState<'_> {
             return Ok(Decided::Blocked);
         }
         let found = Found::of(&self.stock, at)?;
-        let mode = self.options.mode(stage.dref.id());
+        let mode = self.options.mode(stage.id());
         if self.is_hit(at, mode) {
             count(&self.counters.reused);
-            self.tell_chosen(stage.dref.id(), false, || self.ran.hits.id(at).into_iter());
+            self.tell_chosen(stage.id(), false, || self.ran.hits.id(at).into_iter());
             return Ok(Decided::Hit);
         }
         let chosen = chosen_for(self.graph, at, |dep| {
             Some(self.ran.taken(dep)?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let scene = self.options.scene(&stage.dref, &chosen, &context, found);
+        let scene = self.options.scene(stage, &chosen, &context, found);
         let (taken, built) = match scene.decide(mode)? {
             Decision::Take(taken) => {
                 count(&self.counters.reused);
                 (taken, false)
             }
-            Decision::Never(why) => return Err(matcher_refused(stage.dref.id(), &why)),
+            Decision::Never(why) => return Err(matcher_refused(stage.id(), &why)),
             Decision::Build { .. } if self.scheduler.is_alone() => return Ok(Decided::Later),
             Decision::Build { .. } => {
                 if !turn.granted {
-                    if let Some(lack) = lack(&self.total, &stage.dref) {
+                    if let Some(lack) = lack(&self.total, stage) {
                         return Err(lack);
                     }
                     if self.scheduler.take(turn) == Progress::Waits {
-                        self.tell(&Event::Queued {
-                            dref: stage.dref.id(),
-                        });
+                        self.tell(&Event::Queued { dref: stage.id() });
                         return Ok(Decided::Waits);
                     }
                 }
@@ -360,7 +388,7 @@ impl RunState<'_> {
         if is_failure(&taken.rrefs) {
             count(&self.counters.failures);
         }
-        self.tell_chosen(stage.dref.id(), built, || {
+        self.tell_chosen(stage.id(), built, || {
             taken.rrefs.iter().map(|rref| rref.id().clone())
         });
         Ok(Decided::Chosen(taken))
@@ -369,7 +397,7 @@ impl RunState<'_> {
     /// Whether the stage, whose dependencies are chosen, takes the only realization that there is for it.
     fn is_hit(&self, at: usize, mode: Mode) -> bool {
         let options = self.options;
-        let node = self.graph.stages[at].dref.node();
+        let node = self.graph.dref(at).node();
         let may_be = node.takes_the_only() && mode != Mode::Forced && options.by_hand.is_empty();
         let Some(code) = node.code().filter(|_| may_be) else {
             return false;

@@ -70,7 +70,7 @@ enum Task<'a> {
 impl<'a> Scheduler<'a> {
     /// For `jobs` threads, and runs that use no more than `total` at once.
     pub(super) fn new(graph: &'a Graph, jobs: usize, total: Amounts) -> Self {
-        let stages = 0..graph.stages.len();
+        let stages = 0..graph.len();
         let ready = (stages.clone())
             .filter(|at| graph.deps(*at).is_empty())
             .map(Task::ready);
@@ -179,7 +179,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn needs(&self, at: usize) -> Amounts {
-        needs(self.graph.stages[at].dref.node().limits())
+        needs(self.graph.dref(at).node().limits())
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<'a>> {

@@ -130,7 +130,7 @@ impl<'a> Realize<'a> {
     pub fn step<T: Target>(mut self, target: T) -> Result<Stepping<'a, T>> {
         let graph = Arc::new(self.graph_of(&target)?);
         arguments::check(&self, &graph)?;
-        let drefs = graph.stages.iter().map(|stage| stage.dref.id());
+        let drefs = graph.drefs().map(|stage| stage.id());
         if self.force_all {
             // Each is forced until it is built.
             self.force_all = false;
@@ -156,7 +156,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// A matcher that cannot choose, a store that cannot be read, or a build that is in somebody's hands.
     pub fn next_to_build(&mut self) -> Result<Option<Paused>> {
         self.free()?;
-        for at in 0..self.graph.stages.len() {
+        for at in 0..self.graph.len() {
             if let Some(paused) = self.look(at)? {
                 return Ok(Some(paused));
             }
@@ -173,7 +173,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Ok(None);
         };
         let at = self.at(&paused.dref)?;
-        let stage = self.graph.stages[at].dref.clone();
+        let stage = self.graph.dref(at).clone();
         self.run(&stage)?;
         Ok(Some(paused))
     }
@@ -187,7 +187,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         self.free()?;
         let at = self.at(dref.as_ref())?;
         let deps = self.graph.deps(at).iter();
-        let deps: Vec<AnyDRef> = deps.map(|at| self.graph.stages[*at].dref.clone()).collect();
+        let deps: Vec<AnyDRef> = deps.map(|at| self.graph.dref(*at).clone()).collect();
         self.run(&deps)?;
         self.look(at)
     }
@@ -215,21 +215,21 @@ impl<'a, T: Target> Stepping<'a, T> {
         let Some(paused) = self.look(at)? else {
             return Err(self.nothing_to_build(dref.id()));
         };
-        let stage = &self.graph.stages[at];
-        let Some(node) = stage.dref.node_of::<C>() else {
+        let stage = self.graph.dref(at);
+        let Some(node) = stage.node_of::<C>() else {
             let message = format!(
                 "{dref} is a `{}` in this plan, and was to be taken as a `{}`",
-                stage.dref.node().type_name(),
+                stage.node().type_name(),
                 std::any::type_name::<C>()
             );
             return Err(Error::new(ErrorKind::Plan, message));
         };
-        arguments::check_one(&self.options, &stage.dref)?;
-        let draft = store.draft_of(stage.dref.id(), 0)?;
-        promises::make_folders(stage.dref.node(), draft.out())?;
+        arguments::check_one(&self.options, stage)?;
+        let draft = store.draft_of(stage.id(), 0)?;
+        promises::make_folders(stage.node(), draft.out())?;
         let mut record = BuildRecord::now(BuildKind::Build);
         record.choices = choices(&self.graph, at, |dep| {
-            self.taken.get(self.graph.stages[dep].dref.id())
+            self.taken.get(self.graph.dref(dep).id())
         });
         let build = node.build(Run {
             chosen: &chosen,
@@ -238,7 +238,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             progress: Progress::to(None),
             log: BuildLog::at(draft.log()),
             index: paused.first,
-            site: site(&stage.dref, &draft, record.start, Arc::default()),
+            site: site(stage, &draft, record.start, Arc::default()),
             args: &self.options.args,
         })?;
         let find = || paused.reason.to_string();
@@ -249,7 +249,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             why: &Brief::new(&find),
         });
         let parts = Parts {
-            dref: stage.dref.clone(),
+            dref: stage.clone(),
             store,
             chosen,
             context,
@@ -279,9 +279,9 @@ impl<'a, T: Target> Stepping<'a, T> {
     pub fn run_all(&mut self) -> Result<T::Output> {
         self.free()?;
         let (ran, _) = run(&self.options, &self.graph, &self.taken)?;
-        for (at, stage) in self.graph.stages.iter().enumerate() {
+        for (at, stage) in self.graph.drefs().enumerate() {
             if let Some(taken) = ran.taken(at) {
-                self.taken.insert(stage.dref.id().clone(), taken.clone());
+                self.taken.insert(stage.id().clone(), taken.clone());
             }
         }
         self.options.forced.clear();
@@ -293,14 +293,14 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// Runs what is left of these stages, and of what they depend on.
     fn run<U: Target>(&mut self, stages: &U) -> Result<()> {
         let graph = Arc::new(Graph::of(stages)?);
-        let mut drefs = graph.stages.iter().map(|stage| stage.dref.id());
+        let mut drefs = graph.drefs().map(|stage| stage.id());
         if drefs.all(|dref| self.taken.contains_key(dref)) {
             return Ok(());
         }
         let (ran, _) = run(&self.options, &graph, &self.taken)?;
-        for (at, stage) in graph.stages.iter().enumerate() {
+        for (at, stage) in graph.drefs().enumerate() {
             if let Some(taken) = ran.taken(at) {
-                self.took(stage.dref.id(), taken.clone());
+                self.took(stage.id(), taken.clone());
             }
         }
         Ok(())
@@ -324,8 +324,8 @@ impl<'a, T: Target> Stepping<'a, T> {
 
     /// Whether this stage, whose dependencies are chosen, has to be built. If not, its choice is noted.
     fn look(&mut self, at: usize) -> Result<Option<Paused>> {
-        let stage = &self.graph.stages[at];
-        let dref = stage.dref.id();
+        let stage = self.graph.dref(at);
+        let dref = stage.id();
         if self.taken.contains_key(dref) {
             return Ok(None);
         }
@@ -336,7 +336,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         }
         let (chosen, context) = self.context(at);
         let found = Found::Before(&look);
-        let scene = self.options.scene(&stage.dref, &chosen, &context, found);
+        let scene = self.options.scene(stage, &chosen, &context, found);
         match scene.decide(self.options.mode(dref))? {
             Decision::Build {
                 more,
@@ -371,7 +371,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// What is chosen for the dependencies of a stage.
     fn context(&self, at: usize) -> (Chosen, Context) {
         let chosen = chosen_for(&self.graph, at, |dep| {
-            let taken = self.taken.get(self.graph.stages[dep].dref.id())?;
+            let taken = self.taken.get(self.graph.dref(dep).id())?;
             Some(taken.rrefs.clone())
         });
         let context = context_of(&chosen);
@@ -401,7 +401,7 @@ impl<'a, T: Target> Stepping<'a, T> {
 
 impl<T> fmt::Debug for Stepping<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (done, all) = (self.taken.len(), self.graph.stages.len());
+        let (done, all) = (self.taken.len(), self.graph.len());
         write!(f, "Stepping({done} of {all} stages)")
     }
 }

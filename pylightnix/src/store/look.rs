@@ -107,11 +107,6 @@ impl Looker<'_> {
 }
 
 impl Store {
-    /// Reads what is known of derivations while `work` finds out which are needed.
-    pub(crate) fn reading_ahead<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.manager().index().ahead(self.layout(), work)
-    }
-
     /// For a thread that looks at some of so many derivations.
     pub(crate) fn looker(&self, count: usize) -> Looker<'_> {
         let objects = Objects::of_many(self.layout(), count);

@@ -127,7 +127,7 @@ impl<'a> Briefs<'a> {
         let was_full = self.asked > MOST;
         let taken = context.iter();
         let taken = taken.map(|(dref, rrefs)| (dref.clone(), rrefs.to_vec()));
-        let new = Side::planned(&self.graph.stages[at].dref, taken.collect());
+        let new = Side::planned(self.graph.dref(at), taken.collect());
         match self.of(new) {
             Some(text) => text,
             None if was_full || self.asked <= MOST => reason.to_string(),
@@ -264,17 +264,17 @@ pub(in super::super) fn explain(
 
 /// The names of the folders of a plan's derivations.
 pub(super) fn folders(graph: &Graph) -> HashSet<String> {
-    let stages = graph.stages.iter();
-    stages.map(|stage| stage.dref.id().folder()).collect()
+    let stages = graph.drefs();
+    stages.map(|stage| stage.id().folder()).collect()
 }
 
 /// How many stages of each name have something to do; if that is not known, how many there are.
 fn to_do(graph: &Graph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usize> {
     let mut counts = HashMap::new();
-    for (at, stage) in graph.stages.iter().enumerate() {
+    for (at, stage) in graph.drefs().enumerate() {
         let is_there = foreseen.is_some_and(|foreseen| foreseen[at].taken.is_some());
         if !is_there {
-            *counts.entry(stage.dref.id().name().clone()).or_default() += 1;
+            *counts.entry(stage.id().name().clone()).or_default() += 1;
         }
     }
     counts

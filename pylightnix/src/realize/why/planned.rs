@@ -87,7 +87,7 @@ impl Realize<'_> {
             (Some(rref), _) => self.store.why(&rref)?,
             (None, None) => unreachable!("it is in the plan"),
         };
-        let node = &graph.stages[at].dref;
+        let node = graph.dref(at);
         let step = Step {
             dref: dref.clone(),
             action: foreseen[at].action.clone(),
@@ -110,7 +110,7 @@ impl Realize<'_> {
         foreseen: &[Foreseen],
         at: usize,
     ) -> Result<Vec<Candidate>> {
-        let stage = &graph.stages[at];
+        let stage = graph.dref(at);
         let chosen = chosen_for(graph, at, |at| foreseen[at].taken.clone());
         let context = context_of(&chosen);
         let is_known = graph
@@ -119,7 +119,7 @@ impl Realize<'_> {
             .all(|at| foreseen[*at].taken.is_some());
         let taken = foreseen[at].taken.as_deref().unwrap_or_default();
         let mut found = Vec::new();
-        let rrefs = self.store.rrefs_of(stage.dref.id())?;
+        let rrefs = self.store.rrefs_of(stage.id())?;
         for rref in rrefs.iter().take(MOST) {
             let realization = match self.store.realization(rref) {
                 Ok(realization) => realization,
@@ -135,7 +135,7 @@ impl Realize<'_> {
                 Standing::Undecided
             } else if realization.context != context {
                 Standing::OtherContext
-            } else if let Some(stale) = self.stale(&stage.dref, &realization) {
+            } else if let Some(stale) = self.stale(stage, &realization) {
                 why = Some(stale);
                 Standing::Stale
             } else if realization.outcome == Outcome::Ok {

@@ -140,14 +140,14 @@ impl Source<'_> {
     pub(super) fn planned(&self, dref: &DRefId) -> Option<Side> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
-        let stage = &graph.stages[at];
+        let stage = graph.dref(at);
         let taken = graph.deps(at).iter().filter_map(|at| {
             let taken = foreseen[*at].taken.as_ref()?;
             let mut rrefs: Vec<_> = taken.iter().map(|rref| rref.id().clone()).collect();
             rrefs.sort_unstable();
-            Some((graph.stages[*at].dref.id().clone(), rrefs))
+            Some((graph.dref(*at).id().clone(), rrefs))
         });
-        Some(Side::planned(&stage.dref, taken.collect()))
+        Some(Side::planned(stage, taken.collect()))
     }
 
     /// A version: as the newest build not after `until` has it, or as the plan does. Nothing if it is not there.

@@ -22,9 +22,7 @@ mod stamp;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use super::layout::Layout;
 use super::locks::Manager;
@@ -42,8 +40,6 @@ pub(super) struct Index {
     /// By the first hex digit of their hashes: few, as a large plan reads them all, and opening a file takes as long as
     /// reading a hundred derivations.
     shards: Vec<Mutex<Shard>>,
-    /// Whether files were read ahead, or found to be short.
-    is_ahead: AtomicBool,
     names: names::Names,
 }
 
@@ -53,26 +49,8 @@ impl Index {
             shards: (0..SHARDS)
                 .map(|first| Mutex::new(Shard::new(first)))
                 .collect(),
-            is_ahead: AtomicBool::new(false),
             names: names::Names::default(),
         }
-    }
-
-    /// Reads the files of a large index while `work` makes what it is needed for.
-    pub(super) fn ahead<R>(&self, layout: &Layout, work: impl FnOnce() -> R) -> R {
-        if self.is_ahead.swap(true, Ordering::Relaxed) || !lock(&self.shards[0]).is_long(layout) {
-            return work();
-        }
-        thread::scope(|scope| {
-            // Without it, whoever needs a file reads it.
-            let thread = thread::Builder::new().name("index".to_owned());
-            let _ = thread.spawn_scoped(scope, || {
-                self.shards
-                    .iter()
-                    .for_each(|shard| lock(shard).load(layout));
-            });
-            work()
-        })
     }
 
     /// What is known of a derivation; nothing if it is not in the store. `afresh` reads it whatever is known.

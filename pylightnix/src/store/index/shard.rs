@@ -1,24 +1,23 @@
 //! The part of the index for derivations whose hashes begin with the same digit: in memory, and as a file.
 //!
 //! The file is looked into as it is: it has the number of its derivations, for each the hash and where the rest lies, sorted
-//! by hash, and then that rest.
+//! by hash, and then the rests, in the order in which they became known. That is the order in which a plan is gone through,
+//! and will be again: memory that is read in the order in which it lies is there before it is asked for.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::listing::Listing;
 use super::{Known, Slice, Stamp, checked};
 use crate::config::{DRefId, Name};
-use crate::fast_hash::{FastMap, HashKey};
+use crate::fast_hash::{FastMap, FastSet, HashKey};
 use crate::store::bytes::{Reader, put_text, put_u32};
 use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows.
-const MAGIC: &[u8] = b"pylightnix-index-v4\n";
+const MAGIC: &[u8] = b"pylightnix-index-v5\n";
 
 pub(super) struct Shard {
     /// The digit.
@@ -33,6 +32,8 @@ pub(super) struct Shard {
 
 /// What is not in the file yet.
 struct Fresh {
+    /// How many became known before it.
+    number: usize,
     name: Name,
     known: Known,
 }
@@ -74,11 +75,18 @@ impl Shard {
         {
             return now;
         }
+        let number = self.fresh.len();
         let fresh = Fresh {
+            number,
             name: dref.name().clone(),
             known: known.clone(),
         };
-        self.fresh.insert(HashKey(*dref.hash()), fresh);
+        let key = HashKey(*dref.hash());
+        if let Some(old) = self.fresh.insert(key, fresh)
+            && let Some(fresh) = self.fresh.get_mut(&key)
+        {
+            fresh.number = old.number;
+        }
         known
     }
 
@@ -90,12 +98,14 @@ impl Shard {
     /// Writes the file anew: with what others wrote meanwhile.
     pub(super) fn save(&mut self, manager: &Manager, layout: &Layout) -> crate::Result<()> {
         self.stored = Stored::read(&self.file(layout));
-        let mut rests: BTreeMap<HashKey, Vec<u8>> = BTreeMap::new();
         // Once is enough to try.
-        for (key, Fresh { name, known }) in self.fresh.drain() {
+        let mut fresh: Vec<_> = self.fresh.drain().collect();
+        fresh.sort_unstable_by_key(|(_, fresh)| fresh.number);
+        let mut rests = Vec::with_capacity(fresh.len());
+        for (key, Fresh { name, known, .. }) in fresh {
             let newer = |(_, stored): &(_, Known)| stored.stamp.is_newer(&known.stamp);
             if !self.stored.get(&key).as_ref().is_some_and(newer) {
-                rests.insert(key, rest_of(&name, &known));
+                rests.push((key, rest_of(&name, &known)));
             }
         }
         let Some(body) = self.stored.with(&rests) else {
@@ -109,11 +119,6 @@ impl Shard {
 
     fn file(&self, layout: &Layout) -> PathBuf {
         layout.index().join(format!("{:x}", self.first))
-    }
-
-    /// Whether reading its file takes longer than starting a thread for it.
-    pub(super) fn is_long(&self, layout: &Layout) -> bool {
-        fs::metadata(self.file(layout)).is_ok_and(|file| file.len() >= LONG)
     }
 
     pub(super) fn load(&mut self, layout: &Layout) {
@@ -132,9 +137,6 @@ struct Stored {
     /// Of how many derivations it tells.
     count: usize,
 }
-
-/// Files of so many bytes take longer to be read, all of them, than a thread to be started.
-const LONG: u64 = 16 << 10;
 
 /// Where the list of the hashes begins: after their number.
 const LIST: usize = 4;
@@ -221,27 +223,31 @@ impl Stored {
     }
 
     /// A file with these in it, too, or in place of what this one has of them; nothing if it would be too long for its list.
-    fn with(&self, new: &BTreeMap<HashKey, Vec<u8>>) -> Option<Vec<u8>> {
-        let old = (0..self.count).map(|at| {
-            let (key, rest) = self.entry(at);
-            // The rests lie as the hashes do.
-            let end = match at + 1 < self.count {
-                true => self.entry(at + 1).1,
-                false => self.body().len(),
-            };
-            (key, self.body().get(rest..end).unwrap_or_default())
+    fn with(&self, new: &[(HashKey, Vec<u8>)]) -> Option<Vec<u8>> {
+        let replaced: FastSet<HashKey> = new.iter().map(|(key, _)| *key).collect();
+        let mut old: Vec<_> = (0..self.count).map(|at| self.entry(at)).collect();
+        old.sort_unstable_by_key(|(_, rest)| *rest);
+        let ends = (old.iter().skip(1).map(|(_, rest)| *rest)).chain([self.body().len()]);
+        let old = old.iter().zip(ends).map(|((key, rest), end)| {
+            let rest = self.body().get(*rest..end).unwrap_or_default();
+            (*key, rest)
         });
-        let mut all: BTreeMap<HashKey, &[u8]> = old.collect();
+        let mut all: Vec<_> = old.filter(|(key, _)| !replaced.contains(key)).collect();
         all.extend(new.iter().map(|(key, rest)| (*key, rest.as_slice())));
-        let mut bytes = Vec::new();
-        put_u32(&mut bytes, u32::try_from(all.len()).ok()?);
         let mut rest = LIST + ENTRY * all.len();
+        let mut list = Vec::with_capacity(all.len());
         for (key, part) in &all {
-            bytes.extend_from_slice(&key.0);
-            put_u32(&mut bytes, u32::try_from(rest).ok()?);
+            list.push((*key, u32::try_from(rest).ok()?));
             rest += part.len();
         }
-        for part in all.values() {
+        list.sort_unstable();
+        let mut bytes = Vec::with_capacity(rest);
+        put_u32(&mut bytes, u32::try_from(all.len()).ok()?);
+        for (key, rest) in list {
+            bytes.extend_from_slice(&key.0);
+            put_u32(&mut bytes, rest);
+        }
+        for (_, part) in all {
             bytes.extend_from_slice(part);
         }
         Some(bytes)
