@@ -192,24 +192,30 @@ proptest! {
 #[test]
 fn a_big_one_is_not_passed_by_small_ones() {
     let (_folder, store) = scratch();
-    let gates: Vec<Arc<Gate>> = (0..2).map(|_| Arc::default()).collect();
-    let small = |title: &str, gate: Option<Arc<Gate>>| {
-        doing(of(title).with_limits(gpus(1)), move |_| {
-            if let Some(gate) = &gate {
-                gate.pass();
-            }
+    let gates: Vec<Arc<Gate>> = (0..3).map(|_| Arc::default()).collect();
+    let waiting = |work: DRef<Work>, gate: usize| {
+        let gate = gates[gate].clone();
+        doing(work, move |_| {
+            gate.pass();
             Ok(())
         })
+    };
+    // It is done when the first two small ones run.
+    let both = waiting(of("both"), 2);
+    let then = |title: &str, n| {
+        let work = instantiate(Work::new(vec![both.clone()], title.to_owned())).unwrap();
+        doing(work.with_limits(gpus(n)), |_| Ok(()))
     };
     let started = Mutex::new(Vec::new());
     let queued = Mutex::new(0);
     let plan = vec![
-        small("a", Some(gates[0].clone())),
-        small("b", Some(gates[1].clone())),
-        doing(of("big").with_limits(gpus(2)), |_| Ok(())),
-        small("c", None),
-        small("d", None),
-        small("e", None),
+        waiting(of("a").with_limits(gpus(1)), 0),
+        waiting(of("b").with_limits(gpus(1)), 1),
+        both.clone(),
+        then("big", 2),
+        then("c", 1),
+        then("d", 1),
+        then("e", 1),
     ];
     let title = |dref: &pylightnix::config::DRefId| {
         plan.iter()
@@ -219,7 +225,16 @@ fn a_big_one_is_not_passed_by_small_ones() {
             .clone()
     };
     let observer = |event: &Event<'_>| match event {
-        Event::Started { dref, .. } => started.lock().unwrap().push(title(dref)),
+        Event::Started { dref, .. } => {
+            let mut started = started.lock().unwrap();
+            started.push(title(dref));
+            if ["a", "b"]
+                .iter()
+                .all(|one| started.iter().any(|it| it == one))
+            {
+                gates[2].open();
+            }
+        }
         Event::Queued { .. } => {
             let mut queued = queued.lock().unwrap();
             *queued += 1;
@@ -234,8 +249,8 @@ fn a_big_one_is_not_passed_by_small_ones() {
     let run = Realize::new(&store).jobs(3).resource("gpu", 2);
     run.observer(observer).run(&plan).unwrap();
     let started = started.into_inner().unwrap();
-    assert_eq!(started[2], "big", "{started:?}");
-    assert_eq!(started.len(), 6);
+    assert_eq!(started[3], "big", "{started:?}");
+    assert_eq!(started.len(), 7);
 }
 
 #[test]

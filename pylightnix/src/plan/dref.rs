@@ -107,17 +107,14 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     fn node(&self) -> &Node<C> {
-        match self.any.node_of::<C>() {
-            Some(node) => node,
-            None => unreachable!("a `DRef` is made with a node of its config's type"),
-        }
+        typed(self.any.node_of())
     }
 
-    fn shared_node(&self) -> Arc<Node<C>> {
-        match self.any.shared_node_of::<C>() {
-            Some(node) => node,
-            None => unreachable!("a `DRef` is made with a node of its config's type"),
-        }
+    /// The same derivation, chosen or made in another way.
+    fn changed<R: Cardinality>(self, change: impl FnOnce(Way<C>) -> Way<C>) -> DRef<C, R> {
+        let node: Arc<Node<C>> = typed(self.any.shared_node_of());
+        let way = change(node.way().clone());
+        DRef::of_node(node.with(way))
     }
 
     /// Its reference.
@@ -142,13 +139,11 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         M: Matcher<C, Card = R>,
         R: Cardinality,
     {
-        let node = self.shared_node();
-        let way = node.way().clone();
-        DRef::of_node(node.with(Way {
+        self.changed(|way| Way {
             matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
             takes: R::TAKES,
             ..way
-        }))
+        })
     }
 
     /// The same derivation with another realizer, which returns what a stage may return. `label` is the identity of its
@@ -160,27 +155,24 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         E: Into<BoxError>,
         F: Fn(&Build<C>) -> Result<T, E> + Send + Sync + 'static,
     {
-        let node = self.shared_node();
-        let way = node.way().clone();
-        DRef::of_node(node.with(Way {
+        let place = Location::caller();
+        self.changed(|way| Way {
             realizer: NodeRealizer::Given {
                 run: Arc::new(move |build| realizer(build).map(drop).map_err(Into::into)),
                 code: Arc::new(Code::labelled(label)),
                 nouts: way.realizer.nouts(),
-                place: Location::caller(),
+                place,
             },
             ..way
-        }))
+        })
     }
 
     /// The same derivation with other needs: when what a run takes depends on its config. All of them are replaced.
     pub fn with_limits(self, limits: Limits) -> DRef<C, Q> {
-        let node = self.shared_node();
-        let way = node.way().clone();
-        DRef::of_node(node.with(Way {
+        self.changed(|way| Way {
             limits: Arc::new(limits),
             ..way
-        }))
+        })
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
@@ -242,6 +234,14 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 }
 
+/// A node of a `DRef`, which is made with one of its config's type.
+fn typed<T>(node: Option<T>) -> T {
+    match node {
+        Some(node) => node,
+        None => unreachable!("a `DRef` is made with a node of its config's type"),
+    }
+}
+
 impl<C: Config> DRef<C> {
     /// The same, with the failure of its stage as a value: consumers see a `Result<RRef<C>, Failure>`. A stage with
     /// `#[stage(fallible)]` has that from the start; this is for another one, or after another matcher was chosen.
@@ -267,12 +267,10 @@ impl<C: Config> DRef<C> {
     /// # Ok(()) }
     /// ```
     pub fn or_failure(self) -> DRef<C, Try<One>> {
-        let node = self.shared_node();
-        let way = node.way().clone();
-        DRef::of_node(node.with(Way {
+        self.changed(|way| Way {
             takes: Try::<One>::TAKES,
             ..way
-        }))
+        })
     }
 }
 
@@ -308,7 +306,7 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
     fn deref(&self) -> &Self::Target {
         let lens = self
             .lens
-            .get_or_init(|| Box::new(HasConfig::config(self.node()).lens::<Planned<Q>>(&self.any)));
+            .get_or_init(|| Box::new(self.node().config().lens::<Planned<Q>>(&self.any)));
         match lens.downcast_ref() {
             Some(lens) => lens,
             None => unreachable!("only this function makes it"),
