@@ -14,8 +14,8 @@ use crate::table::Table;
 pub(crate) struct Options {
     /// The benchmarks to run.
     pub(crate) names: Vec<String>,
-    /// Where stores are made.
-    dir: PathBuf,
+    /// Where stores are made; beside this program if it was not said.
+    dir: Option<PathBuf>,
     /// What all stores of this run are in.
     all: OnceCell<tempfile::TempDir>,
     csv: Option<PathBuf>,
@@ -25,12 +25,14 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
+/// How many bytes of memory have to be free for stores.
+const WANTED: u64 = 8 << 30;
+
 impl Options {
     pub(crate) fn parse(args: &[&str]) -> Result<Self> {
-        let program = std::env::current_exe()?;
         let mut options = Options {
             names: Vec::new(),
-            dir: program.parent().unwrap_or(Path::new(".")).to_owned(),
+            dir: None,
             all: OnceCell::new(),
             csv: None,
             table: None,
@@ -42,7 +44,7 @@ impl Options {
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} takes a value"));
             match *arg {
-                "--dir" => options.dir = value()?.into(),
+                "--dir" => options.dir = Some(value()?.into()),
                 "--csv" => options.csv = Some(value()?.into()),
                 "--table" => options.table = Some(value()?.into()),
                 "--rounds" => options.rounds = Some(value()?.parse()?),
@@ -70,10 +72,11 @@ impl Options {
         let all = match self.all.get() {
             Some(all) => all,
             None => {
-                fs::create_dir_all(&self.dir)?;
-                let mut all = tempfile::Builder::new()
-                    .prefix("bench-")
-                    .tempdir_in(&self.dir)?;
+                let program = std::env::current_exe()?;
+                let beside = program.parent().unwrap_or(Path::new("."));
+                let dir = self.dir.as_deref().unwrap_or(beside);
+                fs::create_dir_all(dir)?;
+                let mut all = tempfile::Builder::new().prefix("bench-").tempdir_in(dir)?;
                 all.disable_cleanup(self.keep);
                 self.all.get_or_init(|| all)
             }
@@ -81,6 +84,22 @@ impl Options {
         let mut folder = tempfile::tempdir_in(all)?;
         folder.disable_cleanup(true);
         Ok(folder)
+    }
+
+    /// The same in memory, removed with the value, and what rows say of that: for what removes so much that a disk would be
+    /// slow for minutes. Nothing if there is too little memory, or another place was said.
+    pub(crate) fn folder_in_memory(&self) -> Result<(tempfile::TempDir, &'static str)> {
+        let memory = Path::new("/dev/shm");
+        let room = rustix::fs::statvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+        match self.dir {
+            None if room >= WANTED => {
+                let folder = tempfile::Builder::new()
+                    .prefix("bench-")
+                    .tempdir_in(memory)?;
+                Ok((folder, ", in memory"))
+            }
+            _ => Ok((self.folder()?, "")),
+        }
     }
 
     /// Writes the table to the file that was asked for.

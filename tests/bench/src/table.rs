@@ -58,6 +58,13 @@ impl Row {
         }
     }
 
+    /// The same without its bar: for what is only told.
+    pub(crate) fn only_told(mut self) -> Self {
+        self.bar.clear();
+        self.is_held = true;
+        self
+    }
+
     /// The same, with what another program takes for the like of it.
     pub(crate) fn beside(mut self, ours: f64, (who, theirs): (&str, f64)) -> Self {
         self.beside = format!("{who}: {}", time(theirs));

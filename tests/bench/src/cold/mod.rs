@@ -101,7 +101,12 @@ impl Case<'_> {
         let medians = contest(options, "cold", &work, &mut contenders)?;
         for ((who, _), theirs) in contenders.iter().zip(&medians).skip(1) {
             let bar = if *who == "bare" { bar } else { 1.0 };
-            table.add(Row::ratio(&work, medians[0], (who, *theirs), bar));
+            let row = Row::ratio(&work, medians[0], (who, *theirs), bar);
+            table.add(match self.stages {
+                // Of large ones it shows what hashing takes, which the bare program does not do.
+                1 => row.only_told(),
+                _ => row,
+            });
         }
         if self.stages == COUNTED {
             let ours = self.calls(&self.ours(&self.root("counted-ours"))?)?;

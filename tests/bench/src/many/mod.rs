@@ -41,7 +41,7 @@ const SEARCHES: &[(&str, &str)] = &[
 ];
 
 /// How often half of them are collected: they are made again each time.
-const COLLECTIONS: usize = 5;
+const COLLECTIONS: usize = 7;
 
 /// Fills a store, lists it, searches it or collects half of it.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
@@ -105,10 +105,11 @@ fn find(store: &Store, what: &str) -> Result<()> {
 /// Measures all of it.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     for shape in SHAPES.iter().filter(|shape| options.wants(shape.name)) {
-        let folder = options.folder()?;
+        let (folder, place) = options.folder_in_memory()?;
         let case = Case {
             shape: *shape,
             root: folder.path().join("store"),
+            place,
         };
         case.fill("stays", 0)?;
         case.fill("goes", 0)?;
@@ -122,6 +123,8 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 struct Case {
     shape: Shape,
     root: PathBuf,
+    /// What rows say of where it is.
+    place: &'static str,
 }
 
 impl Case {
@@ -152,7 +155,10 @@ impl Case {
                 ("find", &mut |_| time(&mut find())),
             ],
         )?;
-        let work = format!("list 100,000 realizations, {}", self.shape.name);
+        let work = format!(
+            "list 100,000 realizations, {}{}",
+            self.shape.name, self.place
+        );
         let theirs = ("find -maxdepth 2", medians[1]);
         table.add(Row::ratio(&work, medians[0], theirs, 1.5));
         let firsts = (0..options.rounds(9)).map(|_| first_line(&mut self.ours(&["list"])?));
@@ -166,7 +172,8 @@ impl Case {
             let ours = &mut |_| time(&mut self.ours(&["find", what])?);
             let kind = format!("{what}, {}", self.shape.name);
             let medians = contest(options, "find", &kind, &mut [("ours", ours)])?;
-            let work = format!("find among 100,000, {}, {words}", self.shape.name);
+            let Shape { name, .. } = self.shape;
+            let work = format!("find among 100,000, {name}{}, {words}", self.place);
             table.add(Row::fact(&work, crate::table::time(medians[0])));
         }
         Ok(())
@@ -188,7 +195,7 @@ impl Case {
             options.record("gc", self.shape.name, who, times)?;
         }
         let [ours, theirs] = times.map(|times| median(times).as_secs_f64());
-        let work = format!("collect half of 100,000, {}", self.shape.name);
+        let work = format!("collect half of 100,000, {}{}", self.shape.name, self.place);
         let theirs = ("chmod -R and rm -rf", theirs);
         table.add(Row::ratio(&work, ours, theirs, 1.2));
         Ok(())
