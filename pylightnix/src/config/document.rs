@@ -1,6 +1,6 @@
 //! A whole config, as the canonical JSON that a derivation is named by.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{DRefId, Digest, Fields, Name, read};
 use crate::Result;
@@ -9,18 +9,30 @@ use crate::Result;
 ///
 /// The bytes are those of Python's `json.dumps(config, indent=4)`, so that a derivation has the same reference here as
 /// in Pylightnix. A [`ConfigWriter`](super::ConfigWriter) makes one field by field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ConfigJson {
     id: DRefId,
     digest: Digest,
     text: Arc<str>,
-    /// The direct dependencies, sorted, each once.
-    deps: Arc<[DRefId]>,
+    /// The direct dependencies, sorted, each once, if somebody asked for them: a plan has many configs, and its stages own
+    /// what they depend on.
+    deps: OnceLock<Arc<[DRefId]>>,
+    /// What tells them apart from others without them.
+    deps_sum: u64,
 }
 
+impl PartialEq for ConfigJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.text == other.text
+    }
+}
+
+impl Eq for ConfigJson {}
+
 impl ConfigJson {
-    /// The config whose canonical bytes are `text`, called `name` and naming `deps`, in any order, which this takes out.
-    pub(super) fn new(name: Name, text: &str, deps: &mut Vec<DRefId>) -> Self {
+    /// The config whose canonical bytes are `text`, called `name` and naming derivations with these hashes, in any order, which this
+    /// takes out.
+    pub(super) fn new(name: Name, text: &str, deps: &mut Vec<[u8; 16]>) -> Self {
         deps.sort_unstable();
         deps.dedup();
         let digest = Digest::of(text.as_bytes());
@@ -28,8 +40,14 @@ impl ConfigJson {
             id: DRefId::new(digest.half(), name),
             digest,
             text: text.into(),
-            deps: deps.drain(..).collect(),
+            deps: OnceLock::new(),
+            deps_sum: sum(deps.drain(..)),
         }
+    }
+
+    /// Whether its direct dependencies have these hashes, each of which comes once: found out by a sum of 64 bits.
+    pub(crate) fn depends_on(&self, hashes: impl Iterator<Item = [u8; 16]>) -> bool {
+        self.deps_sum == sum(hashes)
     }
 
     /// Makes a config from a JSON text of it, in any layout.
@@ -81,7 +99,14 @@ impl ConfigJson {
 
     /// The direct dependencies, sorted, each once.
     pub fn deps(&self) -> &[DRefId] {
-        &self.deps
+        self.deps.get_or_init(|| {
+            let mut deps: Vec<DRefId> = values(&self.text)
+                .filter_map(|value| value.parse().ok())
+                .collect();
+            deps.sort_unstable();
+            deps.dedup();
+            deps.into()
+        })
     }
 
     /// Its fields, to be taken out one by one.
@@ -91,4 +116,31 @@ impl ConfigJson {
     pub fn fields(&self) -> Result<Fields<'_>> {
         Fields::of(self)
     }
+}
+
+/// Of hashes, which are spread evenly; of none, of one and of more it differs, too.
+fn sum(hashes: impl Iterator<Item = [u8; 16]>) -> u64 {
+    let part =
+        |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    hashes.map(part).fold(0, u64::wrapping_add)
+}
+
+/// The strings of a canonical text that are no keys, as they are written there.
+fn values(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let (_, string) = rest.split_once('"')?;
+            let mut escaped = false;
+            let end = string.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            })?;
+            rest = &string[end + 1..];
+            if !rest.starts_with(':') {
+                return Some(&string[..end]);
+            }
+        }
+    })
 }

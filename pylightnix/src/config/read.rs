@@ -57,7 +57,8 @@ pub(super) fn from_canonical(bytes: &[u8]) -> Result<ConfigJson> {
 struct Reader<'a> {
     source: &'a str,
     text: CanonicalText,
-    deps: Vec<DRefId>,
+    /// The hashes of what it depends on.
+    deps: Vec<[u8; 16]>,
 }
 
 impl<'a> Reader<'a> {
@@ -141,7 +142,8 @@ impl<'a> Reader<'a> {
     fn string(&mut self, raw: &'a RawValue) -> Result<(), Fault> {
         let Text(value) = self.part(raw)?;
         if value.starts_with("dref:") {
-            self.deps.extend(value.parse::<DRefId>());
+            self.deps
+                .extend(value.parse::<DRefId>().map(|dep| *dep.hash()));
         } else if value.starts_with("rref:") && value.parse::<RRefId>().is_ok() {
             return Err(realization(&value).at_offset(self.offset(raw)));
         }

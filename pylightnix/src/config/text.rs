@@ -4,7 +4,7 @@
 //! `indent`), and `float.__repr__`.
 
 use super::{DRefId, Name};
-use std::fmt::{Display, LowerExp, Write as _};
+use std::fmt::{LowerExp, Write as _};
 use std::str::FromStr;
 
 /// How deep lists and objects may be nested, the config itself included.
@@ -134,9 +134,8 @@ impl CanonicalText {
         self.out.push_str(json);
     }
 
-    pub(super) fn integer(&mut self, value: impl Display) {
-        // Writing to a `String` does not fail.
-        let _ = write!(self.out, "{value}");
+    pub(super) fn integer(&mut self, value: impl itoa::Integer) {
+        self.out.push_str(itoa::Buffer::new().format(value));
     }
 
     /// A name, which needs no escapes.

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use std::cell::Cell;
-use std::fmt::Write as _;
 
 use super::fault::push_key;
 use super::plain::{SELF_TAG, write_plain};
@@ -40,7 +39,8 @@ pub struct ConfigWriter(State);
 struct Buffers {
     text: String,
     path: String,
-    deps: Vec<DRefId>,
+    /// The hashes of what it depends on.
+    deps: Vec<[u8; 16]>,
 }
 
 thread_local! {
@@ -52,7 +52,8 @@ struct State {
     text: CanonicalText,
     /// Of the value under way, for errors.
     path: String,
-    deps: Vec<DRefId>,
+    /// The hashes of what it depends on.
+    deps: Vec<[u8; 16]>,
     /// The item that has begun and has no value yet.
     pending: Option<Mark>,
 }
@@ -71,8 +72,9 @@ impl State {
     fn begin_item(&mut self, path: usize, index: usize) -> ValueWriter<'_> {
         self.drop_pending();
         self.path.truncate(path);
-        // Writing to a `String` cannot fail.
-        let _ = write!(self.path, "[{index}]");
+        self.path.push('[');
+        self.path.push_str(itoa::Buffer::new().format(index));
+        self.path.push(']');
         self.pending = Some(self.text.mark());
         self.text.item();
         ValueWriter(self)
@@ -200,7 +202,7 @@ impl<'a> ValueWriter<'a> {
     pub fn dref(self, id: &DRefId) {
         self.0.text.dref(id);
         self.0.end_item();
-        self.0.deps.push(id.clone());
+        self.0.deps.push(*id.hash());
     }
 
     /// Writes an artifact of a dependency: `["dref:..", "a", "b"]` for the path `a/b`.
@@ -209,7 +211,7 @@ impl<'a> ValueWriter<'a> {
         self.0.text.item();
         self.0.text.dref(id);
         self.0.text.end_item();
-        self.0.deps.push(id.clone());
+        self.0.deps.push(*id.hash());
         self.path_parts(path);
     }
 

@@ -7,7 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use super::code::Code;
 use super::facts::Facts;
@@ -58,7 +60,8 @@ pub struct DRef<C: Config, Q: Cardinality = One> {
     /// whether the config is `Send`: through a chain of configs it would look too deep.
     any: AnyDRef,
     /// A `C::Lens<Planned<Q>>`, its type forgotten as well. Not in the node: its `RefPath`s own the node.
-    lens: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Twice boxed, so that it takes no more than a pointer: plans have many of these, and few are looked into.
+    lens: OnceBox<Box<dyn Any + Send + Sync>>,
     kind: PhantomData<fn() -> (C, Q)>,
 }
 
@@ -101,7 +104,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     fn of_any(any: AnyDRef) -> Self {
         DRef {
             any,
-            lens: OnceLock::new(),
+            lens: OnceBox::new(),
             kind: PhantomData,
         }
     }
@@ -306,7 +309,7 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
     fn deref(&self) -> &Self::Target {
         let lens = self
             .lens
-            .get_or_init(|| Box::new(self.node().config().lens::<Planned<Q>>(&self.any)));
+            .get_or_init(|| Box::new(Box::new(self.node().config().lens::<Planned<Q>>(&self.any))));
         match lens.downcast_ref() {
             Some(lens) => lens,
             None => unreachable!("only this function makes it"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::node::AnyDRef;
 use super::target::Target;
 use crate::config::DRefId;
-use crate::fast_hash::{FastMap, HashKey};
+use crate::fast_hash::{FastMap, FastSet, HashKey};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan, each once, every one after those that it depends on.
@@ -16,6 +16,8 @@ pub(crate) struct Graph {
     places: FastMap<HashKey, usize>,
     /// The hash of the reference of each.
     hashes: Vec<[u8; 16]>,
+    /// For each way in which derivations are chosen and made, where the first is that has it.
+    ways: Vec<usize>,
     deps: Lists,
     dependents: Lists,
 }
@@ -38,7 +40,7 @@ impl Graph {
         let mut roots = Vec::new();
         target.visit(&mut |dref| roots.push(dref.clone()));
         for root in &roots {
-            graph.enter(root);
+            graph.enter(root.clone());
             graph.walk(listed)?;
         }
         graph.end_part(listed)?;
@@ -47,6 +49,7 @@ impl Graph {
             parts: graph.parts,
             places: graph.places,
             hashes: graph.hashes,
+            ways: graph.ways.firsts,
             deps: graph.deps,
         })
     }
@@ -70,6 +73,12 @@ impl Graph {
     /// All of them, dependencies first.
     pub(crate) fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
         self.parts.iter().flat_map(|part| part.iter())
+    }
+
+    /// Whether a derivation has what only follows from the way in which it is chosen and made, which most have in common:
+    /// a limit, a matcher.
+    pub(crate) fn any_way(&self, has: impl Fn(&AnyDRef) -> bool) -> bool {
+        self.ways.iter().any(|at| has(self.dref(*at)))
     }
 
     /// The same in parts.
@@ -149,37 +158,57 @@ struct Collector {
     /// For the address of every node that was met, where it is in the list: most meetings are of the same node again. The
     /// roots keep them all alive.
     met: FastMap<usize, usize>,
-    /// The path from a root: each node, and how many of its dependencies were entered.
+    /// The path from a root: each node, and how many waited when it was entered.
     path: Vec<(AnyDRef, usize)>,
+    /// Dependencies of the nodes on the path that are to be entered, the first of each last.
+    waiting: Vec<AnyDRef>,
+    ways: Ways,
+}
+
+/// The ways in which derivations are chosen and made.
+#[derive(Default)]
+struct Ways {
+    met: FastSet<usize>,
+    last: usize,
+    /// For each where the first derivation is that has it.
+    firsts: Vec<usize>,
+}
+
+impl Ways {
+    fn meet(&mut self, way: usize, at: usize) {
+        // Most come after one of the same stage.
+        if std::mem::replace(&mut self.last, way) != way && self.met.insert(way) {
+            self.firsts.push(at);
+        }
+    }
 }
 
 impl Collector {
-    fn enter(&mut self, dref: &AnyDRef) {
+    fn enter(&mut self, dref: AnyDRef) {
         // A twin of one that is listed is walked too: its dependencies may differ in their matchers from those of the other.
         if let Entry::Vacant(met) = self.met.entry(dref.address()) {
             met.insert(UNKNOWN);
-            self.path.push((dref.clone(), 0));
+            let waited = self.waiting.len();
+            dref.node().visit_deps(&mut |dep| {
+                if !self.met.contains_key(&dep.address()) {
+                    self.waiting.push(dep.clone());
+                }
+            });
+            self.waiting[waited..].reverse();
+            self.path.push((dref, waited));
         }
     }
 
     fn walk(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>) -> Result<()> {
-        while let Some((dref, next)) = self.path.last_mut() {
-            let deps = dref.node().deps();
-            let is_met = |dep: &&AnyDRef| self.met.contains_key(&dep.address());
-            *next += deps[*next..].iter().take_while(is_met).count();
-            match deps.get(*next) {
-                Some(dep) => {
-                    let dep = dep.clone();
-                    *next += 1;
-                    self.enter(&dep);
-                }
-                None => {
-                    if let Some((dref, _)) = self.path.pop() {
-                        self.leave(dref)?;
-                        if self.part.len() == PART {
-                            self.end_part(listed)?;
-                        }
-                    }
+        while let Some((_, waited)) = self.path.last() {
+            if self.waiting.len() > *waited
+                && let Some(dep) = self.waiting.pop()
+            {
+                self.enter(dep);
+            } else if let Some((dref, _)) = self.path.pop() {
+                self.leave(dref)?;
+                if self.part.len() == PART {
+                    self.end_part(listed)?;
                 }
             }
         }
@@ -200,6 +229,7 @@ impl Collector {
             };
         }
         self.list_deps(&dref)?;
+        self.ways.meet(dref.node().way_address(), next);
         self.hashes.push(hash);
         self.part.push(dref);
         Ok(())
@@ -226,13 +256,12 @@ impl Collector {
         let Collector { hashes, own, .. } = self;
         own.clear();
         let met = |dep: &AnyDRef| self.met.get(&dep.address()).copied();
-        own.extend(dref.node().deps().iter().filter_map(met));
+        dref.node().visit_deps(&mut |dep| own.extend(met(dep)));
         own.sort_unstable_by_key(|at| hashes[*at]);
         own.dedup();
-        let named = dref.config_json().deps();
-        let pairs = named.iter().zip(&*own);
-        let is_same = |(dep, at): (&DRefId, &usize)| *dep.hash() == hashes[*at];
-        if named.len() != own.len() || !pairs.into_iter().all(is_same) {
+        let config = dref.config_json();
+        if !config.depends_on(own.iter().map(|at| hashes[*at])) {
+            let named = config.deps();
             let place = |dep: &DRefId| own.binary_search_by_key(dep.hash(), |at| hashes[*at]);
             if let Some(dep) = named.iter().find(|dep| place(dep).is_err()) {
                 let message = format!("{dref} names {dep} in its config, and does not own it");

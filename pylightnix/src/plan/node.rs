@@ -45,12 +45,11 @@ pub(super) struct Way<C: Config> {
     pub(super) args: fn() -> Vec<ArgType>,
 }
 
-/// What identifies a stage, and the dependencies that it owns.
+/// What identifies a stage.
 pub(crate) struct Derivation<C> {
     json: ConfigJson,
     config: C,
     omitted: Omitted,
-    deps: Box<[AnyDRef]>,
 }
 
 impl<C: Config> Derivation<C> {
@@ -58,27 +57,23 @@ impl<C: Config> Derivation<C> {
         let mut out = ConfigWriter::new(name);
         let mut omitted = Omitted::new();
         config.write(&mut out, &mut omitted)?;
-        Ok(Self::with_json(out.finish(), config, omitted))
+        let json = out.finish();
+        Ok(Derivation {
+            json,
+            config,
+            omitted,
+        })
     }
 
     /// A derivation that was read from `json`: its identity stays, whatever fields its type has got since.
     pub(crate) fn again(json: ConfigJson, config: C) -> Result<Self> {
         let mut omitted = Omitted::new();
         config.write(&mut ConfigWriter::new(json.id().name()), &mut omitted)?;
-        Ok(Self::with_json(json, config, omitted))
-    }
-
-    fn with_json(json: ConfigJson, config: C, omitted: Omitted) -> Self {
-        let mut count = 0;
-        config.visit(&mut |_| count += 1);
-        let mut deps = Vec::with_capacity(count);
-        config.visit(&mut |dep| deps.push(dep.clone()));
-        Derivation {
+        Ok(Derivation {
             json,
             config,
             omitted,
-            deps: deps.into(),
-        }
+        })
     }
 }
 
@@ -258,8 +253,11 @@ impl<C: Config> NodeRealizer<C> {
 /// A node whose config's type is forgotten: what a run works with.
 pub(crate) trait AnyNode: Any + Send + Sync {
     fn json(&self) -> &ConfigJson;
-    fn deps(&self) -> &[AnyDRef];
+    /// The dependencies that its config owns.
+    fn visit_deps(&self, visit: &mut dyn FnMut(&AnyDRef));
     fn omitted(&self) -> &Omitted;
+    /// Tells apart in which ways derivations are chosen and made, without looking into them.
+    fn way_address(&self) -> usize;
     /// The code's identity; none for a derivation that was read from a store.
     fn code(&self) -> Option<&Arc<Code>>;
     fn nouts(&self) -> usize;
@@ -321,8 +319,12 @@ impl<C: Config> AnyNode for Node<C> {
         &self.derivation().json
     }
 
-    fn deps(&self) -> &[AnyDRef] {
-        &self.derivation().deps
+    fn visit_deps(&self, visit: &mut dyn FnMut(&AnyDRef)) {
+        self.derivation().config.visit(visit);
+    }
+
+    fn way_address(&self) -> usize {
+        Arc::as_ptr(&self.way).cast::<()>() as usize
     }
 
     fn omitted(&self) -> &Omitted {

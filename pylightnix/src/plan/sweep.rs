@@ -172,8 +172,9 @@ pub fn labels<T: Target + ?Sized>(target: &T) -> Vec<String> {
     target.visit(&mut |dref| all.push(dref.clone()));
     let mut known: HashMap<DRefId, AnyDRef> = HashMap::new();
     let labelled = |dref: &AnyDRef, known: &mut HashMap<DRefId, AnyDRef>| {
-        let deps = dref.node().deps().iter();
-        known.extend(deps.map(|dep| (dep.id().clone(), dep.clone())));
+        dref.node().visit_deps(&mut |dep| {
+            known.insert(dep.id().clone(), dep.clone());
+        });
         Labelled {
             config: dref.config_json().clone(),
             omitted: dref.node().omitted().clone(),

@@ -20,15 +20,15 @@ pub(super) fn missing(options: &Realize<'_>, dref: &AnyDRef) -> Vec<ArgType> {
 
 /// Fails if a stage that may have to run lacks an argument. One whose result is there needs none.
 pub(super) fn check(options: &Realize<'_>, graph: &Graph) -> Result<()> {
+    if !graph.any_way(|stage| !missing(options, stage).is_empty()) {
+        return Ok(());
+    }
     let lacking: Vec<_> = graph
         .drefs()
         .enumerate()
         .map(|(at, stage)| (at, missing(options, stage)))
         .filter(|(_, missing)| !missing.is_empty())
         .collect();
-    if lacking.is_empty() {
-        return Ok(());
-    }
     let actions = actions(options, graph, None)?;
     let runs = |at: usize| {
         matches!(

@@ -12,6 +12,9 @@ use crate::{ErrorKind, Result};
 /// The stages that cannot be realized whatever their dependencies give, each with the reason.
 pub(super) fn refused(options: &Realize<'_>, graph: &Graph) -> Result<HashMap<usize, String>> {
     let mut refused = HashMap::new();
+    if !graph.any_way(|stage| !stage.node().needs().is_empty()) {
+        return Ok(refused);
+    }
     for (at, stage) in graph.drefs().enumerate() {
         for id in stage.node().needs() {
             if let Some(why) = unusable(options, stage, id)? {

@@ -21,17 +21,18 @@ pub(super) struct Ran {
 impl Ran {
     /// At its beginning.
     pub(super) fn new(hits: Hits, graph: &Graph, given: &Given) -> Self {
-        let given = |dref| {
-            given
-                .get(dref)
-                .cloned()
-                .map_or_else(OnceLock::new, OnceLock::from)
-        };
-        let stages = graph.drefs();
-        Ran {
+        let mut chosen = Vec::with_capacity(graph.len());
+        chosen.resize_with(graph.len(), OnceLock::new);
+        let ran = Ran {
             hits: Arc::new(hits),
-            chosen: stages.map(|stage| given(stage.id())).collect(),
+            chosen,
+        };
+        for (dref, taken) in given {
+            if let Some(at) = graph.place(dref) {
+                ran.choose(at, taken.clone());
+            }
         }
+        ran
     }
 
     /// Notes what was chosen for a stage.

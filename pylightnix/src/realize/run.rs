@@ -171,6 +171,9 @@ fn run_telling(
 
 /// The stages that need more than there is, of those that have to run: what is there already needs nothing.
 fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<HashSet<usize>> {
+    if !graph.any_way(|stage| lack(total, stage).is_some()) {
+        return Ok(HashSet::new());
+    }
     let stages = graph.drefs().enumerate();
     let mut lacking: HashSet<usize> = stages
         .filter(|(_, stage)| lack(total, stage).is_some())
@@ -240,8 +243,7 @@ impl RunState<'_> {
     /// Goes through all stages, with somebody who looks after them if they may have to stop.
     fn run_watched(&self) -> Result<()> {
         let tries = &self.options.tries;
-        let mut stages = self.graph.drefs();
-        let limited = stages.any(|stage| tries.timeout(stage).is_some());
+        let limited = tries.any_timeout(self.graph);
         if let Some(cancel) = &self.options.cancel {
             cancel.reach(&self.warden);
         } else if !limited {

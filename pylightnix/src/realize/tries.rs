@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::config::DRefId;
-use crate::plan::AnyDRef;
+use crate::plan::{AnyDRef, Graph};
 
 /// What a run was told of tries, beside what the stages say.
 pub(super) struct Tries {
@@ -45,6 +45,14 @@ impl Tries {
         let own = self.timeout_of.get(dref.id()).copied();
         let limit = own.or(self.timeout).or(dref.node().limits().timeout);
         limit.filter(|limit| *limit < Duration::MAX)
+    }
+
+    /// Whether a stage of the plan has one.
+    pub(super) fn any_timeout(&self, graph: &Graph) -> bool {
+        match self.timeout_of.is_empty() {
+            true => graph.any_way(|stage| self.timeout(stage).is_some()),
+            false => graph.drefs().any(|stage| self.timeout(stage).is_some()),
+        }
     }
 
     /// How long to wait after so many tries.
