@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use pylightnix::config::{ConfigJson, ConfigWriter, DRefId, Name, StoredValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 
 const DREF: &str = "dref:7c308bad0e7fa364790b71e6ffab924a-params";
@@ -446,4 +446,35 @@ fn another_order_is_another_derivation() {
         "{\n    \"b\": 2,\n    \"a\": 1,\n    \"name\": \"n\"\n}"
     );
     assert_ne!(one.id(), other.id());
+}
+
+proptest! {
+    /// Dependencies are read from the text when they are asked for: whatever stands beside them.
+    #[test]
+    fn dependencies_are_the_values_that_are_references(
+        deps in prop::collection::vec((any::<[u8; 16]>(), "[a-z]{1,4}"), 0..4),
+        texts in prop::collection::vec("(\\\\|\"|: |)(dref|[a-z:,\u{e9}]|\\\\|\"){0,5}", 0..4),
+    ) {
+        let dref = |(hash, name): &([u8; 16], String)| DRefId::new(*hash, Name::new(name).unwrap());
+        let deps: Vec<DRefId> = deps.iter().map(dref).collect();
+        let mut config = writer();
+        let mut list = config.field("list").list();
+        for text in &texts {
+            list.item().plain(text).unwrap();
+            deps.iter().for_each(|dep| list.item().dref(dep));
+            // Not one, for what stands before it.
+            list.item().plain(&format!("\\{DREF}")).unwrap();
+        }
+        deps.iter().for_each(|dep| list.item().dref(dep));
+        list.end();
+        let keyed: BTreeMap<String, &String> =
+            texts.iter().map(|text| (format!("{DREF}{text}"), text)).collect();
+        config.field("map").plain(&keyed).unwrap();
+        let config = config.finish();
+        let wanted: BTreeSet<DRefId> = deps.into_iter().collect();
+        prop_assert!(config.deps().iter().eq(&wanted), "{}", config.text());
+        let again = ConfigJson::from_json(config.text()).unwrap();
+        prop_assert_eq!(again.deps(), config.deps());
+        prop_assert_eq!(again, config);
+    }
 }

@@ -1,0 +1,224 @@
+//! Stages for which there is one realization, and nothing to choose: what they give is the same as ever, however late it is
+//! looked into.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+
+use pylightnix::config::RRefId;
+use pylightnix::prelude::{Result, *};
+use pylightnix::{BoxError, ErrorKind};
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tests::runs::{Told, in_memory, scratch};
+
+/// A sum of what it depends on, and a number.
+#[derive(Config)]
+struct Sum {
+    #[selfref("sum.txt")]
+    sum: SelfRef<Text>,
+    #[dref]
+    of: Vec<DRef<Sum>>,
+    number: u64,
+}
+
+#[stage]
+fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    let mut sum = b.number;
+    for part in &b.of {
+        sum += part.sum.load()?.parse::<u64>()?;
+    }
+    let sum = b.sum.save(&sum.to_string())?;
+    Ok(SumOutputs { sum })
+}
+
+/// Differs from run to run.
+#[derive(Config)]
+struct Dice {
+    #[selfref("sum.txt")]
+    sum: SelfRef<Text>,
+}
+
+#[stage]
+fn dice(b: &Build<Dice>) -> Result<DiceOutputs> {
+    let sum = b.sum.save(&b.seed().to_string())?;
+    Ok(DiceOutputs { sum })
+}
+
+/// After both.
+#[derive(Config)]
+struct After {
+    #[selfref("sum.txt")]
+    sum: SelfRef<Text>,
+    #[dref]
+    of: DRef<Sum>,
+    #[dref]
+    dice: DRef<Dice>,
+}
+
+#[stage]
+fn after(b: &Build<After>) -> Result<AfterOutputs> {
+    let sum = format!("{} {}", b.of.sum.load()?, b.dice.sum.load()?);
+    let sum = b.sum.save(&sum)?;
+    Ok(AfterOutputs { sum })
+}
+
+fn number(of: &[&DRef<Sum>], number: u64) -> DRef<Sum> {
+    instantiate(Sum::new(of.iter().copied().cloned().collect(), number)).unwrap()
+}
+
+/// Two that share what they depend on, and one after them.
+fn diamond(last: u64) -> DRef<Sum> {
+    let top = number(&[], 1);
+    let (left, right) = (number(&[&top], 2), number(&[&top], 3));
+    number(&[&left, &right], last)
+}
+
+/// All that a realization was made from, looked into by its lens.
+fn below(rref: &RRef<Sum>) -> BTreeSet<(RRefId, String)> {
+    let mut all = BTreeSet::new();
+    let mut waiting = vec![rref.clone()];
+    while let Some(rref) = waiting.pop() {
+        all.insert((rref.id().clone(), rref.sum.load().unwrap()));
+        let context: BTreeSet<RRefId> = rref.context().cloned().collect();
+        let lens: BTreeSet<RRefId> = rref.of.iter().map(|dep| dep.id().clone()).collect();
+        assert_eq!(context, lens);
+        assert!(rref.path().is_dir());
+        assert_eq!(rref.builds().len(), 1);
+        assert!(rref.built_at().is_some());
+        waiting.extend(rref.of.iter().cloned());
+    }
+    all
+}
+
+#[test]
+fn what_is_found_is_what_was_built() {
+    let (folder, store) = scratch();
+    let plan = diamond(4);
+    let built = store.realize(&plan).unwrap();
+    let found = store.realize(&plan).unwrap();
+    assert_eq!(found, built);
+    assert_eq!(below(&found), below(&built));
+    assert_eq!(below(&found).len(), 4);
+    // It needs neither the plan nor the store's handle.
+    drop((plan, store));
+    assert_eq!(found.of[0].of[0], found.of[1].of[0]);
+    assert_eq!(found.of[1].of[0].sum.load().unwrap(), "1");
+    // What has gone meanwhile is told when it is loaded.
+    fs::rename(found.of[0].path(), folder.path().join("away")).unwrap();
+    let gone = found.of[0].sum.load().unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::Artifact, "{gone:?}");
+}
+
+#[test]
+fn what_is_built_from_what_is_found_sees_it() {
+    let (_folder, store) = scratch();
+    store.realize(&diamond(4)).unwrap();
+    let (rref, report) = Realize::new(&store).run_reporting(&diamond(5)).unwrap();
+    assert_eq!((report.reused, report.built), (3, 1));
+    assert_eq!(rref.sum.load().unwrap(), (5 + 3 + 4).to_string());
+    assert_eq!(below(&rref).len(), 4);
+    // Its build record says which matcher chose what.
+    let took: Vec<_> = rref.builds()[0].choices.values().collect();
+    assert_eq!(took.len(), 2);
+    assert!(took.iter().all(|choice| choice.matcher == "latest()"));
+    let names: BTreeSet<_> = took.iter().flat_map(|choice| &choice.took).collect();
+    assert_eq!(names, rref.of.iter().map(|dep| dep.id()).collect());
+}
+
+#[test]
+fn where_there_is_a_rival_the_matcher_chooses() {
+    let (_folder, store) = scratch();
+    let dice = instantiate(Dice::new()).unwrap();
+    let plan = instantiate(After::new(number(&[], 1), dice.clone())).unwrap();
+    let first = store.realize(&plan).unwrap();
+    // The rival is newer, so what depends on it is made again, and the other stays.
+    let newer = Realize::new(&store).force(&dice).run(&dice).unwrap();
+    assert_ne!(newer, first.dice);
+    let (second, report) = Realize::new(&store).run_reporting(&plan).unwrap();
+    assert_eq!((report.reused, report.built), (2, 1));
+    assert_eq!((&second.dice, second.of.id()), (&newer, first.of.id()));
+    // Of both contexts there is one now, and the one of the newer choice is taken.
+    assert_eq!(store.realize(&plan).unwrap(), second);
+    assert_eq!(
+        store.realize(&plan).unwrap().sum.load().unwrap(),
+        format!("1 {}", newer.sum.load().unwrap())
+    );
+}
+
+#[test]
+fn observers_are_told_of_each() {
+    let (_folder, store) = scratch();
+    let plan = diamond(4);
+    let told = Told::default();
+    Realize::new(&store).observer(&told).run(&plan).unwrap();
+    assert_eq!(told.of("chosen"), vec!["chosen sum 1 built"; 4]);
+    told.clear();
+    Realize::new(&store).observer(&told).run(&plan).unwrap();
+    assert_eq!(told.of("chosen"), vec!["chosen sum 1 there"; 4]);
+    assert_eq!(told.of("building"), Vec::<String>::new());
+}
+
+/// Counts how often it is asked, and takes the first.
+struct Asked<const ONLY: bool>(Arc<AtomicUsize>);
+
+impl<const ONLY: bool> Matcher<Dice> for Asked<ONLY> {
+    type Card = One;
+
+    const TAKES_THE_ONLY: bool = ONLY;
+
+    fn select(&self, candidates: &[RRef<Dice>]) -> Result<Choice<Dice>, BoxError> {
+        self.0.fetch_add(1, Relaxed);
+        Ok(candidates.first().cloned().into())
+    }
+}
+
+#[test]
+fn a_matcher_is_asked_unless_it_says_that_it_need_not_be() {
+    let (_folder, store) = scratch();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let dice = instantiate(Dice::new()).unwrap();
+    let often = |run: &dyn Fn()| {
+        let before = asked.load(Relaxed);
+        run();
+        asked.load(Relaxed) - before
+    };
+    let always = dice.clone().with_matcher(Asked::<false>(asked.clone()));
+    let rarely = dice.clone().with_matcher(Asked::<true>(asked.clone()));
+    let rref = store.realize(&dice).unwrap();
+    assert_eq!(
+        often(&|| assert_eq!(store.realize(&always).unwrap(), rref)),
+        1
+    );
+    assert_eq!(
+        often(&|| assert_eq!(store.realize(&rarely).unwrap(), rref)),
+        0
+    );
+    // Now there are two.
+    Realize::new(&store).force(&dice).run(&dice).unwrap();
+    assert_eq!(often(&|| drop(store.realize(&rarely).unwrap())), 1);
+}
+
+#[test]
+fn a_long_chain_is_looked_into_and_dropped() {
+    let (_folder, store) = in_memory();
+    let mut last = number(&[], 0);
+    let count = 10_000;
+    for at in 1..count {
+        last = number(&[&last], at);
+    }
+    store.realize(&last).unwrap();
+    let found = store.realize(&last).unwrap();
+    drop(last);
+    let mut steps = 1;
+    let mut rref = found.clone();
+    while let Some(next) = rref.of.first().cloned() {
+        rref = next;
+        steps += 1;
+    }
+    assert_eq!(steps, count);
+    assert_eq!(rref.sum.load().unwrap(), "0");
+    // All of them hang below this one.
+    drop(found);
+    drop(rref);
+}
