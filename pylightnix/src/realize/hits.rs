@@ -3,6 +3,7 @@
 //! Most stages of most runs are so, and few of their realizations are ever looked into. So a hit is only noted: which of what
 //! a look found it is. Its realization is made when somebody asks for it, and so are those that it was made from.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::ahead::Looks;
@@ -13,7 +14,8 @@ use crate::store::{BuildHead, Context, Outcome, Store};
 
 /// The hits of a run. A stage is one only if all that it depends on are.
 pub(super) struct Hits {
-    store: Store,
+    /// The folder of all derivations: a realization does not keep a store open.
+    objects: Arc<Path>,
     graph: Arc<Graph>,
     looks: Arc<Looks>,
     all: Vec<OnceLock<Hit>>,
@@ -31,7 +33,7 @@ impl Hits {
         let mut all = Vec::with_capacity(looks.len());
         all.resize_with(looks.len(), OnceLock::new);
         Hits {
-            store: store.clone(),
+            objects: store.objects().clone(),
             graph: graph.clone(),
             looks: looks.clone(),
             all,
@@ -91,9 +93,7 @@ impl Hits {
             ),
         };
         let dref = self.graph.dref(at);
-        let found = self
-            .store
-            .realization_at(look, *place, dref.id(), &context)?;
+        let found = look.realization_at(*place, dref.id(), &context, &self.objects)?;
         Some(dref.realization(found, &chosen, None))
     }
 }

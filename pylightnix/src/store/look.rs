@@ -1,6 +1,7 @@
 //! Looking at many derivations at once, and trusting what was found.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Store;
@@ -72,7 +73,7 @@ impl Sole<'_> {
         self.listed.heads()
     }
 
-    /// For [`Store::realization_at`].
+    /// For [`Look::realization_at`].
     pub(crate) fn place(&self) -> usize {
         self.place
     }
@@ -89,6 +90,19 @@ impl Look {
         let mut found = listed.filter(|(_, one)| one.is_made_from(context()));
         let (place, listed) = found.next()?;
         found.next().is_none().then_some(Sole { listed, place })
+    }
+
+    /// What it found of `dref` at this place, made from `context`, below the folder of all derivations; nothing if it found
+    /// less.
+    pub(crate) fn realization_at(
+        &self,
+        place: usize,
+        dref: &DRefId,
+        context: &Context,
+        objects: &Arc<Path>,
+    ) -> Option<Realization> {
+        let listed = self.0.as_ref()?.listing.iter().nth(place)?;
+        Some(listed.realization(dref, context, objects))
     }
 }
 
@@ -166,7 +180,7 @@ impl Store {
         let Some(known) = &look.0 else {
             return Vec::new();
         };
-        let objects: &Arc<_> = self.layout().shared_objects();
+        let objects = self.objects();
         // Most have one.
         let mut found = Vec::with_capacity(1);
         let listed = known.listing.iter();
@@ -179,16 +193,9 @@ impl Store {
         found
     }
 
-    /// What a look found at this place, made from `context`; nothing if it found less.
-    pub(crate) fn realization_at(
-        &self,
-        look: &Look,
-        place: usize,
-        dref: &DRefId,
-        context: &Context,
-    ) -> Option<Realization> {
-        let listed = look.0.as_ref()?.listing.iter().nth(place)?;
-        Some(listed.realization(dref, context, self.layout().shared_objects()))
+    /// The folder of all derivations, for [`Look::realization_at`].
+    pub(crate) fn objects(&self) -> &Arc<Path> {
+        self.layout().shared_objects()
     }
 
     /// Looks at one derivation now, whatever is known.
@@ -245,7 +252,7 @@ impl Store {
         let Some(known) = &look.0 else {
             return Ok(Vec::new());
         };
-        let objects: &Arc<_> = self.layout().shared_objects();
+        let objects = self.objects();
         let listed = known.listing.iter();
         listed
             .map(|one| Ok(one.realization(dref, &one.context(dref)?, objects)))
