@@ -630,3 +630,26 @@ fn changed_configs_by_struct_update() {
     );
     assert_eq!(store.realize(&same).unwrap(), first);
 }
+
+/// Whoever reads its text takes a part of the path for a derivation.
+#[derive(Config)]
+struct Odd {
+    #[selfref("dref:7c308bad0e7fa364790b71e6ffab924a-params/x.txt")]
+    out: SelfRef<Text>,
+}
+
+#[stage]
+fn odd(_: &Build<Odd>) -> Result<OddOutputs> {
+    Err("it does not run".into())
+}
+
+#[test]
+fn a_path_that_names_a_derivation_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let plan = instantiate(Odd::new()).unwrap();
+    assert_eq!(plan.config_json().deps().len(), 1);
+    let error = store.realize(&plan).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Plan);
+    assert!(error.to_string().contains("does not own it"), "{error}");
+}

@@ -1,16 +1,21 @@
 //! Stages for which there is one realization, and nothing to choose: what they give is the same as ever, however late it is
 //! looked into.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may say so by a panic, and an observer panics to be tested"
+)]
 
 use pylightnix::config::RRefId;
 use pylightnix::prelude::{Result, *};
+use pylightnix::realize::Event;
 use pylightnix::{BoxError, ErrorKind};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use tests::runs::{Told, in_memory, scratch};
+use tests::runs::{Told, assert_says, in_memory, scratch};
 
 /// A sum of what it depends on, and a number.
 #[derive(Config)]
@@ -100,6 +105,11 @@ fn what_is_found_is_what_was_built() {
     assert_eq!(found, built);
     assert_eq!(below(&found), below(&built));
     assert_eq!(below(&found).len(), 4);
+    // Whoever looks into the same one has the same.
+    assert!(std::ptr::eq(
+        found.of[0].of[0].path(),
+        found.of[1].of[0].path()
+    ));
     // It needs neither the plan nor the store's handle.
     drop((plan, store));
     assert_eq!(found.of[0].of[0], found.of[1].of[0]);
@@ -159,13 +169,31 @@ fn observers_are_told_of_each() {
     assert_eq!(told.of("building"), Vec::<String>::new());
 }
 
+#[test]
+fn who_cannot_be_told_stops_what_comes_after() {
+    let (_folder, store) = scratch();
+    let first = number(&[], 1);
+    let second = number(&[&first], 2);
+    store.realize(&first).unwrap();
+    let panics = |event: &Event<'_>| match event {
+        Event::Chosen { dref, .. } if *dref == first.id() => panic!("no"),
+        _ => {}
+    };
+    let run = Realize::new(&store).keep_going().observer(panics);
+    let error = run.run(&second).unwrap_err();
+    assert_says(&error, &["an observer of the run failed"]);
+    assert_eq!(store.rrefs_of(second.id()).unwrap(), []);
+}
+
 /// Counts how often it is asked, and takes the first.
 struct Asked<const ONLY: bool>(Arc<AtomicUsize>);
 
 impl<const ONLY: bool> Matcher<Dice> for Asked<ONLY> {
     type Card = One;
 
-    const TAKES_THE_ONLY: bool = ONLY;
+    fn takes_the_only(&self) -> bool {
+        ONLY
+    }
 
     fn select(&self, candidates: &[RRef<Dice>]) -> Result<Choice<Dice>, BoxError> {
         self.0.fetch_add(1, Relaxed);

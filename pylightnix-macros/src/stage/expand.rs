@@ -39,7 +39,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let uses = uses::list(&stage.uses);
     let values = generics.params.iter().map(parameter);
     let (matcher, select) = select(stage);
-    // Of the usual matchers; what another does is known when its type is.
+    // The usual matchers do. Another would have to be made to be asked.
     let takes_the_only = stage.matcher.is_none().then(|| {
         quote! {
             const TAKES_THE_ONLY: bool = true;

@@ -101,6 +101,7 @@ impl ConfigJson {
     pub fn deps(&self) -> &[DRefId] {
         self.deps.get_or_init(|| {
             let mut deps: Vec<DRefId> = values(&self.text)
+                .filter(|value| value.starts_with("dref:"))
                 .filter_map(|value| value.parse().ok())
                 .collect();
             deps.sort_unstable();
@@ -118,7 +119,7 @@ impl ConfigJson {
     }
 }
 
-/// Of hashes, which are spread evenly; of none, of one and of more it differs, too.
+/// Nobody can choose the hashes, so that of two lists of them it is the same once in 2^64.
 fn sum(hashes: impl Iterator<Item = [u8; 16]>) -> u64 {
     let part =
         |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_le_bytes([a, b, c, d, e, f, g, h]);

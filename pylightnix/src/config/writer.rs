@@ -221,6 +221,11 @@ impl<'a> ValueWriter<'a> {
             self.0.text.item();
             self.0.text.string(part);
             self.0.text.end_item();
+            // Whoever reads the text takes it for one.
+            if part.starts_with("dref:") {
+                let dep = part.parse::<DRefId>().map(|dep| *dep.hash());
+                self.0.deps.extend(dep);
+            }
         }
         self.0.close(']');
     }

@@ -28,13 +28,13 @@ pub(crate) const PART: usize = 64;
 impl Graph {
     /// Collects the nodes without recursion, whatever the depth of the plan.
     pub(crate) fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
-        Self::telling(target, &mut |_| Ok(()))
+        Self::telling(target, &mut |_| ())
     }
 
     /// The same, and gives each part to `listed` as soon as it is whole; the last one, however short, at the end.
     pub(crate) fn telling<T: Target + ?Sized>(
         target: &T,
-        listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>,
+        listed: &mut dyn FnMut(&Arc<[AnyDRef]>),
     ) -> Result<Self> {
         let mut graph = Collector::default();
         let mut roots = Vec::new();
@@ -43,7 +43,7 @@ impl Graph {
             graph.enter(root.clone());
             graph.walk(listed)?;
         }
-        graph.end_part(listed)?;
+        graph.end_part(listed);
         Ok(Graph {
             dependents: graph.deps.turned(),
             parts: graph.parts,
@@ -81,7 +81,7 @@ impl Graph {
         self.ways.iter().any(|at| has(self.dref(*at)))
     }
 
-    /// The same in parts.
+    /// All derivations, in parts.
     pub(crate) fn parts(&self) -> &[Arc<[AnyDRef]>] {
         &self.parts
     }
@@ -199,7 +199,7 @@ impl Collector {
         }
     }
 
-    fn walk(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>) -> Result<()> {
+    fn walk(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>)) -> Result<()> {
         while let Some((_, waited)) = self.path.last() {
             if self.waiting.len() > *waited
                 && let Some(dep) = self.waiting.pop()
@@ -208,7 +208,7 @@ impl Collector {
             } else if let Some((dref, _)) = self.path.pop() {
                 self.leave(dref)?;
                 if self.part.len() == PART {
-                    self.end_part(listed)?;
+                    self.end_part(listed);
                 }
             }
         }
@@ -242,13 +242,12 @@ impl Collector {
         }
     }
 
-    fn end_part(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>) -> Result<()>) -> Result<()> {
+    fn end_part(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>)) {
         if !self.part.is_empty() {
             let part = self.part.drain(..).collect();
-            listed(&part)?;
+            listed(&part);
             self.parts.push(part);
         }
-        Ok(())
     }
 
     /// Adds where that is what `dref` depends on, in the order of the references.

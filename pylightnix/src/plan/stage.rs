@@ -28,7 +28,8 @@ pub trait Stage: Config {
     #[doc(hidden)]
     const MATCHER: &'static str;
 
-    /// See [`Matcher::TAKES_THE_ONLY`](super::matcher::Matcher::TAKES_THE_ONLY), of the stage's matcher.
+    /// What [`Matcher::takes_the_only`](super::matcher::Matcher::takes_the_only) says, of the usual matchers; of another it is
+    /// not known before it is made.
     #[doc(hidden)]
     const TAKES_THE_ONLY: bool = false;
 

@@ -6,9 +6,9 @@ use std::thread::{self, Scope};
 
 use super::options::Realize;
 use super::stock::Stock;
-use crate::Result;
 use crate::plan::{AnyDRef, Graph, PART};
 use crate::store::{Look, Looker, cores};
+use crate::{Error, Result};
 
 /// Stages that are looked at in one go, and what was found for each. What cannot be read is nothing here: it is looked at
 /// again when its stage's turn comes, which then fails.
@@ -49,6 +49,8 @@ pub(super) struct Feed<'scope, 'env, 'a> {
     /// What the lease does not name yet.
     unnamed: Vec<Arc<[AnyDRef]>>,
     may_write: bool,
+    /// Why naming failed: it is told when all is fed, as a plan that contradicts itself says so first.
+    failed: Option<Error>,
 }
 
 /// The lease gets the names of so many parts at once: each time is a few system calls.
@@ -76,6 +78,7 @@ impl<'a> Ahead<'a> {
                 threads: 1,
                 unnamed: Vec::new(),
                 may_write: true,
+                failed: None,
             })
         })
     }
@@ -125,22 +128,24 @@ impl Line {
 
 impl<'env, 'a> Feed<'_, 'env, 'a> {
     /// Has the stages of a part looked at.
-    pub(super) fn add(&mut self, drefs: &Arc<[AnyDRef]>) -> Result<()> {
+    pub(super) fn add(&mut self, drefs: &Arc<[AnyDRef]>) {
         self.unnamed.push(drefs.clone());
-        match self.unnamed.len() {
-            NAMED_AT_ONCE.. => self.pass_on(),
-            _ => Ok(()),
+        if self.unnamed.len() >= NAMED_AT_ONCE {
+            self.pass_on();
         }
     }
 
     /// Has all stages of a plan looked at.
-    pub(super) fn add_all(&mut self, graph: &Graph) -> Result<()> {
-        graph.parts().iter().try_for_each(|part| self.add(part))
+    pub(super) fn add_all(&mut self, graph: &Graph) {
+        graph.parts().iter().for_each(|part| self.add(part));
     }
 
     /// Has what is left looked at. Gives what will be there of them all.
     pub(super) fn end(&mut self) -> Result<Stock<'env>> {
-        self.pass_on()?;
+        self.pass_on();
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut line = self.ahead.line();
         line.is_whole = true;
         let parts = line.parts.clone();
@@ -151,12 +156,21 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
         Ok(Stock::new(self.ahead, looks, self.may_write))
     }
 
-    fn pass_on(&mut self) -> Result<()> {
+    fn pass_on(&mut self) {
         let parts = std::mem::take(&mut self.unnamed);
-        let drefs = parts.iter().flat_map(|part| part.iter());
-        // Before they are looked at.
-        if !(self.ahead.options.store).use_derivations(drefs.map(AnyDRef::id))? {
-            self.may_write = false;
+        if self.failed.is_some() {
+            return;
+        }
+        if self.may_write {
+            let drefs = parts.iter().flat_map(|part| part.iter());
+            // Before they are looked at. What a plan names that is then refused stays in use as long as this process lives.
+            match (self.ahead.options.store).use_derivations(drefs.map(AnyDRef::id)) {
+                Ok(may_write) => self.may_write = may_write,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return;
+                }
+            }
         }
         let mut line = self.ahead.line();
         line.parts.extend(parts.into_iter().map(Part::new));
@@ -176,7 +190,6 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
             }
             self.threads += 1;
         }
-        Ok(())
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) struct Scene<'a> {
 /// Where it is known from what is there.
 #[derive(Clone, Copy)]
 pub(super) enum Found<'a> {
-    /// A look that the run took when it began.
+    /// A look that was taken since the process says that it uses the derivation.
     Before(&'a Look),
     /// A look, and what was published since.
     After(&'a Look, &'a [Realization]),

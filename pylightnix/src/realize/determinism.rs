@@ -55,7 +55,7 @@ impl Realize<'_> {
         let graph = self.graph_of(target)?;
         let ahead = Ahead::new(self);
         ahead.beside(|feed| {
-            feed.add_all(&graph)?;
+            feed.add_all(&graph);
             self.determinism_in(&graph, &feed.end()?, target.as_ref(), times)
         })
     }

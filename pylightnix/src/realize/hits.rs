@@ -4,10 +4,11 @@
 //! a look found it is. Its realization is made when somebody asks for it, and so are those that it was made from.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::ahead::Looks;
 use crate::config::RRefId;
+use crate::fast_hash::FastMap;
 use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
 use crate::plan::Graph;
 use crate::store::{BuildHead, Context, Outcome, Store};
@@ -19,10 +20,12 @@ pub(super) struct Hits {
     graph: Arc<Graph>,
     looks: Arc<Looks>,
     all: Vec<OnceLock<Hit>>,
+    /// The realizations that somebody has, so that all have the same. They keep this, and not this them.
+    made: Mutex<FastMap<usize, Weak<[AnyRRef]>>>,
 }
 
 /// Which realization it is, of those that a look found.
-struct Hit {
+pub(super) struct Hit {
     hash: [u8; 16],
     place: usize,
 }
@@ -37,6 +40,7 @@ impl Hits {
             graph: graph.clone(),
             looks: looks.clone(),
             all,
+            made: Mutex::default(),
         }
     }
 
@@ -45,43 +49,57 @@ impl Hits {
         self.all[at].get().is_some()
     }
 
-    /// Notes the stage as one if, of what was found for it, one realization alone was made from the hits that it depends on,
-    /// and it is no failure, and its builds are current. Says whether that is so.
+    /// The hit that the stage is, if, of what was found for it, one realization alone was made from the hits that it depends
+    /// on, and it is no failure, and its builds are current.
     ///
     /// Its matcher has to be one that takes the only one.
-    pub(super) fn note(
+    pub(super) fn find(
         &self,
         at: usize,
         is_current: impl FnOnce(&mut dyn Iterator<Item = BuildHead<'_>>) -> bool,
-    ) -> bool {
+    ) -> Option<Hit> {
         let deps = self.graph.deps(at);
         if !deps.iter().all(|dep| self.is_hit(*dep)) {
-            return false;
+            return None;
         }
-        let Some(Some(look)) = self.looks.get(at) else {
-            return false;
-        };
+        let look = self.looks.get(at)?.as_ref()?;
         let hit = |dep: &usize| Some((&self.all[*dep].get()?.hash, self.graph.hash(*dep)));
-        let Some(sole) = look.sole(|| deps.iter().filter_map(hit)) else {
-            return false;
-        };
+        let sole = look.sole(|| deps.iter().filter_map(hit))?;
         if sole.outcome() != Outcome::Ok || !is_current(&mut sole.heads()) {
-            return false;
+            return None;
         }
         let (hash, place) = (*sole.hash(), sole.place());
-        let _ = self.all[at].set(Hit { hash, place });
-        true
+        Some(Hit { hash, place })
+    }
+
+    /// Notes that the stage is this one.
+    pub(super) fn note(&self, at: usize, hit: Hit) {
+        let _ = self.all[at].set(hit);
     }
 
     /// The reference of the realization, if the stage is one.
-    pub(super) fn id(&self, at: usize) -> Option<RRefId> {
-        let Hit { hash, .. } = self.all[at].get()?;
-        let dref = self.graph.dref(at).id();
-        Some(RRefId::new(*hash, dref.clone()))
+    fn id(&self, at: usize) -> Option<RRefId> {
+        Some(self.id_of(at, self.all[at].get()?))
+    }
+
+    /// The same for one that is not noted yet.
+    pub(super) fn id_of(&self, at: usize, hit: &Hit) -> RRefId {
+        RRefId::new(hit.hash, self.graph.dref(at).id().clone())
     }
 
     /// The realization, if the stage is one.
-    pub(super) fn rref(self: &Arc<Self>, at: usize) -> Option<AnyRRef> {
+    pub(super) fn rrefs(self: &Arc<Self>, at: usize) -> Option<Arc<[AnyRRef]>> {
+        // What is under this lock is only a note of what is elsewhere.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rrefs) = made.get(&at).and_then(Weak::upgrade) {
+            return Some(rrefs);
+        }
+        let rrefs: Arc<[_]> = [self.make(at)?].into();
+        made.insert(at, Arc::downgrade(&rrefs));
+        Some(rrefs)
+    }
+
+    fn make(self: &Arc<Self>, at: usize) -> Option<AnyRRef> {
         let Hit { place, .. } = self.all[at].get()?;
         let look = self.looks.get(at)?.as_ref()?;
         let deps = self.graph.deps(at);
@@ -103,7 +121,7 @@ impl Choices for Hits {
         let deps = self.graph.deps(at).iter();
         let chosen = deps.filter_map(|dep| {
             let dref = self.graph.dref(*dep).id().clone();
-            Some((dref, [self.rref(*dep)?].into()))
+            Some((dref, self.rrefs(*dep)?))
         });
         chosen.collect()
     }

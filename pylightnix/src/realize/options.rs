@@ -276,6 +276,9 @@ impl<'a> Realize<'a> {
 
     /// Realizes the target.
     ///
+    /// What it gives can be looked into all the way down, and keeps what this run knows of its whole plan until the last of
+    /// it is dropped: from a large one, keep what you need of it, or [open](Store::open) its reference anew.
+    ///
     /// # Errors
     /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a
     /// promise; a matcher that cannot choose; a store that cannot be read or written. What is published by then stays.

@@ -50,7 +50,7 @@ impl Ran {
         if let Some(taken) = self.chosen[at].get() {
             return Some(taken);
         }
-        let rrefs = [self.hits.rref(at)?].into();
+        let rrefs = self.hits.rrefs(at)?;
         Some(self.chosen[at].get_or_init(|| Taken { rrefs, from: 1 }))
     }
 }

@@ -16,7 +16,7 @@ const TOLD: usize = 10;
 pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[AnyRRef]>>> {
     let ahead = Ahead::new(options);
     let actions = ahead.beside(|feed| {
-        feed.add_all(graph)?;
+        feed.add_all(graph);
         actions(options, graph, Some(&feed.end()?))
     })?;
     let mut known = Vec::with_capacity(actions.len());

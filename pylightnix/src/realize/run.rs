@@ -19,7 +19,7 @@ use super::failed::is_failure;
 use super::failure::{
     cancelled, does_not_stop, matcher_refused, panic_text, run_error, with_store_gone,
 };
-use super::hits::Hits;
+use super::hits::{Hit, Hits};
 use super::ledger::Amounts;
 use super::needed::refused;
 use super::options::{Realize, collect};
@@ -72,7 +72,7 @@ pub(super) fn run(
 ) -> Result<(Ran, Report)> {
     let ahead = Ahead::new(options);
     ahead.beside(|feed| {
-        feed.add_all(graph)?;
+        feed.add_all(graph);
         run_fed(options, graph, given, feed)
     })
 }
@@ -189,8 +189,7 @@ fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<Hash
 /// What came of looking at a stage.
 enum Decided {
     Chosen(Taken),
-    /// It is noted as a hit.
-    Hit,
+    Hit(Hit),
     /// A dependency failed.
     Blocked,
     /// What it needs is not free.
@@ -296,7 +295,10 @@ impl RunState<'_> {
             self.scheduler.release(at);
         }
         let error = match done {
-            Ok(Ok(Decided::Hit)) => return Progress::Done,
+            Ok(Ok(Decided::Hit(hit))) => {
+                self.ran.hits.note(at, hit);
+                return Progress::Done;
+            }
             Ok(Ok(Decided::Chosen(chosen))) => {
                 self.ran.choose(at, chosen);
                 return Progress::Done;
@@ -354,10 +356,11 @@ impl RunState<'_> {
         }
         let found = Found::of(&self.stock, at)?;
         let mode = self.options.mode(stage.id());
-        if self.is_hit(at, mode) {
+        if let Some(hit) = self.hit(at, mode) {
             count(&self.counters.reused);
-            self.tell_chosen(stage.id(), false, || self.ran.hits.id(at).into_iter());
-            return Ok(Decided::Hit);
+            let id = || [self.ran.hits.id_of(at, &hit)].into_iter();
+            self.tell_chosen(stage.id(), false, id);
+            return Ok(Decided::Hit(hit));
         }
         let chosen = chosen_for(self.graph, at, |dep| {
             Some(self.ran.taken(dep)?.rrefs.clone())
@@ -396,15 +399,15 @@ impl RunState<'_> {
         Ok(Decided::Chosen(taken))
     }
 
-    /// Whether the stage, whose dependencies are chosen, takes the only realization that there is for it.
-    fn is_hit(&self, at: usize, mode: Mode) -> bool {
+    /// The only realization that there is for the stage, whose dependencies are chosen, if it takes that.
+    fn hit(&self, at: usize, mode: Mode) -> Option<Hit> {
         let options = self.options;
         let node = self.graph.dref(at).node();
-        let may_be = node.takes_the_only() && mode != Mode::Forced && options.by_hand.is_empty();
-        let Some(code) = node.code().filter(|_| may_be) else {
-            return false;
-        };
-        self.ran.hits.note(at, |builds| {
+        if !node.takes_the_only() || mode == Mode::Forced || !options.by_hand.is_empty() {
+            return None;
+        }
+        let code = node.code()?;
+        self.ran.hits.find(at, |builds| {
             staleness(builds, code, node.omitted(), options.trust_unknown).is_none()
         })
     }

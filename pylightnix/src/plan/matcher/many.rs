@@ -38,7 +38,9 @@ pub fn all() -> All {
 impl<C: Config> Matcher<C> for All {
     type Card = Many;
 
-    const TAKES_THE_ONLY: bool = true;
+    fn takes_the_only(&self) -> bool {
+        true
+    }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         Ok(candidates.to_vec().into())
@@ -64,6 +66,10 @@ pub fn some(n: usize) -> SomeN {
 
 impl<C: Config> Matcher<C> for SomeN {
     type Card = Many;
+
+    fn takes_the_only(&self) -> bool {
+        self.0 == 1
+    }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         Ok(all_of(
@@ -92,6 +98,10 @@ pub fn latest_n(n: usize) -> LatestN {
 
 impl<C: Config> Matcher<C> for LatestN {
     type Card = Many;
+
+    fn takes_the_only(&self) -> bool {
+        self.0 == 1
+    }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         let mut newest = candidates.to_vec();

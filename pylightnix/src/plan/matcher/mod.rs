@@ -58,14 +58,17 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     /// it would have one built.
     type Card: Cardinality;
 
-    /// Whether it takes a candidate that is the only one, whatever that is: then it need not be asked.
-    const TAKES_THE_ONLY: bool = false;
-
     /// Chooses.
     ///
     /// # Errors
     /// Any error; it fails the stage, and the library names it.
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
+
+    /// Whether it takes a candidate that is the only one, whatever that is. Then it is not asked about one beside which there
+    /// is nothing with the same context, not even a failure or a stale result.
+    fn takes_the_only(&self) -> bool {
+        false
+    }
 
     /// The realizations without which it can choose nothing: a run looks for them before any stage runs.
     fn needs(&self) -> &[RRefId] {
@@ -110,7 +113,7 @@ pub(crate) struct Given<M>(pub(crate) M);
 
 impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
     fn takes_the_only(&self) -> bool {
-        M::TAKES_THE_ONLY
+        self.0.takes_the_only()
     }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {

@@ -18,7 +18,9 @@ pub fn only() -> Only {
 impl<C: Config> Matcher<C> for Only {
     type Card = One;
 
-    const TAKES_THE_ONLY: bool = true;
+    fn takes_the_only(&self) -> bool {
+        true
+    }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         match candidates {
@@ -59,7 +61,9 @@ pub fn latest() -> Latest {
 impl<C: Config> Matcher<C> for Latest {
     type Card = One;
 
-    const TAKES_THE_ONLY: bool = true;
+    fn takes_the_only(&self) -> bool {
+        true
+    }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         Ok(candidates

@@ -121,7 +121,7 @@ impl Shard {
         layout.index().join(format!("{:x}", self.first))
     }
 
-    pub(super) fn load(&mut self, layout: &Layout) {
+    fn load(&mut self, layout: &Layout) {
         if !std::mem::replace(&mut self.is_loaded, true) {
             self.stored = Stored::read(&self.file(layout));
         }
