@@ -183,11 +183,54 @@ fn children_have_the_fields_in_their_environment() {
 }
 
 #[test]
-fn an_enormous_field_is_left_out() {
+fn a_field_too_long_for_a_variable_is_named_and_never_left_out() {
     let (_folder, store) = scratch();
-    let work = instantiate(Work::new("x".repeat(200 << 10))).unwrap();
-    let work = work.with_realizer("doing", |b| {
-        b.run(b.command("sh").args(["-c", "test -z \"${title+set}\""]))
+    let work = || instantiate(Work::new("x".repeat(200 << 10))).unwrap();
+    let error = failure(
+        &store,
+        &work().with_realizer("by variable", |b| {
+            b.run(b.command("sh").args(["-c", "echo \"$title\" > $out"]))
+        }),
+    );
+    assert_says(
+        &error,
+        &[
+            "too long for an environment variable: `title`",
+            "field_file",
+        ],
+    );
+    // Whoever runs the command, the program does not start without the value.
+    let by_itself = work().with_realizer("by itself", |b| {
+        let started = b.command("true").status();
+        assert_eq!(
+            started.unwrap_err().kind(),
+            std::io::ErrorKind::ArgumentListTooLong
+        );
+        Ok::<_, Error>(())
+    });
+    store.realize(&by_itself).unwrap();
+}
+
+#[test]
+fn a_field_of_any_size_is_read_from_files() {
+    let (_folder, store) = scratch();
+    let title = "x".repeat(200 << 10);
+    let expected = title.clone();
+    let work = instantiate(Work::new(title)).unwrap();
+    let work = work.with_realizer("by file", move |b| {
+        let mut command = b.command("sh");
+        command
+            .env_remove("title")
+            .env("file", b.field_file("title")?);
+        b.run(command.args(["-c", "cp \"$file\" \"$PYLIGHTNIX_SCRATCH/copy\""]))?;
+        let copy = fs::read_to_string(b.scratch()?.join("copy")).unwrap();
+        assert_eq!(copy, format!("{expected}\n"));
+        let fields = fs::read(b.fields_file()?).unwrap();
+        let fields: serde_json::Value = serde_json::from_slice(&fields).unwrap();
+        assert_eq!(fields["title"], expected.as_str());
+        let error = b.field_file("titel").unwrap_err();
+        assert!(error.to_string().contains("no field `titel`"), "{error}");
+        Ok::<_, Error>(())
     });
     store.realize(&work).unwrap();
 }

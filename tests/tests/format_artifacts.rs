@@ -294,3 +294,216 @@ fn a_failed_save_names_stage_artifact_and_path() {
         );
     }
 }
+
+mod what_comes_back {
+    use super::{Format, Json, Npy, Settings, fs};
+    use ndarray::{Array2, ShapeBuilder as _, array};
+    use proptest::prelude::*;
+    use serde::{Deserialize, Serialize, de::DeserializeOwned};
+    use std::collections::{BTreeMap, HashMap, HashSet};
+
+    /// What is written, or why not.
+    fn saved<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<Vec<u8>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value.json");
+        <Json<T> as Format>::write(value, &path).map_err(|error| error.to_string())?;
+        Ok(fs::read(&path).unwrap())
+    }
+
+    fn loaded<T: Serialize + DeserializeOwned + 'static>(text: &[u8]) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value.json");
+        fs::write(&path, text).unwrap();
+        <Json<T> as Format>::read(&path).unwrap()
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Shape {
+        Point,
+        Circle(f64),
+        Box(f64, f32),
+        Named { sides: Vec<Option<f64>> },
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Tree {
+        text: String,
+        large: u64,
+        shapes: Vec<Shape>,
+        twice: Option<Option<u8>>,
+        by_name: HashMap<String, Option<f64>>,
+        by_number: BTreeMap<u32, Vec<Shape>>,
+        below: Option<Box<Tree>>,
+    }
+
+    fn shape() -> impl Strategy<Value = Shape> {
+        let number = any::<f64>;
+        prop_oneof![
+            Just(Shape::Point),
+            number().prop_map(Shape::Circle),
+            (number(), any::<f32>()).prop_map(|(a, b)| Shape::Box(a, b)),
+            prop::collection::vec(prop::option::of(number()), 0..3)
+                .prop_map(|sides| Shape::Named { sides }),
+        ]
+    }
+
+    fn tree() -> impl Strategy<Value = Tree> {
+        let shapes = || prop::collection::vec(shape(), 0..3);
+        let leaf = (
+            any::<String>(),
+            any::<u64>(),
+            shapes(),
+            any::<Option<Option<u8>>>(),
+            prop::collection::hash_map(any::<String>(), any::<Option<f64>>(), 0..4),
+            prop::collection::btree_map(any::<u32>(), shapes(), 0..3),
+        )
+            .prop_map(|(text, large, shapes, twice, by_name, by_number)| Tree {
+                text,
+                large,
+                shapes,
+                twice,
+                by_name,
+                by_number,
+                below: None,
+            });
+        leaf.prop_recursive(3, 8, 2, |inner| {
+            (inner.clone(), inner).prop_map(|(tree, below)| Tree {
+                below: Some(Box::new(below)),
+                ..tree
+            })
+        })
+    }
+
+    fn fits(tree: &Tree) -> bool {
+        let shape = |shape: &Shape| match shape {
+            Shape::Point => true,
+            Shape::Circle(a) => a.is_finite(),
+            Shape::Box(a, b) => a.is_finite() && b.is_finite(),
+            Shape::Named { sides } => sides.iter().flatten().all(|side| side.is_finite()),
+        };
+        tree.shapes.iter().all(shape)
+            && tree.by_number.values().flatten().all(shape)
+            && tree.by_name.values().flatten().all(|n| n.is_finite())
+            && tree.twice != Some(None)
+            && tree.below.as_deref().is_none_or(fits)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_saved_is_what_is_loaded(tree in tree()) {
+            match saved(&tree) {
+                Ok(text) => {
+                    prop_assert!(fits(&tree));
+                    prop_assert_eq!(&loaded::<Tree>(&text), &tree);
+                    // Another map of the same entries is another order of them.
+                    let mut again = tree.clone();
+                    again.by_name = tree.by_name.clone().into_iter().collect();
+                    prop_assert_eq!(saved(&again).unwrap(), text);
+                }
+                Err(error) => prop_assert!(!fits(&tree), "{}", error),
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_place_in_the_value() {
+        let nan = BTreeMap::from([("a b", vec![Some(1.), Some(f64::NAN)])]);
+        let nan: BTreeMap<String, _> = nan.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let error = saved(&nan).unwrap_err();
+        assert!(
+            error.starts_with("`[\"a b\"][1]` of the value is NaN"),
+            "{error}"
+        );
+        let error = saved(&f64::NEG_INFINITY).unwrap_err();
+        assert!(error.starts_with("the value is an infinity"), "{error}");
+        let error = saved(&vec![None, Some(None::<u8>)]).unwrap_err();
+        assert!(
+            error.starts_with("`[1]` of the value is `Some` of"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_written_of_what_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value.json");
+        assert!(<Json<f64> as Format>::write(&f64::NAN, &path).is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn equal_maps_are_equal_files() {
+        let maps: HashSet<_> = (0..20)
+            .map(|_| saved(&(0..10).map(|n| (n, n)).collect::<HashMap<u8, u8>>()).unwrap())
+            .collect();
+        assert_eq!(maps.len(), 1);
+    }
+
+    #[test]
+    fn what_has_no_order_is_refused() {
+        for size in [2, 3, 5000] {
+            let set: HashSet<u32> = (0..size).collect();
+            let error = saved(&set).unwrap_err();
+            assert!(
+                error.contains("`BTreeSet` in place of `HashSet`"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_back_is_refused() {
+        #[derive(Serialize, Deserialize)]
+        struct Skipped {
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            items: Vec<u8>,
+        }
+        let error = saved(&Skipped { items: vec![] }).unwrap_err();
+        assert!(error.contains("cannot be read back"), "{error}");
+        assert!(saved(&Skipped { items: vec![1] }).is_ok());
+    }
+
+    #[test]
+    fn texts_are_those_of_serde_json() {
+        let settings = Settings {
+            name: "é\u{7f}\n\"".to_owned(),
+            rate: 1e300,
+            large: u64::MAX,
+            maybe: None,
+        };
+        let value = serde_json::json!({"a": [], "b": {}, "c": [1, {"d": null}], "e": "x"});
+        let bytes = |text: serde_json::Result<String>| format!("{}\n", text.unwrap()).into_bytes();
+        assert_eq!(
+            saved(&settings).unwrap(),
+            bytes(serde_json::to_string_pretty(&settings))
+        );
+        assert_eq!(
+            saved(&value).unwrap(),
+            bytes(serde_json::to_string_pretty(&value))
+        );
+        let shapes = [
+            Shape::Point,
+            Shape::Box(1., 0.1),
+            Shape::Named { sides: vec![None] },
+        ];
+        let shapes = shapes.to_vec();
+        assert_eq!(
+            saved(&shapes).unwrap(),
+            bytes(serde_json::to_string_pretty(&shapes))
+        );
+    }
+
+    #[test]
+    fn equal_arrays_are_equal_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, array: &Array2<f64>| {
+            let path = folder.path().join(name);
+            <Npy<f64, ndarray::Ix2> as Format>::write(array, &path).unwrap();
+            fs::read(&path).unwrap()
+        };
+        let rows = array![[1., 2., 3.], [4., 5., 6.]];
+        let mut columns = Array2::zeros((2, 3).f());
+        columns.assign(&rows);
+        assert_eq!(write("rows.npy", &rows), write("columns.npy", &columns));
+    }
+}

@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind};
 
 /// A fault on its way out of a nested value: each level that it passes adds its part to the path, so that values
 /// without faults pay nothing for it.
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// From the value that was given, as in `.schedule[3].rate`.
     path: String,
     /// What follows "the field `x`".
@@ -19,7 +19,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(problem: impl Into<String>) -> Self {
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
         Fault {
             path: String::new(),
             problem: problem.into(),
@@ -28,7 +28,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn help(mut self, help: &'static str) -> Self {
+    pub(crate) fn help(mut self, help: &'static str) -> Self {
         self.help = Some(help);
         self
     }
@@ -38,7 +38,7 @@ impl Fault {
         self
     }
 
-    pub(super) fn under_key(mut self, key: &str) -> Self {
+    pub(crate) fn under_key(mut self, key: &str) -> Self {
         let mut path = String::new();
         push_key(&mut path, key);
         path.push_str(&self.path);
@@ -46,7 +46,7 @@ impl Fault {
         self
     }
 
-    pub(super) fn under_index(mut self, index: usize) -> Self {
+    pub(crate) fn under_index(mut self, index: usize) -> Self {
         self.path.insert_str(0, &format!("[{index}]"));
         self
     }
@@ -65,6 +65,16 @@ impl Fault {
         });
         let path = self.path.clone();
         self.error(&path, "the config", &place)
+    }
+
+    /// Of a value that is saved.
+    pub(crate) fn of_value(self) -> crate::BoxError {
+        let subject = match shown(&self.path) {
+            "" => "the value".to_owned(),
+            path => format!("`{path}` of the value"),
+        };
+        let help = self.help.map_or(String::new(), |help| format!(": {help}"));
+        format!("{subject} {}{help}", self.problem).into()
     }
 
     fn error(self, path: &str, config: &str, place: &str) -> Error {

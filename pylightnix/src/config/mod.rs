@@ -28,6 +28,7 @@ pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
 pub(crate) use dotted::{Dotted, Step, joined, same, there_is};
+pub(crate) use fault::Fault;
 pub use fields::{Fields, StoredValue};
 pub use ids::{DRefId, RRefId};
 pub(crate) use labels::{Labelled, labels as labels_of};

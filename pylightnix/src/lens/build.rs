@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::log::BuildLog;
 use super::{Chosen, Config, Dependency, Omitted, Output, Phase, Progress, Promise, Site, Step};
 use super::{environment, process, seed};
-use crate::config::{ConfigJson, DRefId, Name};
+use crate::config::{ConfigJson, DRefId, Digest, Name};
 use crate::plan::{Args, Run, RunArg, TakesArg};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The phase of fields reached from a [`Build`].
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +210,9 @@ impl<C: Config> Build<C> {
     /// | another value | JSON in one line; an empty list of dependencies too, `[]` |
     /// | `None` | none |
     ///
-    /// A field whose name or value no variable can have (`=` in the key, 120 KiB and more) is left out. Then there are
+    /// A field whose key no variable can have as its name, as one with `=`, has none. Linux starts no program with a variable
+    /// of 128 KiB or more: where a field is that long, remove its variable (`Command::env_remove`) and have the program read
+    /// [`field_file`](Self::field_file) or [`fields_file`](Self::fields_file). Then there are
     ///
     /// | variable | |
     /// |---|---|
@@ -242,6 +244,65 @@ impl<C: Config> Build<C> {
             .env("PYLIGHTNIX_THREADS", self.threads().to_string())
             .stdin(Stdio::null());
         command
+    }
+
+    /// A JSON file in the [scratch folder](Self::scratch) with all fields of the config, of any size, by their keys: promises
+    /// and dependencies are paths, a dependency of which several realizations were chosen is a list of paths, and other
+    /// values are as they are in the config.
+    ///
+    /// # Errors
+    /// It cannot be written; a path in it is not UTF-8.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)]
+    /// # pub struct Sum { #[selfref("sum.txt")] pub out: SelfRef<Text>, pub numbers: Vec<u64> }
+    /// #[stage]
+    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    ///     let mut command = b.command("sh");
+    ///     // However many there are.
+    ///     command.env_remove("numbers").env("fields", b.fields_file()?);
+    ///     b.run(command.args(["-c", "grep -c '^ *[0-9]' $fields > $out"]))?;
+    ///     Ok(SumOutputs { out: b.out.written()? })
+    /// }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let sum = store.realize(&instantiate(Sum::new((0..100_000).collect()))?)?;
+    /// assert_eq!(sum.out.load()?, "100000\n");
+    /// # Ok(()) }
+    /// ```
+    pub fn fields_file(&self) -> Result<PathBuf> {
+        let BuildingSource { out, chosen, .. } = &self.source;
+        let fields = environment::as_json(&self.json, &self.omitted, out, chosen)?;
+        let path = self.scratch()?.join("fields.json");
+        std::fs::write(&path, format!("{fields:#}\n"))
+            .map_err(|error| Error::io("write", &path, error))?;
+        Ok(path)
+    }
+
+    /// A file in the [scratch folder](Self::scratch) with what the [variable](Self::command) of one field would hold, of any
+    /// size, and a line break at its end: a list of dependencies is a line each. `key` is the field's key in the config.
+    ///
+    /// # Errors
+    /// The config has no such field, or the file cannot be written.
+    pub fn field_file(&self, key: &str) -> Result<PathBuf> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let BuildingSource { out, chosen, .. } = &self.source;
+        let text = environment::of_field(&self.json, &self.omitted, out, chosen, key)?;
+        let text = text.ok_or_else(|| {
+            let message = format!("stage `{}` has no field `{key}`", self.dref().name());
+            Error::new(ErrorKind::Stage, message)
+                .help("name a field by its key in the config: its name, or what `rename` says")
+        })?;
+        let folder = self.scratch()?.join("fields");
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Error::io("create the folder", &folder, error))?;
+        let path = folder.join(file_name_of(key));
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.push(b'\n');
+        std::fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))?;
+        Ok(path)
     }
 
     /// Runs a command to its end, with all that it prints in the [log](Self::log) at once.
@@ -286,6 +347,16 @@ impl<C: Config> Build<C> {
                 unreachable!("the run was not begun without the arguments that its stages declare")
             }
         }
+    }
+}
+
+/// A file's name for a key: the key, unless no file can be called so.
+fn file_name_of(key: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    match (1..=100).contains(&key.len()) && key.chars().all(is_plain) {
+        true => key.to_owned(),
+        // A dot is in no plain name.
+        false => format!("{}.key", Digest::of(key.as_bytes())),
     }
 }
 

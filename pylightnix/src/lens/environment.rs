@@ -5,13 +5,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::{Chosen, Omitted};
-use crate::Result;
 use crate::config::{ConfigJson, DRefId, StoredValue};
-
-/// Longer values are left out: Linux starts no program with one of 128 KiB or more.
-const LONGEST: usize = 120 << 10;
+use crate::{Error, ErrorKind, Result};
 
 /// The variables, each with its value, or with none if it is not to be set.
 pub(super) type Variables = Vec<(String, Option<OsString>)>;
@@ -31,27 +29,69 @@ pub(super) fn of_config(
         if key.is_empty() || key.contains(['=', '\0']) {
             return Ok(());
         }
-        let value = place.text_of(&StoredValue::new(key, raw))?;
-        variables.push((
-            key.to_owned(),
-            value.filter(|text| text.len() + key.len() < LONGEST),
-        ));
+        variables.push((key.to_owned(), place.text_of(&StoredValue::new(key, raw))?));
         Ok(())
     };
+    each_field(json, more, &mut add)?;
+    Ok(variables)
+}
+
+/// What the variable of one field holds; nothing if there is no such field. No value is too long for it.
+pub(super) fn of_field(
+    json: &ConfigJson,
+    more: &Omitted,
+    out: &Path,
+    chosen: &Chosen,
+    key: &str,
+) -> Result<Option<OsString>> {
+    let place = Place { out, chosen };
+    let mut found = None;
+    each_field(json, more, &mut |name, raw| {
+        if name == key {
+            let text = place.text_of(&StoredValue::new(name, raw))?;
+            found = Some(text.unwrap_or_default());
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// All fields, by their keys, with promises and dependencies as paths.
+pub(super) fn as_json(
+    json: &ConfigJson,
+    more: &Omitted,
+    out: &Path,
+    chosen: &Chosen,
+) -> Result<Value> {
+    let place = Place { out, chosen };
+    let mut fields = Map::new();
+    each_field(json, more, &mut |key, raw| {
+        let value = place.json_of(&StoredValue::new(key, raw))?;
+        fields.insert(key.to_owned(), value);
+        Ok(())
+    })?;
+    Ok(Value::Object(fields))
+}
+
+fn each_field(
+    json: &ConfigJson,
+    more: &Omitted,
+    take: &mut dyn FnMut(&str, &RawValue) -> Result<()>,
+) -> Result<()> {
     let mut fields = json.fields()?;
     let keys: Vec<_> = json.fields()?.rest().map(Cow::into_owned).collect();
     for key in &keys {
         if let Some(raw) = fields.take(key) {
-            add(key, raw)?;
+            take(key, raw)?;
         }
     }
     for (key, value) in more {
         // The text of a value that was read from text is JSON.
         if let Ok(raw) = RawValue::from_string(value.to_string()) {
-            add(key, &raw)?;
+            take(key, &raw)?;
         }
     }
-    Ok(variables)
+    Ok(())
 }
 
 /// Where the paths lead.
@@ -76,6 +116,32 @@ impl Place<'_> {
             Ok(text) => text.into(),
             Err(_) => compact(value.raw().get()).into(),
         }))
+    }
+
+    /// A value as JSON.
+    fn json_of(&self, value: &StoredValue<'_>) -> Result<Value> {
+        if let Ok(path) = value.selfref() {
+            return text_of_path(&self.out.join(path));
+        }
+        if let Ok(dref) = value.dref() {
+            return one_or_all(&self.paths_below(&dref, ""));
+        }
+        if let Ok(items) = value.list() {
+            if let Ok((dref, path)) = value.refpath()
+                && items.iter().skip(1).any(|item| item.dref().is_err())
+            {
+                return one_or_all(&self.paths_below(&dref, &path));
+            }
+            let items = items.iter().map(|item| self.json_of(item));
+            return Ok(Value::Array(items.collect::<Result<_>>()?));
+        }
+        if let Ok(entries) = value.map() {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| Ok((key.to_string(), self.json_of(value)?)));
+            return Ok(Value::Object(entries.collect::<Result<_>>()?));
+        }
+        value.plain()
     }
 
     /// The paths of a dependency, or of a list or a map of them.
@@ -118,6 +184,27 @@ impl Place<'_> {
             })
             .collect()
     }
+}
+
+/// The path of what one matcher chose, or a list of paths if it chose several.
+fn one_or_all(paths: &[OsString]) -> Result<Value> {
+    match paths {
+        [path] => text_of_path(Path::new(path)),
+        paths => {
+            let paths = paths.iter().map(|path| text_of_path(Path::new(path)));
+            Ok(Value::Array(paths.collect::<Result<_>>()?))
+        }
+    }
+}
+
+fn text_of_path(path: &Path) -> Result<Value> {
+    let text = path.to_str().ok_or_else(|| {
+        let message = format!("the path {} is not UTF-8, as JSON must be", path.display());
+        Error::new(ErrorKind::Stage, message)
+            .at(path)
+            .help("use a store whose path is UTF-8")
+    })?;
+    Ok(Value::String(text.to_owned()))
 }
 
 /// JSON without the space between its parts.

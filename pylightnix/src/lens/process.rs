@@ -131,11 +131,7 @@ fn not_started(command: &Command, error: io::Error) -> Error {
             format!("no folder of PATH has it: install it, or name it by its whole path; `which {program}` tells")
         }
         (io::ErrorKind::PermissionDenied, _) => format!("`chmod +x` makes a file a program: see `ls -l {program}`"),
-        (io::ErrorKind::ArgumentListTooLong, _) => {
-            "its arguments and variables are too long together: write them to a file in `b.scratch()?`, and remove \
-             variables with `Command::env_remove`"
-                .to_owned()
-        }
+        (io::ErrorKind::ArgumentListTooLong, _) => too_long(command),
         (io::ErrorKind::InvalidInput, _) => {
             "an argument, or a field of the config, has a zero byte in it: `Command::env_remove` removes a variable"
                 .to_owned()
@@ -148,6 +144,28 @@ fn not_started(command: &Command, error: io::Error) -> Error {
         true => error,
         false => error.help(help),
     }
+}
+
+/// Linux takes no argument and no variable of this length or more (execve(2)), nor too many shorter ones.
+const TOO_LONG: usize = 128 << 10;
+
+/// What to do about arguments and variables that the system does not take.
+fn too_long(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(key, value)| {
+        let length = key.len() + value?.len() + "=\0".len();
+        (length >= TOO_LONG).then(|| format!("`{}`", key.to_string_lossy()))
+    });
+    let variables: Vec<_> = variables.collect();
+    if variables.is_empty() {
+        return "its arguments and variables are too long together: write them to a file in `b.scratch()?`, and remove \
+                variables with `Command::env_remove`"
+            .to_owned();
+    }
+    format!(
+        "too long for an environment variable: {}; remove it with `Command::env_remove`, and have the program read \
+         the file that `b.field_file(\"..\")?` or `b.fields_file()?` gives, which take values of any size",
+        variables.join(", ")
+    )
 }
 
 fn failed(command: &Command, status: ExitStatus, last: &str) -> Error {

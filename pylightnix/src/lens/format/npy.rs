@@ -12,7 +12,8 @@ use crate::BoxError;
 
 /// An array of `T` in NumPy's format (feature `npy`): any shape, or the one that `D` says (`Npy<f64, Ix2>`).
 ///
-/// It loads an `Array<T, D>` and saves any array or view of that type. The format is [NumPy's own][npy].
+/// It loads an `Array<T, D>` and saves any array or view of that type, row after row, so that equal arrays are equal files
+/// however they lie in memory. The format is [NumPy's own][npy].
 ///
 /// [npy]: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +21,7 @@ pub struct Npy<T, D = IxDyn>(PhantomData<fn() -> (T, D)>);
 
 impl<T, D> Format for Npy<T, D>
 where
-    T: ReadableElement + WritableElement + 'static,
+    T: Clone + ReadableElement + WritableElement + 'static,
     D: Dimension + 'static,
 {
     type Value = Array<T, D>;
@@ -32,7 +33,7 @@ where
 
     fn write(value: &Self::View, path: &Path) -> Result<(), BoxError> {
         let mut file = BufWriter::new(File::create(path)?);
-        value.view().write_npy(&mut file)?;
+        value.as_standard_layout().write_npy(&mut file)?;
         // Dropping a BufWriter would lose the error of the last write.
         file.into_inner()?;
         Ok(())
