@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Store;
 use super::durable::is_refused_to_write;
 use super::lease::Used;
-use super::sweep::{Found, look_at, names};
+use super::sweep::{Found, all_names, look_at};
 use crate::config::DRefId;
 use crate::{Error, ErrorKind, Result};
 
@@ -66,7 +66,7 @@ impl InUse {
     pub(super) fn read(store: &Store) -> Result<Self> {
         let layout = store.layout();
         let own = store.manager().lease_name();
-        let dead = names(&layout.leases())
+        let dead = lease_names(&layout.leases())?
             .into_iter()
             .filter(|name| own != Some(name.as_str()))
             // Dropping what was found gives the lock on it back.
@@ -87,7 +87,7 @@ impl InUse {
     pub(super) fn read_on(&mut self, store: &Store) -> Result<Vec<Used>> {
         let leases = store.layout().leases();
         let mut new = Vec::new();
-        for name in names(&leases) {
+        for name in lease_names(&leases)? {
             if self.dead.contains(&name) {
                 continue;
             }
@@ -129,6 +129,11 @@ impl InUse {
     pub(super) fn has_code(&self, fingerprint: &str) -> bool {
         self.all.contains(&Used::Code(fingerprint.to_owned()))
     }
+}
+
+/// The names of all leases. Who uses something may have one that is not seen, so a folder that cannot be read is an error.
+fn lease_names(leases: &Path) -> Result<Vec<String>> {
+    all_names(leases).map_err(|error| unreadable(Error::io("read the folder", leases, error)))
 }
 
 /// The whole lines from this place on.

@@ -2,58 +2,87 @@
 //!
 //! On a network file system locks may stay on the machine that took them, by the way in which it is mounted
 //! (nfs(5): `nolock`, `local_lock`; mount.lustre(8): `flock`, `localflock`). Then a process on another machine looks dead.
+//! So does one that reaches the files past a file system in user space. In doubt nothing is removed.
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Whether locks below `root` can be trusted, by the table of mounts. Where there is no such table, they are.
-pub(super) fn locks_are_trusted(root: &Path) -> bool {
-    let (Ok(root), Ok(table)) = (
-        fs::metadata(root),
-        fs::read_to_string("/proc/self/mountinfo"),
-    ) else {
-        return true;
+/// File systems of one machine, whose locks every process on it sees. A file system that is not named here (FUSE, 9p, virtiofs,
+/// cifs) may hide the locks of whoever reaches the same files by another way.
+const LOCAL: [&str; 17] = [
+    "ext2",
+    "ext3",
+    "ext4",
+    "xfs",
+    "btrfs",
+    "zfs",
+    "f2fs",
+    "bcachefs",
+    "jfs",
+    "nilfs2",
+    "reiserfs",
+    "tmpfs",
+    "ramfs",
+    "rootfs",
+    "overlay",
+    "overlayfs",
+    "ubifs",
+];
+
+/// The file system that `root` is on, if locks on it cannot be trusted, by the table of mounts.
+pub(super) fn untrusted_system(root: &Path) -> Option<String> {
+    let unknown = || Some("unknown".to_owned());
+    let Ok(table) = fs::read_to_string("/proc/self/mountinfo") else {
+        return unknown();
     };
-    let device = root.dev();
-    let device = format!(
-        "{}:{}",
-        rustix::fs::major(device),
-        rustix::fs::minor(device)
-    );
-    table.lines().all(|line| trusted(line, &device))
+    let flags = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    let Ok(found) = statx(CWD, root, AtFlags::empty(), flags) else {
+        return unknown();
+    };
+    let has_mount = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    let mount = found.stx_mnt_id.to_string();
+    let device = format!("{}:{}", found.stx_dev_major, found.stx_dev_minor);
+    let is_it = |mount_line: &str| {
+        let mut words = mount_line.split(' ');
+        match has_mount {
+            true => words.next() == Some(&mount),
+            // Linux before 5.8.
+            false => words.nth(2) == Some(&device),
+        }
+    };
+    let mut lines = table.lines().filter_map(|line| line.split_once(" - "));
+    match lines.find(|(mount, _)| is_it(mount)) {
+        None => unknown(),
+        Some((_, system)) => untrusted(system),
+    }
 }
 
-/// Whether a line of the table is about another device, or about one whose locks hold everywhere (proc_pid_mountinfo(5)).
-fn trusted(line: &str, device: &str) -> bool {
-    let Some((mount, system)) = line.split_once(" - ") else {
-        return true;
-    };
-    if mount.split(' ').nth(2) != Some(device) {
-        return true;
-    }
+/// The kind of a file system, if its locks do not hold everywhere, by the end of its line in the table
+/// (proc_pid_mountinfo(5)).
+fn untrusted(system: &str) -> Option<String> {
     let mut system = system.split(' ');
     let kind = system.next().unwrap_or_default();
     let options: Vec<&str> = system.nth(1).unwrap_or_default().split(',').collect();
     let has = |option| options.contains(&option);
-    match kind {
+    let trusted = match kind {
         "nfs" | "nfs4" => !has("nolock") && !has("local_lock=all") && !has("local_lock=flock"),
         "lustre" => has("flock"),
-        _ => true,
-    }
+        kind => LOCAL.contains(&kind),
+    };
+    (!trusted).then(|| kind.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::trusted;
+    use super::untrusted;
 
     #[test]
-    fn mounts_whose_locks_stay_on_one_machine() {
-        let line = |kind: &str, options: &str| {
-            format!("36 35 0:52 / /data rw,noatime shared:1 - {kind} server:/x {options}")
-        };
+    fn systems_whose_locks_hold() {
         for (kind, options, trust) in [
             ("ext4", "rw", true),
+            ("overlay", "rw,lowerdir=/a", true),
+            ("tmpfs", "rw", true),
             ("nfs4", "rw,vers=4.2,local_lock=none", true),
             ("nfs", "rw,vers=3,nolock,local_lock=all", false),
             ("nfs", "rw,vers=3,local_lock=flock", false),
@@ -61,13 +90,16 @@ mod tests {
             ("lustre", "rw,flock,lazystatfs", true),
             ("lustre", "rw,localflock", false),
             ("lustre", "rw,lazystatfs", false),
+            ("fuse", "rw", false),
+            ("fuse.sshfs", "rw", false),
+            ("virtiofs", "rw", false),
+            ("9p", "rw,trans=virtio", false),
+            ("vboxsf", "rw", false),
+            ("cifs", "rw", false),
+            ("a-new-one", "rw", false),
         ] {
-            assert_eq!(
-                trusted(&line(kind, options), "0:52"),
-                trust,
-                "{kind} {options}"
-            );
-            assert!(trusted(&line(kind, options), "0:5"));
+            let found = untrusted(&format!("{kind} server:/x {options}"));
+            assert_eq!(found, (!trust).then(|| kind.to_owned()), "{options}");
         }
     }
 }

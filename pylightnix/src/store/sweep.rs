@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::layout::Layout;
 use super::locks::{Attempt, attempt, is_at};
-use super::mounts::locks_are_trusted;
+use super::mounts::untrusted_system;
 use super::remove::remove_tree;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
@@ -17,7 +17,7 @@ use super::remove::remove_tree;
 /// Where locks cannot be trusted nobody can tell who is dead, and nothing is removed.
 /// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build.
 pub(super) fn sweep(layout: &Layout, own: Option<&str>) {
-    if !locks_are_trusted(layout.root()) {
+    if untrusted_system(layout.root()).is_some() {
         return;
     }
     // The temporary folders are listed before the leases are looked at: a live process made its lease before its folder.
@@ -66,16 +66,26 @@ fn sweep_one(layout: &Layout, name: &str) {
     }
 }
 
-/// Those that leases and temporary folders have. Anything else is somebody else's.
+/// Those that leases and temporary folders have, as far as they can be read.
 pub(super) fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
+    all_names(folder).unwrap_or_default()
+}
+
+/// The same, all of them or an error. Anything else in such a folder is not this library's.
+pub(super) fn all_names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| Uuid::try_parse(name).is_ok())
-        .collect()
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Ok(name) = entry?.file_name().into_string()
+            && Uuid::try_parse(&name).is_ok()
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 pub(super) enum Found {

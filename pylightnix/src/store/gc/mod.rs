@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Store;
-use super::mounts::locks_are_trusted;
+use super::mounts::untrusted_system;
 use super::reserve::{release, reserve};
 use crate::{Error, ErrorKind, Result};
 
@@ -91,8 +91,8 @@ impl<'a> Gc<'a> {
         self
     }
 
-    /// Says that no other process uses the store now. Needed where it lies on a file system whose locks do not hold for
-    /// every machine, so that nobody can tell which processes live.
+    /// Says that no other process uses the store now. Needed where it lies on a file system that is not known to be local,
+    /// or whose locks do not hold for every machine, so that nobody can tell which processes live.
     pub fn nobody_else_uses_it(mut self) -> Self {
         self.trust_locks = true;
         self
@@ -118,8 +118,10 @@ impl<'a> Gc<'a> {
     /// As [`plan`](Self::plan): nothing is removed then. Also where locks cannot be trusted. What single things could not
     /// be removed is in the report.
     pub fn run(mut self) -> Result<GcReport> {
-        if !self.trust_locks && !locks_are_trusted(self.store.root()) {
-            return Err(untrusted(self.store));
+        if !self.trust_locks
+            && let Some(system) = untrusted_system(self.store.root())
+        {
+            return Err(untrusted(self.store, &system));
         }
         self.store.expect_writable()?;
         // Before anything is written: what is freed here is for the collection itself.
@@ -131,11 +133,11 @@ impl<'a> Gc<'a> {
 }
 
 /// Where locks do not exclude other machines' processes.
-pub(in crate::store) fn untrusted(store: &Store) -> Error {
+pub(in crate::store) fn untrusted(store: &Store, system: &str) -> Error {
     Error::new(
         ErrorKind::Store,
         format!(
-            "nothing is removed from {}: locks on its file system do not hold for every machine",
+            "nothing is removed from {}: locks on its file system ({system}) may not hold for everybody who uses it",
             store.root().display()
         ),
     )

@@ -7,7 +7,7 @@ use super::{Bin, GcReport, Kept, KnownRoots, untrusted};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::in_use::InUse;
-use crate::store::mounts::locks_are_trusted;
+use crate::store::mounts::untrusted_system;
 use crate::store::reserve::{release, reserve};
 use crate::store::survey::Survey;
 use crate::{Error, ErrorKind, Result};
@@ -111,8 +111,10 @@ impl Removal<'_> {
     /// Something that is not in the store, or that may not go: the error lists the reasons, and nothing is removed. A file
     /// system whose locks cannot be trusted. A refusal of the system.
     pub fn run(self) -> Result<GcReport> {
-        if !self.trust_locks && !locks_are_trusted(self.store.root()) {
-            return Err(untrusted(self.store));
+        if !self.trust_locks
+            && let Some(system) = untrusted_system(self.store.root())
+        {
+            return Err(untrusted(self.store, &system));
         }
         self.store.expect_writable()?;
         release(self.store.layout());
