@@ -233,6 +233,21 @@ fn outputs_that_no_store_may_hold() {
     fails(&store, &replaced, &["stage `note` failed"]);
     let gone = writing("a", |b| Ok(fs::remove_dir_all(b.path())?));
     fails(&store, &gone, &["it did not keep its promise `note`"]);
+    for (target, says) in [
+        ("nowhere", "is a link to nowhere, where there is nothing"),
+        ("note", "is a link to note, where there is nothing"),
+        (
+            "/etc/hostname",
+            "is a link to /etc/hostname, which is not published",
+        ),
+        ("../../../../format.json", "which is not published"),
+    ] {
+        let link = writing("a", move |b| {
+            fs::remove_file(b.note.path()).ok();
+            Ok(std::os::unix::fs::symlink(target, b.note.path())?)
+        });
+        fails(&store, &link, &["it did not keep its promise `note`", says]);
+    }
     // All the others go on as ever.
     assert_eq!(store.realize(&of("before")).unwrap(), before);
     assert_eq!(store.realize(&of("a")).unwrap().note.load().unwrap(), "a");

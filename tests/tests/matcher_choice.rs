@@ -150,6 +150,27 @@ fn only_takes_the_one_that_there_is() {
 }
 
 #[test]
+fn a_build_from_the_future_is_not_the_latest() {
+    let (_folder, store) = scratch();
+    let plan = seeded(1).latest();
+    const FIVE_MINUTES: std::time::Duration = std::time::Duration::from_secs(300);
+    let timed = |text: &str, hours: u64| {
+        let rref = put(&store, &plan, text, BuildKind::Import, 0);
+        let mut record = BuildRecord::now(BuildKind::Build);
+        record.stop = record.start + std::time::Duration::from_secs(hours * 3600) - FIVE_MINUTES;
+        record.start = record.stop;
+        store.add_build(&rref, &record, None).unwrap();
+        rref
+    };
+    let old = timed("0", 0);
+    let _wrong = timed("1", 50_000);
+    assert_eq!(*chosen(&store, &plan).id(), old);
+    // Clocks of machines differ a little.
+    let soon = timed("2", 1);
+    assert_eq!(*chosen(&store, &plan).id(), soon);
+}
+
+#[test]
 fn latest_takes_the_newest_build() {
     let (_folder, store) = scratch();
     let plan = seeded(1).latest();

@@ -212,6 +212,44 @@ fn a_pack_that_fails_leaves_the_old_archive() {
     assert!(error.to_string().contains("cannot be the name"), "{error}");
 }
 
+#[test]
+fn packing_replaces_nothing_but_an_archive() {
+    let (folder, store, chain, archive) = packed();
+    let root = &chain[2];
+    let table = folder.path().join("table.csv");
+    fs::write(&table, "a,b\n1,2\n").unwrap();
+    let zip = folder.path().join("other.zip");
+    fs::write(
+        &zip,
+        b"PK\x03\x04 an archive of something else, with a header that goes on",
+    )
+    .unwrap();
+    let pipe = folder.path().join("pipe");
+    let status = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(status.unwrap().success());
+    for (there, what) in [
+        (&table, "is no archive of realizations"),
+        (&zip, "is no archive of realizations"),
+        (&pipe, "is no file"),
+        (&folder.path().to_owned(), "is no file"),
+    ] {
+        let error = store.pack([root], there).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    assert_eq!(fs::read(&table).unwrap(), b"a,b\n1,2\n");
+
+    // An archive is replaced, and a link to one stays a link.
+    let link = folder.path().join("link.zip");
+    symlink(&archive, &link).unwrap();
+    let before = fs::read(&archive).unwrap();
+    fs::write(&archive, "").unwrap();
+    store.pack([root], &link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read(&archive).unwrap(), before);
+    store.pack([root], &archive).unwrap();
+    assert_eq!(fs::read(&archive).unwrap(), before);
+}
+
 /// So many bytes that do not compress.
 fn noise(length: usize) -> Vec<u8> {
     let blocks = 0..(length as u64).div_ceil(32);

@@ -57,6 +57,35 @@ fn a_realization_is_whole_and_read_only() {
 }
 
 #[test]
+fn a_link_by_the_path_of_the_build_is_made_relative() {
+    let (_folder, store) = store();
+    let publish_links = |by_path: bool| {
+        let mut draft = store.draft().unwrap();
+        let out = draft.out().to_owned();
+        let link = |relative: &str, below: &str, at: &str| match by_path {
+            true => symlink(out.join(below), out.join(at)).unwrap(),
+            false => symlink(relative, out.join(at)).unwrap(),
+        };
+        fs::create_dir_all(out.join("a/b")).unwrap();
+        fs::write(out.join("a/step-9"), "9").unwrap();
+        link("a/step-9", "a/step-9", "latest");
+        link("../../a/step-9", "a/step-9", "a/b/latest");
+        publish(&mut draft, &config("stage")).unwrap()
+    };
+    let by_path = publish_links(true);
+    let out = store.out_dir(&by_path.id);
+    assert_eq!(
+        fs::read_link(out.join("latest")).unwrap(),
+        Path::new("a/step-9")
+    );
+    assert_eq!(fs::read_to_string(out.join("latest")).unwrap(), "9");
+    assert_eq!(fs::read_to_string(out.join("a/b/latest")).unwrap(), "9");
+    // Each build has a folder of its own, and the same result all the same.
+    assert!(!publish_links(true).new);
+    assert_eq!(publish_links(false).id, by_path.id);
+}
+
+#[test]
 fn the_same_bytes_are_the_same_realization() {
     let (_folder, store) = store();
     let config = config("stage");

@@ -70,7 +70,8 @@ impl Fault {
 
 /// What the library advises, in the words of the command line.
 fn on_the_line(mut text: String) -> String {
-    const WORDS: [(&str, &str); 8] = [
+    const WORDS: [(&str, &str); 9] = [
+        ("`keep_going()`", "`--keep-going`"),
         ("`with_dependents()`", "`--with-dependents`"),
         ("`force()`", "`--force`"),
         ("`nobody_else_uses_it()`", "`--nobody-else-uses-it`"),

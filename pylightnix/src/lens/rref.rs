@@ -119,6 +119,16 @@ impl<C: Config> RRef<C> {
         builds.map(|build| build.stop).max()
     }
 
+    /// The same of the builds that ended no later than this.
+    pub(crate) fn built_until(&self, limit: jiff::Timestamp) -> Option<jiff::Timestamp> {
+        let heads = self.any.realization().builds.heads();
+        let builds = heads.filter(|build| build.kind == BuildKind::Build);
+        builds
+            .map(|build| build.stop)
+            .filter(|stop| *stop <= limit)
+            .max()
+    }
+
     /// What it was made from: the realizations chosen for its direct dependencies, by reference.
     pub fn context(&self) -> impl Iterator<Item = &RRefId> {
         self.any.realization().context.realizations()

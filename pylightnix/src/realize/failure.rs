@@ -4,6 +4,7 @@ use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
 
+use super::promises::{Broken, How};
 use super::warden::{Ending, Overdue};
 use crate::config::DRefId;
 use crate::lens::{Promise, Why};
@@ -184,12 +185,25 @@ pub(super) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> 
         .help("what is published stays: run it again to go on")
 }
 
-pub(super) fn promises_not_kept(broken: &[Promise]) -> BoxError {
-    let said = |Promise { field, path, .. }: &Promise| {
-        format!(
-            "it did not keep its promise `{field}`: there is nothing at `out/{path}`; write it at `b.{field}.path()`, or \
-             with `b.{field}.save(..)`"
-        )
+pub(super) fn promises_not_kept(broken: &[Broken]) -> BoxError {
+    let said = |Broken { promise, how }: &Broken| {
+        let Promise { field, path, .. } = promise;
+        let what = match how {
+            How::Nothing => format!(
+                "there is nothing at `out/{path}`; write it at `b.{field}.path()`, or with `b.{field}.save(..)`"
+            ),
+            How::ToNothing(target) => format!(
+                "`out/{path}` is a link to {}, where there is nothing; write the file itself, or link to another file \
+                 of the stage's own folder",
+                target.display()
+            ),
+            How::ToOutside(target) => format!(
+                "`out/{path}` is a link to {}, which is not published; write a copy of it, or link to another file of \
+                 the stage's own folder",
+                target.display()
+            ),
+        };
+        format!("it did not keep its promise `{field}`: {what}")
     };
     broken
         .iter()

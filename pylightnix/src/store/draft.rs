@@ -11,6 +11,7 @@ use super::builds::Builds;
 use super::context::Context;
 use super::durable::{Durability, is_there_already, rename_new};
 use super::layout::{OUT, RECORD};
+use super::own_links::make_relative;
 use super::place::place;
 use super::realization::Realization;
 use super::record::{Outcome, Record, reference};
@@ -95,7 +96,8 @@ impl Draft {
     /// Publishes the output as a realization of `derivation`, made from `context`. The same bytes from the same context
     /// are the same realization: then only the build record is added to it.
     ///
-    /// Files become read-only; one with other names (hard links) is replaced by a copy of its own.
+    /// Files become read-only; one with other names (hard links) is replaced by a copy of its own. A link by the whole path
+    /// of something in [`out`](Self::out) is made relative.
     ///
     /// # Errors
     /// A context that is none of this derivation, an entry that no output may hold (a socket, a name that is not UTF-8,
@@ -136,7 +138,7 @@ impl Draft {
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
         let mut unsynced = Unsynced::new(self.store.durability());
-        let manifest = seal(&self.out, scan(&self.out)?, &mut unsynced)?;
+        let manifest = self.seal(&mut unsynced)?;
         let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);
         let text = record.to_text();
         let id = reference(derivation.id(), &text);
@@ -167,7 +169,13 @@ impl Draft {
     /// As [`publish`](Self::publish).
     pub(crate) fn manifest(&self) -> Result<Manifest> {
         let mut unsynced = Unsynced::new(Durability::None);
-        seal(&self.out, scan(&self.out)?, &mut unsynced)
+        self.seal(&mut unsynced)
+    }
+
+    fn seal(&self, unsynced: &mut Unsynced) -> Result<Manifest> {
+        let mut found = scan(&self.out)?;
+        make_relative(&self.out, &mut found)?;
+        seal(&self.out, found, unsynced)
     }
 
     /// Keeps the folder of a failed build for inspection, log included, and says where.

@@ -31,6 +31,7 @@ mod list;
 mod locks;
 mod look;
 mod mounts;
+mod own_links;
 mod parallel;
 mod passing;
 mod place;

@@ -14,13 +14,14 @@ use crate::store::Pack as Packing;
 /// Write realizations, with all that they were made from, into an archive
 ///
 /// When results go to another machine, or to somebody else. It is a zip file, and the same results make the same bytes.
-/// Build records tell hosts, users and commands; `--without-builds` leaves them out.
+/// Build records tell hosts, users and commands; `--without-builds` leaves them out, and whoever gets the archive then has to
+/// accept the results before they count.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: the newest `report` for a friend\n  pylightnix pack report.zip report --without-builds"
+    after_help = "Example: the newest `report` for a friend\n  pylightnix pack report.zip report"
 )]
 pub(crate) struct Pack {
-    /// The archive; one that is there is replaced
+    /// The archive; one that is there is replaced, and any other file is left as it is
     #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
     archive: PathBuf,
     /// Names or the beginnings of references

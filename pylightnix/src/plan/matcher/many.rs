@@ -1,5 +1,6 @@
 //! Matchers of many.
 
+use jiff::{SignedDuration, Timestamp};
 use std::cmp::Ordering;
 
 use super::one::absent;
@@ -8,11 +9,20 @@ use crate::config::RRefId;
 use crate::lens::{Config, Many, RRef};
 use crate::{BoxError, Result};
 
-/// Newest build first; no build last; then by reference.
-pub(super) fn newest_first<C: Config>(one: &RRef<C>, two: &RRef<C>) -> Ordering {
-    two.built_at()
-        .cmp(&one.built_at())
-        .then_with(|| one.cmp(two))
+/// Clocks of machines differ, but not by more than this.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// Newest build first; no build last; then by reference. A build that ended in the future was timed by a clock that was
+/// wrong, and counts as none: it would be the newest for ever.
+pub(super) fn newest_first<C: Config>() -> impl Fn(&RRef<C>, &RRef<C>) -> Ordering {
+    let now = Timestamp::now();
+    // One limit for all comparisons, as an order needs.
+    let limit = now.checked_add(AHEAD).unwrap_or(now);
+    move |one, two| {
+        two.built_until(limit)
+            .cmp(&one.built_until(limit))
+            .then_with(|| one.cmp(two))
+    }
 }
 
 /// Takes `those` if they are as many as wanted, else asks for what is missing.
@@ -105,7 +115,7 @@ impl<C: Config> Matcher<C> for LatestN {
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         let mut newest = candidates.to_vec();
-        newest.sort_by(newest_first);
+        newest.sort_by(newest_first());
         newest.truncate(self.0);
         Ok(all_of(self.0, newest))
     }

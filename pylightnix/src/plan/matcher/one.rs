@@ -52,8 +52,9 @@ impl<C: Config> Matcher<C> for Only {
 #[derive(Clone, Copy, Debug)]
 pub struct Latest(());
 
-/// The realization of the newest successful build; imports and acceptances do not count as builds. Without any build
-/// record, and among equals, the one with the lowest reference.
+/// The realization of the newest successful build; imports and acceptances do not count as builds, nor do builds that ended
+/// more than an hour ahead of this machine's clock. Without any build record, and among equals, the one with the lowest
+/// reference.
 pub fn latest() -> Latest {
     Latest(())
 }
@@ -66,11 +67,9 @@ impl<C: Config> Matcher<C> for Latest {
     }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        Ok(candidates
-            .iter()
-            .min_by(|one, two| newest_first(one, two))
-            .cloned()
-            .into())
+        let order = newest_first();
+        let newest = candidates.iter().min_by(|one, two| order(one, two));
+        Ok(newest.cloned().into())
     }
 
     fn describe(&self) -> String {

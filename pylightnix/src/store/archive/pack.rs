@@ -1,7 +1,8 @@
 //! Writing archives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -60,6 +61,9 @@ impl<'a> Pack<'a> {
                 format!("{} cannot be the name of an archive", archive.display()),
             ));
         };
+        expect_replaceable(archive)?;
+        // What a link leads to is the archive, and the link stays.
+        let archive = &fs::canonicalize(archive).unwrap_or_else(|_| archive.to_owned());
         let beside = format!(".{}.{}", name.display(), Uuid::now_v7());
         let beside = archive.with_file_name(beside);
         let done = Writer::create(&beside)
@@ -170,4 +174,53 @@ fn closure(store: &Store, roots: Vec<RRefId>) -> Result<BTreeMap<DRefId, BTreeSe
         }
     }
     Ok(all)
+}
+
+/// That there is nothing at `path` but what may be replaced: an archive of realizations, or an empty file.
+fn expect_replaceable(path: &Path) -> Result<()> {
+    let refused = |what: &str| {
+        let message = format!(
+            "{} is there, and is {what}: nothing was written",
+            path.display()
+        );
+        Error::new(ErrorKind::Archive, message).at(path).help(
+            "give the archive another name, or remove what is there; the archive comes first, and what goes into it after: \
+             `pylightnix pack ARCHIVE REF..`",
+        )
+    };
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(|error| Error::io("look at", path, error))?,
+    };
+    if !found.is_file() {
+        return Err(refused("no file"));
+    }
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_START).read_to_end(&mut start))
+        .map_err(|error| Error::io("read", path, error))?;
+    if start.is_empty() || is_archive(&start) {
+        return Ok(());
+    }
+    Err(refused("no archive of realizations"))
+}
+
+/// A local header and the longest name after it.
+const LONGEST_START: u64 = 30 + 600;
+
+/// Whether a file that begins so is an archive of realizations: its first entry is the config of a derivation (APPNOTE.TXT
+/// of PKWARE, 4.3.7), or it has none (4.3.16).
+fn is_archive(start: &[u8]) -> bool {
+    if start.starts_with(b"PK\x05\x06") {
+        return true;
+    }
+    let name = || {
+        let header = start.strip_prefix(b"PK\x03\x04")?;
+        let length = header.get(22..24)?;
+        let length = u16::from_le_bytes([length[0], length[1]]);
+        let name = header.get(26..26 + usize::from(length))?;
+        let folder = std::str::from_utf8(name).ok()?.strip_suffix(CONFIG)?;
+        DRefId::from_folder(folder.strip_suffix('/')?)
+    };
+    name().is_some()
 }
