@@ -1039,6 +1039,38 @@ da8c3c32/9949d1ad  2026-01-01 00:03  5.0 s  numbers
 }
 
 #[test]
+fn one_broken_realization_stops_no_other() {
+    let line = line();
+    let numbers = line.newest("numbers");
+    let record = line.store.realization_dir(&numbers).join("record");
+    fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&record, "").unwrap();
+    for (command, rest) in [
+        ("list", "mean"),
+        ("list --newest", "mean"),
+        ("list --json", "mean"),
+        ("pack --all all.zip", ""),
+        ("copy --all --to other", "numbers"),
+    ] {
+        let Said { code, out, err } = line.say(command);
+        assert_eq!(code, 1, "{command}: {err}");
+        assert!(out.contains(rest), "{command}: {out}");
+        assert!(err.contains("left out: "), "{command}: {err}");
+        assert!(err.contains(&numbers.to_string()), "{command}: {err}");
+    }
+    // What was made from it cannot go without it, and all others do.
+    let all = line.store.rrefs().unwrap().len();
+    let copied = line.json("list --store other");
+    let copied = copied.as_array().unwrap();
+    assert!((1..all - 1).contains(&copied.len()), "{copied:?}");
+    assert_eq!(line.say("unpack all.zip --store third").code, 0);
+    assert_eq!(
+        line.json("list --store third").as_array().unwrap().len(),
+        copied.len()
+    );
+}
+
+#[test]
 fn what_is_broken_is_found_and_repaired() {
     let line = line();
     let artifact = line

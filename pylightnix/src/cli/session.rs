@@ -3,11 +3,12 @@
 use anstyle::{AnsiColor, Style};
 use once_cell::sync::OnceCell;
 use serde::Serialize;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
-use super::exit::{Done, Fault};
+use super::exit::{Done, Exit, Fault};
 use super::experiment::Experiment;
 use super::refer::{self, Referred};
 use crate::ErrorKind;
@@ -59,6 +60,8 @@ pub(crate) struct Session {
     width: Option<usize>,
     /// All that can be on the command line.
     command: clap::Command,
+    /// Whether something could not be read, and was left out of the answer.
+    left_out: Cell<bool>,
 }
 
 impl Session {
@@ -70,6 +73,7 @@ impl Session {
     ) -> Self {
         Session {
             command,
+            left_out: Cell::new(false),
             place: common.store.clone(),
             store: OnceCell::new(),
             experiment,
@@ -230,6 +234,23 @@ impl Session {
         }
         if rrefs.is_empty() {
             self.say("nothing is stale: nothing was accepted");
+        }
+    }
+
+    /// Says what could not be read, and is not in the answer therefore.
+    pub(crate) fn say_left_out(&self, error: &crate::Error) {
+        self.left_out.set(true);
+        self.say(format_args!(
+            "{} {error}",
+            self.paint_err(style::BAD, "left out:")
+        ));
+    }
+
+    /// How a command ends whose answer is written.
+    pub(crate) fn exit(&self) -> Exit {
+        match self.left_out.get() {
+            true => Exit::Failed,
+            false => Exit::Done,
         }
     }
 

@@ -89,7 +89,10 @@ impl List {
         } else if self.newest || self.slowest {
             let mut all = Vec::new();
             for (_, found) in store.realizations_of_each(&drefs) {
-                all.extend(found?);
+                match found {
+                    Ok(found) => all.extend(found),
+                    Err(error) => session.say_left_out(&error),
+                }
             }
             let seconds = |one: &Realization| took(one).unwrap_or(-1.0);
             match self.newest {
@@ -111,7 +114,7 @@ impl List {
                 session.say("nothing matches");
                 Exit::Failed
             }
-            _ => Exit::Done,
+            _ => session.exit(),
         })
     }
 
@@ -163,7 +166,13 @@ impl List {
         let mut table = Table::new(session, T::COLUMNS);
         let mut count = 0;
         for one in all.take(self.limit.unwrap_or(usize::MAX)) {
-            let one = one?;
+            let one = match one {
+                Ok(one) => one,
+                Err(error) => {
+                    session.say_left_out(&error);
+                    continue;
+                }
+            };
             count += 1;
             if let Some(json) = &mut json {
                 json.item(&mut out, &one.for_programs())?;

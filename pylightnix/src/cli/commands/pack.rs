@@ -1,15 +1,17 @@
 //! `pack`, `unpack`, `copy`: realizations from one store to another.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::cli::complete;
-use crate::cli::exit::{Done, Exit};
+use crate::cli::exit::Done;
 use crate::cli::session::{Session, style};
 use crate::cli::text::{count, size};
 use crate::config::RRefId;
 use crate::store::Pack as Packing;
+use crate::{Error, ErrorKind};
 
 /// Write realizations, with all that they were made from, into an archive
 ///
@@ -86,9 +88,49 @@ struct Brought {
 
 fn wanted(session: &Session, words: &[String], all: bool) -> Done<Vec<RRefId>> {
     if all {
-        return Ok(session.store()?.rrefs()?);
+        return every_whole(session);
     }
     words.iter().map(|word| session.realization(word)).collect()
+}
+
+/// All realizations whose records, and those of all that they were made from, can be read. The others are named, and left out.
+fn every_whole(session: &Session) -> Done<Vec<RRefId>> {
+    let store = session.store()?;
+    let mut made_from = BTreeMap::new();
+    for dref in store.drefs()? {
+        let found = store.rrefs_of(&dref);
+        for rref in found.unwrap_or_else(|error| {
+            session.say_left_out(&error);
+            Vec::new()
+        }) {
+            match store.realization(&rref) {
+                Ok(found) => {
+                    let deps: Vec<_> = found.context.realizations().cloned().collect();
+                    made_from.insert(rref, deps);
+                }
+                Err(error) => session.say_left_out(&error),
+            }
+        }
+    }
+    // What was made from something that is left out is left out, too, and so on.
+    loop {
+        let lacks = |deps: &[RRefId]| {
+            deps.iter()
+                .find(|dep| !made_from.contains_key(dep))
+                .cloned()
+        };
+        let broken: Vec<_> = (made_from.iter())
+            .filter_map(|(rref, deps)| Some((rref.clone(), lacks(deps)?)))
+            .collect();
+        if broken.is_empty() {
+            return Ok(made_from.into_keys().collect());
+        }
+        for (rref, dep) in broken {
+            let message = format!("{rref} was made from {dep}, which is left out");
+            session.say_left_out(&Error::new(ErrorKind::Store, message));
+            made_from.remove(&rref);
+        }
+    }
 }
 
 impl Pack {
@@ -118,7 +160,7 @@ impl Pack {
             )?;
             Ok(())
         })?;
-        Ok(Exit::Done)
+        Ok(session.exit())
     }
 }
 
@@ -160,5 +202,5 @@ fn print_brought(session: &Session, brought: Brought) -> Done {
     })?;
     let rrefs = count(brought.rrefs.len(), "realization is", "realizations are");
     session.say(format_args!("{rrefs} in {}", brought.store.display()));
-    Ok(Exit::Done)
+    Ok(session.exit())
 }
