@@ -1049,6 +1049,8 @@ fn one_broken_realization_stops_no_other() {
         ("list", "mean"),
         ("list --newest", "mean"),
         ("list --json", "mean"),
+        ("stats", "mean"),
+        ("compare numbers mean", "1cdb520f"),
         ("pack --all all.zip", ""),
         ("copy --all --to other", "numbers"),
     ] {

@@ -10,7 +10,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use tests::store::{
-    built, config, config_on, forget_context, objects, publish_on, publish_texts, snapshot, store,
+    built, config, config_on, forget_context, objects, publish, publish_on, publish_texts,
+    snapshot, store,
 };
 
 fn mode(path: &Path, mode: u32) {
@@ -37,7 +38,7 @@ fn made() -> Made {
     }
     symlink("x", draft.out().join("link")).unwrap();
     mode(&draft.out().join("deep/run"), 0o755);
-    let a = tests::store::publish(&mut draft, &config("a")).unwrap().id;
+    let a = publish(&mut draft, &config("a")).unwrap().id;
     let b = publish_on(&store, &config_on("b", &config("a")), &[&a], "b");
     let c = publish_on(
         &store,
@@ -464,7 +465,7 @@ fn what_is_nowhere_else_is_put_aside_and_made_again() {
     }
     symlink("x", draft.out().join("link")).unwrap();
     mode(&draft.out().join("deep/run"), 0o755);
-    tests::store::publish(&mut draft, &config("a")).unwrap();
+    publish(&mut draft, &config("a")).unwrap();
     assert!(made.check().is_sound());
     let mut now = objects(&made.store);
     let is_build = |path: &String| path.contains("/build-");
@@ -533,4 +534,31 @@ fn what_is_missing_comes_from_another_store() {
     let report = again.repair().with(&peer).run().unwrap();
     assert_eq!(Made::actions(&report), [RepairAction::Copied], "{report}");
     assert_eq!(objects(&made.store), sound);
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_is_named_and_not_waited_for() {
+    let (_folder, store) = store();
+    let config = config("stage");
+    let mut draft = store.draft().unwrap();
+    let id = publish(&mut draft, &config).unwrap().id;
+    let derivation = store.realization_dir(&id).parent().unwrap().to_owned();
+    for place in [
+        derivation.join("config.json"),
+        store.realization_dir(&id).join("record"),
+    ] {
+        let kept = fs::read(&place).unwrap();
+        fs::remove_file(&place).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&place).status();
+        assert!(made.unwrap().success());
+        let report = store.check().run().unwrap();
+        let faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
+        let name = place.display().to_string();
+        assert!(
+            faults.iter().any(|fault| fault.contains(&name)),
+            "{faults:?}"
+        );
+        fs::remove_file(&place).unwrap();
+        fs::write(&place, kept).unwrap();
+    }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Store;
+use super::regular;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -39,7 +40,7 @@ impl Store {
     /// A fingerprint that cannot be a file's name, or a refusal of the system.
     pub fn code(&self, fingerprint: &str) -> Result<Option<String>> {
         let path = self.code_path(fingerprint)?;
-        match fs::read_to_string(&path) {
+        match regular::read_to_string(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path, error)),

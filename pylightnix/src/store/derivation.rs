@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Store;
 use super::durable::rename_new;
 use super::layout::CONFIG;
+use super::regular;
 use super::remove::remove_tree;
 use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, DRefId, RRefId};
@@ -186,7 +187,7 @@ impl Drop for DerivationDraft {
 
 fn read(dref: &DRefId, path: &Path) -> Result<Vec<u8>> {
     let folder = path.parent().unwrap_or(path);
-    match fs::read(path) {
+    match regular::read(path) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound && folder.exists() => {
             Err(broken(dref, path).because(error))

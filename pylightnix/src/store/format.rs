@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::durable::{Durability, rename_new};
 use super::layout::{FOLDERS, FORMAT, Layout, OBJECTS};
 use super::locks::make_locks;
+use super::regular;
 use super::reserve::reserve;
 use crate::{Error, ErrorKind, Result};
 
@@ -87,7 +88,7 @@ fn is_store(root: &Path) -> Result<bool> {
     }
 
     let path = root.join(FORMAT);
-    let bytes = match fs::read(&path) {
+    let bytes = match regular::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {

@@ -1,13 +1,13 @@
 //! What the processes that live say they use.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::Store;
 use super::durable::is_refused_to_write;
 use super::lease::Used;
+use super::regular::open_regular;
 use super::sweep::{Found, all_names, look_at};
 use crate::config::DRefId;
 use crate::{Error, ErrorKind, Result};
@@ -138,8 +138,8 @@ fn lease_names(leases: &Path) -> Result<Vec<String>> {
 
 /// The whole lines from this place on.
 fn lines_from(path: &Path, from: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() <= from {
+    let (mut file, length) = open_regular(path)?;
+    if length <= from {
         return Ok(String::new());
     }
     file.seek(SeekFrom::Start(from))?;

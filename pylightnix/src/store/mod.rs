@@ -38,6 +38,7 @@ mod place;
 mod query;
 mod realization;
 mod record;
+mod regular;
 mod remains;
 mod remove;
 mod repair;

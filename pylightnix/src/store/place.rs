@@ -10,6 +10,7 @@ use super::build_record::BuildRecord;
 use super::context::Context;
 use super::durable::{is_not_found, rename_new};
 use super::layout::RECORD;
+use super::regular;
 use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, RRefId};
 use crate::{Error, ErrorKind, Result};
@@ -129,7 +130,7 @@ fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
 /// Checks that the realization at `target` says of itself what ours does.
 fn check_same(target: &Path, text: &str) -> Result<()> {
     let path = target.join(RECORD);
-    let cause = match fs::read(&path) {
+    let cause = match regular::read(&path) {
         Ok(bytes) if bytes == text.as_bytes() => return Ok(()),
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(error),

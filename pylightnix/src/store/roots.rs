@@ -11,6 +11,7 @@ use super::Store;
 use super::layout::RECORD;
 use super::link::{IN_LINKS, Pointing, pointing};
 use super::realization::missing;
+use super::regular;
 use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
@@ -100,7 +101,7 @@ impl Store {
     /// One root, unless it is gone.
     pub(super) fn read_root(&self, name: String) -> Result<Option<Root>> {
         let path = self.layout().roots().join(&name);
-        let text = match fs::read_to_string(&path) {
+        let text = match regular::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(not_a_root(&path));

@@ -12,6 +12,7 @@ use super::Store;
 use super::draft::LOG;
 use super::follow::FollowLog;
 use super::lease::Used;
+use super::regular;
 use super::sweep::{Found, look_at, names};
 use crate::Result;
 use crate::config::DRefId;
@@ -149,7 +150,7 @@ impl Store {
             if folders.is_empty() || !matches!(look_at(&lease), Found::Alive) {
                 continue;
             }
-            let text = fs::read_to_string(&lease).unwrap_or_default();
+            let text = regular::read_to_string(&lease).unwrap_or_default();
             for (index, hash, folder) in folders {
                 if let Some(dref) = named(&text, &hash) {
                     found.push(RunningBuild {

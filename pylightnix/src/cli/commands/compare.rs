@@ -78,7 +78,7 @@ impl Compare {
             let mut out = session.out();
             out.write_all(table.to_csv().as_bytes())?;
             out.flush()?;
-            return Ok(Exit::Done);
+            return Ok(session.exit());
         }
         session.print(&table, |table, out| {
             let mut shown = self.table(session, table);
@@ -90,7 +90,7 @@ impl Compare {
             }
             Ok(())
         })?;
-        Ok(Exit::Done)
+        Ok(session.exit())
     }
 
     /// All that is meant, each once.
@@ -114,6 +114,13 @@ impl Compare {
                 Err(error) => return Err(error.into()),
             }
         }
+        rrefs.retain(|rref| match store.realization(rref) {
+            Ok(_) => true,
+            Err(error) => {
+                session.say_left_out(&error);
+                false
+            }
+        });
         Ok(rrefs)
     }
 

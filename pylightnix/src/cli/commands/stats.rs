@@ -52,7 +52,11 @@ impl Stats {
         for (dref, found) in store.realizations_of_each(&drefs) {
             let row = named.entry(dref.name().to_string()).or_default();
             row.derivations += 1;
-            for realization in found? {
+            let found = found.unwrap_or_else(|error| {
+                session.say_left_out(&error);
+                Vec::new()
+            });
+            for realization in found {
                 row.realizations += 1;
                 row.failures += usize::from(realization.outcome == Outcome::Failed);
                 row.time = row.time.max(age(&realization));
@@ -121,7 +125,7 @@ impl Stats {
         Ok(if rows.is_empty() && self.name.is_some() {
             Exit::Failed
         } else {
-            Exit::Done
+            session.exit()
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::store::Store;
 use crate::store::build_record::{BuildFile, BuildRecord};
 use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::record::Record;
+use crate::store::regular;
 use crate::store::seal::hash;
 use crate::store::tree::{Entry, EntryKind, Manifest};
 use crate::{Error, ErrorKind};
@@ -113,7 +114,7 @@ impl Examiner<'_> {
             };
             let (name, path) = (entry.file_name(), entry.path());
             match BuildRecord::kind_of(name.as_encoded_bytes()) {
-                Some(BuildFile::Record(build)) => match fs::read(&path) {
+                Some(BuildFile::Record(build)) => match regular::read(&path) {
                     Ok(bytes) if BuildRecord::from_bytes(build, &bytes).is_some() => {}
                     Ok(_) => self.fault(
                         FaultKind::BuildRecord,

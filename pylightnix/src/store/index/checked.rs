@@ -5,11 +5,12 @@ use std::path::Path;
 
 use crate::store::bytes::Reader;
 use crate::store::locks::Manager;
+use crate::store::regular;
 use crate::{Error, Result};
 
 /// All of a file, and where in it the rest begins; nothing if it is not there, or is none of that kind, or is damaged.
 pub(super) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let bytes = fs::read(path).ok()?;
+    let bytes = regular::read(path).ok()?;
     let mut reader = Reader(bytes.strip_prefix(magic)?);
     let checksum = reader.u32()?;
     let from = bytes.len() - reader.0.len();

@@ -1,16 +1,16 @@
 //! Numbers in artifacts that are JSON.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::config::{Dotted, RawValue};
+use crate::store::regular;
 use crate::{Error, ErrorKind, Result};
 
 /// The number at `way` in the JSON file at `path`; `None` if there is no such file, nothing at that place in it, or `null`,
 /// which is what a NaN is in JSON.
 pub(super) fn number_in(path: &Path, way: &Dotted) -> Result<Option<f64>> {
-    let text = match fs::read(path) {
+    let text = match regular::read(path) {
         Ok(text) => text,
         Err(error)
             if matches!(
