@@ -174,7 +174,11 @@ fn roots_are_of_what_is_there_and_have_plain_names() {
     ] {
         let report = format!("{:?}", chain.store.add_root(name, &chain.a).unwrap_err());
         assert!(report.contains("cannot be the name of a root"), "{report}");
-        assert!(chain.store.remove_root(name).is_err());
+        // Those of links can be removed, and there is none.
+        assert_eq!(
+            chain.store.remove_root(name).ok(),
+            (name == "link-1").then_some(false)
+        );
     }
     let missing: RRefId =
         "rref:0123456789abcdef0123456789abcdef-7c308bad0e7fa364790b71e6ffab924a-params"
@@ -246,6 +250,30 @@ fn a_link_outside_keeps_what_it_points_to() {
     let other = store(&other);
     assert_eq!(other.gc().run().unwrap().kept, 0);
     assert!(other.roots().unwrap().is_empty());
+}
+
+#[test]
+fn a_link_whose_folder_is_away_counts_until_it_is_known_to_be_gone() {
+    let chain = chain();
+    let place = folder();
+    let disk = place.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    chain.store.link(&chain.b, disk.join("result")).unwrap();
+    let counts = || {
+        let roots = chain.store.roots().unwrap();
+        (roots[0].name.clone(), roots[0].counts)
+    };
+    fs::rename(&disk, place.path().join("away")).unwrap();
+    let (name, still) = counts();
+    assert!(still, "the disk may be mounted again");
+    fs::rename(place.path().join("away"), &disk).unwrap();
+    assert!(counts().1);
+    fs::remove_file(disk.join("result")).unwrap();
+    assert!(!counts().1, "the folder is there, and the link is not");
+    fs::remove_dir(&disk).unwrap();
+    assert!(counts().1);
+    assert!(chain.store.remove_root(&name).unwrap());
+    assert!(chain.store.roots().unwrap().is_empty());
 }
 
 #[test]

@@ -224,6 +224,10 @@ pub(super) fn pointing(store: &Store, path: &Path, rref: &RRefId) -> Pointing {
             _ => Pointing::Elsewhere,
         },
         Err(error) => match error.kind() {
+            // A folder that is away may come back with its link: a disk that is not mounted, say.
+            io::ErrorKind::NotFound if path.parent().is_some_and(|folder| !folder.exists()) => {
+                Pointing::Unknown
+            }
             // Not a link any more, or nothing.
             io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory

@@ -293,6 +293,9 @@ pub(crate) fn need_programs() -> Result<()> {
         let is_there = |name: &&str| Command::new(*name).arg("-V").output().is_ok();
         needed.iter().find(|name| !is_there(name)).copied()
     };
+    // Campaigns that run side by side would hinder each other's installing.
+    let lock = fs::File::create(std::env::temp_dir().join("pylightnix-campaigns-install"))?;
+    lock.lock()?;
     if missing().is_some() {
         for arguments in [
             ["update", "-q"].as_slice(),
