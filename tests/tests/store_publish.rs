@@ -86,6 +86,26 @@ fn a_link_by_the_path_of_the_build_is_made_relative() {
 }
 
 #[test]
+fn a_result_whose_record_is_broken_is_not_taken_for_the_same() {
+    let (_folder, store) = store();
+    let publish_again = || {
+        let mut draft = store.draft().unwrap();
+        fs::write(draft.out().join("x"), "x").unwrap();
+        publish(&mut draft, &config("stage"))
+    };
+    let id = publish_again().unwrap().id;
+    assert!(!publish_again().unwrap().new);
+    let record = store.realization_dir(&id).join("record");
+    fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut broken = fs::read(&record).unwrap();
+    broken[40] ^= 1;
+    fs::write(&record, broken).unwrap();
+    let error = publish_again().unwrap_err();
+    assert!(error.to_string().contains("is broken"), "{error}");
+    assert_eq!(store.realization_dir(&id).read_dir().unwrap().count(), 4);
+}
+
+#[test]
 fn the_same_bytes_are_the_same_realization() {
     let (_folder, store) = store();
     let config = config("stage");

@@ -1,7 +1,7 @@
 //! `pack`, `unpack`, `copy`: realizations from one store to another.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -113,24 +113,28 @@ fn every_whole(session: &Session) -> Done<Vec<RRefId>> {
         }
     }
     // What was made from something that is left out is left out, too, and so on.
-    loop {
-        let lacks = |deps: &[RRefId]| {
-            deps.iter()
-                .find(|dep| !made_from.contains_key(dep))
-                .cloned()
-        };
-        let broken: Vec<_> = (made_from.iter())
-            .filter_map(|(rref, deps)| Some((rref.clone(), lacks(deps)?)))
-            .collect();
-        if broken.is_empty() {
-            return Ok(made_from.into_keys().collect());
-        }
-        for (rref, dep) in broken {
-            let message = format!("{rref} was made from {dep}, which is left out");
-            session.say_left_out(&Error::new(ErrorKind::Store, message));
-            made_from.remove(&rref);
+    let mut dependents: BTreeMap<&RRefId, Vec<&RRefId>> = BTreeMap::new();
+    for (rref, deps) in &made_from {
+        for dep in deps {
+            dependents.entry(dep).or_default().push(rref);
         }
     }
+    let lacking = dependents.keys().copied();
+    let mut to_follow: Vec<_> = lacking
+        .filter(|dep| !made_from.contains_key(*dep))
+        .collect();
+    let mut broken = BTreeSet::new();
+    while let Some(dep) = to_follow.pop() {
+        for rref in dependents.get(dep).into_iter().flatten() {
+            if broken.insert(*rref) {
+                let message = format!("{rref} was made from {dep}, which is left out");
+                session.say_left_out(&Error::new(ErrorKind::Store, message));
+                to_follow.push(rref);
+            }
+        }
+    }
+    let whole = made_from.keys().filter(|rref| !broken.contains(*rref));
+    Ok(whole.cloned().collect())
 }
 
 impl Pack {
