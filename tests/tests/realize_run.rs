@@ -672,16 +672,18 @@ fn promises_are_kept_or_nothing_is_published() {
     assert!(rref.two.path().is_dir() && rref.two.path().ends_with("out/a/b/two"));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().readonly();
     assert!(mode(&rref.path().join("extra.txt")) && mode(rref.path()) && mode(rref.two.path()));
-    // A link counts as something there, wherever it leads.
+    // A link keeps a promise if it leads to something that is published with it.
     let linked = with(0).with_realizer("links", |b| -> Result<()> {
-        std::os::unix::fs::symlink("nowhere", b.one.path())?;
+        std::os::unix::fs::symlink("extra.txt", b.one.path())?;
         std::os::unix::fs::symlink("nowhere", b.two.path())?;
+        fs::write(b.path().join("extra.txt"), "more")?;
         Ok(())
     });
-    let linked = store.realize(&linked).unwrap();
+    let error = error_of(store.realize(&linked));
+    assert!(!format!("{error:?}").contains("promise `one`"), "{error:?}");
     assert_says(
-        &linked.one.load().unwrap_err(),
-        &["cannot load artifact `one` of stage `promises`"],
+        &error,
+        &["its promise `two`: `out/a/b/two` is a link to nowhere, where there is nothing"],
     );
 }
 
