@@ -449,6 +449,8 @@ mod what_comes_back {
                 "{error}"
             );
         }
+        let beside = ("x".repeat(100_000), HashSet::from([1, 2]));
+        assert!(saved(&beside).is_err(), "however long the rest is");
     }
 
     #[test]

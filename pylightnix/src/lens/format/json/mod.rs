@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
-use write::to_text;
+use write::{JsonText, to_text};
 
 /// A JSON file, indented for people, that holds a `T`.
 ///
@@ -21,12 +21,21 @@ use write::to_text;
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(PhantomData<fn() -> T>);
 
-/// A text of at most this length, in bytes, is read and written several times: two items that have no order of their own
-/// come in the same order every other time. In a longer text there are too many of them for that.
-const SHORT: usize = 4 << 10;
+/// Of a long text no more than this is read and written after the first time, in bytes.
+const MOST: usize = 64 << 20;
 
-/// How many times.
-const TIMES: usize = 8;
+/// How often a text is read and written. The items of a set come in another order each time, but few of them may come in the
+/// same order by chance: two every other time.
+fn times(text: &JsonText) -> usize {
+    let times = match text.shortest_list {
+        None => 1,
+        Some(2) => 24,
+        Some(3) => 10,
+        Some(4) => 6,
+        Some(_) => 4,
+    };
+    times.min(1 + MOST / text.bytes.len().max(1))
+}
 
 impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
     type Value = T;
@@ -40,20 +49,19 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
     fn write(value: &T, path: &Path) -> Result<(), BoxError> {
         let text = to_text(value)?;
         check_it_comes_back::<T>(&text)?;
-        Ok(fs::write(path, text)?)
+        Ok(fs::write(path, text.bytes)?)
     }
 }
 
 /// That a `T` is read from its text, and that this one is written as the same text.
-fn check_it_comes_back<T: Serialize + DeserializeOwned>(text: &[u8]) -> Result<(), BoxError> {
-    let times = if text.len() <= SHORT { TIMES } else { 1 };
-    for _ in 0..times {
-        let read: T = serde_json::from_slice(text).map_err(|error| {
+fn check_it_comes_back<T: Serialize + DeserializeOwned>(text: &JsonText) -> Result<(), BoxError> {
+    for _ in 0..times(text) {
+        let read: T = serde_json::from_slice(&text.bytes).map_err(|error| {
             format!(
                 "what is written cannot be read back as the same type: {error}; look at its serde attributes"
             )
         })?;
-        if to_text(&read)? != text {
+        if to_text(&read)?.bytes != text.bytes {
             return Err(
                 "the value is written in another way once it was read back: use types that keep their order, as \
                  `BTreeSet` in place of `HashSet`, and serde attributes that read what they write"

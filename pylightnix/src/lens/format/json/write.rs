@@ -18,22 +18,39 @@ type Result<T, E = Fault> = std::result::Result<T, E>;
 const JSON_TEXT: &str = "$serde_json::private::";
 
 /// The text of a value, with a line break at its end.
-pub(super) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, BoxError> {
+pub(super) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<JsonText, BoxError> {
     let mut text = Text {
         bytes: Vec::new(),
         pretty: PrettyFormatter::new(),
+        shortest_list: None,
     };
     value
         .serialize(Writer { text: &mut text })
         .map_err(Fault::of_value)?;
     text.bytes.push(b'\n');
-    Ok(text.bytes)
+    let Text {
+        bytes,
+        shortest_list,
+        ..
+    } = text;
+    Ok(JsonText {
+        bytes,
+        shortest_list,
+    })
+}
+
+/// A value as JSON.
+pub(super) struct JsonText {
+    pub(super) bytes: Vec<u8>,
+    /// The number of items in the shortest list of two or more: a set would be such a list.
+    pub(super) shortest_list: Option<usize>,
 }
 
 /// What is written so far.
 struct Text {
     bytes: Vec<u8>,
     pretty: PrettyFormatter<'static>,
+    shortest_list: Option<usize>,
 }
 
 /// Writing to memory fails in one way: serde_json refuses the value.
@@ -224,16 +241,21 @@ impl<'a> Serializer for Writer<'a> {
         Ok(Items {
             text: self.text,
             count: 0,
+            may_be_set: true,
             variant: None,
         })
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Items<'a>> {
-        self.serialize_seq(Some(len))
+        let items = self.serialize_seq(Some(len))?;
+        Ok(Items {
+            may_be_set: false,
+            ..items
+        })
     }
 
     fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Items<'a>> {
-        self.serialize_seq(Some(len))
+        self.serialize_tuple(len)
     }
 
     fn serialize_tuple_variant(
@@ -244,7 +266,7 @@ impl<'a> Serializer for Writer<'a> {
         len: usize,
     ) -> Result<Items<'a>> {
         self.text.open_variant(variant)?;
-        let items = self.serialize_seq(Some(len))?;
+        let items = self.serialize_tuple(len)?;
         Ok(Items {
             variant: Some(variant),
             ..items
@@ -301,6 +323,8 @@ fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
 struct Items<'a> {
     text: &'a mut Text,
     count: usize,
+    /// Whether its items may have no order of their own.
+    may_be_set: bool,
     variant: Option<&'static str>,
 }
 
@@ -319,6 +343,10 @@ macro_rules! items {
             }
 
             fn end(self) -> Result<()> {
+                if self.may_be_set && self.count >= 2 {
+                    let shortest = self.text.shortest_list.unwrap_or(usize::MAX);
+                    self.text.shortest_list = Some(shortest.min(self.count));
+                }
                 self.text.close_list()?;
                 match self.variant {
                     Some(_) => self.text.close_variant(),
