@@ -8,8 +8,8 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::fs;
 use std::path::Path;
 
-/// File systems of one machine, whose locks every process on it sees. A file system that is not named here (FUSE, 9p, virtiofs,
-/// cifs) may hide the locks of whoever reaches the same files by another way.
+/// Local file systems: a lock on one of them excludes every other process. On a file system that is not named here (FUSE, 9p,
+/// virtiofs, cifs) a process that opens the same files through another mount may not see the lock.
 const LOCAL: [&str; 17] = [
     "ext2",
     "ext3",

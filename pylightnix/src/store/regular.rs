@@ -1,4 +1,4 @@
-//! Reading files that somebody may have replaced by something else. Opening a pipe would wait for who writes into it.
+//! Reading regular files. A named pipe in the place of one is refused: opening it would block until a process writes to it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};

@@ -184,7 +184,7 @@ fn expect_replaceable(path: &Path) -> Result<()> {
             path.display()
         );
         Error::new(ErrorKind::Archive, message).at(path).help(
-            "give the archive another name, or remove what is there; the archive comes first, and what goes into it after: \
+            "give the archive another name, or remove what is there; the first argument is the archive, the others are the results to pack: \
              `pylightnix pack ARCHIVE REF..`",
         )
     };

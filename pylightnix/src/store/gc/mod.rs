@@ -92,7 +92,7 @@ impl<'a> Gc<'a> {
     }
 
     /// Says that no other process uses the store now. Needed where it lies on a file system that is not known to be local,
-    /// or whose locks do not hold for every machine, so that nobody can tell which processes live.
+    /// or whose locks one machine does not share with the others, so that a lock does not tell whether its process lives.
     pub fn nobody_else_uses_it(mut self) -> Self {
         self.trust_locks = true;
         self
