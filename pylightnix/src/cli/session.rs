@@ -237,7 +237,12 @@ impl Session {
         }
     }
 
-    /// Says what could not be read, and is not in the answer therefore.
+    /// What was read; an error is said, and leaves its part out of the answer.
+    pub(crate) fn or_left_out<T>(&self, read: crate::Result<T>) -> Option<T> {
+        read.map_err(|error| self.say_left_out(&error)).ok()
+    }
+
+    /// Says what is left out of the answer, and why.
     pub(crate) fn say_left_out(&self, error: &crate::Error) {
         self.left_out.set(true);
         self.say(format_args!(

@@ -198,6 +198,15 @@ impl<C: Config> Build<C> {
         }
     }
 
+    fn fields(&self) -> environment::Fields<'_> {
+        environment::Fields {
+            json: &self.json,
+            more: &self.omitted,
+            out: &self.source.out,
+            chosen: &self.source.chosen,
+        }
+    }
+
     /// A command for [`run`](Self::run), with this build as environment variables and no input.
     ///
     /// Each field of the config is a variable of its name (of its key, with `rename`), as in Pylightnix:
@@ -224,8 +233,7 @@ impl<C: Config> Build<C> {
     /// All other variables are those of this program.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        let BuildingSource { out, chosen, .. } = &self.source;
-        let fields = environment::of_config(&self.json, &self.omitted, out, chosen);
+        let fields = self.fields().variables();
         // A config that this library wrote has fields.
         for (key, value) in fields.unwrap_or_default() {
             match value {
@@ -273,8 +281,7 @@ impl<C: Config> Build<C> {
     /// # Ok(()) }
     /// ```
     pub fn fields_file(&self) -> Result<PathBuf> {
-        let BuildingSource { out, chosen, .. } = &self.source;
-        let fields = environment::as_json(&self.json, &self.omitted, out, chosen)?;
+        let fields = self.fields().as_json()?;
         let path = self.scratch()?.join("fields.json");
         std::fs::write(&path, format!("{fields:#}\n"))
             .map_err(|error| Error::io("write", &path, error))?;
@@ -288,8 +295,7 @@ impl<C: Config> Build<C> {
     /// The config has no such field, or the file cannot be written.
     pub fn field_file(&self, key: &str) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt as _;
-        let BuildingSource { out, chosen, .. } = &self.source;
-        let text = environment::of_field(&self.json, &self.omitted, out, chosen, key)?;
+        let text = self.fields().variable(key)?;
         let text = text.ok_or_else(|| {
             let message = format!("stage `{}` has no field `{key}`", self.dref().name());
             Error::new(ErrorKind::Stage, message)

@@ -14,93 +14,68 @@ use crate::{Error, ErrorKind, Result};
 /// The variables, each with its value, or with none if it is not to be set.
 pub(super) type Variables = Vec<(String, Option<OsString>)>;
 
-/// The fields of a config, by their keys: promises and dependencies as paths, all else as its value. `more` are the
-/// fields that the config leaves out.
-pub(super) fn of_config(
-    json: &ConfigJson,
-    more: &Omitted,
-    out: &Path,
-    chosen: &Chosen,
-) -> Result<Variables> {
-    let place = Place { out, chosen };
-    let mut variables = Variables::new();
-    let mut add = |key: &str, raw: &RawValue| -> Result<()> {
-        // No system has variables of such names.
-        if key.is_empty() || key.contains(['=', '\0']) {
-            return Ok(());
-        }
-        variables.push((key.to_owned(), place.text_of(&StoredValue::new(key, raw))?));
-        Ok(())
-    };
-    each_field(json, more, &mut add)?;
-    Ok(variables)
+/// The config of a build, and where its paths lead.
+pub(super) struct Fields<'a> {
+    pub(super) json: &'a ConfigJson,
+    /// The fields that the config leaves out.
+    pub(super) more: &'a Omitted,
+    pub(super) out: &'a Path,
+    pub(super) chosen: &'a Chosen,
 }
 
-/// What the variable of one field holds; nothing if there is no such field. No value is too long for it.
-pub(super) fn of_field(
-    json: &ConfigJson,
-    more: &Omitted,
-    out: &Path,
-    chosen: &Chosen,
-    key: &str,
-) -> Result<Option<OsString>> {
-    let place = Place { out, chosen };
-    let mut found = None;
-    each_field(json, more, &mut |name, raw| {
-        if name == key {
-            let text = place.text_of(&StoredValue::new(name, raw))?;
-            found = Some(text.unwrap_or_default());
-        }
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-/// All fields, by their keys, with promises and dependencies as paths.
-pub(super) fn as_json(
-    json: &ConfigJson,
-    more: &Omitted,
-    out: &Path,
-    chosen: &Chosen,
-) -> Result<Value> {
-    let place = Place { out, chosen };
-    let mut fields = Map::new();
-    each_field(json, more, &mut |key, raw| {
-        let value = place.json_of(&StoredValue::new(key, raw))?;
-        fields.insert(key.to_owned(), value);
-        Ok(())
-    })?;
-    Ok(Value::Object(fields))
-}
-
-fn each_field(
-    json: &ConfigJson,
-    more: &Omitted,
-    take: &mut dyn FnMut(&str, &RawValue) -> Result<()>,
-) -> Result<()> {
-    let mut fields = json.fields()?;
-    let keys: Vec<_> = json.fields()?.rest().map(Cow::into_owned).collect();
-    for key in &keys {
-        if let Some(raw) = fields.take(key) {
-            take(key, raw)?;
-        }
+impl Fields<'_> {
+    /// The fields, by their keys: promises and dependencies as paths, all else as its value.
+    pub(super) fn variables(&self) -> Result<Variables> {
+        let mut variables = Variables::new();
+        self.each(&mut |key, value| {
+            // No system has variables of such names.
+            if !key.is_empty() && !key.contains(['=', '\0']) {
+                variables.push((key.to_owned(), self.text_of(value)?));
+            }
+            Ok(())
+        })?;
+        Ok(variables)
     }
-    for (key, value) in more {
-        // The text of a value that was read from text is JSON.
-        if let Ok(raw) = RawValue::from_string(value.to_string()) {
-            take(key, &raw)?;
-        }
+
+    /// What the variable of one field holds; nothing if there is no such field. No value is too long for it.
+    pub(super) fn variable(&self, key: &str) -> Result<Option<OsString>> {
+        let mut found = None;
+        self.each(&mut |name, value| {
+            if name == key {
+                found = Some(self.text_of(value)?.unwrap_or_default());
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
-    Ok(())
-}
 
-/// Where the paths lead.
-struct Place<'a> {
-    out: &'a Path,
-    chosen: &'a Chosen,
-}
+    /// All fields, by their keys, with promises and dependencies as paths.
+    pub(super) fn as_json(&self) -> Result<Value> {
+        let mut fields = Map::new();
+        self.each(&mut |key, value| {
+            fields.insert(key.to_owned(), self.json_of(value)?);
+            Ok(())
+        })?;
+        Ok(Value::Object(fields))
+    }
 
-impl Place<'_> {
+    fn each(&self, take: &mut dyn FnMut(&str, &StoredValue<'_>) -> Result<()>) -> Result<()> {
+        let mut fields = self.json.fields()?;
+        let keys: Vec<_> = self.json.fields()?.rest().map(Cow::into_owned).collect();
+        for key in &keys {
+            if let Some(raw) = fields.take(key) {
+                take(key, &StoredValue::new(key, raw))?;
+            }
+        }
+        for (key, value) in self.more {
+            // The text of a value that was read from text is JSON.
+            if let Ok(raw) = RawValue::from_string(value.to_string()) {
+                take(key, &StoredValue::new(key, &raw))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A value as text; none for `null`.
     fn text_of(&self, value: &StoredValue<'_>) -> Result<Option<OsString>> {
         if value.is_null() {
@@ -123,15 +98,10 @@ impl Place<'_> {
         if let Ok(path) = value.selfref() {
             return text_of_path(&self.out.join(path));
         }
-        if let Ok(dref) = value.dref() {
-            return one_or_all(&self.paths_below(&dref, ""));
+        if let Some(paths) = self.paths_of_one(value) {
+            return one_or_all(&paths);
         }
         if let Ok(items) = value.list() {
-            if let Ok((dref, path)) = value.refpath()
-                && items.iter().skip(1).any(|item| item.dref().is_err())
-            {
-                return one_or_all(&self.paths_below(&dref, &path));
-            }
             let items = items.iter().map(|item| self.json_of(item));
             return Ok(Value::Array(items.collect::<Result<_>>()?));
         }
@@ -146,15 +116,10 @@ impl Place<'_> {
 
     /// The paths of a dependency, or of a list or a map of them.
     fn paths_of(&self, value: &StoredValue<'_>) -> Option<Vec<OsString>> {
-        if let Ok(dref) = value.dref() {
-            return Some(self.paths_below(&dref, ""));
+        if let Some(paths) = self.paths_of_one(value) {
+            return Some(paths);
         }
         if let Ok(items) = value.list() {
-            if let Ok((dref, path)) = value.refpath()
-                && items.iter().skip(1).any(|item| item.dref().is_err())
-            {
-                return Some(self.paths_below(&dref, &path));
-            }
             let paths: Vec<_> = items
                 .iter()
                 .filter(|item| !item.is_null())
@@ -173,6 +138,19 @@ impl Place<'_> {
             }));
         }
         (!entries.is_empty()).then_some(lines)
+    }
+
+    /// The paths of one dependency, or of an artifact of one.
+    fn paths_of_one(&self, value: &StoredValue<'_>) -> Option<Vec<OsString>> {
+        if let Ok(dref) = value.dref() {
+            return Some(self.paths_below(&dref, ""));
+        }
+        let (dref, path) = value.refpath().ok()?;
+        // A list of nothing but references is one of dependencies.
+        let is_artifact =
+            |items: &[StoredValue<'_>]| items.iter().skip(1).any(|item| item.dref().is_err());
+        let items = value.list().ok()?;
+        is_artifact(&items).then(|| self.paths_below(&dref, &path))
     }
 
     fn paths_below(&self, dref: &DRefId, path: &str) -> Vec<OsString> {

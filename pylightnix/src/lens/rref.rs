@@ -114,12 +114,10 @@ impl<C: Config> RRef<C> {
 
     /// When the newest build of this result ended; none if it was only imported or accepted.
     pub fn built_at(&self) -> Option<jiff::Timestamp> {
-        let heads = self.any.realization().builds.heads();
-        let builds = heads.filter(|build| build.kind == BuildKind::Build);
-        builds.map(|build| build.stop).max()
+        self.built_until(jiff::Timestamp::MAX)
     }
 
-    /// The same of the builds that ended no later than this.
+    /// When the newest of its builds ended that ended no later than `limit`.
     pub(crate) fn built_until(&self, limit: jiff::Timestamp) -> Option<jiff::Timestamp> {
         let heads = self.any.realization().builds.heads();
         let builds = heads.filter(|build| build.kind == BuildKind::Build);

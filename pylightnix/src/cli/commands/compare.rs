@@ -114,13 +114,7 @@ impl Compare {
                 Err(error) => return Err(error.into()),
             }
         }
-        rrefs.retain(|rref| match store.realization(rref) {
-            Ok(_) => true,
-            Err(error) => {
-                session.say_left_out(&error);
-                false
-            }
-        });
+        rrefs.retain(|rref| session.or_left_out(store.realization(rref)).is_some());
         Ok(rrefs)
     }
 

@@ -89,10 +89,7 @@ impl List {
         } else if self.newest || self.slowest {
             let mut all = Vec::new();
             for (_, found) in store.realizations_of_each(&drefs) {
-                match found {
-                    Ok(found) => all.extend(found),
-                    Err(error) => session.say_left_out(&error),
-                }
+                all.extend(session.or_left_out(found).into_iter().flatten());
             }
             let seconds = |one: &Realization| took(one).unwrap_or(-1.0);
             match self.newest {
@@ -166,12 +163,8 @@ impl List {
         let mut table = Table::new(session, T::COLUMNS);
         let mut count = 0;
         for one in all.take(self.limit.unwrap_or(usize::MAX)) {
-            let one = match one {
-                Ok(one) => one,
-                Err(error) => {
-                    session.say_left_out(&error);
-                    continue;
-                }
+            let Some(one) = session.or_left_out(one) else {
+                continue;
             };
             count += 1;
             if let Some(json) = &mut json {

@@ -16,8 +16,8 @@ use crate::{Error, ErrorKind};
 /// Write realizations, with all that they were made from, into an archive
 ///
 /// When results go to another machine, or to somebody else. It is a zip file, and the same results make the same bytes.
-/// Build records tell hosts, users and commands; `--without-builds` leaves them out, and whoever gets the archive then has to
-/// accept the results before they count.
+/// Build records tell hosts, users and commands; `--without-builds` leaves them out. The receiver of such an archive
+/// has to accept the results, or their stages run again.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the newest `report` for a friend\n  pylightnix pack report.zip report"
@@ -98,17 +98,11 @@ fn every_whole(session: &Session) -> Done<Vec<RRefId>> {
     let store = session.store()?;
     let mut made_from = BTreeMap::new();
     for dref in store.drefs()? {
-        let found = store.rrefs_of(&dref);
-        for rref in found.unwrap_or_else(|error| {
-            session.say_left_out(&error);
-            Vec::new()
-        }) {
-            match store.realization(&rref) {
-                Ok(found) => {
-                    let deps: Vec<_> = found.context.realizations().cloned().collect();
-                    made_from.insert(rref, deps);
-                }
-                Err(error) => session.say_left_out(&error),
+        let rrefs = session.or_left_out(store.rrefs_of(&dref));
+        for rref in rrefs.into_iter().flatten() {
+            if let Some(found) = session.or_left_out(store.realization(&rref)) {
+                let deps: Vec<_> = found.context.realizations().cloned().collect();
+                made_from.insert(rref, deps);
             }
         }
     }

@@ -52,11 +52,7 @@ impl Stats {
         for (dref, found) in store.realizations_of_each(&drefs) {
             let row = named.entry(dref.name().to_string()).or_default();
             row.derivations += 1;
-            let found = found.unwrap_or_else(|error| {
-                session.say_left_out(&error);
-                Vec::new()
-            });
-            for realization in found {
+            for realization in session.or_left_out(found).into_iter().flatten() {
                 row.realizations += 1;
                 row.failures += usize::from(realization.outcome == Outcome::Failed);
                 row.time = row.time.max(age(&realization));
