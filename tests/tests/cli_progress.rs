@@ -366,7 +366,7 @@ fn without_a_terminal_there_are_lines() {
         .filter_map(|line| line.strip_prefix("   0:"))
         .map(|line| &line[4..])
         .collect();
-    assert!(told.contains(&"build   talks: never built"), "{said}");
+    assert!(told.contains(&"build   talks: missing"), "{said}");
     assert!(
         told.iter()
             .any(|line| line.starts_with("built   talks in ")),

@@ -90,7 +90,7 @@ fn plans_say_why() {
     assert_eq!(plan[0]["action"], "build");
     assert_eq!(plan[0]["reason"], "missing");
     assert_eq!(line.out("list"), "");
-    assert_eq!(plan[0]["why"], "never built");
+    assert_eq!(plan[0]["why"], "missing");
     assert_eq!(line.say("-q").code, 0);
     assert_eq!(line.out("plan"), "nothing to build: 2 stages reused\n");
     let other = line.json("plan --count 6");

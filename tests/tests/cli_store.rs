@@ -121,7 +121,7 @@ Artifacts (10 B)
 Builds
   2026-01-01 00:01:00  built in 5.0 s by ada on lab
     code 003c003c003c003c…
-    git commit 012345678901…
+    git commit 012345678901… was checked out, with or without changes
     ./experiment run
     `log a34a5511/cef4e1c6` shows what it printed
 
@@ -155,7 +155,7 @@ Artifacts (20 B)
 Builds
   2026-01-01 00:05:00  built in 5.0 s by ada on lab
     code 012c012c012c012c…
-    git commit 012345678901…
+    git commit 012345678901… was checked out, with or without changes
     ./experiment run
     `log 966f6385/410be467` shows what it printed
 
@@ -250,7 +250,7 @@ Artifacts (16 B)
 Builds
   2026-01-01 00:06:00  built in 5.0 s by ada on lab
     code 0168016801680168…
-    git commit 012345678901…
+    git commit 012345678901… was checked out, with or without changes
     ./experiment run
 
 Used by

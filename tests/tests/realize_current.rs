@@ -158,7 +158,7 @@ fn changed_code_never_gives_an_old_result() {
         built,
         [
             "building sum x1: stale: its code changed",
-            "building user x1: context changed: a dependency gave another result",
+            "building user x1: context changed: it takes another result of a dependency",
         ]
     );
     assert!(store.code(is).unwrap().unwrap().contains("b.a * 3"));
@@ -434,7 +434,7 @@ fn contexts_keep_results_apart() {
         built,
         [
             "building sum x1: stale: its code changed",
-            "building user x1: context changed: a dependency gave another result"
+            "building user x1: context changed: it takes another result of a dependency"
         ]
     );
     assert_eq!(

@@ -625,3 +625,38 @@ fn a_failure_without_a_text() {
     // Nothing says which code it was.
     assert_eq!(failure(&store, &plan).text(), "it diverged at rate 2");
 }
+
+/// The same stage, whose failures were results once.
+macro_rules! once_fallible {
+    ($version:ident, [$($option:tt)*]) => {
+        mod $version {
+            use pylightnix::prelude::*;
+            use std::marker::PhantomData;
+
+            /// Fails.
+            #[derive(Config)]
+            pub(crate) struct Fails<T: Send + Sync + 'static> {
+                #[config(default, unhashed)]
+                pub(crate) of: PhantomData<T>,
+            }
+
+            #[stage($($option)*)]
+            fn fails<T: Send + Sync + 'static>(_: &Build<Fails<T>>) -> Result<()> {
+                Err("it went wrong".into())
+            }
+        }
+    };
+}
+
+once_fallible!(as_result, [fallible, version = 1]);
+once_fallible!(as_error, [version = 1]);
+
+#[test]
+fn a_failure_that_is_no_result_any_more_is_why_a_stage_runs() {
+    let (_folder, store) = scratch();
+    let was = instantiate(as_result::Fails::<()>::new()).unwrap();
+    assert!(store.realize(&was).unwrap().is_err());
+    let is = instantiate(as_error::Fails::<()>::new()).unwrap();
+    let plan = store.plan(&is).unwrap();
+    assert!(plan.to_string().contains(": it failed before\n"), "{plan}");
+}

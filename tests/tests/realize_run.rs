@@ -379,7 +379,7 @@ fn a_forced_stage_may_give_another_result() {
         told.of("building"),
         [
             "building work x1: forced",
-            "building work x1: context changed: a dependency gave another result"
+            "building work x1: context changed: it takes another result of a dependency"
         ]
     );
     assert_eq!(store.realize(&last).unwrap().text.load().unwrap(), "last1");

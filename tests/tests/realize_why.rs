@@ -6,6 +6,7 @@
     reason = "a failing test says where"
 )]
 
+use pylightnix::BoxError;
 use pylightnix::config::ConfigJson;
 use pylightnix::plan::Target;
 use pylightnix::prelude::*;
@@ -14,7 +15,7 @@ use pylightnix::realize::why::{Cause, CodeChange, Standing, Why};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome};
 use std::fs;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tests::runs::{assert_says, scratch};
 
 /// An experiment in two stages as it was, and as it is in later versions of a program.
@@ -99,7 +100,7 @@ fn the_first_has_nothing_before_it() {
     let rref = store.realize(&first::plan("a", 0.1)).unwrap();
     let why = store.why(&rref).unwrap();
     assert!(why.nearest.is_none() && why.changes.is_empty() && why.repeated.is_empty());
-    assert_eq!(why.in_short(), "the first of its name");
+    assert_eq!(why.in_short(), "the first of its name in the store");
     assert!(why.to_string().contains("nothing else of the name `train`"));
     let choice = &why.choices[rref.data.id().dref()];
     assert_eq!(
@@ -305,6 +306,101 @@ fn the_same_code_once_more_and_what_the_matcher_takes() {
     assert_says(&refused, &["is not in the plan"]);
 }
 
+#[derive(Config)]
+struct Trial {
+    #[selfref("score.txt")]
+    score: SelfRef<Text>,
+}
+
+#[stage(nouts = 3)]
+fn trial(b: &Build<Trial>) -> Result<TrialOutputs> {
+    Ok(TrialOutputs {
+        score: b.score.save(&b.index().to_string())?,
+    })
+}
+
+#[derive(Config)]
+struct Winner {
+    #[selfref("n.txt")]
+    out: SelfRef<Text>,
+    #[dref]
+    trial: DRef<Trial>,
+}
+
+#[stage]
+fn winner(b: &Build<Winner>) -> Result<WinnerOutputs> {
+    Ok(WinnerOutputs {
+        out: b.out.save(&b.trial.score.load()?)?,
+    })
+}
+
+fn score(run: &RRef<Trial>) -> Result<f64, BoxError> {
+    Ok(run.score.load()?.parse()?)
+}
+
+/// Which way `turned` looks at scores: its text stays, as a key's does whose body changes.
+static TURN: AtomicBool = AtomicBool::new(false);
+
+fn turned(run: &RRef<Trial>) -> Result<f64, BoxError> {
+    let score = score(run)?;
+    Ok(if TURN.load(Ordering::Relaxed) {
+        -score
+    } else {
+        score
+    })
+}
+
+/// A stage that did not run gave nothing: its matcher takes something else.
+#[test]
+fn a_matcher_that_takes_another_result() {
+    let (_folder, store) = scratch();
+    let trial = instantiate(Trial::new()).unwrap();
+    let highest_score = trial.clone().with_matcher(highest(score));
+    let lowest_score = trial.with_matcher(lowest(score));
+    let plan = |of: &DRef<Trial>| instantiate(Winner::new(of.clone())).unwrap();
+    store.realize(&plan(&highest_score)).unwrap();
+    // Another matcher.
+    let plan_now = plan(&lowest_score);
+    let [by_highest, by_lowest] =
+        ["highest", "lowest"].map(|way| format!("{way}(realize_why::score)"));
+    let changed = format!("its matcher changed: `{by_highest}` -> `{by_lowest}`");
+    let brief = format!("from `trial`: {changed}");
+    assert_eq!(told(&Realize::new(&store), &plan_now), ["", brief.as_str()]);
+    let before = Realize::new(&store).why(&plan_now, &plan_now).unwrap();
+    assert_eq!(before.in_short(), format!("of `trial`, {changed}"));
+    assert!(before.to_string().contains(&changed), "{before}");
+    assert_eq!(told_in_run(&store, &plan_now), [brief]);
+    let why = store.why(store.realize(&plan_now).unwrap()).unwrap();
+    assert_eq!(why.in_short(), format!("of `trial`, {changed}"));
+    // Another key under the same name.
+    let (_folder, store) = scratch();
+    let plan = plan(&lowest_score.clone().with_matcher(highest(turned)));
+    store.realize(&plan).unwrap();
+    TURN.store(true, Ordering::Relaxed);
+    let takes = "its matcher `highest(realize_why::turned)` takes another of its results";
+    let brief = format!("from `trial`: {takes}");
+    assert_eq!(told(&Realize::new(&store), &plan), ["", brief.as_str()]);
+    let why = store.why(store.realize(&plan).unwrap()).unwrap();
+    assert_eq!(causes(&why)[1..], [takes]);
+}
+
+/// What is gone is not told as if it had never been, and what fails once more is not told as another result.
+#[test]
+fn what_is_not_known_is_not_told() {
+    let (_folder, store) = scratch();
+    let plan = first::plan("a", 0.1);
+    store.realize(&plan).unwrap();
+    fs::remove_dir_all(store.derivation_dir(plan.id())).unwrap();
+    let run = Realize::new(&store);
+    assert_eq!(told(&run, &plan), ["", "missing"]);
+    let why = run.why(&plan, &plan).unwrap();
+    assert!(!why.to_string().contains("was built before\n"), "{why}");
+    // Nothing differs, and it is made all the same.
+    let forced = Realize::new(&store).force(&plan.data);
+    let why = forced.why(&plan, &plan.data).unwrap();
+    assert_eq!(why.in_short(), "forced");
+}
+
 fn forget_code(store: &Store) {
     for text in fs::read_dir(store.root().join("code")).unwrap() {
         fs::remove_file(text.unwrap().path()).unwrap();
@@ -416,11 +512,11 @@ fn in_a_few_words_before_and_in_a_run() {
     let (_folder, store) = scratch();
     let run = || Realize::new(&store);
     let plan = first::plan("a", 0.1);
-    assert_eq!(told(&run(), &plan), ["never built", "never built"]);
+    assert_eq!(told(&run(), &plan), ["missing", "missing"]);
     // Nobody looks unless it is asked for.
     let bare = run().plan(&plan).unwrap();
     assert!(bare.steps.iter().all(|step| step.why.is_none()));
-    assert_eq!(told_in_run(&store, &plan), ["never built", "never built"]);
+    assert_eq!(told_in_run(&store, &plan), ["missing", "missing"]);
     assert_eq!(told(&run(), &plan), ["", ""]);
     assert_eq!(
         told(&run().force(&plan.data), &plan),
@@ -476,7 +572,7 @@ fn other_stages_of_the_plan_are_no_earlier_versions() {
     // A new one beside those that are there.
     let more = sweep("a", &[0.1, 0.2, 0.3, 0.4]);
     let whys = told(&Realize::new(&store), &more);
-    assert_eq!(whys, ["", "", "", "", "never built"]);
+    assert_eq!(whys, ["", "", "", "", "missing"]);
     // Each one has its own before it, and all have one cause.
     let other = sweep("b", &[0.3, 0.2, 0.1]);
     let whys = told(&Realize::new(&store), &other);

@@ -74,7 +74,7 @@ pub(super) fn build(
     arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
     run.tell_left();
-    let find = || run.brief(at, scene.context, &reason);
+    let find = || run.brief(at, &reason);
     run.tell(&Event::Building {
         dref,
         runs: more,

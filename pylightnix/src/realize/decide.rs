@@ -21,9 +21,9 @@ const MOST: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It was never realized.
+    /// Nothing of it is in the store.
     Missing,
-    /// It was realized from other realizations of its dependencies.
+    /// What is there was made from other realizations of its dependencies than those that are taken now.
     ContextChanged,
     /// What is there was made by other code.
     Stale(Stale),
@@ -32,7 +32,7 @@ pub enum Reason {
         /// How many there are.
         there: usize,
     },
-    /// It failed before, and the run asks for failures to be tried again.
+    /// It failed before, and the run asks for failures to be tried again, or the stage's failures are no results any more.
     Failed,
     /// The run asks for it.
     Forced,
@@ -43,7 +43,7 @@ impl fmt::Display for Reason {
         match self {
             Reason::Missing => f.write_str("missing"),
             Reason::ContextChanged => {
-                f.write_str("context changed: a dependency gave another result")
+                f.write_str("context changed: it takes another result of a dependency")
             }
             Reason::Stale(why) => write!(f, "stale: {why}"),
             Reason::MoreWanted { there } => {
@@ -132,9 +132,11 @@ impl Scene<'_> {
             return Ok(Decision::Never(why.to_owned()));
         };
         let mut stale = None;
+        let mut failed_before = false;
         let mut current = self.candidates()?;
         current.retain(|realization| {
             let counts = realization.outcome == Outcome::Ok || node.takes().failures();
+            failed_before |= !counts;
             match self.staleness(realization, code).filter(|_| counts) {
                 None => counts,
                 Some(why) => {
@@ -177,6 +179,7 @@ impl Scene<'_> {
                     _ if failed => Reason::Failed,
                     _ if there > 0 => Reason::MoreWanted { there },
                     Some(why) => Reason::Stale(why),
+                    None if failed_before => Reason::Failed,
                     None if self.is_missing()? => Reason::Missing,
                     None => Reason::ContextChanged,
                 };

@@ -171,7 +171,14 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph, explained: bool) -> 
 /// What a run would do for one stage, and what is chosen for it if that is there.
 pub(super) struct Foreseen {
     pub(super) action: Action,
-    pub(super) taken: Option<Arc<[AnyRRef]>>,
+    pub(super) taken: Option<Taken>,
+}
+
+impl Foreseen {
+    /// What is chosen, if it is there.
+    pub(super) fn rrefs(&self) -> Option<Arc<[AnyRRef]>> {
+        Some(self.taken.as_ref()?.rrefs.clone())
+    }
 }
 
 /// What a run would do for each stage if it had all arguments.
@@ -197,20 +204,19 @@ pub(super) fn actions(
         let action = if let Some(why) = refused.get(&at) {
             Action::Fails(why.clone())
         } else if decided {
-            let chosen = chosen_for(graph, at, |at| steps[at].taken.clone());
+            let chosen = chosen_for(graph, at, |at| steps[at].rrefs());
             let context = context_of(&chosen);
             let found = stock.map_or(Ok(Found::Known), |stock| Found::of(stock, at))?;
             let scene = options.scene(stage, &chosen, &context, found);
             match scene.decide(options.mode(dref)) {
-                Ok(Decision::Take(Taken { rrefs, .. })) if is_failure(&rrefs) => {
-                    let id = rrefs[0].id().clone();
-                    taken = Some(rrefs);
-                    Action::Failed(id)
-                }
-                Ok(Decision::Take(Taken { rrefs, .. })) => {
-                    let ids = rrefs.iter().map(|rref| rref.id().clone()).collect();
-                    taken = Some(rrefs);
-                    Action::Reuse(ids)
+                Ok(Decision::Take(those)) => {
+                    let mut ids = those.rrefs.iter().map(|rref| rref.id().clone());
+                    let action = match ids.next() {
+                        Some(id) if is_failure(&those.rrefs) => Action::Failed(id),
+                        first => Action::Reuse(first.into_iter().chain(ids).collect()),
+                    };
+                    taken = Some(those);
+                    action
                 }
                 Ok(Decision::Build { more, reason, .. }) => Action::Build { runs: more, reason },
                 Ok(Decision::Never(why)) => Action::Fails(why),

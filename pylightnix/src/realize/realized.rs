@@ -26,7 +26,7 @@ pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[
         let dref = stage.id();
         let (message, kind) = match (action, taken) {
             (Action::Reuse(_) | Action::Failed(_), Some(taken)) => {
-                known.push(taken);
+                known.push(taken.rrefs);
                 continue;
             }
             (Action::Fails(why), _) => (

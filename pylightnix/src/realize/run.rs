@@ -9,7 +9,7 @@ use std::thread;
 use super::ahead::{Ahead, Feed};
 use super::arguments;
 use super::build::build;
-use super::context::{chosen_for, context_of};
+use super::context::{choices, chosen_for, context_of};
 use super::current::staleness;
 use super::decide::{Decision, Found, Mode, Reason, Taken};
 use super::double::run_alone;
@@ -35,7 +35,6 @@ use crate::around::Around;
 use crate::config::{DRefId, RRefId};
 use crate::lens::Step;
 use crate::plan::{Graph, Target};
-use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
 /// What the stages of one run share.
@@ -219,10 +218,11 @@ impl RunState<'_> {
     }
 
     /// Why a stage is built from these, in a few words.
-    pub(super) fn brief(&self, at: usize, context: &Context, reason: &Reason) -> String {
+    pub(super) fn brief(&self, at: usize, reason: &Reason) -> String {
+        let choices = choices(self.graph, at, |dep| self.ran.taken(dep));
         // What an observer that panicked left there is only kept answers.
         let mut briefs = self.briefs.lock().unwrap_or_else(PoisonError::into_inner);
-        briefs.of_run(at, context, reason)
+        briefs.of_run(at, choices, reason)
     }
 
     /// Tells observers, once, what is not decided yet.

@@ -332,7 +332,10 @@ impl Page<'_> {
                 more.push(format!("code {}", cut(fingerprint, 17)));
             }
             if let Some(commit) = &build.commit {
-                more.push(format!("git commit {}", cut(commit, 13)));
+                more.push(format!(
+                    "git commit {} was checked out, with or without changes",
+                    cut(commit, 13)
+                ));
             }
             if !build.command.is_empty() {
                 more.push(build.command.join(" "));

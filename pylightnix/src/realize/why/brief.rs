@@ -1,20 +1,20 @@
 //! What changed, in a few words: for each stage of a plan that has something to do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::super::current::Stale;
 use super::super::decide::Reason;
 use super::super::dry::{Action, DryPlan, Foreseen};
-use super::change::{Cause, Version, causes, followed};
+use super::change::{Cause, Version, causes, choice_text, chosen, followed};
 use super::code::CodeChange;
 use super::nearest::{Others, before};
 use super::side::{Side, Source};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, Name};
 use crate::plan::Graph;
-use crate::store::{Context, Store};
+use crate::store::{RecordedChoice, Store};
 
 /// Of so many stages it is told what changed.
 pub(in super::super) const MOST: usize = 300;
@@ -118,17 +118,15 @@ impl<'a> Briefs<'a> {
     pub(in super::super) fn of_run(
         &mut self,
         at: usize,
-        context: &Context,
+        choices: BTreeMap<DRefId, RecordedChoice>,
         reason: &Reason,
     ) -> String {
         if !is_looked_up(reason) {
             return reason.to_string();
         }
         let was_full = self.asked > MOST;
-        let taken = context.iter();
-        let taken = taken.map(|(dref, rrefs)| (dref.clone(), rrefs.to_vec()));
-        let new = Side::planned(self.graph.dref(at), taken.collect());
-        match self.of(new) {
+        let new = Side::planned(self.graph.dref(at), choices);
+        match self.of(new, Some(reason)) {
             Some(text) => text,
             None if was_full || self.asked <= MOST => reason.to_string(),
             None => format!("{reason} (from here on it is not told what changed)"),
@@ -136,7 +134,7 @@ impl<'a> Briefs<'a> {
     }
 
     /// What is told of a version; nothing if it cannot be found out, or is too much.
-    fn of(&mut self, new: Side) -> Option<String> {
+    fn of(&mut self, new: Side, reason: Option<&Reason>) -> Option<String> {
         self.asked += 1;
         self.followed = 0;
         if self.asked > MOST {
@@ -145,10 +143,11 @@ impl<'a> Briefs<'a> {
         // What cannot be read is told by those who need it.
         let before = before(self.store, &new, || self.others_of(&new.dref)).ok()?;
         let Some((old, _)) = before.nearest else {
-            return Some("never built".to_owned());
+            // What was there once, and is there no more, is not known: it is not told that it never was.
+            return reason.map(Reason::to_string);
         };
         let dref = new.dref.clone();
-        let roots = self.roots(old, new, 0).ok()?;
+        let roots = self.roots(old, new, 0, None).ok()?;
         roots.text(&dref)
     }
 
@@ -166,7 +165,15 @@ impl<'a> Briefs<'a> {
     }
 
     /// What changed first between two versions of a stage.
-    fn roots(&mut self, old: Side, new: Side, depth: usize) -> Result<Arc<Roots>> {
+    ///
+    /// If nothing else differs, it is why another result was `taken`.
+    fn roots(
+        &mut self,
+        old: Side,
+        new: Side,
+        depth: usize,
+        taken: Option<Cause>,
+    ) -> Result<Arc<Roots>> {
         let pair = (old.version(), new.version());
         if let Some(known) = self.known.get(&pair) {
             return Ok(known.clone());
@@ -177,7 +184,7 @@ impl<'a> Briefs<'a> {
         let until = (old.build_id(), new.build_id());
         let mut roots = Roots::default();
         let mut own = Root::new(&new.dref);
-        for cause in causes(&source, &old, &new)? {
+        for cause in causes(&source, &old, &new, taken)? {
             let dep = match cause {
                 Cause::Dependency(dep) => dep,
                 cause => {
@@ -189,17 +196,18 @@ impl<'a> Briefs<'a> {
                 break;
             }
             let mut found = None;
-            if let Some((old, new)) = followed(&dep)
+            if let Some((before, now)) = followed(&dep)
                 && depth < DEEP
                 && self.followed < FOLLOWED
             {
                 self.followed += 1;
-                if let Some(known) = self.known.get(&(old.clone(), new.clone())) {
+                if let Some(known) = self.known.get(&(before.clone(), now.clone())) {
                     found = Some(known.clone());
-                } else if let Some(old) = source.side(&old, until.0)?
-                    && let Some(new) = source.side(&new, until.1)?
+                } else if let Some(before) = source.side(&before, until.0)?
+                    && let Some(now) = source.side(&now, until.1)?
                 {
-                    found = Some(self.roots(old, new, depth + 1)?);
+                    let taken = chosen(&dep, &now, until.0);
+                    found = Some(self.roots(before, now, depth + 1, taken)?);
                 }
             }
             match found {
@@ -218,11 +226,14 @@ impl<'a> Briefs<'a> {
         Ok(roots)
     }
 
-    /// Why a stage would run of which nothing differs.
+    /// What is said of a stage of which nothing differs: why it would run, or that it did.
     fn reason_of(&self, side: &Side) -> Option<String> {
+        if side.rref.is_some() {
+            return Some("it gave another result".to_owned());
+        }
         let at = self.graph.place(&side.dref)?;
-        match (&self.foreseen?[at].action, &side.rref) {
-            (Action::Build { reason, .. }, None) => Some(reason.to_string()),
+        match &self.foreseen?[at].action {
+            Action::Build { reason, .. } => Some(reason.to_string()),
             _ => None,
         }
     }
@@ -252,9 +263,13 @@ pub(in super::super) fn explain(
     for step in &mut plan.steps {
         step.why = match &step.action {
             Action::Build { reason, .. } if !is_looked_up(reason) => Some(reason.to_string()),
-            Action::Build { .. } | Action::Undecided { .. } => {
+            Action::Build { reason, .. } => {
                 let side = source.planned(&step.dref);
-                side.and_then(|side| briefs.of(side))
+                side.and_then(|side| briefs.of(side, Some(reason)))
+            }
+            Action::Undecided { .. } => {
+                let side = source.planned(&step.dref);
+                side.and_then(|side| briefs.of(side, None))
             }
             _ => None,
         };
@@ -302,11 +317,8 @@ impl Root {
                 self.rest.push(format!("default of {field} {old} -> {new}"));
             }
             Cause::Code(code) => self.rest.push(code_text(code)),
-            Cause::Nothing => {
-                let text = reason();
-                self.rest
-                    .push(text.unwrap_or_else(|| "it gave another result".to_owned()));
-            }
+            Cause::Choice { old, new } => self.rest.push(choice_text(old, new)),
+            Cause::Nothing => self.rest.extend(reason()),
             // Followed elsewhere.
             Cause::Dependency(_) => {}
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use uuid::Uuid;
 
 use super::code::CodeChange;
 use super::side::{Side, Source, changed_defaults};
@@ -56,6 +57,13 @@ pub enum Cause {
     Code(CodeChange),
     /// A dependency.
     Dependency(DependencyChange),
+    /// The stage did not run: of the results that were there, its matcher takes another one.
+    Choice {
+        /// The matcher before, if the build says so.
+        old: Option<String>,
+        /// The matcher now, if it is known.
+        new: Option<String>,
+    },
     /// Nothing: the same code gave another result from the same dependencies.
     Nothing,
 }
@@ -76,7 +84,7 @@ pub struct DependencyChange {
     pub new_taken: Vec<RRefId>,
     /// How that was chosen before, if the build says so.
     pub old_choice: Option<RecordedChoice>,
-    /// How it is chosen now, if the build says so.
+    /// How it is chosen now, if the build says so, or the plan.
     pub new_choice: Option<RecordedChoice>,
     /// Which of the [changes](super::Why::changes) says why it differs; `None` if that cannot be followed: it is another
     /// stage, is no longer in the store, or was taken along with what was taken before.
@@ -89,11 +97,12 @@ pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<
     let until = (old.build_id(), new.build_id());
     let mut cut = false;
     let mut known = HashMap::from([((version(&old), version(&new)), Some(0))]);
-    let mut waiting = vec![(old, new)];
+    let mut waiting = vec![(old, new, None)];
     let mut changes: Vec<Change> = Vec::new();
-    while let Some((old, new)) = waiting.get(changes.len()) {
+    while let Some((old, new, taken)) = waiting.get_mut(changes.len()) {
         let pair = (version(old), version(new));
-        let mut causes = causes(source, old, new)?;
+        let taken = taken.take();
+        let mut causes = causes(source, old, new, taken)?;
         for cause in &mut causes {
             let Cause::Dependency(dep) = cause else {
                 continue;
@@ -110,8 +119,9 @@ pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<
                 continue;
             }
             let sides = source.side(&old, until.0)?.zip(source.side(&new, until.1)?);
-            dep.change = sides.map(|sides| {
-                waiting.push(sides);
+            dep.change = sides.map(|(old, new)| {
+                let taken = chosen(dep, &new, until.0);
+                waiting.push((old, new, taken));
                 waiting.len() - 1
             });
             known.insert((old, new), dep.change);
@@ -146,8 +156,23 @@ pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
     Some((version(&dep.old, Some(old)), version(&dep.new, new)))
 }
 
-/// What differs between two versions, without looking into dependencies.
-pub(super) fn causes(source: &Source<'_>, old: &Side, new: &Side) -> Result<Vec<Cause>> {
+/// Why a consumer got another result of a dependency although nothing of that differs, unless a run gave it: the matcher
+/// changed, or what it takes now was there when the consumer was built `before`.
+pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -> Option<Cause> {
+    let matcher = |choice: &Option<RecordedChoice>| Some(choice.as_ref()?.matcher.clone());
+    let (old, now) = (matcher(&dep.old_choice), matcher(&dep.new_choice));
+    let changed = old.is_some() && now.is_some() && old != now;
+    let was_there = new.build_id().is_some_and(|built| Some(built) < before);
+    (changed || was_there).then_some(Cause::Choice { old, new: now })
+}
+
+/// What differs between two versions, without looking into dependencies; if nothing does, why the later one is `taken`.
+pub(super) fn causes(
+    source: &Source<'_>,
+    old: &Side,
+    new: &Side,
+    taken: Option<Cause>,
+) -> Result<Vec<Cause>> {
     let mut causes = Vec::new();
     // Dependencies that are another derivation now.
     let mut pairs: BTreeMap<(DRefId, DRefId), String> = BTreeMap::new();
@@ -189,7 +214,7 @@ pub(super) fn causes(source: &Source<'_>, old: &Side, new: &Side) -> Result<Vec<
         }
     }
     if causes.is_empty() {
-        causes.push(Cause::Nothing);
+        causes.push(taken.unwrap_or(Cause::Nothing));
     }
     Ok(causes)
 }
@@ -207,7 +232,7 @@ fn with_defaults(mut change: FieldChange, old: &Side, new: &Side) -> FieldChange
 
 fn dependency(old: &Side, new: &Side, was: DRefId, is: DRefId, field: Option<String>) -> Cause {
     let taken = |side: &Side, dref| side.context.get(dref).cloned().unwrap_or_default();
-    let choice = |side: &Side, dref| side.build.as_ref()?.choices.get(dref).cloned();
+    let choice = |side: &Side, dref| side.choices.get(dref).cloned();
     Cause::Dependency(DependencyChange {
         field,
         old_taken: taken(old, &was),
@@ -229,10 +254,20 @@ impl fmt::Display for Cause {
             }
             Cause::Code(change) => change.fmt(f),
             Cause::Dependency(change) => change.fmt(f),
+            Cause::Choice { old, new } => f.write_str(&choice_text(old, new)),
             Cause::Nothing => f.write_str(
                 "nothing that is known: the same code gave another result from the same dependencies",
             ),
         }
+    }
+}
+
+/// What a matcher does, of a stage that did not run.
+pub(super) fn choice_text(old: &Option<String>, new: &Option<String>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) if old != new => format!("its matcher changed: `{old}` -> `{new}`"),
+        (_, Some(same)) => format!("its matcher `{same}` takes another of its results"),
+        _ => "its matcher takes another of its results".to_owned(),
     }
 }
 

@@ -81,7 +81,7 @@ impl Realize<'_> {
             store: &self.store,
             plan: Some((&graph, &foreseen)),
         };
-        let first = |taken: &Foreseen| Some(taken.taken.as_ref()?.first()?.id().clone());
+        let first = |taken: &Foreseen| Some(taken.taken.as_ref()?.rrefs.first()?.id().clone());
         let mut why = match (first(&foreseen[at]), source.planned(dref)) {
             (None, Some(new)) => Why::of(&source, new)?,
             (Some(rref), _) => self.store.why(&rref)?,
@@ -111,13 +111,13 @@ impl Realize<'_> {
         at: usize,
     ) -> Result<Vec<Candidate>> {
         let stage = graph.dref(at);
-        let chosen = chosen_for(graph, at, |at| foreseen[at].taken.clone());
+        let chosen = chosen_for(graph, at, |at| foreseen[at].rrefs());
         let context = context_of(&chosen);
         let is_known = graph
             .deps(at)
             .iter()
             .all(|at| foreseen[*at].taken.is_some());
-        let taken = foreseen[at].taken.as_deref().unwrap_or_default();
+        let taken = foreseen[at].rrefs().unwrap_or_default();
         let mut found = Vec::new();
         let rrefs = self.store.rrefs_of(stage.id())?;
         for rref in rrefs.iter().take(MOST) {

@@ -4,6 +4,7 @@ use jiff::{Timestamp, Unit};
 use std::fmt;
 use std::time::Duration;
 
+use super::change::choice_text;
 use super::{Candidate, Cause, Change, Standing, Version, Why};
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord};
@@ -19,9 +20,14 @@ impl Why {
     /// In a few words: what changed first, in it and in what it depends on.
     pub fn in_short(&self) -> String {
         if self.changes.is_empty() {
-            return match self.repeated.is_empty() {
-                true => "the first of its name".to_owned(),
-                false => "made again by the same code".to_owned(),
+            return match (self.repeated.is_empty(), &self.action) {
+                (true, _) => "the first of its name in the store".to_owned(),
+                // Nothing differs, and it runs all the same: a run says why.
+                (false, Some(action)) if self.rref.is_none() => match action.split_once(": ") {
+                    Some((_, reason)) => reason.to_owned(),
+                    None => action.clone(),
+                },
+                (false, _) => "made again by the same code".to_owned(),
             };
         }
         let mut words = Vec::new();
@@ -43,6 +49,10 @@ impl Why {
                     "`{}`{of} is another",
                     dep.field.as_deref().unwrap_or(dep.new.name().as_str())
                 )),
+                Cause::Choice { old, new } => {
+                    let text = choice_text(old, new);
+                    Some(format!("of `{}`, {text}", change.new.dref.name()))
+                }
                 Cause::Nothing if at == 0 => Some("made again by the same code".to_owned()),
                 Cause::Nothing => Some(format!("`{}` gave another result", change.new.dref.name())),
             };
@@ -100,7 +110,7 @@ impl Why {
                 ));
             }
             _ => lines.push(format!(
-                "nothing else of the name `{}` was built before",
+                "nothing else of the name `{}` that was built before is in the store",
                 self.dref.name()
             )),
         }

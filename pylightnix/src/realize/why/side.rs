@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
+use super::super::context::choices;
 use super::super::dry::Foreseen;
 use super::change::Version;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
 use crate::plan::{AnyDRef, Code, Graph};
-use crate::store::{BuildKind, BuildRecord, Realization, Store};
+use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store};
 use crate::{ErrorKind, Result};
 
 /// One version of a stage: as it was built, or as a plan has it.
@@ -23,6 +24,8 @@ pub(in super::super) struct Side {
     /// The code, if it is not only in the store.
     pub(super) code: Option<Arc<Code>>,
     pub(super) omitted: Omitted,
+    /// How that was taken, as far as it is known.
+    pub(super) choices: BTreeMap<DRefId, RecordedChoice>,
     /// The build that is asked about, of those that the realization has.
     pub(super) build: Option<BuildRecord>,
 }
@@ -48,9 +51,13 @@ impl Side {
     ) -> Result<Self> {
         let dref = realization.id.dref();
         let context = realization.context.iter();
-        let (fingerprint, omitted) = match &build {
-            Some(build) => (build.fingerprint.clone(), build.omitted.clone()),
-            None => (None, Omitted::new()),
+        let (fingerprint, omitted, choices) = match &build {
+            Some(build) => (
+                build.fingerprint.clone(),
+                build.omitted.clone(),
+                build.choices.clone(),
+            ),
+            None => (None, Omitted::new(), BTreeMap::new()),
         };
         Ok(Side {
             dref: dref.clone(),
@@ -62,16 +69,25 @@ impl Side {
             fingerprint,
             code: None,
             omitted,
+            choices,
             build,
         })
     }
 
-    /// A stage of a plan, and what is taken of its dependencies, each list sorted.
+    /// A stage of a plan, and what is taken of its dependencies.
     pub(in super::super) fn planned(
         stage: &AnyDRef,
-        context: BTreeMap<DRefId, Vec<RRefId>>,
+        choices: BTreeMap<DRefId, RecordedChoice>,
     ) -> Self {
         let node = stage.node();
+        let sorted = |choice: &RecordedChoice| {
+            let mut took = choice.took.clone();
+            took.sort_unstable();
+            took
+        };
+        let context = choices.iter();
+        let context = context.map(|(dref, choice)| (dref.clone(), sorted(choice)));
+        let context = context.collect();
         Side {
             dref: stage.id().clone(),
             rref: None,
@@ -80,6 +96,7 @@ impl Side {
             fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
             code: node.code().cloned(),
             omitted: node.omitted().clone(),
+            choices,
             build: None,
         }
     }
@@ -141,13 +158,8 @@ impl Source<'_> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
         let stage = graph.dref(at);
-        let taken = graph.deps(at).iter().filter_map(|at| {
-            let taken = foreseen[*at].taken.as_ref()?;
-            let mut rrefs: Vec<_> = taken.iter().map(|rref| rref.id().clone()).collect();
-            rrefs.sort_unstable();
-            Some((graph.dref(*at).id().clone(), rrefs))
-        });
-        Some(Side::planned(stage, taken.collect()))
+        let choices = choices(graph, at, |dep| foreseen[dep].taken.as_ref());
+        Some(Side::planned(stage, choices))
     }
 
     /// A version: as the newest build not after `until` has it, or as the plan does. Nothing if it is not there.
