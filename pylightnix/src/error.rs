@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::visible;
+
 /// Any error, as stages and user functions return it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -72,7 +74,10 @@ impl Error {
     pub(crate) fn io(operation: &str, path: &Path, error: io::Error) -> Self {
         let mut this = Error::new(
             ErrorKind::Io,
-            format!("cannot {operation} {}", path.display()),
+            format!(
+                "cannot {operation} {}",
+                visible::line(&path.display().to_string())
+            ),
         );
         this.0.help = io_help(&error).map(str::to_owned);
         this.0.path = Some(path.to_owned());
@@ -190,8 +195,18 @@ impl fmt::Display for Error {
     }
 }
 
+/// The report for a person. What would control their terminal is made visible: names of files, and what stages say, may hold
+/// anything.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut report = String::new();
+        self.report(&mut report)?;
+        f.write_str(&visible::lines(&report))
+    }
+}
+
+impl Error {
+    fn report(&self, f: &mut impl fmt::Write) -> fmt::Result {
         write!(f, "{self}")?;
         let mut cause = self.source();
         if self.0.kind == ErrorKind::Io {

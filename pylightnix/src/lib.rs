@@ -127,6 +127,7 @@ pub mod store;
 #[cfg(feature = "tracing")]
 pub mod trace;
 mod units;
+mod visible;
 
 /// The example of the README has to compile.
 #[cfg(doctest)]

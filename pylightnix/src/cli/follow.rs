@@ -8,8 +8,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::exit::{Done, Exit};
+use super::out::Out;
 use super::session::{Session, style};
 use crate::config::DRefId;
+use crate::progress::visible;
 use crate::store::{RunningBuild, Store};
 
 /// How often logs are looked at.
@@ -70,7 +72,7 @@ pub(crate) fn follow(
 
 impl Followed {
     /// Prints the lines that are new; at the end, also the last one.
-    fn print(&mut self, session: &Session, named: bool, out: &mut impl std::io::Write) -> Done<()> {
+    fn print(&mut self, session: &Session, named: bool, out: &mut Out) -> Done<()> {
         self.file.read_to_end(&mut self.rest)?;
         let whole = match (
             self.alive,
@@ -88,7 +90,14 @@ impl Followed {
                     session.paint(style::FAINT, format_args!("{}:", self.dref.name()))
                 )?;
             }
-            out.write_all(line)?;
+            match session.is_terminal() {
+                true => {
+                    let line = String::from_utf8_lossy(line);
+                    let line = visible(line.trim_end_matches('\n'), session.color());
+                    writeln!(out.raw(), "{line}")?;
+                }
+                false => out.raw().write_all(line)?,
+            }
         }
         self.rest.drain(..whole);
         Ok(())

@@ -15,6 +15,7 @@ mod exit;
 mod experiment;
 mod follow;
 mod json;
+mod out;
 mod picture;
 mod progress;
 mod refer;

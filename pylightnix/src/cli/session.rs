@@ -5,14 +5,17 @@ use once_cell::sync::OnceCell;
 use serde::Serialize;
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::exit::{Done, Exit, Fault};
 use super::experiment::Experiment;
+use super::out::{self, Border, Out};
 use super::refer::{self, Referred};
+use super::table::cut;
 use crate::ErrorKind;
 use crate::config::{DRefId, RRefId};
+use crate::progress::{Cutter, visible};
 use crate::store::Store;
 
 // Options that every command has. No documentation: clap would take it for what the whole program is about.
@@ -58,6 +61,8 @@ pub(crate) struct Session {
     color: bool,
     color_err: bool,
     width: Option<usize>,
+    /// Whether standard output is a terminal.
+    is_terminal: bool,
     /// All that can be on the command line.
     command: clap::Command,
     /// Whether something could not be read, and was left out of the answer.
@@ -81,6 +86,7 @@ impl Session {
             color: wants_color(common.color, &io::stdout()),
             color_err: wants_color(common.color, &io::stderr()),
             width: width(),
+            is_terminal: io::stdout().is_terminal(),
         }
     }
 
@@ -202,12 +208,67 @@ impl Session {
 
     /// Where the answer goes.
     pub(crate) fn out(&self) -> Out {
-        Out(BufWriter::with_capacity(32 << 10, io::stdout().lock()))
+        Out::new(match self.json {
+            true => Border::Json,
+            false => Border::Text,
+        })
+    }
+
+    /// Whether standard output is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// A line for a person, cut where it would fill a terminal.
+    pub(crate) fn shortened(&self, line: &str) -> String {
+        const LINES: usize = 4;
+        match self.width {
+            Some(width) if self.is_terminal => cut(line, LINES * width),
+            _ => line.to_owned(),
+        }
+    }
+
+    /// Copies bytes from outside to standard output: as they are, but on a terminal no more of their sequences than colours.
+    pub(crate) fn copy(&self, mut from: impl Read) -> Done<()> {
+        let mut out = self.out();
+        if !self.is_terminal {
+            io::copy(&mut from, out.raw())?;
+            return Ok(out.flush()?);
+        }
+        let mut cutter = Cutter::default();
+        let mut buffer = vec![0; 32 << 10];
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for line in cutter.add(&buffer[..read]) {
+                writeln!(out.raw(), "{}", self.fit(line))?;
+            }
+            if read == 0 {
+                break;
+            }
+        }
+        if cutter.has_rest()
+            && let Some(rest) = cutter.rest()
+        {
+            writeln!(out.raw(), "{}", self.fit(rest))?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// A line that was made fit for a terminal, with its colours or without.
+    fn fit(&self, line: String) -> String {
+        match self.color {
+            true => line,
+            false => visible(&line, false),
+        }
     }
 
     /// Writes an answer as JSON.
     pub(crate) fn print_json(&self, value: &impl Serialize) -> Done<()> {
-        let mut out = self.out();
+        let mut out = Out::new(Border::Json);
         serde_json::to_writer_pretty(&mut out, value)?;
         writeln!(out)?;
         Ok(out.flush()?)
@@ -262,20 +323,7 @@ impl Session {
     /// Says something to the person, beside the answer.
     pub(crate) fn say(&self, text: impl fmt::Display) {
         // Without anybody to read it there is nothing to be done.
-        let _ = writeln!(io::stderr(), "{text}");
-    }
-}
-
-/// Standard output: what is written comes out when it is flushed, or the buffer is full.
-pub(crate) struct Out(BufWriter<StdoutLock<'static>>);
-
-impl Write for Out {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        let _ = writeln!(io::stderr(), "{}", out::text(&text.to_string()));
     }
 }
 
@@ -288,7 +336,10 @@ pub(crate) struct Painted<T> {
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.style {
-            Some(style) => write!(f, "{style}{}{style:#}", self.text),
+            Some(style) => {
+                let (begin, end) = (out::own(style), out::own(format_args!("{style:#}")));
+                write!(f, "{begin}{}{end}", self.text)
+            }
             None => write!(f, "{}", self.text),
         }
     }

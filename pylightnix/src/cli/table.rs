@@ -6,11 +6,14 @@ use std::io::{self, Write};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::session::Session;
+use crate::visible;
 
 /// What stands between two columns.
 const GAP: usize = 2;
 /// No column is made narrower than this as long as another one can be left out.
 const NARROW: usize = 10;
+/// Where no terminal is, a wider cell is whole, and others are not filled up beyond this.
+const FILLED: usize = 32;
 /// No column is made narrower than this.
 const NARROWEST: usize = 6;
 
@@ -47,7 +50,7 @@ impl Column {
     /// What is only known when the table is made; `right` for numbers.
     pub(crate) fn named(heading: &str, right: bool) -> Self {
         Column {
-            heading: Cow::Owned(heading.to_owned()),
+            heading: Cow::Owned(visible::line(heading).into_owned()),
             right,
             shrinks: false,
             optional: false,
@@ -67,7 +70,7 @@ impl Column {
     }
 }
 
-/// What stands in a row of a column.
+/// What stands in a row of a column, in one line.
 #[derive(Clone, Default)]
 pub(crate) struct Cell {
     text: String,
@@ -78,7 +81,7 @@ impl Cell {
     /// In this style, where colours are wanted.
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
         Cell {
-            text: text.into(),
+            text: in_one_line(text.into()),
             style: Some(style),
         }
     }
@@ -87,9 +90,16 @@ impl Cell {
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         Cell {
-            text: text.into(),
+            text: in_one_line(text.into()),
             style: None,
         }
+    }
+}
+
+fn in_one_line(text: String) -> String {
+    match visible::line(&text) {
+        Cow::Owned(line) => line,
+        Cow::Borrowed(_) => text,
     }
 }
 
@@ -147,10 +157,11 @@ impl<'s> Table<'s> {
                 *width = (*width).max(cell.text.width());
             }
         }
-        let mut all: Vec<Option<usize>> = widths.into_iter().map(Some).collect();
         let Some(room) = self.session.width() else {
-            return all;
+            let filled = widths.into_iter().map(|width| Some(width.min(FILLED)));
+            return filled.collect();
         };
+        let mut all: Vec<Option<usize>> = widths.into_iter().map(Some).collect();
         loop {
             let fitted = self.shrunk(all.clone(), room, NARROW);
             if taken(&fitted) <= room {

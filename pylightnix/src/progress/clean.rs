@@ -1,15 +1,17 @@
 //! What others print, made fit to be shown in one line.
 
+use crate::visible::is_unruly;
+
 /// How long a line may get before it is shown all the same.
 const LONGEST: usize = 16 << 10;
 
 /// Cuts what is printed into lines.
 #[derive(Default)]
-pub(super) struct Cutter(Vec<u8>);
+pub(crate) struct Cutter(Vec<u8>);
 
 impl Cutter {
     /// The lines that are whole now.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for &byte in bytes {
             if byte == b'\n' {
@@ -25,20 +27,20 @@ impl Cutter {
     }
 
     /// What is there of a line.
-    pub(super) fn rest(&mut self) -> Option<String> {
+    pub(crate) fn rest(&mut self) -> Option<String> {
         let line = std::mem::take(&mut self.0);
         Some(visible(&String::from_utf8_lossy(&line), true))
     }
 
     /// Whether there is anything of a line.
-    pub(super) fn has_rest(&self) -> bool {
+    pub(crate) fn has_rest(&self) -> bool {
         !self.0.is_empty()
     }
 }
 
 /// What a terminal would show of a line, without what moves its cursor or rings its bell: of a line that was written over, the
 /// end. Colours stay if `colors` says so, and end with the line.
-pub(super) fn visible(line: &str, colors: bool) -> String {
+pub(crate) fn visible(line: &str, colors: bool) -> String {
     let parts = line.trim_end_matches('\r').rsplit('\r');
     let line = parts.into_iter().next().unwrap_or_default();
     let mut shown = String::with_capacity(line.len());
@@ -71,6 +73,8 @@ pub(super) fn visible(line: &str, colors: bool) -> String {
             },
             '\t' => shown.push_str("    "),
             c if c.is_control() => {}
+            // What turns the direction of writing would make the line say something else.
+            c if is_unruly(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }
@@ -109,5 +113,6 @@ mod tests {
             "ab    c"
         );
         assert_eq!(visible("\x1b", true), "");
+        assert_eq!(visible("a\u{202e}b\u{9b}", true), "a\\u{202e}b");
     }
 }

@@ -12,6 +12,7 @@ use super::capture::{Capture, Which, copy_of_stderr};
 use super::state::State;
 use crate::config::DRefId;
 use crate::realize::Event;
+use crate::visible;
 
 /// Lines on what was standard error.
 pub(super) struct Json {
@@ -39,7 +40,7 @@ impl To {
         if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
             object.extend(fields);
         }
-        let line = format!("{object}\n");
+        let line = format!("{}\n", visible::json(&object.to_string()));
         // Nobody to read it is no reason to stop.
         let _ = match self {
             To::Copy(file) => (&*file).write_all(line.as_bytes()),

@@ -92,6 +92,8 @@ use live::Live;
 use state::State;
 
 #[cfg(feature = "cli")]
+pub(crate) use clean::{Cutter, visible};
+#[cfg(feature = "cli")]
 pub(crate) use failures::failure_logs;
 pub use failures::failure_report;
 

@@ -1,7 +1,6 @@
 //! `cat`: the bytes of an artifact.
 
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::cli::complete;
@@ -13,7 +12,8 @@ use crate::{Error, ErrorKind};
 
 /// Print an artifact
 ///
-/// When you want to see a file of a result, or pass it on. Without an artifact's path, the only file that there is.
+/// When you want to see a file of a result, or pass it on. Without an artifact's path, the only file that there is. A terminal
+/// gets its text and colours, all else its bytes.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the scores of the second newest `train`, sorted\n  pylightnix cat train@2 scores.csv | sort"
@@ -42,10 +42,7 @@ impl Cat {
         if path.is_dir() {
             return Err(Fault::Error(is_folder(&path)));
         }
-        let mut file = File::open(&path).map_err(refused)?;
-        let mut out = session.out();
-        io::copy(&mut file, &mut out)?;
-        out.flush()?;
+        session.copy(File::open(&path).map_err(refused)?)?;
         Ok(Exit::Done)
     }
 }

@@ -76,7 +76,11 @@ impl Compare {
         }
         if self.csv {
             let mut out = session.out();
-            out.write_all(table.to_csv().as_bytes())?;
+            let csv = table.to_csv();
+            match session.is_terminal() {
+                true => out.write_all(csv.as_bytes())?,
+                false => out.raw().write_all(csv.as_bytes())?,
+            }
             out.flush()?;
             return Ok(session.exit());
         }

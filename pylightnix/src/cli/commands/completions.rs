@@ -65,11 +65,11 @@ impl Completions {
             // The first line says what a file is that zsh finds by itself.
             let first = script.iter().position(|byte| *byte == b'\n');
             let rest = script.split_off(first.map_or(0, |at| at + 1));
-            out.write_all(&script)?;
-            out.write_all(ZSH_COMPLETES)?;
+            out.raw().write_all(&script)?;
+            out.raw().write_all(ZSH_COMPLETES)?;
             script = rest;
         }
-        out.write_all(&script)?;
+        out.raw().write_all(&script)?;
         out.flush()?;
         Ok(Exit::Done)
     }
@@ -94,7 +94,7 @@ impl Man {
             },
         };
         let mut out = session.out();
-        clap_mangen::Man::new(page).render(&mut out)?;
+        clap_mangen::Man::new(page).render(out.raw())?;
         out.flush()?;
         Ok(Exit::Done)
     }

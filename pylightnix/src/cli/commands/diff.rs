@@ -118,7 +118,8 @@ impl Diff {
             let text = diff.to_string();
             let before = text.lines().count() - diff.files.len();
             for line in text.lines().take(before) {
-                writeln!(out, "{}", session.paint(color_of(line), line))?;
+                let shown = session.shortened(line);
+                writeln!(out, "{}", session.paint(color_of(line), shown))?;
             }
             for (change, place) in &files {
                 let line: &FileChange = change;

@@ -88,7 +88,9 @@ impl Graph {
             Some(path) => written(path, &drawn(&picture, format, session, false))?,
             None => {
                 let mut out = session.out();
-                out.write_all(drawn(&picture, format, session, session.color()).as_bytes())?;
+                let drawn = drawn(&picture, format, session, session.color());
+                // Nothing in a drawing controls a terminal but its own colours.
+                out.raw().write_all(drawn.as_bytes())?;
                 if format == Format::Terminal {
                     let hint = match picture.boxes().len() < drawing.nodes().len() {
                         true => "; `--all` draws each",

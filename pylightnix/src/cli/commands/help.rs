@@ -30,8 +30,8 @@ impl Help {
         };
         let mut out = session.out();
         match session.color() {
-            true => write!(out, "{}", page.ansi())?,
-            false => write!(out, "{page}")?,
+            true => write!(out.raw(), "{}", page.ansi())?,
+            false => write!(out.raw(), "{page}")?,
         }
         out.flush()?;
         Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -19,7 +19,8 @@ use crate::{Error, ErrorKind};
 /// Print what a build printed
 ///
 /// When a stage failed, or you want to see what it said. For a name: the newest build of it, be it under way, failed or done.
-/// `--follow` goes on as long as the build is under way, and without a reference follows all that are.
+/// `--follow` goes on as long as the build is under way, and without a reference follows all that are. A terminal gets the text
+/// and its colours, all else the bytes.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: watch what `train` prints while it runs\n  pylightnix log --follow train"
@@ -192,10 +193,7 @@ fn under_way(store: &Store, log: &Path) -> Option<crate::config::DRefId> {
 }
 
 fn print(session: &Session, path: &Path) -> Done<()> {
-    let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    let mut out = session.out();
-    io::copy(&mut file, &mut out)?;
-    Ok(out.flush()?)
+    session.copy(File::open(path).map_err(|error| Error::io("read", path, error))?)
 }
 
 fn nothing(text: &str) -> Error {

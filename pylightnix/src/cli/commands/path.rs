@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use crate::cli::complete;
@@ -57,7 +58,15 @@ impl PathOf {
             }
         };
         session.print(&answer, |answer, out| {
-            Ok(writeln!(out, "{}", answer.path.display())?)
+            // Scripts want it as it is.
+            match session.is_terminal() {
+                true => writeln!(out, "{}", answer.path.display())?,
+                false => {
+                    out.raw().write_all(answer.path.as_os_str().as_bytes())?;
+                    writeln!(out)?;
+                }
+            }
+            Ok(())
         })?;
         Ok(Exit::Done)
     }

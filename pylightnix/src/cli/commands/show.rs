@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::tree::{EntryRow, entry_row};
 use crate::cli::complete;
 use crate::cli::exit::{Done, Exit};
+use crate::cli::out::Out;
 use crate::cli::picture::{Pictures, is_picture};
 use crate::cli::refer::age;
 use crate::cli::session::{Session, style};
@@ -17,6 +18,7 @@ use crate::cli::table::cut;
 use crate::cli::text::{count, duration, local_second, short_dref, short_rref, size};
 use crate::config::{ConfigJson, DRefId, RRefId, compact};
 use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store};
+use crate::visible;
 
 /// In a store of more realizations, who depends on it is looked for only on demand.
 const MANY: usize = 2000;
@@ -248,11 +250,17 @@ impl Page<'_> {
         for key in &keys {
             if let Some(value) = fields.take(key) {
                 let (value, note) = for_people(compact(value));
-                lines.push((key.to_string(), value, note));
+                lines.push((
+                    visible::line(key).into_owned(),
+                    visible::line(&value).into_owned(),
+                    note,
+                ));
             }
         }
         for (key, value) in omitted.into_iter().flatten() {
-            lines.push((key.clone(), value.to_string(), " (default)"));
+            let key = visible::line(key).into_owned();
+            let value = visible::line(&value.to_string()).into_owned();
+            lines.push((key, value, " (default)"));
         }
         let widest = lines.iter().map(|(key, ..)| key.width()).max().unwrap_or(0);
         for (key, value, note) in lines {
@@ -291,14 +299,17 @@ impl Page<'_> {
         self.heading(format_args!("Artifacts ({})", size(self.size())), out)?;
         for entry in entries.iter().take(most) {
             let faint = |text: String| self.session.paint(style::FAINT, text);
+            let path = visible::line(&entry.path);
             match &entry.kind {
-                EntryKind::Dir => writeln!(out, "  {}/", entry.path)?,
+                EntryKind::Dir => writeln!(out, "  {path}/")?,
                 EntryKind::File { size: bytes, .. } => {
-                    writeln!(out, "  {}  {}", entry.path, faint(size(*bytes)))?
+                    writeln!(out, "  {path}  {}", faint(size(*bytes)))?
                 }
-                EntryKind::Link { target } => {
-                    writeln!(out, "  {} {}", entry.path, faint(format!("-> {target}")))?
-                }
+                EntryKind::Link { target } => writeln!(
+                    out,
+                    "  {path} {}",
+                    faint(format!("-> {}", visible::line(target)))
+                )?,
             }
         }
         self.more(entries.len(), most, "`tree` lists them", out)
@@ -324,8 +335,8 @@ impl Page<'_> {
                 out,
                 "  {}  {what}{tries} by {} on {}",
                 local_second(build.stop),
-                build.user,
-                build.host
+                visible::line(&build.user),
+                visible::line(&build.host)
             )?;
             let mut more = Vec::new();
             if let Some(fingerprint) = &build.fingerprint {
@@ -338,7 +349,7 @@ impl Page<'_> {
                 ));
             }
             if !build.command.is_empty() {
-                more.push(build.command.join(" "));
+                more.push(visible::line(&build.command.join(" ")).into_owned());
             }
             if self.store.log_of(id, build).is_some() {
                 more.push(format!("`log {}` shows what it printed", short_rref(id)));
@@ -383,7 +394,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn pictures(&self, most: usize, out: &mut impl Write) -> Done<()> {
+    fn pictures(&self, most: usize, out: &mut Out) -> Done<()> {
         let entries = self.record.manifest().entries().iter();
         let is_file = |entry: &&Entry| matches!(entry.kind, EntryKind::File { .. });
         let all: Vec<_> = entries
@@ -392,7 +403,7 @@ impl Page<'_> {
         // The terminal is asked only if there is something to be shown.
         let terminal = match all.is_empty() {
             true => None,
-            false => Pictures::of_terminal(out)?,
+            false => Pictures::of_terminal(out.raw())?,
         };
         let Some(pictures) = terminal else {
             return Ok(());
@@ -403,8 +414,9 @@ impl Page<'_> {
             .filter(|entry| pictures.can_show(&entry.path))
             .collect();
         for entry in shown.iter().take(most) {
-            writeln!(out, "\n{}", self.session.paint(style::FAINT, &entry.path))?;
-            pictures.show(&folder.join(&entry.path), out)?;
+            let path = visible::line(&entry.path);
+            writeln!(out, "\n{}", self.session.paint(style::FAINT, path))?;
+            pictures.show(&folder.join(&entry.path), out.raw())?;
         }
         self.more(shown.len(), most, "`--all` shows them", out)
     }

@@ -9,6 +9,7 @@ use crate::cli::session::{Session, style};
 use crate::cli::text::size;
 use crate::config::RRefId;
 use crate::store::{Entry, EntryKind};
+use crate::visible;
 
 /// List the artifacts of a realization
 ///
@@ -57,13 +58,15 @@ impl Tree {
         session.print(&answer, |_, out| {
             writeln!(out, "{}", session.paint(style::REFERENCE, &rref))?;
             for line in drawn(entries) {
+                let name = visible::line(line.name);
                 let kind = match &line.entry.kind {
-                    EntryKind::Dir => format!("{}/", session.paint(style::NAME, line.name)),
+                    EntryKind::Dir => format!("{}/", session.paint(style::NAME, name)),
                     EntryKind::Link { target } => {
                         format!(
                             "{} {}",
-                            line.name,
-                            session.paint(style::FAINT, format_args!("-> {target}"))
+                            name,
+                            session
+                                .paint(style::FAINT, format_args!("-> {}", visible::line(target)))
                         )
                     }
                     EntryKind::File {
@@ -73,7 +76,7 @@ impl Tree {
                     } => {
                         let mark = if *executable { "*" } else { "" };
                         let size = size(*bytes);
-                        format!("{}{mark}  {}", line.name, session.paint(style::FAINT, size))
+                        format!("{name}{mark}  {}", session.paint(style::FAINT, size))
                     }
                 };
                 writeln!(out, "{}{kind}", session.paint(style::FAINT, line.branch))?;

@@ -41,7 +41,7 @@ impl Why {
             }
         };
         session.print(&why, |why, out| match self.short {
-            true => Ok(writeln!(out, "{}", why.in_short())?),
+            true => Ok(writeln!(out, "{}", session.shortened(&why.in_short()))?),
             false => write(session, why, out),
         })?;
         Ok(Exit::Done)
@@ -92,7 +92,11 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
             writeln!(out, "{title}")?;
         }
         for cause in &change.causes {
-            writeln!(out, "  {}", session.paint(style::NAME, cause))?;
+            writeln!(
+                out,
+                "  {}",
+                session.paint(style::NAME, session.shortened(&cause.to_string()))
+            )?;
             if let Cause::Code(code) = cause {
                 for part in &code.parts {
                     // Of a single one, the line before says what it is.
@@ -122,7 +126,7 @@ fn write_part(session: &Session, part: &CodePart, out: &mut impl Write) -> Done<
             writeln!(out, "    {}", session.paint(style::FAINT, "..."))?;
         }
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let text = change.value().trim_end_matches('\n');
+            let text = session.shortened(change.value().trim_end_matches('\n'));
             match change.tag() {
                 ChangeTag::Equal => writeln!(out, "      {text}")?,
                 ChangeTag::Delete => {

@@ -2,6 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::visible;
+
 /// In one line: what controls a terminal, breaks a line or turns the direction of writing becomes U+FFFD.
 pub(super) fn plain(text: &str) -> String {
     let plain = |c: char| {
@@ -21,11 +23,7 @@ pub(super) fn plain_lines(text: &str) -> String {
 
 /// Controls, marks and embeddings of direction, separators of lines, and what XML has no place for.
 fn is_unruly(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}'
-        )
+    visible::is_unruly(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// In columns of a terminal.

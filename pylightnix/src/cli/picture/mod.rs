@@ -17,7 +17,7 @@ use std::path::Path;
 use rustix::termios::{Winsize, tcgetwinsize};
 
 use super::exit::Done;
-use crate::Error;
+use crate::{Error, visible};
 use ask::Sixels;
 use pixels::Pixels;
 
@@ -137,8 +137,8 @@ impl Pictures {
 }
 
 fn cannot(path: &Path, why: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
-    let path = path.display();
-    Ok(writeln!(out, "{path} cannot be shown: {why}")?)
+    let text = format!("{} cannot be shown: {why}", path.display());
+    Ok(writeln!(out, "{}", visible::line(&text))?)
 }
 
 /// How wide standard output is, in pixels.

@@ -8,7 +8,7 @@ use super::FirstDifference;
 use crate::config::{FieldChange, RRefId};
 use crate::store::gc::bytes;
 use crate::store::{Context, EntryKind, Manifest, Outcome, Store};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, visible};
 
 impl Store {
     /// What differs between two realizations: their configs field by field, what they were made from, and their artifacts,
@@ -158,14 +158,15 @@ fn shown(kind: &EntryKind) -> String {
 
 impl fmt::Display for FileChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = visible::line(&self.path);
         match (&self.old, &self.new) {
-            (Some(old), None) => write!(f, "- {} ({})", self.path, shown(old)),
-            (None, Some(new)) => write!(f, "+ {} ({})", self.path, shown(new)),
+            (Some(old), None) => write!(f, "- {path} ({})", shown(old)),
+            (None, Some(new)) => write!(f, "+ {path} ({})", shown(new)),
             (Some(old), Some(new)) => {
                 let (old, new) = (shown(old), shown(new));
                 match old == new {
-                    true => write!(f, "! {} ({old})", self.path),
-                    false => write!(f, "! {} ({old} -> {new})", self.path),
+                    true => write!(f, "! {path} ({old})"),
+                    false => write!(f, "! {path} ({old} -> {new})"),
                 }
             }
             (None, None) => Ok(()),
