@@ -1,41 +1,46 @@
-//! What surrounds a run: the subscriber and the span of the thread that asked for it. Without the feature `tracing`, nothing.
+//! What surrounds a run: who waits for it, and with the feature `tracing` the subscriber and the span of the thread that asked
+//! for it.
 
 use crate::config::DRefId;
 use crate::lens::BuildLog;
 use crate::realize::Event;
+use crate::store::Errand;
 
 /// What is taken to the threads of a run.
 #[derive(Clone)]
 pub(crate) struct Around {
+    errand: Errand,
     #[cfg(feature = "tracing")]
     dispatch: tracing::Dispatch,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
 }
 
-#[cfg(feature = "tracing")]
 impl Around {
     /// What surrounds this thread here.
     pub(crate) fn here() -> Self {
         Around {
+            errand: Errand::here(),
+            #[cfg(feature = "tracing")]
             dispatch: tracing::dispatcher::get_default(Clone::clone),
+            #[cfg(feature = "tracing")]
             span: tracing::Span::current(),
         }
     }
 
     /// Does `work`, on another thread, as if it were there.
     pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.errand.inside(|| self.traced(work))
+    }
+
+    #[cfg(feature = "tracing")]
+    fn traced<R>(&self, work: impl FnOnce() -> R) -> R {
         tracing::dispatcher::with_default(&self.dispatch, || self.span.in_scope(work))
     }
-}
 
-#[cfg(not(feature = "tracing"))]
-impl Around {
-    pub(crate) fn here() -> Self {
-        Around {}
-    }
-
-    pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "there is no span")]
+    fn traced<R>(&self, work: impl FnOnce() -> R) -> R {
         work()
     }
 }

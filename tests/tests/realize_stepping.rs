@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use pylightnix::ErrorKind;
+use pylightnix::lens::Many;
 use pylightnix::prelude::*;
-use pylightnix::realize::{Event, Reason, Stale};
+use pylightnix::realize::{Cancel, Event, Reason, Stale};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -296,6 +297,84 @@ fn it_does_not_go_on_while_a_build_is_in_somebodys_hands() {
     }
     b.cancel();
     assert_eq!(stepping.run_all().unwrap().out.load().unwrap(), "sum 6");
+}
+
+#[test]
+fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
+    let (_folder, store) = scratch();
+    let plan = plan(3);
+    let b = store.step(&plan).unwrap().take(&plan.sum).unwrap();
+    let again = || Store::open_at(store.root()).unwrap();
+    let refusals = [
+        store.realize(&plan.sum).map(drop),
+        // On threads that this one waits for, be it to cancel them.
+        Realize::new(&again()).jobs(2).run(&plan).map(drop),
+        Realize::new(&store)
+            .cancel(&Cancel::new())
+            .run(&plan)
+            .map(drop),
+        again().step(&plan).unwrap().take(&plan.sum).map(drop),
+        again().step(&plan).unwrap().run_next().map(drop),
+        again().step(&plan).unwrap().run_all().map(drop),
+    ];
+    for refusal in refusals {
+        let error = refusal.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Plan);
+        let id = plan.sum.id().to_string();
+        let says = [
+            "stage `sum` is already in the hands of this thread",
+            "`cancel`",
+            &id,
+        ];
+        assert_says(&error, &says);
+    }
+    // What is free is built, and another thread waits its turn.
+    assert_eq!(store.realize(&plan.sum.data).unwrap().size, 3);
+    let waits = Told::default();
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let run = Realize::new(&store).observer(&waits);
+            run.run(&plan).unwrap().out.load().unwrap()
+        });
+        while waits.of("waiting").is_empty() {
+            thread::yield_now();
+        }
+        b.cancel();
+        assert_eq!(other.join().unwrap(), "sum 6");
+    });
+}
+
+/// Realizes itself.
+#[derive(Config)]
+struct Snake {
+    #[config(default, unhashed)]
+    store: PathBuf,
+}
+
+#[stage(many, nouts = 2)]
+fn snake(b: &Build<Snake>) -> Result<()> {
+    let store = Store::open_at(&b.store)?;
+    let itself = snake_in(&b.store);
+    Ok(Realize::new(&store).jobs(2).run(&itself).map(drop)?)
+}
+
+fn snake_in(store: &Path) -> DRef<Snake, Many> {
+    let store = store.to_owned();
+    instantiate(Snake { store }).unwrap()
+}
+
+#[test]
+fn a_stage_does_not_wait_for_itself() {
+    let (_folder, store) = scratch();
+    let snake = snake_in(store.root());
+    for jobs in [1, 4] {
+        let run = Realize::new(&store).jobs(jobs);
+        let error = run.run(&snake).unwrap_err();
+        assert_says(
+            &error,
+            &["stage `snake` failed", "a stage cannot realize itself"],
+        );
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::around;
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
 use crate::plan::{AnyDRef, Run};
-use crate::store::{BuildKind, BuildRecord, Context, Draft, Made, Outcome, RecordedChoice};
+use crate::store::{BuildKind, BuildRecord, Context, Draft, Errand, Made, Outcome, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
@@ -121,6 +121,8 @@ struct Runs<'a> {
     chosen: Chosen,
     context: Context,
     choices: BTreeMap<DRefId, RecordedChoice>,
+    /// Who waits for them.
+    errand: Errand,
     /// The index of the first run, and how many there are.
     first: usize,
     count: usize,
@@ -224,6 +226,7 @@ impl<'a> Runs<'a> {
             chosen: scene.chosen.clone(),
             context: scene.context.clone(),
             choices: BTreeMap::new(),
+            errand: Errand::here(),
             first: 0,
             count: 0,
             begun: AtomicUsize::new(0),
@@ -241,11 +244,13 @@ impl Shared for Runs<'_> {
                 return false;
             }
             // An observer may panic: the run counts as ended all the same, or its waiter would wait for ever.
-            let ended = catch_unwind(AssertUnwindSafe(|| self.one(self.first + run)))
-                .unwrap_or_else(|panic| {
-                    let message = "an observer of the run failed";
-                    Err(Error::new(ErrorKind::Stage, message).because(panic_text(&*panic)))
-                });
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                self.errand.inside(|| self.one(self.first + run))
+            }))
+            .unwrap_or_else(|panic| {
+                let message = "an observer of the run failed";
+                Err(Error::new(ErrorKind::Stage, message).because(panic_text(&*panic)))
+            });
             self.ended
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -19,7 +19,8 @@ use crate::{Error, ErrorKind, Result};
 /// It dereferences to the [`Build`] that the stage's function would get: dependencies can be loaded, artifacts saved, its
 /// log written. [`finish`](Self::finish) publishes what is there. [`cancel`](Self::cancel) throws it away, and so does
 /// dropping it. Until then it has the build lock, as a stage that runs: whoever else wants to build this stage from these
-/// dependencies waits, be it another process or this one. Time limits, and what the stage needs of the machine, do not
+/// dependencies waits, be it another process or another thread of this one. The thread that took it would wait for itself:
+/// to realize this stage there, or in a run that it waits for, is an error. Time limits, and what the stage needs of the machine, do not
 /// count for it.
 pub struct ByHand<C: Config> {
     build: Build<C>,

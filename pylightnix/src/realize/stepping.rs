@@ -198,7 +198,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// A stage that takes several runs is taken for one of them; then its matcher says whether it wants more.
     ///
     /// # Errors
-    /// A stage that is not in the plan, or need not be built. Else as [`run_to`](Self::run_to).
+    /// A stage that is not in the plan, need not be built, or is in the hands of this thread already. Else as [`run_to`](Self::run_to).
     pub fn take<C: Config, Q: Cardinality>(&mut self, dref: &DRef<C, Q>) -> Result<ByHand<C>> {
         let Some(_) = self.run_to(dref)? else {
             return Err(self.nothing_to_build(dref.id()));

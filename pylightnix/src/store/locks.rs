@@ -41,13 +41,14 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::durable::Durability;
+use super::errand;
 use super::format::complete;
 use super::index::Index;
 use super::layout::Layout;
 use super::lease::Lease;
 use super::sweep::sweep;
 use crate::config::DRefId;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Everything that a process holds of one store.
 pub(super) struct Manager {
@@ -207,7 +208,7 @@ impl Manager {
         go_on: Option<&dyn Fn() -> bool>,
     ) -> Result<Option<BuildLock>> {
         self.lease()?;
-        BuildLock::take(self.layout.build_lock(dref, context), on_wait, go_on)
+        BuildLock::take(dref, self.layout.build_lock(dref, context), on_wait, go_on)
     }
 
     /// Keeps garbage collection out until the guard is dropped. To be held for a rename, not for work.
@@ -319,7 +320,8 @@ pub struct BuildLock {
 impl BuildLock {
     /// Takes the lock `path`; `on_wait` is called once if somebody else has it. While it waits, it looks now and then
     /// whether to go on, if it is given something to ask; then it may give nothing.
-    pub(super) fn take(
+    fn take(
+        dref: &DRefId,
         path: PathBuf,
         on_wait: &mut dyn FnMut(),
         go_on: Option<&dyn Fn() -> bool>,
@@ -330,6 +332,9 @@ impl BuildLock {
         loop {
             let file = open_lock(&path)?;
             if attempt(&file, &path)? == Attempt::Held {
+                if errand::is_in_own_hands(&path) {
+                    return Err(in_own_hands(dref));
+                }
                 if !waited {
                     waited = true;
                     on_wait();
@@ -346,6 +351,7 @@ impl BuildLock {
             }
             // Its last holder removed the file when it was done: then this is a lock on nothing.
             if is_at(&file, &path) {
+                errand::took(&path);
                 return Ok(Some(BuildLock { path, _file: file }));
             }
         }
@@ -356,7 +362,20 @@ impl Drop for BuildLock {
     fn drop(&mut self) {
         // While it is still held, so that the name is never taken from under another holder.
         let _ = fs::remove_file(&self.path);
+        errand::gave_back(&self.path);
     }
+}
+
+/// Waiting for it would take for ever.
+fn in_own_hands(dref: &DRefId) -> Error {
+    let message = format!(
+        "stage `{}` is already in the hands of this thread, which would wait for itself",
+        dref.name()
+    );
+    Error::new(ErrorKind::Plan, message).help(format!(
+        "`finish` or `cancel` the build that was taken by hand before this stage is realized, or realize it on another \
+         thread; a stage cannot realize itself\nit is about {dref}"
+    ))
 }
 
 /// What came of a try-lock.

@@ -19,6 +19,7 @@ mod draft;
 mod duplicate;
 mod durable;
 mod durations;
+mod errand;
 mod follow;
 mod format;
 mod gc;
@@ -86,6 +87,7 @@ pub(crate) use archive::leading_out;
 pub(crate) use builds::BuildHead;
 pub(crate) use draft::Made;
 pub(crate) use duplicate::{Refusal, duplicate};
+pub(crate) use errand::Errand;
 #[cfg(feature = "cli")]
 pub(crate) use gc::bytes as bytes_text;
 pub(crate) use parallel::{cores, map as in_parallel};
@@ -216,7 +218,7 @@ impl Store {
     /// once if another one has it, and then this waits.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// A refusal of the system; a right that this thread has already, or a thread that waits for it.
     pub fn lock_build(
         &self,
         dref: &DRefId,
