@@ -84,7 +84,7 @@ fn accept_where<T: Target + ?Sized>(
             }
         }
         known.push(match scene.decide(Mode::Usual)? {
-            Decision::Take(taken) => Some(taken.rrefs),
+            Decision::Take { taken, .. } => Some(taken.rrefs),
             Decision::Build { .. } | Decision::Never(_) => None,
         });
     }

@@ -24,6 +24,7 @@ use super::options::Realize;
 use super::promises;
 use super::report::{Counters, count};
 use super::run::RunState;
+use super::runs::Due;
 use super::scheduler::Shared;
 use super::warden::{Ticket, Warden};
 use super::why::Brief;
@@ -31,7 +32,9 @@ use crate::around;
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
 use crate::plan::{AnyDRef, Run};
-use crate::store::{BuildKind, BuildRecord, Context, Draft, Errand, Made, Outcome, RecordedChoice};
+use crate::store::{
+    Begun, BuildKind, BuildRecord, Context, Draft, Errand, Made, Outcome, RecordedChoice,
+};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// Builds what is missing, and says what the matcher took then and whether anything ran.
@@ -59,18 +62,16 @@ pub(super) fn build(
         found: Found::Before(&look),
         ..*scene
     };
-    let (more, first, reason) = match again.decide(mode)? {
-        Decision::Take(taken) => {
+    let (due, reason) = match again.decide(mode)? {
+        Decision::Take { taken, over } => {
+            store.mark_ended(dref, &over)?;
             count(&run.counters.reused);
             return Ok((taken, false));
         }
         Decision::Never(why) => return Err(matcher_refused(dref, &why)),
-        Decision::Build {
-            more,
-            first,
-            reason,
-        } => (more, first, reason),
+        Decision::Build { due, reason } => (due, reason),
     };
+    let more = due.len();
     arguments::check_one(run.options, scene.dref)?;
     count(&run.counters.built);
     run.tell_left();
@@ -84,7 +85,13 @@ pub(super) fn build(
     if let Some(code) = scene.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
-    let made = run_all(run, at, scene, first, more)?;
+    let mut marks = due.ends.clone();
+    if more > 1 {
+        marks.push(mark(scene, &due)?);
+    }
+    // If a run fails, or this process dies, the marks stay: the runs that are missing then are made next time.
+    let made = run_all(run, at, scene, due)?;
+    store.mark_ended(dref, &marks)?;
     let new = made.iter().filter(|made| made.published.new).count();
     let published: Option<Vec<_>> = made.into_iter().map(|made| made.realization).collect();
     let with_those = Scene {
@@ -94,21 +101,36 @@ pub(super) fn build(
         },
         ..*scene
     };
-    let chosen = with_those.decide(Mode::Usual)?;
+    let chosen = with_those.decide(Mode::Made)?;
     drop(lock);
     match chosen {
-        Decision::Take(taken) => Ok((taken, true)),
+        Decision::Take { taken, .. } => Ok((taken, true)),
         Decision::Never(why) => Err(matcher_refused(dref, &why)),
-        Decision::Build { more: missing, .. } => {
+        Decision::Build { due: missing, .. } => {
             let there: Vec<_> = scene
                 .store
                 .candidates(dref, scene.context)?
                 .iter()
                 .map(|realization| format!("\n{}", realization.id))
                 .collect();
-            Err(too_few(dref, more, new, &there.concat(), missing))
+            Err(too_few(dref, more, new, &there.concat(), missing.len()))
         }
     }
+}
+
+/// Marks that these runs have begun, and gives the name of the mark.
+fn mark(scene: &Scene<'_>, due: &Due) -> Result<String> {
+    let node = scene.dref.node();
+    let begun = Begun {
+        name: String::new(),
+        fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
+        omitted: node.omitted().clone(),
+        first: due.at(0),
+        of: due.of,
+        nouts: node.nouts(),
+    };
+    let dref = scene.dref.id();
+    scene.store.mark_begun(dref, scene.context, &begun)
 }
 
 /// The runs of one build, which idle threads share.
@@ -123,29 +145,21 @@ struct Runs<'a> {
     choices: BTreeMap<DRefId, RecordedChoice>,
     /// Who waits for them.
     errand: Errand,
-    /// The index of the first run, and how many there are.
-    first: usize,
-    count: usize,
+    due: Due,
     begun: AtomicUsize,
     ended: Mutex<Vec<Result<Made>>>,
     end: Condvar,
 }
 
 /// Makes all runs; gives what they published, or the first failure. What other runs published stays.
-fn run_all<'a>(
-    state: &RunState<'a>,
-    at: usize,
-    scene: &Scene<'_>,
-    first: usize,
-    count: usize,
-) -> Result<Vec<Made>> {
+fn run_all<'a>(state: &RunState<'a>, at: usize, scene: &Scene<'_>, due: Due) -> Result<Vec<Made>> {
+    let count = due.len();
     let runs = Arc::new(Runs {
         counters: state.counters.clone(),
         warden: state.warden.clone(),
         progress: state.progress.clone(),
         choices: choices(state.graph, at, |dep| state.ran.taken(dep)),
-        first,
-        count,
+        due,
         ..Runs::of(state.options, scene)
     });
     if count > 1 {
@@ -227,8 +241,7 @@ impl<'a> Runs<'a> {
             context: scene.context.clone(),
             choices: BTreeMap::new(),
             errand: Errand::here(),
-            first: 0,
-            count: 0,
+            due: Due::default(),
             begun: AtomicUsize::new(0),
             ended: Mutex::default(),
             end: Condvar::new(),
@@ -240,12 +253,12 @@ impl Shared for Runs<'_> {
     fn work(&self, pause: &dyn Fn() -> bool) -> bool {
         loop {
             let run = self.begun.fetch_add(1, Ordering::AcqRel);
-            if run >= self.count {
+            if run >= self.due.len() {
                 return false;
             }
             // An observer may panic: the run counts as ended all the same, or its waiter would wait for ever.
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                self.errand.inside(|| self.one(self.first + run))
+                self.errand.inside(|| self.one(self.due.at(run)))
             }))
             .unwrap_or_else(|panic| {
                 let message = "an observer of the run failed";
@@ -256,11 +269,11 @@ impl Shared for Runs<'_> {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(ended);
             // Telling costs a system call, and whoever makes the only run waits for nobody.
-            if self.count > 1 {
+            if self.due.len() > 1 {
                 self.end.notify_all();
             }
             if pause() {
-                return self.begun.load(Ordering::Acquire) < self.count;
+                return self.begun.load(Ordering::Acquire) < self.due.len();
             }
         }
     }
@@ -385,6 +398,7 @@ impl Runs<'_> {
         record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
         record.omitted = node.omitted().clone();
         record.choices = self.choices.clone();
+        (record.index, record.of) = (Some(index), Some(self.due.of));
         Ok((draft, record, result))
     }
 

@@ -98,8 +98,14 @@ pub(super) fn staleness<'a>(
     }
 }
 
+/// Whether a build was made by the code of today.
+pub(super) fn is_current(build: &BuildHead<'_>, code: &Code, omitted: &Omitted) -> bool {
+    build.fingerprint == Some(code.fingerprint())
+        && changed_default(&build.omitted(), omitted).is_none()
+}
+
 /// A field that was left out with another value than today. One that the record does not know counts as equal.
-fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {
+pub(super) fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {
     omitted.iter().find_map(|(field, is)| {
         let was = then.get(field).filter(|was| *was != is)?;
         Some(Stale::Default {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::current::{Stale, staleness};
 use super::failed::{newest, text_of};
 use super::failure::{matcher_failed, panic_text};
+use super::runs::{Due, Ended, Runs, Today};
 use super::stock::Stock;
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Code, Selection};
-use crate::store::{Context, Look, Outcome, Realization, Store};
+use crate::store::{Begun, Context, Look, Outcome, Realization, Store};
 
 /// More runs than this in one build are taken for a mistake: a count that went below zero, say.
 const MOST: usize = 1_000_000;
@@ -27,6 +28,13 @@ pub enum Reason {
     ContextChanged,
     /// What is there was made by other code.
     Stale(Stale),
+    /// It takes several runs, and some of them are not there: its build was interrupted, or it takes more than before.
+    RunsMissing {
+        /// How many runs ended.
+        there: usize,
+        /// How many it takes.
+        of: usize,
+    },
     /// Its matcher wants more realizations than there are.
     MoreWanted {
         /// How many there are.
@@ -46,6 +54,14 @@ impl fmt::Display for Reason {
                 f.write_str("context changed: it takes another result of a dependency")
             }
             Reason::Stale(why) => write!(f, "stale: {why}"),
+            Reason::RunsMissing { there, of } => {
+                let (runs, are) = if *of == 1 {
+                    ("run", "is")
+                } else {
+                    ("runs", "are")
+                };
+                write!(f, "{there} of {of} {runs} {are} there")
+            }
             Reason::MoreWanted { there } => {
                 write!(f, "its matcher wants more than are there ({there})")
             }
@@ -71,15 +87,20 @@ pub(super) enum Mode {
     Retry,
     /// All that is there is passed over.
     Forced,
+    /// What is there counts, and no run is missing: all were just made.
+    Made,
 }
 
 /// What is to be done.
 pub(super) enum Decision {
-    Take(Taken),
-    /// So many more runs; the first of them has this index.
+    Take {
+        taken: Taken,
+        /// Marks of builds that have ended: who left them died before it removed them.
+        over: Vec<String>,
+    },
+    /// These runs are to be made.
     Build {
-        more: usize,
-        first: usize,
+        due: Due,
         reason: Reason,
     },
     Never(String),
@@ -125,7 +146,6 @@ impl<'a> Found<'a> {
 impl Scene<'_> {
     /// Looks at what is there and asks the matcher.
     pub(super) fn decide(&self, mode: Mode) -> Result<Decision> {
-        let forced = mode == Mode::Forced;
         let node = self.dref.node();
         let Some(code) = node.code() else {
             let why = "it was read from a store, without its stage: instantiate its config";
@@ -133,7 +153,7 @@ impl Scene<'_> {
         };
         let mut stale = None;
         let mut failed_before = false;
-        let mut current = self.candidates()?;
+        let (mut current, begun) = self.found()?;
         current.retain(|realization| {
             let counts = realization.outcome == Outcome::Ok || node.takes().failures();
             failed_before |= !counts;
@@ -145,53 +165,70 @@ impl Scene<'_> {
                 }
             }
         });
+        let omitted = node.omitted();
+        let today = Today { code, omitted };
+        let runs = Runs::new(Ended::of(&current, self.by_hand, today), begun, today);
         let failed = |realization: &mut Realization| realization.outcome != Outcome::Ok;
         let failures: Vec<_> = current.extract_if(.., failed).collect();
         let there = current.len();
         let tries = there + failures.len();
-        match self.select(current)? {
-            // The matcher is asked all the same: it may want more than one build, or none to be made at all.
-            Selection::Take(_) if forced => Ok(Decision::Build {
-                more: node.nouts(),
-                first: tries,
-                reason: Reason::Forced,
-            }),
-            Selection::Take(rrefs) => Ok(Decision::Take(Taken { rrefs, from: tries })),
-            Selection::Never(why) => Ok(Decision::Never(why)),
-            Selection::Build(0) => Ok(Decision::Never(
-                "its matcher asked for 0 more realizations".to_owned(),
-            )),
-            Selection::Build(more) if more > MOST => Ok(Decision::Never(format!(
-                "its matcher asked for {more} more realizations, and one build makes at most {MOST}: ask for fewer, or \
-                 build them in several runs"
-            ))),
-            Selection::Build(more) => {
-                let failed = !failures.is_empty();
-                if mode == Mode::Usual
-                    && let Some(failure) = newest(failures)
-                {
-                    let text = text_of(&failure)?;
-                    let rrefs = [self.dref.realization(failure, self.chosen, text)].into();
-                    return Ok(Decision::Take(Taken { rrefs, from: tries }));
-                }
-                let reason = match stale {
-                    _ if forced => Reason::Forced,
-                    _ if failed => Reason::Failed,
-                    _ if there > 0 => Reason::MoreWanted { there },
-                    Some(why) => Reason::Stale(why),
-                    None if failed_before => Reason::Failed,
-                    None if self.is_missing()? => Reason::Missing,
-                    None => Reason::ContextChanged,
-                };
-                // Whole builds: each gives `nouts`.
-                let more = more.next_multiple_of(node.nouts().max(1));
-                Ok(Decision::Build {
-                    more,
-                    first: tries,
-                    reason,
-                })
+        let nouts = node.nouts();
+        let due = match mode {
+            Mode::Usual | Mode::Retry if tries > 0 || runs.any_begun() => runs.due(nouts),
+            _ => runs.none_due(),
+        };
+        let more = match self.select(current)? {
+            Selection::Never(why) => return Ok(Decision::Never(why)),
+            Selection::Build(0) => {
+                let why = "its matcher asked for 0 more realizations";
+                return Ok(Decision::Never(why.to_owned()));
             }
+            Selection::Build(more) if more > MOST => {
+                return Ok(Decision::Never(format!(
+                    "its matcher asked for {more} more realizations, and one build makes at most {MOST}: ask for fewer, \
+                     or build them in several runs"
+                )));
+            }
+            // The matcher is asked all the same: it may want more than one build, or none to be made at all.
+            Selection::Take(_) if mode == Mode::Forced => nouts,
+            Selection::Take(rrefs) if due.is_empty() => {
+                let taken = Taken { rrefs, from: tries };
+                let over = runs.over();
+                return Ok(Decision::Take { taken, over });
+            }
+            Selection::Take(_) => 0,
+            Selection::Build(more) => more,
+        };
+        // What is due comes first: a failure is the result only when no run is left that may succeed.
+        let has_failed = !failures.is_empty();
+        if due.is_empty()
+            && matches!(mode, Mode::Usual | Mode::Made)
+            && let Some(failure) = newest(failures)
+        {
+            let text = text_of(&failure)?;
+            let rrefs = [self.dref.realization(failure, self.chosen, text)].into();
+            let taken = Taken { rrefs, from: tries };
+            let over = runs.over();
+            return Ok(Decision::Take { taken, over });
         }
+        let of = due.of;
+        let reason = match stale {
+            _ if mode == Mode::Forced => Reason::Forced,
+            _ if !due.is_empty() && due.len() < of => Reason::RunsMissing {
+                there: of - due.len(),
+                of,
+            },
+            _ if has_failed => Reason::Failed,
+            _ if there > 0 => Reason::MoreWanted { there },
+            Some(why) => Reason::Stale(why),
+            None if failed_before => Reason::Failed,
+            None if self.is_missing()? => Reason::Missing,
+            None => Reason::ContextChanged,
+        };
+        // Whole builds: each gives `nouts`.
+        let more = more.saturating_sub(due.len());
+        let due = due.and(more.next_multiple_of(nouts.max(1)), tries);
+        Ok(Decision::Build { due, reason })
     }
 
     /// The realizations with this context that are stale, with the reason.
@@ -201,7 +238,7 @@ impl Scene<'_> {
             return Ok(Vec::new());
         };
         let mut stale = Vec::new();
-        for realization in self.candidates()? {
+        for realization in self.found()?.0 {
             if let Some(why) = self.staleness(&realization, code)
                 && realization.outcome == Outcome::Ok
             {
@@ -224,22 +261,32 @@ impl Scene<'_> {
         )
     }
 
-    fn candidates(&self) -> Result<Vec<Realization>> {
+    /// What was made from these, and its builds that have begun and not ended.
+    fn found(&self) -> Result<(Vec<Realization>, Vec<Begun>)> {
         let (dref, context) = (self.dref.id(), self.context);
-        match self.found {
-            Found::Before(look) => Ok(self.store.looked_at(look, dref, context)),
-            Found::After(look, new) => {
-                let mut all = self.store.looked_at(look, dref, context);
-                all.extend_from_slice(new);
-                all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-                Ok(all)
+        let now;
+        let (look, new) = match self.found {
+            Found::Before(look) => (look, None),
+            Found::After(look, new) => (look, Some(new)),
+            Found::Known => {
+                now = self.store.look(dref)?;
+                (&now, None)
             }
-            Found::Known => self.store.candidates(dref, context),
             Found::Now => {
-                let look = self.store.look_now(dref)?;
-                Ok(self.store.looked_at(&look, dref, context))
+                now = self.store.look_now(dref)?;
+                (&now, None)
             }
+        };
+        let mut all = self.store.looked_at(look, dref, context);
+        if let Some(new) = new {
+            all.extend_from_slice(new);
+            all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         }
+        let begun = match look.is_marked() {
+            true => look.begun(context),
+            false => Vec::new(),
+        };
+        Ok((all, begun))
     }
 
     /// Whether nothing was ever made of it, from whatever context.

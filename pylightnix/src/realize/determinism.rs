@@ -79,7 +79,7 @@ impl Realize<'_> {
             let found = Found::of(stock, at)?;
             let scene = self.scene(stage, &chosen, &context, found);
             let taken = match scene.decide(Mode::Usual)? {
-                Decision::Take(taken) => taken.rrefs,
+                Decision::Take { taken, .. } => taken.rrefs,
                 Decision::Build { reason, .. } => {
                     return Err(not_realized(dref, &reason.to_string()));
                 }

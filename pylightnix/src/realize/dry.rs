@@ -209,7 +209,7 @@ pub(super) fn actions(
             let found = stock.map_or(Ok(Found::Known), |stock| Found::of(stock, at))?;
             let scene = options.scene(stage, &chosen, &context, found);
             match scene.decide(options.mode(dref)) {
-                Ok(Decision::Take(those)) => {
+                Ok(Decision::Take { taken: those, .. }) => {
                     let mut ids = those.rrefs.iter().map(|rref| rref.id().clone());
                     let action = match ids.next() {
                         Some(id) if is_failure(&those.rrefs) => Action::Failed(id),
@@ -218,7 +218,10 @@ pub(super) fn actions(
                     taken = Some(those);
                     action
                 }
-                Ok(Decision::Build { more, reason, .. }) => Action::Build { runs: more, reason },
+                Ok(Decision::Build { due, reason }) => Action::Build {
+                    runs: due.len(),
+                    reason,
+                },
                 Ok(Decision::Never(why)) => Action::Fails(why),
                 Err(error) => Action::Fails(format!("{error:?}")),
             }

@@ -11,7 +11,7 @@ use crate::config::RRefId;
 use crate::fast_hash::FastMap;
 use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
 use crate::plan::Graph;
-use crate::store::{BuildHead, Context, Outcome, Store};
+use crate::store::{Context, Outcome, Sole, Store};
 
 /// The hits of a run. A stage is one only if all that it depends on are.
 pub(super) struct Hits {
@@ -56,16 +56,20 @@ impl Hits {
     pub(super) fn find(
         &self,
         at: usize,
-        is_current: impl FnOnce(&mut dyn Iterator<Item = BuildHead<'_>>) -> bool,
+        is_current: impl FnOnce(&Sole<'_>) -> bool,
     ) -> Option<Hit> {
         let deps = self.graph.deps(at);
         if !deps.iter().all(|dep| self.is_hit(*dep)) {
             return None;
         }
         let look = self.looks.get(at)?.as_ref()?;
+        if look.is_marked() {
+            // A part of a build may be there.
+            return None;
+        }
         let hit = |dep: &usize| Some((&self.all[*dep].get()?.hash, self.graph.hash(*dep)));
         let sole = look.sole(|| deps.iter().filter_map(hit))?;
-        if sole.outcome() != Outcome::Ok || !is_current(&mut sole.heads()) {
+        if sole.outcome() != Outcome::Ok || !is_current(&sole) {
             return None;
         }
         let (hash, place) = (*sole.hash(), sole.place());

@@ -33,6 +33,7 @@ mod references;
 mod report;
 mod resources;
 mod run;
+mod runs;
 mod scheduler;
 #[cfg(feature = "signals")]
 mod signals;

@@ -27,6 +27,7 @@ use super::progress::telling;
 use super::ran::{Given, Ran};
 use super::report::{Counters, Report, count};
 use super::resources::{lack, total};
+use super::runs::{Today, stand_for};
 use super::scheduler::{Progress, Scheduler, Turn};
 use super::stock::Stock;
 use super::warden::{Overdue, Warden};
@@ -34,7 +35,8 @@ use super::why::Briefs;
 use crate::around::Around;
 use crate::config::{DRefId, RRefId};
 use crate::lens::Step;
-use crate::plan::{Graph, Target};
+use crate::plan::{AnyDRef, Graph, Target};
+use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
 /// What the stages of one run share.
@@ -368,7 +370,8 @@ impl RunState<'_> {
         let context = context_of(&chosen);
         let scene = self.options.scene(stage, &chosen, &context, found);
         let (taken, built) = match scene.decide(mode)? {
-            Decision::Take(taken) => {
+            Decision::Take { taken, over } => {
+                self.end(stage, &context, &over)?;
                 count(&self.counters.reused);
                 (taken, false)
             }
@@ -407,9 +410,24 @@ impl RunState<'_> {
             return None;
         }
         let code = node.code()?;
-        self.ran.hits.find(at, |builds| {
-            staleness(builds, code, node.omitted(), options.trust_unknown).is_none()
+        let (omitted, nouts) = (node.omitted(), node.nouts());
+        self.ran.hits.find(at, |sole| {
+            staleness(sole.heads(), code, omitted, options.trust_unknown).is_none()
+                && (nouts == 1 || stand_for(sole.heads(), Today { code, omitted }, nouts))
         })
+    }
+
+    /// Removes marks of builds that have ended, unless somebody builds just now, who does it then.
+    fn end(&self, stage: &AnyDRef, context: &Context, marks: &[String]) -> Result<()> {
+        if marks.is_empty() || !self.stock.may_write() {
+            return Ok(());
+        }
+        let (store, dref) = (&self.options.store, stage.id());
+        let lock = store.lock_build_while(dref, context, &mut || {}, &|| false)?;
+        match lock {
+            Some(_lock) => store.mark_ended(dref, marks),
+            None => Ok(()),
+        }
     }
 
     fn tell_chosen<I: Iterator<Item = RRefId>>(

@@ -338,18 +338,14 @@ impl<'a, T: Target> Stepping<'a, T> {
         let found = Found::Before(&look);
         let scene = self.options.scene(stage, &chosen, &context, found);
         match scene.decide(self.options.mode(dref))? {
-            Decision::Build {
-                more,
-                first,
-                reason,
-            } => Ok(Some(Paused {
+            Decision::Build { due, reason } => Ok(Some(Paused {
                 dref: dref.clone(),
-                runs: more,
-                first,
+                runs: due.len(),
+                first: due.at(0),
                 reason,
             })),
             Decision::Never(why) => Err(matcher_refused(dref, &why)),
-            Decision::Take(taken) => {
+            Decision::Take { taken, .. } => {
                 let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
                 self.options.tell(&Event::Chosen {
                     dref,

@@ -26,6 +26,11 @@ impl<'a> Stock<'a> {
         }
     }
 
+    /// Whether this process may write to the store.
+    pub(super) fn may_write(&self) -> bool {
+        self.may_write
+    }
+
     /// What was found so far.
     pub(super) fn looks(&self) -> &Arc<Looks> {
         &self.looks

@@ -42,6 +42,13 @@ pub struct BuildRecord {
     /// How many tries it took; the times are those of the last one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub attempts: u32,
+    /// Which run of the stage it was, from 0: what [`b.index()`](crate::lens::Build::index) gave. Only a run of a stage has
+    /// one. Whatever else a record tells of, and a run of before this was kept, stands for all runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// How many runs the stage had when its build had ended, those of earlier builds included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<usize>,
     /// For each direct dependency, which realizations its matcher chose, from how many. Empty for what is not a build of a
     /// run, and in records of before this was kept.
     #[serde(
@@ -95,6 +102,8 @@ impl BuildRecord {
             fingerprint: None,
             omitted: BTreeMap::new(),
             attempts: 1,
+            index: None,
+            of: None,
             choices: BTreeMap::new(),
             start: now,
             stop: now,

@@ -26,8 +26,32 @@ pub(crate) struct BuildHead<'a> {
     /// How long it took.
     pub(crate) seconds: f64,
     pub(crate) fingerprint: Option<&'a str>,
+    /// Which run of the stage it was, and of how many. Without one it stands for all.
+    pub(crate) run: Option<RunOf>,
     /// JSON; empty for none.
     omitted: &'a str,
+}
+
+/// Which run of a stage it was, of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunOf {
+    pub(crate) index: usize,
+    pub(crate) of: usize,
+}
+
+impl RunOf {
+    /// What a record tells.
+    fn told(record: &BuildRecord) -> Option<Self> {
+        let (index, of) = (record.index?, record.of?);
+        (index < of).then_some(RunOf { index, of })
+    }
+}
+
+impl BuildRecord {
+    /// Whether it is one of several runs.
+    pub(super) fn is_of_several(&self) -> bool {
+        RunOf::told(self).is_some_and(|run| run.of > 1)
+    }
 }
 
 impl BuildHead<'_> {
@@ -112,6 +136,12 @@ pub(super) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord) {
     put_i64(to, record.stop.as_second());
     put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
     put_u64(to, record.seconds().to_bits());
+    let run = RunOf::told(record);
+    to.push(u8::from(run.is_some()));
+    if let Some(RunOf { index, of }) = run {
+        put_u64(to, index as u64);
+        put_u64(to, of as u64);
+    }
     to.push(u8::from(record.fingerprint.is_some()));
     put_text(
         to,
@@ -136,6 +166,13 @@ fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>)> {
     let (seconds, nanoseconds) = (from.i64()?, from.u32()?);
     let stop = Timestamp::new(seconds, nanoseconds.cast_signed()).ok()?;
     let took = f64::from_bits(from.u64()?);
+    let run = match from.u8()? {
+        1 => Some(RunOf {
+            index: usize::try_from(from.u64()?).ok()?,
+            of: usize::try_from(from.u64()?).ok()?,
+        }),
+        _ => None,
+    };
     let has_fingerprint = from.u8()? == 1;
     let fingerprint = from.text()?;
     let omitted = from.text()?;
@@ -144,6 +181,7 @@ fn read_build<'a>(from: &mut Reader<'a>) -> Option<(Uuid, BuildHead<'a>)> {
         stop,
         seconds: took,
         fingerprint: has_fingerprint.then_some(fingerprint),
+        run,
         omitted,
     };
     Some((id, head))

@@ -17,7 +17,8 @@ use crate::{Error, ErrorKind, Result};
 impl Store {
     /// Copies realizations from another store on this machine, with all that they were made from and all build records,
     /// and returns the references of all of them, dependencies first, also those that were here already. These get the
-    /// build records that they have not.
+    /// build records that they have not. Of a stage of several runs whose build has begun and not ended, it copies that,
+    /// too: a run makes the rest there.
     ///
     /// Every byte is hashed on the way. Where the file system can, files share their blocks until one is changed, so that
     /// the copy takes no room; they are never hard links, of which damage to one is damage to both.
@@ -74,6 +75,8 @@ impl Store {
             self.stage_builds(other, rref, &folder(at))?;
             staged.push((record, is_here));
         }
+        // Before what a part of a build made can be taken for all that it makes.
+        self.copy_marks(other, &order)?;
         for (at, (rref, (record, is_here))) in order.iter().zip(staged).enumerate() {
             let text = record.to_text();
             if is_here {

@@ -102,6 +102,17 @@ impl Layout {
         self.root.join("locks")
     }
 
+    /// The marks of builds that have begun and not ended, a folder for each derivation. Its name is one that a check by
+    /// versions of before passes over.
+    pub(super) fn all_begun(&self) -> PathBuf {
+        self.root.join(".begun")
+    }
+
+    /// Those of one derivation.
+    pub(super) fn begun(&self, dref: &DRefId) -> PathBuf {
+        self.all_begun().join(dref.folder_name().as_str())
+    }
+
     /// The lock on building one derivation in one context.
     pub(super) fn build_lock(&self, dref: &DRefId, context: &Context) -> PathBuf {
         // The derivation's hash is whole, so its name is not needed to tell it apart.

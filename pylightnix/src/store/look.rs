@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Store;
+use super::begun::{Begun, begun_from};
 use super::builds::{BuildHead, Builds};
 use super::context::Context;
 use super::durable::Durability;
@@ -48,6 +49,21 @@ impl Look {
     /// Whether there is no realization of it, from whatever context.
     pub(crate) fn is_empty(&self) -> bool {
         (self.0.as_ref()).is_none_or(|known| known.listing.is_empty())
+    }
+}
+
+impl Look {
+    /// Whether any build of several runs has begun and not ended, from whatever context.
+    pub(crate) fn is_marked(&self) -> bool {
+        (self.0.as_ref()).is_some_and(|known| known.listing.marks().next().is_some())
+    }
+
+    /// The builds of several runs from this context that have begun and not ended.
+    pub(crate) fn begun(&self, context: &Context) -> Vec<Begun> {
+        let marks = self.0.iter().flat_map(|known| known.listing.marks());
+        marks
+            .filter_map(|(name, bytes)| begun_from(context, name, bytes))
+            .collect()
     }
 }
 
@@ -201,6 +217,11 @@ impl Store {
     /// Looks at one derivation now, whatever is known.
     pub(crate) fn look_now(&self, dref: &DRefId) -> Result<Look> {
         self.known_of(dref, true).map(Look)
+    }
+
+    /// Looks at one derivation, if it is not known.
+    pub(crate) fn look(&self, dref: &DRefId) -> Result<Look> {
+        Look::of(self, dref)
     }
 
     /// What is known of a derivation, read if it has to be.

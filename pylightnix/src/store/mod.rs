@@ -4,6 +4,7 @@
 //! never changes, whatever process dies, whenever. This module knows bytes and references, and nothing of stages.
 
 mod archive;
+mod begun;
 mod below;
 mod build_record;
 mod builds;
@@ -71,7 +72,7 @@ pub use durable::Durability;
 pub use follow::FollowLog;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
-pub(crate) use look::{Look, Looker};
+pub(crate) use look::{Look, Looker, Sole};
 pub use query::{
     Cell, Column, ColumnKind, Comparison, Diff, DiskUsage, FileChange, Find, Finding,
     FirstDifference, Found, Graph, Identifier, Lens, Reference, Row, Series, Taken, TakenBy,
@@ -84,6 +85,7 @@ pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
+pub(crate) use begun::Begun;
 pub(crate) use builds::BuildHead;
 pub(crate) use draft::Made;
 pub(crate) use duplicate::{Refusal, duplicate};

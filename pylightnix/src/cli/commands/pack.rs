@@ -86,21 +86,43 @@ struct Brought {
     rrefs: Vec<RRefId>,
 }
 
-fn wanted(session: &Session, words: &[String], all: bool) -> Done<Vec<RRefId>> {
+fn wanted(
+    session: &Session,
+    words: &[String],
+    all: bool,
+    unfinished: Unfinished,
+) -> Done<Vec<RRefId>> {
     if all {
-        return every_whole(session);
+        return every_whole(session, unfinished);
     }
     words.iter().map(|word| session.realization(word)).collect()
 }
 
+/// What becomes of results of a build of several runs that has begun and not ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unfinished {
+    /// They are taken, with the mark that says so.
+    Taken,
+    /// They are left out: an archive has no marks.
+    LeftOut,
+}
+
 /// All realizations whose records, and those of all that they were made from, can be read. The others are named, and left out.
-fn every_whole(session: &Session) -> Done<Vec<RRefId>> {
+fn every_whole(session: &Session, unfinished: Unfinished) -> Done<Vec<RRefId>> {
     let store = session.store()?;
     let mut made_from = BTreeMap::new();
     for dref in store.drefs()? {
         let rrefs = session.or_left_out(store.rrefs_of(&dref));
         for rref in rrefs.into_iter().flatten() {
             if let Some(found) = session.or_left_out(store.realization(&rref)) {
+                if unfinished == Unfinished::LeftOut && store.is_of_begun(&found)? {
+                    let message = format!("{rref} is of a build that has begun and not ended");
+                    session.say_left_out(
+                        &Error::new(ErrorKind::Store, message)
+                            .help("run its stage again for the runs that are missing, or pack it by its reference"),
+                    );
+                    continue;
+                }
                 let deps: Vec<_> = found.context.realizations().cloned().collect();
                 made_from.insert(rref, deps);
             }
@@ -133,7 +155,7 @@ fn every_whole(session: &Session) -> Done<Vec<RRefId>> {
 
 impl Pack {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = wanted(session, &self.references, self.all)?;
+        let roots = wanted(session, &self.references, self.all, Unfinished::LeftOut)?;
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
@@ -178,7 +200,7 @@ impl Unpack {
 
 impl Copy {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = wanted(session, &self.references, self.all)?;
+        let roots = wanted(session, &self.references, self.all, Unfinished::Taken)?;
         let to = crate::store::Store::open_at(&self.to).map_err(crate::cli::exit::Fault::Store)?;
         let rrefs = to.copy_from(session.store()?, &roots)?;
         print_brought(

@@ -81,6 +81,8 @@ struct BuildRow<'a> {
     stop: String,
     build_seconds: f64,
     attempts: u32,
+    index: Option<usize>,
+    of: Option<usize>,
     host: &'a str,
     user: &'a str,
     command: &'a [String],
@@ -182,6 +184,8 @@ impl Page<'_> {
             stop: build.stop.to_string(),
             build_seconds: build.seconds(),
             attempts: build.attempts,
+            index: build.index,
+            of: build.of,
             host: &build.host,
             user: &build.user,
             command: &build.command,
@@ -331,9 +335,13 @@ impl Page<'_> {
                 1 => String::new(),
                 tries => format!(", {tries} tries"),
             };
+            let run = match (build.index, build.of) {
+                (Some(index), Some(of)) if of > 1 => format!(" in run {index} of {of}"),
+                _ => String::new(),
+            };
             writeln!(
                 out,
-                "  {}  {what}{tries} by {} on {}",
+                "  {}  {what}{run}{tries} by {} on {}",
                 local_second(build.stop),
                 visible::line(&build.user),
                 visible::line(&build.host)

@@ -244,7 +244,11 @@ fn is_looked_up(reason: &Reason) -> bool {
     match reason {
         Reason::Missing | Reason::ContextChanged => true,
         Reason::Stale(Stale::Code { added, .. }) => added.is_empty(),
-        Reason::Stale(_) | Reason::MoreWanted { .. } | Reason::Failed | Reason::Forced => false,
+        Reason::Stale(_)
+        | Reason::RunsMissing { .. }
+        | Reason::MoreWanted { .. }
+        | Reason::Failed
+        | Reason::Forced => false,
     }
 }
 

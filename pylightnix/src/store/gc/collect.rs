@@ -263,6 +263,16 @@ impl Looked<'_> {
             })?;
         }
         report.derivations.sort_unstable();
+        let marked = store.marked()?;
+        for batch in marked.chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                for dref in batch {
+                    if !this.in_use.has(dref) && has_only(store, dref, None) {
+                        report.refused.extend(store.delete_marks(dref).err());
+                    }
+                }
+            })?;
+        }
         let ended: Vec<Root> = (self.roots.all.iter())
             .filter(|root| !root.counts)
             .cloned()

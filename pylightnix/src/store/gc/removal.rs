@@ -176,6 +176,7 @@ impl Removal<'_> {
         if let Some(dref) = self.derivation() {
             bin.put(&self.store.derivation_dir(dref), 0)?;
             self.store.forget_derivation(dref);
+            self.store.delete_marks(dref)?;
             report.derivations.push(dref.clone());
         }
         Ok(())

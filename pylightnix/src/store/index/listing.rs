@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Slice;
 use crate::config::{DRefId, Digest, Name, RRefId};
+use crate::store::begun::Mark;
 use crate::store::builds::{BuildHead, Builds, pack_builds, packed};
 use crate::store::bytes::{Reader, put_sized, put_text, put_u64};
 use crate::store::context::Context;
@@ -29,10 +30,16 @@ pub(in crate::store) struct Listed<'a> {
 }
 
 impl Listing {
-    /// Packs what was found.
-    pub(super) fn of(mut found: Vec<Found>) -> Self {
+    /// Packs what was found, with the marks of builds that have begun.
+    pub(super) fn of(mut found: Vec<Found>, marks: &[Mark]) -> Self {
         found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut to = Vec::new();
+        put_sized(&mut to, |to| {
+            for (name, bytes) in marks {
+                put_text(to, name.as_bytes());
+                put_text(to, bytes);
+            }
+        });
         for one in &found {
             to.extend_from_slice(one.id.hash());
             to.push(u8::from(one.head.outcome == Outcome::Ok));
@@ -46,12 +53,19 @@ impl Listing {
     }
 
     pub(in crate::store) fn is_empty(&self) -> bool {
-        self.0.at.is_empty()
+        self.iter().next().is_none()
+    }
+
+    /// The marks of builds of it that have begun: their names and bytes.
+    pub(in crate::store) fn marks(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut rest = Reader(Reader(self.0.get()).bytes().unwrap_or_default());
+        std::iter::from_fn(move || Some((rest.text()?, rest.bytes()?)))
     }
 
     /// Those in it, sorted by reference.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
         let mut rest = Reader(self.0.get());
+        let _marks = rest.bytes();
         std::iter::from_fn(move || {
             let hash = rest.array()?;
             let outcome = match rest.u8()? {

@@ -8,6 +8,7 @@
 //!   one in a folder below set the times of the derivation's own.
 //! - A folder that was changed shortly before it was read is not kept: clocks of file systems tick, and a second change within
 //!   the tick would not show (as with the index of git, described under "racy git" in its documentation).
+//! - So do marks of builds that have begun, which are kept with the realizations: who makes or removes one sets those times.
 //! - Before a stage is built its folder is read, whatever the index says.
 //!
 //! On disk it is `cache/index/<hex digit>`, one file for all derivations whose hashes begin so, each with a checksum.
@@ -22,8 +23,11 @@ mod stamp;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::begun::marks_of;
+use super::build_record::BuildRecord;
 use super::layout::Layout;
 use super::locks::Manager;
 use super::look::MANY;
@@ -74,14 +78,20 @@ impl Index {
         let folder = layout.derivation(dref);
         // Now, not later: what changes while it is read, within a tick of that time, would not show.
         let lasts = stamp.has_passed();
-        let mut found = Vec::new();
-        each_realization(dref, &folder, |id, folder, at| {
-            found.extend(Found::read(id, folder, at)?);
-            Ok(())
-        })?;
+        let mut found = read_realizations(dref, &folder)?;
+        let mut marks = Vec::new();
+        if is_of_several(&found) {
+            // After the realizations: a build that has begun since has a mark, and one that ended since has none any more,
+            // and may have made what was not found yet.
+            marks = marks_of(layout, dref)?;
+            if marks.is_empty() && !(lasts && Stamp::of(objects, dref)? == Some(stamp)) {
+                found = read_realizations(dref, &folder)?;
+                marks = marks_of(layout, dref)?;
+            }
+        }
         let known = Known {
             stamp,
-            listing: Listing::of(found),
+            listing: Listing::of(found, &marks),
             is_settled: false,
             lasts,
         };
@@ -132,6 +142,22 @@ impl Index {
     fn shard(&self, dref: &DRefId) -> MutexGuard<'_, Shard> {
         lock(&self.shards[usize::from(first_digit(dref))])
     }
+}
+
+/// What is there of a derivation now.
+fn read_realizations(dref: &DRefId, folder: &Path) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    each_realization(dref, folder, |id, folder, at| {
+        found.extend(Found::read(id, folder, at)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Whether any of it was made by one of several runs. Only then there may be marks that matter.
+fn is_of_several(found: &[Found]) -> bool {
+    let mut builds = found.iter().flat_map(|found| &found.builds);
+    builds.any(BuildRecord::is_of_several)
 }
 
 /// How many parts the index has.
