@@ -1,12 +1,18 @@
 //! The user's door: a program with a plan of its own.
 
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use portable_pty::CommandBuilder;
 use rustix::process::{Pid, Signal, kill_process};
 use tests::line::Line;
+use tests::terminal::Terminal;
 
 fn line() -> Line {
     Line::empty(env!("CARGO_BIN_EXE_experiment"))
@@ -120,10 +126,170 @@ fn results_are_linked() {
     let line = line();
     assert_eq!(line.say("run numbers mean --link result -q").code, 0);
     assert_eq!(
-        std::fs::read_to_string(line.folder.path().join("result-2/mean.json")).unwrap(),
+        fs::read_to_string(line.folder.path().join("result-2/mean.json")).unwrap(),
         "2.0\n"
     );
-    assert_eq!(line.json("roots").as_array().unwrap().len(), 2);
+    // Two links, and what the run keeps of its two targets.
+    assert_eq!(line.json("roots").as_array().unwrap().len(), 4);
+}
+
+/// The files of the roots, with what they hold.
+fn roots(line: &Line) -> BTreeMap<PathBuf, String> {
+    let names = fs::read_dir(line.store.root().join("roots")).expect("the roots");
+    let paths = names.map(|name| name.expect("a root").path());
+    paths
+        .map(|path| (path.clone(), fs::read_to_string(path).expect("a root")))
+        .collect()
+}
+
+#[test]
+fn a_run_keeps_what_its_targets_are() {
+    let line = line();
+    assert_eq!(line.say("run -q").code, 0);
+    let kept = roots(&line);
+    assert_eq!(kept.len(), 1);
+    let said = line.say("gc");
+    assert_eq!(
+        (said.code, &*said.out),
+        (0, "removed 0 of 2 realizations: 0 B\n")
+    );
+    // What is kept already is not written again.
+    let (path, text) = kept.first_key_value().unwrap();
+    let inode = || fs::metadata(path).unwrap().ino();
+    let before = inode();
+    assert_eq!(line.say("run -q -o result").code, 0);
+    assert_eq!(inode(), before);
+    fs::remove_file(line.folder.path().join("result")).unwrap();
+    // Neither other arguments nor other people take it away, nor a run that fails.
+    assert_eq!(line.say("run --count 3 -q").code, 0);
+    let other = line.command("run -q").env("USER", "somebody-else").status();
+    assert!(other.unwrap().success());
+    assert_eq!(line.say("run mean broken --keep-going -q").code, 1);
+    assert_eq!(line.say("gc").code, 0);
+    let now = roots(&line);
+    assert_eq!((now.len(), now.get(path)), (3, Some(text)));
+    // What the same target was before, for the same person, goes.
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let old = path.with_file_name(format!("{}{}", &name[..name.len() - 16], "0".repeat(16)));
+    fs::write(&old, text).unwrap();
+    assert_eq!(line.say("run -q").code, 0);
+    assert_eq!(roots(&line), now);
+}
+
+#[test]
+fn what_runs_keep_is_listed_and_ended() {
+    let line = line();
+    for words in [
+        "run -q",
+        "run numbers --count 3 -q",
+        "run mean --count 3 -q",
+    ] {
+        assert_eq!(line.say(words).code, 0);
+    }
+    let listed = |words: &str| {
+        let said = line.command(words).env("COLUMNS", "200").output().unwrap();
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let mean = "a run of experiment mean by ";
+    let all = listed("roots");
+    assert_eq!(all.matches(mean).count(), 2, "{all}");
+    assert_eq!(
+        all.matches("a run of experiment numbers by ").count(),
+        1,
+        "{all}"
+    );
+    assert_eq!(all.matches("  no   ").count(), 2, "{all}");
+    let these = listed("roots --count 3 --target mean");
+    assert_eq!(
+        (
+            these.matches(mean).count(),
+            these.matches("  no   ").count()
+        ),
+        (2, 1),
+        "{these}"
+    );
+    let listed = line.json("roots");
+    assert_eq!(listed[0]["run"]["program"], "experiment");
+    assert!(listed[0]["since"].is_string() && listed[0]["planned"].is_boolean());
+    // Old ones that the plan has no more go with a collection that says how old.
+    let long_ago = SystemTime::now() - Duration::from_secs(86_400 * 40);
+    for path in roots(&line).keys() {
+        File::open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+    assert_eq!(line.out("roots --older-than 41d --json"), "[]\n");
+    assert_eq!(line.say("gc --older-than 41d").code, 0);
+    assert_eq!(roots(&line).len(), 3);
+    let said = line.say("gc --older-than 39d");
+    assert_eq!(
+        said.out.matches("which its plan has no more").count(),
+        2,
+        "{}",
+        said.out
+    );
+    assert_eq!(roots(&line).len(), 1);
+    // By hand.
+    assert_eq!(line.say("roots --remove").code, 2);
+    let refused = line.say("rm mean@1 --with-dependents");
+    assert!(
+        refused.err.contains(mean) || refused.code == 0,
+        "{}",
+        refused.err
+    );
+    assert_eq!(line.say("roots --remove --target numbers").code, 0);
+    assert_eq!(roots(&line).len(), 1);
+    let ended = line.say("roots --remove --program experiment --target mean --older-than 1d");
+    assert!(ended.err.contains(" no more"), "{}", ended.err);
+    assert!(roots(&line).is_empty());
+    // Now nothing keeps anything.
+    let refused = line.say("gc");
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.err.contains("no root keeps anything"),
+        "{}",
+        refused.err
+    );
+    assert!(line.say("gc --dry-run").code == 0 && line.say("cat mean").code == 0);
+    assert_eq!(line.say("gc --without-roots").code, 0);
+    assert_eq!(line.out("list"), "");
+}
+
+#[test]
+fn on_a_terminal_gc_asks() {
+    let line = line();
+    assert_eq!(line.say("run -q").code, 0);
+    assert_eq!(line.say("run --count 3 -q").code, 0);
+    assert_eq!(line.say("roots --remove --target mean").code, 0);
+    assert_eq!(line.say("run -q").code, 0);
+    let answer = |words: &[&str], keys: Option<&str>| {
+        let mut program = CommandBuilder::new(env!("CARGO_BIN_EXE_experiment"));
+        program.args(words);
+        program.env("PYLIGHTNIX_ROOT", line.store.root());
+        program.env("TERM", "xterm");
+        let mut terminal = Terminal::start(program, 100, 30);
+        if let Some(keys) = keys {
+            terminal.wait_for("remove this? [y/N]");
+            terminal.type_keys(keys);
+        }
+        terminal.end()
+    };
+    let (code, screen) = answer(&["gc"], Some("n\r"));
+    assert!(
+        code == 1 && screen.contains("nothing was removed"),
+        "{screen}"
+    );
+    let all = line.out("list").lines().count();
+    let (code, screen) = answer(&["gc"], Some("y\r"));
+    assert!(
+        code == 0 && screen.contains("removed 2 of 4 realizations"),
+        "{screen}"
+    );
+    assert_eq!(line.out("list").lines().count(), all - 2);
+    // Nothing is asked where nothing goes, or where it is said already.
+    assert_eq!(answer(&["gc"], None).0, 0);
+    assert_eq!(line.say("run --count 4 -q").code, 0);
+    assert_eq!(line.say("roots --remove --target mean").code, 0);
+    assert_eq!(line.say("run -q").code, 0);
+    assert_eq!(answer(&["gc", "--yes"], None).0, 0);
 }
 
 #[test]

@@ -219,6 +219,8 @@ Used by
       "stop": "2026-01-01T00:05:00Z",
       "build_seconds": 5.0,
       "attempts": 1,
+      "index": null,
+      "of": null,
       "host": "lab",
       "user": "ada",
       "command": [
@@ -756,9 +758,9 @@ result -> [STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e
     assert_data_eq!(
         format!("{}= {}\n", roots.out, roots.code),
         str![[r#"
-REFERENCE          STAGE  KEPT BY
-1cdb520f/f63c049d  mean   best
-966f6385/410be467  plot   link [FOLDER]/result
+REFERENCE          STAGE  SINCE             KEPT BY
+1cdb520f/f63c049d  mean   [..]  best
+966f6385/410be467  plot   [..]  link [FOLDER]/result
 = 0
 
 "#]]
@@ -846,7 +848,10 @@ a34a5511/cef4e1c6  2026-01-01 00:01  5.0 s  numbers
     "name": "link-[..]",
     "rref": "rref:410be467600915e403bf36faee2f531f-966f6385e7bc0961ff0466d63b438b24-plot",
     "link": "[FOLDER]/result",
-    "counts": false
+    "counts": false,
+    "since": "[..]",
+    "run": null,
+    "planned": null
   }
 ]
 = 0
@@ -855,6 +860,17 @@ a34a5511/cef4e1c6  2026-01-01 00:01  5.0 s  numbers
     );
     assert_data_eq!(
         shown(&line, "gc"),
+        str![[r#"
+---
+error: no root keeps anything in this store: `gc` would remove all results
+  help: say first what shall stay: `run` keeps what the targets of a program are, `link REF PATH` and `roots --add NAME REF` keep single results
+    if all of it shall go, add `--without-roots`; `--dry-run` shows what that is
+= 1
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "gc --without-roots"),
         str![[r#"
 REFERENCE          BUILT              SIZE  NAME
 966f6385/410be467  2026-01-01 00:05  618 B  plot

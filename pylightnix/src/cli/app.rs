@@ -18,7 +18,7 @@ use crate::plan::{AnyDRef, Target};
 use crate::realize::Realize;
 
 /// The commands that need the plan, and so take the program's own arguments.
-const WITH_PLAN: [&str; 4] = ["run", "plan", "graph", "why"];
+const WITH_PLAN: [&str; 6] = ["run", "plan", "graph", "why", "roots", "gc"];
 
 /// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without
 /// a command, it runs.
@@ -304,7 +304,7 @@ impl<A: Args + 'static> App<A> {
             }
             None => None,
         };
-        Experiment::new(targets.collect(), configure)
+        Experiment::new(program(), targets.collect(), configure)
     }
 }
 

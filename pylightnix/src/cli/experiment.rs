@@ -13,13 +13,27 @@ pub(crate) type Configure = Box<dyn Fn(Realize<'static>) -> Realize<'static>>;
 
 /// The targets of a user's program.
 pub(crate) struct Experiment {
+    program: String,
     targets: Vec<(String, MakeTarget)>,
     configure: Option<Configure>,
 }
 
 impl Experiment {
-    pub(crate) fn new(targets: Vec<(String, MakeTarget)>, configure: Option<Configure>) -> Self {
-        Experiment { targets, configure }
+    pub(crate) fn new(
+        program: String,
+        targets: Vec<(String, MakeTarget)>,
+        configure: Option<Configure>,
+    ) -> Self {
+        Experiment {
+            program,
+            targets,
+            configure,
+        }
+    }
+
+    /// What the program is called.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
     }
 
     /// The names of its targets; one that needs no name has the empty one.

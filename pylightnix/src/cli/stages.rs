@@ -1,14 +1,19 @@
 //! The stages of a program's plan, by names or references.
 
+use std::collections::HashSet;
+
 use super::exit::{Done, Fault};
 use super::experiment::Experiment;
 use super::session::Session;
+use crate::config::DRefId;
 use crate::plan::{AnyDRef, Graph};
 
 /// What a command line asks for of the plan.
 pub(crate) struct Stages {
     /// The stages that are wanted.
     pub(crate) wanted: Vec<AnyDRef>,
+    /// For each of them, the target or stage that the command line names.
+    pub(crate) targets: Vec<String>,
     /// All of the plan, dependencies first.
     pub(crate) all: Vec<AnyDRef>,
 }
@@ -27,8 +32,16 @@ impl Stages {
     pub(crate) fn of(experiment: &Experiment, words: &[String]) -> Done<Self> {
         let is_target = |word: &String| experiment.names().any(|name| name == word);
         let mut wanted = Vec::new();
-        if words.is_empty() || words.iter().all(is_target) {
+        let mut targets: Vec<String> = Vec::new();
+        if words.is_empty() {
             wanted = experiment.plan(words)?;
+            let first = experiment.names().next().unwrap_or_default();
+            targets.resize(wanted.len(), first.to_owned());
+        } else if words.iter().all(is_target) {
+            for word in words {
+                wanted.extend(experiment.plan(std::slice::from_ref(word))?);
+                targets.resize(wanted.len(), word.clone());
+            }
         } else {
             let names: Vec<String> = experiment.names().map(str::to_owned).collect();
             let whole = Stages::with(experiment.plan(&names)?)?;
@@ -50,14 +63,27 @@ impl Stages {
                         fault => fault,
                     })?),
                 }
+                targets.resize(wanted.len(), word.clone());
             }
         }
-        Stages::with(wanted)
+        let stages = Stages::with(wanted)?;
+        Ok(Stages { targets, ..stages })
+    }
+
+    /// The derivations in the plan of all targets.
+    pub(crate) fn planned(experiment: &Experiment) -> Done<HashSet<DRefId>> {
+        let names: Vec<String> = experiment.names().map(str::to_owned).collect();
+        let stages = Stages::with(experiment.plan(&names)?)?;
+        Ok(stages.all.iter().map(|dref| dref.id().clone()).collect())
     }
 
     fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
         let all = Graph::of(&wanted)?.drefs().cloned().collect();
-        Ok(Stages { wanted, all })
+        Ok(Stages {
+            wanted,
+            targets: Vec::new(),
+            all,
+        })
     }
 
     /// The stages that these words name, in the order of the plan.

@@ -206,7 +206,7 @@ impl Process {
     }
 }
 
-fn user() -> String {
+pub(crate) fn user() -> String {
     ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))

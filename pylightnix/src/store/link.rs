@@ -262,7 +262,8 @@ fn root_prefix(path: &Path) -> String {
     format!("{IN_LINKS}{}-", short(path.as_os_str().as_encoded_bytes()))
 }
 
-fn short(bytes: &[u8]) -> String {
+/// Sixteen digits that stand for these bytes.
+pub(super) fn short(bytes: &[u8]) -> String {
     let mut hex = Digest::of(bytes).to_string();
     hex.truncate(16);
     hex

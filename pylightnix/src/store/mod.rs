@@ -69,6 +69,8 @@ pub use choice::RecordedChoice;
 pub use context::Context;
 pub use draft::{Draft, Published};
 pub use durable::Durability;
+#[cfg(feature = "cli")]
+pub(crate) use durable::is_refused_to_write;
 pub use follow::FollowLog;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use locks::BuildLock;
@@ -80,12 +82,14 @@ pub use query::{
 pub use realization::Realization;
 pub use record::{Outcome, Record, RecordHead};
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
-pub use roots::Root;
+pub use roots::{Root, RootRun};
 pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 pub(crate) use archive::leading_out;
 pub(crate) use begun::Begun;
+#[cfg(feature = "cli")]
+pub(crate) use build_record::user;
 pub(crate) use builds::BuildHead;
 pub(crate) use draft::Made;
 pub(crate) use duplicate::{Refusal, duplicate};
@@ -94,6 +98,8 @@ pub(crate) use errand::Errand;
 pub(crate) use gc::bytes as bytes_text;
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use query::compare;
+#[cfg(feature = "cli")]
+pub(crate) use roots::TargetResults;
 pub(crate) use scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use seal::hash;
 pub(crate) use tree::check_path;

@@ -1,19 +1,63 @@
 //! What garbage collection keeps because somebody said so: the files in `roots/`.
 //!
 //! `roots/<name>` has the reference of a realization in its first line. One that stands for a link outside has the link's
-//! path, as a JSON string, in a second line `link "<path>"`; it counts as long as the link points to the realization.
+//! path, as a JSON string, in a second line `link "<path>"`; it counts as long as the link points to the realization. One that
+//! a run of a program made has a second line `run {..}`, which says whose run of which program and target that was.
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+#[cfg(feature = "cli")]
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::layout::RECORD;
+#[cfg(feature = "cli")]
+use super::link::short;
 use super::link::{IN_LINKS, Pointing, pointing};
 use super::realization::missing;
 use super::regular;
+#[cfg(feature = "cli")]
+use crate::config::DRefId;
 use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
+
+/// What the names of roots that runs made begin with.
+const IN_RUNS: &str = "of-run-";
+
+/// Whose run of what made a root: the command line keeps what a target of a program is, for each user and derivation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RootRun {
+    /// Who ran it.
+    pub user: String,
+    /// The name of the program.
+    pub program: String,
+    /// The target, as the command line names it; empty if it needs no name.
+    pub target: String,
+}
+
+impl fmt::Display for RootRun {
+    /// `a run of experiment mean by anna`, as the command line has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a run of {}", self.program)?;
+        if !self.target.is_empty() {
+            write!(f, " {}", self.target)?;
+        }
+        write!(f, " by {}", self.user)
+    }
+}
+
+/// What a target of a run is now.
+#[cfg(feature = "cli")]
+pub(crate) struct TargetResults {
+    pub(crate) run: RootRun,
+    pub(crate) dref: DRefId,
+    pub(crate) rrefs: Vec<RRefId>,
+}
 
 /// Something that garbage collection keeps, with all that it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +72,10 @@ pub struct Root {
     /// Whether it still counts: a root by a link does as long as the link points to the realization, or cannot be read, as on a disk
     /// that is not mounted.
     pub counts: bool,
+    /// When its file was written: since then it keeps this realization.
+    pub since: Timestamp,
+    /// The run that made it, if one did.
+    pub run: Option<RootRun>,
 }
 
 impl Store {
@@ -55,15 +103,48 @@ impl Store {
         self.write_root(name, rref.as_ref(), &format!("{}\n", rref.as_ref()))
     }
 
+    /// Keeps what the targets of a run are now, in place of what they were before. Nothing is written for what is kept
+    /// already. What is new is kept before anything old is let go, and only what was there before is let go: whatever
+    /// happens meanwhile, one of them stays.
+    #[cfg(feature = "cli")]
+    pub(crate) fn keep_results(&self, targets: &[TargetResults]) -> Result<()> {
+        let before: BTreeSet<String> = self.root_names()?.into_iter().collect();
+        let mut now = BTreeSet::new();
+        let mut ended = BTreeSet::new();
+        for TargetResults { run, dref, rrefs } in targets {
+            let shown = serde_json::json!(run).to_string();
+            let prefix = format!("{IN_RUNS}{}-", short(format!("{shown}{dref}").as_bytes()));
+            for rref in rrefs {
+                let name = format!("{prefix}{}", short(rref.to_string().as_bytes()));
+                if !before.contains(&name) && !now.contains(&name) {
+                    self.write_root(&name, rref, &format!("{rref}\nrun {shown}\n"))?;
+                }
+                now.insert(name);
+            }
+            let old = before.range(prefix.clone()..);
+            ended.extend(old.take_while(|name| name.starts_with(&prefix)));
+        }
+        let ended: Vec<_> = ended
+            .into_iter()
+            .filter(|name| !now.contains(*name))
+            .collect();
+        if !ended.is_empty() {
+            let _entered = self.manager().enter()?;
+            for name in ended {
+                self.delete_root(name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends keeping what the root of this name keeps; `false` says that there was none. A root by a link outside ends when its
-    /// link goes; this ends it, too, if the folder of that link is gone for good.
+    /// link goes; this ends it, too, if the folder of that link is gone for good. One
+    /// that a run made ends here as well.
     ///
     /// # Errors
     /// A name that cannot be a root's, or a refusal of the system.
     pub fn remove_root(&self, name: &str) -> Result<bool> {
-        if !name.starts_with(IN_LINKS) || name.contains('/') {
-            check_name(name)?;
-        }
+        check_characters(name)?;
         let _entered = self.manager().enter()?;
         self.delete_root(name)
     }
@@ -105,14 +186,18 @@ impl Store {
     /// One root, unless it is gone.
     pub(super) fn read_root(&self, name: String) -> Result<Option<Root>> {
         let path = self.layout().roots().join(&name);
-        let text = match regular::read_to_string(&path) {
+        let read = || -> io::Result<_> {
+            let text = regular::read_to_string(&path)?;
+            Ok((text, fs::metadata(&path)?.modified()?))
+        };
+        let (text, written) = match read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(not_a_root(&path));
             }
             text => text.map_err(|error| Error::io("read", &path, error))?,
         };
-        let (rref, link) = parse(&text).ok_or_else(|| not_a_root(&path))?;
+        let Parsed { rref, link, run } = parse(&text).ok_or_else(|| not_a_root(&path))?;
         let counts = match &link {
             None => true,
             Some(link) => pointing(self, link, &rref) != Pointing::Elsewhere,
@@ -122,6 +207,8 @@ impl Store {
             rref,
             link,
             counts,
+            since: Timestamp::try_from(written).unwrap_or(Timestamp::MIN),
+            run,
         }))
     }
 
@@ -163,37 +250,57 @@ impl Store {
     }
 }
 
-fn parse(text: &str) -> Option<(RRefId, Option<PathBuf>)> {
-    let mut lines = text.lines();
-    let rref = lines.next()?.parse().ok()?;
-    let link = match lines.next() {
-        None => None,
-        Some(line) => {
-            let path: String = serde_json::from_str(line.strip_prefix("link ")?).ok()?;
-            Some(PathBuf::from(path))
-        }
+/// What a root's file says.
+struct Parsed {
+    rref: RRefId,
+    link: Option<PathBuf>,
+    run: Option<RootRun>,
+}
+
+fn parse(text: &str) -> Option<Parsed> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let mut parsed = Parsed {
+        rref: lines.next()?.parse().ok()?,
+        link: None,
+        run: None,
     };
-    (lines.next().is_none() && text.ends_with('\n')).then_some((rref, link))
+    if let Some(line) = lines.next() {
+        if let Some(run) = line.strip_prefix("run ") {
+            parsed.run = Some(serde_json::from_str(run).ok()?);
+        } else {
+            let path: String = serde_json::from_str(line.strip_prefix("link ")?).ok()?;
+            parsed.link = Some(PathBuf::from(path));
+        }
+    }
+    lines.next().is_none().then_some(parsed)
 }
 
 fn check_name(name: &str) -> Result<()> {
+    check_characters(name)?;
+    if !name.starts_with(IN_LINKS) && !name.starts_with(IN_RUNS) {
+        return Ok(());
+    }
+    Err(no_name(name))
+}
+
+fn check_characters(name: &str) -> Result<()> {
     let fits = (1..=200).contains(&name.len())
         && !name.starts_with('.')
-        && !name.starts_with(IN_LINKS)
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    if fits {
-        return Ok(());
-    }
-    Err(Error::new(
+    if fits { Ok(()) } else { Err(no_name(name)) }
+}
+
+fn no_name(name: &str) -> Error {
+    Error::new(
         ErrorKind::Store,
         format!("{name:?} cannot be the name of a root"),
     )
     .help(format!(
-        "a name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot or with `{IN_LINKS}`, \
-         which roots by links begin with: `unlink` removes those"
-    )))
+        "a name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot, nor with `{IN_LINKS}` or \
+         `{IN_RUNS}`, which roots by links and by runs begin with"
+    ))
 }
 
 /// Garbage collection cannot tell what it should keep, so that this is an error and not passed over.

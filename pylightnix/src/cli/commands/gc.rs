@@ -1,22 +1,26 @@
 //! `gc`: removes what nobody keeps.
 
 use serde::Serialize;
-use std::io::Write;
+use std::collections::HashSet;
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::roots::planned_here;
 use crate::cli::exit::{Done, Exit};
 use crate::cli::session::{Session, style};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::text::{count, local_time, short_rref, size};
 use crate::cli::values;
 use crate::config::{DRefId, RRefId};
-use crate::store::GcReport;
+use crate::store::{Gc as Collection, GcReport, Root};
+use crate::{Error, ErrorKind};
 
 /// Remove what nobody keeps
 ///
 /// When the disk fills up. Kept is what roots, links to results and living processes reach, with all that it was made from;
-/// see `roots`. Failed builds that were kept for inspection go too. It may run at any time, beside runs.
+/// see `roots`: runs keep what their targets are. Failed builds that were kept for inspection go too. On a terminal it shows
+/// what would go, and asks. It may run at any time, beside runs.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: what would go if all of the last month stayed?\n  pylightnix gc --older-than 30d --dry-run"
@@ -25,7 +29,8 @@ pub(crate) struct Gc {
     /// Say what would go, and remove nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Only what was built, imported or accepted longer ago than this, as in `30d`
+    /// Only what was built, imported or accepted longer ago than this, as in `30d`. In your own program, results that its
+    /// runs kept that long ago go, too, if its plan has them no more
     #[arg(long, value_name = "AGE", value_parser = values::duration)]
     older_than: Option<Duration>,
     /// Keep so many realizations of each derivation, the newest
@@ -34,6 +39,12 @@ pub(crate) struct Gc {
     /// Remove no more than this, the oldest first, as in `10GiB`
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     free_at_most: Option<u64>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Remove everything that no living process uses, where no root keeps anything
+    #[arg(long)]
+    without_roots: bool,
     /// No other process on any machine uses the store: needed where locks do not hold for every machine
     #[arg(long)]
     nobody_else_uses_it: bool,
@@ -62,8 +73,44 @@ struct Row {
 
 impl Gc {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let store = session.store()?;
-        let mut gc = store.gc();
+        let roots = session.store()?.roots()?;
+        if !self.without_roots && !self.dry_run && !roots.iter().any(|root| root.counts) {
+            return Err(nothing_is_kept().into());
+        }
+        let dropped = self.dropped(session, &roots);
+        if self.dry_run {
+            let report = self.collection(session, &dropped)?.plan()?;
+            return self.print(session, &report);
+        }
+        if !self.yes && is_asked() {
+            let report = self.collection(session, &dropped)?.plan()?;
+            if has_something(&report) && !ask(session, &report)? {
+                session.say("nothing was removed");
+                return Ok(Exit::Failed);
+            }
+        }
+        let report = self.collection(session, &dropped)?.run()?;
+        self.print(session, &report)
+    }
+
+    /// Roots that runs of this program made, and that it needs no more.
+    fn dropped(&self, session: &Session, roots: &[Root]) -> HashSet<String> {
+        let Some(age) = self.older_than else {
+            return HashSet::new();
+        };
+        let Some(planned) = planned_here(session, roots) else {
+            return HashSet::new();
+        };
+        let dropped = roots.iter().filter(|root| planned.has_dropped(root, age));
+        dropped.map(|root| root.name.clone()).collect()
+    }
+
+    fn collection<'s>(
+        &self,
+        session: &'s Session,
+        dropped: &HashSet<String>,
+    ) -> Done<Collection<'s>> {
+        let mut gc = session.store()?.gc().letting_go(dropped.clone());
         if let Some(age) = self.older_than {
             gc = gc.keep_newer_than(age);
         }
@@ -76,9 +123,12 @@ impl Gc {
         if self.nobody_else_uses_it {
             gc = gc.nobody_else_uses_it();
         }
-        let report = if self.dry_run { gc.plan()? } else { gc.run()? };
-        session.print(&Answer::of(&report, self.dry_run), |_, out| {
-            write_report(session, &report, self.dry_run, out)
+        Ok(gc)
+    }
+
+    fn print(&self, session: &Session, report: &GcReport) -> Done {
+        session.print(&Answer::of(report, self.dry_run), |_, out| {
+            write_report(session, report, self.dry_run, out)
         })?;
         Ok(if report.refused.is_empty() {
             Exit::Done
@@ -86,6 +136,39 @@ impl Gc {
             Exit::Failed
         })
     }
+}
+
+fn nothing_is_kept() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "no root keeps anything in this store: `gc` would remove all results",
+    )
+    .help(
+        "say first what shall stay: `run` keeps what the targets of a program are, `link REF PATH` and `roots --add NAME REF` \
+         keep single results\nif all of it shall go, add `--without-roots`; `--dry-run` shows what that is",
+    )
+}
+
+/// Whether there is a person who can answer.
+fn is_asked() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn has_something(report: &GcReport) -> bool {
+    !(report.realizations.is_empty() && report.derivations.is_empty() && report.failed.is_empty())
+}
+
+/// Shows what would go, and asks.
+fn ask(session: &Session, report: &GcReport) -> Done<bool> {
+    let mut shown = Vec::new();
+    write_report(session, report, true, &mut shown)?;
+    let mut err = io::stderr();
+    err.write_all(&shown)?;
+    write!(err, "remove this? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 impl Answer {
@@ -140,8 +223,12 @@ pub(super) fn write_report(
         writeln!(out, "failed build {}", folder.display())?;
     }
     for root in &report.ended_roots {
-        if let Some(link) = &root.link {
-            writeln!(out, "root by the link {}, which is gone", link.display())?;
+        match (&root.link, &root.run) {
+            (Some(link), _) => {
+                writeln!(out, "root by the link {}, which is gone", link.display())?;
+            }
+            (_, Some(run)) => writeln!(out, "root by {run}, which its plan has no more")?,
+            _ => {}
         }
     }
     for error in &report.refused {

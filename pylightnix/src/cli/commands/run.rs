@@ -13,13 +13,15 @@ use crate::cli::session::{Session, style};
 use crate::cli::stages::{Stages, experiment_of};
 use crate::cli::{complete, values};
 use crate::config::RRefId;
+use crate::lens::AnyRRef;
 use crate::realize::{Cancel, Realize, Report};
+use crate::store::{RootRun, TargetResults, is_refused_to_write, user};
 
 /// Realize the targets: reuse what is there, build what is missing
 ///
 /// When you want the results. What is there and was made by today's code is reused; for the rest the stages run. The
 /// references of the results are printed, each with the folder of its artifacts. Ctrl-C stops the stages that run; what was
-/// made by then stays.
+/// made by then stays. What a target is then is kept from `gc`, until a later run of it gives something else: see `roots`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
 #[command(
@@ -152,6 +154,7 @@ impl Run {
             Err(error) => return Err(progress.failed(session, error)),
         };
         progress.done(session, &report);
+        keep(session, experiment, &stages, &results)?;
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());
         let results = self.options.link_results(session, rrefs.collect())?;
         let results = Results {
@@ -168,6 +171,38 @@ impl Run {
         })?;
         // A stage that may fail gave its failure as its result.
         Ok(Exit::Done)
+    }
+}
+
+/// Keeps the results from garbage collection.
+fn keep(
+    session: &Session,
+    experiment: &Experiment,
+    stages: &Stages,
+    results: &[Vec<AnyRRef>],
+) -> Done<()> {
+    let user = user();
+    let targets = stages.targets.iter().zip(&stages.wanted).zip(results);
+    let targets: Vec<TargetResults> = targets
+        .map(|((target, dref), rrefs)| TargetResults {
+            run: RootRun {
+                user: user.clone(),
+                program: experiment.program().to_owned(),
+                target: target.clone(),
+            },
+            dref: dref.id().clone(),
+            rrefs: rrefs.iter().map(|rref| rref.id().clone()).collect(),
+        })
+        .collect();
+    match session.store()?.keep_results(&targets) {
+        // Who may only read gets results all the same.
+        Err(error) if is_refused_to_write(&error) => {
+            session.say(
+                "this user may not write to the store: nothing there keeps these results from `gc`",
+            );
+            Ok(())
+        }
+        done => Ok(done?),
     }
 }
 

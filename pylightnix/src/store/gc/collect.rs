@@ -40,7 +40,8 @@ struct Looked<'a> {
 impl Gc<'_> {
     /// What would go.
     pub(super) fn look(&mut self) -> Result<GcReport> {
-        let (in_use, roots) = KnownRoots::look(self.store)?;
+        let (in_use, mut roots) = KnownRoots::look(self.store)?;
+        roots.let_go(&self.let_go);
         let survey = Survey::of(self.store)?;
         let looked = self.choose(in_use, roots, &survey)?;
         let gone: HashSet<usize> = looked.order.iter().copied().collect();
@@ -69,7 +70,8 @@ impl Gc<'_> {
         let observer = &mut self.observer;
         let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
         // Leases before realizations: a process that is dead now publishes nothing any more.
-        let (in_use, roots) = KnownRoots::read(store)?;
+        let (in_use, mut roots) = KnownRoots::read(store)?;
+        roots.let_go(&self.let_go);
         let survey = Survey::of(store)?;
         let mut looked = self.choose(in_use, roots, &survey)?;
 
@@ -319,7 +321,7 @@ impl Looked<'_> {
         Ok(())
     }
 
-    /// Removes roots by links that are gone. The caller is alone.
+    /// Removes roots that count no more. The caller is alone.
     fn drop_roots(&self, store: &Store, ended: &[Root], report: &mut GcReport) {
         for root in ended {
             // While its derivation is in use, its link may be about to be made.
@@ -327,10 +329,13 @@ impl Looked<'_> {
                 continue;
             }
             match store.read_root(root.name.clone()) {
-                Ok(Some(now)) if !now.counts => match store.delete_root(&root.name) {
-                    Ok(_) => report.ended_roots.push(now),
-                    Err(error) => report.refused.push(error),
-                },
+                // One that is let go counts again if it was written meanwhile.
+                Ok(Some(now)) if !now.counts || self.roots.lets_go(&root.name) => {
+                    match store.delete_root(&root.name) {
+                        Ok(_) => report.ended_roots.push(now),
+                        Err(error) => report.refused.push(error),
+                    }
+                }
                 Ok(_) => {}
                 Err(error) => report.refused.push(error),
             }

@@ -1,6 +1,6 @@
 //! The roots of a store, and which of them are new when others got in since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::Result;
 use crate::store::Store;
@@ -31,6 +31,20 @@ impl KnownRoots {
         }
         let all = store.roots()?;
         Ok((in_use, KnownRoots { all }))
+    }
+
+    /// Has these count no more.
+    pub(in crate::store) fn let_go(&mut self, names: &HashSet<String>) {
+        for root in &mut self.all {
+            root.counts &= !names.contains(&root.name);
+        }
+    }
+
+    /// Whether the root of this name is known not to count.
+    pub(in crate::store) fn lets_go(&self, name: &str) -> bool {
+        self.all
+            .iter()
+            .any(|root| root.name == name && !root.counts)
     }
 
     /// Reads those that were written since, by what leases said since, and returns those of them that count. With

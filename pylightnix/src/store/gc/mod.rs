@@ -12,6 +12,7 @@ mod known_roots;
 mod removal;
 mod report;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Gc<'a> {
     newest: usize,
     free_at_most: u64,
     trust_locks: bool,
+    /// The names of roots that are let go.
+    let_go: HashSet<String>,
     observer: Box<dyn FnMut(&GcEvent) + 'a>,
 }
 
@@ -43,6 +46,13 @@ impl Store {
     /// processes reach ([`use_derivations`](Self::use_derivations), which realizing calls), this process included. With
     /// it go derivations without realizations, texts of code that no build record names, the folders of failed builds,
     /// and what dead processes left.
+    ///
+    /// Where there are no roots, all goes that no living process uses. [`realize`](Self::realize) makes none: what shall
+    /// stay gets one by hand. Programs by [`cli::main`] or [`cli::App`] keep what their targets are, and their `gc` refuses
+    /// where nothing is kept; this one does what it is told.
+    ///
+    /// [`cli::main`]: crate::cli::main
+    /// [`cli::App`]: crate::cli::App
     ///
     /// It may run at any time: other processes wait for it only while it renames what goes.
     ///
@@ -65,6 +75,7 @@ impl Store {
             newest: 0,
             free_at_most: u64::MAX,
             trust_locks: false,
+            let_go: HashSet::new(),
             observer: Box::new(|_| ()),
         }
     }
@@ -95,6 +106,13 @@ impl<'a> Gc<'a> {
     /// or whose locks one machine does not share with the others, so that a lock does not tell whether its process lives.
     pub fn nobody_else_uses_it(mut self) -> Self {
         self.trust_locks = true;
+        self
+    }
+
+    /// Lets these roots go first, by their names, unless what they keep is in use.
+    #[cfg(feature = "cli")]
+    pub(crate) fn letting_go(mut self, roots: HashSet<String>) -> Self {
+        self.let_go = roots;
         self
     }
 

@@ -242,9 +242,10 @@ impl Removal<'_> {
                 .iter()
                 .filter(|root| root.counts && goes(&root.rref))
             {
-                reasons.push(match &root.link {
-                    Some(link) => format!("the link {} keeps {}", link.display(), root.rref),
-                    None => format!("the root {:?} keeps {}", root.name, root.rref),
+                reasons.push(match (&root.link, &root.run) {
+                    (Some(link), _) => format!("the link {} keeps {}", link.display(), root.rref),
+                    (_, Some(run)) => format!("{run} keeps {}", root.rref),
+                    _ => format!("the root {:?} keeps {}", root.name, root.rref),
                 });
             }
             let of_all = all.iter().map(|at| survey.found[*at].id.dref());
