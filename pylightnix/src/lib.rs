@@ -106,6 +106,8 @@
 extern crate self as pylightnix;
 
 mod around;
+#[cfg(any(feature = "cli", feature = "fetch"))]
+mod base64;
 mod error;
 mod fast_hash;
 

@@ -805,6 +805,7 @@ would remove 3 of 6 realizations, 3 derivations: 968 B
     "dref:da8c3c3256fbc3b7f276ebc7860b5c1c-numbers"
   ],
   "failed_builds": [],
+  "partial_downloads": [],
   "ended_roots": [],
   "code_texts": 0,
   "freed_bytes": 968,

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::runs::{assert_says, scratch};
+use tests::store::{child, part, snapshot};
 use tests::web::{Server, head, rest, whole};
 
 const HELLO: &[u8] = b"hello from afar\n";
@@ -653,5 +654,307 @@ fn observers_are_told_how_far_it_is() -> Result<()> {
     let told = told.into_inner()?;
     assert!(told.len() >= 3 && told.is_sorted(), "{told:?}");
     assert_eq!(told.last(), Some(&(16, Some(16))));
+    Ok(())
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_before_it_is_written() {
+    let url = "https://ada:s3cret@example.org/x";
+    let plain = Fetched::new("https://example.org/x".to_owned(), Digest::of(HELLO));
+    for refused in [
+        fetch_url(url, &sha256(HELLO)),
+        instantiate(Fetched::new(url.to_owned(), Digest::of(HELLO))),
+        instantiate(Fetched {
+            mirrors: vec![url.to_owned()],
+            ..plain
+        }),
+    ] {
+        let error = refused.unwrap_err();
+        assert_says(
+            &error,
+            &[
+                "cannot fetch from \"https://...@example.org/x\"",
+                "it has a user or a password in it",
+                "~/.netrc",
+                "Fetched::headers",
+            ],
+        );
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+    }
+}
+
+/// The variables that a child reads what to do from.
+const URL: &str = "PYLIGHTNIX_TEST_URL";
+const TOKEN: &str = "PYLIGHTNIX_TEST_TOKEN";
+
+#[test]
+#[ignore = "a part that tests play with programs of their own"]
+fn part_of_a_child() {
+    let Some((part, place)) = part() else { return };
+    let store = Store::open_at(place.join("store")).unwrap();
+    let plain = Fetched::new(std::env::var(URL).unwrap(), Digest::of(HELLO));
+    let config = match part.as_str() {
+        "with a header" => Fetched {
+            tries: 1,
+            headers: [("Authorization".to_owned(), format!("Bearer ${TOKEN}"))].into(),
+            ..plain
+        },
+        _ => Fetched { tries: 1, ..plain },
+    };
+    match fetched(&store, config) {
+        Ok(bytes) => assert_eq!(bytes, HELLO),
+        Err(error) => println!("refused {}", format!("{error:?}").replace('\n', " ")),
+    }
+}
+
+/// Fetches in a child with these variables; gives what it said.
+fn fetched_with(store: &Store, part: &str, url: &str, variables: &[(&str, &str)]) -> String {
+    let mut command = child(part, store.root().parent().unwrap());
+    command.env(URL, url).env_remove("NETRC").env_remove(TOKEN);
+    command.envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    let refusal = said.lines().find_map(|line| line.strip_prefix("refused "));
+    refusal.unwrap_or_default().to_owned()
+}
+
+/// Nothing in a store says this.
+fn assert_unwritten(store: &Store, secret: &str) {
+    for (path, (_, bytes)) in snapshot(store.root()) {
+        let mut windows = bytes.windows(secret.len());
+        assert!(!windows.any(|part| part == secret.as_bytes()), "{path}");
+    }
+}
+
+#[test]
+fn a_token_is_sent_to_its_server_alone_and_written_nowhere() {
+    let (_folder, store) = scratch();
+    let far = Server::of(HELLO);
+    // The same machine by another name.
+    let there = far.url("/there").replace("127.0.0.1", "localhost");
+    let near = Server::new(move |_, request, to| match request.path.as_str() {
+        "/away" => {
+            let location = format!("Location: {there}");
+            head(to, &["302 Found", &location, "Content-Length: 0"])
+        }
+        "/here" => head(
+            to,
+            &["307 Temporary", "Location: there", "Content-Length: 0"],
+        ),
+        _ => whole(to, HELLO),
+    });
+    let token = [(TOKEN, "s3cret")];
+    for path in ["/away", "/here"] {
+        let said = fetched_with(&store, "with a header", &near.url(path), &token);
+        assert_eq!(said, "", "{path}");
+    }
+    let sent = |server: &Server| -> Vec<_> {
+        let asked = server.asked().into_iter();
+        asked
+            .map(|request| request.header("authorization").map(str::to_owned))
+            .collect()
+    };
+    let bearer = Some("Bearer s3cret".to_owned());
+    assert_eq!(sent(&near), [bearer.clone(), bearer.clone(), bearer]);
+    assert_eq!(sent(&far), [None]);
+    assert_unwritten(&store, "s3cret");
+    let said = fetched_with(&store, "with a header", &near.url("/other"), &[]);
+    assert!(said.contains(TOKEN), "{said}");
+    assert!(said.contains("which is not set"), "{said}");
+    let said = fetched_with(
+        &store,
+        "with a header",
+        &near.url("/other"),
+        &[(TOKEN, "s3\ncret")],
+    );
+    assert!(
+        said.contains("has a value that no header can have"),
+        "{said}"
+    );
+    assert!(!said.contains("cret"), "{said}");
+    assert_eq!(near.asked().len(), 3, "nothing was asked without it");
+}
+
+#[test]
+fn passwords_come_from_netrc() {
+    let (folder, store) = scratch();
+    let netrc = folder.path().join("passwords");
+    fs::write(&netrc, "machine localhost login ada password s3cret\n").unwrap();
+    let far = Server::of(HELLO);
+    let there = far.url("/there");
+    let near = Server::new(
+        move |_, request, to| match request.header("authorization") {
+            // `ada:s3cret`
+            Some("Basic YWRhOnMzY3JldA==") => {
+                let location = format!("Location: {there}");
+                head(to, &["302 Found", &location, "Content-Length: 0"])
+            }
+            _ => head(to, &["401 Unauthorized", "Content-Length: 0"]),
+        },
+    );
+    let url = near.url("/x").replace("127.0.0.1", "localhost");
+    let file = netrc.display().to_string();
+    let said = fetched_with(&store, "plain", &url, &[("NETRC", &file)]);
+    assert_eq!(said, "");
+    assert_eq!(far.asked()[0].header("authorization"), None);
+    assert_unwritten(&store, "s3cret");
+    // At home, where nothing names it.
+    fs::rename(&netrc, folder.path().join(".netrc")).unwrap();
+    let home = folder.path().display().to_string();
+    let said = fetched_with(&store, "plain", &format!("{url}2"), &[("HOME", &home)]);
+    assert_eq!(said, "");
+    let said = fetched_with(&store, "plain", &format!("{url}3"), &[("HOME", "/nowhere")]);
+    assert!(said.contains("answered `401 Unauthorized`"), "{said}");
+}
+
+#[test]
+fn a_server_that_dawdles_is_given_up() {
+    let (_folder, store) = scratch();
+    let dawdling = || {
+        Server::new(|_, request, to| {
+            let from = request.from().unwrap_or(0);
+            match from {
+                0 => head(to, &["200 OK", "Content-Length: 1000000"])?,
+                from => {
+                    let range = format!("Content-Range: bytes {from}-999999/1000000");
+                    head(to, &["206 Partial Content", &range])?;
+                }
+            }
+            loop {
+                to.write_all(b"x")?;
+                thread::sleep(Duration::from_millis(50));
+            }
+        })
+    };
+    let slow = dawdling();
+    let config = Fetched {
+        tries: 1,
+        ..quick(&slow, "/x", HELLO)
+    };
+    let error = fetched(&store, config).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "sent no more than ",
+            "`Fetched::pace`",
+            "it goes on from the",
+        ],
+    );
+
+    let slow = dawdling();
+    let config = Fetched {
+        within: 0.5,
+        ..quick(&slow, "/x", HELLO)
+    };
+    let error = fetched(&store, config).unwrap_err();
+    assert_says(
+        &error,
+        &["within 0.5 s", "`Fetched::within`", "it goes on from the"],
+    );
+}
+
+#[test]
+fn tries_that_bring_next_to_nothing_count() {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, request, to| {
+        let from = request.from().unwrap_or(0);
+        let range = format!("Content-Range: bytes {from}-999999/1000000");
+        let status = match from {
+            0 => "200 OK",
+            _ => "206 Partial Content",
+        };
+        let length = format!("Content-Length: {}", 1_000_000 - from);
+        head(to, &[status, &range, &length])?;
+        to.write_all(b"x")
+    });
+    let error = fetched(&store, quick(&server, "/x", HELLO)).unwrap_err();
+    assert_says(&error, &["broke off after"]);
+    assert_eq!(server.asked().len(), 5);
+}
+
+#[test]
+fn a_server_is_held_to_the_length_that_it_states() {
+    let (_folder, store) = scratch();
+    let server = Server::new(|_, _, to| {
+        head(
+            to,
+            &["200 OK", "Content-Length: 10", "Transfer-Encoding: chunked"],
+        )?;
+        let piece = vec![b'x'; 65536];
+        loop {
+            to.write_all(b"10000\r\n")?;
+            to.write_all(&piece)?;
+            to.write_all(b"\r\n")?;
+        }
+    });
+    let error = fetched(&store, quick(&server, "/x", HELLO)).unwrap_err();
+    assert_says(
+        &error,
+        &["sent more than the 10 bytes that it said there are"],
+    );
+    assert_eq!(server.asked().len(), 1);
+    assert_eq!(kept(&store), [0_u64; 0]);
+    let large = Server::new(|_, _, to| head(to, &["200 OK", "Content-Length: 10737418241"]));
+    let error = fetched(&store, quick(&large, "/x", HELLO)).unwrap_err();
+    assert_says(
+        &error,
+        &["has more than 10737418240 bytes", "`Fetched::limit`"],
+    );
+}
+
+#[test]
+fn parts_that_nobody_goes_on_with_are_collected() -> Result<()> {
+    let (_folder, store) = scratch();
+    let body = long();
+    let (go_on, wait) = std::sync::mpsc::channel();
+    let wait = Mutex::new(wait);
+    let server = Server::new(move |before, request, to| {
+        if let Some(from) = request.from().filter(|_| before > 1) {
+            return rest(to, body, from);
+        }
+        head(to, &["200 OK", "Content-Length: 4000000"])?;
+        to.write_all(&body[..1_000_000])?;
+        if request.path == "/held" {
+            let _ = wait.lock().unwrap().recv();
+        }
+        Ok(())
+    });
+    let once = |path: &str| Fetched {
+        tries: 1,
+        patience: 60.0,
+        ..quick(&server, path, body)
+    };
+    fetched(&store, once("/x")).unwrap_err();
+    assert_eq!(kept(&store), [1_000_000]);
+    let report = store.gc().run()?;
+    assert_eq!(report.downloads.len(), 0, "somebody may run it again");
+    let old = std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    let age = || {
+        for entry in fs::read_dir(store.root().join("cache/fetches")).unwrap() {
+            let file = fs::File::open(entry.unwrap().path()).unwrap();
+            file.set_modified(old).unwrap();
+        }
+    };
+    age();
+    thread::scope(|scope| {
+        let held = scope.spawn(|| fetched(&store, once("/held")).unwrap_err());
+        while kept(&store).iter().sum::<u64>() < 2_000_000 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        age();
+        let planned = store.gc().plan().unwrap();
+        let done = store.gc().run().unwrap();
+        assert_eq!(planned.downloads, done.downloads);
+        assert_eq!(done.downloads.len(), 1, "the other one is under way");
+        assert_eq!(done.bytes, 1_000_000);
+        assert_eq!(kept(&store), [1_000_000]);
+        go_on.send(()).unwrap();
+        held.join().unwrap();
+    });
+    let report = store.gc().keep_newer_than(Duration::ZERO).run()?;
+    assert_eq!(report.downloads.len(), 1);
+    let left = fs::read_dir(store.root().join("cache/fetches"))?;
+    assert_eq!(left.count(), 0, "with what is known of them");
     Ok(())
 }

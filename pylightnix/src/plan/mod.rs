@@ -6,6 +6,7 @@
 //! memory that grow with the number of its derivations, and no stack.
 
 mod args;
+mod checks;
 mod code;
 mod containers;
 mod dref;
@@ -23,6 +24,8 @@ mod target;
 
 pub(crate) use args::Args;
 pub use args::{ArgType, RunArg, TakesArg};
+#[cfg(feature = "fetch")]
+pub(crate) use checks::ConfigCheck;
 pub use code::{Code, Track, Tracked};
 pub(crate) use code::{Section, sections};
 pub(crate) use dref::instantiate_as;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{ArgType, Args};
+use super::checks;
 use super::code::Code;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice};
@@ -54,6 +55,7 @@ pub(crate) struct Derivation<C> {
 
 impl<C: Config> Derivation<C> {
     pub(crate) fn new(name: &Name, config: C) -> Result<Self> {
+        checks::check(&config)?;
         let mut out = ConfigWriter::new(name);
         let mut omitted = Omitted::new();
         config.write(&mut out, &mut omitted)?;

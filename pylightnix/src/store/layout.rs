@@ -17,6 +17,9 @@ pub(super) const RECORD: &str = "record";
 /// The artifacts of a realization.
 pub(super) const OUT: &str = "out";
 
+/// What has arrived of downloads, in the cache.
+pub(crate) const FETCHES: &str = "fetches";
+
 /// Room that garbage collection gives back first.
 pub(super) const RESERVED: &str = "reserved";
 
@@ -88,6 +91,10 @@ impl Layout {
     /// What can be made again, and may be deleted at any time.
     pub(super) fn cache(&self) -> PathBuf {
         self.root.join("cache")
+    }
+
+    pub(super) fn fetches(&self) -> PathBuf {
+        self.cache().join(FETCHES)
     }
 
     pub(super) fn tmp(&self) -> PathBuf {

@@ -73,6 +73,8 @@ pub use durable::Durability;
 pub(crate) use durable::is_refused_to_write;
 pub use follow::FollowLog;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
+#[cfg(feature = "fetch")]
+pub(crate) use layout::FETCHES;
 pub use locks::BuildLock;
 pub(crate) use look::{Look, Looker, Sole};
 pub use query::{

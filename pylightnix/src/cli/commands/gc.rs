@@ -57,6 +57,7 @@ pub(super) struct Answer {
     realizations: Vec<Row>,
     derivations: Vec<DRefId>,
     failed_builds: Vec<PathBuf>,
+    partial_downloads: Vec<PathBuf>,
     ended_roots: Vec<String>,
     code_texts: usize,
     freed_bytes: u64,
@@ -183,6 +184,7 @@ impl Answer {
             realizations: report.realizations.iter().map(row).collect(),
             derivations: report.derivations.clone(),
             failed_builds: report.failed.clone(),
+            partial_downloads: report.downloads.clone(),
             ended_roots: report
                 .ended_roots
                 .iter()
@@ -222,6 +224,9 @@ pub(super) fn write_report(
     for folder in &report.failed {
         writeln!(out, "failed build {}", folder.display())?;
     }
+    for part in &report.downloads {
+        writeln!(out, "partial download {}", part.display())?;
+    }
     for root in &report.ended_roots {
         match (&root.link, &root.run) {
             (Some(link), _) => {
@@ -247,6 +252,11 @@ pub(super) fn write_report(
     let more = [
         (report.derivations.len(), "derivation", "derivations"),
         (report.failed.len(), "failed build", "failed builds"),
+        (
+            report.downloads.len(),
+            "partial download",
+            "partial downloads",
+        ),
         (report.code.len(), "text of code", "texts of code"),
     ];
     let more = more.into_iter().filter(|(number, ..)| *number > 0);

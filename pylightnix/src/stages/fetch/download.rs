@@ -2,15 +2,24 @@
 
 use std::io::{Read as _, Write as _};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
+use super::Fetched;
+use super::address::{checked, resolved};
 use super::answer::Fault;
+use super::pace::{Pace, is_enough};
 use super::partial::{Origin, Partial};
-use super::{Fetched, checked};
+use super::secrets::Secrets;
 use crate::lens::Build;
 use crate::{Error, ErrorKind, Result};
+
+/// How often a server may send this elsewhere.
+const REDIRECTS: usize = 10;
+
+/// How often a wait looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The longest time between two tries, in seconds.
 const LONGEST_WAIT: f64 = 60.0;
@@ -21,6 +30,8 @@ pub(super) struct Download<'a> {
     agent: Agent,
     partial: Partial,
     sources: Vec<Source>,
+    secrets: Secrets,
+    begun: Instant,
 }
 
 /// An address, and what came of it.
@@ -46,7 +57,9 @@ impl<'a> Download<'a> {
         let agent = Agent::config_builder()
             // A status is an answer: what it means is decided here.
             .http_status_as_error(false)
-            .max_redirects(10)
+            // Followed here, as nobody else may get what is meant for one server.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .timeout_resolve(patience)
             .timeout_connect(patience)
             .timeout_recv_response(patience)
@@ -60,6 +73,8 @@ impl<'a> Download<'a> {
             sources: sources.collect::<Result<_>>()?,
             agent,
             partial: Partial::open(b.cache(), b.dref())?,
+            secrets: Secrets::of(&checked(&b.url)?, &b.headers)?,
+            begun: Instant::now(),
             b,
         })
     }
@@ -75,14 +90,16 @@ impl<'a> Download<'a> {
         let mut tries = 0;
         let mut furthest = self.partial.length();
         while self.partial.digest() != b.sha256 {
+            let since = Instant::now();
             let after = self.round()?;
             if self.partial.digest() == b.sha256 {
                 break;
             }
-            if self.partial.length() > furthest {
-                furthest = self.partial.length();
+            let brought = self.partial.length().saturating_sub(furthest);
+            if brought > 0 && is_enough(brought, since.elapsed(), b.pace) {
                 tries = 0;
             }
+            furthest = furthest.max(self.partial.length());
             tries += 1;
             if tries >= b.tries || self.sources.iter().all(|source| source.given_up) {
                 let error = self.failed();
@@ -93,7 +110,7 @@ impl<'a> Download<'a> {
             }
             let wait = b.wait * 2_f64.powi(i32::try_from(tries - 1).unwrap_or(i32::MAX));
             let wait = seconds(wait).max(after.unwrap_or_default());
-            thread::sleep(wait.min(seconds(LONGEST_WAIT)));
+            self.pause(wait.min(seconds(LONGEST_WAIT)))?;
         }
         self.partial.finish(b.out.path())
     }
@@ -139,9 +156,8 @@ impl<'a> Download<'a> {
     /// Asks for the file from byte `from` on, and appends what comes. Bytes that are of no use are gone after it.
     fn receive(&mut self, uri: &Uri, from: u64) -> Result<(), Fault> {
         let b = self.b;
-        let response = self
-            .ask(uri, from)
-            .map_err(|refusal| Fault::request(refusal, b.patience))?;
+        self.go_on()?;
+        let response = self.ask(uri, from)?;
         let from = match response.status() {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT if begins_at(response.headers()) == Some(from) => from,
@@ -158,7 +174,7 @@ impl<'a> Download<'a> {
             url: uri.to_string(),
             version: version(response.headers()),
         });
-        let length = response.body().content_length().map(|rest| from + rest);
+        let length = stated(response.headers()).map(|rest| from.saturating_add(rest));
         if length.is_some_and(|length| length > b.limit) {
             return Err(self.too_long());
         }
@@ -182,8 +198,31 @@ impl<'a> Download<'a> {
         }
     }
 
-    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Body>, ureq::Error> {
-        let mut request = self.agent.get(uri);
+    /// Asks, also whom the server sends this to.
+    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Body>, Fault> {
+        let mut at = uri.clone();
+        for _ in 0..=REDIRECTS {
+            let answer = self.ask_one(&at, uri, from);
+            let response = answer.map_err(|refusal| Fault::request(refusal, self.b.patience))?;
+            let Some(location) = location(&response) else {
+                return Ok(response);
+            };
+            // Where that is may be as secret as a password.
+            at = resolved(&at, location).ok_or_else(|| {
+                Fault::lasting("sent this to something that is no address, or has a password in it")
+            })?;
+        }
+        Err(Fault::request(
+            ureq::Error::TooManyRedirects,
+            self.b.patience,
+        ))
+    }
+
+    fn ask_one(&self, at: &Uri, uri: &Uri, from: u64) -> Result<Response<Body>, ureq::Error> {
+        let mut request = self.agent.get(at);
+        for (name, value) in self.secrets.for_request(at, uri) {
+            request = request.header(name, value);
+        }
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
             let origin = self.partial.origin();
@@ -200,14 +239,37 @@ impl<'a> Download<'a> {
         let b = self.b;
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 128 << 10];
+        let mut pace = Pace::new(b.pace, seconds(b.patience));
         loop {
+            self.go_on()?;
             match body.read(&mut buffer) {
-                Ok(0) => return Ok(()),
+                Ok(0) => match length {
+                    Some(length) if self.partial.length() < length => {
+                        return Err(Fault::passing(format!(
+                            "broke off after {} of {length} bytes",
+                            self.partial.length()
+                        )));
+                    }
+                    _ => return Ok(()),
+                },
                 Ok(read) => {
                     self.partial.append(&buffer[..read])?;
                     b.progress(self.partial.length(), length);
+                    if let Some(length) = length.filter(|length| self.partial.length() > *length) {
+                        self.partial.clear()?;
+                        return Err(Fault::lasting(format!(
+                            "sent more than the {length} bytes that it said there are"
+                        )));
+                    }
                     if self.partial.length() > b.limit {
                         return Err(self.too_long());
+                    }
+                    if let Some((bytes, took)) = pace.is_too_slow(read) {
+                        return Err(Fault::passing(format!(
+                            "sent no more than {bytes} bytes in {:.1} s, and wanted are {} a second (`Fetched::pace`)",
+                            took.as_secs_f64(),
+                            b.pace
+                        )));
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -229,6 +291,36 @@ impl<'a> Download<'a> {
                         here => here,
                     });
                 }
+            }
+        }
+    }
+
+    /// Whether there is time left, and nobody wants it to stop.
+    fn go_on(&self) -> Result<()> {
+        self.b.check()?;
+        if self.begun.elapsed() < seconds(self.b.within) {
+            return Ok(());
+        }
+        let text = format!(
+            "cannot fetch {} within {} s (`Fetched::within`)",
+            self.b.url, self.b.within
+        );
+        Err(
+            Error::new(ErrorKind::Stage, text).help(match self.partial.length() {
+                0 => "see whether the server is up, or give it more time".to_owned(),
+                bytes => format!("run again: it goes on from the {bytes} bytes that have arrived"),
+            }),
+        )
+    }
+
+    /// Waits, and looks now and then whether it is to end.
+    fn pause(&self, wait: Duration) -> Result<()> {
+        let since = Instant::now();
+        loop {
+            self.go_on()?;
+            match wait.checked_sub(since.elapsed()) {
+                Some(left) if !left.is_zero() => thread::sleep(left.min(LOOK)),
+                _ => return Ok(()),
             }
         }
     }
@@ -274,6 +366,26 @@ impl<'a> Download<'a> {
 /// A time that a config says; nonsense is no time.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.min(1e9)).unwrap_or_default()
+}
+
+/// Where an answer sends this.
+fn location(response: &Response<Body>) -> Option<&str> {
+    let is_sent = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = response.headers().get(header::LOCATION).filter(|_| is_sent);
+    location?.to_str().ok()
+}
+
+/// How many bytes a server says that it sends.
+fn stated(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    length.trim().parse().ok()
 }
 
 /// Where the bytes of a partial answer begin: `Content-Range: bytes 100-199/200`.

@@ -1,15 +1,20 @@
 //! Files from servers.
 
+mod address;
 mod answer;
 mod download;
+mod netrc;
+mod pace;
 mod partial;
+mod secrets;
 
-use ureq::http::Uri;
+use std::collections::BTreeMap;
 
 use crate::config::Digest;
 use crate::lens::{Build, SelfRef};
-use crate::plan::{DRef, instantiate};
-use crate::{BoxError, Config, Error, ErrorKind, Result, stage};
+use crate::plan::{ConfigCheck, DRef, instantiate};
+use crate::{Config, Result, stage};
+use address::checked;
 use download::Download;
 
 /// A file from a server: what [`fetch_url`] makes.
@@ -25,6 +30,23 @@ use download::Download;
 ///     mirrors: vec!["https://ftp.gnu.org/gnu/hello/hello-2.12.tar.gz".to_owned()],
 ///     patience: 10.0,
 ///     ..Fetched::new("https://ftpmirror.gnu.org/hello/hello-2.12.tar.gz".to_owned(), sha256.parse()?)
+/// })?;
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+///
+/// # Servers that ask who you are
+///
+/// A user or a password in an address is an error: addresses are written into configs, messages and archives. A server gets
+/// the user and the password that `~/.netrc`, or the file that `$NETRC` names, has for it; or [`headers`](Self::headers), whose
+/// values come from the environment:
+///
+/// ```
+/// # use pylightnix::prelude::*;
+/// # use pylightnix::stages::Fetched;
+/// # let sha256 = "8d99142afd92576f30b0cd7cb42a8dc6809998bc5d607d88761f512e26c7db20";
+/// let weights = instantiate(Fetched {
+///     headers: [("Authorization".to_owned(), "Bearer $HF_TOKEN".to_owned())].into(),
+///     ..Fetched::new("https://huggingface.co/ada/model/resolve/main/weights.bin".to_owned(), sha256.parse()?)
 /// })?;
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
@@ -51,9 +73,22 @@ pub struct Fetched {
     /// For how many seconds a server may send nothing before it is given up.
     #[config(default = 30.0, unhashed)]
     pub patience: f64,
-    /// The most bytes that the file may have.
-    #[config(default = 1 << 40, unhashed)]
+    /// The most bytes that the file may have: 10 GiB, unless it is said. A server that states more is not read at all.
+    #[config(default = 10 << 30, unhashed)]
     pub limit: u64,
+    /// How many bytes a second a server has to send, on average over five seconds, or over `patience` if that is longer. One
+    /// that is slower is given up, and a try that brought less does not count as one that brought the file further.
+    #[config(default = 100, unhashed)]
+    pub pace: u64,
+    /// For how many seconds all of it may go on, waits and tries included: a day, unless it is said. What has arrived by then
+    /// is kept for the next run.
+    #[config(default = 86_400.0, unhashed)]
+    pub within: f64,
+    /// Headers for requests to the server of `url`, by their names. `$NAME` and `${NAME}` in a value stand for variables of
+    /// the environment, which are read when it is fetched and written nowhere; `$$` is a dollar. Mirrors on other servers
+    /// do not get them, and neither does whom a server sends this to.
+    #[config(default, unhashed)]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A file from a server as a derivation. `sha256` is 64 hex digits, as `sha256sum` prints them: what comes must have it.
@@ -87,30 +122,24 @@ pub struct Fetched {
 /// ```
 ///
 /// # Errors
-/// An address that is none, or of another protocol; a `sha256` that is none.
+/// An address that is none, is of another protocol, or has a user or a password in it; a `sha256` that is none.
 pub fn fetch_url(url: &str, sha256: &str) -> Result<DRef<Fetched>> {
     checked(url)?;
     instantiate(Fetched::new(url.to_owned(), sha256.parse()?))
 }
 
-/// Checks that this is an address from which something can be fetched.
-fn checked(url: &str) -> Result<Uri> {
-    let fault = |why: &str| {
-        Error::new(
-            ErrorKind::Config,
-            format!("cannot fetch from {url:?}: {why}"),
-        )
-        .help("give an address that begins with `https://` or `http://`")
-    };
-    let uri: Uri = url
-        .parse()
-        .map_err(|error| fault("it is no address").because(BoxError::from(error)))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
-        (Some(other), _) if other != "http" && other != "https" => Err(fault(&format!(
-            "`{other}` is a protocol that is not known here"
-        ))),
-        _ => Err(fault("it names no server")),
+inventory::submit! {
+    ConfigCheck(|config| match config.downcast_ref::<Fetched>() {
+        Some(fetched) => fetched.check(),
+        None => Ok(()),
+    })
+}
+
+impl Fetched {
+    fn check(&self) -> Result<()> {
+        let all = self.mirrors.iter().chain([&self.url]);
+        all.map(|url| checked(url))
+            .try_for_each(|uri| uri.map(drop))
     }
 }
 

@@ -1,16 +1,18 @@
 //! The part of a file that has arrived, which outlives the process.
 //!
 //! In the store's `cache/fetches/`, by the derivation: the bytes, and beside them, as JSON, whom they are from. The build
-//! lock of the derivation sees to it that one process writes there.
+//! lock of the derivation sees to it that one process writes there; a lock on the file tells a collection that it does.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{DRefId, Digest};
-use crate::{Error, Result};
+use crate::store::FETCHES;
+use crate::{Error, ErrorKind, Result};
 
 /// The bytes so far. What is written is hashed.
 pub(super) struct Partial {
@@ -29,19 +31,40 @@ pub(super) struct Origin {
     pub(super) version: Option<String>,
 }
 
-impl Partial {
-    /// What there is of the file of this derivation, if only nothing.
-    pub(super) fn open(cache: &Path, dref: &DRefId) -> Result<Self> {
-        let folder = cache.join("fetches");
-        fs::create_dir_all(&folder)
-            .map_err(|error| Error::io("create the folder", &folder, error))?;
-        let path = folder.join(dref.folder());
+/// The file, locked as long as it is open.
+fn locked(path: &Path) -> Result<File> {
+    loop {
         let file = File::options()
             .read(true)
             .append(true)
             .create(true)
-            .open(&path)
-            .map_err(|error| Error::io("open", &path, error))?;
+            .open(path)
+            .map_err(|error| Error::io("open", path, error))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("another process writes {}", path.display());
+                return Err(Error::new(ErrorKind::Stage, text).help("run again when it has ended"));
+            }
+            // Where files cannot be locked, nothing is collected that others may use.
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        // A collection may have been quicker.
+        let here = file.metadata().map(|data| (data.dev(), data.ino()));
+        let there = fs::metadata(path).map(|data| (data.dev(), data.ino()));
+        if here.ok() == there.ok() {
+            return Ok(file);
+        }
+    }
+}
+
+impl Partial {
+    /// What there is of the file of this derivation, if only nothing.
+    pub(super) fn open(cache: &Path, dref: &DRefId) -> Result<Self> {
+        let folder = cache.join(FETCHES);
+        fs::create_dir_all(&folder)
+            .map_err(|error| Error::io("create the folder", &folder, error))?;
+        let path = folder.join(dref.folder());
+        let file = locked(&path)?;
         let mut this = Partial {
             path,
             file,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+use super::downloads;
 use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
@@ -35,6 +36,7 @@ struct Looked<'a> {
     order: Vec<usize>,
     code: HashSet<String>,
     failed: Vec<(PathBuf, u64)>,
+    downloads: Vec<(PathBuf, u64)>,
 }
 
 impl Gc<'_> {
@@ -61,6 +63,7 @@ impl Gc<'_> {
         report.code = looked.code.into_iter().collect();
         report.code.sort_unstable();
         report.failed = looked.failed.into_iter().map(|(path, _)| path).collect();
+        report.downloads = looked.downloads.into_iter().map(|(path, _)| path).collect();
         Ok(report)
     }
 
@@ -93,7 +96,8 @@ impl Gc<'_> {
         }
         // What was to go and stays.
         report.kept = survey.found.len() - report.realizations.len();
-        let of = report.bytes + looked.failed.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let more = looked.failed.iter().chain(&looked.downloads);
+        let of = report.bytes + more.map(|(_, bytes)| bytes).sum::<u64>();
         let mut bytes = 0;
         let mut deleted = |size| {
             bytes += size;
@@ -108,6 +112,17 @@ impl Gc<'_> {
                     report.bytes += size;
                     report.failed.push(path);
                 }
+                Err(error) => report.refused.push(Error::io("delete", &path, error)),
+            }
+        }
+        for (path, size) in looked.downloads {
+            match downloads::delete(&path) {
+                Ok(true) => {
+                    deleted(size);
+                    report.bytes += size;
+                    report.downloads.push(path);
+                }
+                Ok(false) => {}
                 Err(error) => report.refused.push(Error::io("delete", &path, error)),
             }
         }
@@ -147,12 +162,15 @@ impl Gc<'_> {
         let order = kept.others(self.free_at_most);
         let freed: u64 = order.iter().map(|at| survey.found[*at].bytes).sum();
         let mut room = self.free_at_most - freed;
-        let mut failed = failed_builds(self.store, oldest)?;
-        failed.retain(|(_, bytes)| {
+        let mut has_room = |(_, bytes): &(PathBuf, u64)| {
             let left = room.checked_sub(*bytes);
             room = left.unwrap_or(room);
             left.is_some()
-        });
+        };
+        let mut failed = failed_builds(self.store, oldest)?;
+        failed.retain(&mut has_room);
+        let mut downloads = downloads::left_behind(self.store, self.newer_than)?;
+        downloads.retain(&mut has_room);
         let gone: HashSet<usize> = order.iter().copied().collect();
         let stays = (0..survey.found.len()).filter(|at| !gone.contains(at));
         let used: HashSet<&str> = stays
@@ -170,6 +188,7 @@ impl Gc<'_> {
             order,
             code,
             failed,
+            downloads,
         })
     }
 }
@@ -178,7 +197,9 @@ impl Looked<'_> {
     fn report(&self) -> GcReport {
         let mut report = GcReport {
             kept: self.survey.found.len() - self.order.len(),
-            bytes: self.failed.iter().map(|(_, bytes)| bytes).sum(),
+            bytes: (self.failed.iter().chain(&self.downloads))
+                .map(|(_, bytes)| bytes)
+                .sum(),
             ..GcReport::default()
         };
         for at in &self.order {

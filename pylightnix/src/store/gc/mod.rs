@@ -8,6 +8,7 @@
 mod bin;
 mod choose;
 mod collect;
+mod downloads;
 mod known_roots;
 mod removal;
 mod report;
@@ -45,7 +46,7 @@ impl Store {
     /// Removes what nobody keeps. Kept is what roots ([`add_root`](Self::add_root), [`link`](Self::link)) and living
     /// processes reach ([`use_derivations`](Self::use_derivations), which realizing calls), this process included. With
     /// it go derivations without realizations, texts of code that no build record names, the folders of failed builds,
-    /// and what dead processes left.
+    /// parts of files from servers to which nothing was added for a day, and what dead processes left.
     ///
     /// Where there are no roots, all goes that no living process uses. [`realize`](Self::realize) makes none: what shall
     /// stay gets one by hand. Programs by [`cli::main`] or [`cli::App`] keep what their targets are, and their `gc` refuses
@@ -83,7 +84,7 @@ impl Store {
 
 impl<'a> Gc<'a> {
     /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago, with all that they were made
-    /// from, and the folders of builds that failed since.
+    /// from, the folders of builds that failed since, and parts of files from servers to which something was added since.
     pub fn keep_newer_than(mut self, age: Duration) -> Self {
         self.newer_than = Some(age);
         self

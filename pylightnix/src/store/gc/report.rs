@@ -58,9 +58,11 @@ pub struct GcReport {
     pub code: Vec<String>,
     /// The folders of failed builds.
     pub failed: Vec<PathBuf>,
+    /// Parts of files from servers.
+    pub downloads: Vec<PathBuf>,
     /// Roots by links that are gone or point elsewhere.
     pub ended_roots: Vec<Root>,
-    /// The sizes of the realizations and of the failed builds, in bytes.
+    /// The sizes of the realizations, of the failed builds and of the parts of files, in bytes.
     pub bytes: u64,
     /// How many realizations stayed.
     pub kept: usize,
@@ -94,6 +96,9 @@ impl fmt::Display for GcReport {
         }
         for folder in &self.failed {
             writeln!(f, "{}", folder.display())?;
+        }
+        for part in &self.downloads {
+            writeln!(f, "{}", part.display())?;
         }
         for root in &self.ended_roots {
             if let Some(link) = &root.link {

@@ -1,0 +1,153 @@
+//! What proves to a server who asks. It comes from outside of the plan at run time, and is written nowhere.
+
+use std::collections::BTreeMap;
+use std::env;
+use ureq::http::{HeaderName, HeaderValue, Uri, header};
+
+use super::address::Server;
+use super::netrc::Netrc;
+use crate::base64::base64;
+use crate::{BoxError, Error, ErrorKind, Result};
+
+/// Headers for the server of the plan's address, and passwords for those that the person has any for.
+pub(super) struct Secrets {
+    home: Server,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    netrc: Netrc,
+}
+
+impl Secrets {
+    /// Those for `url`, with the headers of the plan.
+    pub(super) fn of(url: &Uri, headers: &BTreeMap<String, String>) -> Result<Self> {
+        let headers = headers.iter().map(|(name, value)| read(name, value));
+        Ok(Secrets {
+            home: Server::of(url),
+            headers: headers.collect::<Result<_>>()?,
+            netrc: Netrc::of_user()?,
+        })
+    }
+
+    /// What a request to `uri` may carry, which was sent there by a request to `first`. Headers are for the one server, and
+    /// only as long as nobody sent this elsewhere; nothing that was sent secretly goes over an open line later.
+    pub(super) fn for_request(&self, uri: &Uri, first: &Uri) -> Vec<(HeaderName, HeaderValue)> {
+        let (server, begun) = (Server::of(uri), Server::of(first));
+        let mut sent = Vec::new();
+        if server == begun && server == self.home {
+            sent.extend(self.headers.iter().cloned());
+        }
+        let is_said = sent.iter().any(|(name, _)| name == header::AUTHORIZATION);
+        let is_open = begun.is_secure && !server.is_secure;
+        if !is_said
+            && !is_open
+            && let Some((login, password)) = self.netrc.of(&server.host)
+        {
+            let word = base64(format!("{login}:{password}").as_bytes());
+            if let Ok(mut value) = HeaderValue::try_from(format!("Basic {word}")) {
+                value.set_sensitive(true);
+                sent.push((header::AUTHORIZATION, value));
+            }
+        }
+        sent
+    }
+}
+
+/// A header, with the variables of the environment in place of their names.
+fn read(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
+    let fault = |why: String| {
+        Error::new(
+            ErrorKind::Config,
+            format!("the header `{name}` of a download {why}"),
+        )
+    };
+    let key = HeaderName::try_from(name).map_err(|error| {
+        fault("has a name that is none".to_owned()).because(BoxError::from(error))
+    })?;
+    let value = filled(value, |variable| match env::var(variable) {
+        Ok(value) => Ok(value),
+        Err(env::VarError::NotPresent) => Err(fault(format!(
+            "takes its value from the environment variable `{variable}`, which is not set"
+        ))
+        .help("set it for the run: it is read there, and is no part of the result")),
+        Err(env::VarError::NotUnicode(_)) => Err(fault(format!(
+            "takes its value from the environment variable `{variable}`, which is no text"
+        ))),
+    })?;
+    // The value may be a secret: no error shows it.
+    let mut value = HeaderValue::try_from(value.trim())
+        .map_err(|_| fault("has a value that no header can have".to_owned()))?;
+    value.set_sensitive(true);
+    Ok((key, value))
+}
+
+/// `text` with what `lookup` says for each `$NAME` and `${NAME}`; `$$` is a dollar.
+fn filled(text: &str, lookup: impl Fn(&str) -> Result<String>) -> Result<String> {
+    let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        filled.push_str(before);
+        let (name, left) = match after
+            .strip_prefix('{')
+            .and_then(|rest| rest.split_once('}'))
+        {
+            Some((name, left)) => (name, left),
+            None => after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len())),
+        };
+        rest = left;
+        match name {
+            "" => {
+                filled.push('$');
+                rest = left.strip_prefix('$').unwrap_or(left);
+            }
+            name => filled.push_str(&lookup(name)?),
+        }
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variables_are_filled_in() {
+        let lookup = |name: &str| Ok(format!("<{name}>"));
+        for (text, wanted) in [
+            ("Bearer $TOKEN", "Bearer <TOKEN>"),
+            ("${A}b$C-d", "<A>b<C>-d"),
+            ("$$5 $", "$5 $"),
+            ("none", "none"),
+        ] {
+            assert_eq!(filled(text, lookup).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn nobody_else_gets_them() {
+        let uri = |text: &str| text.parse::<Uri>().unwrap();
+        let home = uri("https://one.org/x");
+        let mut secrets = Secrets {
+            home: Server::of(&home),
+            headers: vec![(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"))],
+            netrc: Netrc::default(),
+        };
+        let sent = |secrets: &Secrets, to: &str, first: &str| {
+            secrets.for_request(&uri(to), &uri(first)).len()
+        };
+        assert_eq!(sent(&secrets, "https://one.org/y", "https://one.org/x"), 1);
+        for (to, first) in [
+            ("https://two.org/x", "https://one.org/x"),
+            ("http://one.org/x", "https://one.org/x"),
+            ("https://one.org:8443/x", "https://one.org/x"),
+            ("https://one.org/x", "https://mirror.org/x"),
+            ("https://mirror.org/x", "https://mirror.org/x"),
+        ] {
+            assert_eq!(sent(&secrets, to, first), 0, "{first} -> {to}");
+        }
+        secrets.netrc = Netrc::parse("machine two.org login ada password x");
+        assert_eq!(sent(&secrets, "https://two.org/x", "https://one.org/x"), 1);
+        assert_eq!(sent(&secrets, "http://two.org/x", "https://one.org/x"), 0);
+        assert_eq!(sent(&secrets, "http://two.org/x", "http://two.org/y"), 1);
+    }
+}
