@@ -1,7 +1,10 @@
 //! Small stores, and processes that work in them.
 
 use pylightnix::config::{ConfigJson, Digest, RRefId};
-use pylightnix::store::{BuildKind, BuildRecord, Context, Draft, Outcome, Published, Store};
+use pylightnix::store::{
+    BuildKind, BuildRecord, Context, Draft, Entry, EntryKind, Manifest, Outcome, Published, Record,
+    Store,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -107,6 +110,59 @@ pub fn forget_context(store: &Store, rref: &RRefId) -> RRefId {
     fs::write(folder.join("record"), &text).expect("a store to damage");
     let new = RRefId::new(Digest::of(text.as_bytes()).half(), rref.dref().clone());
     fs::rename(folder, store.realization_dir(&new)).expect("a store to damage");
+    new
+}
+
+/// Makes of a realization one that holds what `change` leaves of its artifacts, as older versions would have published it, and
+/// is sound otherwise.
+pub fn by_older_rules(store: &Store, rref: &RRefId, change: impl FnOnce(&Path)) -> RRefId {
+    let old = store.record(rref).expect("a record");
+    let folder = store.realization_dir(rref);
+    let out = folder.join("out");
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    for entry in old.manifest().entries() {
+        if entry.kind == EntryKind::Dir {
+            set(&out.join(&entry.path), 0o755);
+        }
+    }
+    set(&out, 0o755);
+    change(&out);
+    let mut entries = Vec::new();
+    for (path, (mode, bytes)) in snapshot(&out) {
+        let at = out.join(&path);
+        let found = at.symlink_metadata().expect("an entry");
+        let executable = mode & 0o100 != 0;
+        let kind = if found.is_dir() {
+            set(&at, 0o555);
+            EntryKind::Dir
+        } else if found.is_symlink() {
+            let target = String::from_utf8(bytes).expect("a target");
+            EntryKind::Link { target }
+        } else {
+            set(&at, if executable { 0o555 } else { 0o444 });
+            EntryKind::File {
+                digest: Digest::of(&bytes),
+                size: bytes.len() as u64,
+                executable,
+            }
+        };
+        entries.push(Entry { path, kind });
+    }
+    set(&out, 0o555);
+    let (head, manifest) = (old.head(), Manifest::new(entries).expect("a manifest"));
+    let record = Record::new(
+        head.derivation,
+        head.context.clone(),
+        head.outcome,
+        manifest,
+    );
+    let text = record.to_text();
+    fs::remove_file(folder.join("record")).expect("a record");
+    fs::write(folder.join("record"), &text).expect("a record");
+    let new = RRefId::new(Digest::of(text.as_bytes()).half(), rref.dref().clone());
+    fs::rename(folder, store.realization_dir(&new)).expect("renamed");
     new
 }
 

@@ -232,7 +232,7 @@ fn outputs_that_no_store_may_hold() {
     });
     fails(&store, &replaced, &["stage `note` failed"]);
     let gone = writing("a", |b| Ok(fs::remove_dir_all(b.path())?));
-    fails(&store, &gone, &["it did not keep its promise `note`"]);
+    fails(&store, &gone, &["is not a folder any more"]);
     for (target, says) in [
         ("nowhere", "is a link to nowhere, where there is nothing"),
         ("note", "is a link to note, where there is nothing"),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use pylightnix::store::Durability;
 use snapbox::{assert_data_eq, str};
 use tests::line::{Line, Said};
-use tests::store::{config, publish, publish_on};
+use tests::store::{by_older_rules, config, publish, publish_on};
 
 /// What a command says: its exit code, standard output, and standard error after a line.
 fn shown(line: &Line, arguments: &str) -> String {
@@ -648,7 +648,8 @@ nothing is wrong in 6 realizations; no artifact was read
   "realizations": 6,
   "files_read": 8,
   "read_bytes": 92,
-  "faults": []
+  "faults": [],
+  "notes": []
 }
 = 0
 
@@ -1086,6 +1087,50 @@ fn one_broken_realization_stops_no_other() {
     assert_eq!(
         line.json("list --store third").as_array().unwrap().len(),
         copied.len()
+    );
+}
+
+#[test]
+fn what_was_published_by_older_rules_is_noted_and_left_out() {
+    let line = line();
+    let store = &line.store;
+    let numbers = by_older_rules(store, &line.newest("numbers"), |out| {
+        fs::remove_file(out.join("numbers.json")).unwrap();
+    });
+    let linking = publish(&mut store.draft().unwrap(), &config("linking"))
+        .unwrap()
+        .id;
+    let linking = by_older_rules(store, &linking, |out| {
+        symlink("nowhere", out.join("link")).unwrap();
+    });
+    // What was made from the numbers is without them now, and no matter here.
+    store.remove(line.newest("mean")).run().unwrap();
+    let Said { code, out, .. } = line.say("check --contents");
+    assert_eq!(code, 0, "{out}");
+    assert!(
+        out.contains("numbers.json is promised by the config and missing\n  note: "),
+        "{out}"
+    );
+    assert!(out.contains("nothing is wrong in "), "{out}");
+    let notes = line.json("check");
+    assert_eq!(notes["notes"].as_array().unwrap().len(), 2, "{notes}");
+    for command in ["pack --all all.zip", "copy --all --to other"] {
+        let Said { code, err, .. } = line.say(command);
+        assert_eq!(code, 1, "{command}: {err}");
+        for rref in [&numbers, &linking] {
+            let left = format!("left out: {rref} cannot be packed or copied: ");
+            assert!(err.contains(&left), "{command}: {err}");
+        }
+    }
+    let whole = store.rrefs().unwrap().len() - 2;
+    assert_eq!(
+        line.json("list --store other").as_array().unwrap().len(),
+        whole
+    );
+    assert_eq!(line.say("unpack all.zip --store third").code, 0);
+    assert_eq!(
+        line.json("list --store third").as_array().unwrap().len(),
+        whole
     );
 }
 

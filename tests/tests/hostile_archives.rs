@@ -543,11 +543,7 @@ fn links_that_lead_out() {
             }
         };
         let case = format!("{number}: {targets:?}");
-        cases.spoil(
-            &case,
-            spoil,
-            &["out/d/m", "is a link that leads out of its artifacts"],
-        );
+        cases.spoil(&case, spoil, &["out/d/m", "is a link t"]);
     }
     let kinds = [
         (
@@ -1479,7 +1475,11 @@ fn links_that_take_for_ever_to_follow() {
     let path = folder.path().join("links.zip");
     fs::write(&path, archive).unwrap();
     let start = std::time::Instant::now();
-    store.unpack(path).unwrap();
+    let error = store.unpack(path).unwrap_err();
     let taken = start.elapsed();
+    assert!(
+        error.to_string().contains("where there is nothing"),
+        "{error}"
+    );
     assert!(taken.as_secs() < 60, "{taken:?}");
 }

@@ -387,7 +387,14 @@ fn paths_that_lead_out_are_refused() {
 fn links_that_lead_out_are_refused() {
     let (_folder, store) = scratch();
     let link = |target: &str| tar(&[a_link("dir/link", target)]);
-    for target in ["/etc/passwd", "../../x", "a/../../../x", "/"] {
+    for target in ["nowhere", "a/../../../x", "link"] {
+        refused(
+            &store,
+            &link(target),
+            &["\"dir/link\" is a link to nothing in the archive"],
+        );
+    }
+    for target in ["/etc/passwd", "../../x", "/"] {
         refused(
             &store,
             &link(target),
@@ -399,6 +406,7 @@ fn links_that_lead_out_are_refused() {
         a_folder("a/b/"),
         a_link("l", "a/b"),
         a_link("a/m", "../l/../../x"),
+        a_file("x", b""),
     ]);
     assert!(unpacked(&store, &through).is_ok());
     let through = tar(&[

@@ -18,7 +18,9 @@ use std::io::{Cursor, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tests::store::{built, config, config_on, folder, objects, publish_texts, snapshot, store};
+use tests::store::{
+    built, by_older_rules, config, config_on, folder, objects, publish_texts, snapshot, store,
+};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
@@ -200,13 +202,13 @@ fn a_pack_that_fails_leaves_the_old_archive() {
         .iter()
         .enumerate()
     {
-        let mut draft = store.draft().unwrap();
-        fs::create_dir(draft.out().join("d")).unwrap();
-        symlink("..", draft.out().join("d/l")).unwrap();
-        symlink(target, draft.out().join("link")).unwrap();
         let config = config(&format!("link{number}"));
-        let id = tests::store::publish(&mut draft, &config).unwrap().id;
-        refused(&id, "out/link leads out of its artifacts");
+        let id = publish_texts(&store, &config, &Context::empty(), &[("d/x", "1")]);
+        let id = by_older_rules(&store, &id, |out| {
+            symlink("..", out.join("d/l")).unwrap();
+            symlink(target, out.join("link")).unwrap();
+        });
+        refused(&id, "out/link is a link that leads out of its artifacts");
     }
     let error = store.pack([&chain[0]], "/").unwrap_err();
     assert!(error.to_string().contains("cannot be the name"), "{error}");
@@ -566,6 +568,53 @@ fn archives_by_hand_are_taken_when_they_are_right() {
     assert_eq!(store.unpack(&path).unwrap(), std::slice::from_ref(&id));
     let text = fs::read_to_string(store.out_dir(&id).join("d/x")).unwrap();
     assert_eq!(text, "1");
+}
+
+#[test]
+fn what_publishing_refuses_is_not_unpacked() {
+    let text = r#"{"name": "good", "made": {"of": [["__self__", "d", "x"]]}}"#;
+    let promising = ConfigJson::from_json(text).unwrap();
+    let link = |target: &str| EntryKind::Link {
+        target: target.to_owned(),
+    };
+    let folder = ("d", EntryKind::Dir, "");
+    for (config, entries, why) in [
+        (
+            &promising,
+            vec![folder.clone()],
+            "out/d/x\" is promised by the config and missing",
+        ),
+        (
+            &promising,
+            vec![folder.clone(), ("d/x", link("y"), "")],
+            "out/d/x\" is promised by the config and missing: it is a link to y, where there is nothing",
+        ),
+        (
+            &config("good"),
+            vec![("l", link("nowhere"), "")],
+            "out/l\" is a link to nowhere",
+        ),
+        (
+            &config("good"),
+            vec![("l", link("l"), "")],
+            "out/l\" is a link to l",
+        ),
+        (
+            &config("good"),
+            vec![("x", file("1"), "1"), ("l", link("x/y"), "")],
+            "out/l\" is a link to x/y",
+        ),
+    ] {
+        let mut crafted = Crafted::new();
+        crafted.realization(config, Context::empty(), &entries);
+        crafted.refused(why);
+    }
+    let mut kept = Crafted::new();
+    let entries = [folder, ("d/x", file("1"), "1")];
+    kept.realization(&promising, Context::empty(), &entries);
+    let (_folder, path) = kept.write();
+    let (_other, store) = fresh();
+    store.unpack(&path).unwrap();
 }
 
 /// Spoils the good archive.

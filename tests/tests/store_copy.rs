@@ -9,7 +9,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use tests::store::{
-    built, config, config_on, forget_context, objects, publish_on, publish_texts, snapshot, store,
+    built, by_older_rules, config, config_on, forget_context, objects, publish_on, publish_texts,
+    snapshot, store,
 };
 
 fn diamond(store: &Store) -> [RRefId; 4] {
@@ -165,12 +166,14 @@ fn what_is_not_there_and_links_that_lead_out_are_refused() {
     let (_three, empty) = store();
     let error = to.copy_from(&empty, [&a]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
-    let mut draft = from.draft().unwrap();
-    symlink("../../x", draft.out().join("out")).unwrap();
-    let id = tests::store::publish(&mut draft, &config("leads"))
-        .unwrap()
-        .id;
-    let report = format!("{:?}", to.copy_from(&from, [&id]).unwrap_err());
-    assert!(report.contains("leads out of its artifacts"), "{report}");
+    for (target, why) in [
+        ("../../x", "leads out of its artifacts"),
+        ("nowhere", "is a link to nowhere, where there is nothing"),
+    ] {
+        let id = publish_texts(&from, &config("leads"), &Context::empty(), &[("y", "y")]);
+        let id = by_older_rules(&from, &id, |out| symlink(target, out.join("out")).unwrap());
+        let report = format!("{:?}", to.copy_from(&from, [&id]).unwrap_err());
+        assert!(report.contains(why), "{report}");
+    }
     assert!(to.drefs().unwrap().is_empty());
 }

@@ -87,7 +87,7 @@ fn entries_that_no_output_may_hold() {
         ],
     );
     let gone = refused(|out| fs::remove_dir(out).unwrap());
-    says(&gone, &["cannot look at", "out: No such file"]);
+    says(&gone, &["out is not a folder any more"]);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::fields::joined;
+use super::plain::SELF_TAG;
+use super::raw::Text;
 use super::{DRefId, Digest, Fields, Name, read};
 use crate::Result;
 
@@ -110,6 +113,11 @@ impl ConfigJson {
         })
     }
 
+    /// The paths of the artifacts that it promises, `["__self__", "a", "b"]`, wherever they stand, with `/` between the parts.
+    pub(crate) fn promises(&self) -> Vec<String> {
+        promises(&self.text)
+    }
+
     /// Its fields, to be taken out one by one.
     ///
     /// # Errors
@@ -124,6 +132,24 @@ fn sum(hashes: impl Iterator<Item = [u8; 16]>) -> u64 {
     let part =
         |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_le_bytes([a, b, c, d, e, f, g, h]);
     hashes.map(part).fold(0, u64::wrapping_add)
+}
+
+/// The paths of the promises in a canonical text.
+pub(crate) fn promises(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // Within a string, its quotes would be escaped.
+    for (at, _) in text.match_indices(SELF_TAG) {
+        let Some(before) = text[..at].trim_end().strip_suffix('[') else {
+            continue;
+        };
+        let list = &text[before.len()..];
+        let mut lists = serde_json::Deserializer::from_str(list).into_iter::<Vec<Text<'_>>>();
+        // A list of anything else is a plain value.
+        if let Some(Ok(parts)) = lists.next() {
+            found.push(joined(&parts[1..]));
+        }
+    }
+    found
 }
 
 /// The strings of a canonical text that are no keys, as they are written there.

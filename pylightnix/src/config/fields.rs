@@ -219,7 +219,14 @@ fn misfit(path: &str, problem: &str) -> Error {
     .help("the config was made by another version of its struct, or by another program: read it with the type that made it")
 }
 
-fn joined(parts: &[Text<'_>]) -> String {
-    let parts: Vec<&str> = parts.iter().map(|Text(part)| part.as_ref()).collect();
-    parts.join("/")
+/// A path of these parts.
+pub(super) fn joined(parts: &[Text<'_>]) -> String {
+    let mut path = String::new();
+    for (at, Text(part)) in parts.iter().enumerate() {
+        if at > 0 {
+            path.push('/');
+        }
+        path.push_str(part);
+    }
+    path
 }

@@ -27,6 +27,7 @@ pub(crate) use changes::compact;
 pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
+pub(crate) use document::promises;
 pub(crate) use dotted::{Dotted, Step, joined, same, there_is};
 pub(crate) use fault::Fault;
 pub use fields::{Fields, StoredValue};

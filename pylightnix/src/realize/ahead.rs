@@ -202,7 +202,7 @@ impl Part {
     pub(super) fn look(&self, looker: &Looker<'_>) {
         let done = Done(&self.looks);
         for (dref, look) in self.drefs.iter().zip(done.0) {
-            let _ = look.set(looker.look(dref.id()).ok());
+            let _ = look.set(looker.look(dref.id(), Some(dref.config_json())).ok());
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn build(
         }
     };
     // Another process may just have made it.
-    let look = store.look_now(dref)?;
+    let look = store.look_now(scene.dref.config_json())?;
     store.settle(&[(dref, &look)])?;
     let again = Scene {
         found: Found::Before(&look),
@@ -196,7 +196,7 @@ type Returned = Result<Result<(), BoxError>, BoxError>;
 pub(super) fn rehearse(
     options: &Realize<'_>,
     scene: &Scene<'_>,
-    draft: &Draft,
+    draft: &mut Draft,
     index: usize,
 ) -> Result<(), BoxError> {
     let runs = Runs::of(options, scene);
@@ -377,7 +377,7 @@ impl Runs<'_> {
         earlier: Option<Draft>,
     ) -> Result<(Draft, BuildRecord, Returned)> {
         count(&self.counters.runs);
-        let draft = self.options.store.draft_of(self.dref.id(), index)?;
+        let mut draft = self.options.store.draft_of(self.dref.id(), index)?;
         if let Some(earlier) = earlier
             && earlier.log().exists()
         {
@@ -392,7 +392,7 @@ impl Runs<'_> {
             index,
             log: draft.log(),
         });
-        let result = self.realize(&draft, index, site);
+        let result = self.realize(&mut draft, index, site);
         record.stop = Timestamp::now();
         let node = self.dref.node();
         record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
@@ -459,7 +459,7 @@ impl Runs<'_> {
 
     /// Runs the stage's code, and checks its promises. Inside is what the stage returned; outside is what it did not mean
     /// to say: a panic, a promise that it broke.
-    fn realize(&self, draft: &Draft, index: usize, site: Site) -> Returned {
+    fn realize(&self, draft: &mut Draft, index: usize, site: Site) -> Returned {
         let node = self.dref.node();
         let out = draft.out();
         promises::make_folders(node, out)?;
@@ -485,11 +485,10 @@ impl Runs<'_> {
                 return Err(text.into());
             }
         }
-        let broken = promises::broken(node, out)?;
-        if broken.is_empty() {
-            Ok(Ok(()))
-        } else {
-            Err(promises_not_kept(&broken))
+        match draft.unkept(self.dref.config_json()) {
+            Ok(unkept) if !unkept.is_empty() => Err(promises_not_kept(node, &unkept)),
+            // Publishing says what cannot be published.
+            _ => Ok(Ok(())),
         }
     }
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::failure::promises_not_kept;
-use super::promises;
 use crate::config::{DRefId, RRefId};
 use crate::lens::{Build, Chosen, Config, RRef};
 use crate::plan::{AnyDRef, Code, StageValue};
@@ -103,11 +102,11 @@ impl<C: Config> ByHand<C> {
                 "take the stage again for another result\nit is about {dref}"
             )));
         };
-        let broken = promises::broken(self.dref.node(), draft.out())?;
-        if !broken.is_empty() {
+        let unkept = draft.unkept(self.dref.config_json())?;
+        if !unkept.is_empty() {
             let message = format!("this build of stage `{}` is not finished", dref.name());
             return Err(Error::new(ErrorKind::Stage, message)
-                .because(promises_not_kept(&broken))
+                .because(promises_not_kept(self.dref.node(), &unkept))
                 .help(format!(
                     "it is still in your hands: write what is missing and finish it again, or cancel it\nits folder: {}\nit \
                      is about {dref}",

@@ -26,6 +26,8 @@ pub enum Reason {
     Missing,
     /// What is there was made from other realizations of its dependencies than those that are taken now.
     ContextChanged,
+    /// What is there does not have all that it promises.
+    Lacking,
     /// What is there was made by other code.
     Stale(Stale),
     /// It takes several runs, and some of them are not there: its build was interrupted, or it takes more than before.
@@ -52,6 +54,9 @@ impl fmt::Display for Reason {
             Reason::Missing => f.write_str("missing"),
             Reason::ContextChanged => {
                 f.write_str("context changed: it takes another result of a dependency")
+            }
+            Reason::Lacking => {
+                f.write_str("incomplete: what is there lacks an artifact that it promises")
             }
             Reason::Stale(why) => write!(f, "stale: {why}"),
             Reason::RunsMissing { there, of } => {
@@ -223,6 +228,7 @@ impl Scene<'_> {
             Some(why) => Reason::Stale(why),
             None if failed_before => Reason::Failed,
             None if self.is_missing()? => Reason::Missing,
+            None if self.is_lacking()? => Reason::Lacking,
             None => Reason::ContextChanged,
         };
         // Whole builds: each gives `nouts`.
@@ -269,11 +275,11 @@ impl Scene<'_> {
             Found::Before(look) => (look, None),
             Found::After(look, new) => (look, Some(new)),
             Found::Known => {
-                now = self.store.look(dref)?;
+                now = self.store.look(self.dref.config_json())?;
                 (&now, None)
             }
             Found::Now => {
-                now = self.store.look_now(dref)?;
+                now = self.store.look_now(self.dref.config_json())?;
                 (&now, None)
             }
         };
@@ -295,6 +301,12 @@ impl Scene<'_> {
             Found::Before(look) => Ok(look.is_empty()),
             _ => Ok(self.store.rrefs_of(self.dref.id())?.is_empty()),
         }
+    }
+
+    /// Whether something was made from the context, and lacks what it promises.
+    fn is_lacking(&self) -> Result<bool> {
+        let config = self.dref.config_json();
+        self.store.has_lacking(config, self.context)
     }
 
     fn select(&self, current: Vec<Realization>) -> Result<Selection> {

@@ -129,8 +129,8 @@ impl Realize<'_> {
     ) -> Result<(Rebuild, Option<Draft>)> {
         let dref = scene.dref.id();
         self.tell(&Event::Started { dref, index: 0 });
-        let draft = scene.store.draft_of(dref, 0)?;
-        let run = rehearse(self, scene, &draft, 0);
+        let mut draft = scene.store.draft_of(dref, 0)?;
+        let run = rehearse(self, scene, &mut draft, 0);
         let rebuilt = run.and_then(|()| draft.manifest().map_err(BoxError::from));
         let rebuilt = match rebuilt {
             Ok(rebuilt) => rebuilt,

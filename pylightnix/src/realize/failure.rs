@@ -4,10 +4,11 @@ use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
 
-use super::promises::{Broken, How};
 use super::warden::{Ending, Overdue};
 use crate::config::DRefId;
-use crate::lens::{Promise, Why};
+use crate::lens::Why;
+use crate::plan::AnyNode;
+use crate::store::Lack;
 use crate::{BoxError, Error, ErrorKind, units};
 
 /// What a panic said.
@@ -185,27 +186,29 @@ pub(super) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> 
         .help("what is published stays: run it again to go on")
 }
 
-pub(super) fn promises_not_kept(broken: &[Broken]) -> BoxError {
-    let said = |Broken { promise, how }: &Broken| {
-        let Promise { field, path, .. } = promise;
-        let what = match how {
-            How::Nothing => format!(
+/// Says which promises of a stage its output does not keep.
+pub(super) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack]) -> BoxError {
+    let said = |lack: &Lack| {
+        let path = &lack.path;
+        let promises = node.promises().iter();
+        let promise = promises.clone().find(|promise| promise.path == path);
+        let field = promise.map_or(path.as_str(), |promise| promise.field);
+        let what = match &lack.target {
+            None => format!(
                 "there is nothing at `out/{path}`; write it at `b.{field}.path()`, or with `b.{field}.save(..)`"
             ),
-            How::ToNothing(target) => format!(
-                "`out/{path}` is a link to {}, where there is nothing; write the file itself, or link to another file \
-                 of the stage's own folder",
-                target.display()
+            Some(target) if lack.leads_out => format!(
+                "`out/{path}` is a link to {target}, which is not published; write a copy of it, or link to another file of \
+                 the stage's own folder"
             ),
-            How::ToOutside(target) => format!(
-                "`out/{path}` is a link to {}, which is not published; write a copy of it, or link to another file of \
-                 the stage's own folder",
-                target.display()
+            Some(target) => format!(
+                "`out/{path}` is a link to {target}, where there is nothing; write the file itself, or link to another file \
+                 of the stage's own folder"
             ),
         };
         format!("it did not keep its promise `{field}`: {what}")
     };
-    broken
+    unkept
         .iter()
         .map(said)
         .collect::<Vec<_>>()

@@ -330,7 +330,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Ok(None);
         }
         let store = &self.options.store;
-        let look = store.look_now(dref)?;
+        let look = store.look_now(stage.config_json())?;
         if self.may_write {
             store.settle(&[(dref, &look)])?;
         }

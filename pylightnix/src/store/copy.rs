@@ -6,11 +6,12 @@ use std::io;
 use std::path::Path;
 
 use super::Store;
-use super::archive::leading_out;
+use super::lacking::expect_complete;
 use super::place::{add_builds, place};
 use super::record::Record;
 use super::staging::{Staging, stage_from};
 use super::unsynced::Unsynced;
+use super::whole::present;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -20,11 +21,12 @@ impl Store {
     /// build records that they have not. Of a stage of several runs whose build has begun and not ended, it copies that,
     /// too: a run makes the rest there.
     ///
-    /// Every byte is hashed on the way. Where the file system can, files share their blocks until one is changed, so that
+    /// Every byte is hashed on the way, also of what is here already. Where the file system can, files share their blocks until one is changed, so that
     /// the copy takes no room; they are never hard links, of which damage to one is damage to both.
     ///
     /// # Errors
-    /// A realization that is not in the other store, or is not what its record says there: this store is then as it was.
+    /// A realization that is not in the other store, or is not what its record says there, or that publishing would refuse;
+    /// one that is damaged here: this store is then as it was.
     /// A refusal of the system.
     ///
     /// ```
@@ -58,13 +60,14 @@ impl Store {
         }
         // Before it is asked what is here, and until what depends on it is published.
         self.name_in_use(configs.keys().copied())?;
+        let here = present(self, &order)?;
         let staging = Staging::new(self)?;
         let folder = |at: usize| staging.folder().join(at.to_string());
         // All is written and checked before anything is published.
         let mut staged = Vec::new();
         for (at, rref) in order.iter().enumerate() {
             let record = other.record(rref)?;
-            let is_here = self.has(rref)?;
+            let is_here = here.contains(rref);
             if is_here {
                 fs::create_dir(folder(at))
                     .map_err(|error| Error::io("create the folder", &folder(at), error))?;
@@ -160,15 +163,7 @@ fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> 
     if let Some(misfit) = head.context.misfits(config).next() {
         return Err(refused(format!("it {misfit}")));
     }
-    if let Some(link) = leading_out(record.manifest()) {
-        let link = other.out_dir(rref).join(link);
-        return Err(refused(format!(
-            "the link {} leads out of its artifacts",
-            link.display()
-        ))
-        .help("have the stage write a copy, or a relative link to another of its artifacts"));
-    }
-    Ok(())
+    expect_complete(other, rref, config, record)
 }
 
 /// These realizations and all that they were made from, dependencies first.

@@ -10,17 +10,19 @@ use super::build_record::BuildRecord;
 use super::builds::Builds;
 use super::context::Context;
 use super::durable::{Durability, is_there_already, rename_new};
+use super::lacking::{Lack, lacking, unkept};
 use super::layout::{OUT, RECORD};
 use super::own_links::make_relative;
+use super::paths::Paths;
 use super::place::place;
 use super::realization::Realization;
 use super::record::{Outcome, Record, reference};
 use super::remove::remove_tree;
-use super::scan::scan;
+use super::scan::{Scanned, ScannedKind, scan};
 use super::seal::seal;
 use super::tree::Manifest;
 use super::unsynced::Unsynced;
-use crate::config::{ConfigJson, Name, RRefId};
+use crate::config::{ConfigJson, Digest, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// The log of a build under way, beside its output.
@@ -38,6 +40,16 @@ pub struct Draft {
     out: PathBuf,
     log: PathBuf,
     scratch: PathBuf,
+    /// What the output was found to hold, until it is published.
+    found: Option<Content>,
+}
+
+/// What an output holds.
+#[derive(Debug)]
+struct Content {
+    entries: Vec<Scanned<()>>,
+    /// The derivation of which it is known that it keeps the promises.
+    keeps: Option<Digest>,
 }
 
 /// What publishing gave, and the realization as it lies in the store then. One that was there before is left out: it has
@@ -74,6 +86,7 @@ impl Draft {
             scratch: folder.join(SCRATCH),
             folder: Some(folder),
             out,
+            found: None,
         })
     }
 
@@ -101,8 +114,9 @@ impl Draft {
     ///
     /// # Errors
     /// A context that is none of this derivation, an entry that no output may hold (a socket, a name that is not UTF-8,
-    /// ..), a file that is still being written, or a refusal of the system, a full disk for one. Nothing is published
-    /// then, and the draft can still be kept, or published again when the cause is gone.
+    /// ..), a promise of the derivation that is not kept, unless the outcome is a failure, a link that leads to nothing or
+    /// out of the output, a file that is still being written, or a refusal of the system, a full disk for one. Nothing is
+    /// published then, and the draft can still be kept, or published again when the cause is gone.
     pub fn publish(
         &mut self,
         derivation: &ConfigJson,
@@ -137,8 +151,10 @@ impl Draft {
         }
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
+        let found = self.take_found()?;
+        self.expect_complete(&found, derivation, outcome)?;
         let mut unsynced = Unsynced::new(self.store.durability());
-        let manifest = self.seal(&mut unsynced)?;
+        let manifest = seal(&self.out, found.entries, &mut unsynced)?;
         let record = Record::new(*derivation.digest(), context.clone(), outcome, manifest);
         let text = record.to_text();
         let id = reference(derivation.id(), &text);
@@ -167,15 +183,63 @@ impl Draft {
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
-    pub(crate) fn manifest(&self) -> Result<Manifest> {
-        let mut unsynced = Unsynced::new(Durability::None);
-        self.seal(&mut unsynced)
+    pub(crate) fn manifest(&mut self) -> Result<Manifest> {
+        let found = self.take_found()?;
+        let unsynced = &mut Unsynced::new(Durability::None);
+        seal(&self.out, found.entries, unsynced)
     }
 
-    fn seal(&self, unsynced: &mut Unsynced) -> Result<Manifest> {
-        let mut found = scan(&self.out)?;
-        make_relative(&self.out, &mut found)?;
-        seal(&self.out, found, unsynced)
+    /// The promises of `derivation` that the output, which is complete, does not keep.
+    ///
+    /// # Errors
+    /// An output that cannot be published.
+    pub(crate) fn unkept(&mut self, derivation: &ConfigJson) -> Result<Vec<Lack>> {
+        let promises = derivation.promises();
+        if promises.is_empty() {
+            return Ok(Vec::new());
+        }
+        // What was found before may have been put right since.
+        self.found = None;
+        let mut found = self.take_found()?;
+        let unkept = unkept(&promises, &Paths::found(&found.entries));
+        found.keeps = unkept.is_empty().then_some(*derivation.digest());
+        self.found = Some(found);
+        Ok(unkept)
+    }
+
+    /// What the output holds, looked up once.
+    fn take_found(&mut self) -> Result<Content> {
+        if let Some(found) = self.found.take() {
+            return Ok(found);
+        }
+        let mut entries = scan(&self.out)?;
+        make_relative(&self.out, &mut entries)?;
+        let keeps = None;
+        Ok(Content { entries, keeps })
+    }
+
+    /// That what the output holds has all that is promised, and that its links lead to something in it.
+    fn expect_complete(
+        &self,
+        found: &Content,
+        derivation: &ConfigJson,
+        outcome: Outcome,
+    ) -> Result<()> {
+        let Content { entries, keeps } = found;
+        let has_links =
+            || (entries.iter()).any(|entry| matches!(entry.kind, ScannedKind::Link { .. }));
+        if *keeps == Some(*derivation.digest()) && !has_links() {
+            return Ok(());
+        }
+        let lacking = lacking(derivation, outcome, &Paths::found(entries));
+        let Some(lack) = lacking.first() else {
+            return Ok(());
+        };
+        let path = self.out.join(&lack.path);
+        let message = format!("cannot publish {}: it {lack}", path.display());
+        Err(Error::new(ErrorKind::Stage, message)
+            .at(&path)
+            .help(lack.help()))
     }
 
     /// Keeps the folder of a failed build for inspection, log included, and says where.

@@ -14,9 +14,9 @@ use super::index::{Index, Known, Listed, Objects};
 use super::parallel;
 use super::realization::Realization;
 use super::record::Outcome;
-use crate::config::DRefId;
 #[cfg(feature = "cli")]
 use crate::config::RRefId;
+use crate::config::{ConfigJson, DRefId};
 use crate::{Error, Result};
 
 /// What a look at a derivation gave: nothing if it is not in the store.
@@ -26,7 +26,7 @@ pub(crate) struct Look(Option<Known>);
 impl Look {
     /// Looks at one derivation.
     pub(super) fn of(store: &Store, dref: &DRefId) -> Result<Self> {
-        store.known_of(dref, false).map(Look)
+        store.known_of(dref, None, false).map(Look)
     }
 
     /// The builds of each of its realizations.
@@ -103,7 +103,7 @@ impl Look {
         I: Iterator<Item = (&'c [u8; 16], &'c [u8; 16])>,
     {
         let listed = self.0.as_ref()?.listing.iter().enumerate();
-        let mut found = listed.filter(|(_, one)| one.is_made_from(context()));
+        let mut found = listed.filter(|(_, one)| one.is_candidate() && one.is_made_from(context()));
         let (place, listed) = found.next()?;
         found.next().is_none().then_some(Sole { listed, place })
     }
@@ -130,9 +130,10 @@ pub(crate) struct Looker<'a> {
 }
 
 impl Looker<'_> {
-    /// What is there of a derivation.
-    pub(crate) fn look(&self, dref: &DRefId) -> Result<Look> {
-        self.index.look(&self.objects, dref, false).map(Look)
+    /// What is there of a derivation. Its config spares reading it.
+    pub(crate) fn look(&self, dref: &DRefId, config: Option<&ConfigJson>) -> Result<Look> {
+        let known = self.index.look(&self.objects, dref, config, false);
+        known.map(Look)
     }
 }
 
@@ -182,11 +183,12 @@ impl Store {
 
     /// The same for one derivation.
     pub(super) fn settle_one(&self, dref: &DRefId) -> Result<()> {
-        let look = Look(self.known_of(dref, false)?);
+        let look = Look(self.known_of(dref, None, false)?);
         self.settle(&[(dref, &look)])
     }
 
-    /// The realizations of `dref` that were made from `context`, sorted by reference, as a look found them.
+    /// The realizations of `dref` that were made from `context` and have all that it promises, sorted by reference, as a look
+    /// found them.
     pub(crate) fn looked_at(
         &self,
         look: &Look,
@@ -199,12 +201,8 @@ impl Store {
         let objects = self.objects();
         // Most have one.
         let mut found = Vec::with_capacity(1);
-        let listed = known.listing.iter();
-        let from = || {
-            let rrefs = context.realizations();
-            rrefs.map(|rref| (rref.hash(), rref.dref().hash()))
-        };
-        let listed = listed.filter(|one| one.is_made_from(from()));
+        let listed = known.listing.made_from(context);
+        let listed = listed.filter(Listed::is_candidate);
         found.extend(listed.map(|one| one.realization(dref, context, objects)));
         found
     }
@@ -215,28 +213,44 @@ impl Store {
     }
 
     /// Looks at one derivation now, whatever is known.
-    pub(crate) fn look_now(&self, dref: &DRefId) -> Result<Look> {
-        self.known_of(dref, true).map(Look)
+    pub(crate) fn look_now(&self, config: &ConfigJson) -> Result<Look> {
+        self.known_of(config.id(), Some(config), true).map(Look)
     }
 
     /// Looks at one derivation, if it is not known.
-    pub(crate) fn look(&self, dref: &DRefId) -> Result<Look> {
-        Look::of(self, dref)
+    pub(crate) fn look(&self, config: &ConfigJson) -> Result<Look> {
+        self.known_of(config.id(), Some(config), false).map(Look)
     }
 
     /// What is known of a derivation, read if it has to be.
-    fn known_of(&self, dref: &DRefId, afresh: bool) -> Result<Option<Known>> {
+    fn known_of(
+        &self,
+        dref: &DRefId,
+        config: Option<&ConfigJson>,
+        afresh: bool,
+    ) -> Result<Option<Known>> {
         let objects = Objects::of(self.layout());
-        self.manager().index().look(&objects, dref, afresh)
+        let index = self.manager().index();
+        index.look(&objects, dref, config, afresh)
+    }
+
+    /// Whether something made of `config` from `context` lacks what it promises, so that it is no candidate.
+    pub(crate) fn has_lacking(&self, config: &ConfigJson, context: &Context) -> Result<bool> {
+        let known = self.known_of(config.id(), Some(config), false)?;
+        let listed = known
+            .iter()
+            .flat_map(|known| known.listing.made_from(context));
+        Ok(listed.filter(|one| !one.is_candidate()).count() > 0)
     }
 
     /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the
-    /// store has none.
+    /// store has none. One that lacks an artifact that its config promises, as earlier versions published, does not
+    /// count.
     ///
     /// # Errors
     /// A broken record, or a refusal of the system.
     pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
-        let look = Look(self.known_of(dref, false)?);
+        let look = Look(self.known_of(dref, None, false)?);
         Ok(self.looked_at(&look, dref, context))
     }
 
@@ -289,7 +303,7 @@ impl Store {
             let looker = self.looker(part.len());
             Ok(part
                 .iter()
-                .map(|dref| looker.look(dref))
+                .map(|dref| looker.look(dref, None))
                 .collect::<Vec<_>>())
         });
         looked.into_iter().flatten().flatten().collect()

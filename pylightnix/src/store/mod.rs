@@ -26,6 +26,7 @@ mod format;
 mod gc;
 mod in_use;
 mod index;
+mod lacking;
 mod layout;
 mod lease;
 mod link;
@@ -36,7 +37,9 @@ mod mounts;
 mod own_links;
 mod parallel;
 mod passing;
+mod paths;
 mod place;
+mod promised;
 mod query;
 mod realization;
 mod record;
@@ -53,8 +56,10 @@ mod staging;
 mod survey;
 mod sweep;
 mod sync_crew;
+mod there;
 mod tree;
 mod unsynced;
+mod whole;
 
 use rustix::fs::Access;
 use std::collections::HashSet;
@@ -64,7 +69,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use archive::Pack;
 pub use build_record::{BuildKind, BuildRecord};
-pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind};
+pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
 pub use choice::RecordedChoice;
 pub use context::Context;
 pub use draft::{Draft, Published};
@@ -88,7 +93,6 @@ pub use roots::{Root, RootRun};
 pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
-pub(crate) use archive::leading_out;
 pub(crate) use begun::Begun;
 #[cfg(feature = "cli")]
 pub(crate) use build_record::user;
@@ -98,7 +102,9 @@ pub(crate) use duplicate::{Refusal, duplicate};
 pub(crate) use errand::Errand;
 #[cfg(feature = "cli")]
 pub(crate) use gc::bytes as bytes_text;
+pub(crate) use lacking::Lack;
 pub(crate) use parallel::{cores, map as in_parallel};
+pub(crate) use paths::{Lead, Paths};
 pub(crate) use query::compare;
 #[cfg(feature = "cli")]
 pub(crate) use roots::TargetResults;

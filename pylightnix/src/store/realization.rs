@@ -15,6 +15,7 @@ use super::builds::Builds;
 use super::context::Context;
 use super::layout::{OUT, RECORD};
 use super::place::touch;
+use super::promised::Promised;
 use super::record::{Outcome, Record, RecordHead, reference};
 use super::tree::TreeDigest;
 use crate::config::{DRefId, Digest, RRefId};
@@ -82,7 +83,7 @@ impl Store {
     pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
-        let found = Found::with_record(rref.clone(), &text, folder, &at)?;
+        let found = Found::with_record(rref.clone(), &text, folder, &at, None)?;
         let builds = Builds::of(found.builds);
         let realization = self.realization_of(found.id, &found.head, builds);
         Ok(Realization {
@@ -223,26 +224,42 @@ impl Store {
 pub(super) struct Found {
     pub(super) id: RRefId,
     pub(super) head: RecordHead,
+    /// Whether something that the config promises is not there.
+    pub(super) lacks_a_promise: bool,
     /// Oldest first.
     pub(super) builds: Vec<BuildRecord>,
     pub(super) unreadable: Vec<String>,
 }
 
 impl Found {
-    /// Reads what lies in its open folder, whose path is `at`; nothing if it was deleted meanwhile.
-    pub(super) fn read(id: RRefId, folder: OwnedFd, at: &Path) -> Result<Option<Self>> {
+    /// Reads what lies in its open folder, whose path is `at`, and compares it with what its derivation promises; nothing if
+    /// it was deleted meanwhile.
+    pub(super) fn read(
+        id: RRefId,
+        folder: OwnedFd,
+        at: &Path,
+        promised: &Promised<'_>,
+    ) -> Result<Option<Self>> {
         match read_record(&folder, at)? {
-            Some(text) => Self::with_record(id, &text, folder, at).map(Some),
+            Some(text) => Self::with_record(id, &text, folder, at, Some(promised)).map(Some),
             None => Ok(None),
         }
     }
 
-    fn with_record(id: RRefId, text: &str, folder: OwnedFd, at: &Path) -> Result<Self> {
+    fn with_record(
+        id: RRefId,
+        text: &str,
+        folder: OwnedFd,
+        at: &Path,
+        promised: Option<&Promised<'_>>,
+    ) -> Result<Self> {
         let head = verified_head(&id, text, at)?;
+        let lacks_a_promise = promised.is_some_and(|promised| promised.is_lacking(&head, text));
         let (builds, unreadable) = read_builds(folder, at)?;
         Ok(Found {
             id,
             head,
+            lacks_a_promise,
             builds,
             unreadable,
         })

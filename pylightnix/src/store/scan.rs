@@ -4,16 +4,19 @@ use std::fs::{self, DirEntry, FileType, Permissions};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::there::is_absence;
 use super::tree::{check_path, check_target};
 use crate::{Error, ErrorKind, Result};
 
 /// An entry, before it is hashed.
+#[derive(Debug)]
 pub(crate) struct Scanned<F> {
     /// Where it is, from the root of what was walked.
     pub(crate) path: String,
     pub(crate) kind: ScannedKind<F>,
 }
 
+#[derive(Debug)]
 pub(crate) enum ScannedKind<F> {
     Dir,
     /// A file, with what was looked up of it.
@@ -103,8 +106,11 @@ struct Output;
 
 /// Every entry below `out`, folders before what they hold. Folders that could not be read are made readable.
 pub(super) fn scan(out: &Path) -> Result<Vec<Scanned<()>>> {
-    let root = fs::symlink_metadata(out).map_err(|error| Error::io("look at", out, error))?;
-    if !root.is_dir() {
+    let root = match fs::symlink_metadata(out) {
+        Err(error) if !is_absence(&error) => return Err(Error::io("look at", out, error)),
+        root => root,
+    };
+    if !root.is_ok_and(|root| root.is_dir()) {
         return Err(Error::new(
             ErrorKind::Stage,
             format!("the output {} is not a folder any more", out.display()),

@@ -9,7 +9,7 @@ use crate::cli::exit::{Done, Exit};
 use crate::cli::session::{Session, style};
 use crate::cli::text::{count, size};
 use crate::config::RRefId;
-use crate::store::{CheckReport, Fault, FaultKind};
+use crate::store::{CheckReport, Fault, FaultKind, Note};
 
 /// Check a store against what it says of itself
 ///
@@ -40,6 +40,7 @@ pub(super) struct Answer<'a> {
     files_read: u64,
     read_bytes: u64,
     faults: Vec<FaultRow<'a>>,
+    notes: Vec<NoteRow<'a>>,
 }
 
 /// Something that is wrong, for programs.
@@ -50,6 +51,15 @@ pub(super) struct FaultRow<'a> {
     message: &'a str,
     rref: Option<&'a RRefId>,
     dependents: &'a [RRefId],
+    help: &'static str,
+}
+
+/// What was published by older rules, for programs.
+#[derive(Serialize)]
+struct NoteRow<'a> {
+    path: &'a Path,
+    message: &'a str,
+    rref: &'a RRefId,
     help: &'static str,
 }
 
@@ -74,6 +84,9 @@ impl Check {
         let report = check.run()?;
         session.print(&Answer::of(&report), |_, out| {
             write_faults(session, &report.faults, out)?;
+            for note in &report.notes {
+                writeln!(out, "{note}")?;
+            }
             let found = match report.faults.len() {
                 0 => session.paint(style::GOOD, "nothing is wrong".to_owned()),
                 faults => session.paint(style::BAD, count(faults, "fault", "faults")),
@@ -110,6 +123,18 @@ impl<'a> Answer<'a> {
             files_read: report.files,
             read_bytes: report.bytes,
             faults: report.faults.iter().map(FaultRow::of).collect(),
+            notes: report.notes.iter().map(NoteRow::of).collect(),
+        }
+    }
+}
+
+impl<'a> NoteRow<'a> {
+    fn of(note: &'a Note) -> Self {
+        NoteRow {
+            path: &note.path,
+            message: &note.message,
+            rref: &note.rref,
+            help: note.help(),
         }
     }
 }

@@ -107,14 +107,18 @@ enum Unfinished {
     LeftOut,
 }
 
-/// All realizations whose records, and those of all that they were made from, can be read. The others are named, and left out.
+/// All realizations that can be packed, with all that they were made from. The others are named, and left out.
 fn every_whole(session: &Session, unfinished: Unfinished) -> Done<Vec<RRefId>> {
     let store = session.store()?;
     let mut made_from = BTreeMap::new();
     for dref in store.drefs()? {
         let rrefs = session.or_left_out(store.rrefs_of(&dref));
         for rref in rrefs.into_iter().flatten() {
-            if let Some(found) = session.or_left_out(store.realization(&rref)) {
+            let complete = || {
+                store.expect_complete(&rref)?;
+                store.realization(&rref)
+            };
+            if let Some(found) = session.or_left_out(complete()) {
                 if unfinished == Unfinished::LeftOut && store.is_of_begun(&found)? {
                     let message = format!("{rref} is of a build that has begun and not ended");
                     session.say_left_out(

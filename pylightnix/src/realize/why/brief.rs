@@ -246,6 +246,7 @@ fn is_looked_up(reason: &Reason) -> bool {
         Reason::Stale(Stale::Code { added, .. }) => added.is_empty(),
         Reason::Stale(_)
         | Reason::RunsMissing { .. }
+        | Reason::Lacking
         | Reason::MoreWanted { .. }
         | Reason::Failed
         | Reason::Forced => false,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
 use crate::store::{
-    self, Entry, EntryKind, Manifest, ScannedKind, Walk, check_path, hash, leading_out, special,
+    self, Entry, EntryKind, Lead, Manifest, Paths, ScannedKind, Walk, check_path, hash, special,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -161,20 +161,15 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
     }
     let manifest = Manifest::new(entries)?;
     // What a link finds outside of `content` would not be what it finds here.
-    let within = source.found.iter().map(|found| Entry {
-        path: found.path.clone(),
-        kind: match &found.kind {
-            ScannedKind::Link { target } => EntryKind::Link {
-                target: target.clone(),
-            },
-            _ => EntryKind::Dir,
-        },
-    });
-    let within = Manifest::new(within.filter(|entry| !entry.path.is_empty()).collect())?;
-    match leading_out(&within) {
-        Some(link) => Err(refused(
-            &source.root.join(link),
+    let within = Paths::found(source.found.get(1..).unwrap_or_default());
+    match within.astray().next() {
+        Some((link, Lead::Outside)) => Err(refused(
+            &source.root.join(link.path),
             "is a link that leads out of the folder that is imported",
+        )),
+        Some((link, _)) => Err(refused(
+            &source.root.join(link.path),
+            "is a link to nothing",
         )),
         None => Ok(manifest),
     }

@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
-use crate::store::{Entry, EntryKind, Manifest, check_path, check_target, leading_out};
+use crate::store::{Entry, EntryKind, Lead, Manifest, Paths, check_path, check_target};
 use crate::{Error, ErrorKind, Result};
 
 /// What an archive holds, as far as it is written.
@@ -246,8 +246,12 @@ impl Tree {
             },
         });
         let manifest = Manifest::new(entries.collect())?;
-        if let Some(link) = leading_out(&manifest) {
-            return Err(self.refused_entry(link, "is a link that leads out of the archive"));
+        if let Some((link, lead)) = Paths::of(&manifest).astray().next() {
+            let why = match lead {
+                Lead::Outside => "is a link that leads out of the archive",
+                _ => "is a link to nothing in the archive",
+            };
+            return Err(self.refused_entry(link.path, why));
         }
         for (path, kind) in &self.entries {
             if let Kind::Link { target } = kind {

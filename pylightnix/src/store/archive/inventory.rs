@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::content::Archive;
 use super::frame::{Member, Method};
-use super::links::leading_out;
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::build_record::{BuildFile, BuildRecord};
+use crate::store::lacking::lacking_in;
 use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::record::{Record, reference};
 use crate::store::tree::EntryKind;
@@ -121,9 +121,9 @@ impl Archive<'_> {
         if let Some(misfit) = record.head().context.misfits(config).next() {
             return Err(fault(&misfit));
         }
-        if let Some(link) = leading_out(record.manifest()) {
-            let name = format!("{}/{link}", out_prefix(&id));
-            return Err(self.refused(&name, "is a link that leads out of its artifacts"));
+        if let Some(lack) = lacking_in(config, &record).first() {
+            let name = format!("{}/{}", out_prefix(&id), lack.path);
+            return Err(self.refused(&name, &lack.to_string()));
         }
         Ok(Packed {
             builds: self.builds(builds)?,

@@ -15,7 +15,6 @@ mod deflate;
 mod entry;
 mod frame;
 mod inventory;
-mod links;
 mod pack;
 mod stage;
 mod unpack;
@@ -27,7 +26,6 @@ use super::Store;
 use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
-pub(crate) use links::leading_out;
 pub use pack::Pack;
 
 /// The modes that entries have, as archives carry them.
@@ -41,8 +39,8 @@ impl Store {
     /// new one is whole. With durability `none` it is not synced. [`Pack`] has the options.
     ///
     /// # Errors
-    /// A realization that is not in the store or whose artifacts are not what its record says, a link that leads out of
-    /// its artifacts, a refusal of the system.
+    /// A realization that is not in the store or whose artifacts are not what its record says, or that publishing would
+    /// refuse, a refusal of the system.
     pub fn pack<R: AsRef<RRefId>>(
         &self,
         roots: impl IntoIterator<Item = R>,
@@ -55,8 +53,9 @@ impl Store {
     /// those that were in the store already.
     ///
     /// # Errors
-    /// An archive that is not exactly what [`pack`](Self::pack) writes, down to the last hash, with the entry named: the
-    /// store is then as it was. A refusal of the system.
+    /// An archive that is not exactly what [`pack`](Self::pack) writes, down to the last hash, with the entry named, or one
+    /// whose realizations publishing would refuse; a realization that is damaged in the store already: the store is then as
+    /// it was. A refusal of the system.
     pub fn unpack(&self, archive: impl AsRef<Path>) -> Result<Vec<RRefId>> {
         unpack::unpack(self, archive.as_ref())
     }

@@ -6,11 +6,11 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use uuid::Uuid;
 
-use super::links::leading_out;
 use super::writer::{Artifact, Out, Writer};
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
-use crate::config::{DRefId, RRefId};
+use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::Store;
+use crate::store::lacking::expect_complete;
 use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, ErrorKind, Result};
@@ -88,28 +88,22 @@ impl<'a> Pack<'a> {
             let config = self.store.config(dref)?;
             writer.store(&format!("{folder}/{CONFIG}"), config.text().as_bytes())?;
             for rref in rrefs {
-                self.fill_realization(&mut writer, rref)?;
+                self.fill_realization(&mut writer, rref, &config)?;
             }
         }
         writer.finish(self.store.durability())
     }
 
-    fn fill_realization(&self, writer: &mut Writer, rref: &RRefId) -> Result<()> {
+    fn fill_realization(
+        &self,
+        writer: &mut Writer,
+        rref: &RRefId,
+        config: &ConfigJson,
+    ) -> Result<()> {
         let prefix = format!("{}/{}", rref.dref().folder(), rref.folder());
         let record = self.store.record(rref)?;
         let place = self.store.realization_dir(rref);
-        if let Some(link) = leading_out(record.manifest()) {
-            let link = place.join(OUT).join(link);
-            return Err(Error::new(
-                ErrorKind::Archive,
-                format!(
-                    "cannot pack {rref}: the link {} leads out of its artifacts",
-                    link.display()
-                ),
-            )
-            .at(&link)
-            .help("have the stage write a copy, or a relative link to another of its artifacts"));
-        }
+        expect_complete(self.store, rref, config, &record)?;
         writer.store(&format!("{prefix}/{RECORD}"), record.to_text().as_bytes())?;
         if self.builds {
             for build in self.store.realization(rref)?.builds() {

@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::store::place::{add_builds, place};
 use crate::store::staging::Staging;
 use crate::store::unsynced::Unsynced;
+use crate::store::whole::present;
 use crate::{Error, Result};
 
 pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
@@ -36,6 +37,8 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
     let inventory = archive.inventory()?;
     // Before it is asked what is there, and until what depends on it is published.
     store.name_in_use(inventory.configs.keys())?;
+    let ids = inventory.realizations.iter().map(|packed| &packed.id);
+    let present = present(store, ids)?;
     let staging = Staging::new(store)?;
     let folder = |at: usize| staging.folder().join(at.to_string());
     // All is written and checked before anything is published.
@@ -43,7 +46,7 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
     for (at, packed) in inventory.realizations.iter().enumerate() {
         archive.check_paths(packed, &folder(at))?;
         archive.check_paths(packed, &store.realization_dir(&packed.id))?;
-        let is_there = store.has(&packed.id)?;
+        let is_there = present.contains(&packed.id);
         if is_there {
             archive.verify(packed)?;
             archive.stage_builds(packed, &folder(at), store.durability())?;

@@ -6,10 +6,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, Note};
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::Store;
 use crate::store::build_record::{BuildFile, BuildRecord};
+use crate::store::lacking::lacking_in;
 use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::record::Record;
 use crate::store::regular;
@@ -21,6 +22,7 @@ use crate::{Error, ErrorKind};
 #[derive(Default)]
 pub(super) struct Examined {
     pub(super) faults: Vec<Fault>,
+    pub(super) notes: Vec<Note>,
     /// The files of the right size, whose bytes are still to be read.
     pub(super) files: Vec<ToRead>,
 }
@@ -152,6 +154,14 @@ impl Examiner<'_> {
         }
         for misfit in context.misfits(config) {
             self.fault(FaultKind::Context, &path, misfit);
+        }
+        for lack in lacking_in(config, record) {
+            self.found.notes.push(Note {
+                path: self.folder.join(OUT).join(&lack.path),
+                rref: self.id.clone(),
+                message: lack.to_string(),
+                is_promised: lack.is_promised,
+            });
         }
     }
 

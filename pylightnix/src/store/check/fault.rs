@@ -90,6 +90,47 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Something that was published by older rules: it is as it was published, and would be refused today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Note {
+    /// The artifact.
+    pub path: PathBuf,
+    /// The realization that it belongs to.
+    pub rref: RRefId,
+    /// What it is, in one line that goes on after the path.
+    pub message: String,
+    /// Whether its config promises it. Then the realization is no candidate, and its stage runs again when it is needed.
+    pub is_promised: bool,
+}
+
+impl Note {
+    /// What follows from it.
+    pub fn help(&self) -> &'static str {
+        match self.is_promised {
+            true => {
+                "it was published by older rules, and stays as it is: its stage runs again when it is needed, and it is not \
+                 packed or copied"
+            }
+            false => {
+                "it was published by older rules, and stays as it is: it counts, and is not packed or copied"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}\n  note: {}",
+            self.path.display(),
+            self.message,
+            self.help()
+        )
+    }
+}
+
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -102,6 +143,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// What is wrong, sorted by path.
     pub faults: Vec<Fault>,
+    /// What is sound, and was published by older rules, sorted by path.
+    pub notes: Vec<Note>,
 }
 
 impl CheckReport {
@@ -116,6 +159,9 @@ impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for fault in &self.faults {
             writeln!(f, "{fault}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "{note}")?;
         }
         write!(
             f,

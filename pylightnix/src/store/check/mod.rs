@@ -16,7 +16,7 @@ use crate::Result;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use examine::{Examined, ToRead, examine, examine_config};
 
-pub use fault::{CheckReport, Fault, FaultKind};
+pub use fault::{CheckReport, Fault, FaultKind, Note};
 
 /// So many realizations are looked at before their files are read.
 const BATCH: usize = 256;
@@ -138,7 +138,7 @@ impl<'a> Check<'a> {
                 Ok(examine(self.store, id, configs.get(id.dref())))
             })?;
             report.realizations += batch.len();
-            let (mut faults, files) = self.gather(examined);
+            let (mut faults, files) = self.gather(examined, &mut report.notes);
             (self.observer)(&CheckEvent::Looked {
                 realizations: report.realizations,
                 of: rrefs.len(),
@@ -149,6 +149,7 @@ impl<'a> Check<'a> {
         report.files = read.0.into_inner();
         report.bytes = read.1.into_inner();
         report.faults.sort_by(|a, b| a.path.cmp(&b.path));
+        report.notes.sort_by(|a, b| a.path.cmp(&b.path));
         // The rest is only needed, and only then worth the time, if something is wrong.
         if !report.is_sound()
             && let Ok(survey) = Survey::of(self.store)
@@ -180,7 +181,7 @@ impl<'a> Check<'a> {
     }
 
     /// What is wrong, and the files to be read, the largest first, so that no thread is left with one at the end.
-    fn gather(&self, examined: Vec<Examined>) -> (Vec<Fault>, Vec<ToRead>) {
+    fn gather(&self, examined: Vec<Examined>, notes: &mut Vec<Note>) -> (Vec<Fault>, Vec<ToRead>) {
         let random = RandomState::new();
         let chosen = |file: &ToRead| {
             // 53 bits are what a float holds.
@@ -191,6 +192,7 @@ impl<'a> Check<'a> {
         let mut files = Vec::new();
         for examined in examined {
             faults.extend(examined.faults);
+            notes.extend(examined.notes);
             files.extend(examined.files.into_iter().filter(chosen));
         }
         files.sort_by_key(|file| std::cmp::Reverse(file.size));

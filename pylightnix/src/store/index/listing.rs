@@ -22,12 +22,19 @@ pub(in crate::store) struct Listed<'a> {
     listing: &'a Listing,
     hash: [u8; 16],
     outcome: Outcome,
+    lacks_a_promise: bool,
     tree: TreeDigest,
     context: &'a [u8],
     unreadable: &'a [u8],
     /// Where its builds lie in the bytes of the listing.
     builds: std::ops::Range<usize>,
 }
+
+/// How a build ended, in one byte.
+const FAILED: u8 = 0;
+const KEEPS_ITS_PROMISES: u8 = 1;
+/// Only what was published by older rules, or put into the store by other means, is so.
+const LACKS_A_PROMISE: u8 = 2;
 
 impl Listing {
     /// Packs what was found, with the marks of builds that have begun.
@@ -42,7 +49,11 @@ impl Listing {
         });
         for one in &found {
             to.extend_from_slice(one.id.hash());
-            to.push(u8::from(one.head.outcome == Outcome::Ok));
+            to.push(match one.head.outcome {
+                Outcome::Failed => FAILED,
+                Outcome::Ok if one.lacks_a_promise => LACKS_A_PROMISE,
+                Outcome::Ok => KEEPS_ITS_PROMISES,
+            });
             to.extend_from_slice(&one.head.tree.digest.0);
             put_u64(&mut to, one.head.tree.size);
             put_sized(&mut to, |to| put_context(to, &one.head.context));
@@ -62,15 +73,28 @@ impl Listing {
         std::iter::from_fn(move || Some((rest.text()?, rest.bytes()?)))
     }
 
+    /// Those that were made from this context, sorted by reference.
+    pub(in crate::store) fn made_from<'l>(
+        &'l self,
+        context: &'l Context,
+    ) -> impl Iterator<Item = Listed<'l>> {
+        let from = || {
+            let rrefs = context.realizations();
+            rrefs.map(|rref| (rref.hash(), rref.dref().hash()))
+        };
+        self.iter().filter(move |one| one.is_made_from(from()))
+    }
+
     /// Those in it, sorted by reference.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
         let mut rest = Reader(self.0.get());
         let _marks = rest.bytes();
         std::iter::from_fn(move || {
             let hash = rest.array()?;
-            let outcome = match rest.u8()? {
-                1 => Outcome::Ok,
-                _ => Outcome::Failed,
+            let ended = rest.u8()?;
+            let outcome = match ended {
+                FAILED => Outcome::Failed,
+                _ => Outcome::Ok,
             };
             let tree = TreeDigest {
                 digest: Digest(rest.array()?),
@@ -83,6 +107,7 @@ impl Listing {
                 listing: self,
                 hash,
                 outcome,
+                lacks_a_promise: ended == LACKS_A_PROMISE,
                 tree,
                 context,
                 unreadable,
@@ -134,6 +159,11 @@ impl Listed<'_> {
     /// How its build ended.
     pub(in crate::store) fn outcome(&self) -> Outcome {
         self.outcome
+    }
+
+    /// Whether it counts for a stage: all that its config promises is there, or it is a failure.
+    pub(in crate::store) fn is_candidate(&self) -> bool {
+        !self.lacks_a_promise
     }
 
     /// Whether it was made from these and no others: for each the hashes of its reference and of its derivation's, which

@@ -31,9 +31,10 @@ use super::build_record::BuildRecord;
 use super::layout::Layout;
 use super::locks::Manager;
 use super::look::MANY;
+use super::promised::Promised;
 use super::realization::{Found, each_realization};
 use crate::Result;
-use crate::config::DRefId;
+use crate::config::{ConfigJson, DRefId};
 pub(super) use listing::{Listed, Listing};
 pub(super) use names::Folders;
 use shard::Shard;
@@ -57,11 +58,13 @@ impl Index {
         }
     }
 
-    /// What is known of a derivation; nothing if it is not in the store. `afresh` reads it whatever is known.
+    /// What is known of a derivation; nothing if it is not in the store. Its config is read when it has to be, if it is not
+    /// given. `afresh` reads all whatever is known.
     pub(super) fn look(
         &self,
         objects: &Objects<'_>,
         dref: &DRefId,
+        config: Option<&ConfigJson>,
         afresh: bool,
     ) -> Result<Option<Known>> {
         // Before anything is read: what changes from here on gives another one.
@@ -78,17 +81,19 @@ impl Index {
         let folder = layout.derivation(dref);
         // Now, not later: what changes while it is read, within a tick of that time, would not show.
         let lasts = stamp.has_passed();
-        let mut found = read_realizations(dref, &folder)?;
+        let promised = Promised::new(&folder, config);
+        let mut found = read_realizations(dref, &folder, &promised)?;
         let mut marks = Vec::new();
         if is_of_several(&found) {
             // After the realizations: a build that has begun since has a mark, and one that ended since has none any more,
             // and may have made what was not found yet.
             marks = marks_of(layout, dref)?;
             if marks.is_empty() && !(lasts && Stamp::of(objects, dref)? == Some(stamp)) {
-                found = read_realizations(dref, &folder)?;
+                found = read_realizations(dref, &folder, &promised)?;
                 marks = marks_of(layout, dref)?;
             }
         }
+        let lasts = lasts && !promised.is_refused();
         let known = Known {
             stamp,
             listing: Listing::of(found, &marks),
@@ -145,10 +150,10 @@ impl Index {
 }
 
 /// What is there of a derivation now.
-fn read_realizations(dref: &DRefId, folder: &Path) -> Result<Vec<Found>> {
+fn read_realizations(dref: &DRefId, folder: &Path, promised: &Promised<'_>) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     each_realization(dref, folder, |id, folder, at| {
-        found.extend(Found::read(id, folder, at)?);
+        found.extend(Found::read(id, folder, at, promised)?);
         Ok(())
     })?;
     Ok(found)

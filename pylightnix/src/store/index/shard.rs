@@ -17,7 +17,7 @@ use crate::store::layout::Layout;
 use crate::store::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows.
-const MAGIC: &[u8] = b"pylightnix-index-v6\n";
+const MAGIC: &[u8] = b"pylightnix-index-v7\n";
 
 pub(super) struct Shard {
     /// The digit.
