@@ -4,6 +4,8 @@
 //! contradictions in it (`check`) and writes code (`expand`). All of it works on [`proc_macro2`], so that it is tested
 //! without a compiler.
 
+#![forbid(unsafe_code)]
+
 mod config;
 #[cfg(test)]
 mod expansions;

@@ -4,6 +4,7 @@
 
 use pylightnix::prelude::*;
 use pylightnix::stages::{file, file_anew};
+use pylightnix::store::Durability;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
-use tests::runs::{assert_says, scratch};
+use tests::runs::assert_says;
 
-/// A store, and a folder for what is imported.
+/// A store, and a folder for what is imported: on a disk, as files in memory are not remembered.
 fn places() -> (TempDir, Store, PathBuf) {
-    let (folder, store) = scratch();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = store.with_durability(Durability::None);
     let source = folder.path().join("source");
     fs::create_dir(&source).unwrap();
     (folder, store, source)
@@ -155,10 +158,47 @@ fn a_file_of_just_now_is_not_trusted() -> Result<()> {
         .set_modified(SystemTime::now() - Duration::from_secs(3600))?;
     file(&store, &path)?;
     assert!(
-        remembered(&store).contains("\"files\":{}"),
+        remembered(&store).contains("\"settled\":{}"),
         "{}",
         remembered(&store)
     );
+    Ok(())
+}
+
+/// What is written through a descriptor or a mapping that is open already need not show in the times of a file.
+#[test]
+fn a_file_that_somebody_writes_is_not_remembered() -> Result<()> {
+    let (_folder, store, source) = places();
+    fs::write(source.join("done"), "done")?;
+    let mut growing = File::create(source.join("growing"))?;
+    growing.write_all(b"one line\n")?;
+    settle();
+    let before = file(&store, &source)?;
+    let text = remembered(&store);
+    assert!(
+        text.contains("\"done\"") && !text.contains("\"growing\""),
+        "{text}"
+    );
+    drop(growing);
+    assert_eq!(file(&store, &source)?, before);
+    let text = remembered(&store);
+    assert!(
+        text.contains("\"done\"") && text.contains("\"growing\""),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_file_in_memory_is_not_remembered() -> Result<()> {
+    let (_folder, store, _) = places();
+    let memory = tempfile::tempdir_in("/dev/shm")?;
+    let path = memory.path().join("data");
+    fs::write(&path, "data")?;
+    settle();
+    file(&store, &path)?;
+    let text = remembered(&store);
+    assert!(text.contains("\"settled\":{}"), "{text}");
     Ok(())
 }
 

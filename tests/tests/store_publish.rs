@@ -4,9 +4,14 @@
 
 use pylightnix::config::RRefId;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use tests::runs::assert_says;
 use tests::store::{
     built, config, config_on, folder, objects, publish, publish_texts, snapshot, store,
 };
@@ -111,7 +116,7 @@ fn the_same_bytes_are_the_same_realization() {
     let config = config("stage");
     let first = publish_texts(&store, &config, &Context::empty(), &[("x", "1")]);
     let before = fs::metadata(store.derivation_dir(config.id())).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(20));
 
     let mut draft = store.draft().unwrap();
     fs::write(draft.out().join("x"), "1").unwrap();
@@ -368,4 +373,49 @@ fn failures_can_be_realizations() {
     assert_eq!(found.outcome, Outcome::Failed);
     let fine = publish_texts(&store, &config, &Context::empty(), &[]);
     assert_ne!(fine, failed.id);
+}
+
+/// It could change when it is published: a mode binds only those who open the file after it was set.
+#[test]
+fn a_file_that_is_open_for_writing_is_refused() {
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    let path = draft.out().join("still.txt");
+    let mut open = File::create(&path).unwrap();
+    open.write_all(b"half of it").unwrap();
+    let error = publish(&mut draft, &config("open")).unwrap_err();
+    assert_says(
+        &error,
+        &[
+            "still.txt is still open for writing",
+            "help: a thread or a child process of the stage has it open",
+        ],
+    );
+    assert!(store.rrefs_of(config("open").id()).unwrap().is_empty());
+    // A child process has it, too, whatever becomes of ours.
+    let mut child = Command::new("sleep")
+        .arg("60")
+        .stdout(open.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    drop(open);
+    publish(&mut draft, &config("open")).unwrap_err();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let published = publish(&mut draft, &config("open")).unwrap();
+    assert!(published.new);
+}
+
+/// A process that is being started has open what was open, until it runs its program.
+#[test]
+fn a_file_that_is_closed_a_moment_later_is_published() {
+    let (_folder, store) = store();
+    let mut draft = store.draft().unwrap();
+    let open = File::create(draft.out().join("soon.txt")).unwrap();
+    let closing = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        drop(open);
+    });
+    assert!(publish(&mut draft, &config("open")).unwrap().new);
+    closing.join().unwrap();
 }

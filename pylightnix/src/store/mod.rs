@@ -60,6 +60,7 @@ mod there;
 mod tree;
 mod unsynced;
 mod whole;
+mod writers;
 
 use rustix::fs::Access;
 use std::collections::HashSet;
@@ -113,6 +114,7 @@ pub(crate) use seal::hash;
 pub(crate) use tree::check_path;
 #[cfg(feature = "unpack")]
 pub(crate) use tree::check_target;
+pub(crate) use writers::{Writers, writers};
 
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};

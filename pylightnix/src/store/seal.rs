@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::below::{open_file, open_folder};
 use super::durable::Durability;
@@ -18,6 +19,7 @@ use super::scan::{Scanned, ScannedKind};
 use super::sync_crew::SYNC_THREADS;
 use super::tree::{Entry, EntryKind, Manifest};
 use super::unsynced::Unsynced;
+use super::writers::{Writers, writers};
 use crate::config::Digest;
 use crate::{Error, ErrorKind, Result};
 
@@ -28,13 +30,17 @@ const MANY_FILES: usize = 128;
 const FEW_FILES: usize = 16;
 const BUFFER: usize = 128 << 10;
 const SMALL: usize = 8 << 10;
+/// How long somebody may have a file open for writing that is to be published.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Hashes what [`scan`](super::scan::scan) found in `out`, and takes away every right to write. What is not synced then is
 /// in `unsynced`.
 ///
 /// A file with other names (hard links) is replaced by a copy of its own: through another name it could still be changed.
 ///
-/// Of a small file it costs six system calls: open, look, change the mode, read, look again, close.
+/// A file that is still open for writing is refused: it could change when it is published.
+///
+/// Of a small file it costs nine system calls: open, look, change the mode, three to ask for writers, read, look again, close.
 pub(super) fn seal(
     out: &Path,
     found: Vec<Scanned<()>>,
@@ -135,6 +141,8 @@ impl ToSeal<'_> {
             file.set_permissions(Permissions::from_mode(mode))
                 .map_err(|error| Error::io("change the mode of", &self.at(), error))?;
         }
+        // Nobody opens it for writing from here on.
+        expect_no_writer(&file, &self.at())?;
         // The disk and the processor at once.
         let now = durability == Durability::Full && before.len() >= MANY_BYTES;
         let hash = || {
@@ -192,6 +200,31 @@ impl ToSeal<'_> {
             false => Err(changed(&self.at())),
         }
     }
+}
+
+/// That nobody has the file open for writing, or that it cannot be known.
+///
+/// A child process that is just being started by another stage has all that is open here, until it runs its program. So it
+/// is asked again for a while.
+fn expect_no_writer(file: &File, path: &Path) -> Result<()> {
+    let mut wait = Duration::from_millis(1);
+    let begun = Instant::now();
+    while writers(file) == Writers::Somebody {
+        if begun.elapsed() > PATIENCE {
+            return Err(still_written(path));
+        }
+        thread::sleep(wait);
+        wait = (wait * 2).min(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+fn still_written(path: &Path) -> Error {
+    let message = format!("{} is still open for writing", path.display());
+    Error::new(ErrorKind::Stage, message).at(path).help(
+        "a thread or a child process of the stage has it open, or has it mapped: have the stage close it, and wait for all that it \
+         started, before it returns",
+    )
 }
 
 /// Does both at once, where the system gives a thread for it.

@@ -7,7 +7,8 @@
 //! Only what cannot have changed unseen is remembered. Times have the grain of the file system's clock, of 2 s on FAT: a
 //! file that is written twice within one grain, the second time after it was hashed, has the same stamp as before. So a
 //! file is remembered only if its last change lies at least that far before the hashing, as git does with its index
-//! (<https://git-scm.com/docs/racy-git>).
+//! (<https://git-scm.com/docs/racy-git>). Nor is one remembered that somebody has open for writing, or that lies in memory:
+//! what is written through a shared mapping need not move a time there.
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -30,10 +31,18 @@ pub(super) struct Memory {
     source: PathBuf,
 }
 
+/// A file whose digest is known.
+struct Seen {
+    digest: Digest,
+    is_recalled: bool,
+    /// Whether a later change would show in its stamp.
+    shows_changes: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     source: PathBuf,
-    files: HashMap<String, ([i64; 7], Digest)>,
+    settled: HashMap<String, ([i64; 7], Digest)>,
 }
 
 impl Memory {
@@ -65,32 +74,44 @@ impl Memory {
             .collect();
         let digests = in_parallel(&files, cores(), |_, (found, stamp)| {
             match known.get(&found.path) {
-                Some((seen, digest)) if seen == &stamp.0 => Ok((*digest, true)),
-                _ => Ok((read(&source.at(found), stamp)?, false)),
+                Some((seen, digest)) if seen == &stamp.0 => Ok(Seen {
+                    digest: *digest,
+                    is_recalled: true,
+                    shows_changes: true,
+                }),
+                _ => {
+                    let (digest, shows_changes) = read(&source.at(found), stamp)?;
+                    Ok(Seen {
+                        digest,
+                        is_recalled: false,
+                        shows_changes,
+                    })
+                }
             }
         })?;
-        let seen = files.iter().zip(&digests);
-        let settled = seen.filter(|((_, stamp), _)| stamp.changed() + GRAIN < now);
-        let files: HashMap<String, ([i64; 7], Digest)> = settled
-            .map(|((found, stamp), (digest, _))| (found.path.clone(), (stamp.0, *digest)))
+        let all = files.iter().zip(&digests);
+        let settled =
+            all.filter(|((_, stamp), seen)| seen.shows_changes && stamp.changed() + GRAIN < now);
+        let settled: HashMap<String, ([i64; 7], Digest)> = settled
+            .map(|((found, stamp), seen)| (found.path.clone(), (stamp.0, seen.digest)))
             .collect();
-        if digests.iter().any(|(_, recalled)| !recalled) || files.len() != known.len() {
-            self.keep(files);
+        if digests.iter().any(|seen| !seen.is_recalled) || settled.len() != known.len() {
+            self.keep(settled);
         }
-        Ok(digests.into_iter().map(|(digest, _)| digest).collect())
+        Ok(digests.into_iter().map(|seen| seen.digest).collect())
     }
 
     fn recall(&self) -> Option<HashMap<String, ([i64; 7], Digest)>> {
         let bytes = fs::read(&self.file).ok()?;
         let remembered: Remembered = serde_json::from_slice(&bytes).ok()?;
-        (remembered.source == self.source).then_some(remembered.files)
+        (remembered.source == self.source).then_some(remembered.settled)
     }
 
     /// Remembers these. Not being able to is no fault: they are read again then.
-    fn keep(&self, files: HashMap<String, ([i64; 7], Digest)>) {
+    fn keep(&self, settled: HashMap<String, ([i64; 7], Digest)>) {
         let remembered = Remembered {
             source: self.source.clone(),
-            files,
+            settled,
         };
         let Ok(bytes) = serde_json::to_vec(&remembered) else {
             return;
