@@ -27,7 +27,8 @@ use proc_macro::TokenStream;
 /// - a promise, `#[selfref("path")] out: SelfRef<F>`: the stage will make an artifact, in format `F`, at this path below
 ///   its output; without `F` it is an opaque file or folder;
 /// - a dependency, marked `#[dref]`: a `DRef`, a `RefPath`, or an `Option`, `Vec` or `BTreeMap<String, _>` of those;
-/// - else plain data, `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`.
+/// - else plain data, `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`. A stage sees what its JSON gives back.
+///   What is written in another way once it was read back, as a `HashSet` is, fails when its stage is built.
 ///
 /// `#[config(..)]` on a field takes
 ///

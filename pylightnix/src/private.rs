@@ -1,7 +1,7 @@
 //! What generated code names. Nothing here is for people, and all of it may change.
 
 use crate::config::{ConfigWriter, Fields, Name, StoredValue};
-use crate::lens::{Config, Omitted, Plain, RRef, SelfRef};
+use crate::lens::{self, Config, Omitted, Plain, RRef, SelfRef};
 use crate::plan::StageValue;
 use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
 use crate::{BoxError, Error, ErrorKind, Result};
@@ -15,7 +15,7 @@ pub use std::default::Default;
 pub use std::marker::PhantomData;
 pub use std::marker::{Send, Sync};
 pub use std::ops::FnMut;
-pub use std::option::Option::Some;
+pub use std::option::Option::{self, None, Some};
 pub use std::result::Result::Ok;
 pub use std::string::String;
 pub use std::time::Duration;
@@ -57,6 +57,9 @@ pub trait PlainField<Via>: Sized {
         omitted: &mut Omitted,
         key: &'static str,
     ) -> Result<()>;
+
+    /// Whether its type alone tells that JSON gives back the same value.
+    fn is_exact() -> bool;
 
     /// Notes it as no part of the identity.
     fn note(&self, unhashed: &mut Omitted, key: &'static str) -> Result<()>;
@@ -109,6 +112,10 @@ impl<T: Plain> PlainField<IsPlain> for T {
         Ok(())
     }
 
+    fn is_exact() -> bool {
+        lens::is_exact::<T>()
+    }
+
     fn note(&self, unhashed: &mut Omitted, key: &'static str) -> Result<()> {
         unhashed.insert(key.to_owned(), json_of(key, self)?);
         Ok(())
@@ -147,6 +154,10 @@ impl<T: Never> PlainField<IsNever> for T {
         _: &mut Omitted,
         _: &'static str,
     ) -> Result<()> {
+        T::never()
+    }
+
+    fn is_exact() -> bool {
         T::never()
     }
 

@@ -149,6 +149,7 @@ impl ::pylightnix::lens::Config for Anneal {
     fn revive(
         mut fields: ::pylightnix::config::Fields<'_>,
         revived: &::pylightnix::plan::Revived,
+        planned: ::pylightnix::__private::Option<&Self>,
     ) -> ::pylightnix::Result<Self> {
         let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
         let __field_0 = misfits
@@ -175,13 +176,25 @@ impl ::pylightnix::lens::Config for Anneal {
                     &Self::PROMISES[2usize],
                 ),
             );
-        let __field_3 = ::pylightnix::__private::Misfits::note(
-            &mut misfits,
-            ::pylightnix::__private::stored(&mut fields, "ref_params")
-                .and_then(|stored| <DRef<
-                    Params,
-                > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
-        );
+        let __field_3 = match planned {
+            ::pylightnix::__private::Some(planned) => {
+                let _ = ::pylightnix::__private::there(&mut fields, "ref_params");
+                ::pylightnix::__private::Some(
+                    <DRef<
+                        Params,
+                    > as ::pylightnix::lens::Dependency>::kept(&planned.ref_params),
+                )
+            }
+            ::pylightnix::__private::None => {
+                ::pylightnix::__private::Misfits::note(
+                    &mut misfits,
+                    ::pylightnix::__private::stored(&mut fields, "ref_params")
+                        .and_then(|stored| <DRef<
+                            Params,
+                        > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+                )
+            }
+        };
         let __field_4 = misfits
             .note(
                 <u64 as ::pylightnix::__private::PlainField<
@@ -196,5 +209,8 @@ impl ::pylightnix::lens::Config for Anneal {
             ref_params: ::pylightnix::__private::fitting(__field_3)?,
             maxiter: ::pylightnix::__private::fitting(__field_4)?,
         })
+    }
+    fn is_exact() -> bool {
+        true && <u64 as ::pylightnix::__private::PlainField<_>>::is_exact()
     }
 }

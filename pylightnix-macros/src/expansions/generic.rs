@@ -143,6 +143,7 @@ where
     fn revive(
         mut fields: ::pylightnix::config::Fields<'_>,
         revived: &::pylightnix::plan::Revived,
+        planned: ::pylightnix::__private::Option<&Self>,
     ) -> ::pylightnix::Result<Self> {
         let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
         let __field_0 = misfits
@@ -153,14 +154,35 @@ where
                     &Self::PROMISES[0usize],
                 ),
             );
-        let __field_1 = ::pylightnix::__private::Misfits::note(
-            &mut misfits,
-            ::pylightnix::__private::stored(&mut fields, "before")
-                .and_then(|stored| <Option<
-                    DRef<Self>,
-                > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+        let __field_1 = match planned {
+            ::pylightnix::__private::Some(planned) => {
+                let _ = ::pylightnix::__private::there(&mut fields, "before");
+                ::pylightnix::__private::Some(
+                    <Option<
+                        DRef<Self>,
+                    > as ::pylightnix::lens::Dependency>::kept(&planned.before),
+                )
+            }
+            ::pylightnix::__private::None => {
+                ::pylightnix::__private::Misfits::note(
+                    &mut misfits,
+                    ::pylightnix::__private::stored(&mut fields, "before")
+                        .and_then(|stored| <Option<
+                            DRef<Self>,
+                        > as ::pylightnix::lens::Dependency>::revive(&stored, revived)),
+                )
+            }
+        };
+        let __field_2 = ::pylightnix::__private::Some(
+            match planned {
+                ::pylightnix::__private::Some(planned) => {
+                    <usize as ::pylightnix::__private::PlainField<
+                        _,
+                    >>::view(&planned.threads)
+                }
+                ::pylightnix::__private::None => Self::__default_threads(),
+            },
         );
-        let __field_2 = ::pylightnix::__private::Some(Self::__default_threads());
         let __field_3 = misfits
             .note(
                 <f64 as ::pylightnix::__private::PlainField<
@@ -181,5 +203,9 @@ where
             lr: ::pylightnix::__private::fitting(__field_3)?,
             data: ::pylightnix::__private::fitting(__field_4)?,
         })
+    }
+    fn is_exact() -> bool {
+        true && <f64 as ::pylightnix::__private::PlainField<_>>::is_exact()
+            && <M::Data as ::pylightnix::__private::PlainField<_>>::is_exact()
     }
 }

@@ -202,16 +202,21 @@ impl<'a> Serializer for Plain<'a> {
         Ok(Items {
             text: self.open('[')?,
             index: 0,
+            may_be_set: true,
             variant: None,
         })
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Items<'a>> {
-        self.serialize_seq(Some(len))
+        let items = self.serialize_seq(Some(len))?;
+        Ok(Items {
+            may_be_set: false,
+            ..items
+        })
     }
 
     fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Items<'a>> {
-        self.serialize_seq(Some(len))
+        self.serialize_tuple(len)
     }
 
     fn serialize_tuple_variant(
@@ -223,7 +228,7 @@ impl<'a> Serializer for Plain<'a> {
     ) -> Result<Items<'a>> {
         let items = self
             .open_variant(variant)?
-            .serialize_seq(Some(len))
+            .serialize_tuple(len)
             .map_err(|fault| fault.under_key(variant))?;
         Ok(Items {
             variant: Some(variant),
@@ -281,6 +286,8 @@ fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
 struct Items<'a> {
     text: &'a mut CanonicalText,
     index: usize,
+    /// Whether its items may have no order of their own.
+    may_be_set: bool,
     variant: Option<&'static str>,
 }
 
@@ -305,6 +312,9 @@ impl Items<'_> {
     }
 
     fn close(self) -> Result<()> {
+        if self.may_be_set {
+            self.text.lists.note(self.index);
+        }
         self.text.close(']');
         if self.variant.is_some() {
             close_variant(self.text);

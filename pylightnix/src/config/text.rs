@@ -3,7 +3,7 @@
 //! Layout, escapes and numbers follow CPython's `json.encoder` with its defaults (`ensure_ascii`, the separators of
 //! `indent`), and `float.__repr__`.
 
-use super::{DRefId, Name};
+use super::{DRefId, Lists, Name};
 use std::fmt::{LowerExp, Write as _};
 use std::str::FromStr;
 
@@ -28,6 +28,8 @@ pub(super) struct CanonicalText {
     digits: String,
     /// The other candidate for them.
     rounded: String,
+    /// The lists of plain values that may be sets.
+    pub(super) lists: Lists,
 }
 
 /// A place in a text to which it can be taken back.
@@ -45,6 +47,7 @@ impl CanonicalText {
             depth: 0,
             digits: String::new(),
             rounded: String::new(),
+            lists: Lists::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use super::fault::push_key;
 use super::plain::{SELF_TAG, write_plain};
 use super::text::{CanonicalText, Mark};
-use super::{ConfigJson, DRefId, Name};
+use super::{ConfigJson, DRefId, Lists, Name};
 use crate::Result;
 
 /// A buffer that is longer is not kept for the next config.
@@ -128,6 +128,11 @@ impl ConfigWriter {
     /// A field whose value is not written, or whose value failed, is left out.
     pub fn field(&mut self, key: &str) -> ValueWriter<'_> {
         self.0.begin_entry(0, key)
+    }
+
+    /// The lists in the plain values that were written so far.
+    pub(crate) fn lists(&self) -> Lists {
+        self.0.text.lists
     }
 
     /// The whole config.

@@ -47,7 +47,8 @@ impl Phase for Building {
 /// One run of a stage: what its function is given.
 ///
 /// It dereferences to the config's fields: dependencies are realized (`b.ref_params.out.load()`), promises can be
-/// written (`b.out.save(&value)`), anything else is as it was given (`b.maxiter`).
+/// written (`b.out.save(&value)`), anything else is what the config says (`b.maxiter`): the value as it comes back from the
+/// JSON that the reference is made of, or as it was given if it is `unhashed`.
 pub struct Build<C: Config> {
     json: ConfigJson,
     /// The fields that the config leaves out.

@@ -42,8 +42,14 @@ pub trait Config: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn declare(fields: &mut Fields<'_>, wanted: &mut Wanted) -> Result<()>;
 
+    /// Reads it from the fields of its JSON. What these do not say, its derivations with their matchers and realizers and
+    /// the fields that are no part of the identity, is that of `planned` if there is one.
     #[doc(hidden)]
-    fn revive(fields: Fields<'_>, revived: &Revived) -> Result<Self>;
+    fn revive(fields: Fields<'_>, revived: &Revived, planned: Option<&Self>) -> Result<Self>;
+
+    /// Whether its types alone tell that its JSON gives back the same values.
+    #[doc(hidden)]
+    fn is_exact() -> bool;
 }
 
 /// Fields that are not in a `config.json`, with their values as JSON.

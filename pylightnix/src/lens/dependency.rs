@@ -35,6 +35,12 @@ pub trait Dependency: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn declare(value: &StoredValue<'_>, wanted: &mut Wanted) -> Result<()>;
 
+    /// The same, for a config that is read again.
+    #[doc(hidden)]
+    fn kept(&self) -> Self {
+        self.clone()
+    }
+
     /// Makes it again from a stored value.
     #[doc(hidden)]
     fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self>;

@@ -39,6 +39,7 @@ pub use log::BuildLog;
 pub use output::{Output, Written};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;
+pub(crate) use plain::is_exact;
 pub(crate) use progress::{Progress, Step};
 pub(crate) use rref::HasConfig;
 pub use rref::{AnyRRef, RRef, Realized};

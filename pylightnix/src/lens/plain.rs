@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::TypeId;
 
 /// What a config's field without `#[selfref]` and `#[dref]` can be.
 ///
@@ -16,3 +17,24 @@ use serde::de::DeserializeOwned;
 pub trait Plain: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Plain for T {}
+
+/// Whether `T` is a type whose values JSON gives back as they were, without a look at them.
+pub(crate) fn is_exact<T: 'static>() -> bool {
+    macro_rules! is_one_of {
+        ($($type:ty),*) => {
+            [$(
+                TypeId::of::<$type>(),
+                TypeId::of::<Option<$type>>(),
+                TypeId::of::<Vec<$type>>(),
+                TypeId::of::<Option<Vec<$type>>>(),
+                TypeId::of::<Vec<Option<$type>>>(),
+                TypeId::of::<Vec<Vec<$type>>>()
+            ),*]
+            .contains(&TypeId::of::<T>())
+        };
+    }
+    is_one_of!(
+        bool, char, String, f32, f64, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128,
+        usize
+    )
+}

@@ -46,7 +46,7 @@ impl Phase for Realized {
 /// A realization of the stage of config `C`: an immutable result in a store.
 ///
 /// It dereferences to the config's fields: `rref.out.load()`, `rref.maxiter`, `rref.ref_params.out.path()`. Looking at
-/// a field never fails and reads nothing; loading an artifact does.
+/// a field never fails and reads nothing; loading an artifact does. Plain fields are as the config's JSON gives them back.
 ///
 /// They are equal, and sort, as their references do.
 pub struct RRef<C: Config> {
@@ -69,6 +69,7 @@ pub(crate) struct RealizedStage<C: Config> {
 
 /// What keeps a config that realizations share.
 pub(crate) trait HasConfig<C>: Send + Sync {
+    /// The config as its reference says it.
     fn config(&self) -> &C;
 }
 

@@ -12,18 +12,18 @@ use std::sync::Arc;
 use once_cell::race::OnceBox;
 
 use super::code::Code;
+use super::derivation::Derivation;
 use super::facts::Facts;
 use super::limits::Limits;
 use super::matcher::{self, Given, Key, Matcher};
-use super::node::{AnyDRef, Derivation, Node, NodeMatcher, NodeRealizer, Way};
+use super::node::{AnyDRef, Node, NodeMatcher, NodeRealizer, Way};
 use super::refpath::RefPath;
 use super::registry;
 use super::revive::{Revived, Wanted};
 use super::stage::{Stage, StageValue};
 use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
 use crate::lens::{
-    AnyRRef, Build, Cardinality, Chosen, Config, Dependency, HasConfig, Many, One, Phase, Promise,
-    RRef, Try,
+    AnyRRef, Build, Cardinality, Chosen, Config, Dependency, Many, One, Phase, Promise, RRef, Try,
 };
 use crate::{BoxError, Result};
 
@@ -307,9 +307,11 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
     type Target = C::Lens<Planned<Q>>;
 
     fn deref(&self) -> &Self::Target {
-        let lens = self
-            .lens
-            .get_or_init(|| Box::new(Box::new(self.node().config().lens::<Planned<Q>>(&self.any))));
+        let lens = self.lens.get_or_init(|| {
+            Box::new(Box::new(
+                self.node().planned().lens::<Planned<Q>>(&self.any),
+            ))
+        });
         match lens.downcast_ref() {
             Some(lens) => lens,
             None => unreachable!("only this function makes it"),

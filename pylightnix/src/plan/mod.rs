@@ -9,6 +9,7 @@ mod args;
 mod checks;
 mod code;
 mod containers;
+mod derivation;
 mod dref;
 mod facts;
 mod graph;

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{ArgType, Args};
-use super::checks;
 use super::code::Code;
+use super::derivation::Derivation;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice};
 use super::stage::Stage;
-use crate::config::{ConfigJson, ConfigWriter, DRefId, Name, RRefId};
+use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{
     AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, HasConfig, Link, Omitted,
     Progress, Promise, RRef, Site, Takes,
@@ -44,39 +44,6 @@ pub(super) struct Way<C: Config> {
     pub(super) takes: Takes,
     /// The run-time arguments that the stage takes.
     pub(super) args: fn() -> Vec<ArgType>,
-}
-
-/// What identifies a stage.
-pub(crate) struct Derivation<C> {
-    json: ConfigJson,
-    config: C,
-    omitted: Omitted,
-}
-
-impl<C: Config> Derivation<C> {
-    pub(crate) fn new(name: &Name, config: C) -> Result<Self> {
-        checks::check(&config)?;
-        let mut out = ConfigWriter::new(name);
-        let mut omitted = Omitted::new();
-        config.write(&mut out, &mut omitted)?;
-        let json = out.finish();
-        Ok(Derivation {
-            json,
-            config,
-            omitted,
-        })
-    }
-
-    /// A derivation that was read from `json`: its identity stays, whatever fields its type has got since.
-    pub(crate) fn again(json: ConfigJson, config: C) -> Result<Self> {
-        let mut omitted = Omitted::new();
-        config.write(&mut ConfigWriter::new(json.id().name()), &mut omitted)?;
-        Ok(Derivation {
-            json,
-            config,
-            omitted,
-        })
-    }
 }
 
 /// What chooses: the stage's own matcher, or one that was given.
@@ -115,7 +82,7 @@ pub(super) type GivenRun<C> = dyn Fn(&Build<C>) -> Result<(), BoxError> + Send +
 
 impl<C: Config> HasConfig<C> for Node<C> {
     fn config(&self) -> &C {
-        &self.derivation().config
+        self.derivation().as_written()
     }
 }
 
@@ -179,6 +146,11 @@ impl<C: Config> Node<C> {
             base: Base::There(node),
             way: Arc::new(way),
         }
+    }
+
+    /// The config as the plan has it.
+    pub(super) fn planned(&self) -> &C {
+        self.derivation().planned()
     }
 
     fn derivation(&self) -> &Derivation<C> {
@@ -258,6 +230,10 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// The dependencies that its config owns.
     fn visit_deps(&self, visit: &mut dyn FnMut(&AnyDRef));
     fn omitted(&self) -> &Omitted;
+    /// Whether the types of its config alone tell that its reference says what it holds.
+    fn is_exact(&self) -> bool;
+    /// Fails if its config, once it is read back from its JSON, is another.
+    fn check_config(&self) -> Result<()>;
     /// Tells apart in which ways derivations are chosen and made, without looking into them.
     fn way_address(&self) -> usize;
     /// The code's identity; none for a derivation that was read from a store.
@@ -318,11 +294,11 @@ pub(crate) enum Selection {
 
 impl<C: Config> AnyNode for Node<C> {
     fn json(&self) -> &ConfigJson {
-        &self.derivation().json
+        self.derivation().json()
     }
 
     fn visit_deps(&self, visit: &mut dyn FnMut(&AnyDRef)) {
-        self.derivation().config.visit(visit);
+        self.planned().visit(visit);
     }
 
     fn way_address(&self) -> usize {
@@ -330,7 +306,15 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn omitted(&self) -> &Omitted {
-        &self.derivation().omitted
+        self.derivation().omitted()
+    }
+
+    fn is_exact(&self) -> bool {
+        C::is_exact()
+    }
+
+    fn check_config(&self) -> Result<()> {
+        self.derivation().check()
     }
 
     fn code(&self) -> Option<&Arc<Code>> {

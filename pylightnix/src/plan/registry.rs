@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use once_cell::sync::OnceCell;
 
+use super::derivation::Derivation;
 use super::dref::DRef;
 use super::facts::Facts;
-use super::node::{AnyDRef, Derivation, Node};
+use super::node::{AnyDRef, Node};
 use super::revive::Revived;
 use super::stage::Stage;
 use crate::config::ConfigJson;
@@ -77,7 +78,7 @@ pub fn registered() -> impl Iterator<Item = &'static Registration> {
 }
 
 fn revive<C: Stage>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
-    let config = C::revive(json.fields()?, revived)?;
+    let config = C::revive(json.fields()?, revived, None)?;
     let derivation = Derivation::again(json.clone(), config)?;
     let node = Node::new(derivation, Facts::<C>::get()?.way.clone());
     Ok(DRef::<C, C::Card>::of_node(node).erase())

@@ -3,7 +3,8 @@
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
 
-use super::node::{AnyDRef, Derivation};
+use super::derivation::Derivation;
+use super::node::AnyDRef;
 use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields, StoredValue};
 use crate::lens::{Cardinality, Config, Omitted, Phase, Promise, Unsaid};
 use crate::{Error, ErrorKind, Result};
@@ -72,7 +73,7 @@ impl Kind {
 }
 
 fn revive<C: Config, Q: Cardinality>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
-    let config = C::revive(json.fields()?, revived)?;
+    let config = C::revive(json.fields()?, revived, None)?;
     Ok(AnyDRef::detached::<C, Q>(Derivation::again(
         json.clone(),
         config,
@@ -193,7 +194,11 @@ impl Config for Untyped {
         Ok(())
     }
 
-    fn revive(_: Fields<'_>, _: &Revived) -> Result<Self> {
+    fn revive(_: Fields<'_>, _: &Revived, _: Option<&Self>) -> Result<Self> {
         Ok(Untyped)
+    }
+
+    fn is_exact() -> bool {
+        true
     }
 }

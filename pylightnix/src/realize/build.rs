@@ -73,6 +73,7 @@ pub(super) fn build(
     };
     let more = due.len();
     arguments::check_one(run.options, scene.dref)?;
+    run.configs.check(run.graph, at)?;
     count(&run.counters.built);
     run.tell_left();
     let find = || run.brief(at, &reason);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ahead::Ahead;
 use super::build::{keep_failed, rehearse};
+use super::configs::Configs;
 use super::context::{chosen_for, context_of};
 use super::decide::{Decision, Found, Mode, Scene};
 use super::event::Event;
@@ -86,6 +87,7 @@ impl Realize<'_> {
                 Decision::Never(why) => return Err(not_realized(dref, &why)),
             };
             if dref == target {
+                Configs::default().check(graph, at)?;
                 return self.rebuild(&scene, &taken, times);
             }
             known.push(Some(taken));

@@ -23,7 +23,8 @@ impl Realize<'_> {
 }
 
 /// Runs the stage once, where nothing can be written.
-pub(super) fn run_alone(run: &RunState<'_>, scene: &Scene<'_>) -> Result<Taken> {
+pub(super) fn run_alone(run: &RunState<'_>, at: usize, scene: &Scene<'_>) -> Result<Taken> {
+    run.configs.check(run.graph, at)?;
     let dref = scene.dref.id();
     let node = scene.dref.node();
     let nowhere = Path::new("/dev/null");

@@ -10,6 +10,7 @@ mod arguments;
 mod build;
 mod by_hand;
 mod cancel;
+mod configs;
 mod context;
 mod current;
 mod decide;

@@ -9,6 +9,7 @@ use std::thread;
 use super::ahead::{Ahead, Feed};
 use super::arguments;
 use super::build::build;
+use super::configs::Configs;
 use super::context::{choices, chosen_for, context_of};
 use super::current::staleness;
 use super::decide::{Decision, Found, Mode, Reason, Taken};
@@ -58,6 +59,7 @@ pub(super) struct RunState<'a> {
     briefs: Mutex<Briefs<'a>>,
     /// What there is for runs.
     total: Amounts,
+    pub(super) configs: Configs,
     /// Stages that have to run, and need more than there is.
     lacking: HashSet<usize>,
     pub(super) ran: Ran,
@@ -133,6 +135,7 @@ fn run_telling(
         left_told: Once::new(),
         briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
         total,
+        configs: Configs::default(),
         lacking,
         failures: Mutex::default(),
     };
@@ -389,7 +392,7 @@ impl RunState<'_> {
                 }
                 match self.options.publishes {
                     true => build(self, at, &scene, mode)?,
-                    false => (run_alone(self, &scene)?, true),
+                    false => (run_alone(self, at, &scene)?, true),
                 }
             }
         };

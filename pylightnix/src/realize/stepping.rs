@@ -7,6 +7,7 @@ use super::arguments;
 use super::build::site;
 use super::by_hand::{ByHand, Desk, Parts};
 use super::cancel::Cancel;
+use super::configs::Configs;
 use super::context::{choices, chosen_for, context_of};
 use super::decide::{Decision, Found, Reason, Taken};
 use super::event::Event;
@@ -225,6 +226,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Err(Error::new(ErrorKind::Plan, message));
         };
         arguments::check_one(&self.options, stage)?;
+        Configs::default().check(&self.graph, at)?;
         let draft = store.draft_of(stage.id(), 0)?;
         promises::make_folders(stage.node(), draft.out())?;
         let mut record = BuildRecord::now(BuildKind::Build);

@@ -44,6 +44,7 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     let notes = fields.iter().map(|field| &field.note);
     let visits = fields.iter().map(|field| &field.visit);
     let declares = fields.iter().map(|field| &field.declare);
+    let exact = fields.iter().filter_map(|field| field.exact.as_ref());
     // Numbered: a field's own name would hide what the code around it names. At the field, so that the compiler says what
     // is wrong with its type once.
     let read: Vec<_> = config
@@ -108,27 +109,39 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
             fn revive(
                 mut fields: ::pylightnix::config::Fields<'_>,
                 revived: &::pylightnix::plan::Revived,
+                planned: ::pylightnix::__private::Option<&Self>,
             ) -> ::pylightnix::Result<Self> {
                 let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
                 #(#reads)*
                 misfits.end::<Self>(fields)?;
                 ::pylightnix::__private::Ok(#ident { #(#values),* })
             }
+
+            fn is_exact() -> bool {
+                true #(&& #exact)*
+            }
         }
     }
 }
 
-/// Reads a dependency; what is wrong with its type is said at the field.
-fn read_dep(field: &Field, revive: &TokenStream) -> TokenStream {
+/// Reads a dependency, or has that of the plan; what is wrong with its type is said at the field.
+fn read_dep(field: &Field, revive: &TokenStream, kept: &TokenStream) -> TokenStream {
     let key = &field.key;
     let name = |name: &str| Ident::new(name, Span::mixed_site());
     let (misfits, fields, stored) = (name("misfits"), name("fields"), name("stored"));
+    let planned = name("planned");
     // From its first token to its last at the field: the compiler takes the place of a call from both.
     quote_spanned! {field.ident.span()=>
-        ::pylightnix::__private::Misfits::note(
-            &mut #misfits,
-            ::pylightnix::__private::stored(&mut #fields, #key).and_then(|#stored| #revive)
-        )
+        match #planned {
+            ::pylightnix::__private::Some(#planned) => {
+                let _ = ::pylightnix::__private::there(&mut #fields, #key);
+                ::pylightnix::__private::Some(#kept)
+            }
+            ::pylightnix::__private::None => ::pylightnix::__private::Misfits::note(
+                &mut #misfits,
+                ::pylightnix::__private::stored(&mut #fields, #key).and_then(|#stored| #revive)
+            ),
+        }
     }
 }
 
@@ -141,6 +154,8 @@ struct FieldCode {
     visit: TokenStream,
     declare: TokenStream,
     read: TokenStream,
+    /// Whether its type tells that it comes back; none if that is no question.
+    exact: Option<TokenStream>,
 }
 
 impl FieldCode {
@@ -167,6 +182,8 @@ impl FieldCode {
                 let view =
                     spans::call_of(&field.ty, view, quote_spanned!(site=> &self.#ident, from));
                 let revive = spans::call_of(&field.ty, revive, stored);
+                let planned = quote_spanned!(site=> &planned.#ident);
+                let kept = spans::call_of(&field.ty, call("kept"), planned);
                 FieldCode {
                     view: quote_spanned!(site=> #ident: #view),
                     write: quote_spanned!(site=> #write(&self.#ident, out.field(#key));),
@@ -177,7 +194,7 @@ impl FieldCode {
                             let _ = #declare(&stored, wanted);
                         }
                     },
-                    read: read_dep(field, &revive),
+                    read: read_dep(field, &revive, &kept),
                     ..FieldCode::default()
                 }
             }
@@ -197,9 +214,17 @@ impl FieldCode {
                 if *unhashed {
                     let note = call("note");
                     code.note = quote_spanned!(site=> #note(&self.#ident, &mut unhashed, #key)?;);
-                    code.read = quote!(#private::Some(#default));
+                    let view = call("view");
+                    code.read = quote_spanned! {site=>
+                        #private::Some(match planned {
+                            #private::Some(planned) => #view(&planned.#ident),
+                            #private::None => #default,
+                        })
+                    };
                     return code;
                 }
+                let is_exact = call("is_exact");
+                code.exact = Some(quote_spanned!(site=> #is_exact()));
                 code.write = if *omit_default {
                     let write = call("write_unless");
                     quote_spanned!(site=> #write(&self.#ident, &#default, out, omitted, #key)?;)

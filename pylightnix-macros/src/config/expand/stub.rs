@@ -121,8 +121,13 @@ fn implementation(config: &Config, names: &Names, this: &TokenStream) -> TokenSt
             fn revive(
                 fields: ::pylightnix::config::Fields<'_>,
                 revived: &::pylightnix::plan::Revived,
+                planned: ::pylightnix::__private::Option<&Self>,
             ) -> ::pylightnix::Result<Self> {
                 loop {}
+            }
+
+            fn is_exact() -> bool {
+                true
             }
         }
     }

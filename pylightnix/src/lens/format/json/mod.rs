@@ -21,22 +21,6 @@ use write::{JsonText, to_text};
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(PhantomData<fn() -> T>);
 
-/// Of a long text no more than this is read and written after the first time, in bytes.
-const MOST: usize = 64 << 20;
-
-/// How often a text is read and written. The items of a set come in another order each time, but few of them may come in the
-/// same order by chance: two every other time.
-fn times(text: &JsonText) -> usize {
-    let times = match text.shortest_list {
-        None => 1,
-        Some(2) => 24,
-        Some(3) => 10,
-        Some(4) => 6,
-        Some(_) => 4,
-    };
-    times.min(1 + MOST / text.bytes.len().max(1))
-}
-
 impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
     type Value = T;
     type View = T;
@@ -55,7 +39,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
 
 /// That a `T` is read from its text, and that this one is written as the same text.
 fn check_it_comes_back<T: Serialize + DeserializeOwned>(text: &JsonText) -> Result<(), BoxError> {
-    for _ in 0..times(text) {
+    for _ in 0..text.lists.times(text.bytes.len()) {
         let read: T = serde_json::from_slice(&text.bytes).map_err(|error| {
             format!(
                 "what is written cannot be read back as the same type: {error}; look at its serde attributes"

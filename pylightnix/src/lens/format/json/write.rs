@@ -10,7 +10,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use std::ops::Range;
 
 use crate::BoxError;
-use crate::config::Fault;
+use crate::config::{Fault, Lists};
 
 type Result<T, E = Fault> = std::result::Result<T, E>;
 
@@ -22,35 +22,28 @@ pub(super) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<JsonText, BoxE
     let mut text = Text {
         bytes: Vec::new(),
         pretty: PrettyFormatter::new(),
-        shortest_list: None,
+        lists: Lists::default(),
     };
     value
         .serialize(Writer { text: &mut text })
         .map_err(Fault::of_value)?;
     text.bytes.push(b'\n');
-    let Text {
-        bytes,
-        shortest_list,
-        ..
-    } = text;
-    Ok(JsonText {
-        bytes,
-        shortest_list,
-    })
+    let Text { bytes, lists, .. } = text;
+    Ok(JsonText { bytes, lists })
 }
 
 /// A value as JSON.
 pub(super) struct JsonText {
     pub(super) bytes: Vec<u8>,
-    /// The number of items in the shortest list of two or more: a set would be such a list.
-    pub(super) shortest_list: Option<usize>,
+    /// Those of its lists that may be sets.
+    pub(super) lists: Lists,
 }
 
 /// What is written so far.
 struct Text {
     bytes: Vec<u8>,
     pretty: PrettyFormatter<'static>,
-    shortest_list: Option<usize>,
+    lists: Lists,
 }
 
 /// Writing to memory fails in one way: serde_json refuses the value.
@@ -343,9 +336,8 @@ macro_rules! items {
             }
 
             fn end(self) -> Result<()> {
-                if self.may_be_set && self.count >= 2 {
-                    let shortest = self.text.shortest_list.unwrap_or(usize::MAX);
-                    self.text.shortest_list = Some(shortest.min(self.count));
+                if self.may_be_set {
+                    self.text.lists.note(self.count);
                 }
                 self.text.close_list()?;
                 match self.variant {

@@ -1,0 +1,64 @@
+//! How often a text has to be read and written again to see that nothing in it comes in another order each time.
+
+use std::num::NonZero;
+
+/// Of a long text no more than this is read and written after the first time, in bytes.
+const MOST: usize = 64 << 20;
+
+/// The lists in a text that may be sets, of which the shortest counts.
+///
+/// The items of a set come in another order each time. Few of them may come in the same order by chance: two every other
+/// time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lists {
+    /// The number of items in the shortest list of two or more.
+    shortest: Option<NonZero<usize>>,
+}
+
+impl Lists {
+    /// Notes a list of so many items.
+    pub(crate) fn note(&mut self, items: usize) {
+        if let Some(items) = NonZero::new(items).filter(|items| items.get() >= 2) {
+            let shortest = self.shortest.get_or_insert(items);
+            *shortest = items.min(*shortest);
+        }
+    }
+
+    /// How often a text of so many bytes, which has these lists, is read and written.
+    pub(crate) fn times(self, bytes: usize) -> usize {
+        let times = match self.shortest.map(NonZero::get) {
+            None => 1,
+            Some(2) => 24,
+            Some(3) => 10,
+            Some(4) => 6,
+            Some(_) => 4,
+        };
+        times.min(1 + MOST / bytes.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(lists: &[usize], bytes: usize) -> usize {
+        let mut noted = Lists::default();
+        lists.iter().for_each(|items| noted.note(*items));
+        noted.times(bytes)
+    }
+
+    #[test]
+    fn short_lists_take_many_times() {
+        assert_eq!(times(&[], 100), 1);
+        assert_eq!(times(&[0, 1], 100), 1);
+        assert_eq!(times(&[5, 2, 1, 900], 100), 24);
+        assert_eq!(times(&[4, 3], 100), 10);
+        assert_eq!(times(&[900], 100), 4);
+    }
+
+    #[test]
+    fn long_texts_take_few() {
+        assert_eq!(times(&[2], 32 << 20), 3);
+        assert_eq!(times(&[2], 1 << 30), 1);
+    }
+}
