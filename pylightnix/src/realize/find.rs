@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::open::Read;
 use crate::lens::RRef;
 use crate::plan::Stage;
-use crate::store::{Find, Finding, Store};
+use crate::store::{Find, Finding, Store, is_there};
 use crate::{ErrorKind, Result};
 
 impl<'a> Find<'a> {
@@ -70,7 +70,10 @@ impl<C: Stage> Iterator for FindingStage<'_, C> {
                 // It was removed meanwhile; if it is there, something that it was made from is not.
                 Err(error)
                     if error.kind() == ErrorKind::Missing
-                        && !self.store.realization_dir(found.id()).exists() => {}
+                        && matches!(
+                            is_there(&self.store.realization_dir(found.id())),
+                            Ok(false)
+                        ) => {}
                 opened => return Some(opened),
             }
         }

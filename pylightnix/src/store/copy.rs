@@ -112,7 +112,10 @@ impl Store {
             return Ok(());
         };
         let path = out.join(path);
-        let why = lacking.into_values().flatten().min().unwrap_or_default();
+        let why = (lacking.into_values())
+            .flat_map(|lacked| lacked.faults)
+            .min()
+            .unwrap_or_default();
         Err(Error::new(
             ErrorKind::Store,
             format!(

@@ -9,6 +9,7 @@ use super::durable::rename_new;
 use super::layout::CONFIG;
 use super::regular;
 use super::remove::remove_tree;
+use super::there::is_there;
 use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
@@ -36,7 +37,7 @@ impl Store {
         config: &ConfigJson,
         unsynced: &mut Unsynced,
     ) -> Result<Option<DerivationDraft>> {
-        if self.knows(config.id()) || self.derivation_dir(config.id()).exists() {
+        if self.knows(config.id()) || is_there(&self.derivation_dir(config.id()))? {
             return Ok(None);
         }
         let folder = self.manager().temporary()?;
@@ -101,7 +102,7 @@ impl Store {
     /// Checks that the folder of a derivation that is there is this one's.
     fn compare_derivation(&self, config: &ConfigJson, target: &Path) -> Result<()> {
         let path = target.join(CONFIG);
-        if target.is_dir() && path.symlink_metadata().is_err() {
+        if is_there(target)? && !is_there(&path)? {
             // A repair put a broken one aside, and this is the one that belongs there.
             let draft = self.manager().temporary()?;
             let _entered = self.manager().enter()?;
@@ -189,7 +190,7 @@ fn read(dref: &DRefId, path: &Path) -> Result<Vec<u8>> {
     let folder = path.parent().unwrap_or(path);
     match regular::read(path) {
         Ok(bytes) => Ok(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && folder.exists() => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_there(folder)? => {
             Err(broken(dref, path).because(error))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::new(

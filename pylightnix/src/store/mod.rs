@@ -111,6 +111,7 @@ pub(crate) use query::compare;
 pub(crate) use roots::TargetResults;
 pub(crate) use scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use seal::hash;
+pub(crate) use there::is_there;
 pub(crate) use tree::check_path;
 #[cfg(feature = "unpack")]
 pub(crate) use tree::check_target;

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::durable::{is_not_found, rename_new};
 use super::layout::RECORD;
 use super::regular;
+use super::there::is_there;
 use super::unsynced::Unsynced;
 use crate::config::{ConfigJson, RRefId};
 use crate::{Error, ErrorKind, Result};
@@ -114,17 +115,18 @@ fn merge(folder: &Path, target: &Path) -> Result<bool> {
 
 /// Checks that all is there from which `id` was made.
 fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
-    let missing = |dep: &&RRefId| !store.realization_dir(dep).join(RECORD).exists();
-    match context.realizations().find(missing) {
-        None => Ok(()),
-        Some(dep) => Err(Error::new(
-            ErrorKind::Store,
-            format!("{id} cannot be published: {dep}, from which it was made, is not in the store"),
-        )
-        .help(
-            "it was removed meanwhile: run again; `use_derivations` before reading keeps what is read",
-        )),
+    for dep in context.realizations() {
+        if !is_there(&store.realization_dir(dep).join(RECORD))? {
+            return Err(Error::new(
+                ErrorKind::Store,
+                format!("{id} cannot be published: {dep}, from which it was made, is not in the store"),
+            )
+            .help(
+                "it was removed meanwhile: run again; `use_derivations` before reading keeps what is read",
+            ));
+        }
     }
+    Ok(())
 }
 
 /// Checks that the realization at `target` says of itself what ours does.

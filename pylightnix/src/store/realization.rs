@@ -17,6 +17,7 @@ use super::layout::{OUT, RECORD};
 use super::place::touch;
 use super::promised::Promised;
 use super::record::{Outcome, Record, RecordHead, reference};
+use super::there::is_there;
 use super::tree::TreeDigest;
 use crate::config::{DRefId, Digest, RRefId};
 use crate::{Error, ErrorKind, Result};
@@ -156,7 +157,7 @@ impl Store {
         let bytes = build.to_bytes()?;
         let manager = self.manager();
         let entered = manager.enter()?;
-        if !folder.join(RECORD).exists() {
+        if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
         }
         // The log first: whoever sees the build record finds it.
@@ -359,7 +360,7 @@ pub(super) fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>
     };
     match read_at(folder, RECORD, at)? {
         Some(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| broken()),
-        None if at.exists() => Err(broken()),
+        None if is_there(at)? => Err(broken()),
         None => Ok(None),
     }
 }

@@ -20,6 +20,7 @@ use super::link::short;
 use super::link::{IN_LINKS, Pointing, pointing};
 use super::realization::missing;
 use super::regular;
+use super::there::is_there;
 #[cfg(feature = "cli")]
 use crate::config::DRefId;
 use crate::config::RRefId;
@@ -222,7 +223,7 @@ impl Store {
         let entered = self.manager().enter()?;
         // With garbage collection out, what is there now stays.
         let folder = self.realization_dir(rref);
-        if !folder.join(RECORD).exists() {
+        if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
         }
         self.manager().say_root_is_written(&entered, name)?;

@@ -15,6 +15,7 @@ use super::parallel;
 use super::record::Record;
 use super::remove::remove_tree;
 use super::seal::{finish, finish_folders, threads_to_write};
+use super::there::is_damage;
 use super::tree::{Entry, EntryKind};
 use crate::config::Digest;
 use crate::{Error, Result};
@@ -41,8 +42,17 @@ impl Drop for Staging {
     }
 }
 
-/// Why a file cannot be had: for each place where it might be, what is wrong there.
-pub(super) type Lacking = HashMap<String, Vec<String>>;
+/// The files that cannot be had.
+pub(super) type Lacking = HashMap<String, Lacked>;
+
+/// Why a file cannot be had.
+#[derive(Default)]
+pub(super) struct Lacked {
+    /// For each place where it might be, what is wrong there.
+    pub(super) faults: Vec<String>,
+    /// Whether one of them could not be read, so that nobody knows whether it would do.
+    pub(super) is_unknown: bool,
+}
 
 /// Puts a realization together in `folder`, which is made here, from files that are elsewhere: each from the first of its
 /// `sources` that has the bytes that the record says. Without one of them, the folder is not finished.
@@ -81,12 +91,13 @@ pub(super) fn stage_from(
         };
         let target = out.join(&entry.path);
         let refused = |error| Error::io("write", &target, error);
-        let mut faults = Vec::new();
+        let mut lacked = Lacked::default();
         for source in sources(entry, digest) {
             let from = match open_source(&source, *size) {
                 Ok(from) => from,
-                Err(why) => {
-                    faults.push(format!("{} {why}", source.display()));
+                Err((why, is_unknown)) => {
+                    lacked.faults.push(format!("{} {why}", source.display()));
+                    lacked.is_unknown |= is_unknown;
                     continue;
                 }
             };
@@ -98,13 +109,16 @@ pub(super) fn stage_from(
                     return Ok(None);
                 }
                 Ok(_) => "does not have the bytes that its record says".to_owned(),
-                Err(Refusal::Read(error)) => format!("cannot be read: {error}"),
+                Err(Refusal::Read(error)) => {
+                    lacked.is_unknown |= !is_damage(&error);
+                    format!("cannot be read: {error}")
+                }
                 Err(Refusal::Write(error)) => return Err(refused(error)),
             };
-            faults.push(format!("{} {why}", source.display()));
+            lacked.faults.push(format!("{} {why}", source.display()));
             fs::remove_file(&target).map_err(refused)?;
         }
-        Ok(Some((entry.path.clone(), faults)))
+        Ok(Some((entry.path.clone(), lacked)))
     })?;
     let lacking: Lacking = written.into_iter().flatten().collect();
     if !lacking.is_empty() {
@@ -122,15 +136,18 @@ pub(super) fn stage_from(
     Ok(lacking)
 }
 
-/// Opens a file that should have so many bytes; says otherwise what is wrong with it.
-fn open_source(source: &Path, size: u64) -> Result<File, String> {
+/// Opens a file that should have so many bytes; says otherwise what is wrong with it, and whether that may pass.
+fn open_source(source: &Path, size: u64) -> Result<File, (String, bool)> {
     let from = match open_file(CWD, source) {
         Ok(from) => from,
-        Err(errno) => return Err(format!("cannot be opened: {errno}")),
+        Err(errno) => {
+            let why = format!("cannot be opened: {errno}");
+            return Err((why, !is_damage(&errno.into())));
+        }
     };
     match from.metadata() {
         Ok(found) if found.is_file() && found.len() == size => Ok(from),
-        Ok(_) => Err("is no file of the right size".to_owned()),
-        Err(error) => Err(format!("cannot be looked at: {error}")),
+        Ok(_) => Err(("is no file of the right size".to_owned(), false)),
+        Err(error) => Err((format!("cannot be looked at: {error}"), true)),
     }
 }

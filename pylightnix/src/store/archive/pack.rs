@@ -12,6 +12,7 @@ use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::Store;
 use crate::store::lacking::expect_complete;
 use crate::store::layout::{CONFIG, OUT, RECORD};
+use crate::store::there::is_there;
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, ErrorKind, Result};
 
@@ -110,7 +111,7 @@ impl<'a> Pack<'a> {
                 let name = build.file_name();
                 writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
                 let name = build.log_name();
-                if place.join(&name).exists() {
+                if is_there(&place.join(&name))? {
                     writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
                 }
             }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{Fault, FaultKind, Note};
+use crate::Error;
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::Store;
 use crate::store::build_record::{BuildFile, BuildRecord};
@@ -15,8 +16,8 @@ use crate::store::layout::{CONFIG, OUT, RECORD};
 use crate::store::record::Record;
 use crate::store::regular;
 use crate::store::seal::hash;
+use crate::store::there::{is_damage, is_there, tells_of_damage};
 use crate::store::tree::{Entry, EntryKind, Manifest};
-use crate::{Error, ErrorKind};
 
 /// What looking at a realization gave.
 #[derive(Default)]
@@ -68,17 +69,17 @@ pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -
             examiner.compare_tree(record.manifest());
         }
         Err(error) => {
-            let kind = match error.kind() {
-                ErrorKind::Io => FaultKind::Unreadable,
-                _ => FaultKind::Record,
+            let (kind, message) = match tells_of_damage(&error) {
+                true => (FaultKind::Record, short(&error)),
+                false => (FaultKind::Unreadable, format!("cannot be read: {error}")),
             };
             let path = examiner.folder.join(RECORD);
-            examiner.fault(kind, &path, short(&error));
+            examiner.fault(kind, &path, message);
         }
     }
     let found = examiner.found;
     // It may have been removed meanwhile, and then nothing is wrong with it.
-    if !found.faults.is_empty() && store.realization_dir(id).symlink_metadata().is_err() {
+    if !found.faults.is_empty() && matches!(is_there(&store.realization_dir(id)), Ok(false)) {
         return Examined::default();
     }
     found
@@ -118,12 +119,12 @@ impl Examiner<'_> {
             match BuildRecord::kind_of(name.as_encoded_bytes()) {
                 Some(BuildFile::Record(build)) => match regular::read(&path) {
                     Ok(bytes) if BuildRecord::from_bytes(build, &bytes).is_some() => {}
-                    Ok(_) => self.fault(
+                    Err(error) if !is_damage(&error) => self.refused(&path, &error),
+                    _ => self.fault(
                         FaultKind::BuildRecord,
                         &path,
                         "is no build record known here",
                     ),
-                    Err(error) => self.refused(&path, &error),
                 },
                 Some(BuildFile::Log(_)) => {}
                 None if name == RECORD || name == OUT => {}
@@ -140,10 +141,18 @@ impl Examiner<'_> {
         let path = self.folder.join(RECORD);
         let context = &record.head().context;
         for rref in context.realizations() {
-            if !self.store.realization_dir(rref).join(RECORD).exists() {
-                let message =
-                    format!("says that it was made from {rref}, which is not in the store");
-                self.fault(FaultKind::Context, &path, message);
+            let says = format!("says that it was made from {rref}");
+            match is_there(&self.store.realization_dir(rref).join(RECORD)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let message = format!("{says}, which is not in the store");
+                    self.fault(FaultKind::Context, &path, message);
+                }
+                Err(error) => {
+                    let message =
+                        format!("{says}, of which it cannot be seen whether it is there: {error}");
+                    self.fault(FaultKind::Unreadable, &path, message);
+                }
             }
         }
         let Some(config) = config else {
@@ -198,7 +207,14 @@ impl Examiner<'_> {
                     continue;
                 }
             };
-            for entry in entries.flatten() {
+            for entry in entries {
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        self.refused(&folder, &error);
+                        break;
+                    }
+                };
                 let name = entry.file_name();
                 if !name.to_str().is_some_and(|name| names.contains(name)) {
                     self.fault(FaultKind::Artifact, &entry.path(), "is not in its record");
@@ -266,7 +282,7 @@ impl Examiner<'_> {
                 path,
                 format!("is no {wanted}, as its record says"),
             ),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if is_damage(&error) => {
                 self.fault(FaultKind::Artifact, path, "is missing");
             }
             Err(error) => self.refused(path, &error),
@@ -316,13 +332,16 @@ pub(super) fn examine_config(store: &Store, dref: &DRefId) -> (Option<ConfigJson
         Ok(config) => return (Some(config), None),
         Err(error) => error,
     };
-    if folder.symlink_metadata().is_err() {
+    if matches!(is_there(&folder), Ok(false)) {
         return (None, None);
     }
-    let (kind, message) = match error.kind() {
-        ErrorKind::Io => (FaultKind::Unreadable, format!("cannot be read: {error}")),
-        _ if path.symlink_metadata().is_err() => (FaultKind::Config, "is missing".to_owned()),
-        _ => (
+    let (kind, message) = match is_there(&path) {
+        _ if !tells_of_damage(&error) => {
+            (FaultKind::Unreadable, format!("cannot be read: {error}"))
+        }
+        Err(error) => (FaultKind::Unreadable, format!("cannot be read: {error}")),
+        Ok(false) => (FaultKind::Config, "is missing".to_owned()),
+        Ok(true) => (
             FaultKind::Config,
             "is not the config that the name of its folder says".to_owned(),
         ),

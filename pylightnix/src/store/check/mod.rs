@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Store;
 use super::parallel;
 use super::survey::Survey;
+use super::there::is_there;
 use crate::Result;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use examine::{Examined, ToRead, examine, examine_config};
@@ -128,7 +129,12 @@ impl<'a> Check<'a> {
             }
             None => {
                 report.faults = places::unexpected(self.store)?;
-                self.store.rrefs()?
+                let mut all = Vec::new();
+                for dref in self.store.drefs()? {
+                    // That a folder cannot be listed is among the faults.
+                    all.extend(self.store.rrefs_of(&dref).unwrap_or_default());
+                }
+                all
             }
         };
         let configs = self.check_configs(&rrefs, &mut report)?;
@@ -206,7 +212,8 @@ impl<'a> Check<'a> {
             let bytes = read.1.fetch_add(file.size, Ordering::Relaxed) + file.size;
             (self.observer)(&CheckEvent::Read { bytes });
             // It may have been removed meanwhile.
-            Ok(fault.filter(|_| self.store.realization_dir(&file.id).exists()))
+            let is_gone = matches!(is_there(&self.store.realization_dir(&file.id)), Ok(false));
+            Ok(fault.filter(|_| !is_gone))
         })?;
         Ok(faults.into_iter().flatten().collect())
     }

@@ -10,6 +10,7 @@ use super::{Fault, FaultKind};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::layout::{CONFIG, FOLDERS, FORMAT, RECORD, RESERVED};
+use crate::store::there::{is_absence, is_there, tells_of_damage};
 use crate::{Error, Result};
 
 /// Entries of the store's folders that no store has, and roots of nothing.
@@ -30,25 +31,35 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
     look(&store.layout().objects(), &|name, is_folder| {
         is_folder && DRefId::from_folder(name).is_some()
     })?;
+    let mut refused = Vec::new();
     for dref in store.drefs()? {
         let folder = store.derivation_dir(&dref);
-        if folder.is_dir() {
-            look(&folder, &|name, is_folder| {
-                name == CONFIG || is_folder && RRefId::from_folder(&dref, name).is_some()
-            })?;
+        // One that is closed to this user hides nothing else.
+        if let Err(error) = look(&folder, &|name, is_folder| {
+            name == CONFIG || is_folder && RRefId::from_folder(&dref, name).is_some()
+        }) {
+            refused.push(Fault {
+                kind: FaultKind::Unreadable,
+                dref: Some(dref),
+                message: format!("cannot be read: {error}"),
+                ..nothing_known(folder)
+            });
         }
     }
+    faults.extend(refused);
     for name in store.root_names()? {
         let path = store.layout().roots().join(&name);
-        let message = match store.read_root(name) {
-            Ok(Some(root)) if root.counts && !is_there(store, &root.rref) => {
-                format!("keeps {}, which is not in the store", root.rref)
+        let (kind, message) = match keeps(store, name) {
+            Ok(None) => continue,
+            Ok(Some(missing)) => {
+                let message = format!("keeps {missing}, which is not in the store");
+                (FaultKind::Root, message)
             }
-            Ok(_) => continue,
-            Err(error) => short(&error),
+            Err(error) if tells_of_damage(&error) => (FaultKind::Root, short(&error)),
+            Err(error) => (FaultKind::Unreadable, format!("cannot be read: {error}")),
         };
         faults.push(Fault {
-            kind: FaultKind::Root,
+            kind,
             message,
             ..nothing_known(path)
         });
@@ -56,9 +67,20 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
     Ok(faults)
 }
 
+/// What a root keeps that is not in the store.
+fn keeps(store: &Store, root: String) -> Result<Option<RRefId>> {
+    match store.read_root(root)? {
+        Some(root) if root.counts && !is_there(&record(store, &root.rref))? => Ok(Some(root.rref)),
+        _ => Ok(None),
+    }
+}
+
 /// Those that are not in the store.
 pub(super) fn missing(store: &Store, rrefs: &BTreeSet<RRefId>) -> Vec<Fault> {
-    let missing = rrefs.iter().filter(|rref| !is_there(store, rref));
+    // What cannot be looked at is told of when it is compared.
+    let missing = rrefs
+        .iter()
+        .filter(|rref| matches!(is_there(&record(store, rref)), Ok(false)));
     let fault = |rref: &RRefId| {
         let path = store.realization_dir(rref);
         about(rref, FaultKind::Record, &path, "is missing")
@@ -66,8 +88,8 @@ pub(super) fn missing(store: &Store, rrefs: &BTreeSet<RRefId>) -> Vec<Fault> {
     missing.map(fault).collect()
 }
 
-fn is_there(store: &Store, rref: &RRefId) -> bool {
-    store.realization_dir(rref).join(RECORD).exists()
+fn record(store: &Store, rref: &RRefId) -> PathBuf {
+    store.realization_dir(rref).join(RECORD)
 }
 
 fn nothing_known(path: PathBuf) -> Fault {
@@ -85,14 +107,18 @@ fn nothing_known(path: PathBuf) -> Fault {
 fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let refused = |error| Error::io("read the folder", folder, error);
     let listed = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
         listed => listed.map_err(refused)?,
     };
     let mut found = Vec::new();
     for entry in listed {
         let entry = entry.map_err(refused)?;
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        found.push((entry.path(), is_folder));
+        match entry.file_type() {
+            Ok(kind) => found.push((entry.path(), kind.is_dir())),
+            // It was removed meanwhile.
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(refused(error)),
+        }
     }
     Ok(found)
 }

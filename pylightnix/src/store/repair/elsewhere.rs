@@ -7,10 +7,17 @@ use crate::config::{Digest, RRefId};
 use crate::store::Store;
 use crate::store::parallel;
 use crate::store::record::Record;
+use crate::store::there::tells_of_damage;
 use crate::store::tree::EntryKind;
+use crate::{Error, Result};
 
 /// For digests that are wanted, the files that should have them, by the records of some stores.
-pub(super) type Elsewhere = HashMap<Digest, Vec<PathBuf>>;
+#[derive(Default)]
+pub(super) struct Elsewhere {
+    pub(super) files: HashMap<Digest, Vec<PathBuf>>,
+    /// What could not be looked into, so that there may be more.
+    pub(super) refused: Option<String>,
+}
 
 /// The digests of the files in a record that are at or below one of these paths.
 pub(super) fn digests_below(record: &Record, out: &Path, paths: &[&Path]) -> HashSet<Digest> {
@@ -24,36 +31,49 @@ pub(super) fn digests_below(record: &Record, out: &Path, paths: &[&Path]) -> Has
         .collect()
 }
 
-/// Finds them in all realizations of these stores. Records that cannot be read say nothing.
+/// Finds them in all realizations of these stores. Broken records say nothing.
 pub(super) fn find(stores: &[&Store], wanted: &HashSet<Digest>) -> Elsewhere {
-    let mut found = Elsewhere::new();
+    let mut found = Elsewhere::default();
     if wanted.is_empty() {
         return found;
     }
     for store in stores {
-        let rrefs = store.rrefs().unwrap_or_default();
+        let mut refused = |error: &Error| found.refused = Some(error.to_string());
+        let rrefs = store.rrefs().unwrap_or_else(|error| {
+            refused(&error);
+            Vec::new()
+        });
         let files = parallel::map(&rrefs, parallel::cores(), |_, rref| {
             Ok(files_of(store, rref, wanted))
         });
-        for (digest, path) in files.into_iter().flatten().flatten() {
-            found.entry(digest).or_default().push(path);
+        for files in files.into_iter().flatten() {
+            match files {
+                Ok(files) => {
+                    for (digest, path) in files {
+                        found.files.entry(digest).or_default().push(path);
+                    }
+                }
+                Err(error) if tells_of_damage(&error) => {}
+                Err(error) => found.refused = Some(error.to_string()),
+            }
         }
     }
     found
 }
 
-fn files_of(store: &Store, rref: &RRefId, wanted: &HashSet<Digest>) -> Vec<(Digest, PathBuf)> {
-    let Ok(record) = store.record(rref) else {
-        return Vec::new();
-    };
+fn files_of(
+    store: &Store,
+    rref: &RRefId,
+    wanted: &HashSet<Digest>,
+) -> Result<Vec<(Digest, PathBuf)>> {
+    let record = store.record(rref)?;
     let out = store.out_dir(rref);
     let entries = record.manifest().entries().iter();
-    entries
-        .filter_map(|entry| match &entry.kind {
-            EntryKind::File { digest, .. } if wanted.contains(digest) => {
-                Some((*digest, out.join(&entry.path)))
-            }
-            _ => None,
-        })
-        .collect()
+    let files = entries.filter_map(|entry| match &entry.kind {
+        EntryKind::File { digest, .. } if wanted.contains(digest) => {
+            Some((*digest, out.join(&entry.path)))
+        }
+        _ => None,
+    });
+    Ok(files.collect())
 }

@@ -17,9 +17,11 @@ use crate::store::durable::exchange;
 use crate::store::layout::CONFIG;
 use crate::store::place::{add_builds, touch};
 use crate::store::record::Record;
+use crate::store::regular;
 use crate::store::staging::{Staging, stage_from};
+use crate::store::there::{is_absence, is_damage, is_there, tells_of_damage};
 use crate::store::tree::EntryKind;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 impl Repair<'_> {
     pub(super) fn mend(self) -> Result<RepairReport> {
@@ -71,9 +73,10 @@ impl Repair<'_> {
         stores
     }
 
-    /// The record of a realization, from the first store in which it is whole.
-    fn record(&self, rref: &RRefId) -> Option<Record> {
-        (self.stores().iter()).find_map(|store| store.record(rref).ok())
+    /// The record of a realization, from the first store in which it is whole. Where one could not be read, nobody knows
+    /// that there is none.
+    fn record(&self, rref: &RRefId) -> Result<Option<Record>> {
+        first(&self.stores(), |store| store.record(rref))
     }
 
     fn elsewhere(&self, of_rrefs: &BTreeMap<RRefId, Vec<Fault>>) -> Elsewhere {
@@ -82,7 +85,7 @@ impl Repair<'_> {
             let broken = faults.iter().filter(|fault| is_in_the_realization(fault));
             let broken: Vec<&Path> = broken.map(|fault| fault.path.as_path()).collect();
             if !broken.is_empty()
-                && let Some(record) = self.record(rref)
+                && let Ok(Some(record)) = self.record(rref)
             {
                 wanted.extend(digests_below(&record, &self.store.out_dir(rref), &broken));
             }
@@ -109,12 +112,19 @@ impl Repair<'_> {
             let done = self.mend_build(rref, &fault, quarantine);
             note(report, vec![fault], done.map(Some));
         }
-        if faults.iter().any(is_in_the_realization) {
-            let done = self.replace(rref, &faults, elsewhere, quarantine);
+        let is_unknown = |fault: &Fault| fault.kind == FaultKind::Unreadable;
+        if faults.iter().any(is_in_the_realization) && !faults.iter().any(is_unknown) {
+            let done = self.replace(rref, elsewhere, quarantine);
             note(report, faults, done);
-        } else if !faults.is_empty() {
-            let done = self.set_modes(rref, &faults);
-            note(report, faults, done);
+            return;
+        }
+        // What could not be read may be as it should be.
+        let (modes, left): (Vec<Fault>, Vec<Fault>) =
+            (faults.into_iter()).partition(|fault| fault.kind == FaultKind::Mode);
+        report.left.extend(left);
+        if !modes.is_empty() {
+            let done = self.set_modes(rref, &modes);
+            note(report, modes, done);
         }
     }
 
@@ -125,19 +135,24 @@ impl Repair<'_> {
         fault: &Fault,
         quarantine: &mut Quarantine,
     ) -> Result<Repaired> {
-        let aside = self.put_aside(&fault.path, quarantine)?;
-        touch(&self.store.derivation_dir(rref.dref()))?;
+        // Where the record is broken, too, it is replaced with all build records that are there.
+        let record = first(&[self.store], |store| store.record(rref))?;
+        let mut others = Vec::new();
         for peer in &self.peers {
-            // Where the record is broken, too, it is replaced with all build records that are there.
-            if let Ok(record) = self.store.record(rref)
-                && peer.has(rref).unwrap_or(false)
-            {
+            if record.is_some() && first(&[peer], |peer| peer.realization(rref))?.is_some() {
                 let staging = Staging::new(self.store)?;
                 self.store.stage_builds(peer, rref, staging.folder())?;
+                others.push(staging);
+            }
+        }
+        let aside = self.put_aside(&fault.path, quarantine)?;
+        touch(&self.store.derivation_dir(rref.dref()))?;
+        for staging in others {
+            if let Some(record) = &record {
                 add_builds(self.store, staging.folder(), rref, &record.to_text())?;
             }
         }
-        let action = if fault.path.exists() {
+        let action = if is_there(&fault.path)? {
             RepairAction::Replaced
         } else {
             RepairAction::PutAside
@@ -156,9 +171,12 @@ impl Repair<'_> {
         if record.head().context.misfits(&config).next().is_some() {
             return Ok(None);
         }
-        let missing: Vec<&RRefId> = (record.head().context.realizations())
-            .filter(|dep| !self.store.has(dep).unwrap_or(true))
-            .collect();
+        let mut missing: Vec<&RRefId> = Vec::new();
+        for dep in record.head().context.realizations() {
+            if !self.store.has(dep)? {
+                missing.push(dep);
+            }
+        }
         if missing.is_empty() {
             // An earlier fault's repair brought it.
             return Ok(Some(done(
@@ -168,8 +186,8 @@ impl Repair<'_> {
             )));
         }
         for dep in &missing {
-            let has = |peer: &&&Store| peer.has(dep).unwrap_or(false);
-            let Some(peer) = self.peers.iter().find(has) else {
+            let peer = first(&self.peers, |peer| peer.realization(dep).map(|_| *peer))?;
+            let Some(peer) = peer else {
                 return Ok(None);
             };
             self.store.copy_from(peer, [dep])?;
@@ -187,8 +205,8 @@ impl Repair<'_> {
         quarantine: &mut Quarantine,
     ) -> Result<Option<Repaired>> {
         let path = self.store.derivation_dir(dref).join(CONFIG);
-        let good = self.peers.iter().find_map(|peer| peer.config(dref).ok());
-        let is_there = path.symlink_metadata().is_ok();
+        let good = first(&self.peers, |peer| peer.config(dref))?;
+        let is_there = is_there(&path)?;
         // Whoever wants it next has to look.
         self.store.forget_derivation(dref);
         let aside = if is_there {
@@ -206,19 +224,18 @@ impl Repair<'_> {
         Ok(Some(done(&path, RepairAction::Replaced, aside)))
     }
 
-    /// Puts a good copy of a realization in its place; if none can be had, puts what is broken aside, unless it may only
-    /// be that it cannot be read.
+    /// Puts a good copy of a realization in its place; if there is none, puts what is broken aside. Where it could not be
+    /// seen whether there is one, nothing is done.
     fn replace(
         &self,
         rref: &RRefId,
-        faults: &[Fault],
         elsewhere: &Elsewhere,
         quarantine: &mut Quarantine,
     ) -> Result<Option<Repaired>> {
         let place = self.store.realization_dir(rref);
         let staging = Staging::new(self.store)?;
         let fresh = staging.folder().join(rref.folder());
-        let is_whole = match self.record(rref) {
+        let is_whole = match self.record(rref)? {
             Some(record) => {
                 let outs: Vec<PathBuf> = (self.stores().iter())
                     .map(|store| store.out_dir(rref))
@@ -229,21 +246,22 @@ impl Repair<'_> {
                     self.store.durability(),
                     &|entry, digest| {
                         let same = outs.iter().map(|out| out.join(&entry.path));
-                        let others = elsewhere.get(digest).into_iter().flatten().cloned();
+                        let others = elsewhere.files.get(digest).into_iter().flatten().cloned();
                         same.chain(others).collect()
                     },
                 )?;
+                let unknown = lacking.values().find(|lacked| lacked.is_unknown);
+                if let Some(fault) = unknown.and_then(|lacked| lacked.faults.first()) {
+                    return Err(not_looked_at(rref, fault));
+                }
+                if let (false, Some(refused)) = (lacking.is_empty(), &elsewhere.refused) {
+                    return Err(not_looked_at(rref, refused));
+                }
                 lacking.is_empty()
             }
             None => false,
         };
         if !is_whole {
-            if faults
-                .iter()
-                .all(|fault| fault.kind == FaultKind::Unreadable)
-            {
-                return Ok(None);
-            }
             let aside = self.put_aside(&place, quarantine)?;
             return Ok(Some(done(&place, RepairAction::PutAside, Some(aside))));
         }
@@ -299,20 +317,47 @@ impl Repair<'_> {
     }
 }
 
-/// Copies the build records and logs of `from` that can be read.
+/// Copies the build records and logs of `from`, those excepted in whose place is something else.
 fn keep_builds(store: &Store, from: &Path, to: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(from) else {
-        return Ok(());
+    let refused = |error| Error::io("read the folder", from, error);
+    let entries = match fs::read_dir(from) {
+        Err(error) if is_absence(&error) => return Ok(()),
+        entries => entries.map_err(refused)?,
     };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let is_build = BuildRecord::kind_of(name.as_encoded_bytes()).is_some();
-        if is_build && let Ok(bytes) = fs::read(entry.path()) {
-            let path = to.join(OsStr::new(&name));
-            store.durability().write_new(&path, &bytes)?;
+    for entry in entries {
+        let entry = entry.map_err(refused)?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if BuildRecord::kind_of(name.as_encoded_bytes()).is_none() {
+            continue;
+        }
+        match regular::read(&path) {
+            Ok(bytes) => store
+                .durability()
+                .write_new(&to.join(OsStr::new(&name)), &bytes)?,
+            Err(error) if is_damage(&error) => {}
+            Err(error) => return Err(Error::io("read", &path, error)),
         }
     }
     store.durability().sync_folder(to)
+}
+
+/// What the first of these stores gives that has it whole. That none does is not known where one could not be read.
+fn first<S, T>(stores: &[S], read: impl Fn(&S) -> Result<T>) -> Result<Option<T>> {
+    let mut refused = None;
+    for store in stores {
+        match read(store) {
+            Ok(read) => return Ok(Some(read)),
+            Err(error) if tells_of_damage(&error) => {}
+            Err(error) => refused = Some(error),
+        }
+    }
+    refused.map_or(Ok(None), Err)
+}
+
+/// That nobody knows whether there is a good copy.
+fn not_looked_at(rref: &RRefId, why: &str) -> Error {
+    let message = format!("{rref} is left as it is: there may be a good copy of it, but {why}");
+    Error::new(ErrorKind::Store, message).help("repair again when that can be read")
 }
 
 fn done(path: &Path, action: RepairAction, quarantine: Option<PathBuf>) -> Repaired {

@@ -71,7 +71,8 @@ impl Store {
     /// Checks everything, contents included, and repairs what it can: broken artifacts, records and configs are replaced if
     /// the same bytes are elsewhere, in this store or in [another one](Repair::with); what cannot be replaced goes to
     /// `quarantine/`, where it stays until a person removes it, and is made again when it is needed. The report says what
-    /// was made from it.
+    /// was made from it. Broken is what was read, and differs, or is missing: what the system refused to let be read stays
+    /// where it is.
     ///
     /// ```
     /// # use pylightnix::store::Store;
@@ -163,8 +164,5 @@ impl fmt::Debug for Repair<'_> {
 
 /// Whether a fault is one that a good copy of the whole realization mends.
 fn is_in_the_realization(fault: &Fault) -> bool {
-    matches!(
-        fault.kind,
-        FaultKind::Record | FaultKind::Artifact | FaultKind::Unreadable
-    )
+    matches!(fault.kind, FaultKind::Record | FaultKind::Artifact)
 }
