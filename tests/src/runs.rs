@@ -72,7 +72,7 @@ impl Told {
 impl Observer for &Told {
     fn event(&self, event: &Event<'_>) {
         let line = match event {
-            Event::Begun { stages } => format!("begun {stages}"),
+            Event::Begun { stages, .. } => format!("begun {stages}"),
             Event::Building {
                 dref, runs, reason, ..
             } => {

@@ -7,6 +7,7 @@ use pylightnix::ErrorKind;
 use pylightnix::config::ConfigJson;
 use pylightnix::plan::{grid, labelled, labels, sweep};
 use pylightnix::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use tests::runs::{assert_says, scratch};
 
@@ -173,6 +174,121 @@ fn what_differs_is_said_as_short_as_it_can_be() {
         labels(&mixed),
         ["train,rate=0.5", "data", "train,rate=0.25"]
     );
+}
+
+/// How a training goes down.
+#[derive(Clone, Serialize, Deserialize)]
+enum Optimizer {
+    Plain,
+    Sgd { momentum: f64, nesterov: bool },
+    Adam { beta: f64, epsilon: f64 },
+}
+
+#[derive(Config)]
+struct Fit {
+    optimizer: Optimizer,
+    fallback: Option<Optimizer>,
+    #[dref]
+    runs: Vec<DRef<Train>>,
+    #[dref]
+    named: BTreeMap<String, DRef<Train>>,
+    path: String,
+}
+
+#[stage]
+fn fit(_: &Build<Fit>) -> Result<()> {
+    Ok(())
+}
+
+fn fit_of(optimizer: Optimizer) -> Fit {
+    Fit::new(optimizer, None, vec![], BTreeMap::new(), String::new())
+}
+
+fn labels_of(fits: impl IntoIterator<Item = Fit>) -> Vec<String> {
+    labels(
+        &fits
+            .into_iter()
+            .map(|fit| instantiate(fit).unwrap())
+            .collect::<Vec<_>>(),
+    )
+}
+
+#[test]
+fn variants_are_named_with_what_differs_in_them() {
+    let sgd = |momentum| Optimizer::Sgd {
+        momentum,
+        nesterov: true,
+    };
+    let adam = Optimizer::Adam {
+        beta: 0.9,
+        epsilon: 1e-8,
+    };
+    let all = [sgd(0.5), sgd(0.9), adam.clone(), Optimizer::Plain];
+    let wanted = [
+        "optimizer=Sgd,momentum=0.5",
+        "optimizer=Sgd,momentum=0.9",
+        "optimizer=Adam",
+        "optimizer=Plain",
+    ];
+    assert_eq!(labels_of(all.map(fit_of)), wanted);
+    // Of one variant, its fields alone.
+    assert_eq!(
+        labels_of([0.5, 0.9].map(sgd).map(fit_of)),
+        ["momentum=0.5", "momentum=0.9"]
+    );
+    let fallback = |fallback| Fit {
+        fallback,
+        ..fit_of(Optimizer::Plain)
+    };
+    let all = [None, Some(Optimizer::Plain), Some(adam)];
+    let wanted = ["fallback=null", "fallback=Plain", "fallback=Adam"];
+    assert_eq!(labels_of(all.map(fallback)), wanted);
+}
+
+#[test]
+fn lists_of_dependencies_are_told_in_short() {
+    let train = |seed: u32, rate: f64| instantiate(Train::new(some_data(seed), rate)).unwrap();
+    let many =
+        |count: u32, rate: f64| -> Vec<_> { (0..count).map(|seed| train(seed, rate)).collect() };
+    let fit = |runs| Fit {
+        runs,
+        ..fit_of(Optimizer::Plain)
+    };
+    // Fifty times the same difference is one.
+    let all = [0.1, 0.5].map(|rate| fit(many(50, rate)));
+    assert_eq!(labels_of(all), ["rate=0.1", "rate=0.5"]);
+    // So many of them, and not which.
+    let all = [1, 2, 50].map(|count| fit(many(count, 0.1)));
+    assert_eq!(
+        labels_of(all),
+        ["runs=[1 train]", "runs=[2 train]", "runs=[50 train]"]
+    );
+    let named = |runs: Vec<_>| Fit {
+        named: labelled(&runs).unwrap(),
+        ..fit_of(Optimizer::Plain)
+    };
+    let all = [2, 3].map(|count| named(many(count, 0.1)));
+    assert_eq!(labels_of(all), ["named=[2 train]", "named=[3 train]"]);
+    // Where all differ in all, a few of them tell them apart.
+    let all = (0..3).map(|at| {
+        fit((0..40)
+            .map(|run| train(run, f64::from(at * 40 + run)))
+            .collect())
+    });
+    for label in labels_of(all) {
+        assert!(label.len() < 60, "{label}");
+    }
+}
+
+#[test]
+fn what_long_values_have_alike_is_left_out() {
+    let at = |path: &str| Fit {
+        path: path.to_owned(),
+        ..fit_of(Optimizer::Plain)
+    };
+    let all =
+        ["first.csv", "second.csv"].map(|name| at(&format!("/data/{}/{name}", "x/".repeat(40))));
+    assert_eq!(labels_of(all), ["path=..first.csv", "path=..second.csv"]);
 }
 
 #[test]

@@ -286,8 +286,8 @@ fn accepting_is_one_record_and_no_run() {
     assert_says(
         &error,
         &[
-            &format!("{plan} cannot be accepted"),
-            &plan.sum.to_string(),
+            "stage `user` cannot be accepted: `sum`, which it depends on,",
+            &format!("it is about {plan}, and {}", plan.sum),
             "has to be built first",
             "help: accept or realize",
         ],

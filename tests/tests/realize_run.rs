@@ -424,7 +424,7 @@ fn a_failure_stops_the_run() {
     let run = Realize::new(&store).jobs(1).observer(&told);
     let error = error_of(run.run(&plan));
     assert_eq!(error.kind(), ErrorKind::Stage);
-    assert_eq!(error.to_string(), "stage `work` failed in run 0");
+    assert_eq!(error.to_string(), "stage `work title=bad` failed in run 0");
     assert!(error.parts().is_empty());
     assert_says(&error, &["caused by: bad failed", &bad.to_string()]);
     assert_says(&error, &["2 stages that need it were not run"]);
@@ -486,7 +486,7 @@ fn several_failures_are_told_together() {
         assert_says(
             &error,
             &[
-                "- stage `work` failed",
+                "- stage `work title=a` failed",
                 "1 stage that needs them was not run",
             ],
         );

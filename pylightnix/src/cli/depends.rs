@@ -11,7 +11,7 @@ use super::stages::Stages;
 use super::text::{short_dref, short_rref};
 use crate::config::{DRefId, RRefId};
 use crate::plan::AnyDRef;
-use crate::realize::{Action, Realize, Reason};
+use crate::realize::{Action, Realize, Reason, Titles};
 use crate::store::{Context, Outcome, Store};
 
 /// Derivations and realizations, and what goes into what.
@@ -54,11 +54,10 @@ impl Depends {
     pub(crate) fn of_plan(store: &Store, experiment: &Experiment, stages: &Stages) -> Done<Self> {
         let run = experiment.configured(Realize::new(store));
         let plan = run.plan(&stages.wanted)?;
-        let deps: HashMap<&DRefId, &AnyDRef> =
-            stages.all.iter().map(|dref| (dref.id(), dref)).collect();
+        let deps: HashMap<&DRefId, &AnyDRef> = stages.all().map(|dref| (dref.id(), dref)).collect();
         let mut depends = Depends::default();
         for step in &plan.steps {
-            let (state, reason) = standing(&step.action);
+            let (state, reason) = standing(&step.action, plan.titles());
             depends.add(derivation(&step.dref, state, reason));
             for dep in deps
                 .get(&step.dref)
@@ -238,7 +237,7 @@ fn state(outcome: Outcome) -> State {
     }
 }
 
-fn standing(action: &Action) -> (State, Option<String>) {
+fn standing(action: &Action, titles: &Titles) -> (State, Option<String>) {
     match action {
         Action::Reuse(_) => (State::Reused, None),
         Action::Build {
@@ -247,11 +246,8 @@ fn standing(action: &Action) -> (State, Option<String>) {
         } => (State::Stale, Some(reason.to_string())),
         Action::Build { reason, .. } => (State::ToBuild, Some(reason.to_string())),
         Action::Undecided { waits_for } => {
-            let names: Vec<_> = waits_for.iter().map(|dep| dep.name().as_str()).collect();
-            (
-                State::Undecided,
-                Some(format!("when {} is known", names.join(" and "))),
-            )
+            let until = titles.until(waits_for, "");
+            (State::Undecided, Some(format!("when {until}")))
         }
         Action::Failed(_) => (State::Failed, Some("its failure is its result".to_owned())),
         Action::Fails(why) => (State::Failed, Some(why.clone())),

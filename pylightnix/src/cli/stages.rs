@@ -14,8 +14,7 @@ pub(crate) struct Stages {
     pub(crate) wanted: Vec<AnyDRef>,
     /// For each of them, the target or stage that the command line names.
     pub(crate) targets: Vec<String>,
-    /// All of the plan, dependencies first.
-    pub(crate) all: Vec<AnyDRef>,
+    graph: Graph,
 }
 
 /// The plan of the program.
@@ -74,16 +73,31 @@ impl Stages {
     pub(crate) fn planned(experiment: &Experiment) -> Done<HashSet<DRefId>> {
         let names: Vec<String> = experiment.names().map(str::to_owned).collect();
         let stages = Stages::with(experiment.plan(&names)?)?;
-        Ok(stages.all.iter().map(|dref| dref.id().clone()).collect())
+        Ok(stages.all().map(|dref| dref.id().clone()).collect())
     }
 
     fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
-        let all = Graph::of(&wanted)?.drefs().cloned().collect();
+        let graph = Graph::of(&wanted)?;
         Ok(Stages {
             wanted,
             targets: Vec::new(),
-            all,
+            graph,
         })
+    }
+
+    /// All of the plan, dependencies first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &AnyDRef> {
+        self.graph.drefs()
+    }
+
+    /// What tells a stage from the others of its name.
+    pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
+        self.graph.label(dref)
+    }
+
+    /// What a stage is called, so that those of one name can be told apart.
+    pub(crate) fn title(&self, dref: &AnyDRef) -> String {
+        self.graph.titled(dref.id()).to_string()
     }
 
     /// The stages that these words name, in the order of the plan.
@@ -99,30 +113,29 @@ impl Stages {
         Ok(found)
     }
 
-    /// All stages of a name, or the one whose reference begins so.
+    /// All stages of a name, the one that is called so, or the one whose reference begins so.
     fn like(&self, word: &str) -> Done<Vec<AnyDRef>> {
-        let all = self.all.iter();
-        let named: Vec<_> = all
-            .filter(|dref| dref.id().name().as_str() == word)
-            .cloned()
-            .collect();
+        let all = || self.all().cloned();
+        let is_named = |dref: &AnyDRef| dref.id().name().as_str() == word;
+        let named: Vec<_> = all().filter(is_named).collect();
         if !named.is_empty() {
             return Ok(named);
         }
+        if let Some((name, _)) = word.split_once([' ', '#']) {
+            let of_name = |dref: &AnyDRef| dref.id().name().as_str() == name;
+            let mut named = all().filter(of_name);
+            if let Some(one) = named.find(|dref| self.title(dref) == word) {
+                return Ok(vec![one]);
+            }
+        }
         let begin = word.strip_prefix("dref:").unwrap_or(word);
-        let all = self.all.iter();
-        let begun: Vec<_> = all
-            .filter(|dref| !begin.is_empty() && dref.id().folder().starts_with(begin))
-            .cloned()
-            .collect();
+        let begins = |dref: &AnyDRef| !begin.is_empty() && dref.id().folder().starts_with(begin);
+        let begun: Vec<_> = all().filter(begins).collect();
         match begun.len() {
             1 => Ok(begun),
             0 => {
-                let mut names: Vec<&str> = self
-                    .all
-                    .iter()
-                    .map(|dref| dref.id().name().as_str())
-                    .collect();
+                let names = self.all().map(|dref| dref.id().name().as_str());
+                let mut names: Vec<&str> = names.collect();
                 names.sort_unstable();
                 names.dedup();
                 let text = format!(
@@ -132,7 +145,8 @@ impl Stages {
                 Err(Fault::Usage(text))
             }
             _ => {
-                let these: Vec<String> = begun.iter().map(|dref| format!("\n  {dref:?}")).collect();
+                let shown = |dref| format!("\n  {dref:?}  {}", self.title(dref));
+                let these: Vec<String> = begun.iter().map(shown).collect();
                 let text = format!(
                     "`{word}` may be several stages of the plan:{}",
                     these.concat()

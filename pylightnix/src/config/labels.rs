@@ -3,12 +3,20 @@
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::changes::{compact, inside};
+use super::changes::{compact, inside, object_parts, reference_in};
 use super::dotted::{Step, joined, same};
 use super::{ConfigJson, DRefId};
 
-/// The longest value, in letters.
+/// The longest value, in letters, of one field that differs and of each of several.
 const LONGEST: usize = 40;
+const LONGEST_OF_MANY: usize = 24;
+
+/// So many fields are all named; of more, those that tell something apart, and so many at most.
+const ALL_NAMED: usize = 4;
+const MOST: usize = 6;
+
+/// Of dependencies, so many of a chain are looked into.
+const DEEP: usize = 100;
 
 /// A config with the fields that it leaves out.
 #[derive(Clone)]
@@ -46,33 +54,58 @@ pub(crate) fn labels(
 
 /// The fields in which configs of one stage differ.
 fn fields(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled>) -> Vec<String> {
+    let columns = told(columns(all, resolve));
+    let keys = short(&columns);
+    let longest = match columns.len() {
+        0 | 1 => LONGEST,
+        _ => LONGEST_OF_MANY,
+    };
+    let texts: Vec<Vec<String>> = columns.iter().map(|column| column.shown(longest)).collect();
+    (0..all.len())
+        .map(|at| {
+            let said = (0..columns.len()).filter(|which| !is_left_out(&columns, *which, at));
+            let said = said.map(|which| format!("{}={}", keys[which], texts[which][at]));
+            said.collect::<Vec<_>>().join(",")
+        })
+        .collect()
+}
+
+/// All places in which configs of one stage differ, in those of their dependencies too.
+fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled>) -> Vec<Column> {
     let mut columns = Vec::new();
     let mut expanded = HashSet::new();
     let whole = all.iter().map(|one| Some(one.whole())).collect();
     let mut waiting = vec![Column {
         path: Vec::new(),
         values: whole,
+        is_of_some: false,
+        depth: 0,
     }];
     while let Some(column) = waiting.pop() {
         if column.is_uniform() {
             continue;
         }
         let parts = match column.drefs() {
-            None => column.parts(),
+            None => column.tagged().or_else(|| column.parts()),
             Some(drefs) => {
-                let one_stage = drefs.windows(2).all(|two| two[0].name() == two[1].name());
+                let mut named = drefs.iter().flatten().map(DRefId::name);
+                let first = named.next();
+                let one_stage = named.all(|name| Some(name) == first);
                 // By another way, the same differences were met already.
                 if one_stage && !expanded.insert(drefs.clone()) {
                     continue;
                 }
-                let configs: Option<Vec<_>> = match one_stage {
-                    true => drefs.iter().map(&mut *resolve).collect(),
+                let mut whole = |dref: &Option<DRefId>| match dref {
+                    Some(dref) => Some(Some(resolve(dref)?.whole())),
+                    None => Some(None),
+                };
+                let values: Option<Vec<_>> = match one_stage && column.depth < DEEP {
+                    true => drefs.iter().map(&mut whole).collect(),
                     false => None,
                 };
-                configs.and_then(|configs| {
-                    let values = configs.iter().map(|one| Some(one.whole())).collect();
-                    let path = column.path.clone();
-                    Column { path, values }.parts()
+                values.and_then(|values| {
+                    let depth = column.depth + 1;
+                    column.like(column.path.clone(), values, depth).parts()
                 })
             }
         };
@@ -84,16 +117,70 @@ fn fields(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled
             None => columns.push(column),
         }
     }
-    let keys = short(&columns);
-    (0..all.len())
-        .map(|at| {
-            let fields = columns.iter().zip(&keys);
-            let fields: Vec<_> = fields
-                .map(|(column, key)| format!("{key}={}", column.text(at)))
-                .collect();
-            fields.join(",")
-        })
-        .collect()
+    columns
+}
+
+/// The columns that are told: not those that say under the same name what another says, nor dependencies and lists as a whole
+/// if single values tell as much apart, and of many those alone that tell something apart.
+fn told(columns: Vec<Column>) -> Vec<Column> {
+    let mut met: HashSet<(Option<String>, Vec<String>)> = HashSet::new();
+    let mut kept: Vec<(Column, Vec<String>)> = Vec::new();
+    for column in columns {
+        let texts: Vec<String> = (0..column.values.len()).map(|at| column.text(at)).collect();
+        if met.insert((column.last_key(), texts.clone())) {
+            kept.push((column, texts));
+        }
+    }
+    let all = kept.iter().map(|(_, texts)| texts);
+    let plain = kept.iter().filter(|(column, _)| column.is_plain());
+    if different(plain.map(|(_, texts)| texts)) == different(all) {
+        kept.retain(|(column, _)| column.is_plain());
+    }
+    if kept.len() <= ALL_NAMED {
+        return kept.into_iter().map(|(column, _)| column).collect();
+    }
+    let rows = kept.first().map_or(0, |(_, texts)| texts.len());
+    let mut groups = vec![0_usize; rows];
+    let mut count = 1;
+    let mut chosen = Vec::new();
+    for (column, texts) in kept {
+        let mut numbers: HashMap<(usize, &str), usize> = HashMap::new();
+        let mut number = |at: usize| {
+            let next = numbers.len();
+            *numbers
+                .entry((groups[at], texts[at].as_str()))
+                .or_insert(next)
+        };
+        let finer: Vec<usize> = (0..rows).map(&mut number).collect();
+        if numbers.len() > count && chosen.len() < MOST {
+            count = numbers.len();
+            groups = finer;
+            chosen.push(column);
+        }
+    }
+    chosen
+}
+
+/// How many configs these columns tell apart.
+fn different<'a>(columns: impl Iterator<Item = &'a Vec<String>>) -> usize {
+    let columns: Vec<_> = columns.collect();
+    let row = |at: usize| columns.iter().map(|texts| &texts[at]).collect::<Vec<_>>();
+    let rows = columns.first().map_or(0, |texts| texts.len());
+    (0..rows).map(row).collect::<HashSet<_>>().len()
+}
+
+/// Whether a place that a config does not have goes without saying: what is beside it says enough.
+fn is_left_out(columns: &[Column], which: usize, at: usize) -> bool {
+    let column = &columns[which];
+    if column.values[at].is_some() {
+        return false;
+    }
+    let beside = |other: &Column| {
+        other.path.len() >= column.path.len()
+            && other.path[..column.path.len() - 1] == column.path[..column.path.len() - 1]
+            && other.values[at].is_some()
+    };
+    column.is_of_some || column.path.len() > 1 && columns.iter().any(beside)
 }
 
 impl Labelled {
@@ -122,24 +209,98 @@ impl Labelled {
 struct Column {
     path: Vec<Step>,
     values: Vec<Option<Box<RawValue>>>,
+    /// Whether it lies in a variant that some configs do not have: what they have instead is said elsewhere.
+    is_of_some: bool,
+    /// So many dependencies lead to it.
+    depth: usize,
 }
 
 impl Column {
+    /// Another one for the same configs.
+    fn like(&self, path: Vec<Step>, values: Vec<Option<Box<RawValue>>>, depth: usize) -> Self {
+        let is_of_some = self.is_of_some;
+        Column {
+            path,
+            values,
+            is_of_some,
+            depth,
+        }
+    }
+
     fn is_uniform(&self) -> bool {
-        let mut pairs = self.values.windows(2);
-        pairs.all(|pair| match (&pair[0], &pair[1]) {
+        let all = self.values.iter();
+        let all: Vec<_> = all
+            .filter(|value| !self.is_of_some || value.is_some())
+            .collect();
+        all.windows(2).all(|pair| match (pair[0], pair[1]) {
             (Some(one), Some(other)) => same(one, other),
             (one, other) => one.is_none() && other.is_none(),
         })
     }
 
     /// The derivations, if all are such.
-    fn drefs(&self) -> Option<Vec<DRefId>> {
-        let read = |value: &Option<Box<RawValue>>| {
-            let text: String = serde_json::from_str(value.as_ref()?.get()).ok()?;
-            text.parse().ok()
+    fn drefs(&self) -> Option<Vec<Option<DRefId>>> {
+        let read = |value: &Option<Box<RawValue>>| match value {
+            Some(value) => reference_in(value.get()).map(Some),
+            None => self.is_of_some.then_some(None),
         };
         self.values.iter().map(read).collect()
+    }
+
+    /// The variants of an enum, if these are some, and then what is in each.
+    fn tagged(&self) -> Option<Vec<Column>> {
+        let mut tags = Vec::with_capacity(self.values.len());
+        let mut inner: Vec<(String, Vec<Option<Box<RawValue>>>)> = Vec::new();
+        for (at, value) in self.values.iter().enumerate() {
+            let Some(value) = value else {
+                if !self.is_of_some {
+                    return None;
+                }
+                tags.push(None);
+                continue;
+            };
+            let Some(parts) = object_parts(value) else {
+                // A variant with nothing in it, or `None` of an enum.
+                let is_plain = value.get().starts_with('"') && reference_in(value.get()).is_none();
+                if !is_plain && value.get() != "null" {
+                    return None;
+                }
+                tags.push(Some(value.clone()));
+                continue;
+            };
+            let [(tag, value)] = &parts[..] else {
+                return None;
+            };
+            tags.push(
+                RawValue::from_string(serde_json::Value::from(tag.as_str()).to_string()).ok(),
+            );
+            let place = match inner.iter().position(|(name, _)| name == tag) {
+                Some(place) => place,
+                None => {
+                    inner.push((tag.clone(), vec![None; self.values.len()]));
+                    inner.len() - 1
+                }
+            };
+            inner[place].1[at] = Some((*value).to_owned());
+        }
+        let tags = self.like(self.path.clone(), tags, self.depth);
+        // Of one variant, or of none, there is nothing to be told.
+        if inner.is_empty() || tags.is_uniform() {
+            return None;
+        }
+        let inner = inner.into_iter().map(|(tag, values)| {
+            let mut path = self.path.clone();
+            path.push(Step::Key(tag));
+            let is_of_some = true;
+            Column {
+                is_of_some,
+                ..self.like(path, values, self.depth)
+            }
+        });
+        Some(inner.fold(vec![tags], |mut all, one| {
+            all.push(one);
+            all
+        }))
     }
 
     /// Its columns, if all of it are objects, or lists of one length. In the order in which they are met.
@@ -148,7 +309,13 @@ impl Column {
         let mut places: HashMap<Step, usize> = HashMap::new();
         let mut length = None;
         for (at, value) in self.values.iter().enumerate() {
-            let parts = inside(value.as_ref()?)?;
+            let Some(value) = value else {
+                if self.is_of_some {
+                    continue;
+                }
+                return None;
+            };
+            let parts = inside(value)?;
             let is_list = matches!(parts.first(), Some((Step::Index(_), _)));
             let this = (is_list, if is_list { parts.len() } else { 0 });
             if *length.get_or_insert(this) != this {
@@ -158,35 +325,104 @@ impl Column {
                 let place = *places.entry(step.clone()).or_insert_with(|| {
                     let mut path = self.path.clone();
                     path.push(step);
-                    order.push(Column {
-                        path,
-                        values: vec![None; self.values.len()],
-                    });
+                    order.push(self.like(path, vec![None; self.values.len()], self.depth));
                     order.len() - 1
                 });
                 order[place].values[at] = Some(value.to_owned());
             }
         }
+        // Derivations by names: which names there are says more than what each has.
+        let is_dref = |value: &RawValue| reference_in(value.get()).is_some();
+        let has_gaps = |column: &Column| column.values.iter().any(Option::is_none);
+        let mut values = order
+            .iter()
+            .flat_map(|column| column.values.iter().flatten());
+        if !self.is_of_some && order.iter().any(has_gaps) && values.all(|value| is_dref(value)) {
+            return None;
+        }
         Some(order)
+    }
+
+    /// Whether it has single values, and not whole dependencies, lists or objects.
+    fn is_plain(&self) -> bool {
+        let mut values = self.values.iter().flatten();
+        values.all(|value| inside(value).is_none() && reference_in(value.get()).is_none())
+    }
+
+    /// The last name that leads to it.
+    fn last_key(&self) -> Option<String> {
+        self.path.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(key.clone()),
+            Step::Index(_) => None,
+        })
     }
 
     fn text(&self, at: usize) -> String {
         let Some(value) = &self.values[at] else {
             return "-".to_owned();
         };
-        let text = match serde_json::from_str::<String>(value.get()) {
-            Ok(text) => match text.parse::<DRefId>() {
-                Ok(dref) => dref.name().to_string(),
-                Err(_) if is_word(&text) => text,
-                Err(_) => compact(value),
-            },
-            Err(_) => compact(value),
-        };
-        match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("{}..", &text[..end]),
-            None => text,
+        if let Some(dref) = reference_in(value.get()) {
+            return dref.name().to_string();
+        }
+        match serde_json::from_str::<String>(value.get()) {
+            Ok(text) if is_word(&text) => text,
+            Ok(_) => compact(value),
+            Err(_) => counted(value).unwrap_or_else(|| compact(value)),
         }
     }
+
+    /// The texts, each so long at most. Where they are longer, what all begin with is left out.
+    fn shown(&self, longest: usize) -> Vec<String> {
+        let texts: Vec<String> = (0..self.values.len()).map(|at| self.text(at)).collect();
+        let is_long = |text: &String| text.chars().count() > longest;
+        let skip = match texts.iter().any(is_long) {
+            true => alike(&texts),
+            false => 0,
+        };
+        let cut = |text: String| {
+            let mut shown = match skip {
+                0 => text,
+                skip => format!("..{}", &text[skip..]),
+            };
+            if let Some((end, _)) = shown.char_indices().nth(longest) {
+                shown.truncate(end);
+                shown.push_str("..");
+            }
+            shown
+        };
+        texts.into_iter().map(cut).collect()
+    }
+}
+
+/// How many bytes all texts begin with alike, up to the last one that ends a word.
+fn alike(texts: &[String]) -> usize {
+    let Some((first, others)) = texts.split_first() else {
+        return 0;
+    };
+    let mut end = first.len();
+    for other in others {
+        let mut pairs = first.char_indices().zip(other.chars());
+        let differs = pairs.find(|((_, one), other)| one != other);
+        let same = differs.map_or(first.len().min(other.len()), |((at, _), _)| at);
+        end = end.min(same);
+    }
+    let ends_word = |(at, c): (usize, char)| (!c.is_alphanumeric()).then_some(at + c.len_utf8());
+    // What is cut off shall leave something.
+    let most = texts.iter().map(String::len).min().unwrap_or_default();
+    let mut ends = first[..end].char_indices().filter_map(ends_word);
+    ends.rfind(|end| *end < most).unwrap_or(0)
+}
+
+/// How many dependencies of which stages, if there is nothing else in a list or an object.
+fn counted(value: &RawValue) -> Option<String> {
+    let parts = inside(value)?;
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, part) in &parts {
+        let dref = reference_in(part.get())?;
+        *names.entry(dref.name().to_string()).or_default() += 1;
+    }
+    let names = names.iter().map(|(name, count)| format!("{count} {name}"));
+    (!parts.is_empty()).then(|| format!("[{}]", names.collect::<Vec<_>>().join(" ")))
 }
 
 /// Whether it is plain without quotes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::node::AnyDRef;
 use super::target::Target;
+use super::titles::Titles;
 use crate::config::DRefId;
 use crate::fast_hash::{FastMap, FastSet, HashKey};
 use crate::{Error, ErrorKind, Result};
@@ -20,12 +21,18 @@ pub(crate) struct Graph {
     ways: Vec<usize>,
     deps: Lists,
     dependents: Lists,
+    titles: Titles,
 }
 
 /// How many derivations there are in a part of a graph: work on them is handed out in such parts.
 pub(crate) const PART: usize = 64;
 
 impl Graph {
+    /// What its stages are called.
+    pub(super) fn titles(&self) -> &Titles {
+        &self.titles
+    }
+
     /// Collects the nodes without recursion, whatever the depth of the plan.
     pub(crate) fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
         Self::telling(target, &mut |_| ())
@@ -51,6 +58,7 @@ impl Graph {
             hashes: graph.hashes,
             ways: graph.ways.firsts,
             deps: graph.deps,
+            titles: Titles::default(),
         })
     }
 

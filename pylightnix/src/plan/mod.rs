@@ -22,6 +22,7 @@ mod revive;
 mod stage;
 mod sweep;
 mod target;
+mod titles;
 
 pub(crate) use args::Args;
 pub use args::{ArgType, RunArg, TakesArg};
@@ -42,3 +43,4 @@ pub use revive::{Revived, Wanted};
 pub use stage::{Stage, StageValue};
 pub use sweep::{Axes, grid, labelled, labels, sweep};
 pub use target::{Realizations, Target};
+pub(crate) use titles::Titled;

@@ -170,6 +170,11 @@ fn digits<const N: usize>(number: usize, sizes: [usize; N]) -> [usize; N] {
 pub fn labels<T: Target + ?Sized>(target: &T) -> Vec<String> {
     let mut all = Vec::new();
     target.visit(&mut |dref| all.push(dref.clone()));
+    labels_among(&all)
+}
+
+/// The same for these.
+pub(super) fn labels_among(all: &[AnyDRef]) -> Vec<String> {
     let mut known: HashMap<DRefId, AnyDRef> = HashMap::new();
     let labelled = |dref: &AnyDRef, known: &mut HashMap<DRefId, AnyDRef>| {
         dref.node().visit_deps(&mut |dep| {

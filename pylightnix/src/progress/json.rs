@@ -19,6 +19,7 @@ pub(super) struct Json {
     to: Arc<To>,
     capture: Option<Capture>,
     ended: AtomicBool,
+    state: Arc<State>,
 }
 
 enum To {
@@ -50,7 +51,7 @@ impl To {
 }
 
 impl Json {
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(state: &Arc<State>) -> Self {
         let to = match copy_of_stderr() {
             Ok(copy) => To::Copy(File::from(copy)),
             Err(_) => To::Stderr,
@@ -74,17 +75,19 @@ impl Json {
             to,
             capture,
             ended: AtomicBool::new(false),
+            state: state.clone(),
         }
     }
 
     /// Says that the run ended, and lets others print again.
-    pub(super) fn end(&self, state: &State) {
+    pub(super) fn end(&self) {
         if self.ended.swap(true, Relaxed) {
             return;
         }
         if let Some(capture) = &self.capture {
             capture.end();
         }
+        let state = &self.state;
         let known = state.known();
         let fields = json!({
             "stages": known.stages,
@@ -99,8 +102,8 @@ impl Json {
 
     pub(super) fn event(&self, event: &Event<'_>) {
         let report = |error: &crate::Error| format!("{error:?}");
-        let (name, stage, fields) = match event {
-            Event::Begun { stages } => ("begun", None, json!({ "stages": stages })),
+        let (name, stage, mut fields) = match event {
+            Event::Begun { stages, .. } => ("begun", None, json!({ "stages": stages })),
             Event::Building {
                 dref,
                 runs,
@@ -213,6 +216,9 @@ impl Json {
             ),
             Event::Left { .. } | Event::Chosen { .. } => return,
         };
+        if let Some(label) = stage.and_then(|(dref, _)| self.state.label(dref)) {
+            fields["label"] = json!(label);
+        }
         self.to.say(name, stage, fields);
     }
 }

@@ -43,25 +43,23 @@ impl Lines {
     }
 
     fn text(&self, event: &Event<'_>) -> Option<String> {
-        let run = |index: usize| match index {
-            0 => String::new(),
-            index => format!("#{index}"),
-        };
+        let of = |dref: &DRefId, index: usize| self.state.called(dref, index);
+        let stage = |dref: &DRefId| of(dref, 0);
         Some(match event {
             Event::Building {
                 dref, runs: 1, why, ..
-            } => format!("build   {}: {why}", dref.name()),
+            } => format!("build   {}: {why}", stage(dref)),
             Event::Building {
                 dref, runs, why, ..
             } => {
-                format!("build   {}, {runs} runs: {why}", dref.name())
+                format!("build   {}, {runs} runs: {why}", stage(dref))
             }
             Event::Queued { dref } => {
-                format!("queue   {}: what it needs is not free", dref.name())
+                format!("queue   {}: what it needs is not free", stage(dref))
             }
             Event::Waiting { dref } => format!(
                 "wait    {}: another process or thread builds it",
-                dref.name()
+                stage(dref)
             ),
             Event::Started { dref, index } => {
                 self.is_time(dref, *index);
@@ -82,7 +80,7 @@ impl Lines {
                     }
                     None => done.to_string(),
                 };
-                format!("at      {}{}: {far}", dref.name(), run(*index))
+                format!("at      {}: {far}", of(dref, *index))
             }
             Event::Retrying {
                 dref,
@@ -95,9 +93,8 @@ impl Lines {
                 let cause = std::error::Error::source(*error);
                 let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
                 format!(
-                    "retry   {}{} in {}: try {attempt} failed, {left} left: {cause}",
-                    dref.name(),
-                    run(*index),
+                    "retry   {} in {}: try {attempt} failed, {left} left: {cause}",
+                    of(dref, *index),
                     units::time(*wait)
                 )
             }
@@ -110,21 +107,20 @@ impl Lines {
             } => {
                 let again = if *new { "" } else { ", as before" };
                 let took = units::time(Duration::try_from_secs_f64(*seconds).unwrap_or_default());
-                format!("built   {}{} in {took}{again}", rref.name(), run(*index))
+                format!("built   {} in {took}{again}", of(rref.dref(), *index))
             }
             Event::FailureRecorded {
                 rref, index, text, ..
             } => {
                 let first = text.lines().next().unwrap_or_default();
                 format!(
-                    "failed  {}{}, which is its result: {first}",
-                    rref.name(),
-                    run(*index)
+                    "failed  {}, which is its result: {first}",
+                    of(rref.dref(), *index)
                 )
             }
             Event::Stopping { running } => format!("stop    {running} running"),
-            Event::Cancelled { dref, error } => format!("stopped {}: {error}", dref.name()),
-            Event::Failed { dref, error } => format!("failed  {}: {error}", dref.name()),
+            Event::Cancelled { dref, error } => format!("stopped {}: {error}", stage(dref)),
+            Event::Failed { dref, error } => format!("failed  {}: {error}", stage(dref)),
             _ => return None,
         })
     }

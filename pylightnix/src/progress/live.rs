@@ -11,7 +11,7 @@ use super::clean::visible;
 use super::estimate::clock;
 use super::row::{Row, Shape};
 use super::screen::Screen;
-use super::state::{Known, Running, State};
+use super::state::{Known, Running, State, called};
 #[cfg(feature = "signals")]
 use super::suspend::Suspend;
 use super::tail::Tail;
@@ -22,11 +22,12 @@ use crate::realize::Event;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The widest that the names of stages are shown.
-const NAME: usize = 28;
+const NAME: usize = 40;
 
 /// A display that goes on.
 pub(super) struct Live {
     screen: Arc<Screen>,
+    state: Arc<State>,
     capture: Capture,
     stop: Arc<Stop>,
     drawer: Mutex<Option<JoinHandle<()>>>,
@@ -91,6 +92,7 @@ impl Live {
             #[cfg(feature = "signals")]
             suspend,
             screen,
+            state: state.clone(),
             capture,
             stop,
             drawer: Mutex::new(drawer),
@@ -99,7 +101,9 @@ impl Live {
 
     pub(super) fn event(&self, event: &Event<'_>) {
         let line = match event {
-            Event::Failed { dref, error } => format!("failed  {}: {error}", dref.name()),
+            Event::Failed { dref, error } => {
+                format!("failed  {}: {error}", self.state.called(dref, 0))
+            }
             Event::Overdue { error, .. } => error.to_string(),
             Event::Retrying {
                 dref,
@@ -112,7 +116,7 @@ impl Live {
                 let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
                 format!(
                     "retry   {}: try {attempt} failed, {left} left: {cause}",
-                    dref.name()
+                    self.state.called(dref, 0)
                 )
             }
             Event::Stopping { .. } => {
@@ -181,15 +185,16 @@ impl Frame {
         let mut rows = vec![self.whole.text(String::new(), whole, None, width)];
 
         let room = usize::from(size.height.saturating_sub(4)).max(1);
-        let names = known.running.iter().map(name);
-        let widest = names.map(|name| name.chars().count()).max();
+        let name = |running: &Running| called(known.titles(), &running.dref, running.index);
+        let names: Vec<String> = known.running.iter().map(name).collect();
+        let widest = names.iter().map(|name| name.chars().count()).max();
         let widest = widest.unwrap_or_default().min(NAME);
         let shown = match known.running.len() {
             all if all > room => room - 1,
             all => all,
         };
-        for running in &known.running[..shown] {
-            rows.push(self.stage(running, widest, width, now));
+        for (running, name) in known.running.iter().zip(&names).take(shown) {
+            rows.push(self.stage(running, name, widest, width, now));
         }
         if shown < known.running.len() {
             rows.push(format!("  and {} more", known.running.len() - shown));
@@ -202,7 +207,14 @@ impl Frame {
         screen.draw(rows);
     }
 
-    fn stage(&mut self, running: &Running, widest: usize, width: u16, now: Instant) -> String {
+    fn stage(
+        &mut self,
+        running: &Running,
+        name: &str,
+        widest: usize,
+        width: u16,
+        now: Instant,
+    ) -> String {
         let measure = match running.progress {
             Some((done, Some(total))) => Some((done, total)),
             _ => None,
@@ -224,7 +236,7 @@ impl Frame {
         {
             stage.tail = Some(Tail::of(log));
         }
-        let name: String = name(running).chars().take(NAME).collect();
+        let name: String = name.chars().take(NAME).collect();
         let took = clock(now.saturating_duration_since(running.since));
         let mut message = match running.progress {
             Some((done, None)) => format!("{done}  "),
@@ -237,14 +249,6 @@ impl Frame {
         }
         let prefix = format!("{name:widest$} {took:>5} ");
         stage.row.text(prefix, message, measure, width)
-    }
-}
-
-/// A stage, and which of its runs.
-fn name(running: &Running) -> String {
-    match running.index {
-        0 => running.dref.name().to_string(),
-        index => format!("{}#{index}", running.dref.name()),
     }
 }
 

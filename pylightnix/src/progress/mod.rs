@@ -42,7 +42,8 @@
 //! # As JSON
 //!
 //! [`Show::Json`] writes an object a line to standard error, and what stages print is one of them. Each has `event`, its name,
-//! and `time`, RFC 3339; those of stages have `dref` and `name`, those of runs of stages `index` too. Others may be added.
+//! and `time`, RFC 3339; those of stages have `dref` and `name`, those of runs of stages `index` too; where several stages
+//! of the plan have one name, `label` says in which fields they differ. Others may be added.
 //!
 //! | `event` | its other fields |
 //! |---|---|
@@ -165,10 +166,9 @@ impl Progress {
     /// Ends it: the display goes, and standard output and standard error are what they were. Who prints after this prints
     /// below what stages printed.
     pub fn end(&self) {
-        let Inner { state, shown, .. } = &*self.0;
-        match shown.get() {
+        match self.0.shown.get() {
             Some(Shown::Live(live)) => live.end(),
-            Some(Shown::Json(json)) => json.end(state),
+            Some(Shown::Json(json)) => json.end(),
             Some(Shown::Lines(_)) | None => {}
         }
     }
@@ -222,7 +222,7 @@ impl Inner {
 
     fn begin(&self) -> Shown {
         match self.show {
-            Show::Json => Shown::Json(Json::begin()),
+            Show::Json => Shown::Json(Json::begin(&self.state)),
             Show::Display => match Live::begin(&self.state, self.colors) {
                 Some(live) => Shown::Live(live),
                 None => Shown::Lines(Lines::begin(&self.state)),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{DRefId, Name};
-use crate::realize::Event;
+use crate::realize::{Event, Titles};
 use crate::store::Store;
 
 /// What is known of a run; its observers change it, and those who show it look.
@@ -22,6 +22,8 @@ pub(super) struct State {
 pub(super) struct Known {
     pub(super) begun: Instant,
     pub(super) stages: usize,
+    /// What they are called, since the run began.
+    titles: Option<Titles>,
     pub(super) built: usize,
     pub(super) failed: usize,
     pub(super) cancelled: usize,
@@ -62,6 +64,7 @@ impl State {
             known: Mutex::new(Known {
                 begun: Instant::now(),
                 stages: 0,
+                titles: None,
                 built: 0,
                 failed: 0,
                 cancelled: 0,
@@ -82,6 +85,18 @@ impl State {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a stage is called.
+    pub(super) fn called(&self, dref: &DRefId, index: usize) -> String {
+        // Finding it out may take a moment, in which others go on.
+        let titles = self.known().titles.clone();
+        called(titles.as_ref(), dref, index)
+    }
+
+    pub(super) fn label(&self, dref: &DRefId) -> Option<String> {
+        let titles = self.known().titles.clone();
+        titles?.label(dref)
+    }
+
     pub(super) fn event(&self, event: &Event<'_>) {
         self.known().event(event);
     }
@@ -98,11 +113,30 @@ impl State {
     }
 }
 
+/// A stage of a run, and which of its runs, as it is called: `train#2 rate=0.1`.
+pub(super) fn called(titles: Option<&Titles>, dref: &DRefId, index: usize) -> String {
+    let mut called = dref.name().to_string();
+    if index > 0 {
+        called.push_str(&format!("#{index}"));
+    }
+    if let Some(label) = titles.and_then(|titles| titles.label(dref)) {
+        called.push(' ');
+        called.push_str(&label);
+    }
+    called
+}
+
 impl Known {
+    /// What the stages are called, as far as that is known.
+    pub(super) fn titles(&self) -> Option<&Titles> {
+        self.titles.as_ref()
+    }
+
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Begun { stages } => {
+            Event::Begun { stages, titles } => {
                 self.begun = Instant::now();
+                self.titles = Some((*titles).clone());
                 self.stages = *stages;
             }
             Event::Left { drefs } => {

@@ -52,10 +52,14 @@ fn accept_where<T: Target + ?Sized>(
             if wanted(dref) {
                 let dep = graph.dref(*dep).id();
                 let message = format!(
-                    "{dref} cannot be accepted: {dep}, which it depends on, has to be built first"
+                    "stage `{}` cannot be accepted: `{}`, which it depends on, has to be built first",
+                    graph.titled(dref),
+                    graph.titled(dep),
                 );
                 return Err(Error::new(ErrorKind::Plan, message)
-                    .help("accept or realize what it depends on, then accept it"));
+                    .help(format!(
+                        "accept or realize what it depends on, then accept it\nit is about {dref}, and {dep}"
+                    )));
             }
             known.push(None);
             continue;
@@ -64,6 +68,7 @@ fn accept_where<T: Target + ?Sized>(
         let context = context_of(&chosen);
         let scene = Scene {
             store,
+            graph: &graph,
             dref: stage,
             chosen: &chosen,
             context: &context,

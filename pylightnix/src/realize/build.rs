@@ -31,7 +31,7 @@ use super::why::Brief;
 use crate::around;
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop, Why};
-use crate::plan::{AnyDRef, Run};
+use crate::plan::{AnyDRef, Graph, Run, Titled};
 use crate::store::{
     Begun, BuildKind, BuildRecord, Context, Draft, Errand, Made, Outcome, RecordedChoice,
 };
@@ -52,7 +52,7 @@ pub(super) fn build(
         Some(_) => {
             let go_on = || !run.warden.is_cancelled();
             let lock = store.lock_build_while(dref, scene.context, on_wait, &go_on)?;
-            lock.ok_or_else(|| not_begun(dref))?
+            lock.ok_or_else(|| not_begun(scene.titled()))?
         }
     };
     // Another process may just have made it.
@@ -68,7 +68,7 @@ pub(super) fn build(
             count(&run.counters.reused);
             return Ok((taken, false));
         }
-        Decision::Never(why) => return Err(matcher_refused(dref, &why)),
+        Decision::Never(why) => return Err(matcher_refused(scene.titled(), &why)),
         Decision::Build { due, reason } => (due, reason),
     };
     let more = due.len();
@@ -106,7 +106,7 @@ pub(super) fn build(
     drop(lock);
     match chosen {
         Decision::Take { taken, .. } => Ok((taken, true)),
-        Decision::Never(why) => Err(matcher_refused(dref, &why)),
+        Decision::Never(why) => Err(matcher_refused(scene.titled(), &why)),
         Decision::Build { due: missing, .. } => {
             let there: Vec<_> = scene
                 .store
@@ -114,7 +114,13 @@ pub(super) fn build(
                 .iter()
                 .map(|realization| format!("\n{}", realization.id))
                 .collect();
-            Err(too_few(dref, more, new, &there.concat(), missing.len()))
+            Err(too_few(
+                scene.titled(),
+                more,
+                new,
+                &there.concat(),
+                missing.len(),
+            ))
         }
     }
 }
@@ -137,6 +143,7 @@ fn mark(scene: &Scene<'_>, due: &Due) -> Result<String> {
 /// The runs of one build, which idle threads share.
 struct Runs<'a> {
     options: &'a Realize<'a>,
+    graph: &'a Graph,
     counters: Arc<Counters>,
     warden: Arc<Warden>,
     progress: Option<SyncSender<Step>>,
@@ -161,7 +168,7 @@ fn run_all<'a>(state: &RunState<'a>, at: usize, scene: &Scene<'_>, due: Due) -> 
         progress: state.progress.clone(),
         choices: choices(state.graph, at, |dep| state.ran.taken(dep)),
         due,
-        ..Runs::of(state.options, scene)
+        ..Runs::of(state.options, state.graph, scene)
     });
     if count > 1 {
         state.scheduler.share(at, runs.clone(), count);
@@ -200,7 +207,7 @@ pub(super) fn rehearse(
     draft: &mut Draft,
     index: usize,
 ) -> Result<(), BoxError> {
-    let runs = Runs::of(options, scene);
+    let runs = Runs::of(options, scene.graph, scene);
     let site = site(scene.dref, draft, Timestamp::now(), Arc::default());
     runs.realize(draft, index, site)?
 }
@@ -218,22 +225,23 @@ pub(super) fn site(dref: &AnyDRef, draft: &Draft, start: Timestamp, stop: Arc<St
 /// Keeps the folder of a run that failed for good, and says what it failed of.
 pub(super) fn keep_failed(
     draft: Draft,
-    dref: &DRefId,
+    stage: Titled<'_>,
     index: usize,
     attempts: u32,
     cause: BoxError,
 ) -> Error {
     let log = draft.log().exists();
-    let kept = draft.keep_failed(dref.name());
+    let kept = draft.keep_failed(stage.dref().name());
     let kept = kept.as_deref().map(|folder| (folder, log));
-    run_failed(dref, index, attempts, cause, kept)
+    run_failed(stage, index, attempts, cause, kept)
 }
 
 impl<'a> Runs<'a> {
     /// None yet.
-    fn of(options: &'a Realize<'a>, scene: &Scene<'_>) -> Self {
+    fn of(options: &'a Realize<'a>, graph: &'a Graph, scene: &Scene<'_>) -> Self {
         Runs {
             options,
+            graph,
             counters: Arc::default(),
             warden: Arc::default(),
             progress: None,
@@ -281,6 +289,10 @@ impl Shared for Runs<'_> {
 }
 
 impl Runs<'_> {
+    fn titled(&self) -> Titled<'_> {
+        self.graph.titled(self.dref.id())
+    }
+
     /// One run, from a fresh folder to its publication, with as many tries as it has.
     fn one(&self, index: usize) -> Result<Made> {
         let dref = self.dref.id();
@@ -289,7 +301,7 @@ impl Runs<'_> {
         let mut earlier: Option<Draft> = None;
         for attempt in 1.. {
             let Some(ticket) = self.warden.begin(dref, index, tries.timeout(&self.dref)) else {
-                return Err(not_begun(dref));
+                return Err(not_begun(self.titled()));
             };
             if attempt == 1 {
                 self.options.tell(&Event::Started { dref, index });
@@ -341,7 +353,7 @@ impl Runs<'_> {
             let wait = tries.wait(attempt);
             let error = Error::new(
                 ErrorKind::Stage,
-                format!("try {attempt} of stage `{}` failed", dref.name()),
+                format!("try {attempt} of stage `{}` failed", self.titled()),
             )
             .because(cause);
             // If the log cannot be written, the next try says why.
@@ -414,7 +426,7 @@ impl Runs<'_> {
 
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
         let dref = self.dref.id();
-        let error = keep_failed(draft, dref, index, attempts, cause);
+        let error = keep_failed(draft, self.titled(), index, attempts, cause);
         self.options.tell(&Event::RunFailed {
             dref,
             index,

@@ -12,7 +12,7 @@ use super::stock::Stock;
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
-use crate::plan::{AnyDRef, Code, Selection};
+use crate::plan::{AnyDRef, Code, Graph, Selection, Titled};
 use crate::store::{Begun, Context, Look, Outcome, Realization, Store};
 
 /// More runs than this in one build are taken for a mistake: a count that went below zero, say.
@@ -115,6 +115,8 @@ pub(super) enum Decision {
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) store: &'a Store,
+    /// The plan that has it.
+    pub(super) graph: &'a Graph,
     pub(super) dref: &'a AnyDRef,
     pub(super) chosen: &'a Chosen,
     pub(super) context: &'a Context,
@@ -145,6 +147,13 @@ impl<'a> Found<'a> {
             Some(look) => Found::Before(look),
             None => Found::Known,
         })
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// What the stage is called.
+    pub(super) fn titled(&self) -> Titled<'a> {
+        self.graph.titled(self.dref.id())
     }
 }
 
@@ -312,8 +321,8 @@ impl Scene<'_> {
     fn select(&self, current: Vec<Realization>) -> Result<Selection> {
         let ask = AssertUnwindSafe(|| self.dref.select(current, self.chosen));
         match catch_unwind(ask) {
-            Ok(answer) => answer.map_err(|cause| matcher_failed(self.dref.id(), cause)),
-            Err(panic) => Err(matcher_failed(self.dref.id(), panic_text(&*panic).into())),
+            Ok(answer) => answer.map_err(|cause| matcher_failed(self.titled(), cause)),
+            Err(panic) => Err(matcher_failed(self.titled(), panic_text(&*panic).into())),
         }
     }
 }

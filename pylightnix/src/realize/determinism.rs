@@ -78,7 +78,7 @@ impl Realize<'_> {
             let chosen = chosen_for(graph, at, |at| known[at].clone());
             let context = context_of(&chosen);
             let found = Found::of(stock, at)?;
-            let scene = self.scene(stage, &chosen, &context, found);
+            let scene = self.scene(graph, stage, &chosen, &context, found);
             let taken = match scene.decide(Mode::Usual)? {
                 Decision::Take { taken, .. } => taken.rrefs,
                 Decision::Build { reason, .. } => {
@@ -137,7 +137,10 @@ impl Realize<'_> {
         let rebuilt = match rebuilt {
             Ok(rebuilt) => rebuilt,
             Err(cause) => {
-                return Ok((Rebuild::Failed(keep_failed(draft, dref, 0, 1, cause)), None));
+                return Ok((
+                    Rebuild::Failed(keep_failed(draft, scene.titled(), 0, 1, cause)),
+                    None,
+                ));
             }
         };
         let tree = rebuilt.digest();

@@ -11,6 +11,7 @@ use super::needed::refused;
 use super::options::Realize;
 use super::resources::{lack, total};
 use super::stock::Stock;
+use super::titles::Titles;
 use super::why::explain;
 use crate::Result;
 use crate::config::{DRefId, RRefId};
@@ -25,6 +26,7 @@ pub struct DryPlan {
     pub steps: Vec<Step>,
     /// Of how many stages it is not told what changed, because they are too many: see [`Step::why`].
     pub untold: usize,
+    titles: Titles,
 }
 
 /// What a run would do for one stage.
@@ -65,6 +67,11 @@ pub enum Action {
 }
 
 impl DryPlan {
+    /// What the stages of the plan are called, so that those of one name can be told apart.
+    pub fn titles(&self) -> &Titles {
+        &self.titles
+    }
+
     /// Whether a run would build nothing.
     pub fn is_done(&self) -> bool {
         self.steps.iter().all(|step| step.action.is_there())
@@ -92,7 +99,7 @@ impl fmt::Display for DryPlan {
             .count();
         for step in &self.steps {
             if !matches!(step.action, Action::Reuse(_)) {
-                writeln!(f, "{step}")?;
+                writeln!(f, "{}", step.text(Some(&self.titles)))?;
             }
         }
         if self.untold > 0 {
@@ -107,41 +114,49 @@ impl fmt::Display for DryPlan {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(None))
+    }
+}
+
+impl Step {
+    /// A line, with what tells the stages from others of their names.
+    fn text(&self, titles: Option<&Titles>) -> String {
         let Step { dref, action, why } = self;
+        let label = titles.and_then(|titles| titles.label(dref));
+        let dref = match label {
+            Some(label) => format!("{dref} ({label})"),
+            None => dref.to_string(),
+        };
         let reason_or_why = |reason: &Reason| why.clone().unwrap_or_else(|| reason.to_string());
         match action {
-            Action::Reuse(_) => write!(f, "reuse   {dref}"),
-            Action::Failed(_) => write!(
-                f,
-                "failed  {dref}: its failure is its result; `retry_failed()` tries it again"
-            ),
+            Action::Reuse(_) => format!("reuse   {dref}"),
+            Action::Failed(_) => {
+                format!(
+                    "failed  {dref}: its failure is its result; `retry_failed()` tries it again"
+                )
+            }
             Action::Build { runs: 1, reason } => {
-                write!(f, "build   {dref}: {}", reason_or_why(reason))
+                format!("build   {dref}: {}", reason_or_why(reason))
             }
             Action::Build { runs, reason } => {
-                write!(f, "build   {dref}, {runs} runs: {}", reason_or_why(reason))
+                format!("build   {dref}, {runs} runs: {}", reason_or_why(reason))
             }
             Action::Undecided { waits_for } => {
-                let names: Vec<_> = waits_for
-                    .iter()
-                    .map(|dep| format!("`{}`", dep.name()))
-                    .collect();
-                write!(
-                    f,
-                    "later   {dref}: will be decided when {} is known",
-                    names.join(" and ")
-                )?;
-                match why {
-                    Some(why) => write!(f, "; {why}"),
-                    None => Ok(()),
-                }
+                let until = match titles {
+                    Some(titles) => titles.until(waits_for, "`"),
+                    None => "what it depends on is known".to_owned(),
+                };
+                let why = why.iter().map(|why| format!("; {why}"));
+                let why: String = why.collect();
+                format!("later   {dref}: will be decided when {until}{why}")
             }
-            Action::Fails(why) => write!(f, "fails   {dref}: {why}"),
+            Action::Fails(why) => format!("fails   {dref}: {why}"),
         }
     }
 }
 
-pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph, explained: bool) -> Result<DryPlan> {
+pub(super) fn dry_run(options: &Realize<'_>, graph: Graph, explained: bool) -> Result<DryPlan> {
+    let graph = &Arc::new(graph);
     let foreseen = actions(options, graph, None)?;
     let steps = graph
         .drefs()
@@ -161,6 +176,7 @@ pub(super) fn dry_run(options: &Realize<'_>, graph: &Graph, explained: bool) -> 
     let mut plan = DryPlan {
         steps: steps.collect(),
         untold: 0,
+        titles: Titles::of(graph),
     };
     if explained {
         explain(&options.store, graph, &foreseen, &mut plan);
@@ -192,10 +208,12 @@ pub(super) fn actions(
     let mut steps: Vec<Foreseen> = Vec::with_capacity(graph.len());
     for (at, stage) in graph.drefs().enumerate() {
         let dref = stage.id();
-        let waits_for: Vec<_> = graph
-            .deps(at)
-            .iter()
-            .filter(|at| steps[**at].taken.is_none())
+        let unknown = |at: &&usize| steps[**at].taken.is_none();
+        let mut waits_for: Vec<_> = graph.deps(at).iter().filter(unknown).collect();
+        // In the order of the plan.
+        waits_for.sort_unstable();
+        let waits_for: Vec<_> = waits_for
+            .into_iter()
             .map(|at| graph.dref(*at).id().clone())
             .collect();
         let mut taken = None;
@@ -207,7 +225,7 @@ pub(super) fn actions(
             let chosen = chosen_for(graph, at, |at| steps[at].rrefs());
             let context = context_of(&chosen);
             let found = stock.map_or(Ok(Found::Known), |stock| Found::of(stock, at))?;
-            let scene = options.scene(stage, &chosen, &context, found);
+            let scene = options.scene(graph, stage, &chosen, &context, found);
             match scene.decide(options.mode(dref)) {
                 Ok(Decision::Take { taken: those, .. }) => {
                     let mut ids = those.rrefs.iter().map(|rref| rref.id().clone());
@@ -233,7 +251,7 @@ pub(super) fn actions(
         } else {
             Action::Undecided { waits_for }
         };
-        let action = match (lack(&total, stage), action) {
+        let action = match (lack(&total, graph, stage), action) {
             (Some(lack), Action::Build { .. } | Action::Undecided { .. }) => {
                 Action::Fails(lack.to_string())
             }

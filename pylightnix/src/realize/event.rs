@@ -7,6 +7,7 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 
 use super::decide::Reason;
+use super::titles::Titles;
 use super::why::Brief;
 
 /// Something that happened in a run.
@@ -17,6 +18,8 @@ pub enum Event<'a> {
     Begun {
         /// How many derivations the plan has.
         stages: usize,
+        /// What they are called.
+        titles: &'a Titles,
     },
     /// Something has to run, for the first time in the run: these are not decided yet. It is told once, before that
     /// [`Building`](Self::Building), and not at all when everything is there.

@@ -5,9 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::warden::{Ending, Overdue};
-use crate::config::DRefId;
 use crate::lens::Why;
-use crate::plan::AnyNode;
+use crate::plan::{AnyNode, Titled};
 use crate::store::Lack;
 use crate::{BoxError, Error, ErrorKind, units};
 
@@ -20,21 +19,21 @@ pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("it panicked: {}", text.unwrap_or("without a message"))
 }
 
-pub(super) fn matcher_failed(dref: &DRefId, cause: BoxError) -> Error {
+pub(super) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
     Error::new(
         ErrorKind::Matcher,
-        format!("the matcher of stage `{}` failed", dref.name()),
+        format!("the matcher of stage `{stage}` failed"),
     )
     .because(cause)
-    .help(format!("it is about {dref}"))
+    .help(format!("it is about {}", stage.dref()))
 }
 
-pub(super) fn matcher_refused(dref: &DRefId, why: &str) -> Error {
+pub(super) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error {
     Error::new(
         ErrorKind::Matcher,
-        format!("stage `{}` cannot be realized: {why}", dref.name()),
+        format!("stage `{stage}` cannot be realized: {why}"),
     )
-    .help(format!("it is about {dref}"))
+    .help(format!("it is about {}", stage.dref()))
 }
 
 /// With a word on the store, if that is what is missing.
@@ -50,19 +49,19 @@ pub(super) fn with_store_gone(error: Error, root: &Path) -> Error {
 
 /// A build gave what its matcher still does not take.
 pub(super) fn too_few(
-    dref: &DRefId,
+    stage: Titled<'_>,
     runs: usize,
     new: usize,
     there: &str,
     missing: usize,
 ) -> Error {
-    let name = dref.name();
+    let dref = stage.dref();
     let counted = |count: usize, what: &str| {
         let plural = if count == 1 { "" } else { "s" };
         format!("{count} {what}{plural}")
     };
     let message = format!(
-        "stage `{name}` gave {} in {}, and its matcher still wants {missing} more",
+        "stage `{stage}` gave {} in {}, and its matcher still wants {missing} more",
         counted(new, "new result"),
         counted(runs, "run"),
     );
@@ -78,7 +77,7 @@ pub(super) fn too_few(
 
 /// A run failed; `kept` is where its folder is.
 pub(super) fn run_failed(
-    dref: &DRefId,
+    stage: Titled<'_>,
     index: usize,
     attempts: u32,
     cause: BoxError,
@@ -92,16 +91,16 @@ pub(super) fn run_failed(
         Ok((folder, false)) => format!("its folder is kept: {}", folder.display()),
         Err(error) => format!("its folder could not be kept: {error}"),
     };
-    let name = dref.name();
+    let dref = stage.dref();
     let cancelled = |cause: &Error| cause.kind() == ErrorKind::Cancelled;
     let (kind, message) = match cause.downcast_ref().is_some_and(cancelled) {
         true => (
             ErrorKind::Cancelled,
-            format!("stage `{name}` was stopped in run {index}"),
+            format!("stage `{stage}` was stopped in run {index}"),
         ),
         false => (
             ErrorKind::Stage,
-            format!("stage `{name}` failed in run {index}"),
+            format!("stage `{stage}` failed in run {index}"),
         ),
     };
     let tries = match attempts {
@@ -155,14 +154,13 @@ pub(super) fn stopped(why: Why, ending: &Ending, result: Result<(), BoxError>) -
 const LOOK: &str = "a stage stops when it looks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
 
 /// What observers are told of a run that goes on although it has to stop.
-pub(super) fn does_not_stop(late: &Overdue, grace: Duration) -> Error {
+pub(super) fn does_not_stop(stage: Titled<'_>, late: &Overdue, grace: Duration) -> Error {
     let why = match late.why {
         Why::Cancelled => "it was cancelled".to_owned(),
         Why::TimeUp(limit) => format!("its time limit of {} is up", units::time(limit)),
     };
     let message = format!(
-        "stage `{}` did not stop in run {} within {} of being told: {why}",
-        late.dref.name(),
+        "stage `{stage}` did not stop in run {} within {} of being told: {why}",
         late.index,
         units::time(grace),
     );
@@ -170,12 +168,12 @@ pub(super) fn does_not_stop(late: &Overdue, grace: Duration) -> Error {
 }
 
 /// A stage that would have run was not begun.
-pub(super) fn not_begun(dref: &DRefId) -> Error {
+pub(super) fn not_begun(stage: Titled<'_>) -> Error {
     Error::new(
         ErrorKind::Cancelled,
-        format!("stage `{}` was cancelled before it ran", dref.name()),
+        format!("stage `{stage}` was cancelled before it ran"),
     )
-    .help(format!("it is about {dref}"))
+    .help(format!("it is about {}", stage.dref()))
 }
 
 /// All of a run was cancelled, with what became of the stages that ran.

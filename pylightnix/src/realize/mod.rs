@@ -40,6 +40,7 @@ mod scheduler;
 mod signals;
 mod stepping;
 mod stock;
+mod titles;
 mod tries;
 mod warden;
 pub mod why;
@@ -56,6 +57,7 @@ pub use options::Realize;
 pub use report::Report;
 pub use resources::bytes;
 pub use stepping::{Paused, Stepping};
+pub use titles::Titles;
 
 use crate::plan::Target;
 use crate::store::Store;

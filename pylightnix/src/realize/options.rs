@@ -328,7 +328,7 @@ impl<'a> Realize<'a> {
     /// # Errors
     /// A plan that contradicts itself, or a store that cannot be read.
     pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, &self.graph_of(target)?, false)
+        dry_run(self, self.graph_of(target)?, false)
     }
 
     /// As [`plan`](Self::plan), and says of the first 300 stages that have something to do what changed: [`Step::why`]. What
@@ -356,7 +356,7 @@ impl<'a> Realize<'a> {
     ///
     /// [`Step::why`]: super::Step::why
     pub fn explain<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, &self.graph_of(target)?, true)
+        dry_run(self, self.graph_of(target)?, true)
     }
 
     /// The plan, which has to have all stages that are forced.
@@ -398,6 +398,7 @@ impl<'a> Realize<'a> {
     /// What the decision on a stage of this run depends on.
     pub(super) fn scene<'s>(
         &'s self,
+        graph: &'s Graph,
         dref: &'s AnyDRef,
         chosen: &'s Chosen,
         context: &'s Context,
@@ -405,6 +406,7 @@ impl<'a> Realize<'a> {
     ) -> Scene<'s> {
         Scene {
             store: &self.store,
+            graph,
             dref,
             chosen,
             context,

@@ -30,11 +30,11 @@ pub(super) fn realized(options: &Realize<'_>, graph: &Graph) -> Result<Vec<Arc<[
                 continue;
             }
             (Action::Fails(why), _) => (
-                format!("stage `{}` cannot be realized: {why}", dref.name()),
+                format!("stage `{}` cannot be realized: {why}", graph.titled(dref)),
                 ErrorKind::Matcher,
             ),
             (Action::Build { reason, .. }, _) => (
-                format!("stage `{}` would have to run: {reason}", dref.name()),
+                format!("stage `{}` would have to run: {reason}", graph.titled(dref)),
                 ErrorKind::Missing,
             ),
             _ => {

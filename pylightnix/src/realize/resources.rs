@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::ledger::{Amounts, Kind};
 use super::options::Realize;
-use crate::plan::{AnyDRef, Limits};
+use crate::plan::{AnyDRef, Graph, Limits};
 use crate::store::cores;
 use crate::{Error, ErrorKind, Result, units};
 
@@ -72,7 +72,7 @@ pub(super) fn needs(limits: &Limits) -> Amounts {
 }
 
 /// What a stage needs more of than the run has, if it does.
-pub(super) fn lack(total: &Amounts, dref: &AnyDRef) -> Option<Error> {
+pub(super) fn lack(total: &Amounts, graph: &Graph, dref: &AnyDRef) -> Option<Error> {
     let limits = dref.node().limits();
     if limits.needs_one_thread() {
         return None;
@@ -101,7 +101,7 @@ pub(super) fn lack(total: &Amounts, dref: &AnyDRef) -> Option<Error> {
     };
     let message = format!(
         "stage `{}` cannot run here: it needs {}",
-        dref.id().name(),
+        graph.titled(dref.id()),
         said.join("; and ")
     );
     Some(Error::new(ErrorKind::Resources, message).help(format!(

@@ -31,6 +31,7 @@ use super::resources::{lack, total};
 use super::runs::{Today, stand_for};
 use super::scheduler::{Progress, Scheduler, Turn};
 use super::stock::Stock;
+use super::titles::Titles;
 use super::warden::{Overdue, Warden};
 use super::why::Briefs;
 use crate::around::Around;
@@ -141,6 +142,7 @@ fn run_telling(
     };
     state.tell(&Event::Begun {
         stages: graph.len(),
+        titles: &Titles::of(graph),
     });
     if !options.keep_going {
         // This stops the run before it begins.
@@ -175,12 +177,12 @@ fn run_telling(
 
 /// The stages that need more than there is, of those that have to run: what is there already needs nothing.
 fn lacking(options: &Realize<'_>, graph: &Graph, total: &Amounts) -> Result<HashSet<usize>> {
-    if !graph.any_way(|stage| lack(total, stage).is_some()) {
+    if !graph.any_way(|stage| lack(total, graph, stage).is_some()) {
         return Ok(HashSet::new());
     }
     let stages = graph.drefs().enumerate();
     let mut lacking: HashSet<usize> = stages
-        .filter(|(_, stage)| lack(total, stage).is_some())
+        .filter(|(_, stage)| lack(total, graph, stage).is_some())
         .map(|(at, _)| at)
         .collect();
     if !lacking.is_empty() {
@@ -260,7 +262,7 @@ impl RunState<'_> {
         let around = Around::here();
         let watch = || {
             let overdue = |late: &Overdue| {
-                let error = does_not_stop(late, tries.grace);
+                let error = does_not_stop(self.graph.titled(&late.dref), late, tries.grace);
                 let event = Event::Overdue {
                     dref: &late.dref,
                     index: late.index,
@@ -344,12 +346,12 @@ impl RunState<'_> {
         let at = turn.at;
         let stage = self.graph.dref(at);
         if self.lacking.contains(&at)
-            && let Some(lack) = lack(&self.total, stage)
+            && let Some(lack) = lack(&self.total, self.graph, stage)
         {
             return Err(lack);
         }
         if let Some(why) = self.refused.get(&at) {
-            return Err(matcher_refused(stage.id(), why));
+            return Err(matcher_refused(self.graph.titled(stage.id()), why));
         }
         if self
             .graph
@@ -371,18 +373,22 @@ impl RunState<'_> {
             Some(self.ran.taken(dep)?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let scene = self.options.scene(stage, &chosen, &context, found);
+        let scene = self
+            .options
+            .scene(self.graph, stage, &chosen, &context, found);
         let (taken, built) = match scene.decide(mode)? {
             Decision::Take { taken, over } => {
                 self.end(stage, &context, &over)?;
                 count(&self.counters.reused);
                 (taken, false)
             }
-            Decision::Never(why) => return Err(matcher_refused(stage.id(), &why)),
+            Decision::Never(why) => {
+                return Err(matcher_refused(self.graph.titled(stage.id()), &why));
+            }
             Decision::Build { .. } if self.scheduler.is_alone() => return Ok(Decided::Later),
             Decision::Build { .. } => {
                 if !turn.granted {
-                    if let Some(lack) = lack(&self.total, stage) {
+                    if let Some(lack) = lack(&self.total, self.graph, stage) {
                         return Err(lack);
                     }
                     if self.scheduler.take(turn) == Progress::Waits {

@@ -211,7 +211,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let on_wait = &mut || options.tell(&Event::Waiting { dref: dref.id() });
         let go_on = || !options.cancel.as_ref().is_some_and(Cancel::is_cancelled);
         let lock = store.lock_build_while(dref.id(), &context, on_wait, &go_on)?;
-        let lock = lock.ok_or_else(|| not_begun(dref.id()))?;
+        let lock = lock.ok_or_else(|| not_begun(self.graph.titled(dref.id())))?;
         // Another process may just have made it.
         let Some(paused) = self.look(at)? else {
             return Err(self.nothing_to_build(dref.id()));
@@ -312,7 +312,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     fn free(&mut self) -> Result<()> {
         let desk = self.desk.look();
         if let Some(dref) = &desk.in_hand {
-            let message = format!("stage `{}` is being built by hand", dref.name());
+            let message = format!("stage `{}` is being built by hand", self.graph.titled(dref));
             return Err(Error::new(ErrorKind::Plan, message).help(format!(
                 "`finish` or `cancel` that build before the stepping goes on\nit is about {dref}"
             )));
@@ -338,7 +338,9 @@ impl<'a, T: Target> Stepping<'a, T> {
         }
         let (chosen, context) = self.context(at);
         let found = Found::Before(&look);
-        let scene = self.options.scene(stage, &chosen, &context, found);
+        let scene = self
+            .options
+            .scene(&self.graph, stage, &chosen, &context, found);
         match scene.decide(self.options.mode(dref))? {
             Decision::Build { due, reason } => Ok(Some(Paused {
                 dref: dref.clone(),
@@ -346,7 +348,7 @@ impl<'a, T: Target> Stepping<'a, T> {
                 first: due.at(0),
                 reason,
             })),
-            Decision::Never(why) => Err(matcher_refused(dref, &why)),
+            Decision::Never(why) => Err(matcher_refused(self.graph.titled(dref), &why)),
             Decision::Take { taken, .. } => {
                 let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
                 self.options.tell(&Event::Chosen {
@@ -390,7 +392,8 @@ impl<'a, T: Target> Stepping<'a, T> {
             format!("\nits matcher takes:{}", ids.collect::<String>())
         });
         let name = dref.name();
-        Error::new(ErrorKind::Plan, format!("stage `{name}` need not be built")).help(format!(
+        let message = format!("stage `{}` need not be built", self.graph.titled(dref));
+        Error::new(ErrorKind::Plan, message).help(format!(
             "`Realize::new(&store).force(&{name}).step(..)` has it built once more{}",
             there.unwrap_or_default()
         ))

@@ -10,7 +10,7 @@ const RUN: &str = "pylightnix::run";
 /// Tells subscribers.
 pub(crate) fn say(event: &Event<'_>) {
     match event {
-        Event::Begun { stages } => debug!(target: RUN, stages, "the run begins"),
+        Event::Begun { stages, .. } => debug!(target: RUN, stages, "the run begins"),
         Event::Building {
             dref, runs, reason, ..
         } => {

@@ -40,6 +40,9 @@ pub(crate) struct Plan {
 struct Row<'a> {
     dref: &'a DRefId,
     name: &'a str,
+    /// What tells it from other stages of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     /// `reuse`, `build`, `later`, `failed` or `fails`.
     action: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +68,7 @@ impl Plan {
             run = run.force(dref.id());
         }
         let plan = run.explain(&stages.wanted)?;
-        let rows: Vec<Row<'_>> = plan.steps.iter().map(row).collect();
+        let rows: Vec<Row<'_>> = plan.steps.iter().map(|step| row(&plan, step)).collect();
         session.print(&rows, |rows, out| {
             let columns = [
                 Column::left("DO"),
@@ -89,7 +92,7 @@ impl Plan {
                 table.row([
                     Cell::styled(row.action, color),
                     short_dref(row.dref).into(),
-                    row.name.into(),
+                    row.title().into(),
                     why.into(),
                 ]);
             }
@@ -117,6 +120,15 @@ impl Plan {
     }
 }
 
+impl Row<'_> {
+    fn title(&self) -> String {
+        match &self.label {
+            Some(label) => format!("{} {label}", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
 /// The last line of the plan's text.
 fn sum(plan: &DryPlan) -> String {
     let text = plan.to_string();
@@ -132,7 +144,7 @@ fn words(row: &Row<'_>) -> String {
     }
 }
 
-fn row(step: &Step) -> Row<'_> {
+fn row<'a>(plan: &DryPlan, step: &'a Step) -> Row<'a> {
     let (action, runs, reason, rrefs): (_, _, _, &[RRefId]) = match &step.action {
         Action::Reuse(rrefs) => ("reuse", None, None, rrefs),
         Action::Failed(rref) => {
@@ -146,19 +158,15 @@ fn row(step: &Step) -> Row<'_> {
         }
         Action::Build { runs, reason } => ("build", Some(*runs), Some(reason.to_string()), &[]),
         Action::Undecided { waits_for } => {
-            let names: Vec<_> = waits_for.iter().map(|dep| dep.name().as_str()).collect();
-            (
-                "later",
-                None,
-                Some(format!("decided when {} is known", names.join(" and "))),
-                &[],
-            )
+            let until = plan.titles().until(waits_for, "");
+            ("later", None, Some(format!("decided when {until}")), &[])
         }
         Action::Fails(why) => ("fails", None, Some(why.clone()), &[]),
     };
     Row {
         dref: &step.dref,
         name: step.dref.name().as_str(),
+        label: plan.titles().label(&step.dref),
         action,
         runs,
         reason,

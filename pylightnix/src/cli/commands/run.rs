@@ -103,6 +103,9 @@ struct Results {
 #[derive(Serialize)]
 struct ResultOf {
     rref: RRefId,
+    /// What tells its stage from others of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
     path: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<PathBuf>,
@@ -156,7 +159,9 @@ impl Run {
         progress.done(session, &report);
         keep(session, experiment, &stages, &results)?;
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());
-        let results = self.options.link_results(session, rrefs.collect())?;
+        let results = self
+            .options
+            .link_results(session, &stages, rrefs.collect())?;
         let results = Results {
             results,
             report: Counts::of(&report),
@@ -165,7 +170,9 @@ impl Run {
             for result in &results.results {
                 let shown = result.link.as_ref().unwrap_or(&result.path);
                 let rref = session.paint(style::REFERENCE, &result.rref);
-                writeln!(out, "{rref}\n{}", shown.display())?;
+                let label = result.label.iter().map(|label| format!("  {label}"));
+                let label: String = label.collect();
+                writeln!(out, "{rref}{label}\n{}", shown.display())?;
             }
             Ok(())
         })?;
@@ -255,7 +262,12 @@ impl Options {
         Ok(run)
     }
 
-    fn link_results(&self, session: &Session, rrefs: Vec<RRefId>) -> Done<Vec<ResultOf>> {
+    fn link_results(
+        &self,
+        session: &Session,
+        stages: &Stages,
+        rrefs: Vec<RRefId>,
+    ) -> Done<Vec<ResultOf>> {
         let store = session.store()?;
         let mut results = Vec::new();
         for (at, rref) in rrefs.into_iter().enumerate() {
@@ -267,7 +279,13 @@ impl Options {
                 }
                 store.link(&rref, &*link)?;
             }
-            results.push(ResultOf { rref, path, link });
+            let label = stages.label(rref.dref());
+            results.push(ResultOf {
+                rref,
+                label,
+                path,
+                link,
+            });
         }
         Ok(results)
     }

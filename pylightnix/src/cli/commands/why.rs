@@ -9,6 +9,7 @@ use crate::cli::session::{Session, style};
 use crate::cli::stages::Stages;
 use crate::cli::text::{local_second, short_rref};
 use crate::config::DRefId;
+use crate::plan::AnyDRef;
 use crate::realize::Realize;
 use crate::realize::why::{Cause, CodePart, Why as Answer};
 
@@ -66,7 +67,8 @@ impl Why {
         let one = named.pop();
         if let (Some(one), false) = (&one, named.is_empty()) {
             let all = named.iter().chain([one]);
-            let all: String = all.map(|dref| format!("\n  {}", dref.id())).collect();
+            let shown = |dref: &AnyDRef| format!("\n  {}  {}", dref.id(), stages.title(dref));
+            let all: String = all.map(shown).collect();
             return Err(Fault::Usage(format!(
                 "`{}` is the name of several stages of the plan: ask about one of\n{}",
                 self.what,

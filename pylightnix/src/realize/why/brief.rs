@@ -148,7 +148,7 @@ impl<'a> Briefs<'a> {
         };
         let dref = new.dref.clone();
         let roots = self.roots(old, new, 0, None).ok()?;
-        roots.text(&dref)
+        roots.text(&dref, self.graph)
     }
 
     fn others_of(&mut self, dref: &DRefId) -> Result<Arc<Others>> {
@@ -212,9 +212,10 @@ impl<'a> Briefs<'a> {
             }
             match found {
                 Some(found) => roots.extend(&found),
-                None => own
-                    .rest
-                    .push(format!("made from another `{}`", dep.new.name())),
+                None => own.rest.push(format!(
+                    "made from another `{}`",
+                    self.graph.titled(&dep.new)
+                )),
             }
         }
         if !own.fields.is_empty() || !own.rest.is_empty() {
@@ -329,7 +330,7 @@ impl Root {
         }
     }
 
-    fn text(&self, asked: &DRefId) -> String {
+    fn text(&self, asked: &DRefId, graph: &Graph) -> String {
         let mut words = Vec::new();
         if !self.fields.is_empty() {
             let mut fields = listed(&self.fields, FIELDS, ", ", " and ");
@@ -342,7 +343,9 @@ impl Root {
         let words = listed(&words, FIELDS, ", ", " and ");
         match self.dref == *asked {
             true => words,
-            false => format!("from `{}`: {words}", self.dref.name()),
+            // Fields that differ tell it from others already.
+            false if !self.fields.is_empty() => format!("from `{}`: {words}", self.dref.name()),
+            false => format!("from `{}`: {words}", graph.titled(&self.dref)),
         }
     }
 }
@@ -363,8 +366,12 @@ impl Roots {
         self.first.truncate(ROOTS);
     }
 
-    fn text(&self, asked: &DRefId) -> Option<String> {
-        let mut words: Vec<_> = self.first.iter().map(|root| root.text(asked)).collect();
+    fn text(&self, asked: &DRefId, graph: &Graph) -> Option<String> {
+        let mut words: Vec<_> = self
+            .first
+            .iter()
+            .map(|root| root.text(asked, graph))
+            .collect();
         if self.more {
             words.push("and more".to_owned());
         }

@@ -1,0 +1,68 @@
+//! What the stages of a plan are called.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::DRefId;
+use crate::plan::Graph;
+
+/// So many stages are named, and others are counted.
+const NAMED: usize = 3;
+
+/// What the stages of a plan are called: by their names, and where several have one name, by the fields in which these
+/// differ. Nothing is found out before it is asked for.
+///
+/// ```standalone_crate
+/// # use pylightnix::plan::sweep;
+/// # use pylightnix::prelude::*;
+/// # #[derive(Config)] struct Train { rate: f64 }
+/// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
+/// # fn main() -> Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open_at(folder.path().join("store"))?;
+/// let runs = sweep([0.1, 0.5], Train::new)?;
+/// let plan = store.plan(&runs)?;
+/// assert_eq!(plan.titles().title(&runs[0]), "train rate=0.1");
+/// assert_eq!(plan.titles().label(&runs[1]).as_deref(), Some("rate=0.5"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Titles(Arc<Graph>);
+
+impl Titles {
+    pub(super) fn of(graph: &Arc<Graph>) -> Self {
+        Titles(graph.clone())
+    }
+
+    /// The name of a stage, and what tells it from the others of that name: `train rate=0.1`.
+    pub fn title(&self, dref: impl AsRef<DRefId>) -> String {
+        self.0.titled(dref.as_ref()).to_string()
+    }
+
+    /// What tells a stage from the others of its name: `rate=0.1`. Nothing if it is the only one.
+    pub fn label(&self, dref: impl AsRef<DRefId>) -> Option<String> {
+        self.0.label(dref.as_ref())
+    }
+
+    /// What is said until these are known: the first three, each between quotes, and how many others.
+    pub(crate) fn until(&self, drefs: &[DRefId], quote: &str) -> String {
+        let quoted = |dref| format!("{quote}{}{quote}", self.title(dref));
+        let mut words: Vec<_> = drefs.iter().take(NAMED).map(quoted).collect();
+        let others = drefs.len().saturating_sub(NAMED);
+        if others > 0 {
+            words.push(format!("{others} more"));
+        }
+        match words.split_last() {
+            Some((last, first)) if !first.is_empty() => {
+                format!("{} and {last} are known", first.join(", "))
+            }
+            _ => format!("{} is known", words.concat()),
+        }
+    }
+}
+
+impl fmt::Debug for Titles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Titles({} stages)", self.0.len())
+    }
+}
