@@ -137,7 +137,8 @@ fn what_cannot_be() {
     let (_folder, store) = scratch();
     three_runs(&store);
     let none = compare(&store).arg("nobody").assert().code(1);
-    none.stderr_eq("nothing matches\n").stdout_eq("");
+    none.stderr_eq("nothing matches\n  help: nothing is called `nobody`: there is `train`\n")
+        .stdout_eq("");
     let none = compare(&store)
         .args(["train", "-w", "bytes > 1000", "--csv"])
         .assert()
@@ -150,7 +151,7 @@ fn what_cannot_be() {
         .code(2);
     unknown.stderr_eq(str![[r#"
 error: there is no column `score`
-  help: there is `opt.rate`, `scores.accuracy`, `scores.loss`, `built`, `seconds`, `bytes`
+  help: there is `scores.accuracy`, `scores.loss`, `seconds`, `built`, `bytes`, `opt.rate`
 
 "#]]);
     let condition = compare(&store)
@@ -159,7 +160,7 @@ error: there is no column `score`
         .code(2);
     condition.stderr_eq(str![[r#"
 error: "bytes" is no condition
-  help: write a column, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
+  help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
 
 "#]]);
     compare(&store).assert().code(2);

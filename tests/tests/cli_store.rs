@@ -486,7 +486,67 @@ REFERENCE          BUILT             NAME
         str![[r#"
 ---
 nothing matches
+  help: nothing is called `nosuch`: there is `flaky`, `mean`, `numbers`, `plot`
 = 1
+
+"#]]
+    );
+    // In the words of `compare`, and with signs for ranges.
+    assert_data_eq!(
+        shown(&line, "find --where mean.value>=1.5 --field count!=3"),
+        str![[r#"
+REFERENCE          BUILT             NAME
+41270c52/6f736356  2026-01-01 00:04  mean
+= 0
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "find -m mean.json:value>1.5"),
+        str![[r#"
+REFERENCE          BUILT             METRIC  NAME
+41270c52/6f736356  2026-01-01 00:04       2  mean
+= 0
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "find -m means.json>0.97"),
+        str![[r#"
+---
+nothing matches
+  help: nothing has an artifact `means.json`: there is `mean.json`, `numbers.json`, `plot.svg`, `data/points.csv`, `failure.txt`, `data/more/notes.txt`
+= 1
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "find 1cdb520f"),
+        str![[r#"
+REFERENCE          BUILT             NAME
+1cdb520f/f63c049d  2026-01-01 00:02  mean
+= 0
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "find -m mean.json~3"),
+        str![[r#"
+---
+error: invalid value 'mean.json~3' for '--metric <ARTIFACT[:FIELD][=FROM..TO]>': `mean.json~3` is no number in an artifact, as `scores.json:accuracy=0.9..` or `scores.json:accuracy>0.9` is
+
+For more information, try '--help'.
+= 2
+
+"#]]
+    );
+    assert_data_eq!(
+        shown(&line, "find -w mean"),
+        str![[r#"
+---
+error: "mean" is no condition
+  help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
+= 2
 
 "#]]
     );
@@ -941,6 +1001,7 @@ would remove 2 of 6 realizations: 685 B
     ],
     "derivations": [],
     "failed_builds": [],
+    "partial_downloads": [],
     "ended_roots": [],
     "code_texts": 0,
     "freed_bytes": 685,

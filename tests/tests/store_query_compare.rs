@@ -196,7 +196,7 @@ fn sorted_filtered_and_chosen() {
         few.choose(&["n"]),
     ] {
         let error = refused.unwrap_err();
-        assert_says(&error, &["no column `n`", "there is `scores`, `tag`"]);
+        assert_says(&error, &["no column `n`", "there is `tag`, `scores`"]);
     }
     for text in ["", "n", "= 3", "n ! 3"] {
         assert_says(

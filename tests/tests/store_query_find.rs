@@ -390,3 +390,118 @@ fn with_types() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert_says(&error, &[&foreign.id().to_string(), "does not fit"]);
 }
+
+/// Results of two stages, of which one is made from the other.
+fn scored(store: &Store) -> Vec<RRefId> {
+    let data = json_config(&json!({"name": "data", "path": "march.csv"}));
+    let march = publish(store, &data, &built(), "{}");
+    let scores = [0.5, 0.9, 0.96];
+    let train = |score: f64| {
+        let config = json!({"name": "train", "rate": score / 10., "on": data.id().to_string()});
+        let text = json!({"accuracy": score, "loss": [3, 2, 1.5 - score]}).to_string();
+        let mut draft = store.draft().unwrap();
+        fs::write(draft.out().join("result.json"), text).unwrap();
+        let from = Context::from_iter([march.clone()]);
+        let published = draft.publish(&json_config(&config), &from, Outcome::Ok, &built());
+        published.unwrap().id
+    };
+    scores.into_iter().map(train).collect()
+}
+
+#[test]
+fn by_conditions_as_tables_take_them() {
+    let (_folder, store) = scratch();
+    let all = scored(&store);
+    let sorted = |mut rrefs: Vec<RRefId>| {
+        rrefs.sort_by_key(|rref| (rref.dref().clone(), rref.clone()));
+        rrefs
+    };
+    let table = |condition: &str| {
+        let mut table = store.compare(&all).unwrap();
+        table.retain(condition).map(|()| {
+            let rows = table.rows.iter().map(|row| row.rref.clone());
+            sorted(rows.collect())
+        })
+    };
+    for (condition, count) in [
+        ("result.accuracy > 0.8", 2),
+        ("result.accuracy<=0.5", 1),
+        ("result.loss < 0.9", 2),
+        ("rate = 0.05", 1),
+        ("rate != 0.05", 2),
+        ("bytes > 10", 3),
+        ("ended = ok", 3),
+        ("built ~ 20", 3),
+    ] {
+        let found = ids(store.find().name("train").meets(condition));
+        assert_eq!(found.len(), count, "{condition}");
+        // What is the same in all rows of a table is no column of it.
+        if condition != "ended = ok" {
+            assert_eq!(table(condition).unwrap(), found, "{condition}");
+        }
+    }
+    assert_eq!(ids(store.find().meets("on.path ~ march")).len(), 3);
+    assert_eq!(ids(store.find().meets("path ~ march")).len(), 1);
+    assert_eq!(table("on ~ data").unwrap().len(), 3);
+    let wrong = store.find().meets("rate").run().unwrap_err();
+    assert_says(&wrong, &["\"rate\" is no condition", "rate >= 0.1"]);
+    let wrong = store.find().meets("result.accuracy").run().unwrap_err();
+    let same = table("result.accuracy").unwrap_err();
+    assert_eq!(wrong.kind(), same.kind());
+    let derivation = ids(store.find().derivation(all[0].dref()));
+    assert_eq!(derivation, only(&all[0]));
+}
+
+#[test]
+fn what_is_named_and_not_there_is_told_with_what_is_near() {
+    let (_folder, store) = scratch();
+    let hints = |find: Find<'_>| {
+        let mut finding = find.run().unwrap();
+        assert!(finding.next().is_none());
+        finding.hints().unwrap()
+    };
+    assert_eq!(
+        hints(store.find().name("x")),
+        ["there is nothing in this store"]
+    );
+    scored(&store);
+    let find = || store.find().name("train");
+    for (find, said) in [
+        (
+            store.find().name("trian"),
+            "nothing is called `trian`: there is `train`, `data`",
+        ),
+        (
+            find().field("rat", 1),
+            "nothing has a field `rat`: there is `rate`, `on`",
+        ),
+        (find().field("rate", 1), "`rate` is from 0.05 to 0.096"),
+        (
+            find().metric("results.json", "accuracy", 0.1..),
+            "nothing has an artifact `results.json`: there is `result.json`",
+        ),
+        (
+            find().metric("result.json", "accurracy", ..),
+            "`result.json:accurracy` is no number: in `result.json` there is `accuracy`, `loss`",
+        ),
+        (
+            find().metric("result.json", "accuracy", 0.97..),
+            "`result.json:accuracy` is from 0.5 to 0.96",
+        ),
+        (
+            find().meets("result.accuracy > 0.97"),
+            "`result.accuracy` is from 0.5 to 0.96",
+        ),
+        (
+            find().meets("on.path = april.csv"),
+            "`on.path` is march.csv",
+        ),
+    ] {
+        assert_eq!(hints(find), [said]);
+    }
+    let unknown = hints(find().meets("accuracy > 0.1"));
+    assert!(
+        unknown[0].starts_with("nothing has `accuracy`: there is `result.accuracy`, "),
+        "{unknown:?}"
+    );
+}

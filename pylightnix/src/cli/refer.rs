@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::text::local_time;
-use crate::config::{DRefId, RRefId};
+use crate::config::{DRefId, RRefId, is_near, nearest_first};
 use crate::store::{BuildKind, Realization, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -104,6 +104,22 @@ pub(crate) fn realization_of(store: &Store, text: &str, found: Referred) -> Resu
             Referred::Realization(rref) => Ok(rref),
             _ => Err(without_realizations(&dref)),
         },
+    }
+}
+
+/// What a word stands for that is no name, nor a pattern of names, in the store; nothing if it is one, or is nothing at all.
+///
+/// # Errors
+/// A refusal of the system, a word that may be several things.
+pub(crate) fn referred(store: &Store, word: &str) -> Result<Option<Referred>> {
+    // What cannot be a pattern of names may be a reference.
+    if !store.drefs_named(word).unwrap_or_default().is_empty() {
+        return Ok(None);
+    }
+    match resolve(store, word) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -311,17 +327,17 @@ fn nothing(store: &Store, text: &str) -> Error {
     })
 }
 
-/// Names in the store that have the text in them.
+/// Names in the store that are like the text, or have it in them.
 fn like(store: &Store, text: &str) -> Option<String> {
-    let has = |folder: &str| {
-        folder
-            .get(HEX + 1..)
-            .is_some_and(|name| name.contains(text))
-    };
-    let found = store.drefs_where(has).ok()?;
-    let names: BTreeSet<&str> = found.iter().map(|dref| dref.name().as_str()).collect();
-    let more = if names.len() > MOST { ", .." } else { "" };
-    let shown: Vec<_> = names.into_iter().take(MOST).collect();
+    let drefs = store.drefs_where(|_| true).ok()?;
+    let names: BTreeSet<&str> = drefs.iter().map(|dref| dref.name().as_str()).collect();
+    let near = |name: &&str| is_near(text, name);
+    let shown = nearest_first(text, names.into_iter())
+        .into_iter()
+        .take_while(near);
+    let mut shown: Vec<_> = shown.take(MOST + 1).collect();
+    let more = if shown.len() > MOST { ", .." } else { "" };
+    shown.truncate(MOST);
     (!shown.is_empty()).then(|| shown.join(", ") + more)
 }
 

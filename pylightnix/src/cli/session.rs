@@ -320,6 +320,12 @@ impl Session {
         }
     }
 
+    /// Says that a search found nothing, and why that may be.
+    pub(crate) fn say_nothing_matches(&self, hints: &[String]) {
+        let hints = hints.iter().map(|hint| format!("\n  help: {hint}"));
+        self.say(format_args!("nothing matches{}", hints.collect::<String>()));
+    }
+
     /// Says something to the person, beside the answer.
     pub(crate) fn say(&self, text: impl fmt::Display) {
         // Without anybody to read it there is nothing to be done.

@@ -1,6 +1,7 @@
 //! Ways into JSON values, written as errors show them: `lr.schedule[3].rate`.
 
 use serde_json::value::RawValue;
+use std::fmt;
 
 use super::fault::{push_key, shown};
 use super::raw::{Object, Sort, Text, reason};
@@ -69,6 +70,17 @@ impl Dotted {
         self.0
             .iter()
             .try_fold(value, |value, step| step.take(value).ok())
+    }
+}
+
+/// As errors show it.
+impl fmt::Display for Dotted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self
+            .0
+            .iter()
+            .fold(String::new(), |path, step| joined(&path, step));
+        f.write_str(&path)
     }
 }
 

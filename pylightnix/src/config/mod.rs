@@ -16,6 +16,7 @@ mod lists;
 mod locate;
 mod misfit;
 mod name;
+mod near;
 mod plain;
 mod raw;
 mod read;
@@ -36,5 +37,8 @@ pub use ids::{DRefId, RRefId};
 pub(crate) use labels::{Labelled, labels as labels_of};
 pub(crate) use lists::Lists;
 pub use name::Name;
+#[cfg(feature = "cli")]
+pub(crate) use near::is_near;
+pub(crate) use near::nearest_first;
 pub use serde_json::value::RawValue;
 pub use writer::{ConfigWriter, ListWriter, MapWriter, ValueWriter};

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use crate::ErrorKind;
 use crate::cli::complete;
 use crate::cli::exit::{Done, Exit, Fault};
-use crate::cli::refer::{Referred, resolve};
+use crate::cli::refer::{Referred, referred};
 use crate::cli::session::{Session, style};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::text::{count, duration, local_time, short_rref, size};
@@ -65,10 +65,13 @@ impl Compare {
                 _ => Fault::Error(error),
             })?;
         if table.rows.is_empty() {
-            session.say(match rrefs.is_empty() {
-                true => "nothing matches".to_owned(),
-                false => format!("nothing matches, of {} that were compared", rrefs.len()),
-            });
+            match rrefs.is_empty() {
+                true => session.say_nothing_matches(&self.hints(session)?),
+                false => session.say(format_args!(
+                    "nothing matches, of {} that were compared",
+                    rrefs.len()
+                )),
+            }
             if session.json() {
                 session.print_json(&table)?;
             }
@@ -102,24 +105,32 @@ impl Compare {
         let store = session.store()?;
         let mut rrefs = Vec::new();
         for word in &self.what {
-            // What cannot be a pattern of names may be a reference.
-            let named = store.drefs_named(word).unwrap_or_default();
-            if !named.is_empty() {
-                for dref in &named {
-                    rrefs.extend(store.rrefs_of(dref)?);
+            match referred(store, word)? {
+                Some(Referred::Derivation(dref)) => rrefs.extend(store.rrefs_of(&dref)?),
+                Some(Referred::Realization(rref) | Referred::Artifact(rref, _)) => rrefs.push(rref),
+                None => {
+                    for dref in &store.drefs_named(word).unwrap_or_default() {
+                        rrefs.extend(store.rrefs_of(dref)?);
+                    }
                 }
-                continue;
-            }
-            match resolve(store, word) {
-                Ok(Referred::Derivation(dref)) => rrefs.extend(store.rrefs_of(&dref)?),
-                Ok(Referred::Realization(rref) | Referred::Artifact(rref, _)) => rrefs.push(rref),
-                // A pattern or a name of which there is none.
-                Err(error) if error.kind() == ErrorKind::Missing => {}
-                Err(error) => return Err(error.into()),
             }
         }
         rrefs.retain(|rref| session.or_left_out(store.realization(rref)).is_some());
         Ok(rrefs)
+    }
+
+    /// Why there is nothing to compare.
+    fn hints(&self, session: &Session) -> Done<Vec<String>> {
+        let mut hints = Vec::new();
+        for word in &self.what {
+            let finding = session.store()?.find().name(word).run();
+            hints.extend(
+                finding
+                    .and_then(|finding| finding.hints())
+                    .unwrap_or_default(),
+            );
+        }
+        Ok(hints)
     }
 
     fn arrange(&self, table: &mut Comparison) -> crate::Result<()> {

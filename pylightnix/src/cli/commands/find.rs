@@ -5,14 +5,16 @@ use std::io::Write as _;
 use std::ops::Bound;
 use std::time::Duration;
 
-use crate::cli::exit::{Done, Exit};
+use crate::ErrorKind;
+use crate::cli::exit::{Done, Exit, Fault};
 use crate::cli::json::List as JsonList;
+use crate::cli::refer::referred;
 use crate::cli::session::{Session, style};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::text::{local_time, short_rref};
 use crate::cli::{complete, values};
 use crate::config::{DRefId, RRefId};
-use crate::store::{Find as Search, Outcome};
+use crate::store::{Find as Search, Outcome, Store};
 
 /// Find realizations by name, config, age, outcome and numbers in their artifacts
 ///
@@ -23,12 +25,16 @@ use crate::store::{Find as Search, Outcome};
     pylightnix find 'train*' --field layers=10 --newer 7d --metric scores.json:accuracy=0.9.."
 )]
 pub(crate) struct Find {
-    /// The derivation's name, with `*`, `?` and `{a,b}`
-    #[arg(value_name = "NAME", add = complete::names())]
+    /// The derivation's name, with `*`, `?` and `{a,b}`; or the beginning of a reference
+    #[arg(value_name = "NAME|REF", add = complete::names())]
     name: Option<String>,
-    /// A field of the config and its value, as JSON or as text; may be repeated
-    #[arg(long, short, value_name = "FIELD=VALUE", value_parser = pair)]
-    field: Vec<(String, String)>,
+    /// Only what meets this, as in `rate < 0.1` or `scores.accuracy >= 0.9`: a field, `data.path` of the dependency `data`, a
+    /// number in an artifact, `built`, `seconds` or `bytes`; may be repeated
+    #[arg(long = "where", short = 'w', value_name = "CONDITION")]
+    conditions: Vec<String>,
+    /// A field of the config and its value, as JSON or as text, or another condition on it (`rate<0.1`); may be repeated
+    #[arg(long, short, value_name = "FIELD=VALUE")]
+    field: Vec<String>,
     /// Built less than this ago, as in `7d`
     #[arg(long, alias = "newer-than", value_name = "AGE", value_parser = values::duration)]
     newer: Option<Duration>,
@@ -41,8 +47,8 @@ pub(crate) struct Find {
     /// Only good ones
     #[arg(long)]
     ok: bool,
-    /// A number in a JSON artifact, and its range (`0.5..`, `..3`, `1..2`, or none for any); without a field, the number
-    /// that all of the artifact is; may be repeated
+    /// A number in a JSON artifact, which is printed, and its range (`=0.5..`, `=..3`, `=1..2`, `>0.97`, or none for any);
+    /// without a field, the number that all of the artifact is; may be repeated
     #[arg(long, short, value_name = "ARTIFACT[:FIELD][=FROM..TO]", value_parser = metric)]
     metric: Vec<Metric>,
     /// At most so many
@@ -75,7 +81,7 @@ struct Row<'a> {
 impl Find {
     pub(crate) fn run(self, session: &Session) -> Done {
         let store = session.store()?;
-        let search = self.search(store.find());
+        let search = self.search(store)?;
         let mut out = session.out();
         let mut json = session
             .json()
@@ -86,7 +92,11 @@ impl Find {
         columns.push(Column::left("NAME").shrinks());
         let mut table = Table::new(session, columns);
         let (mut count, mut faults) = (0, 0);
-        for found in search.run()?.take(self.limit.unwrap_or(usize::MAX)) {
+        let mut finding = search.run().map_err(|error| match error.kind() {
+            ErrorKind::Reference => Fault::Usage(format!("{error:?}")),
+            _ => Fault::Error(error),
+        })?;
+        for found in finding.by_ref().take(self.limit.unwrap_or(usize::MAX)) {
             let found = match found {
                 Ok(found) => found,
                 Err(error) => {
@@ -139,7 +149,7 @@ impl Find {
         }
         out.flush()?;
         if count == 0 && faults == 0 {
-            session.say("nothing matches");
+            session.say_nothing_matches(&finding.hints()?);
         }
         Ok(if count == 0 || faults > 0 {
             Exit::Failed
@@ -148,14 +158,24 @@ impl Find {
         })
     }
 
-    fn search<'a>(&self, mut search: Search<'a>) -> Search<'a> {
+    fn search<'a>(&self, store: &'a Store) -> Done<Search<'a>> {
+        let mut search = store.find();
         if let Some(name) = &self.name {
-            search = search.name(name);
+            search = match referred(store, name)? {
+                Some(found) => search.derivation(found.derivation()),
+                None => search.name(name),
+            };
         }
-        for (field, text) in &self.field {
-            search = match serde_json::from_str::<serde_json::Value>(text) {
-                Ok(value) => search.field(field, value),
-                Err(_) => search.field(field, text),
+        for condition in &self.conditions {
+            search = search.meets(condition);
+        }
+        for text in &self.field {
+            search = match equal(text) {
+                None => search.meets(text),
+                Some((field, value)) => match serde_json::from_str::<serde_json::Value>(value) {
+                    Ok(json) => search.field(field, json),
+                    Err(_) => search.field(field, value),
+                },
             };
         }
         if let Some(age) = self.newer {
@@ -179,36 +199,62 @@ impl Find {
         {
             search = search.metric(artifact, field, (*from, *to));
         }
-        search
+        Ok(search)
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((field, value)) if !field.is_empty() => Ok((field.to_owned(), value.to_owned())),
-        _ => Err(format!(
-            "`{text}` is no field with its value, as `layers=10` is"
-        )),
-    }
+/// A field and its value, if that is the condition.
+fn equal(text: &str) -> Option<(&str, &str)> {
+    let at = text.find(['=', '!', '<', '>', '~'])?;
+    let (field, rest) = text.split_at(at);
+    let value = rest.strip_prefix("==").or(rest.strip_prefix('='))?;
+    (!field.is_empty()).then_some((field.trim(), value.trim()))
 }
 
+/// `scores.json:accuracy=0.9..`, or with a sign, `scores.json:accuracy>0.9`.
 fn metric(text: &str) -> Result<Metric, String> {
-    let fault =
-        || format!("`{text}` is no number in an artifact, as `scores.json:accuracy=0.9..` is");
-    let (what, range) = match text.split_once('=') {
-        Some((what, range)) => (what, range),
-        None => (text, ".."),
+    let fault = || {
+        format!(
+            "`{text}` is no number in an artifact, as `scores.json:accuracy=0.9..` or `scores.json:accuracy>0.9` is"
+        )
     };
-    let (artifact, field) = what.split_once(':').unwrap_or((what, ""));
-    let (from, to) = range.split_once("..").ok_or_else(fault)?;
+    let at = text.find(['=', '!', '<', '>', '~']).unwrap_or(text.len());
+    let (what, range) = text.split_at(at);
+    let (artifact, field) = what.trim().split_once(':').unwrap_or((what.trim(), ""));
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| fault());
     let end = |text: &str| match text {
         "" => Ok(Bound::Unbounded),
-        text => text.parse().map(Bound::Included).map_err(|_| fault()),
+        text => number(text).map(Bound::Included),
     };
-    Ok(Metric {
-        artifact: artifact.to_owned(),
-        field: field.to_owned(),
-        from: end(from)?,
-        to: end(to)?,
-    })
+    let all = Bound::Unbounded;
+    let (from, to) = if range.is_empty() {
+        (all, all)
+    } else if let Some(least) = range.strip_prefix(">=") {
+        (Bound::Included(number(least)?), all)
+    } else if let Some(most) = range.strip_prefix("<=") {
+        (all, Bound::Included(number(most)?))
+    } else if let Some(below) = range.strip_prefix('>') {
+        (Bound::Excluded(number(below)?), all)
+    } else if let Some(above) = range.strip_prefix('<') {
+        (all, Bound::Excluded(number(above)?))
+    } else if let Some(range) = range.strip_prefix("==").or(range.strip_prefix('=')) {
+        match range.split_once("..") {
+            Some((from, to)) => (end(from.trim())?, end(to.trim())?),
+            None => (
+                Bound::Included(number(range)?),
+                Bound::Included(number(range)?),
+            ),
+        }
+    } else {
+        return Err(fault());
+    };
+    match artifact.is_empty() {
+        true => Err(fault()),
+        false => Ok(Metric {
+            artifact: artifact.to_owned(),
+            field: field.to_owned(),
+            from,
+            to,
+        }),
+    }
 }

@@ -13,6 +13,7 @@ use crate::cli::table::{Cell, Column, Table};
 use crate::cli::text::{local_time, short_rref};
 use crate::cli::{complete, values};
 use crate::config::{DRefId, RRefId};
+use crate::config::{nearest_first, there_is};
 use crate::store::{Root, RootRun};
 use crate::{Error, ErrorKind};
 
@@ -74,8 +75,14 @@ impl Roots {
         for name in names {
             if !store.remove_root(name)? {
                 let message = format!("no root is called {name:?}");
+                let roots = store.roots()?;
+                let names = roots.iter().map(|root| root.name.as_str());
+                let there = match roots.is_empty() {
+                    true => "there are no roots".to_owned(),
+                    false => there_is(nearest_first(name, names).into_iter()),
+                };
                 return Err(Error::new(ErrorKind::Missing, message)
-                    .help("`roots` lists them")
+                    .help(format!("{there}; `roots` lists them"))
                     .into());
             }
         }

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Found;
+use super::condition::Condition;
 use super::glob::Glob;
+use super::hints::hints;
+use super::looked_up::looked_up;
 use super::number::number_in;
 use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, same};
 use crate::store::tree::check_path;
@@ -53,6 +56,9 @@ impl Store {
         Find {
             store: self,
             name: Vec::new(),
+            patterns: Vec::new(),
+            derivation: None,
+            conditions: Vec::new(),
             newer_than: None,
             older_than: None,
             outcome: None,
@@ -69,22 +75,26 @@ impl Store {
 /// realization that is left.
 #[must_use = "nothing happens before `run`"]
 pub struct Find<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
     name: Vec<Glob>,
+    /// The same, as they were written.
+    pub(super) patterns: Vec<String>,
+    derivation: Option<DRefId>,
+    pub(super) conditions: Vec<Condition>,
     newer_than: Option<Timestamp>,
     older_than: Option<Timestamp>,
     outcome: Option<Outcome>,
-    fields: Vec<(Dotted, Box<RawValue>)>,
-    metrics: Vec<Metric>,
+    pub(super) fields: Vec<(Dotted, Box<RawValue>)>,
+    pub(super) metrics: Vec<Metric>,
     /// The first condition that cannot be.
     fault: Option<Error>,
 }
 
 /// A number in a JSON artifact.
 #[derive(Debug)]
-struct Metric {
-    artifact: String,
-    way: Dotted,
+pub(super) struct Metric {
+    pub(super) artifact: String,
+    pub(super) way: Dotted,
     within: (Bound<f64>, Bound<f64>),
 }
 
@@ -92,7 +102,10 @@ impl<'a> Find<'a> {
     /// Those of derivations whose name fits a pattern: `*` stands for any letters, `?` for one, `{a,b}` for one of several.
     pub fn name(mut self, pattern: &str) -> Self {
         match Glob::parse(pattern) {
-            Ok(glob) => self.name.push(glob),
+            Ok(glob) => {
+                self.name.push(glob);
+                self.patterns.push(pattern.to_owned());
+            }
             Err(error) => self.fails(error),
         }
         self
@@ -107,6 +120,24 @@ impl<'a> Find<'a> {
     /// Those whose newest build, import or acceptance ended more than `age` ago.
     pub fn older_than(mut self, age: Duration) -> Self {
         self.older_than = Some(ago(age));
+        self
+    }
+
+    /// Of this derivation.
+    pub fn derivation(mut self, dref: impl AsRef<DRefId>) -> Self {
+        self.derivation = Some(dref.as_ref().clone());
+        self
+    }
+
+    /// With what meets a condition, written as [`Comparison::retain`](super::Comparison::retain) takes it: a field of the config
+    /// or, after its name, of a dependency; or a number in a `.json` or `.npy` artifact; or `built`, `seconds`, `bytes` or
+    /// `ended`; then one of `=`, `!=`, `<`, `<=`, `>`, `>=` and a value, or `~` and a part of a text: `data.path ~ march`,
+    /// `scores.accuracy >= 0.9`.
+    pub fn meets(mut self, condition: &str) -> Self {
+        match Condition::parse(condition) {
+            Ok(condition) => self.conditions.push(condition),
+            Err(error) => self.fails(error),
+        }
         self
     }
 
@@ -183,8 +214,14 @@ impl<'a> Find<'a> {
             return Err(error);
         }
         let mut drefs = self.store.drefs()?;
-        drefs.retain(|dref| self.name.iter().all(|glob| glob.fits(dref.name().as_str())));
+        drefs.retain(|dref| self.is_named(dref));
         Ok(drefs)
+    }
+
+    pub(super) fn is_named(&self, dref: &DRefId) -> bool {
+        let name = dref.name().as_str();
+        self.name.iter().all(|glob| glob.fits(name))
+            && self.derivation.as_ref().is_none_or(|this| this == dref)
     }
 
     fn fails(&mut self, error: Error) {
@@ -240,6 +277,16 @@ impl<'a> Find<'a> {
         }
     }
 
+    fn conditions_hold(&self, found: &Found) -> Result<bool> {
+        for condition in &self.conditions {
+            let cell = looked_up(self.store, found, &condition.what)?;
+            if !condition.holds(cell.as_ref()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn metrics_fit(&self, found: &mut Found) -> Result<bool> {
         if self.metrics.is_empty() {
             return Ok(true);
@@ -274,6 +321,16 @@ pub struct Finding<'a> {
 }
 
 impl<'a> Finding<'a> {
+    /// Why nothing is found, as far as it can be told: for each name, field, artifact and number that is asked for, that there is
+    /// none, with those that are there, the most like it first; or what values there are. At most 256 derivations and
+    /// realizations are looked at.
+    ///
+    /// # Errors
+    /// A refusal of the system.
+    pub fn hints(&self) -> Result<Vec<String>> {
+        hints(&self.find)
+    }
+
     /// The store, and the derivations that are left.
     pub(crate) fn left(&self) -> (&'a Store, &[DRefId]) {
         (self.find.store, self.drefs.as_slice())
@@ -303,6 +360,7 @@ impl<'a> Finding<'a> {
         let fits = self.find.outcome_fits(&found)?
             && self.find.age_fits(&found)?
             && self.find.omitted_fit(&found, left)?
+            && self.find.conditions_hold(&found)?
             && self.find.metrics_fit(&mut found)?;
         Ok(fits.then_some(found))
     }
@@ -343,6 +401,7 @@ impl fmt::Debug for Find<'_> {
             .field("outcome", &self.outcome)
             .field("fields", &self.fields)
             .field("metrics", &self.metrics)
+            .field("conditions", &self.conditions)
             .finish_non_exhaustive()
     }
 }

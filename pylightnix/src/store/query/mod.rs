@@ -5,15 +5,18 @@
 
 mod artifact;
 mod comparison;
+mod condition;
 mod diff;
 mod find;
 mod first_difference;
 mod found;
 mod glob;
 mod graph;
+mod hints;
 mod labels;
 mod lens;
 mod link;
+mod looked_up;
 mod number;
 mod reference;
 mod usage;

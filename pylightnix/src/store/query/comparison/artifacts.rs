@@ -19,24 +19,24 @@ const MOST: usize = 256;
 const KEPT: usize = 1000;
 
 /// A number, or a series of numbers, in an artifact.
-pub(super) struct Number {
+pub(in super::super) struct Number {
     /// The artifact.
-    pub(super) file: String,
+    pub(in super::super) file: String,
     /// The way to it in the artifact; empty if it is all there is.
-    pub(super) way: String,
-    pub(super) cell: Cell,
+    pub(in super::super) way: String,
+    pub(in super::super) cell: Cell,
 }
 
 impl Number {
     /// `scores.accuracy` for `accuracy` in `scores.json`.
-    pub(super) fn name(&self) -> String {
+    pub(in super::super) fn name(&self) -> String {
         let file = self.file.strip_suffix(".json");
         let file = file.or_else(|| self.file.strip_suffix(".npy"));
         self.named(file.unwrap_or(&self.file))
     }
 
     /// `scores.json.accuracy`.
-    pub(super) fn full_name(&self) -> String {
+    pub(in super::super) fn full_name(&self) -> String {
         self.named(&self.file)
     }
 
@@ -50,7 +50,7 @@ impl Number {
 }
 
 /// The numbers in the artifacts in `out`.
-pub(super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Number>> {
+pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Number>> {
     let mut found = Vec::new();
     for entry in entries {
         let EntryKind::File { size, .. } = entry.kind else {

@@ -43,6 +43,7 @@ type Waiting = (String, Vec<Option<Box<RawValue>>>);
 pub(super) fn differing(
     store: &Store,
     rows: Vec<Fields>,
+    same: &mut BTreeMap<String, Cell>,
 ) -> Result<Vec<(String, Vec<Option<Cell>>)>> {
     let mut configs = HashMap::new();
     let mut columns = Vec::new();
@@ -50,7 +51,11 @@ pub(super) fn differing(
     let rows = rows.into_iter().map(|Fields(fields)| Some(fields));
     enter(&mut waiting, "", rows.collect());
     while let Some((path, values)) = waiting.pop() {
-        if all_same(&values) {
+        if all_same(&values)
+            && let Some(Some(value)) = values.first()
+            && Fields::in_value(value).is_none()
+        {
+            same.extend(cell(value).map(|cell| (path, cell)));
             continue;
         }
         let objects = values
@@ -65,13 +70,14 @@ pub(super) fn differing(
             enter(&mut waiting, &path, inside);
             continue;
         }
-        let cells = values.iter().map(|value| {
-            let value = serde_json::from_str(value.as_ref()?.get()).ok()?;
-            Some(Cell::Value(value))
-        });
+        let cells = values.iter().map(|value| cell(value.as_ref()?));
         columns.push((path, cells.collect()));
     }
     Ok(columns)
+}
+
+fn cell(value: &RawValue) -> Option<Cell> {
+    serde_json::from_str(value.get()).ok().map(Cell::Value)
 }
 
 type Objects = Vec<Option<Vec<(String, Box<RawValue>)>>>;

@@ -1,7 +1,6 @@
 //! Realizations side by side: the fields in which they differ, and the numbers that they hold.
 
 mod artifacts;
-mod condition;
 mod fields;
 mod npy;
 mod table;
@@ -13,7 +12,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::Result;
 use crate::config::{ConfigJson, RRefId};
 use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, parallel};
-use artifacts::{Number, numbers};
+pub(super) use artifacts::{Number, numbers};
+pub(super) use table::order;
+
 use fields::{Fields, differing};
 
 impl Store {
@@ -70,7 +71,8 @@ impl Store {
         let rows: Vec<_> = rows
             .map(|row| Fields::of(&configs[row.rref.dref()], &row.omitted))
             .collect::<Result<_>>()?;
-        for (name, cells) in differing(self, rows)? {
+        let mut same = BTreeMap::new();
+        for (name, cells) in differing(self, rows, &mut same)? {
             columns.add(&name, ColumnKind::Field, cells);
         }
         columns.add_if_they_differ("code", ColumnKind::Code, &read, |row| {
@@ -97,7 +99,7 @@ impl Store {
             ColumnKind::Bytes,
             cells(|row| Some(row.bytes.into())),
         );
-        Ok(columns.table(read))
+        Ok(columns.table(read, same))
     }
 
     fn read_row(&self, rref: &RRefId) -> Result<Read> {
@@ -134,6 +136,8 @@ pub struct Comparison {
     pub columns: Vec<Column>,
     /// The realizations.
     pub rows: Vec<Row>,
+    /// Fields that are the same in all of them, by name: these are no columns, and conditions may be on them.
+    same: BTreeMap<String, Cell>,
 }
 
 /// Something that there is of each realization.
@@ -278,10 +282,11 @@ impl Columns {
         }
     }
 
-    fn table(self, read: Vec<Read>) -> Comparison {
+    fn table(self, read: Vec<Read>, same: BTreeMap<String, Cell>) -> Comparison {
         let rows = read.into_iter().zip(self.cells);
         Comparison {
             columns: self.columns,
+            same,
             rows: rows
                 .map(|(read, cells)| Row {
                     rref: read.rref,

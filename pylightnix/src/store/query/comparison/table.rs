@@ -5,9 +5,9 @@ use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
-use super::condition::Condition;
+use super::super::condition::Condition;
 use super::{Cell, Column, Comparison};
-use crate::config::there_is;
+use crate::config::{nearest_first, there_is};
 use crate::{Error, ErrorKind, Result};
 
 impl Comparison {
@@ -34,15 +34,24 @@ impl Comparison {
     }
 
     /// Leaves only the rows that meet a condition: a column, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value, as in
-    /// `scores.accuracy >= 0.9`; or `~` and a part of a text, as in `data.path ~ march`. Of a series, its last value counts.
+    /// `scores.accuracy >= 0.9`; or `~` and a part of a text, as in `data.path ~ march`. Of a series, its last value counts. A
+    /// field that is the same in all rows may be asked for as well.
     ///
     /// # Errors
     /// A column that is not there, a text that is no condition.
     pub fn retain(&mut self, condition: &str) -> Result<()> {
         let condition = Condition::parse(condition)?;
-        let at = self.at(condition.column)?;
-        self.rows
-            .retain(|row| condition.holds(row.cells[at].as_ref()));
+        match (self.at(&condition.what), self.same.get(&condition.what)) {
+            (Ok(at), _) => self
+                .rows
+                .retain(|row| condition.holds(row.cells[at].as_ref())),
+            (Err(_), Some(same)) => {
+                if !condition.holds(Some(same)) {
+                    self.rows.clear();
+                }
+            }
+            (Err(error), None) => return Err(error),
+        }
         Ok(())
     }
 
@@ -87,14 +96,15 @@ impl Comparison {
         let find = |column: &Column| column.name == name;
         self.columns.iter().position(find).ok_or_else(|| {
             let message = format!("there is no column `{name}`");
-            let there = there_is(self.columns.iter().map(|column| column.name.as_str()));
+            let there = self.columns.iter().map(|column| column.name.as_str());
+            let there = there_is(nearest_first(name, there).into_iter());
             Error::new(ErrorKind::Reference, message).help(there)
         })
     }
 }
 
 /// Which comes first; `None` of things that cannot be compared.
-pub(super) fn order(one: &Cell, other: &Cell) -> Option<Ordering> {
+pub(in super::super) fn order(one: &Cell, other: &Cell) -> Option<Ordering> {
     match (one.number(), other.number()) {
         (Some(one), Some(other)) => one.partial_cmp(&other),
         (None, None) => Some(one.to_string().cmp(&other.to_string())),

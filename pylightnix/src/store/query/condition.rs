@@ -1,19 +1,20 @@
-//! Conditions on rows, as people write them: `accuracy >= 0.9`.
+//! Conditions on realizations, as people write them: `accuracy >= 0.9`.
 
 use std::cmp::Ordering;
 
-use super::Cell;
-use super::table::order;
+use super::comparison::{Cell, order};
 use crate::{Error, ErrorKind, Result};
 
-/// A condition on one column.
-pub(super) struct Condition<'a> {
-    pub(super) column: &'a str,
+/// A condition on something that a realization has: a field of its config, a number, and so on.
+#[derive(Debug)]
+pub(super) struct Condition {
+    /// By what that is asked for.
+    pub(super) what: String,
     operator: Operator,
     value: Cell,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Operator {
     Equal,
     Other,
@@ -36,26 +37,25 @@ const OPERATORS: [(&str, Operator); 8] = [
     ("~", Operator::Has),
 ];
 
-impl<'a> Condition<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self> {
+impl Condition {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let first = text.find(['=', '!', '<', '>', '~']);
         let found = first.and_then(|at| {
-            let (column, rest) = text.split_at(at);
+            let (what, rest) = text.split_at(at);
             let fits = |(sign, operator): &(&str, Operator)| {
-                Some((column.trim(), *operator, rest.strip_prefix(sign)?.trim()))
+                Some((what.trim(), *operator, rest.strip_prefix(sign)?.trim()))
             };
             OPERATORS.iter().find_map(fits)
         });
-        let Some((column, operator, value)) = found.filter(|(column, ..)| !column.is_empty())
-        else {
+        let Some((what, operator, value)) = found.filter(|(what, ..)| !what.is_empty()) else {
             let message = format!("{text:?} is no condition");
             return Err(Error::new(ErrorKind::Reference, message).help(
-                "write a column, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a \
-                 text: `data ~ march`",
+                "write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or \
+                 `~` and a part of a text: `data ~ march`",
             ));
         };
         Ok(Condition {
-            column,
+            what: what.to_owned(),
             operator,
             value: Cell::Value(read(value)),
         })

@@ -1,0 +1,56 @@
+//! Names that are like a mistyped one.
+
+/// These, the most like `word` first; equally like ones stay in their order.
+pub(crate) fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<_> = names.map(|name| (distance(word, name), name)).collect();
+    names.sort_by_key(|(distance, _)| *distance);
+    names.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Whether one may be a slip of the other: a third of its letters differ at most, or it has the other in it.
+#[cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "references are typed there")
+)]
+pub(crate) fn is_near(word: &str, name: &str) -> bool {
+    distance(word, name) <= 1 + word.chars().count() / 3
+}
+
+/// In how many letters two words differ: so many have to be changed, put in or taken out. What has the other in it is near.
+fn distance(one: &str, other: &str) -> usize {
+    if one == other {
+        return 0;
+    }
+    if !one.is_empty() && !other.is_empty() && (one.contains(other) || other.contains(one)) {
+        return 1;
+    }
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, c) in one.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], at + 1);
+        for (to, d) in other.iter().enumerate() {
+            let changed = before + usize::from(c != *d);
+            before = row[to + 1];
+            row[to + 1] = changed.min(before + 1).min(row[to] + 1);
+        }
+    }
+    // Two words of which nothing is alike are no nearer as they are short.
+    row[other.len()] + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_like_it_comes_first() {
+        let names = ["built", "scores.json", "score", "train", "bytes"];
+        let near = |word| nearest_first(word, names.into_iter());
+        assert_eq!(near("score.json")[0], "scores.json");
+        assert_eq!(near("trian")[0], "train");
+        assert_eq!(near("byte")[0], "bytes");
+        assert_eq!(near("built")[0], "built");
+        assert!(is_near("trian", "train") && is_near("score", "scores.json"));
+        assert!(!is_near("ab", "cd") && !is_near("nobody", "train"));
+    }
+}

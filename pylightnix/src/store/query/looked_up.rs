@@ -1,0 +1,108 @@
+//! What a realization has by a name, as tables and conditions call it.
+
+use super::Found;
+use super::comparison::{Cell, Number, numbers};
+use crate::config::{ConfigJson, DRefId, Dotted, RawValue, reference_in};
+use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store};
+use crate::{ErrorKind, Result};
+
+/// What a realization has by this name: a field of its config or of what it was made from, else a number in its artifacts, else
+/// `built`, `seconds`, `bytes` or `ended`. Nothing if it has none.
+pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Option<Cell>> {
+    if let Ok(way) = Dotted::parse(what) {
+        if let Some(value) = in_config(store, found.config()?, &way)? {
+            return Ok(Some(Cell::Value(value)));
+        }
+        let builds = found.realization()?.builds().iter();
+        let omitted = builds.rev().filter_map(|build| {
+            let omitted = serde_json::value::to_raw_value(&build.omitted).ok()?;
+            serde_json::from_str(way.find(&omitted)?.get()).ok()
+        });
+        if let Some(value) = { omitted }.next() {
+            return Ok(Some(Cell::Value(value)));
+        }
+    }
+    let record = store.record(found.id())?;
+    let entries = record.manifest().entries();
+    if let Some(number) = in_artifacts(store, found, entries, what)? {
+        return Ok(Some(number.cell));
+    }
+    let realization = found.realization()?;
+    let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
+    let build = realization.builds().iter().rev().find(made);
+    let value: Option<serde_json::Value> = match what {
+        "built" => build.map(|build| build.start.to_string().into()),
+        "seconds" => build.map(|build| build.seconds().into()),
+        "bytes" => Some(entries.iter().map(size).sum::<u64>().into()),
+        "ended" => Some(realization.outcome.to_string().into()),
+        _ => None,
+    };
+    Ok(value.map(Cell::Value))
+}
+
+/// The value that the way leads to, from reference to reference.
+fn in_config(
+    store: &Store,
+    config: &ConfigJson,
+    way: &Dotted,
+) -> Result<Option<serde_json::Value>> {
+    let mut config = config.clone();
+    let mut steps = way.steps();
+    loop {
+        let mut value: &RawValue = config.raw()?;
+        let mut next = None;
+        while let Some((step, rest)) = steps.split_first() {
+            let Ok(inside) = step.take(value) else {
+                return Ok(None);
+            };
+            steps = rest;
+            value = inside;
+            next = reference_in(value.get()).filter(|_| !rest.is_empty());
+            if next.is_some() {
+                break;
+            }
+        }
+        match next {
+            None => return Ok(serde_json::from_str(value.get()).ok()),
+            Some(dref) => match stored(store, &dref)? {
+                Some(inside) => config = inside,
+                None => return Ok(None),
+            },
+        }
+    }
+}
+
+/// A config may name what was never realized here.
+fn stored(store: &Store, dref: &DRefId) -> Result<Option<ConfigJson>> {
+    match store.config(dref) {
+        Ok(config) => Ok(Some(config)),
+        Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The number of this name in the artifacts. Only files that it can be in are read.
+fn in_artifacts(
+    store: &Store,
+    found: &Found,
+    entries: &[Entry],
+    what: &str,
+) -> Result<Option<Number>> {
+    let can_be_in = |entry: &&Entry| {
+        let stem = entry.path.rsplit_once('.').map_or("", |(stem, _)| stem);
+        !stem.is_empty() && what.starts_with(stem)
+    };
+    let files: Vec<Entry> = entries.iter().filter(can_be_in).cloned().collect();
+    let out = store.out_dir(found.id());
+    let there = numbers(&out, &files)?;
+    Ok(there
+        .into_iter()
+        .find(|number| number.name() == what || number.full_name() == what))
+}
+
+fn size(entry: &Entry) -> u64 {
+    match entry.kind {
+        EntryKind::File { size, .. } => size,
+        _ => 0,
+    }
+}
