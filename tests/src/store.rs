@@ -349,6 +349,13 @@ impl Mount {
         Mount { at: at.to_owned() }
     }
 
+    /// An empty one in memory whose times tick with the kernel's timer: a change within a tick does not show in them.
+    #[must_use]
+    pub fn with_coarse_times(at: &Path) -> Mount {
+        mount(["-t", "ramfs", "none"].map(Path::new), at);
+        Mount { at: at.to_owned() }
+    }
+
     /// The folder `from` once more, where nothing can be written.
     #[must_use]
     pub fn read_only(from: &Path, at: &Path) -> Mount {

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 use tests::store::{
-    built, child, config, config_on, part, publish, publish_on, publish_texts, store,
+    Mount, built, can_mount, child, config, config_on, folder, part, publish, publish_on,
+    publish_texts, store,
 };
 
 #[derive(Config)]
@@ -49,9 +50,14 @@ fn part_of_a_child() {
             println!("\nbuilds {}", found.unwrap()[0].builds().len());
         }
         ["accept", name] => {
-            let rref = store.rrefs_of(config(name).id()).unwrap().remove(0);
+            let rref = match name {
+                "number" => store.rrefs_of(numbers(1).unwrap()[0].id()),
+                name => store.rrefs_of(config(name).id()),
+            };
+            let rref = rref.unwrap().remove(0);
             let build = BuildRecord::now(BuildKind::Accept);
             store.add_build(&rref, &build, None).unwrap();
+            println!("\naccepted");
         }
         _ => panic!("no part {part}"),
     }
@@ -268,4 +274,65 @@ fn contexts_and_builds_come_back_whole() {
         let none = Context::empty();
         assert!(store.candidates(into.id(), &none).unwrap().is_empty());
     }
+}
+
+/// What changes within a tick of the clock after it was looked at gives no other time.
+#[test]
+fn a_change_within_a_tick_is_seen() {
+    if !can_mount("a_change_within_a_tick_is_seen") {
+        return;
+    }
+    let place = folder();
+    let mount = Mount::with_coarse_times(place.path());
+    let root = mount.at.join("store");
+    let (one, other) = (
+        Store::open_at(&root).unwrap(),
+        Store::open_at(&root).unwrap(),
+    );
+    for round in 0..100 {
+        let config = config(&format!("round-{round}"));
+        let rref = publish_texts(&other, &config, &Context::empty(), &[("x", "x")]);
+        let builds = || {
+            let found = one.candidates(config.id(), &Context::empty()).unwrap();
+            found[0].builds().len()
+        };
+        assert_eq!(builds(), 1);
+        other
+            .add_build(&rref, &BuildRecord::now(BuildKind::Accept), None)
+            .unwrap();
+        assert_eq!(builds(), 2, "in round {round}");
+    }
+}
+
+#[test]
+fn what_was_known_before_does_not_replace_what_another_found_since() {
+    let (_folder, store) = store();
+    let numbers = numbers(20).unwrap();
+    let first = &numbers[0];
+    let digit = |dref: &DRef<Number>| dref.id().folder().chars().next().unwrap();
+    let other = numbers
+        .iter()
+        .find(|dref| digit(dref) != digit(first))
+        .unwrap();
+    told("realize 1", &store, "built");
+    let_the_clock_tick();
+    told("realize 1", &store, "built");
+    let file = store
+        .root()
+        .join("cache/index")
+        .join(digit(first).to_string());
+    fs::remove_file(&file).unwrap();
+    // Known here, and not told to the disk yet.
+    store.candidates(first.id(), &Context::empty()).unwrap();
+    // Another process finds a change, and tells it to the disk.
+    told("accept number", &store, "accepted");
+    let_the_clock_tick();
+    told("realize 1", &store, "built");
+    let before = fs::read(&file).unwrap();
+    // What is known here is told last.
+    store.realize(other).unwrap();
+    assert!(
+        fs::read(&file).unwrap() == before,
+        "it was replaced by what was known before"
+    );
 }

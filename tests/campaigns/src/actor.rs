@@ -63,6 +63,8 @@ fn act(arguments: &[String]) -> Result<()> {
     match arguments.as_slice() {
         // So many realizations, each made from the one before.
         ["publish", root, tag, count] => publish(&Store::open_at(root)?, tag, number(count)?)?,
+        // Another realization of the first of those.
+        ["publish another", root, tag] => publish_another(&Store::open_at(root)?, tag)?,
         // A plan of so many layers of two stages; numbers from `seed` on.
         ["realize", root, layers, seed] => {
             realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
@@ -213,6 +215,15 @@ fn publish(store: &Store, tag: &str, count: u64) -> Result<()> {
         last = Some(published.id);
     }
     Ok(())
+}
+
+fn publish_another(store: &Store, tag: &str) -> Result<()> {
+    let config = config(&format!("{tag}-0"), None)?;
+    let mut draft = store.draft()?;
+    fs::write(draft.out().join("text"), "another")?;
+    let build = BuildRecord::now(BuildKind::Build);
+    let published = draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+    acknowledge(&published.id)
 }
 
 fn many(store: &Store, count: u64) -> Result<()> {

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 const TELLING: &[&str] = &[
     "publish",
     "publish again",
+    "publish another",
     "make a store",
     "realize",
     "pack",
@@ -174,7 +175,7 @@ fn traced(
     }
     // These tell of what is there already: who put it there may not have synced it yet.
     let there = match operation.name {
-        "publish again" => &scene.garbage[..],
+        "publish again" | "publish another" => &scene.garbage[..],
         "unpack" | "copy" => &scene.kept[..],
         "link" | "root" => &scene.garbage[1..2],
         _ => &[],

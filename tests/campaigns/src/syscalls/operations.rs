@@ -64,6 +64,12 @@ pub const OPERATIONS: &[Operation] = &[
         false,
     ),
     operation(
+        "publish another",
+        &["publish another", "{store}", "garbage"],
+        Leaves::All,
+        false,
+    ),
+    operation(
         "make a store",
         &["publish", "{fresh}", "new", "1"],
         Leaves::New,
