@@ -343,3 +343,17 @@ fn a_file_that_cannot_be_read_is_named() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_file_with_holes_takes_no_more_room_than_before() -> Result<()> {
+    let (_folder, store, source) = places();
+    let path = source.join("hollow");
+    let hollow = File::create(&path)?;
+    hollow.set_len(40 << 20)?;
+    let imported = store.realize(&file(&store, &path)?)?;
+    let data = fs::metadata(imported.out.path())?;
+    assert_eq!(data.len(), 40 << 20);
+    let room = std::os::unix::fs::MetadataExt::blocks(&data) * 512;
+    assert!(room < 1 << 20, "{room}");
+    Ok(())
+}

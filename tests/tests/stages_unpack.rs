@@ -12,6 +12,7 @@ use std::io::{Cursor, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tests::runs::{assert_says, scratch};
+use tests::store::{Mount, can_mount};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -715,4 +716,61 @@ fn mutants_are_refused_or_unpacked_and_nothing_else() {
     }
     // Nothing but the store.
     assert_eq!(tests::runs::names(folder.path()), ["store"]);
+}
+
+#[test]
+fn gz_files_are_filled_up_with_zeros() {
+    let (_folder, store) = scratch();
+    let filled = |zeros: usize| [gz(b"one\n"), gz(b"two\n"), vec![0; zeros]].concat();
+    for zeros in [1, 511, 300_000] {
+        let path = unpacked(&store, &filled(zeros)).unwrap();
+        assert_eq!(fs::read(path).unwrap(), b"one\ntwo\n", "{zeros}");
+    }
+    let more = [filled(10), gz(b"three\n")].concat();
+    refused(&store, &more, &["there is something behind its end"]);
+    let more = [filled(10), b"x".to_vec()].concat();
+    refused(&store, &more, &["there is something behind its end"]);
+}
+
+#[test]
+fn what_a_zip_file_says_that_it_has_counts_before_it_is_written() {
+    let (_folder, store) = scratch();
+    let archive = zip(&[("a", &[b'a'; 600]), ("b", &[b'b'; 600])]);
+    let limited = |config: Unpacked| Unpacked {
+        limit: 1000,
+        ..config
+    };
+    let error = unpacked_with(&store, &archive, limited).unwrap_err();
+    assert_says(
+        &error,
+        &["it has more than 1000 bytes in it", "`Unpacked::limit`"],
+    );
+    let kept = fs::read_dir(store.root().join("failed")).unwrap();
+    let out = kept
+        .map(|entry| entry.unwrap().path().join("out"))
+        .next()
+        .unwrap();
+    assert_eq!(fs::read_dir(out).unwrap().count(), 0, "nothing was written");
+}
+
+#[test]
+fn no_archive_fills_the_disk() {
+    if !can_mount("no_archive_fills_the_disk") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mount = Mount::new(folder.path(), "size=24m");
+    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let zeros = vec![0; 40 << 20];
+    for archive in [
+        gz(&zeros),
+        gz(&tar(&[a_file("zeros", &zeros)])),
+        zip(&[("zeros", &zeros)]),
+    ] {
+        refused(
+            &store,
+            &archive,
+            &["bytes that are free on the disk", "free some space"],
+        );
+    }
 }

@@ -177,3 +177,22 @@ fn what_is_not_there_and_links_that_lead_out_are_refused() {
     }
     assert!(to.drefs().unwrap().is_empty());
 }
+
+#[test]
+fn holes_stay_holes() {
+    let (_folder, from) = store();
+    let mut draft = from.draft().unwrap();
+    let file = fs::File::create(draft.out().join("hollow")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"here", 20 << 20).unwrap();
+    file.set_len(40 << 20).unwrap();
+    let outcome = pylightnix::store::Outcome::Ok;
+    let published = draft.publish(&config("hollow"), &Context::empty(), outcome, &built());
+    let rref = published.unwrap().id;
+    let (_other, to) = store();
+    to.copy_from(&from, [&rref]).unwrap();
+    let copied = to.out_dir(&rref).join("hollow");
+    let data = fs::metadata(&copied).unwrap();
+    assert!(data.blocks() * 512 < 1 << 20, "{} blocks", data.blocks());
+    assert!(fs::read(&copied).unwrap() == fs::read(from.out_dir(&rref).join("hollow")).unwrap());
+    assert!(to.check().contents().run().unwrap().is_sound());
+}

@@ -70,7 +70,7 @@ impl Fault {
 
 /// What the library advises, in the words of the command line.
 fn on_the_line(mut text: String) -> String {
-    const WORDS: [(&str, &str); 9] = [
+    const WORDS: [(&str, &str); 10] = [
         ("`keep_going()`", "`--keep-going`"),
         ("`with_dependents()`", "`--with-dependents`"),
         ("`force()`", "`--force`"),
@@ -79,6 +79,7 @@ fn on_the_line(mut text: String) -> String {
         ("`retry_failed()`", "`--retry-failed`"),
         ("`Realize::trust_unknown()`", "`--trust-unknown`"),
         ("`Realize::timeout_of`", "`--timeout`"),
+        ("`Unpack::max_size`", "`--max-size`"),
         ("`unlink`", "`link --remove`"),
     ];
     for (library, line) in WORDS {

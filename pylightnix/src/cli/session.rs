@@ -107,11 +107,7 @@ impl Session {
 
     fn open(&self, open: impl FnOnce(PathBuf) -> crate::Result<Store>) -> Done<&Store> {
         self.store.get_or_try_init(|| {
-            let place = match &self.place {
-                Some(place) => Ok(place.clone()),
-                None => Store::default_root(),
-            };
-            place.and_then(open).map_err(|error| {
+            open(self.store_folder()?).map_err(|error| {
                 Fault::Store(match error.kind() {
                     ErrorKind::Missing => error.help(
                         "a run makes it; is it somewhere else? name its folder with `--store` or in `$PYLIGHTNIX_ROOT`",
@@ -120,6 +116,23 @@ impl Session {
                 })
             })
         })
+    }
+
+    /// Where the store is, or will be when it is made.
+    pub(crate) fn store_folder(&self) -> Done<PathBuf> {
+        match &self.place {
+            Some(place) => Ok(place.clone()),
+            None => Store::default_root().map_err(Fault::Store),
+        }
+    }
+
+    /// Whether the store is there. One that cannot be used is an error.
+    pub(crate) fn has_store(&self) -> Done<bool> {
+        match self.store() {
+            Ok(_) => Ok(true),
+            Err(Fault::Store(error)) if error.kind() == ErrorKind::Missing => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Another store, which has to be there.

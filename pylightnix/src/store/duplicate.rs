@@ -1,10 +1,11 @@
 //! The bytes of a file in another one, hashed on the way.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 
 use super::passing::hash_passing;
 use super::seal::hash;
+use super::sparse::SparseWriter;
 use crate::config::Digest;
 
 /// Which of the two files failed.
@@ -14,15 +15,12 @@ pub(crate) enum Refusal {
 }
 
 /// Gives `to`, which is empty, the first `size` bytes of `from`, all of them if it has no more. Blocks are shared where the
-/// file system can (Btrfs, XFS). Says what is in `to` then: the hash is of what was written, and not of what was read.
-pub(crate) fn duplicate(
-    mut from: &File,
-    mut to: &File,
-    size: u64,
-) -> Result<(Digest, u64), Refusal> {
+/// file system can (Btrfs, XFS); elsewhere blocks of zeros become holes, so that a file with holes takes no more room than before. Says what is in `to` then: the hash is of what was written, and not of what was read.
+pub(crate) fn duplicate(mut from: &File, to: &File, size: u64) -> Result<(Digest, u64), Refusal> {
     if size > 0 && share_blocks(to, from) {
         return hash(to).map_err(Refusal::Write);
     }
+    let mut writer = SparseWriter::new(to);
     let (size, digest) = hash_passing(size, |passing| {
         while passing.size() < size {
             let length = (size - passing.size()).min(passing.buffer().len() as u64);
@@ -33,12 +31,14 @@ pub(crate) fn duplicate(
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Refusal::Read(error)),
             };
-            to.write_all(&part[..read]).map_err(Refusal::Write)?;
+            writer.write(&part[..read]).map_err(Refusal::Write)?;
             passing.pass(read);
         }
         Ok(passing.size())
     });
-    Ok((digest, size?))
+    let size = size?;
+    writer.finish().map_err(Refusal::Write)?;
+    Ok((digest, size))
 }
 
 /// Lets `to` have the contents of `from` without copying them (ioctl_ficlone(2)), where that can be done.

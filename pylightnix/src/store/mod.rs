@@ -48,10 +48,14 @@ mod remains;
 mod remove;
 mod repair;
 mod reserve;
+mod room;
 mod roots;
 mod running;
 mod scan;
 mod seal;
+mod sparse;
+#[cfg(feature = "cli")]
+mod spool;
 mod staging;
 mod survey;
 mod sweep;
@@ -68,7 +72,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use archive::Pack;
+pub use archive::{Pack, Unpack};
 pub use build_record::{BuildKind, BuildRecord};
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
 pub use choice::RecordedChoice;
@@ -94,6 +98,8 @@ pub use roots::{Root, RootRun};
 pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
+#[cfg(feature = "cli")]
+pub(crate) use archive::{examine, open_archive};
 pub(crate) use begun::Begun;
 #[cfg(feature = "cli")]
 pub(crate) use build_record::user;
@@ -107,10 +113,16 @@ pub(crate) use lacking::Lack;
 pub(crate) use parallel::{cores, map as in_parallel};
 pub(crate) use paths::{Lead, Paths};
 pub(crate) use query::compare;
+#[cfg(feature = "unpack")]
+pub(crate) use room::free_bytes;
 #[cfg(feature = "cli")]
 pub(crate) use roots::TargetResults;
 pub(crate) use scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use seal::hash;
+#[cfg(feature = "unpack")]
+pub(crate) use sparse::SparseWriter;
+#[cfg(feature = "cli")]
+pub(crate) use spool::spooled;
 pub(crate) use there::is_there;
 pub(crate) use tree::check_path;
 #[cfg(feature = "unpack")]
@@ -229,6 +241,11 @@ impl Store {
     }
 
     /// The folder for what can be made again: whoever uses it has to bear that it is emptied at any time.
+    #[cfg(feature = "cli")]
+    pub(crate) fn temporary_dir(&self) -> PathBuf {
+        self.layout().tmp()
+    }
+
     pub(crate) fn cache_dir(&self) -> PathBuf {
         self.layout().cache()
     }

@@ -2,15 +2,17 @@
 
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use crate::cli::complete;
-use crate::cli::exit::Done;
+use crate::cli::exit::{Done, Fault};
 use crate::cli::session::{Session, style};
 use crate::cli::text::{count, size};
+use crate::cli::values;
 use crate::config::RRefId;
-use crate::store::Pack as Packing;
+use crate::store::{Pack as Packing, Unpack as Unpacking, examine, open_archive, spooled};
 use crate::{Error, ErrorKind};
 
 /// Write realizations, with all that they were made from, into an archive
@@ -40,15 +42,19 @@ pub(crate) struct Pack {
 /// Publish what an archive holds
 ///
 /// When you got results from somewhere else. Nothing in the archive is trusted: every byte is hashed, and it is taken whole
-/// or not at all. The references of all realizations in it are printed, dependencies first.
+/// or not at all. What it says is in it has to have room on the disk. The references of all realizations in it are printed,
+/// dependencies first.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: into a new store beside the usual one\n  pylightnix unpack report.zip --store ~/other"
 )]
 pub(crate) struct Unpack {
-    /// The archive
+    /// The archive; `-` is standard input
     #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
     archive: PathBuf,
+    /// Take no more than this, as in `10GiB` [default: what is free on the disk]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_size: Option<u64>,
 }
 
 /// Copy realizations, with all that they were made from, to another store
@@ -190,8 +196,26 @@ impl Pack {
 
 impl Unpack {
     pub(crate) fn run(self, session: &Session) -> Done {
+        let is_stream = self.archive.as_os_str() == "-";
+        let path = match is_stream {
+            true => Path::new("standard input"),
+            false => &self.archive,
+        };
+        let has_store = session.has_store()?;
+        let file = match is_stream {
+            true => standard_input(session, path, has_store)?,
+            false => open_archive(path)?,
+        };
+        // An archive that is refused makes no store.
+        if !has_store {
+            examine(&file, path, self.max_size, &session.store_folder()?)?;
+        }
         let store = session.store_or_new()?;
-        let rrefs = store.unpack(&self.archive)?;
+        let mut unpacking = Unpacking::new(store);
+        if let Some(bytes) = self.max_size {
+            unpacking = unpacking.max_size(bytes);
+        }
+        let rrefs = unpacking.read_file(&file, path)?;
         print_brought(
             session,
             Brought {
@@ -202,10 +226,25 @@ impl Unpack {
     }
 }
 
+/// What comes there, in a file: archives are read from their ends.
+fn standard_input(session: &Session, name: &Path, has_store: bool) -> Done<File> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        return Err(Fault::Usage(
+            "standard input is a terminal: an archive comes from a pipe or a file".to_owned(),
+        ));
+    }
+    let folder = match has_store {
+        true => session.store()?.temporary_dir(),
+        false => std::env::temp_dir(),
+    };
+    Ok(spooled(input.lock(), name, &folder)?)
+}
+
 impl Copy {
     pub(crate) fn run(self, session: &Session) -> Done {
         let roots = wanted(session, &self.references, self.all, Unfinished::Taken)?;
-        let to = crate::store::Store::open_at(&self.to).map_err(crate::cli::exit::Fault::Store)?;
+        let to = crate::store::Store::open_at(&self.to).map_err(Fault::Store)?;
         let rrefs = to.copy_from(session.store()?, &roots)?;
         print_brought(
             session,

@@ -1,6 +1,6 @@
 //! Files that are compressed.
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -43,12 +43,12 @@ impl Compression {
     pub(super) fn read(self, file: BufReader<File>) -> impl BufRead {
         let file = End { file, ended: false };
         let inside: Box<dyn Read> = match self {
-            Compression::Gz => Box::new(Whole(MultiGzDecoder::new(file), |gz| gz.get_ref())),
+            Compression::Gz => Box::new(Whole(Gz::new(file), |gz| gz.ended())),
             Compression::Xz => Box::new(Whole(
                 XzReader::new_mem_limit(file, true, XZ_MEMORY),
-                |xz| xz.inner(),
+                |xz| xz.inner().ended,
             )),
-            Compression::Zst => Box::new(Whole(Zstd::new(file), |zst| zst.inner())),
+            Compression::Zst => Box::new(Whole(Zstd::new(file), |zst| zst.inner().ended)),
         };
         BufReader::with_capacity(128 << 10, inside)
     }
@@ -80,15 +80,64 @@ impl BufRead for End {
     }
 }
 
-/// A decoder whose errors say it alike when the file ends too early. The function gives its file.
-struct Whole<D>(D, fn(&D) -> &End);
+/// The members of a gz file, one after the other. Zeros may fill it up behind the last one, as tapes and other programs that
+/// write whole blocks leave them, and gzip takes them.
+struct Gz(Option<GzDecoder<End>>);
+
+impl Gz {
+    fn new(file: End) -> Self {
+        Gz(Some(GzDecoder::new(file)))
+    }
+
+    /// Whether the file has ended in what is decoded.
+    fn ended(&self) -> bool {
+        self.0.as_ref().is_some_and(|member| member.get_ref().ended)
+    }
+}
+
+impl Read for Gz {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut file) = self.0.take().map(GzDecoder::into_inner) else {
+                break;
+            };
+            let mut has_zeros = false;
+            loop {
+                let bytes = file.fill_buf()?;
+                let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+                let is_end = bytes.is_empty();
+                has_zeros |= zeros > 0;
+                file.consume(zeros);
+                if is_end {
+                    return Ok(0);
+                }
+                if zeros == 0 {
+                    break;
+                }
+            }
+            if has_zeros {
+                let why = "there is something behind its end";
+                return Err(io::Error::new(ErrorKind::InvalidData, why));
+            }
+            self.0 = Some(GzDecoder::new(file));
+        }
+        Ok(0)
+    }
+}
+
+/// A decoder whose errors say it alike when the file ends too early. The function says whether it did.
+struct Whole<D>(D, fn(&D) -> bool);
 
 impl<D: Read> Read for Whole<D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Whole(decoder, file) = self;
+        let Whole(decoder, ended) = self;
         decoder.read(buffer).map_err(|error| match error.kind() {
             ErrorKind::Interrupted => error,
-            _ if file(decoder).ended => ErrorKind::UnexpectedEof.into(),
+            _ if ended(decoder) => ErrorKind::UnexpectedEof.into(),
             _ => error,
         })
     }

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind as IoErrorKind, Read, Write as _};
+use std::io::{self, ErrorKind as IoErrorKind, Read};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
-use crate::store::{Entry, EntryKind, Lead, Manifest, Paths, check_path, check_target};
+use crate::store::{
+    Entry, EntryKind, Lead, Manifest, Paths, SparseWriter, check_path, check_target, free_bytes,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// What an archive holds, as far as it is written.
@@ -19,6 +21,8 @@ pub(super) struct Tree {
     out: PathBuf,
     strip: u32,
     limit: u64,
+    /// What is free on the disk, if the limit is more.
+    free: Option<u64>,
     most: u64,
     bytes: u64,
     seen: u64,
@@ -35,11 +39,13 @@ enum Kind {
 impl Tree {
     /// Nothing is written yet.
     pub(super) fn new(archive: &Path, out: &Path, strip: u32, limit: u64, most: u64) -> Self {
+        let free = free_bytes(out).filter(|free| *free < limit);
         Tree {
             archive: archive.to_owned(),
             out: out.to_owned(),
             strip,
-            limit,
+            limit: free.unwrap_or(limit),
+            free,
             most,
             bytes: 0,
             seen: 0,
@@ -49,6 +55,14 @@ impl Tree {
 
     pub(super) fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Checks that all files together may have so many bytes, before any of them is written.
+    pub(super) fn expect_bytes(&self, bytes: u64) -> Result<()> {
+        match bytes > self.limit {
+            true => Err(self.too_much()),
+            false => Ok(()),
+        }
     }
 
     /// The name of an entry as text.
@@ -276,12 +290,17 @@ impl Tree {
     }
 
     /// Writes all bytes, as long as the limit allows.
-    fn copy(&mut self, data: &mut dyn Read, mut to: File, at: &Path) -> Result<u64> {
+    fn copy(&mut self, data: &mut dyn Read, to: File, at: &Path) -> Result<u64> {
+        let refused = |error| Error::io("write", at, error);
+        let mut writer = SparseWriter::new(&to);
         let mut buffer = vec![0; 128 << 10];
         let mut written = 0;
         loop {
             let read = match data.read(&mut buffer) {
-                Ok(0) => return Ok(written),
+                Ok(0) => {
+                    writer.finish().map_err(refused)?;
+                    return Ok(written);
+                }
                 Ok(read) => read,
                 Err(error) if error.kind() == IoErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.unreadable(&error)),
@@ -291,8 +310,7 @@ impl Tree {
             if self.bytes > self.limit {
                 return Err(self.too_much());
             }
-            to.write_all(&buffer[..read])
-                .map_err(|error| Error::io("write", at, error))?;
+            writer.write(&buffer[..read]).map_err(refused)?;
         }
     }
 
@@ -302,8 +320,16 @@ impl Tree {
     }
 
     fn too_much(&self) -> Error {
-        self.refused(&format!("it has more than {} bytes in it", self.limit))
-            .help("if that is right, allow more by `Unpacked::limit`")
+        match self.free {
+            Some(free) => self
+                .refused(&format!(
+                    "it has more in it than the {free} bytes that are free on the disk"
+                ))
+                .help("free some space on that file system and run again"),
+            None => self
+                .refused(&format!("it has more than {} bytes in it", self.limit))
+                .help("if that is right, allow more by `Unpacked::limit`"),
+        }
     }
 
     fn not_made(&self, name: &str, at: &Path, error: io::Error) -> Error {

@@ -33,6 +33,14 @@ pub(super) fn unpack(file: BufReader<File>, mut tree: Tree) -> Result<()> {
     archive
         .validate_header_consistency()
         .map_err(|error| fault(&tree, error))?;
+    let mut bytes: u64 = 0;
+    for at in 0..archive.len() {
+        let entry = archive
+            .by_index_data(at)
+            .map_err(|error| fault(&tree, error))?;
+        bytes = bytes.saturating_add(entry.size());
+    }
+    tree.expect_bytes(bytes)?;
     for at in 0..archive.len() {
         let entry = archive
             .by_index_data(at)

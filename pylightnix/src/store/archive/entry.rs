@@ -2,13 +2,11 @@
 //! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
 
 use super::frame::{
-    CENTRAL, DATE, END, END_64, END_64_LEN, LOCAL, LOCATOR_64, Method, UNIX, UTF_8,
+    CENTRAL, DATE, END, END_64, END_64_LEN, LOCAL, LOCATOR_64, Method, NEEDED, NEEDED_64, UNIX,
+    UTF_8,
 };
 use crate::store::bytes::{put_u32, put_u64};
 
-/// The versions of the specification that is needed to read most entries, and large ones.
-const NEEDED: u16 = 20;
-const NEEDED_64: u16 = 45;
 /// What 32 bits cannot hold is elsewhere.
 const ELSEWHERE: u64 = u32::MAX as u64;
 

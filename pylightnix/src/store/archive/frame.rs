@@ -25,6 +25,9 @@ const LOCATOR_64_LEN: u64 = 20;
 pub(super) const UTF_8: u16 = 1 << 11;
 /// Made on Unix, so that modes mean something.
 pub(super) const UNIX: u16 = 3;
+/// The version of the specification that is needed to read most entries, and large ones.
+pub(super) const NEEDED: u16 = 20;
+pub(super) const NEEDED_64: u16 = 45;
 /// The first of January 1980.
 pub(super) const DATE: u16 = 1 << 5 | 1;
 
@@ -183,6 +186,8 @@ impl Frame<'_> {
         let locator = (source.u32()?, source.u32()?, source.u64()?, source.u32()?);
         // The length leaves out the signature and itself.
         if begin != (END_64, END_64_LEN - 12)
+            || !matches!(versions.0 >> 8, 0 | UNIX)
+            || versions.0 & 0xff != versions.1
             || !known(versions.1)
             || disks != (0, 0)
             || counts.0 != counts.1
@@ -209,7 +214,11 @@ impl Frame<'_> {
             .map_err(|_| refused_entry(self.path, &shown, "has an unexpected extra field"))?;
         let found = large.sizes(&mut common) && large.is_used_up_by(offset);
         let offset = large.value(offset);
-        let fits = made_by >> 8 == UNIX && disk == 0 && internal == 0 && comment == 0;
+        let fits = made_by >> 8 == UNIX
+            && is_written(made_by & 0xff)
+            && disk == 0
+            && internal == 0
+            && comment == 0;
         match offset {
             Some(offset) if found && fits => {
                 let used = 46 + u64::from(name) + u64::from(extra);
@@ -303,6 +312,12 @@ fn says<N: PartialEq + Into<u64>>(number: N, refers: N, large: u64) -> bool {
 /// Versions of the specification up to the one with large archives.
 fn known(version: u16) -> bool {
     (10..=45).contains(&version)
+}
+
+/// Versions by which entries are written. It is said once, and not compared with anything: so nothing else passes, and no
+/// changed bit does.
+fn is_written(version: u16) -> bool {
+    matches!(version, 10 | NEEDED | NEEDED_64)
 }
 
 /// The extra field with the numbers that 32 bits cannot hold, in their order.

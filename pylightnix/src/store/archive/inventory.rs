@@ -54,7 +54,10 @@ impl Archive<'_> {
                 }
                 Some(Place::Record(rref)) => records.push((rref, at)),
                 Some(Place::Build(rref, build)) => {
-                    self.expect_stored(member, FILE_MODE)?;
+                    match build {
+                        BuildFile::Record(_) => self.expect_stored(member, FILE_MODE)?,
+                        BuildFile::Log(_) => self.expect(member, member.size, FILE_MODE)?,
+                    }
                     builds.entry(rref).or_default().push((build, at));
                 }
                 Some(Place::Out) => {

@@ -3,8 +3,9 @@
 //! An archive holds some realizations with all that they were made from. Its entries are called as in the store, below
 //! `store-v1`. For each derivation, sorted: `config.json`, then each of its realizations, sorted: `record`, the build
 //! records and logs, the folder `out/`, its folders and files, its links. Times and modes are fixed, so that the same
-//! realizations with the same build records make the same bytes. Files are deflated where that helps. Everything else is
-//! stored, because no record tells how long it is: so it cannot grow beyond the archive's own length when it is read.
+//! realizations with the same build records make the same bytes. Files and logs are deflated where that helps.
+//! Everything else is stored, because no record tells how long it is and it is read into memory: so it cannot grow beyond the
+//! archive's own length. A log is as long as its entry says, and counts when room is looked for.
 //!
 //! Unpacking trusts nothing. [`frame`] takes a zip file only if every byte of it is accounted for; [`inventory`] takes
 //! only entries that the records in it call for; [`stage`] writes them beside the store's objects while it hashes them;
@@ -27,6 +28,9 @@ use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
 pub use pack::Pack;
+pub use unpack::Unpack;
+#[cfg(feature = "cli")]
+pub(crate) use unpack::{examine, open as open_archive};
 
 /// The modes that entries have, as archives carry them.
 const FILE_MODE: u32 = 0o100_444;
@@ -50,14 +54,14 @@ impl Store {
     }
 
     /// Publishes what an archive holds, and returns the references of all realizations in it, dependencies first, also
-    /// those that were in the store already.
+    /// those that were in the store already. [`Unpack`] has the options.
     ///
     /// # Errors
     /// An archive that is not exactly what [`pack`](Self::pack) writes, down to the last hash, with the entry named, or one
-    /// whose realizations publishing would refuse; a realization that is damaged in the store already: the store is then as
-    /// it was. A refusal of the system.
+    /// whose realizations publishing would refuse; one that has more in it than is free on the disk; a realization that is
+    /// damaged in the store already: the store is then as it was. A refusal of the system.
     pub fn unpack(&self, archive: impl AsRef<Path>) -> Result<Vec<RRefId>> {
-        unpack::unpack(self, archive.as_ref())
+        Unpack::new(self).read(archive)
     }
 }
 

@@ -112,7 +112,7 @@ impl<'a> Pack<'a> {
                 writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
                 let name = build.log_name();
                 if is_there(&place.join(&name))? {
-                    writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
+                    writer.log(&format!("{prefix}/{name}"), &place.join(&name))?;
                 }
             }
         }

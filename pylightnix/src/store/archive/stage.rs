@@ -3,7 +3,6 @@
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
 use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 
 use super::content::Archive;
@@ -15,6 +14,7 @@ use crate::store::layout::{OUT, RECORD};
 use crate::store::parallel;
 use crate::store::passing::{Passing, hash_passing};
 use crate::store::seal::{finish, finish_folders, threads_to_write};
+use crate::store::sparse::SparseWriter;
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
@@ -139,17 +139,11 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn write(
-        &self,
-        at: usize,
-        mut file: &File,
-        path: &Path,
-        digest: Option<&Digest>,
-    ) -> Result<()> {
-        self.hashed(at, digest, &mut |part| {
-            file.write_all(part)
-                .map_err(|error| Error::io("write", path, error))
-        })
+    fn write(&self, at: usize, file: &File, path: &Path, digest: Option<&Digest>) -> Result<()> {
+        let refused = |error| Error::io("write", path, error);
+        let mut writer = SparseWriter::new(file);
+        self.hashed(at, digest, &mut |part| writer.write(part).map_err(refused))?;
+        writer.finish().map_err(refused)
     }
 
     fn hashed(

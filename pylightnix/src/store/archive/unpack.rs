@@ -1,22 +1,96 @@
 //! Reading archives.
 
 use rustix::fs::OFlags;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::content::Archive;
 use super::frame;
+use super::inventory::Packed;
 use super::refused;
 use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::place::{add_builds, place};
+use crate::store::room::free_bytes;
 use crate::store::staging::Staging;
 use crate::store::unsynced::Unsynced;
 use crate::store::whole::present;
 use crate::{Error, Result};
 
-pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
+/// How an archive is unpacked.
+///
+/// ```
+/// # use pylightnix::store::{Store, Unpack};
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let archive = folder.path().join("results.zip");
+/// # store.pack([] as [pylightnix::config::RRefId; 0], &archive)?;
+/// // No more than a gigabyte, whatever is free.
+/// let rrefs = Unpack::new(&store).max_size(1 << 30).read(&archive)?;
+/// # assert!(rrefs.is_empty());
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it does nothing until `read` is called"]
+pub struct Unpack<'a> {
+    store: &'a Store,
+    max_size: Option<u64>,
+}
+
+impl<'a> Unpack<'a> {
+    /// Unpacks into `store`, as much as is free on its disk.
+    pub fn new(store: &'a Store) -> Self {
+        Unpack {
+            store,
+            max_size: None,
+        }
+    }
+
+    /// Refuses an archive that would add more than so many bytes to the store. What is free on the disk is not looked at then:
+    /// files with holes take less than they are long.
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.max_size = Some(bytes);
+        self
+    }
+
+    /// Publishes what the archive holds.
+    ///
+    /// # Errors
+    /// See [`Store::unpack`].
+    pub fn read(self, archive: impl AsRef<Path>) -> Result<Vec<RRefId>> {
+        let path = archive.as_ref();
+        self.read_file(&open(path)?, path)
+    }
+
+    /// The same of an archive that is open; errors name it by `path`.
+    pub(crate) fn read_file(self, file: &File, path: &Path) -> Result<Vec<RRefId>> {
+        let archive = Archive {
+            path,
+            file,
+            members: frame::read(file, path)?,
+        };
+        unpack(self.store, &archive, self.max_size)
+    }
+}
+
+/// Checks all of an archive, without a store: whether one at `place` could take it.
+#[cfg(feature = "cli")]
+pub(crate) fn examine(file: &File, path: &Path, max_size: Option<u64>, place: &Path) -> Result<()> {
+    let archive = Archive {
+        path,
+        file,
+        members: frame::read(file, path)?,
+    };
+    let inventory = archive.inventory()?;
+    let all = inventory.realizations.iter().map(|packed| (packed, false));
+    archive.expect_room(all, max_size, place)?;
+    let mut all = inventory.realizations.iter();
+    all.try_for_each(|packed| archive.verify(packed))
+}
+
+/// Opens an archive.
+pub(crate) fn open(path: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)
         // A pipe without a writer is opened as well, and refused.
@@ -26,37 +100,76 @@ pub(super) fn unpack(store: &Store, path: &Path) -> Result<Vec<RRefId>> {
     let found = file
         .metadata()
         .map_err(|error| Error::io("look at", path, error))?;
-    if !found.is_file() {
-        return Err(refused(path, "it is no file"));
+    match found.is_file() {
+        true => Ok(file),
+        false => Err(refused(path, "it is no file")),
     }
-    let archive = Archive {
-        path,
-        file: &file,
-        members: frame::read(&file, path)?,
-    };
+}
+
+impl Archive<'_> {
+    /// Checks that there is room for realizations, of which some are there already but for their builds.
+    fn expect_room<'p>(
+        &self,
+        all: impl Iterator<Item = (&'p Packed, bool)>,
+        max_size: Option<u64>,
+        place: &Path,
+    ) -> Result<()> {
+        let needed = all.map(|(packed, is_there)| self.size(packed, is_there));
+        let needed = needed.fold(0, u64::saturating_add);
+        match (max_size, free_bytes(place)) {
+            (Some(most), _) if needed > most => Err(refused(
+                self.path,
+                &format!("it has {needed} bytes in it, and {most} are allowed"),
+            )),
+            (None, Some(free)) if needed > free => Err(refused(
+                self.path,
+                &format!("it has {needed} bytes in it, and {free} are free on the disk"),
+            )
+            .more_help(
+                "if that is right, free some space; if its files have holes and take less, say how much it may have by \
+                 `Unpack::max_size`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many bytes a realization adds.
+    fn size(&self, packed: &Packed, is_there: bool) -> u64 {
+        let entries: &[usize] = match is_there {
+            true => &[],
+            false => &packed.artifacts,
+        };
+        let builds = packed.builds.iter().map(|(_, at)| at);
+        let sizes = entries.iter().chain(builds);
+        let sizes = sizes.map(|at| self.members[*at].size);
+        sizes.fold(packed.text.len() as u64, u64::saturating_add)
+    }
+}
+
+fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result<Vec<RRefId>> {
     let inventory = archive.inventory()?;
     // Before it is asked what is there, and until what depends on it is published.
     store.name_in_use(inventory.configs.keys())?;
     let ids = inventory.realizations.iter().map(|packed| &packed.id);
     let present = present(store, ids)?;
+    let all = inventory.realizations.iter();
+    let all = all.map(|packed| (packed, present.contains(&packed.id)));
+    archive.expect_room(all, max_size, store.root())?;
     let staging = Staging::new(store)?;
     let folder = |at: usize| staging.folder().join(at.to_string());
     // All is written and checked before anything is published.
-    let mut there = Vec::new();
     for (at, packed) in inventory.realizations.iter().enumerate() {
         archive.check_paths(packed, &folder(at))?;
         archive.check_paths(packed, &store.realization_dir(&packed.id))?;
-        let is_there = present.contains(&packed.id);
-        if is_there {
+        if present.contains(&packed.id) {
             archive.verify(packed)?;
             archive.stage_builds(packed, &folder(at), store.durability())?;
         } else {
             archive.stage(packed, &folder(at), store.durability())?;
         }
-        there.push(is_there);
     }
-    for (at, (packed, is_there)) in inventory.realizations.iter().zip(there).enumerate() {
-        if is_there {
+    for (at, packed) in inventory.realizations.iter().enumerate() {
+        if present.contains(&packed.id) {
             if let Some(config) = inventory.configs.get(packed.id.dref()) {
                 // A repair may have put aside the config alone.
                 store.add_derivation(config)?;

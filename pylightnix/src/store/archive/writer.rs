@@ -110,6 +110,23 @@ impl Writer {
         self.end_again(header)
     }
 
+    /// Packs the log at `path`: nothing says what its bytes must be.
+    pub(super) fn log(&mut self, name: &str, path: &Path) -> Result<()> {
+        let unreadable = |error| Error::io("read", path, error);
+        let mut file = File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        let mut header = self.header(name.to_owned(), FILE_MODE, size);
+        let mut sample = vec![0; SAMPLE.min(size as usize)];
+        let read = file.read_at(&mut sample, 0).map_err(unreadable)?;
+        if self.deflaters.shrink(&sample[..read]).is_none() {
+            return self.store_file(name, path);
+        }
+        header.method = Method::Deflated;
+        self.begin(&header)?;
+        self.deflate(&mut file, path, &mut header)?;
+        self.end_again(header)
+    }
+
     pub(super) fn folder(&mut self, name: &str) -> Result<()> {
         self.stored(format!("{name}/"), FOLDER_MODE, &[])
     }

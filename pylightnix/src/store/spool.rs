@@ -1,0 +1,37 @@
+//! Files without names, for what has to be read or written out of order on its way.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek as _};
+use std::path::Path;
+use uuid::Uuid;
+
+use crate::{Error, Result};
+
+/// An empty file in `folder`, or where temporary files are if nothing can be written there; it is gone when it is closed.
+pub(crate) fn unnamed(folder: &Path) -> Result<File> {
+    let here = make(folder);
+    let elsewhere = env::temp_dir();
+    here.or_else(|_| make(&elsewhere))
+        .map_err(|error| Error::io("create a file in", &elsewhere, error))
+}
+
+fn make(folder: &Path) -> io::Result<File> {
+    let path = folder.join(format!("spool-{}", Uuid::now_v7()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// All that comes from a stream, in such a file. `name` is what the stream is called.
+pub(crate) fn spooled(mut from: impl Read, name: &Path, folder: &Path) -> Result<File> {
+    let mut file = unnamed(folder)?;
+    io::copy(&mut from, &mut file)
+        .and_then(|_| file.rewind())
+        .map_err(|error| Error::io("read", name, error))?;
+    Ok(file)
+}
