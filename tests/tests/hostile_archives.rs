@@ -1134,6 +1134,17 @@ fn bytes_that_are_not_what_they_should_be() {
             &["is deflated, and may only be stored"],
         );
     }
+    cases.spoil(
+        "a log with more in it than it says",
+        |zip| {
+            let item = zip.item(".log");
+            let size = item.data.len() as u32;
+            item.data = deflate(&[item.data.clone(), vec![b'x'; 100_000]].concat());
+            let packed = item.data.len() as u32;
+            item.both(|h| (h.method, h.size, h.packed) = (8, size, packed));
+        },
+        &[".log\" is longer than it says"],
+    );
     // Streams.
     cases.spoil(
         "more after a stream",

@@ -949,6 +949,7 @@ fn hollow(store: &Store) -> RRefId {
     let mut draft = store.draft().unwrap();
     let file = File::create(draft.out().join("hollow")).unwrap();
     file.set_len(64 << 20).unwrap();
+    drop(file);
     fs::write(draft.log(), "the same line\n".repeat(50_000)).unwrap();
     let context = Context::empty();
     let published = draft.publish(&config("hollow"), &context, Outcome::Ok, &built());

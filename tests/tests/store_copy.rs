@@ -185,6 +185,7 @@ fn holes_stay_holes() {
     let file = fs::File::create(draft.out().join("hollow")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"here", 20 << 20).unwrap();
     file.set_len(40 << 20).unwrap();
+    drop(file);
     let outcome = pylightnix::store::Outcome::Ok;
     let published = draft.publish(&config("hollow"), &Context::empty(), outcome, &built());
     let rref = published.unwrap().id;
