@@ -163,7 +163,7 @@ fn a_failure_in_an_enormous_plan_is_told_briefly() {
         &Realize::new(&store).keep_going(),
         &last,
         &[
-            "stage `link` failed in run 0",
+            "stage `link number=0` failed in run 0",
             "no luck",
             "9999 stages that need it were not run",
         ],

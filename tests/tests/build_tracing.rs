@@ -237,7 +237,12 @@ fn panics(store: &Store) {
         }
         log_in(&kept.lock().unwrap().take().unwrap())
     };
-    assert_eq!(kept(false), "it panicked: no number at all\n");
+    let log = kept(false);
+    assert!(
+        log.starts_with("it panicked: no number at all (at "),
+        "{log}"
+    );
+    assert!(log.contains(file!()) && log.lines().count() == 1, "{log}");
     log_panics();
     log_panics();
     let log = kept(true);

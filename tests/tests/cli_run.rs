@@ -177,6 +177,30 @@ fn a_run_keeps_what_its_targets_are() {
 }
 
 #[test]
+fn what_cannot_be_a_link_is_refused_before_anything_runs() {
+    let line = line();
+    fs::create_dir(line.folder.path().join("src")).unwrap();
+    fs::write(line.folder.path().join("second-2"), "mine").unwrap();
+    for words in [
+        "run -o src",
+        "run numbers mean -o second",
+        "run -o nowhere/result",
+    ] {
+        let said = line.say(words);
+        assert_eq!(said.code, 1, "{words}");
+        assert!(!said.err.contains("build"), "{words}: {}", said.err);
+    }
+    let said = line.say("run -o src");
+    assert!(
+        said.err.contains("src is there, and no link of this store"),
+        "{}",
+        said.err
+    );
+    assert_eq!(line.say("list").out, "");
+    assert_eq!(line.say("run -q -o free").code, 0);
+}
+
+#[test]
 fn what_runs_keep_is_listed_and_ended() {
     let line = line();
     for words in [

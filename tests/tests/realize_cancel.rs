@@ -107,7 +107,7 @@ fn what_runs_is_told_and_what_is_finished_stays() {
         &error,
         &[
             "the run was cancelled: 2 of 5 stages are realized",
-            "stage `work` was stopped in run 0",
+            "stage `work kind=looks` was stopped in run 0",
             "it was cancelled after ",
             "its folder is kept: ",
             "help: what is published stays: run it again to go on",

@@ -582,10 +582,25 @@ fn a_panic_is_a_failure() {
         assert!(kept(&error).join("out/partial.txt").exists());
         error.source().unwrap().to_string()
     };
-    assert_eq!(said(|| panic!("dear me")), "it panicked: dear me");
-    assert_eq!(said(|| panic!("{} times", 3)), "it panicked: 3 times");
-    let nothing = || std::panic::panic_any(7);
-    assert_eq!(said(nothing), "it panicked: without a message");
+    let at = |text: &str, line: u32| format!("it panicked: {text} (at {}:{line}:", file!());
+    let line = line!();
+    let dear = said(|| panic!("dear me"));
+    let times = said(|| panic!("{} times", 3));
+    let nothing = said(|| std::panic::panic_any(7));
+    for (said, text, line) in [
+        (dear, "dear me", line + 1),
+        (times, "3 times", line + 2),
+        (nothing, "without a message", line + 3),
+    ] {
+        assert!(said.starts_with(&at(text, line)), "{said}");
+    }
+    // What is passed on from another thread has its place there, and one that was caught is none of it.
+    let passed_on = said(|| {
+        let _ = std::panic::catch_unwind(|| panic!("caught"));
+        let there = thread::spawn(|| panic!("there")).join();
+        std::panic::resume_unwind(there.unwrap_err());
+    });
+    assert_eq!(passed_on, "it panicked: there");
     assert_eq!(titles(&store), BTreeSet::from(["good".to_owned()]));
 }
 

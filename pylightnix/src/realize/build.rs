@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -17,10 +16,9 @@ use super::context::choices;
 use super::decide::{Decision, Found, Mode, Scene, Taken};
 use super::event::Event;
 use super::failed;
-use super::failure::{
-    matcher_refused, not_begun, panic_text, promises_not_kept, run_failed, stopped, too_few,
-};
+use super::failure::{matcher_refused, not_begun, promises_not_kept, run_failed, stopped, too_few};
 use super::options::Realize;
+use super::panics::caught;
 use super::promises;
 use super::report::{Counters, count};
 use super::run::RunState;
@@ -266,13 +264,11 @@ impl Shared for Runs<'_> {
                 return false;
             }
             // An observer may panic: the run counts as ended all the same, or its waiter would wait for ever.
-            let ended = catch_unwind(AssertUnwindSafe(|| {
-                self.errand.inside(|| self.one(self.due.at(run)))
-            }))
-            .unwrap_or_else(|panic| {
-                let message = "an observer of the run failed";
-                Err(Error::new(ErrorKind::Stage, message).because(panic_text(&*panic)))
-            });
+            let ended = caught(|| self.errand.inside(|| self.one(self.due.at(run))))
+                .unwrap_or_else(|panic| {
+                    let message = "an observer of the run failed";
+                    Err(Error::new(ErrorKind::Stage, message).because(panic))
+                });
             self.ended
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -489,13 +485,12 @@ impl Runs<'_> {
             args: &self.options.args,
         };
         let run = || around::in_stage(self.dref.id(), index, &log, || node.run(run));
-        match catch_unwind(AssertUnwindSafe(run)) {
+        match caught(run) {
             Ok(Ok(())) => {}
             Ok(returned) => return Ok(returned),
             Err(panic) => {
-                let text = panic_text(&*panic);
-                log.tell_panic(&text);
-                return Err(text.into());
+                log.tell_panic(&panic);
+                return Err(panic.into());
             }
         }
         match draft.unkept(self.dref.config_json()) {

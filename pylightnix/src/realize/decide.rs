@@ -1,12 +1,12 @@
 //! What is to be done for one stage whose dependencies are chosen.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::current::{Stale, staleness};
 use super::failed::{newest, text_of};
-use super::failure::{matcher_failed, panic_text};
+use super::failure::matcher_failed;
+use super::panics::caught;
 use super::runs::{Due, Ended, Runs, Today};
 use super::stock::Stock;
 use crate::Result;
@@ -319,10 +319,9 @@ impl Scene<'_> {
     }
 
     fn select(&self, current: Vec<Realization>) -> Result<Selection> {
-        let ask = AssertUnwindSafe(|| self.dref.select(current, self.chosen));
-        match catch_unwind(ask) {
+        match caught(|| self.dref.select(current, self.chosen)) {
             Ok(answer) => answer.map_err(|cause| matcher_failed(self.titled(), cause)),
-            Err(panic) => Err(matcher_failed(self.titled(), panic_text(&*panic).into())),
+            Err(panic) => Err(matcher_failed(self.titled(), panic.into())),
         }
     }
 }

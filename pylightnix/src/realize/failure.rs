@@ -1,6 +1,5 @@
 //! What is said when something of a run fails.
 
-use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,15 +8,6 @@ use crate::lens::Why;
 use crate::plan::{AnyNode, Titled};
 use crate::store::Lack;
 use crate::{BoxError, Error, ErrorKind, units};
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("it panicked: {}", text.unwrap_or("without a message"))
-}
 
 pub(super) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
     Error::new(

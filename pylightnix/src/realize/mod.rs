@@ -26,6 +26,7 @@ mod ledger;
 mod needed;
 mod open;
 mod options;
+mod panics;
 mod progress;
 mod promises;
 mod ran;

@@ -17,13 +17,12 @@ use super::double::run_alone;
 use super::dry::{Action, actions};
 use super::event::Event;
 use super::failed::is_failure;
-use super::failure::{
-    cancelled, does_not_stop, matcher_refused, panic_text, run_error, with_store_gone,
-};
+use super::failure::{cancelled, does_not_stop, matcher_refused, run_error, with_store_gone};
 use super::hits::{Hit, Hits};
 use super::ledger::Amounts;
 use super::needed::refused;
 use super::options::{Realize, collect};
+use super::panics::caught;
 use super::progress::telling;
 use super::ran::{Given, Ran};
 use super::report::{Counters, Report, count};
@@ -297,7 +296,7 @@ impl RunState<'_> {
             // It was given to the run.
             return Progress::Done;
         }
-        let done = catch_unwind(AssertUnwindSafe(|| self.decide(&mut turn)));
+        let done = caught(|| self.decide(&mut turn));
         if turn.granted {
             self.scheduler.release(at);
         }
@@ -315,8 +314,9 @@ impl RunState<'_> {
             Ok(Ok(Decided::Blocked)) => return Progress::Done,
             Ok(Err(error)) => error,
             // What stages and matchers do is caught nearer: this was an observer.
-            Err(panic) => Error::new(ErrorKind::Stage, "an observer of the run failed")
-                .because(panic_text(&*panic)),
+            Err(panic) => {
+                Error::new(ErrorKind::Stage, "an observer of the run failed").because(panic)
+            }
         };
         let error = with_store_gone(error, self.options.store.root());
         let dref = self.graph.dref(at).id();

@@ -1,6 +1,6 @@
 //! Links outside of a store by which realizations are roots.
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{Access, CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs;
 use std::io;
@@ -42,11 +42,7 @@ impl Store {
     /// ```
     pub fn link(&self, rref: impl AsRef<RRefId>, path: impl AsRef<Path>) -> Result<()> {
         let rref = rref.as_ref();
-        let path = self.settled(path.as_ref())?;
-        let there = self.look_at_link(&path)?;
-        if let There::Others = there {
-            return Err(others(&path));
-        }
+        let (path, there) = self.free_for_link(path.as_ref())?;
         let name = root_name(&path, rref);
         let shown = serde_json::Value::from(utf8(&path)?);
         // While its derivation is in use, a root stays though its link is not there yet. Those that do not count are for
@@ -64,6 +60,18 @@ impl Store {
             let _ = self.durability().sync_folder(folder);
         }
         Ok(())
+    }
+
+    /// That [`link`](Self::link) can make a link at `path` now: for asking before the hours that the result takes, and not
+    /// after them.
+    ///
+    /// # Errors
+    /// As [`link`](Self::link), as far as it is about `path`.
+    pub fn check_link(&self, path: impl AsRef<Path>) -> Result<()> {
+        let (path, _) = self.free_for_link(path.as_ref())?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| Error::io("make a link in", folder, error.into()))
     }
 
     /// Removes a link that [`link`](Self::link) made, so that its root does not count any more; `false` says that nothing
@@ -143,6 +151,15 @@ impl Store {
             There::Nothing => place_new(&path, target),
             There::Ours => self.replace(&path, target),
             There::Others => Err(others(&path)),
+        }
+    }
+
+    /// Where a link is to be, and what is there: nothing, or a link of this store.
+    fn free_for_link(&self, path: &Path) -> Result<(PathBuf, There)> {
+        let path = self.settled(path)?;
+        match self.look_at_link(&path)? {
+            There::Others => Err(others(&path)),
+            there => Ok((path, there)),
         }
     }
 

@@ -139,6 +139,10 @@ impl Run {
         let experiment = experiment_of(session)?;
         let stages = Stages::of(experiment, &self.targets)?;
         let store = session.store_or_new()?;
+        // Not after the hours that a run may take.
+        for path in self.options.links(stages.wanted.len()) {
+            store.check_link(path)?;
+        }
         if self.options.accept_all {
             session.say_accepted(&store.accept_all(&stages.wanted)?);
         } else if !self.options.accept.is_empty() {
@@ -262,6 +266,17 @@ impl Options {
         Ok(run)
     }
 
+    /// Where the links to so many results are to be.
+    fn links(&self, count: usize) -> impl Iterator<Item = PathBuf> {
+        (0..count).filter_map(|at| {
+            let mut link = self.link.clone()?;
+            if at > 0 {
+                link.as_mut_os_string().push(format!("-{}", at + 1));
+            }
+            Some(link)
+        })
+    }
+
     fn link_results(
         &self,
         session: &Session,
@@ -270,14 +285,12 @@ impl Options {
     ) -> Done<Vec<ResultOf>> {
         let store = session.store()?;
         let mut results = Vec::new();
-        for (at, rref) in rrefs.into_iter().enumerate() {
+        let mut links = self.links(rrefs.len());
+        for rref in rrefs {
             let path = store.out_dir(&rref);
-            let mut link = self.link.clone();
-            if let Some(link) = &mut link {
-                if at > 0 {
-                    link.as_mut_os_string().push(format!("-{}", at + 1));
-                }
-                store.link(&rref, &*link)?;
+            let link = links.next();
+            if let Some(link) = &link {
+                store.link(&rref, link)?;
             }
             let label = stages.label(rref.dref());
             results.push(ResultOf {

@@ -1,0 +1,54 @@
+//! What stages, matchers and observers panicked with, and where.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::thread;
+
+thread_local! {
+    /// With what this thread panicked last, since it was last asked, and where.
+    static LAST: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+}
+
+/// Does `work`; if it panics, says with what and where.
+pub(super) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    see_places();
+    LAST.take();
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| text(&*panic))
+}
+
+/// Only a hook is told where a panic is. What was done at a panic before is done as well.
+fn see_places() {
+    static ONCE: Once = Once::new();
+    // To change the hook while this thread panics would end the process.
+    if ONCE.is_completed() || thread::panicking() {
+        return;
+    }
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let last = panic
+                .location()
+                .map(|place| (said(panic.payload()), place.to_string()));
+            // A thread that is about to end has no room for it any more.
+            let _ = LAST.try_with(|known| known.replace(last));
+            before(panic);
+        }));
+    });
+}
+
+fn text(panic: &(dyn Any + Send)) -> String {
+    let said = said(panic);
+    match LAST.take() {
+        // One that was passed on from another thread has its place there.
+        Some((text, place)) if text == said => format!("it panicked: {said} (at {place})"),
+        _ => format!("it panicked: {said}"),
+    }
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}
