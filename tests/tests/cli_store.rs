@@ -871,6 +871,7 @@ would remove 3 of 6 realizations, 3 derivations: 968 B
   "code_texts": 0,
   "freed_bytes": 968,
   "kept": 3,
+  "elsewhere": 0,
   "refused": []
 }
 = 0
@@ -1006,6 +1007,7 @@ would remove 2 of 6 realizations: 685 B
     "code_texts": 0,
     "freed_bytes": 685,
     "kept": 4,
+    "elsewhere": 0,
     "refused": []
   }
 ]

@@ -8,7 +8,7 @@ use super::Store;
 use super::durable::is_refused_to_write;
 use super::lease::Used;
 use super::regular::open_regular;
-use super::sweep::{Found, all_names, look_at};
+use super::sweep::{Found, all_names, look_to_remove};
 use crate::config::DRefId;
 use crate::{Error, ErrorKind, Result};
 
@@ -54,6 +54,8 @@ impl Store {
 pub(super) struct InUse {
     /// Those whose processes were dead when this was first read. They count for nothing.
     dead: HashSet<String>,
+    /// How many processes elsewhere may live.
+    pub(super) elsewhere: usize,
     /// How much of each other one was read.
     read: HashMap<String, u64>,
     pub(super) all: HashSet<Used>,
@@ -62,22 +64,27 @@ pub(super) struct InUse {
 }
 
 impl InUse {
-    /// Reads the leases of all living processes, this one included.
-    pub(super) fn read(store: &Store) -> Result<Self> {
+    /// Reads the leases of all living processes, this one included. Those elsewhere, whose locks are not seen here, live
+    /// unless nobody else uses the store.
+    pub(super) fn read(store: &Store, alone: bool) -> Result<Self> {
         let layout = store.layout();
         let own = store.manager().lease_name();
-        let dead = lease_names(&layout.leases())?
-            .into_iter()
-            .filter(|name| own != Some(name.as_str()))
-            // Dropping what was found gives the lock on it back.
-            .filter(|name| matches!(look_at(&layout.leases().join(name)), Found::Dead(_)))
-            .collect();
         let mut in_use = InUse {
-            dead,
+            dead: HashSet::new(),
+            elsewhere: 0,
             read: HashMap::new(),
             all: HashSet::new(),
             written_roots: Vec::new(),
         };
+        let names = lease_names(&layout.leases())?.into_iter();
+        for name in names.filter(|name| own != Some(name.as_str())) {
+            match look_to_remove(&layout.leases().join(&name), alone) {
+                // Dropping what was found gives the lock on it back.
+                Found::Dead(_) => drop(in_use.dead.insert(name)),
+                Found::Elsewhere => in_use.elsewhere += 1,
+                Found::Alive | Found::Missing => {}
+            }
+        }
         in_use.read_on(store)?;
         Ok(in_use)
     }

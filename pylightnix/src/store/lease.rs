@@ -1,7 +1,8 @@
 //! What tells that a process lives, and what it uses: a file that it holds locked.
 //!
 //! The file has a line for each derivation in use, `dref:..`, for each text of code, `code:<fingerprint>`, and, before each
-//! root that is written, `root:<name>`. A line that begins with `#` is for people. Lines are only ever added, all of one
+//! root that is written, `root:<name>`. Where locks need not hold for everybody who uses the store, its first line is
+//! `elsewhere:<file system>`: then nobody can tell by the lock that its process is dead. A line that begins with `#` is for people. Lines are only ever added, all of one
 //! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
 //! what is new.
 
@@ -19,6 +20,9 @@ use crate::config::DRefId;
 use crate::fast_hash::FastSet;
 use crate::{Error, Result};
 
+/// How a lease begins whose lock need not hold for everybody who uses the store.
+pub(super) const ELSEWHERE: &str = "elsewhere:";
+
 /// Something that a process uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Used {
@@ -33,7 +37,7 @@ pub(super) enum Used {
 impl Used {
     /// What a line says is in use; nothing if it is for people, an error if it is not known here.
     pub(super) fn of_line(line: &str) -> Result<Option<Self>> {
-        if line.starts_with('#') {
+        if line.starts_with('#') || line.starts_with(ELSEWHERE) {
             return Ok(None);
         }
         if let Some(fingerprint) = line.strip_prefix("code:") {
@@ -66,20 +70,39 @@ struct Named {
     codes: HashSet<String>,
     /// The length of the file with all of its lines.
     length: u64,
+    /// And before anything was named.
+    begins: u64,
 }
 
 impl Lease {
-    /// Makes a new one.
-    pub(super) fn take(layout: &Layout) -> Result<Self> {
+    /// Makes a new one; `system` is the file system, if its locks cannot be trusted.
+    pub(super) fn take(layout: &Layout, system: Option<&str>) -> Result<Self> {
         loop {
             let name = Uuid::now_v7().to_string();
             let path = layout.leases().join(&name);
+            // Where others do not see the lock they must not see the lease before it says so.
+            let first = match system {
+                Some(_) => layout.leases().join(format!(".{name}")),
+                None => path.clone(),
+            };
             let file = OpenOptions::new()
                 .read(true)
                 .append(true)
                 .create_new(true)
-                .open(&path)
-                .map_err(|error| not_writable(Error::io("create", &path, error)))?;
+                .open(&first)
+                .map_err(|error| not_writable(Error::io("create", &first, error)))?;
+            let mut named = Named::default();
+            if let Some(system) = system {
+                let line = format!("{ELSEWHERE}{system}\n");
+                let begun = (&file)
+                    .write_all(line.as_bytes())
+                    .and_then(|()| fs::rename(&first, &path));
+                if let Err(error) = begun {
+                    let _ = fs::remove_file(&first);
+                    return Err(not_writable(Error::io("create", &path, error)));
+                }
+                named.begins = line.len() as u64;
+            }
             // Between making and locking it a sweeper may find it unlocked, take it for a dead process's and remove it.
             if attempt(&file, &path)? == Attempt::Held || !is_at(&file, &path) {
                 continue;
@@ -89,12 +112,13 @@ impl Lease {
                 let _ = fs::remove_file(&path);
                 return Err(not_writable(Error::io("create the folder", &tmp, error)));
             }
+            named.length = named.begins;
             return Ok(Lease {
                 name,
                 path,
                 tmp,
                 file,
-                named: Mutex::default(),
+                named: Mutex::new(named),
             });
         }
     }
@@ -154,7 +178,7 @@ impl Lease {
     /// Adds lines, all of them or none.
     fn add<T>(&self, named: &mut Named, lines: &[T], push: impl Fn(&mut String, &T)) -> Result<()> {
         let mut text = String::with_capacity(PIECE);
-        if named.length == 0 {
+        if named.length == named.begins {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
             // As it is printed for debugging, it has no line break.
@@ -194,7 +218,11 @@ impl Drop for Lease {
         // The folder first: without its lease it would be swept. If it is not empty, that is right.
         let _ = fs::remove_dir(&self.tmp);
         // What it names is for the next sweep to forget: a gc under way may still have to know.
-        if self.named().length == 0 {
+        let names_nothing = {
+            let named = self.named();
+            named.length == named.begins
+        };
+        if names_nothing {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -46,6 +46,7 @@ use super::format::complete;
 use super::index::Index;
 use super::layout::Layout;
 use super::lease::Lease;
+use super::mounts::untrusted_system;
 use super::sweep::sweep;
 use crate::config::DRefId;
 use crate::{Error, ErrorKind, Result};
@@ -142,9 +143,10 @@ impl Manager {
     fn lease(&self) -> Result<&Lease> {
         self.lease.get_or_try_init(|| {
             complete(self.layout.root())?;
-            let lease = Lease::take(&self.layout)?;
+            let system = untrusted_system(self.layout.root());
+            let lease = Lease::take(&self.layout, system.as_deref())?;
             if let Some(_held) = self.try_lock_sweep()? {
-                sweep(&self.layout, Some(lease.name()));
+                sweep(&self.layout, Some(lease.name()), system.is_none(), false);
             }
             Ok(lease)
         })

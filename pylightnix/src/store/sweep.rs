@@ -1,43 +1,47 @@
 //! Clearing away what processes that died had under way.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use uuid::Uuid;
 
 use super::layout::Layout;
+use super::lease::ELSEWHERE;
 use super::locks::{Attempt, attempt, is_at};
-use super::mounts::untrusted_system;
 use super::remove::remove_tree;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
 /// The caller has the right to sweep.
 ///
-/// Where locks cannot be trusted nobody can tell who is dead, and nothing is removed.
+/// Unless locks `hold` on this file system nobody can tell who is dead, and only the trash is emptied. A process elsewhere, on
+/// a file system whose locks do not hold here, counts as dead only for who is `alone` in using the store.
 /// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build.
-pub(super) fn sweep(layout: &Layout, own: Option<&str>) {
-    if untrusted_system(layout.root()).is_some() {
-        return;
+pub(super) fn sweep(layout: &Layout, own: Option<&str>, hold: bool, alone: bool) {
+    if hold {
+        sweep_dead(layout, own, alone);
     }
+    if let Ok(trash) = fs::read_dir(layout.trash()) {
+        for entry in trash.flatten() {
+            let _ = remove_tree(&entry.path());
+        }
+    }
+}
+
+fn sweep_dead(layout: &Layout, own: Option<&str>, alone: bool) {
     // The temporary folders are listed before the leases are looked at: a live process made its lease before its folder.
     for name in names(&layout.tmp()) {
         if own != Some(&name) {
-            sweep_one(layout, &name);
+            sweep_one(layout, &name, alone);
         }
     }
     for name in names(&layout.leases()) {
         if own != Some(&name) && !layout.tmp().join(&name).exists() {
             let path = layout.leases().join(&name);
-            if let Found::Dead(held) = look_at(&path) {
+            if let Found::Dead(held) = look_to_remove(&path, alone) {
                 let _ = fs::remove_file(&path);
                 drop(held);
             }
-        }
-    }
-    if let Ok(trash) = fs::read_dir(layout.trash()) {
-        for entry in trash.flatten() {
-            let _ = remove_tree(&entry.path());
         }
     }
 }
@@ -54,10 +58,10 @@ pub(super) fn sweep_build_locks(layout: &Layout) {
     }
 }
 
-fn sweep_one(layout: &Layout, name: &str) {
+fn sweep_one(layout: &Layout, name: &str, alone: bool) {
     let lease = layout.leases().join(name);
-    let found = look_at(&lease);
-    if matches!(found, Found::Alive) {
+    let found = look_to_remove(&lease, alone);
+    if matches!(found, Found::Alive | Found::Elsewhere) {
         return;
     }
     let trash = layout.trash().join(Uuid::now_v7().to_string());
@@ -91,10 +95,30 @@ pub(super) fn all_names(folder: &Path) -> io::Result<Vec<String>> {
 pub(super) enum Found {
     /// Somebody holds it, or that cannot be known.
     Alive,
+    /// Nobody held it, and that tells nothing: its process is elsewhere.
+    Elsewhere,
     /// Nobody held it, and now we do: its process is dead.
     Dead(File),
     /// There is no such lease.
     Missing,
+}
+
+/// As [`look_at`], for who removes what dead processes left and used: a process elsewhere, whose lock need not be seen here,
+/// may live, unless nobody else uses the store.
+pub(super) fn look_to_remove(lease: &Path, alone: bool) -> Found {
+    match look_at(lease) {
+        Found::Dead(file) if !alone && is_elsewhere(&file) => Found::Elsewhere,
+        found => found,
+    }
+}
+
+/// Whether a lease says that its lock need not hold for everybody. What cannot be read may say so.
+fn is_elsewhere(mut lease: &File) -> bool {
+    let mut start = [0; ELSEWHERE.len()];
+    match lease.read_exact(&mut start) {
+        Ok(()) => start == ELSEWHERE.as_bytes(),
+        Err(error) => error.kind() != io::ErrorKind::UnexpectedEof,
+    }
 }
 
 pub(super) fn look_at(lease: &Path) -> Found {

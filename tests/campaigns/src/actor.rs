@@ -69,11 +69,11 @@ fn act(arguments: &[String]) -> Result<()> {
         ["realize", root, layers, seed] => {
             realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
         }
-        // The same, but says when its first build begins, and goes on when its input ends.
+        // The same, but says when its first build has a folder, and goes on when its input ends.
         ["halt in a build", root, layers, seed] => {
             let (layers, seed) = (number(layers)?, number(seed)?);
             realize_and(&Store::open_at(root)?, layers, seed, |event| {
-                if matches!(event, Event::Started { .. }) {
+                if matches!(event, Event::Attempt { .. }) {
                     // Nobody hears it: then nobody waits for it.
                     let _ = halt();
                 }

@@ -10,6 +10,7 @@ pub mod invariants;
 mod kill;
 pub mod left_out;
 mod model;
+mod mounts;
 pub mod power;
 mod race;
 mod rot;
@@ -48,6 +49,7 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("full", full::run),
     ("power", power::run),
     ("left-out", left_out::run),
+    ("mounts", mounts::run),
 ];
 
 /// Runs the campaign of this name.

@@ -65,3 +65,8 @@ fn wait() {
 fn left_out() {
     holds("left-out", 40);
 }
+
+#[test]
+fn mounts() {
+    holds("mounts", 1);
+}

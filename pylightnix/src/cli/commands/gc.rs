@@ -62,6 +62,7 @@ pub(super) struct Answer {
     code_texts: usize,
     freed_bytes: u64,
     kept: usize,
+    elsewhere: usize,
     refused: Vec<String>,
 }
 
@@ -193,6 +194,7 @@ impl Answer {
             code_texts: report.code.len(),
             freed_bytes: report.bytes,
             kept: report.kept,
+            elsewhere: report.elsewhere,
             refused: report.refused.iter().map(ToString::to_string).collect(),
         }
     }
@@ -238,6 +240,13 @@ pub(super) fn write_report(
     }
     for error in &report.refused {
         writeln!(out, "{} {error}", session.paint(style::BAD, "not removed:"))?;
+    }
+    if report.elsewhere > 0 {
+        let processes = count(report.elsewhere, "process", "processes");
+        writeln!(
+            out,
+            "kept what {processes} on other file systems may use: if none lives, say `--nobody-else-uses-it`"
+        )?;
     }
     let done = if dry_run { "would remove" } else { "removed" };
     let mut what = vec![format!(

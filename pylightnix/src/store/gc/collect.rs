@@ -42,7 +42,7 @@ struct Looked<'a> {
 impl Gc<'_> {
     /// What would go.
     pub(super) fn look(&mut self) -> Result<GcReport> {
-        let (in_use, mut roots) = KnownRoots::look(self.store)?;
+        let (in_use, mut roots) = KnownRoots::look(self.store, self.trust_locks)?;
         roots.let_go(&self.let_go);
         let survey = Survey::of(self.store)?;
         let looked = self.choose(in_use, roots, &survey)?;
@@ -73,7 +73,7 @@ impl Gc<'_> {
         let observer = &mut self.observer;
         let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
         // Leases before realizations: a process that is dead now publishes nothing any more.
-        let (in_use, mut roots) = KnownRoots::read(store)?;
+        let (in_use, mut roots) = KnownRoots::read(store, self.trust_locks)?;
         roots.let_go(&self.let_go);
         let survey = Survey::of(store)?;
         let mut looked = self.choose(in_use, roots, &survey)?;
@@ -85,7 +85,10 @@ impl Gc<'_> {
             bytes: chosen.bytes,
         });
         let mut bin = Bin::new(layout);
-        let mut report = GcReport::default();
+        let mut report = GcReport {
+            elsewhere: looked.in_use.elsewhere,
+            ..GcReport::default()
+        };
         if looked.has_something(store) {
             match looked.move_dead(store, &mut bin, &mut report) {
                 Err(error) if report.realizations.is_empty() => return Err(error),
@@ -126,7 +129,8 @@ impl Gc<'_> {
                 Err(error) => report.refused.push(Error::io("delete", &path, error)),
             }
         }
-        sweep(layout, manager.lease_name());
+        // On a file system whose locks do not hold it would not have come to this, unless it is alone.
+        sweep(layout, manager.lease_name(), true, self.trust_locks);
         sweep_build_locks(layout);
         if !report.derivations.is_empty() {
             Index::delete(layout);
@@ -200,6 +204,7 @@ impl Looked<'_> {
             bytes: (self.failed.iter().chain(&self.downloads))
                 .map(|(_, bytes)| bytes)
                 .sum(),
+            elsewhere: self.in_use.elsewhere,
             ..GcReport::default()
         };
         for at in &self.order {

@@ -15,16 +15,16 @@ pub(in crate::store) struct KnownRoots {
 
 impl KnownRoots {
     /// Leases and roots as they are now, for who only looks.
-    pub(in crate::store) fn look(store: &Store) -> Result<(InUse, Self)> {
-        let in_use = InUse::read(store)?;
+    pub(in crate::store) fn look(store: &Store, alone: bool) -> Result<(InUse, Self)> {
+        let in_use = InUse::read(store, alone)?;
         let all = store.roots()?;
         Ok((in_use, KnownRoots { all }))
     }
 
     /// Leases and roots, so that whatever root is missing has its name in what leases will say later. The caller holds
     /// the right to sweep: leases of processes that die stay.
-    pub(in crate::store) fn read(store: &Store) -> Result<(InUse, Self)> {
-        let mut in_use = InUse::read(store)?;
+    pub(in crate::store) fn read(store: &Store, alone: bool) -> Result<(InUse, Self)> {
+        let mut in_use = InUse::read(store, alone)?;
         if !in_use.take_written_roots().is_empty() {
             // Who was about to write these has done so when it has left.
             drop(store.manager().enter_alone()?);

@@ -91,7 +91,7 @@ impl Removal<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(self) -> Result<GcReport> {
-        let (in_use, roots) = KnownRoots::look(self.store)?;
+        let (in_use, roots) = KnownRoots::look(self.store, self.trust_locks)?;
         let survey = Survey::of(self.store)?;
         let order = self.order(&survey, &in_use, &roots)?;
         let mut report = GcReport {
@@ -127,7 +127,7 @@ impl Removal<'_> {
         let store = self.store;
         let manager = store.manager();
         let _sweep = manager.lock_sweep(&mut || ())?;
-        let (mut in_use, mut roots) = KnownRoots::read(store)?;
+        let (mut in_use, mut roots) = KnownRoots::read(store, self.trust_locks)?;
         let mut alone = None;
         if self.force {
             // Who uses it may publish something made from it at any time.

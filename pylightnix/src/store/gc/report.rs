@@ -66,6 +66,9 @@ pub struct GcReport {
     pub bytes: u64,
     /// How many realizations stayed.
     pub kept: usize,
+    /// How many processes may live whose locks are not seen here, as they use the store through another file system. What
+    /// they use stayed.
+    pub elsewhere: usize,
     /// What could not be removed, each with its reason.
     pub refused: Vec<Error>,
     /// The longest time at a stretch for which other processes were kept out.
@@ -107,6 +110,13 @@ impl fmt::Display for GcReport {
         }
         for error in &self.refused {
             writeln!(f, "not removed: {error}")?;
+        }
+        if self.elsewhere > 0 {
+            writeln!(
+                f,
+                "kept what {} processes use that may live on other file systems",
+                self.elsewhere
+            )?;
         }
         write!(
             f,

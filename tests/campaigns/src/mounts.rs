@@ -1,0 +1,157 @@
+//! A store that is used through two file systems at once, of which one does not pass locks on: a disk, and a file system in
+//! user space over a folder of it (`bindfs`), as with sshfs, virtiofs and the like. Nobody sees there whether a process on the
+//! other side lives, and nothing that it uses or has under way may go.
+
+use pylightnix::prelude::Result;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crate::actor;
+use crate::crowd::Member;
+use crate::figures::Figures;
+use crate::invariants::{Expected, Violated, holds};
+use crate::scene::{Scene, command, place};
+use crate::{Options, unable};
+
+/// What is done on each side.
+type Play = fn(&Sides<'_>) -> Result<Violated>;
+
+const PLAYS: &[(&str, Play)] = &[
+    ("a collection beside a use", collected_beside_a_use),
+    ("a build beside a sweep", built_beside_a_sweep),
+];
+
+/// Runs it: each play in both directions.
+///
+/// # Errors
+/// That `bindfs` is not there, or may not mount.
+pub(crate) fn run(options: &Options) -> Result<Figures> {
+    need_bindfs()?;
+    let place = place()?;
+    let scene = Scene::new(&options.program, place.path())?;
+    let mut figures = Figures::default();
+    for (name, play) in PLAYS {
+        for using in ["view", "disk"] {
+            scene.reset()?;
+            let view = View::mount(&scene.path("store"), &place.path().join("view"))?;
+            let disk = scene.path("store");
+            let (used, other) = match using {
+                "view" => (&view.at, &disk),
+                _ => (&disk, &view.at),
+            };
+            let sides = Sides {
+                program: &options.program,
+                scene: &scene,
+                used: used.display().to_string(),
+                other: other.display().to_string(),
+            };
+            figures.rounds += 1;
+            match play(&sides)? {
+                Ok(()) => figures.count(format!("{name}, used by the {using}")),
+                Err(why) => {
+                    (figures.violations).push(format!("{name}, used by the {using}: {why}"))
+                }
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// The two ways to one store.
+struct Sides<'a> {
+    program: &'a Path,
+    scene: &'a Scene,
+    /// Where it is used.
+    used: String,
+    /// Where somebody else comes.
+    other: String,
+}
+
+impl Sides<'_> {
+    fn start(&self, arguments: &[&str]) -> Result<Member> {
+        Member::start(self.program, arguments)
+    }
+
+    fn all(&self) -> Expected {
+        Expected {
+            there: self.scene.all.clone(),
+            kept: self.scene.kept.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Who collects on one side removes nothing that is used on the other.
+fn collected_beside_a_use(sides: &Sides<'_>) -> Result<Violated> {
+    let held = &sides.scene.garbage[2];
+    let mut holder = sides.start(&["hold", &sides.used, &held.to_string()])?;
+    while holder.acknowledged()?.is_empty() && holder.is_running()? {
+        thread::sleep(Duration::from_millis(2));
+    }
+    let collected = actor::run(sides.program, &["gc", &sides.other])?;
+    if !collected.is_orderly() {
+        return Err(unable(format!("{collected:?}")));
+    }
+    let ended = holder.let_go()?;
+    if !ended.is_good() {
+        return Ok(Err(format!("what is used is gone: {}", ended.error)));
+    }
+    let mut expected = sides.all();
+    expected.there = [held.clone()].into();
+    Ok(holds(&sides.scene.path("store"), &expected))
+}
+
+/// Who comes on one side sweeps no build away that is under way on the other.
+fn built_beside_a_sweep(sides: &Sides<'_>) -> Result<Violated> {
+    let mut building = sides.start(&["halt in a build", &sides.used, "2", "300"])?;
+    building.wait_until_made()?;
+    let other = actor::run(sides.program, &["publish", &sides.other, "other", "1"])?;
+    if !other.is_good() {
+        return Err(unable(format!("{other:?}")));
+    }
+    let ended = building.let_go()?;
+    if !ended.is_good() {
+        return Ok(Err(format!("a build was swept away: {}", ended.error)));
+    }
+    let mut expected = sides.all();
+    expected.there.extend(other.acknowledged);
+    expected.there.extend(ended.acknowledged);
+    Ok(holds(&sides.scene.path("store"), &expected))
+}
+
+/// A folder, through a file system in user space; gone with this value.
+struct View {
+    at: PathBuf,
+}
+
+impl View {
+    fn mount(folder: &Path, at: &Path) -> Result<Self> {
+        fs::create_dir_all(at)?;
+        command("bindfs", &[folder, at])?;
+        Ok(View { at: at.to_owned() })
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+/// Installs it where it is missing and that is allowed.
+fn need_bindfs() -> Result<()> {
+    let is_there = || Command::new("bindfs").arg("-V").output().is_ok();
+    let lock = fs::File::create(std::env::temp_dir().join("pylightnix-campaigns-install"))?;
+    lock.lock()?;
+    if !is_there() {
+        for arguments in [["update", "-q"].as_slice(), &["install", "-yq", "bindfs"]] {
+            let _ = Command::new("apt-get").args(arguments).output();
+        }
+    }
+    match is_there() {
+        true => Ok(()),
+        false => Err(unable("no `bindfs`, of the package of that name")),
+    }
+}
