@@ -83,7 +83,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | option | |
 /// |---|---|
 /// | `name = ".."` | the name of the derivations, else the function's |
-/// | `matcher = expr` | what chooses among the realizations; else `latest()`, or `all()` with `many` |
+/// | `matcher = expr` | what chooses among the realizations; else `latest()`, or `all()` with `many`. The names of the library's matchers are known here without an import, and go before others of these names: one's own is `self::latest()` |
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
 /// | `fallible` | its failure is a result: what it returns as an error is recorded, and consumers get a `Result<RRef<C>, Failure>`, `DRef<C, Try<One>>` in their configs |
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` says which |

@@ -2,12 +2,12 @@
 
 use crate::config::{ConfigWriter, Fields, Name, StoredValue};
 use crate::lens::{self, Config, Omitted, Plain, RRef, SelfRef};
-use crate::plan::StageValue;
 use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
+use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 pub use crate::lens::Promise;
-pub use crate::plan::{ArgType, Registration, Tracked};
+pub use crate::plan::{ArgType, Parts, Registration, Tracked};
 pub use inventory::submit;
 // A user's module may have its own things by these names.
 pub use std::clone::Clone;
@@ -20,6 +20,34 @@ pub use std::result::Result::Ok;
 pub use std::string::String;
 pub use std::time::Duration;
 pub use std::vec::Vec;
+
+/// The matchers, for the expression in `#[stage(matcher = ..)]`.
+pub mod matchers {
+    pub use crate::plan::matcher::Matcher as _;
+    pub use crate::plan::matcher::{
+        all, exact, exact_many, highest, highest_n, latest, latest_n, lowest, lowest_n, only, pick,
+        pick_many, some,
+    };
+}
+
+/// The config of a stage's own function. What its [`PARTS`](Self::PARTS) are is found by name: those of [`NoStage`] if it is
+/// no config, so that this is said where the function names it, and not here again.
+pub struct Own<C>(PhantomData<C>);
+
+impl<C: Stage> Own<C> {
+    /// Those of its stage.
+    pub const PARTS: Parts = Parts::of::<C>();
+}
+
+/// What stands in for the parts of a stage.
+pub trait NoStage {
+    /// None.
+    const PARTS: Parts;
+}
+
+impl<C> NoStage for Own<C> {
+    const PARTS: Parts = Parts::none::<C>();
+}
 
 /// A type parameter of a generic stage, as its code says it.
 pub fn type_parameter<T: ?Sized>(name: &str) -> String {
@@ -40,7 +68,9 @@ pub fn const_parameter(name: &str, value: impl std::fmt::Display) -> String {
     label = "not plain data",
     note = "plain fields are `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`: \
             `#[derive(Clone, Serialize, Deserialize)]` on the type makes it one; a type parameter is bound by \
-            `pylightnix::lens::Plain`"
+            `pylightnix::lens::Plain`",
+    note = "a dependency takes `#[dref]`, also where its type goes by another name; a promise is written as \
+            `SelfRef<F>`, with `#[selfref(\"path\")]`"
 )]
 pub trait PlainField<Via>: Sized {
     /// The same value, for a lens.

@@ -1,6 +1,7 @@
 //! What the whole-system tests share.
 
 pub mod crafted;
+pub mod library;
 pub mod line;
 pub mod runs;
 pub mod store;

@@ -7,7 +7,6 @@
 )]
 
 use pylightnix::plan::Target;
-use pylightnix::plan::matcher::latest_n;
 use pylightnix::prelude::*;
 use pylightnix::{Error, ErrorKind};
 use std::fs;
@@ -81,8 +80,8 @@ fn panics_of_keys_and_filters_name_the_stage() {
     ];
     let error = fails(&run, &key, &what);
     assert_eq!(error.kind(), ErrorKind::Matcher);
-    let filter =
-        latest().filter(|run: &RRef<Link>| -> Result<bool> { panic!("no {} today", run.number) });
+    let filter = matcher::latest()
+        .filter(|run: &RRef<Link>| -> Result<bool> { panic!("no {} today", run.number) });
     let filter = of(1).with_matcher(filter);
     fails(
         &run,
@@ -122,15 +121,16 @@ fn a_matcher_that_asks_for_too_many() {
     let (_folder, store) = scratch();
     let told = Told::default();
     let run = Realize::new(&store).observer(&told);
-    let below_zero =
-        pick_many(|runs: &[RRef<Link>]| Ok(Choice::<Link>::Build(runs.len().wrapping_sub(3))));
+    let below_zero = matcher::pick_many(|runs: &[RRef<Link>]| {
+        Ok(Choice::<Link>::Build(runs.len().wrapping_sub(3)))
+    });
     let what = [
         "stage `link` cannot be realized: its matcher asked for 18446744073709551613 more realizations",
         "one build makes at most 1000000: ask for fewer",
     ];
     fails(&run, &of(1).with_matcher(below_zero), &what);
     let pairs = instantiate(Pair::new()).unwrap();
-    let pairs = pairs.with_matcher(latest_n(usize::MAX));
+    let pairs = pairs.with_matcher(matcher::latest_n(usize::MAX));
     fails(
         &run,
         &pairs,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use pylightnix::config::RRefId;
 use pylightnix::lens::{Many, One};
 use pylightnix::plan::Target;
-use pylightnix::plan::matcher::Ordered;
+use pylightnix::plan::matcher::{Ordered, all, exact, latest, only, pick, pick_many};
 use pylightnix::prelude::*;
 use pylightnix::realize::Action;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome};
@@ -296,7 +296,7 @@ fn ties_are_broken_by_reference() {
     assert_eq!(of(plan.clone().lowest_n(3, score)), ids[..3]);
     assert_eq!(of(plan.clone().highest_n(3, score)), ids[..3]);
     assert_eq!(of(plan.clone().latest_n(3)), ids[..3]);
-    assert_eq!(of(plan.clone().with_matcher(some(2))), ids[..2]);
+    assert_eq!(of(plan.clone().with_matcher(matcher::some(2))), ids[..2]);
     assert_eq!(of(plan.clone().with_matcher(all())), ids);
 }
 
@@ -336,11 +336,11 @@ fn many_take_what_is_there_and_build_what_is_missing() {
     let plan = seeded(1);
     let (all_of, runs) = built(&store, &plan.clone().with_matcher(all()));
     assert_eq!((all_of.len(), runs), (1, vec!["0".to_owned()]));
-    let (three, runs) = built(&store, &plan.clone().with_matcher(some(3)));
+    let (three, runs) = built(&store, &plan.clone().with_matcher(matcher::some(3)));
     assert_eq!(runs, ["1", "2"], "indices go on");
     assert_eq!(scores(&three), ["1000", "1001", "1002"]);
     assert_eq!(
-        chosen(&store, &plan.clone().with_matcher(some(2))),
+        chosen(&store, &plan.clone().with_matcher(matcher::some(2))),
         three[..2]
     );
     assert_eq!(chosen(&store, &plan.clone().with_matcher(all())), three);
@@ -352,7 +352,7 @@ fn many_take_what_is_there_and_build_what_is_missing() {
     let (seven, runs) = built(&store, &plan.clone().highest_n(7, score));
     assert_eq!((seven.len(), runs), (7, vec!["6".to_owned()]));
     for none in [
-        plan.clone().with_matcher(some(0)),
+        plan.clone().with_matcher(matcher::some(0)),
         plan.clone().latest_n(0),
         plan.clone().lowest_n(0, score),
     ] {
@@ -371,7 +371,9 @@ fn many_take_what_is_there_and_build_what_is_missing() {
 #[test]
 fn equal_results_that_leave_too_few() {
     let (_folder, store) = scratch();
-    let plan = instantiate(Constant::new()).unwrap().with_matcher(some(3));
+    let plan = instantiate(Constant::new())
+        .unwrap()
+        .with_matcher(matcher::some(3));
     let (error, runs) = fails(&store, &plan);
     assert_eq!(runs.len(), 3);
     assert_eq!(error.kind(), ErrorKind::Matcher);
@@ -409,7 +411,7 @@ fn exact_takes_that_one() {
         &store,
         &plan
             .clone()
-            .with_matcher(exact_many([&two[0], &two[1], &two[0]])),
+            .with_matcher(matcher::exact_many([&two[0], &two[1], &two[0]])),
     );
     two.sort();
     assert_eq!(
@@ -417,7 +419,10 @@ fn exact_takes_that_one() {
         two
     );
     let none: [RRefId; 0] = [];
-    let (error, _) = fails(&store, &plan.clone().with_matcher(exact_many(none)));
+    let (error, _) = fails(
+        &store,
+        &plan.clone().with_matcher(matcher::exact_many(none)),
+    );
     assert_says(&error, &["`exact_many` was given no reference"]);
 }
 
@@ -468,7 +473,7 @@ fn exact_of_what_is_not_there_fails_at_once() {
     let (error, _) = fails(&store, &plan.clone().with_matcher(exact(far.unwrap())));
     assert_says(&error, &[&mine.to_string()]);
     // Many fail for any of them.
-    let some = seeded(1).with_matcher(exact_many([
+    let some = seeded(1).with_matcher(matcher::exact_many([
         store.realize(&seeded(1)).unwrap().id(),
         there.id(),
     ]));
@@ -507,7 +512,9 @@ fn filters_pass_over_candidates() {
     let ids = put_all(&store, &plan, &["1", "2", "3", "4"]);
     let even = |run: &RRef<Trial>| Ok(score(run)? % 2. == 0.);
     let value = |run: RRef<Trial>| run.score.load().unwrap();
-    let lowest = plan.clone().with_matcher(lowest(score).filter(even));
+    let lowest = plan
+        .clone()
+        .with_matcher(matcher::lowest(score).filter(even));
     assert_eq!(value(chosen(&store, &lowest)), "2");
     let both = plan.clone().with_matcher(all().filter(even));
     assert_eq!(scores(&chosen(&store, &both)), ["2", "4"]);
@@ -740,7 +747,7 @@ fn all_choices(store: &Store) -> Vec<Vec<RRefId>> {
             .clone()
             .with_matcher(latest().filter(|run: &RRef<Trial>| Ok(score(run)? >= 0.)))),
         many(plan.clone().with_matcher(all())),
-        many(plan.clone().with_matcher(some(2))),
+        many(plan.clone().with_matcher(matcher::some(2))),
         many(plan.clone().latest_n(2)),
         many(plan.clone().lowest_n(2, tenths)),
         many(plan.clone().highest_n(2, tenths)),

@@ -315,7 +315,7 @@ fn long_values_are_cut_and_still_told_apart() {
 fn realizations_of_one_derivation_are_told_apart() {
     let (_folder, store) = scratch();
     let plan = instantiate(Train::new(some_data(1), 0.5)).unwrap();
-    let runs = store.realize(&plan.with_matcher(all())).unwrap();
+    let runs = store.realize(&plan.with_matcher(matcher::all())).unwrap();
     let labels = store.labels(&runs).unwrap();
     for (label, run) in labels.iter().zip(&runs) {
         assert_eq!(

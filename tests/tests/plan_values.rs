@@ -124,7 +124,7 @@ fn matchers_and_realizers_are_no_part_of_the_identity() {
     let one = of(1);
     let id = one.id().clone();
     assert_eq!(one.clone().latest().id(), &id);
-    assert_eq!(one.clone().with_matcher(all()).id(), &id);
+    assert_eq!(one.clone().with_matcher(matcher::all()).id(), &id);
     assert_eq!(one.clone().lowest(|run| Ok(run.value)).id(), &id);
     assert_eq!(one.clone().latest_n(3).only().id(), &id);
     let other = one.clone().with_realizer("other", |b| {
@@ -212,7 +212,7 @@ fn different_matchers_of_one_derivation_conflict() {
     conflict(&[below(1), below(2)], &name, why);
     let picked = |limit: i64| {
         one.clone()
-            .with_matcher(only().filter(move |run: &RRef<Number>| Ok(run.value < limit)))
+            .with_matcher(matcher::only().filter(move |run: &RRef<Number>| Ok(run.value < limit)))
     };
     conflict(&[picked(8), picked(8)], &name, why);
     // Two closures are two, even if they capture nothing.
@@ -238,14 +238,18 @@ fn equal_matchers_of_one_derivation_agree() {
     // Equal by what they say.
     agrees(&[of(1).latest(), of(1).latest()]);
     agrees(&[of(1).latest_n(1), of(1).latest_n(1)]);
-    agrees(&[of(1).with_matcher(some(1)), of(1).with_matcher(some(1))]);
+    agrees(&[
+        of(1).with_matcher(matcher::some(1)),
+        of(1).with_matcher(matcher::some(1)),
+    ]);
     agrees(&[of(1).lowest(value), of(1).lowest(value)]);
     agrees(&[of(1).lowest_n(1, value), of(1).lowest_n(1, value)]);
     agrees(&[of(1).highest_n(1, value), of(1).highest_n(1, value)]);
     // One closure that captures nothing, given twice.
     let best = || of(1).highest(|run| Ok(run.value));
     agrees(&[best(), best()]);
-    let filtered = || of(1).with_matcher(only().filter(|run: &RRef<Number>| Ok(run.value > 0)));
+    let filtered =
+        || of(1).with_matcher(matcher::only().filter(|run: &RRef<Number>| Ok(run.value > 0)));
     agrees(&[filtered(), filtered()]);
 }
 

@@ -205,17 +205,17 @@ fn matchers_say_what_they_are() {
         "highest(realize_choices::score)",
     );
     said(
-        &|dref| dref.with_matcher(exact(id)),
+        &|dref| dref.with_matcher(matcher::exact(id)),
         &format!("exact({id})"),
     );
     let picked = "pick(realize_choices::matchers_say_what_they_are::first)";
-    said(&|dref| dref.with_matcher(pick(first)), picked);
+    said(&|dref| dref.with_matcher(matcher::pick(first)), picked);
     fn any(_: &RRef<Trial>) -> Result<bool> {
         Ok(true)
     }
     let filtered = "latest().filter(realize_choices::matchers_say_what_they_are::any)";
     said(
-        &|dref| dref.with_matcher(Matcher::<Trial>::filter(latest(), any)),
+        &|dref| dref.with_matcher(Matcher::<Trial>::filter(matcher::latest(), any)),
         filtered,
     );
 }

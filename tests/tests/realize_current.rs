@@ -445,7 +445,7 @@ fn contexts_keep_results_apart() {
     assert_ne!(one.sum, two.sum);
     // Each is found again by its own context, whichever is newer.
     for (sum, rref) in [(&sums[0], &one), (&sums[1], &two), (&sums[0], &one)] {
-        let exactly = sum.clone().with_matcher(exact(&rref.sum));
+        let exactly = sum.clone().with_matcher(matcher::exact(&rref.sum));
         let (again, built) = building(&store, &user(&exactly));
         assert!(built.is_empty());
         assert_eq!(again, *rref);
@@ -505,7 +505,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
         format!("reuse   {plan}")
     );
     // More wanted.
-    let three = plan.clone().with_matcher(some(3));
+    let three = plan.clone().with_matcher(matcher::some(3));
     let dry = store.plan(&three).unwrap();
     assert_eq!(
         *action(&dry, plan.id()),
@@ -527,7 +527,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
     let dry = Realize::new(&store).force_all().plan(&plan).unwrap();
     assert_eq!(reason(&dry, plan.id()), "forced");
     // Not to be had.
-    let never = plan.clone().with_matcher(exact(&rref.sum));
+    let never = plan.clone().with_matcher(matcher::exact(&rref.sum));
     let dry = store.plan(&never).unwrap();
     assert!(
         matches!(action(&dry, plan.id()), Action::Fails(why) if why.contains("another derivation")),

@@ -158,7 +158,7 @@ fn what_the_matcher_wants_is_told() {
         &["cannot be realized", "found 2 different results"],
     );
     let gone = runs[1].id().clone();
-    let exact = asking.with_matcher(exact(&gone));
+    let exact = asking.with_matcher(matcher::exact(&gone));
     assert_eq!(store.realized(&exact).unwrap(), runs[1]);
     fs::remove_dir_all(store.realization_dir(&gone)).unwrap();
     is_not(

@@ -394,7 +394,7 @@ fn a_forced_stage_may_give_another_result() {
 fn a_forced_stage_runs_as_often_as_its_matcher_wants() {
     let (_folder, store) = scratch();
     let several = instantiate(Several::new(String::new())).unwrap();
-    let five = several.clone().with_matcher(some(5));
+    let five = several.clone().with_matcher(matcher::some(5));
     let told = Told::default();
     let run = Realize::new(&store).force(&five).observer(&told);
     assert_eq!(run.run(&five).unwrap().len(), 5);

@@ -229,7 +229,7 @@ fn a_second_process_waits_for_all_runs() {
 fn what_a_person_stops_goes_on_with_the_rest() {
     let (folder, store) = scratch();
     let place = folder.path();
-    let plan = six::plan("differ", place).with_matcher(all());
+    let plan = six::plan("differ", place).with_matcher(matcher::all());
     let error = stop_in(&store, &plan, 2, false);
     assert_says(&error, &["run it again to go on"]);
     assert_eq!(made(place), [0, 1, 2]);
@@ -338,7 +338,9 @@ fn what_is_left_of_a_whole_build_is_whole() {
     let (folder, store) = scratch();
     let place = folder.path();
     let plan = six::plan("differ", place);
-    let all = store.realize(&plan.clone().with_matcher(all())).unwrap();
+    let all = store
+        .realize(&plan.clone().with_matcher(matcher::all()))
+        .unwrap();
     made(place);
     // Packed, copied or left by a removal, one of six makes no other five.
     let archive = place.join("one.zip");

@@ -355,8 +355,8 @@ fn turned(run: &RRef<Trial>) -> Result<f64, BoxError> {
 fn a_matcher_that_takes_another_result() {
     let (_folder, store) = scratch();
     let trial = instantiate(Trial::new()).unwrap();
-    let highest_score = trial.clone().with_matcher(highest(score));
-    let lowest_score = trial.with_matcher(lowest(score));
+    let highest_score = trial.clone().with_matcher(matcher::highest(score));
+    let lowest_score = trial.with_matcher(matcher::lowest(score));
     let plan = |of: &DRef<Trial>| instantiate(Winner::new(of.clone())).unwrap();
     store.realize(&plan(&highest_score)).unwrap();
     // Another matcher.
@@ -374,7 +374,7 @@ fn a_matcher_that_takes_another_result() {
     assert_eq!(why.in_short(), format!("of `trial`, {changed}"));
     // Another key under the same name.
     let (_folder, store) = scratch();
-    let plan = plan(&lowest_score.clone().with_matcher(highest(turned)));
+    let plan = plan(&lowest_score.clone().with_matcher(matcher::highest(turned)));
     store.realize(&plan).unwrap();
     TURN.store(true, Ordering::Relaxed);
     let takes = "its matcher `highest(realize_why::turned)` takes another of its results";

@@ -52,8 +52,12 @@ fn main() -> Result<()> {
     list("after", &store_b)?;
 
     // The best run of both.
-    let runs = options.realize(&store_b, &anneal.clone().with_matcher(all()), false)?;
-    let plot = experiment(anneal.with_matcher(lowest(energy)))?;
+    let runs = options.realize(
+        &store_b,
+        &anneal.clone().with_matcher(matcher::all()),
+        false,
+    )?;
+    let plot = experiment(anneal.with_matcher(matcher::lowest(energy)))?;
     let rref = options.realize(&store_b, &plot, false)?;
     tell_choice(&store_a, &runs, &rref.ref_anneal)?;
 

@@ -119,8 +119,8 @@ fn replaced(store: &Store) -> Result<()> {
 
 fn refused(store: &Store) -> Result<()> {
     // ANCHOR: refused
-    let one = instantiate(Part::new(1))?.with_matcher(latest());
-    let other = instantiate(Part::new(1))?.with_matcher(only());
+    let one = instantiate(Part::new(1))?.with_matcher(matcher::latest());
+    let other = instantiate(Part::new(1))?.with_matcher(matcher::only());
     if let Err(error) = store.plan(&instantiate(Whole::new(vec![one, other]))?) {
         println!("{error:?}");
     }

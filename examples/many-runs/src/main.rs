@@ -107,11 +107,11 @@ fn main() -> Result<()> {
 
     println!("# ten");
     // ANCHOR: ten
-    let ten = search.clone().with_matcher(lowest_n(10, found));
+    let ten = search.clone().with_matcher(matcher::lowest_n(10, found));
     for run in store.realize(&ten)? {
         println!("{:.3} at {:.3}", found(&run)?, run.found.load()?.x);
     }
-    let best = store.realize(&search.clone().with_matcher(lowest(found)))?;
+    let best = store.realize(&search.clone().with_matcher(matcher::lowest(found)))?;
     println!("the lowest is {:.3}", found(&best)?);
     // ANCHOR_END: ten
 
@@ -125,9 +125,11 @@ fn main() -> Result<()> {
     // ANCHOR: others
     let highest = search.clone().highest(|run| Ok(run.found.load()?.height));
     let right = |run: &RRef<Search>| Ok(run.found.load()?.x > 0.);
-    let lowest_right = search.clone().with_matcher(lowest(found).filter(right));
-    let this = search.clone().with_matcher(exact(&first));
-    let good_enough = search.with_matcher(pick(|runs: &[RRef<Search>]| {
+    let lowest_right = search
+        .clone()
+        .with_matcher(matcher::lowest(found).filter(right));
+    let this = search.clone().with_matcher(matcher::exact(&first));
+    let good_enough = search.with_matcher(matcher::pick(|runs: &[RRef<Search>]| {
         for run in runs {
             if found(run)? < 1. {
                 return Ok(Some(run.clone()));
@@ -144,13 +146,15 @@ fn main() -> Result<()> {
     // ANCHOR: more
     let search = instantiate(Search::new(20))?;
     let newest = search.clone().latest_n(3);
-    let any = search.clone().with_matcher(some(2));
-    let these = search.clone().with_matcher(exact_many([&first, &other]));
+    let any = search.clone().with_matcher(matcher::some(2));
+    let these = search
+        .clone()
+        .with_matcher(matcher::exact_many([&first, &other]));
     let lowest_right = search.clone().lowest_n(2, |run| {
         let found = run.found.load()?;
         Ok((found.x > 0.).then_some(found.height)) // `None`: never chosen
     });
-    let good = search.with_matcher(pick_many(|runs: &[RRef<Search>]| {
+    let good = search.with_matcher(matcher::pick_many(|runs: &[RRef<Search>]| {
         let mut good = Vec::new();
         for run in runs {
             if found(run)? < 1. {

@@ -197,6 +197,10 @@ fn kind(
         Shape::Plain if marks.dref.is_some() && is_one_of(ty, parameters) => {
             Shape::Dep { container: false }
         }
+        // A type may go by another name. Whether it can have a default is its own to say.
+        Shape::Plain if marks.dref.is_some() && shape::may_be_dep(ty) => {
+            Shape::Dep { container: true }
+        }
         shape => shape,
     };
     match (shape, &marks.selfref, &marks.dref) {
@@ -212,7 +216,8 @@ fn kind(
         ),
         (_, Some(selfref), _) => faults.of(
             selfref,
-            "`#[selfref]` goes on a `SelfRef<F>`, where `F` is the artifact's format, or on a `SelfRef`",
+            "`#[selfref]` goes on a `SelfRef<F>`, where `F` is the artifact's format, or on a `SelfRef`, written so: by \
+             another name its format would not be known here",
         ),
         (Shape::Dep { .. }, None, None) => faults.of(
             ty,

@@ -46,6 +46,22 @@ impl Shape {
     }
 }
 
+/// Whether a type that shows no reference may be one by another name.
+pub(super) fn may_be_dep(ty: &Type) -> bool {
+    const PLAIN: [&str; 17] = [
+        "bool", "char", "String", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8",
+        "u16", "u32", "u64", "u128", "usize",
+    ];
+    let Some(last) = last_segment(ty) else {
+        return false;
+    };
+    let name = last.ident.to_string();
+    match name.as_str() {
+        "Option" | "Vec" | "BTreeMap" => arguments(last).last().is_some_and(may_be_dep),
+        name => !PLAIN.contains(&name),
+    }
+}
+
 fn has_text_keys(map: &PathSegment) -> bool {
     let key = arguments(map).next().and_then(last_segment);
     key.is_some_and(|key| key.ident == "String")

@@ -63,6 +63,7 @@ pub struct AnnealOutputs {
 impl ::pylightnix::plan::StageValue<Anneal> for AnnealOutputs {}
 #[automatically_derived]
 #[allow(unused_variables, unused_mut)]
+#[diagnostic::do_not_recommend]
 impl ::pylightnix::lens::Config for Anneal {
     type Lens<P: ::pylightnix::lens::Phase> = AnnealLens<P>;
     type Outputs = AnnealOutputs;

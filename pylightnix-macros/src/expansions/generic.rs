@@ -67,6 +67,7 @@ where
 {}
 #[automatically_derived]
 #[allow(unused_variables, unused_mut)]
+#[diagnostic::do_not_recommend]
 impl<M: Model + 'static, const N: usize> ::pylightnix::lens::Config for Train<M, N>
 where
     M::Data: Plain,

@@ -8,6 +8,7 @@ fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {
 }
 #[automatically_derived]
 #[allow(non_local_definitions)]
+#[diagnostic::do_not_recommend]
 impl ::pylightnix::plan::Stage for Anneal
 where
     for<'__a> Anneal: ::pylightnix::lens::Config,
@@ -38,15 +39,18 @@ where
         ::pylightnix::plan::matcher::Choice<Self>,
         ::pylightnix::BoxError,
     > {
+        #[allow(unused_imports)]
+        use ::pylightnix::__private::matchers::*;
         ::pylightnix::__private::select_one::<Self, _>(lowest(energy), candidates)
     }
     fn realize(
         build: &::pylightnix::lens::Build<Self>,
     ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {
+        ::pylightnix::__private::submit! {
+            ::pylightnix::__private::Registration::new({ #[allow(unused_imports)] use
+            ::pylightnix::__private::NoStage as _; < ::pylightnix::__private::Own <
+            Anneal >> ::PARTS }, ::std::file!(), ::std::line!())
+        }
         ::pylightnix::__private::finish::<Self, _>(anneal(build))
     }
-}
-::pylightnix::__private::submit! {
-    ::pylightnix::__private::Registration::of:: < Anneal > (::std::file!(),
-    ::std::line!())
 }

@@ -55,15 +55,9 @@ fn arguments(stage: &Stage, faults: &mut Faults) {
             format!("a stage takes the build of its config: write `{form}`"),
         );
     };
-    let first = match first {
-        FnArg::Receiver(receiver) => {
-            return faults.of(
-                receiver,
-                format!("a stage is a function of its own, no method: write `{form}`"),
-            );
-        }
-        FnArg::Typed(first) => &*first.ty,
-    };
+    // A `self` is refused before.
+    let FnArg::Typed(first) = first else { return };
+    let first = &*first.ty;
     match (first, &stage.config) {
         (Type::ImplTrait(_), _) | (_, None) => faults.of(
             first,

@@ -40,20 +40,20 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let values = generics.params.iter().map(parameter);
     let (matcher, select) = select(stage);
     // The usual matchers do. Another would have to be made to be asked.
-    let takes_the_only = stage.matcher.is_none().then(|| {
+    let takes_the_only = USUAL.contains(&matcher.as_str()).then(|| {
         quote! {
             const TAKES_THE_ONLY: bool = true;
         }
     });
-    let realize = realize(stage);
+    let realize = realize(stage, &registrations(stage));
     let args = args(stage);
     let takes = takes(stage, config, &generics);
-    let registrations = registrations(stage);
     let limits = limits::expand(&stage.limits);
     // Mixed site: the names of locals here and in the user's expressions are not the same names.
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         #[allow(non_local_definitions)]
+        #[diagnostic::do_not_recommend]
         impl #parameters ::pylightnix::plan::Stage for #config #bounds {
             type Card = #card;
 
@@ -76,10 +76,11 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         }
 
         #takes
-
-        #registrations
     }
 }
+
+/// Matchers that take a candidate that is the only one. In the place of a matcher these names are the library's.
+const USUAL: [&str; 3] = ["latest()", "only()", "all()"];
 
 /// The function's, without lifetimes, which are the reference's. That its config is one is checked in its signature;
 /// `for<'__a>` makes the compiler take it for granted here, and not say it again for each item.
@@ -138,17 +139,25 @@ fn select(stage: &Stage) -> (String, TokenStream) {
     let candidates = Ident::new("candidates", Span::mixed_site());
     let select = quote_spanned!(start=> ::pylightnix::__private::#select::<Self, _>);
     let choice = quote_spanned!(end=> #select(#matcher, #candidates));
+    // So that a matcher needs no import, and the prelude none of these short names.
+    let names = stage.matcher.is_some().then(|| {
+        quote! {
+            #[allow(unused_imports)]
+            use ::pylightnix::__private::matchers::*;
+        }
+    });
     let method = quote! {
         fn select(
             #candidates: &[::pylightnix::lens::RRef<Self>],
         ) -> ::pylightnix::Result<::pylightnix::plan::matcher::Choice<Self>, ::pylightnix::BoxError> {
+            #names
             #choice
         }
     };
     (fingerprint::text(written), method)
 }
 
-fn realize(stage: &Stage) -> TokenStream {
+fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
     let function = &stage.function.signature.ident;
     let span = match &stage.function.signature.output {
         ReturnType::Type(_, ty) => ty.span(),
@@ -166,6 +175,8 @@ fn realize(stage: &Stage) -> TokenStream {
         fn realize(
             build: &::pylightnix::lens::Build<Self>,
         ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {
+            // In here, so that in a place where no stage can be the `impl` alone is what the compiler does not like.
+            #registrations
             #finish
         }
     }
@@ -203,14 +214,31 @@ fn arg_types(stage: &Stage) -> Vec<&Type> {
 }
 
 fn registrations(stage: &Stage) -> TokenStream {
-    let configs: Vec<_> = match &stage.register {
-        Some(register) => register.value.iter().collect(),
-        None if is_concrete(&stage.function.signature.generics) => stage.config.iter().collect(),
-        None => Vec::new(),
+    let registration = |of: TokenStream| {
+        quote! {
+            ::pylightnix::__private::submit! {
+                ::pylightnix::__private::Registration::new(#of, ::std::file!(), ::std::line!())
+            }
+        }
     };
-    quote! {
-        #(::pylightnix::__private::submit! {
-            ::pylightnix::__private::Registration::of::<#configs>(::std::file!(), ::std::line!())
-        })*
+    match &stage.register {
+        Some(register) => register
+            .value
+            .iter()
+            .map(|config| registration(quote!(::pylightnix::__private::Parts::of::<#config>())))
+            .collect(),
+        // Of a type that is no config, which is said in the signature, there is nothing to register.
+        None if is_concrete(&stage.function.signature.generics) => stage
+            .config
+            .iter()
+            .map(|config| {
+                registration(quote! {{
+                    #[allow(unused_imports)]
+                    use ::pylightnix::__private::NoStage as _;
+                    <::pylightnix::__private::Own<#config>>::PARTS
+                }})
+            })
+            .collect(),
+        None => TokenStream::new(),
     }
 }

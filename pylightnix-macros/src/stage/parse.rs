@@ -1,12 +1,14 @@
 //! From a function to its model.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, DeriveInput, FnArg, GenericArgument, PathArguments, Type};
+use syn::{Attribute, DeriveInput, Expr, FnArg, GenericArgument, PathArguments, Type};
 
 use super::model::{Function, Limits, Stage};
 use crate::faults::Faults;
 use crate::options::{Form, Options, Place, Spec};
+use crate::{fingerprint, names};
 
 const STAGE: Place = Place {
     name: "`#[stage(..)]`",
@@ -100,12 +102,15 @@ pub(super) fn stage(
         return Err(syn::Error::new(other.ident.span(), message));
     }
     let function: Function = syn::parse2(item)?;
+    if let Some(this) = this_in(function.signature.to_token_stream()) {
+        return Err(in_an_impl(&function, &this));
+    }
     let config = function.signature.inputs.iter().find_map(config_of);
     Ok(Stage {
         unfit: false,
         config,
         name: given.text("name"),
-        matcher: given.expr("matcher"),
+        matcher: given.expr("matcher").map(ungrouped),
         many: given.flag("many"),
         fallible: given.flag("fallible"),
         nouts: given.number("nouts"),
@@ -125,6 +130,38 @@ pub(super) fn stage(
         },
         function,
     })
+}
+
+/// An expression that went through a macro comes in a group that nobody wrote.
+fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(*group.expr),
+        other => other,
+    }
+}
+
+/// The `self` or `Self` in these tokens.
+fn this_in(tokens: TokenStream) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "self" || ident == "Self" => Some(ident),
+        TokenTree::Group(group) => this_in(group.stream()),
+        _ => None,
+    })
+}
+
+/// What is said of a function in an `impl`: nothing can be generated beside it.
+fn in_an_impl(function: &Function, this: &Ident) -> syn::Error {
+    let config = match function.signature.inputs.iter().find_map(config_of) {
+        Some(config) if !names::has_ident(config.to_token_stream(), "Self") => {
+            fingerprint::text(config.to_token_stream())
+        }
+        _ => "MyConfig".to_owned(),
+    };
+    let name = &function.signature.ident;
+    let message = format!(
+        "a stage is a function of its own, in no `impl`: move it out, and write `fn {name}(b: &Build<{config}>)`"
+    );
+    syn::Error::new(this.span(), message)
 }
 
 impl Parse for Function {

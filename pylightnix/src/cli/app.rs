@@ -47,7 +47,8 @@ where
     T: Target,
     E: Into<BoxError>,
 {
-    App::new().target("", move |_| experiment()).main()
+    let made = move |_: &NoArgs| experiment().map_err(Into::into);
+    App::new().target("", made).main()
 }
 
 /// The program `pylightnix`: the commands that need no more than a store.
@@ -122,8 +123,8 @@ impl Args for NoArgs {
 ///
 /// fn main() -> ExitCode {
 ///     App::with_args::<Arguments>()
-///         .target("model", |mine| instantiate(Train::new(mine.layers)))
-///         .target("report", |mine| instantiate(Report::new(instantiate(Train::new(mine.layers))?)))
+///         .target("model", |mine| Ok(instantiate(Train::new(mine.layers))?))
+///         .target("report", |mine| Ok(instantiate(Report::new(instantiate(Train::new(mine.layers))?))?))
 ///         .main() // `.. --layers 5` makes the model, `.. run report --layers 5` the report
 /// }
 /// ```
@@ -172,13 +173,16 @@ impl<A: Args + 'static> App<A> {
 
     /// Adds a target of this name: what `make` gives, a `DRef` or several in a tuple, a `Vec` or a map. The first one is
     /// made when none is named.
-    pub fn target<T, E>(mut self, name: &str, make: impl Fn(&A) -> Result<T, E> + 'static) -> Self
-    where
-        T: Target,
-        E: Into<BoxError>,
-    {
+    ///
+    /// In `make` any error goes with `?`. A function with another error than the prelude's `Result` fits as
+    /// `|mine| Ok(f(mine)?)`.
+    pub fn target<T: Target>(
+        mut self,
+        name: &str,
+        make: impl Fn(&A) -> Result<T, BoxError> + 'static,
+    ) -> Self {
         let make = move |mine: &A| {
-            let target = make(mine).map_err(Into::into)?;
+            let target = make(mine)?;
             let mut stages = Vec::new();
             target.visit(&mut |dref| stages.push(dref.clone()));
             Ok(stages)

@@ -189,17 +189,17 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`lowest(key)`](matcher::lowest)`)`.
-    pub fn lowest<K: Key, F>(self, key: F) -> DRef<C, One>
+    pub fn lowest<K: Key + 'static, F>(self, key: F) -> DRef<C, One>
     where
-        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
     {
         self.with_matcher(matcher::lowest(key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`highest(key)`](matcher::highest)`)`.
-    pub fn highest<K: Key, F>(self, key: F) -> DRef<C, One>
+    pub fn highest<K: Key + 'static, F>(self, key: F) -> DRef<C, One>
     where
-        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
     {
         self.with_matcher(matcher::highest(key))
     }
@@ -210,17 +210,17 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`lowest_n(n, key)`](matcher::lowest_n)`)`.
-    pub fn lowest_n<K: Key, F>(self, n: usize, key: F) -> DRef<C, Many>
+    pub fn lowest_n<K: Key + 'static, F>(self, n: usize, key: F) -> DRef<C, Many>
     where
-        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
     {
         self.with_matcher(matcher::lowest_n(n, key))
     }
 
     /// [`with_matcher`](Self::with_matcher)`(`[`highest_n(n, key)`](matcher::highest_n)`)`.
-    pub fn highest_n<K: Key, F>(self, n: usize, key: F) -> DRef<C, Many>
+    pub fn highest_n<K: Key + 'static, F>(self, n: usize, key: F) -> DRef<C, Many>
     where
-        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+        F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
     {
         self.with_matcher(matcher::highest_n(n, key))
     }

@@ -37,6 +37,8 @@ pub use limits::Limits;
 pub use node::AnyDRef;
 pub(crate) use node::{AnyNode, Run, Selection};
 pub use refpath::RefPath;
+#[doc(hidden)]
+pub use registry::Parts;
 pub use registry::{Registration, registered};
 pub(crate) use revive::Kind;
 pub use revive::{Revived, Wanted};

@@ -25,14 +25,42 @@ pub struct Registration {
     revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
 }
 
-impl Registration {
-    #[doc(hidden)]
-    pub const fn of<C: Stage>(file: &'static str, line: u32) -> Self {
-        Registration {
+/// What a registration says of a stage, beside its place.
+#[derive(Debug)]
+pub struct Parts {
+    name: &'static str,
+    config: fn() -> &'static str,
+    revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
+}
+
+impl Parts {
+    /// Those of the stage of `C`.
+    pub const fn of<C: Stage>() -> Self {
+        Parts {
             name: C::NAME,
             config: std::any::type_name::<C>,
-            place: (file, line),
             revive: revive::<C>,
+        }
+    }
+
+    /// Of a type that is no config: its program does not compile.
+    pub const fn none<C>() -> Self {
+        Parts {
+            name: "",
+            config: std::any::type_name::<C>,
+            revive: |_, _| Err(Error::new(ErrorKind::Config, "it is no config")),
+        }
+    }
+}
+
+impl Registration {
+    #[doc(hidden)]
+    pub const fn new(parts: Parts, file: &'static str, line: u32) -> Self {
+        Registration {
+            name: parts.name,
+            config: parts.config,
+            place: (file, line),
+            revive: parts.revive,
         }
     }
 

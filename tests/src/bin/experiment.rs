@@ -78,15 +78,17 @@ fn endless(b: &Build<Endless>) -> Result<()> {
 
 // ANCHOR: main
 fn main() -> ExitCode {
-    let numbers = |mine: &Arguments| instantiate(Numbers::new(mine.count));
+    let numbers = |mine: &Arguments| -> Result<_> { Ok(instantiate(Numbers::new(mine.count))?) };
     App::with_args::<Arguments>()
         .about("The experiment of the tests")
-        .target("mean", move |mine| instantiate(Mean::new(numbers(mine)?)))
+        .target("mean", move |mine| {
+            Ok(instantiate(Mean::new(numbers(mine)?))?)
+        })
         .target("numbers", numbers)
         .target("broken", move |mine| {
-            instantiate(Broken::new(numbers(mine)?))
+            Ok(instantiate(Broken::new(numbers(mine)?))?)
         })
-        .target("endless", |_| instantiate(Endless::new()))
+        .target("endless", |_| Ok(instantiate(Endless::new())?))
         .main()
 }
 // ANCHOR_END: main

@@ -127,18 +127,18 @@ fn wait(word: &str, check: impl Fn() -> Result<()>) -> Result<()> {
 
 fn main() -> ExitCode {
     App::new()
-        .target("measured", |_| instantiate(Measured::new()))
-        .target("talks", |_| instantiate(Talks::new()))
-        .target("panics", |_| instantiate(Panics::new()))
-        .target("aborts", |_| instantiate(Aborts::new()))
-        .target("counts", |_| instantiate(Counts::new()))
-        .target("deaf", |_| instantiate(Deaf::new()))
+        .target("measured", |_| Ok(instantiate(Measured::new())?))
+        .target("talks", |_| Ok(instantiate(Talks::new())?))
+        .target("panics", |_| Ok(instantiate(Panics::new())?))
+        .target("aborts", |_| Ok(instantiate(Aborts::new())?))
+        .target("counts", |_| Ok(instantiate(Counts::new())?))
+        .target("deaf", |_| Ok(instantiate(Deaf::new())?))
         .target("fails", |_| {
-            Ok::<_, pylightnix::Error>([instantiate(Fails::new(0))?, instantiate(Fails::new(1))?])
+            Ok([instantiate(Fails::new(0))?, instantiate(Fails::new(1))?])
         })
         .target("many", |_| {
             let many = (0..30).map(|number| instantiate(Waits::new(number)));
-            many.collect::<pylightnix::Result<Vec<_>>>()
+            Ok(many.collect::<pylightnix::Result<Vec<_>>>()?)
         })
         .main()
 }

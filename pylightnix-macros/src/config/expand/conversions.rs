@@ -69,6 +69,7 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         #[allow(unused_variables, unused_mut)]
+        #[diagnostic::do_not_recommend]
         impl #parameters ::pylightnix::lens::Config for #ident #arguments #bounds {
             type Lens<#phase: ::pylightnix::lens::Phase> = #lens<#lens_arguments>;
             type Outputs = #outputs;

@@ -1,7 +1,10 @@
 //! Matchers that compare candidates by a key.
 
+use std::fmt;
+
+use super::function::Function;
 use super::many::all_of;
-use super::{Choice, Key, Matcher, is_stateless};
+use super::{Choice, Key, Matcher};
 use crate::lens::{Config, Many, One, RRef};
 use crate::{BoxError, Result};
 
@@ -22,48 +25,46 @@ impl End {
 }
 
 /// See [`lowest`] and [`highest`].
-#[derive(Clone, Copy, Debug)]
-pub struct BestBy<F> {
+pub struct BestBy<C: Config, K> {
     end: End,
-    key: F,
+    key: Function<RRef<C>, K>,
 }
 
 /// See [`lowest_n`] and [`highest_n`].
-#[derive(Clone, Copy, Debug)]
-pub struct BestN<F> {
+pub struct BestN<C: Config, K> {
     count: usize,
-    by: BestBy<F>,
+    by: BestBy<C, K>,
 }
 
 /// The realization with the lowest key. Keys that are NaN or `None` are never chosen.
-pub fn lowest<C, K, F>(key: F) -> BestBy<F>
+pub fn lowest<C, K, F>(key: F) -> BestBy<C, K>
 where
     C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
 {
     BestBy {
         end: End::Lowest,
-        key,
+        key: Function::new(key),
     }
 }
 
 /// The realization with the highest key. Keys that are NaN or `None` are never chosen.
-pub fn highest<C, K, F>(key: F) -> BestBy<F>
+pub fn highest<C, K, F>(key: F) -> BestBy<C, K>
 where
     C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
 {
     BestBy {
         end: End::Highest,
-        key,
+        key: Function::new(key),
     }
 }
 
 /// The `n` realizations with the lowest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
-pub fn lowest_n<C, K, F>(n: usize, key: F) -> BestN<F>
+pub fn lowest_n<C, K, F>(n: usize, key: F) -> BestN<C, K>
 where
     C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
 {
     BestN {
         count: n,
@@ -72,10 +73,10 @@ where
 }
 
 /// The `n` realizations with the highest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
-pub fn highest_n<C, K, F>(n: usize, key: F) -> BestN<F>
+pub fn highest_n<C, K, F>(n: usize, key: F) -> BestN<C, K>
 where
     C: Config,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
+    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
 {
     BestN {
         count: n,
@@ -83,20 +84,15 @@ where
     }
 }
 
-impl<F> BestBy<F> {
+impl<C: Config, K: Key> BestBy<C, K> {
     /// The best `count` candidates, fewer if there are no more; ties by reference.
-    fn best<C: Config, K: Key>(
-        &self,
-        count: usize,
-        candidates: &[RRef<C>],
-    ) -> Result<Vec<RRef<C>>, BoxError>
-    where
-        F: Fn(&RRef<C>) -> Result<K, BoxError>,
-    {
+    fn best(&self, count: usize, candidates: &[RRef<C>]) -> Result<Vec<RRef<C>>, BoxError> {
         let mut keyed = Vec::with_capacity(candidates.len());
         for rref in candidates {
-            let key =
-                (self.key)(rref).map_err(|error| format!("the key of {rref} failed: {error}"))?;
+            let key = self
+                .key
+                .call(rref)
+                .map_err(|error| format!("the key of {rref} failed: {error}"))?;
             if key.can_be_chosen() {
                 keyed.push((key, rref));
             }
@@ -114,16 +110,11 @@ impl<F> BestBy<F> {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.end == other.end && is_stateless::<F>()
+        self.end == other.end && self.key.same_as(&other.key)
     }
 }
 
-impl<C, K, F> Matcher<C> for BestBy<F>
-where
-    C: Config,
-    K: Key,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
+impl<C: Config, K: Key + 'static> Matcher<C> for BestBy<C, K> {
     type Card = One;
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
@@ -131,7 +122,7 @@ where
     }
 
     fn describe(&self) -> String {
-        format!("{}({})", self.end.word(), std::any::type_name::<F>())
+        format!("{}({})", self.end.word(), self.key.name())
     }
 
     fn same_as(&self, other: &Self) -> bool {
@@ -139,12 +130,7 @@ where
     }
 }
 
-impl<C, K, F> Matcher<C> for BestN<F>
-where
-    C: Config,
-    K: Key,
-    F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static,
-{
+impl<C: Config, K: Key + 'static> Matcher<C> for BestN<C, K> {
     type Card = Many;
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
@@ -153,14 +139,46 @@ where
 
     fn describe(&self) -> String {
         let Self { count, by } = self;
-        format!(
-            "{}_n({count}, {})",
-            by.end.word(),
-            std::any::type_name::<F>()
-        )
+        format!("{}_n({count}, {})", by.end.word(), by.key.name())
     }
 
     fn same_as(&self, other: &Self) -> bool {
         self.count == other.count && self.by.is_same(&other.by)
+    }
+}
+
+impl<C: Config, K> Clone for BestBy<C, K> {
+    fn clone(&self) -> Self {
+        BestBy {
+            end: self.end,
+            key: self.key.clone(),
+        }
+    }
+}
+
+impl<C: Config, K> fmt::Debug for BestBy<C, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BestBy")
+            .field("end", &self.end)
+            .field("key", &self.key)
+            .finish()
+    }
+}
+
+impl<C: Config, K> Clone for BestN<C, K> {
+    fn clone(&self) -> Self {
+        BestN {
+            count: self.count,
+            by: self.by.clone(),
+        }
+    }
+}
+
+impl<C: Config, K> fmt::Debug for BestN<C, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BestN")
+            .field("count", &self.count)
+            .field("by", &self.by)
+            .finish()
     }
 }

@@ -1,35 +1,46 @@
 //! A matcher of some of the candidates.
 
-use super::{Choice, Matcher, is_stateless};
+use super::function::Function;
+use super::{Choice, Matcher};
 use crate::config::RRefId;
 use crate::lens::{Config, RRef};
 use crate::{BoxError, Result};
 
 /// A matcher that sees only some of the candidates; see [`Matcher::filter`].
-#[derive(Clone, Copy, Debug)]
-pub struct Filter<M, P> {
+#[derive(Debug)]
+pub struct Filter<M, C: Config> {
     matcher: M,
-    predicate: P,
+    predicate: Function<RRef<C>, bool>,
 }
 
-impl<M, P> Filter<M, P> {
-    pub(super) fn new(matcher: M, predicate: P) -> Self {
-        Filter { matcher, predicate }
+impl<M, C: Config> Filter<M, C> {
+    pub(super) fn new<P>(matcher: M, predicate: P) -> Self
+    where
+        P: Fn(&RRef<C>) -> Result<bool, BoxError> + Send + Sync + 'static,
+    {
+        Filter {
+            matcher,
+            predicate: Function::new(predicate),
+        }
     }
 }
 
-impl<C, M, P> Matcher<C> for Filter<M, P>
-where
-    C: Config,
-    M: Matcher<C>,
-    P: Fn(&RRef<C>) -> Result<bool, BoxError> + Send + Sync + 'static,
-{
+impl<M: Clone, C: Config> Clone for Filter<M, C> {
+    fn clone(&self) -> Self {
+        Filter {
+            matcher: self.matcher.clone(),
+            predicate: self.predicate.clone(),
+        }
+    }
+}
+
+impl<C: Config, M: Matcher<C>> Matcher<C> for Filter<M, C> {
     type Card = M::Card;
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
         let mut seen = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            if (self.predicate)(candidate)? {
+            if self.predicate.call(candidate)? {
                 seen.push(candidate.clone());
             }
         }
@@ -44,11 +55,11 @@ where
         format!(
             "{}.filter({})",
             self.matcher.describe(),
-            std::any::type_name::<P>()
+            self.predicate.name()
         )
     }
 
     fn same_as(&self, other: &Self) -> bool {
-        is_stateless::<P>() && self.matcher.same_as(&other.matcher)
+        self.predicate.same_as(&other.predicate) && self.matcher.same_as(&other.matcher)
     }
 }

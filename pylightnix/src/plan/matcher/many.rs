@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Ordering;
+use std::fmt;
 
+use super::function::Function;
 use super::one::absent;
-use super::{Choice, Matcher, is_stateless};
+use super::{Choice, Matcher};
 use crate::config::RRefId;
 use crate::lens::{Config, Many, RRef};
 use crate::{BoxError, Result};
@@ -175,36 +177,42 @@ impl<C: Config> Matcher<C> for ExactMany {
 }
 
 /// See [`pick_many`].
-#[derive(Clone, Copy, Debug)]
-pub struct PickMany<F>(F);
+pub struct PickMany<C: Config, R>(Function<[RRef<C>], R>);
 
 /// The realizations that a function picks: it returns a [`Choice`], or a list of candidates, empty to have one made.
-pub fn pick_many<C, R, F>(f: F) -> PickMany<F>
+pub fn pick_many<C, R, F>(f: F) -> PickMany<C, R>
 where
     C: Config,
     R: Into<Choice<C>>,
-    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static,
+    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static, // another error: |runs| Ok(f(runs)?), none: |runs| Ok(f(runs))
 {
-    PickMany(f)
+    PickMany(Function::new(f))
 }
 
-impl<C, R, F> Matcher<C> for PickMany<F>
-where
-    C: Config,
-    R: Into<Choice<C>>,
-    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static,
-{
+impl<C: Config, R: Into<Choice<C>> + 'static> Matcher<C> for PickMany<C, R> {
     type Card = Many;
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        (self.0)(candidates).map(Into::into)
+        self.0.call(candidates).map(Into::into)
     }
 
     fn describe(&self) -> String {
-        format!("pick_many({})", std::any::type_name::<F>())
+        format!("pick_many({})", self.0.name())
     }
 
-    fn same_as(&self, _: &Self) -> bool {
-        is_stateless::<F>()
+    fn same_as(&self, other: &Self) -> bool {
+        self.0.same_as(&other.0)
+    }
+}
+
+impl<C: Config, R> Clone for PickMany<C, R> {
+    fn clone(&self) -> Self {
+        PickMany(self.0.clone())
+    }
+}
+
+impl<C: Config, R> fmt::Debug for PickMany<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PickMany").field(&self.0).finish()
     }
 }

@@ -1,8 +1,15 @@
 //! Matchers: what chooses among the realizations of a derivation.
+//!
+//! `#[stage(matcher = lowest(key))]` knows their names without an import. Elsewhere they are `matcher::lowest(key)`, with the
+//! module from the prelude, or `dref.lowest(key)` for short.
+//!
+//! Functions that they ask, keys and predicates, return the prelude's `Result`, so that closures need no types; one with
+//! another error is wrapped, `|run| Ok(key(run)?)`.
 
 mod best;
 mod choice;
 mod filter;
+mod function;
 mod key;
 mod many;
 mod one;
@@ -90,10 +97,10 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     }
 
     /// The same choice among those candidates only that `predicate` holds for.
-    fn filter<P>(self, predicate: P) -> Filter<Self, P>
+    fn filter<P>(self, predicate: P) -> Filter<Self, C>
     where
         Self: Sized,
-        P: Fn(&RRef<C>) -> Result<bool, BoxError> + Send + Sync + 'static,
+        P: Fn(&RRef<C>) -> Result<bool, BoxError> + Send + Sync + 'static, // another error: |run| Ok(f(run)?), none: |run| Ok(f(run))
     {
         Filter::new(self, predicate)
     }
@@ -134,11 +141,6 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
             .downcast_ref::<Self>()
             .is_some_and(|other| self.0.same_as(&other.0))
     }
-}
-
-/// Whether all values of `F` are one function: it captures nothing, so its type says it all.
-fn is_stateless<F>() -> bool {
-    size_of::<F>() == 0
 }
 
 /// The kinds of matcher that `#[stage]` takes without `many`.

@@ -1,7 +1,10 @@
 //! Matchers of one.
 
+use std::fmt;
+
+use super::function::Function;
 use super::many::newest_first;
-use super::{Choice, Matcher, is_stateless};
+use super::{Choice, Matcher};
 use crate::config::RRefId;
 use crate::lens::{Config, One, RRef};
 use crate::{BoxError, Result};
@@ -128,36 +131,42 @@ pub(super) fn absent<C: Config>(wanted: &RRefId, candidates: &[RRef<C>]) -> Stri
 }
 
 /// See [`pick`].
-#[derive(Clone, Copy, Debug)]
-pub struct Pick<F>(F);
+pub struct Pick<C: Config, R>(Function<[RRef<C>], R>);
 
 /// The realization that a function picks: it returns a [`Choice`], or `Some` candidate, or `None` to have one more made.
-pub fn pick<C, R, F>(f: F) -> Pick<F>
+pub fn pick<C, R, F>(f: F) -> Pick<C, R>
 where
     C: Config,
     R: Into<Choice<C>>,
-    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static,
+    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static, // another error: |runs| Ok(f(runs)?), none: |runs| Ok(f(runs))
 {
-    Pick(f)
+    Pick(Function::new(f))
 }
 
-impl<C, R, F> Matcher<C> for Pick<F>
-where
-    C: Config,
-    R: Into<Choice<C>>,
-    F: Fn(&[RRef<C>]) -> Result<R, BoxError> + Send + Sync + 'static,
-{
+impl<C: Config, R: Into<Choice<C>> + 'static> Matcher<C> for Pick<C, R> {
     type Card = One;
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
-        (self.0)(candidates).map(Into::into)
+        self.0.call(candidates).map(Into::into)
     }
 
     fn describe(&self) -> String {
-        format!("pick({})", std::any::type_name::<F>())
+        format!("pick({})", self.0.name())
     }
 
-    fn same_as(&self, _: &Self) -> bool {
-        is_stateless::<F>()
+    fn same_as(&self, other: &Self) -> bool {
+        self.0.same_as(&other.0)
+    }
+}
+
+impl<C: Config, R> Clone for Pick<C, R> {
+    fn clone(&self) -> Self {
+        Pick(self.0.clone())
+    }
+}
+
+impl<C: Config, R> fmt::Debug for Pick<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pick").field(&self.0).finish()
     }
 }

@@ -40,10 +40,10 @@ struct Average {
 
 fn main() -> Result<()> {
     let plan = || instantiate(Run::new(2));
-    let many = plan()?.with_matcher(lowest_n(10, energy));
+    let many = plan()?.with_matcher(matcher::lowest_n(10, energy));
     let short = plan()?.highest(|run| Ok((energy(run)?, run.seed)));
     let best: DRef<Best, Many> = instantiate(Best::new(short))?;
     let _ = Average::new(many, best);
-    let _ = Average::new(plan()?.with_matcher(all()), instantiate(Best::new(plan()?))?);
+    let _ = Average::new(plan()?.with_matcher(matcher::all()), instantiate(Best::new(plan()?))?);
     Ok(())
 }

@@ -28,7 +28,7 @@ fn energy(run: &RRef<Run>) -> Result<f64> {
 }
 
 fn case() -> Result<()> {
-    let _ = instantiate(Run::new())?.with_matcher(lowest(|run: &RRef<Run>| Ok(run.path().to_owned())));
+    let _ = instantiate(Run::new())?.with_matcher(matcher::lowest(|run: &RRef<Run>| Ok(run.path().to_owned())));
     Ok(())
 }
 

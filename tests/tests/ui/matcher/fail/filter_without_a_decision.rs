@@ -28,7 +28,7 @@ fn energy(run: &RRef<Run>) -> Result<f64> {
 }
 
 fn case() -> Result<()> {
-    let _ = instantiate(Run::new())?.with_matcher(latest().filter(|run: &RRef<Run>| run.energy.load()));
+    let _ = instantiate(Run::new())?.with_matcher(matcher::latest().filter(|run: &RRef<Run>| run.energy.load()));
     Ok(())
 }
 

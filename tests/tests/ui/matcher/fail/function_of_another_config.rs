@@ -32,7 +32,7 @@ fn loss(_: &RRef<Best>) -> Result<f64> {
 }
 
 fn case() -> Result<()> {
-    let _ = instantiate(Run::new())?.with_matcher(lowest(loss));
+    let _ = instantiate(Run::new())?.with_matcher(matcher::lowest(loss));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ fn energy(run: &RRef<Run>) -> Result<f64> {
 }
 
 fn case() -> Result<()> {
-    let runs = instantiate(Run::new())?.with_matcher(lowest_n(3, energy));
+    let runs = instantiate(Run::new())?.with_matcher(matcher::lowest_n(3, energy));
     let _ = Best::new(runs);
     Ok(())
 }

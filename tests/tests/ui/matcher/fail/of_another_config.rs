@@ -28,7 +28,7 @@ fn energy(run: &RRef<Run>) -> Result<f64> {
 }
 
 fn case() -> Result<()> {
-    let _ = instantiate(Run::new())?.with_matcher(lowest(|best: &RRef<Best>| Ok(best.run.energy.load()?)));
+    let _ = instantiate(Run::new())?.with_matcher(matcher::lowest(|best: &RRef<Best>| Ok(best.run.energy.load()?)));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ fn energy(run: &RRef<Run>) -> Result<f64> {
 }
 
 fn case() -> Result<()> {
-    let run = instantiate(Run::new())?.with_matcher(lowest(energy));
+    let run = instantiate(Run::new())?.with_matcher(matcher::lowest(energy));
     let _ = Average::new(run);
     Ok(())
 }
