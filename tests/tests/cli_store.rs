@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
 
-use pylightnix::store::Durability;
+use pylightnix::store::{Context, Durability};
 use snapbox::{assert_data_eq, str};
 use tests::line::{Line, Said};
-use tests::store::{by_older_rules, config, publish, publish_on};
+use tests::store::{by_older_rules, config, publish, publish_on, publish_texts};
 
 /// What a command says: its exit code, standard output, and standard error after a line.
 fn shown(line: &Line, arguments: &str) -> String {
@@ -1151,6 +1153,91 @@ fn one_broken_realization_stops_no_other() {
         line.json("list --store third").as_array().unwrap().len(),
         copied.len()
     );
+}
+
+#[test]
+fn one_broken_realization_hides_none_of_the_same_derivation() {
+    let line = line();
+    let twins = ["1", "2"].map(|text| {
+        let none = Context::empty();
+        publish_texts(&line.store, &config("twins"), &none, &[("x.json", text)])
+    });
+    let [broken, whole] = &twins;
+    let record = line.store.realization_dir(broken).join("record");
+    fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&record, "").unwrap();
+    let hash = &whole.to_string()["rref:".len()..][..8];
+    for command in [
+        "list",
+        "list --json",
+        "list --newest",
+        "list --slowest",
+        "find twins --ok",
+        "compare twins --csv",
+        "log twins --list",
+        "stats twins",
+        "show twins",
+    ] {
+        let Said { code, out, err } = line.say(command);
+        assert_eq!(code, 1, "{command}: {out}{err}");
+        assert!(err.contains(&broken.to_string()), "{command}: {err}");
+        let shown = match command {
+            "stats twins" => "1",
+            "log twins --list" => "(it printed nothing)",
+            _ => hash,
+        };
+        assert!(out.contains(shown), "{command}: {out}");
+    }
+    // A name stands for the newest that can be read.
+    assert!(line.out("path twins").contains(&*whole.folder()));
+    fs::remove_dir_all(line.store.realization_dir(whole)).unwrap();
+    let Said { code, err, .. } = line.say("path twins");
+    assert!(code == 1 && err.contains(&broken.to_string()), "{err}");
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_is_not_waited_for() {
+    let line = line();
+    let numbers = line.newest("numbers");
+    let (place, out) = (
+        line.store.realization_dir(&numbers),
+        line.store.out_dir(&numbers),
+    );
+    let pipe = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o755)).unwrap();
+    pipe(&out.join("numbers.json"));
+    for command in [
+        "cat numbers",
+        "find numbers --metric numbers.json:x=..",
+        "diff numbers@2 numbers --contents",
+        "pack all.zip numbers",
+        "copy numbers --to other",
+    ] {
+        let Said { code, out, err } = line.say(command);
+        assert_eq!(code, 1, "{command}: {out}{err}");
+        assert!(err.contains("numbers.json"), "{command}: {err}");
+    }
+    assert!(line.out("compare numbers --csv").contains("bytes"));
+    assert!(
+        line.store
+            .lens(&numbers)
+            .unwrap()
+            .get("out")
+            .unwrap()
+            .contents()
+            .is_err()
+    );
+    let build = line.store.realization(&numbers).unwrap().builds()[0].id;
+    pipe(&place.join(format!("build-{build}.log")));
+    let Said { code, err, .. } = line.say("log numbers");
+    assert!(code == 1 && err.contains("it is a pipe"), "{err}");
+    for command in ["pack all.zip numbers", "copy numbers --to other"] {
+        let Said { code, err, .. } = line.say(command);
+        assert!(code == 1 && err.contains("cannot"), "{command}: {err}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::error::Error as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use tests::runs::{assert_says, scratch};
 
 /// Numbers, one on a line: a format of one's own.
@@ -222,6 +223,12 @@ fn a_failed_load_names_stage_artifact_and_path() {
         rref.folder.path(),
         "Is a directory",
     );
+    fs::remove_file(rref.whole.path()).unwrap();
+    // Nobody would ever write to it.
+    let pipe = Command::new("mkfifo").arg(rref.whole.path()).status();
+    assert!(pipe.unwrap().success());
+    let whole = rref.whole.path();
+    unread(rref.whole.load(), "whole", whole, "it is a pipe");
     fs::remove_file(rref.whole.path()).unwrap();
     unread(
         rref.whole.load(),

@@ -562,3 +562,30 @@ fn a_pipe_in_place_of_a_file_is_named_and_not_waited_for() {
         fs::write(&place, kept).unwrap();
     }
 }
+
+#[test]
+fn a_device_in_place_of_a_record_is_not_read_for_ever() {
+    let (_folder, store) = store();
+    let id = publish(&mut store.draft().unwrap(), &config("stage"))
+        .unwrap()
+        .id;
+    let record = store.realization_dir(&id).join("record");
+    fs::remove_file(&record).unwrap();
+    let zero = std::process::Command::new("mknod")
+        .arg(&record)
+        .args(["c", "1", "5"])
+        .output();
+    if !zero.unwrap().status.success() {
+        // Only root makes devices, and not in every container.
+        return;
+    }
+    let error = store.realization(&id).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("it is a pipe, a socket or a device"),
+        "{error}"
+    );
+    let report = store.check().run().unwrap();
+    assert_eq!(report.faults[0].kind, FaultKind::Record, "{report}");
+}

@@ -12,7 +12,7 @@ use super::text::{short_dref, short_rref};
 use crate::config::{DRefId, RRefId};
 use crate::plan::AnyDRef;
 use crate::realize::{Action, Realize, Reason, Titles};
-use crate::store::{Context, Outcome, Store};
+use crate::store::{Context, Outcome, Store, Unread};
 
 /// Derivations and realizations, and what goes into what.
 #[derive(Default, Serialize)]
@@ -89,23 +89,16 @@ impl Depends {
         drefs.sort_unstable();
         let mut depends = Depends::default();
         for (dref, found) in store.realizations_of_each(&drefs) {
-            let all: Vec<_> = match found {
-                Ok(all) => all
-                    .into_iter()
-                    .map(|one| (one.id.clone(), Ok(one)))
-                    .collect(),
-                // Of those of a derivation one is broken.
-                Err(_) => {
-                    let rrefs = store.rrefs_of(dref)?.into_iter();
-                    rrefs
-                        .map(|rref| (rref.clone(), store.realization(&rref)))
-                        .collect()
-                }
-            };
-            for (rref, found) in all {
-                let (state, reason, context) = match found {
-                    Ok(found) => (state(found.outcome), None, Some(found.context)),
-                    Err(error) => (State::Missing, Some(error.to_string()), None),
+            for found in found {
+                let (rref, state, reason, context) = match found {
+                    Ok(found) => (found.id, state(found.outcome), None, Some(found.context)),
+                    Err(Unread { rref, error }) => match rref {
+                        Some(rref) => (rref, State::Missing, Some(error.to_string()), None),
+                        None => {
+                            depends.add(derivation(dref, State::Missing, Some(error.to_string())));
+                            continue;
+                        }
+                    },
                 };
                 depends.add(realization(&rref, state, reason));
                 let deps = context.iter().flat_map(Context::realizations);

@@ -12,6 +12,7 @@ use super::out::Out;
 use super::session::{Session, style};
 use crate::config::DRefId;
 use crate::progress::visible;
+use crate::store::regular::open_regular;
 use crate::store::{RunningBuild, Store};
 
 /// How often logs are looked at.
@@ -43,7 +44,7 @@ pub(crate) fn follow(
         }
         for build in &builds {
             // A try that goes on with the log of the one before has the same file.
-            let Ok(file) = File::open(build.log()) else {
+            let Ok((file, _)) = open_regular(&build.log()) else {
                 continue;
             };
             let Ok(found) = file.metadata() else { continue };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::text::local_time;
 use crate::config::{DRefId, RRefId, is_near, nearest_first};
-use crate::store::{BuildKind, Realization, Store};
+use crate::store::{BuildKind, Realization, Store, Unread};
 use crate::{Error, ErrorKind, Result};
 
 /// So many candidates are listed.
@@ -261,18 +261,25 @@ fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<R
     let mut folders = store.changed(drefs)?;
     folders.sort_unstable_by(|one, other| other.cmp(one));
     let mut found: Vec<(Timestamp, RRefId)> = Vec::new();
+    let mut unread = None;
     for (changed, dref) in folders {
         if found.len() >= count && found[count - 1].0 > changed {
             break;
         }
-        for realization in store.realizations_of(dref)? {
-            found.push((age(&realization).unwrap_or(Timestamp::MIN), realization.id));
+        let all = store.realizations_of_each(std::slice::from_ref(dref));
+        for realization in all.flat_map(|(_, all)| all) {
+            match realization {
+                Ok(one) => found.push((age(&one).unwrap_or(Timestamp::MIN), one.id)),
+                Err(Unread { error, .. }) => unread = Some(error),
+            }
         }
         found.sort_unstable_by(|one, other| other.cmp(one));
     }
     let there = found.len();
     match (found.into_iter().nth(count - 1), drefs) {
         (Some((_, rref)), _) => Ok(Referred::Realization(rref)),
+        // One that cannot be read is none that is meant, unless there is no other.
+        (None, _) if unread.is_some() => unread.map_or_else(|| unreachable!("it is"), Err),
         (None, [dref]) if there == 0 => Err(without_realizations(dref)),
         (None, _) => Err(Error::new(
             ErrorKind::Missing,
@@ -294,12 +301,13 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
             for one in found.iter().take(MOST) {
                 let (shown, when) = match one {
                     Referred::Derivation(dref) => {
-                        let all = store.realizations_of(dref)?;
-                        (dref.to_string(), all.iter().filter_map(age).max())
+                        let all = store.realizations_of_each(std::slice::from_ref(dref));
+                        let all = all.flat_map(|(_, all)| all).flatten();
+                        (dref.to_string(), all.filter_map(|one| age(&one)).max())
                     }
                     Referred::Realization(rref) | Referred::Artifact(rref, _) => {
-                        let realization = store.realization(rref)?;
-                        (rref.to_string(), age(&realization))
+                        let realization = store.realization(rref).ok();
+                        (rref.to_string(), realization.as_ref().and_then(age))
                     }
                 };
                 let when = when.map(local_time).unwrap_or_default();

@@ -16,7 +16,7 @@ use super::table::cut;
 use crate::ErrorKind;
 use crate::config::{DRefId, RRefId};
 use crate::progress::{Cutter, visible};
-use crate::store::Store;
+use crate::store::{Realization, Store, Unread};
 
 // Options that every command has. No documentation: clap would take it for what the whole program is about.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -314,6 +314,11 @@ impl Session {
     /// What was read; an error is said, and leaves its part out of the answer.
     pub(crate) fn or_left_out<T>(&self, read: crate::Result<T>) -> Option<T> {
         read.map_err(|error| self.say_left_out(&error)).ok()
+    }
+
+    /// A realization if it can be read. Otherwise says that it is left out of the answer.
+    pub(crate) fn or_unread(&self, read: Result<Realization, Unread>) -> Option<Realization> {
+        self.or_left_out(read.map_err(|unread| unread.error))
     }
 
     /// Says what is left out of the answer, and why.

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::log::BuildLog;
 use super::stop::Stop;
+use crate::store::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
 /// How much of a child's last output an error repeats: so many bytes, and of those so many lines.
@@ -209,8 +210,7 @@ fn name_of(signal: i32) -> &'static str {
 /// The last lines that were written to the log after `begin`, fit to be printed.
 fn last_lines(log: &BuildLog, begin: u64) -> String {
     let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(log.path())?;
-        let end = file.metadata()?.len();
+        let (mut file, end) = open_regular(log.path())?;
         let from = end.saturating_sub(LAST_BYTES).max(begin);
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();

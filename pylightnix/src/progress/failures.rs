@@ -1,11 +1,11 @@
 //! What a run that failed ends with.
 
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::clean::visible;
 use crate::Error;
+use crate::store::regular::open_regular;
 
 /// How much of each log is repeated: so many lines, from so many bytes at its end.
 const LINES: usize = 10;
@@ -56,8 +56,7 @@ pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> Str
 
 /// The last lines of a log, fit to be printed.
 fn last_lines(log: &Path) -> io::Result<Vec<String>> {
-    let mut file = File::open(log)?;
-    let length = file.metadata()?.len();
+    let (mut file, length) = open_regular(log)?;
     let from = length.saturating_sub(BYTES);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();

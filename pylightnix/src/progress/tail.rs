@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::clean::visible;
+use crate::store::regular::open_regular;
 
 /// How much of the end of a log is looked at.
 const END: u64 = 2 << 10;
@@ -36,7 +37,7 @@ impl Tail {
     /// Its last line that says anything, by now. What cannot be read is not shown.
     pub(super) fn line(&mut self) -> &str {
         if self.file.is_none() {
-            self.file = File::open(&self.path).ok();
+            self.file = open_regular(&self.path).ok().map(|(file, _)| file);
         }
         if let Some(file) = &self.file
             && let Ok(data) = file.metadata()

@@ -1,11 +1,11 @@
 //! Failures as results: which are, and how they are written and read.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::lens::AnyRRef;
+use crate::store::regular;
 use crate::store::{BuildKind, Outcome, Realization};
 use crate::{BoxError, Error, ErrorKind, Result};
 
@@ -21,7 +21,7 @@ pub(super) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
         return Ok(None);
     }
     let path = realization.out().join(FAILURE);
-    match fs::read(&path) {
+    match regular::read(&path) {
         Ok(text) => Ok(Some(String::from_utf8_lossy(&text).trim_end().into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Ok(Some("it left no text of its error".into()))

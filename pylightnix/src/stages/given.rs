@@ -11,6 +11,7 @@ use crate::lens::SelfRef;
 use crate::lens::format::{Format, Opaque};
 use crate::plan::{DRef, instantiate_as};
 use crate::store::check_path;
+use crate::store::regular;
 use crate::{BoxError, Config, Error, ErrorKind, Result, stage};
 
 /// Where the artifact is in `out/`.
@@ -155,7 +156,7 @@ fn written<F: Format>(value: &F::View) -> Result<Vec<u8>, BoxError> {
     let folder = std::env::temp_dir().join(format!("pylightnix-{}", uuid::Uuid::now_v7()));
     fs::create_dir(&folder).map_err(|error| Error::io("create the folder", &folder, error))?;
     let path = folder.join(CONTENT);
-    let bytes = F::write(value, &path).and_then(|()| Ok(fs::read(&path)?));
+    let bytes = F::write(value, &path).and_then(|()| Ok(regular::read(&path)?));
     let removed = fs::remove_dir_all(&folder);
     let bytes = bytes?;
     removed.map_err(|error| Error::io("remove", &folder, error))?;

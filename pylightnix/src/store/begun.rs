@@ -22,6 +22,7 @@ use super::look::Look;
 use super::place::touch;
 #[cfg(feature = "cli")]
 use super::realization::Realization;
+use super::regular;
 use super::remove::remove_tree;
 use crate::config::{DRefId, Digest, RRefId};
 use crate::{Error, ErrorKind, Result};
@@ -118,7 +119,7 @@ pub(super) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<Mark>> {
             continue;
         };
         let path = folder.join(&name);
-        match fs::read(&path) {
+        match regular::read(&path) {
             _ if !is_mark(&name) => {}
             Ok(bytes) => marks.push((name, bytes)),
             // It was removed meanwhile.
@@ -148,7 +149,7 @@ impl Store {
         let folder = self.layout().begun(dref);
         let path = folder.join(name);
         // One that a build left that was interrupted is on the disk.
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
+        if regular::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         let draft = self.manager().temporary()?;

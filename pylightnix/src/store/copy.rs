@@ -9,6 +9,7 @@ use super::Store;
 use super::lacking::expect_complete;
 use super::place::{add_builds, place};
 use super::record::Record;
+use super::regular::open_regular;
 use super::staging::{Staging, stage_from};
 use super::unsynced::Unsynced;
 use super::whole::present;
@@ -141,9 +142,9 @@ impl Store {
 
 /// Copies a build record or a log, if it is there.
 fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
-    let mut source = match File::open(from) {
+    let mut source = match open_regular(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        source => source.map_err(|error| Error::io("open", from, error))?,
+        source => source.map_err(|error| Error::io("open", from, error))?.0,
     };
     let mut target = File::create_new(to).map_err(|error| Error::io("create", to, error))?;
     io::copy(&mut source, &mut target).map_err(|error| Error::io("copy", from, error))?;

@@ -1,6 +1,6 @@
 //! Builds under way, and publishing them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use super::paths::Paths;
 use super::place::place;
 use super::realization::Realization;
 use super::record::{Outcome, Record, reference};
+use super::regular::open_regular;
 use super::remove::remove_tree;
 use super::scan::{Scanned, ScannedKind, scan};
 use super::seal::seal;
@@ -265,7 +266,7 @@ impl Draft {
         match fs::symlink_metadata(&self.log) {
             Ok(log) if log.len() == 0 => fs::remove_file(&self.log).map_err(used),
             Ok(_) => {
-                let log = File::open(&self.log).map_err(used)?;
+                let (log, _) = open_regular(&self.log).map_err(used)?;
                 fs::rename(&self.log, named).map_err(used)?;
                 unsynced.file(named, log);
                 Ok(())

@@ -50,6 +50,7 @@ use super::mounts::untrusted_system;
 use super::sweep::sweep;
 use crate::config::DRefId;
 use crate::{Error, ErrorKind, Result};
+use rustix::fs::OFlags;
 
 /// Everything that a process holds of one store.
 pub(super) struct Manager {
@@ -442,7 +443,8 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
 
 /// Opens a file to be locked, made if it is missing.
 fn open_lock(path: &Path) -> Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    // Should a pipe have taken its place, this does not wait for who writes to it.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags);
     let opened = match options.clone().write(true).create(true).open(path) {

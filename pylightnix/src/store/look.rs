@@ -15,6 +15,8 @@ use super::parallel;
 use super::realization::Realization;
 use super::record::Outcome;
 #[cfg(feature = "cli")]
+use crate::ErrorKind;
+#[cfg(feature = "cli")]
 use crate::config::RRefId;
 use crate::config::{ConfigJson, DRefId};
 use crate::{Error, Result};
@@ -34,6 +36,14 @@ impl Look {
         let listed = self.0.iter().flat_map(|known| known.listing.iter());
         listed.map(|one| one.builds())
     }
+}
+
+/// A realization that cannot be read.
+#[cfg(feature = "cli")]
+pub(crate) struct Unread {
+    /// Nothing where those of a derivation cannot be listed.
+    pub(crate) rref: Option<RRefId>,
+    pub(crate) error: Error,
 }
 
 /// From so many folders of derivations on, one call for what holds them all costs less than it saves for each.
@@ -263,12 +273,13 @@ impl Store {
         self.all_of(&Look::of(self, dref)?, dref)
     }
 
-    /// The same for each of many, on all cores, as they are asked for: the first ones at once.
+    /// The same for each of many, on all cores, as they are asked for: the first ones at once. What cannot be read stands for
+    /// itself alone.
     #[cfg(feature = "cli")]
     pub(crate) fn realizations_of_each<'d>(
         &'d self,
         drefs: &'d [DRefId],
-    ) -> impl Iterator<Item = (&'d DRefId, Result<Vec<Realization>>)> {
+    ) -> impl Iterator<Item = (&'d DRefId, Vec<Result<Realization, Unread>>)> {
         let (first, rest) = drefs.split_at(drefs.len().min(SINGLY));
         first
             .chunks(1)
@@ -276,10 +287,34 @@ impl Store {
             .flat_map(|drefs| {
                 let looked = self.look_at_each(drefs);
                 drefs.iter().zip(looked).map(|(dref, look)| {
-                    let found = look.and_then(|look| self.all_of(&look, dref));
+                    let found = match look.and_then(|look| self.all_of(&look, dref)) {
+                        Ok(all) => all.into_iter().map(Ok).collect(),
+                        Err(_) => self.one_by_one(dref),
+                    };
                     (dref, found)
                 })
             })
+    }
+
+    /// The realizations of a derivation of which not all can be read.
+    #[cfg(feature = "cli")]
+    fn one_by_one(&self, dref: &DRefId) -> Vec<Result<Realization, Unread>> {
+        let rrefs = match self.rrefs_of(dref) {
+            Ok(rrefs) => rrefs,
+            Err(error) => return vec![Err(Unread { rref: None, error })],
+        };
+        let read = rrefs.into_iter().filter_map(|rref| {
+            match self.realization(&rref) {
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::Missing => None,
+                Err(error) => Some(Err(Unread {
+                    rref: Some(rref),
+                    error,
+                })),
+                Ok(found) => Some(Ok(found)),
+            }
+        });
+        read.collect()
     }
 
     /// All realizations of a derivation, as a look found them.
@@ -309,18 +344,33 @@ impl Store {
         looked.into_iter().flatten().flatten().collect()
     }
 
-    /// What was made directly from a realization, sorted by derivation.
+    /// What was made directly from a realization, sorted by derivation, and what could not be read.
     #[cfg(feature = "cli")]
-    pub(crate) fn made_from(&self, rref: &RRefId) -> Result<Vec<RRefId>> {
+    pub(crate) fn made_from(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
         let drefs = self.drefs()?;
-        let mut found = Vec::new();
+        let (mut found, mut unread) = (Vec::new(), Vec::new());
         for (dref, look) in drefs.iter().zip(self.look_at_each(&drefs)) {
-            let Some(known) = look?.0 else { continue };
+            let known = match look {
+                Ok(look) => look.0,
+                Err(_) => {
+                    for one in self.one_by_one(dref) {
+                        match one {
+                            Ok(one) if one.context.realizations().any(|dep| dep == rref) => {
+                                found.push(one.id);
+                            }
+                            Ok(_) => {}
+                            Err(error) => unread.push(error),
+                        }
+                    }
+                    continue;
+                }
+            };
+            let Some(known) = known else { continue };
             let users = known.listing.iter().filter(|one| one.uses(rref));
             found.extend(users.map(|one| one.id(dref)));
         }
         self.remember();
-        Ok(found)
+        Ok((found, unread))
     }
 
     /// Keeps for later processes what this one has learnt of derivations.

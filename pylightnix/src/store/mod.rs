@@ -43,7 +43,7 @@ mod promised;
 mod query;
 mod realization;
 mod record;
-mod regular;
+pub(crate) mod regular;
 mod remains;
 mod remove;
 mod repair;
@@ -86,6 +86,8 @@ pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 #[cfg(feature = "fetch")]
 pub(crate) use layout::FETCHES;
 pub use locks::BuildLock;
+#[cfg(feature = "cli")]
+pub(crate) use look::Unread;
 pub(crate) use look::{Look, Looker, Sole};
 pub use query::{
     Cell, Column, ColumnKind, Comparison, Diff, DiskUsage, FileChange, Find, Finding,

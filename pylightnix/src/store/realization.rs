@@ -2,7 +2,7 @@
 
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Dir, Mode, OFlags, RawDir, openat};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawDir, fstat, openat};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use super::layout::{OUT, RECORD};
 use super::place::touch;
 use super::promised::Promised;
 use super::record::{Outcome, Record, RecordHead, reference};
+use super::regular;
 use super::there::is_there;
 use super::tree::TreeDigest;
 use crate::config::{DRefId, Digest, RRefId};
@@ -365,6 +366,13 @@ pub(super) fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>
     }
 }
 
+/// From so many bytes on it is looked at whether they come from a file.
+const SUSPICIOUS: usize = 1 << 20;
+
+fn is_file(file: &OwnedFd) -> bool {
+    fstat(file).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+}
+
 /// The bytes of a file in a folder, if it is there.
 fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -379,8 +387,18 @@ fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> 
     loop {
         match rustix::io::read(&file, spare_capacity(&mut bytes)) {
             Ok(0) => return Ok(Some(bytes)),
-            Ok(_) if bytes.len() == bytes.capacity() => bytes.reserve(bytes.len()),
+            Ok(_) if bytes.len() == bytes.capacity() => {
+                // A device may have no end.
+                if bytes.len() >= SUSPICIOUS && !is_file(&file) {
+                    return Err(Error::io("read", &at.join(name), regular::not_a_file()));
+                }
+                bytes.reserve(bytes.len());
+            }
             Ok(_) | Err(Errno::INTR) => {}
+            // A pipe that somebody has open for writing.
+            Err(Errno::AGAIN) => {
+                return Err(Error::io("read", &at.join(name), regular::not_a_file()));
+            }
             Err(errno) => return Err(refused(errno)),
         }
     }

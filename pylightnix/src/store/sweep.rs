@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::lease::ELSEWHERE;
 use super::locks::{Attempt, attempt, is_at};
 use super::remove::remove_tree;
+use rustix::fs::OFlags;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
 /// The caller has the right to sweep.
@@ -124,7 +125,7 @@ fn is_elsewhere(mut lease: &File) -> bool {
 pub(super) fn look_at(lease: &Path) -> Found {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(lease);
     let file = match file {
         Ok(file) => file,

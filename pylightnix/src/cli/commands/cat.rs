@@ -1,12 +1,12 @@
 //! `cat`: the bytes of an artifact.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::cli::complete;
 use crate::cli::exit::{Done, Exit, Fault};
 use crate::cli::session::Session;
 use crate::config::RRefId;
+use crate::store::regular::open_regular;
 use crate::store::{EntryKind, Store};
 use crate::{Error, ErrorKind};
 
@@ -42,7 +42,7 @@ impl Cat {
         if path.is_dir() {
             return Err(Fault::Error(is_folder(&path)));
         }
-        session.copy(File::open(&path).map_err(refused)?)?;
+        session.copy(open_regular(&path).map_err(refused)?.0)?;
         Ok(Exit::Done)
     }
 }

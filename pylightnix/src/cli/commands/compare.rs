@@ -57,7 +57,10 @@ pub(crate) struct Compare {
 impl Compare {
     pub(crate) fn run(self, session: &Session) -> Done {
         let rrefs = self.rrefs(session)?;
-        let mut table = session.store()?.compare(&rrefs)?;
+        let (mut table, unread) = session.store()?.compare_readable(rrefs.clone())?;
+        for error in &unread {
+            session.say_left_out(error);
+        }
         self.arrange(&mut table)
             .map_err(|error| match error.kind() {
                 // It is about the command line.
@@ -110,12 +113,16 @@ impl Compare {
                 Some(Referred::Realization(rref) | Referred::Artifact(rref, _)) => rrefs.push(rref),
                 None => {
                     for dref in &store.drefs_named(word).unwrap_or_default() {
-                        rrefs.extend(store.rrefs_of(dref)?);
+                        rrefs.extend(
+                            session
+                                .or_left_out(store.rrefs_of(dref))
+                                .into_iter()
+                                .flatten(),
+                        );
                     }
                 }
             }
         }
-        rrefs.retain(|rref| session.or_left_out(store.realization(rref)).is_some());
         Ok(rrefs)
     }
 

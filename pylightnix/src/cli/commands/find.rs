@@ -96,9 +96,16 @@ impl Find {
             ErrorKind::Reference => Fault::Usage(format!("{error:?}")),
             _ => Fault::Error(error),
         })?;
-        for found in finding.by_ref().take(self.limit.unwrap_or(usize::MAX)) {
-            let found = match found {
+        let with_time = finding.by_ref().map(|found| -> crate::Result<_> {
+            let found = found?;
+            let newest = found.newest()?;
+            Ok((found, newest))
+        });
+        for found in with_time.take(self.limit.unwrap_or(usize::MAX)) {
+            let (found, time) = match found {
                 Ok(found) => found,
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::Missing => continue,
                 Err(error) => {
                     faults += 1;
                     session.say(format_args!(
@@ -109,7 +116,7 @@ impl Find {
                 }
             };
             count += 1;
-            let (rref, time) = (found.id(), found.newest()?);
+            let rref = found.id();
             if let Some(json) = &mut json {
                 let row = Row {
                     rref,

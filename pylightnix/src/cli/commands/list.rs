@@ -89,7 +89,7 @@ impl List {
         } else if self.newest || self.slowest {
             let mut all = Vec::new();
             for (_, found) in store.realizations_of_each(&drefs) {
-                all.extend(session.or_left_out(found).into_iter().flatten());
+                all.extend(found.into_iter().filter_map(|one| session.or_unread(one)));
             }
             let seconds = |one: &Realization| took(one).unwrap_or(-1.0);
             match self.newest {
@@ -99,10 +99,8 @@ impl List {
             self.write(session, all.into_iter().map(Ok))?
         } else {
             let each = store.realizations_of_each(&drefs);
-            let each = each.flat_map(|(_, found)| match found {
-                Ok(all) => all.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            });
+            let each = each.flat_map(|(_, found)| found);
+            let each = each.map(|one| one.map_err(|unread| unread.error));
             self.write(session, each)?
         };
         store.remember();

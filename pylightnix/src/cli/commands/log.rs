@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -13,7 +12,9 @@ use crate::cli::follow::follow;
 use crate::cli::refer::Referred;
 use crate::cli::session::{Session, style};
 use crate::cli::text::local_second;
-use crate::store::Store;
+use crate::config::DRefId;
+use crate::store::regular::open_regular;
+use crate::store::{Realization, Store};
 use crate::{Error, ErrorKind};
 
 /// Print what a build printed
@@ -60,7 +61,7 @@ impl Log {
             session.no_json("log --follow")?;
             return follow(session, store, &|_| true);
         };
-        let logs = logs_of(store, reference, self.list)?;
+        let logs = logs_of(session, reference, self.list)?;
         if self.list || session.json() {
             session.print(&logs, |logs, out| {
                 for log in logs {
@@ -73,7 +74,7 @@ impl Log {
                 }
                 Ok(())
             })?;
-            return Ok(Exit::Done);
+            return Ok(session.exit());
         }
         let Some(log) = logs.last() else {
             return Err(nothing(reference).into());
@@ -96,7 +97,8 @@ impl Log {
 }
 
 /// The logs of what `text` names, oldest first; of a name those of the newest realization, or of all.
-fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
+fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
+    let store = session.store()?;
     let mut logs = Vec::new();
     let folder = Path::new(text);
     if folder.is_dir()
@@ -133,14 +135,8 @@ fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
         Vec::new()
     };
     let found = match crate::cli::refer::resolve(store, text) {
-        Ok(_) if !named.is_empty() => {
-            let each: crate::Result<Vec<_>> = named
-                .iter()
-                .map(|dref| store.realizations_of(dref))
-                .collect();
-            each?.into_iter().flatten().collect()
-        }
-        Ok(Referred::Derivation(dref)) => store.realizations_of(&dref)?,
+        Ok(_) if !named.is_empty() => readable(session, &named)?,
+        Ok(Referred::Derivation(dref)) => readable(session, &[dref])?,
         Ok(Referred::Realization(rref) | Referred::Artifact(rref, _)) => {
             vec![store.realization(&rref)?]
         }
@@ -165,6 +161,13 @@ fn logs_of(store: &Store, text: &str, all: bool) -> Done<Vec<Entry>> {
     Ok(logs)
 }
 
+/// The realizations of these, but for those that cannot be read, which it names.
+fn readable(session: &Session, drefs: &[DRefId]) -> Done<Vec<Realization>> {
+    let all = session.store()?.realizations_of_each(drefs);
+    let all = all.flat_map(|(_, all)| all);
+    Ok(all.filter_map(|one| session.or_unread(one)).collect())
+}
+
 /// The log of a failed build, whose folder's name tells the time.
 fn failed(name: String, folder: PathBuf) -> Option<Entry> {
     let id = Uuid::try_parse(folder.file_name()?.to_str()?.get(..36)?).ok()?;
@@ -185,7 +188,7 @@ fn failed(name: String, folder: PathBuf) -> Option<Entry> {
     })
 }
 
-fn under_way(store: &Store, log: &Path) -> Option<crate::config::DRefId> {
+fn under_way(store: &Store, log: &Path) -> Option<DRefId> {
     let all = store.running().ok()?;
     all.into_iter()
         .find(|build| build.log() == log)
@@ -193,7 +196,8 @@ fn under_way(store: &Store, log: &Path) -> Option<crate::config::DRefId> {
 }
 
 fn print(session: &Session, path: &Path) -> Done<()> {
-    session.copy(File::open(path).map_err(|error| Error::io("read", path, error))?)
+    let (log, _) = open_regular(path).map_err(|error| Error::io("read", path, error))?;
+    session.copy(log)
 }
 
 fn nothing(text: &str) -> Error {

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::tree::{EntryRow, entry_row};
 use crate::cli::complete;
-use crate::cli::exit::{Done, Exit};
+use crate::cli::exit::Done;
 use crate::cli::out::Out;
 use crate::cli::picture::{Pictures, is_picture};
 use crate::cli::refer::age;
@@ -17,7 +17,9 @@ use crate::cli::session::{Session, style};
 use crate::cli::table::cut;
 use crate::cli::text::{count, duration, local_second, short_dref, short_rref, size};
 use crate::config::{ConfigJson, DRefId, RRefId, compact};
-use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store};
+use crate::store::{
+    BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store, Unread,
+};
 use crate::visible;
 
 /// In a store of more realizations, who depends on it is looked for only on demand.
@@ -100,7 +102,13 @@ impl Show {
         let record = store.record(&rref)?;
         let config = store.config(rref.dref())?;
         let dependents = match self.dependents || !store.has_more_than(MANY)? {
-            true => Some(store.made_from(&rref)?),
+            true => {
+                let (found, unread) = store.made_from(&rref)?;
+                for Unread { error, .. } in &unread {
+                    session.say_left_out(error);
+                }
+                Some(found)
+            }
             false => None,
         };
         let page = Page {
@@ -113,7 +121,7 @@ impl Show {
         };
         if session.json() {
             session.print_json(&page.answer()?)?;
-            return Ok(Exit::Done);
+            return Ok(session.exit());
         }
         let most = if self.all { usize::MAX } else { MOST };
         let mut out = session.out();
@@ -122,7 +130,7 @@ impl Show {
             page.pictures(most, &mut out)?;
         }
         out.flush()?;
-        Ok(Exit::Done)
+        Ok(session.exit())
     }
 }
 

@@ -52,7 +52,7 @@ impl Stats {
         for (dref, found) in store.realizations_of_each(&drefs) {
             let row = named.entry(dref.name().to_string()).or_default();
             row.derivations += 1;
-            for realization in session.or_left_out(found).into_iter().flatten() {
+            for realization in found.into_iter().filter_map(|one| session.or_unread(one)) {
                 row.realizations += 1;
                 row.failures += usize::from(realization.outcome == Outcome::Failed);
                 row.time = row.time.max(age(&realization));

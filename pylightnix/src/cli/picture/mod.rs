@@ -18,6 +18,7 @@ use rustix::termios::{Winsize, tcgetwinsize};
 
 use super::exit::Done;
 use crate::base64::base64;
+use crate::store::regular;
 use crate::{Error, visible};
 use ask::Sixels;
 use pixels::Pixels;
@@ -95,7 +96,7 @@ impl Pictures {
         if fs::metadata(path).map_err(refused)?.len() > LARGEST {
             return cannot(path, "it is too large", out);
         }
-        let bytes = fs::read(path).map_err(refused)?;
+        let bytes = regular::read(path).map_err(refused)?;
         if ending(&path.to_string_lossy()) != "png" {
             iterm2(&bytes, out)?;
             return Ok(writeln!(out)?);

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
+use crate::store::regular::open_regular;
 
 /// An array of `T` in NumPy's format (feature `npy`): any shape, or the one that `D` says (`Npy<f64, Ix2>`).
 ///
@@ -28,7 +29,7 @@ where
     type View = ArrayRef<T, D>;
 
     fn read(path: &Path) -> Result<Self::Value, BoxError> {
-        Ok(Array::read_npy(BufReader::new(File::open(path)?))?)
+        Ok(Array::read_npy(BufReader::new(open_regular(path)?.0))?)
     }
 
     fn write(value: &Self::View, path: &Path) -> Result<(), BoxError> {

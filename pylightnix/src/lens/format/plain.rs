@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
+use crate::store::regular;
 
 /// A UTF-8 text file: loads a `String`, saves a `str`.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,7 @@ impl Format for Text {
     type View = str;
 
     fn read(path: &Path) -> Result<String, BoxError> {
-        Ok(fs::read_to_string(path)?)
+        Ok(regular::read_to_string(path)?)
     }
 
     fn write(value: &str, path: &Path) -> Result<(), BoxError> {
@@ -32,7 +33,7 @@ impl Format for Bytes {
     type View = [u8];
 
     fn read(path: &Path) -> Result<Vec<u8>, BoxError> {
-        Ok(fs::read(path)?)
+        Ok(regular::read(path)?)
     }
 
     fn write(value: &[u8], path: &Path) -> Result<(), BoxError> {

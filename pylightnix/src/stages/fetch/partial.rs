@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{DRefId, Digest};
 use crate::store::FETCHES;
+use crate::store::regular;
 use crate::{Error, ErrorKind, Result};
 
 /// The bytes so far. What is written is hashed.
@@ -40,6 +41,12 @@ fn locked(path: &Path) -> Result<File> {
             .create(true)
             .open(path)
             .map_err(|error| Error::io("open", path, error))?;
+        // From anything else there may be no end of bytes, or nobody who sends any.
+        let found = file.metadata();
+        if !found.is_ok_and(|found| found.is_file()) {
+            let text = format!("{} is no file, as a part of a download is", path.display());
+            return Err(Error::new(ErrorKind::Stage, text).help("remove it and run again"));
+        }
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let text = format!("another process writes {}", path.display());
@@ -121,7 +128,7 @@ impl Partial {
 
     /// Whose bytes they are, if that is known.
     pub(super) fn origin(&self) -> Option<Origin> {
-        serde_json::from_slice(&fs::read(self.beside()).ok()?).ok()
+        serde_json::from_slice(&regular::read(&self.beside()).ok()?).ok()
     }
 
     /// Notes whose bytes will follow. If that cannot be written, it is not known later.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::walk::{Found, Source, Stamp, read};
 use crate::Result;
 use crate::config::Digest;
+use crate::store::regular;
 use crate::store::{ScannedKind, Store, cores, in_parallel};
 
 /// The coarsest clock of a file system, in seconds.
@@ -102,7 +103,7 @@ impl Memory {
     }
 
     fn recall(&self) -> Option<HashMap<String, ([i64; 7], Digest)>> {
-        let bytes = fs::read(&self.file).ok()?;
+        let bytes = regular::read(&self.file).ok()?;
         let remembered: Remembered = serde_json::from_slice(&bytes).ok()?;
         (remembered.source == self.source).then_some(remembered.settled)
     }

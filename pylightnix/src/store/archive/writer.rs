@@ -19,6 +19,7 @@ use crate::store::below::{open_file, open_folder};
 use crate::store::durable::Durability;
 use crate::store::parallel;
 use crate::store::passing::{Passing, hash_passing};
+use crate::store::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
 const BUFFER: usize = 256 << 10;
@@ -100,9 +101,8 @@ impl Writer {
 
     /// Stores the file at `path`.
     pub(super) fn store_file(&mut self, name: &str, path: &Path) -> Result<()> {
-        let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-        let size = file.metadata();
-        let size = size.map_err(|error| Error::io("read", path, error))?.len();
+        let opened = open_regular(path);
+        let (mut file, size) = opened.map_err(|error| Error::io("read", path, error))?;
         let mut header = self.header(name.to_owned(), FILE_MODE, size);
         self.begin(&header)?;
         let mut passing = Passing::unhashed(size);
@@ -113,8 +113,7 @@ impl Writer {
     /// Packs the log at `path`: nothing says what its bytes must be.
     pub(super) fn log(&mut self, name: &str, path: &Path) -> Result<()> {
         let unreadable = |error| Error::io("read", path, error);
-        let mut file = File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
+        let (mut file, size) = open_regular(path).map_err(unreadable)?;
         let mut header = self.header(name.to_owned(), FILE_MODE, size);
         let mut sample = vec![0; SAMPLE.min(size as usize)];
         let read = file.read_at(&mut sample, 0).map_err(unreadable)?;

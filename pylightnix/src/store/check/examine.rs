@@ -1,15 +1,16 @@
 //! Comparing one realization with its record.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Fault, FaultKind, Note};
 use crate::Error;
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::Store;
+use crate::store::below::open_file;
 use crate::store::build_record::{BuildFile, BuildRecord};
 use crate::store::lacking::lacking_in;
 use crate::store::layout::{CONFIG, OUT, RECORD};
@@ -18,6 +19,7 @@ use crate::store::regular;
 use crate::store::seal::hash;
 use crate::store::there::{is_damage, is_there, tells_of_damage};
 use crate::store::tree::{Entry, EntryKind, Manifest};
+use rustix::fs::CWD;
 
 /// What looking at a realization gave.
 #[derive(Default)]
@@ -38,10 +40,7 @@ pub(super) struct ToRead {
 impl ToRead {
     /// Reads the bytes; a fault if they are not what the record says.
     pub(super) fn read(&self) -> Option<Fault> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&self.path);
+        let opened = open_file(CWD, &self.path).map_err(io::Error::from);
         let (kind, message) = match opened.and_then(|file| hash(&file)) {
             Ok(found) if found == (self.digest, self.size) => return None,
             Ok(_) => (

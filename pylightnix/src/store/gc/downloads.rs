@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::Store;
+use crate::store::regular::open_regular;
 use crate::{Error, Result};
 
 /// Unless something else is said, whoever broke off has so much time to go on.
@@ -63,7 +64,7 @@ pub(super) fn delete(path: &Path) -> io::Result<bool> {
 
 /// The file, if nobody else holds it: then nobody writes it as long as it is open here.
 fn held(path: &Path) -> Option<File> {
-    let file = File::open(path).ok()?;
+    let (file, _) = open_regular(path).ok()?;
     file.try_lock().ok()?;
     Some(file)
 }

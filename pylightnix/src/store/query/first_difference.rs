@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::store::regular::open_regular;
 use crate::{Error, Result};
 
 const BUFFER: usize = 128 << 10;
@@ -79,7 +80,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let opened = open_regular(path);
+        let (file, _) = opened.map_err(|error| Error::io("open", path, error))?;
         Ok(Reader {
             path,
             file,

@@ -10,6 +10,7 @@ use super::Reference;
 use super::number::not_json;
 use super::reference::sealed::Asked as _;
 use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, Step, joined, there_is};
+use crate::store::regular;
 use crate::store::{Context, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -372,7 +373,7 @@ impl Lens {
     /// What has no [`path`](Self::path), a folder, a file that is not UTF-8 or cannot be read.
     pub fn contents(&self) -> Result<String> {
         let path = self.path()?;
-        fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))
+        regular::read_to_string(&path).map_err(|error| Error::io("read", &path, error))
     }
 
     /// The realization: this one, the one chosen for this dependency, or the one that this artifact belongs to.
@@ -452,7 +453,7 @@ impl fmt::Debug for Lens {
 }
 
 fn json_of(path: &Path) -> Result<Box<RawValue>> {
-    let text = fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let text = regular::read(path).map_err(|error| Error::io("read", path, error))?;
     serde_json::from_slice(&text).map_err(|error| not_json(path, error))
 }
 

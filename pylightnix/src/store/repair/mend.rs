@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use super::quarantine::Quarantine;
 use super::{Repair, RepairAction, RepairReport, Repaired, is_in_the_realization};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
+use crate::store::below::open_file;
 use crate::store::build_record::BuildRecord;
 use crate::store::check::{Fault, FaultKind};
 use crate::store::durable::exchange;
@@ -22,6 +23,7 @@ use crate::store::staging::{Staging, stage_from};
 use crate::store::there::{is_absence, is_damage, is_there, tells_of_damage};
 use crate::store::tree::EntryKind;
 use crate::{Error, ErrorKind, Result};
+use rustix::fs::CWD;
 
 impl Repair<'_> {
     pub(super) fn mend(self) -> Result<RepairReport> {
@@ -309,7 +311,8 @@ impl Repair<'_> {
             };
             fs::set_permissions(path, Permissions::from_mode(mode))
                 .map_err(|error| Error::io("change the mode of", path, error))?;
-            let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+            let file = open_file(CWD, path);
+            let file = file.map_err(|errno| Error::io("open", path, errno.into()))?;
             self.store.durability().sync(&file, path)?;
         }
         let place = self.store.realization_dir(rref);

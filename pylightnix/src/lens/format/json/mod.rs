@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
+use crate::store::regular;
 use write::{JsonText, to_text};
 
 /// A JSON file, indented for people, that holds a `T`.
@@ -27,7 +28,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
 
     fn read(path: &Path) -> Result<T, BoxError> {
         // From memory: parsing from a reader goes byte by byte and is several times slower.
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
+        Ok(serde_json::from_slice(&regular::read(path)?)?)
     }
 
     fn write(value: &T, path: &Path) -> Result<(), BoxError> {

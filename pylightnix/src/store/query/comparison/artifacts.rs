@@ -1,11 +1,11 @@
 //! Numbers in artifacts, read without the types of their stages.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use super::{Cell, Series, npy};
 use crate::config::{Dotted, RawValue, Step, joined, object_parts};
+use crate::store::regular;
+use crate::store::there::is_damage;
 use crate::store::{Entry, EntryKind};
 use crate::{Error, Result};
 
@@ -62,10 +62,10 @@ pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Num
             continue;
         }
         let path = out.join(file);
-        let bytes = match fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             // Damage is for `check` to tell.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if is_damage(&error) => continue,
             Err(error) => return Err(Error::io("read", &path, error)),
         };
         let mut add = |way: String, cell: Cell| {

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::Result;
-use crate::config::{ConfigJson, RRefId};
+use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, parallel};
+use crate::{Error, Result};
 pub(super) use artifacts::{Number, numbers};
 pub(super) use table::order;
 
@@ -53,18 +53,32 @@ impl Store {
     /// # Errors
     /// One that is not in the store or is broken, a refusal of the system.
     pub fn compare<R: AsRef<RRefId>>(&self, of: impl IntoIterator<Item = R>) -> Result<Comparison> {
-        let mut seen = HashSet::new();
         let of = of.into_iter().map(|rref| rref.as_ref().clone());
-        let of: Vec<RRefId> = of.filter(|rref| seen.insert(rref.clone())).collect();
+        let (table, unread) = self.compare_readable(of.collect())?;
+        unread.into_iter().next().map_or(Ok(table), Err)
+    }
+
+    /// The same of those that can be read, and why the others cannot.
+    pub(crate) fn compare_readable(&self, mut of: Vec<RRefId>) -> Result<(Comparison, Vec<Error>)> {
+        let mut seen = HashSet::new();
+        of.retain(|rref| seen.insert(rref.clone()));
         self.use_derivations(of.iter().map(RRefId::dref))?;
-        let read = parallel::map(&of, parallel::cores(), |_, rref| self.read_row(rref))?;
-        let mut configs: HashMap<_, ConfigJson> = HashMap::new();
-        for rref in &of {
-            if !configs.contains_key(rref.dref()) {
-                configs.insert(rref.dref().clone(), self.config(rref.dref())?);
+        let rows = parallel::map(&of, parallel::cores(), |_, rref| Ok(self.read_row(rref)))?;
+        let mut configs: HashMap<DRefId, ConfigJson> = HashMap::new();
+        let (mut read, mut unread) = (Vec::new(), Vec::new());
+        for row in rows {
+            let row = row.and_then(|row| {
+                let dref = row.rref.dref();
+                if !configs.contains_key(dref) {
+                    configs.insert(dref.clone(), self.config(dref)?);
+                }
+                Ok(row)
+            });
+            match row {
+                Ok(row) => read.push(row),
+                Err(error) => unread.push(error),
             }
         }
-        let mut read: Vec<Read> = read;
         read.sort_by(|one, other| (one.built, &one.rref).cmp(&(other.built, &other.rref)));
         let mut columns = Columns::new(read.len());
         let rows = read.iter();
@@ -99,7 +113,7 @@ impl Store {
             ColumnKind::Bytes,
             cells(|row| Some(row.bytes.into())),
         );
-        Ok(columns.table(read, same))
+        Ok((columns.table(read, same), unread))
     }
 
     fn read_row(&self, rref: &RRefId) -> Result<Read> {
