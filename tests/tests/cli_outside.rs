@@ -1,10 +1,12 @@
-//! Text from outside, on its way to a person.
+//! Text from outside, on its way to a person; and files outside, which commands write.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::process::Stdio;
 
 use portable_pty::CommandBuilder;
 use pylightnix::config::{ConfigJson, RRefId};
@@ -34,7 +36,7 @@ fn publish(line: &Line, number: u32) -> RRefId {
     fs::write(draft.out().join("text"), format!("{EVIL}{number}\n")).unwrap();
     let numbers = format!("{{{field}: {number}}}");
     fs::write(draft.out().join(format!("{EVIL}.json")), numbers).unwrap();
-    std::os::unix::fs::symlink(&name, draft.out().join("link")).unwrap();
+    symlink(&name, draft.out().join("link")).unwrap();
     let log = format!("\x1b[31mred\x1b[0m\n{EVIL}\nlast\n");
     fs::write(draft.log(), log).unwrap();
     let mut build = built();
@@ -252,4 +254,137 @@ fn long_texts_are_cut_on_a_terminal_and_fill_up_no_rows_elsewhere() {
         assert!(sent > 100, "{arguments:?} sent {sent} bytes");
         assert!(sent < 20_000, "{arguments:?} sent {sent} bytes");
     }
+}
+
+/// A store of which every byte is known.
+fn known() -> Line {
+    Line::new(env!("CARGO_BIN_EXE_store-cli"))
+}
+
+#[test]
+fn archives_go_through_pipes() {
+    let line = known();
+    let packed = line.command("pack - plot").output().unwrap();
+    assert!(packed.status.success(), "{packed:?}");
+    let _ = line.out("pack plot.zip plot");
+    let archive = fs::read(line.folder.path().join("plot.zip")).unwrap();
+    assert_eq!(packed.stdout, archive);
+    let by_name = line.command("pack /dev/stdout plot").output().unwrap();
+    assert_eq!(by_name.stdout, archive);
+
+    let place = line.folder.path().join("other");
+    let mut command = line.command("unpack -");
+    command
+        .env("PYLIGHTNIX_ROOT", &place)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut unpacking = command.spawn().unwrap();
+    let mut input = unpacking.stdin.take().unwrap();
+    input.write_all(&archive).unwrap();
+    drop(input);
+    let unpacked = unpacking.wait_with_output().unwrap();
+    assert!(unpacked.status.success(), "{unpacked:?}");
+    let other = Store::open_existing_at(&place).unwrap();
+    assert!(other.has(&line.newest("plot")).unwrap());
+}
+
+#[test]
+fn an_archive_that_is_refused_makes_no_store() {
+    let line = known();
+    let _ = line.out("pack plot.zip plot");
+    let archive = line.folder.path().join("plot.zip");
+    let whole = fs::read(&archive).unwrap();
+    let place = line.folder.path().join("other");
+    let unpack = |arguments: &str| {
+        let mut command = line.command(arguments);
+        line.said(command.env("PYLIGHTNIX_ROOT", &place).output().unwrap())
+    };
+    let file = whole.windows(4).position(|part| part == b"<svg").unwrap();
+    for at in [0, whole.len() / 2, file, whole.len() - 1] {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(&archive, &changed).unwrap();
+        let said = unpack("unpack plot.zip");
+        assert_eq!(said.code, 1, "{at}: {}", said.err);
+        assert!(!place.exists(), "{at}");
+    }
+    fs::write(&archive, &whole).unwrap();
+    for (arguments, why) in [
+        ("unpack nothing.zip", "cannot open nothing.zip"),
+        ("unpack plot.zip --max-size 10B", "10 are allowed"),
+        ("unpack -", "the archive standard input is refused"),
+    ] {
+        let said = unpack(arguments);
+        assert_eq!(said.code, 1, "{arguments}");
+        assert!(said.err.contains(why), "{arguments}: {}", said.err);
+        assert!(!place.exists(), "{arguments}");
+    }
+    assert_eq!(unpack("unpack plot.zip").code, 0);
+}
+
+#[test]
+fn what_is_there_is_no_drawing_and_stays() {
+    let line = known();
+    let path = |name: &str| line.folder.path().join(name);
+    for (name, there) in [
+        ("x.svg", "<?xml version=\"1.0\"?><svg/>"),
+        ("x.dot", "a table\n"),
+        ("x.txt", "notes of a person\n"),
+        ("x.mmd", "# A page\n"),
+    ] {
+        fs::write(path(name), there).unwrap();
+        let said = line.say(&format!("graph -o {name}"));
+        assert_eq!(said.code, 1, "{name}: {}", said.out);
+        assert!(said.err.contains("nothing was written"), "{}", said.err);
+        assert_eq!(fs::read_to_string(path(name)).unwrap(), there);
+        // A drawing takes the place of one, and a link to it stays.
+        fs::write(path(name), "").unwrap();
+        let _ = line.out(&format!("graph -o {name}"));
+        let drawn = fs::read(path(name)).unwrap();
+        assert!(!drawn.is_empty());
+        symlink(name, path(&format!("link-{name}"))).unwrap();
+        let _ = line.out(&format!("graph plot -o link-{name}"));
+        assert!(
+            fs::symlink_metadata(path(&format!("link-{name}")))
+                .unwrap()
+                .is_symlink()
+        );
+        let format = match name.rsplit_once('.').unwrap().1 {
+            "txt" => "terminal",
+            "mmd" => "mermaid",
+            format => format,
+        };
+        let printed = line.out(&format!("graph plot -o - --format {format}"));
+        assert!(
+            printed.as_bytes() == fs::read(path(name)).unwrap(),
+            "{name}"
+        );
+    }
+    fs::write(path("x.json"), "{\"mine\": 1}\n").unwrap();
+    assert_eq!(line.say("graph -o x.json --json").code, 1);
+    let _ = line.out("man --folder pages");
+    let _ = line.out("man --folder pages");
+    let page = fs::read_dir(path("pages"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::write(&page, "notes\n").unwrap();
+    let said = line.say("man --folder pages");
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert_eq!(fs::read_to_string(&page).unwrap(), "notes\n");
+}
+
+#[test]
+fn swapped_arguments_get_a_hint() {
+    let line = known();
+    let said = line.say("pack plot plot.zip");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("did you mean `pack plot.zip plot`?"),
+        "{}",
+        said.err
+    );
+    assert!(!line.folder.path().join("plot").exists());
 }

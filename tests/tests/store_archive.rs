@@ -227,13 +227,9 @@ fn packing_replaces_nothing_but_an_archive() {
         b"PK\x03\x04 an archive of something else, with a header that goes on",
     )
     .unwrap();
-    let pipe = folder.path().join("pipe");
-    let status = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(status.unwrap().success());
     for (there, what) in [
         (&table, "is no archive of realizations"),
         (&zip, "is no archive of realizations"),
-        (&pipe, "is no file"),
         (&folder.path().to_owned(), "is no file"),
     ] {
         let error = store.pack([root], there).unwrap_err();
@@ -251,6 +247,32 @@ fn packing_replaces_nothing_but_an_archive() {
     assert_eq!(fs::read(&archive).unwrap(), before);
     store.pack([root], &archive).unwrap();
     assert_eq!(fs::read(&archive).unwrap(), before);
+
+    // What a link leads to is written, though it is not there yet.
+    let (far, near) = (
+        folder.path().join("far.zip"),
+        folder.path().join("near.zip"),
+    );
+    symlink("middle.zip", &near).unwrap();
+    symlink("far.zip", folder.path().join("middle.zip")).unwrap();
+    store.pack([root], &near).unwrap();
+    assert!(fs::symlink_metadata(&near).unwrap().is_symlink());
+    assert_eq!(fs::read(&far).unwrap(), before);
+
+    // A pipe is written into, and stays one.
+    let pipe = folder.path().join("pipe");
+    let status = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(status.unwrap().success());
+    let read = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| fs::read(&pipe).unwrap());
+        store.pack([root], &pipe).unwrap();
+        reader.join().unwrap()
+    });
+    assert_eq!(read, before);
+    assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
+    let mut streamed = Vec::new();
+    let bytes = Pack::new(&store).write_to([root], &mut streamed).unwrap();
+    assert_eq!((bytes, streamed), (before.len() as u64, before));
 }
 
 /// So many bytes that do not compress.

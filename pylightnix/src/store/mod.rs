@@ -54,12 +54,12 @@ mod running;
 mod scan;
 mod seal;
 mod sparse;
-#[cfg(feature = "cli")]
 mod spool;
 mod staging;
 mod survey;
 mod sweep;
 mod sync_crew;
+mod target;
 mod there;
 mod tree;
 mod unsynced;
@@ -101,7 +101,7 @@ pub use running::RunningBuild;
 pub use tree::{Entry, EntryKind, Manifest, TreeDigest};
 
 #[cfg(feature = "cli")]
-pub(crate) use archive::{examine, open_archive};
+pub(crate) use archive::{Written, examine, open_archive};
 pub(crate) use begun::Begun;
 #[cfg(feature = "cli")]
 pub(crate) use build_record::user;
@@ -125,6 +125,8 @@ pub(crate) use seal::hash;
 pub(crate) use sparse::SparseWriter;
 #[cfg(feature = "cli")]
 pub(crate) use spool::spooled;
+#[cfg(feature = "cli")]
+pub(crate) use target::Target;
 pub(crate) use there::is_there;
 pub(crate) use tree::check_path;
 #[cfg(feature = "unpack")]

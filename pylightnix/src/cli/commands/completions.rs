@@ -3,11 +3,12 @@
 use clap_complete::env::Shells;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::cli::exit::{Done, Exit, Fault};
 use crate::cli::session::Session;
+use crate::store::Target;
 
 /// Print what makes a shell complete this program's words
 ///
@@ -75,6 +76,21 @@ impl Completions {
     }
 }
 
+/// Checks that no file of the name of a page of this program would be replaced that is none.
+fn expect_pages(folder: &Path, program: &str) -> Done<()> {
+    let unread = |error| Error::io("read the folder", folder, error);
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(program) && name.ends_with(".1") {
+            Target::look(&path, "page of a manual", 8, |start| {
+                start.starts_with(b".ie \\n(.")
+            })?;
+        }
+    }
+    Ok(())
+}
+
 impl Man {
     pub(crate) fn run(self, session: &Session) -> Done {
         session.no_json("man")?;
@@ -83,6 +99,7 @@ impl Man {
         if let Some(folder) = self.folder {
             let refused = |error| Error::io("write the pages to", &folder, error);
             fs::create_dir_all(&folder).map_err(refused)?;
+            expect_pages(&folder, command.get_name())?;
             clap_mangen::generate_to(command, &folder).map_err(refused)?;
             return Ok(Exit::Done);
         }

@@ -1,17 +1,16 @@
 //! `graph`: what depends on what, as a drawing.
 
 use clap::ValueEnum;
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::Error;
 use crate::cli::complete;
 use crate::cli::depends::Depends;
 use crate::cli::draw::{Grouping, Picture};
 use crate::cli::exit::{Done, Exit, Fault};
 use crate::cli::session::{Session, style};
 use crate::cli::stages::Stages;
+use crate::store::Target;
 
 /// As wide as a text is where no terminal says its width.
 const WIDTH: usize = 100;
@@ -34,7 +33,7 @@ pub(crate) struct Graph {
     /// What kind of drawing [default: what the file's name says, else `terminal`]
     #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
     format: Option<Format>,
-    /// Write it into a file
+    /// Write it into a file, where nothing is but another drawing; `-` is standard output
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
     /// Draw every stage, however many there are
@@ -72,7 +71,11 @@ impl Graph {
         let depends = self.depends(session)?;
         if session.json() {
             match &self.output {
-                Some(path) => written(path, &(serde_json::to_string_pretty(&depends)? + "\n"))?,
+                Some(path) => written(
+                    session,
+                    path,
+                    &(serde_json::to_string_pretty(&depends)? + "\n"),
+                )?,
                 None => session.print_json(&depends)?,
             }
             return Ok(Exit::Done);
@@ -85,7 +88,7 @@ impl Graph {
         let drawing = depends.drawing();
         let picture = drawing.grouped(grouping);
         match &self.output {
-            Some(path) => written(path, &drawn(&picture, format, session, false))?,
+            Some(path) => written(session, path, &drawn(&picture, format, session, false))?,
             None => {
                 let mut out = session.out();
                 let drawn = drawn(&picture, format, session, session.color());
@@ -165,6 +168,33 @@ fn drawn(picture: &Picture, format: Format, session: &Session, color: bool) -> S
     }
 }
 
-fn written(path: &Path, text: &str) -> Done<()> {
-    Ok(fs::write(path, text).map_err(|error| Error::io("write", path, error))?)
+/// Writes it into a file, in the place of nothing but another drawing; `-` is standard output.
+fn written(session: &Session, path: &Path, text: &str) -> Done<()> {
+    if path.as_os_str() == "-" {
+        let mut out = session.out();
+        out.raw().write_all(text.as_bytes())?;
+        return Ok(out.flush()?);
+    }
+    let target = Target::look(path, "drawing of this kind", BEGIN as u64, |start| {
+        begins_alike(start, text)
+    })?;
+    Ok(target.write(text.as_bytes())?)
+}
+
+/// So much of a drawing tells which kind it is of.
+const BEGIN: usize = 256;
+
+/// Whether a file that begins so is a drawing of the kind of `text`: these have a first word in common, and those for
+/// terminals a mark in their first line.
+fn begins_alike(start: &[u8], text: &str) -> bool {
+    let start = String::from_utf8_lossy(start);
+    let word = |text: &str| -> String { text.chars().take(5).collect() };
+    let has_mark = |text: &str| {
+        let line = text.lines().next().unwrap_or_default();
+        line.contains(['●', '○', '◌', '◐', '✗'])
+    };
+    match has_mark(text) {
+        true => has_mark(&start),
+        false => word(&start) == word(text),
+    }
 }

@@ -12,7 +12,7 @@ use crate::cli::session::{Session, style};
 use crate::cli::text::{count, size};
 use crate::cli::values;
 use crate::config::RRefId;
-use crate::store::{Pack as Packing, Unpack as Unpacking, examine, open_archive, spooled};
+use crate::store::{Pack as Packing, Unpack as Unpacking, Written, examine, open_archive, spooled};
 use crate::{Error, ErrorKind};
 
 /// Write realizations, with all that they were made from, into an archive
@@ -25,7 +25,7 @@ use crate::{Error, ErrorKind};
     after_help = "Example: the newest `report` for a friend\n  pylightnix pack report.zip report"
 )]
 pub(crate) struct Pack {
-    /// The archive; one that is there is replaced, and any other file is left as it is
+    /// The archive; one that is there is replaced, and any other file is left as it is. `-` is standard output
     #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
     archive: PathBuf,
     /// Names or the beginnings of references
@@ -83,6 +83,17 @@ struct Packed {
     archive: PathBuf,
     roots: Vec<RRefId>,
     size_bytes: u64,
+}
+
+impl Packed {
+    fn in_short(&self) -> String {
+        let roots = match self.roots.len() {
+            1 => "1 realization with all that it was made from".to_owned(),
+            more => format!("{more} realizations with all that they were made from"),
+        };
+        let archive = self.archive.display();
+        format!("{archive}: {roots}, {}", size(self.size_bytes))
+    }
 }
 
 /// For programs.
@@ -165,32 +176,57 @@ fn every_whole(session: &Session, unfinished: Unfinished) -> Done<Vec<RRefId>> {
 
 impl Pack {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = wanted(session, &self.references, self.all, Unfinished::LeftOut)?;
+        let roots = wanted(session, &self.references, self.all, Unfinished::LeftOut);
+        let roots = roots.map_err(|fault| self.swapped(session, fault))?;
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
         }
-        packing.write(&roots, &self.archive)?;
-        let size_bytes = std::fs::metadata(&self.archive)?.len();
+        let written = match self.archive.as_os_str() == "-" {
+            true => {
+                session.no_json("pack -")?;
+                if io::stdout().is_terminal() {
+                    return Err(Fault::Usage(
+                        "standard output is a terminal: an archive goes into a pipe or a file"
+                            .to_owned(),
+                    ));
+                }
+                let mut out = session.out();
+                let bytes = packing.write_to(&roots, out.raw())?;
+                out.flush()?;
+                Written {
+                    bytes,
+                    is_stream: true,
+                }
+            }
+            false => packing.written(&roots, &self.archive)?,
+        };
         let packed = Packed {
             archive: self.archive,
             roots,
-            size_bytes,
+            size_bytes: written.bytes,
         };
+        if written.is_stream && !session.json() {
+            // It may be standard output.
+            session.say(packed.in_short());
+            return Ok(session.exit());
+        }
         session.print(&packed, |packed, out| {
-            let roots = match packed.roots.len() {
-                1 => "1 realization with all that it was made from".to_owned(),
-                more => format!("{more} realizations with all that they were made from"),
-            };
-            writeln!(
-                out,
-                "{}: {roots}, {}",
-                packed.archive.display(),
-                size(packed.size_bytes)
-            )?;
-            Ok(())
+            Ok(writeln!(out, "{}", packed.in_short())?)
         })?;
         Ok(session.exit())
+    }
+
+    /// Says it if what stands in the place of the archive is a result.
+    fn swapped(&self, session: &Session, fault: Fault) -> Fault {
+        match (fault, self.archive.to_str(), self.references.last()) {
+            (Fault::Error(error), Some(first), Some(last)) if session.refer(first).is_ok() => {
+                Fault::Error(error.more_help(&format!(
+                    "`{first}` is a result, and stands where the archive is named: did you mean `pack {last} {first}`?"
+                )))
+            }
+            (fault, ..) => fault,
+        }
     }
 }
 

@@ -28,6 +28,8 @@ use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
 pub use pack::Pack;
+#[cfg(feature = "cli")]
+pub(crate) use pack::Written;
 pub use unpack::Unpack;
 #[cfg(feature = "cli")]
 pub(crate) use unpack::{examine, open as open_archive};
@@ -40,7 +42,7 @@ const LINK_MODE: u32 = 0o120_777;
 
 impl Store {
     /// Writes these realizations and all that they were made from into a zip file. One that is there is replaced when the
-    /// new one is whole. With durability `none` it is not synced. [`Pack`] has the options.
+    /// new one is whole, and nothing else is; what is no file but a pipe or a device is written into. With durability `none` it is not synced. [`Pack`] has the options.
     ///
     /// # Errors
     /// A realization that is not in the store or whose artifacts are not what its record says, or that publishing would

@@ -1,10 +1,9 @@
 //! Writing archives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io::{self, Seek as _};
 use std::path::Path;
-use uuid::Uuid;
 
 use super::writer::{Artifact, Out, Writer};
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
@@ -12,6 +11,8 @@ use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::Store;
 use crate::store::lacking::expect_complete;
 use crate::store::layout::{CONFIG, OUT, RECORD};
+use crate::store::spool::unnamed;
+use crate::store::target::{Target, beside};
 use crate::store::there::is_there;
 use crate::store::tree::{Entry, EntryKind};
 use crate::{Error, ErrorKind, Result};
@@ -22,6 +23,20 @@ use crate::{Error, ErrorKind, Result};
 pub struct Pack<'a> {
     store: &'a Store,
     builds: bool,
+}
+
+/// Realizations by their derivations.
+type All = BTreeMap<DRefId, BTreeSet<RRefId>>;
+
+/// An archive that was written.
+#[cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "only the command line tells it")
+)]
+pub(crate) struct Written {
+    pub(crate) bytes: u64,
+    /// It is no file that could be looked at now.
+    pub(crate) is_stream: bool,
 }
 
 impl<'a> Pack<'a> {
@@ -49,41 +64,97 @@ impl<'a> Pack<'a> {
         roots: impl IntoIterator<Item = R>,
         archive: impl AsRef<Path>,
     ) -> Result<()> {
-        let roots: Vec<RRefId> = roots
-            .into_iter()
-            .map(|root| root.as_ref().clone())
-            .collect();
-        self.store.use_derivations(roots.iter().map(RRefId::dref))?;
-        let all = closure(self.store, roots)?;
-        let archive = archive.as_ref();
-        let Some(name) = archive.file_name() else {
+        self.written(roots, archive.as_ref()).map(drop)
+    }
+
+    /// Writes them into a stream. The archive is put together in the store before, as its beginning is written last.
+    ///
+    /// # Errors
+    /// See [`Store::pack`].
+    pub fn write_to<R: AsRef<RRefId>>(
+        self,
+        roots: impl IntoIterator<Item = R>,
+        to: &mut impl io::Write,
+    ) -> Result<u64> {
+        self.streamed(&self.all(roots)?, to, Path::new("the stream"))
+    }
+
+    /// Writes them where `archive` is.
+    pub(crate) fn written<R: AsRef<RRefId>>(
+        self,
+        roots: impl IntoIterator<Item = R>,
+        archive: &Path,
+    ) -> Result<Written> {
+        let all = self.all(roots)?;
+        if archive.file_name().is_none() {
             return Err(Error::new(
                 ErrorKind::Archive,
                 format!("{} cannot be the name of an archive", archive.display()),
             ));
-        };
-        expect_replaceable(archive)?;
-        // What a link leads to is the archive, and the link stays.
-        let archive = &fs::canonicalize(archive).unwrap_or_else(|_| archive.to_owned());
-        let beside = format!(".{}.{}", name.display(), Uuid::now_v7());
-        let beside = archive.with_file_name(beside);
+        }
+        let what = "archive of realizations";
+        let target = Target::look(archive, what, LONGEST_START, is_archive).map_err(|error| {
+            error.more_help(
+                "the first argument is the archive, the others are the results to pack: `pylightnix pack ARCHIVE REF..`",
+            )
+        })?;
+        match target {
+            Target::Stream(mut stream) => Ok(Written {
+                bytes: self.streamed(&all, &mut stream, archive)?,
+                is_stream: true,
+            }),
+            Target::File(path) => Ok(Written {
+                bytes: self.replace(&all, &path)?,
+                is_stream: false,
+            }),
+        }
+    }
+
+    /// All that is to be packed, by derivation.
+    fn all<R: AsRef<RRefId>>(&self, roots: impl IntoIterator<Item = R>) -> Result<All> {
+        let roots = roots.into_iter().map(|root| root.as_ref().clone());
+        let roots: Vec<RRefId> = roots.collect();
+        self.store.use_derivations(roots.iter().map(RRefId::dref))?;
+        closure(self.store, roots)
+    }
+
+    /// Makes the file at `path`, in the place of another; says how long it is.
+    fn replace(&self, all: &All, path: &Path) -> Result<u64> {
+        let beside = beside(path);
+        let refused = |error| Error::io("create", path, error);
         let done = Writer::create(&beside)
-            .and_then(|writer| self.fill(writer, &all))
-            .and_then(|()| {
-                fs::rename(&beside, archive).map_err(|error| Error::io("create", archive, error))
+            .and_then(|writer| self.fill(writer, all))
+            .and_then(|bytes| {
+                fs::rename(&beside, path).map_err(refused)?;
+                Ok(bytes)
             });
         if done.is_err() {
             let _ = fs::remove_file(&beside);
         }
-        done?;
-        let folder = match archive.parent() {
+        let bytes = done?;
+        let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        self.store.durability().sync_folder(folder)
+        self.store.durability().sync_folder(folder)?;
+        Ok(bytes)
     }
 
-    fn fill(&self, mut writer: Writer, all: &BTreeMap<DRefId, BTreeSet<RRefId>>) -> Result<()> {
+    fn streamed(&self, all: &All, to: &mut impl io::Write, name: &Path) -> Result<u64> {
+        let folder = self.store.layout().tmp();
+        let mut file = unnamed(&folder)?;
+        let unread = |error| Error::io("read a file in", &folder, error);
+        let writer = Writer::of(file.try_clone().map_err(unread)?, &folder);
+        let bytes = self.fill(writer, all)?;
+        file.rewind().map_err(unread)?;
+        io::copy(&mut file, to)
+            .and_then(|_| to.flush())
+            .map_err(|error| Error::io("write to", name, error))?;
+        Ok(bytes)
+    }
+
+    /// Writes all of it; says how long that is.
+    fn fill(&self, mut writer: Writer, all: &All) -> Result<u64> {
         for (dref, rrefs) in all {
             let folder = dref.folder();
             let config = self.store.config(dref)?;
@@ -156,8 +227,8 @@ impl<'a> Pack<'a> {
 }
 
 /// These realizations and all that they were made from, by derivation.
-fn closure(store: &Store, roots: Vec<RRefId>) -> Result<BTreeMap<DRefId, BTreeSet<RRefId>>> {
-    let mut all: BTreeMap<DRefId, BTreeSet<RRefId>> = BTreeMap::new();
+fn closure(store: &Store, roots: Vec<RRefId>) -> Result<All> {
+    let mut all = All::new();
     let mut next = roots;
     while let Some(rref) = next.pop() {
         if all
@@ -169,35 +240,6 @@ fn closure(store: &Store, roots: Vec<RRefId>) -> Result<BTreeMap<DRefId, BTreeSe
         }
     }
     Ok(all)
-}
-
-/// That there is nothing at `path` but what may be replaced: an archive of realizations, or an empty file.
-fn expect_replaceable(path: &Path) -> Result<()> {
-    let refused = |what: &str| {
-        let message = format!(
-            "{} is there, and is {what}: nothing was written",
-            path.display()
-        );
-        Error::new(ErrorKind::Archive, message).at(path).help(
-            "give the archive another name, or remove what is there; the first argument is the archive, the others are the results to pack: \
-             `pylightnix pack ARCHIVE REF..`",
-        )
-    };
-    let found = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        found => found.map_err(|error| Error::io("look at", path, error))?,
-    };
-    if !found.is_file() {
-        return Err(refused("no file"));
-    }
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_START).read_to_end(&mut start))
-        .map_err(|error| Error::io("read", path, error))?;
-    if start.is_empty() || is_archive(&start) {
-        return Ok(());
-    }
-    Err(refused("no archive of realizations"))
 }
 
 /// A local header and the longest name after it.

@@ -84,14 +84,19 @@ impl Writer {
             .create_new(true)
             .open(path)
             .map_err(|error| Error::io("create", path, error))?;
-        Ok(Writer {
+        Ok(Self::of(file, path))
+    }
+
+    /// Writes into a file that is empty; errors name it by `path`.
+    pub(super) fn of(file: File, path: &Path) -> Self {
+        Writer {
             file: BufWriter::with_capacity(BUFFER, file),
             path: path.to_owned(),
             at: 0,
             directory: Vec::new(),
             entries: 0,
             deflaters: Deflaters::default(),
-        })
+        }
     }
 
     /// Stores a file of these bytes.
@@ -356,13 +361,15 @@ impl Writer {
             .map_err(|error| Error::io("write", &self.path, error))
     }
 
-    pub(super) fn finish(mut self, durability: Durability) -> Result<()> {
+    /// Ends it; says how long it is.
+    pub(super) fn finish(mut self, durability: Durability) -> Result<u64> {
         let (start, directory) = (self.at, std::mem::take(&mut self.directory));
         self.write(&directory)?;
         self.write(&entry::end(self.entries, start, directory.len() as u64))?;
         let file = self.file.into_inner();
         let file = file.map_err(|error| Error::io("write", &self.path, error.into_error()))?;
-        durability.sync(&file, &self.path)
+        durability.sync(&file, &self.path)?;
+        Ok(self.at)
     }
 }
 
