@@ -17,6 +17,15 @@ pub(crate) fn has_ident(tokens: TokenStream, name: &str) -> bool {
     })
 }
 
+/// The `self` or `Self` that is written in `tokens`: only what stands in an `impl` or a `trait` has one.
+pub(crate) fn this_in(tokens: TokenStream) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "self" || ident == "Self" => Some(ident),
+        TokenTree::Group(group) => this_in(group.stream()),
+        _ => None,
+    })
+}
+
 /// The names for a message: "`a`, `b` and `c`".
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();

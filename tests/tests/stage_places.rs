@@ -158,6 +158,51 @@ fn beside_names_that_are_those_of_the_library() {
     assert_eq!((Named::MATCHER, Named::TAKES_THE_ONLY), (written, false));
 }
 
+/// Another crate's names, as its prelude gives them.
+mod other {
+    pub(super) enum Text {}
+
+    pub(super) fn all() -> u32 {
+        1
+    }
+
+    pub(super) fn latest(number: u32) -> u32 {
+        number
+    }
+}
+
+/// Two preludes in one module.
+mod beside_another_prelude {
+    use super::other::*;
+    use pylightnix::prelude::*;
+    // Both have a type of this name: this says which is meant.
+    use pylightnix::prelude::Text;
+
+    #[derive(Config)]
+    struct Beside {
+        #[selfref("number.txt")]
+        out: SelfRef<Text>,
+        number: u32,
+    }
+
+    #[stage(many, matcher = all())]
+    fn beside(b: &Build<Beside>) -> Result<BesideOutputs> {
+        Ok(BesideOutputs {
+            out: b.out.save(&latest(b.number + all()).to_string())?,
+        })
+    }
+
+    #[test]
+    fn works() {
+        let _: Option<super::other::Text> = None;
+        let (_folder, store) = tests::runs::scratch();
+        let plan = instantiate(Beside::new(1)).unwrap();
+        let one = plan.clone().with_matcher(matcher::latest());
+        assert_eq!(store.realize(&plan).unwrap().len(), 1);
+        assert_eq!(store.realize(&one).unwrap().out.load().unwrap(), "2");
+    }
+}
+
 /// Dependencies whose types go by other names.
 mod aliases {
     use super::*;

@@ -1,6 +1,6 @@
 //! From a function to its model.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, DeriveInput, Expr, FnArg, GenericArgument, PathArguments, Type};
@@ -102,7 +102,7 @@ pub(super) fn stage(
         return Err(syn::Error::new(other.ident.span(), message));
     }
     let function: Function = syn::parse2(item)?;
-    if let Some(this) = this_in(function.signature.to_token_stream()) {
+    if let Some(this) = names::this_in(function.signature.to_token_stream()) {
         return Err(in_an_impl(&function, &this));
     }
     let config = function.signature.inputs.iter().find_map(config_of);
@@ -138,15 +138,6 @@ fn ungrouped(expr: Expr) -> Expr {
         Expr::Group(group) => ungrouped(*group.expr),
         other => other,
     }
-}
-
-/// The `self` or `Self` in these tokens.
-fn this_in(tokens: TokenStream) -> Option<Ident> {
-    tokens.into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if ident == "self" || ident == "Self" => Some(ident),
-        TokenTree::Group(group) => this_in(group.stream()),
-        _ => None,
-    })
 }
 
 /// What is said of a function in an `impl`: nothing can be generated beside it.

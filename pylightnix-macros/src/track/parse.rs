@@ -6,8 +6,8 @@ use syn::{Generics, Item, Visibility};
 
 use super::{Helper, Kind};
 use crate::faults::Faults;
-use crate::fingerprint;
 use crate::options::{Form, Options, Place, Spec};
+use crate::{fingerprint, names};
 
 const TRACK: Place = Place {
     name: "`#[track(..)]`",
@@ -27,6 +27,11 @@ pub(super) fn helper(
     given.read(options, &TRACK, faults);
     let (kind, generics, code) = match syn::parse2(item)? {
         Item::Fn(mut item) => {
+            if let Some(this) = names::this_in(item.sig.to_token_stream()) {
+                let message = "a method is tracked with its `impl`: put `#[track]` on the `impl`, and name the type in \
+                               `uses(..)`";
+                return Err(syn::Error::new(this.span(), message));
+            }
             let vis = hide(&mut item.vis);
             let code = text(&item);
             let ident = item.sig.ident;
