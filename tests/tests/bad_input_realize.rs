@@ -408,6 +408,96 @@ fn a_disk_that_fills_up() {
     assert_eq!(store.rrefs().unwrap().len(), 3);
 }
 
+/// What is kept of failed builds: the paths of all files.
+fn kept_files(store: &Store) -> Vec<String> {
+    let kept = tests::store::snapshot(&store.root().join("failed"));
+    let files = kept
+        .into_iter()
+        .filter(|(_, (mode, _))| mode & 0o170_000 == 0o100_000);
+    files.map(|(path, _)| path).collect()
+}
+
+#[test]
+fn what_fills_a_disk_is_not_kept() {
+    if !can_mount("what_fills_a_disk_is_not_kept") {
+        return;
+    }
+    let folder = folder();
+    let mount = Mount::new(folder.path(), "size=4m");
+    let store = Store::open_at(mount.at.join("store")).unwrap();
+    // A program fills it, and cannot say so: its words would be in the log.
+    let script = "cat /dev/zero > \"$note\" 2>/dev/null; echo full; exit 1";
+    let fill =
+        move |b: &Build<Note>| -> Result<()> { done(b.run(b.command("sh").args(["-c", script]))?) };
+    let filling = |text: &str| of(text).with_realizer("fills", fill);
+    let what = [
+        "stage `note` failed",
+        "the disk is full",
+        "free some space on that file system and run again",
+        "was deleted, so that it does not keep the disk full",
+    ];
+    let error = fails(&store, &filling("a"), &what);
+    assert!(
+        !format!("{error:?}").contains("it printed nothing"),
+        "{error:?}"
+    );
+    let kept = kept_files(&store);
+    assert!(kept.iter().all(|path| path.ends_with("/log")), "{kept:?}");
+    // Others go on.
+    assert_eq!(store.realize(&of("b")).unwrap().note.load().unwrap(), "b");
+
+    // The log itself may fill it: its end stays.
+    let printing = of("c").with_realizer("prints", |b| -> Result<()> {
+        let mut log = b.log();
+        for line in 0.. {
+            std::io::Write::write_all(&mut log, format!("line {line:0>1000}\n").as_bytes())?;
+        }
+        Ok(())
+    });
+    fails(&store, &printing, &what);
+    let kept = kept_files(&store);
+    assert!(kept.len() == 2 && kept[1].ends_with("/log"), "{kept:?}");
+    let log = fs::read_to_string(store.root().join("failed").join(&kept[1])).unwrap();
+    assert!(
+        log.len() < 100_000 && log.contains("as the disk was full"),
+        "{}",
+        log.len()
+    );
+    assert_eq!(store.realize(&of("d")).unwrap().note.load().unwrap(), "d");
+}
+
+/// A stage whose failures are results.
+#[derive(Config)]
+struct Fills {
+    #[selfref("file")]
+    file: SelfRef<Bytes>,
+}
+
+#[stage(fallible)]
+fn fills(b: &Build<Fills>) -> Result<()> {
+    done(
+        b.run(
+            b.command("sh")
+                .args(["-c", "cat /dev/zero > \"$file\" 2>/dev/null; exit 1"]),
+        )?,
+    )
+}
+
+#[test]
+fn a_full_disk_is_no_result_of_a_stage() {
+    if !can_mount("a_full_disk_is_no_result_of_a_stage") {
+        return;
+    }
+    let folder = folder();
+    let mount = Mount::new(folder.path(), "size=4m");
+    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let error = store
+        .realize(&instantiate(Fills::new()).unwrap())
+        .unwrap_err();
+    assert_says(&error, &["the disk is full"]);
+    assert!(store.rrefs().unwrap().is_empty());
+}
+
 #[test]
 fn a_store_that_is_removed_while_it_is_used() {
     // Between two runs.

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::log::BuildLog;
 use super::stop::Stop;
+use crate::store::is_full;
 use crate::store::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
@@ -44,7 +46,10 @@ pub(super) fn run(command: &mut Command, log: &BuildLog, stop: &Stop) -> Result<
             Err(Error::new(why.kind(), format!("{} was stopped", shown(command))).because(why))
         }
         None if status.success() => Ok(()),
-        None => Err(failed(command, status, &last_lines(log, begin))),
+        None => {
+            let folder = log.path().parent().unwrap_or(Path::new("."));
+            Err(failed(command, status, &last_lines(log, begin), folder))
+        }
     }
 }
 
@@ -169,7 +174,8 @@ fn too_long(command: &Command) -> String {
     )
 }
 
-fn failed(command: &Command, status: ExitStatus, last: &str) -> Error {
+/// `folder` is where its log is.
+fn failed(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> Error {
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}{}", name_of(signal)),
@@ -177,6 +183,9 @@ fn failed(command: &Command, status: ExitStatus, last: &str) -> Error {
     };
     let error = Error::new(ErrorKind::Stage, format!("{} {how}", shown(command)));
     let error = match last {
+        "" if is_full(folder) => {
+            error.because("the disk is full: what it printed could not be written")
+        }
         "" => error.because("it printed nothing"),
         last => error.because(format!("its last lines were\n{last}")),
     };

@@ -17,6 +17,7 @@ use super::decide::{Decision, Found, Mode, Scene, Taken};
 use super::event::Event;
 use super::failed;
 use super::failure::{matcher_refused, not_begun, promises_not_kept, run_failed, stopped, too_few};
+use super::full;
 use super::options::Realize;
 use super::panics::caught;
 use super::promises;
@@ -228,6 +229,10 @@ pub(super) fn keep_failed(
     attempts: u32,
     cause: BoxError,
 ) -> Error {
+    let cause = match full::is_cause(&draft, &cause) {
+        true => full::told(&draft, cause),
+        false => cause,
+    };
     let log = draft.log().exists();
     let kept = draft.keep_failed(stage.dref().name());
     let kept = kept.as_deref().map(|folder| (folder, log));
@@ -337,7 +342,10 @@ impl Runs<'_> {
                     };
                 }
                 Ok(Err(returned))
-                    if last && takes_failures && !failed::is_of_the_machine(&returned) =>
+                    if last
+                        && takes_failures
+                        && !failed::is_of_the_machine(&returned)
+                        && !full::is_cause(&draft, &returned) =>
                 {
                     return self.record_failure(draft, &record, &returned, index);
                 }
@@ -347,6 +355,11 @@ impl Runs<'_> {
                 return Err(self.failed(draft, index, attempt, cause));
             }
             let wait = tries.wait(attempt);
+            // Meanwhile others go on.
+            let cause = match full::is_cause(&draft, &cause) {
+                true => full::told(&draft, cause),
+                false => cause,
+            };
             let error = Error::new(
                 ErrorKind::Stage,
                 format!("try {attempt} of stage `{}` failed", self.titled()),

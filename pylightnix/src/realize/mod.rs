@@ -21,6 +21,7 @@ mod event;
 mod failed;
 mod failure;
 mod find;
+mod full;
 mod hits;
 mod ledger;
 mod needed;

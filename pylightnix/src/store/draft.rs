@@ -1,7 +1,8 @@
 //! Builds under way, and publishing them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -243,6 +244,14 @@ impl Draft {
             .help(lack.help()))
     }
 
+    /// Deletes what was written, and of a long log all but its end.
+    pub(crate) fn make_room(&self) -> Result<()> {
+        for folder in [&self.out, &self.scratch] {
+            remove_tree(folder).map_err(|error| Error::io("delete", folder, error))?;
+        }
+        shorten(&self.log).map_err(|error| Error::io("shorten", &self.log, error))
+    }
+
     /// Keeps the folder of a failed build for inspection, log included, and says where.
     ///
     /// # Errors
@@ -275,6 +284,29 @@ impl Draft {
             Err(error) => Err(used(error)),
         }
     }
+}
+
+/// Leaves of a log that is longer than `MOST` its end.
+fn shorten(log: &Path) -> io::Result<()> {
+    const MOST: u64 = 1 << 20;
+    const LEFT: u64 = 64 << 10;
+    let file = match File::options().read(true).write(true).open(log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let length = file.metadata()?.len();
+    if length <= MOST {
+        return Ok(());
+    }
+    let mut end = vec![0; LEFT as usize];
+    file.read_exact_at(&mut end, length - LEFT)?;
+    file.set_len(0)?;
+    let note = format!(
+        "[the first {} bytes were deleted, as the disk was full]\n",
+        length - LEFT
+    );
+    file.write_all_at(note.as_bytes(), 0)?;
+    file.write_all_at(&end, note.len() as u64)
 }
 
 /// Writes a file of a draft's folder; one from a publishing that failed is replaced.

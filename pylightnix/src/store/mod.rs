@@ -117,6 +117,7 @@ pub(crate) use paths::{Lead, Paths};
 pub(crate) use query::compare;
 #[cfg(feature = "unpack")]
 pub(crate) use room::free_bytes;
+pub(crate) use room::is_full;
 #[cfg(feature = "cli")]
 pub(crate) use roots::TargetResults;
 pub(crate) use scan::{Scanned, ScannedKind, Walk, special};

@@ -1,6 +1,9 @@
 //! How much room there is.
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
+use uuid::Uuid;
 
 /// How many bytes are free for this user on the file system of `path`, or of the nearest folder above it that is there;
 /// nothing where that cannot be known.
@@ -14,4 +17,19 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
         .find_map(|path| rustix::fs::statvfs(path).ok())?;
     // Some file systems say nothing.
     (found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Whether nothing more can be written into a folder, as its disk or somebody's share of it is full. That is found out by
+/// writing.
+pub(crate) fn is_full(folder: &Path) -> bool {
+    static BYTES: [u8; 64 << 10] = [1; 64 << 10];
+    let path = folder.join(format!(".{}", Uuid::now_v7()));
+    let written = File::create_new(&path).and_then(|mut file| file.write_all(&BYTES));
+    let _ = fs::remove_file(&path);
+    written.is_err_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    })
 }
