@@ -36,7 +36,7 @@ macro_rules! draws {
                 pub of: PhantomData<T>,
             }
 
-            #[stage(version = 1, matcher = highest(index), $($option)*)]
+            #[stage(version = 1, $($option)*)]
             fn draw<T: Send + Sync + 'static>(b: &Build<Draw<T>>) -> Result<DrawOutputs> {
                 let mut count = OpenOptions::new();
                 let mut count = count.create(true).append(true).open(b.place.join("count"))?;
@@ -59,6 +59,8 @@ macro_rules! draws {
             }
 
             pub fn plan(kind: &str, place: &Path) -> DRef<Draw<()>, $takes> {
+                // Not every matcher here takes it.
+                let _: fn(&RRef<Draw<()>>) -> Result<usize> = index;
                 let place = place.to_owned();
                 instantiate(Draw { place, ..Draw::new(kind.to_owned()) }).unwrap()
             }
@@ -66,12 +68,21 @@ macro_rules! draws {
     };
 }
 
-draws!(six, One, nouts = 6);
-draws!(one, One, nouts = 1);
-draws!(two, One, nouts = 2);
-draws!(five, One, nouts = 5);
-draws!(forty, One, nouts = 40);
-draws!(fallible, Try<One>, nouts = 6, fallible);
+draws!(six, One, matcher = highest(index), nouts = 6);
+draws!(one, One, matcher = highest(index), nouts = 1);
+draws!(two, One, matcher = highest(index), nouts = 2);
+draws!(five, One, matcher = highest(index), nouts = 5);
+draws!(forty, One, matcher = highest(index), nouts = 40);
+// These take the only realization that there is, without a question.
+draws!(newest_of_two, One, nouts = 2);
+draws!(newest_of_six, One, nouts = 6);
+draws!(
+    fallible,
+    Try<One>,
+    matcher = highest(index),
+    nouts = 6,
+    fallible
+);
 
 fn wait_until(what: impl Fn() -> bool) {
     let begun = Instant::now();
@@ -205,6 +216,30 @@ fn runs_with_equal_results_are_counted() {
     assert_eq!(builds, six, "one realization, six runs");
     store.realize(&plan).unwrap();
     assert!(made(place).is_empty());
+    let forced = Realize::new(&store).force_all().run(&plan).unwrap();
+    assert_eq!(forced, rref);
+    assert_eq!(
+        made(place),
+        [6, 7, 8, 9, 10, 11],
+        "they go on where the others ended"
+    );
+}
+
+/// Where there is one realization and its matcher takes that, whatever it is, it is not asked.
+#[test]
+fn the_only_realization_is_a_part_of_a_build_too() {
+    let (folder, store) = scratch();
+    let place = folder.path();
+    store.realize(&newest_of_two::plan("same", place)).unwrap();
+    assert_eq!(made(place), [0, 1]);
+    let plan = newest_of_six::plan("same", place);
+    stop_in(&store, &plan, 3, false);
+    assert_eq!(made(place), [2, 3]);
+    store.realize(&plan).unwrap();
+    assert_eq!(made(place), [4, 5]);
+    store.realize(&plan).unwrap();
+    store.realize(&newest_of_two::plan("same", place)).unwrap();
+    assert!(made(place).is_empty());
 }
 
 #[test]
@@ -320,7 +355,15 @@ fn a_forced_build_that_is_killed_goes_on() {
     let plan = six::plan("differ", place);
     store.realize(&plan).unwrap();
     made(place);
-    kill_in("forced-differ", place, 8);
+    // Known, and trusted: that a build begins is to be seen all the same.
+    thread::sleep(Duration::from_millis(200));
+    assert!(store.plan(&plan).unwrap().is_done());
+    kill_in("forced-differ", place, 6);
+    assert_eq!(made(place), [6]);
+    let reason = Reason::RunsMissing { there: 6, of: 12 };
+    let action = Action::Build { runs: 6, reason };
+    assert_eq!(store.plan(&plan).unwrap().steps[0].action, action);
+    kill_in("differ", place, 8);
     assert_eq!(made(place), [6, 7, 8]);
     let reason = Reason::RunsMissing { there: 8, of: 12 };
     assert_eq!(
