@@ -78,11 +78,20 @@ fn sum(b: &Build<Sum>) -> anyhow::Result<SumOutputs> {
     })
 }
 
+/// What returns the prelude's.
+fn checked(numbers: &[u32]) -> Result<Vec<u32>> {
+    match numbers {
+        [13, ..] => Err("13 comes last".into()),
+        numbers => Ok(numbers.to_vec()),
+    }
+}
+
 fn plan(numbers: &[u32]) -> anyhow::Result<DRef<Sum, Try<One>>> {
+    let numbers = checked(numbers).map_err(anyhow::Error::from_boxed)?;
     if numbers.contains(&13) {
         bail!("13 is no number for an experiment");
     }
-    let numbers = instantiate(Numbers::new(numbers.to_vec()))?.highest(|run| Ok(count(run)?));
+    let numbers = instantiate(Numbers::new(numbers))?.highest(|run| Ok(count(run)?));
     Ok(instantiate(Sum::new(numbers))?)
 }
 
@@ -91,7 +100,8 @@ fn stages_and_formats() -> anyhow::Result<()> {
     let (_folder, store) = scratch();
     let sum = store.realize(&plan(&[1, 2, 3])?)?;
     assert_eq!(sum.unwrap().out.load()?, 6);
-    assert!(plan(&[13]).is_err());
+    assert_eq!(plan(&[13]).unwrap_err().to_string(), "13 comes last");
+    assert!(plan(&[1, 13]).is_err());
 
     let failure = store.realize(&plan(&[4, 7])?)?.unwrap_err();
     assert!(

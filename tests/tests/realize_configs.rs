@@ -5,11 +5,12 @@
 use pylightnix::ErrorKind;
 use pylightnix::lens::Plain;
 use pylightnix::prelude::*;
+use pylightnix::store::Context;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::runs::{Told, assert_says, scratch};
-use tests::store::{objects, publish};
+use tests::store::{objects, publish_texts};
 
 /// Settings of which JSON keeps only a part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -437,7 +438,8 @@ fn a_config_that_is_read_from_a_store_is_read_back() {
 
     // As it was made before such configs were refused.
     let set = instantiate(Of::new(HashSet::from([1, 2, 3]))).unwrap();
-    publish(&mut store.draft().unwrap(), set.config_json()).unwrap();
+    let files = [("value.json", "[]")];
+    let _ = publish_texts(&store, set.config_json(), &Context::empty(), &files);
     let again = store.instantiate(set.id()).unwrap();
     let error = Realize::new(&store).force_all().run(&again).unwrap_err();
     assert_says(&error, &["the field `value[", "of stage `of`"]);
