@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::text::local_time;
 use crate::config::{DRefId, RRefId, is_near, nearest_first};
-use crate::store::{BuildKind, Realization, Store, Unread};
+use crate::store::{BuildHead, BuildKind, Clock, Realization, Store, Unread};
 use crate::{Error, ErrorKind, Result};
 
 /// So many candidates are listed.
@@ -131,12 +131,15 @@ pub(crate) fn derivation(store: &Store, text: &str) -> Result<DRefId> {
     Ok(resolve(store, text)?.derivation().clone())
 }
 
-/// When a realization was last built; of one that nobody built here, when it came. Later ones are newer.
+/// When a realization was last built; of one that nobody built here, when it came. Later ones are newer. Times ahead of this
+/// machine's clock do not count.
 pub(crate) fn age(realization: &Realization) -> Option<Timestamp> {
+    let clock = Clock::now();
+    let ended = |build: BuildHead<'_>| build.ended(clock);
     let built = realization.builds.heads();
     let built = built.filter(|build| build.kind == BuildKind::Build);
-    let all = || realization.builds.heads().map(|build| build.stop).max();
-    built.map(|build| build.stop).max().or_else(all)
+    let all = || realization.builds.heads().filter_map(ended).max();
+    built.filter_map(ended).max().or_else(all)
 }
 
 /// The derivations whose folders begin so.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::AnyRRef;
 use crate::config::RRefId;
-use crate::store::{BuildKind, BuildRecord};
+use crate::store::{BuildKind, BuildRecord, newest_first};
 
 /// The failure of a stage whose failures are results, `#[stage(fallible)]`: what consumers get in place of its `RRef`.
 ///
@@ -108,7 +108,7 @@ impl Failure {
 
     /// The log of the newest try, where it is if the stage printed anything.
     pub fn log(&self) -> Option<PathBuf> {
-        let mut builds = self.builds().iter().rev();
+        let mut builds = newest_first(self.builds());
         let newest = builds.find(|build| build.kind == BuildKind::Build)?;
         Some(self.rref.realization().folder().join(newest.log_name()))
     }

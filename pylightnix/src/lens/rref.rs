@@ -13,7 +13,7 @@ use super::artifact::ArtifactHome;
 use super::link::{Chained, Link};
 use super::{Artifact, Chosen, Config, Dependency, Failure, Phase, Promise};
 use crate::config::RRefId;
-use crate::store::{BuildKind, BuildRecord, Realization};
+use crate::store::{BuildKind, BuildRecord, Clock, Realization};
 
 /// The phase of fields reached from an [`RRef`].
 #[derive(Clone, Copy, Debug)]
@@ -113,19 +113,17 @@ impl<C: Config> RRef<C> {
         self.any.realization().builds()
     }
 
-    /// When the newest build of this result ended; none if it was only imported or accepted.
+    /// When the newest build of this result ended; none if it was only imported or accepted. A build that ended more than an
+    /// hour ahead of this machine's clock does not count: see [`BuildRecord::ended`].
     pub fn built_at(&self) -> Option<jiff::Timestamp> {
-        self.built_until(jiff::Timestamp::MAX)
+        self.built_by(Clock::now())
     }
 
-    /// When the newest of its builds ended that ended no later than `limit`.
-    pub(crate) fn built_until(&self, limit: jiff::Timestamp) -> Option<jiff::Timestamp> {
+    /// The same by a look at the clock that was taken before.
+    pub(crate) fn built_by(&self, clock: Clock) -> Option<jiff::Timestamp> {
         let heads = self.any.realization().builds.heads();
         let builds = heads.filter(|build| build.kind == BuildKind::Build);
-        builds
-            .map(|build| build.stop)
-            .filter(|stop| *stop <= limit)
-            .max()
+        builds.filter_map(|build| build.ended(clock)).max()
     }
 
     /// What it was made from: the realizations chosen for its direct dependencies, by reference.

@@ -203,6 +203,10 @@ impl Json {
                 let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
                 ("chosen", Some((*dref, None)), json!({ "rrefs": rrefs }))
             }
+            Event::AheadOfClock { rref, ended } => {
+                let fields = json!({ "rref": rref.to_string(), "ended": ended.to_string() });
+                ("ahead_of_clock", Some((rref.dref(), None)), fields)
+            }
             Event::Stopping { running } => ("stopping", None, json!({ "running": running })),
             Event::Cancelled { dref, error } => (
                 "cancelled",

@@ -10,6 +10,7 @@ use super::estimate::clock;
 use super::state::State;
 use crate::config::DRefId;
 use crate::realize::Event;
+use crate::store::ahead;
 use crate::units;
 
 /// How often it is said of a stage how far it is.
@@ -118,6 +119,7 @@ impl Lines {
                     of(rref.dref(), *index)
                 )
             }
+            Event::AheadOfClock { rref, ended } => format!("note    {}", ahead(rref, *ended)),
             Event::Stopping { running } => format!("stop    {running} running"),
             Event::Cancelled { dref, error } => format!("stopped {}: {error}", stage(dref)),
             Event::Failed { dref, error } => format!("failed  {}: {error}", stage(dref)),

@@ -17,6 +17,7 @@ use super::suspend::Suspend;
 use super::tail::Tail;
 use crate::config::DRefId;
 use crate::realize::Event;
+use crate::store::ahead;
 
 /// How often it is drawn.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -105,6 +106,7 @@ impl Live {
                 format!("failed  {}: {error}", self.state.called(dref, 0))
             }
             Event::Overdue { error, .. } => error.to_string(),
+            Event::AheadOfClock { rref, ended } => format!("note    {}", ahead(rref, *ended)),
             Event::Retrying {
                 dref,
                 attempt,

@@ -58,6 +58,7 @@
 //! | `failure_recorded` | `rref`, `new`, `took_seconds`, `error` |
 //! | `run_failed` | `kept`, a path or `null`, `error` |
 //! | `chosen`, of stages that were built | `rrefs` |
+//! | `ahead_of_clock` | `rref`, `ended`: a build record that lies ahead of this machine's clock, the first that is found |
 //! | `stopping` | `running` |
 //! | `cancelled`, `failed` | `error` |
 //! | `printed`, by anybody in this process | `text`, a line |

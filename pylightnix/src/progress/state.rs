@@ -227,6 +227,7 @@ impl Known {
                 self.is_decided(dref);
             }
             Event::Stopping { .. } => self.stopping = true,
+            Event::AheadOfClock { .. } => {}
         }
     }
 

@@ -75,6 +75,7 @@ fn accept_where<T: Target + ?Sized>(
             trust_unknown: false,
             by_hand: &[],
             found: Found::Known,
+            lookout: None,
         };
         if wanted(dref)
             && let Some(code) = stage.node().code()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::lens::Omitted;
 use crate::plan::Code;
-use crate::store::BuildHead;
+use crate::store::{BuildHead, Clock};
 
 /// Why a realization is stale: no record of a build, import or acceptance says that it comes from the code of today.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,8 @@ pub(super) fn staleness<'a>(
 ) -> Option<Stale> {
     let mut known = false;
     let mut changed = None;
-    // The newest last: what it says of a change is the nearest.
+    let mut is_timed = false;
+    // The newest last: what it says of a change is the nearest. One without a time is none.
     for build in builds {
         let Some(fingerprint) = build.fingerprint else {
             continue;
@@ -77,18 +78,23 @@ pub(super) fn staleness<'a>(
         known = true;
         let then = build.omitted();
         let other = changed_default(&then, omitted);
-        match other {
+        let why = match other {
             None if fingerprint == code.fingerprint() => return None,
-            Some(default) if fingerprint == code.fingerprint() => changed = Some(default),
-            _ if fingerprint == Code::by_hand().fingerprint() => changed = Some(Stale::ByHand),
+            Some(default) if fingerprint == code.fingerprint() => default,
+            _ if fingerprint == Code::by_hand().fingerprint() => Stale::ByHand,
             _ => {
                 let added = omitted.keys().filter(|field| !then.contains_key(*field));
-                changed = Some(Stale::Code {
+                Stale::Code {
                     was: fingerprint.to_owned(),
                     is: code.fingerprint().to_owned(),
                     added: added.cloned().collect(),
-                });
+                }
             }
+        };
+        let this_is_timed = build.ended(Clock::now()).is_some();
+        if this_is_timed || !is_timed {
+            changed = Some(why);
+            is_timed = this_is_timed;
         }
     }
     if known {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::current::{Stale, staleness};
 use super::failed::{newest, text_of};
 use super::failure::matcher_failed;
+use super::lookout::Lookout;
 use super::panics::caught;
 use super::runs::{Due, Ended, Runs, Today};
 use super::stock::Stock;
@@ -125,6 +126,8 @@ pub(super) struct Scene<'a> {
     pub(super) by_hand: &'a [RRefId],
     /// Where what is there is known from.
     pub(super) found: Found<'a>,
+    /// Who wants to know of clocks that were wrong.
+    pub(super) lookout: Option<&'a Lookout>,
 }
 
 /// Where it is known from what is there.
@@ -169,6 +172,9 @@ impl Scene<'_> {
         let mut failed_before = false;
         let (mut current, begun) = self.found()?;
         current.retain(|realization| {
+            if let Some(lookout) = self.lookout {
+                lookout.look(&realization.id, realization.builds.heads());
+            }
             let counts = realization.outcome == Outcome::Ok || node.takes().failures();
             failed_before |= !counts;
             match self.staleness(realization, code).filter(|_| counts) {

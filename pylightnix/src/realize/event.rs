@@ -137,6 +137,14 @@ pub enum Event<'a> {
         /// Why it failed.
         error: &'a Error,
     },
+    /// A realization that the run looked at has a build record that lies more than an hour ahead of this machine's clock: it
+    /// counts as one without a time, and is chosen last. It is told once in a run, of the first that is found.
+    AheadOfClock {
+        /// The realization.
+        rref: &'a RRefId,
+        /// When that build ended, as its record says.
+        ended: jiff::Timestamp,
+    },
     /// The matcher of a stage chose.
     Chosen {
         /// The derivation.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::lens::AnyRRef;
 use crate::store::regular;
-use crate::store::{BuildKind, Outcome, Realization};
+use crate::store::{BuildKind, Clock, Outcome, Realization};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 /// The artifact of a failure.
@@ -37,10 +37,11 @@ pub(super) fn is_failure(taken: &[AnyRRef]) -> bool {
 
 /// The newest of them; among equals the one with the lowest reference.
 pub(super) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
+    let clock = Clock::now();
     failures.sort_by_key(|failure| {
         let builds = failure.builds.heads();
         let built = builds.filter(|build| build.kind == BuildKind::Build);
-        std::cmp::Reverse(built.map(|build| build.stop).max())
+        std::cmp::Reverse(built.filter_map(|build| build.ended(clock)).max())
     });
     failures.into_iter().next()
 }

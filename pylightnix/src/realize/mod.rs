@@ -24,6 +24,7 @@ mod find;
 mod full;
 mod hits;
 mod ledger;
+mod lookout;
 mod needed;
 mod open;
 mod options;

@@ -413,6 +413,7 @@ impl<'a> Realize<'a> {
             trust_unknown: self.trust_unknown,
             by_hand: &self.by_hand,
             found,
+            lookout: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A run: every stage of a plan, decided and, where it has to be, built.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
@@ -12,7 +13,7 @@ use super::build::build;
 use super::configs::Configs;
 use super::context::{choices, chosen_for, context_of};
 use super::current::staleness;
-use super::decide::{Decision, Found, Mode, Reason, Taken};
+use super::decide::{Decision, Found, Mode, Reason, Scene, Taken};
 use super::double::run_alone;
 use super::dry::{Action, actions};
 use super::event::Event;
@@ -20,6 +21,7 @@ use super::failed::is_failure;
 use super::failure::{cancelled, does_not_stop, matcher_refused, run_error, with_store_gone};
 use super::hits::{Hit, Hits};
 use super::ledger::Amounts;
+use super::lookout::Lookout;
 use super::needed::refused;
 use super::options::{Realize, collect};
 use super::panics::caught;
@@ -63,6 +65,7 @@ pub(super) struct RunState<'a> {
     /// Stages that have to run, and need more than there is.
     lacking: HashSet<usize>,
     pub(super) ran: Ran,
+    lookout: Lookout,
     /// Each with the place of its stage.
     failures: Mutex<Vec<(usize, Error)>>,
 }
@@ -137,6 +140,7 @@ fn run_telling(
         total,
         configs: Configs::default(),
         lacking,
+        lookout: Lookout::begin(),
         failures: Mutex::default(),
     };
     state.tell(&Event::Begun {
@@ -229,6 +233,13 @@ impl RunState<'_> {
         // What an observer that panicked left there is only kept answers.
         let mut briefs = self.briefs.lock().unwrap_or_else(PoisonError::into_inner);
         briefs.of_run(at, choices, reason)
+    }
+
+    /// Tells observers, once, of a clock that was wrong.
+    fn tell_ahead(&self) {
+        self.lookout.tell(|rref, ended| {
+            self.tell(&Event::AheadOfClock { rref, ended });
+        });
     }
 
     /// Tells observers, once, what is not decided yet.
@@ -365,6 +376,7 @@ impl RunState<'_> {
         let mode = self.options.mode(stage.id());
         if let Some(hit) = self.hit(at, mode) {
             count(&self.counters.reused);
+            self.tell_ahead();
             let id = || [self.ran.hits.id_of(at, &hit)].into_iter();
             self.tell_chosen(stage.id(), false, id);
             return Ok(Decided::Hit(hit));
@@ -373,10 +385,13 @@ impl RunState<'_> {
             Some(self.ran.taken(dep)?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let scene = self
-            .options
-            .scene(self.graph, stage, &chosen, &context, found);
-        let (taken, built) = match scene.decide(mode)? {
+        let scene = Scene {
+            lookout: Some(&self.lookout),
+            ..(self.options).scene(self.graph, stage, &chosen, &context, found)
+        };
+        let decision = scene.decide(mode);
+        self.tell_ahead();
+        let (taken, built) = match decision? {
             Decision::Take { taken, over } => {
                 self.end(stage, &context, &over)?;
                 count(&self.counters.reused);
@@ -420,10 +435,18 @@ impl RunState<'_> {
         }
         let code = node.code()?;
         let (omitted, nouts) = (node.omitted(), node.nouts());
-        self.ran.hits.find(at, |sole| {
-            staleness(sole.heads(), code, omitted, options.trust_unknown).is_none()
+        let ahead = Cell::new(None);
+        let hit = self.ran.hits.find(at, |sole| {
+            let heads = sole.heads().inspect(|build| {
+                ahead.set(ahead.get().or_else(|| self.lookout.ahead(build)));
+            });
+            staleness(heads, code, omitted, options.trust_unknown).is_none()
                 && (nouts == 1 || stand_for(sole.heads(), Today { code, omitted }, nouts))
-        })
+        })?;
+        if let Some(ended) = ahead.get() {
+            self.lookout.found(self.ran.hits.id_of(at, &hit), ended);
+        }
+        Some(hit)
     }
 
     /// Removes marks of builds that have ended, unless somebody builds just now, who does it then.

@@ -60,7 +60,7 @@ pub struct BuildRecord {
     /// When it began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
-    /// When it ended.
+    /// When it ended, as the clock of its machine had it: see [`ended`](Self::ended).
     #[serde(with = "as_text")]
     pub stop: Timestamp,
     /// The machine's name.

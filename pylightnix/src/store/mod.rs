@@ -11,6 +11,7 @@ mod builds;
 mod bytes;
 mod check;
 mod choice;
+mod clock;
 mod code;
 mod commit;
 mod context;
@@ -106,6 +107,7 @@ pub(crate) use begun::Begun;
 #[cfg(feature = "cli")]
 pub(crate) use build_record::user;
 pub(crate) use builds::BuildHead;
+pub(crate) use clock::{Clock, ahead, newest_first};
 pub(crate) use draft::Made;
 pub(crate) use duplicate::{Refusal, duplicate};
 pub(crate) use errand::Errand;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::Store;
+use super::clock::Clock;
 use super::layout::RECORD;
 use super::parallel;
 use super::realization::{each_realization, read_builds, read_record, verified_head};
@@ -34,8 +35,8 @@ pub(super) struct Surveyed {
     pub(super) bytes: u64,
     /// Whether it is what its stage promised, and no failure.
     pub(super) is_success: bool,
-    /// When its newest build, import or acceptance ended.
-    pub(super) newest: Timestamp,
+    /// When its newest build, import or acceptance ended; nothing if that is not known.
+    pub(super) newest: Option<Timestamp>,
     /// The fingerprints in its build records.
     pub(super) code: Vec<String>,
     /// Why its record cannot be trusted; then it says nothing of what it was made from.
@@ -119,7 +120,14 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             Err(error) => return Err(error),
         };
         let builds = read_builds(folder, at)?.0;
-        let newest = builds.iter().map(|build| build.stop).max();
+        let clock = Clock::now();
+        let newest = match builds.is_empty() {
+            true => modified(at).and_then(|time| clock.known(time)),
+            false => builds
+                .iter()
+                .filter_map(|build| clock.known(build.stop))
+                .max(),
+        };
         let is_success = head
             .as_ref()
             .is_some_and(|head| head.outcome == Outcome::Ok);
@@ -130,7 +138,7 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             missing: Vec::new(),
             is_success,
             bytes,
-            newest: newest.unwrap_or_else(|| modified(at)),
+            newest,
             code: builds
                 .into_iter()
                 .filter_map(|build| build.fingerprint)
@@ -151,10 +159,9 @@ fn bytes(text: &str) -> u64 {
 }
 
 /// When it was published, if no build record says it.
-fn modified(at: &Path) -> Timestamp {
+fn modified(at: &Path) -> Option<Timestamp> {
     fs::metadata(at.join(RECORD))
         .and_then(|found| found.modified())
         .ok()
         .and_then(|time| Timestamp::try_from(time).ok())
-        .unwrap_or_else(Timestamp::now)
 }

@@ -34,6 +34,9 @@ pub(crate) fn say(event: &Event<'_>) {
         } => {
             warn!(target: RUN, %dref, index, attempt, left, ?wait, %error, "a stage is tried again");
         }
+        Event::AheadOfClock { rref, ended } => {
+            warn!(target: RUN, %rref, %ended, "a build record lies ahead of this machine's clock");
+        }
         Event::Overdue { dref, index, error } => {
             warn!(target: RUN, %dref, index, %error, "a stage does not stop");
         }

@@ -70,7 +70,7 @@ pub(super) struct Answer {
 struct Row {
     rref: RRefId,
     size_bytes: u64,
-    time: String,
+    time: Option<String>,
 }
 
 impl Gc {
@@ -178,7 +178,7 @@ impl Answer {
         let row = |gone: &crate::store::Collected| Row {
             rref: gone.rref.clone(),
             size_bytes: gone.bytes,
-            time: gone.newest.to_string(),
+            time: gone.newest.map(|time| time.to_string()),
         };
         Answer {
             dry_run,
@@ -217,7 +217,7 @@ pub(super) fn write_report(
     for gone in &report.realizations {
         table.row([
             Cell::styled(short_rref(&gone.rref), style::REFERENCE),
-            local_time(gone.newest).into(),
+            gone.newest.map(local_time).unwrap_or_default().into(),
             size(gone.bytes).into(),
             gone.rref.name().as_str().into(),
         ]);

@@ -13,7 +13,7 @@ use crate::cli::session::{Session, style};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::text::{duration, local_time, short_dref, short_rref};
 use crate::config::{DRefId, RRefId};
-use crate::store::{BuildKind, Outcome, Realization};
+use crate::store::{BuildKind, Clock, Outcome, Realization};
 
 /// So many rows come first, so that something is seen at once.
 const FIRST: usize = 16;
@@ -257,9 +257,10 @@ impl Listed for DerivationRow<'_> {
 
 /// How long its newest build took, in seconds.
 fn took(realization: &Realization) -> Option<f64> {
+    let clock = Clock::now();
     let builds = realization.builds.heads();
     let newest = builds
         .filter(|build| build.kind == BuildKind::Build)
-        .max_by_key(|build| build.stop);
+        .max_by_key(|build| (build.ended(clock), build.stop));
     newest.map(|build| build.seconds)
 }

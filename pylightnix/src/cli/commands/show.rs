@@ -347,9 +347,13 @@ impl Page<'_> {
                 (Some(index), Some(of)) if of > 1 => format!(" in run {index} of {of}"),
                 _ => String::new(),
             };
+            let ahead = match build.ended() {
+                Some(_) => "",
+                None => " (ahead of this machine's clock)",
+            };
             writeln!(
                 out,
-                "  {}  {what}{run}{tries} by {} on {}",
+                "  {}{ahead}  {what}{run}{tries} by {} on {}",
                 local_second(build.stop),
                 visible::line(&build.user),
                 visible::line(&build.host)

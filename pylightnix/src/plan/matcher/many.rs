@@ -1,6 +1,5 @@
 //! Matchers of many.
 
-use jiff::{SignedDuration, Timestamp};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -9,20 +8,16 @@ use super::one::absent;
 use super::{Choice, Matcher};
 use crate::config::RRefId;
 use crate::lens::{Config, Many, RRef};
+use crate::store::Clock;
 use crate::{BoxError, Result};
 
-/// Clocks of machines differ, but not by more than this.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
-
-/// Newest build first; no build last; then by reference. A build that ended in the future was timed by a clock that was
-/// wrong, and counts as none: it would be the newest for ever.
+/// Newest build first; no build last; then by reference. A build that ended ahead of this machine's clock counts as none.
 pub(super) fn newest_first<C: Config>() -> impl Fn(&RRef<C>, &RRef<C>) -> Ordering {
-    let now = Timestamp::now();
-    // One limit for all comparisons, as an order needs.
-    let limit = now.checked_add(AHEAD).unwrap_or(now);
+    // One for all comparisons, as an order needs.
+    let clock = Clock::now();
     move |one, two| {
-        two.built_until(limit)
-            .cmp(&one.built_until(limit))
+        two.built_by(clock)
+            .cmp(&one.built_by(clock))
             .then_with(|| one.cmp(two))
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::side::Side;
 use crate::config::{ConfigJson, DRefId, RRefId, object_parts};
-use crate::store::{BuildKind, Store};
+use crate::store::{BuildKind, Clock, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// So many builds of one derivation, and so many other derivations of its name, are looked at.
@@ -178,13 +178,31 @@ fn builds_before(store: &Store, dref: &DRefId, limit: Option<Uuid>) -> Result<Ve
     // By the names of the files alone.
     for rref in store.rrefs_of(dref)?.into_iter().take(8 * MOST) {
         for id in store.build_ids(&rref)? {
-            if limit.is_none_or(|limit| id < limit) {
+            if is_before(limit, id) {
                 builds.push((id, rref.clone()));
             }
         }
     }
-    builds.sort_unstable_by(|one, other| other.cmp(one));
+    newest_first(&mut builds, |build| build);
     Ok(builds)
+}
+
+/// Whether a build was before that one. A time ahead of this machine's clock says nothing of what was before it.
+fn is_before(limit: Option<Uuid>, id: Uuid) -> bool {
+    let clock = Clock::now();
+    limit.is_none_or(|limit| match clock.order(limit) {
+        (true, _) => id < limit,
+        (false, _) => id != limit && clock.order(id).0,
+    })
+}
+
+/// Sorts builds, those last that lie ahead of this machine's clock.
+fn newest_first<T>(builds: &mut [T], of: impl Fn(&T) -> &(Uuid, RRefId)) {
+    let clock = Clock::now();
+    builds.sort_unstable_by(|one, other| {
+        let (one, other) = (of(one), of(other));
+        (clock.order(other.0), &other.1).cmp(&(clock.order(one.0), &one.1))
+    });
 }
 
 /// A realization as one build has it; nothing if that is an acceptance, or cannot be read.
@@ -226,12 +244,9 @@ fn among(
                     other.builds.get_or_init(|| all)
                 }
             };
-            builds.extend(
-                all.iter()
-                    .filter(|(id, _)| limit.is_none_or(|limit| *id < limit)),
-            );
+            builds.extend(all.iter().filter(|(id, _)| is_before(limit, *id)));
         }
-        builds.sort_unstable_by(|one, other| other.cmp(one));
+        newest_first(&mut builds, |build| *build);
         for (id, rref) in builds {
             if let Some(old) = side(store, rref, *id)? {
                 let nearest = Nearest {

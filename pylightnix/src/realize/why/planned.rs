@@ -10,7 +10,7 @@ use super::side::{Source, made_by};
 use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, Graph, Target};
-use crate::store::{Outcome, Realization};
+use crate::store::{Clock, Outcome, Realization};
 use crate::{Error, ErrorKind, Result};
 
 /// So many candidates are told of.
@@ -24,7 +24,7 @@ pub struct Candidate {
     pub rref: RRefId,
     /// What it is to the matcher.
     pub standing: Standing,
-    /// Why it is stale, if it is.
+    /// Why it is stale, if it is; else what has to be said of its time, if that does not count.
     pub why: Option<String>,
 }
 
@@ -119,6 +119,7 @@ impl Realize<'_> {
             .all(|at| foreseen[*at].taken.is_some());
         let taken = foreseen[at].rrefs().unwrap_or_default();
         let mut found = Vec::new();
+        let clock = Clock::now();
         let rrefs = self.store.rrefs_of(stage.id())?;
         for rref in rrefs.iter().take(MOST) {
             let realization = match self.store.realization(rref) {
@@ -127,8 +128,10 @@ impl Realize<'_> {
                 Err(error) if error.kind() == ErrorKind::Missing => continue,
                 Err(error) => return Err(error),
             };
-            let made = made_by(&realization, None).map(|build| build.id);
-            let mut why = None;
+            let made = made_by(&realization, None).map(|build| clock.order(build.id));
+            let ended = realization.builds.heads().map(|build| build.stop).max();
+            let ahead = ended.filter(|ended| clock.known(*ended).is_none());
+            let mut why = ahead.map(|ended| format!("a build record of it ends at {ended}, ahead of this machine's clock, and counts as one without a time"));
             let standing = if taken.iter().any(|taken| taken.id() == rref) {
                 Standing::Taken
             } else if !is_known {

@@ -78,6 +78,10 @@ impl Why {
             (Some(rref), None) => lines.push(format!("{rref}: nothing says who built it")),
             (None, _) => lines.push(format!("{} is to be built", self.dref)),
         }
+        let ahead = self.build.as_ref().filter(|build| build.ended().is_none());
+        if let (Some(rref), Some(build)) = (&self.rref, ahead) {
+            lines.push(crate::store::ahead(rref, build.stop));
+        }
         if let Some(action) = &self.action {
             lines.push(format!("a run would: {action}"));
         }

@@ -10,7 +10,7 @@ use super::change::Version;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
 use crate::plan::{AnyDRef, Code, Graph};
-use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store};
+use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
 use crate::{ErrorKind, Result};
 
 /// One version of a stage: as it was built, or as a plan has it.
@@ -133,11 +133,12 @@ pub(super) fn changed_defaults<'a>(
     })
 }
 
-/// The build to ask about: the newest one, not after `until` if there is such; of what was never built here, an import.
+/// The build to ask about: the newest one, not after `until` if there is such; of what was never built here, an import. Those
+/// that lie ahead of this machine's clock come last.
 pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<&BuildRecord> {
     let in_time = |build: &&BuildRecord| until.is_none_or(|until| build.id <= until);
     let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
-    let builds = || realization.builds().iter().rev();
+    let builds = || newest_first(realization.builds());
     builds()
         .filter(made)
         .find(in_time)

@@ -116,15 +116,17 @@ impl Examiner<'_> {
             };
             let (name, path) = (entry.file_name(), entry.path());
             match BuildRecord::kind_of(name.as_encoded_bytes()) {
-                Some(BuildFile::Record(build)) => match regular::read(&path) {
-                    Ok(bytes) if BuildRecord::from_bytes(build, &bytes).is_some() => {}
-                    Err(error) if !is_damage(&error) => self.refused(&path, &error),
-                    _ => self.fault(
-                        FaultKind::BuildRecord,
-                        &path,
-                        "is no build record known here",
-                    ),
-                },
+                Some(BuildFile::Record(build)) => {
+                    match regular::read(&path).map(|bytes| BuildRecord::from_bytes(build, &bytes)) {
+                        Ok(Some(record)) => self.look_at_time(&path, &record),
+                        Err(error) if !is_damage(&error) => self.refused(&path, &error),
+                        _ => self.fault(
+                            FaultKind::BuildRecord,
+                            &path,
+                            "is no build record known here",
+                        ),
+                    }
+                }
                 Some(BuildFile::Log(_)) => {}
                 None if name == RECORD || name == OUT => {}
                 None => self.fault(
@@ -169,6 +171,19 @@ impl Examiner<'_> {
                 rref: self.id.clone(),
                 message: lack.to_string(),
                 is_promised: lack.is_promised,
+                is_ahead: false,
+            });
+        }
+    }
+
+    fn look_at_time(&mut self, path: &Path, record: &BuildRecord) {
+        if record.ended().is_none() {
+            self.found.notes.push(Note {
+                path: path.to_owned(),
+                rref: self.id.clone(),
+                message: format!("ends at {}, ahead of this machine's clock", record.stop),
+                is_promised: false,
+                is_ahead: true,
             });
         }
     }

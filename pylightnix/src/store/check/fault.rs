@@ -94,11 +94,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Something that was published by older rules: it is as it was published, and would be refused today.
+/// Something that is sound and worth a word: it was published by older rules, and would be refused today; or a build record that
+/// lies ahead of this machine's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Note {
-    /// The artifact.
+    /// The artifact, or the build record.
     pub path: PathBuf,
     /// The realization that it belongs to.
     pub rref: RRefId,
@@ -106,11 +107,17 @@ pub struct Note {
     pub message: String,
     /// Whether its config promises it. Then the realization is no candidate, and its stage runs again when it is needed.
     pub is_promised: bool,
+    /// Whether it is a build record that lies ahead of this machine's clock.
+    pub is_ahead: bool,
 }
 
 impl Note {
     /// What follows from it.
     pub fn help(&self) -> &'static str {
+        if self.is_ahead {
+            return "it counts as one without a time, and comes last; if the clock here is right, remove that realization (`rm`) and \
+                    have it built again";
+        }
         match self.is_promised {
             true => {
                 "it was published by older rules, and stays as it is: its stage runs again when it is needed, and it is not \
@@ -147,7 +154,7 @@ pub struct CheckReport {
     pub bytes: u64,
     /// What is wrong, sorted by path.
     pub faults: Vec<Fault>,
-    /// What is sound, and was published by older rules, sorted by path.
+    /// What is sound, and was published by older rules or lies ahead of this machine's clock, sorted by path.
     pub notes: Vec<Note>,
 }
 

@@ -80,12 +80,13 @@ impl<'a> Kept<'a> {
                 dependents[*dep] += 1;
             }
         }
-        let age = |at: usize| Reverse((found[at].newest, at));
+        // What is not known to be old goes last.
+        let age = |at: usize| Reverse((found[at].newest.is_none(), found[at].newest, at));
         let ready = (0..found.len()).filter(|at| goes(at) && dependents[*at] == 0);
         let mut ready: BinaryHeap<_> = ready.map(age).collect();
         let mut order = Vec::new();
         let mut room = most;
-        while let Some(Reverse((_, at))) = ready.pop() {
+        while let Some(Reverse((_, _, at))) = ready.pop() {
             let Some(left) = room.checked_sub(found[at].bytes) else {
                 continue;
             };

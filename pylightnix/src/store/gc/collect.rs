@@ -157,7 +157,10 @@ impl Gc<'_> {
                 std::cmp::Reverse((found.is_success, found.newest, at))
             });
             for (place, at) in newest.into_iter().enumerate() {
-                let is_new = oldest.is_some_and(|oldest| survey.found[at].newest > oldest);
+                // What is not known to be old stays.
+                let newest = survey.found[at].newest;
+                let is_new =
+                    oldest.is_some_and(|oldest| newest.is_none_or(|newest| newest > oldest));
                 if place < self.newest || is_new {
                     kept.keep(at)?;
                 }

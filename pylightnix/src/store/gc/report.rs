@@ -42,8 +42,8 @@ pub struct Collected {
     pub rref: RRefId,
     /// The size of its artifacts and its record, in bytes.
     pub bytes: u64,
-    /// When its newest build, import or acceptance ended.
-    pub newest: Timestamp,
+    /// When its newest build, import or acceptance ended; nothing if that is not known, or lies ahead of this machine's clock.
+    pub newest: Option<Timestamp>,
 }
 
 /// What a collection or a removal removed, or would remove.
@@ -92,7 +92,11 @@ impl fmt::Display for GcReport {
     /// A line for each thing, and a sum.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for gone in &self.realizations {
-            writeln!(f, "{} {} {}", gone.rref, bytes(gone.bytes), gone.newest)?;
+            let newest = gone
+                .newest
+                .map(|time| format!(" {time}"))
+                .unwrap_or_default();
+            writeln!(f, "{} {}{newest}", gone.rref, bytes(gone.bytes))?;
         }
         for dref in &self.derivations {
             writeln!(f, "{dref}")?;

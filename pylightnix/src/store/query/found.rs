@@ -53,12 +53,12 @@ impl Found {
             .get_or_try_init(|| self.store.realization(&self.id))
     }
 
-    /// When its newest build, import or acceptance ended; `None` if no build record says.
+    /// When its newest build, import or acceptance ended; `None` if no build record says: see [`BuildRecord::ended`].
     ///
     /// # Errors
     /// One that is gone, a refusal of the system.
     pub fn newest(&self) -> Result<Option<Timestamp>> {
-        let stops = |builds: &[BuildRecord]| builds.iter().map(|build| build.stop).max();
+        let stops = |builds: &[BuildRecord]| builds.iter().filter_map(BuildRecord::ended).max();
         match self.realization.get() {
             Some(realization) => Ok(stops(realization.builds())),
             None => Ok(stops(&self.store.builds(&self.id)?)),

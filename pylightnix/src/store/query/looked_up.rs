@@ -3,7 +3,7 @@
 use super::Found;
 use super::comparison::{Cell, Number, numbers};
 use crate::config::{ConfigJson, DRefId, Dotted, RawValue, reference_in};
-use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store};
+use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store, newest_first};
 use crate::{ErrorKind, Result};
 
 /// What a realization has by this name: a field of its config or of what it was made from, else a number in its artifacts, else
@@ -13,12 +13,13 @@ pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Opti
         if let Some(value) = in_config(store, found.config()?, &way)? {
             return Ok(Some(Cell::Value(value)));
         }
-        let builds = found.realization()?.builds().iter();
-        let omitted = builds.rev().filter_map(|build| {
+        let builds = newest_first(found.realization()?.builds());
+        let omitted = builds.filter_map(|build| {
             let omitted = serde_json::value::to_raw_value(&build.omitted).ok()?;
             serde_json::from_str(way.find(&omitted)?.get()).ok()
         });
-        if let Some(value) = { omitted }.next() {
+        let mut omitted = omitted;
+        if let Some(value) = omitted.next() {
             return Ok(Some(Cell::Value(value)));
         }
     }
@@ -29,9 +30,11 @@ pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Opti
     }
     let realization = found.realization()?;
     let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
-    let build = realization.builds().iter().rev().find(made);
+    let build = newest_first(realization.builds()).find(made);
     let value: Option<serde_json::Value> = match what {
-        "built" => build.map(|build| build.start.to_string().into()),
+        "built" => build
+            .filter(|build| build.ended().is_some())
+            .map(|build| build.start.to_string().into()),
         "seconds" => build.map(|build| build.seconds().into()),
         "bytes" => Some(entries.iter().map(size).sum::<u64>().into()),
         "ended" => Some(realization.outcome.to_string().into()),

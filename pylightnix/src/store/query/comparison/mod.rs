@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::config::{ConfigJson, DRefId, RRefId};
-use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, parallel};
+use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, newest_first, parallel};
 use crate::{Error, Result};
 pub(super) use artifacts::{Number, numbers};
 pub(super) use table::order;
@@ -121,8 +121,8 @@ impl Store {
         let (builds, outcome) = (realization.builds(), realization.outcome);
         let record = self.record(rref)?;
         let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
-        let build = builds.iter().rev().find(made);
-        let by = build.or(builds.last());
+        let build = newest_first(builds).find(made);
+        let by = build.or(newest_first(builds).next());
         let entries = record.manifest().entries();
         let sizes = entries.iter().map(|entry| match entry.kind {
             EntryKind::File { size, .. } => size,
@@ -135,7 +135,9 @@ impl Store {
             fingerprint: by.and_then(|build| build.fingerprint.clone()),
             outcome,
             numbers: numbers(&self.out_dir(rref), entries)?,
-            built: by.map(|build| build.start),
+            built: by
+                .filter(|build| build.ended().is_some())
+                .map(|build| build.start),
             seconds: build.map(BuildRecord::seconds),
             bytes,
         })
