@@ -6,7 +6,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use pylightnix::store::{Context, Durability};
+use pylightnix::config::RRefId;
+use pylightnix::store::{Context, Durability, Store};
 use snapbox::{assert_data_eq, str};
 use tests::line::{Line, Said};
 use tests::store::{by_older_rules, config, publish, publish_on, publish_texts};
@@ -1238,6 +1239,63 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
         let Said { code, err, .. } = line.say(command);
         assert!(code == 1 && err.contains("cannot"), "{command}: {err}");
     }
+}
+
+#[test]
+fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
+    let line = line();
+    let numbers = line.newest("numbers");
+    let damage = |store: &Store| {
+        let path = store.out_dir(&numbers).join("numbers.json");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let length = fs::read(&path).unwrap().len();
+        fs::write(&path, " ".repeat(length)).unwrap();
+    };
+    let all = line.store.rrefs().unwrap();
+    // Also where it is only the copy that is damaged, and what was made from it is there.
+    assert_eq!(line.say("copy --all --to damaged").code, 0);
+    let damaged = Store::open_at(line.folder.path().join("damaged")).unwrap();
+    damage(&damaged);
+    let more = publish(&mut line.store.draft().unwrap(), &config("more"))
+        .unwrap()
+        .id;
+    let Said { code, err, .. } = line.say("copy --all --to damaged");
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("already, and is damaged"), "{err}");
+    assert!(damaged.has(&more).unwrap());
+    assert_eq!(damaged.rrefs().unwrap().len(), all.len() + 1);
+
+    damage(&line.store);
+    let made_from_it = |rref: &RRefId| {
+        let context = line.store.realization(rref).unwrap().context;
+        *rref == numbers || context.realizations().any(|dep| *dep == numbers)
+    };
+    let all = line.store.rrefs().unwrap();
+    let whole: Vec<_> = all.iter().filter(|rref| !made_from_it(rref)).collect();
+    assert!(whole.len() < all.len() - 1);
+    for (command, brought) in [
+        ("pack --all all.zip", "unpack all.zip --store third"),
+        ("copy --all --to other", "list --store other"),
+    ] {
+        let Said { code, err, .. } = line.say(command);
+        assert_eq!(code, 1, "{command}: {err}");
+        assert!(
+            err.contains("left out: ") && err.contains("numbers.json"),
+            "{command}: {err}"
+        );
+        assert!(
+            err.contains(&format!("was made from {numbers}, which is left out")),
+            "{err}"
+        );
+        assert_eq!(line.say(brought).code, 0);
+    }
+    for store in ["other", "third"] {
+        let store = Store::open_at(line.folder.path().join(store)).unwrap();
+        assert_eq!(store.rrefs().unwrap().iter().collect::<Vec<_>>(), whole);
+    }
+    // What was asked for by name is not left out.
+    assert_eq!(line.say("pack some.zip numbers").code, 1);
+    assert!(!line.folder.path().join("some.zip").exists());
 }
 
 #[test]

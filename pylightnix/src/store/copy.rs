@@ -1,9 +1,10 @@
 //! Copying realizations from one store to another on the same machine.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::lacking::expect_complete;
@@ -15,6 +16,9 @@ use super::unsynced::Unsynced;
 use super::whole::present;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::{Error, ErrorKind, Result};
+
+/// How much of a log is copied at once.
+const BUFFER: usize = 64 << 10;
 
 impl Store {
     /// Copies realizations from another store on this machine, with all that they were made from and all build records,
@@ -51,51 +55,110 @@ impl Store {
         let roots: Vec<RRefId> = (roots.into_iter())
             .map(|root| root.as_ref().clone())
             .collect();
+        self.copy_but(other, &roots, &mut Err)
+    }
+
+    /// The same, but leaves out what `leave_out` says yes to, which is told why it cannot be copied, and what was made from
+    /// that.
+    pub(crate) fn copy_but(
+        &self,
+        other: &Store,
+        roots: &[RRefId],
+        leave_out: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<Vec<RRefId>> {
         other.use_derivations(roots.iter().map(RRefId::dref))?;
-        let order = in_order(other, &roots)?;
-        let mut configs: BTreeMap<&DRefId, ConfigJson> = BTreeMap::new();
-        for rref in &order {
-            if !configs.contains_key(rref.dref()) {
-                configs.insert(rref.dref(), other.config(rref.dref())?);
-            }
-        }
+        let order = in_order(other, roots)?;
         // Before it is asked what is here, and until what depends on it is published.
-        self.name_in_use(configs.keys().copied())?;
-        let here = present(self, &order)?;
+        let drefs: BTreeSet<&DRefId> = order.iter().map(RRefId::dref).collect();
+        self.name_in_use(drefs)?;
+        let mut present = present(self, &order)?;
         let staging = Staging::new(self)?;
-        let folder = |at: usize| staging.folder().join(at.to_string());
         // All is written and checked before anything is published.
-        let mut staged = Vec::new();
-        for (at, rref) in order.iter().enumerate() {
-            let record = other.record(rref)?;
-            let is_here = here.contains(rref);
-            if is_here {
-                fs::create_dir(folder(at))
-                    .map_err(|error| Error::io("create the folder", &folder(at), error))?;
-            } else {
-                check(rref, &record, &configs[rref.dref()], other)?;
-                self.stage_copy(other, rref, &record, &folder(at))?;
+        let mut configs = BTreeMap::new();
+        let (mut staged, mut left) = (Vec::new(), HashSet::new());
+        for (at, rref) in order.into_iter().enumerate() {
+            let folder = staging.folder().join(at.to_string());
+            let copied = match present.damaged.remove(&rref) {
+                Some(error) => Err(error),
+                None => {
+                    let is_here = present.whole.contains(&rref);
+                    self.stage_one(other, &rref, is_here, &left, &mut configs, &folder)
+                }
+            };
+            match copied {
+                Ok((record, is_here)) => staged.push(Staged {
+                    rref,
+                    record,
+                    is_here,
+                    folder,
+                }),
+                // Nothing else can be written either.
+                Err(error) if self.is_of_the_target(&error) => return Err(error),
+                Err(error) => {
+                    leave_out(error)?;
+                    left.insert(rref);
+                }
             }
-            self.stage_builds(other, rref, &folder(at))?;
-            staged.push((record, is_here));
         }
+        let copied: Vec<RRefId> = staged.iter().map(|staged| staged.rref.clone()).collect();
         // Before what a part of a build made can be taken for all that it makes.
-        self.copy_marks(other, &order)?;
-        for (at, (rref, (record, is_here))) in order.iter().zip(staged).enumerate() {
-            let text = record.to_text();
-            if is_here {
+        self.copy_marks(other, &copied)?;
+        for staged in staged {
+            let text = staged.record.to_text();
+            let (rref, folder) = (&staged.rref, &staged.folder);
+            let config = &configs[rref.dref()];
+            if staged.is_here {
                 // A repair may have put aside the config alone.
-                self.add_derivation(&configs[rref.dref()])?;
-                add_builds(self, &folder(at), rref, &text)?;
+                self.add_derivation(config)?;
+                add_builds(self, folder, rref, &text)?;
             } else {
-                let config = &configs[rref.dref()];
-                let context = &record.head().context;
+                let context = &staged.record.head().context;
                 // It is synced already.
                 let none = Unsynced::new(self.durability());
-                place(self, config, context, &folder(at), rref, &text, none)?;
+                place(self, config, context, folder, rref, &text, none)?;
             }
         }
-        Ok(order)
+        Ok(copied)
+    }
+
+    /// Puts together what is to be published of a realization in `folder`: of one that is here only the build records.
+    fn stage_one(
+        &self,
+        other: &Store,
+        rref: &RRefId,
+        is_here: bool,
+        left: &HashSet<RRefId>,
+        configs: &mut BTreeMap<DRefId, ConfigJson>,
+        folder: &Path,
+    ) -> Result<(Record, bool)> {
+        let record = other.record(rref)?;
+        let context = &record.head().context;
+        let from_left = context.realizations().find(|dep| left.contains(*dep));
+        if let Some(dep) = from_left {
+            let message = format!("{rref} was made from {dep}, which is left out");
+            return Err(Error::new(ErrorKind::Store, message));
+        }
+        let config = match configs.entry(rref.dref().clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(other.config(rref.dref())?),
+        };
+        if is_here {
+            fs::create_dir(folder)
+                .map_err(|error| Error::io("create the folder", folder, error))?;
+        } else {
+            check(rref, &record, config, other)?;
+            self.stage_copy(other, rref, &record, folder)?;
+        }
+        self.stage_builds(other, rref, folder)?;
+        Ok((record, is_here))
+    }
+
+    /// Whether an error is about this store, and not about what is copied to it.
+    fn is_of_the_target(&self, error: &Error) -> bool {
+        let is_here = error
+            .path()
+            .is_some_and(|path| path.starts_with(self.root()));
+        error.kind() == ErrorKind::Io && is_here
     }
 
     fn stage_copy(
@@ -140,6 +203,14 @@ impl Store {
     }
 }
 
+/// A realization that is to be published.
+struct Staged {
+    rref: RRefId,
+    record: Record,
+    is_here: bool,
+    folder: PathBuf,
+}
+
 /// Copies a build record or a log, if it is there.
 fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
     let mut source = match open_regular(from) {
@@ -147,7 +218,18 @@ fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
         source => source.map_err(|error| Error::io("open", from, error))?.0,
     };
     let mut target = File::create_new(to).map_err(|error| Error::io("create", to, error))?;
-    io::copy(&mut source, &mut target).map_err(|error| Error::io("copy", from, error))?;
+    let mut bytes = vec![0; BUFFER];
+    loop {
+        let read = match source.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io("read", from, error)),
+        };
+        target
+            .write_all(&bytes[..read])
+            .map_err(|error| Error::io("write", to, error))?;
+    }
     store.durability().sync(&target, to)
 }
 

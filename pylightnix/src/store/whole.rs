@@ -1,38 +1,68 @@
 //! What is in a store already when it is brought there once more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Store;
-use super::check::FaultKind;
+use super::check::{Fault, FaultKind};
 use super::there::is_there;
 use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
-/// Those of these realizations that are in the store. All of their bytes are read: nobody is told that a result is there
+/// What was found of realizations that are brought.
+pub(super) struct Present {
+    /// Those that are in the store and whole.
+    pub(super) whole: HashSet<RRefId>,
+    /// Those that are in the store and damaged, or cannot be read, each with what is said of it.
+    pub(super) damaged: HashMap<RRefId, Error>,
+}
+
+/// Looks which of these realizations are in the store. All of their bytes are read: nobody is told that a result is there
 /// which is damaged.
 pub(super) fn present<'r>(
     store: &Store,
     rrefs: impl IntoIterator<Item = &'r RRefId>,
-) -> Result<HashSet<RRefId>> {
-    let mut present = HashSet::new();
+) -> Result<Present> {
+    let mut whole = HashSet::new();
     for rref in rrefs {
         if is_there(&store.realization_dir(rref))? {
-            present.insert(rref.clone());
+            whole.insert(rref.clone());
         }
     }
-    if present.is_empty() {
-        return Ok(present);
+    let mut damaged = HashMap::new();
+    if !whole.is_empty() {
+        for fault in store.check().contents().only(&whole).run()?.faults {
+            if let Some(rref) = &fault.rref
+                && let Some(what) = said_of(fault.kind)
+                && whole.remove(rref)
+            {
+                damaged.insert(rref.clone(), refused(store, rref, what, &fault));
+            }
+        }
     }
-    let report = store.check().contents().only(&present).run()?;
-    let mut faults = report.faults.iter();
-    let fault = faults.find_map(|fault| match (fault.kind, &fault.rref) {
-        (FaultKind::Record | FaultKind::Artifact, Some(rref)) => Some((rref, fault, "is damaged")),
-        (FaultKind::Unreadable, Some(rref)) => Some((rref, fault, "cannot be read")),
+    Ok(Present { whole, damaged })
+}
+
+impl Present {
+    /// Those that are whole, if none is damaged.
+    pub(super) fn all_whole(self) -> Result<HashSet<RRefId>> {
+        let first = self
+            .damaged
+            .into_iter()
+            .min_by(|one, other| one.0.cmp(&other.0));
+        first.map_or(Ok(self.whole), |(_, error)| Err(error))
+    }
+}
+
+/// What a fault says of the bytes.
+fn said_of(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::Record | FaultKind::Artifact => Some("is damaged"),
+        FaultKind::Unreadable => Some("cannot be read"),
         _ => None,
-    });
-    let Some((rref, fault, what)) = fault else {
-        return Ok(present);
-    };
+    }
+}
+
+fn refused(store: &Store, rref: &RRefId, what: &str, fault: &Fault) -> Error {
     let message = format!(
         "{rref} is in {} already, and {what}: {} {}",
         store.root().display(),
@@ -42,11 +72,10 @@ pub(super) fn present<'r>(
     let help = match fault.kind {
         FaultKind::Unreadable => fault.help(),
         _ => {
-            "nothing was published: `repair` that store, which mends it from another store (`--from`) or puts it aside, and run \
-             this again"
+            "`repair` that store, which mends it from another store (`--from`) or puts it aside, and run this again"
         }
     };
-    Err(Error::new(ErrorKind::Store, message)
+    Error::new(ErrorKind::Store, message)
         .at(&fault.path)
-        .help(help))
+        .help(help)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::cli::complete;
 use crate::cli::exit::{Done, Fault};
@@ -103,15 +104,7 @@ struct Brought {
     rrefs: Vec<RRefId>,
 }
 
-fn wanted(
-    session: &Session,
-    words: &[String],
-    all: bool,
-    unfinished: Unfinished,
-) -> Done<Vec<RRefId>> {
-    if all {
-        return every_whole(session, unfinished);
-    }
+fn wanted(session: &Session, words: &[String]) -> Done<Vec<RRefId>> {
     words.iter().map(|word| session.realization(word)).collect()
 }
 
@@ -124,8 +117,8 @@ enum Unfinished {
     LeftOut,
 }
 
-/// All realizations that can be packed, with all that they were made from. The others are named, and left out.
-fn every_whole(session: &Session, unfinished: Unfinished) -> Done<Vec<RRefId>> {
+/// All realizations that can be packed, each with what it was made from. The others are named, and left out.
+fn every_whole(session: &Session, unfinished: Unfinished) -> Done<BTreeMap<RRefId, Vec<RRefId>>> {
     let store = session.store()?;
     let mut made_from = BTreeMap::new();
     for dref in store.drefs()? {
@@ -149,9 +142,13 @@ fn every_whole(session: &Session, unfinished: Unfinished) -> Done<Vec<RRefId>> {
             }
         }
     }
-    // What was made from something that is left out is left out, too, and so on.
+    Ok(made_from)
+}
+
+/// Leaves out what was made from something that is left out, and so on, and gives what stays.
+fn take_whole(session: &Session, made_from: &mut BTreeMap<RRefId, Vec<RRefId>>) -> Vec<RRefId> {
     let mut dependents: BTreeMap<&RRefId, Vec<&RRefId>> = BTreeMap::new();
-    for (rref, deps) in &made_from {
+    for (rref, deps) in &*made_from {
         for dep in deps {
             dependents.entry(dep).or_default().push(rref);
         }
@@ -170,36 +167,27 @@ fn every_whole(session: &Session, unfinished: Unfinished) -> Done<Vec<RRefId>> {
             }
         }
     }
-    let whole = made_from.keys().filter(|rref| !broken.contains(*rref));
-    Ok(whole.cloned().collect())
+    let broken: Vec<RRefId> = broken.into_iter().cloned().collect();
+    for rref in broken {
+        made_from.remove(&rref);
+    }
+    made_from.keys().cloned().collect()
 }
 
 impl Pack {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = wanted(session, &self.references, self.all, Unfinished::LeftOut);
-        let roots = roots.map_err(|fault| self.swapped(session, fault))?;
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
         }
-        let written = match self.archive.as_os_str() == "-" {
-            true => {
-                session.no_json("pack -")?;
-                if io::stdout().is_terminal() {
-                    return Err(Fault::Usage(
-                        "standard output is a terminal: an archive goes into a pipe or a file"
-                            .to_owned(),
-                    ));
-                }
-                let mut out = session.out();
-                let bytes = packing.write_to(&roots, out.raw())?;
-                out.flush()?;
-                Written {
-                    bytes,
-                    is_stream: true,
-                }
+        let (roots, written) = match self.all {
+            true => self.write_every(session, packing)?,
+            false => {
+                let roots = wanted(session, &self.references);
+                let roots = roots.map_err(|fault| self.swapped(session, fault))?;
+                let written = self.write(session, packing, &roots)?;
+                (roots, written)
             }
-            false => packing.written(&roots, &self.archive)?,
         };
         let packed = Packed {
             archive: self.archive,
@@ -215,6 +203,44 @@ impl Pack {
             Ok(writeln!(out, "{}", packed.in_short())?)
         })?;
         Ok(session.exit())
+    }
+
+    /// Packs all that can be read, and gives what that is. The others are named.
+    fn write_every(&self, session: &Session, packing: Packing<'_>) -> Done<(Vec<RRefId>, Written)> {
+        let mut every = every_whole(session, Unfinished::LeftOut)?;
+        loop {
+            let roots = take_whole(session, &mut every);
+            let unreadable = Mutex::default();
+            let written = self.write(session, packing.clone().noting(&unreadable), &roots);
+            let unreadable = unreadable.into_inner();
+            let unreadable = unreadable.unwrap_or_else(PoisonError::into_inner);
+            if unreadable.is_empty() {
+                return Ok((roots, written?));
+            }
+            for (rref, error) in unreadable {
+                session.say_left_out(&error);
+                every.remove(&rref);
+            }
+        }
+    }
+
+    fn write(&self, session: &Session, packing: Packing<'_>, roots: &[RRefId]) -> Done<Written> {
+        if self.archive.as_os_str() != "-" {
+            return Ok(packing.written(roots, &self.archive)?);
+        }
+        session.no_json("pack -")?;
+        if io::stdout().is_terminal() {
+            return Err(Fault::Usage(
+                "standard output is a terminal: an archive goes into a pipe or a file".to_owned(),
+            ));
+        }
+        let mut out = session.out();
+        let bytes = packing.write_to(roots, out.raw())?;
+        out.flush()?;
+        Ok(Written {
+            bytes,
+            is_stream: true,
+        })
     }
 
     /// Says it if what stands in the place of the archive is a result.
@@ -279,9 +305,19 @@ fn standard_input(session: &Session, name: &Path, has_store: bool) -> Done<File>
 
 impl Copy {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = wanted(session, &self.references, self.all, Unfinished::Taken)?;
+        let roots = match self.all {
+            true => take_whole(session, &mut every_whole(session, Unfinished::Taken)?),
+            false => wanted(session, &self.references)?,
+        };
         let to = crate::store::Store::open_at(&self.to).map_err(Fault::Store)?;
-        let rrefs = to.copy_from(session.store()?, &roots)?;
+        let from = session.store()?;
+        let rrefs = match self.all {
+            true => to.copy_but(from, &roots, &mut |error| {
+                session.say_left_out(&error);
+                Ok(())
+            })?,
+            false => to.copy_from(from, &roots)?,
+        };
         print_brought(
             session,
             Brought {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Seek as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::writer::{Artifact, Out, Writer};
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
-use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::lacking::expect_complete;
 use crate::store::layout::{CONFIG, OUT, RECORD};
@@ -23,7 +24,11 @@ use crate::{Error, ErrorKind, Result};
 pub struct Pack<'a> {
     store: &'a Store,
     builds: bool,
+    unreadable: Option<&'a Mutex<Unreadable>>,
 }
+
+/// What cannot be packed, and why.
+pub(crate) type Unreadable = Vec<(RRefId, Error)>;
 
 /// Realizations by their derivations.
 type All = BTreeMap<DRefId, BTreeSet<RRefId>>;
@@ -45,6 +50,7 @@ impl<'a> Pack<'a> {
         Pack {
             store,
             builds: true,
+            unreadable: None,
         }
     }
 
@@ -52,6 +58,13 @@ impl<'a> Pack<'a> {
     /// accept the results first, as nothing says by which code they were made.
     pub fn without_builds(mut self) -> Self {
         self.builds = false;
+        self
+    }
+
+    /// Goes on after what cannot be packed, and notes it: if there is any, nothing is written, which is an error.
+    #[cfg(feature = "cli")]
+    pub(crate) fn noting(mut self, unreadable: &'a Mutex<Unreadable>) -> Self {
+        self.unreadable = Some(unreadable);
         self
     }
 
@@ -155,27 +168,41 @@ impl<'a> Pack<'a> {
 
     /// Writes all of it; says how long that is.
     fn fill(&self, mut writer: Writer, all: &All) -> Result<u64> {
-        for (dref, rrefs) in all {
-            let folder = dref.folder();
-            let config = self.store.config(dref)?;
-            writer.store(&format!("{folder}/{CONFIG}"), config.text().as_bytes())?;
-            for rref in rrefs {
-                self.fill_realization(&mut writer, rref, &config)?;
+        let mut is_whole = true;
+        for rrefs in all.values() {
+            for (at, rref) in rrefs.iter().enumerate() {
+                match (
+                    self.fill_realization(&mut writer, rref, at == 0),
+                    self.unreadable,
+                ) {
+                    (Ok(()), _) => {}
+                    (Err(error), Some(unreadable)) if !writer.is_refused() => {
+                        is_whole = false;
+                        let unreadable = unreadable.lock();
+                        let mut unreadable = unreadable.unwrap_or_else(PoisonError::into_inner);
+                        unreadable.push((rref.clone(), error));
+                    }
+                    (Err(error), _) => return Err(error),
+                }
             }
+        }
+        if !is_whole {
+            let message = "some of the realizations cannot be packed";
+            return Err(Error::new(ErrorKind::Archive, message));
         }
         writer.finish(self.store.durability())
     }
 
-    fn fill_realization(
-        &self,
-        writer: &mut Writer,
-        rref: &RRefId,
-        config: &ConfigJson,
-    ) -> Result<()> {
+    fn fill_realization(&self, writer: &mut Writer, rref: &RRefId, is_first: bool) -> Result<()> {
+        let config = self.store.config(rref.dref())?;
+        if is_first {
+            let name = format!("{}/{CONFIG}", rref.dref().folder());
+            writer.store(&name, config.text().as_bytes())?;
+        }
         let prefix = format!("{}/{}", rref.dref().folder(), rref.folder());
         let record = self.store.record(rref)?;
         let place = self.store.realization_dir(rref);
-        expect_complete(self.store, rref, config, &record)?;
+        expect_complete(self.store, rref, &config, &record)?;
         writer.store(&format!("{prefix}/{RECORD}"), record.to_text().as_bytes())?;
         if self.builds {
             for build in self.store.realization(rref)?.builds() {

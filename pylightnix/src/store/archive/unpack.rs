@@ -151,7 +151,7 @@ fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result
     // Before it is asked what is there, and until what depends on it is published.
     store.name_in_use(inventory.configs.keys())?;
     let ids = inventory.realizations.iter().map(|packed| &packed.id);
-    let present = present(store, ids)?;
+    let present = present(store, ids)?.all_whole()?;
     let all = inventory.realizations.iter();
     let all = all.map(|packed| (packed, present.contains(&packed.id)));
     archive.expect_room(all, max_size, store.root())?;

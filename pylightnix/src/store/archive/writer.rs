@@ -43,6 +43,8 @@ pub(super) struct Writer {
     directory: Vec<u8>,
     entries: u64,
     deflaters: Deflaters,
+    /// Whether the archive itself cannot be written.
+    is_refused: bool,
 }
 
 /// A folder or an artifact to be packed.
@@ -96,6 +98,7 @@ impl Writer {
             directory: Vec::new(),
             entries: 0,
             deflaters: Deflaters::default(),
+            is_refused: false,
         }
     }
 
@@ -345,20 +348,26 @@ impl Writer {
 
     /// Ends an entry whose header did not say all when it began.
     fn end_again(&mut self, header: Header) -> Result<()> {
-        let refused = |error| Error::io("write", &self.path, error);
-        self.file.flush().map_err(refused)?;
-        let file = self.file.get_ref();
-        file.write_all_at(&header.local(), header.offset)
-            .map_err(refused)?;
+        let written = self.file.flush().and_then(|()| {
+            let file = self.file.get_ref();
+            file.write_all_at(&header.local(), header.offset)
+        });
+        self.is_refused |= written.is_err();
+        written.map_err(|error| Error::io("write", &self.path, error))?;
         self.end(header);
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.at += bytes.len() as u64;
-        self.file
-            .write_all(bytes)
-            .map_err(|error| Error::io("write", &self.path, error))
+        let written = self.file.write_all(bytes);
+        self.is_refused |= written.is_err();
+        written.map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    /// Whether the archive itself cannot be written, and not only something in it be read.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// Ends it; says how long it is.
