@@ -711,6 +711,9 @@ fn part_of_a_child() {
 fn fetched_with(store: &Store, part: &str, url: &str, variables: &[(&str, &str)]) -> String {
     let mut command = child(part, store.root().parent().unwrap());
     command.env(URL, url).env_remove("NETRC").env_remove(TOKEN);
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
     command.envs(variables.iter().copied());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -957,4 +960,69 @@ fn parts_that_nobody_goes_on_with_are_collected() -> Result<()> {
     let left = fs::read_dir(store.root().join("cache/fetches"))?;
     assert_eq!(left.count(), 0, "with what is known of them");
     Ok(())
+}
+
+#[test]
+fn a_proxy_forwards_requests_for_plain_addresses() {
+    let (_folder, store) = scratch();
+    // It knows no tunnels, answers in chunks, and without a length.
+    let proxy = Server::new(move |before, request, to| match request.path.as_str() {
+        "http://example.invalid/x?y" if request.header("host") == Some("example.invalid") => {
+            head(to, &["200 OK", "Transfer-Encoding: chunked"])?;
+            let (one, two) = HELLO.split_at(5);
+            for part in [one, two, b""] {
+                to.write_all(format!("{:x}\r\n", part.len()).as_bytes())?;
+                to.write_all(part)?;
+                to.write_all(b"\r\n")?;
+            }
+            Ok(())
+        }
+        "http://example.invalid/open" => {
+            head(to, &["200 OK"])?;
+            to.write_all(HELLO)
+        }
+        "http://example.invalid/away" => head(
+            to,
+            &[
+                "302 Found",
+                "Location: http://other.invalid/there",
+                "Content-Length: 0",
+            ],
+        ),
+        "http://other.invalid/there" => whole(to, HELLO),
+        "http://example.invalid/broken" if before < 5 => {
+            head(to, &["200 OK", "Content-Length: 16", "ETag: \"one\""])?;
+            to.write_all(&HELLO[..5])
+        }
+        _ => head(to, &["400 Bad Request", "Content-Length: 0"]),
+    });
+    let at = proxy.url("").replace("http://", "http://ada:s3cret@");
+    let by = [("http_proxy", at.as_str()), ("no_proxy", "")];
+    for path in ["x?y", "open", "away"] {
+        let url = format!("http://example.invalid/{path}");
+        assert_eq!(fetched_with(&store, "plain", &url, &by), "", "{path}");
+    }
+    for request in proxy.asked() {
+        // `ada:s3cret`
+        let word = request.header("proxy-authorization");
+        assert_eq!(word, Some("Basic YWRhOnMzY3JldA=="));
+        assert_eq!(request.header("accept-encoding"), Some("identity"));
+    }
+    let said = fetched_with(&store, "plain", "http://example.invalid/broken", &by);
+    assert!(said.contains("broke off after 5 of 16 bytes"), "{said}");
+    assert_unwritten(&store, "s3cret");
+    // What is left out goes there at once.
+    let server = Server::of(HELLO);
+    let asked = proxy.asked().len();
+    for by in [
+        [
+            ("http_proxy", at.as_str()),
+            ("no_proxy", "localhost,127.0.0.1"),
+        ],
+        [("https_proxy", at.as_str()), ("no_proxy", "")],
+    ] {
+        let url = server.url(&format!("/{}", by[0].0));
+        assert_eq!(fetched_with(&store, "plain", &url, &by), "");
+    }
+    assert_eq!((proxy.asked().len(), server.asked().len()), (asked, 2));
 }

@@ -1,19 +1,29 @@
 //! Fetching a file, from whoever has it, with as few bytes as possible.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
-use ureq::{Agent, Body};
+use ureq::Agent;
+use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 
 use super::Fetched;
 use super::address::{checked, resolved};
 use super::answer::Fault;
+use super::forward;
 use super::pace::{Pace, is_enough};
 use super::partial::{Origin, Partial};
 use super::secrets::Secrets;
 use crate::lens::Build;
 use crate::{Error, ErrorKind, Result};
+
+/// Who asks.
+const USER_AGENT: &str = concat!("pylightnix/", env!("CARGO_PKG_VERSION"));
+
+/// How the file may be sent: as it is.
+const ENCODING: &str = "identity";
+
+/// What a server sends.
+type Stream = Box<dyn Read>;
 
 /// How often a server may send this elsewhere.
 const REDIRECTS: usize = 10;
@@ -64,9 +74,9 @@ impl<'a> Download<'a> {
             .timeout_connect(patience)
             .timeout_recv_response(patience)
             .timeout_per_read(patience)
-            .user_agent(concat!("pylightnix/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             // The sha256 is that of the file as it is.
-            .accept_encoding("identity")
+            .accept_encoding(ENCODING)
             .build()
             .into();
         Ok(Download {
@@ -199,7 +209,7 @@ impl<'a> Download<'a> {
     }
 
     /// Asks, also whom the server sends this to.
-    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Body>, Fault> {
+    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Stream>, Fault> {
         let mut at = uri.clone();
         for _ in 0..=REDIRECTS {
             let answer = self.ask_one(&at, uri, from);
@@ -218,8 +228,8 @@ impl<'a> Download<'a> {
         ))
     }
 
-    fn ask_one(&self, at: &Uri, uri: &Uri, from: u64) -> Result<Response<Body>, ureq::Error> {
-        let mut request = self.agent.get(at);
+    fn ask_one(&self, at: &Uri, uri: &Uri, from: u64) -> Result<Response<Stream>, ureq::Error> {
+        let mut request = Request::get(at);
         for (name, value) in self.secrets.for_request(at, uri) {
             request = request.header(name, value);
         }
@@ -231,13 +241,32 @@ impl<'a> Download<'a> {
                 request = request.header(header::IF_RANGE, version);
             }
         }
-        request.call()
+        let is_plain = at.scheme_str() == Some("http");
+        let proxy = forward::proxy_for(at).filter(|_| is_plain);
+        let response = match proxy {
+            Some(proxy) if forward::forwards(&proxy) => {
+                let request = request
+                    .header(header::USER_AGENT, USER_AGENT)
+                    .header(header::ACCEPT, "*/*")
+                    .header(header::ACCEPT_ENCODING, ENCODING)
+                    .header(header::CONNECTION, "close")
+                    .body(())?;
+                return forward::ask(&proxy, request, seconds(self.b.patience));
+            }
+            // What the environment names for other addresses is not for these.
+            proxy if is_plain => {
+                let request = self.agent.configure_request(request.body(())?);
+                self.agent.run(request.proxy(proxy).build())?
+            }
+            _ => self.agent.run(request.body(())?)?,
+        };
+        Ok(response.map(|body| Box::new(body.into_reader()) as Stream))
     }
 
     /// Appends a body to the end.
-    fn read(&mut self, response: Response<Body>, length: Option<u64>) -> Result<(), Fault> {
+    fn read(&mut self, response: Response<Stream>, length: Option<u64>) -> Result<(), Fault> {
         let b = self.b;
-        let mut body = response.into_body().into_reader();
+        let mut body = response.into_body();
         let mut buffer = vec![0; 128 << 10];
         let mut pace = Pace::new(b.pace, seconds(b.patience));
         loop {
@@ -369,7 +398,7 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 /// Where an answer sends this.
-fn location(response: &Response<Body>) -> Option<&str> {
+fn location(response: &Response<Stream>) -> Option<&str> {
     let is_sent = matches!(
         response.status(),
         StatusCode::MOVED_PERMANENTLY

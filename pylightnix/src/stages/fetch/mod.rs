@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod download;
+mod forward;
 mod netrc;
 mod pace;
 mod partial;
