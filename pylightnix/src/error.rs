@@ -175,9 +175,10 @@ fn io_help(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::ReadOnlyFilesystem => {
             Some("that file system is mounted read-only: use a store on another one")
         }
-        io::ErrorKind::CrossesDevices => {
-            Some("a store lives on one file system: `tmp` and `store-v1` may not be mounted apart")
-        }
+        io::ErrorKind::CrossesDevices => Some(
+            "a store lives on one file system: `tmp` and `store-v1` may not be mounted apart; and no folder of a layer of an \
+                 image can be moved (overlayfs): copy the store out of it, with `copy --all`",
+        ),
         _ => None,
     }
 }

@@ -356,6 +356,23 @@ impl Mount {
         Mount { at: at.to_owned() }
     }
 
+    /// The folder `lower` as a layer of an image, with what is written in `upper`, an empty folder beside which there is room.
+    #[must_use]
+    pub fn overlay(lower: &Path, upper: &Path, at: &Path) -> Mount {
+        let work = upper.with_file_name("work");
+        for folder in [upper, &work] {
+            fs::create_dir(folder).expect("a folder");
+        }
+        let layers = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            lower.display(),
+            upper.display(),
+            work.display()
+        );
+        mount(["-t", "overlay", "-o", &layers, "none"].map(Path::new), at);
+        Mount { at: at.to_owned() }
+    }
+
     /// The folder `from` once more, where nothing can be written.
     #[must_use]
     pub fn read_only(from: &Path, at: &Path) -> Mount {

@@ -10,12 +10,13 @@
 use pylightnix::config::{Name, RRefId};
 use pylightnix::store::{BuildKind, BuildRecord, Context, GcEvent, Outcome, Store};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tests::store::{
-    Mount, Running, can_mount, child, config, config_on, folder, objects, publish_on,
-    publish_texts, snapshot, store, unused,
+    Mount, Running, can_mount, child, child_as_nobody, config, config_on, folder, objects,
+    publish_on, publish_texts, snapshot, store, unused,
 };
 
 /// What the children here do.
@@ -53,6 +54,7 @@ fn part_of_a_child() {
             let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
             publish_on(&store, &config_on("new", &config("a")), &[&a], "new");
         }
+        "collect what others own" => collect_what_others_own(&place),
         "save code and end" => {
             let store = Store::open_at(&place).unwrap();
             store.save_code("unused", "fn a() {}").unwrap();
@@ -633,6 +635,77 @@ fn a_disk_that_is_full_is_collected() {
         assert!(objects.read_dir().unwrap().next().is_none());
         publish_texts(&store, &config("small"), &Context::empty(), &[("x", "1")]);
     }
+}
+
+#[test]
+fn what_cannot_be_deleted_frees_nothing_and_is_told_each_time() {
+    let (folder, store) = store();
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        // Only root can give a folder to somebody else.
+        return;
+    }
+    let id = publish_texts(
+        &store,
+        &config("a"),
+        &Context::empty(),
+        &[("x", "of another")],
+    );
+    publish_texts(&store, &config("b"), &Context::empty(), &[("x", "own")]);
+    let (_copy, copy) = unused(&store);
+    drop(folder);
+    let give = |to: &str, path: &Path| {
+        let given = Command::new("chown").args(["-R", to]).arg(path).status();
+        assert!(given.unwrap().success());
+    };
+    give("65534:65534", copy.root());
+    give("0:0", &copy.out_dir(&id));
+    Running::start(child_as_nobody("collect what others own", copy.root())).end();
+}
+
+fn collect_what_others_own(place: &Path) {
+    let store = Store::open_at(place).unwrap();
+    let report = store.gc().run().unwrap();
+    assert_eq!(report.realizations.len(), 2);
+    let own = report
+        .realizations
+        .iter()
+        .find(|gone| gone.rref.name().as_str() == "b");
+    assert_eq!(report.bytes, own.unwrap().bytes, "{report}");
+    for report in [report, store.gc().run().unwrap()] {
+        assert_eq!(report.refused.len(), 1, "{report}");
+        let text = report.refused[0].to_string();
+        assert!(
+            text.contains("/trash/") && text.contains("not permitted"),
+            "{text}"
+        );
+    }
+    assert!(store.rrefs().unwrap().is_empty());
+}
+
+#[test]
+fn what_lies_in_a_layer_of_an_image_is_removed_where_it_is() {
+    if !can_mount("what_lies_in_a_layer_of_an_image_is_removed_where_it_is") {
+        return;
+    }
+    let (made, layers, at) = (chain(), folder(), folder());
+    let (lower, lower_store) = unused(&made.store);
+    let below = snapshot(lower_store.root());
+    let memory = Mount::new(layers.path(), "size=32m");
+    let overlay = Mount::overlay(lower.path(), &memory.at.join("upper"), at.path());
+    let store = Store::open_existing_at(overlay.at.join("store")).unwrap();
+    // One that others were made from stays with them.
+    assert!(store.remove(&made.a).run().is_err());
+    let all = store.rrefs().unwrap();
+    let removed = store.remove(&made.a).with_dependents().run().unwrap();
+    assert!(removed.refused.is_empty(), "{removed}");
+    let left = store.rrefs().unwrap();
+    assert_eq!(left.len(), all.len() - removed.realizations.len());
+    assert!(!left.contains(&made.a) && store.check().run().unwrap().is_sound());
+    let report = store.gc().run().unwrap();
+    assert!(report.refused.is_empty(), "{report}");
+    assert!(store.rrefs().unwrap().is_empty() && store.drefs().unwrap().is_empty());
+    assert!(store.check().run().unwrap().faults.is_empty());
+    assert_eq!(snapshot(lower_store.root()), below);
 }
 
 /// What is done after it is known what goes, and before it is moved.

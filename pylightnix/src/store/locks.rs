@@ -147,7 +147,13 @@ impl Manager {
             let system = untrusted_system(self.layout.root());
             let lease = Lease::take(&self.layout, system.as_deref())?;
             if let Some(_held) = self.try_lock_sweep()? {
-                sweep(&self.layout, Some(lease.name()), system.is_none(), false);
+                // What is left is for a collection to tell.
+                drop(sweep(
+                    &self.layout,
+                    Some(lease.name()),
+                    system.is_none(),
+                    false,
+                ));
             }
             Ok(lease)
         })

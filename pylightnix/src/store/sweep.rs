@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::lease::ELSEWHERE;
 use super::locks::{Attempt, attempt, is_at};
 use super::remove::remove_tree;
+use crate::Error;
 use rustix::fs::OFlags;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
@@ -17,16 +18,27 @@ use rustix::fs::OFlags;
 ///
 /// Unless locks `hold` on this file system nobody can tell who is dead, and only the trash is emptied. A process elsewhere, on
 /// a file system whose locks do not hold here, counts as dead only for who is `alone` in using the store.
-/// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build.
-pub(super) fn sweep(layout: &Layout, own: Option<&str>, hold: bool, alone: bool) {
+/// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build. Gives what is left in the
+/// trash.
+pub(super) fn sweep(layout: &Layout, own: Option<&str>, hold: bool, alone: bool) -> Vec<Error> {
     if hold {
         sweep_dead(layout, own, alone);
     }
-    if let Ok(trash) = fs::read_dir(layout.trash()) {
-        for entry in trash.flatten() {
-            let _ = remove_tree(&entry.path());
+    let trash = layout.trash();
+    let mut left = Vec::new();
+    match fs::read_dir(&trash) {
+        Ok(entries) => {
+            for entry in entries.flatten() {
+                let path = entry.path();
+                if let Err(error) = remove_tree(&path) {
+                    left.push(Error::io("delete", &path, error));
+                }
+            }
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => left.push(Error::io("read the folder", &trash, error)),
     }
+    left
 }
 
 fn sweep_dead(layout: &Layout, own: Option<&str>, alone: bool) {
@@ -65,8 +77,13 @@ fn sweep_one(layout: &Layout, name: &str, alone: bool) {
     if matches!(found, Found::Alive | Found::Elsewhere) {
         return;
     }
-    let trash = layout.trash().join(Uuid::now_v7().to_string());
-    if fs::rename(layout.tmp().join(name), trash).is_ok() && matches!(found, Found::Dead(_)) {
+    let (tmp, trash) = (layout.tmp().join(name), layout.trash());
+    let moved = match fs::rename(&tmp, trash.join(Uuid::now_v7().to_string())) {
+        // A folder of an image's layer, below an overlay file system.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_tree(&tmp),
+        moved => moved,
+    };
+    if moved.is_ok() && matches!(found, Found::Dead(_)) {
         let _ = fs::remove_file(&lease);
     }
 }

@@ -8,8 +8,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use uuid::Uuid;
 
-use crate::store::layout::Layout;
+use crate::store::layout::{Layout, RECORD};
 use crate::store::remove::remove_tree;
+use crate::store::there::{is_absence, is_there};
 use crate::{Error, Result};
 
 /// Deleting waits for the disk's journal more than for anything else.
@@ -32,29 +33,33 @@ impl Bin {
         }
     }
 
-    /// Moves something there, by one rename. What is gone already is fine.
+    /// Moves something there, by one rename. What is gone already is fine. A folder of an image's layer, below an overlay file
+    /// system, cannot be moved, and is removed where it is.
     pub(in crate::store) fn put(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let to = self
             .trash
             .join(format!("{}-{}", self.name, self.held.len()));
         match fs::rename(path, &to) {
             Ok(()) => self.held.push((to, bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_there(path)? => {}
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                remove_in_place(path).map_err(|error| Error::io("remove", path, error))?;
+            }
             Err(error) => return Err(Error::io("move to the trash", path, error)),
         }
         Ok(())
     }
 
     /// Deletes it all; `deleted` is told the size of each thing. What cannot be deleted now stays in the trash, for the
-    /// next sweep.
-    pub(in crate::store) fn empty(self, deleted: &mut dyn FnMut(u64)) -> Vec<Error> {
+    /// next sweep: gives it, each with its size.
+    pub(in crate::store) fn empty(self, deleted: &mut dyn FnMut(u64)) -> Vec<(Error, u64)> {
         let next = AtomicUsize::new(0);
         let (tell, told) = mpsc::channel();
-        let work = |tell: Sender<Result<u64>>| {
+        let work = |tell: Sender<Result<u64, (Error, u64)>>| {
             while let Some((path, bytes)) = self.held.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let done = remove_tree(path).map_err(|error| Error::io("delete", path, error));
                 // An error is no reason to leave the others where they are.
-                let _ = tell.send(done.map(|()| *bytes));
+                let _ = tell.send(done.map(|()| *bytes).map_err(|error| (error, *bytes)));
             }
         };
         let work = &work;
@@ -81,4 +86,20 @@ impl Bin {
             refused
         })
     }
+}
+
+/// Removes a realization, or a derivation with its realizations, where it is. The caller is alone. Records go first: whatever
+/// is left when this is interrupted is no result, and the next collection takes it.
+fn remove_in_place(path: &Path) -> io::Result<()> {
+    let mut folders = vec![path.to_owned()];
+    for entry in fs::read_dir(path)? {
+        folders.push(entry?.path());
+    }
+    for folder in folders {
+        match fs::remove_file(folder.join(RECORD)) {
+            Err(error) if !is_absence(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    remove_tree(path)
 }

@@ -106,8 +106,8 @@ impl Gc<'_> {
             bytes += size;
             (self.observer)(&GcEvent::Deleted { bytes, of });
         };
-        let refused = bin.empty(&mut deleted);
-        report.refused.extend(refused);
+        let left = bin.empty(&mut deleted);
+        report.not_deleted(left);
         for (path, size) in looked.failed {
             match remove_tree(&path) {
                 Ok(()) => {
@@ -130,7 +130,14 @@ impl Gc<'_> {
             }
         }
         // On a file system whose locks do not hold it would not have come to this, unless it is alone.
-        sweep(layout, manager.lease_name(), true, self.trust_locks);
+        let left = sweep(layout, manager.lease_name(), true, self.trust_locks);
+        // What this collection could not delete was told above.
+        let told: HashSet<PathBuf> = (report.refused.iter())
+            .filter_map(|error| error.path().map(Path::to_owned))
+            .collect();
+        let is_told = |error: &Error| error.path().is_some_and(|path| told.contains(path));
+        let new = left.into_iter().filter(|error| !is_told(error));
+        report.refused.extend(new);
         sweep_build_locks(layout);
         if !report.derivations.is_empty() {
             Index::delete(layout);

@@ -10,6 +10,7 @@ use crate::store::in_use::InUse;
 use crate::store::mounts::untrusted_system;
 use crate::store::reserve::{release, reserve};
 use crate::store::survey::Survey;
+use crate::store::there::is_there;
 use crate::{Error, ErrorKind, Result};
 
 /// A removal that is to be made, with its options: [`Store::remove`] and [`Store::remove_derivation`] begin one.
@@ -153,7 +154,7 @@ impl Removal<'_> {
         let moved = self.move_all(&survey, &order, &roots, &mut bin, &mut report);
         drop(alone);
         report.kept = survey.found.len() - report.realizations.len();
-        report.refused = bin.empty(&mut |_| ());
+        report.not_deleted(bin.empty(&mut |_| ()));
         moved.map(|()| report)
     }
 
@@ -197,7 +198,7 @@ impl Removal<'_> {
         };
         let is_there = match &self.what {
             What::Realization(_) => !targets.is_empty(),
-            What::Derivation(dref) => self.store.derivation_dir(dref).symlink_metadata().is_ok(),
+            What::Derivation(dref) => is_there(&self.store.derivation_dir(dref))?,
         };
         if !is_there {
             let message = format!("{self} is not in the store");

@@ -62,7 +62,8 @@ pub struct GcReport {
     pub downloads: Vec<PathBuf>,
     /// Roots by links that are gone or point elsewhere.
     pub ended_roots: Vec<Root>,
-    /// The sizes of the realizations, of the failed builds and of the parts of files, in bytes.
+    /// The sizes of the realizations, of the failed builds and of the parts of files, in bytes, without those of what could not
+    /// be deleted and lies in the trash now.
     pub bytes: u64,
     /// How many realizations stayed.
     pub kept: usize,
@@ -76,6 +77,14 @@ pub struct GcReport {
 }
 
 impl GcReport {
+    /// Adds what was moved to the trash and could not be deleted: it frees nothing.
+    pub(super) fn not_deleted(&mut self, left: Vec<(Error, u64)>) {
+        for (error, bytes) in left {
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.refused.push(error);
+        }
+    }
+
     /// Adds a realization.
     pub(super) fn gone(&mut self, survey: &Survey, at: usize) {
         let gone = &survey.found[at];
