@@ -119,6 +119,29 @@ fn failures_say_which_stage_it_was() {
     assert_eq!(told, [said(1), said(3)]);
 }
 
+/// What a file is imported from is in no config.
+#[test]
+fn imported_files_are_told_by_their_paths() {
+    let (folder, store) = scratch();
+    let path = folder.path().canonicalize().unwrap().join("march.csv");
+    std::fs::write(&path, "1").unwrap();
+    let import = || pylightnix::stages::file(&store, &path).unwrap();
+    let error = store.realized(&import()).unwrap_err();
+    let called = format!("import-file {}", path.display());
+    assert_says(&error, &[&format!("stage `{called}` would have to run")]);
+    let first = import();
+    store.realize(&first).unwrap();
+    std::fs::write(&path, "22").unwrap();
+    let text = store.plan(&import()).unwrap().to_string();
+    assert!(
+        text.contains(&format!("-import-file ({}): missing", path.display())),
+        "{text}"
+    );
+    // Both at once are one file and two contents.
+    let both = store.plan(&(first, import())).unwrap();
+    assert_eq!(both.titles().title(&both.steps[1].dref), called);
+}
+
 #[test]
 fn what_is_not_there_is_named_too() {
     let (_folder, store) = scratch();

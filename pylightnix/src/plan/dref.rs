@@ -149,6 +149,14 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         })
     }
 
+    /// The same with something that people know it by, and that is not in its config.
+    pub(crate) fn noted(self, note: String) -> Self {
+        self.changed(|way| Way {
+            note: Some(note.into()),
+            ..way
+        })
+    }
+
     /// The same derivation with another realizer, which returns what a stage may return. `label` is the identity of its
     /// code: results that were made under another label, or by the stage's own function, are stale.
     #[track_caller]

@@ -44,6 +44,8 @@ pub(super) struct Way<C: Config> {
     pub(super) takes: Takes,
     /// The run-time arguments that the stage takes.
     pub(super) args: fn() -> Vec<ArgType>,
+    /// What people know it by, if that is not in its config.
+    pub(super) note: Option<Arc<str>>,
 }
 
 /// What chooses: the stage's own matcher, or one that was given.
@@ -103,6 +105,7 @@ impl<C: Stage> Way<C> {
             limits: Arc::new(C::limits()),
             takes: C::Card::TAKES,
             args: C::args,
+            note: None,
         }
     }
 }
@@ -115,6 +118,7 @@ impl<C: Config> Clone for Way<C> {
             limits: self.limits.clone(),
             takes: self.takes,
             args: self.args,
+            note: self.note.clone(),
         }
     }
 }
@@ -132,6 +136,7 @@ impl<C: Config> Node<C> {
             limits: Arc::default(),
             takes: Q::TAKES,
             args: Vec::new,
+            note: None,
         };
         Node::new(derivation, Arc::new(way))
     }
@@ -247,6 +252,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn takes(&self) -> Takes;
     /// The matcher, for people.
     fn matcher(&self) -> String;
+    /// What people know it by, if that is not in its config.
+    fn note(&self) -> Option<&str>;
     /// The realizations that the matcher insists on.
     fn needs(&self) -> &[RRefId];
     /// Whether the matcher takes a candidate that is the only one, whatever that is.
@@ -342,6 +349,10 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn takes(&self) -> Takes {
         self.way.takes
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.way.note.as_deref()
     }
 
     fn matcher(&self) -> String {

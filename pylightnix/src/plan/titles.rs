@@ -22,9 +22,12 @@ pub(super) struct Titles {
 
 impl Graph {
     /// What tells a stage from the others of its name in this plan: the fields that differ, as in `rate=0.1`. Nothing if it
-    /// is the only one.
+    /// is the only one. Of an imported file, its path.
     pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
         let at = self.place(dref)?;
+        if let Some(note) = self.dref(at).node().note() {
+            return Some(note.to_owned());
+        }
         let members = self.named().get(dref.name())?;
         if members.len() < 2 {
             return None;

@@ -344,7 +344,9 @@ impl Root {
         match self.dref == *asked {
             true => words,
             // Fields that differ tell it from others already.
-            false if !self.fields.is_empty() => format!("from `{}`: {words}", self.dref.name()),
+            false if !self.fields.is_empty() && !is_noted(graph, &self.dref) => {
+                format!("from `{}`: {words}", self.dref.name())
+            }
             false => format!("from `{}`: {words}", graph.titled(&self.dref)),
         }
     }
@@ -377,6 +379,12 @@ impl Roots {
         }
         (!words.is_empty()).then(|| words.join("; "))
     }
+}
+
+/// Whether people know it by something that is in no field.
+fn is_noted(graph: &Graph, dref: &DRefId) -> bool {
+    let at = graph.place(dref);
+    at.is_some_and(|at| graph.dref(at).node().note().is_some())
 }
 
 fn code_text(code: &CodeChange) -> String {

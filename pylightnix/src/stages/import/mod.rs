@@ -101,10 +101,23 @@ fn import(store: &Store, path: &Path, remembering: bool) -> Result<DRef<Imported
     let memory = Memory::of(store, &source);
     let digests = memory.digests(&found, remembering)?;
     let tree = manifest(&found, digests)?.digest().to_string();
-    instantiate(Imported {
+    // What is not hashed is in no config, and people know it by nothing else.
+    let note = shown(&source);
+    let imported = instantiate(Imported {
         source,
         ..Imported::new(tree)
-    })
+    })?;
+    Ok(imported.noted(note))
+}
+
+/// The path from where this program runs, if it lies there.
+fn shown(source: &Path) -> String {
+    let here = std::env::current_dir().and_then(fs::canonicalize);
+    let here = here.unwrap_or_default();
+    match source.strip_prefix(&here) {
+        Ok(inside) if !inside.as_os_str().is_empty() => inside.display().to_string(),
+        _ => source.display().to_string(),
+    }
 }
 
 /// The path without links on the way, so that what is remembered is of the file itself.
