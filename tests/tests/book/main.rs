@@ -1,9 +1,11 @@
-//! The book builds; its code comes from compiled examples; its links lead somewhere. And the checks find what is wrong.
+//! The book builds; its code comes from compiled examples; its links lead somewhere. The documents at the top level name
+//! files that exist. And the checks find what is wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blocks;
 mod check;
+mod documents;
 mod includes;
 mod links;
 mod summary;
@@ -52,6 +54,33 @@ const SOUND: [(&str, &str); 6] = [
     ),
     ("examples/x/shown/out.txt", "hello\n"),
 ];
+
+/// The documents at the top level that name files.
+const DOCUMENTS: [&str; 1] = ["ARCHITECTURE.md"];
+
+#[test]
+fn documents_name_what_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let faults = documents::faults(root, &DOCUMENTS);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_document_that_names_what_is_gone_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[a](there.md#place) [b](gone.md) [c](https://example.org/gone.md) `store/there.rs` and `store/gone.rs`\n";
+    fs::write(folder.path().join("there.md"), text).unwrap();
+    fs::create_dir_all(folder.path().join("pylightnix/src/store")).unwrap();
+    fs::write(folder.path().join("pylightnix/src/store/there.rs"), "").unwrap();
+    assert_eq!(
+        documents::faults(folder.path(), &["there.md", "none.md"]),
+        [
+            "there.md: `gone.md` links to no file",
+            "there.md: there is no file `store/gone.rs`",
+            "none.md: there is no such document",
+        ]
+    );
+}
 
 /// The faults of the sound book after `from` became `to` in `file`; a file that is not there is made.
 fn faults_after(file: &str, from: &str, to: &str) -> Vec<String> {
