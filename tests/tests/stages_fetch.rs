@@ -1011,6 +1011,12 @@ fn a_proxy_forwards_requests_for_plain_addresses() {
     let said = fetched_with(&store, "plain", "http://example.invalid/broken", &by);
     assert!(said.contains("broke off after 5 of 16 bytes"), "{said}");
     assert_unwritten(&store, "s3cret");
+    let gone = [("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "")];
+    let said = fetched_with(&store, "plain", "http://example.invalid/gone", &gone);
+    assert!(
+        said.contains("the proxy 127.0.0.1:1 cannot be reached"),
+        "{said}"
+    );
     // What is left out goes there at once.
     let server = Server::of(HELLO);
     let asked = proxy.asked().len();

@@ -75,11 +75,9 @@ pub(super) fn ask(
 
 fn connect(proxy: &Proxy, patience: Duration) -> Result<TcpStream, Refusal> {
     let patience = Some(patience).filter(|patience| !patience.is_zero());
-    let mut refusal = Refusal::HostNotFound;
-    for address in (proxy.host(), proxy.port())
-        .to_socket_addrs()
-        .map_err(|_| Refusal::HostNotFound)?
-    {
+    let mut refusal = None;
+    let addresses = (proxy.host(), proxy.port()).to_socket_addrs();
+    for address in addresses.into_iter().flatten() {
         let connected = match patience {
             Some(patience) => TcpStream::connect_timeout(&address, patience),
             None => TcpStream::connect(address),
@@ -90,13 +88,13 @@ fn connect(proxy: &Proxy, patience: Duration) -> Result<TcpStream, Refusal> {
                 stream.set_write_timeout(patience)?;
                 return Ok(stream);
             }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                refusal = Refusal::Timeout(Timeout::Connect);
-            }
-            Err(error) => refusal = error.into(),
+            Err(error) => refusal = Some(error),
         }
     }
-    Err(refusal)
+    let why = refusal.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
+    let (host, port) = (proxy.host(), proxy.port());
+    let text = format!("the proxy {host}:{port} cannot be reached: {why}");
+    Err(io::Error::other(text).into())
 }
 
 /// Reads the head of an answer.

@@ -80,7 +80,18 @@ impl<'a> Pack<'a> {
         self.written(roots, archive.as_ref()).map(drop)
     }
 
-    /// Writes them into a stream. The archive is put together in the store before, as its beginning is written last.
+    /// Writes them into a stream, and says how many bytes that were. The archive is put together in the store before, as
+    /// parts of it are written last.
+    ///
+    /// ```
+    /// # use pylightnix::store::{Pack, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let mut archive = Vec::new(); // or a connection
+    /// let bytes = Pack::new(&store).write_to(store.rrefs()?, &mut archive)?;
+    /// assert_eq!(bytes, archive.len() as u64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Store::pack`].

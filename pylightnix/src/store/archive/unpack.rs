@@ -29,7 +29,7 @@ use crate::{Error, Result};
 /// // No more than a gigabyte, whatever is free.
 /// let rrefs = Unpack::new(&store).max_size(1 << 30).read(&archive)?;
 /// # assert!(rrefs.is_empty());
-/// # Ok::<(), pylightnix::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "it does nothing until `read` is called"]
