@@ -419,3 +419,29 @@ fn a_file_that_is_closed_a_moment_later_is_published() {
     assert!(publish(&mut draft, &config("open")).unwrap().new);
     closing.join().unwrap();
 }
+
+#[test]
+fn what_it_was_made_from_has_to_be_there_still() {
+    let (_folder, store) = store();
+    let (a, b) = (config("a"), config_on("b", &config("a")));
+    let stays = publish_texts(&store, &a, &Context::empty(), &[("x", "stays")]);
+    let goes = publish_texts(&store, &a, &Context::empty(), &[("x", "goes")]);
+    publish_texts(&store, &b, &[stays].into_iter().collect(), &[("x", "1")]);
+    store.remove(&goes).force().run().unwrap();
+    // Of a derivation that is there already, and of one that is not.
+    for config in [b, config_on("c", &a)] {
+        let mut draft = store.draft().unwrap();
+        let context = [goes.clone()].into_iter().collect();
+        let error = draft
+            .publish(&config, &context, Outcome::Ok, &built())
+            .unwrap_err();
+        assert_says(
+            &error,
+            &[
+                "from which it was made, is not in the store",
+                "it was removed meanwhile",
+            ],
+        );
+    }
+    assert_eq!(store.rrefs().unwrap().len(), 2);
+}

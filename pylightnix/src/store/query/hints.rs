@@ -181,7 +181,11 @@ impl There {
             return Ok(Some(format!("`{what}` is {}", told(&values))));
         }
         let fields = self.fields.iter().chain(&self.numbers).map(String::as_str);
-        let near = nearest_first(what, fields.chain(["built", "seconds", "bytes", "ended"]));
+        // An output is a field, and may be a number.
+        let all: BTreeSet<&str> = fields
+            .chain(["built", "seconds", "bytes", "ended"])
+            .collect();
+        let near = nearest_first(what, all.into_iter());
         Ok(Some(format!(
             "nothing has `{what}`: {}",
             there_is(near.into_iter())
