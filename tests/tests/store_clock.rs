@@ -11,6 +11,7 @@ use pylightnix::plan::matcher::all;
 use pylightnix::prelude::*;
 use pylightnix::realize::Event;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome};
+use snapbox::cmd::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 use tests::runs::scratch;
@@ -201,6 +202,31 @@ fn why_and_check_say_it_and_what_to_do() {
         "{said}"
     );
     assert!(said.contains("`rm`"), "{said}");
+}
+
+#[test]
+fn the_newest_log_is_one_that_has_a_time() {
+    let (_folder, store) = scratch();
+    let plan = instantiate(Draw::new(1)).unwrap();
+    for (text, when) in [("old", When::Hours(1)), ("ahead", When::Ahead)] {
+        let mut draft = store.draft().unwrap();
+        std::fs::write(draft.out().join("n.txt"), text).unwrap();
+        std::fs::write(draft.log(), format!("{text} was printed\n")).unwrap();
+        let build = record(BuildKind::Build, when);
+        let done = draft.publish(plan.config_json(), &Context::empty(), Outcome::Ok, &build);
+        done.unwrap();
+    }
+    let shown = |words: &[&str]| {
+        let command = Command::new(env!("CARGO_BIN_EXE_store-cli"));
+        let mut command = command.env("PYLIGHTNIX_ROOT", store.root());
+        for word in words {
+            command = command.arg(word);
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(shown(&["log", "draw"]), "old was printed\n");
+    let all = shown(&["show", "draw@2"]);
+    assert!(all.contains("(ahead of this machine's clock)"), "{all}");
 }
 
 /// The version before is one that has a time.

@@ -150,7 +150,8 @@ fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
                 name: realization.id.name().to_string(),
                 state: "done",
                 time: build.stop.to_string(),
-                at: build.stop,
+                // One from a clock that was wrong is not the newest.
+                at: build.ended().unwrap_or(Timestamp::MIN),
                 there: path.is_some(),
                 path: path.unwrap_or_default(),
             });

@@ -19,6 +19,7 @@ use crate::cli::text::{count, duration, local_second, short_dref, short_rref, si
 use crate::config::{ConfigJson, DRefId, RRefId, compact};
 use crate::store::{
     BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store, Unread,
+    newest_first,
 };
 use crate::visible;
 
@@ -252,7 +253,8 @@ impl Page<'_> {
     fn write_config(&self, out: &mut impl Write) -> Done<()> {
         let keys: Vec<_> = self.config.fields()?.rest().collect();
         // What the config leaves out because it has its default is known from builds.
-        let omitted = self.realization.builds().last().map(|build| &build.omitted);
+        let newest = newest_first(self.realization.builds()).next();
+        let omitted = newest.map(|build| &build.omitted);
         if keys.is_empty() && omitted.is_none_or(BTreeMap::is_empty) {
             return Ok(());
         }
@@ -333,7 +335,7 @@ impl Page<'_> {
         if builds.is_empty() {
             writeln!(out, "  none: it was unpacked without its build records")?;
         }
-        for build in builds.iter().rev().take(most) {
+        for build in newest_first(builds).take(most) {
             let what = match build.kind {
                 BuildKind::Build => format!("built in {}", duration(build.seconds())),
                 BuildKind::Import => "imported".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Reference;
 use super::reference::sealed::Asked as _;
 use crate::config::{ConfigJson, DRefId, Labelled, labels_of};
-use crate::store::Store;
+use crate::store::{Store, newest_first};
 use crate::{ErrorKind, Result};
 
 impl Store {
@@ -29,10 +29,8 @@ impl Store {
             let omitted = match id.realization() {
                 Some(rref) => {
                     let realization = self.realization(rref)?;
-                    realization
-                        .builds()
-                        .last()
-                        .map(|build| build.omitted.clone())
+                    let newest = newest_first(realization.builds()).next();
+                    newest.map(|build| build.omitted.clone())
                 }
                 None => None,
             };
