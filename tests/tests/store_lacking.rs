@@ -251,7 +251,18 @@ fn what_is_brought_to_a_damaged_copy_of_itself_is_no_success() {
         assert!(report.contains("`repair`"), "{report}");
         assert_eq!(objects(&to), before);
     }
+    // Nor is making it once more.
+    let again = || {
+        let mut draft = to.draft().unwrap();
+        fs::write(draft.out().join("x"), "x").unwrap();
+        publish(&mut draft, &config("a"))
+    };
+    let error = again().unwrap_err().to_string();
+    assert!(error.contains("already, and is damaged"), "{error}");
     // As it says.
+    to.repair().run().unwrap();
+    assert!(again().unwrap().new && !again().unwrap().new);
+    damage(&to, &a);
     to.repair().run().unwrap();
     assert_eq!(to.unpack(&archive).unwrap(), [a.clone(), b.clone()]);
     assert!(to.check().contents().run().unwrap().faults.is_empty());

@@ -26,8 +26,9 @@ impl Store {
     /// build records that they have not. Of a stage of several runs whose build has begun and not ended, it copies that,
     /// too: a run makes the rest there.
     ///
-    /// Every byte is hashed on the way, also of what is here already. Where the file system can, files share their blocks until one is changed, so that
-    /// the copy takes no room; they are never hard links, of which damage to one is damage to both.
+    /// Every byte is hashed on the way, also of what is here already. Where the file system can, files share their blocks
+    /// until one is changed, so that the copy takes no room; they are never hard links, of which damage to one is damage to
+    /// both.
     ///
     /// # Errors
     /// A realization that is not in the other store, or is not what its record says there, or that publishing would refuse;

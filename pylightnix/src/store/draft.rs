@@ -24,6 +24,7 @@ use super::scan::{Scanned, ScannedKind, scan};
 use super::seal::seal;
 use super::tree::Manifest;
 use super::unsynced::Unsynced;
+use super::whole::present;
 use crate::config::{ConfigJson, Digest, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -117,8 +118,8 @@ impl Draft {
     /// # Errors
     /// A context that is none of this derivation, an entry that no output may hold (a socket, a name that is not UTF-8,
     /// ..), a promise of the derivation that is not kept, unless the outcome is a failure, a link that leads to nothing or
-    /// out of the output, a file that is still being written, or a refusal of the system, a full disk for one. Nothing is
-    /// published then, and the draft can still be kept, or published again when the cause is gone.
+    /// out of the output, a file that is still being written, the same result that is there already and damaged, or a refusal
+    /// of the system, a full disk for one. Nothing is published then, and the draft can still be kept, or published again when the cause is gone.
     pub fn publish(
         &mut self,
         derivation: &ConfigJson,
@@ -169,6 +170,10 @@ impl Draft {
 
         let store = &self.store;
         let new = place(store, derivation, context, &folder, &id, &text, unsynced)?;
+        if !new {
+            // What is there has the name of these bytes, and may be damaged.
+            present(store, [&id])?.all_whole()?;
+        }
         let published = Published { id, new };
         let realization = new.then(|| {
             self.folder = None;

@@ -29,6 +29,7 @@
 //! died still sees what that process used.
 
 use once_cell::sync::OnceCell;
+use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -50,7 +51,6 @@ use super::mounts::untrusted_system;
 use super::sweep::sweep;
 use crate::config::DRefId;
 use crate::{Error, ErrorKind, Result};
-use rustix::fs::OFlags;
 
 /// Everything that a process holds of one store.
 pub(super) struct Manager {

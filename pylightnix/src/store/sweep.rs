@@ -1,5 +1,6 @@
 //! Clearing away what processes that died had under way.
 
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,7 +12,6 @@ use super::lease::ELSEWHERE;
 use super::locks::{Attempt, attempt, is_at};
 use super::remove::remove_tree;
 use crate::Error;
-use rustix::fs::OFlags;
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
 /// The caller has the right to sweep.

@@ -1,5 +1,6 @@
 //! Comparing one realization with its record.
 
+use rustix::fs::CWD;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -19,7 +20,6 @@ use crate::store::regular;
 use crate::store::seal::hash;
 use crate::store::there::{is_damage, is_there, tells_of_damage};
 use crate::store::tree::{Entry, EntryKind, Manifest};
-use rustix::fs::CWD;
 
 /// What looking at a realization gave.
 #[derive(Default)]

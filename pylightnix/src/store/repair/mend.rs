@@ -1,5 +1,6 @@
 //! A repair, step by step.
 
+use rustix::fs::CWD;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -23,7 +24,6 @@ use crate::store::staging::{Staging, stage_from};
 use crate::store::there::{is_absence, is_damage, is_there, tells_of_damage};
 use crate::store::tree::EntryKind;
 use crate::{Error, ErrorKind, Result};
-use rustix::fs::CWD;
 
 impl Repair<'_> {
     pub(super) fn mend(self) -> Result<RepairReport> {
