@@ -3,6 +3,7 @@
 //! It is for text that a person reads. Data for programs stay as they are.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// Whether a character does something to the place where it is shown, instead of being shown.
 pub(crate) fn is_unruly(c: char) -> bool {
@@ -38,6 +39,16 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// What `write` writes, with its lines: for reports of the library that are printed as they are.
+pub(crate) fn report(
+    f: &mut fmt::Formatter<'_>,
+    write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
+) -> fmt::Result {
+    let mut text = String::new();
+    write(&mut text)?;
+    f.write_str(&lines(&text))
 }
 
 fn shown(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {

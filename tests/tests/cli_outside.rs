@@ -210,6 +210,29 @@ fn errors_of_stages_are_made_visible() {
     assert_eq!(harmful(&format!("{error:?}")), []);
 }
 
+#[test]
+fn reports_of_the_library_are_made_visible() {
+    let line = line();
+    let (one, other) = (publish(&line, 1), publish(&line, 2));
+    let store = &line.store;
+    let diff = store.diff(&one, &other).unwrap().to_string();
+    assert!(diff.contains(r"\u{1b}]0;owned"), "{diff}");
+    let gone = store.out_dir(&one).join("text");
+    let loosened = std::process::Command::new("chmod")
+        .args(["-R", "u+w"])
+        .arg(store.realization_dir(&one))
+        .status();
+    assert!(loosened.unwrap().success());
+    fs::remove_file(gone).unwrap();
+    fs::write(store.out_dir(&one).join(format!("more{EVIL}")), "").unwrap();
+    let check = store.check().contents().run().unwrap().to_string();
+    let why = store.why(&other).unwrap().to_string();
+    let gc = store.gc().plan().unwrap().to_string();
+    for report in [diff, check, why, gc] {
+        assert_eq!(harmful(&report), [], "{report:?}");
+    }
+}
+
 /// What a table takes of long texts.
 #[test]
 fn long_texts_are_cut_on_a_terminal_and_fill_up_no_rows_elsewhere() {

@@ -9,6 +9,7 @@ use super::{Candidate, Cause, Change, Standing, Version, Why};
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord};
 use crate::units::time;
+use crate::visible;
 
 /// How references are written: whole, or short for a terminal.
 pub(crate) type Names<'a> = &'a dyn Fn(&RRefId) -> String;
@@ -180,14 +181,16 @@ impl Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = RRefId::to_string;
-        let mut lines = self.head(&name, when);
-        for (at, change) in self.changes.iter().enumerate() {
-            lines.extend(self.title(at, &name));
-            lines.extend(change.causes.iter().map(|cause| format!("  {cause}")));
-        }
-        lines.extend(self.tail(&name));
-        f.write_str(&lines.join("\n"))
+        visible::report(f, |f| {
+            let name = RRefId::to_string;
+            let mut lines = self.head(&name, when);
+            for (at, change) in self.changes.iter().enumerate() {
+                lines.extend(self.title(at, &name));
+                lines.extend(change.causes.iter().map(|cause| format!("  {cause}")));
+            }
+            lines.extend(self.tail(&name));
+            f.write_str(&lines.join("\n"))
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::{DRefId, RRefId};
+use crate::visible;
 
 /// What sort of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,17 +81,19 @@ impl Fault {
 impl fmt::Display for Fault {
     /// What is wrong, what depends on it, and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// More are a number.
-        const SHOWN: usize = 10;
-        write!(f, "{} {}", self.path.display(), self.message)?;
-        for (at, dependent) in self.dependents.iter().take(SHOWN).enumerate() {
-            let comma = if at == 0 { "\n  needed by: " } else { ", " };
-            write!(f, "{comma}{dependent}")?;
-        }
-        if self.dependents.len() > SHOWN {
-            write!(f, " and {} more", self.dependents.len() - SHOWN)?;
-        }
-        write!(f, "\n  help: {}", self.help())
+        visible::report(f, |f| {
+            /// More are a number.
+            const SHOWN: usize = 10;
+            write!(f, "{} {}", self.path.display(), self.message)?;
+            for (at, dependent) in self.dependents.iter().take(SHOWN).enumerate() {
+                let comma = if at == 0 { "\n  needed by: " } else { ", " };
+                write!(f, "{comma}{dependent}")?;
+            }
+            if self.dependents.len() > SHOWN {
+                write!(f, " and {} more", self.dependents.len() - SHOWN)?;
+            }
+            write!(f, "\n  help: {}", self.help())
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 use crate::store::roots::Root;
 use crate::store::survey::Survey;
+use crate::visible;
 
 /// How far a collection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,47 +101,49 @@ impl GcReport {
 impl fmt::Display for GcReport {
     /// A line for each thing, and a sum.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for gone in &self.realizations {
-            let newest = gone
-                .newest
-                .map(|time| format!(" {time}"))
-                .unwrap_or_default();
-            writeln!(f, "{} {}{newest}", gone.rref, bytes(gone.bytes))?;
-        }
-        for dref in &self.derivations {
-            writeln!(f, "{dref}")?;
-        }
-        for folder in &self.failed {
-            writeln!(f, "{}", folder.display())?;
-        }
-        for part in &self.downloads {
-            writeln!(f, "{}", part.display())?;
-        }
-        for root in &self.ended_roots {
-            if let Some(link) = &root.link {
-                writeln!(f, "root {} by the link {}", root.name, link.display())?;
+        visible::report(f, |f| {
+            for gone in &self.realizations {
+                let newest = gone
+                    .newest
+                    .map(|time| format!(" {time}"))
+                    .unwrap_or_default();
+                writeln!(f, "{} {}{newest}", gone.rref, bytes(gone.bytes))?;
             }
-        }
-        for error in &self.refused {
-            writeln!(f, "not removed: {error}")?;
-        }
-        if self.elsewhere > 0 {
-            writeln!(
+            for dref in &self.derivations {
+                writeln!(f, "{dref}")?;
+            }
+            for folder in &self.failed {
+                writeln!(f, "{}", folder.display())?;
+            }
+            for part in &self.downloads {
+                writeln!(f, "{}", part.display())?;
+            }
+            for root in &self.ended_roots {
+                if let Some(link) = &root.link {
+                    writeln!(f, "root {} by the link {}", root.name, link.display())?;
+                }
+            }
+            for error in &self.refused {
+                writeln!(f, "not removed: {error}")?;
+            }
+            if self.elsewhere > 0 {
+                writeln!(
+                    f,
+                    "kept what {} processes use that may live on other file systems",
+                    self.elsewhere
+                )?;
+            }
+            write!(
                 f,
-                "kept what {} processes use that may live on other file systems",
-                self.elsewhere
-            )?;
-        }
-        write!(
-            f,
-            "{} of {} realizations, {} derivations, {} failed builds, {} texts of code: {}",
-            self.realizations.len(),
-            self.realizations.len() + self.kept,
-            self.derivations.len(),
-            self.failed.len(),
-            self.code.len(),
-            bytes(self.bytes),
-        )
+                "{} of {} realizations, {} derivations, {} failed builds, {} texts of code: {}",
+                self.realizations.len(),
+                self.realizations.len() + self.kept,
+                self.derivations.len(),
+                self.failed.len(),
+                self.code.len(),
+                bytes(self.bytes),
+            )
+        })
     }
 }
 

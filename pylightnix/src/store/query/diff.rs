@@ -176,16 +176,18 @@ impl fmt::Display for FileChange {
 
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return f.write_str("nothing differs");
-        }
-        let mut lines: Vec<String> = self.fields.iter().map(ToString::to_string).collect();
-        if self.outcomes.0 != self.outcomes.1 {
-            lines.push(format!("ended: {} -> {}", self.outcomes.0, self.outcomes.1));
-        }
-        lines.extend(self.only_old.iter().map(|rref| format!("- from {rref}")));
-        lines.extend(self.only_new.iter().map(|rref| format!("+ from {rref}")));
-        lines.extend(self.files.iter().map(ToString::to_string));
-        f.write_str(&lines.join("\n"))
+        visible::report(f, |f| {
+            if self.is_empty() {
+                return f.write_str("nothing differs");
+            }
+            let mut lines: Vec<String> = self.fields.iter().map(ToString::to_string).collect();
+            if self.outcomes.0 != self.outcomes.1 {
+                lines.push(format!("ended: {} -> {}", self.outcomes.0, self.outcomes.1));
+            }
+            lines.extend(self.only_old.iter().map(|rref| format!("- from {rref}")));
+            lines.extend(self.only_new.iter().map(|rref| format!("+ from {rref}")));
+            lines.extend(self.files.iter().map(ToString::to_string));
+            f.write_str(&lines.join("\n"))
+        })
     }
 }
