@@ -56,7 +56,7 @@ const SOUND: [(&str, &str); 6] = [
 ];
 
 /// The documents at the top level that name files.
-const DOCUMENTS: [&str; 1] = ["ARCHITECTURE.md"];
+const DOCUMENTS: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 #[test]
 fn documents_name_what_exists() {
