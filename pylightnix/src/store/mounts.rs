@@ -4,7 +4,7 @@
 //! (nfs(5): `nolock`, `local_lock`; mount.lustre(8): `flock`, `localflock`). Then a process on another machine looks dead.
 //! So does one that reaches the files past a file system in user space. In doubt nothing is removed.
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statfs, statx};
 use std::fs;
 use std::path::Path;
 
@@ -30,16 +30,16 @@ const LOCAL: [&str; 17] = [
     "ubifs",
 ];
 
-/// The file system that `root` is on, if locks on it cannot be trusted, by the table of mounts.
+/// The file system that `root` is on, if locks on it cannot be trusted.
 pub(super) fn untrusted_system(root: &Path) -> Option<String> {
-    let unknown = || Some("unknown".to_owned());
-    let Ok(table) = fs::read_to_string("/proc/self/mountinfo") else {
-        return unknown();
-    };
+    by_table(root).unwrap_or_else(|| by_number(root))
+}
+
+/// The same by the table of mounts; nothing if that does not tell.
+fn by_table(root: &Path) -> Option<Option<String>> {
+    let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let flags = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
-    let Ok(found) = statx(CWD, root, AtFlags::empty(), flags) else {
-        return unknown();
-    };
+    let found = statx(CWD, root, AtFlags::empty(), flags).ok()?;
     let has_mount = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
     let mount = found.stx_mnt_id.to_string();
     let device = format!("{}:{}", found.stx_dev_major, found.stx_dev_minor);
@@ -52,10 +52,31 @@ pub(super) fn untrusted_system(root: &Path) -> Option<String> {
         }
     };
     let mut lines = table.lines().filter_map(|line| line.split_once(" - "));
-    match lines.find(|(mount, _)| is_it(mount)) {
-        None => unknown(),
-        Some((_, system)) => untrusted(system),
-    }
+    let (_, system) = lines.find(|(mount, _)| is_it(mount))?;
+    Some(untrusted(system))
+}
+
+/// The numbers of local file systems (statfs(2), `linux/magic.h`): ext2 to ext4, xfs, btrfs, f2fs, bcachefs, tmpfs, ramfs, overlay.
+const LOCAL_NUMBERS: [u32; 8] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    0xca45_1a4e,
+    0x0102_1994,
+    0x8584_58f6,
+    0x794c_7630,
+];
+
+/// The same by the number of the file system, where the table cannot be read: in doubt it is not trusted.
+fn by_number(root: &Path) -> Option<String> {
+    let is_local = statfs(root).is_ok_and(|found| {
+        let number = i128::from(found.f_type);
+        LOCAL_NUMBERS
+            .iter()
+            .any(|local| i128::from(*local) == number)
+    });
+    (!is_local).then(|| "unknown".to_owned())
 }
 
 /// The kind of a file system, if its locks do not hold everywhere, by the end of its line in the table
@@ -75,7 +96,14 @@ fn untrusted(system: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::untrusted;
+    use super::{by_number, untrusted};
+    use std::path::Path;
+
+    #[test]
+    fn numbers_tell_where_the_table_does_not() {
+        assert_eq!(by_number(Path::new("/dev/shm")), None);
+        assert_eq!(by_number(Path::new("/proc")).as_deref(), Some("unknown"));
+    }
 
     #[test]
     fn systems_whose_locks_hold() {
