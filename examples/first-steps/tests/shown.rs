@@ -1,10 +1,14 @@
-//! What the book shows of this example.
+//! What the book and the README show of this example.
+
+use std::fs;
+use std::path::Path;
 
 use shown::Example;
 
 const FIRST: &str = env!("CARGO_BIN_EXE_first-steps");
 const MEAN: &str = env!("CARGO_BIN_EXE_mean");
 const ARTIFACTS: &str = env!("CARGO_BIN_EXE_artifacts");
+const README: &str = env!("CARGO_BIN_EXE_readme");
 
 #[test]
 fn the_book_shows_what_it_prints() {
@@ -23,4 +27,29 @@ fn the_book_shows_what_it_prints() {
         .shows("artifacts", ARTIFACTS, &[])
         .shows_file("sum-config", &example.find("-sum/", "/config.json"))
         .shows_file("sum-record", &example.find("-sum/", "/record"));
+}
+
+#[test]
+fn the_readme_shows_its_example_and_what_that_prints() {
+    Example::of(env!("CARGO_MANIFEST_DIR"))
+        .shows("readme-first", README, &[])
+        .shows("readme-again", README, &[]);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read =
+        |path| fs::read_to_string(here.join(path)).expect("a file of the project can be read");
+    let code = read("src/bin/readme.rs");
+    // Without the line that says what the program is.
+    let (_, code) = code.split_once("\n\n").unwrap_or_default();
+    let (first, again) = (
+        read("shown/readme-first.txt"),
+        read("shown/readme-again.txt"),
+    );
+    let readme = read("../../README.md");
+    for (language, text) in [("rust,no_run", code), ("text", &first), ("text", &again)] {
+        let block = format!("```{language}\n{}\n```\n", text.trim_end());
+        assert!(
+            readme.contains(&block),
+            "README.md does not have this block:\n{block}"
+        );
+    }
 }

@@ -22,7 +22,10 @@ pub(crate) fn faults(root: &Path, names: &[&str]) -> Vec<String> {
             }
         }
         let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
-        for file in named.filter(|word| word.ends_with(".rs") && *word != ".rs") {
+        // What follows `https:` is an address.
+        let files =
+            named.filter(|word| word.ends_with(".rs") && *word != ".rs" && !word.starts_with("//"));
+        for file in files {
             if !BELOW
                 .iter()
                 .any(|below| root.join(below).join(file).is_file())

@@ -56,7 +56,12 @@ const SOUND: [(&str, &str); 6] = [
 ];
 
 /// The documents at the top level that name files.
-const DOCUMENTS: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+];
 
 #[test]
 fn documents_name_what_exists() {
@@ -68,7 +73,7 @@ fn documents_name_what_exists() {
 #[test]
 fn a_document_that_names_what_is_gone_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[a](there.md#place) [b](gone.md) [c](https://example.org/gone.md) `store/there.rs` and `store/gone.rs`\n";
+    let text = "[a](there.md#place) [b](gone.md) [c](https://example.org/gone.rs) `store/there.rs` and `store/gone.rs`\n";
     fs::write(folder.path().join("there.md"), text).unwrap();
     fs::create_dir_all(folder.path().join("pylightnix/src/store")).unwrap();
     fs::write(folder.path().join("pylightnix/src/store/there.rs"), "").unwrap();
