@@ -161,6 +161,7 @@ fn the_vector() {
     let (_folder, store) = store();
     let mut draft = store.draft().unwrap();
     let out = draft.out().to_owned();
+    // ANCHOR: vector
     fs::create_dir(out.join("bin")).unwrap();
     fs::write(out.join("bin/run.sh"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(out.join("bin/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -173,6 +174,7 @@ fn the_vector() {
         store.realization(&id).unwrap().tree.to_string(),
         "8a4c9e76ad1c49cd39f750d85b84331125888c87ea3530d8f37c06dea76d4464/332"
     );
+    // ANCHOR_END: vector
     let text = fs::read_to_string(store.realization_dir(&id).join("record")).unwrap();
     let (_, manifest) = text.split_once("/332\n").unwrap();
     let script = Digest::of(b"#!/bin/sh\n");
