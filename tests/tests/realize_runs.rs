@@ -270,6 +270,11 @@ fn what_a_person_stops_goes_on_with_the_rest() {
     assert_eq!(made(place), [0, 1, 2]);
     assert_eq!(store.realize(&plan).unwrap().len(), 6);
     assert_eq!(made(place), [3, 4, 5]);
+    // Of two runs, one is a part, too.
+    let plan = two::plan("pair", place);
+    stop_in(&store, &plan, 0, false);
+    assert_eq!(store.realize(&plan).unwrap().out.load().unwrap(), 1);
+    assert_eq!(made(place), [0, 1]);
 }
 
 #[test]
