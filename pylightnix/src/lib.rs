@@ -91,7 +91,7 @@
 //! - The code of a stage is tracked as far as it is named: its own text, and the helpers in `uses(..)`. Other functions,
 //!   versions of dependencies, included files, the environment and data from outside are not.
 //! - Stages run as threads of this process.
-//! - Unix only. All of a store lies on one file system.
+//! - Linux only. All of a store lies on one file system.
 //!
 //! # The book
 //!

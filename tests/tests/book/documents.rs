@@ -1,4 +1,5 @@
-//! The documents at the top level: what they link to and the files that they name exist.
+//! The documents at the top level: what they link to exists, and so do the files that they name, with the functions and types
+//! that they say are in them.
 
 use std::path::Path;
 
@@ -22,6 +23,12 @@ pub(crate) fn faults(root: &Path, names: &[&str]) -> Vec<String> {
             }
         }
         let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
+        for (item, file) in calls(&text).chain(types(&text)) {
+            let source = std::fs::read_to_string(root.join("pylightnix/src").join(file));
+            if !source.is_ok_and(|source| defines(&source, item)) {
+                faults.push(format!("{name}: `{item}` is not in `{file}`"));
+            }
+        }
         // What follows `https:` is an address.
         let files =
             named.filter(|word| word.ends_with(".rs") && *word != ".rs" && !word.starts_with("//"));
@@ -45,4 +52,42 @@ fn links(text: &str) -> Vec<String> {
         _ => None,
     });
     links.collect()
+}
+
+/// The calls of a diagram, each with its file: lines `Type::function, function   file.rs`, in a block of text.
+fn calls(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let blocks = text.split("```text\n").skip(1);
+    let lines = blocks.flat_map(|rest| rest.split("```").next().unwrap_or_default().lines());
+    let calls = lines.filter_map(|line| {
+        let (functions, rest) = line.trim().split_once("  ")?;
+        let file = rest.split_whitespace().next()?;
+        file.ends_with(".rs").then_some((functions, file))
+    });
+    calls.flat_map(|(functions, file)| functions.split(", ").map(move |one| (one, file)))
+}
+
+/// The types that are named with their files: "`Type`, `file.rs`".
+fn types(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    let pairs = (0..parts.len().saturating_sub(2)).filter_map(move |at| {
+        let (item, file) = (parts[at], parts[at + 2]);
+        let is_type = item.starts_with(|c: char| c.is_ascii_uppercase())
+            && item.chars().all(|c| c.is_ascii_alphanumeric());
+        (is_type && parts[at + 1] == ", " && file.ends_with(".rs")).then_some((item, file))
+    });
+    pairs.collect::<Vec<_>>().into_iter()
+}
+
+/// Whether a source has the definition of a type, or of a function that may be called by its type.
+fn defines(source: &str, item: &str) -> bool {
+    let name = item.rsplit("::").next().unwrap_or(item);
+    ["fn", "struct", "enum", "trait", "type"]
+        .iter()
+        .any(|keyword| {
+            let begin = format!("{keyword} {name}");
+            source.match_indices(&begin).any(|(at, _)| {
+                let next = source[at + begin.len()..].chars().next();
+                !next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+            })
+        })
 }

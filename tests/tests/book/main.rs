@@ -73,14 +73,19 @@ fn documents_name_what_exists() {
 #[test]
 fn a_document_that_names_what_is_gone_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[a](there.md#place) [b](gone.md) [c](https://example.org/gone.rs) `store/there.rs` and `store/gone.rs`\n";
+    let text = "[a](there.md#place) [b](gone.md) [c](https://example.org/gone.rs) `store/there.rs` and `store/gone.rs`\n\n\
+                `There`, `store/there.rs`; `Gone`, `store/there.rs`\n\n\
+                ```text\nThere::call   store/there.rs   what it does\n  There::cal   store/there.rs\n```\n";
     fs::write(folder.path().join("there.md"), text).unwrap();
     fs::create_dir_all(folder.path().join("pylightnix/src/store")).unwrap();
-    fs::write(folder.path().join("pylightnix/src/store/there.rs"), "").unwrap();
+    let source = "struct There;\nimpl There { fn call<T>() {} }\n";
+    fs::write(folder.path().join("pylightnix/src/store/there.rs"), source).unwrap();
     assert_eq!(
         documents::faults(folder.path(), &["there.md", "none.md"]),
         [
             "there.md: `gone.md` links to no file",
+            "there.md: `There::cal` is not in `store/there.rs`",
+            "there.md: `Gone` is not in `store/there.rs`",
             "there.md: there is no file `store/gone.rs`",
             "none.md: there is no such document",
         ]
