@@ -13,16 +13,17 @@ pub(crate) fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>
     expect(dead_code, reason = "references are typed there")
 )]
 pub(crate) fn is_near(word: &str, name: &str) -> bool {
-    distance(word, name) <= 1 + word.chars().count() / 3
+    distance(word, name) <= 2 + word.chars().count() / 3
 }
 
-/// In how many letters two words differ: so many have to be changed, put in or taken out. What has the other in it is near.
+/// One more than the letters in which two words differ: so many have to be changed, put in or taken out. What has the other in
+/// it is as near as a slip of one letter.
 fn distance(one: &str, other: &str) -> usize {
     if one == other {
         return 0;
     }
     if !one.is_empty() && !other.is_empty() && (one.contains(other) || other.contains(one)) {
-        return 1;
+        return 2;
     }
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -42,7 +42,11 @@ impl Netrc {
             let mut words = words(line).into_iter();
             while let Some(word) = words.next() {
                 let machine = match word.as_str() {
-                    "machine" => words.next(),
+                    "machine" => match words.next() {
+                        Some(name) => Some(name),
+                        // Without a name it would stand for all servers.
+                        None => continue,
+                    },
                     "default" => None,
                     // A macro goes on to the next empty line.
                     "macdef" => {
