@@ -45,16 +45,31 @@ impl Drop for Back {
     }
 }
 
-/// This thread has the lock of a build now.
-pub(super) fn took(lock: &Path) {
-    held().push((lock.to_owned(), thread::current().id()));
+/// That a thread has the lock of a build, as long as this is there. It goes before the lock does; the next holder may say that
+/// it has the lock before this is gone.
+#[derive(Debug)]
+pub(super) struct InHand {
+    lock: PathBuf,
+    holder: ThreadId,
 }
 
-/// Nobody has it any more.
-pub(super) fn gave_back(lock: &Path) {
-    let mut held = held();
-    if let Some(at) = held.iter().position(|(path, _)| path == lock) {
-        held.swap_remove(at);
+impl InHand {
+    /// Of this thread.
+    pub(super) fn new(lock: &Path) -> Self {
+        let (lock, holder) = (lock.to_owned(), thread::current().id());
+        held().push((lock.clone(), holder));
+        InHand { lock, holder }
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let mut held = held();
+        let is_this =
+            |(lock, holder): &(PathBuf, ThreadId)| *holder == self.holder && *lock == self.lock;
+        if let Some(at) = held.iter().position(is_this) {
+            held.swap_remove(at);
+        }
     }
 }
 

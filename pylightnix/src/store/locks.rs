@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::durable::Durability;
-use super::errand;
+use super::errand::{InHand, is_in_own_hands};
 use super::format::complete;
 use super::index::Index;
 use super::layout::Layout;
@@ -323,6 +323,7 @@ impl Drop for Entered<'_> {
 #[derive(Debug)]
 pub struct BuildLock {
     path: PathBuf,
+    _in_hand: InHand,
     _file: File,
 }
 
@@ -341,7 +342,7 @@ impl BuildLock {
         loop {
             let file = open_lock(&path)?;
             if attempt(&file, &path)? == Attempt::Held {
-                if errand::is_in_own_hands(&path) {
+                if is_in_own_hands(&path) {
                     return Err(in_own_hands(dref));
                 }
                 if !waited {
@@ -360,8 +361,12 @@ impl BuildLock {
             }
             // Its last holder removed the file when it was done: then this is a lock on nothing.
             if is_at(&file, &path) {
-                errand::took(&path);
-                return Ok(Some(BuildLock { path, _file: file }));
+                let in_hand = InHand::new(&path);
+                return Ok(Some(BuildLock {
+                    path,
+                    _in_hand: in_hand,
+                    _file: file,
+                }));
             }
         }
     }
@@ -371,7 +376,6 @@ impl Drop for BuildLock {
     fn drop(&mut self) {
         // While it is still held, so that the name is never taken from under another holder.
         let _ = fs::remove_file(&self.path);
-        errand::gave_back(&self.path);
     }
 }
 
