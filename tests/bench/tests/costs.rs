@@ -100,8 +100,9 @@ fn allocations_of_a_build() {
 #[test]
 fn system_calls_of_a_hit() {
     let calls = each(|count| calls("noop", &["chain", &count.to_string()], true));
+    // On a busy machine threads wait for each other now and then, which are calls, too.
     assert!(
-        calls <= 1.1,
+        calls <= 1.2,
         "finding that a stage is there takes {calls} system calls"
     );
 }
