@@ -169,6 +169,21 @@ fn tokens() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(trees, 0..8).prop_map(|parts| parts.concat())
 }
 
+/// Only the last comma of a list does not count, and two are no end of a list.
+#[test]
+fn two_commas_count() {
+    for (two, one) in [
+        ("[a,,]", "[a,]"),
+        ("f(a,,)", "f(a,)"),
+        ("{a,,}", "{a}"),
+        ("f::<A,,>()", "f::<A,>()"),
+    ] {
+        assert_ne!(of(two), of(one), "{two}");
+        let again: TokenStream = of(two).parse().unwrap();
+        assert_eq!(text(again), of(two));
+    }
+}
+
 proptest! {
     /// The text gives the tokens back: so different tokens have different texts.
     #[test]

@@ -62,7 +62,7 @@ fn walk_into(code: TokenStream, tokens: &mut Vec<Token>) {
                 at += operator.len() - 1;
                 // `<A, B,>`
                 let closes = operator == ">" || operator == ">>";
-                if closes && tokens.last().is_some_and(|last| last.is(",")) {
+                if closes && ends_with_one_comma(tokens) {
                     tokens.pop();
                 }
                 tokens.push(Token::Operator(operator));
@@ -96,10 +96,9 @@ fn walk_group(group: &Group, tokens: &mut Vec<Token>) {
     let start = tokens.len();
     walk_into(group.stream(), tokens);
     let (before, inner) = tokens.split_at(start);
-    if let [first @ .., last] = inner
-        && last.is(",")
-        // `(,)` is no list: only a macro can mean something by it.
-        && !first.is_empty()
+    // `(,)` is no list, nor is `(a,,)`: only a macro can mean something by it.
+    if inner.len() > 1
+        && ends_with_one_comma(inner)
         && match delimiter {
             Delimiter::Bracket | Delimiter::Brace => true,
             Delimiter::Parenthesis => is_call(&before[..start - 1]) || has_two_items(group),
@@ -109,6 +108,14 @@ fn walk_group(group: &Group, tokens: &mut Vec<Token>) {
         tokens.pop();
     }
     tokens.push(Token::Close(delimiter));
+}
+
+fn ends_with_one_comma(tokens: &[Token]) -> bool {
+    match tokens {
+        [.., before, last] => last.is(",") && !before.is(","),
+        [last] => last.is(","),
+        [] => false,
+    }
 }
 
 fn is_comma(tree: &TokenTree) -> bool {
