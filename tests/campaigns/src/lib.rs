@@ -6,6 +6,7 @@ pub mod audit;
 pub mod crowd;
 pub mod figures;
 pub mod full;
+mod install;
 pub mod invariants;
 mod kill;
 pub mod left_out;

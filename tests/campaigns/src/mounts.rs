@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::actor;
 use crate::crowd::Member;
 use crate::figures::Figures;
+use crate::install::install;
 use crate::invariants::{Expected, Violated, holds};
 use crate::scene::{Scene, command, place};
 use crate::{Options, unable};
@@ -143,13 +144,7 @@ impl Drop for View {
 /// Installs it where it is missing and that is allowed.
 fn need_bindfs() -> Result<()> {
     let is_there = || Command::new("bindfs").arg("-V").output().is_ok();
-    let lock = fs::File::create(std::env::temp_dir().join("pylightnix-campaigns-install"))?;
-    lock.lock()?;
-    if !is_there() {
-        for arguments in [["update", "-q"].as_slice(), &["install", "-yq", "bindfs"]] {
-            let _ = Command::new("apt-get").args(arguments).output();
-        }
-    }
+    install(&["bindfs"], is_there)?;
     match is_there() {
         true => Ok(()),
         false => Err(unable("no `bindfs`, of the package of that name")),

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::figures::Figures;
+use crate::install::install;
 use crate::invariants::{Expected, Violated, holds, holds_after};
 use crate::scene::{command, place};
 use crate::{Options, actor, unable};
@@ -293,17 +294,7 @@ pub(crate) fn need_programs() -> Result<()> {
         let is_there = |name: &&str| Command::new(*name).arg("-V").output().is_ok();
         needed.iter().find(|name| !is_there(name)).copied()
     };
-    // Campaigns that run side by side would hinder each other's installing.
-    let lock = fs::File::create(std::env::temp_dir().join("pylightnix-campaigns-install"))?;
-    lock.lock()?;
-    if missing().is_some() {
-        for arguments in [
-            ["update", "-q"].as_slice(),
-            &["install", "-yq", "xfsprogs", "e2fsprogs", "mount"],
-        ] {
-            let _ = Command::new("apt-get").args(arguments).output();
-        }
-    }
+    install(&["xfsprogs", "e2fsprogs", "mount"], || missing().is_none())?;
     match missing() {
         None => Ok(()),
         Some(name) => Err(unable(format!(

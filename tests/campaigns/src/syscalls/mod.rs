@@ -18,6 +18,7 @@ use std::{fs, thread};
 use crate::actor::{self, Ended, MARK};
 use crate::audit::ONE_THREAD;
 use crate::figures::Figures;
+use crate::install::install;
 use crate::scene::{Scene, place};
 use crate::{Options, unable};
 use calls::{Fault, faults, traced};
@@ -317,11 +318,7 @@ pub(crate) fn holder(
 /// Installs it where it is missing and that is allowed.
 pub fn need_strace() -> Result<()> {
     let is_there = || Command::new("strace").arg("-V").output().is_ok();
-    if !is_there() {
-        for arguments in [["update", "-q"].as_slice(), &["install", "-yq", "strace"]] {
-            let _ = Command::new("apt-get").args(arguments).output();
-        }
-    }
+    install(&["strace"], is_there)?;
     let traced = Command::new("strace")
         .args(["-qq", "-e", "trace=none", "true"])
         .output();
