@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::frame::{Member, Method};
 use super::refused_entry;
-use crate::store::passing::Passing;
+use crate::store::disk::passing::Passing;
 use crate::{Error, Result};
 
 /// So much is read at once of what is deflated.

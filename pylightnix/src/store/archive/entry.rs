@@ -5,7 +5,7 @@ use super::frame::{
     CENTRAL, DATE, END, END_64, END_64_LEN, LOCAL, LOCATOR_64, Method, NEEDED, NEEDED_64, UNIX,
     UTF_8,
 };
-use crate::store::bytes::{put_u32, put_u64};
+use crate::store::disk::bytes::{put_u32, put_u64};
 
 /// What 32 bits cannot hold is elsewhere.
 const ELSEWHERE: u64 = u32::MAX as u64;

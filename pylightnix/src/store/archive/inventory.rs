@@ -6,11 +6,11 @@ use super::content::Archive;
 use super::frame::{Member, Method};
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
 use crate::config::{ConfigJson, DRefId, RRefId};
-use crate::store::build_record::{BuildFile, BuildRecord};
-use crate::store::lacking::lacking_in;
-use crate::store::layout::{CONFIG, OUT, RECORD};
-use crate::store::record::{Record, reference};
-use crate::store::tree::EntryKind;
+use crate::store::disk::layout::{CONFIG, OUT, RECORD};
+use crate::store::object::build_record::{BuildFile, BuildRecord};
+use crate::store::object::lacking::lacking_in;
+use crate::store::object::record::{Record, reference};
+use crate::store::object::tree::EntryKind;
 use crate::{Error, Result};
 
 /// A realization in an archive.

@@ -23,8 +23,8 @@ mod writer;
 
 use std::path::Path;
 
-use super::Store;
 use crate::config::RRefId;
+use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
 pub use pack::Pack;

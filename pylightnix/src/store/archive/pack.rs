@@ -10,12 +10,12 @@ use super::writer::{Artifact, Out, Writer};
 use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::lacking::expect_complete;
-use crate::store::layout::{CONFIG, OUT, RECORD};
-use crate::store::spool::unnamed;
-use crate::store::target::{Target, beside};
-use crate::store::there::is_there;
-use crate::store::tree::{Entry, EntryKind};
+use crate::store::disk::layout::{CONFIG, OUT, RECORD};
+use crate::store::disk::spool::unnamed;
+use crate::store::disk::target::{Target, beside};
+use crate::store::disk::there::is_there;
+use crate::store::object::lacking::expect_complete;
+use crate::store::object::tree::{Entry, EntryKind};
 use crate::{Error, ErrorKind, Result};
 
 /// How realizations are packed into an archive.

@@ -8,14 +8,14 @@ use std::path::Path;
 use super::content::Archive;
 use super::inventory::Packed;
 use crate::config::Digest;
-use crate::store::below::create_file;
-use crate::store::durable::Durability;
-use crate::store::layout::{OUT, RECORD};
-use crate::store::parallel;
-use crate::store::passing::{Passing, hash_passing};
-use crate::store::seal::{finish, finish_folders, threads_to_write};
-use crate::store::sparse::SparseWriter;
-use crate::store::tree::{Entry, EntryKind};
+use crate::store::disk::below::create_file;
+use crate::store::disk::durable::Durability;
+use crate::store::disk::layout::{OUT, RECORD};
+use crate::store::disk::parallel;
+use crate::store::disk::passing::{Passing, hash_passing};
+use crate::store::disk::sparse::SparseWriter;
+use crate::store::object::seal::{finish, finish_folders, threads_to_write};
+use crate::store::object::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
 /// The longest path, in bytes, that may be given to the system: `PATH_MAX` without the NUL.

@@ -11,11 +11,11 @@ use super::inventory::Packed;
 use super::refused;
 use crate::config::RRefId;
 use crate::store::Store;
-use crate::store::place::{add_builds, place};
-use crate::store::room::free_bytes;
-use crate::store::staging::Staging;
-use crate::store::unsynced::Unsynced;
-use crate::store::whole::present;
+use crate::store::disk::room::free_bytes;
+use crate::store::disk::unsynced::Unsynced;
+use crate::store::publish::place::{add_builds, place};
+use crate::store::publish::staging::Staging;
+use crate::store::publish::whole::present;
 use crate::{Error, Result};
 
 /// How an archive is unpacked.

@@ -15,11 +15,11 @@ use super::entry::{self, Header};
 use super::frame::Method;
 use super::{FILE_MODE, FOLDER_MODE, LINK_MODE};
 use crate::config::Digest;
-use crate::store::below::{open_file, open_folder};
-use crate::store::durable::Durability;
-use crate::store::parallel;
-use crate::store::passing::{Passing, hash_passing};
-use crate::store::regular::open_regular;
+use crate::store::disk::below::{open_file, open_folder};
+use crate::store::disk::durable::Durability;
+use crate::store::disk::parallel;
+use crate::store::disk::passing::{Passing, hash_passing};
+use crate::store::disk::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
 const BUFFER: usize = 256 << 10;

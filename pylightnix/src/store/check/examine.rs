@@ -11,15 +11,15 @@ use super::{Fault, FaultKind, Note};
 use crate::Error;
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 use crate::store::Store;
-use crate::store::below::open_file;
-use crate::store::build_record::{BuildFile, BuildRecord};
-use crate::store::lacking::lacking_in;
-use crate::store::layout::{CONFIG, OUT, RECORD};
-use crate::store::record::Record;
-use crate::store::regular;
-use crate::store::seal::hash;
-use crate::store::there::{is_damage, is_there, tells_of_damage};
-use crate::store::tree::{Entry, EntryKind, Manifest};
+use crate::store::disk::below::open_file;
+use crate::store::disk::layout::{CONFIG, OUT, RECORD};
+use crate::store::disk::regular;
+use crate::store::disk::there::{is_damage, is_there, tells_of_damage};
+use crate::store::object::build_record::{BuildFile, BuildRecord};
+use crate::store::object::lacking::lacking_in;
+use crate::store::object::record::Record;
+use crate::store::object::seal::hash;
+use crate::store::object::tree::{Entry, EntryKind, Manifest};
 
 /// What looking at a realization gave.
 #[derive(Default)]

@@ -9,12 +9,12 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Store;
-use super::parallel;
-use super::survey::Survey;
-use super::there::is_there;
 use crate::Result;
 use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::store::Store;
+use crate::store::disk::parallel;
+use crate::store::disk::there::is_there;
+use crate::store::known::survey::Survey;
 use examine::{Examined, ToRead, examine, examine_config};
 
 pub use fault::{CheckReport, Fault, FaultKind, Note};

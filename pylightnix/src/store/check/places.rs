@@ -9,8 +9,8 @@ use super::examine::{about, short};
 use super::{Fault, FaultKind};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::layout::{CONFIG, FOLDERS, FORMAT, RECORD, RESERVED};
-use crate::store::there::{is_absence, is_there, tells_of_damage};
+use crate::store::disk::layout::{CONFIG, FOLDERS, FORMAT, RECORD, RESERVED};
+use crate::store::disk::there::{is_absence, is_there, tells_of_damage};
 use crate::{Error, Result};
 
 /// Entries of the store's folders that no store has, and roots of nothing.

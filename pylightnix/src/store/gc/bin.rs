@@ -8,9 +8,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use uuid::Uuid;
 
-use crate::store::layout::{Layout, RECORD};
-use crate::store::remove::remove_tree;
-use crate::store::there::{is_absence, is_there};
+use crate::store::disk::layout::{Layout, RECORD};
+use crate::store::disk::remove::remove_tree;
+use crate::store::disk::there::{is_absence, is_there};
 use crate::{Error, Result};
 
 /// Deleting waits for the disk's journal more than for anything else.

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 use crate::config::RRefId;
-use crate::store::lease::Used;
-use crate::store::survey::Survey;
+use crate::store::known::survey::Survey;
+use crate::store::using::lease::Used;
 use crate::{Error, ErrorKind, Result};
 
 /// Which realizations of a survey stay.

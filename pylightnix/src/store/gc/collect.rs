@@ -14,13 +14,13 @@ use super::downloads;
 use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::in_use::InUse;
+use crate::store::disk::layout::CONFIG;
+use crate::store::disk::remove::remove_tree;
 use crate::store::index::Index;
-use crate::store::layout::CONFIG;
-use crate::store::remove::remove_tree;
-use crate::store::roots::Root;
-use crate::store::survey::Survey;
-use crate::store::sweep::{sweep, sweep_build_locks};
+use crate::store::known::survey::Survey;
+use crate::store::using::in_use::InUse;
+use crate::store::using::roots::Root;
+use crate::store::using::sweep::{sweep, sweep_build_locks};
 use crate::{Error, Result};
 
 /// So many renames others wait for at most.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::store::Store;
-use crate::store::regular::open_regular;
+use crate::store::disk::regular::open_regular;
 use crate::{Error, Result};
 
 /// Unless something else is said, whoever broke off has so much time to go on.

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::Result;
 use crate::store::Store;
-use crate::store::in_use::InUse;
-use crate::store::roots::Root;
+use crate::store::using::in_use::InUse;
+use crate::store::using::roots::Root;
 
 /// Roots that were read.
 #[derive(Default)]

@@ -17,9 +17,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::Store;
-use super::mounts::untrusted_system;
-use super::reserve::{release, reserve};
+use crate::store::Store;
+use crate::store::disk::mounts::untrusted_system;
+use crate::store::disk::reserve::{release, reserve};
 use crate::{Error, ErrorKind, Result};
 
 pub(in crate::store) use bin::Bin;

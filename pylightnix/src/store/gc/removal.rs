@@ -6,11 +6,11 @@ use std::fmt;
 use super::{Bin, GcReport, Kept, KnownRoots, untrusted};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::in_use::InUse;
-use crate::store::mounts::untrusted_system;
-use crate::store::reserve::{release, reserve};
-use crate::store::survey::Survey;
-use crate::store::there::is_there;
+use crate::store::disk::mounts::untrusted_system;
+use crate::store::disk::reserve::{release, reserve};
+use crate::store::disk::there::is_there;
+use crate::store::known::survey::Survey;
+use crate::store::using::in_use::InUse;
 use crate::{Error, ErrorKind, Result};
 
 /// A removal that is to be made, with its options: [`Store::remove`] and [`Store::remove_derivation`] begin one.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::config::{DRefId, RRefId};
-use crate::store::roots::Root;
-use crate::store::survey::Survey;
+use crate::store::known::survey::Survey;
+use crate::store::using::roots::Root;
 use crate::visible;
 
 /// How far a collection is.

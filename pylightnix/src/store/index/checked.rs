@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::store::bytes::Reader;
-use crate::store::locks::Manager;
-use crate::store::regular;
+use crate::store::disk::bytes::Reader;
+use crate::store::disk::regular;
+use crate::store::using::locks::Manager;
 use crate::{Error, Result};
 
 /// All of a file, and where in it the rest begins; nothing if it is not there, or is none of that kind, or is damaged.

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Stamp, checked};
 use crate::Result;
-use crate::store::bytes::{Reader, put_text, put_u64};
-use crate::store::layout::Layout;
-use crate::store::list::each_entry;
-use crate::store::locks::Manager;
+use crate::store::disk::bytes::{Reader, put_text, put_u64};
+use crate::store::disk::layout::Layout;
+use crate::store::known::list::each_entry;
+use crate::store::using::locks::Manager;
 
 /// The first bytes of the file.
 const MAGIC: &[u8] = b"pylightnix-names-v2\n";

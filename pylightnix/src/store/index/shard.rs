@@ -12,9 +12,9 @@ use super::listing::Listing;
 use super::{Known, Slice, Stamp, checked};
 use crate::config::{DRefId, Name};
 use crate::fast_hash::{FastMap, FastSet, HashKey};
-use crate::store::bytes::{Reader, put_text, put_u32};
-use crate::store::layout::Layout;
-use crate::store::locks::Manager;
+use crate::store::disk::bytes::{Reader, put_text, put_u32};
+use crate::store::disk::layout::Layout;
+use crate::store::using::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows.
 const MAGIC: &[u8] = b"pylightnix-index-v7\n";

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Objects;
 use crate::config::DRefId;
-use crate::store::bytes::{Reader, put_i64, put_u32, put_u64};
+use crate::store::disk::bytes::{Reader, put_i64, put_u32, put_u64};
 use crate::{Error, Result};
 
 /// The identity of a folder, and when anything in it was changed last. Nobody can set that time but to now.

@@ -15,7 +15,7 @@ use super::hints::hints;
 use super::looked_up::looked_up;
 use super::number::number_in;
 use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, same};
-use crate::store::tree::check_path;
+use crate::store::object::tree::check_path;
 use crate::store::{Outcome, Store};
 use crate::{Error, ErrorKind, Result};
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::store::regular::open_regular;
+use crate::store::disk::regular::open_regular;
 use crate::{Error, Result};
 
 const BUFFER: usize = 128 << 10;

@@ -6,8 +6,8 @@ use super::reference::sealed::Asked;
 use super::{Identifier, Reference};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::parallel;
-use crate::store::realization::{each_realization, read_record, verified_head};
+use crate::store::disk::parallel;
+use crate::store::object::realization::{each_realization, read_record, verified_head};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {

@@ -10,7 +10,7 @@ use super::Reference;
 use super::number::not_json;
 use super::reference::sealed::Asked as _;
 use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, Step, joined, there_is};
-use crate::store::regular;
+use crate::store::disk::regular;
 use crate::store::{Context, Store};
 use crate::{Error, ErrorKind, Result};
 

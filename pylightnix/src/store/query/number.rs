@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::config::{Dotted, RawValue};
-use crate::store::regular;
+use crate::store::disk::regular;
 use crate::{Error, ErrorKind, Result};
 
 /// The number at `way` in the JSON file at `path`; `None` if there is no such file, nothing at that place in it, or `null`,

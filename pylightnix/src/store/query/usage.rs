@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
+use crate::store::disk::parallel;
 use crate::store::gc::bytes;
-use crate::store::parallel;
 use crate::{Error, Result};
 
 /// The unit of `st_blocks`, whatever the file system's own is.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Digest, RRefId};
 use crate::store::Store;
-use crate::store::parallel;
-use crate::store::record::Record;
-use crate::store::there::tells_of_damage;
-use crate::store::tree::EntryKind;
+use crate::store::disk::parallel;
+use crate::store::disk::there::tells_of_damage;
+use crate::store::object::record::Record;
+use crate::store::object::tree::EntryKind;
 use crate::{Error, Result};
 
 /// For digests that are wanted, the files that should have them, by the records of some stores.

@@ -12,17 +12,17 @@ use super::quarantine::Quarantine;
 use super::{Repair, RepairAction, RepairReport, Repaired, is_in_the_realization};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-use crate::store::below::open_file;
-use crate::store::build_record::BuildRecord;
 use crate::store::check::{Fault, FaultKind};
-use crate::store::durable::exchange;
-use crate::store::layout::CONFIG;
-use crate::store::place::{add_builds, touch};
-use crate::store::record::Record;
-use crate::store::regular;
-use crate::store::staging::{Staging, stage_from};
-use crate::store::there::{is_absence, is_damage, is_there, tells_of_damage};
-use crate::store::tree::EntryKind;
+use crate::store::disk::below::open_file;
+use crate::store::disk::durable::exchange;
+use crate::store::disk::layout::CONFIG;
+use crate::store::disk::regular;
+use crate::store::disk::there::{is_absence, is_damage, is_there, tells_of_damage};
+use crate::store::object::build_record::BuildRecord;
+use crate::store::object::record::Record;
+use crate::store::object::tree::EntryKind;
+use crate::store::publish::place::{add_builds, touch};
+use crate::store::publish::staging::{Staging, stage_from};
 use crate::{Error, ErrorKind, Result};
 
 impl Repair<'_> {

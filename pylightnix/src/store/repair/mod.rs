@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Store;
-use super::check::{CheckReport, Fault, FaultKind};
 use crate::Result;
 use crate::config::RRefId;
+use crate::store::Store;
+use crate::store::check::{CheckReport, Fault, FaultKind};
 
 /// A repair that is to be made, with its options: [`Store::repair`] begins one.
 #[must_use = "nothing happens before `run`"]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-use crate::store::layout::Layout;
+use crate::store::disk::layout::Layout;
 use crate::{Error, Result};
 
 /// The folder of one repair in `quarantine/`, made when it is first needed.

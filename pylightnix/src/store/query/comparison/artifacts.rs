@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Cell, Series, npy};
 use crate::config::{Dotted, RawValue, Step, joined, object_parts};
-use crate::store::regular;
-use crate::store::there::is_damage;
+use crate::store::disk::regular;
+use crate::store::disk::there::is_damage;
 use crate::store::{Entry, EntryKind};
 use crate::{Error, Result};
 

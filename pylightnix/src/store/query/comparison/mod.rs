@@ -10,7 +10,8 @@ use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::config::{ConfigJson, DRefId, RRefId};
-use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, newest_first, parallel};
+use crate::store::disk::parallel;
+use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, newest_first};
 use crate::{Error, Result};
 pub(super) use artifacts::{Number, numbers};
 pub(super) use table::order;

@@ -1,0 +1,25 @@
+//! What the store asks of the file system: where things lie, and how bytes get there and are known to be there.
+//!
+//! Nothing here knows of references to other objects, of locks or of [`Store`](super::Store). It uses `config` alone. Begin to read at
+//! [`layout`], then [`durable`].
+
+pub(in crate::store) mod below;
+pub(in crate::store) mod bytes;
+pub(in crate::store) mod duplicate;
+pub(in crate::store) mod durable;
+pub(in crate::store) mod format;
+pub(in crate::store) mod layout;
+pub(in crate::store) mod mounts;
+pub(in crate::store) mod parallel;
+pub(in crate::store) mod passing;
+pub(crate) mod regular;
+pub(in crate::store) mod remove;
+pub(in crate::store) mod reserve;
+pub(in crate::store) mod room;
+pub(in crate::store) mod sparse;
+pub(in crate::store) mod spool;
+pub(in crate::store) mod sync_crew;
+pub(in crate::store) mod target;
+pub(in crate::store) mod there;
+pub(in crate::store) mod unsynced;
+pub(in crate::store) mod writers;

@@ -1,0 +1,44 @@
+//! How long builds took.
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::config::DRefId;
+use crate::store::object::build_record::BuildKind;
+use crate::store::{Look, Store};
+
+impl Store {
+    /// How long one run of a derivation usually takes: the median of the builds that the store has of it, whatever their
+    /// context and their code. Nothing if it has none.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// # let mut build = BuildRecord::now(BuildKind::Build);
+    /// # build.start = build.stop - Duration::from_secs(5);
+    /// # store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+    /// assert_eq!(store.usual_time(config.id())?, Some(Duration::from_secs(5)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn usual_time(&self, dref: &DRefId) -> Result<Option<Duration>> {
+        let look = Look::of(self, dref)?;
+        let mut times = Vec::new();
+        for builds in look.builds() {
+            let built = builds
+                .heads()
+                .filter(|build| build.kind == BuildKind::Build);
+            times.extend(built.map(|build| build.seconds));
+        }
+        times.sort_unstable_by(f64::total_cmp);
+        let median = times.get(times.len() / 2);
+        // A clock that was set back in between makes no time.
+        Ok(median.and_then(|seconds| Duration::try_from_secs_f64(*seconds).ok()))
+    }
+}

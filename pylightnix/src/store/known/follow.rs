@@ -1,0 +1,105 @@
+//! Reading a log while it is written.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+
+use crate::store::disk::layout::LOG;
+use crate::store::known::running::RunningBuild;
+use crate::store::object::build_record::{BuildFile, BuildRecord};
+use crate::{Error, Result};
+
+/// How often it looks for more.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The log of a build under way, [`RunningBuild::follow`]: reading waits for more until the build has ended, and its tries
+/// are one text. What was printed last is read as well, wherever the folder of the build went.
+#[derive(Debug)]
+pub struct FollowLog {
+    build: RunningBuild,
+    /// The folder, by whatever name.
+    folder: OwnedFd,
+    log: Option<File>,
+}
+
+impl FollowLog {
+    pub(in crate::store) fn of(build: &RunningBuild) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(CWD, &build.folder, flags, Mode::empty())
+            .map_err(|errno| Error::io("open the folder", &build.folder, errno.into()))?;
+        Ok(FollowLog {
+            build: build.clone(),
+            folder,
+            log: None,
+        })
+    }
+
+    /// Whether a failed try is followed by another, which then is the one that is followed.
+    fn goes_on_with_next_try(&mut self) -> bool {
+        let Some(next) = self.build.next_try() else {
+            return false;
+        };
+        match FollowLog::of(&next) {
+            // The log of the first goes on.
+            Ok(following) => {
+                let log = self.log.take();
+                *self = FollowLog { log, ..following };
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Opens the log, if there is one by now; with `published` also under the name that it has beside a result.
+    fn open(&mut self, published: bool) {
+        if self.log.is_some() {
+            return;
+        }
+        let name = match published {
+            true => self.published_log(),
+            false => Some(LOG.to_owned()),
+        };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let opened = name.and_then(|name| openat(&self.folder, name, flags, Mode::empty()).ok());
+        self.log = opened.map(File::from);
+    }
+
+    fn published_log(&self) -> Option<String> {
+        let mut entries = Dir::read_from(&self.folder).ok()?;
+        entries.find_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            let kind = BuildRecord::kind_of(name.to_bytes())?;
+            matches!(kind, BuildFile::Log(_)).then(|| name.to_string_lossy().into_owned())
+        })
+    }
+}
+
+impl Read for FollowLog {
+    /// Waits until there is something to read. Nothing is left when the build has ended.
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // Before reading: what is printed until it ends is there by then.
+            let goes_on = self.build.goes_on();
+            self.open(false);
+            if !goes_on {
+                self.open(true);
+            }
+            if let Some(log) = &mut self.log {
+                let read = log.read(to)?;
+                if read > 0 || to.is_empty() {
+                    return Ok(read);
+                }
+            }
+            if goes_on {
+                thread::sleep(PAUSE);
+            } else if !self.goes_on_with_next_try() {
+                return Ok(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! From which realizations of its direct dependencies a realization was made.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use crate::config::{ConfigJson, DRefId, Digest, RRefId};
+
+/// For a realization, which realizations of its direct dependencies it was made from.
+///
+/// It is made from their references, in any order; each counts once.
+///
+/// ```
+/// use pylightnix::config::RRefId;
+/// use pylightnix::store::Context;
+/// let params: RRefId =
+///     "rref:0123456789abcdef0123456789abcdef-7c308bad0e7fa364790b71e6ffab924a-params".parse()?;
+/// let context: Context = [params.clone(), params.clone()].into_iter().collect();
+/// assert_eq!(context.get(params.dref()), [params]);
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+///
+/// They lie sorted by derivation, then by reference, each once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Context(Arc<[RRefId]>);
+
+impl Context {
+    /// The context of a derivation without dependencies.
+    pub fn empty() -> Self {
+        static EMPTY: LazyLock<Context> = LazyLock::new(|| Context::from(Vec::new()));
+        EMPTY.clone()
+    }
+
+    /// Of references that come sorted by derivation, then by reference, each once.
+    pub(crate) fn sorted(rrefs: impl Iterator<Item = RRefId>) -> Self {
+        let rrefs: Arc<[RRefId]> = rrefs.collect();
+        debug_assert!(rrefs.is_sorted_by(|a, b| order(a, b).is_lt()));
+        Context(rrefs)
+    }
+
+    /// Whether there are no dependencies.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The direct dependencies, sorted, each with the realizations taken of it, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&DRefId, &[RRefId])> {
+        let groups = self.0.chunk_by(|a, b| a.dref() == b.dref());
+        groups.map(|group| (group[0].dref(), group))
+    }
+
+    /// All realizations in it, by derivation and then by reference.
+    pub fn realizations(&self) -> impl Iterator<Item = &RRefId> {
+        self.0.iter()
+    }
+
+    /// The realizations taken of `dref`, sorted; none if it is no direct dependency.
+    pub fn get(&self, dref: &DRefId) -> &[RRefId] {
+        let from = self.0.partition_point(|rref| rref.dref() < dref);
+        let rest = &self.0[from..];
+        &rest[..rest.partition_point(|rref| rref.dref() == dref)]
+    }
+
+    /// Its lines in a record, `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
+    pub fn lines(&self) -> String {
+        let mut lines = String::new();
+        for (dref, rrefs) in self.iter() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(lines, "dep {dref}");
+            for rref in rrefs {
+                let _ = write!(lines, " {rref}");
+            }
+            lines.push('\n');
+        }
+        lines
+    }
+
+    /// What is wrong with it as the context of a derivation with this config, whose direct dependencies it has to name,
+    /// each of them and no other: texts that go on after what was made from it.
+    pub(in crate::store) fn misfits(&self, config: &ConfigJson) -> impl Iterator<Item = String> {
+        let foreign = (self.iter())
+            .map(|(dref, _)| dref)
+            .filter(|dref| config.deps().binary_search(dref).is_err())
+            .map(|dref| format!("was made from {dref}, of which its config knows nothing"));
+        let lacking = (config.deps().iter())
+            .filter(|dref| self.get(dref).is_empty())
+            .map(|dref| {
+                format!("does not say from what of {dref} it was made, which its config names")
+            });
+        foreign.chain(lacking)
+    }
+
+    /// What tells it apart in the name of a build lock: the first 16 hex digits of the sha256 of its lines.
+    pub(in crate::store) fn short_hash(&self) -> String {
+        let mut hex = Digest::of(self.lines().as_bytes()).to_string();
+        hex.truncate(16);
+        hex
+    }
+}
+
+/// That of references in a context.
+fn order(a: &RRefId, b: &RRefId) -> Ordering {
+    a.dref().cmp(b.dref()).then_with(|| a.cmp(b))
+}
+
+impl From<Vec<RRefId>> for Context {
+    fn from(mut rrefs: Vec<RRefId>) -> Self {
+        if !rrefs.is_sorted_by(|a, b| order(a, b).is_lt()) {
+            rrefs.sort_unstable_by(order);
+            rrefs.dedup();
+        }
+        Context(rrefs.into())
+    }
+}
+
+impl FromIterator<RRefId> for Context {
+    fn from_iter<I: IntoIterator<Item = RRefId>>(rrefs: I) -> Self {
+        rrefs.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,18 @@
+//! The objects of the store: records, manifests, contexts, realizations and their build records, as they are written and read.
+//!
+//! An object never changes, so nothing here takes a lock. It uses `disk`. Begin to read at [`record`], then [`realization`].
+
+pub(in crate::store) mod build_record;
+pub(in crate::store) mod builds;
+pub(in crate::store) mod choice;
+pub(in crate::store) mod clock;
+pub(in crate::store) mod commit;
+pub(in crate::store) mod context;
+pub(in crate::store) mod lacking;
+pub(in crate::store) mod paths;
+pub(in crate::store) mod promised;
+pub(in crate::store) mod realization;
+pub(in crate::store) mod record;
+pub(in crate::store) mod scan;
+pub(in crate::store) mod seal;
+pub(in crate::store) mod tree;

@@ -1,0 +1,428 @@
+//! Realizations in the store, as they are found and read.
+
+use rustix::buffer::spare_capacity;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawDir, fstat, openat};
+use rustix::io::Errno;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use crate::config::{DRefId, Digest, RRefId};
+use crate::store::Store;
+use crate::store::disk::layout::{OUT, RECORD};
+use crate::store::disk::regular;
+use crate::store::disk::there::is_there;
+use crate::store::object::build_record::BuildRecord;
+use crate::store::object::builds::Builds;
+use crate::store::object::context::Context;
+use crate::store::object::promised::Promised;
+use crate::store::object::record::{Outcome, Record, RecordHead, reference};
+use crate::store::object::tree::TreeDigest;
+use crate::store::publish::place::touch;
+use crate::{Error, ErrorKind, Result};
+
+/// A realization in a store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Realization {
+    /// Its reference.
+    pub id: RRefId,
+    /// From which realizations it was made.
+    pub context: Context,
+    /// How the build ended.
+    pub outcome: Outcome,
+    /// The digest of its artifacts.
+    pub tree: TreeDigest,
+    pub(crate) builds: Builds,
+    /// The names of build records that could not be understood. They count for nothing.
+    pub unreadable: Vec<String>,
+    /// The folder of all derivations.
+    pub(in crate::store) objects: Arc<Path>,
+}
+
+impl Realization {
+    /// Its folder.
+    pub fn folder(&self) -> PathBuf {
+        self.path_to("")
+    }
+
+    /// Its builds, imports and acceptances, oldest first: those that were there when it was found. Where only what
+    /// decisions are made by was read of them, this reads the rest, and leaves out what was removed meanwhile.
+    pub fn builds(&self) -> &[BuildRecord] {
+        self.builds.records(|| {
+            let at = self.folder();
+            match open_folder(&CWD, at.as_path(), &at) {
+                Ok(Some(folder)) => read_builds(folder, &at).unwrap_or_default().0,
+                Ok(None) | Err(_) => Vec::new(),
+            }
+        })
+    }
+
+    /// The folder with its artifacts.
+    pub fn out(&self) -> PathBuf {
+        self.path_to(OUT)
+    }
+
+    /// Made at once: a matcher may ask for thousands.
+    fn path_to(&self, below: &str) -> PathBuf {
+        let parts = [&*self.id.dref().folder(), &*self.id.folder(), below];
+        let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
+        let mut path = PathBuf::with_capacity(self.objects.as_os_str().len() + length);
+        path.push(&self.objects);
+        path.extend(parts.iter().filter(|part| !part.is_empty()));
+        path
+    }
+}
+
+impl Store {
+    /// A realization, its record checked against its reference. Its artifacts are not looked at.
+    ///
+    /// # Errors
+    /// One that is not in the store ([`ErrorKind::Missing`]), a broken record ([`ErrorKind::Store`]), a refusal of the
+    /// system.
+    pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
+        let (text, folder) = self.read_realization(rref)?;
+        let at = self.realization_dir(rref);
+        let found = Found::with_record(rref.clone(), &text, folder, &at, None)?;
+        let builds = Builds::of(found.builds);
+        let realization = self.realization_of(found.id, &found.head, builds);
+        Ok(Realization {
+            unreadable: found.unreadable,
+            ..realization
+        })
+    }
+
+    /// Whether a realization is in the store.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn has(&self, rref: &RRefId) -> Result<bool> {
+        match self.realization(rref) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the record of a realization says before the manifest, checked against its reference.
+    pub(in crate::store) fn head(&self, rref: &RRefId) -> Result<RecordHead> {
+        let (text, _) = self.read_realization(rref)?;
+        verified_head(rref, &text, &self.realization_dir(rref))
+    }
+
+    /// The builds, imports and acceptances of a realization, oldest first. Its record is not looked at.
+    pub(in crate::store) fn builds(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
+        let at = self.realization_dir(rref);
+        match open_folder(&CWD, at.as_path(), &at)? {
+            Some(folder) => Ok(read_builds(folder, &at)?.0),
+            None => Err(missing(rref, &at)),
+        }
+    }
+
+    /// The identifiers of the builds, imports and acceptances of a realization, in no order, by the names of their files:
+    /// nothing is read. None if it is not in the store.
+    pub(crate) fn build_ids(&self, rref: &RRefId) -> Result<Vec<Uuid>> {
+        let at = self.realization_dir(rref);
+        let refused = |errno: Errno| Error::io("read the folder", &at, errno.into());
+        let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
+            return Ok(Vec::new());
+        };
+        let mut ids = Vec::new();
+        for entry in Dir::new(folder).map_err(refused)? {
+            ids.extend(BuildRecord::id_of(
+                entry.map_err(refused)?.file_name().to_bytes(),
+            ));
+        }
+        Ok(ids)
+    }
+
+    /// The whole record of a realization, checked against its reference.
+    ///
+    /// # Errors
+    /// As [`realization`](Self::realization).
+    pub fn record(&self, rref: &RRefId) -> Result<Record> {
+        let (text, _) = self.read_realization(rref)?;
+        let at = self.realization_dir(rref);
+        verified_head(rref, &text, &at)?;
+        Record::parse(&text).map_err(|error| broken(rref, &at).because(error))
+    }
+
+    /// Adds a build record to a realization: an import, an acceptance, another build with the same result.
+    ///
+    /// # Errors
+    /// A realization that is not in the store, or a refusal of the system.
+    pub fn add_build(&self, rref: &RRefId, build: &BuildRecord, log: Option<&[u8]>) -> Result<()> {
+        let folder = self.realization_dir(rref);
+        let bytes = build.to_bytes()?;
+        let manager = self.manager();
+        let entered = manager.enter()?;
+        if !is_there(&folder.join(RECORD))? {
+            return Err(missing(rref, &folder));
+        }
+        // The log first: whoever sees the build record finds it.
+        if let Some(log) = log.filter(|log| !log.is_empty()) {
+            let name = folder.join(build.log_name());
+            self.durability()
+                .publish_file(&manager.temporary()?, &name, log)?;
+        }
+        let name = folder.join(build.file_name());
+        self.durability()
+            .publish_file(&manager.temporary()?, &name, &bytes)?;
+        drop(entered);
+        touch(&self.derivation_dir(rref.dref()))
+    }
+
+    fn read_realization(&self, rref: &RRefId) -> Result<(String, OwnedFd)> {
+        let at = self.realization_dir(rref);
+        let Some(folder) = open_folder(&CWD, at.as_path(), &at)? else {
+            return Err(missing(rref, &at));
+        };
+        match read_record(folder.as_fd(), &at)? {
+            Some(text) => Ok((text, folder)),
+            None => Err(missing(rref, &at)),
+        }
+    }
+
+    /// With builds that are packed.
+    pub(in crate::store) fn realization_of(
+        &self,
+        id: RRefId,
+        head: &RecordHead,
+        builds: Builds,
+    ) -> Realization {
+        Realization {
+            id,
+            context: head.context.clone(),
+            outcome: head.outcome,
+            tree: head.tree,
+            builds,
+            unreadable: Vec::new(),
+            objects: self.layout().shared_objects().clone(),
+        }
+    }
+
+    /// A realization without artifacts that was never published: a test double.
+    pub(crate) fn nothing_made(&self, dref: &DRefId, context: &Context) -> Realization {
+        let head = RecordHead {
+            derivation: Digest([0; 32]),
+            context: context.clone(),
+            outcome: Outcome::Ok,
+            tree: TreeDigest {
+                digest: Digest([0; 32]),
+                size: 0,
+            },
+        };
+        self.realization_of(
+            RRefId::new([0; 16], dref.clone()),
+            &head,
+            Builds::of(Vec::new()),
+        )
+    }
+}
+
+/// A realization as it was read.
+pub(in crate::store) struct Found {
+    pub(in crate::store) id: RRefId,
+    pub(in crate::store) head: RecordHead,
+    /// Whether something that the config promises is not there.
+    pub(in crate::store) lacks_a_promise: bool,
+    /// Oldest first.
+    pub(in crate::store) builds: Vec<BuildRecord>,
+    pub(in crate::store) unreadable: Vec<String>,
+}
+
+impl Found {
+    /// Reads what lies in its open folder, whose path is `at`, and compares it with what its derivation promises; nothing if
+    /// it was deleted meanwhile.
+    pub(in crate::store) fn read(
+        id: RRefId,
+        folder: OwnedFd,
+        at: &Path,
+        promised: &Promised<'_>,
+    ) -> Result<Option<Self>> {
+        match read_record(&folder, at)? {
+            Some(text) => Self::with_record(id, &text, folder, at, Some(promised)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn with_record(
+        id: RRefId,
+        text: &str,
+        folder: OwnedFd,
+        at: &Path,
+        promised: Option<&Promised<'_>>,
+    ) -> Result<Self> {
+        let head = verified_head(&id, text, at)?;
+        let lacks_a_promise = promised.is_some_and(|promised| promised.is_lacking(&head, text));
+        let (builds, unreadable) = read_builds(folder, at)?;
+        Ok(Found {
+            id,
+            head,
+            lacks_a_promise,
+            builds,
+            unreadable,
+        })
+    }
+}
+
+/// Calls `visit` with the reference of each realization in the folder `at` of `dref`, its open folder and the folder's path,
+/// in no order.
+pub(in crate::store) fn each_realization(
+    dref: &DRefId,
+    at: &Path,
+    mut visit: impl FnMut(RRefId, OwnedFd, &Path) -> Result<()>,
+) -> Result<()> {
+    let Some(folder) = open_folder(&CWD, at, at)? else {
+        return Ok(());
+    };
+    let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut entries = RawDir::new(&folder, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(refused)?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let Some(id) = RRefId::from_folder(dref, name) else {
+            continue;
+        };
+        let below = at.join(name);
+        if let Some(folder) = open_folder(&folder, entry.file_name(), &below)? {
+            visit(id, folder, &below)?;
+        }
+    }
+    Ok(())
+}
+
+/// The build records in a realization's folder, oldest first, and the names of those that cannot be understood.
+pub(in crate::store) fn read_builds(
+    folder: OwnedFd,
+    at: &Path,
+) -> Result<(Vec<BuildRecord>, Vec<String>)> {
+    let mut builds = Vec::new();
+    let mut unreadable = Vec::new();
+    let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&folder, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(refused)?;
+        let Some(build) = BuildRecord::id_of(entry.file_name().to_bytes()) else {
+            continue;
+        };
+        let name = entry.file_name().to_string_lossy();
+        let Some(raw) = read_at(&folder, &name, at)? else {
+            continue;
+        };
+        match BuildRecord::from_bytes(build, &raw) {
+            Some(record) => builds.push(record),
+            None => unreadable.push(name.into_owned()),
+        }
+    }
+    builds.sort_unstable_by_key(|build| build.id);
+    unreadable.sort_unstable();
+    Ok((builds, unreadable))
+}
+
+/// The head of a record, with the whole text checked against the reference.
+pub(in crate::store) fn verified_head(id: &RRefId, text: &str, at: &Path) -> Result<RecordHead> {
+    if reference(id.dref(), text) != *id {
+        return Err(broken(id, at));
+    }
+    let (head, _) = RecordHead::parse(text).map_err(|error| broken(id, at).because(error))?;
+    if head.derivation.half() != *id.dref().hash() {
+        return Err(broken(id, at));
+    }
+    Ok(head)
+}
+
+/// `None` if there is no such folder.
+fn open_folder<P: rustix::path::Arg>(
+    parent: &impl AsFd,
+    name: P,
+    at: &Path,
+) -> Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match openat(parent, name, flags, Mode::empty()) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::io("read the folder", at, errno.into())),
+    }
+}
+
+/// The text of the record in a realization's folder; `None` if the folder was deleted meanwhile.
+pub(in crate::store) fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>> {
+    let broken = || {
+        Error::new(
+            ErrorKind::Store,
+            format!("{} holds no record of a realization", at.display()),
+        )
+        .at(at)
+        .help("move that folder away; what it held is made again when it is needed")
+    };
+    match read_at(folder, RECORD, at)? {
+        Some(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| broken()),
+        None if is_there(at)? => Err(broken()),
+        None => Ok(None),
+    }
+}
+
+/// From so many bytes on it is looked at whether they come from a file.
+const SUSPICIOUS: usize = 1 << 20;
+
+fn is_file(file: &OwnedFd) -> bool {
+    fstat(file).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+}
+
+/// The bytes of a file in a folder, if it is there.
+fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let refused = |errno: Errno| Error::io("read", &at.join(name), errno.into());
+    let file = match openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(refused(errno)),
+    };
+    // Most are smaller than this, and then take two calls: nobody asks for their size first.
+    let mut bytes = Vec::with_capacity(2048);
+    loop {
+        match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(Some(bytes)),
+            Ok(_) if bytes.len() == bytes.capacity() => {
+                // A device may have no end.
+                if bytes.len() >= SUSPICIOUS && !is_file(&file) {
+                    return Err(Error::io("read", &at.join(name), regular::not_a_file()));
+                }
+                bytes.reserve(bytes.len());
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            // A pipe that somebody has open for writing.
+            Err(Errno::AGAIN) => {
+                return Err(Error::io("read", &at.join(name), regular::not_a_file()));
+            }
+            Err(errno) => return Err(refused(errno)),
+        }
+    }
+}
+
+pub(in crate::store) fn missing(rref: &RRefId, folder: &Path) -> Error {
+    Error::new(ErrorKind::Missing, format!("{rref} is not in the store"))
+        .at(folder)
+        .help("realize it, or unpack an archive that holds it")
+}
+
+fn broken(rref: &RRefId, folder: &Path) -> Error {
+    Error::new(
+        ErrorKind::Store,
+        format!(
+            "the record of {rref} is broken: `sha256sum record` should begin with the reference's hash"
+        ),
+    )
+    .at(folder)
+    .help(format!(
+        "move {} away; what it held is made again when it is needed",
+        folder.display()
+    ))
+}

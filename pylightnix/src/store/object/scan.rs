@@ -1,0 +1,158 @@
+//! Walking what is to become artifacts, and refusing what no tree may hold.
+
+use std::fs::{self, DirEntry, FileType, Permissions};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use crate::store::disk::there::is_absence;
+use crate::store::object::tree::{check_path, check_target};
+use crate::{Error, ErrorKind, Result};
+
+/// An entry, before it is hashed.
+#[derive(Debug)]
+pub(crate) struct Scanned<F> {
+    /// Where it is, from the root of what was walked.
+    pub(crate) path: String,
+    pub(crate) kind: ScannedKind<F>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ScannedKind<F> {
+    Dir,
+    /// A file, with what was looked up of it.
+    File(F),
+    Link {
+        target: String,
+    },
+}
+
+/// How a folder is walked.
+pub(crate) trait Walk {
+    /// What is looked up of a file while its name is at hand.
+    type File;
+
+    fn file(&self, entry: &DirEntry) -> Result<Self::File>;
+
+    /// Gets a folder ready to be read.
+    fn folder(&self, path: &Path) -> Result<()>;
+
+    /// Whether a tree may have an entry of this path, from the root of what is walked.
+    fn check(&self, path: &str) -> Result<(), String>;
+
+    /// That the entry at `path`, of which `why` goes on to tell, can be in no tree.
+    fn refused(&self, path: &Path, why: &str) -> Error;
+
+    /// Every entry below `root`, folders before what they hold. A file costs no system call of its own here.
+    fn walk(&self, root: &Path) -> Result<Vec<Scanned<Self::File>>> {
+        let mut found = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let place = match folder.as_str() {
+                "" => root.to_owned(),
+                below => root.join(below),
+            };
+            self.folder(&place)?;
+            let unreadable = |error| Error::io("read the folder", &place, error);
+            for entry in fs::read_dir(&place).map_err(unreadable)? {
+                let entry = entry.map_err(unreadable)?;
+                let refused = |why: &str| self.refused(&entry.path(), why);
+                let Ok(mut path) = entry.file_name().into_string() else {
+                    return Err(refused("has a name that is not UTF-8"));
+                };
+                if !folder.is_empty() {
+                    path = format!("{folder}/{path}");
+                }
+                self.check(&path).map_err(|why| refused(&why))?;
+                let sort = entry.file_type();
+                let sort = sort.map_err(|error| Error::io("look at", &entry.path(), error))?;
+                let kind = if sort.is_file() {
+                    ScannedKind::File(self.file(&entry)?)
+                } else if sort.is_dir() {
+                    folders.push(path.clone());
+                    ScannedKind::Dir
+                } else if sort.is_symlink() {
+                    let target = fs::read_link(entry.path())
+                        .map_err(|error| Error::io("read the link", &entry.path(), error))?;
+                    let Some(target) = target.to_str() else {
+                        return Err(refused("is a link whose target is not UTF-8"));
+                    };
+                    check_target(target).map_err(|why| refused(&why))?;
+                    ScannedKind::Link {
+                        target: target.to_owned(),
+                    }
+                } else {
+                    return Err(refused(special(sort)));
+                };
+                found.push(Scanned { path, kind });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What is neither a file nor a folder nor a link.
+pub(crate) fn special(sort: FileType) -> &'static str {
+    if sort.is_socket() {
+        "is a socket"
+    } else if sort.is_fifo() {
+        "is a named pipe"
+    } else {
+        "is a device"
+    }
+}
+
+/// An output that a stage has written.
+struct Output;
+
+/// Every entry below `out`, folders before what they hold. Folders that could not be read are made readable.
+pub(in crate::store) fn scan(out: &Path) -> Result<Vec<Scanned<()>>> {
+    let root = match fs::symlink_metadata(out) {
+        Err(error) if !is_absence(&error) => return Err(Error::io("look at", out, error)),
+        root => root,
+    };
+    if !root.is_ok_and(|root| root.is_dir()) {
+        return Err(Error::new(
+            ErrorKind::Stage,
+            format!("the output {} is not a folder any more", out.display()),
+        )
+        .at(out)
+        .help("write into the folder that is given, and do not replace it"));
+    }
+    Output.walk(out)
+}
+
+impl Walk for Output {
+    type File = ();
+
+    /// Files are looked at when they are open.
+    fn file(&self, _: &DirEntry) -> Result<()> {
+        Ok(())
+    }
+
+    /// Gives the owner every right on a folder, to read it and to put copies of shared files into it.
+    fn folder(&self, path: &Path) -> Result<()> {
+        let folder = fs::symlink_metadata(path);
+        let folder = folder.map_err(|error| Error::io("look at", path, error))?;
+        if folder.mode() & 0o700 == 0o700 {
+            return Ok(());
+        }
+        fs::set_permissions(path, Permissions::from_mode(0o700))
+            .map_err(|error| Error::io("change the mode of", path, error))
+    }
+
+    fn check(&self, path: &str) -> Result<(), String> {
+        check_path(path)
+    }
+
+    fn refused(&self, path: &Path, why: &str) -> Error {
+        Error::new(
+            ErrorKind::Stage,
+            format!("cannot publish {}: it {why}", path.display()),
+        )
+        .at(path)
+        .help(
+            "an output holds files, folders and links with UTF-8 names: \
+             have the stage remove this entry, or write it elsewhere",
+        )
+    }
+}

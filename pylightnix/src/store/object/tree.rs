@@ -1,0 +1,287 @@
+//! What a tree of files is, and its digest.
+//!
+//! The digest is that of the canonical `Directory` message of the Remote Execution API, version 2
+//! (`build.bazel.remote.execution.v2`, <https://github.com/bazelbuild/remote-apis>), encoded here by hand. So the digest
+//! of each file and folder is the key under which a content-addressed cache of that API holds it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::config::Digest;
+use crate::{Error, ErrorKind, Result};
+
+/// The longest name of an entry, in bytes.
+pub(in crate::store) const MAX_NAME: usize = 255;
+/// The longest target of a link, in bytes.
+pub(in crate::store) const MAX_TARGET: usize = 4095;
+/// The most names that a path may have.
+pub(in crate::store) const MAX_DEPTH: usize = 128;
+
+/// The digest of a tree, printed as `<64 hex digits>/<size>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TreeDigest {
+    /// The sha256 of the root's `Directory` message.
+    pub digest: Digest,
+    /// The length of that message, in bytes.
+    pub size: u64,
+}
+
+impl fmt::Display for TreeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.digest, self.size)
+    }
+}
+
+impl FromStr for TreeDigest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let fault = || {
+            Error::new(
+                ErrorKind::Reference,
+                format!("`{text}` is no tree digest, which has the form <64 hex digits>/<size>"),
+            )
+        };
+        let (digest, size) = text.split_once('/').ok_or_else(fault)?;
+        Ok(TreeDigest {
+            digest: digest.parse()?,
+            size: size.parse().map_err(|_| fault())?,
+        })
+    }
+}
+
+/// One entry of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is, from the tree's root, with `/` between the names.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What an entry of a tree is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A folder.
+    Dir,
+    /// A file.
+    File {
+        /// The sha256 of its bytes.
+        digest: Digest,
+        /// Its length in bytes.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link.
+    Link {
+        /// The path that it holds, as text.
+        target: String,
+    },
+}
+
+/// Every entry of a tree, without the root itself, sorted by the bytes of the paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest(Vec<Entry>);
+
+impl Manifest {
+    /// The tree with these entries, given in any order.
+    ///
+    /// # Errors
+    /// A path or a link's target that is not allowed, one that comes twice, one whose folder is not among the entries.
+    pub fn new(mut entries: Vec<Entry>) -> Result<Self> {
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        for pair in entries.windows(2) {
+            if pair[0].path == pair[1].path {
+                return Err(fault(&pair[0].path, "comes twice"));
+            }
+        }
+        for entry in &entries {
+            if let Err(why) = check_path(&entry.path) {
+                return Err(fault(&entry.path, &why));
+            }
+            if let EntryKind::Link { target } = &entry.kind
+                && let Err(why) = check_target(target)
+            {
+                return Err(fault(&entry.path, &why));
+            }
+            if let Some((parent, _)) = entry.path.rsplit_once('/') {
+                let found = entries.binary_search_by(|other| other.path.as_str().cmp(parent));
+                if !found.is_ok_and(|at| entries[at].kind == EntryKind::Dir) {
+                    return Err(fault(&entry.path, "is in no folder of the tree"));
+                }
+            }
+        }
+        Ok(Manifest(entries))
+    }
+
+    /// The entries, sorted by the bytes of their paths.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// The digest of the tree.
+    pub fn digest(&self) -> TreeDigest {
+        let mut folders: BTreeMap<&str, Folder<'_>> = BTreeMap::from([("", Folder::default())]);
+        for entry in &self.0 {
+            if entry.kind == EntryKind::Dir {
+                folders.insert(&entry.path, Folder::default());
+            }
+        }
+        for entry in &self.0 {
+            let (parent, name) = split(&entry.path);
+            let Some(folder) = folders.get_mut(parent) else {
+                continue;
+            };
+            match &entry.kind {
+                EntryKind::Dir => {}
+                EntryKind::File {
+                    digest,
+                    size,
+                    executable,
+                } => folder
+                    .files
+                    .push((name, file_node(name, digest, *size, *executable))),
+                EntryKind::Link { target } => folder.links.push((name, link_node(name, target))),
+            }
+        }
+        // A folder's path is a prefix of those in it, so that backwards every folder comes after what it holds.
+        while let Some((path, folder)) = folders.pop_last() {
+            let tree = folder.digest();
+            if path.is_empty() {
+                return tree;
+            }
+            let (parent, name) = split(path);
+            if let Some(parent) = folders.get_mut(parent) {
+                parent.folders.push((name, folder_node(name, &tree)));
+            }
+        }
+        Folder::default().digest()
+    }
+}
+
+/// A `Directory` message in the making: names with their encoded nodes.
+#[derive(Default)]
+struct Folder<'a> {
+    files: Vec<(&'a str, Vec<u8>)>,
+    folders: Vec<(&'a str, Vec<u8>)>,
+    links: Vec<(&'a str, Vec<u8>)>,
+}
+
+impl Folder<'_> {
+    fn digest(mut self) -> TreeDigest {
+        let mut message = Vec::new();
+        for (tag, nodes) in [
+            (0x0a, &mut self.files),
+            (0x12, &mut self.folders),
+            (0x1a, &mut self.links),
+        ] {
+            nodes.sort_unstable_by_key(|(name, _)| *name);
+            for (_, node) in nodes {
+                field(&mut message, tag, node);
+            }
+        }
+        TreeDigest {
+            digest: Digest::of(&message),
+            size: message.len() as u64,
+        }
+    }
+}
+
+fn file_node(name: &str, digest: &Digest, size: u64, executable: bool) -> Vec<u8> {
+    let mut node = Vec::new();
+    field(&mut node, 0x0a, name.as_bytes());
+    field(&mut node, 0x12, &digest_message(digest, size));
+    if executable {
+        node.extend([0x20, 0x01]);
+    }
+    node
+}
+
+fn folder_node(name: &str, tree: &TreeDigest) -> Vec<u8> {
+    let mut node = Vec::new();
+    field(&mut node, 0x0a, name.as_bytes());
+    field(&mut node, 0x12, &digest_message(&tree.digest, tree.size));
+    node
+}
+
+fn link_node(name: &str, target: &str) -> Vec<u8> {
+    let mut node = Vec::new();
+    field(&mut node, 0x0a, name.as_bytes());
+    field(&mut node, 0x12, target.as_bytes());
+    node
+}
+
+fn digest_message(digest: &Digest, size: u64) -> Vec<u8> {
+    let mut message = Vec::new();
+    field(&mut message, 0x0a, digest.to_string().as_bytes());
+    // Zero is the default, which proto3 leaves out.
+    if size > 0 {
+        message.push(0x10);
+        varint(&mut message, size);
+    }
+    message
+}
+
+/// A length-delimited field.
+fn field(into: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    into.push(tag);
+    varint(into, bytes.len() as u64);
+    into.extend_from_slice(bytes);
+}
+
+fn varint(into: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        into.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    into.push(value as u8);
+}
+
+/// A path's folder, empty for the root, and its last name.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Whether a path from the tree's root is one that a tree may hold; the error completes "`path` ..".
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
+    let mut depth = 0;
+    for name in path.split('/') {
+        depth += 1;
+        check_name(name)?;
+    }
+    if depth > MAX_DEPTH {
+        return Err(format!(
+            "lies {depth} deep, and {MAX_DEPTH} is the most that an output may be"
+        ));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    match name {
+        "" | "." | ".." => Err(format!(
+            "has the name {name:?} in it, which no entry can have"
+        )),
+        _ if name.len() > MAX_NAME => Err(format!(
+            "has a name of {} bytes, and {MAX_NAME} is the most",
+            name.len()
+        )),
+        _ if name.contains('\0') => Err("has a NUL in its name".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_target(target: &str) -> Result<(), String> {
+    if target.is_empty() || target.len() > MAX_TARGET || target.contains('\0') {
+        return Err(format!(
+            "is a link whose target is not 1 to {MAX_TARGET} bytes without NUL"
+        ));
+    }
+    Ok(())
+}
+
+fn fault(path: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Store, format!("the entry {path:?} {why}"))
+}

@@ -1,0 +1,273 @@
+//! Builds of several runs that have begun and not ended. Each is marked by a file, so that what a part of a build made is
+//! not taken for all that it makes.
+//!
+//! A mark is `.begun/<derivation's folder>/<context>-<code>`: the first 16 hex digits of the sha256 of the context's lines,
+//! as in the name of the build lock, and those of what stands for the code. It is there from before the first run until
+//! after the last, whoever dies meanwhile, and says as JSON which runs the build makes. Whoever makes or removes one has the
+//! build lock, and sets the times of the derivation's folder, so that the index sees it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use crate::config::{DRefId, Digest, RRefId};
+use crate::store::Store;
+use crate::store::disk::durable::is_not_found;
+use crate::store::disk::layout::Layout;
+use crate::store::disk::regular;
+use crate::store::disk::remove::remove_tree;
+#[cfg(feature = "cli")]
+use crate::store::known::look::Look;
+#[cfg(feature = "cli")]
+use crate::store::object::builds::BuildHead;
+use crate::store::object::context::Context;
+#[cfg(feature = "cli")]
+use crate::store::object::realization::Realization;
+use crate::store::publish::place::touch;
+use crate::{Error, ErrorKind, Result};
+
+/// The hex digits of each of the two parts of a mark's name.
+const HEX: usize = 16;
+
+/// A build of several runs that has begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    /// The name of its mark.
+    #[serde(skip)]
+    pub(crate) name: String,
+    /// What stands for the code of its runs. Nothing if the mark cannot be understood: then it is a build by any code.
+    pub(crate) fingerprint: Option<String>,
+    /// The values of the fields that the config leaves out.
+    #[serde(default)]
+    pub(crate) omitted: BTreeMap<String, serde_json::Value>,
+    /// The index of its first run.
+    pub(crate) first: usize,
+    /// The index after that of its last run.
+    pub(crate) of: usize,
+    /// How many runs one build of the stage took then.
+    pub(crate) nouts: usize,
+}
+
+impl Begun {
+    /// Reads the bytes of the mark of this name.
+    fn from_bytes(name: &str, bytes: &[u8]) -> Self {
+        let name = name.to_owned();
+        match serde_json::from_slice(bytes) {
+            Ok(begun) => Begun { name, ..begun },
+            Err(_) => Begun {
+                name,
+                fingerprint: None,
+                omitted: BTreeMap::new(),
+                first: 0,
+                of: 0,
+                nouts: 0,
+            },
+        }
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self).map_err(|error| {
+            let message = "the mark of a build cannot be written as JSON";
+            Error::new(ErrorKind::Store, message).because(error)
+        })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The name of its mark, among those of the derivation.
+    fn name_in(&self, context: &Context) -> Result<String> {
+        let code = serde_json::to_vec(&(&self.fingerprint, &self.omitted)).map_err(|error| {
+            let message = "what a build leaves out cannot be written as JSON";
+            Error::new(ErrorKind::Store, message).because(error)
+        })?;
+        let mut code = Digest::of(&code).to_string();
+        code.truncate(HEX);
+        Ok(format!("{}-{code}", context.short_hash()))
+    }
+}
+
+/// The bytes of a mark, and its name.
+pub(in crate::store) type Mark = (String, Vec<u8>);
+
+/// Whether a file of this name is a mark.
+pub(in crate::store) fn is_mark(name: &str) -> bool {
+    let is_hex = |part: &str| {
+        part.len() == HEX && (part.bytes()).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    name.split_once('-')
+        .is_some_and(|(context, code)| is_hex(context) && is_hex(code))
+}
+
+/// The mark, if it is one of a build from this context.
+pub(in crate::store) fn begun_from(context: &Context, name: &str, bytes: &[u8]) -> Option<Begun> {
+    let is_of_it = name.starts_with(&context.short_hash());
+    is_of_it.then(|| Begun::from_bytes(name, bytes))
+}
+
+/// The marks of a derivation, sorted by name.
+pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<Mark>> {
+    let folder = layout.begun(dref);
+    let refused = |error| Error::io("read the folder", &folder, error);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        entries => entries.map_err(refused)?,
+    };
+    let mut marks = Vec::new();
+    for entry in entries {
+        let Ok(name) = entry.map_err(refused)?.file_name().into_string() else {
+            continue;
+        };
+        let path = folder.join(&name);
+        match regular::read(&path) {
+            _ if !is_mark(&name) => {}
+            Ok(bytes) => marks.push((name, bytes)),
+            // It was removed meanwhile.
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(Error::io("read", &path, error)),
+        }
+    }
+    marks.sort_unstable();
+    Ok(marks)
+}
+
+impl Store {
+    /// Marks a build of a derivation from a context as begun, before its first run. The caller has the build lock.
+    pub(crate) fn mark_begun(
+        &self,
+        dref: &DRefId,
+        context: &Context,
+        begun: &Begun,
+    ) -> Result<String> {
+        let name = begun.name_in(context)?;
+        self.put_mark(dref, &name, &begun.to_bytes()?)?;
+        Ok(name)
+    }
+
+    /// Puts a mark there, in place of one of the same name.
+    pub(in crate::store) fn put_mark(&self, dref: &DRefId, name: &str, bytes: &[u8]) -> Result<()> {
+        let folder = self.layout().begun(dref);
+        let path = folder.join(name);
+        // One that a build left that was interrupted is on the disk.
+        if regular::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        let draft = self.manager().temporary()?;
+        let place = || {
+            fs::create_dir_all(&folder)
+                .and_then(|()| fs::rename(&draft, &path))
+                .map_err(|error| Error::io("write", &path, error))
+        };
+        self.durability().write_new(&draft, bytes)?;
+        let placed = match place() {
+            // Who removed the last mark of this derivation removed the folder too.
+            Err(error) if is_not_found(&error) => place(),
+            placed => placed,
+        };
+        if placed.is_err() {
+            let _ = fs::remove_file(&draft);
+        }
+        placed?;
+        for folder in [&*folder, &self.layout().all_begun(), self.layout().root()] {
+            self.durability().sync_folder(folder)?;
+        }
+        self.show_marks_changed(dref)
+    }
+
+    /// Removes marks: the builds have ended. The caller has the build lock.
+    pub(crate) fn mark_ended(&self, dref: &DRefId, names: &[String]) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let folder = self.layout().begun(dref);
+        for name in names {
+            let path = folder.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if !is_absent(&error) => {
+                    return Err(Error::io("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        match self.durability().sync_folder(&folder) {
+            Err(error) if !is_not_found(&error) => return Err(error),
+            _ => {}
+        }
+        // It stays while there are others in it.
+        let _ = fs::remove_dir(&folder);
+        self.show_marks_changed(dref)
+    }
+
+    /// Has the index see that marks came or went.
+    fn show_marks_changed(&self, dref: &DRefId) -> Result<()> {
+        let folder = self.derivation_dir(dref);
+        match touch(&folder).and_then(|()| self.durability().sync_folder(&folder)) {
+            // Nothing is known of a derivation that is not there yet.
+            Err(error) if is_not_found(&error) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Copies the marks of the builds of these realizations from another store.
+    pub(in crate::store) fn copy_marks(&self, other: &Store, rrefs: &[RRefId]) -> Result<()> {
+        let mut drefs: Vec<&DRefId> = rrefs.iter().map(RRefId::dref).collect();
+        drefs.sort_unstable();
+        drefs.dedup();
+        for dref in drefs {
+            for (name, bytes) in marks_of(other.layout(), dref)? {
+                let is_of = |rref: &&RRefId| rref.dref() == dref;
+                for rref in rrefs.iter().filter(is_of) {
+                    let context = &other.realization(rref)?.context;
+                    if begun_from(context, &name, &bytes).is_some() {
+                        self.put_mark(dref, &name, &bytes)?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a realization is of a build that has begun and not ended.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_of_begun(&self, realization: &Realization) -> Result<bool> {
+        let look = Look::of(self, realization.id.dref())?;
+        if !look.is_marked() {
+            return Ok(false);
+        }
+        let begun = look.begun(&realization.context);
+        let is_run_of = |head: &BuildHead<'_>, begun: &Begun| {
+            head.run
+                .is_some_and(|run| (begun.first..begun.of).contains(&run.index))
+                && (begun.fingerprint.is_none() || begun.fingerprint.as_deref() == head.fingerprint)
+        };
+        let mut heads = realization.builds.heads();
+        Ok(heads.any(|head| begun.iter().any(|begun| is_run_of(&head, begun))))
+    }
+
+    /// The derivations that have marks.
+    pub(in crate::store) fn marked(&self) -> Result<Vec<DRefId>> {
+        let folder = self.layout().all_begun();
+        let refused = |error| Error::io("read the folder", &folder, error);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            entries => entries.map_err(refused)?,
+        };
+        let mut marked = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(refused)?.file_name().into_string();
+            marked.extend(name.ok().and_then(|name| DRefId::from_folder(&name)));
+        }
+        Ok(marked)
+    }
+
+    /// Removes all marks of a derivation that is gone. The caller is alone, and nobody uses the derivation.
+    pub(in crate::store) fn delete_marks(&self, dref: &DRefId) -> Result<()> {
+        let folder = self.layout().begun(dref);
+        remove_tree(&folder).map_err(|error| Error::io("delete", &folder, error))
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}

@@ -1,0 +1,87 @@
+//! The texts that fingerprints of code stand for.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::store::Store;
+use crate::store::disk::regular;
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// Keeps the text that `fingerprint` stands for, once.
+    ///
+    /// # Errors
+    /// A fingerprint that cannot be a file's name, or a refusal of the system.
+    pub fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
+        if self.saved_code().contains(fingerprint) {
+            // This process says that it uses it, for as long as it lives.
+            return Ok(());
+        }
+        let path = self.code_path(fingerprint)?;
+        // Before it is trusted to be there, and to stay until a build record names it.
+        self.manager().name_code_in_use(fingerprint)?;
+        if path.exists() {
+            // Who put it there may not have come to this yet.
+            self.durability().sync_folder(&self.layout().code())?;
+        } else {
+            let draft = self.manager().temporary()?;
+            self.durability()
+                .publish_file(&draft, &path, text.as_bytes())?;
+        }
+        self.saved_code().insert(fingerprint.to_owned());
+        Ok(())
+    }
+
+    /// The text that `fingerprint` stands for, if it was kept.
+    ///
+    /// # Errors
+    /// A fingerprint that cannot be a file's name, or a refusal of the system.
+    pub fn code(&self, fingerprint: &str) -> Result<Option<String>> {
+        let path = self.code_path(fingerprint)?;
+        match regular::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path, error)),
+        }
+    }
+
+    /// The fingerprints of all texts.
+    pub(in crate::store) fn all_code(&self) -> Result<HashSet<String>> {
+        let folder = self.layout().code();
+        let refused = |error| Error::io("read the folder", &folder, error);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+            entries => entries.map_err(refused)?,
+        };
+        let mut all = HashSet::new();
+        for entry in entries {
+            let name = entry.map_err(refused)?.file_name().into_string();
+            // Other names are somebody else's.
+            all.extend(name.ok().filter(|name| self.code_path(name).is_ok()));
+        }
+        Ok(all)
+    }
+
+    pub(in crate::store) fn delete_code(&self, fingerprint: &str) -> Result<()> {
+        let path = self.code_path(fingerprint)?;
+        fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))
+    }
+
+    fn code_path(&self, fingerprint: &str) -> Result<PathBuf> {
+        let fits = (1..=200).contains(&fingerprint.len())
+            && !fingerprint.starts_with('.')
+            && fingerprint
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        if !fits {
+            return Err(Error::new(
+                ErrorKind::Store,
+                format!("{fingerprint:?} cannot be the name of a kept text"),
+            )
+            .help("a fingerprint is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot"));
+        }
+        Ok(self.layout().code().join(fingerprint))
+    }
+}

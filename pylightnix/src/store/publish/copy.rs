@@ -1,0 +1,285 @@
+//! Copying realizations from one store to another on the same machine.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::store::Store;
+use crate::store::disk::regular::open_regular;
+use crate::store::disk::unsynced::Unsynced;
+use crate::store::object::lacking::expect_complete;
+use crate::store::object::record::Record;
+use crate::store::publish::place::{add_builds, place};
+use crate::store::publish::staging::{Staging, stage_from};
+use crate::store::publish::whole::present;
+use crate::{Error, ErrorKind, Result};
+
+/// How much of a log is copied at once.
+const BUFFER: usize = 64 << 10;
+
+impl Store {
+    /// Copies realizations from another store on this machine, with all that they were made from and all build records,
+    /// and returns the references of all of them, dependencies first, also those that were here already. These get the
+    /// build records that they have not. Of a stage of several runs whose build has begun and not ended, it copies that,
+    /// too: a run makes the rest there.
+    ///
+    /// Every byte is hashed on the way, also of what is here already. Where the file system can, files share their blocks
+    /// until one is changed, so that the copy takes no room; they are never hard links, of which damage to one is damage to
+    /// both.
+    ///
+    /// # Errors
+    /// A realization that is not in the other store, or is not what its record says there, or that publishing would refuse;
+    /// one that is damaged here: this store is then as it was.
+    /// A refusal of the system.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// let laptop = Store::open_at(folder.path().join("laptop"))?;
+    /// let shared = Store::open_at(folder.path().join("shared"))?;
+    /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// # let build = BuildRecord::now(BuildKind::Build);
+    /// # let rref = laptop.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// shared.copy_from(&laptop, [&rref])?;
+    /// assert!(shared.has(&rref)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copy_from<R: AsRef<RRefId>>(
+        &self,
+        other: &Store,
+        roots: impl IntoIterator<Item = R>,
+    ) -> Result<Vec<RRefId>> {
+        let roots: Vec<RRefId> = (roots.into_iter())
+            .map(|root| root.as_ref().clone())
+            .collect();
+        self.copy_but(other, &roots, &mut Err)
+    }
+
+    /// The same, but leaves out what `leave_out` says yes to, which is told why it cannot be copied, and what was made from
+    /// that.
+    pub(crate) fn copy_but(
+        &self,
+        other: &Store,
+        roots: &[RRefId],
+        leave_out: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<Vec<RRefId>> {
+        other.use_derivations(roots.iter().map(RRefId::dref))?;
+        let order = in_order(other, roots)?;
+        // Before it is asked what is here, and until what depends on it is published.
+        let drefs: BTreeSet<&DRefId> = order.iter().map(RRefId::dref).collect();
+        self.name_in_use(drefs)?;
+        let mut present = present(self, &order)?;
+        let staging = Staging::new(self)?;
+        // All is written and checked before anything is published.
+        let mut configs = BTreeMap::new();
+        let (mut staged, mut left) = (Vec::new(), HashSet::new());
+        for (at, rref) in order.into_iter().enumerate() {
+            let folder = staging.folder().join(at.to_string());
+            let copied = match present.damaged.remove(&rref) {
+                Some(error) => Err(error),
+                None => {
+                    let is_here = present.whole.contains(&rref);
+                    self.stage_one(other, &rref, is_here, &left, &mut configs, &folder)
+                }
+            };
+            match copied {
+                Ok((record, is_here)) => staged.push(Staged {
+                    rref,
+                    record,
+                    is_here,
+                    folder,
+                }),
+                // Nothing else can be written either.
+                Err(error) if self.is_of_the_target(&error) => return Err(error),
+                Err(error) => {
+                    leave_out(error)?;
+                    left.insert(rref);
+                }
+            }
+        }
+        let copied: Vec<RRefId> = staged.iter().map(|staged| staged.rref.clone()).collect();
+        // Before what a part of a build made can be taken for all that it makes.
+        self.copy_marks(other, &copied)?;
+        for staged in staged {
+            let text = staged.record.to_text();
+            let (rref, folder) = (&staged.rref, &staged.folder);
+            let config = &configs[rref.dref()];
+            if staged.is_here {
+                // A repair may have put aside the config alone.
+                self.add_derivation(config)?;
+                add_builds(self, folder, rref, &text)?;
+            } else {
+                let context = &staged.record.head().context;
+                // It is synced already.
+                let none = Unsynced::new(self.durability());
+                place(self, config, context, folder, rref, &text, none)?;
+            }
+        }
+        Ok(copied)
+    }
+
+    /// Puts together what is to be published of a realization in `folder`: of one that is here only the build records.
+    fn stage_one(
+        &self,
+        other: &Store,
+        rref: &RRefId,
+        is_here: bool,
+        left: &HashSet<RRefId>,
+        configs: &mut BTreeMap<DRefId, ConfigJson>,
+        folder: &Path,
+    ) -> Result<(Record, bool)> {
+        let record = other.record(rref)?;
+        let context = &record.head().context;
+        let from_left = context.realizations().find(|dep| left.contains(*dep));
+        if let Some(dep) = from_left {
+            let message = format!("{rref} was made from {dep}, which is left out");
+            return Err(Error::new(ErrorKind::Store, message));
+        }
+        let config = match configs.entry(rref.dref().clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(other.config(rref.dref())?),
+        };
+        if is_here {
+            fs::create_dir(folder)
+                .map_err(|error| Error::io("create the folder", folder, error))?;
+        } else {
+            check(rref, &record, config, other)?;
+            self.stage_copy(other, rref, &record, folder)?;
+        }
+        self.stage_builds(other, rref, folder)?;
+        Ok((record, is_here))
+    }
+
+    /// Whether an error is about this store, and not about what is copied to it.
+    fn is_of_the_target(&self, error: &Error) -> bool {
+        let is_here = error
+            .path()
+            .is_some_and(|path| path.starts_with(self.root()));
+        error.kind() == ErrorKind::Io && is_here
+    }
+
+    fn stage_copy(
+        &self,
+        other: &Store,
+        rref: &RRefId,
+        record: &Record,
+        folder: &Path,
+    ) -> Result<()> {
+        let out = other.out_dir(rref);
+        let lacking = stage_from(record, folder, self.durability(), &|entry, _| {
+            vec![out.join(&entry.path)]
+        })?;
+        let Some(path) = lacking.keys().min() else {
+            return Ok(());
+        };
+        let path = out.join(path);
+        let why = (lacking.into_values())
+            .flat_map(|lacked| lacked.faults)
+            .min()
+            .unwrap_or_default();
+        Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "{rref} cannot be copied from {}: {why}",
+                other.root().display()
+            ),
+        )
+        .at(&path)
+        .help("nothing was copied: `check` that store, and `repair` it"))
+    }
+
+    /// Copies build records and logs into `folder`.
+    pub(in crate::store) fn stage_builds(
+        &self,
+        other: &Store,
+        rref: &RRefId,
+        folder: &Path,
+    ) -> Result<()> {
+        let from = other.realization_dir(rref);
+        for build in other.realization(rref)?.builds() {
+            for name in [build.log_name(), build.file_name()] {
+                copy_small(self, &from.join(&name), &folder.join(&name))?;
+            }
+        }
+        self.durability().sync_folder(folder)
+    }
+}
+
+/// A realization that is to be published.
+struct Staged {
+    rref: RRefId,
+    record: Record,
+    is_here: bool,
+    folder: PathBuf,
+}
+
+/// Copies a build record or a log, if it is there.
+fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
+    let mut source = match open_regular(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        source => source.map_err(|error| Error::io("open", from, error))?.0,
+    };
+    let mut target = File::create_new(to).map_err(|error| Error::io("create", to, error))?;
+    let mut bytes = vec![0; BUFFER];
+    loop {
+        let read = match source.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io("read", from, error)),
+        };
+        target
+            .write_all(&bytes[..read])
+            .map_err(|error| Error::io("write", to, error))?;
+    }
+    store.durability().sync(&target, to)
+}
+
+/// What unpacking checks of a record.
+fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> Result<()> {
+    let refused = |why: String| {
+        let message = format!(
+            "{rref} cannot be copied from {}: {why}",
+            other.root().display()
+        );
+        Error::new(ErrorKind::Store, message).at(&other.realization_dir(rref))
+    };
+    let head = record.head();
+    if head.derivation != *config.digest() {
+        return Err(refused("its record is of another derivation".to_owned()));
+    }
+    if let Some(misfit) = head.context.misfits(config).next() {
+        return Err(refused(format!("it {misfit}")));
+    }
+    expect_complete(other, rref, config, record)
+}
+
+/// These realizations and all that they were made from, dependencies first.
+pub(in crate::store) fn in_order(store: &Store, roots: &[RRefId]) -> Result<Vec<RRefId>> {
+    let mut order = Vec::new();
+    let mut seen = HashSet::new();
+    for root in roots {
+        let mut path: Vec<(RRefId, Vec<RRefId>)> = Vec::new();
+        let mut next = Some(root.clone());
+        loop {
+            if let Some(rref) = next.take()
+                && seen.insert(rref.clone())
+            {
+                let context = store.realization(&rref)?.context;
+                path.push((rref, context.realizations().cloned().collect()));
+            }
+            let Some((_, deps)) = path.last_mut() else {
+                break;
+            };
+            next = deps.pop();
+            if next.is_none() {
+                order.extend(path.pop().map(|(rref, _)| rref));
+            }
+        }
+    }
+    Ok(order)
+}

@@ -1,0 +1,13 @@
+//! How an object gets into the store: a draft is filled, sealed, and put in place by one rename.
+//!
+//! It uses `disk`, `object` and the locks of `using`. Begin to read at [`draft`], then [`place`].
+
+pub(in crate::store) mod begun;
+pub(in crate::store) mod code;
+pub(in crate::store) mod copy;
+pub(in crate::store) mod derivation;
+pub(in crate::store) mod draft;
+pub(in crate::store) mod own_links;
+pub(in crate::store) mod place;
+pub(in crate::store) mod staging;
+pub(in crate::store) mod whole;

@@ -1,0 +1,153 @@
+//! Folders in which realizations are put together before they are published.
+
+use rustix::fs::CWD;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::config::Digest;
+use crate::store::Store;
+use crate::store::disk::below::{create_file, open_file, open_folder};
+use crate::store::disk::duplicate::{Refusal, duplicate};
+use crate::store::disk::durable::Durability;
+use crate::store::disk::layout::{OUT, RECORD};
+use crate::store::disk::parallel;
+use crate::store::disk::remove::remove_tree;
+use crate::store::disk::there::is_damage;
+use crate::store::object::record::Record;
+use crate::store::object::seal::{finish, finish_folders, threads_to_write};
+use crate::store::object::tree::{Entry, EntryKind};
+use crate::{Error, Result};
+
+/// A temporary folder, gone with this value.
+pub(in crate::store) struct Staging(PathBuf);
+
+impl Staging {
+    pub(in crate::store) fn new(store: &Store) -> Result<Self> {
+        let path = store.manager().temporary()?;
+        fs::create_dir_all(&path).map_err(|error| Error::io("create the folder", &path, error))?;
+        Ok(Staging(path))
+    }
+
+    pub(in crate::store) fn folder(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept when this process is gone.
+        let _ = remove_tree(&self.0);
+    }
+}
+
+/// The files that cannot be had.
+pub(in crate::store) type Lacking = HashMap<String, Lacked>;
+
+/// Why a file cannot be had.
+#[derive(Default)]
+pub(in crate::store) struct Lacked {
+    /// For each place where it might be, what is wrong there.
+    pub(in crate::store) faults: Vec<String>,
+    /// Whether one of them could not be read, so that nobody knows whether it would do.
+    pub(in crate::store) is_unknown: bool,
+}
+
+/// Puts a realization together in `folder`, which is made here, from files that are elsewhere: each from the first of its
+/// `sources` that has the bytes that the record says. Without one of them, the folder is not finished.
+///
+/// A file costs open, look, create, copy (see [`duplicate`]), change the mode, close twice. Files are never hard links: two names of one file would share every damage and every change of mode,
+/// so that neither could serve to repair the other.
+pub(in crate::store) fn stage_from(
+    record: &Record,
+    folder: &Path,
+    durability: Durability,
+    sources: &(dyn Fn(&Entry, &Digest) -> Vec<PathBuf> + Sync),
+) -> Result<Lacking> {
+    let out = folder.join(OUT);
+    let make = |path: &Path| {
+        fs::create_dir(path).map_err(|error| Error::io("create the folder", path, error))
+    };
+    make(folder)?;
+    make(&out)?;
+    let entries = record.manifest().entries();
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+        make(&out.join(&entry.path))?;
+    }
+    let files = entries
+        .iter()
+        .filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
+    let files: Vec<&Entry> = files.collect();
+    let opened = open_folder(&out)?;
+    let written = parallel::map(&files, threads_to_write(durability), |_, entry| {
+        let EntryKind::File {
+            digest,
+            size,
+            executable,
+        } = &entry.kind
+        else {
+            return Ok(None);
+        };
+        let target = out.join(&entry.path);
+        let refused = |error| Error::io("write", &target, error);
+        let mut lacked = Lacked::default();
+        for source in sources(entry, digest) {
+            let from = match open_source(&source, *size) {
+                Ok(from) => from,
+                Err((why, is_unknown)) => {
+                    lacked.faults.push(format!("{} {why}", source.display()));
+                    lacked.is_unknown |= is_unknown;
+                    continue;
+                }
+            };
+            let to = create_file(&opened, &entry.path)
+                .map_err(|errno| Error::io("create", &target, errno.into()))?;
+            let why = match duplicate(&from, &to, *size) {
+                Ok(found) if found == (*digest, *size) => {
+                    finish(&to, &target, *executable, durability)?;
+                    return Ok(None);
+                }
+                Ok(_) => "does not have the bytes that its record says".to_owned(),
+                Err(Refusal::Read(error)) => {
+                    lacked.is_unknown |= !is_damage(&error);
+                    format!("cannot be read: {error}")
+                }
+                Err(Refusal::Write(error)) => return Err(refused(error)),
+            };
+            lacked.faults.push(format!("{} {why}", source.display()));
+            fs::remove_file(&target).map_err(refused)?;
+        }
+        Ok(Some((entry.path.clone(), lacked)))
+    })?;
+    let lacking: Lacking = written.into_iter().flatten().collect();
+    if !lacking.is_empty() {
+        return Ok(lacking);
+    }
+    // Links when all else is written, so that nothing is written through one.
+    for entry in entries {
+        if let EntryKind::Link { target } = &entry.kind {
+            let path = out.join(&entry.path);
+            symlink(target, &path).map_err(|error| Error::io("create the link", &path, error))?;
+        }
+    }
+    finish_folders(&out, record.manifest(), durability)?;
+    durability.write_new(&folder.join(RECORD), record.to_text().as_bytes())?;
+    Ok(lacking)
+}
+
+/// Opens a file that should have so many bytes; says otherwise what is wrong with it, and whether that may pass.
+fn open_source(source: &Path, size: u64) -> Result<File, (String, bool)> {
+    let from = match open_file(CWD, source) {
+        Ok(from) => from,
+        Err(errno) => {
+            let why = format!("cannot be opened: {errno}");
+            return Err((why, !is_damage(&errno.into())));
+        }
+    };
+    match from.metadata() {
+        Ok(found) if found.is_file() && found.len() == size => Ok(from),
+        Ok(_) => Err(("is no file of the right size".to_owned(), false)),
+        Err(error) => Err((format!("cannot be looked at: {error}"), true)),
+    }
+}

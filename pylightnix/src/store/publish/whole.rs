@@ -1,0 +1,81 @@
+//! What is in a store already when it is brought there once more.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::config::RRefId;
+use crate::store::Store;
+use crate::store::check::{Fault, FaultKind};
+use crate::store::disk::there::is_there;
+use crate::{Error, ErrorKind, Result};
+
+/// What was found of realizations that are brought.
+pub(in crate::store) struct Present {
+    /// Those that are in the store and whole.
+    pub(in crate::store) whole: HashSet<RRefId>,
+    /// Those that are in the store and damaged, or cannot be read, each with what is said of it.
+    pub(in crate::store) damaged: HashMap<RRefId, Error>,
+}
+
+/// Looks which of these realizations are in the store. All of their bytes are read: nobody is told that a result is there
+/// which is damaged.
+pub(in crate::store) fn present<'r>(
+    store: &Store,
+    rrefs: impl IntoIterator<Item = &'r RRefId>,
+) -> Result<Present> {
+    let mut whole = HashSet::new();
+    for rref in rrefs {
+        if is_there(&store.realization_dir(rref))? {
+            whole.insert(rref.clone());
+        }
+    }
+    let mut damaged = HashMap::new();
+    if !whole.is_empty() {
+        for fault in store.check().contents().only(&whole).run()?.faults {
+            if let Some(rref) = &fault.rref
+                && let Some(what) = said_of(fault.kind)
+                && whole.remove(rref)
+            {
+                damaged.insert(rref.clone(), refused(store, rref, what, &fault));
+            }
+        }
+    }
+    Ok(Present { whole, damaged })
+}
+
+impl Present {
+    /// Those that are whole, if none is damaged.
+    pub(in crate::store) fn all_whole(self) -> Result<HashSet<RRefId>> {
+        let first = self
+            .damaged
+            .into_iter()
+            .min_by(|one, other| one.0.cmp(&other.0));
+        first.map_or(Ok(self.whole), |(_, error)| Err(error))
+    }
+}
+
+/// What a fault says of the bytes.
+fn said_of(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::Record | FaultKind::Artifact => Some("is damaged"),
+        FaultKind::Unreadable => Some("cannot be read"),
+        _ => None,
+    }
+}
+
+fn refused(store: &Store, rref: &RRefId, what: &str, fault: &Fault) -> Error {
+    let message = format!(
+        "{rref} is in {} already, and {what}: {} {}",
+        store.root().display(),
+        fault.path.display(),
+        fault.message
+    );
+    let help = match fault.kind {
+        FaultKind::Unreadable => fault.help(),
+        _ => {
+            "`repair` that store, which mends it from another store (`--from`) or puts it aside, and run this again"
+        }
+    };
+    Error::new(ErrorKind::Store, message)
+        .at(&fault.path)
+        .help(help)
+}

@@ -1,0 +1,166 @@
+//! What the processes that live say they use.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use crate::config::DRefId;
+use crate::store::Store;
+use crate::store::disk::durable::is_refused_to_write;
+use crate::store::disk::regular::open_regular;
+use crate::store::using::lease::Used;
+use crate::store::using::sweep::{Found, all_names, look_to_remove};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// Says that this process uses these derivations until it ends: garbage collection then keeps all of their
+    /// realizations and all that these were made from. What is read after this stays.
+    ///
+    /// Realizing, opening, packing, unpacking, copying and publishing say it of themselves. It costs one small write for
+    /// all that was not said before, and nothing if all was.
+    ///
+    /// `false` says that this process may not write to the store. It can read, and nothing keeps what it reads.
+    ///
+    /// # Errors
+    /// A refusal of the system, a full disk for one.
+    ///
+    /// ```
+    /// # use pylightnix::config::ConfigJson;
+    /// # use pylightnix::store::Store;
+    /// # let folder = tempfile::tempdir()?;
+    /// let store = Store::open_at(folder.path().join("store"))?;
+    /// let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
+    /// assert!(store.use_derivations([config.id()])?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn use_derivations<'a>(&self, drefs: impl IntoIterator<Item = &'a DRefId>) -> Result<bool> {
+        match self.name_in_use(drefs) {
+            Ok(()) => Ok(true),
+            Err(error) if is_refused_to_write(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same for who is about to write: being refused is an error.
+    pub(in crate::store) fn name_in_use<'a>(
+        &self,
+        drefs: impl IntoIterator<Item = &'a DRefId>,
+    ) -> Result<()> {
+        self.manager().name_in_use(drefs.into_iter())
+    }
+}
+
+/// What the leases of a store name.
+pub(in crate::store) struct InUse {
+    /// Those whose processes were dead when this was first read. They count for nothing.
+    dead: HashSet<String>,
+    /// How many processes elsewhere may live.
+    pub(in crate::store) elsewhere: usize,
+    /// How much of each other one was read.
+    read: HashMap<String, u64>,
+    pub(in crate::store) all: HashSet<Used>,
+    /// The names of roots that may have been written since roots were read.
+    written_roots: Vec<String>,
+}
+
+impl InUse {
+    /// Reads the leases of all living processes, this one included. Those elsewhere, whose locks are not seen here, live
+    /// unless nobody else uses the store.
+    pub(in crate::store) fn read(store: &Store, alone: bool) -> Result<Self> {
+        let layout = store.layout();
+        let own = store.manager().lease_name();
+        let mut in_use = InUse {
+            dead: HashSet::new(),
+            elsewhere: 0,
+            read: HashMap::new(),
+            all: HashSet::new(),
+            written_roots: Vec::new(),
+        };
+        let names = lease_names(&layout.leases())?.into_iter();
+        for name in names.filter(|name| own != Some(name.as_str())) {
+            match look_to_remove(&layout.leases().join(&name), alone) {
+                // Dropping what was found gives the lock on it back.
+                Found::Dead(_) => drop(in_use.dead.insert(name)),
+                Found::Elsewhere => in_use.elsewhere += 1,
+                Found::Alive | Found::Missing => {}
+            }
+        }
+        in_use.read_on(store)?;
+        Ok(in_use)
+    }
+
+    /// Reads what was added since, also by processes that died since, and returns it. With everybody else out, nothing is
+    /// missing from it.
+    pub(in crate::store) fn read_on(&mut self, store: &Store) -> Result<Vec<Used>> {
+        let leases = store.layout().leases();
+        let mut new = Vec::new();
+        for name in lease_names(&leases)? {
+            if self.dead.contains(&name) {
+                continue;
+            }
+            let path = leases.join(&name);
+            let from = self.read.entry(name).or_default();
+            let text = match lines_from(&path, *from) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                text => text.map_err(|error| unreadable(Error::io("read", &path, error)))?,
+            };
+            *from += text.len() as u64;
+            for line in text.lines() {
+                let used = Used::of_line(line).map_err(|_| {
+                    unreadable(Error::new(
+                        ErrorKind::Store,
+                        format!("the lease {} has the line {line:?}", path.display()),
+                    ))
+                })?;
+                match used {
+                    Some(Used::Root(name)) => self.written_roots.push(name),
+                    Some(used) if self.all.insert(used.clone()) => new.push(used),
+                    _ => {}
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    /// The names of the roots that the leases read since the last call say were about to be written.
+    pub(in crate::store) fn take_written_roots(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.written_roots)
+    }
+
+    /// Whether a living process uses this derivation.
+    pub(in crate::store) fn has(&self, dref: &DRefId) -> bool {
+        self.all.contains(&Used::Derivation(dref.clone()))
+    }
+
+    /// Whether a living process uses the text of this fingerprint.
+    pub(in crate::store) fn has_code(&self, fingerprint: &str) -> bool {
+        self.all.contains(&Used::Code(fingerprint.to_owned()))
+    }
+}
+
+/// The names of all leases. Who uses something may have one that is not seen, so a folder that cannot be read is an error.
+fn lease_names(leases: &Path) -> Result<Vec<String>> {
+    all_names(leases).map_err(|error| unreadable(Error::io("read the folder", leases, error)))
+}
+
+/// The whole lines from this place on.
+fn lines_from(path: &Path, from: u64) -> io::Result<String> {
+    let (mut file, length) = open_regular(path)?;
+    if length <= from {
+        return Ok(String::new());
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // Half a line is being written, or was when its process died: nobody relies on it.
+    let end = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.truncate(end.map_or(0, |end| end + 1));
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn unreadable(error: Error) -> Error {
+    error.more_help(
+        "without it nobody can tell what that process uses: wait until it ends, or have its user, \
+         or its version of pylightnix, do this",
+    )
+}
