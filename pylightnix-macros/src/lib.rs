@@ -11,12 +11,12 @@ mod config;
 mod expansions;
 mod faults;
 mod fingerprint;
+mod grammar;
 mod names;
 mod options;
 mod spans;
 mod stage;
 mod track;
-mod units;
 mod uses;
 
 use proc_macro::TokenStream;
@@ -91,9 +91,9 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `args(Verbosity, Token)` | the types of the run-time arguments that it takes, which are no part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
 /// | `version = n` | stands for the function's code: a change to the function alone makes no result stale |
 /// | `retries = n` | a run that fails is made again, up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
-/// | `timeout = "2h30m"` | how long a run may take; the units are `d`, `h`, `m`, `s` and `ms`. Then the stage is told to stop: `b.check()?` fails, and child processes end |
+/// | `timeout = "2h30m"` | how long a run may take; the units are `ms`, `s`, `m`, `h`, `d` and `w`. Then the stage is told to stop: `b.check()?` fails, and child processes end |
 /// | `threads = n` | how many threads it keeps busy, else 1; `b.threads()` tells it |
-/// | `memory = "8GiB"` | how much memory it needs; the units are `B`, `KiB` to `TiB` and `kB` to `TB` |
+/// | `memory = "8GiB"` | how much memory it needs; the units are `B`, `KiB` to `PiB` and `kB` to `PB` |
 /// | `resources(gpu = 1, ..)` | what else it needs, of what `Realize::resource` says that there is |
 /// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize too |
 ///

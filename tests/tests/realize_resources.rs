@@ -424,28 +424,6 @@ fn jobs_beyond_the_processors_are_meant() {
 }
 
 #[test]
-fn amounts_of_memory_are_read_as_they_are_written() {
-    assert_eq!(bytes("16GiB").unwrap(), 16 << 30);
-    assert_eq!(bytes("0.5 MB").unwrap(), 500_000);
-    for wrong in [
-        "",
-        "8",
-        "8G",
-        "GiB",
-        "1.2.3B",
-        "-1B",
-        "+1B",
-        "8GiB x",
-        "1.-5B",
-        "99999999999TiB",
-    ] {
-        let error = error_of(bytes(wrong));
-        assert_eq!(error.kind(), ErrorKind::Resources);
-        assert_says(&error, &[wrong, "8GiB"]);
-    }
-}
-
-#[test]
 fn the_machine_has_memory() {
     let (_folder, store): (_, Store) = scratch();
     store

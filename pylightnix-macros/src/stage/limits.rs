@@ -1,12 +1,14 @@
 //! What a stage needs of the machine, and how long and how often it may try.
 
+use std::time::Duration;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::LitInt;
 
 use super::model::Limits;
 use crate::faults::Faults;
-use crate::{names, units};
+use crate::{grammar, names};
 
 pub(super) fn check(limits: &Limits, faults: &mut Faults) {
     if let Some(retries) = &limits.retries
@@ -14,10 +16,15 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
     {
         faults.of(retries, "`retries` is a number from 0 up: `retries = 3`");
     }
-    if let Some(timeout) = &limits.timeout
-        && let Err(wrong) = units::milliseconds(&timeout.value())
-    {
-        faults.of(timeout, wrong);
+    if let Some(timeout) = &limits.timeout {
+        match grammar::duration(&timeout.value()) {
+            Err(misread) => faults.of(timeout, misread),
+            Ok(Duration::ZERO) => faults.of(
+                timeout,
+                "a time limit of nothing stops every run: give it more, or remove `timeout`",
+            ),
+            Ok(_) => {}
+        }
     }
     if let Some(threads) = &limits.threads
         && !positive(threads)
@@ -27,10 +34,15 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
             "a stage keeps one thread busy at least: `threads = 1` or more",
         );
     }
-    if let Some(memory) = &limits.memory
-        && let Err(wrong) = units::bytes(&memory.value())
-    {
-        faults.of(memory, wrong);
+    if let Some(memory) = &limits.memory {
+        match grammar::bytes(&memory.value()) {
+            Err(misread) => faults.of(memory, misread),
+            Ok(0) => faults.of(
+                memory,
+                "a stage that needs no memory says nothing: remove `memory`",
+            ),
+            Ok(_) => {}
+        }
     }
     for (at, (name, amount)) in limits.resources.iter().enumerate() {
         if !positive(amount) {
@@ -69,9 +81,12 @@ pub(super) fn expand(limits: &Limits) -> TokenStream {
     if let Some(Ok(timeout)) = limits
         .timeout
         .as_ref()
-        .map(|time| units::milliseconds(&time.value()))
+        .map(|time| grammar::duration(&time.value()))
     {
-        said.extend(quote!(.timeout(::pylightnix::__private::Duration::from_millis(#timeout))));
+        let (seconds, nanoseconds) = (timeout.as_secs(), timeout.subsec_nanos());
+        said.extend(quote! {
+            .timeout(::pylightnix::__private::Duration::new(#seconds, #nanoseconds))
+        });
     }
     if let Some(threads) = number(&limits.threads) {
         said.extend(quote!(.threads(#threads)));
@@ -79,7 +94,7 @@ pub(super) fn expand(limits: &Limits) -> TokenStream {
     if let Some(Ok(memory)) = limits
         .memory
         .as_ref()
-        .map(|memory| units::bytes(&memory.value()))
+        .map(|memory| grammar::bytes(&memory.value()))
     {
         said.extend(quote!(.memory(#memory)));
     }

@@ -58,7 +58,7 @@ pub use event::{Event, Observer};
 pub use find::{FindStage, FindingStage};
 pub use options::Realize;
 pub use report::Report;
-pub use resources::bytes;
+pub use resources::{bytes, duration};
 pub use stepping::{Paused, Stepping};
 pub use titles::Titles;
 

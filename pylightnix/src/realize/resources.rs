@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::ledger::{Amounts, Kind};
 use super::options::Realize;
 use crate::plan::{AnyDRef, Graph, Limits};
 use crate::store::cores;
-use crate::{Error, ErrorKind, Result, units};
+use crate::units::{self, Misread};
+use crate::{Error, ErrorKind, Result};
 
 /// What a run was told that it has.
 #[derive(Default)]
@@ -17,8 +19,8 @@ pub(super) struct Declared {
     pub(super) named: BTreeMap<String, u64>,
 }
 
-/// How many bytes a text like "16GiB" stands for: a number, and one of `B`, `KiB`, `MiB`, `GiB`, `TiB`, `kB`, `MB`, `GB`
-/// and `TB`.
+/// How many bytes a text like "16GiB" stands for, as in `#[stage(memory = "16GiB")]`: a number, and one of the units `B`,
+/// `KiB`, `MiB`, `GiB`, `TiB`, `PiB` (steps of 1024), `kB`, `MB`, `GB`, `TB` and `PB` (steps of 1000).
 ///
 /// # Errors
 /// Another text.
@@ -27,17 +29,37 @@ pub(super) struct Declared {
 /// use pylightnix::realize::bytes;
 /// assert_eq!(bytes("16GiB")?, 16 << 30);
 /// assert_eq!(bytes("1.5 kB")?, 1500);
+/// assert_eq!(bytes("1_000MB")?, 1_000_000_000);
 /// assert!(bytes("16G").is_err());
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
 pub fn bytes(text: &str) -> Result<u64> {
-    units::bytes(text).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Resources,
-            format!("`{text}` is no amount of memory"),
-        )
-        .help("write a number and a unit, as in `8GiB` or `500MB`")
-    })
+    units::bytes(text).map_err(error_of)
+}
+
+/// How long a text like "2h 30m" stands for, as in `#[stage(timeout = "2h 30m")]`: numbers, each with one of the units `ms`,
+/// `s`, `m` (minutes), `h`, `d` and `w`, which are added up. The units have their long names, too, and a number alone is so
+/// many seconds.
+///
+/// # Errors
+/// Another text.
+///
+/// ```
+/// use pylightnix::realize::duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(duration("2h 30m")?, Duration::from_secs(9000));
+/// assert_eq!(duration("1.5 hours")?, Duration::from_secs(5400));
+/// assert_eq!(duration("250ms")?, Duration::from_millis(250));
+/// assert!(duration("10 minuts").is_err());
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+pub fn duration(text: &str) -> Result<Duration> {
+    units::duration(text).map_err(error_of)
+}
+
+fn error_of(misread: Misread) -> Error {
+    Error::new(ErrorKind::Resources, misread.message).help(misread.help)
 }
 
 /// All that the stages of a run may use at once.

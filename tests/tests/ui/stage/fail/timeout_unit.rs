@@ -5,7 +5,7 @@ struct Case {
     maxiter: u64,
 }
 
-#[stage(timeout = "2 hours")]
+#[stage(timeout = "10 minuts")]
 fn case(_: &Build<Case>) -> Result<()> {
     Ok(())
 }

@@ -5,7 +5,7 @@ struct Case {
     maxiter: u64,
 }
 
-#[stage(timeout = "90")]
+#[stage(memory = "0B")]
 fn case(_: &Build<Case>) -> Result<()> {
     Ok(())
 }

@@ -1,0 +1,1 @@
+../../pylightnix/src/units/grammar.rs
