@@ -3,7 +3,6 @@
 
 use crate::config::DRefId;
 use crate::lens::BuildLog;
-use crate::realize::Event;
 use crate::store::Errand;
 
 /// What is taken to the threads of a run.
@@ -60,14 +59,4 @@ pub(crate) fn in_stage<R>(
     return crate::trace::stage_span(dref, index, log).in_scope(work);
     #[cfg(not(feature = "tracing"))]
     work()
-}
-
-/// Says what happens in a run to subscribers.
-#[cfg_attr(
-    not(feature = "tracing"),
-    expect(unused_variables, reason = "nobody listens")
-)]
-pub(crate) fn say(event: &Event<'_>) {
-    #[cfg(feature = "tracing")]
-    crate::trace::say(event);
 }

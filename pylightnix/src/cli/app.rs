@@ -59,7 +59,7 @@ pub fn store_main() -> ExitCode {
             .bin_name("pylightnix")
             .subcommand_required(true)
             .arg_required_else_help(true);
-        let about = "Look into a store of Pylightnix, and take care of it";
+        let about = "Snapshot into a store of Pylightnix, and take care of it";
         introduced(Command::augment_subcommands(base), about, STORE_EXAMPLES)
     };
     CompleteEnv::with_factory(command).complete();

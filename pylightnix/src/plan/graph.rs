@@ -4,10 +4,11 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::node::AnyDRef;
-use super::target::Target;
+use super::target::{Realizations, Target};
 use super::titles::Titles;
 use crate::config::DRefId;
 use crate::fast_hash::{FastMap, FastSet, HashKey};
+use crate::lens::AnyRRef;
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan, each once, every one after those that it depends on.
@@ -27,6 +28,9 @@ pub(crate) struct Graph {
 /// How many derivations there are in a part of a graph: work on them is handed out in such parts.
 pub(crate) const PART: usize = 64;
 
+/// Is told of each part of a graph as soon as it is listed.
+pub(crate) type Listed<'a> = dyn FnMut(&Arc<[AnyDRef]>) + 'a;
+
 impl Graph {
     /// What its stages are called.
     pub(super) fn titles(&self) -> &Titles {
@@ -39,10 +43,7 @@ impl Graph {
     }
 
     /// The same, and gives each part to `listed` as soon as it is whole; the last one, however short, at the end.
-    pub(crate) fn telling<T: Target + ?Sized>(
-        target: &T,
-        listed: &mut dyn FnMut(&Arc<[AnyDRef]>),
-    ) -> Result<Self> {
+    pub(crate) fn telling<T: Target + ?Sized>(target: &T, listed: &mut Listed<'_>) -> Result<Self> {
         let mut graph = Collector::default();
         let mut roots = Vec::new();
         target.visit(&mut |dref| roots.push(dref.clone()));
@@ -76,6 +77,21 @@ impl Graph {
     /// The derivation at this place.
     pub(crate) fn dref(&self, at: usize) -> &AnyDRef {
         &self.parts[at / PART][at % PART]
+    }
+
+    /// Returns what was chosen for the stages of `target`, in its shape. `chosen` knows it by the place of a stage.
+    pub(crate) fn collect<'c, T: Target + ?Sized>(
+        &self,
+        target: &T,
+        chosen: impl Fn(usize) -> Option<&'c Arc<[AnyRRef]>>,
+    ) -> T::Output {
+        let mut realized = Realizations::default();
+        target.visit(&mut |dref| {
+            if let Some(rrefs) = self.place(dref.id()).and_then(&chosen) {
+                realized.insert(dref.id(), rrefs);
+            }
+        });
+        target.collect(&realized)
     }
 
     /// All of them, dependencies first.

@@ -32,7 +32,7 @@ pub use code::{Code, Track, Tracked};
 pub(crate) use code::{Section, sections};
 pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
-pub(crate) use graph::{Graph, PART};
+pub(crate) use graph::{Graph, Listed, PART};
 pub use limits::Limits;
 pub use node::AnyDRef;
 pub(crate) use node::{AnyNode, Run, Selection};

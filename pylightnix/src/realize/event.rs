@@ -1,14 +1,14 @@
 //! What a run tells while it goes.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::Error;
 use crate::config::{DRefId, RRefId};
-
-use super::decide::Reason;
-use super::titles::Titles;
-use super::why::Brief;
+use crate::realize::reason::Reason;
+use crate::realize::titles::Titles;
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -184,5 +184,34 @@ pub trait Observer: Send + Sync {
 impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
     fn event(&self, event: &Event<'_>) {
         self(event);
+    }
+}
+
+/// Why a stage is built, in a few words that say what changed: `config changed: rate 0.1 -> 0.2`, or
+/// ``from `load`: path "a.csv" -> "b.csv"``.
+///
+/// Nothing is looked up before it is displayed. It is told of the first 300 stages that a run builds; of others, it is the
+/// [`Reason`].
+pub struct Brief<'a> {
+    find: &'a (dyn Fn() -> String + Sync),
+    text: OnceLock<String>,
+}
+
+impl<'a> Brief<'a> {
+    pub(in crate::realize) fn new(find: &'a (dyn Fn() -> String + Sync)) -> Self {
+        let text = OnceLock::new();
+        Brief { find, text }
+    }
+}
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.get_or_init(self.find))
+    }
+}
+
+impl fmt::Debug for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Brief({:?})", self.text.get())
     }
 }

@@ -10,13 +10,13 @@ use crate::store::{BuildKind, Clock, Outcome, Realization};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 /// The artifact of a failure.
-pub(super) const FAILURE: &str = "failure.txt";
+pub(in crate::realize) const FAILURE: &str = "failure.txt";
 
 /// How much of an error is kept.
 const MOST: usize = 64 << 10;
 
 /// The text of a failure, if `realization` is one.
-pub(super) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
+pub(in crate::realize) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
     if realization.outcome == Outcome::Ok {
         return Ok(None);
     }
@@ -31,12 +31,12 @@ pub(super) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
 }
 
 /// Whether a failure was taken, which is then alone.
-pub(super) fn is_failure(taken: &[AnyRRef]) -> bool {
+pub(in crate::realize) fn is_failure(taken: &[AnyRRef]) -> bool {
     taken.first().is_some_and(|rref| rref.failure().is_some())
 }
 
 /// The newest of them; among equals the one with the lowest reference.
-pub(super) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
+pub(in crate::realize) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
     let clock = Clock::now();
     failures.sort_by_key(|failure| {
         let builds = failure.builds.heads();
@@ -48,7 +48,7 @@ pub(super) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
 
 /// What an error says, with its causes. Places in `out` are told without the folder of the try, so that equal failures
 /// are one realization.
-pub(super) fn text(error: &BoxError, out: &Path) -> String {
+pub(in crate::realize) fn text(error: &BoxError, out: &Path) -> String {
     let mut text = error.to_string();
     match error.downcast_ref::<Error>() {
         // Its full report has the causes.
@@ -77,7 +77,7 @@ pub(super) fn text(error: &BoxError, out: &Path) -> String {
 
 /// Whether an error says more of this machine or store than of the stage: another day the stage may not fail, so this is
 /// no result.
-pub(super) fn is_of_the_machine(error: &BoxError) -> bool {
+pub(in crate::realize) fn is_of_the_machine(error: &BoxError) -> bool {
     let first: &(dyn std::error::Error + 'static) = &**error;
     std::iter::successors(Some(first), |error| error.source()).any(|error| {
         let io = error.downcast_ref::<io::Error>().is_some_and(|error| {

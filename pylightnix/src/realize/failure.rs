@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::warden::{Ending, Overdue};
 use crate::lens::Why;
 use crate::plan::{AnyNode, Titled};
+use crate::realize::stop::watchdog::{Ending, Overdue};
 use crate::store::Lack;
 use crate::{BoxError, Error, ErrorKind, units};
 
-pub(super) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
+pub(in crate::realize) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
     Error::new(
         ErrorKind::Matcher,
         format!("the matcher of stage `{stage}` failed"),
@@ -18,7 +18,7 @@ pub(super) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
     .help(format!("it is about {}", stage.dref()))
 }
 
-pub(super) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error {
+pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error {
     Error::new(
         ErrorKind::Matcher,
         format!("stage `{stage}` cannot be realized: {why}"),
@@ -27,7 +27,7 @@ pub(super) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error {
 }
 
 /// With a word on the store, if that is what is missing.
-pub(super) fn with_store_gone(error: Error, root: &Path) -> Error {
+pub(in crate::realize) fn with_store_gone(error: Error, root: &Path) -> Error {
     if root.exists() {
         return error;
     }
@@ -38,7 +38,7 @@ pub(super) fn with_store_gone(error: Error, root: &Path) -> Error {
 }
 
 /// A build gave what its matcher still does not take.
-pub(super) fn too_few(
+pub(in crate::realize) fn too_few(
     stage: Titled<'_>,
     runs: usize,
     new: usize,
@@ -66,7 +66,7 @@ pub(super) fn too_few(
 }
 
 /// A run failed; `kept` is where its folder is.
-pub(super) fn run_failed(
+pub(in crate::realize) fn run_failed(
     stage: Titled<'_>,
     index: usize,
     attempts: u32,
@@ -107,7 +107,11 @@ pub(super) fn run_failed(
 }
 
 /// A run of a stage was stopped, or would not be.
-pub(super) fn stopped(why: Why, ending: &Ending, result: Result<(), BoxError>) -> BoxError {
+pub(in crate::realize) fn stopped(
+    why: Why,
+    ending: &Ending,
+    result: Result<(), BoxError>,
+) -> BoxError {
     let took = units::time(ending.took);
     let error = match why {
         Why::Cancelled => Error::new(
@@ -144,7 +148,11 @@ pub(super) fn stopped(why: Why, ending: &Ending, result: Result<(), BoxError>) -
 const LOOK: &str = "a stage stops when it looks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
 
 /// What observers are told of a run that goes on although it has to stop.
-pub(super) fn does_not_stop(stage: Titled<'_>, late: &Overdue, grace: Duration) -> Error {
+pub(in crate::realize) fn does_not_stop(
+    stage: Titled<'_>,
+    late: &Overdue,
+    grace: Duration,
+) -> Error {
     let why = match late.why {
         Why::Cancelled => "it was cancelled".to_owned(),
         Why::TimeUp(limit) => format!("its time limit of {} is up", units::time(limit)),
@@ -158,7 +166,7 @@ pub(super) fn does_not_stop(stage: Titled<'_>, late: &Overdue, grace: Duration) 
 }
 
 /// A stage that would have run was not begun.
-pub(super) fn not_begun(stage: Titled<'_>) -> Error {
+pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
     Error::new(
         ErrorKind::Cancelled,
         format!("stage `{stage}` was cancelled before it ran"),
@@ -167,7 +175,7 @@ pub(super) fn not_begun(stage: Titled<'_>) -> Error {
 }
 
 /// All of a run was cancelled, with what became of the stages that ran.
-pub(super) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> Error {
+pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> Error {
     let message = format!("the run was cancelled: {realized} of {stages} stages are realized");
     Error::new(ErrorKind::Cancelled, message)
         .with_parts(stopped)
@@ -175,7 +183,7 @@ pub(super) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> 
 }
 
 /// Says which promises of a stage its output does not keep.
-pub(super) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack]) -> BoxError {
+pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack]) -> BoxError {
     let said = |lack: &Lack| {
         let path = &lack.path;
         let promises = node.promises().iter();
@@ -205,7 +213,11 @@ pub(super) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack]) -> BoxError
 }
 
 /// One error for all that failed in a run. `blocked` stages need what failed; `left` others were not begun.
-pub(super) fn run_error(mut failures: Vec<Error>, blocked: usize, left: usize) -> Error {
+pub(in crate::realize) fn run_error(
+    mut failures: Vec<Error>,
+    blocked: usize,
+    left: usize,
+) -> Error {
     let failed = failures.len();
     let it = if failed == 1 { "it" } else { "them" };
     let mut rest = Vec::new();

@@ -1,23 +1,16 @@
 //! How a run is asked for.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use super::cancel::Cancel;
-use super::decide::{Found, Mode, Scene};
-use super::dry::{DryPlan, dry_run};
 use super::event::{Event, Observer};
-use super::realized::realized;
-use super::report::Report;
-use super::resources::Declared;
-use super::run::run_target;
-use super::tries::Tries;
-use crate::around;
+use super::retry::Tries;
+use super::stop::cancel::Cancel;
+#[cfg(feature = "tracing")]
+use super::traced;
 use crate::config::{DRefId, RRefId};
-use crate::lens::{AnyRRef, Chosen};
-use crate::plan::{AnyDRef, Args, Graph, Realizations, RunArg, Target};
-use crate::store::{Context, Store, cores};
+use crate::plan::{Args, Graph, RunArg};
+use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
 /// A run that is to be made, with its options.
@@ -38,22 +31,22 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 #[must_use = "nothing happens before `run`"]
 pub struct Realize<'a> {
-    pub(super) store: Store,
-    pub(super) jobs: usize,
-    pub(super) forced: HashSet<DRefId>,
-    pub(super) force_all: bool,
-    pub(super) retry_failed: bool,
-    pub(super) keep_going: bool,
-    pub(super) trust_unknown: bool,
+    pub(in crate::realize) store: Store,
+    pub(in crate::realize) jobs: usize,
+    pub(in crate::realize) forced: HashSet<DRefId>,
+    pub(in crate::realize) force_all: bool,
+    pub(in crate::realize) retry_failed: bool,
+    pub(in crate::realize) keep_going: bool,
+    pub(in crate::realize) trust_unknown: bool,
     /// Only a test double does not.
-    pub(super) publishes: bool,
+    pub(in crate::realize) publishes: bool,
     /// What was made by hand for this run: matchers see it as what the stages made.
-    pub(super) by_hand: Vec<RRefId>,
-    pub(super) resources: Declared,
-    pub(super) cancel: Option<Cancel>,
-    pub(super) tries: Tries,
-    pub(super) args: Args,
-    pub(super) observers: Vec<Box<dyn Observer + 'a>>,
+    pub(in crate::realize) by_hand: Vec<RRefId>,
+    pub(in crate::realize) resources: Declared,
+    pub(in crate::realize) cancel: Option<Cancel>,
+    pub(in crate::realize) tries: Tries,
+    pub(in crate::realize) args: Args,
+    pub(in crate::realize) observers: Vec<Box<dyn Observer + 'a>>,
 }
 
 impl<'a> Realize<'a> {
@@ -274,98 +267,8 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Realizes the target.
-    ///
-    /// What it gives can be looked into all the way down, and keeps what this run knows of its whole plan until the last of
-    /// it is dropped: from a large one, keep what you need of it, or [open](Store::open) its reference anew.
-    ///
-    /// # Errors
-    /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a
-    /// promise; a matcher that cannot choose; a store that cannot be read or written. What is published by then stays.
-    pub fn run<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
-        Ok(self.run_reporting(target)?.0)
-    }
-
-    /// Realizes the target and says what that took.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        run_target(self, target)
-    }
-
-    /// What [`run`](Self::run) would give, if nothing has to run for it: asserts that all stages of the plan are realized,
-    /// by today's code, and that their matchers want no more. It writes no result, ever, and needs no run-time arguments.
-    ///
-    /// # Errors
-    /// Stages that would have to run: the error says which and why ([`ErrorKind::Missing`]). Else as [`run`](Self::run).
-    ///
-    /// ```
-    /// # use pylightnix::prelude::*;
-    /// # #[derive(Config)] pub struct Welcome { #[selfref("hello.txt")] pub out: SelfRef<Text> }
-    /// # #[stage] fn welcome(b: &Build<Welcome>) -> Result<WelcomeOutputs> {
-    /// #     Ok(WelcomeOutputs { out: b.out.save("hello\n")? })
-    /// # }
-    /// # fn main() -> Result<()> {
-    /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
-    /// let welcome = instantiate(Welcome::new())?;
-    /// let missing = Realize::new(&store).realized(&welcome).unwrap_err();
-    /// assert!(format!("{missing:?}").contains("stage `welcome` would have to run: missing"));
-    ///
-    /// let rref = store.realize(&welcome)?;
-    /// assert_eq!(Realize::new(&store).realized(&welcome)?, rref);
-    /// # Ok(()) }
-    /// ```
-    pub fn realized<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
-        let graph = self.graph_of(target)?;
-        let chosen = realized(self, &graph)?;
-        Ok(collect(target, &graph, |at| chosen.get(at)))
-    }
-
-    /// Says for each stage what a run would do, and why, and does nothing.
-    ///
-    /// # Errors
-    /// A plan that contradicts itself, or a store that cannot be read.
-    pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, self.graph_of(target)?, false)
-    }
-
-    /// As [`plan`](Self::plan), and says of the first 300 stages that have something to do what changed: [`Step::why`]. What
-    /// changed in a dependency is followed to the stage that changed first. It takes a millisecond or so for each.
-    ///
-    /// ```standalone_crate
-    /// # use pylightnix::prelude::*;
-    /// # #[derive(Config)] pub struct Load { #[selfref("w")] out: SelfRef<Text>, path: String }
-    /// # #[stage] fn load(b: &Build<Load>) -> Result<LoadOutputs> { Ok(LoadOutputs { out: b.out.save(&b.path)? }) }
-    /// # #[derive(Config)] pub struct Train { #[dref] data: DRef<Load> }
-    /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
-    /// # fn main() -> Result<()> {
-    /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
-    /// let plan = |path: &str| instantiate(Train::new(instantiate(Load::new(path.to_owned()))?));
-    /// store.realize(&plan("a.csv")?)?;
-    /// let steps = Realize::new(&store).explain(&plan("b.csv")?)?.steps;
-    /// assert_eq!(steps[0].why.as_deref(), Some(r#"config changed: path "a.csv" -> "b.csv""#));
-    /// assert_eq!(steps[1].why.as_deref(), Some(r#"from `load`: path "a.csv" -> "b.csv""#));
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`plan`](Self::plan).
-    ///
-    /// [`Step::why`]: super::Step::why
-    pub fn explain<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
-        dry_run(self, self.graph_of(target)?, true)
-    }
-
-    /// The plan, which has to have all stages that are forced.
-    pub(super) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
-        self.checked(Graph::of(target)?)
-    }
-
     /// A plan, if all that the options name is in it.
-    pub(super) fn checked(&self, graph: Graph) -> Result<Graph> {
+    pub(in crate::realize) fn checked(&self, graph: Graph) -> Result<Graph> {
         let named = self.tries.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, and is not in the plan");
@@ -388,36 +291,15 @@ impl<'a> Realize<'a> {
         }
     }
 
-    pub(super) fn tell(&self, event: &Event<'_>) {
-        around::say(event);
+    pub(in crate::realize) fn tell(&self, event: &Event<'_>) {
+        #[cfg(feature = "tracing")]
+        traced::say(event);
         for observer in &self.observers {
             observer.event(event);
         }
     }
 
-    /// What the decision on a stage of this run depends on.
-    pub(super) fn scene<'s>(
-        &'s self,
-        graph: &'s Graph,
-        dref: &'s AnyDRef,
-        chosen: &'s Chosen,
-        context: &'s Context,
-        found: Found<'s>,
-    ) -> Scene<'s> {
-        Scene {
-            store: &self.store,
-            graph,
-            dref,
-            chosen,
-            context,
-            trust_unknown: self.trust_unknown,
-            by_hand: &self.by_hand,
-            found,
-            lookout: None,
-        }
-    }
-
-    pub(super) fn mode(&self, dref: &DRefId) -> Mode {
+    pub(in crate::realize) fn mode(&self, dref: &DRefId) -> Mode {
         match () {
             () if self.is_forced(dref) => Mode::Forced,
             () if self.retry_failed => Mode::Retry,
@@ -425,22 +307,28 @@ impl<'a> Realize<'a> {
         }
     }
 
-    pub(super) fn is_forced(&self, dref: &DRefId) -> bool {
+    pub(in crate::realize) fn is_forced(&self, dref: &DRefId) -> bool {
         self.force_all || self.forced.contains(dref)
     }
 }
 
-/// What was chosen for each stage, in the shape of the target.
-pub(super) fn collect<'c, T: Target + ?Sized>(
-    target: &T,
-    graph: &Graph,
-    chosen: impl Fn(usize) -> Option<&'c Arc<[AnyRRef]>>,
-) -> T::Output {
-    let mut realized = Realizations::default();
-    target.visit(&mut |dref| {
-        if let Some(rrefs) = graph.place(dref.id()).and_then(&chosen) {
-            realized.insert(dref.id(), rrefs);
-        }
-    });
-    target.collect(&realized)
+/// What a run was told that it has.
+#[derive(Default)]
+pub(in crate::realize) struct Declared {
+    pub(in crate::realize) threads: Option<usize>,
+    pub(in crate::realize) memory: Option<u64>,
+    pub(in crate::realize) named: BTreeMap<String, u64>,
+}
+
+/// How what is there is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::realize) enum Mode {
+    /// What is there counts.
+    Usual,
+    /// Failures are tried again.
+    Retry,
+    /// All that is there is passed over.
+    Forced,
+    /// What is there counts, and no run is missing: all were just made.
+    Made,
 }

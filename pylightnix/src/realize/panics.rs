@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Does `work`; if it panics, says with what and where.
-pub(super) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+pub(in crate::realize) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     see_places();
     LAST.take();
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| text(&*panic))

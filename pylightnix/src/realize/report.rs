@@ -1,7 +1,6 @@
 //! What a run did, in numbers.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What a run did, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,32 +59,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-/// A report that several threads write.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) reused: AtomicUsize,
-    pub(super) built: AtomicUsize,
-    pub(super) runs: AtomicUsize,
-    pub(super) failures: AtomicUsize,
-    pub(super) repeated: AtomicUsize,
-}
-
-impl Counters {
-    pub(super) fn report(&self, stages: usize) -> Report {
-        Report {
-            stages,
-            reused: self.reused.load(Relaxed),
-            built: self.built.load(Relaxed),
-            runs: self.runs.load(Relaxed),
-            failures: self.failures.load(Relaxed),
-            repeated: self.repeated.load(Relaxed),
-        }
-    }
-}
-
-/// One more.
-pub(super) fn count(counter: &AtomicUsize) {
-    counter.fetch_add(1, Relaxed);
 }

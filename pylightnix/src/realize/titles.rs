@@ -30,7 +30,7 @@ const NAMED: usize = 3;
 pub struct Titles(Arc<Graph>);
 
 impl Titles {
-    pub(super) fn of(graph: &Arc<Graph>) -> Self {
+    pub(in crate::realize) fn of(graph: &Arc<Graph>) -> Self {
         Titles(graph.clone())
     }
 

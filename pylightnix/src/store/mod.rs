@@ -26,10 +26,10 @@ pub(crate) use disk::layout::FETCHES;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use handle::Store;
 pub use known::follow::FollowLog;
-#[cfg(feature = "cli")]
-pub(crate) use known::look::Unread;
-pub(crate) use known::look::{Look, Looker, Sole};
 pub use known::running::RunningBuild;
+#[cfg(feature = "cli")]
+pub(crate) use known::snapshot::Unread;
+pub(crate) use known::snapshot::{Snapshot, SnapshotReader, Sole};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
 pub use object::context::Context;

@@ -48,7 +48,6 @@
 //! thread::spawn(move || span.in_scope(|| tracing::info!("this is in the log too")));
 //! ```
 
-mod events;
 mod layer;
 mod line;
 mod panics;
@@ -60,8 +59,6 @@ use crate::lens::BuildLog;
 
 pub use layer::BuildLogs;
 pub use panics::log_panics;
-
-pub(crate) use events::say;
 
 /// The target of the spans of stages.
 const STAGE: &str = "pylightnix::stage";

@@ -1,12 +1,8 @@
 //! What changed, in a few words: for each stage of a plan that has something to do.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::super::current::Stale;
-use super::super::decide::Reason;
-use super::super::dry::{Action, DryPlan, Foreseen};
 use super::change::{Cause, Version, causes, choice_text, chosen, followed};
 use super::code::CodeChange;
 use super::nearest::{Others, before};
@@ -14,10 +10,13 @@ use super::side::{Side, Source};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, Name};
 use crate::plan::Graph;
+use crate::realize::action::{Action, DryPlan, Foreseen};
+use crate::realize::reason::Reason;
+use crate::realize::reason::Stale;
 use crate::store::{RecordedChoice, Store};
 
 /// Of so many stages it is told what changed.
-pub(in super::super) const MOST: usize = 300;
+pub(in crate::realize) const MOST: usize = 300;
 
 /// So many dependencies are followed for one stage, and so deep.
 const FOLLOWED: usize = 200;
@@ -30,37 +29,8 @@ const FIELDS: usize = 3;
 /// So many characters of a value are told.
 const LONG: usize = 40;
 
-/// Why a stage is built, in a few words that say what changed: `config changed: rate 0.1 -> 0.2`, or
-/// ``from `load`: path "a.csv" -> "b.csv"``.
-///
-/// Nothing is looked up before it is displayed. It is told of the first 300 stages that a run builds; of others, it is the
-/// [`Reason`].
-pub struct Brief<'a> {
-    find: &'a (dyn Fn() -> String + Sync),
-    text: OnceLock<String>,
-}
-
-impl<'a> Brief<'a> {
-    pub(in super::super) fn new(find: &'a (dyn Fn() -> String + Sync)) -> Self {
-        let text = OnceLock::new();
-        Brief { find, text }
-    }
-}
-
-impl fmt::Display for Brief<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.get_or_init(self.find))
-    }
-}
-
-impl fmt::Debug for Brief<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Brief({:?})", self.text.get())
-    }
-}
-
 /// What was found out for the stages of one plan.
-pub(in super::super) struct Briefs<'a> {
+pub(in crate::realize) struct Briefs<'a> {
     store: &'a Store,
     graph: &'a Graph,
     /// What a run would do, if it does not go on.
@@ -96,7 +66,7 @@ struct Root {
 
 impl<'a> Briefs<'a> {
     /// For a plan, of which a run goes on, or would do that.
-    pub(in super::super) fn new(
+    pub(in crate::realize) fn new(
         store: &'a Store,
         graph: &'a Graph,
         foreseen: Option<&'a [Foreseen]>,
@@ -115,7 +85,7 @@ impl<'a> Briefs<'a> {
     }
 
     /// For a stage that a run builds now, from what was chosen for its dependencies.
-    pub(in super::super) fn of_run(
+    pub(in crate::realize) fn of_run(
         &mut self,
         at: usize,
         choices: BTreeMap<DRefId, RecordedChoice>,
@@ -255,7 +225,7 @@ fn is_looked_up(reason: &Reason) -> bool {
 }
 
 /// Says of a plan's stages what changed.
-pub(in super::super) fn explain(
+pub(in crate::realize) fn explain(
     store: &Store,
     graph: &Graph,
     foreseen: &[Foreseen],

@@ -6,7 +6,7 @@
 //! that is not in the plan, if there is any. At most 256 builds and 256 derivations are looked at, the latest ones, so that an
 //! answer takes milliseconds in a store of any size.
 //!
-//! [`Realize::explain`](super::Realize::explain) says it of all stages of a plan, and [`Brief`] of a stage that a run builds.
+//! [`Realize::explain`](crate::realize::Realize::explain) says it of all stages of a plan, and [`Brief`] of a stage that a run builds.
 
 mod brief;
 mod change;
@@ -20,8 +20,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use brief::Brief;
-pub(super) use brief::{Briefs, explain};
+pub(in crate::realize) use brief::{Briefs, explain};
 pub use change::{Cause, Change, DependencyChange, Version};
 pub use code::{CodeChange, CodePart};
 pub use nearest::Nearest;
@@ -29,12 +28,13 @@ pub use planned::{Candidate, Standing};
 
 use crate::Result;
 use crate::config::{DRefId, RRefId};
+pub use crate::realize::event::Brief;
 use crate::store::{BuildRecord, RecordedChoice, Store};
 use brief::folders;
 use nearest::{Before, Others, before};
 use side::{Side, Source, made_by};
 
-/// Why a stage ran, or would run: see [`Store::why`] and [`Realize::why`](super::Realize::why).
+/// Why a stage ran, or would run: see [`Store::why`] and [`Realize::why`](crate::realize::Realize::why).
 ///
 /// As text: all of it but the texts of code. Serialized: the same, for other programs, with those texts.
 #[derive(Clone, Debug, Serialize)]
@@ -76,7 +76,7 @@ pub struct StageChoice {
 
 impl Store {
     /// Why a realization was built: what differs from the nearest earlier version of its stage. The types of the stages
-    /// are not needed. [`Realize::why`](super::Realize::why) says it of a stage of a plan.
+    /// are not needed. [`Realize::why`](crate::realize::Realize::why) says it of a stage of a plan.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;

@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 
-use super::super::context::{chosen_for, context_of};
-use super::super::current::staleness;
-use super::super::dry::{Foreseen, Step, actions};
-use super::super::options::Realize;
 use super::side::{Source, made_by};
 use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, Graph, Target};
+use crate::realize::action::{Foreseen, Step};
+use crate::realize::decide::context::{chosen_for, context_of};
+use crate::realize::decide::current::staleness;
+use crate::realize::foresee::foresee;
+use crate::realize::options::Realize;
 use crate::store::{Clock, Outcome, Realization};
 use crate::{Error, ErrorKind, Result};
 
@@ -76,7 +77,7 @@ impl Realize<'_> {
                 "ask about a stage that the target depends on, with the config that it has there",
             ));
         };
-        let foreseen = actions(self, &graph, None)?;
+        let foreseen = foresee(self, &graph, None)?;
         let source = Source {
             store: &self.store,
             plan: Some((&graph, &foreseen)),

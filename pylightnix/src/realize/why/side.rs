@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-use super::super::context::choices;
-use super::super::dry::Foreseen;
 use super::change::Version;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
 use crate::plan::{AnyDRef, Code, Graph};
+use crate::realize::action::Foreseen;
+use crate::realize::decide::context::recorded_choices;
 use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
 use crate::{ErrorKind, Result};
 
 /// One version of a stage: as it was built, or as a plan has it.
-pub(in super::super) struct Side {
+pub(in crate::realize) struct Side {
     pub(super) dref: DRefId,
     pub(super) rref: Option<RRefId>,
     pub(super) config: ConfigJson,
@@ -75,7 +75,7 @@ impl Side {
     }
 
     /// A stage of a plan, and what is taken of its dependencies.
-    pub(in super::super) fn planned(
+    pub(in crate::realize) fn planned(
         stage: &AnyDRef,
         choices: BTreeMap<DRefId, RecordedChoice>,
     ) -> Self {
@@ -159,7 +159,7 @@ impl Source<'_> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
         let stage = graph.dref(at);
-        let choices = choices(graph, at, |dep| foreseen[dep].taken.as_ref());
+        let choices = recorded_choices(graph, at, |dep| foreseen[dep].taken.as_ref());
         Some(Side::planned(stage, choices))
     }
 

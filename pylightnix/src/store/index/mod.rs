@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::Result;
 use crate::config::{ConfigJson, DRefId};
 use crate::store::disk::layout::Layout;
-use crate::store::known::look::MANY;
+use crate::store::known::snapshot::MANY;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::promised::Promised;
 use crate::store::object::realization::{Found, each_realization};

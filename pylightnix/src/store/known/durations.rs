@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::config::DRefId;
 use crate::store::object::build_record::BuildKind;
-use crate::store::{Look, Store};
+use crate::store::{Snapshot, Store};
 
 impl Store {
     /// How long one run of a derivation usually takes: the median of the builds that the store has of it, whatever their
@@ -28,9 +28,9 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn usual_time(&self, dref: &DRefId) -> Result<Option<Duration>> {
-        let look = Look::of(self, dref)?;
+        let snapshot = Snapshot::of(self, dref)?;
         let mut times = Vec::new();
-        for builds in look.builds() {
+        for builds in snapshot.builds() {
             let built = builds
                 .heads()
                 .filter(|build| build.kind == BuildKind::Build);

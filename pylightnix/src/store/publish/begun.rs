@@ -18,7 +18,7 @@ use crate::store::disk::layout::Layout;
 use crate::store::disk::regular;
 use crate::store::disk::remove::remove_tree;
 #[cfg(feature = "cli")]
-use crate::store::known::look::Look;
+use crate::store::known::snapshot::Snapshot;
 #[cfg(feature = "cli")]
 use crate::store::object::builds::BuildHead;
 use crate::store::object::context::Context;
@@ -231,11 +231,11 @@ impl Store {
     /// Whether a realization is of a build that has begun and not ended.
     #[cfg(feature = "cli")]
     pub(crate) fn is_of_begun(&self, realization: &Realization) -> Result<bool> {
-        let look = Look::of(self, realization.id.dref())?;
-        if !look.is_marked() {
+        let snapshot = Snapshot::of(self, realization.id.dref())?;
+        if !snapshot.is_marked() {
             return Ok(false);
         }
-        let begun = look.begun(&realization.context);
+        let begun = snapshot.begun(&realization.context);
         let is_run_of = |head: &BuildHead<'_>, begun: &Begun| {
             head.run
                 .is_some_and(|run| (begun.first..begun.of).contains(&run.index))

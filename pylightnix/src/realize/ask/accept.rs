@@ -1,0 +1,85 @@
+//! Acceptance: a person says that a stale result stands.
+
+use std::collections::HashSet;
+
+use crate::config::{DRefId, RRefId};
+use crate::plan::{Graph, Target};
+use crate::realize::decide::decision::Decision;
+use crate::realize::options::{Mode, Realize};
+use crate::realize::walk::{Visit, walk};
+use crate::store::{BuildKind, BuildRecord, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// Says that the stale results of the stages of `target` stand although their code changed: each gets a record with
+    /// the code of today. The stages that they depend on have to be realized or accepted before; see
+    /// [`accept_all`](Self::accept_all). Gives what was accepted.
+    ///
+    /// # Errors
+    /// A stage whose dependencies would have to be built first, or a store that cannot be written.
+    pub fn accept<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
+        let mut wanted = HashSet::new();
+        target.visit(&mut |dref| {
+            wanted.insert(dref.id().clone());
+        });
+        accept_where(self, &Graph::of(target)?, |dref| wanted.contains(dref))
+    }
+
+    /// Says that all stale results of a plan stand, those of the dependencies of `target` included. Gives what was
+    /// accepted.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_all<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
+        accept_where(self, &Graph::of(target)?, |_| true)
+    }
+}
+
+fn accept_where(
+    store: &Store,
+    graph: &Graph,
+    wanted: impl Fn(&DRefId) -> bool,
+) -> Result<Vec<RRefId>> {
+    store.use_derivations(graph.drefs().map(|stage| stage.id()))?;
+    let options = Realize::new(store);
+    let mut accepted = Vec::new();
+    walk(&options, graph, None, |visit| {
+        let is_wanted = wanted(visit.stage.id());
+        if let Some(dep) = visit.unknown_deps().first() {
+            return match is_wanted {
+                true => Err(has_to_be_built(visit, *dep)),
+                false => Ok(None),
+            };
+        }
+        visit.with_scene(|scene| {
+            if is_wanted && let Some(code) = visit.stage.node().code() {
+                for (rref, _) in scene.stale()? {
+                    store.save_code(code.fingerprint(), code.text())?;
+                    let mut record = BuildRecord::now(BuildKind::Accept);
+                    record.fingerprint = Some(code.fingerprint().to_owned());
+                    record.omitted = visit.stage.node().omitted().clone();
+                    store.add_build(rref.id(), &record, None)?;
+                    accepted.push(rref.id().clone());
+                }
+            }
+            Ok(match scene.decide(Mode::Usual)? {
+                Decision::Take { taken, .. } => Some(taken),
+                Decision::Build { .. } | Decision::Never(_) => None,
+            })
+        })
+    })?;
+    Ok(accepted)
+}
+
+/// The error of a stage that cannot be accepted, as its dependency at `dep` is not realized.
+fn has_to_be_built(visit: &Visit<'_>, dep: usize) -> Error {
+    let (dref, dep) = (visit.stage.id(), visit.graph.dref(dep).id());
+    let message = format!(
+        "stage `{}` cannot be accepted: `{}`, which it depends on, has to be built first",
+        visit.graph.titled(dref),
+        visit.graph.titled(dep),
+    );
+    Error::new(ErrorKind::Plan, message).help(format!(
+        "accept or realize what it depends on, then accept it\nit is about {dref}, and {dep}"
+    ))
+}

@@ -1,0 +1,302 @@
+//! Whether a stage gives the same result each time.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::thread;
+
+use crate::config::{DRefId, RRefId};
+use crate::lens::AnyRRef;
+use crate::plan::{Graph, Target};
+use crate::realize::decide::decision::{Decision, Scene};
+use crate::realize::decide::needed::refused;
+use crate::realize::event::Event;
+use crate::realize::execute::configs::Configs;
+use crate::realize::lookup::prefetch::Prefetch;
+use crate::realize::options::{Mode, Realize};
+use crate::realize::run::runs::{keep_failed, rehearse};
+use crate::realize::walk::walk;
+use crate::store::{
+    Draft, EntryKind, FileChange, FirstDifference, Manifest, Realization, TreeDigest, compare,
+};
+use crate::{BoxError, Error, ErrorKind, Result};
+
+impl Realize<'_> {
+    /// Makes a realized stage again, `times` times and at least once, one after the other, and says what differs from what is in the store,
+    /// file by file. Nothing is published. Everything that it depends on is as it was chosen.
+    ///
+    /// Each time it is run 0 (`b.index()`), in a folder of its own. So a stage that takes its seed from the index should
+    /// give the same each time, and one that takes it from the clock should not. It is compared with all realizations
+    /// that were made from the same context; the first output that is none of them is kept with the failed builds, to
+    /// look into it.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Sum { #[selfref("sum.json")] pub out: SelfRef<Json<u64>> }
+    /// # #[stage] fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    /// #     Ok(SumOutputs { out: b.out.save(&(1..=100).sum())? })
+    /// # }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let sum = instantiate(Sum::new())?;
+    /// store.realize(&sum)?;
+    /// let found = Realize::new(&store).check_determinism(&sum, 3)?;
+    /// assert!(found.is_deterministic(), "{found}");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A stage that is not realized by today's code, or that depends on such; a refusal of the system. That it fails or
+    /// panics when it is made again is no error, and in the answer.
+    pub fn check_determinism<T>(&self, target: &T, times: usize) -> Result<Determinism>
+    where
+        T: Target + AsRef<DRefId>,
+    {
+        let graph = self.graph_of(target)?;
+        self.determinism_in(&graph, target.as_ref(), times)
+    }
+
+    fn determinism_in(&self, graph: &Graph, target: &DRefId, times: usize) -> Result<Determinism> {
+        let prefetch = Prefetch::new(&self.store, self.jobs);
+        thread::scope(|scope| {
+            let mut feed = prefetch.feed(scope);
+            feed.add_all(graph);
+            let lookups = feed.end()?;
+            let refused = refused(self, graph)?;
+            let mut determinism = None;
+            walk(self, graph, Some(&lookups), |visit| {
+                let dref = visit.stage.id();
+                if let Some(why) = refused.get(&visit.at) {
+                    return Err(not_realized(dref, why));
+                }
+                visit.with_scene(|scene| {
+                    let taken = match scene.decide(Mode::Usual)? {
+                        Decision::Take { taken, .. } => taken,
+                        Decision::Build { reason, .. } => {
+                            return Err(not_realized(dref, &reason.to_string()));
+                        }
+                        Decision::Never(why) => return Err(not_realized(dref, &why)),
+                    };
+                    if dref == target {
+                        Configs::default().check(graph, visit.at)?;
+                        determinism = Some(self.rebuild(visit.at, scene, &taken.rrefs, times)?);
+                    }
+                    Ok(Some(taken))
+                })
+            })?;
+            // The target is the last stage of its own plan.
+            determinism.ok_or_else(|| not_realized(target, "it is not in its own plan"))
+        })
+    }
+
+    fn rebuild(
+        &self,
+        at: usize,
+        scene: &Scene<'_>,
+        taken: &[AnyRRef],
+        times: usize,
+    ) -> Result<Determinism> {
+        let dref = scene.dref.id();
+        let candidates = scene.store.candidates(dref, scene.context)?;
+        let Some(stored) = taken.first() else {
+            return Err(not_realized(dref, "its matcher took nothing"));
+        };
+        let mut found = Determinism {
+            dref: dref.clone(),
+            stored: stored.id().clone(),
+            rebuilds: Vec::with_capacity(times),
+            kept: None,
+        };
+        let record = scene.store.record(stored.id())?;
+        for _ in 0..times.max(1) {
+            let (rebuild, draft) =
+                self.rebuild_once(at, scene, stored, record.manifest(), &candidates)?;
+            found.rebuilds.push(rebuild);
+            if let Some(draft) = draft
+                && found.kept.is_none()
+            {
+                found.kept = Some(draft.keep_failed(dref.name())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// One more; with its folder, if it differs.
+    fn rebuild_once(
+        &self,
+        at: usize,
+        scene: &Scene<'_>,
+        stored: &AnyRRef,
+        manifest: &Manifest,
+        candidates: &[Realization],
+    ) -> Result<(Rebuild, Option<Draft>)> {
+        let dref = scene.dref.id();
+        self.tell(&Event::Started { dref, index: 0 });
+        let mut draft = scene.store.draft_of(dref, 0)?;
+        let run = rehearse(self, at, scene, &mut draft, 0);
+        let rebuilt = run.and_then(|()| draft.manifest().map_err(BoxError::from));
+        let rebuilt = match rebuilt {
+            Ok(rebuilt) => rebuilt,
+            Err(cause) => {
+                return Ok((
+                    Rebuild::Failed(keep_failed(draft, scene.titled(), 0, 1, cause)),
+                    None,
+                ));
+            }
+        };
+        let tree = rebuilt.digest();
+        if let Some(same) = candidates.iter().find(|candidate| candidate.tree == tree) {
+            return Ok((Rebuild::Same(same.id.clone()), None));
+        }
+        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
+        let mut files = Vec::new();
+        for change in compare(manifest, &rebuilt) {
+            let (old, new) = (
+                stored.path().join(&change.path),
+                draft.out().join(&change.path),
+            );
+            let first = match is_file(&change.old) && is_file(&change.new) {
+                true => FirstDifference::of_files(old, new)?,
+                false => None,
+            };
+            files.push(FileDifference { change, first });
+        }
+        Ok((Rebuild::Differs { tree, files }, Some(draft)))
+    }
+}
+
+/// What making a stage again gave: see [`Realize::check_determinism`]. As text: a sum, and what differs file by file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Determinism {
+    /// The derivation.
+    pub dref: DRefId,
+    /// The realization that its matcher takes, with which outputs are compared that are not in the store.
+    pub stored: RRefId,
+    /// What it gave each time.
+    pub rebuilds: Vec<Rebuild>,
+    /// The folder of the first output that is not in the store; its files are in `out/`. Garbage collection removes it.
+    pub kept: Option<PathBuf>,
+}
+
+/// What making a stage again gave once.
+#[derive(Debug)]
+pub enum Rebuild {
+    /// The same as this realization.
+    Same(RRefId),
+    /// Something that is not in the store.
+    Differs {
+        /// What it is.
+        tree: TreeDigest,
+        /// What differs from [`Determinism::stored`].
+        files: Vec<FileDifference>,
+    },
+    /// It failed.
+    Failed(Error),
+}
+
+/// A file that came out differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileDifference {
+    /// What it is in the store, and what it came out as.
+    pub change: FileChange,
+    /// Where the two begin to differ, if both are files; `None` if only their modes do.
+    pub first: Option<FirstDifference>,
+}
+
+impl Determinism {
+    /// Whether it gave one and the same realization each time, which is in the store.
+    pub fn is_deterministic(&self) -> bool {
+        let same = |rebuild: &Rebuild| match rebuild {
+            Rebuild::Same(rref) => Some(rref.clone()),
+            _ => None,
+        };
+        let first = self.rebuilds.first().and_then(same);
+        first.is_some() && self.rebuilds.iter().all(|rebuild| same(rebuild) == first)
+    }
+
+    /// Whether it gave the same each time, though that may not be in the store: another machine, or what is not tracked,
+    /// may have made a difference.
+    pub fn agrees(&self) -> bool {
+        let mut all = self.rebuilds.windows(2);
+        all.all(|pair| match (&pair[0], &pair[1]) {
+            (Rebuild::Same(one), Rebuild::Same(other)) => one == other,
+            (Rebuild::Differs { tree: one, .. }, Rebuild::Differs { tree: other, .. }) => {
+                one == other
+            }
+            _ => false,
+        })
+    }
+}
+
+impl fmt::Display for Determinism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Determinism {
+            dref,
+            stored,
+            rebuilds,
+            kept,
+        } = self;
+        let times = match rebuilds.len() {
+            1 => "made again".to_owned(),
+            more => format!("made again {more} times"),
+        };
+        if self.is_deterministic() {
+            return write!(f, "{dref} is deterministic: {times}, it was the same");
+        }
+        let failed = |rebuild: &Rebuild| matches!(rebuild, Rebuild::Failed(_));
+        if rebuilds.iter().all(failed) {
+            write!(f, "{dref} fails: {times}")?;
+        } else if self.agrees() {
+            write!(
+                f,
+                "{dref} is not what is in the store: {times}, it was the same, and another than {stored}"
+            )?;
+        } else {
+            write!(
+                f,
+                "{dref} is not deterministic: {times}, compared with {stored}"
+            )?;
+        }
+        for (at, rebuild) in rebuilds.iter().enumerate() {
+            match rebuild {
+                Rebuild::Same(rref) if rref == stored => write!(f, "\n{at}: the same")?,
+                Rebuild::Same(rref) => write!(f, "\n{at}: the same as {rref}")?,
+                Rebuild::Failed(error) => {
+                    write!(f, "\n{at}: {}", format!("{error:?}").replace('\n', "\n   "))?
+                }
+                Rebuild::Differs { files, .. } => {
+                    write!(f, "\n{at}: differs")?;
+                    for file in files {
+                        write!(f, "\n   {file}")?;
+                    }
+                }
+            }
+        }
+        match kept {
+            Some(folder) => write!(
+                f,
+                "\nthe first that differs is kept in {}",
+                folder.display()
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for FileDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.change)?;
+        match &self.first {
+            Some(first) => write!(f, ", {first}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn not_realized(dref: &DRefId, why: &str) -> Error {
+    let name = dref.name();
+    let message = format!("stage `{name}` cannot be compared, as it is not realized: {why}");
+    Error::new(ErrorKind::Plan, message).help(format!("realize it first\nit is about {dref}"))
+}

@@ -1,0 +1,87 @@
+//! Finding the realizations of a stage, with their types.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::lens::RRef;
+use crate::plan::Stage;
+use crate::realize::ask::open::Read;
+use crate::store::{Find, Finding, Store, is_there};
+use crate::{ErrorKind, Result};
+
+impl<'a> Find<'a> {
+    /// Those of the stage of config `C`, with types, as [`Store::open`] gives them.
+    pub fn stage<C: Stage>(self) -> FindStage<'a, C> {
+        FindStage {
+            find: self.name(C::NAME),
+            stage: PhantomData,
+        }
+    }
+}
+
+/// A search for the realizations of one stage: see [`Find::stage`].
+#[derive(Debug)]
+#[must_use = "nothing happens before `run`"]
+pub struct FindStage<'a, C> {
+    find: Find<'a>,
+    stage: PhantomData<fn() -> C>,
+}
+
+impl<'a, C: Stage> FindStage<'a, C> {
+    /// Searches as [`Find::run`] does. One whose config does not fit `C`, as it was made by another version of the struct,
+    /// is an error in its place. What many realizations were made from is read once.
+    ///
+    /// Where this process may write, garbage collection keeps all realizations of the derivations of this name until it
+    /// ends.
+    ///
+    /// # Errors
+    /// As [`Find::run`].
+    pub fn run(self) -> Result<FindingStage<'a, C>> {
+        let finding = self.find.run()?;
+        let (store, drefs) = finding.left();
+        store.use_derivations(drefs)?;
+        Ok(FindingStage {
+            store: store.clone(),
+            finding,
+            read: Read::default(),
+            stage: PhantomData,
+        })
+    }
+}
+
+/// A search under way: see [`FindStage::run`].
+pub struct FindingStage<'a, C> {
+    store: Store,
+    finding: Finding<'a>,
+    read: Read,
+    stage: PhantomData<fn() -> C>,
+}
+
+impl<C: Stage> Iterator for FindingStage<'_, C> {
+    type Item = Result<RRef<C>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let found = match self.finding.next()? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            };
+            match self.store.open_from(found.id(), &mut self.read) {
+                // It was removed meanwhile; if it is there, something that it was made from is not.
+                Err(error)
+                    if error.kind() == ErrorKind::Missing
+                        && matches!(
+                            is_there(&self.store.realization_dir(found.id())),
+                            Ok(false)
+                        ) => {}
+                opened => return Some(opened),
+            }
+        }
+    }
+}
+
+impl<C> fmt::Debug for FindingStage<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FindingStage").field(&self.finding).finish()
+    }
+}

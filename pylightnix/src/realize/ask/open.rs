@@ -1,0 +1,249 @@
+//! Typed realizations and derivations from references alone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::config::{ConfigJson, DRefId, RRefId};
+use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
+use crate::plan::{AnyDRef, Kind, Revived, Wanted, registered};
+use crate::realize::failed::text_of;
+use crate::store::{Realization, Store};
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// A typed view of a realization that is in the store, whoever made it.
+    ///
+    /// It reads the configs and records of what the realization was made from, each once. Where this process may write,
+    /// garbage collection keeps all that until the process ends.
+    ///
+    /// # Errors
+    /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
+    /// names all that differs, fields that are missing, that are too many, or that hold something else. Fields with a
+    /// default may be missing.
+    pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
+        let id = id.as_ref();
+        self.use_derivations([id.dref()])?;
+        self.open_from(id, &mut Read::default())
+    }
+
+    /// The same, with what was read before. The derivation has to be in use.
+    pub(in crate::realize) fn open_from<C: Config>(
+        &self,
+        id: &RRefId,
+        read: &mut Read,
+    ) -> Result<RRef<C>> {
+        let closure = self.read_closure(id, read)?;
+        let nodes = self.detached_nodes::<C>(id.dref(), &closure, read)?;
+        let mut typed: HashMap<RRefId, AnyRRef> = HashMap::new();
+        for realization in closure {
+            let node = nodes.any(realization.id.dref())?;
+            let mut deps = Vec::new();
+            for (dref, rrefs) in realization.context.iter() {
+                let takes = nodes.any(dref)?.node().takes();
+                if !takes.admits(rrefs.len()) {
+                    return Err(wrong_number(&realization.id, dref, rrefs.len()));
+                }
+                let rrefs: Arc<[AnyRRef]> = rrefs
+                    .iter()
+                    .filter_map(|rref| typed.get(rref).cloned())
+                    .collect();
+                if !takes.failures() && rrefs.iter().any(|rref| rref.failure().is_some()) {
+                    return Err(of_failure(&realization.id, dref));
+                }
+                deps.push((dref.clone(), rrefs));
+            }
+            let rref = realization.id.clone();
+            let failure = text_of(&realization)?;
+            let chosen = Chosen::new(deps);
+            typed.insert(rref, node.realization(realization, &chosen, failure));
+        }
+        if let Some(failure) = typed.get(id).and_then(AnyRRef::failure) {
+            let message =
+                format!("{id} is the failure of a stage, and has no artifacts to look at");
+            return Err(Error::new(ErrorKind::Stage, message)
+                .because(failure)
+                .help("`Realize::retry_failed` tries it again"));
+        }
+        typed
+            .get(id)
+            .and_then(AnyRRef::downcast::<C>)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Missing,
+                    format!("{id} is not in the store at {}", self.root().display()),
+                )
+            })
+    }
+
+    /// A derivation that is in the store, with the stage of this program that has its name: what another process needs
+    /// to realize it. Fields that are not hashed have their defaults.
+    ///
+    /// # Errors
+    /// A derivation that is not there, or whose stage, or that of one of its dependencies, is not in this program, or
+    /// does not fit it.
+    pub fn instantiate(&self, id: impl AsRef<DRefId>) -> Result<AnyDRef> {
+        let id = id.as_ref();
+        let mut revived = Revived::default();
+        let mut read: HashMap<DRefId, ConfigJson> = HashMap::new();
+        let mut path = vec![(id.clone(), 0)];
+        while let Some((dref, next)) = path.last_mut() {
+            if !read.contains_key(dref) {
+                read.insert(dref.clone(), self.config(dref)?);
+            }
+            let json = &read[&*dref];
+            if let Some(dep) = json.deps().get(*next) {
+                *next += 1;
+                if !read.contains_key(dep) {
+                    path.push((dep.clone(), 0));
+                }
+            } else {
+                revived.insert(revive_stage(json, &revived)?);
+                path.pop();
+            }
+        }
+        revived.any(id).cloned()
+    }
+
+    /// All that `root` was made from, and itself, dependencies first.
+    fn read_closure(&self, root: &RRefId, read: &mut Read) -> Result<Vec<Realization>> {
+        let mut closure = Vec::new();
+        let mut seen = HashSet::new();
+        let first = self.realization(root)?;
+        seen.insert(root.clone());
+        let waiting = |realization: &Realization| -> Vec<RRefId> {
+            realization.context.realizations().cloned().collect()
+        };
+        let mut path = vec![(waiting(&first), first)];
+        while let Some((deps, _)) = path.last_mut() {
+            match deps.pop() {
+                Some(dep) => {
+                    if seen.insert(dep.clone()) {
+                        let realization = read.realization(self, dep)?;
+                        path.push((waiting(&realization), realization));
+                    }
+                }
+                None => closure.extend(path.pop().map(|(_, realization)| realization)),
+            }
+        }
+        Ok(closure)
+    }
+
+    /// The derivations of a closure, each with the type that the fields leading to it say, from `root`, a `C`, on.
+    fn detached_nodes<C: Config>(
+        &self,
+        root: &DRefId,
+        closure: &[Realization],
+        read: &mut Read,
+    ) -> Result<Revived> {
+        let mut configs = HashMap::new();
+        let mut kinds: HashMap<DRefId, Kind> = HashMap::new();
+        for realization in closure {
+            let dref = realization.id.dref();
+            if !configs.contains_key(dref) {
+                configs.insert(dref.clone(), read.config(self, dref)?);
+                kinds.insert(dref.clone(), Kind::unsaid());
+            }
+        }
+        let mut wanted = Wanted(vec![(root.clone(), Kind::of::<C, One>())]);
+        while let Some((dref, kind)) = wanted.0.pop() {
+            let Some(known) = kinds.get_mut(&dref) else {
+                continue;
+            };
+            if kind.adds_to(known, &dref)? {
+                *known = kind;
+                (kind.declare)(&mut configs[&dref].fields()?, &mut wanted)?;
+            }
+        }
+        let mut revived = Revived::default();
+        let mut unfit_ones = Vec::new();
+        for realization in closure {
+            let dref = realization.id.dref();
+            if revived.has(dref) {
+                continue;
+            }
+            match (kinds[dref].revive)(&configs[dref], &revived) {
+                Ok(node) => revived.insert(node),
+                Err(cause) => {
+                    revived.insert_unfit(dref);
+                    unfit_ones.push(unfit(dref, kinds[dref].name(), cause));
+                }
+            }
+        }
+        if !unfit_ones.is_empty() {
+            return Err(Error::of_all(unfit_ones, |count| {
+                Error::new(
+                    ErrorKind::Config,
+                    format!("{count} stored configs do not fit their types"),
+                )
+            }));
+        }
+        Ok(revived)
+    }
+}
+
+/// What was read of a store: never changing, and shared by many closures.
+#[derive(Default)]
+pub(in crate::realize) struct Read {
+    configs: HashMap<DRefId, ConfigJson>,
+    /// Those from which others were made.
+    realizations: HashMap<RRefId, Realization>,
+}
+
+impl Read {
+    fn config(&mut self, store: &Store, dref: &DRefId) -> Result<ConfigJson> {
+        if let Some(config) = self.configs.get(dref) {
+            return Ok(config.clone());
+        }
+        let config = store.config(dref)?;
+        self.configs.insert(dref.clone(), config.clone());
+        Ok(config)
+    }
+
+    fn realization(&mut self, store: &Store, rref: RRefId) -> Result<Realization> {
+        if let Some(realization) = self.realizations.get(&rref) {
+            return Ok(realization.clone());
+        }
+        let realization = store.realization(&rref)?;
+        self.realizations.insert(rref, realization.clone());
+        Ok(realization)
+    }
+}
+
+/// Makes a derivation again with the stage that has its name; of several types of one generic stage, the one that fits.
+fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
+    let id = json.id();
+    let mut last = None;
+    for stage in registered().filter(|stage| stage.name() == id.name().as_str()) {
+        match stage.revive(json, revived) {
+            Ok(dref) => return Ok(dref),
+            Err(error) => last = Some(unfit(id, stage.config(), error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        Error::new(ErrorKind::Missing, format!("this program has no stage named `{}`, for {id}", id.name()))
+            .help("run the program that made it; a generic stage is registered for the types that `register(..)` lists")
+    }))
+}
+
+fn unfit(dref: &DRefId, type_name: &str, cause: Error) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("the stored config of {dref} does not fit `{type_name}`"),
+    )
+    .because_of_all(cause)
+}
+
+fn of_failure(rref: &RRefId, dref: &DRefId) -> Error {
+    let message =
+        format!("{rref} was made from a failure of {dref}, and its config's type takes none");
+    Error::new(ErrorKind::Config, message)
+        .help("use `DRef<_, Try<One>>` for a dependency whose failure is a result")
+}
+
+fn wrong_number(rref: &RRefId, dref: &DRefId, count: usize) -> Error {
+    let message = format!(
+        "{rref} was made from {count} realizations of {dref}, and its config's type says another number"
+    );
+    Error::new(ErrorKind::Config, message)
+        .help("use `DRef<_, Many>` for a dependency of which many are read, and `DRef<_>` for one")
+}

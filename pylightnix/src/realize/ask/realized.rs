@@ -1,0 +1,73 @@
+//! What is there already: the same choices as a run's, and nothing is ever built.
+
+use std::sync::Arc;
+use std::thread;
+
+use crate::lens::AnyRRef;
+use crate::plan::Graph;
+use crate::realize::action::{Action, Foreseen};
+use crate::realize::foresee::foresee;
+use crate::realize::lookup::prefetch::Prefetch;
+use crate::realize::options::Realize;
+use crate::{Error, ErrorKind, Result};
+
+/// How many stages that are missing an error tells of.
+const TOLD: usize = 10;
+
+/// What is chosen for each stage, or an error that says what is missing and why.
+pub(in crate::realize) fn realized(
+    options: &Realize<'_>,
+    graph: &Graph,
+) -> Result<Vec<Arc<[AnyRRef]>>> {
+    let prefetch = Prefetch::new(&options.store, options.jobs);
+    let actions = thread::scope(|scope| {
+        let mut feed = prefetch.feed(scope);
+        feed.add_all(graph);
+        foresee(options, graph, Some(&feed.end()?))
+    })?;
+    let mut known = Vec::with_capacity(actions.len());
+    let mut missing = Vec::new();
+    let mut undecided = 0;
+    for (stage, Foreseen { action, taken }) in graph.drefs().zip(actions) {
+        let dref = stage.id();
+        let (message, kind) = match (action, taken) {
+            (Action::Reuse(_) | Action::Failed(_), Some(taken)) => {
+                known.push(taken.rrefs);
+                continue;
+            }
+            (Action::Fails(why), _) => (
+                format!("stage `{}` cannot be realized: {why}", graph.titled(dref)),
+                ErrorKind::Matcher,
+            ),
+            (Action::Build { reason, .. }, _) => (
+                format!("stage `{}` would have to run: {reason}", graph.titled(dref)),
+                ErrorKind::Missing,
+            ),
+            _ => {
+                undecided += 1;
+                continue;
+            }
+        };
+        missing.push(Error::new(kind, message).help(format!("it is about {dref}")));
+    }
+    let not = missing.len() + undecided;
+    if not == 0 {
+        return Ok(known);
+    }
+    let message = match (graph.len(), not) {
+        (1, _) => "the stage is not realized, and nothing was run".to_owned(),
+        (all, 1) => format!("1 of {all} stages is not realized, and nothing was run"),
+        (all, not) => format!("{not} of {all} stages are not realized, and nothing was run"),
+    };
+    let mut help = "`Realize::run` makes what is missing".to_owned();
+    if undecided > 0 {
+        help += &format!("; {undecided} more depend on what is missing");
+    }
+    if missing.len() > TOLD {
+        help += &format!("; told are the first {TOLD} that are");
+        missing.truncate(TOLD);
+    }
+    Err(Error::new(ErrorKind::Missing, message)
+        .with_parts(missing)
+        .help(help))
+}

@@ -1,0 +1,56 @@
+//! From choices to contexts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::DRefId;
+use crate::lens::{AnyRRef, Chosen};
+use crate::plan::Graph;
+use crate::realize::taken::Taken;
+use crate::store::{Context, RecordedChoice};
+
+/// What was chosen for the direct dependencies of the stage at `at`.
+pub(in crate::realize) fn chosen_for(
+    graph: &Graph,
+    at: usize,
+    of: impl Fn(usize) -> Option<Arc<[AnyRRef]>>,
+) -> Chosen {
+    if graph.deps(at).is_empty() {
+        return Chosen::none();
+    }
+    let deps = graph.deps(at).iter();
+    Chosen::new(deps.map(|&dep| {
+        let dref = graph.dref(dep).id().clone();
+        (dref, of(dep).unwrap_or_default())
+    }))
+}
+
+/// The references in it.
+pub(in crate::realize) fn context_of(chosen: &Chosen) -> Context {
+    if chosen.iter().all(|(_, rrefs)| rrefs.len() == 1) {
+        return Context::sorted(chosen.iter().map(|(_, rrefs)| rrefs[0].id().clone()));
+    }
+    let count = chosen.iter().map(|(_, rrefs)| rrefs.len()).sum();
+    let mut context = Vec::with_capacity(count);
+    for (_, rrefs) in chosen.iter() {
+        context.extend(rrefs.iter().map(|rref| rref.id().clone()));
+    }
+    context.into()
+}
+
+/// What was chosen for each dependency of the stage at `at`, and how.
+pub(in crate::realize) fn recorded_choices<'a>(
+    graph: &Graph,
+    at: usize,
+    of: impl Fn(usize) -> Option<&'a Taken>,
+) -> BTreeMap<DRefId, RecordedChoice> {
+    let deps = graph.deps(at).iter();
+    deps.filter_map(|dep| {
+        let Taken { rrefs, from } = of(*dep)?;
+        let dref = graph.dref(*dep);
+        let took = rrefs.iter().map(|rref| rref.id().clone()).collect();
+        let choice = RecordedChoice::new(dref.node().matcher(), took, *from);
+        Some((dref.id().clone(), choice))
+    })
+    .collect()
+}

@@ -1,0 +1,72 @@
+//! Whether a realization was made by the code of today.
+
+use crate::lens::Omitted;
+use crate::plan::Code;
+use crate::realize::reason::Stale;
+use crate::store::{BuildHead, Clock};
+
+/// Why the result of these builds is stale, or nothing if it is not.
+pub(in crate::realize) fn staleness<'a>(
+    builds: impl Iterator<Item = BuildHead<'a>>,
+    code: &Code,
+    omitted: &Omitted,
+    trust_unknown: bool,
+) -> Option<Stale> {
+    let mut known = false;
+    let mut changed = None;
+    let mut is_timed = false;
+    // The newest last: what it says of a change is the nearest. One without a time is none.
+    for build in builds {
+        let Some(fingerprint) = build.fingerprint else {
+            continue;
+        };
+        known = true;
+        let then = build.omitted();
+        let other = changed_default(&then, omitted);
+        let why = match other {
+            None if fingerprint == code.fingerprint() => return None,
+            Some(default) if fingerprint == code.fingerprint() => default,
+            _ if fingerprint == Code::by_hand().fingerprint() => Stale::ByHand,
+            _ => {
+                let added = omitted.keys().filter(|field| !then.contains_key(*field));
+                Stale::Code {
+                    was: fingerprint.to_owned(),
+                    is: code.fingerprint().to_owned(),
+                    added: added.cloned().collect(),
+                }
+            }
+        };
+        let this_is_timed = build.ended(Clock::now()).is_some();
+        if this_is_timed || !is_timed {
+            changed = Some(why);
+            is_timed = this_is_timed;
+        }
+    }
+    if known {
+        changed
+    } else {
+        (!trust_unknown).then_some(Stale::Unknown)
+    }
+}
+
+/// Whether a build was made by the code of today.
+pub(in crate::realize) fn is_current(
+    build: &BuildHead<'_>,
+    code: &Code,
+    omitted: &Omitted,
+) -> bool {
+    build.fingerprint == Some(code.fingerprint())
+        && changed_default(&build.omitted(), omitted).is_none()
+}
+
+/// A field that was left out with another value than today. One that the record does not know counts as equal.
+pub(in crate::realize) fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {
+    omitted.iter().find_map(|(field, is)| {
+        let was = then.get(field).filter(|was| *was != is)?;
+        Some(Stale::Default {
+            field: field.clone(),
+            was: was.clone(),
+            is: is.clone(),
+        })
+    })
+}

@@ -1,0 +1,11 @@
+//! The decision on one stage whose dependencies are chosen: take, build or never.
+//!
+//! It reads the store through `lookup/` alone, and knows nothing of threads. Begin to read at [`decision`].
+
+pub(super) mod arguments;
+pub(super) mod context;
+pub(super) mod current;
+pub(super) mod decision;
+pub(super) mod lookout;
+pub(super) mod needed;
+pub(super) mod runs;

@@ -1,0 +1,69 @@
+//! Running the code of a stage, once, on this thread.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use jiff::Timestamp;
+
+use super::promises;
+use crate::BoxError;
+use crate::around;
+use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop};
+use crate::plan::{AnyDRef, Args, Run};
+use crate::realize::panics::caught;
+use crate::store::Draft;
+
+/// What a stage returned. The outer error is one that the stage did not return: a panic, a promise that it did not keep.
+pub(in crate::realize) type Returned = Result<Result<(), BoxError>, BoxError>;
+
+/// What the code of a stage is given, beside its config.
+pub(in crate::realize) struct Given<'a> {
+    pub(in crate::realize) chosen: &'a Chosen,
+    pub(in crate::realize) cache: &'a Path,
+    pub(in crate::realize) args: &'a Args,
+    /// Where it sends its progress.
+    pub(in crate::realize) progress: Option<SyncSender<Step>>,
+    pub(in crate::realize) index: usize,
+    pub(in crate::realize) site: Site,
+}
+
+/// Runs the code of a stage in the folder of a draft. A panic is caught, and written to the log.
+pub(in crate::realize) fn run_code(dref: &AnyDRef, draft: &Draft, given: Given<'_>) -> Returned {
+    let node = dref.node();
+    promises::make_folders(node, draft.out())?;
+    let log = BuildLog::at(draft.log());
+    let index = given.index;
+    let run = Run {
+        chosen: given.chosen,
+        out: draft.out(),
+        cache: given.cache,
+        progress: Progress::to(given.progress),
+        log: log.clone(),
+        index,
+        site: given.site,
+        args: given.args,
+    };
+    match caught(|| around::in_stage(dref.id(), index, &log, || node.run(run))) {
+        Ok(returned) => Ok(returned),
+        Err(panic) => {
+            log.tell_panic(&panic);
+            Err(panic.into())
+        }
+    }
+}
+
+/// The surroundings of a run of a stage.
+pub(in crate::realize) fn site(
+    dref: &AnyDRef,
+    draft: &Draft,
+    start: Timestamp,
+    stop: Arc<Stop>,
+) -> Site {
+    Site {
+        start,
+        scratch: draft.scratch().to_owned(),
+        threads: dref.node().limits().threads as usize,
+        stop,
+    }
+}

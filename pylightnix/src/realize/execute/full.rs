@@ -1,0 +1,43 @@
+//! Disks that are full: how that is told, and what becomes of a failed build then.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::store::{Draft, is_full};
+use crate::{BoxError, Error, ErrorKind};
+
+/// What programs say of it.
+const SAID: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// Whether a run failed because a disk is full. What fails of it may say something else: a child process ends with a status,
+/// and its log could not be written.
+pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&**cause);
+    while let Some(error) = next {
+        let refused = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        let is_refused = matches!(
+            refused,
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        );
+        if is_refused || SAID.iter().any(|said| error.to_string().contains(said)) {
+            return true;
+        }
+        next = error.source();
+    }
+    is_full(draft.out())
+}
+
+/// Deletes what the run has written, as nothing else could go on, and says so.
+pub(in crate::realize) fn told(draft: &Draft, cause: BoxError) -> BoxError {
+    let done = match draft.make_room() {
+        Ok(()) => "what this run had written was deleted, so that it does not keep the disk full"
+            .to_owned(),
+        Err(error) => format!("what this run had written could not be deleted: {error}"),
+    };
+    Error::new(ErrorKind::Stage, "the disk is full")
+        .because(cause)
+        .help(format!(
+            "free some space on that file system and run again\n{done}"
+        ))
+        .into()
+}

@@ -1,0 +1,75 @@
+//! What a run would do for each stage of a plan, found out without running anything.
+
+use super::action::{Action, Foreseen};
+use super::decide::decision::{Decision, Scene};
+use super::decide::needed::refused;
+use super::failed::is_failure;
+use super::lookup::prefetch::Lookups;
+use super::options::Realize;
+use super::reason::Reason;
+use super::resources::needs::{lack, total};
+use super::taken::Taken;
+use super::walk::walk;
+use crate::Result;
+use crate::plan::Graph;
+
+/// Returns what a run would do for each stage if it had all run-time arguments.
+pub(super) fn foresee<'a>(
+    options: &'a Realize<'a>,
+    graph: &'a Graph,
+    lookups: Option<&'a Lookups<'a>>,
+) -> Result<Vec<Foreseen>> {
+    let refused = refused(options, graph)?;
+    let total = total(options);
+    let mut actions = Vec::with_capacity(graph.len());
+    let taken = walk(options, graph, lookups, |visit| {
+        let dref = visit.stage.id();
+        let unknown = visit.unknown_deps();
+        // Without any realization, the choices of its dependencies make no difference.
+        let is_decided = unknown.is_empty() || options.store.rrefs_of(dref)?.is_empty();
+        let (action, taken) = if let Some(why) = refused.get(&visit.at) {
+            (Action::Fails(why.clone()), None)
+        } else if is_decided {
+            visit.with_scene(|scene| Ok(decided(options, scene)))?
+        } else if options.is_forced(dref) {
+            let runs = visit.stage.node().nouts();
+            let reason = Reason::Forced;
+            (Action::Build { runs, reason }, None)
+        } else {
+            let ids = unknown.iter().map(|at| graph.dref(*at).id().clone());
+            let waits_for = ids.collect();
+            (Action::Undecided { waits_for }, None)
+        };
+        actions.push(match (lack(&total, graph, visit.stage), action) {
+            (Some(lack), Action::Build { .. } | Action::Undecided { .. }) => {
+                Action::Fails(lack.to_string())
+            }
+            (_, action) => action,
+        });
+        Ok(taken)
+    })?;
+    let both = actions.into_iter().zip(taken);
+    Ok(both
+        .map(|(action, taken)| Foreseen { action, taken })
+        .collect())
+}
+
+fn decided(options: &Realize<'_>, scene: &Scene<'_>) -> (Action, Option<Taken>) {
+    let action = match scene.decide(options.mode(scene.dref.id())) {
+        Ok(Decision::Take { taken, .. }) => {
+            let mut ids = taken.rrefs.iter().map(|rref| rref.id().clone());
+            let action = match ids.next() {
+                Some(id) if is_failure(&taken.rrefs) => Action::Failed(id),
+                first => Action::Reuse(first.into_iter().chain(ids).collect()),
+            };
+            return (action, Some(taken));
+        }
+        Ok(Decision::Build { due, reason }) => Action::Build {
+            runs: due.len(),
+            reason,
+        },
+        Ok(Decision::Never(why)) => Action::Fails(why),
+        Err(error) => Action::Fails(format!("{error:?}")),
+    };
+    (action, None)
+}

@@ -1,0 +1,137 @@
+//! Hits: stages that have nothing to choose, because the store has exactly one realization for them.
+//!
+//! Most stages of most runs are hits, and few of their realizations are ever looked into. So a hit is only the place of the
+//! realization in its snapshot. The [`AnyRRef`] is made on request, and with it those of the realization's dependencies.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use super::prefetch::Snapshots;
+use crate::config::RRefId;
+use crate::fast_hash::FastMap;
+use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
+use crate::plan::Graph;
+use crate::store::{Context, Outcome, Sole, Store};
+
+/// The hits of a run. A stage is a hit only if all its dependencies are.
+pub(in crate::realize) struct Hits {
+    /// The folder of all derivations. It is kept in place of the store, which a realization does not keep open.
+    objects: Arc<Path>,
+    graph: Arc<Graph>,
+    snapshots: Arc<Snapshots>,
+    all: Vec<OnceLock<Hit>>,
+    /// A weak cache: all who ask for a stage's realization get the same one. It is weak because a realization holds these hits, by
+    /// its dependencies, and would else be kept by itself.
+    made: Mutex<FastMap<usize, Weak<[AnyRRef]>>>,
+}
+
+/// The place of a realization in the snapshot of its derivation.
+pub(in crate::realize) struct Hit {
+    hash: [u8; 16],
+    place: usize,
+}
+
+impl Hits {
+    /// No hits yet.
+    pub(in crate::realize) fn new(
+        store: &Store,
+        graph: &Arc<Graph>,
+        snapshots: &Arc<Snapshots>,
+    ) -> Self {
+        let mut all = Vec::with_capacity(snapshots.len());
+        all.resize_with(snapshots.len(), OnceLock::new);
+        Hits {
+            objects: store.objects().clone(),
+            graph: graph.clone(),
+            snapshots: snapshots.clone(),
+            all,
+            made: Mutex::default(),
+        }
+    }
+
+    /// Whether the stage at `at` is a hit.
+    pub(in crate::realize) fn is_hit(&self, at: usize) -> bool {
+        self.all[at].get().is_some()
+    }
+
+    /// Returns the hit for the stage at `at`: the only realization that was made from the hits of its dependencies. `None` if there
+    /// is another one beside it, if it is a failure, or if `is_current` says that its builds are stale.
+    ///
+    /// The caller makes sure that the stage's matcher takes an only realization.
+    pub(in crate::realize) fn find(
+        &self,
+        at: usize,
+        is_current: impl FnOnce(&Sole<'_>) -> bool,
+    ) -> Option<Hit> {
+        let deps = self.graph.deps(at);
+        if !deps.iter().all(|dep| self.is_hit(*dep)) {
+            return None;
+        }
+        let snapshot = self.snapshots.get(at)?.as_ref()?;
+        if snapshot.is_marked() {
+            // A build of several runs was interrupted: the only realization may be one of several.
+            return None;
+        }
+        let hit = |dep: &usize| Some((&self.all[*dep].get()?.hash, self.graph.hash(*dep)));
+        let sole = snapshot.sole(|| deps.iter().filter_map(hit))?;
+        if sole.outcome() != Outcome::Ok || !is_current(&sole) {
+            return None;
+        }
+        let (hash, place) = (*sole.hash(), sole.place());
+        Some(Hit { hash, place })
+    }
+
+    /// Records the hit for the stage at `at`.
+    pub(in crate::realize) fn note(&self, at: usize, hit: Hit) {
+        let _ = self.all[at].set(hit);
+    }
+
+    /// Returns the reference of the stage's realization, if the stage is a hit.
+    fn id(&self, at: usize) -> Option<RRefId> {
+        Some(self.id_of(at, self.all[at].get()?))
+    }
+
+    /// Returns the reference of a hit, recorded or not.
+    pub(in crate::realize) fn id_of(&self, at: usize, hit: &Hit) -> RRefId {
+        RRefId::new(hit.hash, self.graph.dref(at).id().clone())
+    }
+
+    /// Returns the stage's realization, if the stage is a hit.
+    pub(in crate::realize) fn rrefs(self: &Arc<Self>, at: usize) -> Option<Arc<[AnyRRef]>> {
+        // A cache is never half-done: a panic under this lock does no harm.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rrefs) = made.get(&at).and_then(Weak::upgrade) {
+            return Some(rrefs);
+        }
+        let rrefs: Arc<[_]> = [self.make(at)?].into();
+        made.insert(at, Arc::downgrade(&rrefs));
+        Some(rrefs)
+    }
+
+    fn make(self: &Arc<Self>, at: usize) -> Option<AnyRRef> {
+        let Hit { place, .. } = self.all[at].get()?;
+        let snapshot = self.snapshots.get(at)?.as_ref()?;
+        let deps = self.graph.deps(at);
+        let (context, chosen) = match deps.is_empty() {
+            true => (Context::empty(), Chosen::none()),
+            false => (
+                Context::sorted(deps.iter().filter_map(|dep| self.id(*dep))),
+                Chosen::later(self.clone(), at),
+            ),
+        };
+        let dref = self.graph.dref(at);
+        let found = snapshot.realization_at(*place, dref.id(), &context, &self.objects)?;
+        Some(dref.realization(found, &chosen, None))
+    }
+}
+
+impl Choices for Hits {
+    fn chosen_for(self: Arc<Self>, at: usize) -> ChosenList {
+        let deps = self.graph.deps(at).iter();
+        let chosen = deps.filter_map(|dep| {
+            let dref = self.graph.dref(*dep).id().clone();
+            Some((dref, self.rrefs(*dep)?))
+        });
+        chosen.collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! What a run has, and what its stages need of it.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::plan::{AnyDRef, Graph, Limits};
+use crate::realize::options::Realize;
+use crate::realize::resources::pool::{Amounts, Kind};
+use crate::store::cores;
+use crate::units::{self, Misread};
+use crate::{Error, ErrorKind, Result};
+
+/// How many bytes a text like "16GiB" stands for, as in `#[stage(memory = "16GiB")]`: a number, and one of the units `B`,
+/// `KiB`, `MiB`, `GiB`, `TiB`, `PiB` (steps of 1024), `kB`, `MB`, `GB`, `TB` and `PB` (steps of 1000).
+///
+/// # Errors
+/// Another text.
+///
+/// ```
+/// use pylightnix::realize::bytes;
+/// assert_eq!(bytes("16GiB")?, 16 << 30);
+/// assert_eq!(bytes("1.5 kB")?, 1500);
+/// assert_eq!(bytes("1_000MB")?, 1_000_000_000);
+/// assert!(bytes("16G").is_err());
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+pub fn bytes(text: &str) -> Result<u64> {
+    units::bytes(text).map_err(error_of)
+}
+
+/// How long a text like "2h 30m" stands for, as in `#[stage(timeout = "2h 30m")]`: numbers, each with one of the units `ms`,
+/// `s`, `m` (minutes), `h`, `d` and `w`, which are added up. The units have their long names, too, and a number alone is so
+/// many seconds.
+///
+/// # Errors
+/// Another text.
+///
+/// ```
+/// use pylightnix::realize::duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(duration("2h 30m")?, Duration::from_secs(9000));
+/// assert_eq!(duration("1.5 hours")?, Duration::from_secs(5400));
+/// assert_eq!(duration("250ms")?, Duration::from_millis(250));
+/// assert!(duration("10 minuts").is_err());
+/// # Ok::<(), pylightnix::Error>(())
+/// ```
+pub fn duration(text: &str) -> Result<Duration> {
+    units::duration(text).map_err(error_of)
+}
+
+fn error_of(misread: Misread) -> Error {
+    Error::new(ErrorKind::Resources, misread.message).help(misread.help)
+}
+
+/// All that the stages of a run may use at once.
+pub(in crate::realize) fn total(options: &Realize<'_>) -> Amounts {
+    let declared = &options.resources;
+    let mut total = Amounts::default();
+    let processors = cores();
+    // Whoever asks for more jobs than processors means it.
+    let threads = declared.threads.unwrap_or(processors.max(options.jobs));
+    total.set(Kind::Threads, threads as u64);
+    total.set(
+        Kind::Memory,
+        declared.memory.unwrap_or_else(memory_of_this_machine),
+    );
+    for (name, amount) in &declared.named {
+        total.set(Kind::Named(name.as_str().into()), *amount);
+    }
+    total
+}
+
+/// What one run of a stage needs.
+pub(in crate::realize) fn needs(limits: &Limits) -> Amounts {
+    let mut needs = Amounts::default();
+    needs.set(Kind::Threads, limits.threads.into());
+    if limits.memory > 0 {
+        needs.set(Kind::Memory, limits.memory);
+    }
+    for (name, amount) in &limits.resources {
+        needs.set(Kind::Named(name.as_str().into()), *amount);
+    }
+    needs
+}
+
+/// What a stage needs more of than the run has, if it does.
+pub(in crate::realize) fn lack(total: &Amounts, graph: &Graph, dref: &AnyDRef) -> Option<Error> {
+    let limits = dref.node().limits();
+    if limits.needs_one_thread() {
+        return None;
+    }
+    let needs = needs(limits);
+    let lacks: Vec<_> = needs.short_of(total).collect();
+    let first = *lacks.first()?;
+    let said = |kind: &&Kind| {
+        let (needs, has) = (needs.of(kind), total.of(kind));
+        match kind {
+            Kind::Threads => format!("{needs} threads, and this run has {has}"),
+            Kind::Memory => format!(
+                "{} of memory, and this run has {}",
+                units::memory(needs),
+                units::memory(has)
+            ),
+            Kind::Named(name) if has == 0 => format!("{needs} `{name}`, and this run has none"),
+            Kind::Named(name) => format!("{needs} `{name}`, and this run has {has}"),
+        }
+    };
+    let said: Vec<_> = lacks.iter().map(said).collect();
+    let option = match first {
+        Kind::Threads => format!(".threads({})", needs.of(first)),
+        Kind::Memory => format!(".memory(bytes({:?})?)", units::memory(needs.of(first))),
+        Kind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
+    };
+    let message = format!(
+        "stage `{}` cannot run here: it needs {}",
+        graph.titled(dref.id()),
+        said.join("; and ")
+    );
+    Some(Error::new(ErrorKind::Resources, message).help(format!(
+        "say what there is, `Realize::new(&store){option}`, or realize it on a machine that has it and unpack the result \
+         here\nit is about {dref}"
+    )))
+}
+
+/// How much memory there is at all, for this process's group if that has a limit; `u64::MAX` if nobody knows. The system
+/// is asked once.
+fn memory_of_this_machine() -> u64 {
+    static MEMORY: OnceLock<u64> = OnceLock::new();
+    *MEMORY.get_or_init(ask_for_memory)
+}
+
+fn ask_for_memory() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // Memory that the system itself uses is counted: a stage that needs nearly all of it is to be tried.
+        let info = rustix::system::sysinfo();
+        let memory = u128::from(info.totalram) * u128::from(info.mem_unit);
+        let memory = u64::try_from(memory).unwrap_or(u64::MAX);
+        // Where the limits of a container are (cgroup v2); "max" is none.
+        let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
+        let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
+        memory.min(limit.unwrap_or(u64::MAX))
+    }
+    #[cfg(not(target_os = "linux"))]
+    u64::MAX
+}

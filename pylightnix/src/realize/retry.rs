@@ -1,0 +1,72 @@
+//! How often and how long a run may try.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::config::DRefId;
+use crate::plan::{AnyDRef, Graph};
+
+/// What a run was told of tries, beside what the stages say.
+pub(in crate::realize) struct Tries {
+    pub(in crate::realize) retries: Option<u32>,
+    pub(in crate::realize) retries_of: HashMap<DRefId, u32>,
+    pub(in crate::realize) timeout: Option<Duration>,
+    pub(in crate::realize) timeout_of: HashMap<DRefId, Duration>,
+    /// Before the first of the further tries.
+    pub(in crate::realize) wait: Duration,
+    pub(in crate::realize) grace: Duration,
+}
+
+/// The longest wait between two tries, unless the first is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+impl Default for Tries {
+    fn default() -> Self {
+        Tries {
+            retries: None,
+            retries_of: HashMap::new(),
+            timeout: None,
+            timeout_of: HashMap::new(),
+            wait: Duration::from_secs(1),
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Tries {
+    /// How many tries a run of the stage has after the first.
+    pub(in crate::realize) fn retries(&self, dref: &AnyDRef) -> u32 {
+        let own = self.retries_of.get(dref.id()).copied();
+        own.or(self.retries).unwrap_or(dref.node().limits().retries)
+    }
+
+    /// How long each may take; none if as long as it will.
+    pub(in crate::realize) fn timeout(&self, dref: &AnyDRef) -> Option<Duration> {
+        let own = self.timeout_of.get(dref.id()).copied();
+        let limit = own.or(self.timeout).or(dref.node().limits().timeout);
+        limit.filter(|limit| *limit < Duration::MAX)
+    }
+
+    /// Whether a stage of the plan has one.
+    pub(in crate::realize) fn any_timeout(&self, graph: &Graph) -> bool {
+        match self.timeout_of.is_empty() {
+            true => graph.any_way(|stage| self.timeout(stage).is_some()),
+            false => graph.drefs().any(|stage| self.timeout(stage).is_some()),
+        }
+    }
+
+    /// How long to wait after so many tries.
+    pub(in crate::realize) fn wait(&self, after: u32) -> Duration {
+        let doubled = 2_u32
+            .checked_pow(after.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        self.wait
+            .saturating_mul(doubled)
+            .min(LONGEST_WAIT.max(self.wait))
+    }
+
+    /// The stages that it names.
+    pub(in crate::realize) fn named(&self) -> impl Iterator<Item = &DRefId> {
+        self.retries_of.keys().chain(self.timeout_of.keys())
+    }
+}

@@ -1,0 +1,158 @@
+//! Building a stage: the lock, the decision under it, the runs, and the choice among what they made.
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use super::counters::count;
+use super::runs::Runs;
+use super::state::RunState;
+use crate::realize::decide::arguments;
+use crate::realize::decide::context::recorded_choices;
+use crate::realize::decide::decision::{Decision, Found, Scene};
+use crate::realize::decide::runs::Due;
+use crate::realize::event::{Brief, Event};
+use crate::realize::execute::{Sight, Work as _};
+use crate::realize::failure::{matcher_refused, not_begun, too_few};
+use crate::realize::options::Mode;
+use crate::realize::taken::Taken;
+use crate::store::{Begun, Made};
+use crate::{Error, ErrorKind, Result};
+
+/// Builds what is missing, under the build lock. Returns what the matcher took then, and whether anything ran.
+pub(in crate::realize) fn build(
+    run: &RunState<'_>,
+    at: usize,
+    scene: &Scene<'_>,
+    mode: Mode,
+) -> Result<(Taken, bool)> {
+    let dref = scene.dref.id();
+    let store = scene.store;
+    let on_wait = &mut || run.tell(&Event::Waiting { dref });
+    let lock = match run.options.cancel {
+        None => store.lock_build(dref, scene.context, on_wait)?,
+        Some(_) => {
+            let go_on = || !run.watchdog.is_cancelled();
+            let lock = store.lock_build_while(dref, scene.context, on_wait, &go_on)?;
+            lock.ok_or_else(|| not_begun(scene.titled()))?
+        }
+    };
+    // Another process may just have made it.
+    let snapshot = store.fresh_snapshot(scene.dref.config_json())?;
+    store.settle(&[(dref, &snapshot)])?;
+    let again = Scene {
+        found: Found::Before(&snapshot),
+        ..*scene
+    };
+    let (due, reason) = match again.decide(mode)? {
+        Decision::Take { taken, over } => {
+            store.mark_ended(dref, &over)?;
+            count(&run.counters.reused);
+            return Ok((taken, false));
+        }
+        Decision::Never(why) => return Err(matcher_refused(scene.titled(), &why)),
+        Decision::Build { due, reason } => (due, reason),
+    };
+    let more = due.len();
+    arguments::check_one(run.options, scene.dref)?;
+    run.configs.check(run.graph, at)?;
+    count(&run.counters.built);
+    run.tell_left();
+    let find = || run.brief(at, &reason);
+    run.tell(&Event::Building {
+        dref,
+        runs: more,
+        reason: &reason,
+        why: &Brief::new(&find),
+    });
+    if let Some(code) = scene.dref.node().code() {
+        store.save_code(code.fingerprint(), code.text())?;
+    }
+    let mut marks = due.ends.clone();
+    if more > 1 {
+        marks.push(mark(scene, &due)?);
+    }
+    // If a run fails, or this process dies, the marks stay: the runs that are missing then are made next time.
+    let made = run_all(run, at, scene, &due)?;
+    store.mark_ended(dref, &marks)?;
+    let new = made.iter().filter(|made| made.published.new).count();
+    let published: Option<Vec<_>> = made.into_iter().map(|made| made.realization).collect();
+    let with_those = Scene {
+        found: match &published {
+            Some(published) => Found::After(&snapshot, published),
+            None => Found::Now,
+        },
+        ..*scene
+    };
+    let chosen = with_those.decide(Mode::Made)?;
+    drop(lock);
+    match chosen {
+        Decision::Take { taken, .. } => Ok((taken, true)),
+        Decision::Never(why) => Err(matcher_refused(scene.titled(), &why)),
+        Decision::Build { due: missing, .. } => {
+            let there: Vec<_> = scene
+                .store
+                .candidates(dref, scene.context)?
+                .iter()
+                .map(|realization| format!("\n{}", realization.id))
+                .collect();
+            Err(too_few(
+                scene.titled(),
+                more,
+                new,
+                &there.concat(),
+                missing.len(),
+            ))
+        }
+    }
+}
+
+/// Marks that these runs have begun, and gives the name of the mark.
+fn mark(scene: &Scene<'_>, due: &Due) -> Result<String> {
+    let node = scene.dref.node();
+    let begun = Begun {
+        name: String::new(),
+        fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
+        omitted: node.omitted().clone(),
+        first: due.at(0),
+        of: due.of,
+        nouts: node.nouts(),
+    };
+    let dref = scene.dref.id();
+    scene.store.mark_begun(dref, scene.context, &begun)
+}
+
+/// Makes all runs, and returns what they published, or the first failure. What other runs published stays.
+fn run_all<'a>(state: &RunState<'a>, at: usize, scene: &Scene<'_>, due: &Due) -> Result<Vec<Made>> {
+    let choices = recorded_choices(state.graph, at, |dep| state.choices.taken(dep));
+    let indices: Vec<usize> = (0..due.len()).map(|place| due.at(place)).collect();
+    let count = indices.len();
+    let runs = Runs::new(state.options, state.graph, at, scene, indices, due.of);
+    let runs = runs.of_run(&state.counters, &state.watchdog, &state.progress, choices);
+    let runs = Arc::new(runs);
+    let executor = state.executor();
+    let task = match executor.adopt(runs.order()) {
+        Some(task) => task,
+        None => executor.submit(runs.clone()),
+    };
+    // This thread makes runs too, so that they go on even if all others wait for other processes.
+    runs.make(&|| false);
+    while executor.look(&task) == Sight::Running {
+        runs.wait();
+    }
+    let mut all = Vec::with_capacity(count);
+    let mut failures = Vec::new();
+    for run in runs.take_ended() {
+        match run {
+            Ok(made) => all.push(made),
+            Err(error) => failures.push(error),
+        }
+    }
+    // The error of a run that was stopped says more than that of one that was not begun.
+    let not_begun =
+        |error: &Error| error.kind() == ErrorKind::Cancelled && error.source().is_none();
+    failures.sort_by_key(not_begun);
+    match failures.into_iter().next() {
+        None => Ok(all),
+        Some(error) => Err(error),
+    }
+}

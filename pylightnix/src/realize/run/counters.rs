@@ -1,0 +1,33 @@
+//! The numbers of a run under way, which several threads count.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::realize::report::Report;
+
+/// The numbers of a [`Report`], counted by several threads.
+#[derive(Default)]
+pub(in crate::realize) struct Counters {
+    pub(in crate::realize) reused: AtomicUsize,
+    pub(in crate::realize) built: AtomicUsize,
+    pub(in crate::realize) runs: AtomicUsize,
+    pub(in crate::realize) failures: AtomicUsize,
+    pub(in crate::realize) repeated: AtomicUsize,
+}
+
+impl Counters {
+    pub(in crate::realize) fn report(&self, stages: usize) -> Report {
+        Report {
+            stages,
+            reused: self.reused.load(Relaxed),
+            built: self.built.load(Relaxed),
+            runs: self.runs.load(Relaxed),
+            failures: self.failures.load(Relaxed),
+            repeated: self.repeated.load(Relaxed),
+        }
+    }
+}
+
+/// One more.
+pub(in crate::realize) fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Relaxed);
+}

@@ -1,0 +1,406 @@
+//! A run: every stage of a plan, decided and, where it has to be, built.
+
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread;
+
+use super::build::build;
+use super::choices::{Choices, Given};
+use super::counters::count;
+use super::progress::progress_thread;
+use super::scheduler::{Progress, Scheduler, Turn};
+use super::state::RunState;
+use super::stub::run_alone;
+use crate::around::Around;
+use crate::plan::{AnyDRef, Graph, Listed};
+use crate::realize::action::{Action, Foreseen};
+use crate::realize::decide::arguments;
+use crate::realize::decide::context::{chosen_for, context_of};
+use crate::realize::decide::current::staleness;
+use crate::realize::decide::decision::{Decision, Found, Scene};
+use crate::realize::decide::lookout::Lookout;
+use crate::realize::decide::needed::refused;
+use crate::realize::decide::runs::{Today, stand_for};
+use crate::realize::event::Event;
+use crate::realize::execute::configs::Configs;
+use crate::realize::failed::is_failure;
+use crate::realize::failure::{
+    cancelled, does_not_stop, matcher_refused, run_error, with_store_gone,
+};
+use crate::realize::foresee::foresee;
+use crate::realize::lookup::hits::{Hit, Hits};
+use crate::realize::lookup::prefetch::{Lookups, Prefetch};
+use crate::realize::options::{Mode, Realize};
+use crate::realize::panics::caught;
+use crate::realize::report::Report;
+use crate::realize::resources::needs::{lack, total};
+use crate::realize::resources::pool::Amounts;
+use crate::realize::stop::watchdog::Overdue;
+use crate::realize::taken::Taken;
+use crate::realize::titles::Titles;
+use crate::realize::why::Briefs;
+use crate::store::Context;
+use crate::{Error, ErrorKind, Result};
+
+/// Runs a plan, and returns what was chosen for each stage. `list` lists the plan's stages and tells of each part as soon as it
+/// has it, so that the store is read meanwhile. What is in `given` is chosen already.
+pub(in crate::realize) fn run_plan(
+    options: &Realize<'_>,
+    list: impl FnOnce(&mut Listed<'_>) -> Result<Graph>,
+    given: &Given,
+) -> Result<(Arc<Graph>, Choices, Report)> {
+    let prefetch = Prefetch::new(&options.store, options.jobs);
+    thread::scope(|scope| {
+        let mut feed = prefetch.feed(scope);
+        let graph = list(&mut |part| feed.add(part))?;
+        let graph = Arc::new(options.checked(graph)?);
+        let total = total(options);
+        let (lacking, refused) = foresee_failures(options, &graph, &total)?;
+        let state = RunState {
+            progress: progress_thread(scope, options),
+            lacking,
+            refused,
+            ..RunState::new(options, &graph, total, feed.end()?, given)
+        };
+        state.run_all()?;
+        let (choices, report) = state.end()?;
+        Ok((graph.clone(), choices, report))
+    })
+}
+
+/// Finds, before anything runs, what cannot run: a stage without a run-time argument is an error at once. Returns the stages that
+/// need more resources than the run has, of those that have to run, and the stages that fail whatever their dependencies give.
+fn foresee_failures(
+    options: &Realize<'_>,
+    graph: &Graph,
+    total: &Amounts,
+) -> Result<(HashSet<usize>, HashMap<usize, String>)> {
+    let some_lack = graph.any_way(|stage| lack(total, graph, stage).is_some());
+    let some_miss = graph.any_way(|stage| !arguments::missing(options, stage).is_empty());
+    let mut lacking = HashSet::new();
+    if some_lack || some_miss {
+        // Only then, as it costs about as much as a run with nothing to do.
+        let foreseen = foresee(options, graph, None)?;
+        lacking = lacking_stages(graph, total, &foreseen);
+        arguments::check(options, graph, &foreseen)?;
+    }
+    Ok((lacking, refused(options, graph)?))
+}
+
+/// The stages that have to run and need more than `total`. A stage whose result is in the store needs nothing.
+fn lacking_stages(graph: &Graph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
+    let stages = graph.drefs().enumerate().zip(foreseen);
+    let lacking = stages.filter(|((_, stage), foreseen)| {
+        !matches!(foreseen.action, Action::Reuse(_)) && lack(total, graph, stage).is_some()
+    });
+    lacking.map(|((at, _), _)| at).collect()
+}
+
+/// What came of looking at a stage.
+enum Decided {
+    Chosen(Taken),
+    Hit(Hit),
+    /// A dependency failed.
+    Blocked,
+    /// What it needs is not free.
+    Waits,
+    /// It has to be built, beside others.
+    Later,
+}
+
+/// How many stages need one that failed.
+fn blocked(graph: &Graph, failed: impl Iterator<Item = usize>) -> usize {
+    let mut waiting: Vec<usize> = failed.collect();
+    let failed: HashSet<usize> = waiting.iter().copied().collect();
+    let mut blocked = HashSet::new();
+    while let Some(at) = waiting.pop() {
+        for &dependent in graph.dependents(at) {
+            if !failed.contains(&dependent) && blocked.insert(dependent) {
+                waiting.push(dependent);
+            }
+        }
+    }
+    blocked.len()
+}
+
+impl<'a> RunState<'a> {
+    /// The state of a run in which nothing is chosen but what is `given`.
+    fn new(
+        options: &'a Realize<'a>,
+        graph: &'a Arc<Graph>,
+        total: Amounts,
+        lookups: Lookups<'a>,
+        given: &Given,
+    ) -> Self {
+        let hits = Hits::new(&options.store, graph, lookups.snapshots());
+        RunState {
+            options,
+            graph,
+            choices: Choices::new(hits, graph, given),
+            scheduler: Scheduler::new(graph, options.jobs, total.clone()),
+            counters: Arc::default(),
+            progress: None,
+            refused: HashMap::new(),
+            lookups,
+            watchdog: Arc::default(),
+            left_told: Once::new(),
+            briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
+            total,
+            configs: Configs::default(),
+            lacking: HashSet::new(),
+            lookout: Lookout::begin(),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Goes through all stages.
+    fn run_all(&self) -> Result<()> {
+        self.tell(&Event::Begun {
+            stages: self.graph.len(),
+            titles: &Titles::of(self.graph),
+        });
+        if !self.options.keep_going {
+            // A stage that is known to fail stops the run before it begins.
+            for at in self.refused.keys().chain(&self.lacking) {
+                self.step(Turn::first(*at));
+            }
+        }
+        self.run_watched()?;
+        self.options.store.remember();
+        Ok(())
+    }
+
+    /// Returns what was chosen and what the run did, or one error for all that failed.
+    fn end(self) -> Result<(Choices, Report)> {
+        let mut failures = self
+            .failures
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let stages = self.graph.len();
+        let chosen = (0..stages)
+            .filter(|at| self.choices.has_chosen(*at))
+            .count();
+        if failures.is_empty() && chosen == stages {
+            return Ok((self.choices, self.counters.report(stages)));
+        }
+        // In the order of the plan, so that the error is the same whichever thread failed first.
+        failures.sort_by_key(|(at, _)| *at);
+        if self.watchdog.is_cancelled() {
+            let stopped = failures.into_iter().map(|(_, error)| error).collect();
+            return Err(cancelled(stopped, chosen, stages));
+        }
+        let blocked = blocked(self.graph, failures.iter().map(|(at, _)| *at));
+        let left = (stages - chosen).saturating_sub(failures.len() + blocked);
+        let failures = failures.into_iter().map(|(_, error)| error).collect();
+        Err(run_error(failures, blocked, left))
+    }
+
+    /// Goes through all stages, with somebody who looks after them if they may have to stop.
+    fn run_watched(&self) -> Result<()> {
+        let tries = &self.options.tries;
+        let limited = tries.any_timeout(self.graph);
+        if let Some(cancel) = &self.options.cancel {
+            cancel.reach(&self.watchdog);
+        } else if !limited {
+            self.scheduler.run(|turn| self.step(turn));
+            return Ok(());
+        }
+        if self.watchdog.is_cancelled() {
+            self.executor().cancel();
+        }
+        let around = Around::here();
+        let watch = || {
+            let overdue = |late: &Overdue| {
+                let error = does_not_stop(self.graph.titled(&late.dref), late, tries.grace);
+                let event = Event::Overdue {
+                    dref: &late.dref,
+                    index: late.index,
+                    error: &error,
+                };
+                // An observer that panics here is told of other things, and panics there.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+            };
+            let cancelled = |running| {
+                self.executor().cancel();
+                let event = Event::Stopping { running };
+                let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+            };
+            around.inside(|| self.watchdog.keep(tries.grace, cancelled, overdue));
+        };
+        thread::scope(|scope| {
+            let watchdog = thread::Builder::new().name("watchdog".to_owned());
+            watchdog.spawn_scoped(scope, watch).map_err(|error| {
+                let message = "cannot start the thread that looks after time limits";
+                Error::new(ErrorKind::Io, message).because(error)
+            })?;
+            self.scheduler.run(|turn| self.step(turn));
+            self.watchdog.close();
+            Ok(())
+        })
+    }
+
+    /// Decides one stage, and builds it if that is the decision. Failures end here.
+    fn step(&self, mut turn: Turn) -> Progress {
+        let at = turn.at;
+        if self.choices.has_chosen(at) {
+            // It was given to the run.
+            return Progress::Done;
+        }
+        let done = caught(|| self.decide(&mut turn));
+        if turn.granted {
+            self.scheduler.release(at);
+        }
+        let error = match done {
+            Ok(Ok(Decided::Hit(hit))) => {
+                self.choices.hits.note(at, hit);
+                return Progress::Done;
+            }
+            Ok(Ok(Decided::Chosen(chosen))) => {
+                self.choices.choose(at, chosen);
+                return Progress::Done;
+            }
+            Ok(Ok(Decided::Waits)) => return Progress::Waits,
+            Ok(Ok(Decided::Later)) => return Progress::Later,
+            Ok(Ok(Decided::Blocked)) => return Progress::Done,
+            Ok(Err(error)) => error,
+            // What stages and matchers do is caught nearer: this was an observer.
+            Err(panic) => {
+                Error::new(ErrorKind::Stage, "an observer of the run failed").because(panic)
+            }
+        };
+        let error = with_store_gone(error, self.options.store.root());
+        let dref = self.graph.dref(at).id();
+        // An observer that panics here has been told of it once.
+        let event = match error.kind() {
+            ErrorKind::Cancelled => Event::Cancelled {
+                dref,
+                error: &error,
+            },
+            _ => Event::Failed {
+                dref,
+                error: &error,
+            },
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((at, error));
+        if !self.options.keep_going {
+            self.executor().cancel();
+        }
+        Progress::Done
+    }
+
+    fn decide(&self, turn: &mut Turn) -> Result<Decided> {
+        let at = turn.at;
+        let stage = self.graph.dref(at);
+        if self.lacking.contains(&at)
+            && let Some(lack) = lack(&self.total, self.graph, stage)
+        {
+            return Err(lack);
+        }
+        if let Some(why) = self.refused.get(&at) {
+            return Err(matcher_refused(self.graph.titled(stage.id()), why));
+        }
+        if self
+            .graph
+            .deps(at)
+            .iter()
+            .any(|dep| !self.choices.has_chosen(*dep))
+        {
+            return Ok(Decided::Blocked);
+        }
+        let found = Found::of(&self.lookups, at)?;
+        let mode = self.options.mode(stage.id());
+        if let Some(hit) = self.hit(at, mode) {
+            count(&self.counters.reused);
+            self.tell_ahead();
+            let id = || [self.choices.hits.id_of(at, &hit)].into_iter();
+            self.tell_chosen(stage.id(), false, id);
+            return Ok(Decided::Hit(hit));
+        }
+        let chosen = chosen_for(self.graph, at, |dep| {
+            Some(self.choices.taken(dep)?.rrefs.clone())
+        });
+        let context = context_of(&chosen);
+        let scene = Scene {
+            lookout: Some(&self.lookout),
+            ..Scene::of(self.options, self.graph, stage, &chosen, &context, found)
+        };
+        let decision = scene.decide(mode);
+        self.tell_ahead();
+        let (taken, built) = match decision? {
+            Decision::Take { taken, over } => {
+                self.remove_marks(stage, &context, &over)?;
+                count(&self.counters.reused);
+                (taken, false)
+            }
+            Decision::Never(why) => {
+                return Err(matcher_refused(self.graph.titled(stage.id()), &why));
+            }
+            Decision::Build { .. } if self.scheduler.is_alone() => return Ok(Decided::Later),
+            Decision::Build { .. } => {
+                if !turn.granted {
+                    if let Some(lack) = lack(&self.total, self.graph, stage) {
+                        return Err(lack);
+                    }
+                    if !self.executor().room(at) {
+                        self.tell(&Event::Queued { dref: stage.id() });
+                        return Ok(Decided::Waits);
+                    }
+                    turn.granted = true;
+                }
+                match self.options.publishes {
+                    true => build(self, at, &scene, mode)?,
+                    false => (run_alone(self, at, &scene)?, true),
+                }
+            }
+        };
+        if is_failure(&taken.rrefs) {
+            count(&self.counters.failures);
+        }
+        self.tell_chosen(stage.id(), built, || {
+            taken.rrefs.iter().map(|rref| rref.id().clone())
+        });
+        Ok(Decided::Chosen(taken))
+    }
+
+    /// The only realization that there is for the stage, whose dependencies are chosen, if it takes that.
+    fn hit(&self, at: usize, mode: Mode) -> Option<Hit> {
+        let options = self.options;
+        let node = self.graph.dref(at).node();
+        if !node.takes_the_only() || mode == Mode::Forced || !options.by_hand.is_empty() {
+            return None;
+        }
+        let code = node.code()?;
+        let (omitted, nouts) = (node.omitted(), node.nouts());
+        let ahead = Cell::new(None);
+        let hit = self.choices.hits.find(at, |sole| {
+            let heads = sole.heads().inspect(|build| {
+                ahead.set(ahead.get().or_else(|| self.lookout.ahead(build)));
+            });
+            staleness(heads, code, omitted, options.trust_unknown).is_none()
+                && (nouts == 1 || stand_for(sole.heads(), Today { code, omitted }, nouts))
+        })?;
+        if let Some(ended) = ahead.get() {
+            self.lookout.found(self.choices.hits.id_of(at, &hit), ended);
+        }
+        Some(hit)
+    }
+
+    /// Removes marks of builds that have ended, unless somebody builds just now, who does it then.
+    fn remove_marks(&self, stage: &AnyDRef, context: &Context, marks: &[String]) -> Result<()> {
+        if marks.is_empty() || !self.lookups.may_write() {
+            return Ok(());
+        }
+        let (store, dref) = (&self.options.store, stage.id());
+        let lock = store.lock_build_while(dref, context, &mut || {}, &|| false)?;
+        match lock {
+            Some(_lock) => store.mark_ended(dref, marks),
+            None => Ok(()),
+        }
+    }
+}

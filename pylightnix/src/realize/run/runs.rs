@@ -1,0 +1,402 @@
+//! The runs of a build: each from a fresh draft to its publication, with as many tries as it has.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::counters::{Counters, count};
+use crate::config::DRefId;
+use crate::lens::{BuildLog, Chosen, Site, Step, Why};
+use crate::plan::{AnyDRef, Graph, Titled};
+use crate::realize::decide::decision::Scene;
+use crate::realize::event::Event;
+use crate::realize::execute::code::{Given, Returned, run_code, site};
+use crate::realize::execute::{Order, Work, full};
+use crate::realize::failed;
+use crate::realize::failure::{not_begun, promises_not_kept, run_failed, stopped};
+use crate::realize::options::Realize;
+use crate::realize::panics::caught;
+use crate::realize::stop::watchdog::{Ticket, Watchdog};
+use crate::store::{BuildKind, BuildRecord, Draft, Errand, Made, Outcome, RecordedChoice};
+use crate::{BoxError, Error, ErrorKind, Result, units};
+
+/// The runs of one build.
+pub(in crate::realize) struct Runs<'a> {
+    options: &'a Realize<'a>,
+    order: Order<'a>,
+    stage: Titled<'a>,
+    counters: Arc<Counters>,
+    watchdog: Arc<Watchdog>,
+    progress: Option<SyncSender<Step>>,
+    dref: AnyDRef,
+    chosen: Chosen,
+    choices: BTreeMap<DRefId, RecordedChoice>,
+    /// The threads that wait for these runs.
+    errand: Errand,
+    /// How many runs the stage has in all, for the build records.
+    of: usize,
+    /// How many runs were begun.
+    begun: AtomicUsize,
+    /// The results of the runs that ended.
+    ended: Mutex<Vec<Result<Made>>>,
+    /// Signals the end of a run.
+    end: Condvar,
+}
+
+/// Runs a stage once in a draft of the caller, who looks at the output and publishes nothing.
+pub(in crate::realize) fn rehearse(
+    options: &Realize<'_>,
+    at: usize,
+    scene: &Scene<'_>,
+    draft: &mut Draft,
+    index: usize,
+) -> Result<(), BoxError> {
+    let runs = Runs::new(options, scene.graph, at, scene, Vec::new(), 0);
+    let site = site(scene.dref, draft, Timestamp::now(), Arc::default());
+    runs.run_code(draft, index, site)?
+}
+
+/// Keeps the folder of a run that failed for good, and says what it failed of.
+pub(in crate::realize) fn keep_failed(
+    draft: Draft,
+    stage: Titled<'_>,
+    index: usize,
+    attempts: u32,
+    cause: BoxError,
+) -> Error {
+    let cause = match full::is_cause(&draft, &cause) {
+        true => full::told(&draft, cause),
+        false => cause,
+    };
+    let log = draft.log().exists();
+    let kept = draft.keep_failed(stage.dref().name());
+    let kept = kept.as_deref().map(|folder| (folder, log));
+    run_failed(stage, index, attempts, cause, kept)
+}
+
+impl<'a> Runs<'a> {
+    /// The runs with these indices of the stage at `at`, which has `of` in all. None is begun.
+    pub(in crate::realize) fn new(
+        options: &'a Realize<'a>,
+        graph: &'a Graph,
+        at: usize,
+        scene: &Scene<'_>,
+        indices: Vec<usize>,
+        of: usize,
+    ) -> Self {
+        Runs {
+            options,
+            order: Order {
+                dref: scene.dref.id().clone(),
+                context: scene.context.clone(),
+                indices,
+                limits: graph.dref(at).node().limits(),
+            },
+            stage: graph.titled(graph.dref(at).id()),
+            counters: Arc::default(),
+            watchdog: Arc::default(),
+            progress: None,
+            dref: scene.dref.clone(),
+            chosen: scene.chosen.clone(),
+            choices: BTreeMap::new(),
+            errand: Errand::here(),
+            of,
+            begun: AtomicUsize::new(0),
+            ended: Mutex::default(),
+            end: Condvar::new(),
+        }
+    }
+
+    /// For a run that goes on: it counts, watches over and tells of these runs.
+    pub(in crate::realize) fn of_run(
+        self,
+        counters: &Arc<Counters>,
+        watchdog: &Arc<Watchdog>,
+        progress: &Option<SyncSender<Step>>,
+        choices: BTreeMap<DRefId, RecordedChoice>,
+    ) -> Self {
+        Runs {
+            counters: counters.clone(),
+            watchdog: watchdog.clone(),
+            progress: progress.clone(),
+            choices,
+            ..self
+        }
+    }
+
+    /// Takes the results of the runs that ended.
+    pub(in crate::realize) fn take_ended(&self) -> Vec<Result<Made>> {
+        std::mem::take(&mut *self.ended())
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Result<Made>>> {
+        // A list is never half-done.
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work for Runs<'_> {
+    fn order(&self) -> &Order<'_> {
+        &self.order
+    }
+
+    fn make(&self, pause: &dyn Fn() -> bool) -> bool {
+        loop {
+            let next = self.begun.fetch_add(1, Ordering::AcqRel);
+            if next >= self.order.indices.len() {
+                return false;
+            }
+            // An observer may panic. The run counts as ended all the same: its builder would wait for ever.
+            let ended = caught(|| self.errand.inside(|| self.one(self.order.indices[next])))
+                .unwrap_or_else(|panic| {
+                    let message = "an observer of the run failed";
+                    Err(Error::new(ErrorKind::Stage, message).because(panic))
+                });
+            self.ended().push(ended);
+            // A signal costs a system call, and the thread that makes the only run does not wait.
+            if self.order.indices.len() > 1 {
+                self.end.notify_all();
+            }
+            if pause() {
+                return self.begun.load(Ordering::Acquire) < self.order.indices.len();
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended().len() >= self.order.indices.len()
+    }
+
+    fn wait(&self) {
+        let mut ended = self.ended();
+        let count = ended.len();
+        while ended.len() == count && count < self.order.indices.len() {
+            ended = (self.end.wait(ended)).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Runs<'_> {
+    /// One run, from a fresh folder to its publication, with as many tries as it has.
+    fn one(&self, index: usize) -> Result<Made> {
+        let dref = &self.order.dref;
+        let tries = &self.options.tries;
+        let retries = tries.retries(&self.dref);
+        let mut earlier: Option<Draft> = None;
+        for attempt in 1.. {
+            let Some(ticket) = self.watchdog.begin(dref, index, tries.timeout(&self.dref)) else {
+                return Err(not_begun(self.stage));
+            };
+            if attempt == 1 {
+                self.options.tell(&Event::Started { dref, index });
+            }
+            let (mut draft, record, result) =
+                match self.attempt(&ticket, index, attempt, earlier.take()) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        self.watchdog.end(&ticket);
+                        return Err(error);
+                    }
+                };
+            let ending = self.watchdog.end(&ticket);
+            let result = match (ending.why, result) {
+                // What was finished all the same is not thrown away.
+                (None | Some(Why::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
+                (Some(why), Ok(result)) => Err(stopped(why, &ending, result)),
+                (Some(why), Err(cause)) => Err(stopped(why, &ending, Err(cause))),
+                (None, result) => result,
+            };
+            let last = attempt > retries || ending.why == Some(Why::Cancelled);
+            let takes_failures = self.dref.node().takes().failures();
+            let cause = match result {
+                Ok(Ok(())) => {
+                    return match self.publish(&mut draft, &record, Outcome::Ok) {
+                        Ok(made) => {
+                            self.options.tell(&Event::Published {
+                                rref: &made.published.id,
+                                index,
+                                new: made.published.new,
+                                seconds: record.seconds(),
+                            });
+                            Ok(made)
+                        }
+                        // The store refuses: another try of the stage would not help.
+                        Err(error) => Err(self.failed(draft, index, attempt, error.into())),
+                    };
+                }
+                Ok(Err(returned))
+                    if last
+                        && takes_failures
+                        && !failed::is_of_the_machine(&returned)
+                        && !full::is_cause(&draft, &returned) =>
+                {
+                    return self.record_failure(draft, &record, &returned, index);
+                }
+                Ok(Err(cause)) | Err(cause) => cause,
+            };
+            if last {
+                return Err(self.failed(draft, index, attempt, cause));
+            }
+            let wait = tries.wait(attempt);
+            // Meanwhile others go on.
+            let cause = match full::is_cause(&draft, &cause) {
+                true => full::told(&draft, cause),
+                false => cause,
+            };
+            let error = Error::new(
+                ErrorKind::Stage,
+                format!("try {attempt} of stage `{}` failed", self.stage),
+            )
+            .because(cause);
+            // If the log cannot be written, the next try says why.
+            let _ = writeln!(
+                &BuildLog::at(draft.log()),
+                "[{error:?}\n  try {} of {} begins in {}]",
+                attempt + 1,
+                u64::from(retries) + 1,
+                units::time(wait),
+            );
+            self.options.tell(&Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left: retries - attempt + 1,
+                wait,
+                error: &error,
+            });
+            if self.watchdog.sleep(wait) {
+                let cause = Error::new(ErrorKind::Cancelled, "it was cancelled between two tries");
+                return Err(self.failed(draft, index, attempt, cause.because(error).into()));
+            }
+            earlier = Some(draft);
+        }
+        unreachable!("the number of tries has a limit")
+    }
+
+    /// One try: its folder, its record, and what came of it. The log of the earlier ones goes on.
+    fn attempt(
+        &self,
+        ticket: &Ticket,
+        index: usize,
+        attempt: u32,
+        earlier: Option<Draft>,
+    ) -> Result<(Draft, BuildRecord, Returned)> {
+        count(&self.counters.runs);
+        let mut draft = self.options.store.draft_of(&self.order.dref, index)?;
+        if let Some(earlier) = earlier
+            && earlier.log().exists()
+        {
+            fs::rename(earlier.log(), draft.log())
+                .map_err(|error| Error::io("move", earlier.log(), error))?;
+        }
+        let mut record = BuildRecord::now(BuildKind::Build);
+        record.attempts = attempt;
+        let site = site(&self.dref, &draft, record.start, ticket.stop.clone());
+        self.options.tell(&Event::Attempt {
+            dref: &self.order.dref,
+            index,
+            log: draft.log(),
+        });
+        let result = self.run_code(&mut draft, index, site);
+        record.stop = Timestamp::now();
+        let node = self.dref.node();
+        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+        record.omitted = node.omitted().clone();
+        record.choices = self.choices.clone();
+        (record.index, record.of) = (Some(index), Some(self.of));
+        Ok((draft, record, result))
+    }
+
+    fn publish(&self, draft: &mut Draft, record: &BuildRecord, outcome: Outcome) -> Result<Made> {
+        let json = self.dref.config_json();
+        let made = draft.make(json, &self.order.context, outcome, record)?;
+        if !made.published.new {
+            count(&self.counters.repeated);
+        }
+        Ok(made)
+    }
+
+    fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
+        let dref = &self.order.dref;
+        let error = keep_failed(draft, self.stage, index, attempts, cause);
+        self.options.tell(&Event::RunFailed {
+            dref,
+            index,
+            kept: error.path(),
+            error: &error,
+        });
+        error
+    }
+
+    /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
+    /// is kept as that of other failures, for inspection.
+    fn record_failure(
+        &self,
+        draft: Draft,
+        record: &BuildRecord,
+        error: &BoxError,
+        index: usize,
+    ) -> Result<Made> {
+        let text = failed::text(error, draft.out());
+        let mut failure = self.options.store.draft()?;
+        let path = failure.out().join(failed::FAILURE);
+        fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
+        match fs::rename(draft.log(), failure.log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("keep the log", draft.log(), error));
+            }
+            _ => {}
+        }
+        let made = self.publish(&mut failure, record, Outcome::Failed)?;
+        if has_files(draft.out()) {
+            // Worth a look, and no more: it is no part of the result.
+            let _ = draft.keep_failed(self.order.dref.name());
+        }
+        self.options.tell(&Event::FailureRecorded {
+            rref: &made.published.id,
+            index,
+            new: made.published.new,
+            seconds: record.seconds(),
+            text: text.trim_end(),
+        });
+        Ok(made)
+    }
+
+    /// Runs the stage's code, and checks that it kept its promises.
+    fn run_code(&self, draft: &mut Draft, index: usize, site: Site) -> Returned {
+        let given = Given {
+            chosen: &self.chosen,
+            cache: &self.options.store.cache_dir(),
+            args: &self.options.args,
+            progress: self.progress.clone(),
+            index,
+            site,
+        };
+        if let Err(returned) = run_code(&self.dref, draft, given)? {
+            return Ok(Err(returned));
+        }
+        match draft.unkept(self.dref.config_json()) {
+            Ok(unkept) if !unkept.is_empty() => Err(promises_not_kept(self.dref.node(), &unkept)),
+            // Publishing says what cannot be published.
+            _ => Ok(Ok(())),
+        }
+    }
+}
+
+/// Whether there is anything but folders.
+fn has_files(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| match entry.file_type() {
+                Ok(kind) if kind.is_dir() => has_files(&entry.path()),
+                _ => true,
+            })
+        })
+    })
+}

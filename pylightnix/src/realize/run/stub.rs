@@ -1,0 +1,63 @@
+//! What stands in for building a stage where only what is around it is measured.
+
+use jiff::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::counters::count;
+use super::state::RunState;
+use crate::lens::{BuildLog, Progress, Site};
+use crate::plan::Run;
+use crate::realize::decide::decision::Scene;
+use crate::realize::options::Realize;
+use crate::realize::taken::Taken;
+use crate::{Error, ErrorKind, Result};
+
+impl Realize<'_> {
+    /// Runs stages, and says of each that it made nothing, without a folder for it and without telling the store: a test
+    /// double of publishing, by which benchmarks measure the rest of a run.
+    #[doc(hidden)]
+    pub fn without_publishing(mut self) -> Self {
+        self.publishes = false;
+        self
+    }
+}
+
+/// Runs the stage once, where nothing can be written.
+pub(in crate::realize) fn run_alone(
+    run: &RunState<'_>,
+    at: usize,
+    scene: &Scene<'_>,
+) -> Result<Taken> {
+    run.configs.check(run.graph, at)?;
+    let dref = scene.dref.id();
+    let node = scene.dref.node();
+    let nowhere = Path::new("/dev/null");
+    let limits = run.options.tries.timeout(scene.dref);
+    let ticket = run.watchdog.begin(dref, 0, limits);
+    let stop = ticket.as_ref().map(|ticket| ticket.stop.clone());
+    count(&run.counters.built);
+    count(&run.counters.runs);
+    let done = node.run(Run {
+        chosen: scene.chosen,
+        out: nowhere,
+        cache: nowhere,
+        progress: Progress::to(run.progress.clone()),
+        log: BuildLog::at(nowhere),
+        index: 0,
+        site: Site {
+            start: Timestamp::now(),
+            scratch: nowhere.to_owned(),
+            threads: node.limits().threads as usize,
+            stop: stop.unwrap_or_default(),
+        },
+        args: &run.options.args,
+    });
+    if let Some(ticket) = ticket {
+        run.watchdog.end(&ticket);
+    }
+    done.map_err(|cause| Error::new(ErrorKind::Stage, "a stage failed").because(cause))?;
+    let nothing = scene.store.nothing_made(dref, scene.context);
+    let rrefs: Arc<[_]> = [scene.dref.realization(nothing, scene.chosen, None)].into();
+    Ok(Taken { rrefs, from: 1 })
+}

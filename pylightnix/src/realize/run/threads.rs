@@ -1,0 +1,35 @@
+//! The executor of this process: runs are made on the thread that decided to build, and idle threads of the scheduler help.
+
+use std::sync::Arc;
+
+use super::scheduler::Scheduler;
+use crate::realize::execute::{Executor, Order, Sight, Task, Work};
+
+impl<'a> Executor<'a> for Scheduler<'a> {
+    fn room(&self, at: usize) -> bool {
+        self.take(at)
+    }
+
+    fn submit(&self, work: Arc<dyn Work + 'a>) -> Task<'a> {
+        if work.order().indices.len() > 1 {
+            self.share(&work);
+        }
+        Task(work)
+    }
+
+    fn look(&self, task: &Task<'a>) -> Sight {
+        match task.0.is_over() {
+            true => Sight::Over,
+            false => Sight::Running,
+        }
+    }
+
+    fn cancel(&self) {
+        self.stop();
+    }
+
+    /// Threads end with their process, so no earlier process has left any.
+    fn adopt(&self, _: &Order<'_>) -> Option<Task<'a>> {
+        None
+    }
+}

@@ -1,0 +1,229 @@
+//! Looks after the runs of stages: tells those that have to stop, and sees that they do.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::DRefId;
+use crate::lens::{Stop, Why};
+
+/// Looks after the runs of stages.
+#[derive(Default)]
+pub(in crate::realize) struct Watchdog {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    cancelled: bool,
+    /// Nobody needs looking after any more.
+    ended: bool,
+    watched: Vec<Watched>,
+    numbers: u64,
+}
+
+/// One try of one run of a stage.
+struct Watched {
+    number: u64,
+    dref: DRefId,
+    index: usize,
+    stop: Arc<Stop>,
+    begin: Instant,
+    limit: Option<Duration>,
+    /// When it was told to stop.
+    told: Option<Instant>,
+    /// It was given time to stop, and did not.
+    overdue: bool,
+}
+
+/// A try that is looked after.
+pub(in crate::realize) struct Ticket {
+    number: u64,
+    pub(in crate::realize) stop: Arc<Stop>,
+}
+
+/// How a try ended.
+pub(in crate::realize) struct Ending {
+    /// Why it had to stop, if it had to.
+    pub(in crate::realize) why: Option<Why>,
+    /// How long it took.
+    pub(in crate::realize) took: Duration,
+    /// It did not stop in time when it had to.
+    pub(in crate::realize) overdue: bool,
+}
+
+/// A run of a stage that does not stop.
+pub(in crate::realize) struct Overdue {
+    pub(in crate::realize) dref: DRefId,
+    pub(in crate::realize) index: usize,
+    pub(in crate::realize) why: Why,
+}
+
+impl Watchdog {
+    /// Tells all runs to stop, and lets no other begin.
+    pub(in crate::realize) fn cancel(&self) {
+        self.state().cancelled = true;
+        self.wake.notify_all();
+    }
+
+    pub(in crate::realize) fn is_cancelled(&self) -> bool {
+        self.state().cancelled
+    }
+
+    /// A try begins, unless all is cancelled.
+    pub(in crate::realize) fn begin(
+        &self,
+        dref: &DRefId,
+        index: usize,
+        limit: Option<Duration>,
+    ) -> Option<Ticket> {
+        let mut state = self.state();
+        if state.cancelled {
+            return None;
+        }
+        let ticket = Ticket {
+            number: state.numbers,
+            stop: Arc::default(),
+        };
+        state.numbers += 1;
+        state.watched.push(Watched {
+            number: ticket.number,
+            dref: dref.clone(),
+            index,
+            stop: ticket.stop.clone(),
+            begin: Instant::now(),
+            limit,
+            told: None,
+            overdue: false,
+        });
+        drop(state);
+        // There is another deadline. Telling costs a system call.
+        if limit.is_some() {
+            self.wake.notify_all();
+        }
+        Some(ticket)
+    }
+
+    /// A try ended.
+    pub(in crate::realize) fn end(&self, ticket: &Ticket) -> Ending {
+        let mut state = self.state();
+        let at = state
+            .watched
+            .iter()
+            .position(|watched| watched.number == ticket.number);
+        let Some(watched) = at.map(|at| state.watched.swap_remove(at)) else {
+            unreachable!("a try begins once and ends once");
+        };
+        let took = watched.begin.elapsed();
+        // Nobody may have had the time to tell it.
+        let late = watched.limit.filter(|limit| took >= *limit);
+        Ending {
+            why: ticket.stop.why().or(late.map(Why::TimeUp)),
+            took,
+            overdue: watched.overdue,
+        }
+    }
+
+    /// Waits; says whether all was cancelled meanwhile.
+    pub(in crate::realize) fn sleep(&self, time: Duration) -> bool {
+        let state = self.state();
+        let waited = self
+            .wake
+            .wait_timeout_while(state, time, |state| !state.cancelled);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.cancelled
+    }
+
+    /// Lets [`keep`](Self::keep) return.
+    pub(in crate::realize) fn close(&self) {
+        self.state().ended = true;
+        self.wake.notify_all();
+    }
+
+    /// Looks after all runs until they are over. Those that are told to stop get so much time to do it before their child
+    /// processes are killed, and before it is said that they do not. `cancelled` is called once if all is cancelled, with how many runs are
+    /// under way.
+    pub(in crate::realize) fn keep(
+        &self,
+        grace: Duration,
+        cancelled: impl Fn(usize),
+        overdue: impl Fn(&Overdue),
+    ) {
+        let mut known = false;
+        let mut state = self.state();
+        while !state.ended {
+            if state.cancelled && !known {
+                known = true;
+                let running = state.watched.len();
+                drop(state);
+                cancelled(running);
+                state = self.state();
+                // It may be over by now.
+                continue;
+            }
+            let late = state.look(grace);
+            if !late.is_empty() {
+                drop(state);
+                late.iter().for_each(&overdue);
+                state = self.state();
+                continue;
+            }
+            state = match state.next_look(grace) {
+                None => self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(time) => {
+                    let waited = self.wake.wait_timeout(state, time);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing is left half-done under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Tells those that have to stop now; gives those that did not in time.
+    fn look(&mut self, grace: Duration) -> Vec<Overdue> {
+        let mut late = Vec::new();
+        for watched in &mut self.watched {
+            match watched.told {
+                None => {
+                    let why = match watched.limit {
+                        _ if self.cancelled => Why::Cancelled,
+                        Some(limit) if watched.begin.elapsed() >= limit => Why::TimeUp(limit),
+                        _ => continue,
+                    };
+                    watched.told = Some(Instant::now());
+                    watched.stop.tell(why);
+                }
+                Some(told) if !watched.overdue && told.elapsed() >= grace => {
+                    watched.overdue = true;
+                    watched.stop.insist();
+                    late.extend(watched.stop.why().map(|why| Overdue {
+                        dref: watched.dref.clone(),
+                        index: watched.index,
+                        why,
+                    }));
+                }
+                Some(_) => {}
+            }
+        }
+        late
+    }
+
+    /// How long nothing has to be done; none if it is for ever.
+    fn next_look(&self, grace: Duration) -> Option<Duration> {
+        let next = |watched: &Watched| match watched.told {
+            _ if watched.overdue => None,
+            None => Some(watched.limit?.saturating_sub(watched.begin.elapsed())),
+            Some(told) => Some(grace.saturating_sub(told.elapsed())),
+        };
+        self.watched.iter().filter_map(next).min()
+    }
+}

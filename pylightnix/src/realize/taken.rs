@@ -1,0 +1,12 @@
+//! The choice of a matcher.
+
+use std::sync::Arc;
+
+use crate::lens::AnyRRef;
+
+/// What a matcher took, and from how many.
+#[derive(Clone)]
+pub(in crate::realize) struct Taken {
+    pub(in crate::realize) rrefs: Arc<[AnyRRef]>,
+    pub(in crate::realize) from: usize,
+}

@@ -1,0 +1,73 @@
+//! The events of a run, as events of the crate [`tracing`].
+
+use tracing::{debug, error, info, warn};
+
+use super::event::Event;
+
+/// The target of these events.
+const RUN: &str = "pylightnix::run";
+
+/// Tells the subscribers of `tracing`.
+pub(super) fn say(event: &Event<'_>) {
+    match event {
+        Event::Begun { stages, .. } => debug!(target: RUN, stages, "the run begins"),
+        Event::Building {
+            dref, runs, reason, ..
+        } => {
+            info!(target: RUN, %dref, runs, %reason, "a stage has to run");
+        }
+        Event::Queued { dref } => debug!(target: RUN, %dref, "a stage waits for what it needs"),
+        Event::Waiting { dref } => {
+            info!(target: RUN, %dref, "another process or thread builds the same stage");
+        }
+        Event::Started { dref, index } => debug!(target: RUN, %dref, index, "a stage starts"),
+        Event::Attempt { dref, index, log } => {
+            debug!(target: RUN, %dref, index, log = %log.display(), "its log");
+        }
+        Event::Retrying {
+            dref,
+            index,
+            attempt,
+            left,
+            wait,
+            error,
+        } => {
+            warn!(target: RUN, %dref, index, attempt, left, ?wait, %error, "a stage is tried again");
+        }
+        Event::AheadOfClock { rref, ended } => {
+            warn!(target: RUN, %rref, %ended, "a build record lies ahead of this machine's clock");
+        }
+        Event::Overdue { dref, index, error } => {
+            warn!(target: RUN, %dref, index, %error, "a stage does not stop");
+        }
+        Event::Published {
+            rref,
+            index,
+            new,
+            seconds,
+        } => info!(target: RUN, %rref, index, new, seconds, "a result is published"),
+        Event::FailureRecorded {
+            rref,
+            index,
+            new,
+            seconds,
+            text,
+        } => warn!(target: RUN, %rref, index, new, seconds, text, "a failure is a result"),
+        Event::RunFailed {
+            dref,
+            index,
+            kept,
+            error,
+        } => {
+            let kept = kept.map(|folder| folder.display().to_string());
+            debug!(target: RUN, %dref, index, kept, %error, "a run of a stage failed");
+        }
+        Event::Stopping { running } => warn!(target: RUN, running, "the run was cancelled"),
+        Event::Cancelled { dref, error } => {
+            warn!(target: RUN, %dref, %error, "a stage was stopped")
+        }
+        Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
+        // Too many to be worth a line each.
+        Event::Left { .. } | Event::Progress { .. } | Event::Chosen { .. } => {}
+    }
+}

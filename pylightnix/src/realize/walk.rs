@@ -1,0 +1,82 @@
+//! One way through a plan: its stages in dependency order, each with the choices of the stages before it.
+//!
+//! A run goes another way, on several threads (`run/scheduler.rs`), and makes the same [`Scene`] for each stage.
+
+use std::sync::Arc;
+
+use super::decide::context::{chosen_for, context_of};
+use super::decide::decision::{Found, Scene};
+use super::lookup::prefetch::Lookups;
+use super::options::Realize;
+use super::taken::Taken;
+use crate::Result;
+use crate::lens::AnyRRef;
+use crate::plan::{AnyDRef, Graph};
+
+/// A stage on the way, and what was chosen for the stages before it.
+pub(super) struct Visit<'a> {
+    options: &'a Realize<'a>,
+    lookups: Option<&'a Lookups<'a>>,
+    pub(super) graph: &'a Graph,
+    /// The place of the stage in the plan.
+    pub(super) at: usize,
+    pub(super) stage: &'a AnyDRef,
+    /// For each stage before it, what was chosen; `None` if that is not known.
+    taken: &'a [Option<Taken>],
+}
+
+/// Visits the stages of a plan in dependency order. `visit` returns what is chosen for the stage, if that is known. Without
+/// `lookups`, each stage's snapshot is read when it is visited.
+pub(super) fn walk<'a>(
+    options: &'a Realize<'a>,
+    graph: &'a Graph,
+    lookups: Option<&'a Lookups<'a>>,
+    mut visit: impl FnMut(&Visit<'_>) -> Result<Option<Taken>>,
+) -> Result<Vec<Option<Taken>>> {
+    let mut taken = Vec::with_capacity(graph.len());
+    for (at, stage) in graph.drefs().enumerate() {
+        let here = visit(&Visit {
+            options,
+            lookups,
+            graph,
+            at,
+            stage,
+            taken: &taken,
+        })?;
+        taken.push(here);
+    }
+    Ok(taken)
+}
+
+impl Visit<'_> {
+    /// The places of the direct dependencies whose choices are not known, in the order of the plan.
+    pub(super) fn unknown_deps(&self) -> Vec<usize> {
+        let deps = self.graph.deps(self.at).iter().copied();
+        let mut unknown: Vec<_> = deps.filter(|dep| self.taken[*dep].is_none()).collect();
+        unknown.sort_unstable();
+        unknown
+    }
+
+    /// Calls `work` with what the decision on the stage depends on. All direct dependencies should be known; one that is not counts
+    /// as having no realization.
+    pub(super) fn with_scene<R>(&self, work: impl FnOnce(&Scene<'_>) -> Result<R>) -> Result<R> {
+        let chosen = chosen_for(self.graph, self.at, |dep| rrefs(&self.taken[dep]));
+        let context = context_of(&chosen);
+        let found = match self.lookups {
+            Some(lookups) => Found::of(lookups, self.at)?,
+            None => Found::Known,
+        };
+        work(&Scene::of(
+            self.options,
+            self.graph,
+            self.stage,
+            &chosen,
+            &context,
+            found,
+        ))
+    }
+}
+
+fn rrefs(taken: &Option<Taken>) -> Option<Arc<[AnyRRef]>> {
+    Some(taken.as_ref()?.rrefs.clone())
+}

@@ -1,0 +1,378 @@
+//! Snapshots of derivations: the realizations that a derivation's folder held when it was last read, by way of the index.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+#[cfg(feature = "cli")]
+use crate::ErrorKind;
+#[cfg(feature = "cli")]
+use crate::config::RRefId;
+use crate::config::{ConfigJson, DRefId};
+use crate::store::Store;
+use crate::store::disk::durable::Durability;
+#[cfg(feature = "cli")]
+use crate::store::disk::parallel;
+use crate::store::index::{Index, Known, Listed, Objects};
+use crate::store::object::builds::{BuildHead, Builds};
+use crate::store::object::context::Context;
+use crate::store::object::realization::Realization;
+use crate::store::object::record::Outcome;
+use crate::store::publish::begun::{Begun, begun_from};
+use crate::{Error, Result};
+
+/// The content of one derivation's folder at one time; empty if the derivation is not in the store.
+#[derive(Clone)]
+pub(crate) struct Snapshot(Option<Known>);
+
+impl Snapshot {
+    /// Takes a snapshot of one derivation.
+    pub(in crate::store) fn of(store: &Store, dref: &DRefId) -> Result<Self> {
+        store.known_of(dref, None, false).map(Snapshot)
+    }
+
+    /// The builds of each of its realizations.
+    pub(in crate::store) fn builds(&self) -> impl Iterator<Item = Builds> + '_ {
+        let listed = self.0.iter().flat_map(|known| known.listing.iter());
+        listed.map(|one| one.builds())
+    }
+}
+
+/// A realization that cannot be read.
+#[cfg(feature = "cli")]
+pub(crate) struct Unread {
+    /// Nothing where those of a derivation cannot be listed.
+    pub(crate) rref: Option<RRefId>,
+    pub(crate) error: Error,
+}
+
+/// From this many folders on, one call for the folder that holds them all costs less than one call for each.
+pub(in crate::store) const MANY: usize = 8;
+
+/// How many derivations a lazy reader reads one by one at first, and how many at once later.
+#[cfg(feature = "cli")]
+const SINGLY: usize = 32;
+#[cfg(feature = "cli")]
+const TOGETHER: usize = 4096;
+
+impl Snapshot {
+    /// Whether the derivation has no realization at all, from any context.
+    pub(crate) fn is_empty(&self) -> bool {
+        (self.0.as_ref()).is_none_or(|known| known.listing.is_empty())
+    }
+
+    /// Whether a build of several runs has begun and not ended, from any context.
+    pub(crate) fn is_marked(&self) -> bool {
+        (self.0.as_ref()).is_some_and(|known| known.listing.marks().next().is_some())
+    }
+
+    /// The builds of several runs from this context that have begun and not ended.
+    pub(crate) fn begun(&self, context: &Context) -> Vec<Begun> {
+        let marks = self.0.iter().flat_map(|known| known.listing.marks());
+        marks
+            .filter_map(|(name, bytes)| begun_from(context, name, bytes))
+            .collect()
+    }
+}
+
+/// A realization in a snapshot, borrowed from it.
+pub(crate) struct Sole<'a> {
+    listed: Listed<'a>,
+    place: usize,
+}
+
+impl Sole<'_> {
+    /// The hash of its reference.
+    pub(crate) fn hash(&self) -> &[u8; 16] {
+        self.listed.hash()
+    }
+
+    /// How its build ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.listed.outcome()
+    }
+
+    /// What decisions are made by of its builds, oldest first.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
+        self.listed.heads()
+    }
+
+    /// For [`Snapshot::realization_at`].
+    pub(crate) fn place(&self) -> usize {
+        self.place
+    }
+}
+
+impl Snapshot {
+    /// Returns the realization that was made from `context`, if there is exactly one. The context is given as the hashes of each
+    /// realization and of its derivation, sorted as contexts are.
+    pub(crate) fn sole<'c, I>(&self, context: impl Fn() -> I) -> Option<Sole<'_>>
+    where
+        I: Iterator<Item = (&'c [u8; 16], &'c [u8; 16])>,
+    {
+        let listed = self.0.as_ref()?.listing.iter().enumerate();
+        let mut found = listed.filter(|(_, one)| one.is_candidate() && one.is_made_from(context()));
+        let (place, listed) = found.next()?;
+        found.next().is_none().then_some(Sole { listed, place })
+    }
+
+    /// Returns the realization at `place` of this snapshot of `dref`, which was made from `context`. `objects` is the folder of all
+    /// derivations.
+    pub(crate) fn realization_at(
+        &self,
+        place: usize,
+        dref: &DRefId,
+        context: &Context,
+        objects: &Arc<Path>,
+    ) -> Option<Realization> {
+        let listed = self.0.as_ref()?.listing.iter().nth(place)?;
+        Some(listed.realization(dref, context, objects))
+    }
+}
+
+/// Takes snapshots of many derivations, on one thread. Each thread has a reader of its own: threads that share one open folder
+/// wait for each other in the kernel, which counts its users.
+pub(crate) struct SnapshotReader<'a> {
+    index: &'a Index,
+    objects: Objects<'a>,
+}
+
+impl SnapshotReader<'_> {
+    /// Takes a snapshot of a derivation. With `config`, the file of the config need not be read.
+    pub(crate) fn read(&self, dref: &DRefId, config: Option<&ConfigJson>) -> Result<Snapshot> {
+        let known = self.index.look(&self.objects, dref, config, false);
+        known.map(Snapshot)
+    }
+}
+
+impl Store {
+    /// Returns a reader for a thread that takes snapshots of some of `count` derivations.
+    pub(crate) fn snapshot_reader(&self, count: usize) -> SnapshotReader<'_> {
+        let objects = Objects::of_many(self.layout(), count);
+        let index = self.manager().index();
+        SnapshotReader { index, objects }
+    }
+
+    /// Whether the snapshot has realizations that may not be on the disk yet: see [`settle`](Self::settle).
+    pub(crate) fn is_to_settle(&self, look: &Snapshot) -> bool {
+        self.durability() != Durability::None
+            && (look.0.as_ref()).is_some_and(|known| !known.is_settled && !known.listing.is_empty())
+    }
+
+    /// Syncs the realizations of these snapshots, before anyone relies on them: the process that published them may have died
+    /// between its rename and its fsync.
+    pub(crate) fn settle(&self, found: &[(&DRefId, &Snapshot)]) -> Result<()> {
+        let new: Vec<(&DRefId, &Known)> = (found.iter())
+            .filter(|(_, look)| self.is_to_settle(look))
+            .filter_map(|(dref, look)| Some((*dref, look.0.as_ref()?)))
+            .collect();
+        let objects = self.layout().objects();
+        match new.len() {
+            0 => return Ok(()),
+            count if count < MANY => {
+                for (dref, _) in &new {
+                    self.durability().sync_folder(&self.derivation_dir(dref))?;
+                }
+                self.durability().sync_folder(&objects)?;
+            }
+            _ => {
+                let refused = |error| Error::io("write to disk", &objects, error);
+                let folder = File::open(&objects).map_err(refused)?;
+                rustix::fs::syncfs(folder).map_err(|errno| refused(errno.into()))?;
+            }
+        }
+        for (dref, known) in new {
+            self.manager()
+                .index()
+                .is_settled(self.layout(), dref, known);
+        }
+        Ok(())
+    }
+
+    /// Syncs the realizations of one derivation: see [`settle`](Self::settle).
+    pub(in crate::store) fn settle_one(&self, dref: &DRefId) -> Result<()> {
+        let snapshot = Snapshot(self.known_of(dref, None, false)?);
+        self.settle(&[(dref, &snapshot)])
+    }
+
+    /// Returns the realizations in a snapshot of `dref` that were made from `context` and keep all promises, sorted by reference.
+    pub(crate) fn candidates_in(
+        &self,
+        snapshot: &Snapshot,
+        dref: &DRefId,
+        context: &Context,
+    ) -> Vec<Realization> {
+        let Some(known) = &snapshot.0 else {
+            return Vec::new();
+        };
+        let objects = self.objects();
+        // Most derivations have one.
+        let mut found = Vec::with_capacity(1);
+        let listed = known.listing.made_from(context);
+        let listed = listed.filter(Listed::is_candidate);
+        found.extend(listed.map(|one| one.realization(dref, context, objects)));
+        found
+    }
+
+    /// The folder of all derivations, for [`Snapshot::realization_at`].
+    pub(crate) fn objects(&self) -> &Arc<Path> {
+        self.layout().shared_objects()
+    }
+
+    /// Reads a derivation's folder now, whatever the index has.
+    pub(crate) fn fresh_snapshot(&self, config: &ConfigJson) -> Result<Snapshot> {
+        self.known_of(config.id(), Some(config), true).map(Snapshot)
+    }
+
+    /// Takes a snapshot of one derivation.
+    pub(crate) fn snapshot(&self, config: &ConfigJson) -> Result<Snapshot> {
+        self.known_of(config.id(), Some(config), false)
+            .map(Snapshot)
+    }
+
+    /// Returns what the index has of a derivation; its folder is read if it changed, or if `afresh` says so.
+    fn known_of(
+        &self,
+        dref: &DRefId,
+        config: Option<&ConfigJson>,
+        afresh: bool,
+    ) -> Result<Option<Known>> {
+        let objects = Objects::of(self.layout());
+        let index = self.manager().index();
+        index.look(&objects, dref, config, afresh)
+    }
+
+    /// Whether something made of `config` from `context` lacks what it promises, so that it is no candidate.
+    pub(crate) fn has_lacking(&self, config: &ConfigJson, context: &Context) -> Result<bool> {
+        let known = self.known_of(config.id(), Some(config), false)?;
+        let listed = known
+            .iter()
+            .flat_map(|known| known.listing.made_from(context));
+        Ok(listed.filter(|one| !one.is_candidate()).count() > 0)
+    }
+
+    /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the
+    /// store has none. One that lacks an artifact that its config promises, as earlier versions published, does not
+    /// count.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
+        let snapshot = Snapshot(self.known_of(dref, None, false)?);
+        Ok(self.candidates_in(&snapshot, dref, context))
+    }
+
+    /// The realizations of a derivation, whatever they were made from, sorted by reference. One that is not in the store
+    /// has none.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn realizations_of(&self, dref: &DRefId) -> Result<Vec<Realization>> {
+        self.all_of(&Snapshot::of(self, dref)?, dref)
+    }
+
+    /// Reads the realizations of many derivations on all cores, lazily: the first few one by one, so that they come at once. A
+    /// realization that cannot be read is an error among the others.
+    #[cfg(feature = "cli")]
+    pub(crate) fn realizations_of_each<'d>(
+        &'d self,
+        drefs: &'d [DRefId],
+    ) -> impl Iterator<Item = (&'d DRefId, Vec<Result<Realization, Unread>>)> {
+        let (first, rest) = drefs.split_at(drefs.len().min(SINGLY));
+        first
+            .chunks(1)
+            .chain(rest.chunks(TOGETHER))
+            .flat_map(|drefs| {
+                let looked = self.snapshots_of_each(drefs);
+                drefs.iter().zip(looked).map(|(dref, look)| {
+                    let found = match look.and_then(|look| self.all_of(&look, dref)) {
+                        Ok(all) => all.into_iter().map(Ok).collect(),
+                        Err(_) => self.one_by_one(dref),
+                    };
+                    (dref, found)
+                })
+            })
+    }
+
+    /// The realizations of a derivation of which not all can be read.
+    #[cfg(feature = "cli")]
+    fn one_by_one(&self, dref: &DRefId) -> Vec<Result<Realization, Unread>> {
+        let rrefs = match self.rrefs_of(dref) {
+            Ok(rrefs) => rrefs,
+            Err(error) => return vec![Err(Unread { rref: None, error })],
+        };
+        let read = rrefs.into_iter().filter_map(|rref| {
+            match self.realization(&rref) {
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::Missing => None,
+                Err(error) => Some(Err(Unread {
+                    rref: Some(rref),
+                    error,
+                })),
+                Ok(found) => Some(Ok(found)),
+            }
+        });
+        read.collect()
+    }
+
+    /// Returns all realizations in a snapshot of `dref`.
+    fn all_of(&self, look: &Snapshot, dref: &DRefId) -> Result<Vec<Realization>> {
+        let Some(known) = &look.0 else {
+            return Ok(Vec::new());
+        };
+        let objects = self.objects();
+        let listed = known.listing.iter();
+        listed
+            .map(|one| Ok(one.realization(dref, &one.context(dref)?, objects)))
+            .collect()
+    }
+
+    /// Takes a snapshot of each derivation, on all cores. Each that cannot be read is an error of its own.
+    #[cfg(feature = "cli")]
+    fn snapshots_of_each(&self, drefs: &[DRefId]) -> Vec<Result<Snapshot>> {
+        // Handing out single derivations costs about as much as reading them.
+        let parts: Vec<&[DRefId]> = drefs.chunks(128).collect();
+        let looked = parallel::map(&parts, parallel::cores(), |_, part| {
+            let reader = self.snapshot_reader(part.len());
+            Ok(part
+                .iter()
+                .map(|dref| reader.read(dref, None))
+                .collect::<Vec<_>>())
+        });
+        looked.into_iter().flatten().flatten().collect()
+    }
+
+    /// What was made directly from a realization, sorted by derivation, and what could not be read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn made_from(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
+        let drefs = self.drefs()?;
+        let (mut found, mut unread) = (Vec::new(), Vec::new());
+        for (dref, look) in drefs.iter().zip(self.snapshots_of_each(&drefs)) {
+            let known = match look {
+                Ok(look) => look.0,
+                Err(_) => {
+                    for one in self.one_by_one(dref) {
+                        match one {
+                            Ok(one) if one.context.realizations().any(|dep| dep == rref) => {
+                                found.push(one.id);
+                            }
+                            Ok(_) => {}
+                            Err(error) => unread.push(error),
+                        }
+                    }
+                    continue;
+                }
+            };
+            let Some(known) = known else { continue };
+            let users = known.listing.iter().filter(|one| one.uses(rref));
+            found.extend(users.map(|one| one.id(dref)));
+        }
+        self.remember();
+        Ok((found, unread))
+    }
+
+    /// Writes the index, for later processes.
+    pub(crate) fn remember(&self) {
+        self.manager().index().save(self.manager(), self.layout());
+    }
+}
