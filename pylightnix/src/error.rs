@@ -59,7 +59,20 @@ struct Inner {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error of this sort, for programs that are built on this library. The message is one line, which says what happened, and to
+    /// what. Stages need none of this: they return any error.
+    ///
+    /// ```
+    /// use pylightnix::{Error, ErrorKind};
+    /// use std::path::Path;
+    ///
+    /// let error = Error::new(ErrorKind::Missing, "there is no table of the runs")
+    ///     .at(Path::new("runs.csv"))
+    ///     .help("make it with `compare --csv`");
+    /// assert_eq!(error.to_string(), "there is no table of the runs");
+    /// assert_eq!(format!("{error:?}"), "there is no table of the runs\n  help: make it with `compare --csv`");
+    /// ```
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error(Box::new(Inner {
             kind,
             message: message.into(),
@@ -71,7 +84,7 @@ impl Error {
     }
 
     /// The operating system refused `operation` (a verb, "create") on `path`.
-    pub(crate) fn io(operation: &str, path: &Path, error: io::Error) -> Self {
+    pub fn io(operation: &str, path: &Path, error: io::Error) -> Self {
         let mut this = Error::new(
             ErrorKind::Io,
             format!(
@@ -86,13 +99,15 @@ impl Error {
     }
 
     /// Says what the reader can do next.
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
     /// Says more of what the reader can do, after what was said.
-    pub(crate) fn more_help(mut self, more: &str) -> Self {
+    #[must_use]
+    pub fn more_help(mut self, more: &str) -> Self {
         self.0.help = Some(match self.0.help.take() {
             Some(help) => format!("{help}\n{more}"),
             None => more.to_owned(),
@@ -100,14 +115,16 @@ impl Error {
         self
     }
 
-    /// The file or folder that this is about.
-    pub(crate) fn at(mut self, path: &Path) -> Self {
+    /// Says which file or folder it is about, for [`path`](Self::path). The message is to name it as well.
+    #[must_use]
+    pub fn at(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_owned());
         self
     }
 
-    /// What caused it.
-    pub(crate) fn because(mut self, source: impl Into<BoxError>) -> Self {
+    /// Says what caused it: its [`source`](StdError::source).
+    #[must_use]
+    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }

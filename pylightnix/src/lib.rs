@@ -77,13 +77,14 @@
 //!
 //! # Features
 //!
-//! - `cli`: the command line, `pylightnix::cli`, for programs with an experiment, and the program `pylightnix` for any store.
 //! - `fetch`: the stage `fetch_url`, files from servers.
 //! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
-//! - `progress`: what a run shows on a terminal, as lines or as JSON, `pylightnix::progress`.
 //! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
 //! - `tracing`: spans for stages, and what they log through `tracing` in the logs of their builds, `pylightnix::trace`.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
+//!
+//! The crate `pylightnix-cli` is the command line, for programs with an experiment and as the program `pylightnix` for any store, and
+//! has what a run shows while it goes.
 //!
 //! # Restrictions
 //!
@@ -106,7 +107,6 @@
 extern crate self as pylightnix;
 
 mod around;
-#[cfg(any(feature = "cli", feature = "fetch"))]
 mod base64;
 mod error;
 mod fast_hash;
@@ -114,15 +114,13 @@ mod fast_hash;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[doc(hidden)]
+pub mod internal;
 
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod config;
 pub mod lens;
 pub mod plan;
 pub mod prelude;
-#[cfg(feature = "progress")]
-pub mod progress;
 pub mod realize;
 pub mod stages;
 pub mod store;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Whether a character does something to the place where it is shown, instead of being shown.
-pub(crate) fn is_unruly(c: char) -> bool {
+pub fn is_unruly(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -15,30 +15,13 @@ pub(crate) fn is_unruly(c: char) -> bool {
 }
 
 /// As one line: breaks of lines and tabs are made visible, too.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+pub fn line(text: &str) -> Cow<'_, str> {
     shown(text, is_unruly)
 }
 
 /// With its lines and tabs.
-pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+pub fn lines(text: &str) -> Cow<'_, str> {
     shown(text, |c| is_unruly(c) && !matches!(c, '\n' | '\t'))
-}
-
-/// JSON that says the same. What is escaped here can only stand in its strings, where JSON itself escapes the rest.
-#[cfg(feature = "progress")]
-pub(crate) fn json(text: &str) -> Cow<'_, str> {
-    let is_raw = |c| is_unruly(c) && !matches!(c, '\n' | '\t' | '\r');
-    if !text.contains(is_raw) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match is_raw(c) {
-            true => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => escaped.push(c),
-        }
-    }
-    Cow::Owned(escaped)
 }
 
 /// What `write` writes, with its lines: for reports of the library that are printed as they are.
@@ -75,15 +58,5 @@ mod tests {
         assert_eq!(line(text), r"a\u{1b}[31m\n\tb\u{9b}2J\u{7f}\u{202e}é日");
         assert_eq!(lines(text), "a\\u{1b}[31m\n\tb\\u{9b}2J\\u{7f}\\u{202e}é日");
         assert!(matches!(line("plain é"), Cow::Borrowed("plain é")));
-    }
-
-    #[cfg(feature = "progress")]
-    #[test]
-    fn json_says_the_same() {
-        let text = "\x1b\x7f\u{9b}\u{202e}\n\"\\é";
-        let written = serde_json::to_string(text).unwrap();
-        let escaped = json(&written);
-        assert!(!escaped.contains(is_unruly), "{escaped}");
-        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
     }
 }

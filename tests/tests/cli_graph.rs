@@ -7,8 +7,8 @@
 )]
 
 use proptest::prelude::*;
-use pylightnix::cli::draw::{Drawing, Grouping, Node, Picture, State};
 use pylightnix::store::{Context, Store};
+use pylightnix_cli::draw::{Drawing, Grouping, Node, Picture, State};
 use snapbox::assert_data_eq;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -203,7 +203,8 @@ fn errors_of_stages_are_made_visible() {
     let report = format!("{error:?}");
     assert!(report.contains(r"it said \u{1b}]0;owned"), "{report}");
     assert_eq!(harmful(&report), []);
-    let report = pylightnix::progress::failure_report(&error, |kept| kept.display().to_string());
+    let report =
+        pylightnix_cli::progress::failure_report(&error, |kept| kept.display().to_string());
     assert_eq!(harmful(&report), []);
     let place = line.folder.path().join(format!("no{EVIL}"));
     let error = Store::open_existing_at(place).unwrap_err();

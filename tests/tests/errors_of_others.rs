@@ -4,8 +4,8 @@
 
 use anyhow::{Context as _, bail, ensure};
 use pylightnix::BoxError;
-use pylightnix::cli::App;
 use pylightnix::prelude::*;
+use pylightnix_cli::App;
 use std::path::Path;
 use tests::runs::{assert_says, scratch};
 
@@ -132,5 +132,5 @@ fn experiments() {
             let number: u32 = text.trim().parse()?;
             Ok(instantiate(Numbers::new(vec![number]))?)
         });
-    let _main = || pylightnix::cli::main(|| plan(&[1]));
+    let _main = || pylightnix_cli::main(|| plan(&[1]));
 }

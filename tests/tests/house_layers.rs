@@ -1,4 +1,5 @@
-//! The layers of the library: a module uses those below it, and knows nothing of those above it (ARCHITECTURE.md, "The map").
+//! The layers of the library and of the command line: a module uses those below it, and knows nothing of those above it
+//! (ARCHITECTURE.md, "The map").
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -15,16 +16,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lens", &["config", "store", "plan"]),
     ("plan", &["config", "store", "lens"]),
     ("realize", &["config", "store", "lens", "plan", "around"]),
-    (
-        "progress",
-        &["config", "store", "lens", "plan", "realize", "trace"],
-    ),
-    (
-        "cli",
-        &[
-            "config", "store", "lens", "plan", "realize", "progress", "trace",
-        ],
-    ),
     ("stages", &["config", "store", "lens", "plan"]),
     // They tell the crate `tracing` of what runs do.
     ("trace", &["config", "lens", "realize"]),
@@ -32,11 +23,67 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // What programs name.
     ("prelude", &["store", "lens", "plan", "realize"]),
     ("private", &["config", "lens", "plan"]),
+    // What the command line names, which is a crate above all of these.
+    ("internal", &["config", "lens", "plan", "store"]),
     ("error", &[]),
 ];
 
 /// What has no layer: all may use it, and it uses nothing.
 const HELPERS: &[&str] = &["units", "visible", "fast_hash", "base64"];
+
+/// The same of the command line, a crate above the library. All that is said to a person goes through the session.
+const COMMAND_LINE: &[(&str, &[&str])] = &[
+    ("exit", &[]),
+    ("text", &[]),
+    ("values", &[]),
+    ("json", &["exit"]),
+    ("out", &[]),
+    ("draw", &[]),
+    ("picture", &["exit"]),
+    // An observer of runs, for any program.
+    ("progress", &[]),
+    ("refer", &["text"]),
+    ("complete", &["text"]),
+    ("experiment", &["exit"]),
+    ("table", &["session"]),
+    (
+        "session",
+        &["exit", "experiment", "out", "progress", "refer", "table"],
+    ),
+    ("stages", &["exit", "experiment", "session"]),
+    ("watch", &["exit", "progress", "session"]),
+    ("follow", &["exit", "out", "progress", "session"]),
+    (
+        "depends",
+        &["draw", "exit", "experiment", "refer", "stages", "text"],
+    ),
+    (
+        "commands",
+        &[
+            "complete",
+            "depends",
+            "draw",
+            "exit",
+            "experiment",
+            "follow",
+            "json",
+            "out",
+            "picture",
+            "progress",
+            "refer",
+            "session",
+            "stages",
+            "table",
+            "text",
+            "values",
+            "watch",
+        ],
+    ),
+    (
+        "app",
+        &["commands", "complete", "exit", "experiment", "session"],
+    ),
+];
 
 /// The names after `crate` in paths and imports.
 #[derive(Default)]
@@ -93,10 +140,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn modules_use_those_below_them() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pylightnix/src");
-    let modules: BTreeSet<&str> = (MAY_USE.iter().map(|(module, _)| *module))
-        .chain(HELPERS.iter().copied())
+fn modules_of_the_library_use_those_below_them() {
+    check("../pylightnix/src", MAY_USE, HELPERS);
+}
+
+#[test]
+fn modules_of_the_command_line_use_those_below_them() {
+    check("../pylightnix/cli/src", COMMAND_LINE, &["visible"]);
+}
+
+/// Checks the modules in a folder, of which all may use the helpers.
+fn check(folder: &str, layers: &[(&str, &[&str])], helpers: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let modules: BTreeSet<&str> = (layers.iter().map(|(module, _)| *module))
+        .chain(helpers.iter().copied())
         .collect();
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
@@ -108,9 +165,9 @@ fn modules_use_those_below_them() {
             continue;
         }
         seen.insert(module.to_owned());
-        let Some((_, may_use)) = MAY_USE.iter().find(|(known, _)| *known == module) else {
+        let Some((_, may_use)) = layers.iter().find(|(known, _)| *known == module) else {
             assert!(
-                HELPERS.contains(&module),
+                helpers.contains(&module),
                 "{module} has no place among the layers: say here which it has"
             );
             continue;
@@ -119,7 +176,7 @@ fn modules_use_those_below_them() {
         uses.visit_file(&syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap());
         for used in &uses.0 {
             let is_module = modules.contains(used.as_str()) && used != module;
-            if is_module && !may_use.contains(&used.as_str()) && !HELPERS.contains(&used.as_str()) {
+            if is_module && !may_use.contains(&used.as_str()) && !helpers.contains(&used.as_str()) {
                 wrong.push(format!("{} uses `{used}`", inside.display()));
             }
         }

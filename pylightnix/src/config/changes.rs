@@ -64,7 +64,8 @@ impl ConfigJson {
     }
 
     /// All of it as one value.
-    pub(crate) fn raw(&self) -> Result<&RawValue> {
+    #[doc(hidden)]
+    pub fn raw(&self) -> Result<&RawValue> {
         serde_json::from_str(self.text()).map_err(|error| {
             let message = format!("the config of {} is no JSON", self.id());
             Error::new(ErrorKind::Config, message).because(error)
@@ -163,7 +164,7 @@ pub(crate) fn object_parts(value: &RawValue) -> Option<Vec<(String, &RawValue)>>
 }
 
 /// On one line.
-pub(crate) fn compact(value: &RawValue) -> String {
+pub fn compact(value: &RawValue) -> String {
     // Indentation ends lines, and no string has a line's end in it.
     let lines = value.get().lines().map(str::trim_start);
     let mut text = String::new();

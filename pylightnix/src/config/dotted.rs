@@ -134,7 +134,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String
 }
 
 /// Names, for a person who gave another.
-pub(crate) fn there_is<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub fn there_is<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let names: Vec<_> = names.collect();
     let listed: Vec<_> = names

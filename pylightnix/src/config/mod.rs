@@ -4,10 +4,10 @@
 //! [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else comes in by
 //! [`ConfigJson::from_json`].
 
-mod changes;
+pub(crate) mod changes;
 mod digest;
 mod document;
-mod dotted;
+pub(crate) mod dotted;
 mod fault;
 mod fields;
 mod ids;
@@ -16,7 +16,7 @@ mod lists;
 mod locate;
 mod misfit;
 mod name;
-mod near;
+pub(crate) mod near;
 mod plain;
 mod raw;
 mod read;
@@ -24,8 +24,6 @@ mod text;
 mod writer;
 
 pub use changes::FieldChange;
-#[cfg(feature = "cli")]
-pub(crate) use changes::compact;
 pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
@@ -37,8 +35,6 @@ pub use ids::{DRefId, RRefId};
 pub(crate) use labels::{Labelled, labels as labels_of};
 pub(crate) use lists::Lists;
 pub use name::Name;
-#[cfg(feature = "cli")]
-pub(crate) use near::is_near;
 pub(crate) use near::nearest_first;
 pub use serde_json::value::RawValue;
 pub use writer::{ConfigWriter, ListWriter, MapWriter, ValueWriter};

@@ -1,18 +1,14 @@
 //! Names that are like a mistyped one.
 
 /// These, the most like `word` first; equally like ones stay in their order.
-pub(crate) fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<_> = names.map(|name| (distance(word, name), name)).collect();
     names.sort_by_key(|(distance, _)| *distance);
     names.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Whether one may be a slip of the other: a third of its letters differ at most, or it has the other in it.
-#[cfg_attr(
-    not(feature = "cli"),
-    expect(dead_code, reason = "references are typed there")
-)]
-pub(crate) fn is_near(word: &str, name: &str) -> bool {
+pub fn is_near(word: &str, name: &str) -> bool {
     distance(word, name) <= 2 + word.chars().count() / 3
 }
 

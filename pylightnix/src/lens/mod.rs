@@ -21,7 +21,7 @@ mod rref;
 mod seed;
 mod selfref;
 mod site;
-mod stop;
+pub(crate) mod stop;
 
 pub use artifact::Artifact;
 pub use build::{Build, Building};
@@ -45,6 +45,4 @@ pub(crate) use rref::HasConfig;
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;
-#[cfg(all(feature = "signals", feature = "progress"))]
-pub(crate) use stop::signal_children;
 pub(crate) use stop::{Stop, Why};

@@ -24,8 +24,8 @@ struct Told {
 static ALL: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// Sends a signal to all child processes of all stages.
-#[cfg(all(feature = "signals", feature = "progress"))]
-pub(crate) fn signal_children(signal: Signal) {
+#[cfg(feature = "signals")]
+pub fn signal_children(signal: Signal) {
     for group in all().iter() {
         let _ = kill_process_group(*group, signal);
     }

@@ -12,7 +12,7 @@ use crate::lens::AnyRRef;
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan, each once, every one after those that it depends on.
-pub(crate) struct Graph {
+pub struct Graph {
     /// In parts of [`PART`], but for the last.
     parts: Vec<Arc<[AnyDRef]>>,
     places: FastMap<HashKey, usize>,
@@ -38,7 +38,7 @@ impl Graph {
     }
 
     /// Collects the nodes without recursion, whatever the depth of the plan.
-    pub(crate) fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
+    pub fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
         Self::telling(target, &mut |_| ())
     }
 
@@ -95,7 +95,7 @@ impl Graph {
     }
 
     /// All of them, dependencies first.
-    pub(crate) fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
+    pub fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
         self.parts.iter().flat_map(|part| part.iter())
     }
 

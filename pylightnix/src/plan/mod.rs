@@ -12,7 +12,7 @@ mod containers;
 mod derivation;
 mod dref;
 mod facts;
-mod graph;
+pub(crate) mod graph;
 mod limits;
 pub mod matcher;
 mod node;

@@ -23,7 +23,7 @@ pub(super) struct Titles {
 impl Graph {
     /// What tells a stage from the others of its name in this plan: the fields that differ, as in `rate=0.1`. Nothing if it
     /// is the only one. Of an imported file, its path.
-    pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
+    pub fn label(&self, dref: &DRefId) -> Option<String> {
         let at = self.place(dref)?;
         if let Some(note) = self.dref(at).node().note() {
             return Some(note.to_owned());
@@ -49,7 +49,7 @@ impl Graph {
     }
 
     /// What a stage is called: its name, and what tells it from the others of that name, as in `train rate=0.1`.
-    pub(crate) fn titled<'a>(&'a self, dref: &'a DRefId) -> Titled<'a> {
+    pub fn titled<'a>(&'a self, dref: &'a DRefId) -> Titled<'a> {
         Titled { graph: self, dref }
     }
 
@@ -73,7 +73,7 @@ impl Titled<'_> {
 
 /// A stage of a plan, shown as what it is called there.
 #[derive(Clone, Copy)]
-pub(crate) struct Titled<'a> {
+pub struct Titled<'a> {
     graph: &'a Graph,
     dref: &'a DRefId,
 }

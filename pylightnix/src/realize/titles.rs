@@ -45,7 +45,8 @@ impl Titles {
     }
 
     /// What is said until these are known: the first three, each between quotes, and how many others.
-    pub(crate) fn until(&self, drefs: &[DRefId], quote: &str) -> String {
+    #[doc(hidden)]
+    pub fn until(&self, drefs: &[DRefId], quote: &str) -> String {
         let quoted = |dref| format!("{quote}{}{quote}", self.title(dref));
         let mut words: Vec<_> = drefs.iter().take(NAMED).map(quoted).collect();
         let others = drefs.len().saturating_sub(NAMED);

@@ -121,8 +121,8 @@ impl Store {
     }
 
     /// The folder for what can be made again: whoever uses it has to bear that it is emptied at any time.
-    #[cfg(feature = "cli")]
-    pub(crate) fn temporary_dir(&self) -> PathBuf {
+    #[doc(hidden)]
+    pub fn temporary_dir(&self) -> PathBuf {
         self.layout().tmp()
     }
 

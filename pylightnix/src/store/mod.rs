@@ -19,16 +19,12 @@ mod using;
 pub use archive::{Pack, Unpack};
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
 pub use disk::durable::Durability;
-#[cfg(feature = "cli")]
-pub(crate) use disk::durable::is_refused_to_write;
 #[cfg(feature = "fetch")]
 pub(crate) use disk::layout::FETCHES;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use handle::Store;
 pub use known::follow::FollowLog;
 pub use known::running::RunningBuild;
-#[cfg(feature = "cli")]
-pub(crate) use known::snapshot::Unread;
 pub(crate) use known::snapshot::{Snapshot, SnapshotReader, Sole};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
@@ -45,8 +41,6 @@ pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use using::locks::BuildLock;
 pub use using::roots::{Root, RootRun};
 
-#[cfg(feature = "cli")]
-pub(crate) use archive::{Written, examine, open_archive};
 pub(crate) use disk::duplicate::{Refusal, duplicate};
 pub(crate) use disk::parallel::{cores, map as in_parallel};
 pub(crate) use disk::regular;
@@ -55,16 +49,8 @@ pub(crate) use disk::room::free_bytes;
 pub(crate) use disk::room::is_full;
 #[cfg(feature = "unpack")]
 pub(crate) use disk::sparse::SparseWriter;
-#[cfg(feature = "cli")]
-pub(crate) use disk::spool::spooled;
-#[cfg(feature = "cli")]
-pub(crate) use disk::target::Target;
 pub(crate) use disk::there::is_there;
 pub(crate) use disk::writers::{Writers, writers};
-#[cfg(feature = "cli")]
-pub(crate) use gc::bytes as bytes_text;
-#[cfg(feature = "cli")]
-pub(crate) use object::build_record::user;
 pub(crate) use object::builds::BuildHead;
 pub(crate) use object::clock::{Clock, ahead, newest_first};
 pub(crate) use object::lacking::Lack;
@@ -78,5 +64,17 @@ pub(crate) use publish::begun::Begun;
 pub(crate) use publish::draft::Made;
 pub(crate) use query::compare;
 pub(crate) use using::errand::Errand;
-#[cfg(feature = "cli")]
-pub(crate) use using::roots::TargetResults;
+
+/// For [`crate::internal`].
+pub(crate) mod internal {
+    pub use super::archive::{Written, examine, open_archive};
+    pub use super::disk::durable::is_refused_to_write;
+    pub use super::disk::regular::{open_regular, read as read_regular};
+    pub use super::disk::spool::spooled;
+    pub use super::disk::target::Target;
+    pub use super::gc::report::bytes as bytes_text;
+    pub use super::known::snapshot::Unread;
+    pub use super::object::builds::BuildHead;
+    pub use super::object::clock::{Clock, ahead, newest_first};
+    pub use super::using::roots::TargetResults;
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) use grammar::{Misread, bytes, duration};
 
 /// A time in its two largest units: "2h 30m", "1m 5s", "1.5 s", "20 ms".
-pub(crate) fn time(time: Duration) -> String {
+pub fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     let two = |large: u64, unit: &str, small: u64, lesser: &str| match small {
         0 => format!("{large}{unit}"),

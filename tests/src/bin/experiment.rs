@@ -1,7 +1,7 @@
 //! A program with an experiment, as users write one: what the tests of the command line run.
 
-use pylightnix::cli::{App, clap};
 use pylightnix::prelude::*;
+use pylightnix_cli::{App, clap};
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::thread::sleep;

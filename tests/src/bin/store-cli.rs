@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pylightnix::cli::store_main()
+    pylightnix_cli::store_main()
 }

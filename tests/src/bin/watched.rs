@@ -2,8 +2,8 @@
 
 #![allow(clippy::panic, reason = "its stages do what stages should not")]
 
-use pylightnix::cli::App;
 use pylightnix::prelude::*;
+use pylightnix_cli::App;
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};

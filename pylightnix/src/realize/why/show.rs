@@ -64,7 +64,8 @@ impl Why {
     }
 
     /// The lines before the changes: what is asked about, and what it is compared with.
-    pub(crate) fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
+    #[doc(hidden)]
+    pub fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
         let mut lines = Vec::new();
         let own = self.rref.as_ref().map(name);
         match (own, &self.build) {
@@ -123,7 +124,8 @@ impl Why {
     }
 
     /// What stands over the changes of a dependency; the first has nothing.
-    pub(crate) fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
+    #[doc(hidden)]
+    pub fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
         let Change { old, new, .. } = self.changes.get(at).filter(|_| at > 0)?;
         let mut leading = self.changes.iter().filter_map(|change| {
             let mut deps = change.causes.iter().filter_map(|cause| match cause {
@@ -143,7 +145,8 @@ impl Why {
     }
 
     /// The lines after the changes: what matchers chose.
-    pub(crate) fn tail(&self, name: Names<'_>) -> Vec<String> {
+    #[doc(hidden)]
+    pub fn tail(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.cut {
             lines.push("more dependencies differ: they are too many to be told".to_owned());

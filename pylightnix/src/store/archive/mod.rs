@@ -27,12 +27,8 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
-pub use pack::Pack;
-#[cfg(feature = "cli")]
-pub(crate) use pack::Written;
-pub use unpack::Unpack;
-#[cfg(feature = "cli")]
-pub(crate) use unpack::{examine, open as open_archive};
+pub use pack::{Pack, Written};
+pub use unpack::{Unpack, examine, open as open_archive};
 
 /// The modes that entries have, as archives carry them.
 const FILE_MODE: u32 = 0o100_444;

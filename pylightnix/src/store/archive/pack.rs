@@ -34,14 +34,11 @@ pub(crate) type Unreadable = Vec<(RRefId, Error)>;
 type All = BTreeMap<DRefId, BTreeSet<RRefId>>;
 
 /// An archive that was written.
-#[cfg_attr(
-    not(feature = "cli"),
-    expect(dead_code, reason = "only the command line tells it")
-)]
-pub(crate) struct Written {
-    pub(crate) bytes: u64,
+pub struct Written {
+    /// How long it is.
+    pub bytes: u64,
     /// It is no file that could be looked at now.
-    pub(crate) is_stream: bool,
+    pub is_stream: bool,
 }
 
 impl<'a> Pack<'a> {
@@ -62,8 +59,8 @@ impl<'a> Pack<'a> {
     }
 
     /// Goes on after what cannot be packed, and notes it: if there is any, nothing is written, which is an error.
-    #[cfg(feature = "cli")]
-    pub(crate) fn noting(mut self, unreadable: &'a Mutex<Unreadable>) -> Self {
+    #[doc(hidden)]
+    pub fn noting(mut self, unreadable: &'a Mutex<Unreadable>) -> Self {
         self.unreadable = Some(unreadable);
         self
     }
@@ -104,7 +101,8 @@ impl<'a> Pack<'a> {
     }
 
     /// Writes them where `archive` is.
-    pub(crate) fn written<R: AsRef<RRefId>>(
+    #[doc(hidden)]
+    pub fn written<R: AsRef<RRefId>>(
         self,
         roots: impl IntoIterator<Item = R>,
         archive: &Path,

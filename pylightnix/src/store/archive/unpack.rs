@@ -64,7 +64,8 @@ impl<'a> Unpack<'a> {
     }
 
     /// The same of an archive that is open; errors name it by `path`.
-    pub(crate) fn read_file(self, file: &File, path: &Path) -> Result<Vec<RRefId>> {
+    #[doc(hidden)]
+    pub fn read_file(self, file: &File, path: &Path) -> Result<Vec<RRefId>> {
         let archive = Archive {
             path,
             file,
@@ -75,8 +76,7 @@ impl<'a> Unpack<'a> {
 }
 
 /// Checks all of an archive, without a store: whether one at `place` could take it.
-#[cfg(feature = "cli")]
-pub(crate) fn examine(file: &File, path: &Path, max_size: Option<u64>, place: &Path) -> Result<()> {
+pub fn examine(file: &File, path: &Path, max_size: Option<u64>, place: &Path) -> Result<()> {
     let archive = Archive {
         path,
         file,
@@ -90,7 +90,7 @@ pub(crate) fn examine(file: &File, path: &Path, max_size: Option<u64>, place: &P
 }
 
 /// Opens an archive.
-pub(crate) fn open(path: &Path) -> Result<File> {
+pub fn open(path: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)
         // A pipe without a writer is opened as well, and refused.

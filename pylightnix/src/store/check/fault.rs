@@ -1,5 +1,6 @@
 //! What is wrong in a store, and what to do about it.
 
+use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -7,7 +8,8 @@ use crate::config::{DRefId, RRefId};
 use crate::visible;
 
 /// What sort of thing is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
     /// A derivation's `config.json` is missing or is not what the folder's name says.

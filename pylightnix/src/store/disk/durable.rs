@@ -168,7 +168,7 @@ pub(in crate::store) fn is_there_already(error: &Error) -> bool {
 }
 
 /// Whether the system said that this process may not write there.
-pub(crate) fn is_refused_to_write(error: &Error) -> bool {
+pub fn is_refused_to_write(error: &Error) -> bool {
     matches!(
         kind(error),
         Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Opens a file to read it; anything but a file is an error.
-pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
@@ -29,7 +29,7 @@ pub(in crate::store) fn not_a_file() -> io::Error {
 }
 
 /// The bytes of a file.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let (file, length) = open_regular(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     // Through `take`, as reading a file itself would ask for its length again.

@@ -3,7 +3,6 @@
 use std::env;
 use std::fs::{self, File};
 use std::io;
-#[cfg(feature = "cli")]
 use std::io::{Read, Seek as _};
 use std::path::Path;
 use uuid::Uuid;
@@ -29,9 +28,8 @@ fn make(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-#[cfg(feature = "cli")]
 /// All that comes from a stream, in such a file. `name` is what the stream is called.
-pub(crate) fn spooled(mut from: impl Read, name: &Path, folder: &Path) -> Result<File> {
+pub fn spooled(mut from: impl Read, name: &Path, folder: &Path) -> Result<File> {
     let mut file = unnamed(folder)?;
     io::copy(&mut from, &mut file)
         .and_then(|_| file.rewind())

@@ -2,7 +2,6 @@
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{self, File, Metadata};
-#[cfg(feature = "cli")]
 use std::io::Write as _;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
@@ -21,7 +20,7 @@ const READER: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Where something is to be written.
-pub(crate) enum Target {
+pub enum Target {
     /// A file that is not there yet, or may be replaced. It is what a link leads to, so that the link stays.
     File(PathBuf),
     /// Standard output, a pipe or a device.
@@ -31,7 +30,7 @@ pub(crate) enum Target {
 impl Target {
     /// Looks at `path`, and refuses what is there unless it is empty, or `is_ours` says that it may be replaced: it is told
     /// how the file begins, by as many bytes as are `asked`. `what` is that which it should be.
-    pub(crate) fn look(
+    pub fn look(
         path: &Path,
         what: &str,
         asked: u64,
@@ -71,8 +70,7 @@ impl Target {
     }
 
     /// Writes all of it: a file is there as a whole, or as it was.
-    #[cfg(feature = "cli")]
-    pub(crate) fn write(self, bytes: &[u8]) -> Result<()> {
+    pub fn write(self, bytes: &[u8]) -> Result<()> {
         match self {
             Target::Stream(mut stream) => stream
                 .write_all(bytes)

@@ -11,7 +11,7 @@ mod collect;
 mod downloads;
 mod known_roots;
 mod removal;
-mod report;
+pub(crate) mod report;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -49,11 +49,8 @@ impl Store {
     /// parts of files from servers to which nothing was added for a day, and what dead processes left.
     ///
     /// Where there are no roots, all goes that no living process uses. [`realize`](Self::realize) makes none: what shall
-    /// stay gets one by hand. Programs by [`cli::main`] or [`cli::App`] keep what their targets are, and their `gc` refuses
-    /// where nothing is kept; this one does what it is told.
-    ///
-    /// [`cli::main`]: crate::cli::main
-    /// [`cli::App`]: crate::cli::App
+    /// stay gets one by hand. Programs with the command line of `pylightnix-cli` keep what their targets are, and their `gc`
+    /// refuses where nothing is kept; this one does what it is told.
     ///
     /// It may run at any time: other processes wait for it only while it renames what goes.
     ///
@@ -111,8 +108,8 @@ impl<'a> Gc<'a> {
     }
 
     /// Lets these roots go first, by their names, unless what they keep is in use.
-    #[cfg(feature = "cli")]
-    pub(crate) fn letting_go(mut self, roots: HashSet<String>) -> Self {
+    #[doc(hidden)]
+    pub fn letting_go(mut self, roots: HashSet<String>) -> Self {
         self.let_go = roots;
         self
     }

@@ -148,7 +148,7 @@ impl fmt::Display for GcReport {
 }
 
 /// A size as people read it.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut rest = bytes as f64;
     let mut unit = "B";

@@ -117,7 +117,6 @@ impl Listing {
     }
 }
 
-#[cfg(feature = "cli")]
 impl Listed<'_> {
     /// Its reference, if it is of this derivation.
     pub(in crate::store) fn id(&self, dref: &DRefId) -> RRefId {
@@ -133,7 +132,6 @@ impl Listed<'_> {
     }
 }
 
-#[cfg(feature = "cli")]
 impl Listing {
     /// The hashes of those in it.
     pub(in crate::store) fn hashes(&self) -> impl Iterator<Item = [u8; 16]> {

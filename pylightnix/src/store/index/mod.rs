@@ -112,7 +112,6 @@ impl Index {
     }
 
     /// What is known of a derivation that is as it was, without reading its folder; nothing if that would have to be read.
-    #[cfg(feature = "cli")]
     pub(super) fn kept(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<Option<Known>> {
         let stamp = Stamp::of(objects, dref)?;
         Ok(stamp.and_then(|stamp| self.shard(dref).get(objects.layout, dref, &stamp)))

@@ -1,27 +1,20 @@
 //! Listing what a store holds.
 
-#[cfg(feature = "cli")]
 use jiff::Timestamp;
-#[cfg(feature = "cli")]
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::io::Errno;
-#[cfg(feature = "cli")]
 use std::fs;
 use std::mem::MaybeUninit;
-#[cfg(feature = "cli")]
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-#[cfg(feature = "cli")]
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
-#[cfg(feature = "cli")]
 use crate::store::disk::parallel;
 use crate::store::index::Folders;
-#[cfg(feature = "cli")]
 use crate::store::index::Objects;
 use crate::{Error, Result};
 
@@ -103,15 +96,16 @@ impl Store {
     }
 }
 
-#[cfg(feature = "cli")]
 impl Store {
     /// The folder of all derivations.
-    pub(crate) fn objects_dir(&self) -> PathBuf {
+    #[doc(hidden)]
+    pub fn objects_dir(&self) -> PathBuf {
         self.layout().objects()
     }
 
     /// The derivations whose folders have such names, sorted.
-    pub(crate) fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
+    #[doc(hidden)]
+    pub fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
         let folders = self.folders()?;
         let fitting = folders.iter().filter(|(name, _)| fits(name));
         let drefs = fitting.filter_map(|(name, _)| DRefId::from_folder(name));
@@ -119,13 +113,15 @@ impl Store {
     }
 
     /// The derivations of exactly this name.
-    pub(crate) fn drefs_called(&self, name: &str) -> Result<Vec<DRefId>> {
+    #[doc(hidden)]
+    pub fn drefs_called(&self, name: &str) -> Result<Vec<DRefId>> {
         self.drefs_where(|folder| folder.get(33..) == Some(name))
     }
 
     /// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a
     /// folder, as btrfs, only derivations count.
-    pub(crate) fn has_more_than(&self, count: usize) -> Result<bool> {
+    #[doc(hidden)]
+    pub fn has_more_than(&self, count: usize) -> Result<bool> {
         let folders = self.folders()?;
         if folders.len() > count {
             return Ok(true);
@@ -144,12 +140,14 @@ impl Store {
     }
 
     /// The folder of failed builds.
-    pub(crate) fn failed_dir(&self) -> PathBuf {
+    #[doc(hidden)]
+    pub fn failed_dir(&self) -> PathBuf {
         self.layout().failed()
     }
 
     /// The derivations whose names fit a pattern: see [`Find::name`](crate::store::Find::name).
-    pub(crate) fn drefs_named(&self, pattern: &str) -> Result<Vec<DRefId>> {
+    #[doc(hidden)]
+    pub fn drefs_named(&self, pattern: &str) -> Result<Vec<DRefId>> {
         let glob = crate::store::query::Glob::parse(pattern)?;
         let mut drefs = self.drefs()?;
         drefs.retain(|dref| glob.fits(dref.name().as_str()));
@@ -158,7 +156,8 @@ impl Store {
 
     /// The realizations of these derivations whose hashes begin so. Of a derivation that the index knows as it is, one
     /// `stat` is all that it takes; the folders of others are read.
-    pub(crate) fn rrefs_from(&self, drefs: &[DRefId], begin: &str) -> Result<Vec<RRefId>> {
+    #[doc(hidden)]
+    pub fn rrefs_from(&self, drefs: &[DRefId], begin: &str) -> Result<Vec<RRefId>> {
         let index = self.manager().index();
         let objects = Objects::of_many(self.layout(), drefs.len());
         let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
@@ -184,7 +183,8 @@ impl Store {
     }
 
     /// When something last came to each of these derivations or went, of those that are in the store.
-    pub(crate) fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
+    #[doc(hidden)]
+    pub fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
         let objects = self.layout().shared_objects();
         let refused = |errno: Errno| Error::io("look into", objects, errno.into());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -216,7 +216,6 @@ impl Store {
 }
 
 /// Whether the hex digits of a hash begin so.
-#[cfg(feature = "cli")]
 fn begins(hash: &[u8; 16], begin: &str) -> bool {
     let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]);

@@ -4,14 +4,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(feature = "cli")]
 use crate::ErrorKind;
-#[cfg(feature = "cli")]
 use crate::config::RRefId;
 use crate::config::{ConfigJson, DRefId};
 use crate::store::Store;
 use crate::store::disk::durable::Durability;
-#[cfg(feature = "cli")]
 use crate::store::disk::parallel;
 use crate::store::index::{Index, Known, Listed, Objects};
 use crate::store::object::builds::{BuildHead, Builds};
@@ -39,20 +36,18 @@ impl Snapshot {
 }
 
 /// A realization that cannot be read.
-#[cfg(feature = "cli")]
-pub(crate) struct Unread {
+pub struct Unread {
     /// Nothing where those of a derivation cannot be listed.
-    pub(crate) rref: Option<RRefId>,
-    pub(crate) error: Error,
+    pub rref: Option<RRefId>,
+    /// Why not.
+    pub error: Error,
 }
 
 /// From this many folders on, one call for the folder that holds them all costs less than one call for each.
 pub(in crate::store) const MANY: usize = 8;
 
 /// How many derivations a lazy reader reads one by one at first, and how many at once later.
-#[cfg(feature = "cli")]
 const SINGLY: usize = 32;
-#[cfg(feature = "cli")]
 const TOGETHER: usize = 4096;
 
 impl Snapshot {
@@ -273,8 +268,8 @@ impl Store {
 
     /// Reads the realizations of many derivations on all cores, lazily: the first few one by one, so that they come at once. A
     /// realization that cannot be read is an error among the others.
-    #[cfg(feature = "cli")]
-    pub(crate) fn realizations_of_each<'d>(
+    #[doc(hidden)]
+    pub fn realizations_of_each<'d>(
         &'d self,
         drefs: &'d [DRefId],
     ) -> impl Iterator<Item = (&'d DRefId, Vec<Result<Realization, Unread>>)> {
@@ -295,7 +290,6 @@ impl Store {
     }
 
     /// The realizations of a derivation of which not all can be read.
-    #[cfg(feature = "cli")]
     fn one_by_one(&self, dref: &DRefId) -> Vec<Result<Realization, Unread>> {
         let rrefs = match self.rrefs_of(dref) {
             Ok(rrefs) => rrefs,
@@ -328,7 +322,6 @@ impl Store {
     }
 
     /// Takes a snapshot of each derivation, on all cores. Each that cannot be read is an error of its own.
-    #[cfg(feature = "cli")]
     fn snapshots_of_each(&self, drefs: &[DRefId]) -> Vec<Result<Snapshot>> {
         // Handing out single derivations costs about as much as reading them.
         let parts: Vec<&[DRefId]> = drefs.chunks(128).collect();
@@ -343,8 +336,8 @@ impl Store {
     }
 
     /// What was made directly from a realization, sorted by derivation, and what could not be read.
-    #[cfg(feature = "cli")]
-    pub(crate) fn made_from(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
+    #[doc(hidden)]
+    pub fn made_from(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
         let drefs = self.drefs()?;
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for (dref, look) in drefs.iter().zip(self.snapshots_of_each(&drefs)) {
@@ -372,7 +365,8 @@ impl Store {
     }
 
     /// Writes the index, for later processes.
-    pub(crate) fn remember(&self) {
+    #[doc(hidden)]
+    pub fn remember(&self) {
         self.manager().index().save(self.manager(), self.layout());
     }
 }

@@ -206,7 +206,8 @@ impl Process {
     }
 }
 
-pub(crate) fn user() -> String {
+/// The name of the user who runs this process, or its number if it has no name.
+pub(in crate::store) fn user() -> String {
     ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))

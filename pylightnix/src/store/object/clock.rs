@@ -15,10 +15,11 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// The latest time that counts: one for all that is compared, as an order needs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock(Timestamp);
+pub struct Clock(Timestamp);
 
 impl Clock {
-    pub(crate) fn now() -> Self {
+    /// The latest time that counts now.
+    pub fn now() -> Self {
         let now = Timestamp::now();
         Clock(now.checked_add(AHEAD).unwrap_or(now))
     }
@@ -47,13 +48,13 @@ impl BuildRecord {
 
 impl BuildHead<'_> {
     /// When it ended, if that time counts.
-    pub(crate) fn ended(&self, clock: Clock) -> Option<Timestamp> {
+    pub fn ended(&self, clock: Clock) -> Option<Timestamp> {
         clock.known(self.stop)
     }
 }
 
 /// Builds, the newest first; those without a time last.
-pub(crate) fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &BuildRecord> {
+pub fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &BuildRecord> {
     let clock = Clock::now();
     let is_known = move |build: &&BuildRecord| clock.known(build.stop).is_some();
     let known = builds.iter().rev().filter(is_known);
@@ -61,7 +62,7 @@ pub(crate) fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &Buil
 }
 
 /// What is said of a build that ended ahead of this machine's clock.
-pub(crate) fn ahead(rref: &RRefId, ended: Timestamp) -> String {
+pub fn ahead(rref: &RRefId, ended: Timestamp) -> String {
     format!(
         "{rref} has a build record that ends at {ended}, ahead of this machine's clock: it counts as one without a time, and comes \
          last; {RID}"

@@ -67,8 +67,8 @@ pub(in crate::store) fn lacking_in(config: &ConfigJson, record: &Record) -> Vec<
 
 impl Store {
     /// That a realization may leave the store: it is one that publishing would take.
-    #[cfg(feature = "cli")]
-    pub(crate) fn expect_complete(&self, rref: &RRefId) -> Result<()> {
+    #[doc(hidden)]
+    pub fn expect_complete(&self, rref: &RRefId) -> Result<()> {
         expect_complete(self, rref, &self.config(rref.dref())?, &self.record(rref)?)
     }
 }

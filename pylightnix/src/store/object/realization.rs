@@ -35,7 +35,8 @@ pub struct Realization {
     pub outcome: Outcome,
     /// The digest of its artifacts.
     pub tree: TreeDigest,
-    pub(crate) builds: Builds,
+    #[doc(hidden)]
+    pub builds: Builds,
     /// The names of build records that could not be understood. They count for nothing.
     pub unreadable: Vec<String>,
     /// The folder of all derivations.

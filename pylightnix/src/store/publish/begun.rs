@@ -17,12 +17,9 @@ use crate::store::disk::durable::is_not_found;
 use crate::store::disk::layout::Layout;
 use crate::store::disk::regular;
 use crate::store::disk::remove::remove_tree;
-#[cfg(feature = "cli")]
 use crate::store::known::snapshot::Snapshot;
-#[cfg(feature = "cli")]
 use crate::store::object::builds::BuildHead;
 use crate::store::object::context::Context;
-#[cfg(feature = "cli")]
 use crate::store::object::realization::Realization;
 use crate::store::publish::place::touch;
 use crate::{Error, ErrorKind, Result};
@@ -229,8 +226,8 @@ impl Store {
     }
 
     /// Whether a realization is of a build that has begun and not ended.
-    #[cfg(feature = "cli")]
-    pub(crate) fn is_of_begun(&self, realization: &Realization) -> Result<bool> {
+    #[doc(hidden)]
+    pub fn is_of_begun(&self, realization: &Realization) -> Result<bool> {
         let snapshot = Snapshot::of(self, realization.id.dref())?;
         if !snapshot.is_marked() {
             return Ok(false);

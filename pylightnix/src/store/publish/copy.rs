@@ -61,7 +61,8 @@ impl Store {
 
     /// The same, but leaves out what `leave_out` says yes to, which is told why it cannot be copied, and what was made from
     /// that.
-    pub(crate) fn copy_but(
+    #[doc(hidden)]
+    pub fn copy_but(
         &self,
         other: &Store,
         roots: &[RRefId],

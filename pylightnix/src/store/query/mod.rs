@@ -27,7 +27,6 @@ pub use diff::{Diff, FileChange};
 pub use find::{Find, Finding};
 pub use first_difference::FirstDifference;
 pub use found::Found;
-#[cfg(feature = "cli")]
 pub(crate) use glob::Glob;
 pub use graph::Graph;
 pub use lens::Lens;

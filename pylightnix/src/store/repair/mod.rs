@@ -8,6 +8,7 @@ mod elsewhere;
 mod mend;
 mod quarantine;
 
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -26,7 +27,8 @@ pub struct Repair<'a> {
 }
 
 /// What was done about some faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RepairAction {
     /// A good copy took its place.
@@ -120,17 +122,23 @@ impl<'a> Repair<'a> {
     }
 }
 
+impl fmt::Display for RepairAction {
+    /// As it goes on after a path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RepairAction::Replaced => "was replaced by a good copy",
+            RepairAction::Copied => "was missing, and was copied",
+            RepairAction::ModesSet => "has the modes that it should have again",
+            RepairAction::PutAside => "was put aside: no good copy was found",
+        })
+    }
+}
+
 impl fmt::Display for RepairReport {
     /// What was done, what is left, and a sum.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for repaired in &self.repaired {
-            let done = match repaired.action {
-                RepairAction::Replaced => "was replaced by a good copy",
-                RepairAction::Copied => "was missing, and was copied",
-                RepairAction::ModesSet => "has the modes that it should have again",
-                RepairAction::PutAside => "was put aside: no good copy was found",
-            };
-            writeln!(f, "{} {done}", repaired.path.display())?;
+            writeln!(f, "{} {}", repaired.path.display(), repaired.action)?;
             if let Some(quarantine) = &repaired.quarantine {
                 writeln!(f, "  the broken one is {}", quarantine.display())?;
             }

@@ -6,22 +6,20 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-#[cfg(feature = "cli")]
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "cli")]
 use crate::config::DRefId;
 use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
 use crate::store::disk::there::is_there;
+use crate::store::object::build_record::user;
 use crate::store::object::realization::missing;
-#[cfg(feature = "cli")]
 use crate::store::using::link::short;
 use crate::store::using::link::{IN_LINKS, Pointing, pointing};
 use crate::{Error, ErrorKind, Result};
@@ -41,6 +39,17 @@ pub struct RootRun {
     pub target: String,
 }
 
+impl RootRun {
+    /// A run by the user of this process.
+    pub fn new(program: impl Into<String>, target: impl Into<String>) -> Self {
+        RootRun {
+            user: user(),
+            program: program.into(),
+            target: target.into(),
+        }
+    }
+}
+
 impl fmt::Display for RootRun {
     /// `a run of experiment mean by anna`, as the command line has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,11 +62,13 @@ impl fmt::Display for RootRun {
 }
 
 /// What a target of a run is now.
-#[cfg(feature = "cli")]
-pub(crate) struct TargetResults {
-    pub(crate) run: RootRun,
-    pub(crate) dref: DRefId,
-    pub(crate) rrefs: Vec<RRefId>,
+pub struct TargetResults {
+    /// Whose target it is.
+    pub run: RootRun,
+    /// The stage that is asked for.
+    pub dref: DRefId,
+    /// What was chosen of it.
+    pub rrefs: Vec<RRefId>,
 }
 
 /// Something that garbage collection keeps, with all that it was made from.
@@ -107,8 +118,8 @@ impl Store {
     /// Keeps what the targets of a run are now, in place of what they were before. Nothing is written for what is kept
     /// already. What is new is kept before anything old is let go, and only what was there before is let go: whatever
     /// happens meanwhile, one of them stays.
-    #[cfg(feature = "cli")]
-    pub(crate) fn keep_results(&self, targets: &[TargetResults]) -> Result<()> {
+    #[doc(hidden)]
+    pub fn keep_results(&self, targets: &[TargetResults]) -> Result<()> {
         let before: BTreeSet<String> = self.root_names()?.into_iter().collect();
         let mut now = BTreeSet::new();
         let mut ended = BTreeSet::new();

@@ -75,8 +75,7 @@ fn program() -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(cargo);
-    cargo.args(["build", "--release", "--locked", "-p", "pylightnix"]);
-    cargo.args(["--features", "cli", "--bin", "pylightnix"]);
+    cargo.args(["build", "--release", "--locked", "-p", "pylightnix-cli"]);
     cargo.env("CARGO_TARGET_DIR", built).current_dir(workspace);
     time(&mut cargo)?;
     Ok(built.join("release/pylightnix"))

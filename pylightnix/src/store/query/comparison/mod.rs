@@ -60,7 +60,8 @@ impl Store {
     }
 
     /// The same of those that can be read, and why the others cannot.
-    pub(crate) fn compare_readable(&self, mut of: Vec<RRefId>) -> Result<(Comparison, Vec<Error>)> {
+    #[doc(hidden)]
+    pub fn compare_readable(&self, mut of: Vec<RRefId>) -> Result<(Comparison, Vec<Error>)> {
         let mut seen = HashSet::new();
         of.retain(|rref| seen.insert(rref.clone()));
         self.use_derivations(of.iter().map(RRefId::dref))?;

@@ -1,4 +1,4 @@
-use pylightnix::cli::App;
+use pylightnix_cli::App;
 use pylightnix::prelude::*;
 
 #[derive(Config)]

@@ -1,0 +1,402 @@
+//! The two doors: a user's program with its plan, and `pylightnix` for any store.
+
+use clap::{ArgMatches, Args, Command as Clap, FromArgMatches as _, Subcommand};
+use clap_complete::CompleteEnv;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use crate::commands::{Command, PlanCommand, Run};
+use crate::complete;
+use crate::exit::{Done, Exit, Fault};
+use crate::experiment::{Configure, Experiment, MakeTarget};
+use crate::session::{Common, Session, style};
+use pylightnix::BoxError;
+use pylightnix::plan::{AnyDRef, Target};
+use pylightnix::realize::Realize;
+
+/// The commands that need the plan, and so take the program's own arguments.
+const WITH_PLAN: [&str; 6] = ["run", "plan", "graph", "why", "roots", "gc"];
+
+/// The command line of a program with an experiment: `run`, `plan`, and all that `pylightnix` can do with its store. Without
+/// a command, it runs.
+///
+/// `experiment` makes the target; it is called when it is needed. For several targets, or arguments of the program's own,
+/// there is [`App`].
+///
+/// ```no_run,standalone_crate
+/// use pylightnix::prelude::*;
+/// use std::process::ExitCode;
+/// # #[derive(Config)] pub struct Greeting { #[selfref("hello.txt")] pub out: SelfRef<Text> }
+/// # #[stage] fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
+/// #     Ok(GreetingOutputs { out: b.out.save("hello\n")? })
+/// # }
+///
+/// fn experiment() -> Result<DRef<Greeting>> {
+///     Ok(instantiate(Greeting::new())?)
+/// }
+///
+/// fn main() -> ExitCode {
+///     pylightnix_cli::main(experiment)
+/// }
+/// ```
+pub fn main<T, E>(experiment: impl Fn() -> Result<T, E> + 'static) -> ExitCode
+where
+    T: Target,
+    E: Into<BoxError>,
+{
+    let made = move |_: &NoArgs| experiment().map_err(Into::into);
+    App::new().target("", made).main()
+}
+
+/// The program `pylightnix`: the commands that need no more than a store.
+#[doc(hidden)]
+pub fn store_main() -> ExitCode {
+    let command = || {
+        let base = base("pylightnix")
+            .bin_name("pylightnix")
+            .subcommand_required(true)
+            .arg_required_else_help(true);
+        let about = "Snapshot into a store of Pylightnix, and take care of it";
+        introduced(Command::augment_subcommands(base), about, STORE_EXAMPLES)
+    };
+    CompleteEnv::with_factory(command).complete();
+    let matches = command().get_matches();
+    let done = || {
+        let common = Common::from_arg_matches(&matches)?;
+        Ok((common, Command::from_arg_matches(&matches)?))
+    };
+    match done() {
+        Ok((common, chosen)) => {
+            let session = Session::new(&common, None, command());
+            finish(&session, chosen.run(&session))
+        }
+        Err::<_, clap::Error>(error) => error.exit(),
+    }
+}
+
+/// Without arguments of the program's own: see [`App`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoArgs;
+
+// By hand: derived, its documentation would be what the program's help begins with.
+impl clap::FromArgMatches for NoArgs {
+    fn from_arg_matches(_: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(NoArgs)
+    }
+
+    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
+        Ok(())
+    }
+}
+
+impl Args for NoArgs {
+    fn augment_args(command: Clap) -> Clap {
+        command
+    }
+
+    fn augment_args_for_update(command: Clap) -> Clap {
+        command
+    }
+}
+
+/// The command line of a program with several targets, or with arguments of its own: those that derive
+/// [`clap::Args`] stand beside ours, in the commands that need the plan.
+///
+/// ```no_run,standalone_crate
+/// use pylightnix_cli::{App, clap};
+/// use pylightnix::prelude::*;
+/// use std::process::ExitCode;
+/// # #[derive(Config)] pub struct Train { #[selfref("model")] pub out: SelfRef<Text>, pub layers: u64 }
+/// # #[stage] fn train(b: &Build<Train>) -> Result<TrainOutputs> { Ok(TrainOutputs { out: b.out.save("..")? }) }
+/// # #[derive(Config)] pub struct Report { #[selfref("report")] pub out: SelfRef<Text>, #[dref] pub model: DRef<Train> }
+/// # #[stage] fn report(b: &Build<Report>) -> Result<ReportOutputs> { Ok(ReportOutputs { out: b.out.save("..")? }) }
+///
+/// #[derive(clap::Args)]
+/// struct Arguments {
+///     /// How many layers the model has
+///     #[arg(long, default_value_t = 4)]
+///     layers: u64,
+/// }
+///
+/// fn main() -> ExitCode {
+///     App::with_args::<Arguments>()
+///         .target("model", |mine| Ok(instantiate(Train::new(mine.layers))?))
+///         .target("report", |mine| Ok(instantiate(Report::new(instantiate(Train::new(mine.layers))?))?))
+///         .main() // `.. --layers 5` makes the model, `.. run report --layers 5` the report
+/// }
+/// ```
+///
+/// Names that the command line has itself, such as `--jobs` and `--store`, cannot be given to the program's own arguments.
+/// A struct whose derive is called through this path needs `#[command(..)]` only for more than its fields say; `clap` is
+/// [re-exported](crate::clap), so that versions agree.
+#[must_use = "nothing happens before `main`"]
+pub struct App<A = NoArgs> {
+    about: Option<String>,
+    targets: Vec<(String, Make<A>)>,
+    configure: Option<SetUp<A>>,
+}
+
+type Make<A> = Box<dyn Fn(&A) -> Result<Vec<AnyDRef>, BoxError>>;
+type SetUp<A> = Box<dyn Fn(&A, Realize<'static>) -> Realize<'static>>;
+
+impl App {
+    /// Without arguments of its own.
+    pub fn new() -> Self {
+        Self::with_args()
+    }
+
+    /// With these arguments of its own.
+    pub fn with_args<A: Args>() -> App<A> {
+        App {
+            about: None,
+            targets: Vec::new(),
+            configure: None,
+        }
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A: Args + 'static> App<A> {
+    /// What the program is for, for its help.
+    pub fn about(mut self, text: &str) -> Self {
+        self.about = Some(text.to_owned());
+        self
+    }
+
+    /// Adds a target of this name: what `make` gives, a `DRef` or several in a tuple, a `Vec` or a map. The first one is
+    /// made when none is named.
+    ///
+    /// In `make` any error goes with `?`. A function with another error than the prelude's `Result` fits as
+    /// `|mine| Ok(f(mine)?)`.
+    pub fn target<T: Target>(
+        mut self,
+        name: &str,
+        make: impl Fn(&A) -> Result<T, BoxError> + 'static,
+    ) -> Self {
+        let make = move |mine: &A| {
+            let target = make(mine)?;
+            let mut stages = Vec::new();
+            target.visit(&mut |dref| stages.push(dref.clone()));
+            Ok(stages)
+        };
+        self.targets.push((name.to_owned(), Box::new(make)));
+        self
+    }
+
+    /// Sets up each run, before the options of the command line do: [run-time arguments](Realize::arg), observers, limits.
+    pub fn realize(
+        mut self,
+        set_up: impl Fn(&A, Realize<'static>) -> Realize<'static> + 'static,
+    ) -> Self {
+        self.configure = Some(Box::new(set_up));
+        self
+    }
+
+    /// Does what the command line says, and gives the exit code. It reads the arguments of the process, writes to its
+    /// standard output, and reports errors on standard error.
+    #[must_use = "it is the exit code of the program"]
+    pub fn main(self) -> ExitCode {
+        CompleteEnv::with_factory(|| self.command()).complete();
+        let command = self.command();
+        let matches = self.command().get_matches();
+        match self.read(&matches) {
+            Ok((common, mine, chosen)) => {
+                let session = Session::new(&common, Some(self.experiment(mine)), command);
+                finish(&session, chosen.run(&session))
+            }
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// All that can be on the command line.
+    fn command(&self) -> Clap {
+        let mut command = base(program()).subcommand_negates_reqs(true);
+        command = PlanCommand::augment_subcommands(command);
+        // Without a command, it runs: with the options of that.
+        command = A::augment_args(Run::augment_options(command));
+        for name in WITH_PLAN {
+            command = command.mut_subcommand(name, |command| {
+                // The documentation of `A` would replace these.
+                let about = command.get_about().cloned();
+                let long = command.get_long_about().cloned();
+                let command =
+                    A::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
+                        "targets" => arg.add(complete::targets(self.names())),
+                        _ => arg,
+                    });
+                command
+                    .about(about.unwrap_or_default())
+                    .long_about(long.unwrap_or_default())
+            });
+        }
+        let command = command.mut_subcommands(named_as_called);
+        let about = self.about.as_deref();
+        let about = about.unwrap_or("An experiment: make its results, and look into their store");
+        introduced(command, about, PLAN_EXAMPLES)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.targets.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn read(&self, matches: &ArgMatches) -> Result<(Common, A, PlanCommand), clap::Error> {
+        let common = Common::from_arg_matches(matches)?;
+        match matches.subcommand() {
+            None => {
+                let mine = A::from_arg_matches(matches)?;
+                Ok((common, mine, PlanCommand::Run(Run::from_options(matches)?)))
+            }
+            Some((name, inside)) => {
+                self.refuse_lost(matches, name)?;
+                // A command that needs no plan does not look at these.
+                let with = if WITH_PLAN.contains(&name) {
+                    inside
+                } else {
+                    matches
+                };
+                let mine = A::from_arg_matches(with)?;
+                Ok((common, mine, PlanCommand::from_arg_matches(matches)?))
+            }
+        }
+    }
+
+    /// What stands before a command and belongs after it would be passed over.
+    fn refuse_lost(&self, matches: &ArgMatches, name: &str) -> Result<(), clap::Error> {
+        let global = Common::augment_args(Clap::new(""));
+        let is_global = |id: &str| global.get_arguments().any(|arg| arg.get_id() == id);
+        let given =
+            |id: &str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+        let mut command = self.command();
+        let all = command.get_arguments().map(|arg| arg.get_id().to_string());
+        let lost = all.into_iter().find(|id| !is_global(id) && given(id));
+        match lost {
+            Some(id) => {
+                let arg = command
+                    .get_arguments()
+                    .find(|arg| arg.get_id() == id.as_str());
+                let shown = match arg.and_then(clap::Arg::get_long) {
+                    Some(long) => format!("--{long}"),
+                    None => id,
+                };
+                let text =
+                    format!("`{shown}` stands before `{name}`: it belongs after the command");
+                Err(command.error(clap::error::ErrorKind::ArgumentConflict, text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn experiment(self, mine: A) -> Experiment {
+        let mine = Rc::new(mine);
+        let targets = self.targets.into_iter().map(|(name, make)| {
+            let mine = mine.clone();
+            let make: MakeTarget = Box::new(move || make(&mine));
+            (name, make)
+        });
+        let configure: Option<Configure> = match self.configure {
+            Some(set_up) => {
+                let mine = mine.clone();
+                Some(Box::new(move |run| set_up(&mine, run)))
+            }
+            None => None,
+        };
+        Experiment::new(program(), targets.collect(), configure)
+    }
+}
+
+impl<A> fmt::Debug for App<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.targets.iter().map(|(name, _)| name).collect();
+        write!(f, "App({names:?})")
+    }
+}
+
+/// What every door has.
+fn base(name: impl Into<clap::builder::Str>) -> Clap {
+    let command = Clap::new(name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(100)
+        .disable_help_subcommand(true);
+    Common::augment_args(command)
+}
+
+const STORE_EXAMPLES: &[(&str, &str)] = &[
+    ("list --newest -n 5", "what was made last"),
+    ("show train", "all about the newest `train`"),
+    ("du", "what takes up how much room"),
+];
+
+const PLAN_EXAMPLES: &[(&str, &str)] = &[
+    ("plan", "what a run would do, and why"),
+    ("run", "make the results; the same without a command"),
+    ("list --newest -n 5", "what was made last"),
+];
+
+/// With an example that calls the program as it is called.
+fn named_as_called(command: Clap) -> Clap {
+    match command.get_after_help().map(ToString::to_string) {
+        Some(text) => {
+            let name = program();
+            let text = text.replace("pylightnix ", &format!("{name} "));
+            command.after_help(text.replace("./experiment ", &format!("{name} ")))
+        }
+        None => command,
+    }
+}
+
+/// What the first page of the help says around the commands. Last of all: the documentation of what it is derived from
+/// would stand there else.
+fn introduced(command: Clap, about: &str, examples: &[(&str, &str)]) -> Clap {
+    let name = command.get_name();
+    let lines = examples
+        .iter()
+        .map(|(words, what)| format!("\n  {name} {words:20}  {what}"));
+    let examples: String = lines.collect();
+    let more = format!(
+        "A REF is a name (`train`, or `train@2` for the second newest), the beginning of a reference as `list` prints it, a \
+         path into the store, or a link to a result.\n\n\
+         Ends with 0 if it did what it was asked; with 1 if a stage failed, a check found faults, nothing matches or something \
+         was refused; with 2 if the command line cannot be understood; with 3 if the store is not there or cannot be used; \
+         with 130 if it was cancelled.\n\n\
+         Examples:{examples}"
+    );
+    command
+        .about(about.to_owned())
+        .long_about(about.to_owned())
+        .after_help(format!("Examples:{examples}"))
+        .after_long_help(more)
+}
+
+/// What this program is called.
+fn program() -> String {
+    let path = std::env::args_os()
+        .next()
+        .unwrap_or_else(|| OsString::from("experiment"));
+    let name = Path::new(&path).file_name().unwrap_or(&path);
+    name.to_string_lossy().into_owned()
+}
+
+/// Says how it ended.
+fn finish(session: &Session, done: Done) -> ExitCode {
+    match done {
+        Ok(exit) => exit.into(),
+        Err(fault) => {
+            if let Some(text) = fault.report() {
+                let word = session.paint_err(style::BAD, "error:");
+                session.say(format_args!("{word} {text}"));
+            }
+            match fault {
+                Fault::Closed => Exit::Done.into(),
+                fault => fault.exit().into(),
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `check`: whether a store is what it says of itself.
+
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+use crate::complete;
+use crate::exit::{Done, Exit};
+use crate::session::{Session, style};
+use crate::text::{count, size};
+use pylightnix::config::RRefId;
+use pylightnix::store::{CheckReport, Fault, FaultKind, Note};
+
+/// Check a store against what it says of itself
+///
+/// When a disk had errors, or now and then. Names, configs, records, and the kinds, sizes and modes of artifacts are compared;
+/// `--contents` reads every byte as well. Nothing is written. Ends with 1 if something is wrong; `repair` does something about
+/// it.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: read a tenth of all artifacts, another tenth each time\n  pylightnix check --sample 10"
+)]
+pub(crate) struct Check {
+    /// Only these: names or the beginnings of references
+    #[arg(value_name = "REF", add = complete::references())]
+    only: Vec<String>,
+    /// Read every artifact, and compare its hash
+    #[arg(long, short)]
+    contents: bool,
+    /// Read so many of a hundred artifacts
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "contents")]
+    sample: Option<f64>,
+}
+
+/// For programs.
+#[derive(Serialize)]
+pub(super) struct Answer<'a> {
+    sound: bool,
+    realizations: usize,
+    files_read: u64,
+    read_bytes: u64,
+    faults: Vec<FaultRow<'a>>,
+    notes: Vec<NoteRow<'a>>,
+}
+
+/// Something that is wrong, for programs.
+#[derive(Serialize)]
+pub(super) struct FaultRow<'a> {
+    kind: FaultKind,
+    path: &'a Path,
+    message: &'a str,
+    rref: Option<&'a RRefId>,
+    dependents: &'a [RRefId],
+    help: &'static str,
+}
+
+/// What was published by older rules, for programs.
+#[derive(Serialize)]
+struct NoteRow<'a> {
+    path: &'a Path,
+    message: &'a str,
+    rref: &'a RRefId,
+    help: &'static str,
+}
+
+impl Check {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let mut check = store.check();
+        if !self.only.is_empty() {
+            let only: Done<Vec<RRefId>> = self
+                .only
+                .iter()
+                .map(|word| session.realization(word))
+                .collect();
+            check = check.only(only?);
+        }
+        if self.contents {
+            check = check.contents();
+        }
+        if let Some(percent) = self.sample {
+            check = check.sample(percent);
+        }
+        let report = check.run()?;
+        session.print(&Answer::of(&report), |_, out| {
+            write_faults(session, &report.faults, out)?;
+            for note in &report.notes {
+                writeln!(out, "{note}")?;
+            }
+            let found = match report.faults.len() {
+                0 => session.paint(style::GOOD, "nothing is wrong".to_owned()),
+                faults => session.paint(style::BAD, count(faults, "fault", "faults")),
+            };
+            write!(
+                out,
+                "{found} in {}",
+                count(report.realizations, "realization", "realizations")
+            )?;
+            match report.files {
+                0 => writeln!(out, "; no artifact was read")?,
+                files => writeln!(
+                    out,
+                    "; {} read, {}",
+                    count(files as usize, "file", "files"),
+                    size(report.bytes)
+                )?,
+            }
+            Ok(())
+        })?;
+        Ok(if report.is_sound() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    }
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn of(report: &'a CheckReport) -> Self {
+        Answer {
+            sound: report.is_sound(),
+            realizations: report.realizations,
+            files_read: report.files,
+            read_bytes: report.bytes,
+            faults: report.faults.iter().map(FaultRow::of).collect(),
+            notes: report.notes.iter().map(NoteRow::of).collect(),
+        }
+    }
+}
+
+impl<'a> NoteRow<'a> {
+    fn of(note: &'a Note) -> Self {
+        NoteRow {
+            path: &note.path,
+            message: &note.message,
+            rref: &note.rref,
+            help: note.help(),
+        }
+    }
+}
+
+impl<'a> FaultRow<'a> {
+    pub(super) fn of(fault: &'a Fault) -> Self {
+        FaultRow {
+            kind: fault.kind,
+            path: &fault.path,
+            message: &fault.message,
+            rref: fault.rref.as_ref(),
+            dependents: &fault.dependents,
+            help: fault.help(),
+        }
+    }
+}
+
+/// What is wrong, for people.
+pub(super) fn write_faults(session: &Session, faults: &[Fault], out: &mut impl Write) -> Done<()> {
+    for fault in faults {
+        let text = fault.to_string();
+        let path = fault.path.display().to_string();
+        match text.strip_prefix(&path) {
+            Some(rest) => writeln!(out, "{}{rest}", session.paint(style::BAD, path))?,
+            None => writeln!(out, "{text}")?,
+        }
+    }
+    Ok(())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(number) if (0.0..=100.0).contains(&number) => Ok(number),
+        _ => Err(format!(
+            "`{text}` is no share of a hundred, as `5` and `2.5%` are"
+        )),
+    }
+}

@@ -1,0 +1,173 @@
+//! `du`: what takes up room.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use crate::complete;
+use crate::exit::{Done, Exit};
+use crate::refer::Referred;
+use crate::session::{Session, style};
+use crate::table::{Cell, Column, Table};
+use crate::text::{count, short_dref, short_rref, size};
+use pylightnix::store::{DiskUsage, Taken, TakenBy};
+
+/// Say what realizations take up on the disk
+///
+/// When the disk fills up and you want to know with what. Without a reference: all of the store, a line for each derivation,
+/// the largest last. Every file is looked at, which takes its time in a large store.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: what the newest `train` takes up, with all that it was made from\n  pylightnix du train --closure"
+)]
+pub(crate) struct Du {
+    /// Names or the beginnings of references
+    #[arg(value_name = "REF", add = complete::references())]
+    references: Vec<String>,
+    /// With all that they were made from
+    #[arg(long, short, requires = "references")]
+    closure: bool,
+    /// A line for each realization
+    #[arg(long, short)]
+    realizations: bool,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Answer {
+    derivations: Vec<Row>,
+    realizations: Vec<Row>,
+    others: BTreeMap<String, Room>,
+    all: Room,
+    /// By files that have several names.
+    saved: Room,
+    refused: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    reference: String,
+    #[serde(flatten)]
+    room: Room,
+}
+
+#[derive(Serialize)]
+struct Room {
+    files: u64,
+    size_bytes: u64,
+    disk_bytes: u64,
+}
+
+impl Room {
+    fn of(taken: &Taken) -> Self {
+        Room {
+            files: taken.files,
+            size_bytes: taken.bytes,
+            disk_bytes: taken.disk,
+        }
+    }
+}
+
+impl Row {
+    fn of(one: &TakenBy<impl ToString>) -> Self {
+        Row {
+            reference: one.id.to_string(),
+            room: Room::of(&one.taken),
+        }
+    }
+}
+
+impl Du {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let mut rrefs = Vec::new();
+        for word in &self.references {
+            match session.refer(word)? {
+                Referred::Derivation(dref) => rrefs.extend(store.rrefs_of(&dref)?),
+                Referred::Realization(rref) | Referred::Artifact(rref, _) => rrefs.push(rref),
+            }
+        }
+        if self.closure {
+            for rref in std::mem::take(&mut rrefs) {
+                rrefs.extend(store.closure(&rref)?);
+            }
+        }
+        let usage = match self.references.is_empty() {
+            true => store.disk_usage()?,
+            false => store.disk_usage_of(&rrefs)?,
+        };
+        let mut derivations = usage.derivations();
+        derivations
+            .sort_by(|one, other| (one.taken.disk, &one.id).cmp(&(other.taken.disk, &other.id)));
+        let others = usage
+            .others
+            .iter()
+            .map(|(name, taken)| (name.clone(), Room::of(taken)));
+        let answer = Answer {
+            derivations: derivations.iter().map(Row::of).collect(),
+            realizations: usage.realizations.iter().map(Row::of).collect(),
+            others: others.collect(),
+            all: Room::of(&usage.all),
+            saved: Room::of(&usage.saved),
+            refused: usage.refused.iter().map(ToString::to_string).collect(),
+        };
+        session.print(&answer, |_, out| {
+            let columns = [
+                Column::right("ON DISK"),
+                Column::right("FILES").optional(),
+                Column::left("REFERENCE"),
+                Column::left("NAME").shrinks(),
+            ];
+            let mut table = Table::new(session, columns);
+            if self.realizations {
+                let mut all: Vec<_> = usage.realizations.iter().collect();
+                all.sort_by(|one, other| {
+                    (one.taken.disk, &one.id).cmp(&(other.taken.disk, &other.id))
+                });
+                for TakenBy { id, taken, .. } in all {
+                    table.row(cells(taken, short_rref(id), id.name().as_str()));
+                }
+            } else {
+                for TakenBy { id, taken, .. } in &derivations {
+                    table.row(cells(taken, short_dref(id), id.name().as_str()));
+                }
+            }
+            for (name, taken) in &usage.others {
+                table.row(cells(taken, String::new(), &format!("({name})")));
+            }
+            table.write(out)?;
+            for error in &usage.refused {
+                writeln!(out, "{} {error}", session.paint(style::BAD, "not counted:"))?;
+            }
+            writeln!(out, "{}", sum(&usage, derivations.len()))?;
+            Ok(())
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+fn cells(taken: &Taken, reference: String, name: &str) -> [Cell; 4] {
+    [
+        size(taken.disk).into(),
+        taken.files.to_string().into(),
+        Cell::styled(reference, style::REFERENCE),
+        name.into(),
+    ]
+}
+
+fn sum(usage: &DiskUsage, derivations: usize) -> String {
+    let mut text = format!(
+        "{}: {} of {}",
+        size(usage.all.disk),
+        count(usage.realizations.len(), "realization", "realizations"),
+        count(derivations, "derivation", "derivations"),
+    );
+    if usage.saved.files > 0 {
+        text += &format!(
+            ", {} saved by {} shared files",
+            size(usage.saved.disk),
+            usage.saved.files
+        );
+    }
+    text
+}

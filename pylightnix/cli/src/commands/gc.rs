@@ -1,0 +1,275 @@
+//! `gc`: removes what nobody keeps.
+
+use serde::Serialize;
+use std::collections::HashSet;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::roots::planned_here;
+use crate::exit::{Done, Exit};
+use crate::session::{Session, style};
+use crate::table::{Cell, Column, Table};
+use crate::text::{count, local_time, short_rref, size};
+use crate::values;
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::store::{Gc as Collection, GcReport, Root};
+use pylightnix::{Error, ErrorKind};
+
+/// Remove what nobody keeps
+///
+/// When the disk fills up. Kept is what roots, links to results and living processes reach, with all that it was made from;
+/// see `roots`: runs keep what their targets are. Failed builds that were kept for inspection go too. On a terminal it shows
+/// what would go, and asks. It may run at any time, beside runs.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: what would go if all of the last month stayed?\n  pylightnix gc --older-than 30d --dry-run"
+)]
+pub(crate) struct Gc {
+    /// Say what would go, and remove nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Only what was built, imported or accepted longer ago than this, as in `30d`. In your own program, results that its
+    /// runs kept that long ago go, too, if its plan has them no more
+    #[arg(long, value_name = "AGE", value_parser = values::duration)]
+    older_than: Option<Duration>,
+    /// Keep so many realizations of each derivation, the newest
+    #[arg(long, value_name = "COUNT")]
+    keep_newest: Option<usize>,
+    /// Remove no more than this, the oldest first, as in `10GiB`
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    free_at_most: Option<u64>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Remove everything that no living process uses, where no root keeps anything
+    #[arg(long)]
+    without_roots: bool,
+    /// No other process on any machine uses the store: needed where locks do not hold for every machine
+    #[arg(long)]
+    nobody_else_uses_it: bool,
+}
+
+/// What went, or would go, for programs.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    dry_run: bool,
+    realizations: Vec<Row>,
+    derivations: Vec<DRefId>,
+    failed_builds: Vec<PathBuf>,
+    partial_downloads: Vec<PathBuf>,
+    ended_roots: Vec<String>,
+    code_texts: usize,
+    freed_bytes: u64,
+    kept: usize,
+    elsewhere: usize,
+    refused: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    rref: RRefId,
+    size_bytes: u64,
+    time: Option<String>,
+}
+
+impl Gc {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let roots = session.store()?.roots()?;
+        if !self.without_roots && !self.dry_run && !roots.iter().any(|root| root.counts) {
+            return Err(nothing_is_kept().into());
+        }
+        let dropped = self.dropped(session, &roots);
+        if self.dry_run {
+            let report = self.collection(session, &dropped)?.plan()?;
+            return self.print(session, &report);
+        }
+        if !self.yes && is_asked() {
+            let report = self.collection(session, &dropped)?.plan()?;
+            if has_something(&report) && !ask(session, &report)? {
+                session.say("nothing was removed");
+                return Ok(Exit::Failed);
+            }
+        }
+        let report = self.collection(session, &dropped)?.run()?;
+        self.print(session, &report)
+    }
+
+    /// Roots that runs of this program made, and that it needs no more.
+    fn dropped(&self, session: &Session, roots: &[Root]) -> HashSet<String> {
+        let Some(age) = self.older_than else {
+            return HashSet::new();
+        };
+        let Some(planned) = planned_here(session, roots) else {
+            return HashSet::new();
+        };
+        let dropped = roots.iter().filter(|root| planned.has_dropped(root, age));
+        dropped.map(|root| root.name.clone()).collect()
+    }
+
+    fn collection<'s>(
+        &self,
+        session: &'s Session,
+        dropped: &HashSet<String>,
+    ) -> Done<Collection<'s>> {
+        let mut gc = session.store()?.gc().letting_go(dropped.clone());
+        if let Some(age) = self.older_than {
+            gc = gc.keep_newer_than(age);
+        }
+        if let Some(count) = self.keep_newest {
+            gc = gc.keep_newest(count);
+        }
+        if let Some(bytes) = self.free_at_most {
+            gc = gc.free_at_most(bytes);
+        }
+        if self.nobody_else_uses_it {
+            gc = gc.nobody_else_uses_it();
+        }
+        Ok(gc)
+    }
+
+    fn print(&self, session: &Session, report: &GcReport) -> Done {
+        session.print(&Answer::of(report, self.dry_run), |_, out| {
+            write_report(session, report, self.dry_run, out)
+        })?;
+        Ok(if report.refused.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    }
+}
+
+fn nothing_is_kept() -> Error {
+    Error::new(
+        ErrorKind::Store,
+        "no root keeps anything in this store: `gc` would remove all results",
+    )
+    .help(
+        "say first what shall stay: `run` keeps what the targets of a program are, `link REF PATH` and `roots --add NAME REF` \
+         keep single results\nif all of it shall go, add `--without-roots`; `--dry-run` shows what that is",
+    )
+}
+
+/// Whether there is a person who can answer.
+fn is_asked() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn has_something(report: &GcReport) -> bool {
+    !(report.realizations.is_empty() && report.derivations.is_empty() && report.failed.is_empty())
+}
+
+/// Shows what would go, and asks.
+fn ask(session: &Session, report: &GcReport) -> Done<bool> {
+    let mut shown = Vec::new();
+    write_report(session, report, true, &mut shown)?;
+    let mut err = io::stderr();
+    err.write_all(&shown)?;
+    write!(err, "remove this? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+impl Answer {
+    pub(super) fn of(report: &GcReport, dry_run: bool) -> Self {
+        let row = |gone: &pylightnix::store::Collected| Row {
+            rref: gone.rref.clone(),
+            size_bytes: gone.bytes,
+            time: gone.newest.map(|time| time.to_string()),
+        };
+        Answer {
+            dry_run,
+            realizations: report.realizations.iter().map(row).collect(),
+            derivations: report.derivations.clone(),
+            failed_builds: report.failed.clone(),
+            partial_downloads: report.downloads.clone(),
+            ended_roots: report
+                .ended_roots
+                .iter()
+                .map(|root| root.name.clone())
+                .collect(),
+            code_texts: report.code.len(),
+            freed_bytes: report.bytes,
+            kept: report.kept,
+            elsewhere: report.elsewhere,
+            refused: report.refused.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What went, or would go, for people.
+pub(super) fn write_report(
+    session: &Session,
+    report: &GcReport,
+    dry_run: bool,
+    out: &mut impl Write,
+) -> Done<()> {
+    let columns = [
+        Column::left("REFERENCE"),
+        Column::left("BUILT").optional(),
+        Column::right("SIZE"),
+        Column::left("NAME").shrinks(),
+    ];
+    let mut table = Table::new(session, columns);
+    for gone in &report.realizations {
+        table.row([
+            Cell::styled(short_rref(&gone.rref), style::REFERENCE),
+            gone.newest.map(local_time).unwrap_or_default().into(),
+            size(gone.bytes).into(),
+            gone.rref.name().as_str().into(),
+        ]);
+    }
+    table.write(out)?;
+    for folder in &report.failed {
+        writeln!(out, "failed build {}", folder.display())?;
+    }
+    for part in &report.downloads {
+        writeln!(out, "partial download {}", part.display())?;
+    }
+    for root in &report.ended_roots {
+        match (&root.link, &root.run) {
+            (Some(link), _) => {
+                writeln!(out, "root by the link {}, which is gone", link.display())?;
+            }
+            (_, Some(run)) => writeln!(out, "root by {run}, which its plan has no more")?,
+            _ => {}
+        }
+    }
+    for error in &report.refused {
+        writeln!(out, "{} {error}", session.paint(style::BAD, "not removed:"))?;
+    }
+    if report.elsewhere > 0 {
+        let processes = count(report.elsewhere, "process", "processes");
+        writeln!(
+            out,
+            "kept what {processes} on other file systems may use: if none lives, say `--nobody-else-uses-it`"
+        )?;
+    }
+    let done = if dry_run { "would remove" } else { "removed" };
+    let mut what = vec![format!(
+        "{} of {}",
+        report.realizations.len(),
+        count(
+            report.realizations.len() + report.kept,
+            "realization",
+            "realizations"
+        )
+    )];
+    let more = [
+        (report.derivations.len(), "derivation", "derivations"),
+        (report.failed.len(), "failed build", "failed builds"),
+        (
+            report.downloads.len(),
+            "partial download",
+            "partial downloads",
+        ),
+        (report.code.len(), "text of code", "texts of code"),
+    ];
+    let more = more.into_iter().filter(|(number, ..)| *number > 0);
+    what.extend(more.map(|(number, one, more)| count(number, one, more)));
+    writeln!(out, "{done} {}: {}", what.join(", "), size(report.bytes))?;
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! `graph`: what depends on what, as a drawing.
+
+use clap::ValueEnum;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::complete;
+use crate::depends::Depends;
+use crate::draw::{Grouping, Picture};
+use crate::exit::{Done, Exit, Fault};
+use crate::session::{Session, style};
+use crate::stages::Stages;
+use pylightnix::internal::Target;
+
+/// As wide as a text is where no terminal says its width.
+const WIDTH: usize = 100;
+
+/// Draw what depends on what
+///
+/// When you want to see what a result was made from, what a store is made of, or, in a program with an experiment, its plan
+/// and what a run would do. What goes into a stage stands above it. Where there are many stages, those that are alike share
+/// a box.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: all that the newest `report` was made from, as an image\n  \
+                        pylightnix graph report -o report.svg"
+)]
+pub(crate) struct Graph {
+    /// Results, with all that they were made from; in a program with an experiment, targets and stages of its plan
+    /// [default: its first target, else all of the store]
+    #[arg(value_name = "REF|NAME", add = complete::references())]
+    targets: Vec<String>,
+    /// What kind of drawing [default: what the file's name says, else `terminal`]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    format: Option<Format>,
+    /// Write it into a file, where nothing is but another drawing; `-` is standard output
+    #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    /// Draw every stage, however many there are
+    #[arg(long, short)]
+    all: bool,
+    /// Draw every stage up to this number of them
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 40,
+        conflicts_with = "all"
+    )]
+    group: usize,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// Lines of text
+    Terminal,
+    /// The language of Graphviz
+    Dot,
+    /// A flowchart for Markdown pages
+    Mermaid,
+    /// An image
+    Svg,
+}
+
+impl Graph {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        // Asked first: a large graph takes its time.
+        let format = match session.json() {
+            true => Format::Terminal,
+            false => self.format()?,
+        };
+        let depends = self.depends(session)?;
+        if session.json() {
+            match &self.output {
+                Some(path) => written(
+                    session,
+                    path,
+                    &(serde_json::to_string_pretty(&depends)? + "\n"),
+                )?,
+                None => session.print_json(&depends)?,
+            }
+            return Ok(Exit::Done);
+        }
+        let grouping = if self.all {
+            Grouping::Off
+        } else {
+            Grouping::Over(self.group)
+        };
+        let drawing = depends.drawing();
+        let picture = drawing.grouped(grouping);
+        match &self.output {
+            Some(path) => written(session, path, &drawn(&picture, format, session, false))?,
+            None => {
+                let mut out = session.out();
+                let drawn = drawn(&picture, format, session, session.color());
+                // Nothing in a drawing controls a terminal but its own colours.
+                out.raw().write_all(drawn.as_bytes())?;
+                if format == Format::Terminal {
+                    let hint = match picture.boxes().len() < drawing.nodes().len() {
+                        true => "; `--all` draws each",
+                        false => "",
+                    };
+                    let summary = format!("{}{hint}", picture.summary());
+                    writeln!(out, "\n{}", session.paint(style::FAINT, summary))?;
+                }
+                out.flush()?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn format(&self) -> Done<Format> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        let extension = self.output.as_deref().and_then(Path::extension);
+        let by_name = match extension.and_then(|extension| extension.to_str()) {
+            Some("svg") => Format::Svg,
+            Some("dot" | "gv") => Format::Dot,
+            Some("mmd" | "mermaid") => Format::Mermaid,
+            None | Some("txt") => Format::Terminal,
+            Some(other) => {
+                return Err(Fault::Usage(format!(
+                    "no drawing ends in `.{other}`\n  help: `.svg`, `.dot`, `.mmd` and `.txt` do; or say what it is to be with `--format`"
+                )));
+            }
+        };
+        Ok(by_name)
+    }
+
+    fn depends(&self, session: &Session) -> Done<Depends> {
+        if let Some(experiment) = session.experiment() {
+            match Stages::of(experiment, &self.targets) {
+                Ok(stages) => {
+                    return Depends::of_plan(session.store_or_new()?, experiment, &stages);
+                }
+                // What is not in the plan may be in the store.
+                Err(fault @ Fault::Usage(_)) => {
+                    return self.of_store(session).map_err(|other| match other {
+                        Fault::Error(_) | Fault::Store(_) => fault,
+                        other => other,
+                    });
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        self.of_store(session)
+    }
+
+    fn of_store(&self, session: &Session) -> Done<Depends> {
+        if self.targets.is_empty() {
+            return Depends::of_store(session.store()?);
+        }
+        let referred: Done<Vec<_>> = self
+            .targets
+            .iter()
+            .map(|word| session.refer(word))
+            .collect();
+        Depends::of_referred(session.store()?, &referred?)
+    }
+}
+
+fn drawn(picture: &Picture, format: Format, session: &Session, color: bool) -> String {
+    match format {
+        Format::Terminal => picture.terminal(session.width().unwrap_or(WIDTH), color),
+        Format::Dot => picture.dot(),
+        Format::Mermaid => picture.mermaid(),
+        Format::Svg => picture.svg(),
+    }
+}
+
+/// Writes it into a file, in the place of nothing but another drawing; `-` is standard output.
+fn written(session: &Session, path: &Path, text: &str) -> Done<()> {
+    if path.as_os_str() == "-" {
+        let mut out = session.out();
+        out.raw().write_all(text.as_bytes())?;
+        return Ok(out.flush()?);
+    }
+    let target = Target::look(path, "drawing of this kind", BEGIN as u64, |start| {
+        begins_alike(start, text)
+    })?;
+    Ok(target.write(text.as_bytes())?)
+}
+
+/// So much of a drawing tells which kind it is of.
+const BEGIN: usize = 256;
+
+/// Whether a file that begins so is a drawing of the kind of `text`: these have a first word in common, and those for
+/// terminals a mark in their first line.
+fn begins_alike(start: &[u8], text: &str) -> bool {
+    let start = String::from_utf8_lossy(start);
+    let word = |text: &str| -> String { text.chars().take(5).collect() };
+    let has_mark = |text: &str| {
+        let line = text.lines().next().unwrap_or_default();
+        line.contains(['●', '○', '◌', '◐', '✗'])
+    };
+    match has_mark(text) {
+        true => has_mark(&start),
+        false => word(&start) == word(text),
+    }
+}

@@ -1,0 +1,88 @@
+//! `link`: links to results, which keep them.
+
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::complete;
+use crate::exit::{Done, Exit, Fault};
+use crate::session::Session;
+use pylightnix::config::RRefId;
+use pylightnix::{Error, ErrorKind};
+
+/// Make a link to a result, which keeps it
+///
+/// When you want a result at a path of your own. As long as the link is there, garbage collection leaves the result and all
+/// that it was made from alone; removing the link is enough to let it go.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: keep the newest `train` as ./model\n  pylightnix link train model"
+)]
+pub(crate) struct Link {
+    /// A name, or the beginning of a reference
+    #[arg(value_name = "REF", add = complete::references(), required_unless_present = "remove")]
+    reference: Option<String>,
+    /// Where the link is made [default: ./result]
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    path: Option<PathBuf>,
+    /// A link to the derivation's folder, with all its realizations; it keeps nothing
+    #[arg(long)]
+    derivation: bool,
+    /// Remove this link
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath, conflicts_with_all = ["reference", "derivation"])]
+    remove: Option<PathBuf>,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Answer {
+    link: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rref: Option<RRefId>,
+    target: PathBuf,
+}
+
+impl Link {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        if let Some(path) = self.remove {
+            return match store.unlink(&path)? {
+                true => Ok(Exit::Done),
+                false => {
+                    let message = format!("nothing is at {}", path.display());
+                    Err(Error::new(ErrorKind::Missing, message).at(&path).into())
+                }
+            };
+        }
+        let Some(reference) = self.reference else {
+            return Err(Fault::Usage("say what the link leads to".to_owned()));
+        };
+        let link = self.path.unwrap_or_else(|| PathBuf::from("result"));
+        let answer = if self.derivation {
+            let dref = session.derivation(&reference)?;
+            store.link_derivation(&dref, &link)?;
+            Answer {
+                link,
+                rref: None,
+                target: store.derivation_dir(&dref),
+            }
+        } else {
+            let rref = session.realization(&reference)?;
+            store.link(&rref, &link)?;
+            Answer {
+                link,
+                target: store.out_dir(&rref),
+                rref: Some(rref),
+            }
+        };
+        session.print(&answer, |answer, out| {
+            Ok(writeln!(
+                out,
+                "{} -> {}",
+                answer.link.display(),
+                answer.target.display()
+            )?)
+        })?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,267 @@
+//! `list`: what is in the store.
+
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::io::Write as _;
+
+use crate::complete;
+use crate::exit::{Done, Exit};
+use crate::json::List as JsonList;
+use crate::refer::{age, resolve};
+use crate::session::{Session, style};
+use crate::table::{Cell, Column, Table};
+use crate::text::{duration, local_time, short_dref, short_rref};
+use pylightnix::ErrorKind;
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::internal::Clock;
+use pylightnix::store::{BuildKind, Outcome, Realization};
+
+/// So many rows come first, so that something is seen at once.
+const FIRST: usize = 16;
+/// So many rows come together then.
+const BATCH: usize = 4096;
+
+/// List the realizations in the store
+///
+/// When you want to know what there is: each realization with the beginning of its reference, when it was built, how long
+/// that took, and its name. They are sorted by name and derivation; `--newest` and
+/// `--slowest` sort them in another way.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: the five newest realizations of stages whose names begin with `train`\n  \
+    pylightnix list 'train*' --newest -n 5"
+)]
+pub(crate) struct List {
+    /// Only these: names, with `*` and `?`, or references; all that begin so
+    #[arg(value_name = "NAME|REF", add = complete::names())]
+    only: Vec<String>,
+    /// The newest first
+    #[arg(long, short = 't')]
+    newest: bool,
+    /// Those first that took longest to build
+    #[arg(long, conflicts_with = "newest")]
+    slowest: bool,
+    /// At most so many
+    #[arg(short = 'n', long = "limit", value_name = "COUNT")]
+    limit: Option<usize>,
+    /// Derivations, each with the count of its realizations
+    #[arg(long, short = 'd', conflicts_with_all = ["newest", "slowest"])]
+    derivations: bool,
+    /// Whole references
+    #[arg(long, short = 'l')]
+    long: bool,
+}
+
+/// A realization, for programs.
+#[derive(Serialize)]
+struct Row<'a> {
+    rref: &'a RRefId,
+    dref: &'a DRefId,
+    name: &'a str,
+    outcome: String,
+    /// When it was last built.
+    time: Option<String>,
+    build_seconds: Option<f64>,
+    builds: usize,
+}
+
+/// A derivation, for programs.
+#[derive(Serialize)]
+struct DerivationRow<'a> {
+    dref: &'a DRefId,
+    name: &'a str,
+    realizations: usize,
+}
+
+impl List {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let mut drefs = self.drefs(session)?;
+        drefs.sort_by(|one, other| (one.name(), one).cmp(&(other.name(), other)));
+        let found = if self.derivations {
+            let rows = drefs.iter().map(|dref| {
+                Ok(DerivationRow {
+                    dref,
+                    name: dref.name().as_str(),
+                    realizations: store.rrefs_of(dref)?.len(),
+                })
+            });
+            self.write(session, rows)?
+        } else if self.newest || self.slowest {
+            let mut all = Vec::new();
+            for (_, found) in store.realizations_of_each(&drefs) {
+                all.extend(found.into_iter().filter_map(|one| session.or_unread(one)));
+            }
+            let seconds = |one: &Realization| took(one).unwrap_or(-1.0);
+            match self.newest {
+                true => all.sort_by_cached_key(|one| Reverse((age(one), one.id.clone()))),
+                false => all.sort_by(|one, other| seconds(other).total_cmp(&seconds(one))),
+            }
+            self.write(session, all.into_iter().map(Ok))?
+        } else {
+            let each = store.realizations_of_each(&drefs);
+            let each = each.flat_map(|(_, found)| found);
+            let each = each.map(|one| one.map_err(|unread| unread.error));
+            self.write(session, each)?
+        };
+        store.remember();
+        Ok(match found {
+            0 if !self.only.is_empty() => {
+                session.say("nothing matches");
+                Exit::Failed
+            }
+            _ => session.exit(),
+        })
+    }
+
+    fn drefs(&self, session: &Session) -> Done<Vec<DRefId>> {
+        let store = session.store()?;
+        if self.only.is_empty() {
+            return Ok(store.drefs_where(|_| true)?);
+        }
+        let mut drefs = Vec::new();
+        for word in &self.only {
+            // What cannot be a pattern of names may be a reference.
+            let named = store.drefs_named(word).unwrap_or_default();
+            if !named.is_empty() {
+                drefs.extend(named);
+                continue;
+            }
+            // A list has room for all that begin so.
+            let begun = match word.is_empty() {
+                true => Vec::new(),
+                false => store.drefs_where(|folder| folder.starts_with(word.as_str()))?,
+            };
+            if !begun.is_empty() {
+                drefs.extend(begun);
+                continue;
+            }
+            match resolve(store, word) {
+                Ok(found) => drefs.push(found.derivation().clone()),
+                // A pattern or a name of which there is none.
+                Err(error) if error.kind() == ErrorKind::Missing => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        drefs.sort_unstable();
+        drefs.dedup();
+        Ok(drefs)
+    }
+
+    /// Writes all of them, the first ones as soon as they are known, and says how many there were.
+    fn write<T: Listed>(
+        &self,
+        session: &Session,
+        all: impl Iterator<Item = pylightnix::Result<T>>,
+    ) -> Done<usize> {
+        let mut out = session.out();
+        let mut json = session
+            .json()
+            .then(|| JsonList::begin(&mut out))
+            .transpose()?;
+        let mut table = Table::new(session, T::COLUMNS);
+        let mut count = 0;
+        for one in all.take(self.limit.unwrap_or(usize::MAX)) {
+            let Some(one) = session.or_left_out(one) else {
+                continue;
+            };
+            count += 1;
+            if let Some(json) = &mut json {
+                json.item(&mut out, &one.for_programs())?;
+                continue;
+            }
+            table.row(one.cells(self.long));
+            if count == FIRST || table.waiting() >= BATCH {
+                table.write(&mut out)?;
+                out.flush()?;
+            }
+        }
+        match json {
+            Some(json) => json.end(&mut out)?,
+            None => table.write(&mut out)?,
+        }
+        out.flush()?;
+        Ok(count)
+    }
+}
+
+/// What a line is about.
+trait Listed {
+    const COLUMNS: &'static [Column];
+
+    fn cells(&self, long: bool) -> Vec<Cell>;
+
+    fn for_programs(&self) -> impl Serialize;
+}
+
+impl Listed for Realization {
+    const COLUMNS: &'static [Column] = &[
+        Column::left("REFERENCE"),
+        Column::left("BUILT").optional(),
+        Column::right("TOOK").optional(),
+        Column::left("NAME").shrinks(),
+    ];
+
+    fn cells(&self, long: bool) -> Vec<Cell> {
+        let reference = match long {
+            true => self.id.to_string(),
+            false => short_rref(&self.id),
+        };
+        let name = self.id.name().as_str();
+        vec![
+            Cell::styled(reference, style::REFERENCE),
+            age(self).map(local_time).unwrap_or_default().into(),
+            took(self).map(duration).unwrap_or_default().into(),
+            match self.outcome {
+                Outcome::Ok => name.into(),
+                Outcome::Failed => Cell::styled(format!("{name} (failed)"), style::BAD),
+            },
+        ]
+    }
+
+    fn for_programs(&self) -> impl Serialize {
+        Row {
+            rref: &self.id,
+            dref: self.id.dref(),
+            name: self.id.name().as_str(),
+            outcome: self.outcome.to_string(),
+            time: age(self).map(|time| time.to_string()),
+            build_seconds: took(self),
+            builds: self.builds.heads().count(),
+        }
+    }
+}
+
+impl Listed for DerivationRow<'_> {
+    const COLUMNS: &'static [Column] = &[
+        Column::left("REFERENCE"),
+        Column::right("REALIZATIONS").optional(),
+        Column::left("NAME").shrinks(),
+    ];
+
+    fn cells(&self, long: bool) -> Vec<Cell> {
+        let reference = match long {
+            true => self.dref.to_string(),
+            false => short_dref(self.dref),
+        };
+        vec![
+            Cell::styled(reference, style::REFERENCE),
+            self.realizations.to_string().into(),
+            self.name.into(),
+        ]
+    }
+
+    fn for_programs(&self) -> impl Serialize {
+        self
+    }
+}
+
+/// How long its newest build took, in seconds.
+fn took(realization: &Realization) -> Option<f64> {
+    let clock = Clock::now();
+    let builds = realization.builds.heads();
+    let newest = builds
+        .filter(|build| build.kind == BuildKind::Build)
+        .max_by_key(|build| (build.ended(clock), build.stop));
+    newest.map(|build| build.seconds)
+}

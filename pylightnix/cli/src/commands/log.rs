@@ -1,0 +1,208 @@
+//! `log`: what a build printed.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+use crate::complete;
+use crate::exit::{Done, Exit};
+use crate::follow::follow;
+use crate::refer::Referred;
+use crate::session::{Session, style};
+use crate::text::local_second;
+use pylightnix::config::DRefId;
+use pylightnix::internal::open_regular;
+use pylightnix::store::{Realization, Store};
+use pylightnix::{Error, ErrorKind};
+
+/// Print what a build printed
+///
+/// When a stage failed, or you want to see what it said. For a name: the newest build of it, be it under way, failed or done.
+/// `--follow` goes on as long as the build is under way, and without a reference follows all that are. A terminal gets the text
+/// and its colours, all else the bytes.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: watch what `train` prints while it runs\n  pylightnix log --follow train"
+)]
+pub(crate) struct Log {
+    /// A name, the beginning of a reference, or the folder of a failed build
+    #[arg(value_name = "REF", add = complete::references(), required_unless_present = "follow")]
+    reference: Option<String>,
+    /// Go on while it is under way
+    #[arg(long, short)]
+    follow: bool,
+    /// List the logs that there are
+    #[arg(long, conflicts_with = "follow")]
+    list: bool,
+}
+
+/// A log.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Entry {
+    /// The stage.
+    name: String,
+    /// `running`, `failed` or `done`.
+    state: &'static str,
+    /// When its build ended, or, of one under way, began.
+    time: String,
+    #[serde(skip)]
+    at: Timestamp,
+    path: PathBuf,
+    /// Whether anything was printed.
+    there: bool,
+}
+
+impl Log {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let Some(reference) = &self.reference else {
+            session.no_json("log --follow")?;
+            return follow(session, store, &|_| true);
+        };
+        let logs = logs_of(session, reference, self.list)?;
+        if self.list || session.json() {
+            session.print(&logs, |logs, out| {
+                for log in logs {
+                    let path = if log.there {
+                        log.path.display().to_string()
+                    } else {
+                        "(it printed nothing)".to_owned()
+                    };
+                    writeln!(out, "{}  {:7}  {path}", local_second(log.at), log.state)?;
+                }
+                Ok(())
+            })?;
+            return Ok(session.exit());
+        }
+        let Some(log) = logs.last() else {
+            return Err(nothing(reference).into());
+        };
+        if self.follow && log.state == "running" {
+            let dref = under_way(store, &log.path);
+            return follow(session, store, &|under_way| {
+                Some(&under_way.dref) == dref.as_ref()
+            });
+        }
+        match log.there {
+            true => print(session, &log.path)?,
+            false => session.say(session.paint_err(style::FAINT, "it printed nothing")),
+        }
+        if self.follow {
+            session.say(session.paint_err(style::FAINT, "it is not under way any more"));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The logs of what `text` names, oldest first; of a name those of the newest realization, or of all.
+fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
+    let store = session.store()?;
+    let mut logs = Vec::new();
+    let folder = Path::new(text);
+    if folder.is_dir()
+        && folder
+            .canonicalize()
+            .is_ok_and(|path| path.starts_with(store.failed_dir()))
+    {
+        logs.extend(failed(text.to_owned(), folder.to_owned()));
+        return Ok(logs);
+    }
+    for build in store.running()? {
+        let begin = text.strip_prefix("dref:").unwrap_or(text);
+        if build.dref.name().as_str() == text
+            || (!begin.is_empty() && build.dref.folder().starts_with(begin))
+        {
+            logs.push(Entry {
+                name: build.dref.name().to_string(),
+                state: "running",
+                time: build.since.unwrap_or_default().to_string(),
+                at: build.since.unwrap_or_default(),
+                there: build.log().exists(),
+                path: build.log(),
+            });
+        }
+    }
+    for (name, folder) in store.failed_builds()? {
+        if name == text {
+            logs.extend(failed(name, folder));
+        }
+    }
+    let named = if all {
+        store.drefs_called(text)?
+    } else {
+        Vec::new()
+    };
+    let found = match crate::refer::resolve(store, text) {
+        Ok(_) if !named.is_empty() => readable(session, &named)?,
+        Ok(Referred::Derivation(dref)) => readable(session, &[dref])?,
+        Ok(Referred::Realization(rref) | Referred::Artifact(rref, _)) => {
+            vec![store.realization(&rref)?]
+        }
+        Err(error) if !logs.is_empty() && error.kind() == ErrorKind::Missing => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    for realization in found {
+        for build in realization.builds() {
+            let path = store.log_of(&realization.id, build);
+            logs.push(Entry {
+                name: realization.id.name().to_string(),
+                state: "done",
+                time: build.stop.to_string(),
+                // One from a clock that was wrong is not the newest.
+                at: build.ended().unwrap_or(Timestamp::MIN),
+                there: path.is_some(),
+                path: path.unwrap_or_default(),
+            });
+        }
+    }
+    // What is under way is newer than all that has ended.
+    logs.sort_by_key(|log| (log.state == "running", log.at));
+    Ok(logs)
+}
+
+/// The realizations of these, but for those that cannot be read, which it names.
+fn readable(session: &Session, drefs: &[DRefId]) -> Done<Vec<Realization>> {
+    let all = session.store()?.realizations_of_each(drefs);
+    let all = all.flat_map(|(_, all)| all);
+    Ok(all.filter_map(|one| session.or_unread(one)).collect())
+}
+
+/// The log of a failed build, whose folder's name tells the time.
+fn failed(name: String, folder: PathBuf) -> Option<Entry> {
+    let id = Uuid::try_parse(folder.file_name()?.to_str()?.get(..36)?).ok()?;
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    let at = Timestamp::new(
+        i64::try_from(seconds).ok()?,
+        i32::try_from(nanoseconds).ok()?,
+    )
+    .ok()?;
+    let path = folder.join("log");
+    Some(Entry {
+        name,
+        state: "failed",
+        time: at.to_string(),
+        at,
+        there: path.exists(),
+        path,
+    })
+}
+
+fn under_way(store: &Store, log: &Path) -> Option<DRefId> {
+    let all = store.running().ok()?;
+    all.into_iter()
+        .find(|build| build.log() == log)
+        .map(|build| build.dref)
+}
+
+fn print(session: &Session, path: &Path) -> Done<()> {
+    let (log, _) = open_regular(path).map_err(|error| Error::io("read", path, error))?;
+    session.copy(log)
+}
+
+fn nothing(text: &str) -> Error {
+    Error::new(ErrorKind::Missing, format!("there is no build of `{text}`")).help(
+        "`list` shows what was built here; what was unpacked without build records has no logs",
+    )
+}

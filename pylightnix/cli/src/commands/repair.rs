@@ -1,0 +1,114 @@
+//! `repair`: mends what a check finds.
+
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::check::{FaultRow, write_faults};
+use crate::complete;
+use crate::exit::{Done, Exit};
+use crate::session::{Session, style};
+use crate::text::count;
+use pylightnix::config::RRefId;
+use pylightnix::store::{RepairAction, Repaired, Store};
+
+/// Check everything, and repair what can be
+///
+/// When `check` found something. Broken artifacts, records and configs are replaced if the same bytes are elsewhere, in this
+/// store or in another one; what cannot be replaced goes to `quarantine/` and is made again when it is needed. Ends with 1 if
+/// something is still wrong.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: take good copies from a backup\n  pylightnix repair --from /backup/_pylightnix"
+)]
+pub(crate) struct Repair {
+    /// Only these: names or the beginnings of references
+    #[arg(value_name = "REF", add = complete::references())]
+    only: Vec<String>,
+    /// Another store to take good copies from; may be repeated
+    #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath)]
+    from: Vec<PathBuf>,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    faults: usize,
+    repaired: Vec<Row<'a>>,
+    left: Vec<FaultRow<'a>>,
+    refused: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    path: &'a Path,
+    action: RepairAction,
+    quarantine: Option<&'a Path>,
+}
+
+impl Repair {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let peers: Done<Vec<Store>> = self
+            .from
+            .iter()
+            .map(|place| session.other_store(place))
+            .collect();
+        let peers = peers?;
+        let mut repair = store.repair();
+        if !self.only.is_empty() {
+            let only: Done<Vec<RRefId>> = self
+                .only
+                .iter()
+                .map(|word| session.realization(word))
+                .collect();
+            repair = repair.only(only?);
+        }
+        for peer in &peers {
+            repair = repair.with(peer);
+        }
+        let report = repair.run()?;
+        let answer = Answer {
+            faults: report.check.faults.len(),
+            repaired: report.repaired.iter().map(Row::of).collect(),
+            left: report.left.iter().map(FaultRow::of).collect(),
+            refused: report.refused.iter().map(ToString::to_string).collect(),
+        };
+        session.print(&answer, |_, out| {
+            for repaired in &report.repaired {
+                writeln!(out, "{} {}", repaired.path.display(), repaired.action)?;
+                if let Some(quarantine) = &repaired.quarantine {
+                    writeln!(out, "  the broken one is {}", quarantine.display())?;
+                }
+            }
+            write_faults(session, &report.left, out)?;
+            for error in &report.refused {
+                writeln!(out, "{} {error:?}", session.paint(style::BAD, "refused:"))?;
+            }
+            writeln!(
+                out,
+                "{} in {}; {}, {} left",
+                count(report.check.faults.len(), "fault", "faults"),
+                count(report.check.realizations, "realization", "realizations"),
+                count(report.repaired.len(), "repair", "repairs"),
+                report.left.len(),
+            )?;
+            Ok(())
+        })?;
+        Ok(if report.left.is_empty() && report.refused.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    }
+}
+
+impl<'a> Row<'a> {
+    fn of(repaired: &'a Repaired) -> Self {
+        Row {
+            path: &repaired.path,
+            action: repaired.action,
+            quarantine: repaired.quarantine.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `rm`: removes realizations.
+
+use std::io::Write as _;
+
+use super::gc::{Answer, write_report};
+use crate::complete;
+use crate::exit::{Done, Exit, Fault};
+use crate::refer::Referred;
+use crate::session::Session;
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::store::Removal;
+
+/// Remove a realization, or a derivation with all its realizations
+///
+/// When a result is wrong, or must go now. It is refused while something was made from it, a root keeps it, or a living process
+/// uses it. For what nobody keeps there is `gc`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: what would go with the second newest `train`?\n  \
+    pylightnix rm train@2 --with-dependents --dry-run"
+)]
+pub(crate) struct Rm {
+    /// References, whole or abbreviated; `name@1` for the newest of a name
+    #[arg(value_name = "REF", required = true, add = complete::references())]
+    references: Vec<String>,
+    /// For names: all of that name
+    #[arg(long)]
+    all: bool,
+    /// Remove as well all that was made from it
+    #[arg(long)]
+    with_dependents: bool,
+    /// Remove it although a root keeps it or a process uses it
+    #[arg(long, short)]
+    force: bool,
+    /// Say what would go, and remove nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// No other process on any machine uses the store: needed where locks do not hold for every machine
+    #[arg(long)]
+    nobody_else_uses_it: bool,
+}
+
+/// What is removed in one go.
+enum Target {
+    Realization(RRefId),
+    Derivation(DRefId),
+}
+
+impl Rm {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let mut targets = Vec::new();
+        for word in &self.references {
+            self.targets(session, word, &mut targets)?;
+        }
+        let mut answers = Vec::new();
+        for target in targets {
+            let removal = match &target {
+                Target::Realization(rref) => store.remove(rref),
+                Target::Derivation(dref) => store.remove_derivation(dref),
+            };
+            let report = match self.dry_run {
+                true => self.with_options(removal).plan()?,
+                false => self.with_options(removal).run()?,
+            };
+            let refused = !report.refused.is_empty();
+            if session.json() {
+                answers.push(Answer::of(&report, self.dry_run));
+            } else {
+                let mut out = session.out();
+                write_report(session, &report, self.dry_run, &mut out)?;
+                out.flush()?;
+            }
+            if refused {
+                return Ok(Exit::Failed);
+            }
+        }
+        if session.json() {
+            session.print_json(&answers)?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn targets(&self, session: &Session, word: &str, targets: &mut Vec<Target>) -> Done<()> {
+        let named = session.store()?.drefs_called(word)?;
+        match (named.is_empty(), self.all) {
+            (false, true) => targets.extend(named.into_iter().map(Target::Derivation)),
+            (false, false) => {
+                return Err(Fault::Usage(format!(
+                    "`{word}` is a name\n  help: `{word}@1` is the newest of that name, and `--all` removes all of them"
+                )));
+            }
+            (true, _) => targets.push(match session.refer(word)? {
+                Referred::Derivation(dref) => Target::Derivation(dref),
+                Referred::Realization(rref) | Referred::Artifact(rref, _) => {
+                    Target::Realization(rref)
+                }
+            }),
+        }
+        Ok(())
+    }
+
+    fn with_options<'a>(&self, mut removal: Removal<'a>) -> Removal<'a> {
+        if self.with_dependents {
+            removal = removal.with_dependents();
+        }
+        if self.force {
+            removal = removal.force();
+        }
+        if self.nobody_else_uses_it {
+            removal = removal.nobody_else_uses_it();
+        }
+        removal
+    }
+}

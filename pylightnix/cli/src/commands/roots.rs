@@ -1,0 +1,231 @@
+//! `roots`: what garbage collection keeps.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::exit::{Done, Exit, Fault};
+use crate::session::{Session, style};
+use crate::stages::Stages;
+use crate::table::{Cell, Column, Table};
+use crate::text::{local_time, short_rref};
+use crate::{complete, values};
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::internal::{nearest_first, there_is};
+use pylightnix::store::{Root, RootRun};
+use pylightnix::{Error, ErrorKind};
+
+/// List the roots, which garbage collection keeps; add or remove one
+///
+/// When you want to know why something stays, or to keep a result under a name. A root keeps all that its realization was
+/// made from. Each run keeps what its targets are, until a later run of the same target, by the same person and with the same
+/// config, gives something else; `IN PLAN` says whether the plan of today, in your own program, has it. Roots by links end when
+/// their links do.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example: keep the newest `train` as `best`\n  pylightnix roots --add best train"
+)]
+pub(crate) struct Roots {
+    /// Keep a realization under a name of its own
+    #[arg(long, num_args = 2, value_names = ["NAME", "REF"], conflicts_with = "remove", add = complete::references())]
+    add: Option<Vec<String>>,
+    /// Keep it no more; may be repeated. Without a name: all that the options below choose
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    remove: Option<Vec<String>>,
+    /// Only what runs of this program keep
+    #[arg(long, value_name = "NAME", conflicts_with = "add")]
+    program: Option<String>,
+    /// Only what runs of this target keep
+    #[arg(long, value_name = "NAME", conflicts_with = "add")]
+    target: Option<String>,
+    /// Only roots that have kept the same for longer than this, as in `30d`
+    #[arg(long, value_name = "AGE", value_parser = values::duration, conflicts_with = "add")]
+    older_than: Option<Duration>,
+}
+
+/// A root, for programs.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    rref: &'a RRefId,
+    link: Option<&'a Path>,
+    counts: bool,
+    since: String,
+    run: Option<&'a RootRun>,
+    /// Whether the program's plan has it; nothing if that is not known.
+    planned: Option<bool>,
+}
+
+impl Roots {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        if let Some([name, reference]) = self.add.as_deref() {
+            let rref = session.realization(reference)?;
+            store.add_root(name, &rref)?;
+            session.say(format_args!("{name} keeps {rref}"));
+            return Ok(Exit::Done);
+        }
+        let names = match &self.remove {
+            Some(names) if names.is_empty() => return self.remove_chosen(session),
+            Some(names) => names.as_slice(),
+            None => &[],
+        };
+        for name in names {
+            if !store.remove_root(name)? {
+                let message = format!("no root is called {name:?}");
+                let roots = store.roots()?;
+                let names = roots.iter().map(|root| root.name.as_str());
+                let there = match roots.is_empty() {
+                    true => "there are no roots".to_owned(),
+                    false => there_is(nearest_first(name, names).into_iter()),
+                };
+                return Err(Error::new(ErrorKind::Missing, message)
+                    .help(format!("{there}; `roots` lists them"))
+                    .into());
+            }
+        }
+        if !names.is_empty() {
+            return Ok(Exit::Done);
+        }
+        self.list(session)
+    }
+
+    /// Whether the options choose it.
+    fn chooses(&self, root: &Root) -> bool {
+        let of_run = |wanted: &Option<String>, part: fn(&RootRun) -> &String| {
+            (wanted.as_ref())
+                .is_none_or(|wanted| root.run.as_ref().is_some_and(|run| part(run) == wanted))
+        };
+        of_run(&self.program, |run| &run.program)
+            && of_run(&self.target, |run| &run.target)
+            && self.older_than.is_none_or(|age| is_older(root, age))
+    }
+
+    fn remove_chosen(&self, session: &Session) -> Done {
+        if self.program.is_none() && self.target.is_none() && self.older_than.is_none() {
+            return Err(Fault::Usage(
+                "`--remove` takes the name of a root, or `--program`, `--target` or `--older-than`"
+                    .to_owned(),
+            ));
+        }
+        let store = session.store()?;
+        for root in store.roots()?.iter().filter(|root| self.chooses(root)) {
+            // A link that is there makes its root again, as it were: `unlink` takes both.
+            if root.link.is_none() && store.remove_root(&root.name)? {
+                session.say(format_args!("{} keeps {} no more", by(root), root.rref));
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn list(&self, session: &Session) -> Done {
+        let roots = session.store()?.roots()?;
+        let planned = planned_here(session, &roots);
+        let rows: Vec<_> = roots.iter().filter(|root| self.chooses(root)).collect();
+        let rows: Vec<Row<'_>> = (rows.into_iter())
+            .map(|root| Row {
+                name: &root.name,
+                rref: &root.rref,
+                link: root.link.as_deref(),
+                counts: root.counts,
+                since: root.since.to_string(),
+                run: root.run.as_ref(),
+                planned: planned.as_ref().and_then(|planned| planned.has(root)),
+            })
+            .collect();
+        if roots.is_empty() {
+            session.say("there are no roots: nothing is kept from `gc`");
+        }
+        session.print(&rows, |rows, out| {
+            let mut columns = vec![
+                Column::left("REFERENCE"),
+                Column::left("STAGE").shrinks(),
+                Column::left("SINCE").optional(),
+            ];
+            if planned.is_some() {
+                columns.push(Column::left("IN PLAN").optional());
+            }
+            columns.push(Column::left("KEPT BY").shrinks());
+            let mut table = Table::new(session, columns);
+            let chosen = roots.iter().filter(|root| self.chooses(root));
+            for (root, row) in chosen.zip(rows) {
+                let by = match row.counts {
+                    true => by(root).into(),
+                    false => {
+                        Cell::styled(format!("{} (gone: keeps nothing)", by(root)), style::FAINT)
+                    }
+                };
+                let in_plan = planned.as_ref().map(|_| match row.planned {
+                    Some(true) => "yes".into(),
+                    Some(false) => Cell::styled("no", style::FAINT),
+                    None => "".into(),
+                });
+                let rref = Cell::styled(short_rref(row.rref), style::REFERENCE);
+                let since = local_time(root.since).into();
+                let cells = [rref, row.rref.name().as_str().into(), since];
+                table.row(cells.into_iter().chain(in_plan).chain([by]));
+            }
+            Ok(table.write(out)?)
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// What keeps it, for people.
+fn by(root: &Root) -> String {
+    match (&root.link, &root.run) {
+        (Some(link), _) => format!("link {}", link.display()),
+        (_, Some(run)) => run.to_string(),
+        _ => root.name.clone(),
+    }
+}
+
+/// Whether a root has kept the same for longer than this.
+fn is_older(root: &Root, age: Duration) -> bool {
+    let since = Timestamp::now().duration_since(root.since);
+    since.unsigned_abs() > age && since.is_positive()
+}
+
+/// The plan of a program, with the roots that its runs made.
+pub(super) struct Planned {
+    program: String,
+    drefs: HashSet<DRefId>,
+}
+
+impl Planned {
+    /// Whether the plan has what a root keeps; nothing if no run of the program made the root.
+    fn has(&self, root: &Root) -> Option<bool> {
+        let run = root.run.as_ref()?;
+        (run.program == self.program).then(|| self.drefs.contains(root.rref.dref()))
+    }
+
+    /// Whether a run of the program made the root that long ago, of a derivation that its plan has no more.
+    pub(super) fn has_dropped(&self, root: &Root, age: Duration) -> bool {
+        self.has(root) == Some(false) && is_older(root, age)
+    }
+}
+
+/// The plan of this program, if it has one and runs of it made roots. A plan that cannot be made is said, and no more.
+pub(super) fn planned_here(session: &Session, roots: &[Root]) -> Option<Planned> {
+    let experiment = session.experiment()?;
+    let program = experiment.program();
+    let of_it = |root: &Root| root.run.as_ref().is_some_and(|run| run.program == program);
+    if !roots.iter().any(of_it) {
+        return None;
+    }
+    match Stages::planned(experiment) {
+        Ok(drefs) => Some(Planned {
+            program: program.to_owned(),
+            drefs,
+        }),
+        Err(fault) => {
+            let why = fault.report().unwrap_or_default();
+            session.say(format_args!(
+                "which roots are in the plan of today is not known: {why}"
+            ));
+            None
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! `run`: realizes the targets of a program.
+
+use clap::{ArgMatches, Args as _, FromArgMatches as _};
+use serde::Serialize;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::exit::{Done, Exit};
+use crate::experiment::Experiment;
+use crate::session::{Session, style};
+use crate::stages::{Stages, experiment_of};
+use crate::watch::{Kind, Progress};
+use crate::{complete, values};
+use pylightnix::config::RRefId;
+use pylightnix::internal::{TargetResults, is_refused_to_write};
+use pylightnix::lens::AnyRRef;
+use pylightnix::realize::{Cancel, Realize, Report};
+use pylightnix::store::RootRun;
+
+/// Realize the targets: reuse what is there, build what is missing
+///
+/// When you want the results. What is there and was made by today's code is reused; for the rest the stages run. The
+/// references of the results are printed, each with the folder of its artifacts. Ctrl-C stops the stages that run; what was
+/// made by then stays. What a target is then is kept from `gc`, until a later run of it gives something else: see `roots`.
+#[derive(clap::Args, Debug)]
+#[group(skip)]
+#[command(
+    after_help = "Example: with four stages at once, go on after failures, and build `train` once again\n  \
+    ./experiment run --jobs 4 --keep-going --force train"
+)]
+pub(crate) struct Run {
+    /// Targets of this program, or stages of its plan [default: the first target]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+// How to run. No documentation: clap would take it for what the whole program is about.
+#[derive(clap::Args, Debug)]
+#[group(skip)]
+pub(crate) struct Options {
+    /// How many stages may run at once [default: as many as there are processors]
+    #[arg(long, short, value_name = "COUNT")]
+    jobs: Option<usize>,
+    /// After a failure, go on with all that does not depend on it
+    #[arg(long, short)]
+    keep_going: bool,
+    /// Run this stage once again, whatever is there: a name or a reference; may be repeated
+    #[arg(long, short, value_name = "STAGE", add = complete::stages())]
+    force: Vec<String>,
+    /// Run every stage once again
+    #[arg(long)]
+    force_all: bool,
+    /// First, say that the stale results of this stage stand although its code changed; may be repeated
+    #[arg(long, value_name = "STAGE", add = complete::stages())]
+    accept: Vec<String>,
+    /// First, say that all stale results stand
+    #[arg(long)]
+    accept_all: bool,
+    /// Let matchers see results of which nothing says which code made them
+    #[arg(long)]
+    trust_unknown: bool,
+    /// Try again what failed before and is a result
+    #[arg(long)]
+    retry_failed: bool,
+    /// How many threads the stages may keep busy together
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<usize>,
+    /// How much memory the stages may need together, as in `8GiB`
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    memory: Option<u64>,
+    /// How much there is of something that stages ask for, as in `gpu=2`; may be repeated
+    #[arg(long, value_name = "NAME=COUNT", value_parser = values::resource)]
+    resource: Vec<(String, u32)>,
+    /// How long each try of a stage may take, as in `90s` or `1h 30m`
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    timeout: Option<Duration>,
+    /// How long a stage that was told to stop has for it, as in `10s`
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    grace: Option<Duration>,
+    /// How many times a stage that fails is tried again
+    #[arg(long, value_name = "COUNT")]
+    retries: Option<u32>,
+    /// Make a link to the result, which keeps it; several results get `-2`, `-3`, .. after it
+    #[arg(long, short = 'o', value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    link: Option<PathBuf>,
+    /// How to show what goes on
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: Kind,
+    /// Show only failures and results, as `--progress none`
+    #[arg(long, short, conflicts_with = "progress")]
+    quiet: bool,
+}
+
+/// What a run gave, for programs.
+#[derive(Serialize)]
+struct Results {
+    results: Vec<ResultOf>,
+    report: Counts,
+}
+
+#[derive(Serialize)]
+struct ResultOf {
+    rref: RRefId,
+    /// What tells its stage from others of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    stages: usize,
+    reused: usize,
+    built: usize,
+    runs: usize,
+    failures: usize,
+    repeated: usize,
+}
+
+impl Run {
+    /// Adds the options, without the targets, to a command.
+    pub(crate) fn augment_options(command: clap::Command) -> clap::Command {
+        Options::augment_args(command)
+    }
+
+    /// A run of the first target.
+    pub(crate) fn from_options(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Run {
+            targets: Vec::new(),
+            options: Options::from_arg_matches(matches)?,
+        })
+    }
+
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let experiment = experiment_of(session)?;
+        let stages = Stages::of(experiment, &self.targets)?;
+        let store = session.store_or_new()?;
+        // Not after the hours that a run may take.
+        for path in self.options.links(stages.wanted.len()) {
+            store.check_link(path)?;
+        }
+        if self.options.accept_all {
+            session.say_accepted(&store.accept_all(&stages.wanted)?);
+        } else if !self.options.accept.is_empty() {
+            let accepted = stages.named(&self.options.accept)?;
+            session.say_accepted(&store.accept(&accepted)?);
+        }
+        let shown = match self.options.quiet {
+            true => Kind::None,
+            false => self.options.progress,
+        };
+        let progress = Progress::new(session, store, shown);
+        let run = self.options.realize(session, experiment, &stages)?;
+        let run = run.observer(progress.observer());
+        let (results, report) = match run.run_reporting(&stages.wanted) {
+            Ok(done) => done,
+            Err(error) => return Err(progress.failed(session, error)),
+        };
+        progress.done(session, &report);
+        keep(session, experiment, &stages, &results)?;
+        let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());
+        let results = self
+            .options
+            .link_results(session, &stages, rrefs.collect())?;
+        let results = Results {
+            results,
+            report: Counts::of(&report),
+        };
+        session.print(&results, |results, out| {
+            for result in &results.results {
+                let shown = result.link.as_ref().unwrap_or(&result.path);
+                let rref = session.paint(style::REFERENCE, &result.rref);
+                let label = result.label.iter().map(|label| format!("  {label}"));
+                let label: String = label.collect();
+                writeln!(out, "{rref}{label}\n{}", shown.display())?;
+            }
+            Ok(())
+        })?;
+        // A stage that may fail gave its failure as its result.
+        Ok(Exit::Done)
+    }
+}
+
+/// Keeps the results from garbage collection.
+fn keep(
+    session: &Session,
+    experiment: &Experiment,
+    stages: &Stages,
+    results: &[Vec<AnyRRef>],
+) -> Done<()> {
+    let targets = stages.targets.iter().zip(&stages.wanted).zip(results);
+    let targets: Vec<TargetResults> = targets
+        .map(|((target, dref), rrefs)| TargetResults {
+            run: RootRun::new(experiment.program(), target),
+            dref: dref.id().clone(),
+            rrefs: rrefs.iter().map(|rref| rref.id().clone()).collect(),
+        })
+        .collect();
+    match session.store()?.keep_results(&targets) {
+        // Who may only read gets results all the same.
+        Err(error) if is_refused_to_write(&error) => {
+            session.say(
+                "this user may not write to the store: nothing there keeps these results from `gc`",
+            );
+            Ok(())
+        }
+        done => Ok(done?),
+    }
+}
+
+impl Options {
+    /// The run that they ask for.
+    fn realize(
+        &self,
+        session: &Session,
+        experiment: &Experiment,
+        stages: &Stages,
+    ) -> Done<Realize<'static>> {
+        let mut run = experiment.configured(Realize::new(session.store_or_new()?));
+        run = run.cancel(&Cancel::on_signals()?);
+        for dref in stages.named(&self.force)? {
+            run = run.force(dref.id());
+        }
+        if let Some(jobs) = self.jobs {
+            run = run.jobs(jobs);
+        }
+        if let Some(threads) = self.threads {
+            run = run.threads(threads);
+        }
+        if let Some(memory) = self.memory {
+            run = run.memory(memory);
+        }
+        for (name, amount) in &self.resource {
+            run = run.resource(name, *amount);
+        }
+        if let Some(timeout) = self.timeout {
+            run = run.timeout(timeout);
+        }
+        if let Some(grace) = self.grace {
+            run = run.grace(grace);
+        }
+        if let Some(retries) = self.retries {
+            run = run.retries(retries);
+        }
+        if self.keep_going {
+            run = run.keep_going();
+        }
+        if self.force_all {
+            run = run.force_all();
+        }
+        if self.trust_unknown {
+            run = run.trust_unknown();
+        }
+        if self.retry_failed {
+            run = run.retry_failed();
+        }
+        Ok(run)
+    }
+
+    /// Where the links to so many results are to be.
+    fn links(&self, count: usize) -> impl Iterator<Item = PathBuf> {
+        (0..count).filter_map(|at| {
+            let mut link = self.link.clone()?;
+            if at > 0 {
+                link.as_mut_os_string().push(format!("-{}", at + 1));
+            }
+            Some(link)
+        })
+    }
+
+    fn link_results(
+        &self,
+        session: &Session,
+        stages: &Stages,
+        rrefs: Vec<RRefId>,
+    ) -> Done<Vec<ResultOf>> {
+        let store = session.store()?;
+        let mut results = Vec::new();
+        let mut links = self.links(rrefs.len());
+        for rref in rrefs {
+            let path = store.out_dir(&rref);
+            let link = links.next();
+            if let Some(link) = &link {
+                store.link(&rref, link)?;
+            }
+            let label = stages.label(rref.dref());
+            results.push(ResultOf {
+                rref,
+                label,
+                path,
+                link,
+            });
+        }
+        Ok(results)
+    }
+}
+
+impl Counts {
+    fn of(report: &Report) -> Self {
+        Counts {
+            stages: report.stages,
+            reused: report.reused,
+            built: report.built,
+            runs: report.runs,
+            failures: report.failures,
+            repeated: report.repeated,
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! `show`: a page on one realization.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::tree::{EntryRow, entry_row};
+use crate::complete;
+use crate::exit::Done;
+use crate::out::Out;
+use crate::picture::{Pictures, is_picture};
+use crate::refer::age;
+use crate::session::{Session, style};
+use crate::table::cut;
+use crate::text::{count, duration, local_second, short_dref, short_rref, size};
+use crate::visible;
+use pylightnix::config::{ConfigJson, DRefId, RRefId};
+use pylightnix::internal::{Unread, compact, newest_first};
+use pylightnix::store::{
+    BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store,
+};
+
+/// In a store of more realizations, who depends on it is looked for only on demand.
+const MANY: usize = 2000;
+
+/// Values stand below each other, unless a key is longer than this.
+const WIDEST_KEY: usize = 24;
+
+/// So many artifacts, builds or dependents are shown.
+const MOST: usize = 20;
+
+/// Show all about one realization
+///
+/// When you want to know what a result is: its config, what it was made from, its artifacts, its builds (when, where, by whom,
+/// by which code, how long) and who depends on it. Pictures are shown where the terminal can.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: the second newest `train`\n  pylightnix show train@2")]
+pub(crate) struct Show {
+    /// A name, the beginning of a reference, or a link to a result
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: String,
+    /// Look for who depends on it in a large store, too: all of it is read
+    #[arg(long, short)]
+    dependents: bool,
+    /// Everything, however long it is
+    #[arg(long, short)]
+    all: bool,
+    /// Show no pictures
+    #[arg(long)]
+    no_pictures: bool,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rref: &'a RRefId,
+    dref: &'a DRefId,
+    name: &'a str,
+    outcome: String,
+    path: PathBuf,
+    config: Box<RawValue>,
+    context: Vec<Dependency<'a>>,
+    artifacts: Vec<EntryRow<'a>>,
+    size_bytes: u64,
+    builds: Vec<BuildRow<'a>>,
+    /// Nothing if nobody looked for them.
+    dependents: Option<&'a [RRefId]>,
+}
+
+#[derive(Serialize)]
+struct Dependency<'a> {
+    dref: &'a DRefId,
+    rrefs: &'a [RRefId],
+}
+
+/// A build, for programs.
+#[derive(Serialize)]
+struct BuildRow<'a> {
+    kind: BuildKind,
+    start: String,
+    stop: String,
+    build_seconds: f64,
+    attempts: u32,
+    index: Option<usize>,
+    of: Option<usize>,
+    host: &'a str,
+    user: &'a str,
+    command: &'a [String],
+    fingerprint: Option<&'a str>,
+    commit: Option<&'a str>,
+    omitted: &'a BTreeMap<String, serde_json::Value>,
+    log: Option<PathBuf>,
+}
+
+impl Show {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let store = session.store()?;
+        let rref = session.realization(&self.reference)?;
+        let realization = store.realization(&rref)?;
+        let record = store.record(&rref)?;
+        let config = store.config(rref.dref())?;
+        let dependents = match self.dependents || !store.has_more_than(MANY)? {
+            true => {
+                let (found, unread) = store.made_from(&rref)?;
+                for Unread { error, .. } in &unread {
+                    session.say_left_out(error);
+                }
+                Some(found)
+            }
+            false => None,
+        };
+        let page = Page {
+            session,
+            store,
+            realization,
+            record,
+            config,
+            dependents,
+        };
+        if session.json() {
+            session.print_json(&page.answer()?)?;
+            return Ok(session.exit());
+        }
+        let most = if self.all { usize::MAX } else { MOST };
+        let mut out = session.out();
+        page.write(most, &mut out)?;
+        if !self.no_pictures {
+            page.pictures(most, &mut out)?;
+        }
+        out.flush()?;
+        Ok(session.exit())
+    }
+}
+
+/// A value of a config, and what is to be said of it: promises and dependencies are not shown as they are written there.
+fn for_people(value: String) -> (String, &'static str) {
+    match serde_json::from_str(&value) {
+        Ok(serde_json::Value::Array(parts)) => {
+            let parts: Option<Vec<&str>> = parts.iter().map(|part| part.as_str()).collect();
+            match parts.as_deref() {
+                Some(["__self__", path @ ..]) => (path.join("/"), " (an artifact)"),
+                _ => (value, ""),
+            }
+        }
+        Ok(serde_json::Value::String(text)) => match text.parse::<DRefId>() {
+            Ok(dref) => (format!("{} {}", short_dref(&dref), dref.name()), ""),
+            Err(_) => (value, ""),
+        },
+        _ => (value, ""),
+    }
+}
+
+/// All that is shown.
+struct Page<'s> {
+    session: &'s Session,
+    store: &'s Store,
+    realization: Realization,
+    record: Record,
+    config: ConfigJson,
+    dependents: Option<Vec<RRefId>>,
+}
+
+impl Page<'_> {
+    fn answer(&self) -> Done<Answer<'_>> {
+        let id = &self.realization.id;
+        let context = self.realization.context.iter();
+        let entries = self.record.manifest().entries();
+        let build = |build| self.build_row(build);
+        Ok(Answer {
+            rref: id,
+            dref: id.dref(),
+            name: id.name().as_str(),
+            outcome: self.realization.outcome.to_string(),
+            path: self.realization.out(),
+            config: RawValue::from_string(compact(self.config.raw()?))?,
+            context: context
+                .map(|(dref, rrefs)| Dependency { dref, rrefs })
+                .collect(),
+            artifacts: entries.iter().map(entry_row).collect(),
+            size_bytes: self.size(),
+            builds: self.realization.builds().iter().map(build).collect(),
+            dependents: self.dependents.as_deref(),
+        })
+    }
+
+    fn build_row<'a>(&self, build: &'a BuildRecord) -> BuildRow<'a> {
+        BuildRow {
+            kind: build.kind,
+            start: build.start.to_string(),
+            stop: build.stop.to_string(),
+            build_seconds: build.seconds(),
+            attempts: build.attempts,
+            index: build.index,
+            of: build.of,
+            host: &build.host,
+            user: &build.user,
+            command: &build.command,
+            fingerprint: build.fingerprint.as_deref(),
+            commit: build.commit.as_deref(),
+            omitted: &build.omitted,
+            log: self.store.log_of(&self.realization.id, build),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        let sizes = self
+            .record
+            .manifest()
+            .entries()
+            .iter()
+            .map(|entry| match entry.kind {
+                EntryKind::File { size, .. } => size,
+                _ => 0,
+            });
+        sizes.sum()
+    }
+
+    fn write(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let (session, realization) = (self.session, &self.realization);
+        let id = &realization.id;
+        writeln!(out, "{}", session.paint(style::REFERENCE, id))?;
+        let name = session.paint(style::NAME, id.name());
+        let when = age(realization)
+            .map(|time| format!(", {}", local_second(time)))
+            .unwrap_or_default();
+        match realization.outcome {
+            Outcome::Ok => writeln!(out, "{name}{when}")?,
+            Outcome::Failed => writeln!(
+                out,
+                "{name}{when}, {}",
+                session.paint(style::BAD, "a recorded failure")
+            )?,
+        }
+        writeln!(out, "{}", realization.out().display())?;
+        self.write_config(out)?;
+        self.write_context(out)?;
+        self.write_artifacts(most, out)?;
+        self.write_builds(most, out)?;
+        self.write_dependents(most, out)
+    }
+
+    fn heading(&self, text: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
+        Ok(writeln!(
+            out,
+            "\n{}",
+            self.session.paint(style::HEADING, text)
+        )?)
+    }
+
+    fn write_config(&self, out: &mut impl Write) -> Done<()> {
+        let keys: Vec<_> = self.config.fields()?.rest().collect();
+        // What the config leaves out because it has its default is known from builds.
+        let newest = newest_first(self.realization.builds()).next();
+        let omitted = newest.map(|build| &build.omitted);
+        if keys.is_empty() && omitted.is_none_or(BTreeMap::is_empty) {
+            return Ok(());
+        }
+        self.heading("Config", out)?;
+        let mut fields = self.config.fields()?;
+        let mut lines = Vec::new();
+        for key in &keys {
+            if let Some(value) = fields.take(key) {
+                let (value, note) = for_people(compact(value));
+                lines.push((
+                    visible::line(key).into_owned(),
+                    visible::line(&value).into_owned(),
+                    note,
+                ));
+            }
+        }
+        for (key, value) in omitted.into_iter().flatten() {
+            let key = visible::line(key).into_owned();
+            let value = visible::line(&value.to_string()).into_owned();
+            lines.push((key, value, " (default)"));
+        }
+        let widest = lines.iter().map(|(key, ..)| key.width()).max().unwrap_or(0);
+        for (key, value, note) in lines {
+            let pad = " ".repeat(widest.min(WIDEST_KEY).saturating_sub(key.width()));
+            let room = self.session.width().map_or(usize::MAX, |width| {
+                width.saturating_sub(4 + key.width() + pad.len() + note.len())
+            });
+            let key = self.session.paint(style::NAME, key);
+            let note = self.session.paint(style::FAINT, note);
+            writeln!(out, "  {key}{pad}  {}{note}", cut(&value, room.max(10)))?;
+        }
+        Ok(())
+    }
+
+    fn write_context(&self, out: &mut impl Write) -> Done<()> {
+        if self.realization.context.is_empty() {
+            return Ok(());
+        }
+        self.heading("Made from", out)?;
+        for rref in self.realization.context.realizations() {
+            self.line(rref, out)?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, rref: &RRefId, out: &mut impl Write) -> Done<()> {
+        let short = self.session.paint(style::REFERENCE, short_rref(rref));
+        Ok(writeln!(out, "  {short}  {}", rref.name())?)
+    }
+
+    fn write_artifacts(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let entries = self.record.manifest().entries();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.heading(format_args!("Artifacts ({})", size(self.size())), out)?;
+        for entry in entries.iter().take(most) {
+            let faint = |text: String| self.session.paint(style::FAINT, text);
+            let path = visible::line(&entry.path);
+            match &entry.kind {
+                EntryKind::Dir => writeln!(out, "  {path}/")?,
+                EntryKind::File { size: bytes, .. } => {
+                    writeln!(out, "  {path}  {}", faint(size(*bytes)))?
+                }
+                EntryKind::Link { target } => writeln!(
+                    out,
+                    "  {path} {}",
+                    faint(format!("-> {}", visible::line(target)))
+                )?,
+            }
+        }
+        self.more(entries.len(), most, "`tree` lists them", out)
+    }
+
+    fn write_builds(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        let (id, builds) = (&self.realization.id, self.realization.builds());
+        self.heading("Builds", out)?;
+        if builds.is_empty() {
+            writeln!(out, "  none: it was unpacked without its build records")?;
+        }
+        for build in newest_first(builds).take(most) {
+            let what = match build.kind {
+                BuildKind::Build => format!("built in {}", duration(build.seconds())),
+                BuildKind::Import => "imported".to_owned(),
+                BuildKind::Accept => "accepted".to_owned(),
+            };
+            let tries = match build.attempts {
+                1 => String::new(),
+                tries => format!(", {tries} tries"),
+            };
+            let run = match (build.index, build.of) {
+                (Some(index), Some(of)) if of > 1 => format!(" in run {index} of {of}"),
+                _ => String::new(),
+            };
+            let ahead = match build.ended() {
+                Some(_) => "",
+                None => " (ahead of this machine's clock)",
+            };
+            writeln!(
+                out,
+                "  {}{ahead}  {what}{run}{tries} by {} on {}",
+                local_second(build.stop),
+                visible::line(&build.user),
+                visible::line(&build.host)
+            )?;
+            let mut more = Vec::new();
+            if let Some(fingerprint) = &build.fingerprint {
+                more.push(format!("code {}", cut(fingerprint, 17)));
+            }
+            if let Some(commit) = &build.commit {
+                more.push(format!(
+                    "git commit {} was checked out, with or without changes",
+                    cut(commit, 13)
+                ));
+            }
+            if !build.command.is_empty() {
+                more.push(visible::line(&build.command.join(" ")).into_owned());
+            }
+            if self.store.log_of(id, build).is_some() {
+                more.push(format!("`log {}` shows what it printed", short_rref(id)));
+            }
+            for line in more {
+                let room = self
+                    .session
+                    .width()
+                    .map_or(usize::MAX, |width| width.saturating_sub(4));
+                writeln!(
+                    out,
+                    "    {}",
+                    self.session.paint(style::FAINT, cut(&line, room))
+                )?;
+            }
+        }
+        self.more(builds.len(), most, "`--all` shows them", out)
+    }
+
+    fn write_dependents(&self, most: usize, out: &mut impl Write) -> Done<()> {
+        self.heading("Used by", out)?;
+        match &self.dependents {
+            None => writeln!(
+                out,
+                "  not looked for: the store is large, and `--dependents` looks through all of it"
+            )?,
+            Some(none) if none.is_empty() => writeln!(out, "  nothing in this store")?,
+            Some(all) => {
+                for rref in all.iter().take(most) {
+                    self.line(rref, out)?;
+                }
+                self.more(all.len(), most, "`--all` shows them", out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn more(&self, all: usize, most: usize, how: &str, out: &mut impl Write) -> Done<()> {
+        if all > most {
+            writeln!(out, "  and {}: {how}", count(all - most, "more", "more"))?;
+        }
+        Ok(())
+    }
+
+    fn pictures(&self, most: usize, out: &mut Out) -> Done<()> {
+        let entries = self.record.manifest().entries().iter();
+        let is_file = |entry: &&Entry| matches!(entry.kind, EntryKind::File { .. });
+        let all: Vec<_> = entries
+            .filter(|entry| is_file(entry) && is_picture(&entry.path))
+            .collect();
+        // The terminal is asked only if there is something to be shown.
+        let terminal = match all.is_empty() {
+            true => None,
+            false => Pictures::of_terminal(out.raw())?,
+        };
+        let Some(pictures) = terminal else {
+            return Ok(());
+        };
+        let folder = self.realization.out();
+        let shown: Vec<_> = all
+            .iter()
+            .filter(|entry| pictures.can_show(&entry.path))
+            .collect();
+        for entry in shown.iter().take(most) {
+            let path = visible::line(&entry.path);
+            writeln!(out, "\n{}", self.session.paint(style::FAINT, path))?;
+            pictures.show(&folder.join(&entry.path), out.raw())?;
+        }
+        self.more(shown.len(), most, "`--all` shows them", out)
+    }
+}

@@ -1,0 +1,158 @@
+//! `tree`: the artifacts of a realization.
+
+use serde::Serialize;
+use std::io::Write as _;
+
+use crate::complete;
+use crate::exit::{Done, Exit};
+use crate::session::{Session, style};
+use crate::text::size;
+use crate::visible;
+use pylightnix::config::RRefId;
+use pylightnix::store::{Entry, EntryKind};
+
+/// List the artifacts of a realization
+///
+/// When you want to know which files a result has, how long they are and where links lead. They are read from the record, not
+/// from the disk.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: the files of the newest `train`\n  pylightnix tree train")]
+pub(crate) struct Tree {
+    /// A name, or the beginning of a reference
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: String,
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rref: &'a RRefId,
+    entries: Vec<EntryRow<'a>>,
+}
+
+/// An artifact, for programs.
+#[derive(Serialize)]
+pub(super) struct EntryRow<'a> {
+    path: &'a str,
+    /// `file`, `folder` or `link`.
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    executable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+}
+
+impl Tree {
+    pub(crate) fn run(self, session: &Session) -> Done {
+        let rref = session.realization(&self.reference)?;
+        let record = session.store()?.record(&rref)?;
+        let entries = record.manifest().entries();
+        let answer = Answer {
+            rref: &rref,
+            entries: entries.iter().map(entry_row).collect(),
+        };
+        session.print(&answer, |_, out| {
+            writeln!(out, "{}", session.paint(style::REFERENCE, &rref))?;
+            for line in drawn(entries) {
+                let name = visible::line(line.name);
+                let kind = match &line.entry.kind {
+                    EntryKind::Dir => format!("{}/", session.paint(style::NAME, name)),
+                    EntryKind::Link { target } => {
+                        format!(
+                            "{} {}",
+                            name,
+                            session
+                                .paint(style::FAINT, format_args!("-> {}", visible::line(target)))
+                        )
+                    }
+                    EntryKind::File {
+                        size: bytes,
+                        executable,
+                        ..
+                    } => {
+                        let mark = if *executable { "*" } else { "" };
+                        let size = size(*bytes);
+                        format!("{name}{mark}  {}", session.paint(style::FAINT, size))
+                    }
+                };
+                writeln!(out, "{}{kind}", session.paint(style::FAINT, line.branch))?;
+            }
+            Ok(())
+        })?;
+        Ok(Exit::Done)
+    }
+}
+
+pub(super) fn entry_row(entry: &Entry) -> EntryRow<'_> {
+    let mut row = EntryRow {
+        path: &entry.path,
+        kind: "folder",
+        size_bytes: None,
+        sha256: None,
+        executable: false,
+        target: None,
+    };
+    match &entry.kind {
+        EntryKind::Dir => {}
+        EntryKind::File {
+            digest,
+            size,
+            executable,
+        } => {
+            row.kind = "file";
+            row.size_bytes = Some(*size);
+            row.sha256 = Some(digest.to_string());
+            row.executable = *executable;
+        }
+        EntryKind::Link { target } => {
+            row.kind = "link";
+            row.target = Some(target);
+        }
+    }
+    row
+}
+
+/// A line of the tree.
+struct Line<'a> {
+    branch: String,
+    name: &'a str,
+    entry: &'a Entry,
+}
+
+/// The tree, in lines. Folders come before what is in them, in the order of the names.
+fn drawn(entries: &[Entry]) -> Vec<Line<'_>> {
+    // Sorted by bytes, `a.b` comes between `a` and `a/b`: by their parts, they come as in folders.
+    let mut entries: Vec<(Vec<&str>, &Entry)> = entries
+        .iter()
+        .map(|entry| (entry.path.split('/').collect(), entry))
+        .collect();
+    entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    let mut lines = Vec::with_capacity(entries.len());
+    // From the end: whether something at this depth, in the same folder, comes below.
+    let mut below: Vec<bool> = Vec::new();
+    for (parts, entry) in entries.iter().rev() {
+        let depth = parts.len();
+        below.resize(depth, false);
+        let mut branch = String::new();
+        for more in &below[..depth - 1] {
+            branch.push_str(if *more { "│  " } else { "   " });
+        }
+        branch.push_str(if below[depth - 1] {
+            "├─ "
+        } else {
+            "└─ "
+        });
+        below[depth - 1] = true;
+        lines.push(Line {
+            branch,
+            name: parts[depth - 1],
+            entry,
+        });
+    }
+    lines.reverse();
+    lines
+}

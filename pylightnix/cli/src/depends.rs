@@ -1,0 +1,250 @@
+//! What a graph is made of: the plan of a program, what a result was made from, or all of a store.
+
+use serde::{Serialize, Serializer};
+use std::collections::HashMap;
+
+use crate::draw::{Drawing, Node, State};
+use crate::exit::Done;
+use crate::experiment::Experiment;
+use crate::refer::Referred;
+use crate::stages::Stages;
+use crate::text::{short_dref, short_rref};
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::internal::Unread;
+use pylightnix::plan::AnyDRef;
+use pylightnix::realize::{Action, Realize, Reason, Titles};
+use pylightnix::store::{Context, Outcome, Store};
+
+/// Derivations and realizations, and what goes into what.
+#[derive(Default, Serialize)]
+pub(crate) struct Depends {
+    nodes: Vec<Item>,
+    edges: Vec<Edge>,
+    #[serde(skip)]
+    at: HashMap<String, usize>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    /// A whole reference, of a derivation or of a realization.
+    reference: String,
+    name: String,
+    #[serde(serialize_with = "key")]
+    state: State,
+    /// Why it stands so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip)]
+    short: String,
+}
+
+#[derive(Serialize)]
+struct Edge {
+    /// What goes in.
+    from: String,
+    /// What it goes into.
+    into: String,
+}
+
+fn key<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.key())
+}
+
+impl Depends {
+    /// The plan of these stages, and what a run would do.
+    pub(crate) fn of_plan(store: &Store, experiment: &Experiment, stages: &Stages) -> Done<Self> {
+        let run = experiment.configured(Realize::new(store));
+        let plan = run.plan(&stages.wanted)?;
+        let deps: HashMap<&DRefId, &AnyDRef> = stages.all().map(|dref| (dref.id(), dref)).collect();
+        let mut depends = Depends::default();
+        for step in &plan.steps {
+            let (state, reason) = standing(&step.action, plan.titles());
+            depends.add(derivation(&step.dref, state, reason));
+            for dep in deps
+                .get(&step.dref)
+                .map_or(&[][..], |dref| dref.config_json().deps())
+            {
+                depends.connect(dep.to_string(), step.dref.to_string());
+            }
+        }
+        Ok(depends)
+    }
+
+    /// All that these were made from, directly or not, and they.
+    pub(crate) fn of_referred(store: &Store, referred: &[Referred]) -> Done<Self> {
+        let mut depends = Depends::default();
+        for one in referred {
+            match one {
+                Referred::Derivation(dref) => depends.add_derivations(store, dref)?,
+                Referred::Realization(rref) | Referred::Artifact(rref, _) => {
+                    depends.add_realizations(store, rref)?
+                }
+            }
+        }
+        Ok(depends)
+    }
+
+    /// All realizations of a store.
+    pub(crate) fn of_store(store: &Store) -> Done<Self> {
+        let mut drefs = store.drefs_where(|_| true)?;
+        drefs.sort_unstable();
+        let mut depends = Depends::default();
+        for (dref, found) in store.realizations_of_each(&drefs) {
+            for found in found {
+                let (rref, state, reason, context) = match found {
+                    Ok(found) => (found.id, state(found.outcome), None, Some(found.context)),
+                    Err(Unread { rref, error }) => match rref {
+                        Some(rref) => (rref, State::Missing, Some(error.to_string()), None),
+                        None => {
+                            depends.add(derivation(dref, State::Missing, Some(error.to_string())));
+                            continue;
+                        }
+                    },
+                };
+                depends.add(realization(&rref, state, reason));
+                let deps = context.iter().flat_map(Context::realizations);
+                let mut deps: Vec<_> = deps.collect();
+                deps.sort_unstable();
+                for dep in deps {
+                    depends.connect(dep.to_string(), rref.to_string());
+                }
+            }
+        }
+        store.remember();
+        let is_missing = |edge: &&Edge| !depends.at.contains_key(&edge.from);
+        let missing = depends.edges.iter().filter(is_missing);
+        let missing: Vec<RRefId> = missing.filter_map(|edge| edge.from.parse().ok()).collect();
+        for rref in missing {
+            depends.add(realization(&rref, State::Missing, None));
+        }
+        Ok(depends)
+    }
+
+    fn add_realizations(&mut self, store: &Store, rref: &RRefId) -> Done<()> {
+        let mut waiting = vec![rref.clone()];
+        while let Some(rref) = waiting.pop() {
+            if self.at.contains_key(&rref.to_string()) {
+                continue;
+            }
+            // A drawing of a damaged store says what is damaged.
+            let found = match store.realization(&rref) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.add(realization(&rref, State::Missing, Some(error.to_string())));
+                    continue;
+                }
+            };
+            self.add(realization(&rref, state(found.outcome), None));
+            let mut deps: Vec<_> = found.context.realizations().cloned().collect();
+            deps.sort_unstable();
+            for dep in deps.into_iter().rev() {
+                self.connect(dep.to_string(), rref.to_string());
+                waiting.push(dep);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_derivations(&mut self, store: &Store, dref: &DRefId) -> Done<()> {
+        let mut waiting = vec![dref.clone()];
+        while let Some(dref) = waiting.pop() {
+            if self.at.contains_key(&dref.to_string()) {
+                continue;
+            }
+            let config = match store.config(&dref) {
+                Ok(config) => config,
+                Err(error) => {
+                    self.add(derivation(&dref, State::Missing, Some(error.to_string())));
+                    continue;
+                }
+            };
+            let (state, reason) = match store.rrefs_of(&dref)?.len() {
+                0 => (State::Missing, Some("it has no realizations".to_owned())),
+                _ => (State::Realized, None),
+            };
+            self.add(derivation(&dref, state, reason));
+            for dep in config.deps().iter().rev() {
+                self.connect(dep.to_string(), dref.to_string());
+                waiting.push(dep.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, item: Item) {
+        if !self.at.contains_key(&item.reference) {
+            self.at.insert(item.reference.clone(), self.nodes.len());
+            self.nodes.push(item);
+        }
+    }
+
+    fn connect(&mut self, from: String, into: String) {
+        self.edges.push(Edge { from, into });
+    }
+
+    /// As it is drawn.
+    pub(crate) fn drawing(&self) -> Drawing {
+        let mut drawing = Drawing::default();
+        for item in &self.nodes {
+            let tooltip = match &item.reason {
+                Some(reason) => format!("{}\n{}: {reason}", item.reference, item.state),
+                None => format!("{}\n{}", item.reference, item.state),
+            };
+            let node = Node::new(&item.name, item.state)
+                .detail(&item.short)
+                .tooltip(tooltip);
+            drawing.add(node);
+        }
+        for Edge { from, into } in &self.edges {
+            if let (Some(from), Some(into)) = (self.at.get(from), self.at.get(into)) {
+                drawing.connect(*from, *into);
+            }
+        }
+        drawing
+    }
+}
+
+fn derivation(dref: &DRefId, state: State, reason: Option<String>) -> Item {
+    Item {
+        reference: dref.to_string(),
+        name: dref.name().to_string(),
+        state,
+        reason,
+        short: short_dref(dref),
+    }
+}
+
+fn realization(rref: &RRefId, state: State, reason: Option<String>) -> Item {
+    Item {
+        reference: rref.to_string(),
+        name: rref.name().to_string(),
+        state,
+        reason,
+        short: short_rref(rref),
+    }
+}
+
+fn state(outcome: Outcome) -> State {
+    match outcome {
+        Outcome::Ok => State::Realized,
+        Outcome::Failed => State::Failed,
+    }
+}
+
+fn standing(action: &Action, titles: &Titles) -> (State, Option<String>) {
+    match action {
+        Action::Reuse(_) => (State::Reused, None),
+        Action::Build {
+            reason: reason @ Reason::Stale(_),
+            ..
+        } => (State::Stale, Some(reason.to_string())),
+        Action::Build { reason, .. } => (State::ToBuild, Some(reason.to_string())),
+        Action::Undecided { waits_for } => {
+            let until = titles.until(waits_for, "");
+            (State::Undecided, Some(format!("when {until}")))
+        }
+        Action::Failed(_) => (State::Failed, Some("its failure is its result".to_owned())),
+        Action::Fails(why) => (State::Failed, Some(why.clone())),
+        _ => (State::Undecided, None),
+    }
+}

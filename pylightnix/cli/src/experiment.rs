@@ -1,0 +1,86 @@
+//! The plan of a user's program, as commands ask for it.
+
+use crate::exit::{Done, Fault};
+use pylightnix::plan::AnyDRef;
+use pylightnix::realize::Realize;
+use pylightnix::{BoxError, Error, ErrorKind};
+
+/// Makes the stages that a target asks for.
+pub(crate) type MakeTarget = Box<dyn Fn() -> Result<Vec<AnyDRef>, BoxError>>;
+
+/// Sets up a run.
+pub(crate) type Configure = Box<dyn Fn(Realize<'static>) -> Realize<'static>>;
+
+/// The targets of a user's program.
+pub(crate) struct Experiment {
+    program: String,
+    targets: Vec<(String, MakeTarget)>,
+    configure: Option<Configure>,
+}
+
+impl Experiment {
+    pub(crate) fn new(
+        program: String,
+        targets: Vec<(String, MakeTarget)>,
+        configure: Option<Configure>,
+    ) -> Self {
+        Experiment {
+            program,
+            targets,
+            configure,
+        }
+    }
+
+    /// What the program is called.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// The names of its targets; one that needs no name has the empty one.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The run, as the program wants it.
+    pub(crate) fn configured(&self, run: Realize<'static>) -> Realize<'static> {
+        match &self.configure {
+            Some(configure) => configure(run),
+            None => run,
+        }
+    }
+
+    /// The stages that these targets ask for; without names, those of the first target.
+    pub(crate) fn plan(&self, names: &[String]) -> Done<Vec<AnyDRef>> {
+        let mut stages = Vec::new();
+        if names.is_empty()
+            && let Some((_, make)) = self.targets.first()
+        {
+            return made(make());
+        }
+        for name in names {
+            match self.targets.iter().find(|(other, _)| other == name) {
+                Some((_, make)) => stages.extend(made(make())?),
+                None => return Err(self.unknown(name)),
+            }
+        }
+        Ok(stages)
+    }
+
+    fn unknown(&self, name: &str) -> Fault {
+        let there: Vec<&str> = self.names().filter(|name| !name.is_empty()).collect();
+        let there = match there.is_empty() {
+            true => "there is only one target here, which needs no name".to_owned(),
+            false => format!("the targets are {}", there.join(", ")),
+        };
+        Fault::Usage(format!("there is no target `{name}`\n  help: {there}"))
+    }
+}
+
+fn made(stages: Result<Vec<AnyDRef>, BoxError>) -> Done<Vec<AnyDRef>> {
+    stages.map_err(|error| {
+        Fault::Error(match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
+        })
+    })
+}

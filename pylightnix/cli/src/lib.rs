@@ -1,0 +1,39 @@
+//! The command line of [Pylightnix](pylightnix): of programs with an experiment, and of the program `pylightnix`, which works
+//! on any store; and [`progress`], which shows a run.
+//!
+//! [`main`] is all that a program with one target needs; [`App`] is for several, and for arguments of its own.
+//!
+//! Commands end with 0 when they did what they were asked, with 1 when a stage failed, a check found faults, nothing matches
+//! or something was refused, with 2 for a command line that says nothing, with 3 when the store is not there or cannot be
+//! used, and with 130 when they were cancelled.
+
+#![warn(unreachable_pub)]
+// What a command has to say goes through its session.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod app;
+mod commands;
+mod complete;
+mod depends;
+pub mod draw;
+mod exit;
+mod experiment;
+mod follow;
+mod json;
+mod out;
+mod picture;
+pub mod progress;
+mod refer;
+mod session;
+mod stages;
+mod table;
+mod text;
+mod values;
+mod visible;
+mod watch;
+
+#[doc(hidden)]
+pub use app::store_main;
+pub use app::{App, NoArgs, main};
+pub use clap;
+pub use progress::{Progress, Show, failure_report};

@@ -1,0 +1,201 @@
+//! Pictures in terminals that can show them.
+//!
+//! kitty's graphics protocol (<https://sw.kovidgoyal.net/kitty/graphics-protocol/>) takes PNG files; the inline images of
+//! iTerm2 (<https://iterm2.com/documentation-images.html>) take what the system can decode. That a terminal has one of these,
+//! the environment says. Any other one is asked whether it takes sixels, which are made of PNG files here. PNG files wider than the
+//! terminal are made smaller.
+
+mod ask;
+mod palette;
+mod pixels;
+mod sixel;
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use rustix::termios::{Winsize, tcgetwinsize};
+
+use crate::exit::Done;
+use crate::visible;
+use ask::Sixels;
+use pixels::Pixels;
+use pylightnix::Error;
+use pylightnix::internal::base64;
+use pylightnix::internal::read_regular;
+
+/// Larger files are not sent through a terminal.
+const LARGEST: u64 = 16 << 20;
+
+/// The most bytes of text that kitty takes at once.
+const CHUNK: usize = 4096;
+
+/// How wide a cell is in a terminal that does not say it.
+const CELL: usize = 8;
+
+/// How the terminal wants pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pictures {
+    Kitty,
+    ITerm2,
+    Sixel(Sixels),
+}
+
+/// Whether a file of this name is a picture that some terminal shows.
+pub(crate) fn is_picture(path: &str) -> bool {
+    matches!(&*ending(path), "png" | "jpg" | "jpeg" | "gif")
+}
+
+fn ending(path: &str) -> String {
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending);
+    ending.unwrap_or_default().to_ascii_lowercase()
+}
+
+impl Pictures {
+    /// What standard output is, if it can show pictures. It may be asked, by `out`.
+    pub(crate) fn of_terminal(out: &mut impl Write) -> Done<Option<Self>> {
+        if !io::stdout().is_terminal() {
+            return Ok(None);
+        }
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        match Self::of(&variable) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(ask::sixels(out)?.map(Pictures::Sixel)),
+        }
+    }
+
+    /// What the environment says.
+    fn of(variable: &impl Fn(&str) -> String) -> Option<Self> {
+        // These take what the terminal around them knows for themselves. They answer when they are asked.
+        if !variable("TMUX").is_empty() || variable("TERM").starts_with("screen") {
+            return None;
+        }
+        let program = variable("TERM_PROGRAM");
+        let is_iterm =
+            program == "iTerm.app" || program == "WezTerm" || variable("LC_TERMINAL") == "iTerm2";
+        let is_kitty = variable("TERM").contains("kitty")
+            || !variable("KITTY_WINDOW_ID").is_empty()
+            || variable("TERM").contains("ghostty");
+        match (is_kitty, is_iterm) {
+            (true, _) => Some(Pictures::Kitty),
+            (_, true) => Some(Pictures::ITerm2),
+            _ => None,
+        }
+    }
+
+    /// Whether it can show such a file.
+    pub(crate) fn can_show(self, path: &str) -> bool {
+        match self {
+            Pictures::Kitty | Pictures::Sixel(_) => ending(path) == "png",
+            Pictures::ITerm2 => is_picture(path),
+        }
+    }
+
+    /// Shows a picture, or says why not.
+    pub(crate) fn show(self, path: &Path, out: &mut impl Write) -> Done<()> {
+        let refused = |error| Error::io("read", path, error);
+        if fs::metadata(path).map_err(refused)?.len() > LARGEST {
+            return cannot(path, "it is too large", out);
+        }
+        let bytes = read_regular(path).map_err(refused)?;
+        if ending(&path.to_string_lossy()) != "png" {
+            iterm2(&bytes, out)?;
+            return Ok(writeln!(out)?);
+        }
+        // Terminals say nothing of what they cannot read.
+        let pixels = match Pixels::of_png(&bytes) {
+            Ok(pixels) => pixels,
+            Err(error) => return cannot(path, error, out),
+        };
+        let (width, height) = self.largest();
+        if let Pictures::Sixel(sixels) = self {
+            sixel::write(&pixels.within(width, height), sixels.colours, out)?;
+            return Ok(writeln!(out)?);
+        }
+        // Terminals differ in how they cut or bend what is too wide, and black on nothing may be black on black.
+        let bytes = match pixels.is_clear || pixels.width > width {
+            true => match pixels.within(width, height).to_png() {
+                Ok(bytes) => bytes,
+                Err(error) => return cannot(path, error, out),
+            },
+            false => bytes,
+        };
+        match self {
+            Pictures::Kitty => kitty(&bytes, out)?,
+            _ => iterm2(&bytes, out)?,
+        }
+        Ok(writeln!(out)?)
+    }
+
+    /// The width and the height in pixels of the largest picture that can be shown.
+    fn largest(self) -> (usize, usize) {
+        match self {
+            Pictures::Sixel(Sixels {
+                largest: Some((width, height)),
+                ..
+            }) => (width.min(terminal_width()), height),
+            _ => (terminal_width(), usize::MAX),
+        }
+    }
+}
+
+fn cannot(path: &Path, why: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
+    let text = format!("{} cannot be shown: {why}", path.display());
+    Ok(writeln!(out, "{}", visible::line(&text))?)
+}
+
+/// How wide standard output is, in pixels.
+fn terminal_width() -> usize {
+    let size = tcgetwinsize(io::stdout()).ok();
+    let of = |part: fn(&Winsize) -> u16| size.as_ref().map_or(0, |size| usize::from(part(size)));
+    match (of(|size| size.ws_xpixel), of(|size| size.ws_col)) {
+        (0, 0) => 80 * CELL,
+        (0, columns) => columns * CELL,
+        (pixels, _) => pixels,
+    }
+}
+
+/// Sends a file to iTerm2.
+fn iterm2(bytes: &[u8], out: &mut impl Write) -> Done<()> {
+    write!(out, "\x1b]1337;File=inline=1;size={}:", bytes.len())?;
+    Ok(write!(out, "{}\x07", base64(bytes))?)
+}
+
+/// Sends a PNG file to kitty.
+fn kitty(bytes: &[u8], out: &mut impl Write) -> Done<()> {
+    let text = base64(bytes);
+    let mut chunks = text.as_bytes().chunks(CHUNK).peekable();
+    let mut control = "f=100,a=T,q=2,";
+    while let Some(chunk) = chunks.next() {
+        let more = u8::from(chunks.peek().is_some());
+        write!(out, "\x1b_G{control}m={more};")?;
+        out.write_all(chunk)?;
+        out.write_all(b"\x1b\\")?;
+        control = "";
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_known_by_the_environment() {
+        let with = |set: &'static [(&str, &str)]| {
+            Pictures::of(&move |name: &str| {
+                set.iter()
+                    .find(|(other, _)| *other == name)
+                    .map(|(_, value)| (*value).to_owned())
+                    .unwrap_or_default()
+            })
+        };
+        assert_eq!(with(&[("TERM", "xterm-kitty")]), Some(Pictures::Kitty));
+        assert_eq!(
+            with(&[("TERM_PROGRAM", "iTerm.app")]),
+            Some(Pictures::ITerm2)
+        );
+        assert_eq!(with(&[("TERM", "xterm-256color")]), None);
+        assert_eq!(with(&[("TERM", "xterm-kitty"), ("TMUX", "/tmp/x")]), None);
+    }
+}

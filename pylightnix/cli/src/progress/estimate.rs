@@ -1,0 +1,156 @@
+//! How long a run may still take.
+
+use std::time::{Duration, Instant};
+
+use super::state::{Known, Running};
+use pylightnix::config::DRefId;
+
+/// How long a run may still take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) time: Duration,
+    /// Whether there are stages of which nobody knows how long they take.
+    pub(super) is_least: bool,
+}
+
+/// From less than this, what a stage says of its progress tells nothing of its end.
+const SOME: f64 = 0.02;
+
+/// More than anybody waits for.
+const FOR_EVER: Duration = Duration::from_secs(1 << 40);
+
+impl Known {
+    /// How long the run may still take, if anything is known: from what stages say of their progress, from earlier builds
+    /// of the same derivations, and from builds of other derivations of the same name in this run. It supposes that as many
+    /// run side by side as did so far.
+    pub(super) fn time_left(&self, to_build: usize, now: Instant) -> Option<Left> {
+        let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
+        let mut to_begin = Duration::ZERO;
+        let (mut is_known, mut is_least) = (false, false);
+        for running in &self.running {
+            match self.time_of_running(running, now) {
+                Some(time) => {
+                    is_known = true;
+                    sum += time;
+                    longest = longest.max(time);
+                }
+                None => is_least = true,
+            }
+        }
+        for (dref, runs) in self.left.iter().filter(|(_, runs)| **runs > 0) {
+            match self.usual_time(dref) {
+                Some(time) => {
+                    is_known = true;
+                    let runs = u32::try_from(*runs).unwrap_or(u32::MAX);
+                    to_begin = to_begin.saturating_add(time.saturating_mul(runs));
+                }
+                None => is_least = true,
+            }
+        }
+        // Some may have been decided before it was told that they are left.
+        let most = to_build.max(1) as f64 / self.left.len().max(1) as f64;
+        sum += to_begin.min(FOR_EVER).mul_f64(most.min(1.));
+        let side_by_side = u32::try_from(self.peak).unwrap_or(u32::MAX).max(1);
+        is_known.then(|| Left {
+            time: longest.max(sum / side_by_side),
+            is_least,
+        })
+    }
+
+    fn time_of_running(&self, running: &Running, now: Instant) -> Option<Duration> {
+        let took = now.saturating_duration_since(running.since);
+        if let Some((done, Some(total))) = running.progress {
+            let part = done as f64 / total.max(1) as f64;
+            if part >= SOME {
+                let left = took.as_secs_f64() * (1. - part.min(1.)) / part;
+                return Duration::try_from_secs_f64(left).ok();
+            }
+        }
+        Some(self.usual_time(&running.dref)?.saturating_sub(took))
+    }
+
+    fn usual_time(&self, dref: &DRefId) -> Option<Duration> {
+        self.usual.get(dref).copied().or_else(|| {
+            let (time, count) = self.of_name.get(dref.name())?;
+            Duration::try_from_secs_f64(time / f64::from(*count)).ok()
+        })
+    }
+}
+
+/// A time as a clock shows it: `0:05`, `12:34`, `1:02:03`.
+pub(super) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::state::State;
+    use pylightnix::config::ConfigJson;
+    use pylightnix::realize::Event;
+    use pylightnix::store::Store;
+
+    fn dref(name: &str) -> DRefId {
+        let config = format!("{{\n    \"name\": \"{name}\"\n}}");
+        ConfigJson::from_json(&config).unwrap().id().clone()
+    }
+
+    #[test]
+    fn what_is_known_is_summed_and_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&Store::open_at(folder.path().join("store")).unwrap());
+        let (a, b, c) = (dref("a"), dref("b"), dref("c"));
+        let left = |at: Duration| {
+            let known = state.known();
+            known.time_left(3, known.begun + at)
+        };
+        state.event(&Event::Left {
+            drefs: &[&a, &b, &c],
+        });
+        assert_eq!(left(Duration::ZERO), None);
+
+        let minute = Duration::from_secs(60);
+        state.known().usual.insert(a.clone(), minute);
+        let some = |time, is_least| Some(Left { time, is_least });
+        assert_eq!(left(Duration::ZERO), some(minute, true));
+        state
+            .known()
+            .usual
+            .extend([(b.clone(), minute), (c.clone(), minute)]);
+        assert_eq!(left(Duration::ZERO), some(3 * minute, false));
+
+        // Two at once, then.
+        for dref in [&a, &b] {
+            state.event(&Event::Started { dref, index: 0 });
+        }
+        let begun = state.known().begun;
+        state
+            .known()
+            .running
+            .iter_mut()
+            .for_each(|one| one.since = begun);
+        assert_eq!(left(minute / 2), some(minute, false));
+        // Slower than usual: a quarter is done after as long as all of it takes.
+        state.event(&Event::Progress {
+            dref: &a,
+            index: 0,
+            done: 25,
+            total: Some(100),
+        });
+        assert_eq!(left(minute), some(3 * minute, false));
+    }
+
+    #[test]
+    fn clocks() {
+        let clock = |seconds| clock(Duration::from_secs(seconds));
+        assert_eq!(
+            [clock(5), clock(754), clock(3723)],
+            ["0:05", "12:34", "1:02:03"]
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! A run as JSON, an object a line; [`super`] has the fields.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::capture::{Capture, Which, copy_of_stderr};
+use super::state::State;
+use crate::visible;
+use pylightnix::config::DRefId;
+use pylightnix::realize::Event;
+
+/// Lines on what was standard error.
+pub(super) struct Json {
+    to: Arc<To>,
+    capture: Option<Capture>,
+    ended: AtomicBool,
+    state: Arc<State>,
+}
+
+enum To {
+    Copy(File),
+    Stderr,
+}
+
+impl To {
+    /// One line in one write.
+    fn say(&self, name: &str, stage: Option<(&DRefId, Option<usize>)>, fields: Value) {
+        let mut object = json!({ "event": name, "time": Timestamp::now().to_string() });
+        if let Some((dref, index)) = stage {
+            object["dref"] = json!(dref.to_string());
+            object["name"] = json!(dref.name().to_string());
+            if let Some(index) = index {
+                object["index"] = json!(index);
+            }
+        }
+        if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
+            object.extend(fields);
+        }
+        let line = format!("{}\n", visible::json(&object.to_string()));
+        // Nobody to read it is no reason to stop.
+        let _ = match self {
+            To::Copy(file) => (&*file).write_all(line.as_bytes()),
+            To::Stderr => io::stderr().write_all(line.as_bytes()),
+        };
+    }
+}
+
+impl Json {
+    pub(super) fn begin(state: &Arc<State>) -> Self {
+        let to = match copy_of_stderr() {
+            Ok(copy) => To::Copy(File::from(copy)),
+            Err(_) => To::Stderr,
+        };
+        let to = Arc::new(to);
+        let capture = match *to {
+            To::Copy(_) => {
+                let to = to.clone();
+                let say = move |lines: Vec<String>| {
+                    for line in lines {
+                        to.say("printed", None, json!({ "text": line }));
+                    }
+                };
+                Capture::begin(Which::Both, say).ok()
+            }
+            To::Stderr => None,
+        };
+        pylightnix::trace::log_panics();
+        Json {
+            to,
+            capture,
+            ended: AtomicBool::new(false),
+            state: state.clone(),
+        }
+    }
+
+    /// Says that the run ended, and lets others print again.
+    pub(super) fn end(&self) {
+        if self.ended.swap(true, Relaxed) {
+            return;
+        }
+        if let Some(capture) = &self.capture {
+            capture.end();
+        }
+        let state = &self.state;
+        let known = state.known();
+        let fields = json!({
+            "stages": known.stages,
+            "reused": state.reused.load(Relaxed),
+            "built": known.built,
+            "failed": known.failed,
+            "cancelled": known.cancelled,
+            "took_seconds": known.begun.elapsed().as_secs_f64(),
+        });
+        self.to.say("ended", None, fields);
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        let report = |error: &pylightnix::Error| format!("{error:?}");
+        let (name, stage, mut fields) = match event {
+            Event::Begun { stages, .. } => ("begun", None, json!({ "stages": stages })),
+            Event::Building {
+                dref,
+                runs,
+                reason,
+                why,
+            } => {
+                let fields = json!({
+                    "runs": runs,
+                    "reason": reason.to_string(),
+                    "why": why.to_string(),
+                });
+                ("building", Some((*dref, None)), fields)
+            }
+            Event::Queued { dref } => ("queued", Some((*dref, None)), json!({})),
+            Event::Waiting { dref } => ("waiting", Some((*dref, None)), json!({})),
+            Event::Started { dref, index } => ("started", Some((*dref, Some(*index))), json!({})),
+            Event::Attempt { dref, index, log } => (
+                "attempt",
+                Some((*dref, Some(*index))),
+                json!({ "log": log.to_string_lossy() }),
+            ),
+            Event::Progress {
+                dref,
+                index,
+                done,
+                total,
+            } => (
+                "progress",
+                Some((*dref, Some(*index))),
+                json!({ "done": done, "total": total }),
+            ),
+            Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left,
+                wait,
+                error,
+            } => {
+                let fields = json!({
+                    "attempt": attempt,
+                    "left": left,
+                    "wait_seconds": wait.as_secs_f64(),
+                    "error": report(error),
+                });
+                ("retrying", Some((*dref, Some(*index))), fields)
+            }
+            Event::Overdue { dref, index, error } => (
+                "overdue",
+                Some((*dref, Some(*index))),
+                json!({ "error": report(error) }),
+            ),
+            Event::Published {
+                rref,
+                index,
+                new,
+                seconds,
+            } => {
+                let fields =
+                    json!({ "rref": rref.to_string(), "new": new, "took_seconds": seconds });
+                ("published", Some((rref.dref(), Some(*index))), fields)
+            }
+            Event::FailureRecorded {
+                rref,
+                index,
+                new,
+                seconds,
+                text,
+            } => {
+                let fields = json!({
+                    "rref": rref.to_string(),
+                    "new": new,
+                    "took_seconds": seconds,
+                    "error": text,
+                });
+                (
+                    "failure_recorded",
+                    Some((rref.dref(), Some(*index))),
+                    fields,
+                )
+            }
+            Event::RunFailed {
+                dref,
+                index,
+                kept,
+                error,
+            } => {
+                let kept = kept.map(|kept| kept.to_string_lossy());
+                let fields = json!({ "kept": kept, "error": report(error) });
+                ("run_failed", Some((*dref, Some(*index))), fields)
+            }
+            Event::Chosen {
+                dref,
+                rrefs,
+                built: true,
+            } => {
+                let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
+                ("chosen", Some((*dref, None)), json!({ "rrefs": rrefs }))
+            }
+            Event::AheadOfClock { rref, ended } => {
+                let fields = json!({ "rref": rref.to_string(), "ended": ended.to_string() });
+                ("ahead_of_clock", Some((rref.dref(), None)), fields)
+            }
+            Event::Stopping { running } => ("stopping", None, json!({ "running": running })),
+            Event::Cancelled { dref, error } => (
+                "cancelled",
+                Some((*dref, None)),
+                json!({ "error": report(error) }),
+            ),
+            Event::Failed { dref, error } => (
+                "failed",
+                Some((*dref, None)),
+                json!({ "error": report(error) }),
+            ),
+            _ => return,
+        };
+        if let Some(label) = stage.and_then(|(dref, _)| self.state.label(dref)) {
+            fields["label"] = json!(label);
+        }
+        self.to.say(name, stage, fields);
+    }
+}

@@ -1,0 +1,140 @@
+//! A run as lines, for logs and pipes.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::clean::visible;
+use super::estimate::clock;
+use super::state::State;
+use pylightnix::config::DRefId;
+use pylightnix::internal::ahead;
+use pylightnix::internal::time;
+use pylightnix::realize::Event;
+
+/// How often it is said of a stage how far it is.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Lines on standard error.
+pub(super) struct Lines {
+    state: Arc<State>,
+    /// When it was last said of a run of a stage how far it is, or that it began.
+    said: Mutex<HashMap<(DRefId, usize), Instant>>,
+}
+
+impl Lines {
+    pub(super) fn begin(state: &Arc<State>) -> Self {
+        pylightnix::trace::log_panics();
+        Lines {
+            state: state.clone(),
+            said: Mutex::default(),
+        }
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        if let Some(text) = self.text(event) {
+            let time = clock(self.state.known().begun.elapsed());
+            let lines = text.lines().map(|line| visible(line, false));
+            let text: String = lines.map(|line| format!("{time:>7}  {line}\n")).collect();
+            // In one piece, among what stages print. Nobody to read it is no reason to stop.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    fn text(&self, event: &Event<'_>) -> Option<String> {
+        let of = |dref: &DRefId, index: usize| self.state.called(dref, index);
+        let stage = |dref: &DRefId| of(dref, 0);
+        Some(match event {
+            Event::Building {
+                dref, runs: 1, why, ..
+            } => format!("build   {}: {why}", stage(dref)),
+            Event::Building {
+                dref, runs, why, ..
+            } => {
+                format!("build   {}, {runs} runs: {why}", stage(dref))
+            }
+            Event::Queued { dref } => {
+                format!("queue   {}: what it needs is not free", stage(dref))
+            }
+            Event::Waiting { dref } => format!(
+                "wait    {}: another process or thread builds it",
+                stage(dref)
+            ),
+            Event::Started { dref, index } => {
+                self.is_time(dref, *index);
+                return None;
+            }
+            Event::Progress {
+                dref,
+                index,
+                done,
+                total,
+            } => {
+                if !self.is_time(dref, *index) {
+                    return None;
+                }
+                let far = match total {
+                    Some(total) => {
+                        format!("{}%", u128::from(*done) * 100 / u128::from((*total).max(1)))
+                    }
+                    None => done.to_string(),
+                };
+                format!("at      {}: {far}", of(dref, *index))
+            }
+            Event::Retrying {
+                dref,
+                index,
+                attempt,
+                left,
+                wait,
+                error,
+            } => {
+                let cause = std::error::Error::source(*error);
+                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                format!(
+                    "retry   {} in {}: try {attempt} failed, {left} left: {cause}",
+                    of(dref, *index),
+                    time(*wait)
+                )
+            }
+            Event::Overdue { error, .. } => format!("late    {error}"),
+            Event::Published {
+                rref,
+                index,
+                new,
+                seconds,
+            } => {
+                let again = if *new { "" } else { ", as before" };
+                let took = time(Duration::try_from_secs_f64(*seconds).unwrap_or_default());
+                format!("built   {} in {took}{again}", of(rref.dref(), *index))
+            }
+            Event::FailureRecorded {
+                rref, index, text, ..
+            } => {
+                let first = text.lines().next().unwrap_or_default();
+                format!(
+                    "failed  {}, which is its result: {first}",
+                    of(rref.dref(), *index)
+                )
+            }
+            Event::AheadOfClock { rref, ended } => format!("note    {}", ahead(rref, *ended)),
+            Event::Stopping { running } => format!("stop    {running} running"),
+            Event::Cancelled { dref, error } => format!("stopped {}: {error}", stage(dref)),
+            Event::Failed { dref, error } => format!("failed  {}: {error}", stage(dref)),
+            _ => return None,
+        })
+    }
+
+    /// Whether it is time to say something of a run of a stage again.
+    fn is_time(&self, dref: &DRefId, index: usize) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let key = (dref.clone(), index);
+        if said.get(&key).is_some_and(|before| now - *before < PAUSE) {
+            return false;
+        }
+        said.insert(key, now);
+        true
+    }
+}

@@ -1,0 +1,287 @@
+//! The display of a run on a terminal.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::capture::{Capture, Which, copy_of_stderr};
+use super::clean::visible;
+use super::estimate::clock;
+use super::row::{Row, Shape};
+use super::screen::Screen;
+use super::state::{Known, Running, State, called};
+use super::suspend::Suspend;
+use super::tail::Tail;
+use pylightnix::config::DRefId;
+use pylightnix::internal::ahead;
+use pylightnix::realize::Event;
+
+/// How often it is drawn.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The widest that the names of stages are shown.
+const NAME: usize = 40;
+
+/// A display that goes on.
+pub(super) struct Live {
+    screen: Arc<Screen>,
+    state: Arc<State>,
+    capture: Capture,
+    stop: Arc<Stop>,
+    drawer: Mutex<Option<JoinHandle<()>>>,
+    suspend: Mutex<Option<Suspend>>,
+}
+
+/// How the drawing ends.
+#[derive(Default)]
+struct Stop {
+    stopped: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Stop {
+    /// Waits; says whether to go on.
+    fn pause(&self) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .wake
+            .wait_timeout_while(stopped, PAUSE, |stopped| !*stopped);
+        !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.wake.notify_all();
+    }
+}
+
+impl Live {
+    /// Begins it; nothing if there is one already, or the system refuses.
+    pub(super) fn begin(state: &Arc<State>, colors: bool) -> Option<Self> {
+        let screen = Arc::new(Screen::on(copy_of_stderr().ok()?));
+        let above = {
+            let screen = screen.clone();
+            move |lines: Vec<String>| screen.above(&lines)
+        };
+        let capture = Capture::begin(Which::Terminals, above).ok()?;
+        pylightnix::trace::log_panics();
+        // Where signals cannot be waited for, the display goes on all the same.
+        let suspend = Mutex::new(Suspend::of(&screen).ok());
+        let stop = Arc::new(Stop::default());
+        let drawer = {
+            let mut frame = Frame::new(colors);
+            let (screen, state, stop) = (screen.clone(), state.clone(), stop.clone());
+            let draw = move || {
+                loop {
+                    state.ask();
+                    frame.draw(&screen, &state);
+                    if !stop.pause() {
+                        break;
+                    }
+                }
+            };
+            let thread = thread::Builder::new().name("display".to_owned());
+            thread.spawn(draw).ok()
+        };
+        Some(Live {
+            suspend,
+            screen,
+            state: state.clone(),
+            capture,
+            stop,
+            drawer: Mutex::new(drawer),
+        })
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        let line = match event {
+            Event::Failed { dref, error } => {
+                format!("failed  {}: {error}", self.state.called(dref, 0))
+            }
+            Event::Overdue { error, .. } => error.to_string(),
+            Event::AheadOfClock { rref, ended } => format!("note    {}", ahead(rref, *ended)),
+            Event::Retrying {
+                dref,
+                attempt,
+                left,
+                error,
+                ..
+            } => {
+                let cause = std::error::Error::source(*error);
+                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                format!(
+                    "retry   {}: try {attempt} failed, {left} left: {cause}",
+                    self.state.called(dref, 0)
+                )
+            }
+            Event::Stopping { .. } => {
+                // A second Ctrl-C ends the program at once.
+                self.screen.stay_below();
+                self.capture.disinherit();
+                return;
+            }
+            _ => return,
+        };
+        let lines: Vec<_> = line.lines().map(|line| visible(line, false)).collect();
+        self.screen.above(&lines);
+    }
+
+    /// Ends it.
+    pub(super) fn end(&self) {
+        let drawer = self
+            .drawer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(drawer) = drawer {
+            self.stop.stop();
+            let _ = drawer.join();
+            self.screen.clear();
+        }
+        drop(
+            self.suspend
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.capture.end();
+    }
+}
+
+/// What is drawn, and what has to be kept from one drawing to the next.
+struct Frame {
+    colors: bool,
+    whole: Row,
+    stages: HashMap<(DRefId, usize), Stage>,
+}
+
+struct Stage {
+    row: Row,
+    tail: Option<Tail>,
+}
+
+impl Frame {
+    fn new(colors: bool) -> Self {
+        Frame {
+            colors,
+            whole: Row::new(Shape::Whole, colors),
+            stages: HashMap::new(),
+        }
+    }
+
+    fn draw(&mut self, screen: &Screen, state: &State) {
+        let size = screen.size();
+        // A terminal is in two minds about what is beyond its last column.
+        let width = size.width.saturating_sub(1);
+        let known = state.known();
+        let now = Instant::now();
+        let whole = whole(&known, state.reused.load(Relaxed), now);
+        let mut rows = vec![self.whole.text(String::new(), whole, None, width)];
+
+        let room = usize::from(size.height.saturating_sub(4)).max(1);
+        let name = |running: &Running| called(known.titles(), &running.dref, running.index);
+        let names: Vec<String> = known.running.iter().map(name).collect();
+        let widest = names.iter().map(|name| name.chars().count()).max();
+        let widest = widest.unwrap_or_default().min(NAME);
+        let shown = match known.running.len() {
+            all if all > room => room - 1,
+            all => all,
+        };
+        for (running, name) in known.running.iter().zip(&names).take(shown) {
+            rows.push(self.stage(running, name, widest, width, now));
+        }
+        if shown < known.running.len() {
+            rows.push(format!("  and {} more", known.running.len() - shown));
+        }
+        self.stages.retain(|(dref, index), _| {
+            let mut running = known.running.iter();
+            running.any(|one| one.index == *index && one.dref == *dref)
+        });
+        drop(known);
+        screen.draw(rows);
+    }
+
+    fn stage(
+        &mut self,
+        running: &Running,
+        name: &str,
+        widest: usize,
+        width: u16,
+        now: Instant,
+    ) -> String {
+        let measure = match running.progress {
+            Some((done, Some(total))) => Some((done, total)),
+            _ => None,
+        };
+        let shape = match measure {
+            Some(_) => Shape::Measured,
+            None => Shape::Stage,
+        };
+        let key = (running.dref.clone(), running.index);
+        let stage = self.stages.entry(key).or_insert_with(|| Stage {
+            row: Row::new(shape, self.colors),
+            tail: None,
+        });
+        if stage.row.shape() != shape {
+            stage.row = Row::new(shape, self.colors);
+        }
+        if let Some(log) = &running.log
+            && stage.tail.as_ref().is_none_or(|tail| !tail.is_of(log))
+        {
+            stage.tail = Some(Tail::of(log));
+        }
+        let name: String = name.chars().take(NAME).collect();
+        let took = clock(now.saturating_duration_since(running.since));
+        let mut message = match running.progress {
+            Some((done, None)) => format!("{done}  "),
+            _ => String::new(),
+        };
+        match (&running.note, &mut stage.tail) {
+            (Some(note), _) => message.push_str(&visible(note, false)),
+            (None, Some(tail)) => message.push_str(tail.line()),
+            (None, None) => {}
+        }
+        let prefix = format!("{name:widest$} {took:>5} ");
+        stage.row.text(prefix, message, measure, width)
+    }
+}
+
+/// The line for the whole.
+fn whole(known: &Known, reused: usize, now: Instant) -> String {
+    let Known {
+        stages,
+        built,
+        failed,
+        cancelled,
+        ..
+    } = known;
+    let to_build = stages.saturating_sub(reused + built + failed + cancelled);
+    let mut counts = vec![format!("{built} built"), format!("{to_build} to build")];
+    if reused > 0 {
+        counts.push(format!("{reused} reused"));
+    }
+    if *failed > 0 {
+        counts.push(format!("{failed} failed"));
+    }
+    if !known.waiting.is_empty() {
+        counts.push(format!("{} waiting", known.waiting.len()));
+    }
+    let took = clock(now.saturating_duration_since(known.begun));
+    let left = match known.time_left(to_build, now) {
+        _ if known.stopping => String::new(),
+        None => String::new(),
+        // That says nothing.
+        Some(left) if left.is_least && left.time < Duration::from_secs(1) => String::new(),
+        Some(left) if left.is_least => format!(", at least {} left", clock(left.time)),
+        Some(left) => format!(", about {} left", clock(left.time)),
+    };
+    let stopping = match (known.stopping, known.running.len()) {
+        (false, _) => String::new(),
+        (true, 0) => "stopping: ".to_owned(),
+        (true, 1) => "stopping, 1 stage still runs (Ctrl-C ends it at once): ".to_owned(),
+        (true, more) => format!("stopping, {more} stages still run (Ctrl-C ends them at once): "),
+    };
+    format!("{stopping}{}  {took}{left}", counts.join(", "))
+}

@@ -1,0 +1,250 @@
+//! What is known of a run while it goes.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pylightnix::config::{DRefId, Name};
+use pylightnix::realize::{Event, Titles};
+use pylightnix::store::Store;
+
+/// What is known of a run; its observers change it, and those who show it look.
+pub(super) struct State {
+    store: Store,
+    /// The stages for which nothing had to run: counted by itself, as there may be very many.
+    pub(super) reused: AtomicUsize,
+    known: Mutex<Known>,
+}
+
+/// All but that.
+pub(super) struct Known {
+    pub(super) begun: Instant,
+    pub(super) stages: usize,
+    /// What they are called, since the run began.
+    titles: Option<Titles>,
+    pub(super) built: usize,
+    pub(super) failed: usize,
+    pub(super) cancelled: usize,
+    pub(super) stopping: bool,
+    /// Stages that wait for resources, or for another process.
+    pub(super) waiting: HashSet<DRefId>,
+    /// Runs of stages, in the order in which they began.
+    pub(super) running: Vec<Running>,
+    /// The most that ran at once.
+    pub(super) peak: usize,
+    /// How many runs of a stage are not begun yet; of those that are not decided yet, one.
+    pub(super) left: HashMap<DRefId, usize>,
+    /// How long a run of each stage usually takes, as far as the store knows.
+    pub(super) usual: HashMap<DRefId, Duration>,
+    /// The same of what was built in this run: how long all of it took, and how much it was.
+    pub(super) of_name: HashMap<Name, (f64, u32)>,
+    /// Stages that the store was not asked about yet.
+    to_ask: Vec<DRefId>,
+}
+
+/// A run of a stage.
+pub(super) struct Running {
+    pub(super) dref: DRefId,
+    pub(super) index: usize,
+    pub(super) since: Instant,
+    pub(super) log: Option<PathBuf>,
+    /// How much is done, of how much.
+    pub(super) progress: Option<(u64, Option<u64>)>,
+    /// What there is to say of it, beside its log.
+    pub(super) note: Option<String>,
+}
+
+impl State {
+    pub(super) fn new(store: &Store) -> Self {
+        State {
+            store: store.clone(),
+            reused: AtomicUsize::new(0),
+            known: Mutex::new(Known {
+                begun: Instant::now(),
+                stages: 0,
+                titles: None,
+                built: 0,
+                failed: 0,
+                cancelled: 0,
+                stopping: false,
+                waiting: HashSet::new(),
+                running: Vec::new(),
+                peak: 0,
+                left: HashMap::new(),
+                usual: HashMap::new(),
+                of_name: HashMap::new(),
+                to_ask: Vec::new(),
+            }),
+        }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing is left half-done under this lock.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a stage is called.
+    pub(super) fn called(&self, dref: &DRefId, index: usize) -> String {
+        // Finding it out may take a moment, in which others go on.
+        let titles = self.known().titles.clone();
+        called(titles.as_ref(), dref, index)
+    }
+
+    pub(super) fn label(&self, dref: &DRefId) -> Option<String> {
+        let titles = self.known().titles.clone();
+        titles?.label(dref)
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        self.known().event(event);
+    }
+
+    /// Asks the store for the times that are not known yet. It may take a while, and nobody waits for it.
+    pub(super) fn ask(&self) {
+        let to_ask = std::mem::take(&mut self.known().to_ask);
+        for dref in to_ask {
+            // What cannot be read is not known.
+            if let Ok(Some(time)) = self.store.usual_time(&dref) {
+                self.known().usual.insert(dref, time);
+            }
+        }
+    }
+}
+
+/// A stage of a run, and which of its runs, as it is called: `train#2 rate=0.1`.
+pub(super) fn called(titles: Option<&Titles>, dref: &DRefId, index: usize) -> String {
+    let mut called = dref.name().to_string();
+    if index > 0 {
+        called.push_str(&format!("#{index}"));
+    }
+    if let Some(label) = titles.and_then(|titles| titles.label(dref)) {
+        called.push(' ');
+        called.push_str(&label);
+    }
+    called
+}
+
+impl Known {
+    /// What the stages are called, as far as that is known.
+    pub(super) fn titles(&self) -> Option<&Titles> {
+        self.titles.as_ref()
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Begun { stages, titles } => {
+                self.begun = Instant::now();
+                self.titles = Some((*titles).clone());
+                self.stages = *stages;
+            }
+            Event::Left { drefs } => {
+                self.left
+                    .extend(drefs.iter().map(|dref| ((*dref).clone(), 1)));
+                self.to_ask.extend(drefs.iter().map(|dref| (*dref).clone()));
+            }
+            Event::Queued { dref } | Event::Waiting { dref } => {
+                self.waiting.insert((*dref).clone());
+            }
+            Event::Building { dref, runs, .. } => {
+                self.waiting.remove(*dref);
+                self.left.insert((*dref).clone(), *runs);
+            }
+            Event::Started { dref, index } => {
+                if let Some(runs) = self.left.get_mut(*dref) {
+                    *runs = runs.saturating_sub(1);
+                }
+                self.running.push(Running {
+                    dref: (*dref).clone(),
+                    index: *index,
+                    since: Instant::now(),
+                    log: None,
+                    progress: None,
+                    note: None,
+                });
+                self.peak = self.peak.max(self.running.len());
+            }
+            Event::Attempt { dref, index, log } => {
+                if let Some(running) = self.running(dref, *index) {
+                    running.log = Some(log.to_path_buf());
+                    running.note = None;
+                    running.progress = None;
+                }
+            }
+            Event::Progress {
+                dref,
+                index,
+                done,
+                total,
+            } => {
+                if let Some(running) = self.running(dref, *index) {
+                    running.progress = Some((*done, *total));
+                }
+            }
+            Event::Retrying {
+                dref, index, error, ..
+            } => {
+                if let Some(running) = self.running(dref, *index) {
+                    running.note = Some(format!("waits, and tries again: {error}"));
+                }
+            }
+            Event::Overdue { dref, index, .. } => {
+                if let Some(running) = self.running(dref, *index) {
+                    running.note = Some("was told to stop, and goes on".to_owned());
+                }
+            }
+            Event::Published {
+                rref,
+                index,
+                seconds,
+                ..
+            }
+            | Event::FailureRecorded {
+                rref,
+                index,
+                seconds,
+                ..
+            } => {
+                let (time, count) = self.of_name.entry(rref.name().clone()).or_default();
+                *time += seconds;
+                *count += 1;
+                self.ended(rref.dref(), *index);
+            }
+            Event::RunFailed { dref, index, .. } => self.ended(dref, *index),
+            Event::Chosen { dref, built, .. } => {
+                if *built {
+                    self.built += 1;
+                }
+                self.is_decided(dref);
+            }
+            Event::Failed { dref, .. } => {
+                self.failed += 1;
+                self.is_decided(dref);
+            }
+            Event::Cancelled { dref, .. } => {
+                self.cancelled += 1;
+                self.is_decided(dref);
+            }
+            Event::Stopping { .. } => self.stopping = true,
+            _ => {}
+        }
+    }
+
+    fn running(&mut self, dref: &DRefId, index: usize) -> Option<&mut Running> {
+        let mut running = self.running.iter_mut();
+        running.find(|one| one.index == index && one.dref == *dref)
+    }
+
+    fn ended(&mut self, dref: &DRefId, index: usize) {
+        self.running
+            .retain(|one| one.index != index || one.dref != *dref);
+    }
+
+    fn is_decided(&mut self, dref: &DRefId) {
+        self.left.remove(dref);
+        self.waiting.remove(dref);
+        // A run that ended in another way than usual.
+        self.running.retain(|one| one.dref != *dref);
+    }
+}

@@ -1,0 +1,364 @@
+//! Abbreviated references, as people type them.
+//!
+//! Nothing is kept for this: a name or the beginning of a derivation's hash costs one look through the folder of the store,
+//! a whole reference or a path none. Only the bare beginning of a realization's hash, which says nothing of the folder that
+//! it is in, takes a look at all of them, and the newest of a name one at all of that name.
+
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::text::local_time;
+use pylightnix::config::{DRefId, RRefId};
+use pylightnix::internal::{BuildHead, Clock, Unread, is_near, nearest_first};
+use pylightnix::store::{BuildKind, Realization, Store};
+use pylightnix::{Error, ErrorKind, Result};
+
+/// So many candidates are listed.
+const MOST: usize = 20;
+
+/// The hex digits of a whole hash.
+const HEX: usize = 32;
+
+/// What a reference stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Referred {
+    /// A derivation.
+    Derivation(DRefId),
+    /// A realization.
+    Realization(RRefId),
+    /// A file or folder in a realization's artifacts, by its path there.
+    Artifact(RRefId, String),
+}
+
+impl Referred {
+    /// The derivation, or that of the realization.
+    pub(crate) fn derivation(&self) -> &DRefId {
+        match self {
+            Referred::Derivation(dref) => dref,
+            Referred::Realization(rref) | Referred::Artifact(rref, _) => rref.dref(),
+        }
+    }
+}
+
+/// What `text` stands for.
+///
+/// # Errors
+/// Nothing, or more than one: then the error lists them.
+pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
+    // Everything begins so: a variable of a script that is not set shall not stand for the one result there is.
+    if text.is_empty() {
+        let message = "an empty text is no reference";
+        return Err(Error::new(ErrorKind::Reference, message).help("`list` shows what is there"));
+    }
+    if let Some(rest) = text.strip_prefix("rref:") {
+        return one_of(store, text, rrefs(store, rest)?);
+    }
+    if let Some(rest) = text.strip_prefix("dref:") {
+        return one_of(store, text, drefs(store, rest)?);
+    }
+    if let Some(found) = by_path(store, text)? {
+        return Ok(found);
+    }
+    if let Some((what, count)) = text.rsplit_once('@') {
+        return nth(store, text, what, count);
+    }
+    if let Some((dref, rref)) = text.split_once('/')
+        && let Some(found) = in_folder(store, text, dref, rref)?
+    {
+        return Ok(found);
+    }
+    let (named, begun): (Vec<DRefId>, Vec<DRefId>) = store
+        .drefs_where(|folder| folder.starts_with(text) || folder.get(HEX + 1..) == Some(text))?
+        .into_iter()
+        .partition(|dref| dref.name().as_str() == text);
+    if !named.is_empty() {
+        return newest(store, text, &named, 1);
+    }
+    let begun: Vec<_> = begun.into_iter().map(Referred::Derivation).collect();
+    match begun.is_empty() {
+        false => one_of(store, text, begun),
+        true if is_hex(text.split('-').next().unwrap_or(text)) => {
+            one_of(store, text, rrefs(store, text)?)
+        }
+        true => Err(nothing(store, text)),
+    }
+}
+
+/// The realization that `text` stands for: of a derivation, the newest one.
+///
+/// # Errors
+/// As [`resolve`]; a derivation without realizations.
+pub(crate) fn realization(store: &Store, text: &str) -> Result<RRefId> {
+    realization_of(store, text, resolve(store, text)?)
+}
+
+/// The realization of what `text` stands for: of a derivation, the newest one.
+///
+/// # Errors
+/// A derivation without realizations.
+pub(crate) fn realization_of(store: &Store, text: &str, found: Referred) -> Result<RRefId> {
+    match found {
+        Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
+        Referred::Derivation(dref) => match newest(store, text, std::slice::from_ref(&dref), 1)? {
+            Referred::Realization(rref) => Ok(rref),
+            _ => Err(without_realizations(&dref)),
+        },
+    }
+}
+
+/// What a word stands for that is no name, nor a pattern of names, in the store; nothing if it is one, or is nothing at all.
+///
+/// # Errors
+/// A refusal of the system, a word that may be several things.
+pub(crate) fn referred(store: &Store, word: &str) -> Result<Option<Referred>> {
+    // What cannot be a pattern of names may be a reference.
+    if !store.drefs_named(word).unwrap_or_default().is_empty() {
+        return Ok(None);
+    }
+    match resolve(store, word) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The derivation that `text` stands for, or that of the realization.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn derivation(store: &Store, text: &str) -> Result<DRefId> {
+    Ok(resolve(store, text)?.derivation().clone())
+}
+
+/// When a realization was last built; of one that nobody built here, when it came. Later ones are newer. Times ahead of this
+/// machine's clock do not count.
+pub(crate) fn age(realization: &Realization) -> Option<Timestamp> {
+    let clock = Clock::now();
+    let ended = |build: BuildHead<'_>| build.ended(clock);
+    let built = realization.builds.heads();
+    let built = built.filter(|build| build.kind == BuildKind::Build);
+    let all = || realization.builds.heads().filter_map(ended).max();
+    built.filter_map(ended).max().or_else(all)
+}
+
+/// The derivations whose folders begin so.
+fn drefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
+    // A whole one needs no look at others.
+    if let Some(dref) = DRefId::from_folder(begin)
+        && store.derivation_dir(&dref).is_dir()
+    {
+        return Ok(vec![Referred::Derivation(dref)]);
+    }
+    let found = store.drefs_where(|folder| folder.starts_with(begin))?;
+    Ok(found.into_iter().map(Referred::Derivation).collect())
+}
+
+/// The realizations whose references, after `rref:`, begin so.
+fn rrefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
+    let (hash, dref) = match begin.split_once('-') {
+        Some((hash, dref)) if hash.len() == HEX => (hash, Some(dref)),
+        Some(_) => return Ok(Vec::new()),
+        None => (begin, None),
+    };
+    let drefs = match dref {
+        None => store.drefs_where(|_| true)?,
+        Some(dref) => match DRefId::from_folder(dref) {
+            Some(whole) => vec![whole],
+            None => store.drefs_where(|folder| folder.starts_with(dref))?,
+        },
+    };
+    let found = store.rrefs_from(&drefs, hash)?;
+    Ok(found.into_iter().map(Referred::Realization).collect())
+}
+
+/// `<beginning of a derivation>/<beginning of a realization>[/out/..]`, as in the folder of the store.
+fn in_folder(store: &Store, text: &str, dref: &str, rest: &str) -> Result<Option<Referred>> {
+    let (rref, path) = match rest.split_once('/') {
+        Some((rref, path)) => (rref, Some(path)),
+        None => (rest, None),
+    };
+    if dref.is_empty() || !is_hex(rref) {
+        return Ok(None);
+    }
+    let found = store
+        .drefs_where(|folder| folder.starts_with(dref) || folder.get(HEX + 1..) == Some(dref))?;
+    let found = store.rrefs_from(&found, rref)?;
+    let found = found.into_iter().map(Referred::Realization).collect();
+    match (one_of(store, text, found)?, path.map(artifact_path)) {
+        (Referred::Realization(rref), Some(Some(path))) => Ok(Some(Referred::Artifact(rref, path))),
+        (found, _) => Ok(Some(found)),
+    }
+}
+
+/// The path in `out/` that a path in a realization's folder is; none for the folder itself.
+fn artifact_path(path: &str) -> Option<String> {
+    let path = path.strip_prefix("out/")?.trim_end_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
+/// A path that is there: into the store, or a link that leads there.
+fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
+    let path = Path::new(text);
+    let looks_so = text.contains('/') || text.starts_with('.') || path.is_symlink();
+    let Some(found) = looks_so.then(|| path.canonicalize().ok()).flatten() else {
+        // The artifacts of what was removed: its link still says what it was.
+        return Ok(None);
+    };
+    let objects = store.objects_dir();
+    let objects: PathBuf = objects.canonicalize().unwrap_or(objects);
+    let Ok(inside) = found.strip_prefix(&objects) else {
+        // `<hash>/<hash>` may be a path of another folder by chance.
+        return match DRefId::from_folder(text.split('/').next().unwrap_or_default()) {
+            Some(_) => Ok(None),
+            None => Err(Error::new(
+                ErrorKind::Missing,
+                format!(
+                    "{} is not in the store {}",
+                    found.display(),
+                    store.root().display()
+                ),
+            )
+            .at(&found)
+            .help("name the store that it is in with `--store`")),
+        };
+    };
+    let mut parts = inside.iter().map(|part| part.to_str().unwrap_or_default());
+    let Some(dref) = parts.next().and_then(DRefId::from_folder) else {
+        return Ok(None);
+    };
+    let Some(rref) = parts
+        .next()
+        .and_then(|folder| RRefId::from_folder(&dref, folder))
+    else {
+        return Ok(Some(Referred::Derivation(dref)));
+    };
+    let rest: Vec<&str> = parts.collect();
+    Ok(Some(match artifact_path(&rest.join("/")) {
+        Some(path) => Referred::Artifact(rref, path),
+        None => Referred::Realization(rref),
+    }))
+}
+
+/// `name@2`: the second newest of these.
+fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
+    let count = match count.parse::<usize>() {
+        Ok(count) if count > 0 => count,
+        _ => {
+            let message = format!(
+                "`{text}`: what follows `@` is a number from 1 on, which counts from the newest"
+            );
+            return Err(Error::new(ErrorKind::Reference, message));
+        }
+    };
+    let mut drefs = store.drefs_called(what)?;
+    if drefs.is_empty() {
+        drefs = vec![derivation(store, what)?];
+    }
+    newest(store, text, &drefs, count)
+}
+
+/// The newest of all realizations of these, or the one so many places from it.
+fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<Referred> {
+    // A realization is no newer than the folder of its derivation, so the oldest folders need not be read.
+    let mut folders = store.changed(drefs)?;
+    folders.sort_unstable_by(|one, other| other.cmp(one));
+    let mut found: Vec<(Timestamp, RRefId)> = Vec::new();
+    let mut unread = None;
+    for (changed, dref) in folders {
+        if found.len() >= count && found[count - 1].0 > changed {
+            break;
+        }
+        let all = store.realizations_of_each(std::slice::from_ref(dref));
+        for realization in all.flat_map(|(_, all)| all) {
+            match realization {
+                Ok(one) => found.push((age(&one).unwrap_or(Timestamp::MIN), one.id)),
+                Err(Unread { error, .. }) => unread = Some(error),
+            }
+        }
+        found.sort_unstable_by(|one, other| other.cmp(one));
+    }
+    let there = found.len();
+    match (found.into_iter().nth(count - 1), drefs) {
+        (Some((_, rref)), _) => Ok(Referred::Realization(rref)),
+        // One that cannot be read is none that is meant, unless there is no other.
+        (None, _) if unread.is_some() => unread.map_or_else(|| unreachable!("it is"), Err),
+        (None, [dref]) if there == 0 => Err(without_realizations(dref)),
+        (None, _) => Err(Error::new(
+            ErrorKind::Missing,
+            format!("nothing is `{text}`: there are {there} realizations of that"),
+        )
+        .help("`list` shows what is there")),
+    }
+}
+
+fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
+    match found.len() {
+        0 => Err(nothing(store, text)),
+        1 => Ok(found
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| unreachable!("there is one"))),
+        count => {
+            let mut help = String::from("give more of it; these begin so:");
+            for one in found.iter().take(MOST) {
+                let (shown, when) = match one {
+                    Referred::Derivation(dref) => {
+                        let all = store.realizations_of_each(std::slice::from_ref(dref));
+                        let all = all.flat_map(|(_, all)| all).flatten();
+                        (dref.to_string(), all.filter_map(|one| age(&one)).max())
+                    }
+                    Referred::Realization(rref) | Referred::Artifact(rref, _) => {
+                        let realization = store.realization(rref).ok();
+                        (rref.to_string(), realization.as_ref().and_then(age))
+                    }
+                };
+                let when = when.map(local_time).unwrap_or_default();
+                let _ = write!(help, "\n  {when}  {shown}");
+            }
+            if count > MOST {
+                let _ = write!(help, "\n  and {} more", count - MOST);
+            }
+            let message = format!("`{text}` may be {count} things");
+            Err(Error::new(ErrorKind::Reference, message).help(help))
+        }
+    }
+}
+
+fn nothing(store: &Store, text: &str) -> Error {
+    Error::new(
+        ErrorKind::Missing,
+        format!("nothing in the store {} is `{text}`", store.root().display()),
+    )
+    .help(match like(store, text) {
+        Some(names) => format!("is it one of these? {names}"),
+        None => "say a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the \
+                 store, or a link to a result; `list` shows what is there"
+            .to_owned(),
+    })
+}
+
+/// Names in the store that are like the text, or have it in them.
+fn like(store: &Store, text: &str) -> Option<String> {
+    let drefs = store.drefs_where(|_| true).ok()?;
+    let names: BTreeSet<&str> = drefs.iter().map(|dref| dref.name().as_str()).collect();
+    let near = |name: &&str| is_near(text, name);
+    let shown = nearest_first(text, names.into_iter())
+        .into_iter()
+        .take_while(near);
+    let mut shown: Vec<_> = shown.take(MOST + 1).collect();
+    let more = if shown.len() > MOST { ", .." } else { "" };
+    shown.truncate(MOST);
+    (!shown.is_empty()).then(|| shown.join(", ") + more)
+}
+
+fn without_realizations(dref: &DRefId) -> Error {
+    Error::new(ErrorKind::Missing, format!("{dref} has no realizations"))
+        .help("it was never built here, or what was built was removed")
+}
+
+fn is_hex(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (1..=HEX).contains(&text.len()) && text.bytes().all(is_digit)
+}

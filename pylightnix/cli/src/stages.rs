@@ -1,0 +1,159 @@
+//! The stages of a program's plan, by names or references.
+
+use std::collections::HashSet;
+
+use crate::exit::{Done, Fault};
+use crate::experiment::Experiment;
+use crate::session::Session;
+use pylightnix::config::DRefId;
+use pylightnix::internal::Graph;
+use pylightnix::plan::AnyDRef;
+
+/// What a command line asks for of the plan.
+pub(crate) struct Stages {
+    /// The stages that are wanted.
+    pub(crate) wanted: Vec<AnyDRef>,
+    /// For each of them, the target or stage that the command line names.
+    pub(crate) targets: Vec<String>,
+    graph: Graph,
+}
+
+/// The plan of the program.
+pub(crate) fn experiment_of(session: &Session) -> Done<&Experiment> {
+    session.experiment().ok_or_else(|| {
+        Fault::Usage(
+            "this program has no plan: only one with an experiment in it can do that".to_owned(),
+        )
+    })
+}
+
+impl Stages {
+    /// Those of these targets: names of targets, else of stages in the plan of all targets.
+    pub(crate) fn of(experiment: &Experiment, words: &[String]) -> Done<Self> {
+        let is_target = |word: &String| experiment.names().any(|name| name == word);
+        let mut wanted = Vec::new();
+        let mut targets: Vec<String> = Vec::new();
+        if words.is_empty() {
+            wanted = experiment.plan(words)?;
+            let first = experiment.names().next().unwrap_or_default();
+            targets.resize(wanted.len(), first.to_owned());
+        } else if words.iter().all(is_target) {
+            for word in words {
+                wanted.extend(experiment.plan(std::slice::from_ref(word))?);
+                targets.resize(wanted.len(), word.clone());
+            }
+        } else {
+            let names: Vec<String> = experiment.names().map(str::to_owned).collect();
+            let whole = Stages::with(experiment.plan(&names)?)?;
+            for word in words {
+                match is_target(word) {
+                    true => wanted.extend(experiment.plan(std::slice::from_ref(word))?),
+                    false => wanted.extend(whole.like(word).map_err(|fault| match fault {
+                        Fault::Usage(text) => {
+                            let there = names.iter().filter(|name| !name.is_empty());
+                            let there: Vec<_> = there.map(String::as_str).collect();
+                            match there.is_empty() {
+                                true => Fault::Usage(text),
+                                false => Fault::Usage(format!(
+                                    "{text}\n  and the targets are: {}",
+                                    there.join(", ")
+                                )),
+                            }
+                        }
+                        fault => fault,
+                    })?),
+                }
+                targets.resize(wanted.len(), word.clone());
+            }
+        }
+        let stages = Stages::with(wanted)?;
+        Ok(Stages { targets, ..stages })
+    }
+
+    /// The derivations in the plan of all targets.
+    pub(crate) fn planned(experiment: &Experiment) -> Done<HashSet<DRefId>> {
+        let names: Vec<String> = experiment.names().map(str::to_owned).collect();
+        let stages = Stages::with(experiment.plan(&names)?)?;
+        Ok(stages.all().map(|dref| dref.id().clone()).collect())
+    }
+
+    fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
+        let graph = Graph::of(&wanted)?;
+        Ok(Stages {
+            wanted,
+            targets: Vec::new(),
+            graph,
+        })
+    }
+
+    /// All of the plan, dependencies first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &AnyDRef> {
+        self.graph.drefs()
+    }
+
+    /// What tells a stage from the others of its name.
+    pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
+        self.graph.label(dref)
+    }
+
+    /// What a stage is called, so that those of one name can be told apart.
+    pub(crate) fn title(&self, dref: &AnyDRef) -> String {
+        self.graph.titled(dref.id()).to_string()
+    }
+
+    /// The stages that these words name, in the order of the plan.
+    pub(crate) fn named(&self, words: &[String]) -> Done<Vec<AnyDRef>> {
+        let mut found: Vec<AnyDRef> = Vec::new();
+        for word in words {
+            for stage in self.like(word)? {
+                if !found.iter().any(|other| other.id() == stage.id()) {
+                    found.push(stage);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All stages of a name, the one that is called so, or the one whose reference begins so.
+    fn like(&self, word: &str) -> Done<Vec<AnyDRef>> {
+        let all = || self.all().cloned();
+        let is_named = |dref: &AnyDRef| dref.id().name().as_str() == word;
+        let named: Vec<_> = all().filter(is_named).collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        if let Some((name, _)) = word.split_once([' ', '#']) {
+            let of_name = |dref: &AnyDRef| dref.id().name().as_str() == name;
+            let mut named = all().filter(of_name);
+            if let Some(one) = named.find(|dref| self.title(dref) == word) {
+                return Ok(vec![one]);
+            }
+        }
+        let begin = word.strip_prefix("dref:").unwrap_or(word);
+        let begins = |dref: &AnyDRef| !begin.is_empty() && dref.id().folder().starts_with(begin);
+        let begun: Vec<_> = all().filter(begins).collect();
+        match begun.len() {
+            1 => Ok(begun),
+            0 => {
+                let names = self.all().map(|dref| dref.id().name().as_str());
+                let mut names: Vec<&str> = names.collect();
+                names.sort_unstable();
+                names.dedup();
+                let text = format!(
+                    "no stage of the plan is `{word}`\n  help: its stages are: {}",
+                    names.join(", ")
+                );
+                Err(Fault::Usage(text))
+            }
+            _ => {
+                let shown = |dref| format!("\n  {dref:?}  {}", self.title(dref));
+                let these: Vec<String> = begun.iter().map(shown).collect();
+                let text = format!(
+                    "`{word}` may be several stages of the plan:{}",
+                    these.concat()
+                );
+                Err(Fault::Usage(text))
+            }
+        }
+    }
+}

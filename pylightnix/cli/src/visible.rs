@@ -1,0 +1,35 @@
+//! Text from outside, made fit to be shown: as the library does it, and for JSON.
+
+use std::borrow::Cow;
+
+pub(crate) use pylightnix::internal::{is_unruly, line, lines};
+
+/// JSON that says the same. What is escaped here can only stand in its strings, where JSON itself escapes the rest.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let is_raw = |c| is_unruly(c) && !matches!(c, '\n' | '\t' | '\r');
+    if !text.contains(is_raw) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_raw(c) {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same() {
+        let text = "\x1b\x7f\u{9b}\u{202e}\n\"\\é";
+        let written = serde_json::to_string(text).unwrap();
+        let escaped = json(&written);
+        assert!(!escaped.contains(is_unruly), "{escaped}");
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+    }
+}
