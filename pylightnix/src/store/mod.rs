@@ -42,6 +42,7 @@ pub use using::locks::BuildLock;
 pub use using::roots::{Root, RootRun};
 
 pub(crate) use disk::duplicate::{Refusal, duplicate};
+pub(crate) use disk::mounts::is_in_memory;
 pub(crate) use disk::parallel::{cores, map as in_parallel};
 pub(crate) use disk::regular;
 #[cfg(feature = "unpack")]
@@ -51,7 +52,7 @@ pub(crate) use disk::room::is_full;
 pub(crate) use disk::sparse::SparseWriter;
 pub(crate) use disk::there::is_there;
 pub(crate) use disk::writers::{Writers, writers};
-pub(crate) use object::builds::BuildHead;
+pub(crate) use object::builds::{BuildHead, RunOf};
 pub(crate) use object::clock::{Clock, ahead, newest_first};
 pub(crate) use object::lacking::Lack;
 pub(crate) use object::paths::{Lead, Paths};

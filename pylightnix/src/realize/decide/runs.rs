@@ -11,7 +11,7 @@ use crate::config::RRefId;
 use crate::lens::Omitted;
 use crate::plan::Code;
 use crate::realize::decide::current::{changed_default, is_current};
-use crate::store::{Begun, BuildHead, Realization};
+use crate::store::{Begun, BuildHead, Realization, RunOf};
 
 /// By what is decided whether a record counts.
 #[derive(Clone, Copy)]
@@ -39,20 +39,33 @@ impl Today<'_> {
     }
 }
 
+/// Tells which runs these builds of a current realization were, as far as they are by today's code: nothing stands for all runs.
+fn each_run<'a>(
+    heads: impl Iterator<Item = BuildHead<'a>>,
+    today: Today<'_>,
+    mut tell: impl FnMut(Option<RunOf>),
+) {
+    let mut is_known = false;
+    for head in heads.filter(|head| today.made(head)) {
+        is_known = true;
+        tell(head.run);
+    }
+    if !is_known {
+        tell(None);
+    }
+}
+
 /// Whether these builds of a current realization stand for so many runs, if no build has begun and not ended.
 pub(in crate::realize) fn stand_for<'a>(
     heads: impl Iterator<Item = BuildHead<'a>>,
     today: Today<'_>,
     nouts: usize,
 ) -> bool {
-    let mut is_known = false;
-    for head in heads.filter(|head| today.made(head)) {
-        is_known = true;
-        if head.run.is_none_or(|run| run.of >= nouts) {
-            return true;
-        }
-    }
-    !is_known
+    let mut stand = false;
+    each_run(heads, today, |run| {
+        stand |= run.is_none_or(|run| run.of >= nouts);
+    });
+    stand
 }
 
 /// The runs that ended.
@@ -75,19 +88,14 @@ impl Ended {
     ) -> Self {
         let mut ended = Ended::default();
         for realization in current {
-            let mut is_known = false;
-            let heads = realization.builds.heads();
-            for head in heads.filter(|head| today.made(head)) {
-                is_known = true;
-                match head.run {
-                    Some(run) => {
-                        ended.indexes.push(run.index);
-                        ended.of = ended.of.max(run.of);
-                    }
-                    None => ended.is_all = true,
+            each_run(realization.builds.heads(), today, |run| match run {
+                Some(run) => {
+                    ended.indexes.push(run.index);
+                    ended.of = ended.of.max(run.of);
                 }
-            }
-            ended.is_all |= !is_known || by_hand.contains(&realization.id);
+                None => ended.is_all = true,
+            });
+            ended.is_all |= by_hand.contains(&realization.id);
         }
         ended.indexes.sort_unstable();
         ended

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Digest;
 use crate::store::{
     self, Entry, EntryKind, Lead, Manifest, Paths, ScannedKind, Walk, Writers, check_path, hash,
-    special, writers,
+    is_in_memory, special, writers,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -186,21 +186,6 @@ pub(super) fn read(path: &Path, stamp: &Stamp) -> Result<(Digest, bool)> {
     let (digest, _) = hash(&file).map_err(|error| Error::io("read", path, error))?;
     unchanged(&file, path, stamp)?;
     Ok((digest, shows))
-}
-
-/// Whether the file is on a file system in memory, where writing to a mapping does not change a file's times.
-fn is_in_memory(file: &File) -> bool {
-    // TMPFS_MAGIC and RAMFS_MAGIC of `linux/magic.h`.
-    const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
-    #[cfg(target_os = "linux")]
-    let kind = rustix::fs::fstatfs(file).map(|found| found.f_type);
-    #[cfg(not(target_os = "linux"))]
-    let kind = rustix::fs::fstatfs(file).map(|_| 0);
-    kind.is_ok_and(|kind| {
-        IN_MEMORY
-            .iter()
-            .any(|memory| i128::from(kind) == i128::from(*memory))
-    })
 }
 
 /// Opens a file that is still what was found.

@@ -67,6 +67,23 @@ impl Durability {
         }
         done
     }
+
+    /// Makes or replaces the file `target` by way of `draft`, a free name on the same file system, so that what was there stays
+    /// until all of it is there. The caller syncs the name.
+    pub(in crate::store) fn replace_file(
+        self,
+        draft: &Path,
+        target: &Path,
+        bytes: &[u8],
+    ) -> Result<()> {
+        let done = self.write_new(draft, bytes).and_then(|()| {
+            fs::rename(draft, target).map_err(|error| Error::io("write", target, error))
+        });
+        if done.is_err() {
+            let _ = fs::remove_file(draft);
+        }
+        done
+    }
 }
 
 /// Makes the file `path`, which must not be there yet. It is not synced.

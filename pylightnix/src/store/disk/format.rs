@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-use crate::store::disk::durable::{Durability, rename_new};
+use crate::store::disk::durable::Durability;
 use crate::store::disk::layout::{FOLDERS, FORMAT, Layout, OBJECTS};
 use crate::store::disk::regular;
 use crate::store::disk::reserve::reserve;
@@ -147,14 +147,9 @@ fn begin(root: &Path) -> Result<()> {
         }
     }
     let draft = root.join(format!("{DRAFT}{}", Uuid::now_v7()));
-    let made = Durability::Full
-        .write_new(&draft, FORMAT_TEXT.as_bytes())
-        .and_then(|()| rename_new(&draft, &root.join(FORMAT)));
-    if !matches!(made, Ok(true)) {
-        let _ = fs::remove_file(&draft);
-    }
-    made?;
-    Durability::Full.sync_folder(root)
+    Durability::Full
+        .publish_file(&draft, &root.join(FORMAT), FORMAT_TEXT.as_bytes())
+        .map(drop)
 }
 
 /// Something in `root` that was not left by a making that was cut short. What names the folder best comes first.

@@ -4,8 +4,8 @@
 //! (nfs(5): `nolock`, `local_lock`; mount.lustre(8): `flock`, `localflock`). Then a process on another machine looks dead.
 //! So does one that reaches the files past a file system in user space. In doubt nothing is removed.
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statfs, statx};
-use std::fs;
+use rustix::fs::{AtFlags, CWD, StatFs, StatxFlags, fstatfs, statfs, statx};
+use std::fs::{self, File};
 use std::path::Path;
 
 /// Local file systems: a lock on one of them excludes every other process. On a file system that is not named here (FUSE, 9p,
@@ -56,27 +56,37 @@ fn by_table(root: &Path) -> Option<Option<String>> {
     Some(untrusted(system))
 }
 
-/// The numbers of local file systems (statfs(2), `linux/magic.h`): ext2 to ext4, xfs, btrfs, f2fs, bcachefs, tmpfs, ramfs, overlay.
+// The numbers of file systems (statfs(2), `linux/magic.h`).
+const TMPFS: u32 = 0x0102_1994;
+const RAMFS: u32 = 0x8584_58f6;
+
+/// Local ones: ext2 to ext4, xfs, btrfs, f2fs, bcachefs, tmpfs, ramfs, overlay.
 const LOCAL_NUMBERS: [u32; 8] = [
     0xef53,
     0x5846_5342,
     0x9123_683e,
     0xf2f5_2010,
     0xca45_1a4e,
-    0x0102_1994,
-    0x8584_58f6,
+    TMPFS,
+    RAMFS,
     0x794c_7630,
 ];
 
 /// The same by the number of the file system, where the table cannot be read: in doubt it is not trusted.
 fn by_number(root: &Path) -> Option<String> {
-    let is_local = statfs(root).is_ok_and(|found| {
-        let number = i128::from(found.f_type);
-        LOCAL_NUMBERS
-            .iter()
-            .any(|local| i128::from(*local) == number)
-    });
+    let is_local = statfs(root).is_ok_and(|found| is_one_of(&LOCAL_NUMBERS, &found));
     (!is_local).then(|| "unknown".to_owned())
+}
+
+/// Whether a file is on a file system in memory, where writing to a mapping does not change a file's times.
+pub(crate) fn is_in_memory(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|found| is_one_of(&[TMPFS, RAMFS], &found))
+}
+
+fn is_one_of(numbers: &[u32], found: &StatFs) -> bool {
+    // The width and the sign of the field are the machine's.
+    let kind = i128::from(found.f_type);
+    numbers.iter().any(|number| i128::from(*number) == kind)
 }
 
 /// The kind of a file system, if its locks do not hold everywhere, by the end of its line in the table

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::store::disk::bytes::Reader;
+use crate::store::disk::durable::Durability;
 use crate::store::disk::regular;
 use crate::store::using::locks::Manager;
 use crate::{Error, Result};
@@ -24,13 +25,9 @@ pub(super) fn write(manager: &Manager, path: &Path, magic: &[u8], rest: &[u8]) -
     bytes.extend_from_slice(&crc32fast::hash(rest).to_le_bytes());
     bytes.extend_from_slice(rest);
     let draft = manager.temporary()?;
-    let done = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(&draft, &bytes))
-        .and_then(|()| fs::rename(&draft, path));
-    if done.is_err() {
-        let _ = fs::remove_file(&draft);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
     }
-    done.map_err(|error| Error::io("write", &draft, error))
+    // What a power cut leaves of it has another checksum.
+    Durability::None.replace_file(&draft, path, &bytes)
 }

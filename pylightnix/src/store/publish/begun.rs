@@ -107,7 +107,7 @@ pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<M
     let folder = layout.begun(dref);
     let refused = |error| Error::io("read the folder", &folder, error);
     let entries = match fs::read_dir(&folder) {
-        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(refused)?,
     };
     let mut marks = Vec::new();
@@ -120,7 +120,7 @@ pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<M
             _ if !is_mark(&name) => {}
             Ok(bytes) => marks.push((name, bytes)),
             // It was removed meanwhile.
-            Err(error) if is_absent(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("read", &path, error)),
         }
     }
@@ -150,21 +150,15 @@ impl Store {
             return Ok(());
         }
         let draft = self.manager().temporary()?;
-        let place = || {
-            fs::create_dir_all(&folder)
-                .and_then(|()| fs::rename(&draft, &path))
-                .map_err(|error| Error::io("write", &path, error))
+        let replace = || {
+            fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+            self.durability().replace_file(&draft, &path, bytes)
         };
-        self.durability().write_new(&draft, bytes)?;
-        let placed = match place() {
+        match replace() {
             // Who removed the last mark of this derivation removed the folder too.
-            Err(error) if is_not_found(&error) => place(),
-            placed => placed,
-        };
-        if placed.is_err() {
-            let _ = fs::remove_file(&draft);
+            Err(error) if is_not_found(&error) => replace()?,
+            done => done?,
         }
-        placed?;
         for folder in [&*folder, &self.layout().all_begun(), self.layout().root()] {
             self.durability().sync_folder(folder)?;
         }
@@ -180,7 +174,7 @@ impl Store {
         for name in names {
             let path = folder.join(name);
             match fs::remove_file(&path) {
-                Err(error) if !is_absent(&error) => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", &path, error));
                 }
                 _ => {}
@@ -247,7 +241,7 @@ impl Store {
         let folder = self.layout().all_begun();
         let refused = |error| Error::io("read the folder", &folder, error);
         let entries = match fs::read_dir(&folder) {
-            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(refused)?,
         };
         let mut marked = Vec::new();
@@ -263,8 +257,4 @@ impl Store {
         let folder = self.layout().begun(dref);
         remove_tree(&folder).map_err(|error| Error::io("delete", &folder, error))
     }
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
 }

@@ -1,10 +1,10 @@
 //! Numbers in artifacts that are JSON.
 
-use std::io;
 use std::path::Path;
 
 use crate::config::{Dotted, RawValue};
 use crate::store::disk::regular;
+use crate::store::disk::there::is_absence;
 use crate::{Error, ErrorKind, Result};
 
 /// The number at `way` in the JSON file at `path`; `None` if there is no such file, nothing at that place in it, or `null`,
@@ -12,14 +12,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) fn number_in(path: &Path, way: &Dotted) -> Result<Option<f64>> {
     let text = match regular::read(path) {
         Ok(text) => text,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
+        Err(error) if is_absence(&error) => return Ok(None),
         Err(error) => return Err(Error::io("read", path, error)),
     };
     let whole: &RawValue = serde_json::from_slice(&text).map_err(|error| not_json(path, error))?;

@@ -238,16 +238,9 @@ impl Store {
             return Err(missing(rref, &folder));
         }
         self.manager().say_root_is_written(&entered, name)?;
-        let done = self
-            .durability()
-            .write_new(&draft, text.as_bytes())
-            .and_then(|()| {
-                fs::rename(&draft, &target).map_err(|error| Error::io("write", &target, error))
-            });
-        if done.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        done.and_then(|()| self.durability().sync_folder(&roots))
+        self.durability()
+            .replace_file(&draft, &target, text.as_bytes())?;
+        self.durability().sync_folder(&roots)
     }
 
     /// Deletes a root's file. The caller has entered.
