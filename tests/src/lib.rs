@@ -3,6 +3,7 @@
 pub mod crafted;
 pub mod library;
 pub mod line;
+pub mod packages;
 pub mod runs;
 pub mod store;
 pub mod terminal;
