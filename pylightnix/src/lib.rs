@@ -131,7 +131,7 @@ mod visible;
 
 /// The example of the README has to compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 pub struct Readme;
 
 pub use error::{BoxError, Error, ErrorKind};

@@ -37,3 +37,8 @@ pub use app::store_main;
 pub use app::{App, NoArgs, main};
 pub use clap;
 pub use progress::{Progress, Show, failure_report};
+
+/// The example of the README has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -1,0 +1,102 @@
+//! Checks of the packages that are published, which take Cargo itself: each builds from what would be uploaded, with each of its
+//! features alone, with none, with all, and with the oldest Rust that it states. Run as `cargo run -p tests --bin packages`.
+
+use std::process::{Command, ExitCode};
+use tests::packages::{self, Package};
+
+fn main() -> ExitCode {
+    let packages = packages::published();
+    let checks = [archives, features, oldest_rust];
+    // The first that fails is the one to mend.
+    match checks.iter().all(|check| check(&packages)) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Builds each package from its archive, where it sees nothing of this repository, and the others as a registry would have them.
+fn archives(packages: &[Package]) -> bool {
+    let mut cargo = packages::cargo();
+    cargo.args(["package", "--locked", "--allow-dirty", "--all-features"]);
+    for package in packages {
+        cargo.args(["--package", &package.name]);
+    }
+    // What it depends on is built there already.
+    cargo.env("CARGO_TARGET_DIR", packages::top().join("target"));
+    runs(&mut cargo)
+}
+
+/// Lints each package with no feature, with each alone, and with all.
+fn features(packages: &[Package]) -> bool {
+    packages.iter().all(|package| {
+        let alone = package.features.keys().filter(|name| *name != "default");
+        let alone = alone.map(|name| vec!["--no-default-features", "--features", name]);
+        let mut choices = [vec!["--no-default-features"], vec!["--all-features"]]
+            .into_iter()
+            .chain(alone);
+        choices.all(|choice| {
+            let mut cargo = packages::cargo();
+            cargo.args(["clippy", "--locked", "--package", &package.name]);
+            cargo.args(choice).args(["--", "-D", "warnings"]);
+            runs(&mut cargo)
+        })
+    })
+}
+
+/// Checks each package with the oldest Rust that it states, if that is installed.
+fn oldest_rust(packages: &[Package]) -> bool {
+    let installed = installed_rusts();
+    packages.iter().all(|package| {
+        let Some(version) = &package.rust_version else {
+            eprintln!("{} states no rust-version", package.name);
+            return false;
+        };
+        let is_it = |name: &&String| {
+            let rest = name.strip_prefix(&**version);
+            rest.is_some_and(|rest| rest.starts_with(['.', '-']))
+        };
+        let Some(toolchain) = installed.iter().find(is_it) else {
+            println!(
+                "{} is not checked with Rust {version}, which is not installed: \
+                 `rustup toolchain install {version} --profile minimal`",
+                package.name
+            );
+            return true;
+        };
+        let mut rustup = Command::new("rustup");
+        rustup.current_dir(packages::top());
+        rustup.args(["run", toolchain, "cargo", "check", "--locked"]);
+        rustup.args(["--all-features", "--package", &package.name]);
+        runs(&mut rustup)
+    })
+}
+
+/// The toolchains that rustup knows; none where there is no rustup.
+fn installed_rusts() -> Vec<String> {
+    let output = Command::new("rustup").args(["toolchain", "list"]).output();
+    let listed = output.map(|output| output.stdout).unwrap_or_default();
+    let lines = String::from_utf8_lossy(&listed).into_owned();
+    let names = lines
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
+/// Runs a command, and says which.
+fn runs(command: &mut Command) -> bool {
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    println!("-- {}", words.join(" "));
+    match command.status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            eprintln!(
+                "cannot run {}: {error}",
+                command.get_program().to_string_lossy()
+            );
+            false
+        }
+    }
+}
