@@ -1,9 +1,9 @@
-//! The layers of the library and of the command line: a module uses those below it, and knows nothing of those above it
-//! (ARCHITECTURE.md, "The map").
+//! The structure of the library and of the command line: a module uses those below it and knows nothing of those above it (ARCHITECTURE.md, "The map"), and
+//! no file is in a circle with one of another room.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
@@ -18,8 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("realize", &["config", "store", "lens", "plan", "around"]),
     ("stages", &["config", "store", "lens", "plan"]),
     // They tell the crate `tracing` of what runs do.
-    ("trace", &["config", "lens", "realize"]),
-    ("around", &["config", "store", "lens", "realize", "trace"]),
+    ("trace", &["config", "lens"]),
+    ("around", &["config", "store", "lens", "trace"]),
     // What programs name.
     ("prelude", &["store", "lens", "plan", "realize"]),
     ("private", &["config", "lens", "plan"]),
@@ -184,4 +184,208 @@ fn check(folder: &str, layers: &[(&str, &[&str])], helpers: &[&str]) {
     assert!(wrong.is_empty(), "above its own layer: {wrong:#?}");
     let known: BTreeSet<String> = modules.iter().map(|module| (*module).to_owned()).collect();
     assert_eq!(seen, known, "the modules that there are");
+}
+
+/// A module by its path below `crate`.
+type Module = Vec<String>;
+
+/// The modules of the library that have a file, with what each names of the others.
+struct Modules {
+    files: BTreeMap<Module, PathBuf>,
+    /// What a module gives under a name of its own: the path behind `pub use`.
+    given: BTreeMap<(Module, String), Module>,
+    named: BTreeMap<Module, Vec<Module>>,
+}
+
+/// The paths that a file names, whole, as they are written.
+#[derive(Default)]
+struct Paths(Vec<Vec<String>>);
+
+impl Paths {
+    fn import(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.import(&with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.0.push(with(&name.ident)),
+            syn::UseTree::Rename(name) => self.0.push(with(&name.ident)),
+            syn::UseTree::Group(group) => {
+                group
+                    .items
+                    .iter()
+                    .for_each(|tree| self.import(before, tree));
+            }
+            syn::UseTree::Glob(_) => self.0.push(before.to_vec()),
+        }
+    }
+}
+
+impl Visit<'_> for Paths {
+    fn visit_item_use(&mut self, item: &syn::ItemUse) {
+        self.import(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &syn::Path) {
+        let names = path.segments.iter();
+        self.0
+            .push(names.map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+
+    /// Unit tests stand in the file that they test.
+    fn visit_item_mod(&mut self, _: &syn::ItemMod) {}
+
+    fn visit_vis_restricted(&mut self, _: &syn::VisRestricted) {}
+}
+
+impl Modules {
+    fn read(root: &Path) -> Self {
+        let mut modules = Modules {
+            files: BTreeMap::new(),
+            given: BTreeMap::new(),
+            named: BTreeMap::new(),
+        };
+        for path in files(root) {
+            let inside = path.strip_prefix(root).unwrap().with_extension("");
+            let names = inside.iter().map(|name| name.to_str().unwrap().to_owned());
+            let mut module: Module = names.collect();
+            if module.last().is_some_and(|last| last == "mod") {
+                module.pop();
+            }
+            if module[0] != "lib" && module[0] != "bin" {
+                modules.files.insert(module, path);
+            }
+        }
+        for (module, path) in modules.files.clone() {
+            let parsed = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+            for item in &parsed.items {
+                if let syn::Item::Use(item) = item
+                    && !matches!(item.vis, syn::Visibility::Inherited)
+                {
+                    let mut paths = Paths::default();
+                    paths.import(&[], &item.tree);
+                    let whole = paths
+                        .0
+                        .iter()
+                        .filter_map(|path| modules.whole(&module, path));
+                    for path in whole.collect::<Vec<_>>() {
+                        let name = path.last().unwrap().clone();
+                        modules.given.insert((module.clone(), name), path);
+                    }
+                }
+            }
+            let mut paths = Paths::default();
+            paths.visit_file(&parsed);
+            let whole = paths
+                .0
+                .iter()
+                .filter_map(|path| modules.whole(&module, path));
+            let whole = whole.collect();
+            modules.named.insert(module, whole);
+        }
+        modules
+    }
+
+    /// A path as it is written in a module, from the crate's root; `None` if it leads out of the library.
+    fn whole(&self, module: &Module, path: &[String]) -> Option<Module> {
+        let is_folder = self.files[module].ends_with("mod.rs");
+        let mut names = path;
+        let mut from = module.clone();
+        match names.first()?.as_str() {
+            "crate" => return Some(names[1..].to_vec()),
+            "self" => names = &names[1..],
+            "super" => {
+                while names.first().is_some_and(|name| name == "super") {
+                    from.pop();
+                    names = &names[1..];
+                }
+            }
+            // A folder names its own files so.
+            first => {
+                from.push(first.to_owned());
+                if !is_folder || !self.files.contains_key(&from) {
+                    return None;
+                }
+                from.pop();
+            }
+        }
+        from.extend_from_slice(names);
+        Some(from)
+    }
+
+    /// The module that defines what a path names, behind all that is given on.
+    fn definer(&self, path: &[String]) -> Option<Module> {
+        let mut path = path.to_vec();
+        'follow: for _ in 0..8 {
+            for end in (1..=path.len()).rev() {
+                let module = path[..end].to_vec();
+                if self.files.contains_key(&module) {
+                    let name = path.get(end).cloned().unwrap_or_default();
+                    match self.given.get(&(module.clone(), name)) {
+                        Some(behind) => {
+                            path = [behind, &path[end + 1..]].concat();
+                            continue 'follow;
+                        }
+                        None => return Some(module),
+                    }
+                }
+            }
+            return None;
+        }
+        None
+    }
+
+    fn uses(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
+        let uses = self.named.iter().map(|(module, named)| {
+            let used = named.iter().filter_map(|path| self.definer(path));
+            // What a folder's `mod.rs` says of its own files is their list, and no use.
+            let is_own = |used: &Module| used.starts_with(module);
+            (module, used.filter(|used| !is_own(used)).collect())
+        });
+        uses.collect()
+    }
+}
+
+/// The room of a module. The two large layers have rooms; each of the others is one, and `lens` and `plan` are one together.
+fn room(module: &Module) -> String {
+    match module[0].as_str() {
+        "store" | "realize" => module[..module.len().min(2)].join("/"),
+        "lens" | "plan" => "lens and plan".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[test]
+fn no_file_is_in_a_circle_with_one_of_another_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pylightnix/src");
+    let modules = Modules::read(&root);
+    let uses = modules.uses();
+    let reached = |from: &Module| {
+        let mut reached = BTreeSet::new();
+        let mut waiting = vec![from.clone()];
+        while let Some(module) = waiting.pop() {
+            for used in &uses[&module] {
+                if reached.insert(used.clone()) {
+                    waiting.push(used.clone());
+                }
+            }
+        }
+        reached
+    };
+    let all: BTreeMap<&Module, BTreeSet<Module>> = uses
+        .keys()
+        .map(|module| (*module, reached(module)))
+        .collect();
+    let mut circles = Vec::new();
+    for (module, used) in &uses {
+        for back in used {
+            if room(module) != room(back) && all[back].contains(*module) {
+                circles.push(format!("{} uses {}", module.join("/"), back.join("/")));
+            }
+        }
+    }
+    assert!(circles.is_empty(), "in a circle: {circles:#?}");
+    // That the paths are read at all.
+    let run: Module = ["realize", "run", "build"].map(str::to_owned).to_vec();
+    let state: Module = ["realize", "run", "state"].map(str::to_owned).to_vec();
+    assert!(uses[&run].contains(&state));
 }

@@ -107,7 +107,7 @@ impl Realize<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        let list = |listed: &mut Listed<'_>| Graph::telling(target, listed);
+        let list = |listed: &mut Listed<'_>| self.checked(Graph::telling(target, listed)?);
         let (graph, choices, report) = run_plan(self, list, &Given::new())?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
         Ok((graph.collect(target, chosen), report))

@@ -52,6 +52,7 @@ pub(crate) use disk::room::is_full;
 pub(crate) use disk::sparse::SparseWriter;
 pub(crate) use disk::there::is_there;
 pub(crate) use disk::writers::{Writers, writers};
+pub(crate) use object::begun::Begun;
 pub(crate) use object::builds::{BuildHead, RunOf};
 pub(crate) use object::clock::{Clock, ahead, newest_first};
 pub(crate) use object::lacking::Lack;
@@ -61,7 +62,6 @@ pub(crate) use object::seal::hash;
 pub(crate) use object::tree::check_path;
 #[cfg(feature = "unpack")]
 pub(crate) use object::tree::check_target;
-pub(crate) use publish::begun::Begun;
 pub(crate) use publish::draft::Made;
 pub(crate) use query::compare;
 pub(crate) use using::errand::Errand;

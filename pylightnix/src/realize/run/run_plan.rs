@@ -55,7 +55,7 @@ pub(in crate::realize) fn run_plan(
     thread::scope(|scope| {
         let mut feed = prefetch.feed(scope);
         let graph = list(&mut |part| feed.add(part))?;
-        let graph = Arc::new(options.checked(graph)?);
+        let graph = Arc::new(graph);
         let total = total(options);
         let (lacking, refused) = foresee_failures(options, &graph, &total)?;
         let state = RunState {

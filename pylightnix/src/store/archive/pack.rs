@@ -14,8 +14,8 @@ use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::disk::spool::unnamed;
 use crate::store::disk::target::{Target, beside};
 use crate::store::disk::there::is_there;
-use crate::store::object::lacking::expect_complete;
 use crate::store::object::tree::{Entry, EntryKind};
+use crate::store::publish::complete::expect_complete;
 use crate::{Error, ErrorKind, Result};
 
 /// How realizations are packed into an archive.

@@ -10,7 +10,7 @@ use crate::store::disk::durable::Durability;
 use crate::store::disk::layout::{FOLDERS, FORMAT, Layout, OBJECTS};
 use crate::store::disk::regular;
 use crate::store::disk::reserve::reserve;
-use crate::store::using::locks::make_locks;
+use crate::store::using::flock::make_locks;
 use crate::{Error, ErrorKind, Result};
 
 /// The version of the layout that this library reads and writes.

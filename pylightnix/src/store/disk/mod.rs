@@ -7,6 +7,7 @@ pub(in crate::store) mod below;
 pub(in crate::store) mod bytes;
 pub(in crate::store) mod duplicate;
 pub(in crate::store) mod durable;
+pub(in crate::store) mod entries;
 pub(in crate::store) mod format;
 pub(in crate::store) mod layout;
 pub(in crate::store) mod mounts;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Slice;
 use crate::config::{DRefId, Digest, Name, RRefId};
 use crate::store::disk::bytes::{Reader, put_sized, put_text, put_u64};
+use crate::store::object::begun::Mark;
 use crate::store::object::builds::{BuildHead, Builds, pack_builds, packed};
 use crate::store::object::context::Context;
 use crate::store::object::realization::{Found, Realization};
 use crate::store::object::record::Outcome;
 use crate::store::object::tree::TreeDigest;
-use crate::store::publish::begun::Mark;
 use crate::{Error, ErrorKind, Result};
 
 /// What a look into a derivation's folder gave.

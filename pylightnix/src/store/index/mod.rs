@@ -29,16 +29,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::Result;
 use crate::config::{ConfigJson, DRefId};
 use crate::store::disk::layout::Layout;
-use crate::store::known::snapshot::MANY;
+use crate::store::object::begun::marks_of;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::promised::Promised;
 use crate::store::object::realization::{Found, each_realization};
-use crate::store::publish::begun::marks_of;
-use crate::store::using::locks::Manager;
+use checked::Temporary;
 pub(super) use listing::{Listed, Listing};
 pub(super) use names::Folders;
 use shard::Shard;
 use stamp::Stamp;
+
+/// From this many folders on, one call for the folder that holds them all costs less than one call for each.
+pub(in crate::store) const MANY: usize = 8;
 
 /// What this process knows of the derivations of a store.
 pub(super) struct Index {
@@ -107,8 +109,12 @@ impl Index {
     }
 
     /// The folders of all derivations, sorted by name.
-    pub(super) fn folders(&self, manager: &Manager, layout: &Layout) -> Result<Arc<Folders>> {
-        self.names.get(manager, layout)
+    pub(super) fn folders(
+        &self,
+        temporary: Temporary<'_>,
+        layout: &Layout,
+    ) -> Result<Arc<Folders>> {
+        self.names.get(temporary, layout)
     }
 
     /// What is known of a derivation that is as it was, without reading its folder; nothing if that would have to be read.
@@ -129,11 +135,11 @@ impl Index {
     }
 
     /// Writes what is new. Nothing depends on it, so that failing is nothing that anybody has to know.
-    pub(super) fn save(&self, manager: &Manager, layout: &Layout) {
+    pub(super) fn save(&self, temporary: Temporary<'_>, layout: &Layout) {
         for shard in &self.shards {
             let mut shard = lock(shard);
             if shard.is_new() {
-                let _ = shard.save(manager, layout);
+                let _ = shard.save(temporary, layout);
             }
         }
     }

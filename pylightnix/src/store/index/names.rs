@@ -6,12 +6,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::checked::Temporary;
 use super::{Stamp, checked};
 use crate::Result;
 use crate::store::disk::bytes::{Reader, put_text, put_u64};
+use crate::store::disk::entries::each_entry;
 use crate::store::disk::layout::Layout;
-use crate::store::known::list::each_entry;
-use crate::store::using::locks::Manager;
 
 /// The first bytes of the file.
 const MAGIC: &[u8] = b"pylightnix-names-v2\n";
@@ -46,7 +46,7 @@ impl Folders {
 
 impl Names {
     /// All entries of the folder of derivations.
-    pub(super) fn get(&self, manager: &Manager, layout: &Layout) -> Result<Arc<Folders>> {
+    pub(super) fn get(&self, temporary: Temporary<'_>, layout: &Layout) -> Result<Arc<Folders>> {
         let objects = layout.shared_objects();
         // Before anything is read: what changes from here on gives another one.
         let Some(stamp) = Stamp::of_folder(objects)? else {
@@ -86,7 +86,7 @@ impl Names {
             *known = Some((stamp, folders.clone()));
             if folders.len() > FEW {
                 // Nothing depends on it, so that failing is nothing that anybody has to know.
-                let _ = save(manager, layout, &stamp, &folders);
+                let _ = save(temporary, layout, &stamp, &folders);
             }
         }
         Ok(folders)
@@ -109,12 +109,12 @@ fn read(layout: &Layout) -> Option<(Stamp, Folders)> {
     Some((stamp, Folders { names, inodes }))
 }
 
-fn save(manager: &Manager, layout: &Layout, stamp: &Stamp, folders: &Folders) -> Result<()> {
+fn save(temporary: Temporary<'_>, layout: &Layout, stamp: &Stamp, folders: &Folders) -> Result<()> {
     let mut rest = Vec::new();
     stamp.put(&mut rest);
     put_text(&mut rest, folders.names.as_bytes());
     for inode in &folders.inodes {
         put_u64(&mut rest, *inode);
     }
-    checked::write(manager, &layout.index().join("names"), MAGIC, &rest)
+    checked::write(temporary, &layout.index().join("names"), MAGIC, &rest)
 }

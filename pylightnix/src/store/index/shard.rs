@@ -8,13 +8,13 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checked::Temporary;
 use super::listing::Listing;
 use super::{Known, Slice, Stamp, checked};
 use crate::config::{DRefId, Name};
 use crate::fast_hash::{FastMap, FastSet, HashKey};
 use crate::store::disk::bytes::{Reader, put_text, put_u32};
 use crate::store::disk::layout::Layout;
-use crate::store::using::locks::Manager;
 
 /// The first bytes of a file, with the version of all that follows.
 const MAGIC: &[u8] = b"pylightnix-index-v7\n";
@@ -96,7 +96,7 @@ impl Shard {
     }
 
     /// Writes the file anew: with what others wrote meanwhile.
-    pub(super) fn save(&mut self, manager: &Manager, layout: &Layout) -> crate::Result<()> {
+    pub(super) fn save(&mut self, temporary: Temporary<'_>, layout: &Layout) -> crate::Result<()> {
         self.stored = Stored::read(&self.file(layout));
         // Once is enough to try.
         let mut fresh: Vec<_> = self.fresh.drain().collect();
@@ -111,7 +111,7 @@ impl Shard {
         let Some(body) = self.stored.with(&rests) else {
             return Ok(());
         };
-        let written = checked::write(manager, &self.file(layout), MAGIC, &body);
+        let written = checked::write(temporary, &self.file(layout), MAGIC, &body);
         // What could not be written is known all the same.
         self.stored = Stored::of(body, 0).unwrap_or_default();
         written

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, StatxFlags, statx};
-use rustix::fs::{Mode, OFlags, RawDir, open};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use std::fs;
-use std::mem::MaybeUninit;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
+use crate::store::disk::entries::each_entry;
 use crate::store::disk::parallel;
 use crate::store::index::Folders;
 use crate::store::index::Objects;
@@ -69,7 +69,7 @@ impl Store {
     /// The folders of all derivations, read or known.
     fn folders(&self) -> Result<Arc<Folders>> {
         let index = self.manager().index();
-        index.folders(self.manager(), self.layout())
+        index.folders(&|| self.manager().temporary(), self.layout())
     }
 
     /// All realizations, sorted by reference.
@@ -228,24 +228,4 @@ fn list<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T
     each_entry(folder, |name, _| found.extend(read(name)))?;
     found.sort_unstable();
     Ok(found)
-}
-
-/// Gives the names of what is in a folder, with its inodes. What is no folder has nothing in it.
-pub(in crate::store) fn each_entry(folder: &Path, mut give: impl FnMut(&str, u64)) -> Result<()> {
-    let refused = |errno: Errno| Error::io("read the folder", folder, errno.into());
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match open(folder, flags, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-        opened => opened.map_err(refused)?,
-    };
-    let mut buffer = [MaybeUninit::uninit(); 1 << 14];
-    let mut entries = RawDir::new(opened, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry.map_err(refused)?;
-        // No name of ours is anything but UTF-8.
-        if let Ok(name) = entry.file_name().to_str() {
-            give(name, entry.ino());
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@
 pub(in crate::store) mod durations;
 pub(in crate::store) mod follow;
 pub(in crate::store) mod list;
+pub(in crate::store) mod realizations;
 pub(in crate::store) mod remains;
 pub(in crate::store) mod running;
 pub(in crate::store) mod snapshot;

@@ -10,12 +10,12 @@ use crate::config::{ConfigJson, DRefId};
 use crate::store::Store;
 use crate::store::disk::durable::Durability;
 use crate::store::disk::parallel;
-use crate::store::index::{Index, Known, Listed, Objects};
+use crate::store::index::{Index, Known, Listed, MANY, Objects};
+use crate::store::object::begun::{Begun, begun_from};
 use crate::store::object::builds::{BuildHead, Builds};
 use crate::store::object::context::Context;
 use crate::store::object::realization::Realization;
 use crate::store::object::record::Outcome;
-use crate::store::publish::begun::{Begun, begun_from};
 use crate::{Error, Result};
 
 /// The content of one derivation's folder at one time; empty if the derivation is not in the store.
@@ -42,9 +42,6 @@ pub struct Unread {
     /// Why not.
     pub error: Error,
 }
-
-/// From this many folders on, one call for the folder that holds them all costs less than one call for each.
-pub(in crate::store) const MANY: usize = 8;
 
 /// How many derivations a lazy reader reads one by one at first, and how many at once later.
 const SINGLY: usize = 32;
@@ -367,6 +364,7 @@ impl Store {
     /// Writes the index, for later processes.
     #[doc(hidden)]
     pub fn remember(&self) {
-        self.manager().index().save(self.manager(), self.layout());
+        let temporary = || self.manager().temporary();
+        self.manager().index().save(&temporary, self.layout());
     }
 }

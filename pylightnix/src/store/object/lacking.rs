@@ -4,11 +4,9 @@
 
 use std::fmt;
 
-use crate::config::{ConfigJson, RRefId};
-use crate::store::Store;
+use crate::config::ConfigJson;
 use crate::store::object::paths::{Lead, Paths};
 use crate::store::object::record::{Outcome, Record};
-use crate::{Error, ErrorKind, Result};
 
 /// Something for which artifacts are not published. Shown, it goes on after the path of what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,34 +61,6 @@ pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) 
 pub(in crate::store) fn lacking_in(config: &ConfigJson, record: &Record) -> Vec<Lack> {
     let outcome = record.head().outcome;
     lacking(config, outcome, &Paths::of(record.manifest()))
-}
-
-impl Store {
-    /// That a realization may leave the store: it is one that publishing would take.
-    #[doc(hidden)]
-    pub fn expect_complete(&self, rref: &RRefId) -> Result<()> {
-        expect_complete(self, rref, &self.config(rref.dref())?, &self.record(rref)?)
-    }
-}
-
-/// The same, of a realization with this record.
-pub(in crate::store) fn expect_complete(
-    store: &Store,
-    rref: &RRefId,
-    config: &ConfigJson,
-    record: &Record,
-) -> Result<()> {
-    let Some(lack) = lacking_in(config, record).into_iter().next() else {
-        return Ok(());
-    };
-    let path = store.out_dir(rref).join(&lack.path);
-    let message = format!(
-        "{rref} cannot be packed or copied: {} {lack}",
-        path.display()
-    );
-    Err(Error::new(ErrorKind::Store, message)
-        .at(&path)
-        .help(lack.help()))
 }
 
 impl Lack {

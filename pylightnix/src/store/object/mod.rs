@@ -2,6 +2,7 @@
 //!
 //! An object never changes, so nothing here takes a lock. It uses `disk`. Begin to read at [`record`], then [`realization`].
 
+pub(in crate::store) mod begun;
 pub(in crate::store) mod build_record;
 pub(in crate::store) mod builds;
 pub(in crate::store) mod choice;

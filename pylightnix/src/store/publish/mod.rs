@@ -2,11 +2,13 @@
 //!
 //! It uses `disk`, `object` and the locks of `using`. Begin to read at [`draft`], then [`place`].
 
-pub(in crate::store) mod begun;
+pub(in crate::store) mod builds;
 pub(in crate::store) mod code;
+pub(in crate::store) mod complete;
 pub(in crate::store) mod copy;
 pub(in crate::store) mod derivation;
 pub(in crate::store) mod draft;
+pub(in crate::store) mod marks;
 pub(in crate::store) mod own_links;
 pub(in crate::store) mod place;
 pub(in crate::store) mod staging;

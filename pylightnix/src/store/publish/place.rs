@@ -1,13 +1,12 @@
 //! Putting a finished folder where a realization belongs.
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::config::{ConfigJson, RRefId};
 use crate::store::Store;
-use crate::store::disk::durable::{is_not_found, rename_new};
+use crate::store::disk::durable::{is_not_found, rename_new, touch};
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
 use crate::store::disk::there::is_there;
@@ -154,18 +153,4 @@ fn check_same(target: &Path, text: &str) -> Result<()> {
         Some(error) => broken.because(error.to_string()),
         None => broken,
     })
-}
-
-/// Sets the times of a derivation's folder to now, so that an index sees with one `stat` that something changed in it.
-pub(in crate::store) fn touch(folder: &Path) -> Result<()> {
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: UTIME_NOW,
-    };
-    let now = Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
-    utimensat(CWD, folder, &now, AtFlags::empty())
-        .map_err(|error| Error::io("set the times of", folder, error.into()))
 }

@@ -15,13 +15,14 @@ use crate::store::Store;
 use crate::store::check::{Fault, FaultKind};
 use crate::store::disk::below::open_file;
 use crate::store::disk::durable::exchange;
+use crate::store::disk::durable::touch;
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::regular;
 use crate::store::disk::there::{is_absence, is_damage, is_there, tells_of_damage};
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::record::Record;
 use crate::store::object::tree::EntryKind;
-use crate::store::publish::place::{add_builds, touch};
+use crate::store::publish::place::add_builds;
 use crate::store::publish::staging::{Staging, stage_from};
 use crate::{Error, ErrorKind, Result};
 

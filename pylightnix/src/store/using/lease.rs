@@ -17,7 +17,7 @@ use crate::config::DRefId;
 use crate::fast_hash::FastSet;
 use crate::store::disk::durable::is_refused_to_write;
 use crate::store::disk::layout::Layout;
-use crate::store::using::locks::{Attempt, attempt, is_at};
+use crate::store::using::flock::{Attempt, attempt, is_at};
 use crate::{Error, Result};
 
 /// How a lease begins whose lock need not hold for everybody who uses the store.

@@ -29,11 +29,10 @@
 //! died still sees what that process used.
 
 use once_cell::sync::OnceCell;
-use rustix::fs::OFlags;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -48,6 +47,7 @@ use crate::store::disk::mounts::untrusted_system;
 use crate::store::index::Index;
 use crate::store::object::context::Context;
 use crate::store::using::errand::{InHand, is_in_own_hands};
+use crate::store::using::flock::{Attempt, attempt, is_at, lock, open_lock, unlock};
 use crate::store::using::lease::Lease;
 use crate::store::using::sweep::sweep;
 use crate::{Error, ErrorKind, Result};
@@ -394,86 +394,8 @@ fn in_own_hands(dref: &DRefId) -> Error {
     ))
 }
 
-/// What came of a try-lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Attempt {
-    Taken,
-    Held,
-    /// The file system has no locks.
-    Unknown,
-}
-
-/// Takes an exclusive lock if nobody has one.
-pub(in crate::store) fn attempt(file: &File, path: &Path) -> Result<Attempt> {
-    loop {
-        return match file.try_lock() {
-            Ok(()) => Ok(Attempt::Taken),
-            Err(TryLockError::WouldBlock) => Ok(Attempt::Held),
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {
-                continue;
-            }
-            Err(TryLockError::Error(error)) if lacks_locks(&error) => Ok(Attempt::Unknown),
-            Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
-        };
-    }
-}
-
-/// Waits for a lock. Where the file system has none there is nothing to wait for: publishing does not depend on it.
-fn lock(file: &File, path: &Path, how: fn(&File) -> io::Result<()>) -> Result<()> {
-    loop {
-        return match how(file) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if !lacks_locks(&error) => Err(Error::io("lock", path, error)),
-            _ => Ok(()),
-        };
-    }
-}
-
-fn unlock(file: &File) {
-    // It fails only for descriptors that are no files, or where there are no locks.
-    let _ = file.unlock();
-}
-
-fn lacks_locks(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    error.kind() == io::ErrorKind::Unsupported
-        || [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP]
-            .map(|errno| Some(errno.raw_os_error()))
-            .contains(&error.raw_os_error())
-}
-
 fn identity(root: &Path) -> io::Result<Identity> {
     fs::metadata(root).map(|found| (found.dev(), found.ino()))
-}
-
-/// Whether `file` is still what `path` names.
-pub(in crate::store) fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
-}
-
-/// Opens a file to be locked, made if it is missing.
-fn open_lock(path: &Path) -> Result<File> {
-    // Should a pipe have taken its place, this does not wait for who writes to it.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags);
-    let opened = match options.clone().write(true).create(true).open(path) {
-        // Another user's, in a store that is shared: reading is enough to lock it.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.open(path),
-        opened => opened,
-    };
-    opened.map_err(|error| Error::io("open the lock", path, error))
-}
-
-/// Makes the files of the locks that every store has.
-pub(in crate::store) fn make_locks(layout: &Layout) -> Result<()> {
-    for name in ["gate", "gc", "sweep"] {
-        open_lock(&layout.locks().join(name))?;
-    }
-    Ok(())
 }
 
 fn opened<'a>(slot: &'a mut Option<File>, path: &Path) -> Result<&'a File> {

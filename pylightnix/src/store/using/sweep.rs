@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::Error;
 use crate::store::disk::layout::Layout;
 use crate::store::disk::remove::remove_tree;
+use crate::store::using::flock::{Attempt, attempt, is_at};
 use crate::store::using::lease::ELSEWHERE;
-use crate::store::using::locks::{Attempt, attempt, is_at};
 
 /// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
 /// The caller has the right to sweep.

@@ -1,0 +1,37 @@
+//! Adding build records to a realization that is in the store.
+
+use crate::Result;
+use crate::config::RRefId;
+use crate::store::Store;
+use crate::store::disk::durable::touch;
+use crate::store::disk::layout::RECORD;
+use crate::store::disk::there::is_there;
+use crate::store::object::build_record::BuildRecord;
+use crate::store::object::realization::missing;
+
+impl Store {
+    /// Adds a build record to a realization: an import, an acceptance, another build with the same result.
+    ///
+    /// # Errors
+    /// A realization that is not in the store, or a refusal of the system.
+    pub fn add_build(&self, rref: &RRefId, build: &BuildRecord, log: Option<&[u8]>) -> Result<()> {
+        let folder = self.realization_dir(rref);
+        let bytes = build.to_bytes()?;
+        let manager = self.manager();
+        let entered = manager.enter()?;
+        if !is_there(&folder.join(RECORD))? {
+            return Err(missing(rref, &folder));
+        }
+        // The log first: whoever sees the build record finds it.
+        if let Some(log) = log.filter(|log| !log.is_empty()) {
+            let name = folder.join(build.log_name());
+            self.durability()
+                .publish_file(&manager.temporary()?, &name, log)?;
+        }
+        let name = folder.join(build.file_name());
+        self.durability()
+            .publish_file(&manager.temporary()?, &name, &bytes)?;
+        drop(entered);
+        touch(&self.derivation_dir(rref.dref()))
+    }
+}

@@ -1,0 +1,35 @@
+//! Refusing to pack or copy a realization that lacks an artifact.
+
+use crate::config::{ConfigJson, RRefId};
+use crate::store::Store;
+use crate::store::object::lacking::lacking_in;
+use crate::store::object::record::Record;
+use crate::{Error, ErrorKind, Result};
+
+impl Store {
+    /// That a realization may leave the store: it is one that publishing would take.
+    #[doc(hidden)]
+    pub fn expect_complete(&self, rref: &RRefId) -> Result<()> {
+        expect_complete(self, rref, &self.config(rref.dref())?, &self.record(rref)?)
+    }
+}
+
+/// Fails if a realization with this record lacks an artifact.
+pub(in crate::store) fn expect_complete(
+    store: &Store,
+    rref: &RRefId,
+    config: &ConfigJson,
+    record: &Record,
+) -> Result<()> {
+    let Some(lack) = lacking_in(config, record).into_iter().next() else {
+        return Ok(());
+    };
+    let path = store.out_dir(rref).join(&lack.path);
+    let message = format!(
+        "{rref} cannot be packed or copied: {} {lack}",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Store, message)
+        .at(&path)
+        .help(lack.help()))
+}
