@@ -1,5 +1,5 @@
 //! The book builds; its code comes from compiled examples; its links lead somewhere. The documents at the top level name
-//! files that exist. And the checks find what is wrong.
+//! files that exist. The rendered book is up to date. And the checks find what is wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,6 +8,7 @@ mod check;
 mod documents;
 mod includes;
 mod links;
+mod rendered;
 mod summary;
 
 use std::fs;
@@ -92,14 +93,20 @@ fn a_document_that_names_what_is_gone_is_found() {
     );
 }
 
-/// The faults of the sound book after `from` became `to` in `file`; a file that is not there is made.
-fn faults_after(file: &str, from: &str, to: &str) -> Vec<String> {
+/// A folder with the sound book.
+fn sound_book() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in SOUND {
         let path = folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    folder
+}
+
+/// The faults of the sound book after `from` became `to` in `file`; a file that is not there is made.
+fn faults_after(file: &str, from: &str, to: &str) -> Vec<String> {
+    let folder = sound_book();
     let path = folder.path().join(file);
     let text = fs::read_to_string(&path).unwrap_or_default();
     assert!(text.contains(from), "{file} does not contain {from:?}");
@@ -243,4 +250,79 @@ fn each_fault_is_found() {
             "{from:?} -> {to:?} in {file} should be found: {wanted:?}; found were {faults:#?}"
         );
     }
+}
+
+/// Where the book lies as Markdown that shows its code.
+const RENDERED: &str = "book/rendered";
+
+#[test]
+fn the_rendered_book_is_what_the_book_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let pages = rendered::pages(&root.join("book")).unwrap();
+    let folder = root.join(RENDERED);
+    if std::env::var("SNAPSHOTS").is_ok_and(|what| what == "overwrite") {
+        rendered::write(&pages, &folder).unwrap();
+    }
+    let mut faults = rendered::link_faults(&pages);
+    faults.extend(rendered::differences(&pages, &folder));
+    assert!(
+        faults.is_empty(),
+        "{RENDERED}: write it anew by `SNAPSHOTS=overwrite cargo test -p tests --all-features --test book`\n{}",
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn a_rendered_book_shows_its_code_and_has_links_that_work() {
+    let folder = sound_book();
+    let pages = rendered::pages(&folder.path().join("book")).unwrap();
+    let names: Vec<_> = pages.keys().map(String::as_str).collect();
+    assert_eq!(names, ["README.md", "one.md", "sub/two.md"]);
+    let one = &pages["one.md"];
+    assert!(one.contains("```rust\n    println!();\n```"), "{one}");
+    assert!(
+        one.ends_with("[Contents](README.md) | [Next](sub/two.md)\n"),
+        "{one}"
+    );
+    let two = &pages["sub/two.md"];
+    let end = "[Previous](../one.md) | [Contents](../README.md)\n";
+    assert!(two.contains("hello") && two.ends_with(end), "{two}");
+    assert_eq!(rendered::link_faults(&pages), Vec::<String>::new());
+
+    let shown = folder.path().join("rendered");
+    rendered::write(&pages, &shown).unwrap();
+    assert_eq!(rendered::differences(&pages, &shown), Vec::<String>::new());
+    fs::write(shown.join("one.md"), "another").unwrap();
+    fs::write(shown.join("old.md"), "").unwrap();
+    fs::remove_file(shown.join("README.md")).unwrap();
+    let faults = rendered::differences(&pages, &shown);
+    assert_eq!(faults.len(), 3, "{faults:#?}");
+    assert_eq!(faults[0], "old.md is no page of the book");
+    assert!(faults[1].starts_with("README.md: "), "{faults:#?}");
+    assert_eq!(faults[2], "one.md is not what the book says now");
+    rendered::write(&pages, &shown).unwrap();
+    assert_eq!(rendered::differences(&pages, &shown), Vec::<String>::new());
+}
+
+#[test]
+fn a_rendered_link_that_leads_nowhere_is_found() {
+    let page = |text: &str| text.to_owned();
+    let pages = [
+        (
+            "a.md".to_owned(),
+            page("# A `b`, c\n[x](sub/d.md#e-f) [y](#a-b-c) [z](gone.md) [w](#gone)\n"),
+        ),
+        (
+            "sub/d.md".to_owned(),
+            page("# E_f\n## E f\n[x](../a.md) [y](../a.md#e-f)\n"),
+        ),
+    ];
+    assert_eq!(
+        rendered::link_faults(&pages.into()),
+        [
+            "a.md: `gone.md`: there is no such page",
+            "a.md: `#gone`: there is no such place in it",
+            "sub/d.md: `../a.md#e-f`: there is no such place in it",
+        ]
+    );
 }
