@@ -4,6 +4,7 @@ pub mod crafted;
 pub mod library;
 pub mod line;
 pub mod packages;
+pub mod picture;
 pub mod runs;
 pub mod store;
 pub mod terminal;

@@ -88,6 +88,13 @@ impl Terminal {
         screen(&now)
     }
 
+    /// What is on the screen, with escape sequences for its colours and no others.
+    #[must_use]
+    pub fn in_colours(&self) -> String {
+        let now = self.shown.now.lock().expect("no reader panicked");
+        now.parser.screen().contents_formatted_basic()
+    }
+
     /// The line of the cursor, from 0.
     #[must_use]
     pub fn cursor(&self) -> usize {
