@@ -1,7 +1,7 @@
 //! The macros of `pylightnix`: `#[derive(Config)]`, `#[stage]` and `#[track]`.
 //!
-//! Use them through that crate, which documents them. Each macro reads its input (`parse`) into a `model`, looks for
-//! contradictions in it (`check`) and writes code (`expand`). All of it works on [`proc_macro2`], so that it is tested
+//! Use them through that crate, which documents them. Each macro parses its input (`parse`) into a `model`, looks for
+//! contradictions in it (`check`) and generates code (`expand`). All of this works on [`proc_macro2`], so that it is tested
 //! without a compiler.
 
 #![forbid(unsafe_code)]
@@ -21,27 +21,27 @@ mod uses;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct with named fields the config of a stage: what identifies its derivations.
+/// Makes a struct with named fields the config of a stage, which identifies its derivations.
 ///
 /// A field is
-/// - a promise, `#[selfref("path")] out: SelfRef<F>`: the stage will make an artifact, in format `F`, at this path below
-///   its output; without `F` it is an opaque file or folder;
+/// - a promise, `#[selfref("path")] out: SelfRef<F>`: the stage will make an artifact in format `F` at this path in its
+///   output; without `F` it is an opaque file or folder;
 /// - a dependency, marked `#[dref]`: a `DRef`, a `RefPath`, or an `Option`, `Vec` or `BTreeMap<String, _>` of those;
-/// - else plain data, `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`. A stage sees what its JSON gives back.
-///   What is written in another way once it was read back, as a `HashSet` is, fails when its stage is built.
+/// - or plain data, `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`. A stage sees the value that the JSON
+///   deserializes to. A value whose JSON changes in a round trip, such as a `HashSet`, is an error when the stage is built.
 ///
-/// `#[config(..)]` on a field takes
+/// `#[config(..)]` on a field has these options:
 ///
 /// | option | |
 /// |---|---|
-/// | `default = expr`, `default` | the value in `new`: that of the expression, or of the type's `Default`; a dependency can have one if it is an `Option`, a `Vec` or a `BTreeMap` |
-/// | `omit_default` | left out of the JSON while it has its default, so that adding a parameter keeps the old results |
-/// | `unhashed` | no part of the identity (threads, verbosity, a token); it needs a default |
-/// | `rename = "key"` | its key in the JSON, else the field's name |
+/// | `default = expr`, `default` | the value in `new`: the expression, or the `Default` of the type; a dependency can have a default if it is an `Option`, a `Vec` or a `BTreeMap` |
+/// | `omit_default` | the JSON omits the field while it has its default, so that a new parameter does not make old results stale |
+/// | `unhashed` | the field is not part of the identity (verbosity, a token); it needs a default |
+/// | `rename = "key"` | the key in the JSON, instead of the name of the field |
 ///
-/// For a struct `Anneal` it makes `Anneal::new(..)`, which takes the fields that have no default, in their order; the
-/// rest is said by struct update syntax. It makes `AnnealLens`, the fields as they are in a plan, in the running stage
-/// and in a result; and `AnnealOutputs`, which the stage returns, with a field for each promise.
+/// For a struct `Anneal` the macro generates `Anneal::new(..)`, which takes the fields without a default, in their order;
+/// set the other fields by struct update syntax. It also generates `AnnealLens`, which has the fields as they are in a plan,
+/// in the running stage and in a result; and `AnnealOutputs`, which the stage returns, with a field for each promise.
 ///
 /// ```
 /// use pylightnix::prelude::*;
@@ -69,36 +69,38 @@ use proc_macro::TokenStream;
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
 ///
-/// A config may be generic, with plain parameters bound by `pylightnix::lens::Plain`, and may hold others of its type.
+/// A config may be generic, with the bound `pylightnix::lens::Plain` for types of plain fields, and may depend on configs of
+/// its own type.
 #[proc_macro_derive(Config, attributes(selfref, dref, config))]
 pub fn derive_config(item: TokenStream) -> TokenStream {
     config::derive(item.into()).into()
 }
 
-/// Makes a function of `&Build<C>` the stage of the config `C`: what makes its realizations.
+/// Makes a function with the argument `&Build<C>` the stage of the config `C`, which makes its realizations.
 ///
-/// The function stays as it is, callable and testable. It returns a `Result` of the outputs of `C`, or of `()`; then the
-/// promises are checked after each run. The error is any that `Box<dyn Error + Send + Sync>` can be made from.
+/// The function itself is unchanged, so you can call and test it. It returns a `Result` of the outputs of `C`, or of `()`;
+/// with `()`, the promises are checked after each run. The error type is any that converts into `Box<dyn Error + Send +
+/// Sync>`.
 ///
 /// | option | |
 /// |---|---|
-/// | `name = ".."` | the name of the derivations, else the function's |
-/// | `matcher = expr` | what chooses among the realizations; else `latest()`, or `all()` with `many`. The names of the library's matchers are known here without an import, and go before others of these names: one's own is `self::latest()` |
+/// | `name = ".."` | the name of the derivations, instead of the name of the function |
+/// | `matcher = expr` | the matcher that chooses among the realizations; the default is `latest()`, or `all()` with `many`. The library's matchers need no import here, and shadow other functions of the same names: write `self::latest()` for your own |
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
-/// | `fallible` | its failure is a result: what it returns as an error is recorded, and consumers get a `Result<RRef<C>, Failure>`, `DRef<C, Try<One>>` in their configs |
-/// | `nouts = n` | a build runs the function `n` times; `b.index()` says which |
-/// | `uses(helper, Model)` | helpers whose code is a part of the stage's, each marked [`#[track]`](macro@track) |
-/// | `args(Verbosity, Token)` | the types of the run-time arguments that it takes, which are no part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
-/// | `version = n` | stands for the function's code: a change to the function alone makes no result stale |
-/// | `retries = n` | a run that fails is made again, up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
-/// | `timeout = "2h30m"` | how long a run may take; the units are `ms`, `s`, `m`, `h`, `d` and `w`. Then the stage is told to stop: `b.check()?` fails, and child processes end |
-/// | `threads = n` | how many threads it keeps busy, else 1; `b.threads()` tells it |
-/// | `memory = "8GiB"` | how much memory it needs; the units are `B`, `KiB` to `PiB` and `kB` to `PB` |
-/// | `resources(gpu = 1, ..)` | what else it needs, of what `Realize::resource` says that there is |
-/// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize too |
+/// | `fallible` | a failure is a result: an error that the stage returns is recorded, and consumers get a `Result<RRef<C>, Failure>`, with `DRef<C, Try<One>>` in their configs |
+/// | `nouts = n` | a build runs the function `n` times; `b.index()` is the index of the run |
+/// | `uses(helper, Model)` | helpers whose code is part of the stage's code, each marked [`#[track]`](macro@track) |
+/// | `args(Verbosity, Token)` | the types of the run-time arguments, which are not part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
+/// | `version = n` | identifies the code of the function instead of its tokens: changes to the function alone make no result stale |
+/// | `retries = n` | a failed run is retried up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
+/// | `timeout = "2h30m"` | the time limit of a run, in the units `ms`, `s`, `m`, `h`, `d` and `w`. After it the stage has to stop: `b.check()?` fails, and child processes are ended |
+/// | `threads = n` | the number of threads that a run uses, 1 by default; `b.threads()` returns it |
+/// | `memory = "8GiB"` | the memory that a run needs, in the units `B`, `KiB` to `PiB` and `kB` to `PB` |
+/// | `resources(gpu = 1, ..)` | the other resources that a run needs, which `Realize::resource` declares |
+/// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize |
 ///
-/// The tokens of the function are the identity of its code: with another code, what was realized is stale, and is made
-/// again. Spacing, comments, docs and lint levels do not count.
+/// The tokens of the function identify its code: after a change of the code, earlier results are stale and are made again.
+/// Spacing, comments, docs and lint levels do not count.
 ///
 /// ```
 /// use pylightnix::prelude::*;
@@ -127,13 +129,13 @@ pub fn stage(options: TokenStream, item: TokenStream) -> TokenStream {
     stage::attribute(options.into(), item.into()).into()
 }
 
-/// Makes a helper a part of the code of the stages that use it: a function, a constant, a struct, an enum, or an `impl`
-/// with methods.
+/// Makes a helper part of the code of the stages that use it: a function, a constant, a struct, an enum, or an `impl` with
+/// methods.
 ///
-/// The stages name it in `uses(..)`; a change to it makes what they realized stale. What the helper uses itself counts
-/// when it names that: `#[track(uses(other))]`.
+/// The stages name it in `uses(..)`; a change to it makes their results stale. Helpers that it uses itself count if it names
+/// them: `#[track(uses(other))]`.
 ///
-/// A function or a constant gets an empty struct of its name, so that one `use` imports both.
+/// For a function or a constant the macro generates an empty struct of the same name, so that one `use` imports both.
 ///
 /// ```
 /// use pylightnix::prelude::*;

@@ -1,14 +1,14 @@
-//! Names: as they are written, and as they may have been meant.
+//! Helpers for identifiers, and suggestions for mistyped ones.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
-/// The name without `r#`.
+/// Returns the name without `r#`.
 pub(crate) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// Whether the name is written anywhere in `tokens`.
+/// Returns whether `tokens` contain the identifier.
 pub(crate) fn has_ident(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == name,
@@ -17,7 +17,7 @@ pub(crate) fn has_ident(tokens: TokenStream, name: &str) -> bool {
     })
 }
 
-/// The `self` or `Self` that is written in `tokens`: only what stands in an `impl` or a `trait` has one.
+/// Returns the first `self` or `Self` in `tokens`, which only items of an `impl` or a `trait` contain.
 pub(crate) fn this_in(tokens: TokenStream) -> Option<Ident> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if ident == "self" || ident == "Self" => Some(ident),
@@ -26,7 +26,7 @@ pub(crate) fn this_in(tokens: TokenStream) -> Option<Ident> {
     })
 }
 
-/// The names for a message: "`a`, `b` and `c`".
+/// Formats names for a message: "`a`, `b` and `c`".
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
@@ -36,7 +36,7 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// Which of `names` may have been meant by `written`.
+/// Returns the name that is most similar to `written`, if any is similar enough.
 pub(crate) fn meant<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -46,7 +46,7 @@ pub(crate) fn meant<'a>(
     names.min_by_key(|name| distance(written, name))
 }
 
-/// How many letters have to be added, removed or replaced (the Levenshtein distance).
+/// Computes the Levenshtein distance.
 fn distance(one: &str, two: &str) -> usize {
     let mut row: Vec<usize> = (0..=two.chars().count()).collect();
     for (i, a) in one.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! The options of all three macros: `flag`, `key = value`, `key(list)`, with commas between them.
+//! Parses the options of all three macros: `flag`, `key = value`, `key(list)`, separated by commas.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
@@ -28,21 +28,21 @@ pub(crate) enum Form {
     Amounts,
 }
 
-/// An option that a place allows, and an example of it.
+/// An option that a macro accepts, with an example.
 pub(crate) struct Spec {
     pub(crate) key: &'static str,
     pub(crate) form: Form,
     pub(crate) example: &'static str,
 }
 
-/// A place that takes options, as messages name it, and what it allows.
+/// A macro or attribute with options: its name in messages, and the options that it accepts.
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) allows: &'static [Spec],
 }
 
-/// An option as it was given.
-pub(crate) struct Given<T> {
+/// An option that the user gave.
+pub(crate) struct GivenOption<T> {
     pub(crate) key: Ident,
     pub(crate) value: T,
 }
@@ -58,10 +58,10 @@ enum Value {
 
 /// The options of one item or field.
 #[derive(Default)]
-pub(crate) struct Options(Vec<Given<Value>>);
+pub(crate) struct Options(Vec<GivenOption<Value>>);
 
 impl Options {
-    /// Reads the options in `tokens`; what is not one is a fault, and is passed over.
+    /// Parses the options in `tokens`. Skips invalid ones and adds their errors to `faults`.
     pub(crate) fn read(&mut self, tokens: TokenStream, place: &Place, faults: &mut Faults) {
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -78,7 +78,7 @@ impl Options {
         }
     }
 
-    fn add(&mut self, option: Given<Value>, faults: &mut Faults) {
+    fn add(&mut self, option: GivenOption<Value>, faults: &mut Faults) {
         if self.0.iter().any(|other| other.key == option.key) {
             let key = &option.key;
             faults.of(key, format!("option `{key}` given twice: remove one"));
@@ -87,32 +87,32 @@ impl Options {
         }
     }
 
-    fn take(&mut self, key: &str) -> Option<Given<Value>> {
+    fn take(&mut self, key: &str) -> Option<GivenOption<Value>> {
         let at = self.0.iter().position(|option| option.key == key)?;
         Some(self.0.remove(at))
     }
 
-    /// The key of an option without a value.
+    /// Takes an option without a value. Returns its key.
     pub(crate) fn flag(&mut self, key: &str) -> Option<Ident> {
         self.take(key).map(|option| option.key)
     }
 
-    /// An option that may have a value.
-    pub(crate) fn flag_or_expr(&mut self, key: &str) -> Option<Given<Option<Expr>>> {
-        let Given { key, value } = self.take(key)?;
+    /// Takes an option with an optional value.
+    pub(crate) fn flag_or_expr(&mut self, key: &str) -> Option<GivenOption<Option<Expr>>> {
+        let GivenOption { key, value } = self.take(key)?;
         let value = match value {
             Value::Expr(expr) => Some(*expr),
             _ => None,
         };
-        Some(Given { key, value })
+        Some(GivenOption { key, value })
     }
 
-    /// The value of an option that is an expression.
+    /// Takes the value of an option that is an expression.
     pub(crate) fn expr(&mut self, key: &str) -> Option<Expr> {
         self.flag_or_expr(key)?.value
     }
 
-    /// The value of an option that is a text.
+    /// Takes the value of an option that is a string.
     pub(crate) fn text(&mut self, key: &str) -> Option<LitStr> {
         match self.take(key)?.value {
             Value::Text(text) => Some(text),
@@ -120,7 +120,7 @@ impl Options {
         }
     }
 
-    /// The value of an option that is a number.
+    /// Takes the value of an option that is a number.
     pub(crate) fn number(&mut self, key: &str) -> Option<LitInt> {
         match self.take(key)?.value {
             Value::Number(number) => Some(number),
@@ -128,7 +128,7 @@ impl Options {
         }
     }
 
-    /// An option that is a list of amounts by name.
+    /// Takes an option that is a list of named amounts.
     pub(crate) fn amounts(&mut self, key: &str) -> Vec<(Ident, LitInt)> {
         match self.take(key).map(|option| option.value) {
             Some(Value::Amounts(amounts)) => amounts,
@@ -136,20 +136,20 @@ impl Options {
         }
     }
 
-    /// An option that is a list.
-    pub(crate) fn list(&mut self, key: &str) -> Option<Given<Vec<Type>>> {
-        let Given { key, value } = self.take(key)?;
+    /// Takes an option that is a list.
+    pub(crate) fn list(&mut self, key: &str) -> Option<GivenOption<Vec<Type>>> {
+        let GivenOption { key, value } = self.take(key)?;
         match value {
-            Value::List(value) => Some(Given { key, value }),
+            Value::List(value) => Some(GivenOption { key, value }),
             _ => None,
         }
     }
 }
 
-fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<Given<Value>> {
+fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<GivenOption<Value>> {
     let key = input.call(Ident::parse_any).map_err(|error| {
         let keys = names::list(place.allows.iter().map(|spec| spec.key));
-        let message = format!("no option of {}; the options are {keys}", place.name);
+        let message = format!("not an option of {}; the options are {keys}", place.name);
         syn::Error::new(error.span(), message)
     })?;
     let Some(spec) = place.allows.iter().find(|spec| key == spec.key) else {
@@ -172,7 +172,7 @@ fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<Given<Valu
     if !input.is_empty() && !input.peek(Token![,]) {
         return Err(wrong_form());
     }
-    Ok(Given { key, value })
+    Ok(GivenOption { key, value })
 }
 
 fn parse_value(
@@ -234,7 +234,7 @@ fn unknown(key: &Ident, place: &Place) -> syn::Error {
     syn::Error::new(key.span(), message)
 }
 
-/// To the next option, past the comma.
+/// Skips to the next option, after the comma.
 fn pass_over_rest(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() {
         if input.parse::<Option<Token![,]>>()?.is_some() {

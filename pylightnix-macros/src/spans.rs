@@ -1,10 +1,10 @@
-//! Where the compiler points when it does not like generated code.
+//! Spans of generated code, which determine where compiler errors point.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
-/// Code that names an item of the trait `of` for the user's type. A type that does not implement the trait is pointed at,
-/// the whole of it, and each time in the same words, which the compiler says once.
+/// Generates the path of an item of the trait `of` for the user's type. If the type does not implement the trait, the error
+/// points at the whole type, always with the same text, which the compiler prints only once.
 pub(crate) fn item_of(ty: impl ToTokens, of: &TokenStream, item: &str) -> TokenStream {
     let ty = ty.to_token_stream();
     let (start, end) = ends(&ty);
@@ -14,7 +14,7 @@ pub(crate) fn item_of(ty: impl ToTokens, of: &TokenStream, item: &str) -> TokenS
     quote_spanned!(Span::mixed_site()=> #open #ty #rest)
 }
 
-/// A call of such an item: the whole of it is in the type's place, as is what the compiler says of its result.
+/// Generates a call of an item of `item_of`, with the span of the type, so that errors about the result point there too.
 pub(crate) fn call_of(
     ty: impl ToTokens,
     callee: TokenStream,
@@ -26,7 +26,7 @@ pub(crate) fn call_of(
     quote!(#callee #arguments)
 }
 
-/// The first token's place, and the last one's.
+/// Returns the spans of the first and the last token.
 pub(crate) fn ends(tokens: &TokenStream) -> (Span, Span) {
     let mut spans = tokens.clone().into_iter();
     let first = spans.next();

@@ -1,4 +1,4 @@
-//! The helpers that `uses(..)` names.
+//! Generates the list of helpers that `uses(..)` names.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::{PathArguments, Type};
 
 use crate::{names, spans};
 
-/// Code of the list of them.
+/// Generates the list of helpers.
 pub(crate) fn list(helpers: &[Type]) -> TokenStream {
     let helpers = helpers.iter().map(helper);
     quote!(&[#(#helpers),*])
@@ -20,11 +20,11 @@ fn helper(helper: &Type) -> TokenStream {
     }
 }
 
-/// A function that is not tracked has no type of its name, and `<helper as Track>` would only be told that it is no
-/// type. So the name is imported, as whatever it is, over a type that is not tracked: that one stays when the name is no
-/// type's.
+/// Generates the entry of a function or a constant. For an untracked function `<helper as Track>` would give the error that
+/// the type does not exist. So the code imports the name over an untracked type, which remains visible if the name is not a
+/// type: then the error says that the helper is not tracked.
 fn value(helper: &Type) -> TokenStream {
-    // In the user's place, so that all of an error is there.
+    // Use the user's span, so that the whole error points there.
     let standin = Ident::new("Helper", helper.span());
     let tracked = spans::item_of(&standin, &quote!(::pylightnix::plan::Track), "tracked");
     quote! {
@@ -40,7 +40,7 @@ fn value(helper: &Type) -> TokenStream {
     }
 }
 
-/// Whether the path looks like that of a function or a constant.
+/// Returns whether the path looks like a function or a constant.
 fn is_value(path: &syn::Path) -> bool {
     let name = path.segments.last().map(|last| names::plain(&last.ident));
     let is_type =

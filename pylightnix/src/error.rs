@@ -1,4 +1,4 @@
-//! The one error type of the library.
+//! The error type of the library.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,45 +7,45 @@ use std::path::{Path, PathBuf};
 
 use crate::visible;
 
-/// Any error, as stages and user functions return it.
+/// Any error, as stages and other functions of users return it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// What sort of thing went wrong, for programs that decide by it.
+/// The kind of an error, for programs that handle errors differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A config that cannot be written as canonical JSON, or does not fit its type.
+    /// A config cannot be written as canonical JSON, or does not fit its type.
     Config,
-    /// A reference or a name that does not parse.
+    /// A reference or a name is not valid.
     Reference,
-    /// A plan that contradicts itself.
+    /// A plan contradicts itself.
     Plan,
-    /// A run-time argument that a stage takes, and the run does not give.
+    /// The run does not give a run-time argument that a stage takes.
     Argument,
-    /// A matcher that cannot choose.
+    /// A matcher cannot choose.
     Matcher,
-    /// A stage that failed, panicked or did not keep a promise.
+    /// A stage failed, panicked or did not keep a promise.
     Stage,
-    /// A stage that needs more of the machine than a run has.
+    /// A stage needs more resources than the run has.
     Resources,
-    /// A run that was cancelled.
+    /// The run was cancelled.
     Cancelled,
-    /// An artifact that cannot be read or written in its format.
+    /// An artifact cannot be read or written in its format.
     Artifact,
-    /// A store that is not one, is broken, or is of another version.
+    /// The folder is not a store, or the store is damaged or has another version.
     Store,
-    /// Something that is not in the store.
+    /// The store does not contain the requested object.
     Missing,
-    /// An archive that does not hold what it says.
+    /// An archive is damaged or contradicts itself.
     Archive,
-    /// The operating system refused.
+    /// The operating system reported an error.
     Io,
 }
 
 /// An error of this library.
 ///
-/// `Display` is one line. `Debug` is the full report for a person, with causes and what to do next, so that a `main`
-/// that returns it prints it well.
+/// `Display` writes one line. `Debug` writes a full report with causes and advice, so that a `main` function that returns
+/// the error prints it well.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -54,13 +54,13 @@ struct Inner {
     path: Option<PathBuf>,
     help: Option<String>,
     source: Option<BoxError>,
-    /// The failures that make this one up, when there are several.
+    /// The separate failures, if there are several.
     parts: Vec<Error>,
 }
 
 impl Error {
-    /// An error of this sort, for programs that are built on this library. The message is one line, which says what happened, and to
-    /// what. Stages need none of this: they return any error.
+    /// Makes an error of this kind, for programs that are built on this library. The message is one line that says what
+    /// happened, and to what. Stages do not need this: they return any error.
     ///
     /// ```
     /// use pylightnix::{Error, ErrorKind};
@@ -83,7 +83,7 @@ impl Error {
         }))
     }
 
-    /// The operating system refused `operation` (a verb, "create") on `path`.
+    /// Makes the error that the operating system refused `operation` (a verb, as in "create") on `path`.
     pub fn io(operation: &str, path: &Path, error: io::Error) -> Self {
         let mut this = Error::new(
             ErrorKind::Io,
@@ -98,14 +98,14 @@ impl Error {
         this
     }
 
-    /// Says what the reader can do next.
+    /// Sets the advice for the reader.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// Says more of what the reader can do, after what was said.
+    /// Appends to the advice for the reader.
     #[must_use]
     pub fn more_help(mut self, more: &str) -> Self {
         self.0.help = Some(match self.0.help.take() {
@@ -115,21 +115,21 @@ impl Error {
         self
     }
 
-    /// Says which file or folder it is about, for [`path`](Self::path). The message is to name it as well.
+    /// Sets the file or folder that the error is about, for [`path`](Self::path). The message has to name it too.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
         self.0.path = Some(path.to_owned());
         self
     }
 
-    /// Says what caused it: its [`source`](StdError::source).
+    /// Sets the cause, for [`source`](StdError::source).
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// As [`because`](Self::because), with what a person can do if it was the operating system that refused.
+    /// Sets the cause like [`because`](Self::because), and appends advice if the cause is an error of the operating system.
     pub(crate) fn because_refused(self, source: BoxError) -> Self {
         let advice = source.downcast_ref::<io::Error>().and_then(io_help);
         match advice {
@@ -138,13 +138,13 @@ impl Error {
         }
     }
 
-    /// The failures that make this one up.
+    /// Sets the separate failures.
     pub(crate) fn with_parts(mut self, parts: Vec<Error>) -> Self {
         self.0.parts = parts;
         self
     }
 
-    /// The one error, or one that is made up of several, under what `whole` says of so many.
+    /// Returns the only error, or combines several under the error that `whole` makes from their number.
     pub(crate) fn of_all(mut errors: Vec<Error>, whole: impl FnOnce(usize) -> Error) -> Self {
         match errors.len() {
             1 => errors.remove(0),
@@ -152,7 +152,7 @@ impl Error {
         }
     }
 
-    /// What caused it; the parts of what is made up of several become parts of this.
+    /// Sets the cause. If the cause combines several errors, takes over its parts instead.
     pub(crate) fn because_of_all(self, mut cause: Error) -> Self {
         match cause.0.parts.is_empty() {
             true => self.because(cause),
@@ -163,23 +163,23 @@ impl Error {
         }
     }
 
-    /// What sort of thing went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The file or folder that it is about, if it is about one.
+    /// Returns the file or folder that the error is about, if any.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// The separate failures, when several stages of one run failed.
+    /// Returns the separate failures, if several stages of a run failed.
     pub fn parts(&self) -> &[Error] {
         &self.0.parts
     }
 }
 
-/// What a person can do about a refusal of the operating system.
+/// Returns advice about an error of the operating system.
 fn io_help(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull => Some("free some space on that file system and run again"),
@@ -193,8 +193,8 @@ fn io_help(error: &io::Error) -> Option<&'static str> {
             Some("that file system is mounted read-only: use a store on another one")
         }
         io::ErrorKind::CrossesDevices => Some(
-            "a store lives on one file system: `tmp` and `store-v1` may not be mounted apart; and no folder of a layer of an \
-                 image can be moved (overlayfs): copy the store out of it, with `copy --all`",
+            "`tmp` and `store-v1` of a store must be on the same file system; folders in a lower layer of an image (overlayfs) \
+                 cannot be moved: copy the store out of it, with `copy --all`",
         ),
         _ => None,
     }
@@ -203,7 +203,7 @@ fn io_help(error: &io::Error) -> Option<&'static str> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        // An operating system's reason belongs in the line: "cannot create x" alone says nothing.
+        // Without the reason, "cannot create x" says too little.
         if self.0.kind == ErrorKind::Io
             && let Some(source) = &self.0.source
         {
@@ -213,8 +213,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The report for a person. What would control their terminal is made visible: names of files, and what stages say, may hold
-/// anything.
+/// Writes the full report. Control characters are escaped, because file names and messages of stages are not trusted.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut report = String::new();
@@ -250,7 +249,7 @@ impl Error {
     }
 }
 
-/// `text` with every line after the first moved in.
+/// Indents all lines of `text` but the first.
 fn indented(text: &str, by: &str) -> String {
     text.replace('\n', &format!("\n{by}"))
 }

@@ -330,7 +330,7 @@ fn a_child_that_is_killed_or_cannot_be_started() {
     let nowhere = doing(|b| Ok(b.run(b.command("true").current_dir("/no/such/folder"))?));
     assert_says(
         &failure(&store, &nowhere),
-        &["its folder is not there: /no/such/folder"],
+        &["its working directory does not exist: /no/such/folder"],
     );
 
     let script = folder.path().join("script");

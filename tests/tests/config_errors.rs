@@ -78,17 +78,17 @@ fn numbers_without_a_form_name_their_path() {
         Lr {
             schedule: rates.into(),
         },
-        "the field `lr.schedule[3].rate` of the config `anneal` is NaN, which JSON has no form for",
+        "the field `lr.schedule[3].rate` of the config `anneal` is NaN, which JSON cannot represent",
         "use a finite number, or an `Option`",
     );
     refused(
         BTreeMap::from([("a key", (1, f32::INFINITY))]),
-        "the field `lr[\"a key\"][1]` of the config `anneal` is infinity, which JSON has no form for",
+        "the field `lr[\"a key\"][1]` of the config `anneal` is infinity, which JSON cannot represent",
         "finite",
     );
     refused(
         Some(f64::NEG_INFINITY),
-        "the field `lr` of the config `anneal` is negative infinity, which JSON has no form for",
+        "the field `lr` of the config `anneal` is negative infinity, which JSON cannot represent",
         "finite",
     );
     for (shape, path) in [
@@ -96,8 +96,9 @@ fn numbers_without_a_form_name_their_path() {
         (Shape::Two(1, f64::NAN), "lr.Two[1]"),
         (Shape::Three { at: f32::NAN }, "lr.Three.at"),
     ] {
-        let message =
-            format!("the field `{path}` of the config `anneal` is NaN, which JSON has no form for");
+        let message = format!(
+            "the field `{path}` of the config `anneal` is NaN, which JSON cannot represent"
+        );
         refused(shape, &message, "finite");
     }
 }
@@ -126,17 +127,17 @@ fn paths_go_through_lists_and_maps_of_the_writer() {
 fn values_without_a_form() {
     refused(
         (Bytes([1, 2]),),
-        "the field `lr[0]` of the config `anneal` is a byte string, which JSON has no form for",
+        "the field `lr[0]` of the config `anneal` is a byte string, which JSON cannot represent",
         "`Vec<u8>`",
     );
     refused(
         [BTreeMap::from([(5, "five")])],
-        "the field `lr[0]` of the config `anneal` has a key that is a number, and JSON has strings for keys",
+        "the field `lr[0]` of the config `anneal` has a key that is a number, and JSON keys are strings",
         "list of pairs",
     );
     refused(
         BTreeMap::from([((1, 2), 3)]),
-        "the field `lr` of the config `anneal` has a key that is a list, and JSON has strings for keys",
+        "the field `lr` of the config `anneal` has a key that is a list, and JSON keys are strings",
         "list of pairs",
     );
     refused(
@@ -147,7 +148,7 @@ fn values_without_a_form() {
     let raw = serde_json::value::to_raw_value(&1).unwrap();
     refused(
         raw,
-        "the field `lr` of the config `anneal` holds JSON text of serde_json's own, whose form is not canonical",
+        "the field `lr` of the config `anneal` holds a JSON text of serde_json, which is not canonical",
         "a type of your own",
     );
 }
@@ -157,23 +158,23 @@ fn what_pylightnix_would_take_for_something_else() {
     refused(
         vec![DREF],
         &format!(
-            "the field `lr[0]` of the config `anneal` is the string {DREF:?}, which Pylightnix would take for a dependency"
+            "the field `lr[0]` of the config `anneal` is the string {DREF:?}, which Pylightnix would read as a dependency"
         ),
         "`#[dref]`",
     );
     refused(
         RREF,
         &format!(
-            "the field `lr` of the config `anneal` is the string {RREF:?}, a reference of a realization, which no config \
-             may hold"
+            "the field `lr` of the config `anneal` is the string {RREF:?}, a reference of a realization, which a config \
+             cannot hold"
         ),
-        "depend on its derivation, with `#[dref]`",
+        "depend on its derivation with `#[dref]`",
     );
     for value in [vec!["__self__"], vec!["__self__", "a.txt"]] {
         refused(
             (1, value),
             "the field `lr[1]` of the config `anneal` is a list that begins with \"__self__\", which Pylightnix would \
-             take for a promise",
+             read as a promise",
             "`#[selfref(\"path\")]`",
         );
     }
@@ -236,30 +237,30 @@ fn text_refused(text: &str, message: &str, help: &str) {
 
 #[test]
 fn texts_that_are_no_json_name_field_line_and_column() {
-    let no_json = "which has no NaN, no Infinity, no comments and no trailing commas";
+    let no_json = "JSON has no NaN, no Infinity, no comments and no trailing commas";
     text_refused(
         "{\n  \"name\": \"n\",\n  \"lr\": {\"a\": [1, {\"rate\": NaN}]}\n}",
-        "the config is no JSON: expected value, in the field `lr.a[1].rate`, at line 3 column 28",
+        "the config is not valid JSON: expected value, in the field `lr.a[1].rate`, at line 3 column 28",
         no_json,
     );
     text_refused(
         "{\"name\": \"n\", \"x\": [1, ]}",
-        "the config is no JSON: trailing comma, in the field `x[1]`, at line 1 column 24",
+        "the config is not valid JSON: trailing comma, in the field `x[1]`, at line 1 column 24",
         no_json,
     );
     text_refused(
         "",
-        "the config is no JSON: EOF while parsing a value, at line 1 column 0",
+        "the config is not valid JSON: EOF while parsing a value, at line 1 column 0",
         no_json,
     );
     text_refused(
         "{\"name\": \"n\"} {}",
-        "the config is no JSON: trailing characters, at line 1 column 15",
+        "the config is not valid JSON: trailing characters, at line 1 column 15",
         no_json,
     );
     text_refused(
         "{\"name\": \"n\", \"x\": 01}",
-        "the config is no JSON: invalid number, in the field `x`, at line 1 column 21",
+        "the config is not valid JSON: invalid number, in the field `x`, at line 1 column 21",
         no_json,
     );
 }
@@ -268,18 +269,18 @@ fn texts_that_are_no_json_name_field_line_and_column() {
 fn texts_that_are_no_config() {
     text_refused(
         "[1]",
-        "the config is a list, and not an object",
+        "the config is a list, not an object",
         "{\"name\": \"stage\", ..}",
     );
     text_refused("{\"nam\": 1}", "the config has no `name`", "\"name\"");
     text_refused(
         "{\"x\": 1,\n \"name\": 5}",
-        "the field `name` of the config is a number, and not a string, at line 2 column 10",
+        "the field `name` of the config is a number, not a string, at line 2 column 10",
         "1 to 200 of the characters",
     );
     text_refused(
         "{\"name\": \"a b\"}",
-        "the field `name` of the config is no name: the name \"a b\" has ' ' in it, at line 1 column 10",
+        "the field `name` of the config is not a valid name: the name \"a b\" has the invalid character ' ', at line 1 column 10",
         "1 to 200 of the characters",
     );
     text_refused(
@@ -299,13 +300,13 @@ fn texts_that_are_no_config() {
     );
     text_refused(
         "{\"name\": \"n\", \"x\": [\"\\ud83d\"]}",
-        "the field `x[0]` of the config has a string that is no Unicode: unexpected end of hex escape, at line 1 column 21",
+        "the field `x[0]` of the config has a string that is not valid Unicode: unexpected end of hex escape, at line 1 column 21",
         "both halves",
     );
     text_refused(
         &format!("{{\"name\": \"n\",\n\"x\": {{\"a\": {RREF:?}}}}}"),
         &format!(
-            "the field `x.a` of the config is the string {RREF:?}, a reference of a realization, which no config may hold, \
+            "the field `x.a` of the config is the string {RREF:?}, a reference of a realization, which a config cannot hold, \
              at line 2 column 12"
         ),
         "depend on its derivation",
@@ -328,7 +329,7 @@ fn bytes_that_no_store_has_written() {
         assert_error(
             &error,
             &format!(
-                "the config.json is not canonical: its bytes are not those that its value is written with, from {place} on"
+                "the config.json is not canonical: its bytes differ from the canonical ones at {place}"
             ),
             "this one was edited, is damaged, or is not from a store",
         );
@@ -336,13 +337,13 @@ fn bytes_that_no_store_has_written() {
     let torn = ConfigJson::from_canonical(&text.as_bytes()[..40]).unwrap_err();
     assert_error(&torn, "the config.json is not canonical", "restore it");
     assert!(
-        format!("{torn:?}").contains("caused by: the config is no JSON"),
+        format!("{torn:?}").contains("caused by: the config is not valid JSON"),
         "{torn:?}"
     );
     let binary = ConfigJson::from_canonical(b"\xff\x00").unwrap_err();
     assert_error(
         &binary,
-        "the config.json is not canonical: it is no UTF-8",
+        "the config.json is not canonical: it is not UTF-8",
         "restore it",
     );
 }
@@ -368,18 +369,18 @@ fn stored_values_of_another_form() {
     );
     assert_error(
         &number.plain::<u8>().and(number.dref()).unwrap_err(),
-        &format!("the field `n` {of} is a number, and not the reference of a derivation"),
+        &format!("the field `n` {of} is a number, not the reference of a derivation"),
         help,
     );
     assert_error(
         &items[1].dref().unwrap_err(),
-        &format!("the field `runs[1]` {of} is no reference of a derivation"),
+        &format!("the field `runs[1]` {of} is not a reference of a derivation"),
         help,
     );
     let refpath = "a list of the reference of a derivation and the parts of a path";
     assert_error(
         &items[0].refpath().unwrap_err(),
-        &format!("the field `runs[0]` {of} is a string, and not {refpath}"),
+        &format!("the field `runs[0]` {of} is a string, not {refpath}"),
         help,
     );
     assert_error(
@@ -389,7 +390,7 @@ fn stored_values_of_another_form() {
     );
     assert_error(
         &items[3].refpath().unwrap_err(),
-        &format!("the field `runs[3]` {of} is an empty list, and not {refpath}"),
+        &format!("the field `runs[3]` {of} is an empty list, not {refpath}"),
         help,
     );
     assert_error(
@@ -402,12 +403,12 @@ fn stored_values_of_another_form() {
     );
     assert_error(
         &items[5].map().unwrap()[0].1.list().unwrap_err(),
-        &format!("the field `runs[5].k` {of} is null, and not a list"),
+        &format!("the field `runs[5].k` {of} is null, not a list"),
         help,
     );
     assert_error(
         &runs.map().unwrap_err(),
-        &format!("the field `runs` {of} is a list, and not an object"),
+        &format!("the field `runs` {of} is a list, not an object"),
         help,
     );
 }

@@ -451,10 +451,7 @@ mod what_comes_back {
         for size in [2, 3, 5000] {
             let set: HashSet<u32> = (0..size).collect();
             let error = saved(&set).unwrap_err();
-            assert!(
-                error.contains("`BTreeSet` in place of `HashSet`"),
-                "{error}"
-            );
+            assert!(error.contains("`BTreeSet` instead of `HashSet`"), "{error}");
         }
         let beside = ("x".repeat(100_000), HashSet::from([1, 2]));
         assert!(saved(&beside).is_err(), "however long the rest is");

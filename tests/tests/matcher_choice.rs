@@ -362,7 +362,7 @@ fn many_take_what_is_there_and_build_what_is_missing() {
             &error,
             &[
                 "`trial` cannot be realized",
-                "0 realizations were asked for: ask for 1",
+                "0 realizations were requested: request at least 1",
             ],
         );
     }
@@ -624,11 +624,14 @@ fn functions_pick_in_many_ways() {
     let (error, _) = fails(&store, &plan.clone().with_matcher(no_one));
     assert_says(
         &error,
-        &["the matcher of stage `trial` failed", "took 0 realizations"],
+        &[
+            "the matcher of stage `trial` failed",
+            "chose 0 realizations",
+        ],
     );
     let several = pick(|runs: &[RRef<Trial>]| Ok(Choice::Take(runs.to_vec())));
     let (error, _) = fails(&store, &plan.with_matcher(several));
-    assert_says(&error, &["took 7 realizations"]);
+    assert_says(&error, &["chose 7 realizations"]);
 }
 
 #[test]
@@ -645,7 +648,7 @@ fn foreign_realizations_are_refused() {
         &[
             "the matcher of stage `trial` failed",
             &id,
-            "is no candidate",
+            "is not a candidate",
         ],
     );
     // One of its own that is stale is as foreign.
@@ -655,7 +658,7 @@ fn foreign_realizations_are_refused() {
     });
     let taken = pick(move |_: &[RRef<Trial>]| Ok(stale.clone()));
     let (error, _) = fails(&store, &changed.with_matcher(taken));
-    assert_says(&error, &["is no candidate"]);
+    assert_says(&error, &["is not a candidate"]);
 }
 
 #[test]

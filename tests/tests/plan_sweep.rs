@@ -334,8 +334,8 @@ fn one_point_twice() {
         &error,
         &[
             &runs[0].to_string(),
-            "comes twice",
-            "help: two of the points",
+            "is in this list twice",
+            "help: two points give",
         ],
     );
 }

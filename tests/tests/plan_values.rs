@@ -171,8 +171,8 @@ fn conflict<T: Target>(target: &T, about: &str, why: &str) {
     assert_eq!(before, tests::runs::traces(store.root()));
     assert_eq!(format!("{dry:?}"), format!("{error:?}"));
     assert_eq!(error.kind(), ErrorKind::Plan);
-    assert_says(&error, &[about, "stands in this plan twice", why]);
-    assert_says(&error, &["help: make it once and clone it"]);
+    assert_says(&error, &[about, "is in this plan twice", why]);
+    assert_says(&error, &["help: instantiate it once and clone"]);
 }
 
 #[track_caller]
@@ -442,7 +442,13 @@ fn paths_below_an_artifact() {
         "a/../b",
     ] {
         let error = files.tree.join::<Text>(path).unwrap_err();
-        assert_says(&error, &[&format!("{path:?} is no path"), "help: write it"]);
+        assert_says(
+            &error,
+            &[
+                &format!("{path:?} is not a valid path"),
+                "help: write names",
+            ],
+        );
     }
 }
 
@@ -655,5 +661,8 @@ fn a_path_that_names_a_derivation_is_refused_before_anything_runs() {
     assert_eq!(plan.config_json().deps().len(), 1);
     let error = store.realize(&plan).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Plan);
-    assert!(error.to_string().contains("does not own it"), "{error}");
+    assert!(
+        error.to_string().contains("is not one of its dependencies"),
+        "{error}"
+    );
 }

@@ -248,8 +248,8 @@ fn what_has_no_order_is_refused_when_its_stage_is_built() {
             &error,
             &[
                 "the field `sets[\"a b\"][1].ids[",
-                "of stage `sets` does not come back as it was written: it is `",
-                "`BTreeSet` in place of `HashSet`",
+                "of stage `sets` changes when its JSON is read and written again: from `",
+                "`BTreeSet` instead of `HashSet`",
                 "`#[config(unhashed)]`",
                 plan.id().to_string().as_str(),
             ],
@@ -401,7 +401,7 @@ fn a_hit_is_not_read_back() {
     assert_says(
         &error.unwrap_err(),
         &[
-            "the field `start` of stage `drifts` does not come back as it was written: it is `5`, and `6` once",
+            "the field `start` of stage `drifts` changes when its JSON is read and written again: from `5` to `6`",
         ],
     );
     let determinism = Realize::new(&store).check_determinism(&drift::<0>(), 1);

@@ -393,13 +393,10 @@ fn whoever_wants_a_result_is_stopped() {
     store.realize(&naive(0.5)).unwrap();
     // Both in one plan cannot be.
     let error = error_of(store.realize(&(of(2.), of(2.).latest())));
-    assert_says(
-        &error,
-        &["stands in this plan twice", "their matchers differ"],
-    );
+    assert_says(&error, &["is in this plan twice", "their matchers differ"]);
     assert_says(
         &error_of(store.realize(&(of(2.), naive(2.)))),
-        &["stands in this plan twice"],
+        &["is in this plan twice"],
     );
 }
 

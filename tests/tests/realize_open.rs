@@ -274,7 +274,7 @@ fn all_that_does_not_fit_is_named_at_once() {
         rref.id(),
         &[
             "the artifact `model` is at \"model.txt\" in the store, and at \"model.bin\"",
-            "the field `one` of the stored config is a string, and not a list",
+            "the field `one` of the stored config is a string, not a list",
             "the field `other` is not in the stored config",
             "the field `rate` of the stored config does not fit its type: invalid type: floating point",
             "Everything` has no field `file`",
@@ -294,7 +294,7 @@ fn all_that_does_not_fit_is_named_at_once() {
             "DataNow` has no field `size`",
             &format!("{} does not fit `", rref.id().dref()),
             "the field `rate` of the stored config does not fit",
-            "which it depends on, does not fit either",
+            "does not fit its type either",
         ],
     );
 }
@@ -475,7 +475,7 @@ fn later_types_that_do_not_fit_name_the_field() {
     unfit::<later::NoPromise>(&store, id, &["model"]);
     unfit::<later::PlainDependency>(&store, id, &["`rate`"]);
     unfit::<later::ListDependency>(&store, id, &["`one`"]);
-    unfit::<later::OneAndMany>(&store, id, &["`file` takes many realizations of dref:"]);
+    unfit::<later::OneAndMany>(&store, id, &["`file` holds many realizations of dref:"]);
     // The dependency's own config does not fit the type that the field says.
     let error = unfit::<later::OtherDependency>(&store, id, &[&rref.one.id().dref().to_string()]);
     assert_says(&error, &["Train", "is not in the stored config"]);
@@ -565,7 +565,7 @@ fn one_is_not_read_where_many_were_chosen() {
     };
     assert_says(
         &error,
-        &["`files` takes one realization of", &data.to_string()],
+        &["`files` holds one realization of", &data.to_string()],
     );
     let files = store
         .realize(&instantiate(Files::new(data.data.clone())).unwrap())
@@ -704,14 +704,11 @@ fn derivations_without_their_stages() {
     assert_says(
         &error,
         &[
-            "`one` takes one realization of",
+            "`one` holds one realization of",
             &rref.one.id().dref().to_string(),
         ],
     );
-    assert_says(
-        &error,
-        &["a matcher that was given with `with_matcher` is not kept"],
-    );
+    assert_says(&error, &["a matcher given by `with_matcher` is not stored"]);
     // A stage that this program does not have.
     let foreign = tests::store::config("foreign");
     store.add_derivation(&foreign).unwrap();

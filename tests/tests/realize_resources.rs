@@ -403,7 +403,7 @@ fn two_needs_of_one_derivation_are_refused() {
     let plan = [of("same"), of("same").with_limits(gpus(1))];
     assert_says(
         &error_of(store.realize(&plan)),
-        &["stands in this plan twice", "their limits differ"],
+        &["is in this plan twice", "their limits differ"],
     );
 }
 

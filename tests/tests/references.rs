@@ -97,7 +97,7 @@ fn malformed_references_are_errors_that_say_the_form() {
         assert_eq!(error.kind(), ErrorKind::Reference, "{text}");
         assert_eq!(
             error.to_string(),
-            format!("`{text}` is no reference of a derivation")
+            format!("`{text}` is not a reference of a derivation")
         );
         assert!(
             format!("{error:?}").contains("the form dref:<hash>-<name>, with 32 lowercase hex"),
@@ -120,7 +120,7 @@ fn malformed_references_are_errors_that_say_the_form() {
     }
     let error = serde_json::from_str::<DRefId>("\"params\"").unwrap_err();
     assert!(
-        error.to_string().contains("`params` is no reference"),
+        error.to_string().contains("`params` is not a reference"),
         "{error}"
     );
     serde_json::from_str::<DRefId>("5").unwrap_err();
@@ -148,18 +148,18 @@ fn names_that_are_refused() {
     let long = "a".repeat(Name::MAX_LEN + 1);
     for (text, fault) in [
         ("", "is empty"),
-        ("no spaces", "has ' ' in it"),
-        ("caf\u{e9}", "has 'é' in it"),
-        ("a/b", "has '/' in it"),
-        ("..", "has '.' in it"),
-        ("a\n", r"has '\n' in it"),
-        (&long, "has 201 characters, and 200 is the most"),
+        ("no spaces", "has the invalid character ' '"),
+        ("caf\u{e9}", "has the invalid character 'é'"),
+        ("a/b", "has the invalid character '/'"),
+        ("..", "has the invalid character '.'"),
+        ("a\n", r"has the invalid character '\n'"),
+        (&long, "has 201 characters, and 200 are allowed"),
     ] {
         let error = Name::new(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Reference);
         assert_eq!(error.to_string(), format!("the name {text:?} {fault}"));
         assert!(
-            format!("{error:?}").contains("a name is made of a-z, A-Z, 0-9, `_` and `-`"),
+            format!("{error:?}").contains("use only a-z, A-Z, 0-9, `_` and `-`"),
             "{error:?}"
         );
     }

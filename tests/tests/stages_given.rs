@@ -104,9 +104,9 @@ fn what_cannot_be_given_is_refused() {
         assert_says(&error, &[&format!("the file {path:?} of the node `files`")]);
     }
     let error = node_files("files", [("a", "1"), ("a", "2")]).unwrap_err();
-    assert_says(&error, &["the file \"a\"", "comes twice"]);
+    assert_says(&error, &["the file \"a\"", "is given twice"]);
     let error = node_files("files", [("a/b", "1"), ("a", "2")]).unwrap_err();
-    assert_says(&error, &["the file \"a\"", "is a folder as well"]);
+    assert_says(&error, &["the file \"a\"", "is also a folder"]);
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn a_file_that_vanished_is_named() -> Result<()> {
             "cannot import",
             "gone.txt",
             "No such file",
-            "write the path from",
+            "give an absolute path or one relative to",
         ],
     );
 
@@ -285,7 +285,7 @@ fn a_file_that_is_being_written_is_refused_or_whole() -> Result<()> {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_says(
             &error.unwrap_err(),
-            &["data changed while it was imported", "nobody is writing"],
+            &["data changed while it was imported", "no program writes"],
         );
     });
     Ok(())
@@ -307,10 +307,10 @@ fn what_no_output_may_hold_is_refused() -> Result<()> {
     fs::remove_file(&socket)?;
 
     symlink("../elsewhere", source.join("out"))?;
-    refused(&["/out", "leads out of the folder"]);
+    refused(&["/out", "leads out of the imported folder"]);
     fs::remove_file(source.join("out"))?;
     symlink("/etc/passwd", source.join("out"))?;
-    refused(&["/out", "leads out of the folder"]);
+    refused(&["/out", "leads out of the imported folder"]);
     fs::remove_file(source.join("out"))?;
 
     let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");

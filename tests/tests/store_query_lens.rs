@@ -223,11 +223,11 @@ fn what_is_not_there_is_told_with_what_is() {
         "table.x[2]",
         "there is no `table.x[2]`: it is a list of 2 items",
     );
-    nothing("table[0]", "it is an object, and no list");
+    nothing("table[0]", "it is an object, not a list");
     nothing("table.y", "there is `x`");
     nothing(
         "rate.x",
-        "there is no `rate.x`: it is a number, with nothing inside",
+        "there is no `rate.x`: it is a number, which has no parts",
     );
     nothing("model.weights", "there is `meta.json`, `weights.txt`");
     nothing("model[0]", "there is `meta.json`");

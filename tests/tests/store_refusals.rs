@@ -333,7 +333,7 @@ fn a_store_on_two_file_systems() {
     assert_eq!(objects(&store), before);
     let report = format!("{error:?}");
     assert!(
-        report.contains("a store lives on one file system"),
+        report.contains("must be on the same file system"),
         "{report}"
     );
 }

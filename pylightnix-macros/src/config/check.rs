@@ -1,4 +1,4 @@
-//! What is wrong with a config as a whole: keys and paths that are not allowed, or that meet.
+//! Checks a config as a whole: invalid keys and paths, and conflicts between them.
 
 use syn::LitStr;
 
@@ -23,13 +23,13 @@ fn keys(config: &Config, faults: &mut Faults) {
             };
             of(
                 faults,
-                format!("the key `name` is the stage's name in the JSON: {fix}"),
+                format!("the key `name` holds the name of the stage in the JSON: {fix}"),
             );
         } else if let Some(other) = config.fields[..at].iter().find(|it| it.key == field.key) {
             let (key, other) = (&field.key, &other.ident);
             of(
                 faults,
-                format!("the key `{key}` is the field `{other}` already: choose another"),
+                format!("the key `{key}` is already used by the field `{other}`: choose another"),
             );
         }
     }
@@ -57,7 +57,7 @@ fn paths(config: &Config, faults: &mut Faults) {
 fn meeting(path: &LitStr, parts: &[String], other: &Field, theirs: &[String]) -> String {
     let (path, other, theirs_path) = (path.value(), &other.ident, theirs.join("/"));
     if parts == theirs {
-        format!("the artifact `{other}` is at {path:?} already: choose another path")
+        format!("the path {path:?} is already used by the artifact `{other}`: choose another path")
     } else if parts.len() > theirs.len() {
         format!(
             "{path:?} is inside the artifact `{other}`, at {theirs_path:?}: choose a path outside of it"
@@ -70,15 +70,15 @@ fn meeting(path: &LitStr, parts: &[String], other: &Field, theirs: &[String]) ->
 }
 
 fn path_fault(path: &str) -> Option<String> {
-    let fix = "write a path below the stage's output, such as \"plots/energy.png\"";
+    let fix = "write a path relative to the output of the stage, such as \"plots/energy.png\"";
     let fault = if path.is_empty() {
         "the path is empty"
     } else if path.starts_with('/') {
         "the path is absolute"
     } else if path.contains('\\') {
-        "the path has a backslash in it, where `/` parts folders on all systems"
+        "the path has a backslash, but the separator is `/` on all systems"
     } else if path.chars().any(char::is_control) {
-        "the path has a control character in it"
+        "the path has a control character"
     } else {
         path.split('/').find_map(|part| match part {
             "" => Some("the path has an empty part"),

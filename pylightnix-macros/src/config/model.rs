@@ -1,4 +1,4 @@
-//! What a config is, to the derive.
+//! The model of a config.
 
 use proc_macro2::Ident;
 use syn::{Attribute, Expr, Generics, LitStr, Type, Visibility};
@@ -11,7 +11,7 @@ pub(super) struct Config {
     pub(super) fields: Vec<Field>,
 }
 
-/// One of its fields.
+/// A field of a config.
 #[derive(Clone)]
 pub(super) struct Field {
     pub(super) docs: Vec<Attribute>,
@@ -20,19 +20,19 @@ pub(super) struct Field {
     pub(super) ty: Type,
     /// The key in the JSON.
     pub(super) key: String,
-    /// Where the key was written, if it was.
+    /// The value of `rename`, if it is given.
     pub(super) rename: Option<LitStr>,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
 }
 
-/// What a field is.
+/// The kind of a field.
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     /// `#[selfref("path")]`
     Promise(Promise),
     /// `#[dref]`
     Dep { default: Option<Default> },
-    /// Any other.
+    /// Any other field.
     Plain {
         default: Option<Default>,
         omit_default: bool,
@@ -43,9 +43,9 @@ pub(super) enum Kind {
 /// An artifact that the stage promises.
 #[derive(Clone)]
 pub(super) struct Promise {
-    /// None when it is not said rightly, which is a fault already.
+    /// The path; `None` if it is invalid, which was reported before.
     pub(super) path: Option<LitStr>,
-    /// The type of the format; none for an opaque file or folder.
+    /// The type of the format; `None` for an opaque file or folder.
     pub(super) format: Option<Box<Type>>,
 }
 
@@ -59,25 +59,25 @@ pub(super) enum Default {
 }
 
 impl Field {
-    /// The default, if the field has one.
+    /// Returns the default of the field, if it has one.
     pub(super) fn default(&self) -> Option<&Default> {
         match &self.kind {
-            Kind::Promise(_) => None,
-            Kind::Dep { default } | Kind::Plain { default, .. } => default.as_ref(),
+            FieldKind::Promise(_) => None,
+            FieldKind::Dep { default } | FieldKind::Plain { default, .. } => default.as_ref(),
         }
     }
 
-    /// Whether `new` asks for it.
+    /// Returns whether `new` takes the field as an argument.
     pub(super) fn is_required(&self) -> bool {
-        !matches!(self.kind, Kind::Promise(_)) && self.default().is_none()
+        !matches!(self.kind, FieldKind::Promise(_)) && self.default().is_none()
     }
 }
 
 impl Config {
-    /// The promises, with their fields, in order.
+    /// Iterates over the promises and their fields, in order.
     pub(super) fn promises(&self) -> impl Iterator<Item = (&Field, &Promise)> {
         self.fields.iter().filter_map(|field| match &field.kind {
-            Kind::Promise(promise) => Some((field, promise)),
+            FieldKind::Promise(promise) => Some((field, promise)),
             _ => None,
         })
     }

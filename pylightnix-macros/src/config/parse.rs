@@ -1,11 +1,11 @@
-//! From a struct to its model. Where an attribute and a type do not fit, the type is believed, so that what is generated
-//! compiles and the fault stays the only error.
+//! Parses a struct into its model. If an attribute does not fit the type of its field, the type counts, so that the
+//! generated code compiles and the reported error remains the only one.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, LitStr, Meta, Type};
 
-use super::model::{Config, Default, Field, Kind, Promise};
+use super::model::{Config, Default, Field, FieldKind, Promise};
 use super::shape::{self, Shape};
 use crate::faults::Faults;
 use crate::names;
@@ -46,8 +46,8 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
         if let GenericParam::Lifetime(lifetime) = param {
             faults.of(
                 lifetime,
-                "a config owns all that it holds, so it cannot have lifetimes: \
-                 use owned types, such as `String` for `&str`",
+                "a config owns its fields, so it cannot have lifetimes: \
+                 use owned types, such as `String` instead of `&str`",
             );
         }
     }
@@ -59,7 +59,7 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
                 faults.of(
                     fields,
                     format!(
-                        "a config's fields have names, which are its keys in the JSON: \
+                        "the fields of a config need names, which are the keys in the JSON: \
                          write `struct {} {{ name: Type, .. }}`",
                         input.ident
                     ),
@@ -111,7 +111,7 @@ fn is_helper(attr: &Attribute) -> bool {
         .any(|name| attr.path().is_ident(name))
 }
 
-/// The attributes of a field, each once.
+/// The attributes of a field.
 #[derive(std::default::Default)]
 struct Marks {
     selfref: Option<Attribute>,
@@ -128,7 +128,7 @@ impl Marks {
                     Meta::List(list) => marks.options.read(list.tokens.clone(), &CONFIG, faults),
                     other => faults.of(
                         other,
-                        "say which option: `#[config(default)]`, `#[config(default = 500, omit_default)]`, ..",
+                        "write options in parentheses: `#[config(default)]`, `#[config(default = 500, omit_default)]`, ..",
                     ),
                 }
                 continue;
@@ -180,24 +180,24 @@ fn kind(
     marks: &mut Marks,
     parameters: &[String],
     faults: &mut Faults,
-) -> Kind {
+) -> FieldKind {
     if let (Some(_), Some(dref)) = (&marks.selfref, &marks.dref) {
         faults.of(
             dref,
-            "a field is a promise of this stage or a dependency on another: keep `#[selfref]` or `#[dref]`",
+            "a field is either a promise of this stage or a dependency: keep `#[selfref]` or `#[dref]`",
         );
-        // One of them fits the type; the other is told of already.
+        // Keep the one that fits the type; the other was reported.
         match Shape::of(ty) {
             Shape::Promise => marks.dref = None,
             _ => marks.selfref = None,
         }
     }
     let shape = match Shape::of(ty) {
-        // A parameter may be bound to be a dependency.
+        // A type parameter may have the bound `Dependency`.
         Shape::Plain if marks.dref.is_some() && is_one_of(ty, parameters) => {
             Shape::Dep { container: false }
         }
-        // A type may go by another name. Whether it can have a default is its own to say.
+        // The type may be an alias of a dependency, with or without a default.
         Shape::Plain if marks.dref.is_some() && shape::may_be_dep(ty) => {
             Shape::Dep { container: true }
         }
@@ -212,16 +212,16 @@ fn kind(
         ),
         (Shape::Promise, None, None) => faults.of(
             ty,
-            format!("a promise says where its artifact will be: write `#[selfref(\"{ident}\")]` above the field"),
+            format!("a promise needs the path of its artifact: write `#[selfref(\"{ident}\")]` above the field"),
         ),
         (_, Some(selfref), _) => faults.of(
             selfref,
-            "`#[selfref]` goes on a `SelfRef<F>`, where `F` is the artifact's format, or on a `SelfRef`, written so: by \
-             another name its format would not be known here",
+            "`#[selfref]` goes on a `SelfRef<F>`, where `F` is the format of the artifact, or on a `SelfRef`; an alias of the \
+             type hides its format from the macro",
         ),
         (Shape::Dep { .. }, None, None) => faults.of(
             ty,
-            "this is a dependency, and has to say so: write `#[dref]` above the field",
+            "a dependency needs an attribute: write `#[dref]` above the field",
         ),
         (Shape::Plain, None, Some(dref)) => faults.of(
             dref,
@@ -230,12 +230,12 @@ fn kind(
         ),
         (Shape::Holds("SelfRef"), None, _) => faults.of(
             ty,
-            "a promise is a field of its own, of the type `SelfRef<F>`, with `#[selfref(\"path\")]`",
+            "a promise must be a separate field of the type `SelfRef<F>`, with `#[selfref(\"path\")]`",
         ),
         (Shape::Holds(name), None, _) => faults.of(
             ty,
             format!(
-                "a `{name}` stands in a field of its own, or in an `Option`, a `Vec` or a `BTreeMap<String, _>`, \
+                "a `{name}` must be a separate field, or inside an `Option`, a `Vec` or a `BTreeMap<String, _>`, \
                  with `#[dref]`"
             ),
         ),
@@ -252,14 +252,14 @@ fn is_one_of(ty: &Type, parameters: &[String]) -> bool {
     parameters.iter().any(|name| path.path.is_ident(name))
 }
 
-fn promise(ty: &Type, marks: &mut Marks, faults: &mut Faults) -> Kind {
+fn promise(ty: &Type, marks: &mut Marks, faults: &mut Faults) -> FieldKind {
     for key in ["default", "omit_default", "unhashed"] {
         if let Some(given) = marks.options.flag_or_expr(key) {
-            let why = "a promise is always a part of the identity and has no other value";
-            faults.of(&given.key, format!("`{key}` goes on plain data: {why}"));
+            let reason = "a promise is always part of the identity and has no value";
+            faults.of(&given.key, format!("`{key}` goes on plain data: {reason}"));
         }
     }
-    Kind::Promise(Promise {
+    FieldKind::Promise(Promise {
         path: marks.selfref.as_ref().and_then(|attr| path(attr, faults)),
         format: shape::format_of(ty).cloned().map(Box::new),
     })
@@ -272,7 +272,7 @@ fn path(attr: &Attribute, faults: &mut Faults) -> Option<LitStr> {
     };
     let path = syn::parse2::<LitStr>(tokens.clone()).ok();
     if path.is_none() {
-        let message = "`#[selfref]` takes one path, a text: `#[selfref(\"result.npy\")]`";
+        let message = "`#[selfref]` takes one path as a string: `#[selfref(\"result.npy\")]`";
         match tokens.is_empty() {
             true => faults.of(attr, message),
             false => faults.of(tokens, message),
@@ -281,17 +281,17 @@ fn path(attr: &Attribute, faults: &mut Faults) -> Option<LitStr> {
     path
 }
 
-fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> Kind {
+fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> FieldKind {
     if let Some(Meta::List(_) | Meta::NameValue(_)) = marks.dref.as_ref().map(|attr| &attr.meta) {
         faults.of(
             &marks.dref,
-            "`#[dref]` takes nothing: the type says what is depended on",
+            "`#[dref]` has no arguments: the type determines the dependency",
         );
     }
     for key in ["omit_default", "unhashed"] {
         if let Some(given) = marks.options.flag(key) {
-            let why = "a dependency is always a part of the identity";
-            faults.of(&given, format!("`{key}` goes on plain data: {why}"));
+            let reason = "a dependency is always part of the identity";
+            faults.of(&given, format!("`{key}` goes on plain data: {reason}"));
         }
     }
     let default = marks.options.flag_or_expr("default");
@@ -301,38 +301,35 @@ fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> Kind {
             "only an `Option`, a `Vec` or a `BTreeMap` of dependencies can have a default",
         );
     }
-    Kind::Dep {
+    FieldKind::Dep {
         default: default
             .filter(|_| container)
             .map(|given| given.value.into()),
     }
 }
 
-fn plain(marks: &mut Marks, faults: &mut Faults) -> Kind {
+fn plain(marks: &mut Marks, faults: &mut Faults) -> FieldKind {
     let default = marks.options.flag_or_expr("default");
     let omit_default = marks.options.flag("omit_default");
     let unhashed = marks.options.flag("unhashed");
     if default.is_none() {
         if let Some(key) = &omit_default {
-            faults.of(
-                key,
-                "`omit_default` needs a default to leave out: add `default = ..`",
-            );
+            faults.of(key, "`omit_default` needs a default: add `default = ..`");
         }
         if let Some(key) = &unhashed {
             faults.of(
                 key,
-                "`unhashed` needs a default, for when the field is not known: add `default = ..`",
+                "`unhashed` needs a default, for configs that are read from a store: add `default = ..`",
             );
         }
     }
     if let (Some(key), Some(_)) = (&omit_default, &unhashed) {
         faults.of(
             key,
-            "an `unhashed` field is never in the JSON, whatever its value: remove `omit_default` or `unhashed`",
+            "an `unhashed` field is never in the JSON: remove `omit_default` or `unhashed`",
         );
     }
-    Kind::Plain {
+    FieldKind::Plain {
         omit_default: omit_default.is_some() && default.is_some(),
         unhashed: unhashed.is_some() && default.is_some(),
         default: default.map(|given| given.value.into()),

@@ -1,20 +1,20 @@
-//! What a type looks like, by its tokens: a derive sees no more of it.
+//! The shape of a type, guessed from its tokens, which are all that a derive macro sees.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
-/// What a field's type looks like.
+/// The shape of a field's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// `SelfRef<F>`
     Promise,
     /// `DRef`, `RefPath`, or `Option`, `Vec`, `BTreeMap` of those
     Dep {
-        /// Whether it is one of the latter.
+        /// Whether it is an `Option`, `Vec` or `BTreeMap`.
         container: bool,
     },
-    /// Something else that has one of these in it.
+    /// Another type that contains one of these.
     Holds(&'static str),
     /// Plain data.
     Plain,
@@ -46,7 +46,7 @@ impl Shape {
     }
 }
 
-/// Whether a type that shows no reference may be one by another name.
+/// Returns whether a type may be an alias of a dependency.
 pub(super) fn may_be_dep(ty: &Type) -> bool {
     const PLAIN: [&str; 17] = [
         "bool", "char", "String", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8",
@@ -67,7 +67,7 @@ fn has_text_keys(map: &PathSegment) -> bool {
     key.is_some_and(|key| key.ident == "String")
 }
 
-/// The format that a `SelfRef` names.
+/// Returns the format of a `SelfRef`.
 pub(super) fn format_of(ty: &Type) -> Option<&Type> {
     arguments(last_segment(ty)?).next()
 }

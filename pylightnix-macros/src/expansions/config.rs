@@ -1,6 +1,6 @@
 #[automatically_derived]
 impl Anneal {
-    ///A config with these fields; the others have their defaults: `maxiter` is `500`.
+    ///Makes a config with these fields; the others have their defaults: `maxiter` is `500`.
     #[must_use]
     #[allow(
         dead_code,
@@ -49,14 +49,14 @@ pub mod AnnealPromises {
     pub enum trace_fs {}
     pub enum out {}
 }
-///What a stage of [`Anneal`] returns: for each promise, that it was kept.
+///The return type of a stage of [`Anneal`]: a proof for each promise that it was kept.
 #[allow(dead_code, missing_debug_implementations, unreachable_pub)]
 pub struct AnnealOutputs {
-    ///What saving `trace_xs` gave.
+    ///The proof that `trace_xs` was saved.
     pub trace_xs: ::pylightnix::lens::Written<AnnealPromises::trace_xs>,
-    ///What saving `trace_fs` gave.
+    ///The proof that `trace_fs` was saved.
     pub trace_fs: ::pylightnix::lens::Written<AnnealPromises::trace_fs>,
-    ///What saving `out` gave.
+    ///The proof that `out` was saved.
     pub out: ::pylightnix::lens::Written<AnnealPromises::out>,
 }
 #[automatically_derived]

@@ -3,7 +3,7 @@ impl<M: Model, const N: usize> Train<M, N>
 where
     M::Data: Plain,
 {
-    ///A config with these fields; the others have their defaults: `threads` is `4`.
+    ///Makes a config with these fields; the others have their defaults: `threads` is `4`.
     #[must_use]
     #[allow(
         dead_code,
@@ -53,10 +53,10 @@ where
 mod TrainPromises {
     pub enum weights {}
 }
-///What a stage of [`Train`] returns: for each promise, that it was kept.
+///The return type of a stage of [`Train`]: a proof for each promise that it was kept.
 #[allow(dead_code, missing_debug_implementations, unreachable_pub)]
 struct TrainOutputs {
-    ///What saving `weights` gave.
+    ///The proof that `weights` was saved.
     weights: ::pylightnix::lens::Written<TrainPromises::weights>,
 }
 #[automatically_derived]

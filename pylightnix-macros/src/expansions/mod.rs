@@ -1,6 +1,6 @@
-//! What three items expand to, beside files that were read by a person.
+//! Compares the expansions of three items with reviewed files.
 //!
-//! `UPDATE_EXPANSIONS=1 cargo test -p pylightnix-macros` writes the files anew.
+//! `UPDATE_EXPANSIONS=1 cargo test -p pylightnix-macros` overwrites the files.
 
 use std::path::Path;
 

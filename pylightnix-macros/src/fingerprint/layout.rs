@@ -1,4 +1,4 @@
-//! Tokens as lines for people. The rules are fixed: stores keep such texts, and compare them.
+//! Formats tokens as readable lines. The rules must not change, because stores keep and compare such texts.
 
 use proc_macro2::Delimiter::{self, Brace, Bracket, None as Invisible, Parenthesis};
 
@@ -33,7 +33,7 @@ pub(super) fn text(tokens: &[Token]) -> String {
     text
 }
 
-/// What a token is to `<` and `>` that look like brackets.
+/// The role of a token with respect to `<` and `>` as brackets.
 #[derive(Clone, Copy, Default)]
 struct Angle {
     opens: bool,
@@ -41,7 +41,7 @@ struct Angle {
     within: bool,
 }
 
-/// Guesses which `<` and `>` are brackets: they only look better without spaces.
+/// Guesses which `<` and `>` are brackets. A wrong guess only affects spaces.
 fn angles(tokens: &[Token]) -> Vec<Angle> {
     let mut depth: usize = 0;
     let mut angles = Vec::with_capacity(tokens.len());
@@ -97,12 +97,12 @@ fn brackets(delimiter: Delimiter) -> (char, char) {
         Parenthesis => ('(', ')'),
         Bracket => ('[', ']'),
         Brace => ('{', '}'),
-        // What a macro by example puts together counts as if in parentheses, and is no tuple.
+        // A group of a `macro_rules` macro counts like parentheses, but is not a tuple.
         Invisible => ('⟨', '⟩'),
     }
 }
 
-/// Whether a line ends between the two.
+/// Returns whether a line ends between two tokens.
 fn breaks(before: &Token, token: &Token, in_block: bool) -> bool {
     match (before, token) {
         (_, Token::Close(Brace)) => *before != Token::Open(Brace),
@@ -115,8 +115,8 @@ fn breaks(before: &Token, token: &Token, in_block: bool) -> bool {
     }
 }
 
-/// Whether there is a space between the last of `tokens` and `token`. There may be none only where they are read as two
-/// tokens without it too. `angles`: of the two.
+/// Returns whether a space is between the last of `tokens` and `token`. It may be omitted only if the tokens would still be
+/// lexed as two. `angles` are the roles of the two tokens.
 fn is_spaced(tokens: &[Token], token: &Token, angles: &[Angle]) -> bool {
     let (before_before, before) = match tokens {
         [.., two, one] => (Some(two), one),
@@ -132,7 +132,7 @@ fn is_spaced(tokens: &[Token], token: &Token, angles: &[Angle]) -> bool {
         (Token::Open(Parenthesis | Bracket | Invisible), _)
         | (_, Token::Close(Parenthesis | Bracket | Invisible)) => false,
         (_, Token::Operator(operator)) if matches!(operator.as_str(), "," | ";" | "?") => false,
-        // `x.0.1` would be a float's literal, `1.max` and `1..2` could be.
+        // Without a space `x.0.1` would contain a float literal, and `1.max` and `1..2` might.
         (Token::Literal(_), Token::Operator(operator)) if operator.starts_with('.') => true,
         (Token::Operator(operator), Token::Literal(_)) if operator == "." => {
             matches!(before_before, Some(Token::Literal(_)))
@@ -172,7 +172,7 @@ fn is_spaced(tokens: &[Token], token: &Token, angles: &[Angle]) -> bool {
     }
 }
 
-/// Words after which a bracket is no call and `!` no macro.
+/// Words after which a bracket does not begin a call and `!` is not a macro.
 const EXPRESSION_FOLLOWS: [&str; 15] = [
     "if", "in", "match", "return", "while", "let", "mut", "else", "for", "move", "as", "where",
     "impl", "break", "dyn",

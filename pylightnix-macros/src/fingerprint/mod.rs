@@ -1,8 +1,8 @@
-//! The text of code, in which only what it does counts: what a stage's fingerprint is taken of.
+//! The normalized text of code, of which the fingerprint of a stage is computed.
 //!
-//! Spacing, comments, doc comments, lint levels, a trailing comma (but for `(x,)`) and the visibility of the item do not
-//! count. All else does: two streams of tokens that differ in it have different texts, because a text read as Rust gives
-//! the tokens back. The text is laid out in lines, since people see how it changed.
+//! Spacing, comments, doc comments, lint levels, a trailing comma (except in `(x,)`) and the visibility of the item do not
+//! count. Everything else does: two token streams that differ in it have different texts, because parsing a text as Rust
+//! gives the same tokens. The text is formatted in lines, so that people can read differences.
 
 mod layout;
 mod token;
@@ -14,12 +14,12 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Attribute, Signature};
 
-/// The text of any code.
+/// Returns the normalized text of any code.
 pub(crate) fn text(code: TokenStream) -> String {
     layout::text(&token::walk(code))
 }
 
-/// The text of a function.
+/// Returns the normalized text of a function.
 pub(crate) fn function(attrs: &[Attribute], signature: &Signature, body: &TokenStream) -> String {
     let mut code = TokenStream::new();
     attrs.iter().for_each(|attr| attr.to_tokens(&mut code));

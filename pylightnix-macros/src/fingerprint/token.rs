@@ -1,13 +1,13 @@
-//! The tokens that count, with operators whole.
+//! The tokens that count for a fingerprint, with multi-character operators as single tokens.
 
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
-/// A token of Rust, as its reference has them: an operator is one token, whatever the spacing after it.
+/// A token as defined by the Rust reference: an operator is one token, regardless of the spacing after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// An identifier, a keyword or a lifetime.
     Word(String),
-    /// A literal, as it is written.
+    /// A literal, as written in the source.
     Literal(String),
     Operator(String),
     Open(Delimiter),
@@ -26,7 +26,7 @@ const OPERATORS: [&str; 25] = [
     "*=", "/=", "%=", "^=", "&=", "|=", "<<", ">>", "..", "<-",
 ];
 
-/// Attributes that do not change what code does.
+/// Attributes that do not influence the behaviour of code.
 const IGNORED: [&str; 7] = [
     "doc", "allow", "warn", "deny", "expect", "forbid", "must_use",
 ];
@@ -71,7 +71,7 @@ fn walk_into(code: TokenStream, tokens: &mut Vec<Token>) {
     }
 }
 
-/// The longest operator at the start of `trees`, which begin with a punctuation character.
+/// Returns the longest operator at the start of `trees`, which begin with a punctuation character.
 fn operator(trees: &[TokenTree]) -> String {
     let mut run = String::new();
     for tree in trees {
@@ -96,7 +96,7 @@ fn walk_group(group: &Group, tokens: &mut Vec<Token>) {
     let start = tokens.len();
     walk_into(group.stream(), tokens);
     let (before, inner) = tokens.split_at(start);
-    // `(,)` is no list, nor is `(a,,)`: only a macro can mean something by it.
+    // `(,)` and `(a,,)` are not lists: they can only be arguments of a macro, where the comma may matter.
     if inner.len() > 1
         && ends_with_one_comma(inner)
         && match delimiter {
@@ -122,8 +122,8 @@ fn is_comma(tree: &TokenTree) -> bool {
     matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ',')
 }
 
-/// Whether a parenthesis after `before` holds arguments, and is no tuple. When in doubt it is a tuple: then a comma
-/// counts that need not, and never the other way.
+/// Returns whether a parenthesis after `before` holds arguments, not a tuple. In doubt it is a tuple: then a trailing comma
+/// counts although it need not, which is safe.
 fn is_call(before: &[Token]) -> bool {
     match before {
         [.., Token::Word(word)] => is_name(word) || word == "fn" || word == "Self",
@@ -133,7 +133,7 @@ fn is_call(before: &[Token]) -> bool {
     }
 }
 
-/// Whether the `>` at the end closes the `<` of a `::<` or of a `fn name<`.
+/// Returns whether the `>` at the end closes the `<` of a `::<` or of a `fn name<`.
 fn closes_parameters(before: &[Token]) -> bool {
     let mut depth = 0;
     for (at, token) in before.iter().enumerate().rev() {
@@ -160,7 +160,7 @@ fn closes_parameters(before: &[Token]) -> bool {
     false
 }
 
-/// Whether the group has two items or more for sure: a comma between `<` and `>` may be one of type arguments.
+/// Returns whether the group certainly has two or more items. A comma between `<` and `>` may separate type arguments.
 fn has_two_items(group: &Group) -> bool {
     let mut tokens = Vec::new();
     walk_into(group.stream(), &mut tokens);
@@ -187,13 +187,13 @@ fn has_two_items(group: &Group) -> bool {
     false
 }
 
-/// Whether a word is a name: no keyword, no lifetime.
+/// Returns whether a word is a name, not a keyword or a lifetime.
 fn is_name(word: &str) -> bool {
     !word.starts_with('\'')
         && (word.starts_with("r#") || syn::parse_str::<syn::Ident>(word).is_ok())
 }
 
-/// How many trees make up an attribute at their start that does not count.
+/// Returns the number of token trees of an ignored attribute at the start of `trees`, if there is one.
 fn ignored_attribute(trees: &[TokenTree]) -> Option<usize> {
     let is_punct = |tree: Option<&TokenTree>, char| matches!(tree, Some(TokenTree::Punct(it)) if it.as_char() == char);
     if !is_punct(trees.first(), '#') {

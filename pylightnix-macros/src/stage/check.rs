@@ -1,4 +1,4 @@
-//! What is wrong with a stage: what its function has to look like, and its name.
+//! Checks a stage: the signature of its function, its name and its options.
 
 use std::collections::HashSet;
 
@@ -28,16 +28,19 @@ fn qualifiers(signature: &Signature, faults: &mut Faults) {
     if let Some(token) = &signature.asyncness {
         faults.of(
             token,
-            "a stage is not `async`: stages run on threads of their own; block on what is (`runtime.block_on(..)`)",
+            "a stage cannot be `async`: stages run on their own threads; block on async code (`runtime.block_on(..)`)",
         );
     }
     if let Some(token) = &signature.constness {
-        faults.of(token, "a stage is not `const`: it runs when it is realized");
+        faults.of(
+            token,
+            "a stage cannot be `const`: it runs when it is realized",
+        );
     }
     if let Safety::Unsafe(token) = &signature.safety {
         faults.of(
             token,
-            "a stage is not `unsafe`: whoever realizes it cannot know what to promise",
+            "a stage cannot be `unsafe`: the library that calls it cannot uphold its requirements",
         );
     }
     if let Some(abi) = &signature.abi {
@@ -55,7 +58,7 @@ fn arguments(stage: &Stage, faults: &mut Faults) {
             format!("a stage takes the build of its config: write `{form}`"),
         );
     };
-    // A `self` is refused before.
+    // A `self` was refused before.
     let FnArg::Typed(first) = first else { return };
     let first = &*first.ty;
     match (first, &stage.config) {
@@ -65,7 +68,7 @@ fn arguments(stage: &Stage, faults: &mut Faults) {
         ),
         (_, Some(Type::ImplTrait(config))) => faults.of(
             config,
-            "a generic stage names its parameter: `fn train<M: Model>(b: &Build<Train<M>>)`",
+            "a generic stage must name its type parameter: `fn train<M: Model>(b: &Build<Train<M>>)`",
         ),
         (Type::Reference(reference), Some(_)) => {
             if let Some(token) = &reference.mutability {
@@ -83,7 +86,7 @@ fn arguments(stage: &Stage, faults: &mut Faults) {
     for more in inputs {
         faults.of(
             more,
-            "a stage takes its build and nothing else: what it needs is a field of its config, or a run-time argument, \
+            "a stage has no other arguments than its build: make it a field of the config, or a run-time argument with \
              `#[stage(args(T))]` and `b.arg::<T>()`",
         );
     }
@@ -93,17 +96,17 @@ fn output(signature: &Signature, faults: &mut Faults) {
     match &signature.output {
         ReturnType::Default => faults.of(
             &signature.ident,
-            "a stage can fail: let it return `Result<()>`, or `Result` of the outputs that its config's derive made",
+            "a stage must return a `Result`: `Result<()>`, or `Result` of the outputs struct that `#[derive(Config)]` made",
         ),
         ReturnType::Type(_, ty) => {
             if let Type::ImplTrait(ty) = &**ty {
-                faults.of(ty, "a stage names what it returns: `Result<()>`, or `Result` of its config's outputs");
+                faults.of(ty, "a stage must name its return type: `Result<()>`, or `Result` of the outputs of its config");
             }
         }
     }
 }
 
-/// A stage is found by its config: all that it is generic over has to be told by it.
+/// Checks that the config determines all generic parameters of the stage, because the stage is looked up by its config.
 fn parameters(stage: &Stage, faults: &mut Faults) {
     let Some(config) = &stage.config else { return };
     for param in &stage.function.signature.generics.params {
@@ -111,13 +114,13 @@ fn parameters(stage: &Stage, faults: &mut Faults) {
         if !is_in(param, config) {
             faults.of(
                 ident,
-                format!("the config `{}` does not say what `{ident}` is: make it a parameter of the config", text(config)),
+                format!("the config `{}` does not determine `{ident}`: make it a parameter of the config", text(config)),
             );
         }
     }
 }
 
-/// Whether the type names the parameter.
+/// Returns whether the type contains the parameter.
 pub(super) fn is_in(param: &GenericParam, ty: &Type) -> bool {
     ident(param).is_some_and(|ident| names::has_ident(ty.to_token_stream(), &ident.to_string()))
 }
@@ -134,13 +137,13 @@ fn cardinality(stage: &Stage, faults: &mut Faults) {
     if let (Some(_), Some(fallible)) = (&stage.many, &stage.fallible) {
         faults.of(
             fallible,
-            "`fallible` is for one result or its failure, and `many` for several: remove one; several that may fail each \
-             are `Vec<DRef<_, Try<One>>>`, each with a config of its own",
+            "`fallible` is for one result or its failure, and `many` for several results: remove one; for several results that \
+             may fail separately, use `Vec<DRef<_, Try<One>>>`, with a separate config for each",
         );
     }
 }
 
-/// What remains is each type once.
+/// Checks the run-time arguments and removes duplicates.
 fn args(stage: &mut Stage, faults: &mut Faults) {
     let Some(args) = &mut stage.args else { return };
     if args.value.is_empty() {
@@ -154,7 +157,7 @@ fn args(stage: &mut Stage, faults: &mut Faults) {
         let first = seen.insert(text(arg));
         if !first {
             let message =
-                "there is one run-time argument of a type: give the second a type of its own";
+                "each run-time argument needs a different type: wrap the second one in its own type";
             faults.of(arg, message);
         }
         first
@@ -168,12 +171,12 @@ fn register(stage: &Stage, faults: &mut Faults) {
     if is_concrete(&stage.function.signature.generics) {
         faults.of(
             &register.key,
-            "`register` lists the types of a generic stage; this one is registered without it",
+            "`register` is for generic stages; this one is registered automatically",
         );
     } else if register.value.is_empty() {
         faults.of(
             &register.key,
-            "`register` lists the configs that are realized by other processes too: `register(Train<Small>)`",
+            "`register` lists the configs that other processes can realize: `register(Train<Small>)`",
         );
     }
 }
@@ -184,7 +187,7 @@ fn name(stage: &Stage, faults: &mut Faults) {
         if !names::plain(ident).is_ascii() {
             faults.of(
                 ident,
-                "a stage's name is made of a-z, A-Z, 0-9, `_` and `-`: add `name = \"..\"` to `#[stage(..)]`",
+                "the name of a stage consists of a-z, A-Z, 0-9, `_` and `-`: add `name = \"..\"` to `#[stage(..)]`",
             );
         }
         return;
@@ -194,7 +197,7 @@ fn name(stage: &Stage, faults: &mut Faults) {
     if text.is_empty() || text.len() > 200 || !text.chars().all(allowed) {
         faults.of(
             name,
-            "a stage's name is 1 to 200 of the characters a-z, A-Z, 0-9, `_` and `-`",
+            "the name of a stage consists of 1 to 200 of the characters a-z, A-Z, 0-9, `_` and `-`",
         );
     }
 }
@@ -203,12 +206,18 @@ fn numbers(stage: &Stage, faults: &mut Faults) {
     if let Some(nouts) = &stage.nouts
         && nouts.base10_parse::<usize>().unwrap_or(0) == 0
     {
-        faults.of(nouts, "a stage runs once at least: `nouts = 1` or more");
+        faults.of(
+            nouts,
+            "a stage runs at least once: write `nouts = 1` or more",
+        );
     }
     if let Some(version) = &stage.version
         && version.base10_parse::<u64>().is_err()
     {
-        faults.of(version, "a version is a number from 0 up: `version = 2`");
+        faults.of(
+            version,
+            "a version is a non-negative integer: `version = 2`",
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the model of a stage to code.
+//! Generates the code of a stage.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -39,7 +39,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let uses = uses::list(&stage.uses);
     let values = generics.params.iter().map(parameter);
     let (matcher, select) = select(stage);
-    // The usual matchers do. Another would have to be made to be asked.
+    // Only known for the usual matchers: others would have to be evaluated.
     let takes_the_only = USUAL.contains(&matcher.as_str()).then(|| {
         quote! {
             const TAKES_THE_ONLY: bool = true;
@@ -49,7 +49,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let args = args(stage);
     let takes = takes(stage, config, &generics);
     let limits = limits::expand(&stage.limits);
-    // Mixed site: the names of locals here and in the user's expressions are not the same names.
+    // Mixed-site hygiene: local variables here do not collide with names in the user's expressions.
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         #[allow(non_local_definitions)]
@@ -79,11 +79,11 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     }
 }
 
-/// Matchers that take a candidate that is the only one. In the place of a matcher these names are the library's.
+/// The matchers that always take a single candidate. In `matcher = ..` these names are always those of the library.
 const USUAL: [&str; 3] = ["latest()", "only()", "all()"];
 
-/// The function's, without lifetimes, which are the reference's. That its config is one is checked in its signature;
-/// `for<'__a>` makes the compiler take it for granted here, and not say it again for each item.
+/// Returns the generics of the function, without lifetimes, which belong to the reference. The signature of the function
+/// checks that the type is a config; the bound with `for<'__a>` keeps the compiler from repeating that error for each item.
 fn generics(stage: &Stage, config: &Type) -> Generics {
     let mut generics = stage.function.signature.generics.clone();
     let params = std::mem::take(&mut generics.params);
@@ -96,7 +96,7 @@ fn generics(stage: &Stage, config: &Type) -> Generics {
         })
         .collect();
     if generics.params.len() < count {
-        // A fault already, or bounds of lifetimes.
+        // The removed parameters were reported, or are lifetimes.
         generics.where_clause = None;
     }
     let bounds = generics.make_where_clause();
@@ -122,7 +122,7 @@ fn parameter(param: &GenericParam) -> TokenStream {
     }
 }
 
-/// The matcher as it is written, and the method that asks it.
+/// Returns the text of the matcher, and generates the method that calls it.
 fn select(stage: &Stage) -> (String, TokenStream) {
     let (select, usual) = match stage.many.is_some() {
         true => (quote!(select_many), quote!(all)),
@@ -139,7 +139,7 @@ fn select(stage: &Stage) -> (String, TokenStream) {
     let candidates = Ident::new("candidates", Span::mixed_site());
     let select = quote_spanned!(start=> ::pylightnix::__private::#select::<Self, _>);
     let choice = quote_spanned!(end=> #select(#matcher, #candidates));
-    // So that a matcher needs no import, and the prelude none of these short names.
+    // With this import, matchers need no import by the user, and the prelude does not need these short names.
     let names = stage.matcher.is_some().then(|| {
         quote! {
             #[allow(unused_imports)]
@@ -175,7 +175,7 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
         fn realize(
             build: &::pylightnix::lens::Build<Self>,
         ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {
-            // In here, so that in a place where no stage can be the `impl` alone is what the compiler does not like.
+            // Inside the method, so that at a place where no stage is allowed the compiler only reports the `impl`.
             #registrations
             #finish
         }
@@ -196,7 +196,7 @@ fn args(stage: &Stage) -> TokenStream {
     }
 }
 
-/// What lets the stage's function read its arguments.
+/// Generates the implementations of `TakesArg`, which let the function read its arguments.
 fn takes(stage: &Stage, config: &Type, generics: &Generics) -> TokenStream {
     let (parameters, _, bounds) = generics.split_for_impl();
     let args = arg_types(stage);
@@ -227,7 +227,7 @@ fn registrations(stage: &Stage) -> TokenStream {
             .iter()
             .map(|config| registration(quote!(::pylightnix::__private::Parts::of::<#config>())))
             .collect(),
-        // Of a type that is no config, which is said in the signature, there is nothing to register.
+        // For a type that is not a config, which the signature reports, nothing is registered.
         None if is_concrete(&stage.function.signature.generics) => stage
             .config
             .iter()

@@ -1,4 +1,4 @@
-//! What a stage needs of the machine, and how long and how often it may try.
+//! Checks and generates the limits of a stage: resources, time and retries.
 
 use std::time::Duration;
 
@@ -14,7 +14,10 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
     if let Some(retries) = &limits.retries
         && retries.base10_parse::<u32>().is_err()
     {
-        faults.of(retries, "`retries` is a number from 0 up: `retries = 3`");
+        faults.of(
+            retries,
+            "`retries` is a non-negative integer: `retries = 3`",
+        );
     }
     if let Some(timeout) = &limits.timeout {
         match grammar::duration(&timeout.value()) {
@@ -31,7 +34,7 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
     {
         faults.of(
             threads,
-            "a stage keeps one thread busy at least: `threads = 1` or more",
+            "a stage uses at least one thread: write `threads = 1` or more",
         );
     }
     if let Some(memory) = &limits.memory {
@@ -48,7 +51,7 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
         if !positive(amount) {
             faults.of(
                 amount,
-                format!("a resource that a stage needs is 1 or more: `{name} = 1`"),
+                format!("the amount of a resource is 1 or more: `{name} = 1`"),
             );
         }
         if limits.resources[..at]
@@ -61,7 +64,7 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
         if plain == "threads" || plain == "memory" {
             faults.of(
                 name,
-                format!("`{plain}` is an option of its own: write it beside `resources(..)`"),
+                format!("`{plain}` is a separate option: write it outside of `resources(..)`"),
             );
         }
     }
@@ -71,7 +74,7 @@ fn positive(number: &LitInt) -> bool {
     number.base10_parse::<u32>().is_ok_and(|number| number > 0)
 }
 
-/// Nothing where nothing was said: the trait has that.
+/// Generates the method `limits`. Returns nothing if there are no limits, because the trait has a default.
 pub(super) fn expand(limits: &Limits) -> TokenStream {
     let number = |number: &Option<LitInt>| number.as_ref()?.base10_parse::<u32>().ok();
     let mut said = TokenStream::new();

@@ -1,17 +1,17 @@
-//! What a stage is, to the macro.
+//! The model of a stage.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Expr, Generics, LitInt, LitStr, Signature, Type, Visibility};
 
-use crate::options::Given;
+use crate::options::GivenOption;
 
 /// A function with `#[stage]`.
 pub(super) struct Stage {
     pub(super) function: Function,
-    /// The `C` of its argument `&Build<C>`, when it is there.
+    /// The `C` of its argument `&Build<C>`, if it has one.
     pub(super) config: Option<Type>,
-    /// The signature cannot be called as a stage's: only a stub can be made of it.
+    /// Whether the signature is invalid, so that only a stub can be generated.
     pub(super) unfit: bool,
     pub(super) name: Option<LitStr>,
     pub(super) matcher: Option<Expr>,
@@ -20,12 +20,12 @@ pub(super) struct Stage {
     pub(super) nouts: Option<LitInt>,
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,
-    pub(super) args: Option<Given<Vec<Type>>>,
-    pub(super) register: Option<Given<Vec<Type>>>,
+    pub(super) args: Option<GivenOption<Vec<Type>>>,
+    pub(super) register: Option<GivenOption<Vec<Type>>>,
     pub(super) limits: Limits,
 }
 
-/// What a stage needs of the machine, and how long and how often it may try.
+/// The limits of a stage: resources, time and retries.
 pub(super) struct Limits {
     pub(super) retries: Option<LitInt>,
     pub(super) timeout: Option<LitStr>,
@@ -34,7 +34,7 @@ pub(super) struct Limits {
     pub(super) resources: Vec<(Ident, LitInt)>,
 }
 
-/// A function whose body is only tokens: it stays as it was written.
+/// A function whose body is kept as tokens, without parsing.
 pub(super) struct Function {
     pub(super) attrs: Vec<Attribute>,
     pub(super) vis: Visibility,
@@ -51,7 +51,7 @@ impl ToTokens for Function {
     }
 }
 
-/// Whether a function has no parameters but lifetimes.
+/// Returns whether a function has no generic parameters except lifetimes.
 pub(super) fn is_concrete(generics: &Generics) -> bool {
     generics.type_params().next().is_none() && generics.const_params().next().is_none()
 }

@@ -1,4 +1,4 @@
-//! From a function to its model.
+//! Parses a function into its model.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -132,7 +132,7 @@ pub(super) fn stage(
     })
 }
 
-/// An expression that went through a macro comes in a group that nobody wrote.
+/// Removes the invisible groups that macros put around expressions.
 fn ungrouped(expr: Expr) -> Expr {
     match expr {
         Expr::Group(group) => ungrouped(*group.expr),
@@ -140,7 +140,7 @@ fn ungrouped(expr: Expr) -> Expr {
     }
 }
 
-/// What is said of a function in an `impl`: nothing can be generated beside it.
+/// Reports a function in an `impl`, where no code can be generated beside it.
 fn in_an_impl(function: &Function, this: &Ident) -> syn::Error {
     let config = match function.signature.inputs.iter().find_map(config_of) {
         Some(config) if !names::has_ident(config.to_token_stream(), "Self") => {
@@ -150,7 +150,7 @@ fn in_an_impl(function: &Function, this: &Ident) -> syn::Error {
     };
     let name = &function.signature.ident;
     let message = format!(
-        "a stage is a function of its own, in no `impl`: move it out, and write `fn {name}(b: &Build<{config}>)`"
+        "a stage cannot be in an `impl`: move it out, and write `fn {name}(b: &Build<{config}>)`"
     );
     syn::Error::new(this.span(), message)
 }
@@ -166,7 +166,7 @@ impl Parse for Function {
     }
 }
 
-/// The `C` in `&Build<C>`, by whatever path.
+/// Returns the `C` in `&Build<C>`, with any path to `Build`.
 fn config_of(argument: &FnArg) -> Option<Type> {
     let FnArg::Typed(argument) = argument else {
         return None;

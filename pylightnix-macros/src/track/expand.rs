@@ -1,16 +1,16 @@
-//! From the model of a helper to code.
+//! Generates the code of a tracked helper.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
-use super::{Helper, Kind};
+use super::{Helper, HelperKind};
 use crate::{names, uses};
 
 pub(super) fn helper(helper: &Helper) -> TokenStream {
     let (parameters, arguments, bounds) = helper.generics.split_for_impl();
     let (standin, ty, name) = match &helper.kind {
-        Kind::Value { vis, ident } => {
-            // The same visibility, so that one `use` brings both.
+        HelperKind::Value { vis, ident } => {
+            // The same visibility, so that one `use` imports both.
             let standin = quote! {
                 #[doc(hidden)]
                 #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
@@ -18,11 +18,11 @@ pub(super) fn helper(helper: &Helper) -> TokenStream {
             };
             (standin, ident.to_token_stream(), names::plain(ident))
         }
-        Kind::Type { ident } => {
+        HelperKind::Type { ident } => {
             let ty = quote!(#ident #arguments);
             (TokenStream::new(), ty, names::plain(ident))
         }
-        Kind::Impl { ty } => {
+        HelperKind::Impl { ty } => {
             let name = crate::fingerprint::text(ty.to_token_stream());
             (TokenStream::new(), ty.to_token_stream(), name)
         }

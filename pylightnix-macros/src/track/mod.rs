@@ -8,17 +8,17 @@ use syn::{Generics, Type, Visibility};
 
 use crate::faults::Faults;
 
-/// A helper.
+/// A tracked helper.
 struct Helper {
-    kind: Kind,
+    kind: HelperKind,
     generics: Generics,
-    /// Its text, without visibility.
+    /// The text of the item, without its visibility.
     code: String,
     uses: Vec<Type>,
 }
 
-enum Kind {
-    /// A function or a constant, which needs a type of its name to stand for it.
+enum HelperKind {
+    /// A function or a constant, for which a type of the same name is generated.
     Value { vis: Visibility, ident: Ident },
     /// A struct or an enum.
     Type { ident: Ident },

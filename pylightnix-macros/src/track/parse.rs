@@ -1,10 +1,10 @@
-//! From an item to its model.
+//! Parses an item into its model.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Generics, Item, Visibility};
 
-use super::{Helper, Kind};
+use super::{Helper, HelperKind};
 use crate::faults::Faults;
 use crate::options::{Form, Options, Place, Spec};
 use crate::{fingerprint, names};
@@ -28,36 +28,36 @@ pub(super) fn helper(
     let (kind, generics, code) = match syn::parse2(item)? {
         Item::Fn(mut item) => {
             if let Some(this) = names::this_in(item.sig.to_token_stream()) {
-                let message = "a method is tracked with its `impl`: put `#[track]` on the `impl`, and name the type in \
+                let message = "a method is tracked with its `impl`: write `#[track]` on the `impl`, and name the type in \
                                `uses(..)`";
                 return Err(syn::Error::new(this.span(), message));
             }
             let vis = hide(&mut item.vis);
             let code = text(&item);
             let ident = item.sig.ident;
-            // The function's parameters are no parameters of what stands for it.
-            (Kind::Value { vis, ident }, Generics::default(), code)
+            // The generated type does not have the generic parameters of the function.
+            (HelperKind::Value { vis, ident }, Generics::default(), code)
         }
         Item::Const(mut item) => {
             let vis = hide(&mut item.vis);
             let code = text(&item);
             let ident = item.ident;
-            (Kind::Value { vis, ident }, Generics::default(), code)
+            (HelperKind::Value { vis, ident }, Generics::default(), code)
         }
         Item::Struct(mut item) => {
             hide(&mut item.vis);
             let code = text(&item);
-            (Kind::Type { ident: item.ident }, item.generics, code)
+            (HelperKind::Type { ident: item.ident }, item.generics, code)
         }
         Item::Enum(mut item) => {
             hide(&mut item.vis);
             let code = text(&item);
-            (Kind::Type { ident: item.ident }, item.generics, code)
+            (HelperKind::Type { ident: item.ident }, item.generics, code)
         }
         Item::Impl(item) => {
             let code = text(&item);
             let ty = item.self_ty;
-            (Kind::Impl { ty }, item.generics, code)
+            (HelperKind::Impl { ty }, item.generics, code)
         }
         other => {
             let message =
@@ -76,7 +76,7 @@ pub(super) fn helper(
     })
 }
 
-/// Takes the visibility out: it changes nothing that the item does.
+/// Removes the visibility, which does not influence results.
 fn hide(vis: &mut Visibility) -> Visibility {
     std::mem::replace(vis, Visibility::Inherited)
 }
@@ -85,7 +85,7 @@ fn text(item: impl ToTokens) -> String {
     fingerprint::text(item.to_token_stream())
 }
 
-/// The start of an item, which is enough to point at.
+/// Returns the first tokens of an item, for the span of an error.
 fn start(item: &Item) -> TokenStream {
     item.to_token_stream().into_iter().take(2).collect()
 }

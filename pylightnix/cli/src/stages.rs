@@ -6,7 +6,7 @@ use crate::exit::{Done, Fault};
 use crate::experiment::Experiment;
 use crate::session::Session;
 use pylightnix::config::DRefId;
-use pylightnix::internal::Graph;
+use pylightnix::internal::PlanGraph;
 use pylightnix::plan::AnyDRef;
 
 /// What a command line asks for of the plan.
@@ -15,7 +15,7 @@ pub(crate) struct Stages {
     pub(crate) wanted: Vec<AnyDRef>,
     /// For each of them, the target or stage that the command line names.
     pub(crate) targets: Vec<String>,
-    graph: Graph,
+    graph: PlanGraph,
 }
 
 /// The plan of the program.
@@ -78,7 +78,7 @@ impl Stages {
     }
 
     fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
-        let graph = Graph::of(&wanted)?;
+        let graph = PlanGraph::of(&wanted)?;
         Ok(Stages {
             wanted,
             targets: Vec::new(),

@@ -6,30 +6,30 @@ use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
 
-use super::dotted::{Step, joined, same};
-use super::raw::{Object, Sort};
+use super::field_path::{PathStep, joined, same};
+use super::raw::{JsonType, Object};
 use super::{ConfigJson, DRefId};
 use crate::{Error, ErrorKind, Result};
 
 /// A place at which two configs differ.
 ///
-/// Serialized, the values are values and no texts.
+/// Serialization writes `old` and `new` as JSON values, not as strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FieldChange {
-    /// Where, as in `lr.schedule[3].rate`.
+    /// The path of the field, as in `lr.schedule[3].rate`.
     pub path: String,
-    /// The JSON text of the first one's value; `None` if it has none there.
+    /// The JSON text of the first config's value; `None` if it has no value at the path.
     #[serde(serialize_with = "as_value")]
     pub old: Option<String>,
-    /// The JSON text of the other one's.
+    /// The JSON text of the second config's value; `None` if it has no value at the path.
     #[serde(serialize_with = "as_value")]
     pub new: Option<String>,
 }
 
 impl ConfigJson {
-    /// Where this config and another differ, in the order of this one's fields, `name` included, with what only the other
-    /// has after that. Objects are compared key by key and lists item by item.
+    /// Returns the differences between this config and `other`, in the order of this config's fields (`name` included);
+    /// fields that only `other` has come last. Objects are compared key by key and lists item by item.
     ///
     /// ```
     /// use pylightnix::config::ConfigJson;
@@ -49,7 +49,7 @@ impl ConfigJson {
         Ok(changes)
     }
 
-    /// Where a reference to `dref` stands in it first, as in `models[2]`.
+    /// Returns the path of the first reference to `dref` in this config, as in `models[2]`.
     pub(crate) fn place_of(&self, dref: &DRefId) -> Option<String> {
         let mut waiting = vec![(String::new(), self.raw().ok()?)];
         while let Some((path, value)) = waiting.pop() {
@@ -63,30 +63,30 @@ impl ConfigJson {
         None
     }
 
-    /// All of it as one value.
+    /// Returns the whole config as one JSON value.
     #[doc(hidden)]
     pub fn raw(&self) -> Result<&RawValue> {
         serde_json::from_str(self.text()).map_err(|error| {
-            let message = format!("the config of {} is no JSON", self.id());
+            let message = format!("the config of {} is not valid JSON", self.id());
             Error::new(ErrorKind::Config, message).because(error)
         })
     }
 }
 
-/// The derivation that a JSON text is a reference to, if it is one.
+/// Returns the derivation that a JSON text refers to; `None` if the text is not a reference.
 pub(crate) fn reference_in(text: &str) -> Option<DRefId> {
-    // Most values are none.
+    // Most values are not references: check the prefix before allocating.
     let text = text.strip_prefix("\"dref:")?.strip_suffix('"')?;
     format!("dref:{text}").parse().ok()
 }
 
-/// The value that a JSON text stands for.
+/// Serializes a JSON text as the value that it encodes.
 fn as_value<S: Serializer>(text: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
     let value = |text: &String| serde_json::from_str::<Value>(text).ok();
     text.as_ref().and_then(value).serialize(to)
 }
 
-/// Configs are at most 128 levels deep.
+/// Appends the differences between two values to `changes`. The recursion is bounded: configs are at most 128 levels deep.
 fn compare(
     path: &str,
     old: Option<&RawValue>,
@@ -97,10 +97,10 @@ fn compare(
         if same(one, other) {
             return;
         }
-        if Sort::of(one) == Sort::of(other)
+        if JsonType::of(one) == JsonType::of(other)
             && let (Some(one), Some(other)) = (inside(one), inside(other))
         {
-            let mut left: HashMap<&Step, &RawValue> =
+            let mut left: HashMap<&PathStep, &RawValue> =
                 other.iter().map(|(step, value)| (step, *value)).collect();
             for (step, value) in &one {
                 let there = left.remove(step);
@@ -120,38 +120,40 @@ fn compare(
     });
 }
 
-/// The parts of a list or an object.
-pub(super) fn inside(value: &RawValue) -> Option<Vec<(Step, &RawValue)>> {
-    let parts: Vec<(Step, &RawValue)> = match Sort::of(value) {
-        Sort::Object => {
+/// Returns the items of a list or the entries of an object; `None` for other values.
+pub(super) fn inside(value: &RawValue) -> Option<Vec<(PathStep, &RawValue)>> {
+    let parts: Vec<(PathStep, &RawValue)> = match JsonType::of(value) {
+        JsonType::Object => {
             let Object(entries) = serde_json::from_str(value.get()).ok()?;
             let entries = entries.into_iter();
             entries
-                .map(|(key, value)| (Step::Key(key.into_owned()), value))
+                .map(|(key, value)| (PathStep::Key(key.into_owned()), value))
                 .collect()
         }
-        Sort::List => {
+        JsonType::List => {
             let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
             let items = items.into_iter().enumerate();
-            items.map(|(at, value)| (Step::Index(at), value)).collect()
+            items
+                .map(|(at, value)| (PathStep::Index(at), value))
+                .collect()
         }
         _ => return None,
     };
     Some(parts)
 }
 
-/// The names or numbers of the parts of a list or an object.
+/// Returns the keys of an object or the indices of a list; `None` for other values.
 pub(crate) fn names_inside(value: &RawValue) -> Option<Vec<String>> {
     let name = |(step, _)| match step {
-        Step::Key(key) => key,
-        Step::Index(at) => at.to_string(),
+        PathStep::Key(key) => key,
+        PathStep::Index(at) => at.to_string(),
     };
     Some(inside(value)?.into_iter().map(name).collect())
 }
 
-/// The entries of an object; `None` if it is none.
+/// Returns the entries of an object; `None` for other values.
 pub(crate) fn object_parts(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
-    if Sort::of(value) != Sort::Object {
+    if JsonType::of(value) != JsonType::Object {
         return None;
     }
     let Object(entries) = serde_json::from_str(value.get()).ok()?;
@@ -163,9 +165,9 @@ pub(crate) fn object_parts(value: &RawValue) -> Option<Vec<(String, &RawValue)>>
     )
 }
 
-/// On one line.
+/// Formats a canonical JSON text on one line.
 pub fn compact(value: &RawValue) -> String {
-    // Indentation ends lines, and no string has a line's end in it.
+    // Only indentation breaks lines: JSON strings escape newlines.
     let lines = value.get().lines().map(str::trim_start);
     let mut text = String::new();
     for line in lines {

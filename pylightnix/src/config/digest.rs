@@ -1,4 +1,4 @@
-//! sha256, as everything here is named by it.
+//! SHA-256 digests, which name configs, records and files.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,17 +9,17 @@ use std::str::FromStr;
 
 use crate::{Error, ErrorKind, Result};
 
-/// A whole sha256.
+/// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The sha256 of `bytes`.
+    /// Computes the SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The first half, which is what references carry.
+    /// Returns the first 16 bytes, which references contain.
     pub fn half(&self) -> [u8; 16] {
         let mut half = [0; 16];
         half.copy_from_slice(&self.0[..16]);
@@ -46,13 +46,13 @@ impl FromStr for Digest {
         parse_hex(text).map(Digest).ok_or_else(|| {
             Error::new(
                 ErrorKind::Reference,
-                format!("`{text}` is no sha256: it takes 64 lowercase hex digits"),
+                format!("`{text}` is not a SHA-256 digest, which has 64 lowercase hex digits"),
             )
         })
     }
 }
 
-/// As its hex digits.
+/// Serializes the digest as hex digits.
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -73,7 +73,7 @@ pub(super) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result
     f.write_str(std::str::from_utf8(&text[..bytes.len() * 2]).unwrap_or_default())
 }
 
-/// Puts lowercase hex digits at the beginning of `text`, two for each byte.
+/// Writes two lowercase hex digits for each byte to the beginning of `text`.
 pub(super) fn put_hex(text: &mut [u8], bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
@@ -82,7 +82,7 @@ pub(super) fn put_hex(text: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// Reads exactly `2 * N` lowercase hex digits.
+/// Parses exactly `2 * N` lowercase hex digits.
 pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

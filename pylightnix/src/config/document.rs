@@ -1,4 +1,4 @@
-//! A whole config, as the canonical JSON that a derivation is named by.
+//! A config as canonical JSON, whose hash names the derivation.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use super::raw::Text;
 use super::{DRefId, Digest, Fields, Name, read};
 use crate::Result;
 
-/// A config as its canonical JSON: the bytes of a `config.json`, with what follows from them.
+/// A config as canonical JSON, the content of a `config.json`, with its reference, digest and dependencies.
 ///
 /// The bytes are those of Python's `json.dumps(config, indent=4)`, so that a derivation has the same reference here as
 /// in Pylightnix. A [`ConfigWriter`](super::ConfigWriter) makes one field by field.
@@ -17,10 +17,10 @@ pub struct ConfigJson {
     id: DRefId,
     digest: Digest,
     text: Arc<str>,
-    /// The direct dependencies, sorted, each once, if somebody asked for them: a plan has many configs, and its stages own
-    /// what they depend on.
+    /// The direct dependencies, sorted and deduplicated. Computed on first use: stages of a plan know their dependencies
+    /// without it.
     deps: OnceLock<Arc<[DRefId]>>,
-    /// What tells them apart from others without them.
+    /// A checksum of the dependencies' hashes, to compare them without parsing the text.
     deps_sum: u64,
 }
 
@@ -33,8 +33,7 @@ impl PartialEq for ConfigJson {
 impl Eq for ConfigJson {}
 
 impl ConfigJson {
-    /// The config whose canonical bytes are `text`, called `name` and naming derivations with these hashes, in any order, which this
-    /// takes out.
+    /// Makes a config from its canonical text, its name, and the hashes of its dependencies in any order. Empties `deps`.
     pub(super) fn new(name: Name, text: &str, deps: &mut Vec<[u8; 16]>) -> Self {
         deps.sort_unstable();
         deps.dedup();
@@ -48,17 +47,17 @@ impl ConfigJson {
         }
     }
 
-    /// Whether its direct dependencies have these hashes, each of which comes once: found out by a sum of 64 bits.
+    /// Returns whether the direct dependencies have these hashes, by comparing 64-bit checksums. `hashes` has no duplicates.
     pub(crate) fn depends_on(&self, hashes: impl Iterator<Item = [u8; 16]>) -> bool {
         self.deps_sum == sum(hashes)
     }
 
-    /// Makes a config from a JSON text of it, in any layout.
+    /// Parses a JSON text in any layout as a config.
     ///
-    /// What Python's `json.loads` and `json.dumps` would make of the text: keys keep their order (so `name` may stand
-    /// anywhere, as in Pylightnix, and another order is another derivation), integers of any size keep their digits, a
-    /// number with a point or an exponent becomes the nearest 64-bit float. Each string that is a `dref:..` is a
-    /// dependency, wherever it stands, unless it is a key.
+    /// The result has the bytes that Python's `json.loads` and `json.dumps` would produce: keys keep their order (`name` may
+    /// have any position, as in Pylightnix, and another order makes another derivation), integers of any size keep their
+    /// digits, and a number with a point or an exponent becomes the nearest 64-bit float. Each string of the form `dref:..`
+    /// that is not a key is a dependency.
     ///
     /// ```
     /// use pylightnix::config::ConfigJson;
@@ -68,39 +67,40 @@ impl ConfigJson {
     /// ```
     ///
     /// # Errors
-    /// Each names the field's path, the line and the column (in bytes) where it can: text that is no JSON (NaN and
-    /// Infinity are none), a config that is no object or has no valid `name`, a key twice in one object, a reference of a
-    /// realization, a float too large for 64 bits, half a surrogate pair, more than 128 levels of lists and objects.
+    /// The text is not valid JSON (which has no NaN and no Infinity), the config is not an object or has no valid `name`, an
+    /// object has a key twice, a string is a reference of a realization, a float is too large for 64 bits, a surrogate pair
+    /// is incomplete, or lists and objects are nested more than 128 levels deep. The error names the path of the field, the
+    /// line and the column (in bytes) where they are known.
     pub fn from_json(text: &str) -> Result<Self> {
         read::from_json(text)
     }
 
-    /// Reads the bytes of a `config.json`, which must be canonical to the byte.
+    /// Parses the bytes of a `config.json`, which must be canonical to the byte.
     ///
-    /// Whether they belong to the reference they were found under is the caller's to compare, by [`id`](Self::id).
+    /// The caller compares [`id`](Self::id) with the reference under which the bytes were stored.
     ///
     /// # Errors
-    /// Bytes that no store has written: edited, damaged, or from another program.
+    /// The bytes are not canonical: they were edited, are damaged, or come from another program.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self> {
         read::from_canonical(bytes)
     }
 
-    /// The derivation that it names.
+    /// Returns the reference of the config's derivation.
     pub fn id(&self) -> &DRefId {
         &self.id
     }
 
-    /// The whole sha256 of its bytes.
+    /// Returns the SHA-256 digest of the canonical bytes.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// The bytes of `config.json`.
+    /// Returns the canonical text, the content of a `config.json`.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The direct dependencies, sorted, each once.
+    /// Returns the direct dependencies, sorted and deduplicated.
     pub fn deps(&self) -> &[DRefId] {
         self.deps.get_or_init(|| {
             let mut deps: Vec<DRefId> = values(&self.text)
@@ -113,12 +113,12 @@ impl ConfigJson {
         })
     }
 
-    /// The paths of the artifacts that it promises, `["__self__", "a", "b"]`, wherever they stand, with `/` between the parts.
+    /// Returns the paths of all promises, `["__self__", "a", "b"]`, at any depth, joined by `/`.
     pub(crate) fn promises(&self) -> Vec<String> {
         promises(&self.text)
     }
 
-    /// Its fields, to be taken out one by one.
+    /// Returns a reader of the fields.
     ///
     /// # Errors
     /// None that a config made by this library can cause.
@@ -127,24 +127,24 @@ impl ConfigJson {
     }
 }
 
-/// Nobody can choose the hashes, so that of two lists of them it is the same once in 2^64.
+/// Computes a checksum of hashes. An attacker cannot choose SHA-256 hashes, so two lists collide once in 2^64.
 fn sum(hashes: impl Iterator<Item = [u8; 16]>) -> u64 {
     let part =
         |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_le_bytes([a, b, c, d, e, f, g, h]);
     hashes.map(part).fold(0, u64::wrapping_add)
 }
 
-/// The paths of the promises in a canonical text.
+/// Returns the paths of all promises in a canonical text.
 pub(crate) fn promises(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    // Within a string, its quotes would be escaped.
+    // A match is never inside a string, where the quotes would be escaped.
     for (at, _) in text.match_indices(SELF_TAG) {
         let Some(before) = text[..at].trim_end().strip_suffix('[') else {
             continue;
         };
         let list = &text[before.len()..];
         let mut lists = serde_json::Deserializer::from_str(list).into_iter::<Vec<Text<'_>>>();
-        // A list of anything else is a plain value.
+        // A list that holds other types is a plain value.
         if let Some(Ok(parts)) = lists.next() {
             found.push(joined(&parts[1..]));
         }
@@ -152,7 +152,7 @@ pub(crate) fn promises(text: &str) -> Vec<String> {
     found
 }
 
-/// The strings of a canonical text that are no keys, as they are written there.
+/// Iterates over the strings of a canonical text that are not keys, with their escapes.
 fn values(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

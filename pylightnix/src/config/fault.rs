@@ -1,4 +1,4 @@
-//! What is wrong with a value in a config, and where.
+//! An invalid value in a config, with its path.
 
 use serde::ser;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::fmt;
 use super::Name;
 use crate::{Error, ErrorKind};
 
-/// A fault on its way out of a nested value: each level that it passes adds its part to the path, so that values
-/// without faults pay nothing for it.
+/// An error about a nested value. Each enclosing level adds its part to the path while the error propagates, so that valid
+/// values cost nothing.
 pub(crate) struct Fault {
-    /// From the value that was given, as in `.schedule[3].rate`.
+    /// The path from the written value to the invalid part, as in `.schedule[3].rate`.
     path: String,
-    /// What follows "the field `x`".
+    /// The predicate of a sentence that begins with "the field `x`".
     problem: String,
     help: Option<&'static str>,
-    /// Where in the text it was read from, in bytes.
+    /// The byte offset of the invalid part in the source text.
     offset: Option<usize>,
 }
 
@@ -51,13 +51,13 @@ impl Fault {
         self
     }
 
-    /// Of a field at `prefix` of the config called `name`.
+    /// Converts the fault into an error about the field at `prefix` of the config `name`.
     pub(super) fn in_config(self, name: &Name, prefix: &str) -> Error {
         let whole = format!("{prefix}{}", self.path);
         self.error(&whole, &format!("the config `{name}`"), "")
     }
 
-    /// Of the JSON text `text` of a config.
+    /// Converts the fault into an error about the JSON text of a config, with line and column.
     pub(super) fn in_text(self, text: &str) -> Error {
         let place = self.offset.map_or(String::new(), |offset| {
             let (line, column) = line_and_column(text, offset);
@@ -67,7 +67,7 @@ impl Fault {
         self.error(&path, "the config", &place)
     }
 
-    /// Of a value that is saved.
+    /// Converts the fault into an error about a value that is saved as an artifact.
     pub(crate) fn of_value(self) -> crate::BoxError {
         let subject = match shown(&self.path) {
             "" => "the value".to_owned(),
@@ -92,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// More lists and objects inside each other than are read back.
+    /// Reports lists and objects that are nested deeper than the reader accepts.
     pub(super) fn too_deep() -> Self {
         Fault::new(format!(
             "is nested more than {} levels deep",
@@ -101,7 +101,7 @@ impl Fault {
         .help("keep a value this deep in a file of its own, which a stage reads")
     }
 
-    /// A key that an object has twice.
+    /// Reports a duplicate key of an object.
     pub(super) fn repeated(key: &str) -> Self {
         Fault::new(format!("has the key {key:?} twice")).help("keep one of them")
     }
@@ -127,10 +127,10 @@ impl ser::Error for Fault {
     }
 }
 
-/// Adds a key to a path: `.key`, or `["a key"]` for one that is no plain word.
+/// Adds a key to a path: `.key`, or `["a key"]` for a key that is not a plain word.
 pub(super) fn push_key(path: &mut String, key: &str) {
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    // Nearly all keys are names of fields, and every one of a config comes here.
+    // Performance: nearly all keys are ASCII names of fields.
     let ascii_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let is_word = key.as_bytes().iter().all(ascii_word) || key.chars().all(word);
     if !key.is_empty() && is_word {
@@ -141,12 +141,12 @@ pub(super) fn push_key(path: &mut String, key: &str) {
     }
 }
 
-/// A path as it is shown, without the dot before its first key.
+/// Returns a path as it is shown, without the dot before the first key.
 pub(super) fn shown(path: &str) -> &str {
     path.strip_prefix('.').unwrap_or(path)
 }
 
-/// Both from 1; columns count bytes, as serde_json's do.
+/// Returns the line and the column of a byte offset, both from 1. Columns count bytes, as those of serde_json.
 pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line_start = before

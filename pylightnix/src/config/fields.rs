@@ -1,4 +1,4 @@
-//! Reading a config field by field, as generated code does.
+//! Reads a config field by field, for generated code.
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -6,11 +6,11 @@ use std::borrow::Cow;
 
 use super::fault::{push_key, shown};
 use super::misfit::path_of;
-use super::raw::{Object, Sort, Text, reason};
+use super::raw::{JsonType, Object, Text, reason};
 use super::{ConfigJson, DRefId, Name};
 use crate::{Error, ErrorKind, Result};
 
-/// The fields of a config that are still to be read.
+/// A reader that takes the fields of a config one by one.
 ///
 /// ```
 /// use pylightnix::config::{ConfigJson, StoredValue};
@@ -24,9 +24,9 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 pub struct Fields<'a> {
     name: &'a Name,
-    /// In order, without `name`; those that were taken have no value left.
+    /// The fields in order, without `name`. A field that was taken has the value `None`.
     entries: Vec<(Cow<'a, str>, Option<&'a RawValue>)>,
-    /// After the last one that was taken: fields are mostly taken in order.
+    /// The index after the field that was taken last, where the search begins: fields are mostly taken in order.
     next: usize,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
         let Object(entries) = serde_json::from_str(config.text()).map_err(|error| {
             Error::new(
                 ErrorKind::Config,
-                format!("the config of {} is no object", config.id()),
+                format!("the config of {} is not an object", config.id()),
             )
             .because(error)
         })?;
@@ -50,12 +50,13 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The config's name.
+    /// Returns the name of the config.
     pub fn name(&self) -> &Name {
         self.name
     }
 
-    /// Takes the value of the field `key`, unless there is none or it was taken. `name` is no field.
+    /// Takes the value of the field `key`. Returns `None` if there is no such field or it was taken before. `name` is not a
+    /// field.
     pub fn take(&mut self, key: &str) -> Option<&'a RawValue> {
         let (before, after) = self.entries.split_at(self.next);
         let found = |(other, _): &(Cow<'a, str>, _)| other == key;
@@ -68,7 +69,7 @@ impl<'a> Fields<'a> {
         self.entries[at].1.take()
     }
 
-    /// The keys that were not taken, in order, without `name`.
+    /// Returns the keys of the fields that were not taken, in order, without `name`.
     pub fn rest(self) -> impl Iterator<Item = Cow<'a, str>> {
         self.entries
             .into_iter()
@@ -77,10 +78,11 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A value of a stored config, with its path for errors.
+/// A value of a stored config, with its path for error messages.
 ///
 /// # Errors
-/// Each way to read it fails on a value of another form, saying which field, what was wanted and what is there.
+/// Each method that reads the value fails if it has another form. The error names the field, the expected form and the
+/// actual one.
 #[derive(Clone, Debug)]
 pub struct StoredValue<'a> {
     path: Cow<'a, str>,
@@ -88,7 +90,7 @@ pub struct StoredValue<'a> {
 }
 
 impl<'a> StoredValue<'a> {
-    /// The value `raw` of the field `key`.
+    /// Wraps the value `raw` of the field `key`.
     pub fn new(key: &'a str, raw: &'a RawValue) -> Self {
         StoredValue {
             path: Cow::Borrowed(key),
@@ -96,25 +98,25 @@ impl<'a> StoredValue<'a> {
         }
     }
 
-    /// Where it is in its config, as in `runs[2]`.
+    /// Returns the path of the value in its config, as in `runs[2]`.
     pub fn path(&self) -> &str {
         shown(&self.path)
     }
 
-    /// Its JSON text.
+    /// Returns the JSON text of the value.
     pub fn raw(&self) -> &'a RawValue {
         self.raw
     }
 
-    /// Whether it is `null`.
+    /// Returns whether the value is `null`.
     pub fn is_null(&self) -> bool {
-        Sort::of(self.raw) == Sort::Null
+        JsonType::of(self.raw) == JsonType::Null
     }
 
-    /// A plain value.
+    /// Deserializes a plain value.
     ///
     /// # Errors
-    /// A value that is no `T`.
+    /// The value cannot be deserialized as a `T`.
     pub fn plain<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(self.raw.get()).map_err(|error| {
             let path = path_of(self.path(), self.raw, &error);
@@ -122,27 +124,27 @@ impl<'a> StoredValue<'a> {
         })
     }
 
-    /// A dependency, `"dref:.."`.
+    /// Parses a dependency, `"dref:.."`.
     ///
     /// # Errors
-    /// Anything else.
+    /// The value is not a reference of a derivation.
     pub fn dref(&self) -> Result<DRefId> {
-        let Text(text) = self.part(Sort::String, "the reference of a derivation")?;
+        let Text(text) = self.part(JsonType::String, "the reference of a derivation")?;
         text.parse().map_err(|error: Error| {
-            self.misfit("is no reference of a derivation".to_owned())
+            self.misfit("is not a reference of a derivation".to_owned())
                 .because(error)
         })
     }
 
-    /// An artifact of a dependency, `["dref:..", "a", "b"]`: the dependency and the path `a/b`.
+    /// Parses an artifact of a dependency, `["dref:..", "a", "b"]`. Returns the dependency and the path `a/b`.
     ///
     /// # Errors
-    /// Anything else.
+    /// The value has another form.
     pub fn refpath(&self) -> Result<(DRefId, String)> {
         let wanted = "a list of the reference of a derivation and the parts of a path";
-        let parts: Vec<Text<'a>> = self.part(Sort::List, wanted)?;
+        let parts: Vec<Text<'a>> = self.part(JsonType::List, wanted)?;
         let Some((Text(first), path)) = parts.split_first() else {
-            return Err(self.misfit(format!("is an empty list, and not {wanted}")));
+            return Err(self.misfit(format!("is an empty list, not {wanted}")));
         };
         let id = first
             .parse()
@@ -150,25 +152,25 @@ impl<'a> StoredValue<'a> {
         Ok((id, joined(path)))
     }
 
-    /// A promise, `["__self__", "a", "b"]`: the path `a/b`.
+    /// Parses a promise, `["__self__", "a", "b"]`. Returns the path `a/b`.
     ///
     /// # Errors
-    /// Anything else.
+    /// The value has another form.
     pub fn selfref(&self) -> Result<String> {
         let wanted = "a list of \"__self__\" and the parts of a path";
-        let parts: Vec<Text<'a>> = self.part(Sort::List, wanted)?;
+        let parts: Vec<Text<'a>> = self.part(JsonType::List, wanted)?;
         match parts.split_first() {
             Some((Text(first), path)) if first == "__self__" => Ok(joined(path)),
             _ => Err(self.misfit(format!("is not {wanted}"))),
         }
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     ///
     /// # Errors
-    /// A value that is no list.
+    /// The value is not a list.
     pub fn list(&self) -> Result<Vec<StoredValue<'a>>> {
-        let items: Vec<&'a RawValue> = self.part(Sort::List, "a list")?;
+        let items: Vec<&'a RawValue> = self.part(JsonType::List, "a list")?;
         Ok(items
             .into_iter()
             .enumerate()
@@ -179,12 +181,12 @@ impl<'a> StoredValue<'a> {
             .collect())
     }
 
-    /// The entries of an object, in order.
+    /// Returns the entries of an object, in order.
     ///
     /// # Errors
-    /// A value that is no object.
+    /// The value is not an object.
     pub fn map(&self) -> Result<Vec<(Cow<'a, str>, StoredValue<'a>)>> {
-        let Object(entries) = self.part(Sort::Object, "an object")?;
+        let Object(entries) = self.part(JsonType::Object, "an object")?;
         Ok(entries
             .into_iter()
             .map(|(key, raw)| {
@@ -196,11 +198,11 @@ impl<'a> StoredValue<'a> {
             .collect())
     }
 
-    /// Its one level as a `T`, if it is of the sort that has such.
-    fn part<T: serde::Deserialize<'a>>(&self, sort: Sort, wanted: &str) -> Result<T> {
-        let found = Sort::of(self.raw);
-        if found != sort {
-            return Err(self.misfit(format!("is {}, and not {wanted}", found.noun())));
+    /// Parses the outer level as a `T`. Fails if the value is not of the JSON type `json_type`.
+    fn part<T: serde::Deserialize<'a>>(&self, json_type: JsonType, wanted: &str) -> Result<T> {
+        let found = JsonType::of(self.raw);
+        if found != json_type {
+            return Err(self.misfit(format!("is {}, not {wanted}", found.noun())));
         }
         serde_json::from_str(self.raw.get())
             .map_err(|error| self.misfit(format!("is not {wanted}: {}", reason(&error))))
@@ -219,7 +221,7 @@ fn misfit(path: &str, problem: &str) -> Error {
     .help("the config was made by another version of its struct, or by another program: read it with the type that made it")
 }
 
-/// A path of these parts.
+/// Joins the parts of a path with `/`.
 pub(super) fn joined(parts: &[Text<'_>]) -> String {
     let mut path = String::new();
     for (at, Text(part)) in parts.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Plain references: what is printed, parsed, put in files and given on command lines.
+//! References of derivations and realizations, as they are printed, parsed and stored.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
@@ -10,15 +10,15 @@ use super::digest::{parse_hex, put_hex, write_hex};
 use super::name::Name;
 use crate::{Error, ErrorKind, Result};
 
-/// The bytes of a reference's hash, half a sha256.
+/// The hash of a reference: the first half of a SHA-256 digest.
 type Hash = [u8; 16];
 
-/// How many hex digits a hash has in a reference.
+/// The number of hex digits of a hash in a reference.
 const HEX: usize = 32;
 
-/// A derivation's reference, `dref:<hash>-<name>`: the first half of the sha256 of its `config.json`, and its name.
+/// A derivation's reference, `dref:<hash>-<name>`: the first half of the SHA-256 digest of its `config.json`, and its name.
 ///
-/// They sort as their texts do.
+/// References sort in the order of their texts.
 ///
 /// ```
 /// use pylightnix::config::DRefId;
@@ -34,7 +34,7 @@ pub struct DRefId {
 }
 
 impl hash::Hash for DRefId {
-    /// A part of the sha256 tells it apart as well as all of it.
+    /// Hashes 8 bytes only: they are part of a SHA-256 digest, so they are well distributed.
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
         let [a, b, c, d, e, f, g, h, ..] = self.hash;
         state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
@@ -42,33 +42,33 @@ impl hash::Hash for DRefId {
 }
 
 impl DRefId {
-    /// The reference made of these parts.
+    /// Makes a reference from a hash and a name.
     pub fn new(hash: [u8; 16], name: Name) -> Self {
         DRefId { hash, name }
     }
 
-    /// The hash's bytes.
+    /// Returns the hash.
     pub fn hash(&self) -> &[u8; 16] {
         &self.hash
     }
 
-    /// The derivation's name.
+    /// Returns the name of the derivation.
     pub fn name(&self) -> &Name {
         &self.name
     }
 
-    /// The name of its folder in a store, `<hash>-<name>`.
+    /// Returns the name of the derivation's folder in a store, `<hash>-<name>`.
     pub fn folder(&self) -> String {
         self.folder_name().as_str().to_owned()
     }
 
-    /// Adds its text, faster than formatting it.
+    /// Appends the reference to `text`, faster than by formatting it.
     pub(crate) fn push_to(&self, text: &mut String) {
         text.push_str("dref:");
         text.push_str(self.folder_name().as_str());
     }
 
-    /// The name of its folder, without an allocation.
+    /// Returns the name of the derivation's folder, without an allocation.
     pub(crate) fn folder_name(&self) -> FolderName {
         let name = self.name.as_str().as_bytes();
         let mut bytes = [0; FOLDER];
@@ -79,7 +79,7 @@ impl DRefId {
         FolderName { bytes, length }
     }
 
-    /// The reference that a folder of a store is named after, if it is one's name.
+    /// Parses the name of a derivation's folder. Returns `None` if `folder` is not such a name.
     pub fn from_folder(folder: &str) -> Option<Self> {
         let (hash, name) = split_hash(folder)?;
         Some(DRefId {
@@ -91,7 +91,7 @@ impl DRefId {
 
 /// A realization's reference, `rref:<hash>-<dref hash>-<name>`.
 ///
-/// They sort as their texts do.
+/// References sort in the order of their texts.
 ///
 /// ```
 /// use pylightnix::config::RRefId;
@@ -108,7 +108,7 @@ pub struct RRefId {
 }
 
 impl hash::Hash for RRefId {
-    /// As that of a derivation.
+    /// Hashes 8 bytes only, as for a derivation.
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
         let [a, b, c, d, e, f, g, h, ..] = self.hash;
         state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
@@ -116,32 +116,32 @@ impl hash::Hash for RRefId {
 }
 
 impl RRefId {
-    /// The reference made of these parts.
+    /// Makes a reference from the hash of a record and a derivation.
     pub fn new(hash: [u8; 16], dref: DRefId) -> Self {
         RRefId { hash, dref }
     }
 
-    /// The hash's bytes.
+    /// Returns the hash.
     pub fn hash(&self) -> &[u8; 16] {
         &self.hash
     }
 
-    /// The derivation that it is a realization of.
+    /// Returns the derivation of the realization.
     pub fn dref(&self) -> &DRefId {
         &self.dref
     }
 
-    /// The name of its derivation.
+    /// Returns the name of the derivation.
     pub fn name(&self) -> &Name {
         &self.dref.name
     }
 
-    /// The name of its folder inside its derivation's, the hash alone.
+    /// Returns the name of the realization's folder inside the derivation's folder: the hash.
     pub fn folder(&self) -> String {
         Hex(&self.hash).to_string()
     }
 
-    /// The realization of `dref` that a folder is named after, if it is one's name.
+    /// Parses the name of a folder of a realization of `dref`. Returns `None` if `folder` is not such a name.
     pub fn from_folder(dref: &DRefId, folder: &str) -> Option<Self> {
         Some(RRefId {
             hash: parse_hex(folder)?,
@@ -150,7 +150,7 @@ impl RRefId {
     }
 }
 
-/// The longest name of a derivation's folder.
+/// The length of the longest name of a derivation's folder.
 const FOLDER: usize = HEX + 1 + Name::MAX_LEN;
 
 /// The name of a derivation's folder, `<hash>-<name>`.
@@ -161,12 +161,12 @@ pub(crate) struct FolderName {
 
 impl FolderName {
     pub(crate) fn as_str(&self) -> &str {
-        // Hex digits and a name, which is ASCII.
+        // Always valid UTF-8: hex digits and a name, which are ASCII.
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
 }
 
-/// A hash as it is printed.
+/// Formats a hash as hex digits.
 struct Hex<'a>(&'a Hash);
 
 impl fmt::Display for Hex<'_> {
@@ -175,7 +175,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// `<32 hex>-<rest>`.
+/// Splits `<32 hex digits>-<rest>`.
 fn split_hash(text: &str) -> Option<(Hash, &str)> {
     let (hex, rest) = text.split_at_checked(HEX)?;
     Some((parse_hex(hex)?, rest.strip_prefix('-')?))
@@ -184,7 +184,7 @@ fn split_hash(text: &str) -> Option<(Hash, &str)> {
 fn malformed(text: &str, what: &str, form: &str) -> Error {
     Error::new(
         ErrorKind::Reference,
-        format!("`{text}` is no reference of a {what}"),
+        format!("`{text}` is not a reference of a {what}"),
     )
     .help(format!(
         "it has the form {form}, with 32 lowercase hex digits for each hash"

@@ -1,33 +1,35 @@
-//! Short labels that tell configs apart: by the fields that differ.
+//! Short labels that distinguish configs by the fields that differ.
 
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::changes::{compact, inside, object_parts, reference_in};
-use super::dotted::{Step, joined, same};
+use super::field_path::{PathStep, joined, same};
 use super::{ConfigJson, DRefId};
 
-/// The longest value, in letters, of one field that differs and of each of several.
+/// The maximal length of a value, in characters, if only one field is shown.
 const LONGEST: usize = 40;
+/// The maximal length of a value, in characters, if several fields are shown.
 const LONGEST_OF_MANY: usize = 24;
 
-/// So many fields are all named; of more, those that tell something apart, and so many at most.
+/// Up to this number, all fields that differ are shown. Of more fields, only those that distinguish further configs are.
 const ALL_NAMED: usize = 4;
+/// The maximal number of fields in a label.
 const MOST: usize = 6;
 
-/// Of dependencies, so many of a chain are looked into.
+/// The maximal depth to which chains of dependencies are compared.
 const DEEP: usize = 100;
 
-/// A config with the fields that it leaves out.
+/// A config with the fields that its JSON omits.
 #[derive(Clone)]
 pub(crate) struct Labelled {
     pub(crate) config: ConfigJson,
     pub(crate) omitted: BTreeMap<String, serde_json::Value>,
 }
 
-/// For each config, a label of the fields in which they differ, as in `rate=0.1,epochs=10`, after the name if these differ
-/// too. A dependency that differs is looked into, as far as `resolve` knows it. `ids` are what they are told apart by if
-/// nothing else does.
+/// Makes a label for each config from the fields that differ, as in `rate=0.1,epochs=10`, with the name in front if the
+/// names differ too. A dependency that differs is compared field by field, if `resolve` finds its config. `ids` distinguish
+/// configs whose labels are equal.
 pub(crate) fn labels(
     all: &[Labelled],
     ids: &[String],
@@ -52,9 +54,9 @@ pub(crate) fn labels(
     told_apart(labels, ids)
 }
 
-/// The fields in which configs of one stage differ.
+/// Formats, for each config of one stage, the fields that differ.
 fn fields(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled>) -> Vec<String> {
-    let columns = told(columns(all, resolve));
+    let columns = shown_columns(columns(all, resolve));
     let keys = short(&columns);
     let longest = match columns.len() {
         0 | 1 => LONGEST,
@@ -70,7 +72,7 @@ fn fields(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled
         .collect()
 }
 
-/// All places in which configs of one stage differ, in those of their dependencies too.
+/// Finds all fields that differ between configs of one stage, including those of their dependencies.
 fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled>) -> Vec<Column> {
     let mut columns = Vec::new();
     let mut expanded = HashSet::new();
@@ -91,7 +93,7 @@ fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelle
                 let mut named = drefs.iter().flatten().map(DRefId::name);
                 let first = named.next();
                 let one_stage = named.all(|name| Some(name) == first);
-                // By another way, the same differences were met already.
+                // The same dependencies were compared before, through another field.
                 if one_stage && !expanded.insert(drefs.clone()) {
                     continue;
                 }
@@ -120,9 +122,10 @@ fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelle
     columns
 }
 
-/// The columns that are told: not those that say under the same name what another says, nor dependencies and lists as a whole
-/// if single values tell as much apart, and of many those alone that tell something apart.
-fn told(columns: Vec<Column>) -> Vec<Column> {
+/// Selects the columns that labels show. Drops columns with the key and the values of an earlier one, drops dependencies and
+/// lists as a whole if single values distinguish as many configs, and of many columns keeps those that distinguish more
+/// configs than the ones before.
+fn shown_columns(columns: Vec<Column>) -> Vec<Column> {
     let mut met: HashSet<(Option<String>, Vec<String>)> = HashSet::new();
     let mut kept: Vec<(Column, Vec<String>)> = Vec::new();
     for column in columns {
@@ -133,7 +136,7 @@ fn told(columns: Vec<Column>) -> Vec<Column> {
     }
     let all = kept.iter().map(|(_, texts)| texts);
     let plain = kept.iter().filter(|(column, _)| column.is_plain());
-    if different(plain.map(|(_, texts)| texts)) == different(all) {
+    if count_distinct(plain.map(|(_, texts)| texts)) == count_distinct(all) {
         kept.retain(|(column, _)| column.is_plain());
     }
     if kept.len() <= ALL_NAMED {
@@ -161,15 +164,15 @@ fn told(columns: Vec<Column>) -> Vec<Column> {
     chosen
 }
 
-/// How many configs these columns tell apart.
-fn different<'a>(columns: impl Iterator<Item = &'a Vec<String>>) -> usize {
+/// Returns how many configs these columns distinguish.
+fn count_distinct<'a>(columns: impl Iterator<Item = &'a Vec<String>>) -> usize {
     let columns: Vec<_> = columns.collect();
     let row = |at: usize| columns.iter().map(|texts| &texts[at]).collect::<Vec<_>>();
     let rows = columns.first().map_or(0, |texts| texts.len());
     (0..rows).map(row).collect::<HashSet<_>>().len()
 }
 
-/// Whether a place that a config does not have goes without saying: what is beside it says enough.
+/// Returns whether the label omits a field that the config lacks, because a neighbouring field already says so.
 fn is_left_out(columns: &[Column], which: usize, at: usize) -> bool {
     let column = &columns[which];
     if column.values[at].is_some() {
@@ -184,7 +187,7 @@ fn is_left_out(columns: &[Column], which: usize, at: usize) -> bool {
 }
 
 impl Labelled {
-    /// All of it as one object.
+    /// Returns the config and the omitted fields as one object.
     fn whole(&self) -> Box<RawValue> {
         let empty = || RawValue::NULL.to_owned();
         let Ok(raw) = self.config.raw() else {
@@ -205,19 +208,19 @@ impl Labelled {
     }
 }
 
-/// What all configs have in one place.
+/// The values of all configs at one path.
 struct Column {
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     values: Vec<Option<Box<RawValue>>>,
-    /// Whether it lies in a variant that some configs do not have: what they have instead is said elsewhere.
+    /// Whether the path is inside an enum variant that some configs do not have. Another column shows the variants.
     is_of_some: bool,
-    /// So many dependencies lead to it.
+    /// The number of dependencies on the path.
     depth: usize,
 }
 
 impl Column {
-    /// Another one for the same configs.
-    fn like(&self, path: Vec<Step>, values: Vec<Option<Box<RawValue>>>, depth: usize) -> Self {
+    /// Makes another column for the same configs.
+    fn like(&self, path: Vec<PathStep>, values: Vec<Option<Box<RawValue>>>, depth: usize) -> Self {
         let is_of_some = self.is_of_some;
         Column {
             path,
@@ -238,7 +241,7 @@ impl Column {
         })
     }
 
-    /// The derivations, if all are such.
+    /// Returns the derivations, if all values are references; otherwise `None`.
     fn drefs(&self) -> Option<Vec<Option<DRefId>>> {
         let read = |value: &Option<Box<RawValue>>| match value {
             Some(value) => reference_in(value.get()).map(Some),
@@ -247,7 +250,8 @@ impl Column {
         self.values.iter().map(read).collect()
     }
 
-    /// The variants of an enum, if these are some, and then what is in each.
+    /// Splits a column of enums into one column of the variants and one for the data of each. Returns `None` for other
+    /// values.
     fn tagged(&self) -> Option<Vec<Column>> {
         let mut tags = Vec::with_capacity(self.values.len());
         let mut inner: Vec<(String, Vec<Option<Box<RawValue>>>)> = Vec::new();
@@ -260,7 +264,7 @@ impl Column {
                 continue;
             };
             let Some(parts) = object_parts(value) else {
-                // A variant with nothing in it, or `None` of an enum.
+                // A variant without data, or the `None` of an optional enum.
                 let is_plain = value.get().starts_with('"') && reference_in(value.get()).is_none();
                 if !is_plain && value.get() != "null" {
                     return None;
@@ -284,13 +288,13 @@ impl Column {
             inner[place].1[at] = Some((*value).to_owned());
         }
         let tags = self.like(self.path.clone(), tags, self.depth);
-        // Of one variant, or of none, there is nothing to be told.
+        // Without data, or with a single variant, the tags distinguish nothing.
         if inner.is_empty() || tags.is_uniform() {
             return None;
         }
         let inner = inner.into_iter().map(|(tag, values)| {
             let mut path = self.path.clone();
-            path.push(Step::Key(tag));
+            path.push(PathStep::Key(tag));
             let is_of_some = true;
             Column {
                 is_of_some,
@@ -303,10 +307,11 @@ impl Column {
         }))
     }
 
-    /// Its columns, if all of it are objects, or lists of one length. In the order in which they are met.
+    /// Splits the column into columns of the parts, if all values are objects, or lists of one length. Returns `None`
+    /// otherwise.
     fn parts(&self) -> Option<Vec<Column>> {
         let mut order: Vec<Column> = Vec::new();
-        let mut places: HashMap<Step, usize> = HashMap::new();
+        let mut places: HashMap<PathStep, usize> = HashMap::new();
         let mut length = None;
         for (at, value) in self.values.iter().enumerate() {
             let Some(value) = value else {
@@ -316,7 +321,7 @@ impl Column {
                 return None;
             };
             let parts = inside(value)?;
-            let is_list = matches!(parts.first(), Some((Step::Index(_), _)));
+            let is_list = matches!(parts.first(), Some((PathStep::Index(_), _)));
             let this = (is_list, if is_list { parts.len() } else { 0 });
             if *length.get_or_insert(this) != this {
                 return None;
@@ -331,7 +336,7 @@ impl Column {
                 order[place].values[at] = Some(value.to_owned());
             }
         }
-        // Derivations by names: which names there are says more than what each has.
+        // For maps of dependencies, the set of keys says more than the single entries: do not split them.
         let is_dref = |value: &RawValue| reference_in(value.get()).is_some();
         let has_gaps = |column: &Column| column.values.iter().any(Option::is_none);
         let mut values = order
@@ -343,17 +348,17 @@ impl Column {
         Some(order)
     }
 
-    /// Whether it has single values, and not whole dependencies, lists or objects.
+    /// Returns whether all values are plain: not dependencies, lists or objects.
     fn is_plain(&self) -> bool {
         let mut values = self.values.iter().flatten();
         values.all(|value| inside(value).is_none() && reference_in(value.get()).is_none())
     }
 
-    /// The last name that leads to it.
+    /// Returns the last key of the path.
     fn last_key(&self) -> Option<String> {
         self.path.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.clone()),
-            Step::Index(_) => None,
+            PathStep::Key(key) => Some(key.clone()),
+            PathStep::Index(_) => None,
         })
     }
 
@@ -371,12 +376,12 @@ impl Column {
         }
     }
 
-    /// The texts, each so long at most. Where they are longer, what all begin with is left out.
+    /// Returns the texts, cut to `longest` characters. If one is longer, their common prefix is removed first.
     fn shown(&self, longest: usize) -> Vec<String> {
         let texts: Vec<String> = (0..self.values.len()).map(|at| self.text(at)).collect();
         let is_long = |text: &String| text.chars().count() > longest;
         let skip = match texts.iter().any(is_long) {
-            true => alike(&texts),
+            true => common_prefix(&texts),
             false => 0,
         };
         let cut = |text: String| {
@@ -394,8 +399,8 @@ impl Column {
     }
 }
 
-/// How many bytes all texts begin with alike, up to the last one that ends a word.
-fn alike(texts: &[String]) -> usize {
+/// Returns the length in bytes of the common prefix of all texts, up to the end of a word.
+fn common_prefix(texts: &[String]) -> usize {
     let Some((first, others)) = texts.split_first() else {
         return 0;
     };
@@ -407,13 +412,13 @@ fn alike(texts: &[String]) -> usize {
         end = end.min(same);
     }
     let ends_word = |(at, c): (usize, char)| (!c.is_alphanumeric()).then_some(at + c.len_utf8());
-    // What is cut off shall leave something.
+    // Leave at least one character of each text.
     let most = texts.iter().map(String::len).min().unwrap_or_default();
     let mut ends = first[..end].char_indices().filter_map(ends_word);
     ends.rfind(|end| *end < most).unwrap_or(0)
 }
 
-/// How many dependencies of which stages, if there is nothing else in a list or an object.
+/// Formats a list or an object of dependencies as the number of each stage's. Returns `None` for other values.
 fn counted(value: &RawValue) -> Option<String> {
     let parts = inside(value)?;
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
@@ -425,17 +430,17 @@ fn counted(value: &RawValue) -> Option<String> {
     (!parts.is_empty()).then(|| format!("[{}]", names.collect::<Vec<_>>().join(" ")))
 }
 
-/// Whether it is plain without quotes.
+/// Returns whether a text is unambiguous without quotes.
 fn is_word(text: &str) -> bool {
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | '=' | '"');
     !text.is_empty() && text.chars().all(plain)
 }
 
-/// For each column, the shortest end of its path that no other one has.
+/// Returns, for each column, the shortest suffix of its path that is unique.
 fn short(columns: &[Column]) -> Vec<String> {
     let ends = |column: &Column| -> Vec<String> {
         let ends = (0..column.path.len()).rev();
-        let ends = ends.filter(|from| matches!(column.path[*from], Step::Key(_)));
+        let ends = ends.filter(|from| matches!(column.path[*from], PathStep::Key(_)));
         let shown = |from: usize| {
             let steps = column.path[from..].iter();
             steps.fold(String::new(), |path, step| joined(&path, step))
@@ -455,7 +460,7 @@ fn short(columns: &[Column]) -> Vec<String> {
         .collect()
 }
 
-/// Different ones get different labels.
+/// Appends a part of the hash to equal labels of different configs.
 fn told_apart(mut labels: Vec<String>, ids: &[String]) -> Vec<String> {
     let mut of: HashMap<&str, HashSet<&str>> = HashMap::new();
     for (label, id) in labels.iter().zip(ids) {

@@ -1,14 +1,14 @@
-//! How often a text has to be read and written again to see that nothing in it comes in another order each time.
+//! The number of round trips through JSON that detect a set whose items have a random order.
 
 use std::num::NonZero;
 
-/// Of a long text no more than this is read and written after the first time, in bytes.
+/// The limit, in bytes, on the text that round trips after the first one read and write.
 const MOST: usize = 64 << 20;
 
-/// The lists in a text that may be sets, of which the shortest counts.
+/// The lists in a text that may be sets. Only the length of the shortest one matters.
 ///
-/// The items of a set come in another order each time. Few of them may come in the same order by chance: two every other
-/// time.
+/// A hash set has another order in each round trip. A short one may keep its order by chance: one of two items does so in
+/// every second round trip.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lists {
     /// The number of items in the shortest list of two or more.
@@ -16,7 +16,7 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    /// Notes a list of so many items.
+    /// Notes a list with this number of items.
     pub(crate) fn note(&mut self, items: usize) {
         if let Some(items) = NonZero::new(items).filter(|items| items.get() >= 2) {
             let shortest = self.shortest.get_or_insert(items);
@@ -24,7 +24,7 @@ impl Lists {
         }
     }
 
-    /// How often a text of so many bytes, which has these lists, is read and written.
+    /// Returns the number of round trips for a text with these lists and this number of bytes.
     pub(crate) fn times(self, bytes: usize) -> usize {
         let times = match self.shortest.map(NonZero::get) {
             None => 1,

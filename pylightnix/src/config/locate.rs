@@ -1,4 +1,4 @@
-//! Where a text stops being JSON, for error messages.
+//! Finds the place of a syntax error in a JSON text, for error messages.
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -7,9 +7,9 @@ use super::fault::{push_key, shown};
 use super::raw::{Text, reason};
 use crate::{Error, ErrorKind};
 
-/// The error for `text`, which serde_json refused with `refusal`.
+/// Makes the error for `text`, which serde_json refused with `refusal`.
 ///
-/// It refuses raw values without a word of where they are, so the text is read once more, value by value.
+/// serde_json does not report the path of an invalid raw value, so the text is parsed again, value by value.
 pub(super) fn not_json(text: &str, refusal: serde_json::Error) -> Error {
     let mut path = String::new();
     let mut json = serde_json::Deserializer::from_str(text);
@@ -25,16 +25,16 @@ pub(super) fn not_json(text: &str, refusal: serde_json::Error) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "the config is no JSON: {}{field}, at line {} column {}",
+            "the config is not valid JSON: {}{field}, at line {} column {}",
             reason(&refusal),
             refusal.line(),
             refusal.column()
         ),
     )
-    .help("a config is an object of JSON, which has no NaN, no Infinity, no comments and no trailing commas")
+    .help("write a JSON object; JSON has no NaN, no Infinity, no comments and no trailing commas")
 }
 
-/// Reads any value and drops it; when that fails, `path` is where.
+/// Parses any value and drops it. After an error, `path` is the path of the invalid part.
 struct Locator<'a> {
     path: &'a mut String,
 }

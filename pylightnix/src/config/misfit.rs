@@ -1,17 +1,17 @@
-//! Where in a value what does not fit its type is.
+//! Finds the part of a value that does not fit its type.
 
 use serde_json::value::RawValue;
 
 use super::changes::inside;
-use super::dotted::joined;
+use super::field_path::joined;
 
-/// The path of the part of `value` at which serde_json stopped with `error`, from `path`, that of the whole.
+/// Returns the path of the part of `value` at which serde_json stopped with `error`. `path` is the path of `value`.
 ///
-/// It says a line and a column: how far it had read, which for a list or an object is to its beginning.
+/// The line and column of `error` say how far serde_json had read: for a list or an object, up to its beginning.
 pub(super) fn path_of(path: &str, value: &RawValue, error: &serde_json::Error) -> String {
     let mut path = path.to_owned();
     let text = value.get();
-    // serde_json's own lines end with `\n`, and columns count bytes.
+    // In serde_json, `\n` ends a line and columns count bytes.
     let lines = text.split_inclusive('\n').take(error.line().max(1) - 1);
     let looked_at = lines.map(str::len).sum::<usize>() + error.column();
     let place = |part: &RawValue| (part.get().as_ptr() as usize) - (text.as_ptr() as usize);

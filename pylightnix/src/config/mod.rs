@@ -1,14 +1,14 @@
 //! What identifies a derivation: names, references, and the canonical JSON of configs.
 //!
-//! A [`ConfigJson`] is a config as the bytes that its reference is made of. Generated code writes them with a
-//! [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else comes in by
-//! [`ConfigJson::from_json`].
+//! A [`ConfigJson`] holds the canonical bytes of a config; the hash of these bytes is its reference. Generated code writes
+//! them with a [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else
+//! comes in by [`ConfigJson::from_json`].
 
 pub(crate) mod changes;
 mod digest;
 mod document;
-pub(crate) mod dotted;
 mod fault;
+pub(crate) mod field_path;
 mod fields;
 mod ids;
 mod labels;
@@ -28,8 +28,8 @@ pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
 pub(crate) use document::promises;
-pub(crate) use dotted::{Dotted, Step, joined, same, there_is};
 pub(crate) use fault::Fault;
+pub(crate) use field_path::{FieldPath, PathStep, joined, list_names, same};
 pub use fields::{Fields, StoredValue};
 pub use ids::{DRefId, RRefId};
 pub(crate) use labels::{Labelled, labels as labels_of};

@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The name of a derivation: 1 to 200 of the characters `a-z A-Z 0-9 _ -`, as in Pylightnix.
 ///
-/// The length keeps `<hash>-<name>` a file name everywhere.
+/// The limit keeps `<hash>-<name>` a valid file name on every file system.
 ///
 /// ```
 /// use pylightnix::config::Name;
@@ -20,19 +20,19 @@ use crate::{Error, ErrorKind, Result};
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The longest name, in bytes.
+    /// The length of the longest name, in bytes.
     pub const MAX_LEN: usize = 200;
 
-    /// Checks `text`.
+    /// Makes a name from `text`, if it is valid.
     ///
     /// # Errors
-    /// An empty or too long name, or a character that is not allowed.
+    /// The name is empty, is too long, or has a character that is not allowed.
     pub fn new(text: &str) -> Result<Self> {
         let fault = if text.is_empty() {
             "is empty".to_owned()
         } else if text.len() > Self::MAX_LEN {
             format!(
-                "has {} characters, and {} is the most",
+                "has {} characters, and {} are allowed",
                 text.len(),
                 Self::MAX_LEN
             )
@@ -40,17 +40,17 @@ impl Name {
             .chars()
             .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
         {
-            format!("has {other:?} in it")
+            format!("has the invalid character {other:?}")
         } else {
             return Ok(Name(text.into()));
         };
         Err(
             Error::new(ErrorKind::Reference, format!("the name {text:?} {fault}"))
-                .help("a name is made of a-z, A-Z, 0-9, `_` and `-`"),
+                .help("use only a-z, A-Z, 0-9, `_` and `-`"),
         )
     }
 
-    /// The text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,19 +1,19 @@
-//! Names that are like a mistyped one.
+//! Names similar to a mistyped one, for suggestions.
 
-/// These, the most like `word` first; equally like ones stay in their order.
+/// Sorts `names` by similarity to `word`, the most similar first. The sort is stable.
 pub fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<_> = names.map(|name| (distance(word, name), name)).collect();
     names.sort_by_key(|(distance, _)| *distance);
     names.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Whether one may be a slip of the other: a third of its letters differ at most, or it has the other in it.
+/// Returns whether `word` may be a mistyped `name`: the edit distance is small for the length of `word`, or one contains the
+/// other.
 pub fn is_near(word: &str, name: &str) -> bool {
     distance(word, name) <= 2 + word.chars().count() / 3
 }
 
-/// One more than the letters in which two words differ: so many have to be changed, put in or taken out. What has the other in
-/// it is as near as a slip of one letter.
+/// Computes the Levenshtein distance plus one; 0 for equal words. A word that contains the other counts as one edit.
 fn distance(one: &str, other: &str) -> usize {
     if one == other {
         return 0;
@@ -31,7 +31,6 @@ fn distance(one: &str, other: &str) -> usize {
             row[to + 1] = changed.min(before + 1).min(row[to] + 1);
         }
     }
-    // Two words of which nothing is alike are no nearer as they are short.
     row[other.len()] + 1
 }
 

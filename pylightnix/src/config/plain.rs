@@ -1,4 +1,4 @@
-//! Plain values, through serde, straight into canonical JSON.
+//! A serde serializer that writes plain values as canonical JSON.
 
 use serde::Serialize;
 use serde::ser::{
@@ -16,13 +16,13 @@ use super::{DRefId, RRefId};
 
 type Result<T, E = Fault> = std::result::Result<T, E>;
 
-/// What Pylightnix marks promises with, the first item of their list, as it is written.
+/// The JSON text of the first item of a promise's list, by which Pylightnix recognizes promises.
 pub(super) const SELF_TAG: &str = "\"__self__\"";
 
-/// Types of serde_json that hold JSON text go through serde under names with this prefix.
+/// The prefix of the struct names under which serde_json serializes types that hold JSON text.
 const JSON_TEXT: &str = "$serde_json::private::";
 
-/// Writes `value` at the end of `text`. After a fault the text is cut short: rewind it.
+/// Appends `value` to `text`. After an error the text is incomplete, and the caller rewinds it.
 pub(super) fn write_plain<T: Serialize + ?Sized>(
     text: &mut CanonicalText,
     value: &T,
@@ -43,7 +43,7 @@ impl<'a> Plain<'a> {
         Ok(self.text)
     }
 
-    /// `{"Variant": `, to be closed by `close_variant`.
+    /// Writes `{"Variant": `, which `close_variant` closes.
     fn open_variant(self, variant: &str) -> Result<Plain<'a>> {
         let text = self.open('{')?;
         text.entry(variant);
@@ -56,13 +56,13 @@ fn close_variant(text: &mut CanonicalText) {
     text.close('}');
 }
 
-/// A string that is neither a reference nor can be taken for one.
+/// Writes a string. Refuses references, which Pylightnix would take for dependencies.
 fn write_string(text: &mut CanonicalText, value: &str) -> Result<()> {
     if value.starts_with("dref:") && value.parse::<DRefId>().is_ok() {
         return Err(Fault::new(format!(
-            "is the string {value:?}, which Pylightnix would take for a dependency"
+            "is the string {value:?}, which Pylightnix would read as a dependency"
         ))
-        .help("give a dependency a field of its own, of the type `DRef` and marked `#[dref]`"));
+        .help("put the dependency into its own field, of type `DRef` and marked `#[dref]`"));
     }
     if value.starts_with("rref:") && value.parse::<RRefId>().is_ok() {
         return Err(realization(value));
@@ -71,13 +71,13 @@ fn write_string(text: &mut CanonicalText, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// A config names derivations, which realization is taken is the matcher's word.
+/// Reports a reference of a realization: a config names derivations, and matchers choose the realizations.
 pub(super) fn realization(value: &str) -> Fault {
     Fault::new(format!(
-        "is the string {value:?}, a reference of a realization, which no config may hold"
+        "is the string {value:?}, a reference of a realization, which a config cannot hold"
     ))
     .help(
-        "depend on its derivation, with `#[dref]`, and let the matcher `exact` choose the realization",
+        "depend on its derivation with `#[dref]`, and choose the realization with the matcher `exact`",
     )
 }
 
@@ -96,8 +96,10 @@ fn write_float<F: LowerExp + FromStr + PartialEq>(
             return Ok(());
         }
     };
-    Err(Fault::new(format!("{problem}, which JSON has no form for"))
-        .help("use a finite number, or an `Option` whose `None` stands for it"))
+    Err(
+        Fault::new(format!("{problem}, which JSON cannot represent"))
+            .help("use a finite number, or an `Option` with `None` for this case"),
+    )
 }
 
 macro_rules! integers {
@@ -148,7 +150,7 @@ impl<'a> Serializer for Plain<'a> {
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<()> {
-        Err(Fault::new("is a byte string, which JSON has no form for")
+        Err(Fault::new("is a byte string, which JSON cannot represent")
             .help("use a `Vec<u8>`, written as a list of numbers, or a `String` in hex or base64"))
     }
 
@@ -247,7 +249,7 @@ impl<'a> Serializer for Plain<'a> {
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'a>> {
         if name.starts_with(JSON_TEXT) {
-            return Err(Fault::new("holds JSON text of serde_json's own, whose form is not canonical")
+            return Err(Fault::new("holds a JSON text of serde_json, which is not canonical")
                 .help("use `serde_json::Value` without serde_json's feature `arbitrary_precision`, or a type of your own"));
         }
         Ok(Members {
@@ -274,7 +276,7 @@ impl<'a> Serializer for Plain<'a> {
     }
 }
 
-/// A fault of something inside a variant's `{"Variant": ..}`, if it is one's.
+/// Adds the variant to the path of a fault, if the value is inside `{"Variant": ..}`.
 fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
     match variant {
         Some(variant) => fault.under_key(variant),
@@ -282,11 +284,11 @@ fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
     }
 }
 
-/// A list under way.
+/// A list that is being written.
 struct Items<'a> {
     text: &'a mut CanonicalText,
     index: usize,
-    /// Whether its items may have no order of their own.
+    /// Whether the list may be a set, whose items have no fixed order.
     may_be_set: bool,
     variant: Option<&'static str>,
 }
@@ -300,9 +302,9 @@ impl Items<'_> {
         if self.index == 0 && self.text.since(start) == SELF_TAG {
             return Err(in_variant(
                 Fault::new(format!(
-                    "is a list that begins with {SELF_TAG}, which Pylightnix would take for a promise"
+                    "is a list that begins with {SELF_TAG}, which Pylightnix would read as a promise"
                 ))
-                .help("declare a promise with `#[selfref(\"path\")]`, or begin the list with something else"),
+                .help("declare a promise with `#[selfref(\"path\")]`, or begin the list with another value"),
                 self.variant,
             ));
         }
@@ -347,7 +349,7 @@ items!(
     SerializeTupleVariant::serialize_field
 );
 
-/// A struct under way.
+/// A struct that is being written.
 struct Members<'a> {
     text: &'a mut CanonicalText,
     variant: Option<&'static str>,
@@ -380,19 +382,19 @@ macro_rules! members {
 
 members!(SerializeStruct, SerializeStructVariant);
 
-/// A map under way: its entries are written as they come, and put in order when it is closed.
+/// A map that is being written: entries are written in the order of iteration, and sorted at the end.
 struct Entries<'a> {
     text: &'a mut CanonicalText,
-    /// The keys, one after the other.
+    /// The concatenated keys.
     keys: String,
-    /// The key under way.
+    /// The range of the current key in `keys`.
     key: Range<usize>,
     entries: Vec<Entry>,
 }
 
 struct Entry {
     key: Range<usize>,
-    /// Where its text begins.
+    /// The offset of the entry in the text.
     start: usize,
 }
 
@@ -422,7 +424,7 @@ impl SerializeMap for Entries<'_> {
     fn end(self) -> Result<()> {
         let key = |at: usize| &self.keys[self.entries[at].key.clone()];
         if !(1..self.entries.len()).all(|at| key(at - 1) < key(at)) {
-            // The order of UTF-8 bytes is that of code points, in which Python sorts.
+            // UTF-8 bytes sort in the order of code points, as Python sorts strings.
             let mut order: Vec<usize> = (0..self.entries.len()).collect();
             order.sort_by_key(|&at| key(at));
             if let Some(twice) = order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
@@ -436,12 +438,12 @@ impl SerializeMap for Entries<'_> {
     }
 }
 
-/// A map's key, which must be a string or a char.
+/// A serializer of map keys, which must be strings or chars.
 struct Key<'a>(&'a mut String);
 
 fn no_string(what: &str) -> Fault {
     Fault::new(format!(
-        "has a key that is {what}, and JSON has strings for keys"
+        "has a key that is {what}, and JSON keys are strings"
     ))
     .help("make the keys strings, or write the map as a list of pairs")
 }

@@ -1,19 +1,19 @@
-//! One level of a JSON text at a time, in the order of the text. The grammar is serde_json's concern.
+//! Parses one level of a JSON text at a time, in the order of the text. serde_json checks the grammar.
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A string, borrowed from the text where it has no escapes.
+/// A JSON string, borrowed from the text if it has no escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
-/// The entries of an object, in order, repeated keys and all.
+/// The entries of a JSON object, in order, with duplicate keys.
 pub(super) struct Object<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// What sort of value a JSON text is.
+/// The type of a JSON value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum JsonType {
     Null,
     Bool,
     Number,
@@ -22,28 +22,28 @@ pub(super) enum Sort {
     Object,
 }
 
-impl Sort {
+impl JsonType {
     pub(super) fn of(raw: &RawValue) -> Self {
-        // A `RawValue` has no space around it, so its first byte tells.
+        // A `RawValue` has no leading whitespace, so the first byte determines the type.
         match raw.get().as_bytes().first() {
-            Some(b'{') => Sort::Object,
-            Some(b'[') => Sort::List,
-            Some(b'"') => Sort::String,
-            Some(b't' | b'f') => Sort::Bool,
-            Some(b'n') => Sort::Null,
-            _ => Sort::Number,
+            Some(b'{') => JsonType::Object,
+            Some(b'[') => JsonType::List,
+            Some(b'"') => JsonType::String,
+            Some(b't' | b'f') => JsonType::Bool,
+            Some(b'n') => JsonType::Null,
+            _ => JsonType::Number,
         }
     }
 
-    /// With its article, for messages.
+    /// Returns the name of the type with its article, for messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
-            Sort::Null => "null",
-            Sort::Bool => "a bool",
-            Sort::Number => "a number",
-            Sort::String => "a string",
-            Sort::List => "a list",
-            Sort::Object => "an object",
+            JsonType::Null => "null",
+            JsonType::Bool => "a bool",
+            JsonType::Number => "a number",
+            JsonType::String => "a string",
+            JsonType::List => "a list",
+            JsonType::Object => "an object",
         }
     }
 }
@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// What serde_json says, without the place, which it counts from the start of the piece it was given.
+/// Returns the message of serde_json without line and column, which it counts from the start of the parsed slice.
 pub(super) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

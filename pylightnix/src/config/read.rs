@@ -1,4 +1,4 @@
-//! Making a config from any JSON text of it.
+//! Parses JSON texts as configs.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use super::fault::{Fault, line_and_column};
 use super::locate::not_json;
 use super::plain::realization;
-use super::raw::{Object, Sort, Text, reason};
+use super::raw::{JsonType, Object, Text, reason};
 use super::text::CanonicalText;
 use super::{ConfigJson, DRefId, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
-/// As [`ConfigJson::from_json`] says.
+/// Implements [`ConfigJson::from_json`].
 pub(super) fn from_json(text: &str) -> Result<ConfigJson> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|refusal| not_json(text, refusal))?;
     let mut reader = Reader {
@@ -25,16 +25,16 @@ pub(super) fn from_json(text: &str) -> Result<ConfigJson> {
     Ok(ConfigJson::new(name, &text, &mut reader.deps))
 }
 
-/// As [`ConfigJson::from_canonical`] says.
+/// Implements [`ConfigJson::from_canonical`].
 pub(super) fn from_canonical(bytes: &[u8]) -> Result<ConfigJson> {
     let foreign = |what: String| {
         Error::new(ErrorKind::Config, what).help(
-            "a config.json is written once and its hash is its name: this one was edited, is damaged, or is not from \
+            "a config.json never changes, and its hash is its name: this one was edited, is damaged, or is not from \
              a store; restore it, or make the derivation again",
         )
     };
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        foreign("the config.json is not canonical: it is no UTF-8".to_owned()).because(error)
+        foreign("the config.json is not canonical: it is not UTF-8".to_owned()).because(error)
     })?;
     let config = from_json(text)
         .map_err(|error| foreign("the config.json is not canonical".to_owned()).because(error))?;
@@ -46,27 +46,28 @@ pub(super) fn from_canonical(bytes: &[u8]) -> Result<ConfigJson> {
             .count();
         let (line, column) = line_and_column(text, same);
         return Err(foreign(format!(
-            "the config.json is not canonical: its bytes are not those that its value is written with, from line \
-             {line} column {column} on"
+            "the config.json is not canonical: its bytes differ from the canonical ones at line {line} column {column}"
         )));
     }
     Ok(config)
 }
 
-/// Writes what it reads. Each level of the text is read by itself, from a slice of the whole.
+/// Parses a JSON text level by level, from slices of it, and writes it as canonical text.
 struct Reader<'a> {
     source: &'a str,
     text: CanonicalText,
-    /// The hashes of what it depends on.
+    /// The hashes of the dependencies.
     deps: Vec<[u8; 16]>,
 }
 
 impl<'a> Reader<'a> {
     fn config(&mut self, raw: &'a RawValue) -> Result<Name, Fault> {
-        let sort = Sort::of(raw);
-        if sort != Sort::Object {
-            return Err(Fault::new(format!("is {}, and not an object", sort.noun()))
-                .help("a config looks like {\"name\": \"stage\", ..}"));
+        let json_type = JsonType::of(raw);
+        if json_type != JsonType::Object {
+            return Err(
+                Fault::new(format!("is {}, not an object", json_type.noun()))
+                    .help("write a config as {\"name\": \"stage\", ..}"),
+            );
         }
         self.object(raw)?;
         let Object(entries) = self.part(raw)?;
@@ -74,30 +75,30 @@ impl<'a> Reader<'a> {
             return Err(Fault::new("has no `name`")
                 .help("add the name of the stage: {\"name\": \"stage\", ..}"));
         };
-        if Sort::of(name) != Sort::String {
+        if JsonType::of(name) != JsonType::String {
             return Err(self
                 .fault(
                     name,
-                    format!("is {}, and not a string", Sort::of(name).noun()),
+                    format!("is {}, not a string", JsonType::of(name).noun()),
                 )
                 .help(NAME_HELP)
                 .under_key("name"));
         }
         let Text(text) = self.part(name)?;
         Name::new(&text).map_err(|error| {
-            self.fault(name, format!("is no name: {error}"))
+            self.fault(name, format!("is not a valid name: {error}"))
                 .help(NAME_HELP)
                 .under_key("name")
         })
     }
 
     fn value(&mut self, raw: &'a RawValue) -> Result<(), Fault> {
-        match Sort::of(raw) {
-            Sort::Null | Sort::Bool => self.text.verbatim(raw.get()),
-            Sort::Number => self.number(raw)?,
-            Sort::String => self.string(raw)?,
-            Sort::List => self.list(raw)?,
-            Sort::Object => self.object(raw)?,
+        match JsonType::of(raw) {
+            JsonType::Null | JsonType::Bool => self.text.verbatim(raw.get()),
+            JsonType::Number => self.number(raw)?,
+            JsonType::String => self.string(raw)?,
+            JsonType::List => self.list(raw)?,
+            JsonType::Object => self.object(raw)?,
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Python reads digits alone as an integer of any size, and all else as a float.
+    /// Writes a number as Python does: digits alone are an integer of any size, other forms are floats.
     fn number(&mut self, raw: &RawValue) -> Result<(), Fault> {
         let digits = raw.get();
         if !digits.contains(['.', 'e', 'E']) {
@@ -166,17 +167,17 @@ impl<'a> Reader<'a> {
             }
             _ => Err(self
                 .fault(raw, "is a number too large for a 64-bit float".to_owned())
-                .help("the largest is 1.7976931348623157e+308; write an integer without point and exponent")),
+                .help("the largest float is 1.7976931348623157e+308; write an integer without point and exponent")),
         }
     }
 
-    /// One level of `raw`, whose grammar was checked with the whole text's.
+    /// Parses the outer level of `raw`, whose grammar was checked before.
     fn part<T: Deserialize<'a>>(&self, raw: &'a RawValue) -> Result<T, Fault> {
         serde_json::from_str(raw.get()).map_err(|error| {
-            // Left are escapes of one half of a surrogate pair, which Python lets through and UTF-8 cannot hold.
+            // The only remaining errors are unpaired surrogates, which Python accepts and UTF-8 cannot represent.
             self.fault(
                 raw,
-                format!("has a string that is no Unicode: {}", reason(&error)),
+                format!("has a string that is not valid Unicode: {}", reason(&error)),
             )
             .help("write both halves of a surrogate pair, as in \"\\ud83d\\ude00\"")
         })
@@ -186,7 +187,7 @@ impl<'a> Reader<'a> {
         Fault::new(problem).at_offset(self.offset(raw))
     }
 
-    /// Where `raw`, a slice of the whole text, begins in it.
+    /// Returns the offset of `raw`, a slice of the source text.
     fn offset(&self, raw: &RawValue) -> usize {
         (raw.get().as_ptr() as usize).saturating_sub(self.source.as_ptr() as usize)
     }

@@ -7,9 +7,9 @@ use super::{DRefId, Lists, Name};
 use std::fmt::{LowerExp, Write as _};
 use std::str::FromStr;
 
-/// How deep lists and objects may be nested, the config itself included.
+/// The maximal nesting depth of lists and objects, including the config itself.
 ///
-/// serde_json reads 127 levels by default, and a field is one level below its config.
+/// serde_json parses 127 levels by default, and a field is one level below its config.
 pub(super) const MAX_DEPTH: usize = 128;
 
 /// One level of indentation.
@@ -17,22 +17,22 @@ const INDENT: &str = "    ";
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// A JSON text that grows at its end, with the layout in one place.
+/// A canonical JSON text that grows at its end.
 ///
-/// Each item of a list or an object is written with a comma after it; closing takes the last comma back. So an item is
-/// a piece of text that stands for itself, which can be moved or taken away.
+/// A comma follows each item of a list or an object, and closing removes the last comma. So an item is a self-contained
+/// piece of text, which can be moved or removed.
 pub(super) struct CanonicalText {
     out: String,
     depth: usize,
-    /// A float's digits, before they are laid out.
+    /// A buffer for the digits of a float, before they are laid out.
     digits: String,
-    /// The other candidate for them.
+    /// A buffer for the second candidate for the digits of a float.
     rounded: String,
-    /// The lists of plain values that may be sets.
+    /// The lists in plain values that may be sets.
     pub(super) lists: Lists,
 }
 
-/// A place in a text to which it can be taken back.
+/// A position in a text, to rewind to.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     len: usize,
@@ -40,7 +40,7 @@ pub(super) struct Mark {
 }
 
 impl CanonicalText {
-    /// Written into `out`, which is empty.
+    /// Makes a text that is written into the empty buffer `out`.
     pub(super) fn in_buffer(out: String) -> Self {
         CanonicalText {
             out,
@@ -55,7 +55,7 @@ impl CanonicalText {
         self.out.len()
     }
 
-    /// What was written from `start` on.
+    /// Returns the text from `start` on.
     pub(super) fn since(&self, start: usize) -> &str {
         &self.out[start..]
     }
@@ -71,27 +71,27 @@ impl CanonicalText {
         }
     }
 
-    /// Takes back everything that was written since `mark`.
+    /// Removes everything that was written since `mark`.
     pub(super) fn rewind(&mut self, mark: Mark) {
         self.out.truncate(mark.len);
         self.depth = mark.depth;
     }
 
-    /// Whether another list or object may be opened here.
+    /// Returns whether another list or object may be opened here.
     pub(super) fn may_open(&self) -> bool {
         self.depth < MAX_DEPTH
     }
 
-    /// Begins a list, `[`, or an object, `{`.
+    /// Begins a list with `[` or an object with `{`.
     pub(super) fn open(&mut self, bracket: char) {
         self.out.push(bracket);
         self.depth += 1;
     }
 
-    /// Ends the list, `]`, or the object, `}`.
+    /// Ends a list with `]` or an object with `}`.
     pub(super) fn close(&mut self, bracket: char) {
         self.depth -= 1;
-        // Nothing but an item ends in a comma here, so an empty container stays in one line.
+        // A trailing comma means that the container has items; an empty container stays on one line.
         if self.out.ends_with(',') {
             self.out.pop();
             self.new_line();
@@ -122,7 +122,7 @@ impl CanonicalText {
         }
     }
 
-    /// Puts the items that begin at `starts` (the last ends where the text does) in the order that `order` names.
+    /// Reorders the last items of the text. `starts` are their offsets; `order` lists their indices in the new order.
     pub(super) fn reorder(&mut self, starts: &[usize], order: &[usize]) {
         let Some(&first) = starts.first() else { return };
         let items = self.out.split_off(first);
@@ -132,7 +132,7 @@ impl CanonicalText {
         }
     }
 
-    /// Text that is canonical already: `null`, `true`, the digits of an integer.
+    /// Writes a text that is canonical already: `null`, `true`, the digits of an integer.
     pub(super) fn verbatim(&mut self, json: &str) {
         self.out.push_str(json);
     }
@@ -141,14 +141,14 @@ impl CanonicalText {
         self.out.push_str(itoa::Buffer::new().format(value));
     }
 
-    /// A name, which needs no escapes.
+    /// Writes a name, which needs no escapes.
     pub(super) fn name(&mut self, name: &Name) {
         self.out.push('"');
         self.out.push_str(name.as_str());
         self.out.push('"');
     }
 
-    /// A derivation's reference.
+    /// Writes the reference of a derivation.
     pub(super) fn dref(&mut self, id: &DRefId) {
         self.out.push('"');
         id.push_to(&mut self.out);
@@ -193,8 +193,8 @@ impl CanonicalText {
         self.out.push_str(short);
     }
 
-    /// A finite float, as Python's `repr` lays it out: the fewest digits that read back as the same `F`, with an
-    /// exponent below 1e-4 and from 1e16 on.
+    /// Writes a finite float as Python's `repr` does: the fewest digits that parse to the same `F`, with an exponent below
+    /// 1e-4 and from 1e16 on.
     pub(super) fn float<F: LowerExp + FromStr + PartialEq>(&mut self, value: F) {
         self.shortest_digits(value);
         let (mantissa, exponent) = self
@@ -225,18 +225,18 @@ impl CanonicalText {
         let mut padded = digits.chain(std::iter::repeat('0'));
         self.out.extend(padded.by_ref().take(whole));
         self.out.push('.');
-        // At least one digit follows the point; the mantissa has one of its own before it.
+        // At least one digit follows the point; `unsigned` has one more character than digits, the point of the mantissa.
         let fraction = (unsigned.len().saturating_sub(1))
             .saturating_sub(whole)
             .max(1);
         self.out.extend(padded.take(fraction));
     }
 
-    /// Puts into `digits` the fewest digits that read back as `value`, and of those the nearest to it.
+    /// Sets `digits` to the shortest decimal that parses to `value`, and among several to the one nearest to `value`.
     ///
-    /// Of two that are equally near, Python takes the one with the even last digit (`768262547500885.2`, not `.3`), as
-    /// exact formatting does, but not the shortest formatting of Rust. Near a power of two the nearest number of so many
-    /// digits may read back as another float, so it is tried.
+    /// On a tie Python takes the even last digit (`768262547500885.2`, not `.3`). Rust's formatting with a fixed precision
+    /// does the same, its shortest formatting does not. Near a power of two the decimal with a fixed precision may parse to
+    /// another float, so the result is checked.
     fn shortest_digits<F: LowerExp + FromStr + PartialEq>(&mut self, value: F) {
         self.digits.clear();
         let _ = write!(self.digits, "{value:e}");

@@ -1,4 +1,4 @@
-//! Writing a config field by field, as generated code does.
+//! Writes a config field by field, for generated code.
 
 use serde::Serialize;
 use std::cell::Cell;
@@ -9,13 +9,13 @@ use super::text::{CanonicalText, Mark};
 use super::{ConfigJson, DRefId, Lists, Name};
 use crate::Result;
 
-/// A buffer that is longer is not kept for the next config.
+/// The largest capacity, in bytes, of a buffer that is kept for the next config.
 const KEPT_BYTES: usize = 16 << 10;
 
 /// Writes a config's canonical JSON, in one pass into one buffer.
 ///
-/// It begins with `name`; the fields follow in the order in which they are written. Each key is written once, and none
-/// is `name`: `#[derive(Config)]` sees to that.
+/// The text begins with `name`; the fields follow in the order of the calls. The caller writes each key once and never
+/// writes `name`, which `#[derive(Config)]` ensures.
 ///
 /// ```
 /// use pylightnix::config::{ConfigWriter, DRefId, Name};
@@ -34,7 +34,7 @@ const KEPT_BYTES: usize = 16 << 10;
 /// ```
 pub struct ConfigWriter(State);
 
-/// What is written into: a plan of many stages uses the same again for each.
+/// The buffers of a writer, which the next writer of the thread uses again.
 #[derive(Default)]
 struct Buffers {
     text: String,
@@ -50,16 +50,16 @@ thread_local! {
 struct State {
     name: Name,
     text: CanonicalText,
-    /// Of the value under way, for errors.
+    /// The path of the current value, for error messages.
     path: String,
     /// The hashes of what it depends on.
     deps: Vec<[u8; 16]>,
-    /// The item that has begun and has no value yet.
+    /// The start of an item that has no value yet.
     pending: Option<Mark>,
 }
 
 impl State {
-    /// An item of an object begins; `path` is the length of the path of that object.
+    /// Begins an entry of an object. `path` is the length of the path of the object.
     fn begin_entry(&mut self, path: usize, key: &str) -> ValueWriter<'_> {
         self.drop_pending();
         self.path.truncate(path);
@@ -80,7 +80,7 @@ impl State {
         ValueWriter(self)
     }
 
-    /// Takes back an item that got no value, whether its writer was dropped or failed.
+    /// Removes an item without a value, whose writer was dropped or failed.
     fn drop_pending(&mut self) {
         if let Some(mark) = self.pending.take() {
             self.text.rewind(mark);
@@ -105,7 +105,7 @@ impl State {
 }
 
 impl ConfigWriter {
-    /// Begins a config of this name.
+    /// Begins a config with this name.
     pub fn new(name: &Name) -> Self {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let Buffers { text, path, deps } = spare.unwrap_or_default();
@@ -125,17 +125,17 @@ impl ConfigWriter {
 
     /// Begins the next field.
     ///
-    /// A field whose value is not written, or whose value failed, is left out.
+    /// A field is left out if its value is not written or writing it fails.
     pub fn field(&mut self, key: &str) -> ValueWriter<'_> {
         self.0.begin_entry(0, key)
     }
 
-    /// The lists in the plain values that were written so far.
+    /// Returns the lists in the plain values written so far.
     pub(crate) fn lists(&self) -> Lists {
         self.0.text.lists
     }
 
-    /// The whole config.
+    /// Finishes the config.
     pub fn finish(mut self) -> ConfigJson {
         self.0.drop_pending();
         self.0.text.close('}');
@@ -149,19 +149,19 @@ impl ConfigWriter {
             buffers.text.clear();
             buffers.path.clear();
             buffers.deps.clear();
-            // While the thread ends they may be gone.
+            // The thread-local is gone while the thread exits.
             let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));
         }
         config
     }
 }
 
-/// The place of one value: of a field, of an item in a list, or of an entry in a map.
+/// Writes one value: of a field, an item of a list, or an entry of a map.
 #[must_use = "a field without a value is left out"]
 pub struct ValueWriter<'a>(&'a mut State);
 
 impl<'a> ValueWriter<'a> {
-    /// Writes a plain value, in the form that serde gives it.
+    /// Serializes a plain value.
     ///
     /// | value | form |
     /// |---|---|
@@ -176,10 +176,10 @@ impl<'a> ValueWriter<'a> {
     /// | enums | `"Variant"`, or `{"Variant": ..}`, unless serde's attributes say otherwise |
     ///
     /// # Errors
-    /// Each names the path of the value in the config (`lr.schedule[3].rate`): NaN and infinities, byte strings, keys
-    /// that are neither string nor `char`, a key twice in a map, more than 128 levels, a string that is a reference
-    /// and a list that begins with `__self__` (Pylightnix would see a dependency or a promise in them), and what the
-    /// type's own `Serialize` refuses.
+    /// The value holds NaN, an infinity, a byte string, a key that is neither a string nor a `char`, a duplicate key, more
+    /// than 128 levels, a string that is a reference or a list that begins with `__self__` (which Pylightnix would read as a
+    /// dependency or a promise), or its `Serialize` fails. The error names the path of the value in the config
+    /// (`lr.schedule[3].rate`).
     pub fn plain<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
         let state = self.0;
         write_plain(&mut state.text, value)
@@ -220,13 +220,13 @@ impl<'a> ValueWriter<'a> {
         self.path_parts(path);
     }
 
-    /// The rest of a list that ends in a path; an empty path has no parts.
+    /// Writes the parts of a path as the last items of a list, and closes it. An empty path has no parts.
     fn path_parts(self, path: &str) {
         for part in path.split('/').filter(|part| !part.is_empty()) {
             self.0.text.item();
             self.0.text.string(part);
             self.0.text.end_item();
-            // Whoever reads the text takes it for one.
+            // A reader of the text takes this part for a dependency.
             if part.starts_with("dref:") {
                 let dep = part.parse::<DRefId>().map(|dep| *dep.hash());
                 self.0.deps.extend(dep);
@@ -235,7 +235,7 @@ impl<'a> ValueWriter<'a> {
         self.0.close(']');
     }
 
-    /// Begins a list of such values.
+    /// Begins a list.
     pub fn list(self) -> ListWriter<'a> {
         self.0.open('[');
         ListWriter {
@@ -245,7 +245,7 @@ impl<'a> ValueWriter<'a> {
         }
     }
 
-    /// Begins a map of such values.
+    /// Begins a map.
     pub fn map(self) -> MapWriter<'a> {
         self.0.open('{');
         MapWriter {
@@ -255,7 +255,7 @@ impl<'a> ValueWriter<'a> {
     }
 }
 
-/// A list under way; dropping it closes the list.
+/// A list that is being written; dropping it closes the list.
 ///
 /// ```
 /// # use pylightnix::config::{ConfigWriter, DRefId, Name};
@@ -293,14 +293,14 @@ impl Drop for ListWriter<'_> {
     }
 }
 
-/// A map under way; dropping it closes the map.
+/// A map that is being written; dropping it closes the map.
 pub struct MapWriter<'a> {
     state: &'a mut State,
     path: usize,
 }
 
 impl MapWriter<'_> {
-    /// Begins the next entry. The keys come sorted, each once, as a `BTreeMap` gives them.
+    /// Begins the next entry. The caller writes the keys sorted and without duplicates, as a `BTreeMap` has them.
     pub fn entry(&mut self, key: &str) -> ValueWriter<'_> {
         self.state.begin_entry(self.path, key)
     }

@@ -1,4 +1,4 @@
-//! Artifacts of realized stages.
+//! Artifacts of realizations.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::format::{Format, Opaque};
 use crate::config::RRefId;
 use crate::{Error, ErrorKind, Result};
 
-/// An artifact of a realized stage, in format `F`.
+/// An artifact of a realization, in format `F`.
 pub struct Artifact<F = Opaque> {
     home: Arc<ArtifactHome>,
     field: Cow<'static, str>,
@@ -39,21 +39,21 @@ impl<F> Artifact<F> {
         }
     }
 
-    /// Where it is. What is there is read-only.
+    /// Returns the path of the artifact, which is read-only.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The realization that it is a part of.
+    /// Returns the realization that the artifact belongs to.
     pub fn rref(&self) -> &RRefId {
         &self.home.rref
     }
 
-    /// Reads it.
+    /// Reads the artifact.
     ///
     /// # Errors
-    /// A file that is missing, cannot be read, or does not hold what its format says; the error names the stage, the
-    /// artifact and the path.
+    /// The file is missing, cannot be read, or is not valid in its format. The error names the stage, the artifact and the
+    /// path.
     pub fn load(&self) -> Result<F::Value>
     where
         F: Format,

@@ -1,4 +1,4 @@
-//! What a stage function gets: its config's fields while it runs.
+//! The argument of a stage function: the fields of its config, and the services of the run.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,17 +9,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::log::BuildLog;
-use super::{Chosen, Config, Dependency, Omitted, Output, Phase, Progress, Promise, Site, Step};
+use super::{
+    Chosen, Config, Dependency, Omitted, Output, Phase, ProgressReport, ProgressSender, Promise,
+    Site,
+};
 use super::{environment, process, seed};
 use crate::config::{ConfigJson, DRefId, Digest, Name};
 use crate::plan::{Args, Run, RunArg, TakesArg};
 use crate::{Error, ErrorKind, Result};
 
-/// The phase of fields reached from a [`Build`].
+/// The phase of the fields of a [`Build`].
 #[derive(Clone, Copy, Debug)]
 pub enum Building {}
 
-/// Where the fields of a running stage come from.
+/// The source of the fields of a running stage.
 #[doc(hidden)]
 pub struct BuildingSource {
     stage: Name,
@@ -44,18 +47,18 @@ impl Phase for Building {
     }
 }
 
-/// One run of a stage: what its function is given.
+/// One run of a stage, as the argument of its function.
 ///
-/// It dereferences to the config's fields: dependencies are realized (`b.ref_params.out.load()`), promises can be
-/// written (`b.out.save(&value)`), anything else is what the config says (`b.maxiter`): the value as it comes back from the
-/// JSON that the reference is made of, or as it was given if it is `unhashed`.
+/// It dereferences to the fields of the config: dependencies are realized (`b.ref_params.out.load()`), promises can be
+/// written (`b.out.save(&value)`), and other fields have their values (`b.maxiter`). A value is the one that the config's
+/// JSON deserializes to; an `unhashed` field has the value that the plan gave it.
 pub struct Build<C: Config> {
     json: ConfigJson,
-    /// The fields that the config leaves out.
+    /// The fields that the config's JSON omits.
     omitted: Omitted,
     source: BuildingSource,
     cache: PathBuf,
-    progress: Progress,
+    progress: ProgressSender,
     index: usize,
     log: BuildLog,
     site: Site,
@@ -85,17 +88,17 @@ impl<C: Config> Build<C> {
         }
     }
 
-    /// The derivation that is being realized.
+    /// Returns the derivation that is being realized.
     pub fn dref(&self) -> &DRefId {
         self.json.id()
     }
 
-    /// The folder whose whole content is published when the stage succeeds, artifacts beyond the promises included.
+    /// Returns the folder whose whole content is published when the stage succeeds, artifacts beyond the promises included.
     pub fn path(&self) -> &Path {
         &self.source.out
     }
 
-    /// The store's folder for what can be made again: whatever is in there may go at any time.
+    /// Returns the cache folder of the store, whose files may be deleted at any time.
     #[cfg_attr(
         not(feature = "fetch"),
         expect(dead_code, reason = "only downloads are kept")
@@ -104,44 +107,45 @@ impl<C: Config> Build<C> {
         &self.cache
     }
 
-    /// Tells the observers of the run how far this is: so much is `done`, of a `total` if that is known, in any unit. Say
-    /// it as often as you like: it is passed on ten times in a second at most, and costs nothing when nobody observes.
+    /// Reports progress to the observers of the run: `done` of `total`, if the total is known, in any unit. Call it as often
+    /// as you like: at most ten reports per second are passed on, and without observers a call costs nothing.
     pub fn progress(&self, done: u64, total: Option<u64>) {
-        let step = || Step {
+        let report = || ProgressReport {
             dref: self.dref().clone(),
             index: self.index,
             done,
             total,
         };
-        self.progress.say(step, total == Some(done));
+        self.progress.send(report, total == Some(done));
     }
 
-    /// Which of the runs of this derivation it is, from 0: `nouts` runs and those that a matcher asks for are counted
-    /// on from the realizations that are there.
+    /// Returns the index of this run among all runs of the derivation, from 0. Indices of new runs (`nouts`, or as many as a
+    /// matcher asks for) follow those of the existing realizations.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The log of this build, a [`std::io::Write`]: it is kept beside the result, and with a failed build.
+    /// Returns the log of this build, which implements [`std::io::Write`]. It is kept with the result, or with the failed
+    /// build.
     pub fn log(&self) -> &BuildLog {
         &self.log
     }
 
-    /// When this run began. The build record has it too, with the time when it ended.
+    /// Returns the time when this run began. The build record holds it too, with the time when the run ended.
     pub fn start(&self) -> Timestamp {
         self.site.start
     }
 
-    /// How many threads it may keep busy: those that `#[stage(threads = n)]` asks for, else 1.
+    /// Returns the number of threads that the stage may use: the `n` of `#[stage(threads = n)]`, else 1.
     pub fn threads(&self) -> usize {
         self.site.threads
     }
 
-    /// A folder for what is needed only while the stage runs. It is empty at first, and gone afterwards; that of a failed
-    /// build is kept with it.
+    /// Returns a folder for temporary files. It is empty at first and deleted after the run; the folder of a failed build is
+    /// kept with the build.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The folder cannot be created.
     pub fn scratch(&self) -> Result<&Path> {
         let scratch = &self.site.scratch;
         match std::fs::create_dir(scratch) {
@@ -152,8 +156,8 @@ impl<C: Config> Build<C> {
         }
     }
 
-    /// A number to begin random numbers with, which is the same whenever and wherever this run of this derivation is
-    /// made: the first 8 bytes of [`seed_bytes`](Self::seed_bytes), the lowest first.
+    /// Returns a seed for a random number generator, which is the same whenever and wherever this run of this derivation is
+    /// made: the first 8 bytes of [`seed_bytes`](Self::seed_bytes), in little-endian order.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -175,74 +179,74 @@ impl<C: Config> Build<C> {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// The sha256 of three lines, each ended by a newline: `pylightnix-seed-v1`, the [derivation](Self::dref), and the
-    /// [index](Self::index) in decimal. So it differs between derivations and between the runs of one, and is the same
-    /// when a run is made again.
+    /// Returns the SHA-256 digest of three lines, each terminated by a newline: `pylightnix-seed-v1`, the
+    /// [derivation](Self::dref), and the [index](Self::index) in decimal. So the seed differs between derivations and
+    /// between the runs of a derivation, and is the same when a run is repeated.
     pub fn seed_bytes(&self) -> [u8; 32] {
         seed::seed(self.dref(), self.index)
     }
 
-    /// Whether the stage has to stop: its time is up, or somebody cancelled. Nothing ends the thread of a stage, so one
-    /// that works for long looks now and then; [`run`](Self::run) does.
+    /// Returns whether the stage has to stop, because its time limit is up or the run was cancelled. Nothing ends the thread
+    /// of a stage, so a long stage has to call this from time to time; [`run`](Self::run) does so itself.
     pub fn cancelled(&self) -> bool {
-        self.site.stop.why().is_some()
+        self.site.stop.reason().is_some()
     }
 
-    /// Fails when the stage has to stop: in a loop that works for long, `b.check()?`.
+    /// Fails if the stage has to stop. Call `b.check()?` in long loops.
     ///
     /// # Errors
-    /// The time is up, or somebody cancelled.
+    /// The time limit is up, or the run was cancelled.
     pub fn check(&self) -> Result<()> {
-        match self.site.stop.why() {
+        match self.site.stop.reason() {
             None => Ok(()),
-            Some(why) => Err(why.error()),
+            Some(reason) => Err(reason.error()),
         }
     }
 
     fn fields(&self) -> environment::Fields<'_> {
         environment::Fields {
             json: &self.json,
-            more: &self.omitted,
+            omitted: &self.omitted,
             out: &self.source.out,
             chosen: &self.source.chosen,
         }
     }
 
-    /// A command for [`run`](Self::run), with this build as environment variables and no input.
+    /// Makes a command for [`run`](Self::run), with the fields of this build as environment variables and an empty input.
     ///
-    /// Each field of the config is a variable of its name (of its key, with `rename`), as in Pylightnix:
+    /// Each field of the config is a variable with the name of the field (its key, with `rename`), as in Pylightnix:
     ///
-    /// | field | its variable |
+    /// | field | variable |
     /// |---|---|
-    /// | a promise | the path where it is to be written |
-    /// | a dependency | the folder of its artifacts, or the path of the one artifact that the field names; several are a line each, and those of a map `key=path` |
-    /// | a text, a number, a `bool` | as it is |
-    /// | another value | JSON in one line; an empty list of dependencies too, `[]` |
-    /// | `None` | none |
+    /// | a promise | the path to write the artifact to |
+    /// | a dependency | the folder of its artifacts, or the path of the artifact that a `RefPath` names; several paths are one per line, and those of a map are `key=path` |
+    /// | a string, a number, a `bool` | the value |
+    /// | another value | JSON on one line; an empty list of dependencies is `[]` |
+    /// | `None` | not set |
     ///
-    /// A field whose key no variable can have as its name, as one with `=`, has none. Linux starts no program with a variable
-    /// of 128 KiB or more: where a field is that long, remove its variable (`Command::env_remove`) and have the program read
-    /// [`field_file`](Self::field_file) or [`fields_file`](Self::fields_file). Then there are
+    /// A field has no variable if its key is not a valid name, for example with `=`. Linux refuses variables of 128 KiB or
+    /// more: for such a field, remove the variable (`Command::env_remove`) and let the program read
+    /// [`field_file`](Self::field_file) or [`fields_file`](Self::fields_file). More variables are
     ///
     /// | variable | |
     /// |---|---|
     /// | `PYLIGHTNIX_OUT` | the folder that is published, [`path`](Self::path) |
-    /// | `PYLIGHTNIX_SCRATCH` | the folder that is gone afterwards, [`scratch`](Self::scratch) |
+    /// | `PYLIGHTNIX_SCRATCH` | the folder for temporary files, [`scratch`](Self::scratch) |
     /// | `PYLIGHTNIX_DREF` | the derivation |
     /// | `PYLIGHTNIX_INDEX`, `PYLIGHTNIX_SEED`, `PYLIGHTNIX_THREADS` | [`index`](Self::index), [`seed`](Self::seed), [`threads`](Self::threads) |
     ///
-    /// All other variables are those of this program.
+    /// The program inherits all other variables of this process.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let fields = self.fields().variables();
-        // A config that this library wrote has fields.
+        // A config that this library wrote always parses.
         for (key, value) in fields.unwrap_or_default() {
             match value {
                 Some(value) => command.env(key, value),
                 None => command.env_remove(key),
             };
         }
-        // If it cannot be made, the command finds nothing there, and `scratch()` says why.
+        // After an error the folder is missing; a call of `scratch()` reports the error.
         let _ = self.scratch();
         command
             .env("PYLIGHTNIX_OUT", self.path())
@@ -255,12 +259,12 @@ impl<C: Config> Build<C> {
         command
     }
 
-    /// A JSON file in the [scratch folder](Self::scratch) with all fields of the config, of any size, by their keys: promises
-    /// and dependencies are paths, a dependency of which several realizations were chosen is a list of paths, and other
-    /// values are as they are in the config.
+    /// Writes all fields of the config, of any size, to a JSON file in the [scratch folder](Self::scratch), and returns its
+    /// path. Promises and dependencies are paths, a dependency with several chosen realizations is a list of paths, and
+    /// other fields have their values from the config.
     ///
     /// # Errors
-    /// It cannot be written; a path in it is not UTF-8.
+    /// The file cannot be written, or a path is not UTF-8.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -289,8 +293,9 @@ impl<C: Config> Build<C> {
         Ok(path)
     }
 
-    /// A file in the [scratch folder](Self::scratch) with what the [variable](Self::command) of one field would hold, of any
-    /// size, and a line break at its end: a list of dependencies is a line each. `key` is the field's key in the config.
+    /// Writes the text of the [variable](Self::command) of one field, of any size, and a line break to a file in the
+    /// [scratch folder](Self::scratch), and returns its path. A list of dependencies has one path per line. `key` is the key
+    /// of the field in the config.
     ///
     /// # Errors
     /// The config has no such field, or the file cannot be written.
@@ -312,15 +317,14 @@ impl<C: Config> Build<C> {
         Ok(path)
     }
 
-    /// Runs a command to its end, with all that it prints in the [log](Self::log) at once.
+    /// Runs a command and waits for its end. Its output goes to the [log](Self::log) immediately.
     ///
-    /// It has a process group of its own, which ends with it: what it leaves running is killed, and so is all of it when
-    /// this program ends first, however that happens. When the stage has to stop, its processes are asked to
-    /// (`SIGTERM`), and killed if they do not.
+    /// The command has its own process group, which is killed when the command ends, and also when this process ends first,
+    /// even by a crash. When the stage has to stop, the group gets `SIGTERM`, and later `SIGKILL`.
     ///
     /// # Errors
-    /// A program that cannot be started, a status that is not 0, a signal: with the last lines that it printed. A stage
-    /// that has to stop, as [`check`](Self::check).
+    /// The program cannot be started, ends with a status other than 0 or by a signal (the error has the last lines of its
+    /// output), or the stage has to stop, as for [`check`](Self::check).
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -342,7 +346,7 @@ impl<C: Config> Build<C> {
         process::run(command, &self.log, &self.site.stop)
     }
 
-    /// The run-time argument of type `T`, which the stage declares, `#[stage(args(T))]`, and the run gives; see
+    /// Returns the run-time argument of type `T`, which the stage declares with `#[stage(args(T))]` and the run gives with
     /// [`Realize::arg`](crate::realize::Realize::arg).
     pub fn arg<T: RunArg>(&self) -> &T
     where
@@ -351,18 +355,18 @@ impl<C: Config> Build<C> {
         match self.args.get() {
             Some(arg) => arg,
             None => {
-                unreachable!("the run was not begun without the arguments that its stages declare")
+                unreachable!("a run begins only with the arguments that its stages declare")
             }
         }
     }
 }
 
-/// A file's name for a key: the key, unless no file can be called so.
+/// Returns the file name for a key: the key itself if it is a valid file name, else a hash.
 fn file_name_of(key: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     match (1..=100).contains(&key.len()) && key.chars().all(is_plain) {
         true => key.to_owned(),
-        // A dot is in no plain name.
+        // A plain key has no dot, so the names cannot collide.
         false => format!("{}.key", Digest::of(key.as_bytes())),
     }
 }

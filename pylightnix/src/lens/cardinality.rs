@@ -1,26 +1,26 @@
-//! How many realizations of a stage its consumers get, and whether a failure is one.
+//! The number of realizations that consumers of a stage get, and whether they get failures.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use super::{AnyRRef, Failure};
 
-/// How many realizations a matcher chooses: [`One`], [`Many`], or [`Try<One>`](Try).
+/// The number of realizations that a matcher chooses: [`One`], [`Many`], or [`Try<One>`](Try).
 ///
-/// Sealed: the set is part of the wiring that the compiler checks.
+/// The trait is sealed: the compiler checks plans against this set.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no number of realizations",
-    label = "neither `One`, nor `Many`, nor `Try<One>`",
-    note = "consumers get `One` realization, `Many`, or `Try<One>`: one or its failure"
+    message = "`{Self}` is not a cardinality",
+    label = "not `One`, `Many` or `Try<One>`",
+    note = "consumers of a stage get `One` realization, `Many` realizations, or `Try<One>`: one realization or its failure"
 )]
 pub trait Cardinality: sealed::Sealed + Send + Sync + 'static {
-    /// What the consumer of such a choice sees: `T` itself, a `Vec<T>`, or a `Result<T, Failure>`.
+    /// The type of a consumer's field: `T`, `Vec<T>`, or `Result<T, Failure>`.
     type Of<T: Clone + Send + Sync + 'static>: Clone + Send + Sync + 'static;
 
     #[doc(hidden)]
     const TAKES: Takes;
 
-    /// Puts the values of what was chosen into that form; `None` when it does not fit.
+    /// Converts the chosen realizations into that type. Returns `None` if their number is wrong.
     #[doc(hidden)]
     fn gather<T: Clone + Send + Sync + 'static>(
         chosen: &[AnyRRef],
@@ -28,22 +28,22 @@ pub trait Cardinality: sealed::Sealed + Send + Sync + 'static {
     ) -> Option<Self::Of<T>>;
 }
 
-/// What a choice may consist of.
+/// The realizations that a choice may consist of.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// One success.
     One,
-    /// Successes.
+    /// One or more successes.
     Many,
     /// One success or failure.
     Try,
-    /// Nobody says.
+    /// Not specified.
     Unsaid,
 }
 
 impl Takes {
-    /// Whether so many realizations fit.
+    /// Returns whether a choice of `count` realizations is valid.
     pub(crate) fn admits(self, count: usize) -> bool {
         match self {
             Takes::One | Takes::Try => count == 1,
@@ -51,12 +51,12 @@ impl Takes {
         }
     }
 
-    /// Whether a failure may be one of them.
+    /// Returns whether a choice may contain a failure.
     pub(crate) fn failures(self) -> bool {
         matches!(self, Takes::Try | Takes::Unsaid)
     }
 
-    /// For people.
+    /// Returns a description for messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Takes::One => "one realization",
@@ -71,13 +71,13 @@ impl Takes {
 #[derive(Clone, Copy, Debug)]
 pub enum One {}
 
-/// One realization or more, in the order of their references.
+/// One or more realizations, in the order of their references.
 #[derive(Clone, Copy, Debug)]
 pub enum Many {}
 
 /// One realization, or the failure of its stage as a value: consumers see a `Result<RRef<C>, `[`Failure`]`>`.
 ///
-/// It is what `#[stage(fallible)]` gives, and [`or_failure`](crate::plan::DRef::or_failure).
+/// The result of `#[stage(fallible)]` and of [`or_failure`](crate::plan::DRef::or_failure).
 #[derive(Clone, Copy, Debug)]
 pub struct Try<Q>(PhantomData<fn() -> Q>, Infallible);
 
@@ -129,7 +129,7 @@ impl Cardinality for Try<One> {
     }
 }
 
-/// Any number of anything: for derivations of which no field says how many it takes.
+/// Any number of successes and failures: for derivations whose cardinality no field specifies.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub enum Unsaid {}

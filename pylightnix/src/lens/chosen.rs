@@ -5,71 +5,75 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use super::AnyRRef;
 use crate::config::DRefId;
 
-/// For each direct dependency of a stage, what was chosen: its context, with the realizations at hand.
+/// The realizations chosen for each direct dependency of a stage: its context, with loaded realizations.
 #[derive(Clone)]
-pub struct Chosen(Kind);
+pub struct Chosen(State);
 
-/// What was chosen for each of several derivations, which are sorted.
+/// Derivations with the realizations chosen for them, sorted by derivation.
 pub(crate) type ChosenList = Arc<[(DRefId, Arc<[AnyRRef]>)]>;
 
 #[derive(Clone)]
-enum Kind {
-    Now(ChosenList),
-    Later(Arc<Later>),
+enum State {
+    Ready(ChosenList),
+    Lazy(Arc<Lazy>),
 }
 
-/// What nobody asked for yet: of the many stages that a run finds there, few are looked into.
-struct Later {
-    from: Arc<dyn Choices>,
-    at: usize,
-    made: OnceLock<ChosenList>,
+/// A list that is loaded on first use: of the many stages that are up to date, few are read.
+struct Lazy {
+    source: Arc<dyn Choices>,
+    stage: usize,
+    list: OnceLock<ChosenList>,
 }
 
-/// What was chosen for the stages of a plan, kept without their realizations.
+/// The choices for all stages of a plan, without loaded realizations.
 pub(crate) trait Choices: Send + Sync {
-    /// What was chosen for the direct dependencies of the stage at this place.
+    /// Loads the realizations chosen for the direct dependencies of the stage with index `at`.
     fn chosen_for(self: Arc<Self>, at: usize) -> ChosenList;
 }
 
 impl Chosen {
-    /// Of a stage without dependencies.
+    /// Returns the empty list, for a stage without dependencies.
     pub(crate) fn none() -> Self {
-        static NONE: LazyLock<Chosen> = LazyLock::new(|| Chosen(Kind::Now(Arc::default())));
+        static NONE: LazyLock<Chosen> = LazyLock::new(|| Chosen(State::Ready(Arc::default())));
         NONE.clone()
     }
 
-    /// `deps`, each once and sorted.
+    /// Makes a list from `deps`, which are sorted and have no duplicates.
     pub(crate) fn new(deps: impl IntoIterator<Item = (DRefId, Arc<[AnyRRef]>)>) -> Self {
         let chosen: ChosenList = deps.into_iter().collect();
         debug_assert!(chosen.is_sorted_by(|a, b| a.0 < b.0));
-        Chosen(Kind::Now(chosen))
+        Chosen(State::Ready(chosen))
     }
 
-    /// What `from` says of the stage at this place, when somebody asks.
-    pub(crate) fn later(from: Arc<dyn Choices>, at: usize) -> Self {
-        let made = OnceLock::new();
-        Chosen(Kind::Later(Arc::new(Later { from, at, made })))
+    /// Makes a list that is loaded from `source` on first use, for the stage with index `stage`.
+    pub(crate) fn lazy(source: Arc<dyn Choices>, stage: usize) -> Self {
+        let list = OnceLock::new();
+        Chosen(State::Lazy(Arc::new(Lazy {
+            source,
+            stage,
+            list,
+        })))
     }
 
     fn list(&self) -> &ChosenList {
         match &self.0 {
-            Kind::Now(list) => list,
-            Kind::Later(later) => {
-                let make = || later.from.clone().chosen_for(later.at);
-                later.made.get_or_init(make)
+            State::Ready(list) => list,
+            State::Lazy(lazy) => {
+                let load = || lazy.source.clone().chosen_for(lazy.stage);
+                lazy.list.get_or_init(load)
             }
         }
     }
 
-    /// What was chosen for `dref`.
+    /// Returns the realizations chosen for `dref`.
     ///
     /// # Panics
-    /// Never for a dependency of the stage: its context names each of them.
+    /// `dref` is not a direct dependency of the stage.
     pub(crate) fn of(&self, dref: &DRefId) -> &Arc<[AnyRRef]> {
         let list = self.list();
         match list.binary_search_by(|(id, _)| id.cmp(dref)) {
             Ok(at) => &list[at].1,
-            Err(_) => unreachable!("{dref} is a dependency, and a context names all of them"),
+            Err(_) => unreachable!("{dref} is a direct dependency, so its choice is in the list"),
         }
     }
 

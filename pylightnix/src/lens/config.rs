@@ -7,19 +7,19 @@ use crate::Result;
 use crate::config::{ConfigWriter, Fields};
 use crate::plan::{AnyDRef, Revived, Wanted};
 
-/// What identifies a derivation: the fields of a struct with `#[derive(Config)]`.
+/// The parameters of a stage, which identify a derivation: a struct with `#[derive(Config)]`.
 ///
-/// Implement it with the derive only: the checks that make wrong wiring not compile are in there.
+/// Implement it only with the derive macro, which contains the compile-time checks of plans.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a config",
     label = "not a config",
     note = "a config is a struct with named fields and `#[derive(Config)]`"
 )]
 pub trait Config: Sized + Send + Sync + 'static {
-    /// The config's fields, as they are in phase `P`.
+    /// The fields of the config in phase `P`.
     type Lens<P: Phase>: Send + Sync + 'static;
 
-    /// What a stage of this config returns: a proof for each promise that it was kept.
+    /// The return type of a stage of this config: for each promise, a proof that it was kept.
     type Outputs: 'static;
 
     #[doc(hidden)]
@@ -28,11 +28,11 @@ pub trait Config: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn lens<P: Phase>(&self, from: &P::Source) -> Self::Lens<P>;
 
-    /// Writes the fields after `name`, and notes those that were left out.
+    /// Writes the fields after `name`, and adds those that the JSON omits to `omitted`.
     #[doc(hidden)]
     fn write(&self, out: &mut ConfigWriter, omitted: &mut Omitted) -> Result<()>;
 
-    /// The values of the fields that are no part of the identity.
+    /// Returns the `unhashed` fields, which are not part of the identity.
     #[doc(hidden)]
     fn unhashed(&self) -> Result<Omitted>;
 
@@ -42,15 +42,15 @@ pub trait Config: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn declare(fields: &mut Fields<'_>, wanted: &mut Wanted) -> Result<()>;
 
-    /// Reads it from the fields of its JSON. What these do not say, its derivations with their matchers and realizers and
-    /// the fields that are no part of the identity, is that of `planned` if there is one.
+    /// Parses the fields of the config's JSON. What the JSON does not contain (matchers and realizers of the dependencies,
+    /// and `unhashed` fields) is taken from `planned`, if given.
     #[doc(hidden)]
     fn revive(fields: Fields<'_>, revived: &Revived, planned: Option<&Self>) -> Result<Self>;
 
-    /// Whether its types alone tell that its JSON gives back the same values.
+    /// Returns whether the types of all fields guarantee a lossless round trip through JSON.
     #[doc(hidden)]
     fn is_exact() -> bool;
 }
 
-/// Fields that are not in a `config.json`, with their values as JSON.
+/// The fields that a `config.json` omits, with their values as JSON.
 pub type Omitted = BTreeMap<String, serde_json::Value>;

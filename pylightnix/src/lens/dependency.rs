@@ -1,22 +1,21 @@
-//! What may stand in a field marked `#[dref]`.
+//! The types of fields marked `#[dref]`.
 
 use super::{Chosen, Phase};
 use crate::Result;
 use crate::config::{StoredValue, ValueWriter};
 use crate::plan::{AnyDRef, Revived, Wanted};
 
-/// What may stand in a field marked `#[dref]`: a `DRef`, a `RefPath`, or an `Option`, `Vec` or `BTreeMap<String, _>` of
-/// such.
+/// The type of a field marked `#[dref]`: a `DRef`, a `RefPath`, or an `Option`, `Vec` or `BTreeMap<String, _>` of those.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a dependency",
     label = "a `#[dref]` field holds a `DRef`, a `RefPath`, or an `Option`, `Vec` or `BTreeMap<String, _>` of those",
     note = "plain data needs no attribute: remove `#[dref]`"
 )]
 pub trait Dependency: Clone + Send + Sync + 'static {
-    /// What it is once its derivations are realized.
+    /// The type of the field after its derivations are realized.
     type Realized: Clone + Send + Sync + 'static;
 
-    /// What it is in phase `P`.
+    /// Converts the field to its type in phase `P`.
     #[doc(hidden)]
     fn view<P: Phase>(&self, from: &P::Source) -> P::Dep<Self> {
         P::dep(from, self)
@@ -31,17 +30,17 @@ pub trait Dependency: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn resolve(&self, chosen: &Chosen) -> Self::Realized;
 
-    /// Says which derivations of which types a stored value names.
+    /// Adds the derivations that a stored value names, with their types, to `wanted`.
     #[doc(hidden)]
     fn declare(value: &StoredValue<'_>, wanted: &mut Wanted) -> Result<()>;
 
-    /// The same, for a config that is read again.
+    /// Returns a copy for a config that is parsed from its JSON again.
     #[doc(hidden)]
     fn kept(&self) -> Self {
         self.clone()
     }
 
-    /// Makes it again from a stored value.
+    /// Parses a stored value.
     #[doc(hidden)]
     fn revive(value: &StoredValue<'_>, revived: &Revived) -> Result<Self>;
 }

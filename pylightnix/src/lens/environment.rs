@@ -1,4 +1,4 @@
-//! A config as environment variables, for the child processes of a stage.
+//! The fields of a config as environment variables and JSON, for the child processes of a stage.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -11,24 +11,24 @@ use super::{Chosen, Omitted};
 use crate::config::{ConfigJson, DRefId, StoredValue};
 use crate::{Error, ErrorKind, Result};
 
-/// The variables, each with its value, or with none if it is not to be set.
+/// The names of the variables with their values; `None` for a variable that is not set.
 pub(super) type Variables = Vec<(String, Option<OsString>)>;
 
-/// The config of a build, and where its paths lead.
+/// The config of a build, with the folders that its paths refer to.
 pub(super) struct Fields<'a> {
     pub(super) json: &'a ConfigJson,
-    /// The fields that the config leaves out.
-    pub(super) more: &'a Omitted,
+    /// The fields that the config's JSON omits.
+    pub(super) omitted: &'a Omitted,
     pub(super) out: &'a Path,
     pub(super) chosen: &'a Chosen,
 }
 
 impl Fields<'_> {
-    /// The fields, by their keys: promises and dependencies as paths, all else as its value.
+    /// Returns a variable for each field: paths for promises and dependencies, values for other fields.
     pub(super) fn variables(&self) -> Result<Variables> {
         let mut variables = Variables::new();
         self.each(&mut |key, value| {
-            // No system has variables of such names.
+            // No system supports variables with these names.
             if !key.is_empty() && !key.contains(['=', '\0']) {
                 variables.push((key.to_owned(), self.text_of(value)?));
             }
@@ -37,7 +37,7 @@ impl Fields<'_> {
         Ok(variables)
     }
 
-    /// What the variable of one field holds; nothing if there is no such field. No value is too long for it.
+    /// Returns the text of the variable of one field; `None` if there is no such field. The length is not limited.
     pub(super) fn variable(&self, key: &str) -> Result<Option<OsString>> {
         let mut found = None;
         self.each(&mut |name, value| {
@@ -49,7 +49,7 @@ impl Fields<'_> {
         Ok(found)
     }
 
-    /// All fields, by their keys, with promises and dependencies as paths.
+    /// Returns all fields as a JSON object, with paths for promises and dependencies.
     pub(super) fn as_json(&self) -> Result<Value> {
         let mut fields = Map::new();
         self.each(&mut |key, value| {
@@ -59,6 +59,7 @@ impl Fields<'_> {
         Ok(Value::Object(fields))
     }
 
+    /// Calls `take` for each field, including omitted ones.
     fn each(&self, take: &mut dyn FnMut(&str, &StoredValue<'_>) -> Result<()>) -> Result<()> {
         let mut fields = self.json.fields()?;
         let keys: Vec<_> = self.json.fields()?.rest().map(Cow::into_owned).collect();
@@ -67,8 +68,8 @@ impl Fields<'_> {
                 take(key, &StoredValue::new(key, raw))?;
             }
         }
-        for (key, value) in self.more {
-            // The text of a value that was read from text is JSON.
+        for (key, value) in self.omitted {
+            // A JSON value always has a valid text.
             if let Ok(raw) = RawValue::from_string(value.to_string()) {
                 take(key, &StoredValue::new(key, &raw))?;
             }
@@ -76,7 +77,7 @@ impl Fields<'_> {
         Ok(())
     }
 
-    /// A value as text; none for `null`.
+    /// Returns the text for a value; `None` for `null`.
     fn text_of(&self, value: &StoredValue<'_>) -> Result<Option<OsString>> {
         if value.is_null() {
             return Ok(None);
@@ -93,7 +94,7 @@ impl Fields<'_> {
         }))
     }
 
-    /// A value as JSON.
+    /// Returns the JSON for a value.
     fn json_of(&self, value: &StoredValue<'_>) -> Result<Value> {
         if let Ok(path) = value.selfref() {
             return text_of_path(&self.out.join(path));
@@ -114,7 +115,7 @@ impl Fields<'_> {
         value.plain()
     }
 
-    /// The paths of a dependency, or of a list or a map of them.
+    /// Returns the paths for a dependency, or a list or a map of dependencies; `None` for other values.
     fn paths_of(&self, value: &StoredValue<'_>) -> Option<Vec<OsString>> {
         if let Some(paths) = self.paths_of_one(value) {
             return Some(paths);
@@ -140,19 +141,20 @@ impl Fields<'_> {
         (!entries.is_empty()).then_some(lines)
     }
 
-    /// The paths of one dependency, or of an artifact of one.
+    /// Returns the paths for one dependency, or an artifact of one; `None` for other values.
     fn paths_of_one(&self, value: &StoredValue<'_>) -> Option<Vec<OsString>> {
         if let Ok(dref) = value.dref() {
             return Some(self.paths_below(&dref, ""));
         }
         let (dref, path) = value.refpath().ok()?;
-        // A list of nothing but references is one of dependencies.
+        // A list that holds only references is a list of dependencies, not a path.
         let is_artifact =
             |items: &[StoredValue<'_>]| items.iter().skip(1).any(|item| item.dref().is_err());
         let items = value.list().ok()?;
         is_artifact(&items).then(|| self.paths_below(&dref, &path))
     }
 
+    /// Returns the path of `path` inside each realization chosen for `dref`.
     fn paths_below(&self, dref: &DRefId, path: &str) -> Vec<OsString> {
         let chosen = self.chosen.of(dref).iter();
         chosen
@@ -164,7 +166,7 @@ impl Fields<'_> {
     }
 }
 
-/// The path of what one matcher chose, or a list of paths if it chose several.
+/// Returns one path as a JSON string, several as a list.
 fn one_or_all(paths: &[OsString]) -> Result<Value> {
     match paths {
         [path] => text_of_path(Path::new(path)),
@@ -177,7 +179,10 @@ fn one_or_all(paths: &[OsString]) -> Result<Value> {
 
 fn text_of_path(path: &Path) -> Result<Value> {
     let text = path.to_str().ok_or_else(|| {
-        let message = format!("the path {} is not UTF-8, as JSON must be", path.display());
+        let message = format!(
+            "the path {} is not UTF-8, which JSON requires",
+            path.display()
+        );
         Error::new(ErrorKind::Stage, message)
             .at(path)
             .help("use a store whose path is UTF-8")
@@ -185,7 +190,7 @@ fn text_of_path(path: &Path) -> Result<Value> {
     Ok(Value::String(text.to_owned()))
 }
 
-/// JSON without the space between its parts.
+/// Removes the whitespace between the tokens of a JSON text.
 fn compact(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     json.chars()

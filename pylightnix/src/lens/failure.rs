@@ -1,4 +1,4 @@
-//! Failures that are results.
+//! Recorded failures of stages.
 
 use std::error::Error;
 use std::fmt;
@@ -9,16 +9,15 @@ use super::AnyRRef;
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord, newest_first};
 
-/// The failure of a stage whose failures are results, `#[stage(fallible)]`: what consumers get in place of its `RRef`.
+/// The recorded failure of a stage with `#[stage(fallible)]`, which consumers get instead of an `RRef`.
 ///
-/// It is a realization of its own, with the text of the error as its only artifact, and the log of each try beside it.
-/// It is an error too: `let run = b.run.clone()?` makes the failure of a dependency that of the stage.
+/// A failure is stored as a realization, whose only artifact is the text of the error, with the log of each attempt. It
+/// implements `Error`: `let run = b.run.clone()?` passes the failure of a dependency on as the failure of the stage.
 ///
-/// A failure is what the stage returns as an error. A panic and a broken promise are faults of the program, and a full
-/// disk or a broken store are troubles of the machine: these fail the run, as they do for every stage, and nothing is
-/// recorded. The failure stands until the code of the stage, its config or what it depends on changes;
-/// [`Realize::retry_failed`](crate::realize::Realize::retry_failed) and [`force`](crate::realize::Realize::force) try it
-/// again. Where there is a success as well, that is taken.
+/// Only an error that the stage returns is recorded. A panic, a broken promise, a full disk and a broken store fail the run,
+/// as for every stage. A recorded failure is valid until the code of the stage, its config or its dependencies change;
+/// [`Realize::retry_failed`](crate::realize::Realize::retry_failed) and [`force`](crate::realize::Realize::force) run the
+/// stage again. A success takes precedence over a failure.
 ///
 /// ```
 /// # use pylightnix::prelude::*;
@@ -86,27 +85,27 @@ impl Failure {
         Failure { rref, text }
     }
 
-    /// The realization that it is.
+    /// Returns the reference of the realization that records the failure.
     pub fn id(&self) -> &RRefId {
         self.rref.id()
     }
 
-    /// What the stage's error said, with its causes, a line for each.
+    /// Returns the message of the stage's error and of its causes, one per line.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The folder with the text, as `failure.txt`.
+    /// Returns the folder that holds the text as `failure.txt`.
     pub fn path(&self) -> &Path {
         self.rref.path()
     }
 
-    /// The tries that ended in it, oldest first.
+    /// Returns the builds that ended with this failure, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
         self.rref.realization().builds()
     }
 
-    /// The log of the newest try, where it is if the stage printed anything.
+    /// Returns the path of the newest build's log. The file exists only if the stage wrote to the log.
     pub fn log(&self) -> Option<PathBuf> {
         let mut builds = newest_first(self.builds());
         let newest = builds.find(|build| build.kind == BuildKind::Build)?;

@@ -1,16 +1,16 @@
-//! Shared links of a chain, dropped without recursion.
+//! Reference-counted links of a chain, which are dropped without recursion.
 //!
-//! A plan owns its dependencies, which own theirs: dropping the last stage of a chain of 100,000 would recurse as deep.
-//! So the last owner of a link hands what it owned to a queue of its thread, and only the outermost drop empties it.
+//! A plan owns its dependencies, which own theirs: a naive drop of a chain of 100,000 stages would overflow the stack. So
+//! the last owner of a link puts the value into a thread-local queue, which the outermost drop empties.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// What can hang in a chain.
+/// A value that a [`Link`] can own.
 pub(crate) trait Chained: Send + Sync {
-    /// Forgets the type, for the queue.
+    /// Erases the type, for the queue.
     fn erase(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -44,7 +44,7 @@ impl<T: Chained + ?Sized> Clone for Link<T> {
     }
 }
 
-/// What the outermost drop of this thread still has to drop.
+/// The values that the outermost drop of this thread still has to drop.
 #[derive(Default)]
 struct Queue {
     emptying: bool,
@@ -57,8 +57,8 @@ thread_local! {
 
 impl<T: Chained + ?Sized> Drop for Link<T> {
     fn drop(&mut self) {
-        // Two threads that drop the last two owners at once may both pass this by: then one link drops in place, and
-        // the links below it come here again.
+        // If two threads drop the last two owners at once, both may see a count of 2. Then one link is dropped in place, and
+        // the links below it are queued.
         if let Some(arc) = self.0.take()
             && Arc::strong_count(&arc) == 1
         {
@@ -69,7 +69,7 @@ impl<T: Chained + ?Sized> Drop for Link<T> {
 
 fn drop_later(value: Arc<dyn Any + Send + Sync>) {
     let mut value = Some(value);
-    // While the thread ends the queue may be gone: then `value` drops here, in place.
+    // While the thread exits the queue may be gone: then `value` is dropped in place, here.
     let outermost = QUEUE.try_with(|queue| {
         let mut queue = queue.borrow_mut();
         queue.waiting.extend(value.take());
@@ -85,7 +85,7 @@ fn drop_later(value: Arc<dyn Any + Send + Sync>) {
             queue.emptying = next.is_some();
             next
         });
-        // The drop happens outside the borrow: it comes back here for what hangs below.
+        // Drop outside the borrow: it calls this function for the links below.
         match next {
             Ok(Some(next)) => drop(next),
             _ => return,

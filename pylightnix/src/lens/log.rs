@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::OnceCell;
 
-/// The log of one build. Write to it with `writeln!(b.log(), ..)`, from any thread; the file is made at the first byte.
+/// The log of one build. Write to it with `writeln!(b.log(), ..)`, from any thread. The file is created by the first write.
 #[derive(Clone)]
 pub struct BuildLog(Arc<LogFile>);
 
 struct LogFile {
     path: PathBuf,
     file: OnceCell<File>,
-    /// Whether it says already that the stage panicked.
+    /// Whether the log reports the panic of the stage already.
     panic_told: AtomicBool,
 }
 
@@ -29,15 +29,15 @@ impl BuildLog {
         }))
     }
 
-    /// Says that the stage panicked, unless the log says so already.
+    /// Writes `text` about a panic of the stage, unless the log reports the panic already.
     pub(crate) fn tell_panic(&self, text: &str) {
         if !self.0.panic_told.load(Ordering::Relaxed) {
-            // Of a disk that is full, the failure tells.
+            // Errors, such as a full disk, are reported with the failure of the stage.
             let _ = writeln!(&mut &*self, "{text}");
         }
     }
 
-    /// The log says that the stage panicked, and where.
+    /// Notes that the log reports the panic and its place.
     #[cfg(feature = "tracing")]
     pub(crate) fn panic_is_told(&self) {
         self.0.panic_told.store(true, Ordering::Relaxed);
@@ -49,7 +49,7 @@ impl BuildLog {
 
     pub(super) fn file(&self) -> io::Result<&File> {
         let LogFile { path, file, .. } = &*self.0;
-        // Appending makes each write one whole piece, whoever else writes.
+        // O_APPEND makes each write atomic with respect to other writers, such as child processes.
         file.get_or_try_init(|| OpenOptions::new().append(true).create(true).open(path))
     }
 }
@@ -64,7 +64,7 @@ impl Write for &BuildLog {
     }
 
     fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> io::Result<()> {
-        // One line is one write, so that lines of several threads do not mix.
+        // One write for each call, so that lines of several threads do not mix.
         self.write_all(args.to_string().as_bytes())
     }
 }

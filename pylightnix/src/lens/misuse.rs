@@ -1,4 +1,4 @@
-//! Methods that are there to say why they are not: their bounds hold for nothing.
+//! Methods whose bounds never hold, so that wrong calls get a helpful compiler message.
 
 use super::format::Format;
 use super::{Artifact, Output, Written};
@@ -6,7 +6,7 @@ use crate::Result;
 use crate::lens::Cardinality;
 use crate::plan::RefPath;
 
-/// That a running stage could read its own artifacts.
+/// Implemented by no type: a running stage cannot load its own artifacts.
 #[diagnostic::on_unimplemented(
     message = "this artifact is not made yet: the running stage is to make it",
     label = "nothing to load",
@@ -15,7 +15,7 @@ use crate::plan::RefPath;
 )]
 pub trait LoadedWhileBuilt {}
 
-/// That a plan could be read.
+/// Implemented by no type: a plan has no artifacts to load.
 #[diagnostic::on_unimplemented(
     message = "this artifact is not made yet: a plan only names it",
     label = "nothing to load",
@@ -23,7 +23,7 @@ pub trait LoadedWhileBuilt {}
 )]
 pub trait LoadedWhilePlanned {}
 
-/// That a plan could be written.
+/// Implemented by no type: a plan has no artifacts to save.
 #[diagnostic::on_unimplemented(
     message = "a plan has no artifacts to write: it only names them",
     label = "not writable",
@@ -31,7 +31,7 @@ pub trait LoadedWhilePlanned {}
 )]
 pub trait SavedWhilePlanned {}
 
-/// That a result could be changed.
+/// Implemented by no type: a realization cannot be changed.
 #[diagnostic::on_unimplemented(
     message = "this artifact is a part of a result, which never changes",
     label = "not writable",

@@ -1,4 +1,4 @@
-//! What a config's fields are: in a plan, in a running stage, in a realized one.
+//! The fields of a config in each phase: in a plan, in a running stage, in a realization.
 
 mod artifact;
 mod build;
@@ -40,9 +40,9 @@ pub use output::{Output, Written};
 pub use phase::{Phase, Promise};
 pub use plain::Plain;
 pub(crate) use plain::is_exact;
-pub(crate) use progress::{Progress, Step};
+pub(crate) use progress::{ProgressReport, ProgressSender};
 pub(crate) use rref::HasConfig;
 pub use rref::{AnyRRef, RRef, Realized};
 pub use selfref::SelfRef;
 pub(crate) use site::Site;
-pub(crate) use stop::{Stop, Why};
+pub(crate) use stop::{Stop, StopReason};

@@ -9,7 +9,7 @@ use super::format::{Format, Opaque};
 use crate::config::Name;
 use crate::{Error, ErrorKind, Result};
 
-/// An artifact that a running stage has to make, in format `F`. `Tag` tells it from the other promises of its config.
+/// An artifact that a running stage has to make, in format `F`. `Tag` identifies the promise within its config.
 pub struct Output<F = Opaque, Tag = ()> {
     stage: Name,
     field: &'static str,
@@ -17,7 +17,7 @@ pub struct Output<F = Opaque, Tag = ()> {
     kind: PhantomData<fn() -> (F, Tag)>,
 }
 
-/// The proof that the promise `Tag` was kept: what an outputs struct is made of.
+/// A proof that the promise `Tag` was kept. The fields of an outputs struct have this type.
 #[must_use = "it goes into the outputs struct that the stage returns"]
 pub struct Written<Tag>(PhantomData<fn() -> Tag>);
 
@@ -38,15 +38,15 @@ impl<F, Tag> Output<F, Tag> {
         }
     }
 
-    /// Where to write it. The folder around it is there.
+    /// Returns the path to write the artifact to. The parent folder exists.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes it.
+    /// Writes the artifact.
     ///
     /// # Errors
-    /// What the format or the file system refuses; the error names the stage, the artifact and the path.
+    /// The format or the file system reports an error. The error names the stage, the artifact and the path.
     pub fn save(&self, value: &F::View) -> Result<Written<Tag>>
     where
         F: Format,
@@ -56,10 +56,10 @@ impl<F, Tag> Output<F, Tag> {
         Ok(Written(PhantomData))
     }
 
-    /// Says that the stage wrote it at [`path`](Self::path) by its own means.
+    /// Confirms that the stage wrote the artifact to [`path`](Self::path) itself.
     ///
     /// # Errors
-    /// Nothing is there.
+    /// The path does not exist.
     pub fn written(&self) -> Result<Written<Tag>> {
         match std::fs::symlink_metadata(&self.path) {
             Ok(_) => Ok(Written(PhantomData)),

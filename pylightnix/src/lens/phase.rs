@@ -1,9 +1,9 @@
-//! The three phases in which a config's fields are looked at.
+//! The three phases of a config: planned, building, realized.
 
 use super::Dependency;
 
-/// When a config's fields are looked at, and so what they are: [`Planned`](crate::plan::Planned) from a `DRef`,
-/// [`Building`](super::Building) from a `Build`, [`Realized`](super::Realized) from an `RRef`.
+/// A phase of a config, which determines the types of its fields: [`Planned`](crate::plan::Planned) for a `DRef`,
+/// [`Building`](super::Building) for a `Build`, [`Realized`](super::Realized) for an `RRef`.
 ///
 /// | field | `Planned` | `Building` | `Realized` |
 /// |---|---|---|---|
@@ -14,11 +14,11 @@ use super::Dependency;
 /// | `#[selfref("..")] out: SelfRef<F>` | `RefPath<F>` | `Output<F>` | `Artifact<F>` |
 /// | any other `T` | `T` | `T` | `T` |
 pub trait Phase: Send + Sync + 'static {
-    /// What a `#[dref]` field is.
+    /// The type of a `#[dref]` field.
     type Dep<D: Dependency>: Clone + Send + Sync + 'static;
-    /// What a `#[selfref]` field in format `F` is; `Tag` tells the promise.
+    /// The type of a `#[selfref]` field in format `F`. `Tag` identifies the promise.
     type Artifact<F: 'static, Tag: 'static>: Clone + Send + Sync + 'static;
-    /// Where the values come from.
+    /// The source of the values.
     #[doc(hidden)]
     type Source;
 
@@ -32,15 +32,15 @@ pub trait Phase: Send + Sync + 'static {
     ) -> Self::Artifact<F, Tag>;
 }
 
-/// One artifact that a stage promises: a field marked `#[selfref("path")]`.
+/// An artifact that a stage promises: a field marked `#[selfref("path")]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Promise {
-    /// The field's name.
+    /// The name of the field.
     pub field: &'static str,
-    /// The path below the realization's `out/`, with `/` between its parts.
+    /// The path below the realization's `out/`, with `/` as separator.
     pub path: &'static str,
-    /// The format's type as written, which is a part of the stage's code.
+    /// The type of the format as it is written in the source. It is part of the fingerprint.
     pub format: &'static str,
 }
 

@@ -1,10 +1,10 @@
-//! Fields that are plain data.
+//! Plain fields of configs.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::TypeId;
 
-/// What a config's field without `#[selfref]` and `#[dref]` can be.
+/// The type of a field without `#[selfref]` and `#[dref]`.
 ///
 /// Implemented for every type that is `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
@@ -18,7 +18,7 @@ pub trait Plain: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Plain for T {}
 
-/// Whether `T` is a type whose values JSON gives back as they were, without a look at them.
+/// Returns whether all values of `T` are known to survive a round trip through JSON.
 pub(crate) fn is_exact<T: 'static>() -> bool {
     macro_rules! is_one_of {
         ($($type:ty),*) => {

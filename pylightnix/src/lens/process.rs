@@ -1,4 +1,4 @@
-//! Child processes of a stage: in a group of their own, with their output in the log, and never left behind.
+//! Child processes of a stage: each has a process group, writes to the log, and never outlives the stage.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -14,14 +14,15 @@ use crate::store::is_full;
 use crate::store::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
-/// How much of a child's last output an error repeats: so many bytes, and of those so many lines.
+/// The maximal size, in bytes, of the output that an error repeats.
 const LAST_BYTES: u64 = 8 << 10;
+/// The maximal number of lines of output that an error repeats.
 const LAST_LINES: usize = 20;
 
-/// Runs a command to its end. What it prints goes to `log`, as it prints it.
+/// Runs a command and waits for its end. Its output goes directly to `log`.
 pub(super) fn run(command: &mut Command, log: &BuildLog, stop: &Stop) -> Result<()> {
-    if let Some(why) = stop.why() {
-        return Err(why.error());
+    if let Some(reason) = stop.reason() {
+        return Err(reason.error());
     }
     let open = || -> io::Result<(File, File, u64)> {
         let file = log.file()?;
@@ -31,19 +32,19 @@ pub(super) fn run(command: &mut Command, log: &BuildLog, stop: &Stop) -> Result<
     let child = command
         .stdout(out)
         .stderr(err)
-        // So that all that it starts can be ended with it.
+        // The group contains the descendants too, so that they can be killed.
         .process_group(0)
         .spawn()
         .map_err(|error| not_started(command, error))?;
-    // The command keeps copies of the log's descriptors otherwise.
+    // Close the command's copies of the log's file descriptors.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let status = wait(child, stop).map_err(|error| {
         Error::new(ErrorKind::Io, format!("cannot wait for {}", shown(command))).because(error)
     })?;
-    match stop.why() {
-        Some(why) => {
-            let why = why.error();
-            Err(Error::new(why.kind(), format!("{} was stopped", shown(command))).because(why))
+    match stop.reason() {
+        Some(reason) => {
+            let cause = reason.error();
+            Err(Error::new(cause.kind(), format!("{} was stopped", shown(command))).because(cause))
         }
         None if status.success() => Ok(()),
         None => {
@@ -53,35 +54,35 @@ pub(super) fn run(command: &mut Command, log: &BuildLog, stop: &Stop) -> Result<
     }
 }
 
-/// Waits for a child and ends what it left running.
+/// Waits for a child, then kills its remaining descendants.
 fn wait(mut child: Child, stop: &Stop) -> io::Result<ExitStatus> {
     let Some(pid) = Pid::from_raw(child.id().cast_signed()) else {
         return child.wait();
     };
-    // As `wait` does: a child that reads to the end of its input would wait for us.
+    // As `Child::wait` does: otherwise a child that reads its input to the end would never exit.
     drop(child.stdin.take());
-    let guard = Guard::of(pid);
+    let watchdog = Watchdog::of(pid);
     stop.watch(pid);
-    // Its number is its own until `wait`: nobody else's process can be killed by it.
+    // With NOWAIT the pid stays reserved until `Child::wait`, so no signal can reach another process.
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
     stop.unwatch(pid);
-    drop(guard);
+    drop(watchdog);
     child.wait()
 }
 
-/// A process that ends a group when this program ends before it, however that happens. For that it reads from a pipe
-/// whose other end only this program has. It is in the group, and killed with it.
-struct Guard(Option<Child>);
+/// A watchdog process that kills a process group if this process ends first, even by a crash. It waits for the end of a pipe
+/// whose write end only this process holds. The watchdog is a member of the group, and is killed with it.
+struct Watchdog(Option<Child>);
 
-/// `$1` is the group.
-const GUARD: &str =
+/// The shell script of the watchdog; `$1` is the process group.
+const WATCHDOG: &str =
     "trap '' HUP INT TERM; read -r _; kill -s TERM -- \"-$1\"; sleep 5; kill -s KILL -- \"-$1\"";
 
-impl Guard {
+impl Watchdog {
     fn of(group: Pid) -> Self {
-        let guard = Command::new("/bin/sh")
-            .args(["-c", GUARD, "sh"])
+        let watchdog = Command::new("/bin/sh")
+            .args(["-c", WATCHDOG, "sh"])
             .arg(group.as_raw_pid().to_string())
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -89,21 +90,21 @@ impl Guard {
             .stderr(Stdio::null())
             .process_group(group.as_raw_pid())
             .spawn();
-        // Without one, children outlive a program that is killed, and all else is as well.
-        Guard(guard.ok())
+        // A missing watchdog is not an error: children then only outlive a process that is killed.
+        Watchdog(watchdog.ok())
     }
 }
 
-impl Drop for Guard {
+impl Drop for Watchdog {
     fn drop(&mut self) {
-        if let Some(guard) = &mut self.0 {
-            let _ = guard.kill();
-            let _ = guard.wait();
+        if let Some(watchdog) = &mut self.0 {
+            let _ = watchdog.kill();
+            let _ = watchdog.wait();
         }
     }
 }
 
-/// A command as it would be typed, shortened.
+/// Formats a command as a user would type it, shortened.
 fn shown(command: &Command) -> String {
     const LONGEST: usize = 200;
     let mut text = command.get_program().to_string_lossy().into_owned();
@@ -128,15 +129,15 @@ fn not_started(command: &Command, error: io::Error) -> Error {
     let folder = command.get_current_dir();
     let help = match (error.kind(), folder) {
         (io::ErrorKind::NotFound, Some(folder)) if !folder.is_dir() => {
-            format!("its folder is not there: {}", folder.display())
+            format!("its working directory does not exist: {}", folder.display())
         }
         (io::ErrorKind::NotFound, _) if program.contains('/') => {
-            format!("there is no {program}, or the interpreter in its first line is not there")
+            format!("{program} does not exist, or the interpreter in its first line does not exist")
         }
         (io::ErrorKind::NotFound, _) => {
-            format!("no folder of PATH has it: install it, or name it by its whole path; `which {program}` tells")
+            format!("it is not in PATH: install it, or use its absolute path; `which {program}` looks it up")
         }
-        (io::ErrorKind::PermissionDenied, _) => format!("`chmod +x` makes a file a program: see `ls -l {program}`"),
+        (io::ErrorKind::PermissionDenied, _) => format!("make the file executable with `chmod +x`; `ls -l {program}` shows its mode"),
         (io::ErrorKind::ArgumentListTooLong, _) => too_long(command),
         (io::ErrorKind::InvalidInput, _) => {
             "an argument, or a field of the config, has a zero byte in it: `Command::env_remove` removes a variable"
@@ -152,10 +153,11 @@ fn not_started(command: &Command, error: io::Error) -> Error {
     }
 }
 
-/// Linux takes no argument and no variable of this length or more (execve(2)), nor too many shorter ones.
+/// The length, in bytes, from which Linux refuses an argument or a variable: MAX_ARG_STRLEN, see execve(2). The total is
+/// limited too.
 const TOO_LONG: usize = 128 << 10;
 
-/// What to do about arguments and variables that the system does not take.
+/// Returns advice about arguments or variables that are too long for the system.
 fn too_long(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(key, value)| {
         let length = key.len() + value?.len() + "=\0".len();
@@ -174,7 +176,7 @@ fn too_long(command: &Command) -> String {
     )
 }
 
-/// `folder` is where its log is.
+/// Makes the error for a command that failed. `folder` is the folder of its log.
 fn failed(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> Error {
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
@@ -183,15 +185,13 @@ fn failed(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> E
     };
     let error = Error::new(ErrorKind::Stage, format!("{} {how}", shown(command)));
     let error = match last {
-        "" if is_full(folder) => {
-            error.because("the disk is full: what it printed could not be written")
-        }
+        "" if is_full(folder) => error.because("the disk is full: its output could not be written"),
         "" => error.because("it printed nothing"),
         last => error.because(format!("its last lines were\n{last}")),
     };
     match status.signal() {
         Some(signal) if signal == Signal::KILL.as_raw() => {
-            error.help("a system that runs out of memory kills like this: `dmesg` tells")
+            error.help("Linux kills processes like this when it runs out of memory: see `dmesg`")
         }
         _ => error,
     }
@@ -216,7 +216,7 @@ fn name_of(signal: i32) -> &'static str {
     name.map_or("", |(_, name)| name)
 }
 
-/// The last lines that were written to the log after `begin`, fit to be printed.
+/// Returns the last lines of the log after the offset `begin`, without control characters.
 fn last_lines(log: &BuildLog, begin: u64) -> String {
     let read = || -> io::Result<Vec<u8>> {
         let (mut file, end) = open_regular(log.path())?;
@@ -225,7 +225,7 @@ fn last_lines(log: &BuildLog, begin: u64) -> String {
         let mut bytes = Vec::new();
         file.take(LAST_BYTES).read_to_end(&mut bytes)?;
         if from > begin {
-            // It begins in the middle of a line.
+            // The first line may be incomplete.
             let line = bytes.iter().position(|byte| *byte == b'\n');
             bytes.drain(..line.map_or(0, |line| line + 1));
         }
@@ -236,7 +236,7 @@ fn last_lines(log: &BuildLog, begin: u64) -> String {
     let lines: Vec<_> = text.trim_end().lines().collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
     let clean = |line: &&str| -> String {
-        // What a terminal would show of a line that was written over.
+        // Progress bars overwrite lines with `\r`: keep the last version, as a terminal does.
         let line = line.rsplit('\r').next().unwrap_or_default();
         let visible = |c: char| {
             if c.is_control() && c != '\t' {

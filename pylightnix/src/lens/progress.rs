@@ -1,4 +1,4 @@
-//! How far a running stage is.
+//! Progress reports of running stages.
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
@@ -6,38 +6,41 @@ use std::time::{Duration, Instant};
 
 use crate::config::DRefId;
 
-/// The shortest time between two messages.
+/// The minimal time between two reports.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What a stage says on the way to the observers.
-pub(crate) struct Step {
+/// A progress report of one run of a stage.
+pub(crate) struct ProgressReport {
     pub(crate) dref: DRefId,
     pub(crate) index: usize,
     pub(crate) done: u64,
     pub(crate) total: Option<u64>,
 }
 
-/// Where one run of a stage says how far it is; nowhere if nobody observes.
-pub(crate) struct Progress {
-    to: Option<SyncSender<Step>>,
-    said: Mutex<Option<Instant>>,
+/// Sends the progress reports of one run of a stage to the observers, if there are any.
+pub(crate) struct ProgressSender {
+    to: Option<SyncSender<ProgressReport>>,
+    last_sent: Mutex<Option<Instant>>,
 }
 
-impl Progress {
-    pub(crate) fn to(to: Option<SyncSender<Step>>) -> Self {
-        let said = Mutex::new(None);
-        Progress { to, said }
+impl ProgressSender {
+    pub(crate) fn to(to: Option<SyncSender<ProgressReport>>) -> Self {
+        let last_sent = Mutex::new(None);
+        ProgressSender { to, last_sent }
     }
 
-    /// Says it, unless something was said just now and this is not the end. What finds no room is dropped: a stage does
-    /// not wait for those who watch it.
-    pub(crate) fn say(&self, step: impl FnOnce() -> Step, is_end: bool) {
+    /// Sends a report, unless the last one was sent just now; the final report is always sent. Drops the report if the
+    /// channel is full: a stage never waits for observers.
+    pub(crate) fn send(&self, report: impl FnOnce() -> ProgressReport, is_end: bool) {
         let Some(to) = &self.to else { return };
         let now = Instant::now();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_end || said.is_none_or(|said| now - said >= PAUSE) {
-            *said = Some(now);
-            let _ = to.try_send(step());
+        let mut last = self
+            .last_sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if is_end || last.is_none_or(|last| now - last >= PAUSE) {
+            *last = Some(now);
+            let _ = to.try_send(report());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Realizations, as their consumers see them.
+//! Realizations, as consumers see them.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -15,11 +15,11 @@ use super::{Artifact, Chosen, Config, Dependency, Failure, Phase, Promise};
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord, Clock, Realization};
 
-/// The phase of fields reached from an [`RRef`].
+/// The phase of the fields of an [`RRef`].
 #[derive(Clone, Copy, Debug)]
 pub enum Realized {}
 
-/// Where the fields of a realization come from.
+/// The source of the fields of a realization.
 #[doc(hidden)]
 pub struct RealizedSource {
     home: Arc<ArtifactHome>,
@@ -45,13 +45,14 @@ impl Phase for Realized {
 
 /// A realization of the stage of config `C`: an immutable result in a store.
 ///
-/// It dereferences to the config's fields: `rref.out.load()`, `rref.maxiter`, `rref.ref_params.out.path()`. Looking at
-/// a field never fails and reads nothing; loading an artifact does. Plain fields are as the config's JSON gives them back.
+/// It dereferences to the fields of the config: `rref.out.load()`, `rref.maxiter`, `rref.ref_params.out.path()`. Access to a
+/// field never fails and reads nothing; loading an artifact reads a file and may fail. Plain fields have the values that the
+/// config's JSON deserializes to.
 ///
-/// They are equal, and sort, as their references do.
+/// Realizations are compared by their references.
 pub struct RRef<C: Config> {
-    /// Its `RealizedStage<C>`. The type is forgotten, so that the compiler need not look through a chain of configs to
-    /// see that the last one is `Send`.
+    /// A `RealizedStage<C>`. The type is erased, so that the compiler need not traverse a chain of configs to prove that the
+    /// last one is `Send`.
     any: AnyRRef,
     kind: PhantomData<fn() -> C>,
 }
@@ -60,21 +61,21 @@ pub(crate) struct RealizedStage<C: Config> {
     realization: Realization,
     config: Arc<dyn HasConfig<C>>,
     chosen: Chosen,
-    /// The text of its error, if it is a failure. Then only its type-less form is given away.
+    /// The text of the error, if this is a failure. A failure is passed on only as an `AnyRRef`.
     failure: Option<Arc<str>>,
-    /// These two are made when they are first looked at: most candidates never are, and there may be many.
+    /// Computed on first use, as `lens` is: there may be many candidates, and most are never used.
     home: OnceLock<Arc<ArtifactHome>>,
     lens: OnceLock<Box<C::Lens<Realized>>>,
 }
 
-/// What keeps a config that realizations share.
+/// An owner of a config that several realizations share.
 pub(crate) trait HasConfig<C>: Send + Sync {
-    /// The config as its reference says it.
+    /// Returns the config.
     fn config(&self) -> &C;
 }
 
 impl<C: Config> RRef<C> {
-    /// With a realization that is no failure.
+    /// Makes an `RRef` from a realization that is not a failure.
     pub(crate) fn new(
         realization: Realization,
         config: Arc<dyn HasConfig<C>>,
@@ -83,7 +84,7 @@ impl<C: Config> RRef<C> {
         RRef::of_any(AnyRRef::new(realization, config, chosen, None))
     }
 
-    /// With a stage that holds a `C`.
+    /// Restores the type. The erased type must be `RealizedStage<C>`.
     fn of_any(any: AnyRRef) -> Self {
         RRef {
             any,
@@ -94,44 +95,44 @@ impl<C: Config> RRef<C> {
     fn stage(&self) -> &RealizedStage<C> {
         match self.any.typed::<C>() {
             Some(stage) => stage,
-            None => unreachable!("an `RRef` is made with a stage of its config's type"),
+            None => unreachable!("an `RRef<C>` holds a `RealizedStage<C>`"),
         }
     }
 
-    /// Its reference.
+    /// Returns the reference of the realization.
     pub fn id(&self) -> &RRefId {
         self.any.id()
     }
 
-    /// The folder of its artifacts.
+    /// Returns the folder of its artifacts.
     pub fn path(&self) -> &Path {
         self.any.path()
     }
 
-    /// The builds, imports and acceptances that gave this result, oldest first.
+    /// Returns the builds, imports and acceptances that produced this result, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
         self.any.realization().builds()
     }
 
-    /// When the newest build of this result ended; none if it was only imported or accepted. A build that ended more than an
-    /// hour ahead of this machine's clock does not count: see [`BuildRecord::ended`].
+    /// Returns the end time of the newest build of this result; `None` if it was only imported or accepted. Ignores builds
+    /// that ended more than an hour after the current time of this machine: see [`BuildRecord::ended`].
     pub fn built_at(&self) -> Option<jiff::Timestamp> {
         self.built_by(Clock::now())
     }
 
-    /// The same by a look at the clock that was taken before.
+    /// Returns the end time of the newest build, relative to a given reading of the clock.
     pub(crate) fn built_by(&self, clock: Clock) -> Option<jiff::Timestamp> {
         let heads = self.any.realization().builds.heads();
         let builds = heads.filter(|build| build.kind == BuildKind::Build);
         builds.filter_map(|build| build.ended(clock)).max()
     }
 
-    /// What it was made from: the realizations chosen for its direct dependencies, by reference.
+    /// Returns the context: the references of the realizations chosen for the direct dependencies.
     pub fn context(&self) -> impl Iterator<Item = &RRefId> {
         self.any.realization().context.realizations()
     }
 
-    /// Forgets the type.
+    /// Erases the type of the config.
     pub fn erase(&self) -> AnyRRef {
         self.any.clone()
     }
@@ -202,7 +203,7 @@ impl<C: Config> AsRef<RRefId> for RRef<C> {
     }
 }
 
-/// A realization whose config's type is forgotten.
+/// A realization without the type of its config.
 #[derive(Clone)]
 pub struct AnyRRef(Link<dyn AnyRealized>);
 
@@ -245,7 +246,7 @@ impl Chained for dyn AnyRealized {
 }
 
 impl AnyRRef {
-    /// `failure` is the text of its error, if it is one.
+    /// Makes a realization. `failure` is the text of the error, if it is a failure.
     pub(crate) fn new<C: Config>(
         realization: Realization,
         config: Arc<dyn HasConfig<C>>,
@@ -263,23 +264,23 @@ impl AnyRRef {
         })))
     }
 
-    /// What it is when its stage failed, and the failure is what was recorded.
+    /// Returns the recorded failure, if this is one.
     pub fn failure(&self) -> Option<Failure> {
         let text = self.0.failure()?;
         Some(Failure::new(self.clone(), text.clone()))
     }
 
-    /// Its reference.
+    /// Returns the reference of the realization.
     pub fn id(&self) -> &RRefId {
         &self.0.realization().id
     }
 
-    /// The folder of its artifacts.
+    /// Returns the folder of its artifacts.
     pub fn path(&self) -> &Path {
         &self.0.home().out
     }
 
-    /// The artifact at `path` below its folder.
+    /// Returns the artifact at `path`, relative to the folder of artifacts.
     pub(crate) fn artifact<F>(&self, path: &str) -> Artifact<F> {
         Artifact::new(self.0.home().clone(), path.to_owned(), path)
     }
@@ -293,7 +294,7 @@ impl AnyRRef {
         any.downcast_ref()
     }
 
-    /// The same with its type again, if `C` is its config and it is no [`failure`](Self::failure).
+    /// Restores the type. Returns `None` if `C` is not the type of the config, or this is a [`failure`](Self::failure).
     pub fn downcast<C: Config>(&self) -> Option<RRef<C>> {
         let typed = self.typed::<C>().filter(|stage| stage.failure.is_none());
         typed.map(|_| RRef::of_any(self.clone()))

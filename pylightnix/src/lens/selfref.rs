@@ -1,14 +1,14 @@
-//! The promise of an artifact, as a config's field.
+//! Promises of artifacts, as fields of a config.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use super::format::Opaque;
 
-/// A promise: the stage of this config will make an artifact, in format `F`, at the path that `#[selfref("path")]`
-/// says. Without a format it is an opaque file or folder.
+/// A promise: the stage of this config will make an artifact in format `F`, at the path in `#[selfref("path")]`. Without a
+/// format the artifact is an opaque file or folder.
 ///
-/// Only `#[derive(Config)]` makes one, so that the paths are checked when the program is compiled.
+/// Only `#[derive(Config)]` makes values of this type, so that paths are checked at compile time.
 pub struct SelfRef<F = Opaque>(PhantomData<fn() -> F>);
 
 impl<F> SelfRef<F> {

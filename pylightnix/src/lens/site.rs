@@ -1,4 +1,4 @@
-//! Where and how one run of a stage goes.
+//! The parameters of one run of a stage.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use jiff::Timestamp;
 
 use super::stop::Stop;
 
-/// What a run of a stage is given beside its config and its dependencies.
+/// The parameters of one run of a stage, beside its config and its dependencies.
 #[derive(Clone)]
 pub(crate) struct Site {
-    /// When it began.
+    /// The time when the run began.
     pub(crate) start: Timestamp,
-    /// The folder for what it needs only while it runs; not there until somebody wants it.
+    /// The folder for temporary files, created on first use.
     pub(crate) scratch: PathBuf,
-    /// How many threads it may keep busy.
+    /// The number of threads that the run may use.
     pub(crate) threads: usize,
-    /// Whether it has to stop.
+    /// The stop signal of the run.
     pub(crate) stop: Arc<Stop>,
 }

@@ -1,4 +1,4 @@
-//! Telling a run of a stage to stop.
+//! Stops a run of a stage.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,20 +7,20 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{Error, ErrorKind, units};
 
-/// Tells one run of a stage to stop, and ends its child processes.
+/// The stop signal of one run of a stage, which also ends its child processes.
 #[derive(Default)]
-pub(crate) struct Stop(Mutex<Told>);
+pub(crate) struct Stop(Mutex<State>);
 
 #[derive(Default)]
-struct Told {
-    why: Option<Why>,
-    /// Child processes that did not end when they were asked to are killed, and so are new ones.
-    insisted: bool,
-    /// The process groups of children that nobody has waited for: their numbers stand for nothing else.
+struct State {
+    reason: Option<StopReason>,
+    /// Whether child processes are killed, new ones included, because they ignored `SIGTERM`.
+    kills: bool,
+    /// The process groups of children that were not reaped yet, so that their ids are still reserved.
     groups: Vec<Pid>,
 }
 
-/// The process groups of all runs, as in [`Told::groups`].
+/// The process groups of all runs, as in [`State::groups`].
 static ALL: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// Sends a signal to all child processes of all stages.
@@ -35,81 +35,81 @@ fn all() -> MutexGuard<'static, Vec<Pid>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why a run has to stop.
+/// The reason why a run has to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// Somebody cancelled all of it.
+pub(crate) enum StopReason {
+    /// The whole run was cancelled.
     Cancelled,
-    /// It took longer than this.
+    /// The run exceeded this time limit.
     TimeUp(Duration),
 }
 
 impl Stop {
-    /// Tells the stage, and asks its child processes to end (`SIGTERM`). The first reason counts.
-    pub(crate) fn tell(&self, why: Why) {
-        let mut told = self.told();
-        if told.why.is_none() {
-            told.why = Some(why);
-            told.signal(Signal::TERM);
+    /// Tells the stage to stop, and sends `SIGTERM` to its child processes. Later reasons are ignored.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        let mut state = self.state();
+        if state.reason.is_none() {
+            state.reason = Some(reason);
+            state.signal(Signal::TERM);
         }
     }
 
-    /// Kills the child processes that are still there, once the stage was told.
-    pub(crate) fn insist(&self) {
-        let mut told = self.told();
-        if told.why.is_some() {
-            told.insisted = true;
-            told.signal(Signal::KILL);
+    /// Kills the remaining child processes, if the stage was told to stop.
+    pub(crate) fn kill(&self) {
+        let mut state = self.state();
+        if state.reason.is_some() {
+            state.kills = true;
+            state.signal(Signal::KILL);
         }
     }
 
-    /// Why it has to stop, if it has to.
-    pub(crate) fn why(&self) -> Option<Why> {
-        self.told().why
+    /// Returns the reason to stop; `None` if the stage may go on.
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        self.state().reason
     }
 
-    /// From here on the process group is one of its child processes.
+    /// Registers the process group of a child process.
     pub(super) fn watch(&self, group: Pid) {
-        let mut told = self.told();
-        told.groups.push(group);
+        let mut state = self.state();
+        state.groups.push(group);
         all().push(group);
-        // It was told between the last look and now.
-        if told.insisted {
-            told.signal(Signal::KILL);
-        } else if told.why.is_some() {
-            told.signal(Signal::TERM);
+        // The stage may have been told to stop after its last check.
+        if state.kills {
+            state.signal(Signal::KILL);
+        } else if state.reason.is_some() {
+            state.signal(Signal::TERM);
         }
     }
 
-    /// The leader of the group has ended, and nobody has waited for it yet: ends what it left running.
+    /// Removes the process group of a child that has exited and is not reaped yet, and kills the rest of the group.
     pub(super) fn unwatch(&self, group: Pid) {
-        let mut told = self.told();
-        told.groups.retain(|other| *other != group);
+        let mut state = self.state();
+        state.groups.retain(|other| *other != group);
         all().retain(|other| *other != group);
         let _ = kill_process_group(group, Signal::KILL);
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        // Nothing is left half-done under this lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave the state inconsistent, so a poisoned lock is usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
+impl State {
     fn signal(&self, signal: Signal) {
         for group in &self.groups {
-            // It fails for a group that has ended.
+            // Fails for a group that has ended.
             let _ = kill_process_group(*group, signal);
         }
     }
 }
 
-impl Why {
-    /// As what a stage that stops returns.
+impl StopReason {
+    /// Makes the error that a stopped stage returns.
     pub(crate) fn error(self) -> Error {
         match self {
-            Why::Cancelled => Error::new(ErrorKind::Cancelled, "it was cancelled"),
-            Why::TimeUp(limit) => Error::new(
+            StopReason::Cancelled => Error::new(ErrorKind::Cancelled, "it was cancelled"),
+            StopReason::TimeUp(limit) => Error::new(
                 ErrorKind::Stage,
                 format!("its time limit of {} is up", units::time(limit)),
             )

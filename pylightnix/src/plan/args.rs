@@ -1,4 +1,4 @@
-//! Run-time arguments: what stages are given beside their configs, which is no part of any identity.
+//! Run-time arguments: inputs of a stage beside its config, which are not part of its identity.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::lens::Config;
 
-/// That the stage of this config takes a run-time argument of type `T`: `#[stage(args(T))]` implements it.
+/// Implemented by configs whose stage takes a run-time argument of type `T`: `#[stage(args(T))]` implements it.
 ///
-/// A helper of several stages can ask for it:
+/// Use it as a bound of helpers that several stages share:
 ///
 /// ```
 /// # use pylightnix::prelude::*;
@@ -29,7 +29,7 @@ use crate::lens::Config;
 )]
 pub trait TakesArg<T>: Config {}
 
-/// What can be a run-time argument: any type that threads can share.
+/// The types of run-time arguments: all types that threads can share.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a run-time argument",
     label = "threads cannot share this",
@@ -50,7 +50,7 @@ pub struct ArgType {
 }
 
 impl ArgType {
-    /// Of `T`.
+    /// Returns the description of `T`.
     pub fn of<T: RunArg>() -> Self {
         ArgType {
             id: TypeId::of::<T>(),
@@ -58,13 +58,13 @@ impl ArgType {
         }
     }
 
-    /// For people.
+    /// Returns the name of the type, for messages.
     pub(crate) fn name(&self) -> &'static str {
         (self.name)()
     }
 }
 
-/// The run-time arguments of a run, one of a type.
+/// The run-time arguments of a run, at most one of each type.
 #[derive(Clone, Default)]
 pub(crate) struct Args(Arc<HashMap<TypeId, Arg>>);
 
@@ -75,7 +75,7 @@ struct Arg {
 }
 
 impl Args {
-    /// Adds one, in place of one of its type.
+    /// Adds an argument, which replaces another one of the same type.
     pub(crate) fn insert<T: RunArg>(&mut self, value: T) {
         let ArgType { id, name } = ArgType::of::<T>();
         let (name, value) = (name(), Arc::new(value));
@@ -90,7 +90,7 @@ impl Args {
         self.0.contains_key(&wanted.id)
     }
 
-    /// The types of all, for people, sorted.
+    /// Returns the names of all types, sorted, for messages.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.0.values().map(|arg| arg.name).collect();
         names.sort_unstable();

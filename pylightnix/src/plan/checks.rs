@@ -1,15 +1,15 @@
-//! What is to be refused in configs before they are written anywhere.
+//! Checks that refuse configs before they are written anywhere.
 
 use std::any::Any;
 
 use crate::Result;
 
-/// Looks at a config of its type, and passes over all others.
+/// A check of one type of config, which ignores all other types.
 pub(crate) struct ConfigCheck(pub(crate) fn(&dyn Any) -> Result<()>);
 
 inventory::collect!(ConfigCheck);
 
-/// Asks all checks.
+/// Runs all checks on a config.
 pub(super) fn check(config: &dyn Any) -> Result<()> {
     inventory::iter::<ConfigCheck>().try_for_each(|one| (one.0)(config))
 }

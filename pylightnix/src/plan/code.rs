@@ -1,4 +1,4 @@
-//! The identity of a stage's code.
+//! The code of a stage and its fingerprint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::stage::Stage;
 use crate::config::Digest;
 
-/// A helper whose code is part of the stages that use it: what `#[track]` implements.
+/// A helper whose code is part of the code of the stages that use it: `#[track]` implements it.
 #[diagnostic::on_unimplemented(
     message = "this helper is not tracked",
     label = "its changes would go unseen",
@@ -18,7 +18,7 @@ pub trait Track {
     fn tracked() -> Tracked;
 }
 
-/// A tracked helper: its tokens, and the helpers that it names itself.
+/// A tracked helper: its tokens, and the helpers that it uses itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracked {
     name: &'static str,
@@ -37,7 +37,7 @@ impl Tracked {
     }
 }
 
-/// The code of a stage: a text of all that is tracked, and its fingerprint, which stands for it in build records.
+/// The code of a stage: the text of all tracked code, and the fingerprint of that text, which build records contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
     fingerprint: String,
@@ -45,12 +45,12 @@ pub struct Code {
 }
 
 impl Code {
-    /// The first 32 hex digits of the sha256 of the [text](Self::text).
+    /// Returns the first 32 hex digits of the SHA-256 digest of the [text](Self::text).
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// What is tracked, for people: a section each for the stage, the formats of its artifacts, and its helpers.
+    /// Returns the tracked code as readable text, with sections for the stage, each format of an artifact, and each helper.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -61,13 +61,14 @@ impl Code {
         Code { fingerprint, text }
     }
 
+    /// Returns the code of a realizer that a plan gives under a label.
     pub(crate) fn labelled(label: &str) -> Self {
         let mut text = Text::default();
         text.section("realizer", "", label);
         Code::new(text.0)
     }
 
-    /// Of what a person made in place of the stage.
+    /// Returns the code of results that a person made by hand.
     pub(crate) fn by_hand() -> &'static Self {
         static BY_HAND: LazyLock<Code> = LazyLock::new(|| {
             let mut text = Text::default();
@@ -77,7 +78,7 @@ impl Code {
         &BY_HAND
     }
 
-    /// The code of the stage of `C`.
+    /// Returns the code of the stage of `C`.
     pub(super) fn of_stage<C: Stage>() -> Self {
         Code::new(stage_text::<C>())
     }
@@ -98,12 +99,12 @@ fn stage_text<C: Stage>() -> String {
     text.0
 }
 
-/// All helpers that these lead to, each once, by name.
+/// Returns the names and tokens of all transitively used helpers, sorted and without duplicates.
 fn helpers(uses: &'static [fn() -> Tracked]) -> BTreeSet<(&'static str, &'static str)> {
     let mut found = BTreeMap::new();
     let mut waiting: Vec<Tracked> = uses.iter().map(|helper| helper()).collect();
     while let Some(Tracked { name, tokens, uses }) = waiting.pop() {
-        // Two helpers may be equal in name and tokens and differ in what they use.
+        // Two helpers may have the same name and tokens, and different helpers of their own.
         let seen: &mut BTreeSet<usize> = found.entry((name, tokens)).or_default();
         if seen.insert(uses.as_ptr() as usize) {
             waiting.extend(uses.iter().map(|helper| helper()));
@@ -112,17 +113,17 @@ fn helpers(uses: &'static [fn() -> Tracked]) -> BTreeSet<(&'static str, &'static
     found.into_keys().collect()
 }
 
-/// One section of a text of code: what stands in brackets before it, and what it says.
+/// One section of the text of a stage's code: the head in brackets, and the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Section<'a> {
-    /// `stage`, `uses` and so on.
+    /// The kind of section: `stage`, `uses` and so on.
     pub(crate) kind: &'a str,
-    /// Empty if there is only one of its kind.
+    /// The name of the item; empty if there is only one section of this kind.
     pub(crate) name: &'a str,
     pub(crate) body: &'a str,
 }
 
-/// The sections of a text of code; `None` if it is none that this version writes.
+/// Parses the sections of a text; `None` if this version does not write this form.
 pub(crate) fn sections(text: &str) -> Option<Vec<Section<'_>>> {
     let mut sections = Vec::new();
     let mut rest = text;
@@ -138,14 +139,14 @@ pub(crate) fn sections(text: &str) -> Option<Vec<Section<'_>>> {
     Some(sections)
 }
 
-/// A text of sections, each with its length, so that no two lists of sections have one text.
+/// A text of sections. Each head contains the length of the body, so that different lists of sections have different texts.
 #[derive(Default)]
 struct Text(String);
 
 impl Text {
     fn section(&mut self, kind: &str, name: &str, body: &str) {
         let gap = if name.is_empty() { "" } else { " " };
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(self.0, "[{kind}{gap}{name} {}]\n{body}", body.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Dependencies that are optional, or several.
+//! Optional dependencies, and lists and maps of dependencies.
 
 use std::collections::BTreeMap;
 

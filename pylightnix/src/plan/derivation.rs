@@ -1,4 +1,4 @@
-//! What identifies a stage: its config, as it is in the plan and as its reference says it.
+//! Derivations: a config as the program gave it, its JSON, and the check that both agree.
 
 use once_cell::race::OnceBox;
 
@@ -8,22 +8,22 @@ use crate::config::{ConfigJson, ConfigWriter, FieldChange, Name};
 use crate::lens::{Config, Omitted};
 use crate::{Error, ErrorKind, Result};
 
-/// What identifies a stage.
+/// A config and its JSON, whose hash is the reference.
 pub(crate) struct Derivation<C> {
     json: ConfigJson,
     config: C,
     omitted: Omitted,
-    /// Whether the config was read from the JSON, and not given by the program.
+    /// Whether the config was parsed from the JSON, not given by the program.
     is_read: bool,
-    /// What the JSON gives back, once somebody asked.
-    back: OnceBox<Result<C, Unlike>>,
+    /// The config that the JSON deserializes to, computed on first use.
+    back: OnceBox<Result<C, Lossy>>,
 }
 
-/// Why a config is not what its JSON gives back.
-enum Unlike {
-    /// It gives nothing back, for this reason.
-    Unread(String),
-    /// What it gives back is written in another way, at this place first if that is known.
+/// The reason why a config does not survive the round trip through its JSON.
+enum Lossy {
+    /// The JSON cannot be deserialized, for this reason.
+    Unreadable(String),
+    /// The deserialized config has another JSON. The first difference is given, if known.
     Changed(Option<FieldChange>),
 }
 
@@ -42,8 +42,8 @@ impl<C: Config> Derivation<C> {
         })
     }
 
-    /// A derivation that was read from `json`: its identity stays, whatever fields its type has got since.
-    pub(crate) fn again(json: ConfigJson, config: C) -> Result<Self> {
+    /// Makes a derivation from a stored config. It keeps its reference, even if the type has got new fields since.
+    pub(crate) fn from_stored(json: ConfigJson, config: C) -> Result<Self> {
         let mut omitted = Omitted::new();
         config.write(&mut ConfigWriter::new(json.id().name()), &mut omitted)?;
         Ok(Derivation {
@@ -59,18 +59,18 @@ impl<C: Config> Derivation<C> {
         &self.json
     }
 
-    /// The fields that the JSON leaves out.
+    /// Returns the fields that the JSON omits.
     pub(super) fn omitted(&self) -> &Omitted {
         &self.omitted
     }
 
-    /// The config as the plan has it.
+    /// Returns the config as the program gave it.
     pub(super) fn planned(&self) -> &C {
         &self.config
     }
 
-    /// The config as its reference says it: each plain field is what the JSON gives back. One that gives nothing back is as
-    /// the plan has it, and [`check`](Self::check) says so.
+    /// Returns the config that the JSON deserializes to, which is the one that the reference identifies. If the JSON cannot
+    /// be deserialized, returns the program's config; [`check`](Self::check) reports the error.
     pub(super) fn as_written(&self) -> &C {
         if self.is_read || C::is_exact() {
             return &self.config;
@@ -81,23 +81,23 @@ impl<C: Config> Derivation<C> {
         }
     }
 
-    /// Fails if the JSON gives back another config: the reference of the stage would not say what it was made with.
+    /// Fails if the config does not survive a round trip through its JSON: then the reference would not identify it.
     pub(super) fn check(&self) -> Result<()> {
         match C::is_exact() {
             true => Ok(()),
             false => match self.back() {
                 Ok(_) => Ok(()),
-                Err(unlike) => Err(unlike.error(&self.json)),
+                Err(lossy) => Err(lossy.error(&self.json)),
             },
         }
     }
 
-    fn back(&self) -> &Result<C, Unlike> {
+    fn back(&self) -> &Result<C, Lossy> {
         self.back.get_or_init(|| Box::new(self.read_back()))
     }
 
-    /// Reads the config from its JSON, and writes that again, as often as its lists ask.
-    fn read_back(&self) -> Result<C, Unlike> {
+    /// Makes as many round trips through the JSON as the lists in the config require.
+    fn read_back(&self) -> Result<C, Lossy> {
         let mut count = 1;
         loop {
             let (back, times) = self.read_once()?;
@@ -108,36 +108,40 @@ impl<C: Config> Derivation<C> {
         }
     }
 
-    fn read_once(&self) -> Result<(C, usize), Unlike> {
-        let fields = self.json.fields().map_err(Unlike::unread)?;
+    fn read_once(&self) -> Result<(C, usize), Lossy> {
+        let fields = self.json.fields().map_err(Lossy::unreadable)?;
         let back = C::revive(fields, &Revived::default(), Some(&self.config));
-        let back = back.map_err(Unlike::unread)?;
+        let back = back.map_err(Lossy::unreadable)?;
         let mut out = ConfigWriter::new(self.json.id().name());
-        let written = back.write(&mut out, &mut Omitted::new());
-        written.map_err(Unlike::unread)?;
+        let result = back.write(&mut out, &mut Omitted::new());
+        result.map_err(Lossy::unreadable)?;
         let lists = out.lists();
-        let again = out.finish();
-        if self.json.text() != again.text() {
-            let mut changes = self.json.diff(&again).map_err(Unlike::unread)?.into_iter();
+        let written = out.finish();
+        if self.json.text() != written.text() {
+            let mut changes = self
+                .json
+                .diff(&written)
+                .map_err(Lossy::unreadable)?
+                .into_iter();
             match self.is_read {
-                false => return Err(Unlike::Changed(changes.next())),
-                // Its type may have got and lost fields since.
+                false => return Err(Lossy::Changed(changes.next())),
+                // The type may have got or lost fields since: ignore those.
                 true => {
                     let other = |change: &FieldChange| change.old.is_some() && change.new.is_some();
                     if let Some(change) = changes.find(other) {
-                        return Err(Unlike::Changed(Some(change)));
+                        return Err(Lossy::Changed(Some(change)));
                     }
                 }
             }
         }
-        Ok((back, lists.times(again.text().len())))
+        Ok((back, lists.times(written.text().len())))
     }
 }
 
-impl Unlike {
-    fn unread(error: Error) -> Self {
+impl Lossy {
+    fn unreadable(error: Error) -> Self {
         let parts: Vec<_> = error.parts().iter().map(ToString::to_string).collect();
-        Unlike::Unread(match parts.is_empty() {
+        Lossy::Unreadable(match parts.is_empty() {
             true => error.to_string(),
             false => parts.join("; "),
         })
@@ -146,35 +150,34 @@ impl Unlike {
     fn error(&self, json: &ConfigJson) -> Error {
         let stage = json.id().name();
         let message = match self {
-            Unlike::Unread(why) => {
-                format!("the config of stage `{stage}` cannot be read back from its JSON: {why}")
+            Lossy::Unreadable(reason) => {
+                format!("the config of stage `{stage}` cannot be read back from its JSON: {reason}")
             }
-            Unlike::Changed(None) => {
+            Lossy::Changed(None) => {
                 format!(
-                    "the config of stage `{stage}` is written in another way once it was read back"
+                    "the JSON of the config of stage `{stage}` changes when it is read and written again"
                 )
             }
-            Unlike::Changed(Some(FieldChange { path, old, new })) => format!(
-                "the field `{path}` of stage `{stage}` does not come back as it was written: it is {}, and {} once it was \
-                 read back",
+            Lossy::Changed(Some(FieldChange { path, old, new })) => format!(
+                "the field `{path}` of stage `{stage}` changes when its JSON is read and written again: from {} to {}",
                 shown(old),
                 shown(new),
             ),
         };
         Error::new(ErrorKind::Config, message).help(format!(
-            "a stage is found again by what its config says, so that has to be the same each time: use types that keep their \
-             order, as `BTreeSet` in place of `HashSet`, and serde attributes that read what they write; a field that does not \
-             tell results apart can be `#[config(unhashed)]`\nit is about {}",
+            "the hash of its config identifies a stage, so the JSON must not change: use types with a fixed order, such as \
+             `BTreeSet` instead of `HashSet`, and symmetric serde attributes; a field that does not influence results can be \
+             `#[config(unhashed)]`\nthe derivation is {}",
             json.id()
         ))
     }
 }
 
-/// The JSON text of a value, shortened.
+/// Returns the JSON text of a value, shortened.
 fn shown(value: &Option<String>) -> String {
     const MOST: usize = 60;
     match value {
-        None => "not there".to_owned(),
+        None => "nothing".to_owned(),
         Some(text) => match text.char_indices().nth(MOST) {
             None => format!("`{text}`"),
             Some((end, _)) => format!("`{}`..", &text[..end]),

@@ -1,4 +1,4 @@
-//! Derivations, as plans are made of them.
+//! Derivations as typed values, of which plans consist.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -13,21 +13,21 @@ use once_cell::race::OnceBox;
 
 use super::code::Code;
 use super::derivation::Derivation;
-use super::facts::Facts;
 use super::limits::Limits;
-use super::matcher::{self, Given, Key, Matcher};
-use super::node::{AnyDRef, Node, NodeMatcher, NodeRealizer, Way};
+use super::matcher::{self, GivenMatcher, Key, Matcher};
+use super::node::{AnyDRef, Node, NodeMatcher, NodeRealizer, Recipe};
 use super::refpath::RefPath;
 use super::registry;
 use super::revive::{Revived, Wanted};
 use super::stage::{Stage, StageValue};
+use super::stage_info::StageInfo;
 use crate::config::{ConfigJson, DRefId, Name, StoredValue, ValueWriter};
 use crate::lens::{
     AnyRRef, Build, Cardinality, Chosen, Config, Dependency, Many, One, Phase, Promise, RRef, Try,
 };
 use crate::{BoxError, Result};
 
-/// The phase of fields reached from a [`DRef`].
+/// The phase of the fields of a [`DRef`].
 #[derive(Clone, Copy, Debug)]
 pub struct Planned<Q = One>(PhantomData<fn() -> Q>);
 
@@ -48,42 +48,40 @@ impl<Q: Cardinality> Phase for Planned<Q> {
     }
 }
 
-/// A derivation: a stage's config, with the matcher that chooses among its realizations ([`One`] or [`Many`] of them) and
-/// the realizer that makes new ones.
+/// A derivation: a config of a stage, with the matcher that chooses [`One`] or [`Many`] of its realizations, and the
+/// realizer that makes new ones.
 ///
-/// A plan is a value: a `DRef` owns what it depends on. It dereferences to the config's fields; those marked
+/// A plan is a value: a `DRef` owns its dependencies. It dereferences to the fields of the config; those marked
 /// `#[selfref]` are [`RefPath`]s, for the configs of other stages.
 ///
-/// They are equal, and sort, as their references do.
+/// Derivations are compared by their references.
 pub struct DRef<C: Config, Q: Cardinality = One> {
-    /// Its `Node<C>`. The type is forgotten, so that what a config's fields own does not count when the compiler looks
-    /// whether the config is `Send`: through a chain of configs it would look too deep.
+    /// A `Node<C>`. The type is erased, so that the compiler need not traverse a chain of configs to prove that the last one
+    /// is `Send`.
     any: AnyDRef,
-    /// A `C::Lens<Planned<Q>>`, its type forgotten as well. Not in the node: its `RefPath`s own the node.
-    /// Twice boxed, so that it takes no more than a pointer: plans have many of these, and few are looked into.
+    /// A `C::Lens<Planned<Q>>`, erased as well. It is not in the node, because its `RefPath`s own the node. It is boxed
+    /// twice to take the size of one pointer: plans have many of these, and few are used.
     lens: OnceBox<Box<dyn Any + Send + Sync>>,
     kind: PhantomData<fn() -> (C, Q)>,
 }
 
-/// Makes a config a derivation: the first step of everything.
-///
-/// It does no I/O. The stage of the config is found by its type.
+/// Makes a derivation from a config. Its stage is determined by the type of the config. Does no I/O.
 ///
 /// # Errors
-/// A config that cannot be canonical JSON; the error names the field. Two stages of one name in this program.
+/// A field cannot be written as canonical JSON (the error names it), or two stages of this program have the same name.
 pub fn instantiate<C, Q>(config: C) -> Result<DRef<C, Q>>
 where
-    // Not `DRef<C, C::Card>`: a config without a stage would be told once more, for the type of the whole call.
+    // Not `DRef<C, C::Card>`: for a config without a stage the compiler would repeat its error for the result type.
     C: Stage<Card = Q>,
     Q: Cardinality,
 {
     registry::check()?;
-    let facts = Facts::<C>::get()?;
-    let derivation = Derivation::new(&facts.name, config)?;
-    Ok(DRef::of_node(Node::new(derivation, facts.way.clone())))
+    let info = StageInfo::<C>::get()?;
+    let derivation = Derivation::new(&info.name, config)?;
+    Ok(DRef::of_node(Node::new(derivation, info.recipe.clone())))
 }
 
-/// As [`instantiate`], with another name for the derivation than the stage's.
+/// Makes a derivation like [`instantiate`], with a given name instead of the name of the stage.
 pub(crate) fn instantiate_as<C, Q>(name: &Name, config: C) -> Result<DRef<C, Q>>
 where
     C: Stage<Card = Q>,
@@ -91,8 +89,8 @@ where
 {
     registry::check()?;
     let derivation = Derivation::new(name, config)?;
-    let way = Facts::<C>::get()?.way.clone();
-    Ok(DRef::of_node(Node::new(derivation, way)))
+    let recipe = StageInfo::<C>::get()?.recipe.clone();
+    Ok(DRef::of_node(Node::new(derivation, recipe)))
 }
 
 impl<C: Config, Q: Cardinality> DRef<C, Q> {
@@ -100,7 +98,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         DRef::of_any(AnyDRef::new(node))
     }
 
-    /// With a node that holds a `C`.
+    /// Restores the type. The erased type must be `Node<C>`.
     fn of_any(any: AnyDRef) -> Self {
         DRef {
             any,
@@ -113,52 +111,52 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         typed(self.any.node_of())
     }
 
-    /// The same derivation, chosen or made in another way.
-    fn changed<R: Cardinality>(self, change: impl FnOnce(Way<C>) -> Way<C>) -> DRef<C, R> {
+    /// Returns the same derivation with a changed recipe.
+    fn changed<R: Cardinality>(self, change: impl FnOnce(Recipe<C>) -> Recipe<C>) -> DRef<C, R> {
         let node: Arc<Node<C>> = typed(self.any.shared_node_of());
-        let way = change(node.way().clone());
-        DRef::of_node(node.with(way))
+        let recipe = change(node.recipe().clone());
+        DRef::of_node(node.with(recipe))
     }
 
-    /// Its reference.
+    /// Returns the reference.
     pub fn id(&self) -> &DRefId {
         self.any.id()
     }
 
-    /// Its config as it is written in a store.
+    /// Returns the canonical JSON of the config.
     pub fn config_json(&self) -> &ConfigJson {
         self.any.config_json()
     }
 
-    /// Forgets the type, for targets of mixed types.
+    /// Erases the type of the config, for targets of mixed types.
     pub fn erase(&self) -> AnyDRef {
         self.any.clone()
     }
 
-    /// The same derivation with another matcher: another choice among the same realizations.
+    /// Returns the same derivation with another matcher, which chooses among the same realizations.
     pub fn with_matcher<M, R>(self, matcher: M) -> DRef<C, R>
     where
-        // As in `instantiate`: what is no matcher is told once.
+        // As in `instantiate`: the compiler reports a wrong matcher only once.
         M: Matcher<C, Card = R>,
         R: Cardinality,
     {
-        self.changed(|way| Way {
-            matcher: NodeMatcher::Given(Arc::new(Given(matcher))),
+        self.changed(|recipe| Recipe {
+            matcher: NodeMatcher::Given(Arc::new(GivenMatcher(matcher))),
             takes: R::TAKES,
-            ..way
+            ..recipe
         })
     }
 
-    /// The same with something that people know it by, and that is not in its config.
+    /// Returns the same derivation with a note, which is shown to people and is not part of the config.
     pub(crate) fn noted(self, note: String) -> Self {
-        self.changed(|way| Way {
+        self.changed(|recipe| Recipe {
             note: Some(note.into()),
-            ..way
+            ..recipe
         })
     }
 
-    /// The same derivation with another realizer, which returns what a stage may return. `label` is the identity of its
-    /// code: results that were made under another label, or by the stage's own function, are stale.
+    /// Returns the same derivation with another realizer, which returns what a stage function may return. `label` identifies
+    /// its code: results that were made under another label, or by the stage function, are stale.
     #[track_caller]
     pub fn with_realizer<T, E, F>(self, label: &str, realizer: F) -> DRef<C, Q>
     where
@@ -167,36 +165,37 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         F: Fn(&Build<C>) -> Result<T, E> + Send + Sync + 'static,
     {
         let place = Location::caller();
-        self.changed(|way| Way {
+        self.changed(|recipe| Recipe {
             realizer: NodeRealizer::Given {
                 run: Arc::new(move |build| realizer(build).map(drop).map_err(Into::into)),
                 code: Arc::new(Code::labelled(label)),
-                nouts: way.realizer.nouts(),
+                nouts: recipe.realizer.nouts(),
                 place,
             },
-            ..way
+            ..recipe
         })
     }
 
-    /// The same derivation with other needs: when what a run takes depends on its config. All of them are replaced.
+    /// Returns the same derivation with other limits, for stages whose needs depend on the config. Replaces all limits of
+    /// the stage.
     pub fn with_limits(self, limits: Limits) -> DRef<C, Q> {
-        self.changed(|way| Way {
+        self.changed(|recipe| Recipe {
             limits: Arc::new(limits),
-            ..way
+            ..recipe
         })
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`only()`](matcher::only)`)`.
     pub fn only(self) -> DRef<C, One> {
         self.with_matcher(matcher::only())
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`latest()`](matcher::latest)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`latest()`](matcher::latest)`)`.
     pub fn latest(self) -> DRef<C, One> {
         self.with_matcher(matcher::latest())
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`lowest(key)`](matcher::lowest)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`lowest(key)`](matcher::lowest)`)`.
     pub fn lowest<K: Key + 'static, F>(self, key: F) -> DRef<C, One>
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
@@ -204,7 +203,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         self.with_matcher(matcher::lowest(key))
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`highest(key)`](matcher::highest)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`highest(key)`](matcher::highest)`)`.
     pub fn highest<K: Key + 'static, F>(self, key: F) -> DRef<C, One>
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
@@ -212,12 +211,12 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         self.with_matcher(matcher::highest(key))
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`latest_n(n)`](matcher::latest_n)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`latest_n(n)`](matcher::latest_n)`)`.
     pub fn latest_n(self, n: usize) -> DRef<C, Many> {
         self.with_matcher(matcher::latest_n(n))
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`lowest_n(n, key)`](matcher::lowest_n)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`lowest_n(n, key)`](matcher::lowest_n)`)`.
     pub fn lowest_n<K: Key + 'static, F>(self, n: usize, key: F) -> DRef<C, Many>
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
@@ -225,7 +224,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         self.with_matcher(matcher::lowest_n(n, key))
     }
 
-    /// [`with_matcher`](Self::with_matcher)`(`[`highest_n(n, key)`](matcher::highest_n)`)`.
+    /// Calls [`with_matcher`](Self::with_matcher)`(`[`highest_n(n, key)`](matcher::highest_n)`)`.
     pub fn highest_n<K: Key + 'static, F>(self, n: usize, key: F) -> DRef<C, Many>
     where
         F: Fn(&RRef<C>) -> Result<K, BoxError> + Send + Sync + 'static, // another error: |run| Ok(key(run)?), none: |run| Ok(key(run))
@@ -245,20 +244,20 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 }
 
-/// A node of a `DRef`, which is made with one of its config's type.
+/// Unwraps the typed node of a `DRef<C>`, which always holds a `Node<C>`.
 fn typed<T>(node: Option<T>) -> T {
     match node {
         Some(node) => node,
-        None => unreachable!("a `DRef` is made with a node of its config's type"),
+        None => unreachable!("a `DRef<C>` holds a `Node<C>`"),
     }
 }
 
 impl<C: Config> DRef<C> {
-    /// The same, with the failure of its stage as a value: consumers see a `Result<RRef<C>, Failure>`. A stage with
-    /// `#[stage(fallible)]` has that from the start; this is for another one, or after another matcher was chosen.
+    /// Returns the same derivation with the failure of its stage as a value: consumers get a `Result<RRef<C>, Failure>`. A
+    /// stage with `#[stage(fallible)]` does this by default; call this for other stages, or after `with_matcher`.
     ///
-    /// The matcher chooses among the successes. When it would have one built, and the newest try with this context and
-    /// today's code failed, that failure is taken.
+    /// The matcher chooses among the successes. If it asks for a build, and the newest build with this context and today's
+    /// code failed, the recorded failure is chosen instead.
     ///
     /// ```
     /// # use pylightnix::prelude::*;
@@ -278,9 +277,9 @@ impl<C: Config> DRef<C> {
     /// # Ok(()) }
     /// ```
     pub fn or_failure(self) -> DRef<C, Try<One>> {
-        self.changed(|way| Way {
+        self.changed(|recipe| Recipe {
             takes: Try::<One>::TAKES,
-            ..way
+            ..recipe
         })
     }
 }
@@ -322,7 +321,7 @@ impl<C: Config, Q: Cardinality> Deref for DRef<C, Q> {
         });
         match lens.downcast_ref() {
             Some(lens) => lens,
-            None => unreachable!("only this function makes it"),
+            None => unreachable!("only this function sets the lens"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! All nodes that a target leads to, dependencies first.
+//! The graph of all derivations that a target depends on, in topological order.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -11,38 +11,39 @@ use crate::fast_hash::{FastMap, FastSet, HashKey};
 use crate::lens::AnyRRef;
 use crate::{Error, ErrorKind, Result};
 
-/// The derivations of a plan, each once, every one after those that it depends on.
-pub struct Graph {
-    /// In parts of [`PART`], but for the last.
+/// The derivations of a plan in topological order: without duplicates, dependencies first. A derivation is addressed by its
+/// index.
+pub struct PlanGraph {
+    /// The derivations in chunks of [`PART`]; the last chunk may be shorter.
     parts: Vec<Arc<[AnyDRef]>>,
     places: FastMap<HashKey, usize>,
-    /// The hash of the reference of each.
+    /// The hash of each derivation's reference.
     hashes: Vec<[u8; 16]>,
-    /// For each way in which derivations are chosen and made, where the first is that has it.
-    ways: Vec<usize>,
+    /// For each distinct recipe, the index of the first derivation with it.
+    recipes: Vec<usize>,
     deps: Lists,
     dependents: Lists,
     titles: Titles,
 }
 
-/// How many derivations there are in a part of a graph: work on them is handed out in such parts.
+/// The number of derivations in a chunk, the unit in which work on a graph is handed out.
 pub(crate) const PART: usize = 64;
 
-/// Is told of each part of a graph as soon as it is listed.
+/// A callback for each chunk of a graph, as soon as it is complete.
 pub(crate) type Listed<'a> = dyn FnMut(&Arc<[AnyDRef]>) + 'a;
 
-impl Graph {
-    /// What its stages are called.
+impl PlanGraph {
+    /// Returns the titles of the stages.
     pub(super) fn titles(&self) -> &Titles {
         &self.titles
     }
 
-    /// Collects the nodes without recursion, whatever the depth of the plan.
+    /// Collects the derivations of a plan of any depth, without recursion.
     pub fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
         Self::telling(target, &mut |_| ())
     }
 
-    /// The same, and gives each part to `listed` as soon as it is whole; the last one, however short, at the end.
+    /// Collects the derivations like [`of`](Self::of), and passes each chunk to `listed` as soon as it is complete.
     pub(crate) fn telling<T: Target + ?Sized>(target: &T, listed: &mut Listed<'_>) -> Result<Self> {
         let mut graph = Collector::default();
         let mut roots = Vec::new();
@@ -52,29 +53,29 @@ impl Graph {
             graph.walk(listed)?;
         }
         graph.end_part(listed);
-        Ok(Graph {
+        Ok(PlanGraph {
             dependents: graph.deps.turned(),
             parts: graph.parts,
             places: graph.places,
             hashes: graph.hashes,
-            ways: graph.ways.firsts,
+            recipes: graph.recipes.firsts,
             deps: graph.deps,
             titles: Titles::default(),
         })
     }
 
-    /// Where a derivation is, if it is in the plan.
+    /// Returns the index of a derivation; `None` if it is not in the plan.
     pub(crate) fn place(&self, dref: &DRefId) -> Option<usize> {
         let at = *self.places.get(&HashKey(*dref.hash()))?;
         (self.dref(at).id() == dref).then_some(at)
     }
 
-    /// How many derivations there are.
+    /// Returns the number of derivations.
     pub(crate) fn len(&self) -> usize {
         self.hashes.len()
     }
 
-    /// The derivation at this place.
+    /// Returns the derivation with index `at`.
     pub(crate) fn dref(&self, at: usize) -> &AnyDRef {
         &self.parts[at / PART][at % PART]
     }
@@ -94,43 +95,43 @@ impl Graph {
         target.collect(&realized)
     }
 
-    /// All of them, dependencies first.
+    /// Iterates over all derivations, dependencies first.
     pub fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
         self.parts.iter().flat_map(|part| part.iter())
     }
 
-    /// Whether a derivation has what only follows from the way in which it is chosen and made, which most have in common:
-    /// a limit, a matcher.
-    pub(crate) fn any_way(&self, has: impl Fn(&AnyDRef) -> bool) -> bool {
-        self.ways.iter().any(|at| has(self.dref(*at)))
+    /// Returns whether a predicate holds for any derivation. The predicate must depend only on the recipe (limits, matcher),
+    /// so that it is evaluated once for all derivations that share a recipe.
+    pub(crate) fn any_recipe(&self, has: impl Fn(&AnyDRef) -> bool) -> bool {
+        self.recipes.iter().any(|at| has(self.dref(*at)))
     }
 
-    /// All derivations, in parts.
+    /// Returns all derivations, in chunks.
     pub(crate) fn parts(&self) -> &[Arc<[AnyDRef]>] {
         &self.parts
     }
 
-    /// The hash of the reference of a stage.
+    /// Returns the hash of a derivation's reference.
     pub(crate) fn hash(&self, at: usize) -> &[u8; 16] {
         &self.hashes[at]
     }
 
-    /// Where the direct dependencies of a stage are, in the order of their references.
+    /// Returns the indices of the direct dependencies, sorted by their references.
     pub(crate) fn deps(&self, at: usize) -> &[usize] {
         self.deps.of(at)
     }
 
-    /// Where the stages are that depend on it directly.
+    /// Returns the indices of the direct dependents.
     pub(crate) fn dependents(&self, at: usize) -> &[usize] {
         self.dependents.of(at)
     }
 }
 
-/// A list of places for each stage, one after the other.
+/// A list of indices for each derivation, concatenated.
 #[derive(Default)]
 struct Lists {
     all: Vec<usize>,
-    /// Where each ends.
+    /// The end of each list.
     ends: Vec<usize>,
 }
 
@@ -143,7 +144,7 @@ impl Lists {
         &self.all[begin..self.ends[at]]
     }
 
-    /// The edges turned round.
+    /// Reverses the edges.
     fn turned(&self) -> Self {
         let mut ends = vec![0; self.ends.len()];
         for to in &self.all {
@@ -151,7 +152,7 @@ impl Lists {
         }
         let mut begin = 0;
         for end in &mut ends {
-            // Where it begins: filling it moves it to its end.
+            // First the begin of each list; filling the list moves it to the end.
             begin += std::mem::replace(end, begin);
         }
         let mut all = vec![0; self.all.len()];
@@ -165,43 +166,43 @@ impl Lists {
     }
 }
 
-/// Where a node is whose dependencies are not all in the list.
+/// The index of a node whose dependencies are not all listed yet.
 const UNKNOWN: usize = usize::MAX;
 
 #[derive(Default)]
 struct Collector {
     parts: Vec<Arc<[AnyDRef]>>,
-    /// The part that is not whole yet.
+    /// The current, incomplete chunk.
     part: Vec<AnyDRef>,
     places: FastMap<HashKey, usize>,
     deps: Lists,
-    /// The hash of each stage, by which dependencies are sorted.
+    /// The hash of each derivation's reference, by which dependencies are sorted.
     hashes: Vec<[u8; 16]>,
-    /// The dependencies of the stage that is listed.
+    /// A buffer for the dependencies of the current derivation.
     own: Vec<usize>,
-    /// For the address of every node that was met, where it is in the list: most meetings are of the same node again. The
-    /// roots keep them all alive.
+    /// The index of each visited node, by address, because most visits reach a known node. The roots keep all nodes alive,
+    /// so addresses are unique.
     met: FastMap<usize, usize>,
-    /// The path from a root: each node, and how many waited when it was entered.
+    /// The depth-first path from a root: each node, with the length of `waiting` when it was entered.
     path: Vec<(AnyDRef, usize)>,
-    /// Dependencies of the nodes on the path that are to be entered, the first of each last.
+    /// A stack of the dependencies that are still to be entered.
     waiting: Vec<AnyDRef>,
-    ways: Ways,
+    recipes: Recipes,
 }
 
-/// The ways in which derivations are chosen and made.
+/// The distinct recipes, by address.
 #[derive(Default)]
-struct Ways {
+struct Recipes {
     met: FastSet<usize>,
     last: usize,
-    /// For each where the first derivation is that has it.
+    /// For each recipe, the index of the first derivation with it.
     firsts: Vec<usize>,
 }
 
-impl Ways {
-    fn meet(&mut self, way: usize, at: usize) {
-        // Most come after one of the same stage.
-        if std::mem::replace(&mut self.last, way) != way && self.met.insert(way) {
+impl Recipes {
+    fn meet(&mut self, recipe: usize, at: usize) {
+        // Performance: successive derivations mostly share a recipe.
+        if std::mem::replace(&mut self.last, recipe) != recipe && self.met.insert(recipe) {
             self.firsts.push(at);
         }
     }
@@ -209,7 +210,7 @@ impl Ways {
 
 impl Collector {
     fn enter(&mut self, dref: AnyDRef) {
-        // A twin of one that is listed is walked too: its dependencies may differ in their matchers from those of the other.
+        // A second node of a listed derivation is walked too: the matchers of its dependencies may differ.
         if let Entry::Vacant(met) = self.met.entry(dref.address()) {
             met.insert(UNKNOWN);
             let waited = self.waiting.len();
@@ -239,21 +240,21 @@ impl Collector {
         Ok(())
     }
 
-    /// All dependencies of `dref` are in the list: so it can go there.
+    /// Lists `dref`, after all its dependencies. If another node of the derivation is listed, checks that both agree.
     fn leave(&mut self, dref: AnyDRef) -> Result<()> {
         let next = self.hashes.len();
         let hash = *dref.id().hash();
         let at = *self.places.entry(HashKey(hash)).or_insert(next);
         self.met.insert(dref.address(), at);
         if at != next {
-            // Its twin is.
+            // The derivation is listed already, with another node.
             return match self.dref(at).node().conflict(dref.node()) {
-                Some(why) => Err(conflict(&dref, &why)),
+                Some(reason) => Err(conflict(&dref, &reason)),
                 None => Ok(()),
             };
         }
         self.list_deps(&dref)?;
-        self.ways.meet(dref.node().way_address(), next);
+        self.recipes.meet(dref.node().recipe_address(), next);
         self.hashes.push(hash);
         self.part.push(dref);
         Ok(())
@@ -274,7 +275,7 @@ impl Collector {
         }
     }
 
-    /// Adds where that is what `dref` depends on, in the order of the references.
+    /// Lists the indices of the dependencies of `dref`, sorted by their references.
     fn list_deps(&mut self, dref: &AnyDRef) -> Result<()> {
         let Collector { hashes, own, .. } = self;
         own.clear();
@@ -287,11 +288,13 @@ impl Collector {
             let named = config.deps();
             let place = |dep: &DRefId| own.binary_search_by_key(dep.hash(), |at| hashes[*at]);
             if let Some(dep) = named.iter().find(|dep| place(dep).is_err()) {
-                let message = format!("{dref} names {dep} in its config, and does not own it");
+                let message = format!(
+                    "the config of {dref} contains {dep}, which is not one of its dependencies"
+                );
                 return Err(Error::new(ErrorKind::Plan, message)
                     .help("put the dependency in a field marked `#[dref]`"));
             }
-            // What it owns and does not name is no dependency.
+            // An owned derivation that the config does not name is not a dependency.
             let is_named = |hash| named.binary_search_by_key(&hash, DRefId::hash).is_ok();
             own.retain(|at| is_named(&hashes[*at]));
         }
@@ -301,10 +304,10 @@ impl Collector {
     }
 }
 
-fn conflict(dref: &AnyDRef, why: &str) -> Error {
+fn conflict(dref: &AnyDRef, reason: &str) -> Error {
     Error::new(
         ErrorKind::Plan,
-        format!("{dref} stands in this plan twice, and {why}"),
+        format!("{dref} is in this plan twice, and {reason}"),
     )
-    .help("make it once and clone it, so that all who use it mean the same results")
+    .help("instantiate it once and clone the `DRef`, so that all consumers use the same results")
 }

@@ -1,10 +1,10 @@
-//! What a stage needs of the machine, and how long and how often it may try.
+//! The limits of a stage: resources, time and retries.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a stage needs of the machine, and how long and how often it may try: what its `#[stage(..)]` says, or a
-/// [`DRef::with_limits`](super::DRef::with_limits). No part of any identity.
+/// The resources that a run of a stage needs, its time limit, and its number of retries. They come from `#[stage(..)]` or
+/// [`DRef::with_limits`](super::DRef::with_limits), and are not part of the identity.
 ///
 /// ```standalone_crate
 /// # use pylightnix::prelude::*;
@@ -20,7 +20,7 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 ///
-/// // Large ones need more.
+/// // Large models need more.
 /// let limits = Limits::new().threads(4).memory(100 << 30).resource("gpu", 1);
 /// let large = instantiate(Train::new(96))?.with_limits(limits);
 /// # Ok::<(), pylightnix::Error>(())
@@ -35,7 +35,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// One thread, one try, and any time.
+    /// Makes limits of one thread, no retries and no time limit.
     pub fn new() -> Self {
         Limits {
             retries: 0,
@@ -46,36 +46,37 @@ impl Limits {
         }
     }
 
-    /// Whether it needs nothing but one thread, which every run has.
+    /// Returns whether one thread, which every run has, is enough.
     pub(crate) fn needs_one_thread(&self) -> bool {
         self.threads <= 1 && self.memory == 0 && self.resources.is_empty()
     }
 
-    /// How many times a run that fails is made again.
+    /// Sets the number of retries of a run that fails.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How long each try may take.
+    /// Sets the time limit of each attempt.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// How many threads a run keeps busy; at least 1.
+    /// Sets the number of threads that a run uses, at least 1.
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// How many bytes of memory a run needs.
+    /// Sets the memory that a run needs, in bytes.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// How much a run needs of something that [`Realize::resource`](crate::realize::Realize::resource) declares.
+    /// Sets the amount that a run needs of a resource, which [`Realize::resource`](crate::realize::Realize::resource)
+    /// declares.
     pub fn resource(mut self, name: &str, amount: u32) -> Self {
         self.resources.insert(name.to_owned(), amount.into());
         self

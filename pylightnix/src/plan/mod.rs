@@ -1,9 +1,8 @@
-//! Plans: derivations, and the matchers that choose among their realizations. Nothing here does I/O.
+//! Plans: derivations, and the matchers that choose among their realizations. This module does no I/O.
 //!
-//! A plan has no cycles, and needs no message for one: a config owns the derivations that it depends on, so they are there
-//! before it, and its reference is a hash of theirs, so that no derivation can name itself. What comes from a store is
-//! held to the same hashes. How large a plan is, and how deep, is not limited: whatever is done with it takes time and
-//! memory that grow with the number of its derivations, and no stack.
+//! A plan cannot have cycles: a config owns its dependencies, which exist before it, and its reference is a hash over their
+//! references, so no derivation can name itself. Configs from a store are checked against the same hashes. The size and the
+//! depth of a plan are not limited: all algorithms take linear time and memory, and do not recurse.
 
 mod args;
 mod checks;
@@ -11,7 +10,6 @@ mod code;
 mod containers;
 mod derivation;
 mod dref;
-mod facts;
 pub(crate) mod graph;
 mod limits;
 pub mod matcher;
@@ -20,6 +18,7 @@ mod refpath;
 mod registry;
 mod revive;
 mod stage;
+mod stage_info;
 mod sweep;
 mod target;
 mod titles;
@@ -32,7 +31,7 @@ pub use code::{Code, Track, Tracked};
 pub(crate) use code::{Section, sections};
 pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
-pub(crate) use graph::{Graph, Listed, PART};
+pub(crate) use graph::{Listed, PART, PlanGraph};
 pub use limits::Limits;
 pub use node::AnyDRef;
 pub(crate) use node::{AnyNode, Run, Selection};
@@ -40,7 +39,7 @@ pub use refpath::RefPath;
 #[doc(hidden)]
 pub use registry::Parts;
 pub use registry::{Registration, registered};
-pub(crate) use revive::Kind;
+pub(crate) use revive::ConfigType;
 pub use revive::{Revived, Wanted};
 pub use stage::{Stage, StageValue};
 pub use sweep::{Axes, grid, labelled, labels, sweep};

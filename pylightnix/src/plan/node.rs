@@ -1,4 +1,4 @@
-//! The nodes of a plan.
+//! The nodes of a plan: derivations with their recipes.
 
 use std::any::Any;
 use std::fmt;
@@ -15,40 +15,40 @@ use super::stage::Stage;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{
     AnyRRef, Build, BuildLog, Cardinality, Chained, Chosen, Config, HasConfig, Link, Omitted,
-    Progress, Promise, RRef, Site, Takes,
+    ProgressSender, Promise, RRef, Site, Takes,
 };
 use crate::store::Realization;
 use crate::{BoxError, Result};
 
-/// A derivation with what chooses among its realizations and what makes new ones.
+/// A derivation with its recipe.
 pub(crate) struct Node<C: Config> {
     base: Base<C>,
-    way: Arc<Way<C>>,
+    recipe: Arc<Recipe<C>>,
 }
 
-/// Where the derivation of a node is.
+/// The derivation of a node.
 enum Base<C: Config> {
-    /// Here, so that a plan of many stages takes one block of memory for each.
-    Here(Derivation<C>),
-    /// In another node, which is chosen or made in another way.
-    There(Arc<Node<C>>),
+    /// Stored inline, so that each stage of a plan takes one allocation.
+    Inline(Derivation<C>),
+    /// Shared with another node, which has another recipe.
+    Shared(Arc<Node<C>>),
 }
 
-/// What chooses among the realizations of a derivation and what makes new ones: one for all of a stage, but for those that
-/// are given their own.
-pub(super) struct Way<C: Config> {
+/// How realizations of a derivation are chosen and made. All derivations of a stage share one recipe, unless the plan
+/// changes it for some of them.
+pub(super) struct Recipe<C: Config> {
     pub(super) matcher: NodeMatcher<C>,
     pub(super) realizer: NodeRealizer<C>,
     pub(super) limits: Arc<Limits>,
-    /// What consumers see.
+    /// The cardinality of the choice.
     pub(super) takes: Takes,
     /// The run-time arguments that the stage takes.
     pub(super) args: fn() -> Vec<ArgType>,
-    /// What people know it by, if that is not in its config.
+    /// A note, which is shown to people and is not in the config.
     pub(super) note: Option<Arc<str>>,
 }
 
-/// What chooses: the stage's own matcher, or one that was given.
+/// The matcher: that of the stage, or one that the plan gives.
 pub(crate) enum NodeMatcher<C: Config> {
     Own {
         select: SelectFn<C>,
@@ -62,7 +62,7 @@ pub(crate) enum NodeMatcher<C: Config> {
 
 type SelectFn<C> = fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>;
 
-/// What makes realizations: the stage's own function, or one that was given.
+/// The realizer: the stage function, or one that the plan gives.
 pub(crate) enum NodeRealizer<C: Config> {
     Own {
         run: RunFn<C>,
@@ -88,10 +88,10 @@ impl<C: Config> HasConfig<C> for Node<C> {
     }
 }
 
-impl<C: Stage> Way<C> {
-    /// That of the stage.
-    pub(super) fn own() -> Self {
-        Way {
+impl<C: Stage> Recipe<C> {
+    /// Makes the recipe of the stage.
+    pub(super) fn of_stage() -> Self {
+        Recipe {
             matcher: NodeMatcher::Own {
                 select: C::select,
                 written: C::MATCHER,
@@ -110,9 +110,9 @@ impl<C: Stage> Way<C> {
     }
 }
 
-impl<C: Config> Clone for Way<C> {
+impl<C: Config> Clone for Recipe<C> {
     fn clone(&self) -> Self {
-        Way {
+        Recipe {
             matcher: self.matcher.clone(),
             realizer: self.realizer.clone(),
             limits: self.limits.clone(),
@@ -124,13 +124,13 @@ impl<C: Config> Clone for Way<C> {
 }
 
 impl<C: Config> Node<C> {
-    pub(super) fn new(derivation: Derivation<C>, way: Arc<Way<C>>) -> Self {
-        let base = Base::Here(derivation);
-        Node { base, way }
+    pub(super) fn new(derivation: Derivation<C>, recipe: Arc<Recipe<C>>) -> Self {
+        let base = Base::Inline(derivation);
+        Node { base, recipe }
     }
 
     pub(crate) fn detached<Q: Cardinality>(derivation: Derivation<C>) -> Self {
-        let way = Way {
+        let recipe = Recipe {
             matcher: NodeMatcher::Detached,
             realizer: NodeRealizer::Detached,
             limits: Arc::default(),
@@ -138,38 +138,38 @@ impl<C: Config> Node<C> {
             args: Vec::new,
             note: None,
         };
-        Node::new(derivation, Arc::new(way))
+        Node::new(derivation, Arc::new(recipe))
     }
 
-    /// The same derivation, chosen or made in another way.
-    pub(super) fn with(self: Arc<Self>, way: Way<C>) -> Self {
+    /// Returns the same derivation with another recipe.
+    pub(super) fn with(self: Arc<Self>, recipe: Recipe<C>) -> Self {
         let node = match &self.base {
-            Base::Here(_) => self,
-            Base::There(node) => node.clone(),
+            Base::Inline(_) => self,
+            Base::Shared(node) => node.clone(),
         };
         Node {
-            base: Base::There(node),
-            way: Arc::new(way),
+            base: Base::Shared(node),
+            recipe: Arc::new(recipe),
         }
     }
 
-    /// The config as the plan has it.
+    /// Returns the config as the plan has it.
     pub(super) fn planned(&self) -> &C {
         self.derivation().planned()
     }
 
     fn derivation(&self) -> &Derivation<C> {
         match &self.base {
-            Base::Here(derivation) => derivation,
-            Base::There(node) => node.derivation(),
+            Base::Inline(derivation) => derivation,
+            Base::Shared(node) => node.derivation(),
         }
     }
 
-    pub(super) fn way(&self) -> &Way<C> {
-        &self.way
+    pub(super) fn recipe(&self) -> &Recipe<C> {
+        &self.recipe
     }
 
-    /// What the realizer is given.
+    /// Makes the argument of the realizer.
     pub(crate) fn build(&self, run: Run<'_>) -> Result<Build<C>> {
         let config = self.config();
         let mut omitted = config.unhashed()?;
@@ -229,42 +229,42 @@ impl<C: Config> NodeRealizer<C> {
     }
 }
 
-/// A node whose config's type is forgotten: what a run works with.
+/// A node without the type of its config, as runs use it.
 pub(crate) trait AnyNode: Any + Send + Sync {
     fn json(&self) -> &ConfigJson;
-    /// The dependencies that its config owns.
+    /// Calls `visit` for each dependency that the config owns.
     fn visit_deps(&self, visit: &mut dyn FnMut(&AnyDRef));
     fn omitted(&self) -> &Omitted;
-    /// Whether the types of its config alone tell that its reference says what it holds.
+    /// Returns whether the types of the config's fields guarantee a lossless round trip through JSON.
     fn is_exact(&self) -> bool;
-    /// Fails if its config, once it is read back from its JSON, is another.
+    /// Fails if the config does not survive a round trip through its JSON.
     fn check_config(&self) -> Result<()>;
-    /// Tells apart in which ways derivations are chosen and made, without looking into them.
-    fn way_address(&self) -> usize;
-    /// The code's identity; none for a derivation that was read from a store.
+    /// Returns the address of the recipe, which identifies it.
+    fn recipe_address(&self) -> usize;
+    /// Returns the code of the realizer; `None` for a derivation that was read from a store.
     fn code(&self) -> Option<&Arc<Code>>;
     fn nouts(&self) -> usize;
     fn limits(&self) -> &Limits;
     fn promises(&self) -> &'static [Promise];
-    /// The run-time arguments that a run needs.
+    /// Returns the types of the run-time arguments that the stage takes.
     fn args(&self) -> Vec<ArgType>;
-    /// What the consumers of this node see.
+    /// Returns the cardinality of the choice.
     fn takes(&self) -> Takes;
-    /// The matcher, for people.
+    /// Returns a description of the matcher, for messages and build records.
     fn matcher(&self) -> String;
-    /// What people know it by, if that is not in its config.
+    /// Returns the note of the recipe, which is shown to people.
     fn note(&self) -> Option<&str>;
-    /// The realizations that the matcher insists on.
+    /// Returns the realizations that the matcher requires.
     fn needs(&self) -> &[RRefId];
-    /// Whether the matcher takes a candidate that is the only one, whatever that is.
+    /// Returns whether the matcher always takes a single candidate.
     fn takes_the_only(&self) -> bool;
-    /// See [`AnyDRef::select`].
+    /// Implements [`AnyDRef::select`].
     fn select(
         self: Arc<Self>,
         candidates: Vec<Realization>,
         chosen: &Chosen,
     ) -> Result<Selection, BoxError>;
-    /// See [`AnyDRef::realization`].
+    /// Implements [`AnyDRef::realization`].
     fn typed(
         self: Arc<Self>,
         realization: Realization,
@@ -273,26 +273,26 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     ) -> AnyRRef;
     /// Runs the realizer once.
     fn run(&self, run: Run<'_>) -> Result<(), BoxError>;
-    /// The type of the config, for people.
+    /// Returns the name of the config's type, for messages.
     fn type_name(&self) -> &'static str;
-    /// Why the two cannot stand for one derivation in one plan.
+    /// Returns the reason why two nodes of the same derivation contradict each other; `None` if they agree.
     fn conflict(&self, other: &dyn AnyNode) -> Option<String>;
 }
 
-/// What one run of a realizer is given.
+/// The inputs of one run of a realizer.
 pub(crate) struct Run<'a> {
     pub(crate) chosen: &'a Chosen,
     pub(crate) out: &'a Path,
-    /// The store's folder for what can be made again.
+    /// The cache folder of the store.
     pub(crate) cache: &'a Path,
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressSender,
     pub(crate) log: BuildLog,
     pub(crate) index: usize,
     pub(crate) site: Site,
     pub(crate) args: &'a Args,
 }
 
-/// What a matcher said.
+/// The choice of a matcher, without the type of the config.
 pub(crate) enum Selection {
     Take(Arc<[AnyRRef]>),
     Build(usize),
@@ -308,8 +308,8 @@ impl<C: Config> AnyNode for Node<C> {
         self.planned().visit(visit);
     }
 
-    fn way_address(&self) -> usize {
-        Arc::as_ptr(&self.way).cast::<()>() as usize
+    fn recipe_address(&self) -> usize {
+        Arc::as_ptr(&self.recipe).cast::<()>() as usize
     }
 
     fn omitted(&self) -> &Omitted {
@@ -325,18 +325,18 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn code(&self) -> Option<&Arc<Code>> {
-        match &self.way.realizer {
+        match &self.recipe.realizer {
             NodeRealizer::Own { code, .. } | NodeRealizer::Given { code, .. } => Some(code),
             NodeRealizer::Detached => None,
         }
     }
 
     fn nouts(&self) -> usize {
-        self.way.realizer.nouts()
+        self.recipe.realizer.nouts()
     }
 
     fn limits(&self) -> &Limits {
-        &self.way.limits
+        &self.recipe.limits
     }
 
     fn promises(&self) -> &'static [Promise] {
@@ -344,38 +344,38 @@ impl<C: Config> AnyNode for Node<C> {
     }
 
     fn args(&self) -> Vec<ArgType> {
-        (self.way.args)()
+        (self.recipe.args)()
     }
 
     fn takes(&self) -> Takes {
-        self.way.takes
+        self.recipe.takes
     }
 
     fn note(&self) -> Option<&str> {
-        self.way.note.as_deref()
+        self.recipe.note.as_deref()
     }
 
     fn matcher(&self) -> String {
-        let mut matcher = match &self.way.matcher {
+        let mut matcher = match &self.recipe.matcher {
             NodeMatcher::Own { written, .. } => (*written).to_owned(),
             NodeMatcher::Given(matcher) => matcher.describe(),
             NodeMatcher::Detached => String::new(),
         };
-        if self.way.takes.failures() {
+        if self.recipe.takes.failures() {
             matcher += " or a failure";
         }
         matcher
     }
 
     fn needs(&self) -> &[RRefId] {
-        match &self.way.matcher {
+        match &self.recipe.matcher {
             NodeMatcher::Given(matcher) => matcher.needs(),
             NodeMatcher::Own { .. } | NodeMatcher::Detached => &[],
         }
     }
 
     fn takes_the_only(&self) -> bool {
-        match &self.way.matcher {
+        match &self.recipe.matcher {
             NodeMatcher::Own { takes_the_only, .. } => *takes_the_only,
             NodeMatcher::Given(matcher) => matcher.takes_the_only(),
             NodeMatcher::Detached => false,
@@ -391,18 +391,18 @@ impl<C: Config> AnyNode for Node<C> {
             .into_iter()
             .map(|realization| RRef::new(realization, self.clone(), chosen.clone()))
             .collect();
-        let choice = match &self.way.matcher {
+        let choice = match &self.recipe.matcher {
             NodeMatcher::Own { select, .. } => select(&candidates)?,
             NodeMatcher::Given(matcher) => matcher.select(&candidates)?,
             NodeMatcher::Detached => {
-                let why = "it was read from a store, without a matcher: instantiate its config";
-                return Ok(Selection::Never(why.to_owned()));
+                let reason = "it was read from a store, without a matcher: instantiate its config";
+                return Ok(Selection::Never(reason.to_owned()));
             }
         };
         let mut taken = match choice {
             Choice::Take(taken) => taken,
             Choice::Build(more) => return Ok(Selection::Build(more)),
-            Choice::Never(why) => return Ok(Selection::Never(why)),
+            Choice::Never(reason) => return Ok(Selection::Never(reason)),
         };
         taken.sort_unstable();
         taken.dedup();
@@ -410,12 +410,12 @@ impl<C: Config> AnyNode for Node<C> {
             .iter()
             .find(|rref| candidates.binary_search(rref).is_err())
         {
-            return Err(format!("the matcher took {foreign}, which is no candidate").into());
+            return Err(format!("the matcher chose {foreign}, which is not a candidate").into());
         }
-        if !self.way.takes.admits(taken.len()) {
+        if !self.recipe.takes.admits(taken.len()) {
             let count = taken.len();
             return Err(format!(
-                "the matcher took {count} realizations, which its kind does not allow"
+                "the matcher chose {count} realizations, which its cardinality does not allow"
             )
             .into());
         }
@@ -433,7 +433,7 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn run(&self, run: Run<'_>) -> Result<(), BoxError> {
         let build = self.build(run)?;
-        match &self.way.realizer {
+        match &self.recipe.realizer {
             NodeRealizer::Own { run, .. } => run(&build),
             NodeRealizer::Given { run, .. } => run(&build),
             NodeRealizer::Detached => Err("it was read from a store, without its stage".into()),
@@ -450,11 +450,11 @@ impl<C: Config> AnyNode for Node<C> {
             let (one, two) = (self.type_name(), other.type_name());
             return Some(format!("it is a `{one}` and a `{two}`"));
         };
-        let (way, other) = (&*self.way, &*other.way);
-        if std::ptr::eq(way, other) {
+        let (recipe, other) = (&*self.recipe, &*other.recipe);
+        if std::ptr::eq(recipe, other) {
             return None;
         }
-        let same_matcher = match (&way.matcher, &other.matcher) {
+        let same_matcher = match (&recipe.matcher, &other.matcher) {
             (NodeMatcher::Own { .. }, NodeMatcher::Own { .. }) => true,
             (NodeMatcher::Given(one), NodeMatcher::Given(two)) => {
                 Arc::ptr_eq(one, two) || one.same_as(&**two)
@@ -462,13 +462,13 @@ impl<C: Config> AnyNode for Node<C> {
             (NodeMatcher::Detached, NodeMatcher::Detached) => true,
             _ => false,
         };
-        if way.limits != other.limits {
+        if recipe.limits != other.limits {
             return Some("their limits differ".to_owned());
         }
-        if !same_matcher || way.takes != other.takes {
+        if !same_matcher || recipe.takes != other.takes {
             return Some("their matchers differ".to_owned());
         }
-        let same_realizer = match (&way.realizer, &other.realizer) {
+        let same_realizer = match (&recipe.realizer, &other.realizer) {
             (NodeRealizer::Own { .. }, NodeRealizer::Own { .. })
             | (NodeRealizer::Detached, NodeRealizer::Detached) => true,
             (
@@ -503,7 +503,7 @@ impl Chained for dyn AnyNode {
     }
 }
 
-/// A derivation in a plan whose config's type is forgotten: the members of a mixed target.
+/// A derivation of a plan without the type of its config, for targets of mixed types.
 #[derive(Clone)]
 pub struct AnyDRef(Link<dyn AnyNode>);
 
@@ -516,12 +516,12 @@ impl AnyDRef {
         AnyDRef::new(Node::detached::<Q>(derivation))
     }
 
-    /// The reference.
+    /// Returns the reference.
     pub fn id(&self) -> &DRefId {
         self.0.json().id()
     }
 
-    /// The config as it is written in a store.
+    /// Returns the canonical JSON of the config.
     pub fn config_json(&self) -> &ConfigJson {
         self.0.json()
     }
@@ -530,23 +530,23 @@ impl AnyDRef {
         &*self.0
     }
 
-    /// Tells nodes apart without looking into them.
+    /// Returns the address of the node, which identifies it.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(self.0.arc()).cast::<()>() as usize
     }
 
-    /// Its node with its type again, if `C` is its config.
+    /// Restores the type of the node. Returns `None` if `C` is not the type of the config.
     pub(crate) fn node_of<C: Config>(&self) -> Option<&Node<C>> {
         let any: &dyn Any = self.node();
         any.downcast_ref()
     }
 
-    /// The same, shared.
+    /// Restores the type of the node, with shared ownership.
     pub(super) fn shared_node_of<C: Config>(&self) -> Option<Arc<Node<C>>> {
         self.0.arc().clone().erase().downcast().ok()
     }
 
-    /// Asks the matcher.
+    /// Calls the matcher.
     pub(crate) fn select(
         &self,
         candidates: Vec<Realization>,
@@ -555,7 +555,7 @@ impl AnyDRef {
         self.0.arc().clone().select(candidates, chosen)
     }
 
-    /// A realization with its type, whatever the matcher thinks of it. `failure` is the text of its error, if it is one.
+    /// Makes a typed realization, without the matcher. `failure` is the text of the error, if it is a failure.
     pub(crate) fn realization(
         &self,
         realization: Realization,

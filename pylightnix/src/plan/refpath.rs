@@ -1,4 +1,4 @@
-//! Artifacts of derivations that need not be realized yet.
+//! Artifacts in a plan.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,10 +11,10 @@ use crate::lens::format::Opaque;
 use crate::lens::{Artifact, Cardinality, Chosen, Dependency, One};
 use crate::{Error, ErrorKind, Result};
 
-/// An artifact, in format `F`, of a derivation that need not be realized yet: what `dref.out` is.
+/// An artifact in a plan, in format `F`: the type of a field `dref.out`. The derivation need not be realized yet.
 ///
-/// In a field marked `#[dref]` it makes the derivation a dependency, and is an [`Artifact`] in the running stage (a
-/// `Vec` of them when the derivation's matcher takes many).
+/// A field of this type, marked `#[dref]`, makes the derivation a dependency. In the running stage it is an [`Artifact`], or
+/// a `Vec` of them if the matcher of the derivation chooses many.
 pub struct RefPath<F = Opaque, Q: Cardinality = One> {
     dref: AnyDRef,
     path: Arc<str>,
@@ -30,12 +30,12 @@ impl<F, Q: Cardinality> RefPath<F, Q> {
         }
     }
 
-    /// The derivation that makes it.
+    /// Returns the derivation of the artifact.
     pub fn dref(&self) -> &DRefId {
         self.dref.id()
     }
 
-    /// The same artifact without its format: a file or folder, by path.
+    /// Returns the same artifact without its format, as an opaque file or folder.
     pub fn opaque(&self) -> RefPath<Opaque, Q> {
         RefPath {
             dref: self.dref.clone(),
@@ -44,17 +44,17 @@ impl<F, Q: Cardinality> RefPath<F, Q> {
         }
     }
 
-    /// The path below the realization's `out/`, with `/` between its parts.
+    /// Returns the path below the realization's `out/`, with `/` as separator.
     pub fn path(&self) -> &str {
         &self.path
     }
 }
 
 impl<Q: Cardinality> RefPath<Opaque, Q> {
-    /// A file below this folder, in format `G`.
+    /// Returns a file inside this folder, in format `G`.
     ///
     /// # Errors
-    /// A path with an empty part, `.` or `..`.
+    /// The path has an empty part, `.` or `..`.
     ///
     /// ```
     /// # use pylightnix::prelude::*;
@@ -66,9 +66,9 @@ impl<Q: Cardinality> RefPath<Opaque, Q> {
     /// ```
     pub fn join<G>(&self, path: &str) -> Result<RefPath<G, Q>> {
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            let what = format!("{path:?} is no path below an artifact");
+            let what = format!("{path:?} is not a valid path inside an artifact");
             return Err(Error::new(ErrorKind::Config, what)
-                .help("write it with names and single `/` between them, without `.` and `..`"));
+                .help("write names with single `/` between them, without `.` and `..`"));
         }
         Ok(RefPath::new(
             self.dref.clone(),

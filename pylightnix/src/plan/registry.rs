@@ -6,17 +6,16 @@ use once_cell::sync::OnceCell;
 
 use super::derivation::Derivation;
 use super::dref::DRef;
-use super::facts::Facts;
 use super::node::{AnyDRef, Node};
 use super::revive::Revived;
 use super::stage::Stage;
+use super::stage_info::StageInfo;
 use crate::config::ConfigJson;
 use crate::{Error, ErrorKind, Result};
 
-/// A stage of this program, as `#[stage]` registered it when the program was linked.
+/// A stage of this program, which `#[stage]` registers at link time.
 ///
-/// With it another process that runs the same program can make a derivation again from its `config.json`, and realize
-/// it.
+/// It allows another process of the same program to restore a derivation from its `config.json`, and to realize it.
 #[derive(Debug)]
 pub struct Registration {
     name: &'static str,
@@ -25,7 +24,7 @@ pub struct Registration {
     revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
 }
 
-/// What a registration says of a stage, beside its place.
+/// The parts of a registration, except the place in the source.
 #[derive(Debug)]
 pub struct Parts {
     name: &'static str,
@@ -34,7 +33,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Those of the stage of `C`.
+    /// Returns the parts for the stage of `C`.
     pub const fn of<C: Stage>() -> Self {
         Parts {
             name: C::NAME,
@@ -43,12 +42,12 @@ impl Parts {
         }
     }
 
-    /// Of a type that is no config: its program does not compile.
+    /// Returns a placeholder for a type that is not a config, in a program that does not compile.
     pub const fn none<C>() -> Self {
         Parts {
             name: "",
             config: std::any::type_name::<C>,
-            revive: |_, _| Err(Error::new(ErrorKind::Config, "it is no config")),
+            revive: |_, _| Err(Error::new(ErrorKind::Config, "it is not a config")),
         }
     }
 }
@@ -64,17 +63,17 @@ impl Registration {
         }
     }
 
-    /// The name of the stage.
+    /// Returns the name of the stage.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The type of its config.
+    /// Returns the name of the config's type.
     pub fn config(&self) -> &'static str {
         (self.config)()
     }
 
-    /// The file and the line of its function.
+    /// Returns the file and the line of the stage function.
     pub fn place(&self) -> (&'static str, u32) {
         self.place
     }
@@ -86,7 +85,7 @@ impl Registration {
 
 inventory::collect!(Registration);
 
-/// All stages that are linked into this program, those of this library among them, in no order.
+/// Iterates over all stages that are linked into this program, including those of this library, in any order.
 ///
 /// ```standalone_crate
 /// # use pylightnix::prelude::*;
@@ -107,12 +106,13 @@ pub fn registered() -> impl Iterator<Item = &'static Registration> {
 
 fn revive<C: Stage>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     let config = C::revive(json.fields()?, revived, None)?;
-    let derivation = Derivation::again(json.clone(), config)?;
-    let node = Node::new(derivation, Facts::<C>::get()?.way.clone());
+    let derivation = Derivation::from_stored(json.clone(), config)?;
+    let node = Node::new(derivation, StageInfo::<C>::get()?.recipe.clone());
     Ok(DRef::<C, C::Card>::of_node(node).erase())
 }
 
-/// Refuses a program with two stages of one name: their derivations could not be told apart. Looked at once.
+/// Refuses a program with two stages of the same name, whose derivations could have the same reference. Checks once per
+/// process.
 pub(super) fn check() -> Result<()> {
     static CHECKED: OnceCell<()> = OnceCell::new();
     CHECKED.get_or_try_init(find_namesakes).copied()

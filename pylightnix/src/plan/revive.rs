@@ -1,4 +1,4 @@
-//! Making derivations again from the configs that a store keeps.
+//! Restores derivations from the configs in a store.
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
@@ -9,14 +9,14 @@ use crate::config::{ConfigJson, ConfigWriter, DRefId, Fields, StoredValue};
 use crate::lens::{Cardinality, Config, Omitted, Phase, Promise, Unsaid};
 use crate::{Error, ErrorKind, Result};
 
-/// The derivations that configs name, with the types that their fields say.
+/// The derivations that configs name, with the types that the fields declare.
 #[derive(Default)]
-pub struct Wanted(pub(crate) Vec<(DRefId, Kind)>);
+pub struct Wanted(pub(crate) Vec<(DRefId, ConfigType)>);
 
-/// The type of a derivation's config, as far as anything says.
+/// The type of a derivation's config, as far as it is known.
 #[derive(Clone, Copy)]
-pub(crate) struct Kind {
-    /// Whether a field says anything, if only how many realizations it holds.
+pub(crate) struct ConfigType {
+    /// Whether a field names the derivation, if only with a cardinality.
     said: bool,
     type_id: Option<TypeId>,
     type_name: fn() -> &'static str,
@@ -24,9 +24,9 @@ pub(crate) struct Kind {
     pub(crate) revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
 }
 
-impl Kind {
+impl ConfigType {
     pub(crate) fn of<C: Config, Q: Cardinality>() -> Self {
-        Kind {
+        ConfigType {
             said: true,
             type_id: Some(TypeId::of::<C>()),
             type_name: std::any::type_name::<C>,
@@ -36,35 +36,35 @@ impl Kind {
     }
 
     pub(crate) fn untyped<Q: Cardinality>() -> Self {
-        Kind {
+        ConfigType {
             type_id: None,
-            ..Kind::of::<Untyped, Q>()
+            ..ConfigType::of::<Untyped, Q>()
         }
     }
 
-    /// Of a derivation that no field names: its file may be all that anybody wants.
+    /// Returns the type for a derivation that no field names.
     pub(crate) fn unsaid() -> Self {
-        Kind {
+        ConfigType {
             said: false,
-            ..Kind::untyped::<Unsaid>()
+            ..ConfigType::untyped::<Unsaid>()
         }
     }
 
-    /// The type, for people.
+    /// Returns the name of the type, for messages.
     pub(crate) fn name(&self) -> &'static str {
         (self.type_name)()
     }
 
-    /// Whether this says more than `other`; two different types are an error.
-    pub(crate) fn adds_to(&self, other: &Kind, dref: &DRefId) -> Result<bool> {
+    /// Returns whether this is more specific than `other`. Fails for two different types.
+    pub(crate) fn adds_to(&self, other: &ConfigType, dref: &DRefId) -> Result<bool> {
         match (self.type_id, other.type_id) {
             (Some(one), Some(two)) if one != two => {
                 let (one, two) = (self.name(), other.name());
                 Err(Error::new(
                     ErrorKind::Config,
-                    format!("{dref} is taken for `{one}` and for `{two}`"),
+                    format!("{dref} has the type `{one}` in one field and `{two}` in another"),
                 )
-                .help("let all fields that hold this derivation have one type"))
+                .help("give all fields that hold this derivation the same type"))
             }
             (Some(_), None) => Ok(true),
             _ => Ok(self.said && !other.said),
@@ -74,7 +74,7 @@ impl Kind {
 
 fn revive<C: Config, Q: Cardinality>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     let config = C::revive(json.fields()?, revived, None)?;
-    Ok(AnyDRef::detached::<C, Q>(Derivation::again(
+    Ok(AnyDRef::detached::<C, Q>(Derivation::from_stored(
         json.clone(),
         config,
     )?))
@@ -82,19 +82,19 @@ fn revive<C: Config, Q: Cardinality>(json: &ConfigJson, revived: &Revived) -> Re
 
 impl Wanted {
     pub(crate) fn typed<C: Config, Q: Cardinality>(&mut self, dref: DRefId) {
-        self.0.push((dref, Kind::of::<C, Q>()));
+        self.0.push((dref, ConfigType::of::<C, Q>()));
     }
 
     pub(crate) fn untyped<Q: Cardinality>(&mut self, dref: DRefId) {
-        self.0.push((dref, Kind::untyped::<Q>()));
+        self.0.push((dref, ConfigType::untyped::<Q>()));
     }
 }
 
-/// The derivations that were made again so far.
+/// The derivations that were restored so far.
 #[derive(Default)]
 pub struct Revived {
     made: HashMap<DRefId, AnyDRef>,
-    /// Those whose configs did not fit.
+    /// The derivations whose configs do not fit their types.
     unfit: HashSet<DRefId>,
 }
 
@@ -103,12 +103,12 @@ impl Revived {
         self.made.insert(dref.id().clone(), dref);
     }
 
-    /// Notes one that could not be made.
+    /// Notes a derivation that could not be restored.
     pub(crate) fn insert_unfit(&mut self, dref: &DRefId) {
         self.unfit.insert(dref.clone());
     }
 
-    /// Whether it is known already, made or not.
+    /// Returns whether the derivation was processed, with or without success.
     pub(crate) fn has(&self, dref: &DRefId) -> bool {
         self.made.contains_key(dref) || self.unfit.contains(dref)
     }
@@ -116,18 +116,18 @@ impl Revived {
     pub(crate) fn any(&self, dref: &DRefId) -> Result<&AnyDRef> {
         self.made.get(dref).ok_or_else(|| {
             if self.unfit.contains(dref) {
-                let message = format!("{dref}, which it depends on, does not fit either");
+                let message = format!("its dependency {dref} does not fit its type either");
                 return Error::new(ErrorKind::Config, message);
             }
             Error::new(
                 ErrorKind::Config,
-                format!("{dref} is named in a config, and not in its context"),
+                format!("{dref} is in a config, but not in the context"),
             )
             .help("the store is damaged: check it")
         })
     }
 
-    /// The derivation that the field `value` holds as a `Q` of them.
+    /// Returns the derivation in the field `value`, and checks that its cardinality is `Q`.
     pub(super) fn held<Q: Cardinality>(
         &self,
         dref: &DRefId,
@@ -139,12 +139,12 @@ impl Revived {
         }
         let (field, other) = (Q::TAKES.name(), held.node().takes().name());
         let message = format!(
-            "`{}` takes {field} of {dref}, and what chooses them takes {other}",
+            "`{}` holds {field} of {dref}, but the matcher chooses {other}",
             value.path()
         );
         Err(Error::new(ErrorKind::Config, message).help(
-            "a field that takes many is a `DRef<_, Many>` or a `RefPath<_, Many>`, one that takes one a `DRef<_>` or a \
-             `RefPath<_>`, and one that takes one or its failure a `DRef<_, Try<One>>` or a `RefPath<_, Try<One>>`; a matcher that was given with `with_matcher` is not kept in a store",
+            "use `DRef<_, Many>` or `RefPath<_, Many>` for many realizations, `DRef<_>` or `RefPath<_>` for one, and \
+             `DRef<_, Try<One>>` or `RefPath<_, Try<One>>` for one or its failure; a matcher given by `with_matcher` is not stored",
         ))
     }
 
@@ -159,15 +159,15 @@ impl Revived {
         }
         let (field, wanted) = (value.path(), std::any::type_name::<C>());
         let is = held.node().type_name();
-        let message = format!("`{field}` takes a `{wanted}`, and {dref} is a `{is}`");
+        let message = format!("`{field}` holds a `{wanted}`, but {dref} is a `{is}`");
         Err(Error::new(ErrorKind::Config, message))
     }
 }
 
-/// A config of which nothing is known but its text.
+/// A config of unknown type, of which only the JSON is known.
 pub(crate) struct Untyped;
 
-/// Its fields: none.
+/// The empty lens of an [`Untyped`] config.
 pub(crate) struct NoFields;
 
 impl Config for Untyped {

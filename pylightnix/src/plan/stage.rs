@@ -7,33 +7,33 @@ use super::matcher::Choice;
 use crate::lens::{Build, Cardinality, Config, RRef};
 use crate::{BoxError, Result};
 
-/// A config whose realizations can be made: `#[stage]` on a function of `&Build<C>` implements it for `C`.
+/// A config with a stage: `#[stage]` on a function with the argument `&Build<C>` implements it for `C`.
 #[diagnostic::on_unimplemented(
     message = "the config `{Self}` has no stage",
     label = "no stage makes this",
     note = "write `#[stage] fn name(b: &Build<{Self}>) -> Result<()> {{ .. }}`"
 )]
 pub trait Stage: Config {
-    /// How many realizations consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`,
-    /// [`Try<One>`](crate::lens::Try) with `fallible`.
+    /// The number of realizations that consumers get: [`One`](crate::lens::One), or [`Many`](crate::lens::Many) with `many`,
+    /// or [`Try<One>`](crate::lens::Try) with `fallible`.
     type Card: Cardinality;
 
-    /// The name of its derivations.
+    /// The name of the stage's derivations.
     const NAME: &'static str;
 
-    /// How many times a build runs the function.
+    /// The number of runs of the function in a build.
     const NOUTS: usize;
 
-    /// What chooses among its realizations, as it is written.
+    /// The matcher, as it is written in the source.
     #[doc(hidden)]
     const MATCHER: &'static str;
 
-    /// What [`Matcher::takes_the_only`](super::matcher::Matcher::takes_the_only) says, of the usual matchers; of another it is
-    /// not known before it is made.
+    /// The value of [`Matcher::takes_the_only`](super::matcher::Matcher::takes_the_only), for the usual matchers. For other
+    /// matchers it is unknown before the matcher is evaluated, and `false`.
     #[doc(hidden)]
     const TAKES_THE_ONLY: bool = false;
 
-    /// The function's tokens, or its `version`.
+    /// The tokens of the function, or its `version`.
     #[doc(hidden)]
     const TOKENS: &'static str;
 
@@ -41,16 +41,16 @@ pub trait Stage: Config {
     #[doc(hidden)]
     const USES: &'static [fn() -> Tracked];
 
-    /// The types and constants that a generic stage was made for, which its tokens do not tell.
+    /// Returns the generic arguments of the stage, which its tokens do not contain.
     #[doc(hidden)]
     fn parameters() -> Vec<String>;
 
-    /// What a run needs of the machine, and how long and how often it may try.
+    /// Returns the resources, the time limit and the retries of a run.
     fn limits() -> Limits {
         Limits::new()
     }
 
-    /// The run-time arguments that it takes.
+    /// Returns the types of the run-time arguments that the stage takes.
     #[doc(hidden)]
     fn args() -> Vec<ArgType> {
         Vec::new()
@@ -63,7 +63,7 @@ pub trait Stage: Config {
     fn realize(build: &Build<Self>) -> Result<(), BoxError>;
 }
 
-/// What a stage of config `C` may return in its `Ok`.
+/// The types that a stage of config `C` may return in `Ok`.
 #[diagnostic::on_unimplemented(
     message = "a stage of `{C}` cannot return `Result<{Self}>`",
     label = "neither the outputs of `{C}` nor `()`",

@@ -1,4 +1,4 @@
-//! Plans of many: the same stage with other parameters, and names that tell them apart.
+//! Sweeps: many derivations of a stage with different parameters, and labels for them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,11 +10,11 @@ use crate::config::{DRefId, Labelled, labels_of};
 use crate::lens::{Cardinality, Config};
 use crate::{Error, ErrorKind, Result};
 
-/// Instantiates a stage once for each of `points`: `config` makes its config from one. See [`grid`] for points that are
+/// Instantiates a stage for each of `points`; `config` makes a config from a point. See [`grid`] for points that are
 /// all combinations of several parameters.
 ///
-/// What it gives is a target, so one `realize` makes all of it; and a dependency, in a field `Vec<DRef<C>>`, so one stage
-/// can collect all results. [`labels`] says which is which, and [`labelled`] makes a map of it, for a field
+/// The result is a target, so one `realize` makes all of it, and a dependency for a field `Vec<DRef<C>>`, so one stage can
+/// collect all results. [`labels`] names the derivations, and [`labelled`] makes a map of them, for a field
 /// `BTreeMap<String, DRef<C>>`.
 ///
 /// ```standalone_crate
@@ -35,7 +35,7 @@ use crate::{Error, ErrorKind, Result};
 ///     Ok(TrainOutputs { loss: b.loss.save(&(b.rate / f64::from(b.epochs)))? })
 /// }
 ///
-/// /// The best of all.
+/// /// The best run.
 /// #[derive(Config)]
 /// struct Best {
 ///     #[selfref("best.txt")]
@@ -68,7 +68,7 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 ///
 /// # Errors
-/// As [`instantiate`], for the first config that cannot be.
+/// The first error of [`instantiate`].
 pub fn sweep<P, C, Q>(
     points: impl IntoIterator<Item = P>,
     config: impl FnMut(P) -> C,
@@ -80,7 +80,7 @@ where
     points.into_iter().map(config).map(instantiate).collect()
 }
 
-/// All combinations of several parameters, the last one varying fastest: `grid(([0.1, 0.5], 1..=3))` begins with
+/// Returns all combinations of several parameters; the last one varies fastest: `grid(([0.1, 0.5], 1..=3))` begins with
 /// `(0.1, 1), (0.1, 2)`.
 ///
 /// ```
@@ -93,14 +93,14 @@ pub fn grid<A: Axes>(axes: A) -> Vec<A::Point> {
     axes.points()
 }
 
-/// The parameters of a [`grid`]: a tuple of lists, arrays, ranges or other things to go through.
+/// The parameters of a [`grid`]: a tuple of lists, arrays, ranges or other iterables.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the axes of a grid",
     label = "not a tuple of lists",
     note = "give a tuple with the values of each parameter: `grid(([0.1, 0.5], 1..=3))`; one alone is `([0.1, 0.5],)`"
 )]
 pub trait Axes {
-    /// One value of each.
+    /// A tuple of one value of each parameter.
     type Point;
 
     #[doc(hidden)]
@@ -137,7 +137,7 @@ tuple_axes! {
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
 }
 
-/// A number as digits, each of which is below its size.
+/// Converts a number to digits in a mixed radix: each digit is less than its size.
 fn digits<const N: usize>(number: usize, sizes: [usize; N]) -> [usize; N] {
     let mut rest = number;
     let mut digits = sizes;
@@ -149,10 +149,9 @@ fn digits<const N: usize>(number: usize, sizes: [usize; N]) -> [usize; N] {
     digits
 }
 
-/// For each derivation of a target, in its order, a label that tells it from the others: the fields in which their configs
-/// differ, as in `rate=0.1,epochs=10`. Fields that are left out of a config because they have their default count; a
-/// dependency that differs is looked into, and its fields are named. If that is not enough, the label ends with the
-/// beginning of the hash.
+/// Returns a distinct label for each derivation of a target, in its order, made of the fields in which the configs differ,
+/// as in `rate=0.1,epochs=10`. Fields that the JSON omits because they have their default are included. For a dependency
+/// that differs, its own fields are shown. Labels that are still equal end with a part of the hash.
 ///
 /// ```standalone_crate
 /// # use pylightnix::plan::{labels, sweep};
@@ -173,7 +172,7 @@ pub fn labels<T: Target + ?Sized>(target: &T) -> Vec<String> {
     labels_among(&all)
 }
 
-/// The same for these.
+/// Implements [`labels`].
 pub(super) fn labels_among(all: &[AnyDRef]) -> Vec<String> {
     let mut known: HashMap<DRefId, AnyDRef> = HashMap::new();
     let labelled = |dref: &AnyDRef, known: &mut HashMap<DRefId, AnyDRef>| {
@@ -193,10 +192,10 @@ pub(super) fn labels_among(all: &[AnyDRef]) -> Vec<String> {
     })
 }
 
-/// Derivations by their [`labels`]: a target, and a dependency in a field `BTreeMap<String, DRef<C>>`.
+/// A map of derivations by their [`labels`]: a target, and a dependency for a field `BTreeMap<String, DRef<C>>`.
 ///
 /// # Errors
-/// A derivation that comes twice, which no label tells apart.
+/// The list contains a derivation twice, so that labels are not unique.
 pub fn labelled<C: Config, Q: Cardinality>(
     drefs: &[DRef<C, Q>],
 ) -> Result<BTreeMap<String, DRef<C, Q>>> {
@@ -204,8 +203,8 @@ pub fn labelled<C: Config, Q: Cardinality>(
     for (label, dref) in labels(drefs).into_iter().zip(drefs) {
         if map.insert(label, dref.clone()).is_some() {
             return Err(
-                Error::new(ErrorKind::Plan, format!("{dref} comes twice in this list"))
-                    .help("two of the points give one config: leave one of them out"),
+                Error::new(ErrorKind::Plan, format!("{dref} is in this list twice"))
+                    .help("two points give the same config: remove one of them"),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What can be asked for in one go.
+//! Targets: the derivations that one run realizes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
@@ -9,8 +9,8 @@ use super::node::AnyDRef;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Cardinality, Config, RRef};
 
-/// What can be realized: a [`DRef`], or a tuple, array, slice, `Vec`, `Option` or map of targets. The result has the
-/// same shape.
+/// The types that can be realized: a [`DRef`], or a tuple, array, slice, `Vec`, `Option` or map of targets. The result has
+/// the same shape.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be realized",
     label = "not a target",
@@ -18,7 +18,7 @@ use crate::lens::{AnyRRef, Cardinality, Config, RRef};
             `DRef` of a config"
 )]
 pub trait Target {
-    /// What realizing it gives.
+    /// The type of the result.
     type Output;
 
     #[doc(hidden)]
@@ -28,7 +28,7 @@ pub trait Target {
     fn collect(&self, realized: &Realizations) -> Self::Output;
 }
 
-/// What a run chose for each derivation of a target.
+/// The realizations that a run chose for each derivation of a target.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct Realizations(HashMap<DRefId, Arc<[AnyRRef]>>);
@@ -41,7 +41,7 @@ impl Realizations {
     fn of(&self, dref: &DRefId) -> &[AnyRRef] {
         match self.0.get(dref) {
             Some(chosen) => chosen,
-            None => unreachable!("a run that succeeds chose for {dref}"),
+            None => unreachable!("a successful run chooses for {dref}"),
         }
     }
 }

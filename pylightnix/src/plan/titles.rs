@@ -1,28 +1,28 @@
-//! What the stages of one plan are called: by their names, and where several have one name, by what differs.
+//! Titles of the stages of a plan: the name, and a label of the differing fields if several stages have the same name.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::graph::Graph;
+use super::graph::PlanGraph;
 use super::sweep::labels_among;
 use crate::config::{DRefId, Name};
 
-/// So many stages of one name are told apart by their fields; those after them by their references.
+/// The maximal number of stages of the same name with labels of fields. Further stages get a part of their hash.
 const MOST: usize = 4096;
 
-/// What the stages of a plan are called. Nothing is found out before it is asked for.
+/// The titles of the stages of a plan, computed on first use.
 #[derive(Default)]
 pub(super) struct Titles {
-    /// The places of the stages of each name.
+    /// The indices of the stages of each name.
     named: OnceLock<HashMap<Name, Vec<usize>>>,
-    /// What is known so far, by name: the labels of its stages, in the order of the plan.
+    /// A cache of the labels of the stages of each name, in the order of the plan.
     known: Mutex<HashMap<Name, Arc<[String]>>>,
 }
 
-impl Graph {
-    /// What tells a stage from the others of its name in this plan: the fields that differ, as in `rate=0.1`. Nothing if it
-    /// is the only one. Of an imported file, its path.
+impl PlanGraph {
+    /// Returns the label that distinguishes a stage from others of the same name in this plan: the fields that differ, as in
+    /// `rate=0.1`, or the path of an imported file. Returns `None` if the name is unique.
     pub fn label(&self, dref: &DRefId) -> Option<String> {
         let at = self.place(dref)?;
         if let Some(note) = self.dref(at).node().note() {
@@ -41,14 +41,14 @@ impl Graph {
             let first = members.iter().take(MOST);
             labels_among(&first.map(|at| self.dref(*at).clone()).collect::<Vec<_>>()).into()
         });
-        // What differs in nothing that can be told has its name and the beginning of its hash.
+        // Stages without differing fields are labelled `name#hash`: remove the name.
         let label = &labels[place];
         let hash = label.strip_prefix(dref.name().as_str());
         let hash = hash.filter(|hash| hash.starts_with('#'));
         Some(hash.unwrap_or(label).to_owned())
     }
 
-    /// What a stage is called: its name, and what tells it from the others of that name, as in `train rate=0.1`.
+    /// Returns the title of a stage: its name and its label, as in `train rate=0.1`.
     pub fn titled<'a>(&'a self, dref: &'a DRefId) -> Titled<'a> {
         Titled { graph: self, dref }
     }
@@ -65,16 +65,16 @@ impl Graph {
 }
 
 impl Titled<'_> {
-    /// The derivation.
+    /// Returns the derivation.
     pub(crate) fn dref(&self) -> &DRefId {
         self.dref
     }
 }
 
-/// A stage of a plan, shown as what it is called there.
+/// A stage of a plan, displayed by its title.
 #[derive(Clone, Copy)]
 pub struct Titled<'a> {
-    graph: &'a Graph,
+    graph: &'a PlanGraph,
     dref: &'a DRefId,
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::lens::Why;
+use crate::lens::StopReason;
 use crate::plan::{AnyNode, Titled};
 use crate::realize::stop::watchdog::{Ending, Overdue};
 use crate::store::Lack;
@@ -108,17 +108,17 @@ pub(in crate::realize) fn run_failed(
 
 /// A run of a stage was stopped, or would not be.
 pub(in crate::realize) fn stopped(
-    why: Why,
+    why: StopReason,
     ending: &Ending,
     result: Result<(), BoxError>,
 ) -> BoxError {
     let took = units::time(ending.took);
     let error = match why {
-        Why::Cancelled => Error::new(
+        StopReason::Cancelled => Error::new(
             ErrorKind::Cancelled,
             format!("it was cancelled after {took}"),
         ),
-        Why::TimeUp(limit) => Error::new(
+        StopReason::TimeUp(limit) => Error::new(
             ErrorKind::Stage,
             format!(
                 "it ran for {took}, and its time limit is {}",
@@ -154,8 +154,8 @@ pub(in crate::realize) fn does_not_stop(
     grace: Duration,
 ) -> Error {
     let why = match late.why {
-        Why::Cancelled => "it was cancelled".to_owned(),
-        Why::TimeUp(limit) => format!("its time limit of {} is up", units::time(limit)),
+        StopReason::Cancelled => "it was cancelled".to_owned(),
+        StopReason::TimeUp(limit) => format!("its time limit of {} is up", units::time(limit)),
     };
     let message = format!(
         "stage `{stage}` did not stop in run {} within {} of being told: {why}",

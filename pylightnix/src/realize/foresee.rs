@@ -11,12 +11,12 @@ use super::resources::needs::{lack, total};
 use super::taken::Taken;
 use super::walk::walk;
 use crate::Result;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 
 /// Returns what a run would do for each stage if it had all run-time arguments.
 pub(super) fn foresee<'a>(
     options: &'a Realize<'a>,
-    graph: &'a Graph,
+    graph: &'a PlanGraph,
     lookups: Option<&'a Lookups<'a>>,
 ) -> Result<Vec<Foreseen>> {
     let refused = refused(options, graph)?;

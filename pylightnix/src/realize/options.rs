@@ -9,7 +9,7 @@ use super::stop::cancel::Cancel;
 #[cfg(feature = "tracing")]
 use super::traced;
 use crate::config::{DRefId, RRefId};
-use crate::plan::{Args, Graph, RunArg};
+use crate::plan::{Args, PlanGraph, RunArg};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -268,7 +268,7 @@ impl<'a> Realize<'a> {
     }
 
     /// A plan, if all that the options name is in it.
-    pub(in crate::realize) fn checked(&self, graph: Graph) -> Result<Graph> {
+    pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
         let named = self.tries.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, and is not in the plan");

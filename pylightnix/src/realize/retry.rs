@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::config::DRefId;
-use crate::plan::{AnyDRef, Graph};
+use crate::plan::{AnyDRef, PlanGraph};
 
 /// What a run was told of tries, beside what the stages say.
 pub(in crate::realize) struct Tries {
@@ -48,9 +48,9 @@ impl Tries {
     }
 
     /// Whether a stage of the plan has one.
-    pub(in crate::realize) fn any_timeout(&self, graph: &Graph) -> bool {
+    pub(in crate::realize) fn any_timeout(&self, graph: &PlanGraph) -> bool {
         match self.timeout_of.is_empty() {
-            true => graph.any_way(|stage| self.timeout(stage).is_some()),
+            true => graph.any_recipe(|stage| self.timeout(stage).is_some()),
             false => graph.drefs().any(|stage| self.timeout(stage).is_some()),
         }
     }

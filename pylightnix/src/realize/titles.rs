@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::DRefId;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 
 /// So many stages are named, and others are counted.
 const NAMED: usize = 3;
@@ -27,10 +27,10 @@ const NAMED: usize = 3;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Titles(Arc<Graph>);
+pub struct Titles(Arc<PlanGraph>);
 
 impl Titles {
-    pub(in crate::realize) fn of(graph: &Arc<Graph>) -> Self {
+    pub(in crate::realize) fn of(graph: &Arc<PlanGraph>) -> Self {
         Titles(graph.clone())
     }
 

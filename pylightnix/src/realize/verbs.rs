@@ -7,7 +7,7 @@ use super::options::Realize;
 use super::report::Report;
 use super::run::choices::Given;
 use super::run::run_plan::run_plan;
-use crate::plan::{Graph, Listed, Target};
+use crate::plan::{Listed, PlanGraph, Target};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -107,7 +107,7 @@ impl Realize<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        let list = |listed: &mut Listed<'_>| self.checked(Graph::telling(target, listed)?);
+        let list = |listed: &mut Listed<'_>| self.checked(PlanGraph::telling(target, listed)?);
         let (graph, choices, report) = run_plan(self, list, &Given::new())?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
         Ok((graph.collect(target, chosen), report))
@@ -179,7 +179,7 @@ impl Realize<'_> {
     }
 
     /// The plan, which has to have all stages that are forced.
-    pub(in crate::realize) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<Graph> {
-        self.checked(Graph::of(target)?)
+    pub(in crate::realize) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<PlanGraph> {
+        self.checked(PlanGraph::of(target)?)
     }
 }

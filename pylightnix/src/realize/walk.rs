@@ -11,13 +11,13 @@ use super::options::Realize;
 use super::taken::Taken;
 use crate::Result;
 use crate::lens::AnyRRef;
-use crate::plan::{AnyDRef, Graph};
+use crate::plan::{AnyDRef, PlanGraph};
 
 /// A stage on the way, and what was chosen for the stages before it.
 pub(super) struct Visit<'a> {
     options: &'a Realize<'a>,
     lookups: Option<&'a Lookups<'a>>,
-    pub(super) graph: &'a Graph,
+    pub(super) graph: &'a PlanGraph,
     /// The place of the stage in the plan.
     pub(super) at: usize,
     pub(super) stage: &'a AnyDRef,
@@ -29,7 +29,7 @@ pub(super) struct Visit<'a> {
 /// `lookups`, each stage's snapshot is read when it is visited.
 pub(super) fn walk<'a>(
     options: &'a Realize<'a>,
-    graph: &'a Graph,
+    graph: &'a PlanGraph,
     lookups: Option<&'a Lookups<'a>>,
     mut visit: impl FnMut(&Visit<'_>) -> Result<Option<Taken>>,
 ) -> Result<Vec<Option<Taken>>> {

@@ -1,4 +1,4 @@
-//! Values that the program gives.
+//! Values from the program as derivations.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,32 +14,31 @@ use crate::store::check_path;
 use crate::store::regular;
 use crate::{BoxError, Config, Error, ErrorKind, Result, stage};
 
-/// Where the artifact is in `out/`.
+/// The path of the artifact in `out/`.
 const CONTENT: &str = "content";
 
-/// Data that the program gives: what [`node`] and [`node_files`] make.
+/// The config of a value or of files from the program, made by [`node`] and [`node_files`].
 ///
-/// Its identity is its name and the sha256 of each file.
+/// Its identity is its name and the SHA-256 digest of each file.
 #[derive(Config)]
 pub struct Given<F: 'static = Opaque> {
     /// The value, or the folder of files.
     #[selfref("content")]
     pub out: SelfRef<F>,
-    /// The sha256 of each file, by its path from `out/`.
+    /// The SHA-256 digest of each file, by its path relative to `out/`.
     files: BTreeMap<String, Digest>,
     #[config(default, unhashed)]
     contents: Contents,
 }
 
-/// The files themselves, by their paths.
+/// The contents of the files, by their paths.
 #[derive(Clone, Default)]
 struct Contents(Arc<BTreeMap<String, Vec<u8>>>);
 
-/// A value from the program as a derivation: a node of the plan that no stage has to be written for.
+/// Makes a derivation from a value of the program, without a stage of your own.
 ///
-/// `name` is the name of the derivation. `F` is the format of the artifact, `out`; it writes the value now, and what it
-/// writes is kept in memory until it is realized. So this is for values that fit there; a large file is for
-/// [`file`](super::file()).
+/// `name` is the name of the derivation. `F` is the format of the artifact `out`. The value is written immediately and kept
+/// in memory until it is realized, so use [`file`](super::file()) for large data.
 ///
 /// ```standalone_crate
 /// use pylightnix::prelude::*;
@@ -72,8 +71,8 @@ struct Contents(Arc<BTreeMap<String, Vec<u8>>>);
 /// ```
 ///
 /// # Errors
-/// A name that is none; a value that its format cannot write, or writes as something else than one file; a refusal of the
-/// system, as formats write files: they do so in the folder for temporary ones.
+/// The name is not valid, the format cannot write the value or writes more than one file, or the file cannot be written to
+/// the system's folder for temporary files.
 pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
     let name = Name::new(name)?;
     let bytes = written::<F>(value).map_err(|cause| {
@@ -86,7 +85,8 @@ pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
     given(&name, BTreeMap::from([(CONTENT.to_owned(), bytes)]))
 }
 
-/// Files from the program as a derivation: the artifact, `out`, is a folder with these files, given by their paths in it.
+/// Makes a derivation from files of the program. The artifact `out` is a folder with these files, given by their relative
+/// paths.
 ///
 /// ```standalone_crate
 /// use pylightnix::prelude::*;
@@ -105,8 +105,8 @@ pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
 /// ```
 ///
 /// # Errors
-/// A name that is none; a path that is absolute, has an empty part, `.` or `..`, comes twice, or is that of a file and of
-/// a folder.
+/// The name is not valid; or a path is absolute, has an empty part, `.` or `..`, is given twice, or is both a file and a
+/// folder.
 pub fn node_files<P, B>(name: &str, files: impl IntoIterator<Item = (P, B)>) -> Result<DRef<Given>>
 where
     P: Into<String>,
@@ -114,26 +114,26 @@ where
 {
     let name = Name::new(name)?;
     let mut contents = BTreeMap::new();
-    let fault = |path: &str, why: &str| {
+    let fault = |path: &str, problem: &str| {
         Error::new(
             ErrorKind::Config,
-            format!("the file {path:?} of the node `{name}` {why}"),
+            format!("the file {path:?} of the node `{name}` {problem}"),
         )
-        .help("give each file once, by its path in the folder, with single `/` between names")
+        .help("give each file once, by its relative path, with single `/` between names")
     };
     for (path, bytes) in files {
         let path: String = path.into();
         let place = format!("{CONTENT}/{path}");
-        check_path(&place).map_err(|why| fault(&path, &why))?;
+        check_path(&place).map_err(|problem| fault(&path, &problem))?;
         if contents.insert(place, bytes.into()).is_some() {
-            return Err(fault(&path, "comes twice"));
+            return Err(fault(&path, "is given twice"));
         }
     }
     for place in contents.keys() {
         let parents = place.match_indices('/').map(|(at, _)| &place[..at]);
         if let Some(parent) = parents.into_iter().find(|at| contents.contains_key(*at)) {
             let path = &parent[CONTENT.len() + 1..];
-            return Err(fault(path, "is a folder as well"));
+            return Err(fault(path, "is also a folder"));
         }
     }
     given(&name, contents)
@@ -151,7 +151,7 @@ fn given<F: 'static>(name: &Name, contents: BTreeMap<String, Vec<u8>>) -> Result
     instantiate_as(name, config)
 }
 
-/// What a format writes of a value.
+/// Returns the bytes that a format writes for a value.
 fn written<F: Format>(value: &F::View) -> Result<Vec<u8>, BoxError> {
     let folder = std::env::temp_dir().join(format!("pylightnix-{}", uuid::Uuid::now_v7()));
     fs::create_dir(&folder).map_err(|error| Error::io("create the folder", &folder, error))?;
@@ -177,7 +177,7 @@ fn give<F: 'static>(b: &crate::lens::Build<Given<F>>) -> Result<()> {
             return Err(Error::new(
                 ErrorKind::Stage,
                 format!(
-                    "this process was not given what is to be in {}",
+                    "this process does not have the content of {}",
                     path.display()
                 ),
             )
@@ -192,7 +192,7 @@ fn give<F: 'static>(b: &crate::lens::Build<Given<F>>) -> Result<()> {
     Ok(())
 }
 
-/// As JSON for another process that is to realize the node: each byte as two hex digits.
+/// Serializes the contents as hex digits, for another process that realizes the node.
 impl Serialize for Contents {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let hex =

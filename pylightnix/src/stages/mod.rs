@@ -1,26 +1,26 @@
-//! Ready-made stages: data that the program gives, files of this machine, files of servers, archives.
+//! Ready-made stages for values from the program, local files, downloads and archives.
 //!
-//! Each is a config with its stage, like those that you write, and a function that makes the derivation in one call:
+//! Each is a config with a stage, like those that you write, and a function that makes the derivation in one call:
 //!
-//! | function | its derivation | what it makes |
+//! | function | derivation | result |
 //! |---|---|---|
 //! | [`node`], [`node_files`] | [`DRef<Given<F>>`](Given) | an artifact with a value from the program, or a folder of files |
 //! | [`file`](file()), [`file_anew`] | [`DRef<Imported>`](Imported) | a copy of a file or a folder of this machine |
 #![cfg_attr(
     feature = "fetch",
-    doc = "| [`fetch_url`] | [`DRef<Fetched>`](Fetched) | a file from a server, whose sha256 is known |"
+    doc = "| [`fetch_url`] | [`DRef<Fetched>`](Fetched) | a downloaded file with a known SHA-256 digest |"
 )]
 #![cfg_attr(
     feature = "unpack",
-    doc = "| [`unpack`] | [`DRef<Unpacked>`](Unpacked) | what is in an archive (zip, tar), or in a compressed file (gz, xz, zst) |"
+    doc = "| [`unpack`] | [`DRef<Unpacked>`](Unpacked) | the content of an archive (zip, tar), or of a compressed file (gz, xz, zst) |"
 )]
 //!
-//! `fetch_url` is there with the feature `fetch`, and `unpack` with the feature `unpack`.
+//! `fetch_url` needs the feature `fetch`, and `unpack` the feature `unpack`.
 //!
-//! What they make has always the same bytes for the same config: `node` and `file` have digests of their contents in it,
-//! and `fetch_url` the sha256 that is wanted. So a changed file is another derivation, and no old result is taken for it.
-//! The code of these stages is counted by `version`: another release of this library makes nothing stale, unless it would
-//! make something else.
+//! Equal configs always give equal bytes: the configs of `node` and `file` contain digests of the contents, and that of
+//! `fetch_url` the expected SHA-256 digest. So a changed file is another derivation, and old results are never used for it.
+//! The code of these stages is identified by a `version`: a new release of this library makes results stale only if it would
+//! make different ones.
 
 #[cfg(feature = "fetch")]
 mod fetch;

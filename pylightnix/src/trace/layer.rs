@@ -1,4 +1,4 @@
-//! The layer that brings events to the logs of builds.
+//! The `tracing` layer that writes events to the logs of builds.
 
 use std::io::Write as _;
 
@@ -13,24 +13,24 @@ use super::panics;
 use super::{STAGE, log_of_new_span};
 use crate::lens::BuildLog;
 
-/// A layer for a `tracing` subscriber: what happens in the span of a stage is a line in the log of that build, on whatever
-/// thread. See the [module](super).
+/// A layer for a `tracing` subscriber, which writes the events inside the span of a stage to the log of that build, from all
+/// threads. See the [module](super).
 ///
-/// Without [`at`](Self::at), it takes what is of the level `INFO` and above; layers beside it are not touched by that.
+/// Without [`at`](Self::at), it takes events of the level `INFO` and above. Other layers are not affected.
 #[derive(Clone, Copy, Debug)]
 pub struct BuildLogs {
     most: LevelFilter,
 }
 
 impl BuildLogs {
-    /// The layer.
+    /// Makes the layer.
     pub fn new() -> Self {
         BuildLogs {
             most: LevelFilter::INFO,
         }
     }
 
-    /// Takes what is of this level and above: `LevelFilter::DEBUG`, say.
+    /// Takes events of this level and above, for example `LevelFilter::DEBUG`.
     ///
     /// ```
     /// use pylightnix::trace::BuildLogs;
@@ -51,7 +51,7 @@ impl Default for BuildLogs {
     }
 }
 
-/// A span within that of a stage, as it is shown in a line.
+/// The text of a span inside the span of a stage.
 struct Shown(String);
 
 impl<S> Layer<S> for BuildLogs
@@ -91,7 +91,7 @@ where
         if *event.metadata().level() > self.most {
             return;
         }
-        // The nearest stage: what an inner run of a stage logs is its own.
+        // Take the innermost stage: a stage may run another plan.
         let Some(span) = context.event_span(event) else {
             return;
         };
@@ -99,7 +99,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let text = line(event.metadata(), &spans(&span), &fields);
-        // Whoever logs cannot do anything about a disk that is full.
+        // The caller cannot handle errors such as a full disk.
         if (&log).write_all(text.as_bytes()).is_ok() && event.metadata().target() == panics::TARGET
         {
             log.panic_is_told();
@@ -107,13 +107,13 @@ where
     }
 }
 
-/// The log of the stage that a span is in.
+/// Returns the log of the stage that contains a span.
 fn log_around<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<BuildLog> {
     span.scope()
         .find_map(|span| span.extensions().get::<BuildLog>().cloned())
 }
 
-/// The spans between that of the stage and what happens in the last of them, `outer{a=1}:inner: `.
+/// Formats the spans inside the span of the stage, as in `outer{a=1}:inner: `.
 fn spans<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> String {
     let within = |span: &SpanRef<'a, S>| span.extensions().get::<BuildLog>().is_none();
     let spans: Vec<_> = span.scope().take_while(within).collect();

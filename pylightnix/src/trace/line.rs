@@ -1,4 +1,4 @@
-//! Events and spans as text.
+//! Formats events and spans as text.
 
 use std::fmt::{self, Write as _};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Metadata, span};
 
-/// Fields as text, ` name=value` each; the message, if there is one, by itself.
+/// Fields as text, ` name=value` each, with the message apart.
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) message: String,
@@ -22,7 +22,7 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a text does not fail; a `Debug` that does ends its own field.
+        // Writing to a `String` cannot fail; a failing `Debug` only truncates its own field.
         let _ = match field.name() {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.others, " {name}={value:?}"),
@@ -38,7 +38,7 @@ impl Fields {
     }
 }
 
-/// The line of an event: `2026-03-01T12:00:00.123Z  INFO target: outer{a=1}:inner: message b=2`.
+/// Formats the line of an event: `2026-03-01T12:00:00.123Z  INFO target: outer{a=1}:inner: message b=2`.
 pub(super) fn line(metadata: &Metadata<'_>, spans: &str, fields: &Fields) -> String {
     let Fields { message, others } = fields;
     let message = match (message.as_str(), others.strip_prefix(' ')) {

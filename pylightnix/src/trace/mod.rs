@@ -1,13 +1,13 @@
-//! What stages and this library log through [`tracing`].
+//! Logs of stages and runs through the crate [`tracing`].
 //!
-//! It is there with the feature `tracing`. Each run of a stage is in a span called `stage`, with the fields `name`, `dref`
-//! and `index`; its target is `pylightnix::stage`. What a run does is said by events with the target `pylightnix::run`: which
-//! stage is built and why (`INFO`), what is published (`INFO`), what is tried again, does not stop or is cancelled (`WARN`),
-//! what fails (`ERROR`), and details (`DEBUG`). The span of the thread that calls [`Realize::run`](crate::realize::Realize::run)
-//! is around all of it, and its subscriber is told, whichever threads the stages run on.
+//! It needs the feature `tracing`. Each run of a stage is in a span called `stage`, with the fields `name`, `dref` and
+//! `index` and the target `pylightnix::stage`. A run emits events with the target `pylightnix::run`: builds with their
+//! reasons and published results (`INFO`), retries, overdue stages and cancellation (`WARN`), failures (`ERROR`), and
+//! details (`DEBUG`). The current span and the subscriber of the thread that calls
+//! [`Realize::run`](crate::realize::Realize::run) are used on all threads of the run.
 //!
-//! [`BuildLogs`] is the layer that puts what a stage logs into the log of its build, beside what it writes to `b.log()` and
-//! what its child processes print:
+//! [`BuildLogs`] is the layer that writes the events of a stage to the log of its build, together with the output of `b.log()`
+//! and of child processes:
 //!
 //! ```standalone_crate
 //! # use pylightnix::prelude::*;
@@ -29,7 +29,7 @@
 //! # fn main() -> Result<()> {
 //! # let folder = tempfile::tempdir()?;
 //! # let store = Store::open_at(folder.path().join("store"))?;
-//! // Once in a program; other layers beside it, `tracing_subscriber::fmt::layer()` for one.
+//! // Once per program, possibly with other layers such as `tracing_subscriber::fmt::layer()`.
 //! tracing_subscriber::registry().with(BuildLogs::new()).init();
 //!
 //! let trained = store.realize(&instantiate(Train::new(3))?)?;
@@ -40,7 +40,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Threads that a stage starts are in its span when they enter it:
+//! Threads that a stage starts have to enter its span:
 //!
 //! ```
 //! # use std::thread;
@@ -64,14 +64,15 @@ pub use panics::log_panics;
 const STAGE: &str = "pylightnix::stage";
 
 thread_local! {
-    /// The log of the span that is being made: a layer finds it here, as a field of a span can only be a plain value.
+    /// The log for the span that is being created. It is passed to the layer here, because fields of a span are plain
+    /// values.
     static LOG: RefCell<Option<BuildLog>> = const { RefCell::new(None) };
 }
 
-/// A span for a run of a stage.
+/// Creates the span of a run of a stage.
 pub(crate) fn stage_span(dref: &DRefId, index: usize, log: &BuildLog) -> tracing::Span {
     LOG.set(Some(log.clone()));
-    // At the highest level, so that a filter that lets anything pass lets the span pass, without which no log is found.
+    // Use the highest level, so that filters keep the span; without it the layer finds no log.
     let span = tracing::error_span!(
         target: STAGE,
         "stage",
@@ -83,7 +84,7 @@ pub(crate) fn stage_span(dref: &DRefId, index: usize, log: &BuildLog) -> tracing
     span
 }
 
-/// The log of the span that is being made.
+/// Returns the log for the span that is being created.
 fn log_of_new_span() -> Option<BuildLog> {
     LOG.with_borrow(Clone::clone)
 }

@@ -1,16 +1,16 @@
-//! Panics as events.
+//! Panics as `tracing` events.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 use std::sync::Once;
 use std::thread;
 
-/// The target of events that say that something panicked.
+/// The target of events about panics.
 pub(super) const TARGET: &str = "pylightnix::panic";
 
-/// Makes each panic an event too (`ERROR`, with the target `pylightnix::panic`), which says the thread, the place and, if
-/// `RUST_BACKTRACE` asks for it, the way there: so [`BuildLogs`](super::BuildLogs) has it in the log of the stage that
-/// panicked. What was done at a panic before is done as well; further calls do nothing.
+/// Installs a panic hook that emits an event (`ERROR`, with the target `pylightnix::panic`) with the thread, the place and,
+/// if `RUST_BACKTRACE` is set, a backtrace. So [`BuildLogs`](super::BuildLogs) writes it to the log of the stage that
+/// panicked. The previous panic hook is still called. Further calls do nothing.
 pub fn log_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

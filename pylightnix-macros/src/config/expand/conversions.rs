@@ -1,11 +1,11 @@
-//! `impl Config`: to a lens, to JSON and back.
+//! Generates `impl Config`: conversions of a config to a lens, to JSON and back.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::LitStr;
 
 use super::{Names, generics, lens, new};
-use crate::config::model::{Config, Field, Kind};
+use crate::config::model::{Config, Field, FieldKind};
 use crate::{fingerprint, names, spans};
 
 pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
@@ -35,7 +35,7 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
         .iter()
         .map(|field| {
             let code = FieldCode::of(field, at, phase);
-            at += usize::from(matches!(field.kind, Kind::Promise(_)));
+            at += usize::from(matches!(field.kind, FieldKind::Promise(_)));
             code
         })
         .collect();
@@ -45,8 +45,8 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     let visits = fields.iter().map(|field| &field.visit);
     let declares = fields.iter().map(|field| &field.declare);
     let exact = fields.iter().filter_map(|field| field.exact.as_ref());
-    // Numbered: a field's own name would hide what the code around it names. At the field, so that the compiler says what
-    // is wrong with its type once.
+    // Variables are numbered, because the name of a field could shadow names in the generated code. They have the span of
+    // the field, so that the compiler reports a wrong type once.
     let read: Vec<_> = config
         .fields
         .iter()
@@ -65,7 +65,7 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     let witness =
         lens::uses_no_phase(config).then(|| quote!(__phase: ::pylightnix::__private::PhantomData));
     let views = views.cloned().chain(witness);
-    // Mixed site: the names of locals here and in the user's defaults are not the same names.
+    // Mixed-site hygiene: local variables here do not collide with names in the user's defaults.
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         #[allow(unused_variables, unused_mut)]
@@ -125,13 +125,13 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     }
 }
 
-/// Reads a dependency, or has that of the plan; what is wrong with its type is said at the field.
+/// Generates the code that parses a dependency, or takes it from the plan. Errors about its type point at the field.
 fn read_dep(field: &Field, revive: &TokenStream, kept: &TokenStream) -> TokenStream {
     let key = &field.key;
     let name = |name: &str| Ident::new(name, Span::mixed_site());
     let (misfits, fields, stored) = (name("misfits"), name("fields"), name("stored"));
     let planned = name("planned");
-    // From its first token to its last at the field: the compiler takes the place of a call from both.
+    // All tokens have the span of the field: the compiler uses the first and the last one for the span of a call.
     quote_spanned! {field.ident.span()=>
         match #planned {
             ::pylightnix::__private::Some(#planned) => {
@@ -146,7 +146,7 @@ fn read_dep(field: &Field, revive: &TokenStream, kept: &TokenStream) -> TokenStr
     }
 }
 
-/// What each function does with a field.
+/// The generated code for a field, one part for each function.
 #[derive(Default)]
 struct FieldCode {
     view: TokenStream,
@@ -155,24 +155,24 @@ struct FieldCode {
     visit: TokenStream,
     declare: TokenStream,
     read: TokenStream,
-    /// Whether its type tells that it comes back; none if that is no question.
+    /// An expression for whether the type guarantees a lossless round trip; `None` if it always does.
     exact: Option<TokenStream>,
 }
 
 impl FieldCode {
-    /// `at`: which promise it is, if it is one.
+    /// Generates the code for a field. `at` is its index among the promises, if it is a promise.
     fn of(field: &Field, at: usize, phase: &Ident) -> Self {
         let Field { ident, key, .. } = field;
         let private = quote!(::pylightnix::__private);
         let site = Span::mixed_site();
         match &field.kind {
-            Kind::Promise(_) => FieldCode {
+            FieldKind::Promise(_) => FieldCode {
                 view: quote_spanned!(site=> #ident: #phase::artifact(from, &Self::PROMISES[#at])),
                 write: quote_spanned!(site=> #private::write_promise(out, #key, &self.#ident, &Self::PROMISES[#at]);),
                 read: quote_spanned!(site=> misfits.note(#private::read_promise(&mut fields, #key, &Self::PROMISES[#at]))),
                 ..FieldCode::default()
             },
-            Kind::Dep { .. } => {
+            FieldKind::Dep { .. } => {
                 let of = quote!(::pylightnix::lens::Dependency);
                 let call = |item| spans::item_of(&field.ty, &of, item);
                 let (view, write, visit) = (call("view"), call("write"), call("visit"));
@@ -191,7 +191,7 @@ impl FieldCode {
                     visit: quote_spanned!(site=> #visit(&self.#ident, visit);),
                     declare: quote_spanned! {site=>
                         if let #private::Some(stored) = #private::there(fields, #key) {
-                            // What does not fit is told when it is read.
+                            // Errors are reported when the field is read.
                             let _ = #declare(&stored, wanted);
                         }
                     },
@@ -199,7 +199,7 @@ impl FieldCode {
                     ..FieldCode::default()
                 }
             }
-            Kind::Plain {
+            FieldKind::Plain {
                 omit_default,
                 unhashed,
                 ..

@@ -1,11 +1,11 @@
-//! The struct of a config's fields in a phase.
+//! Generates the lens: the struct of a config's fields in a phase.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::GenericParam;
 
 use super::{Names, generics, outside};
-use crate::config::model::{Config, Field, Kind};
+use crate::config::model::{Config, Field, FieldKind};
 use crate::{names, spans};
 
 pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
@@ -22,7 +22,7 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
         let (docs, ty) = (docs(field, config), field_type(field, config, names));
         quote!(#docs #vis #ident: #ty)
     });
-    // A phase that no field tells is to be named still.
+    // If no field uses the phase, a marker field has to name it.
     let witness = uses_no_phase(config).then(|| {
         let types = config.generics.type_params().map(|param| &param.ident);
         quote! {
@@ -42,7 +42,7 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
     }
 }
 
-/// The lens' arguments: the phase, and those of the config.
+/// Returns the generic arguments of the lens: the phase, and those of the config.
 pub(super) fn arguments(config: &Config, phase: &Ident) -> TokenStream {
     let arguments = config
         .generics
@@ -57,7 +57,7 @@ pub(super) fn arguments(config: &Config, phase: &Ident) -> TokenStream {
 }
 
 pub(super) fn uses_no_phase(config: &Config) -> bool {
-    let plain = |field: &Field| matches!(field.kind, Kind::Plain { .. });
+    let plain = |field: &Field| matches!(field.kind, FieldKind::Plain { .. });
     config.fields.iter().all(plain)
 }
 
@@ -76,14 +76,14 @@ fn field_type(field: &Field, config: &Config, names: &Names) -> TokenStream {
     } = names;
     let ty = outside(&field.ty, config);
     match &field.kind {
-        Kind::Plain { .. } => ty,
-        Kind::Dep { .. } => {
+        FieldKind::Plain { .. } => ty,
+        FieldKind::Dep { .. } => {
             let (start, end) = spans::ends(&ty);
             let dep = quote_spanned!(start=> #phase::Dep<);
             let end = quote_spanned!(end=> >);
             quote!(#dep #ty #end)
         }
-        Kind::Promise(promise) => {
+        FieldKind::Promise(promise) => {
             let tag = &field.ident;
             let format = match &promise.format {
                 Some(format) => quote!(#format),

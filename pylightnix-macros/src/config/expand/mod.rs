@@ -1,4 +1,4 @@
-//! From the model of a config to code.
+//! Generates the code of a config.
 
 mod conversions;
 mod lens;
@@ -10,7 +10,7 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{GenericParam, Generics, Type};
 
-use super::model::{Config, Kind};
+use super::model::{Config, FieldKind};
 use crate::names;
 
 pub(super) fn config(config: &Config) -> TokenStream {
@@ -24,12 +24,12 @@ pub(super) fn config(config: &Config) -> TokenStream {
     parts.into_iter().collect()
 }
 
-/// What stands for a config that has faults: enough that its uses are no errors themselves.
+/// Generates a stub for a config with errors, so that its uses give no further errors.
 pub(super) fn stub(config: &Config) -> TokenStream {
     stub::config(config, &Names::of(config))
 }
 
-/// The names of what is generated.
+/// The names of the generated items.
 struct Names {
     /// `Anneal`
     config: Ident,
@@ -37,9 +37,9 @@ struct Names {
     lens: Ident,
     /// `AnnealOutputs`
     outputs: Ident,
-    /// `AnnealPromises`: a module of a type for each promise, so that messages read `AnnealPromises::trace_fs`.
+    /// `AnnealPromises`: a module with a type for each promise, so that messages contain `AnnealPromises::trace_fs`.
     promises: Ident,
-    /// `P`, or what is not a name in the config.
+    /// `P`, or another identifier that the config does not use.
     phase: Ident,
 }
 
@@ -66,8 +66,8 @@ impl Names {
     }
 }
 
-/// The generics of a config, for what is generated beside it: without defaults, and with what all fields of a config are
-/// anyway. (Were it left to the user to say, one bound that is missing would be several errors.)
+/// Returns the generics of a config for the generated items: without defaults, and with the bounds that all fields of a
+/// config need. (If the user had to write these bounds, a missing one would give several errors.)
 fn generics(config: &Config) -> Generics {
     let mut generics = config.generics.clone();
     for param in &mut generics.params {
@@ -100,7 +100,7 @@ fn generics(config: &Config) -> Generics {
     generics
 }
 
-/// The config with its parameters.
+/// Returns the type of the config with its generic parameters.
 fn this(config: &Config) -> TokenStream {
     let (_, arguments, _) = config.generics.split_for_impl();
     let ident = &config.ident;
@@ -109,12 +109,12 @@ fn this(config: &Config) -> TokenStream {
 
 fn is_in_plain_field(parameter: &Ident, config: &Config) -> bool {
     config.fields.iter().any(|field| {
-        matches!(field.kind, Kind::Plain { .. })
+        matches!(field.kind, FieldKind::Plain { .. })
             && names_type(field.ty.to_token_stream(), parameter)
     })
 }
 
-/// Whether the parameter itself is meant somewhere, and not only a type that it says (`M::Data`).
+/// Returns whether the tokens contain the parameter itself, not only an associated type of it (`M::Data`).
 fn names_type(tokens: TokenStream, parameter: &Ident) -> bool {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -133,7 +133,7 @@ fn names_type(tokens: TokenStream, parameter: &Ident) -> bool {
     false
 }
 
-/// A field's type outside of the struct, where `Self` is another.
+/// Returns the type of a field for use outside of the struct, with `Self` replaced.
 fn outside(ty: &Type, config: &Config) -> TokenStream {
     replace_self(ty.to_token_stream(), &this(config))
 }

@@ -1,11 +1,11 @@
-//! `new`, and the defaults that it gives.
+//! Generates the constructor `new` and the defaults of fields.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::Names;
-use crate::config::model::{Config, Default, Field, Kind};
+use crate::config::model::{Config, Default, Field, FieldKind};
 use crate::names;
 
 pub(super) fn constructor(config: &Config, names: &Names) -> TokenStream {
@@ -16,7 +16,7 @@ pub(super) fn constructor(config: &Config, names: &Names) -> TokenStream {
     let values = config.fields.iter().map(|field| {
         let ident = &field.ident;
         match &field.kind {
-            Kind::Promise(_) => quote!(#ident: ::pylightnix::__private::promise()),
+            FieldKind::Promise(_) => quote!(#ident: ::pylightnix::__private::promise()),
             _ => match default_call(field) {
                 Some(default) => quote!(#ident: #default),
                 None => ident.to_token_stream(),
@@ -55,15 +55,15 @@ fn doc(config: &Config) -> String {
         })
         .collect();
     match defaults.is_empty() {
-        true => "A config with these fields.".to_owned(),
+        true => "Makes a config with these fields.".to_owned(),
         false => format!(
-            "A config with these fields; the others have their defaults: {}.",
+            "Makes a config with these fields; the others have their defaults: {}.",
             defaults.join(", ")
         ),
     }
 }
 
-/// What gives a field its default.
+/// Generates the expression for the default of a field.
 pub(super) fn default_call(field: &Field) -> Option<TokenStream> {
     let ty = &field.ty;
     Some(match field.default()? {
@@ -77,7 +77,7 @@ pub(super) fn default_call(field: &Field) -> Option<TokenStream> {
     })
 }
 
-/// The default stands in one place, so that it is checked once.
+/// Generates a function for a default expression, so that the compiler checks it once.
 fn default_function(field: &Field) -> Option<TokenStream> {
     let Some(Default::Expr(expr)) = field.default() else {
         return None;

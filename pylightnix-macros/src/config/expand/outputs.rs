@@ -1,4 +1,4 @@
-//! What the stage of a config returns, and the types that tell its promises apart.
+//! Generates the outputs struct, which the stage returns, and the types that identify promises.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,7 +6,7 @@ use quote::quote;
 use super::{Names, generics};
 use crate::config::model::Config;
 
-/// `this`: the config with its arguments.
+/// Generates the outputs struct. `this` is the type of the config with its generic arguments.
 pub(super) fn structure(config: &Config, names: &Names, this: &TokenStream) -> TokenStream {
     let Config { vis, ident, .. } = config;
     let Names {
@@ -15,8 +15,10 @@ pub(super) fn structure(config: &Config, names: &Names, this: &TokenStream) -> T
     let tags: Vec<_> = config.promises().map(|(field, _)| &field.ident).collect();
     let field_docs = tags
         .iter()
-        .map(|tag| format!("What saving `{}` gave.", crate::names::plain(tag)));
-    let doc = format!("What a stage of [`{ident}`] returns: for each promise, that it was kept.");
+        .map(|tag| format!("The proof that `{}` was saved.", crate::names::plain(tag)));
+    let doc = format!(
+        "The return type of a stage of [`{ident}`]: a proof for each promise that it was kept."
+    );
     let module = (!tags.is_empty()).then(|| {
         quote! {
             #[doc(hidden)]

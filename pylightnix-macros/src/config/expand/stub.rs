@@ -1,4 +1,4 @@
-//! What stands for a config that is none: enough that its uses are no errors themselves.
+//! Generates a stub for a config with errors, so that its uses give no further errors.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -26,7 +26,7 @@ pub(super) fn config(config: &Config, names: &Names) -> TokenStream {
     quote!(#constructor #lens #outputs #implementation)
 }
 
-/// The config as it would be without lifetimes.
+/// Returns the config with all lifetimes replaced by `'static`.
 fn owned(config: &Config) -> Config {
     let params = config
         .generics

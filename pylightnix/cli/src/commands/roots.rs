@@ -13,7 +13,7 @@ use crate::table::{Cell, Column, Table};
 use crate::text::{local_time, short_rref};
 use crate::{complete, values};
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::{nearest_first, there_is};
+use pylightnix::internal::{list_names, nearest_first};
 use pylightnix::store::{Root, RootRun};
 use pylightnix::{Error, ErrorKind};
 
@@ -79,7 +79,7 @@ impl Roots {
                 let names = roots.iter().map(|root| root.name.as_str());
                 let there = match roots.is_empty() {
                     true => "there are no roots".to_owned(),
-                    false => there_is(nearest_first(name, names).into_iter()),
+                    false => list_names(nearest_first(name, names).into_iter()),
                 };
                 return Err(Error::new(ErrorKind::Missing, message)
                     .help(format!("{there}; `roots` lists them"))

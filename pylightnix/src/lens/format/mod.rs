@@ -14,9 +14,9 @@ pub use json::Json;
 pub use npy::Npy;
 pub use plain::{Bytes, Text};
 
-/// How an artifact is written and read.
+/// A file format of artifacts.
 ///
-/// A format is a type that is only named, never made:
+/// A format is a type without values:
 ///
 /// ```
 /// use pylightnix::{BoxError, prelude::*};
@@ -52,24 +52,24 @@ pub use plain::{Bytes, Text};
     note = "an artifact without a format is an opaque file or folder: write it at `path()` and return `written()?`"
 )]
 pub trait Format: 'static {
-    /// What `load` gives.
+    /// The type that `load` returns.
     type Value;
-    /// What `save` takes a reference to: often the same, else what `Value` borrows as (`str` for a `String`).
+    /// The type that `save` takes by reference: often `Value`, or a borrowed form of it (`str` for `String`).
     type View: ?Sized;
 
     /// Reads the artifact at `path`.
     ///
     /// # Errors
-    /// Any error; the library adds the stage, the artifact and the path.
+    /// The file cannot be read or parsed. The library adds the stage, the artifact and the path to the error.
     fn read(path: &Path) -> Result<Self::Value, BoxError>;
 
-    /// Writes the artifact at `path`.
+    /// Writes the artifact to `path`.
     ///
     /// # Errors
-    /// Any error; the library adds the stage, the artifact and the path.
+    /// The value cannot be represented or written. The library adds the stage, the artifact and the path to the error.
     fn write(value: &Self::View, path: &Path) -> Result<(), BoxError>;
 }
 
-/// No format: a file or folder that the stage writes, and its consumers read, by path.
+/// No format: a file or folder that the stage writes, and consumers read, by path.
 #[derive(Clone, Copy, Debug)]
 pub enum Opaque {}

@@ -11,10 +11,11 @@ use super::Format;
 use crate::BoxError;
 use crate::store::regular::open_regular;
 
-/// An array of `T` in NumPy's format (feature `npy`): any shape, or the one that `D` says (`Npy<f64, Ix2>`).
+/// An array of `T` in [NumPy's format][npy] (feature `npy`), with a dynamic number of dimensions, or a fixed one
+/// (`Npy<f64, Ix2>`).
 ///
-/// It loads an `Array<T, D>` and saves any array or view of that type, row after row, so that equal arrays are equal files
-/// however they lie in memory. The format is [NumPy's own][npy].
+/// It loads an `Array<T, D>` and saves any array or view of that type. Arrays are written in row-major order, so that equal
+/// arrays give equal files, whatever their layout in memory.
 ///
 /// [npy]: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ where
     fn write(value: &Self::View, path: &Path) -> Result<(), BoxError> {
         let mut file = BufWriter::new(File::create(path)?);
         value.as_standard_layout().write_npy(&mut file)?;
-        // Dropping a BufWriter would lose the error of the last write.
+        // Dropping a `BufWriter` ignores the error of the last write.
         file.into_inner()?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Files as they are.
+//! Text files and binary files.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl Format for Text {
     }
 }
 
-/// A file of bytes: loads a `Vec<u8>`, saves a `[u8]`.
+/// A binary file: loads a `Vec<u8>`, saves a `[u8]`.
 #[derive(Clone, Copy, Debug)]
 pub enum Bytes {}
 

@@ -8,7 +8,7 @@ use super::{Choice, Key, Matcher};
 use crate::lens::{Config, Many, One, RRef};
 use crate::{BoxError, Result};
 
-/// Which end of the order of keys is wanted.
+/// The end of the order of keys that is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Lowest,
@@ -24,19 +24,19 @@ impl End {
     }
 }
 
-/// See [`lowest`] and [`highest`].
+/// The matcher of [`lowest`] and [`highest`].
 pub struct BestBy<C: Config, K> {
     end: End,
     key: Function<RRef<C>, K>,
 }
 
-/// See [`lowest_n`] and [`highest_n`].
+/// The matcher of [`lowest_n`] and [`highest_n`].
 pub struct BestN<C: Config, K> {
     count: usize,
     by: BestBy<C, K>,
 }
 
-/// The realization with the lowest key. Keys that are NaN or `None` are never chosen.
+/// Chooses the realization with the lowest key. Keys that are NaN or `None` are never chosen.
 pub fn lowest<C, K, F>(key: F) -> BestBy<C, K>
 where
     C: Config,
@@ -48,7 +48,7 @@ where
     }
 }
 
-/// The realization with the highest key. Keys that are NaN or `None` are never chosen.
+/// Chooses the realization with the highest key. Keys that are NaN or `None` are never chosen.
 pub fn highest<C, K, F>(key: F) -> BestBy<C, K>
 where
     C: Config,
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// The `n` realizations with the lowest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
+/// Chooses the `n` realizations with the lowest keys. Missing ones are built. Keys that are NaN or `None` are never chosen.
 pub fn lowest_n<C, K, F>(n: usize, key: F) -> BestN<C, K>
 where
     C: Config,
@@ -72,7 +72,7 @@ where
     }
 }
 
-/// The `n` realizations with the highest keys. What is missing is built. Keys that are NaN or `None` are never chosen.
+/// Chooses the `n` realizations with the highest keys. Missing ones are built. Keys that are NaN or `None` are never chosen.
 pub fn highest_n<C, K, F>(n: usize, key: F) -> BestN<C, K>
 where
     C: Config,
@@ -85,7 +85,7 @@ where
 }
 
 impl<C: Config, K: Key> BestBy<C, K> {
-    /// The best `count` candidates, fewer if there are no more; ties by reference.
+    /// Returns the best `count` candidates, or all if there are fewer. Ties are broken by reference.
     fn best(&self, count: usize, candidates: &[RRef<C>]) -> Result<Vec<RRef<C>>, BoxError> {
         let mut keyed = Vec::with_capacity(candidates.len());
         for rref in candidates {
@@ -97,7 +97,7 @@ impl<C: Config, K: Key> BestBy<C, K> {
                 keyed.push((key, rref));
             }
         }
-        // A stable sort: candidates come in the order of their references.
+        // A stable sort breaks ties by reference: candidates are sorted by reference.
         keyed.sort_by(|(one, _), (two, _)| match self.end {
             End::Lowest => one.order(two),
             End::Highest => two.order(one),

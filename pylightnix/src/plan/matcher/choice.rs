@@ -1,15 +1,15 @@
-//! What a matcher says.
+//! The result of a matcher.
 
 use crate::lens::{Config, RRef};
 
-/// What a matcher says of the candidates.
+/// The result of a matcher.
 #[derive(Clone, Debug)]
 pub enum Choice<C: Config> {
-    /// These, which are among the candidates.
+    /// Takes these candidates.
     Take(Vec<RRef<C>>),
-    /// There are too few: make so many more, and ask again.
+    /// There are too few candidates: build this number of new ones, and call the matcher again.
     Build(usize),
-    /// No build would help, and why.
+    /// No build would help, for this reason.
     Never(String),
 }
 
@@ -20,14 +20,14 @@ impl<C: Config> From<RRef<C>> for Choice<C> {
 }
 
 impl<C: Config> From<Option<RRef<C>>> for Choice<C> {
-    /// `None` asks for one more.
+    /// Converts `None` to a request for one more realization.
     fn from(one: Option<RRef<C>>) -> Self {
         one.map_or(Choice::Build(1), Choice::from)
     }
 }
 
 impl<C: Config> From<Vec<RRef<C>>> for Choice<C> {
-    /// An empty list asks for one more.
+    /// Converts an empty list to a request for one more realization.
     fn from(those: Vec<RRef<C>>) -> Self {
         if those.is_empty() {
             Choice::Build(1)

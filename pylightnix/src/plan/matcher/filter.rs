@@ -1,4 +1,4 @@
-//! A matcher of some of the candidates.
+//! A matcher that filters the candidates.
 
 use super::function::Function;
 use super::{Choice, Matcher};
@@ -6,7 +6,7 @@ use crate::config::RRefId;
 use crate::lens::{Config, RRef};
 use crate::{BoxError, Result};
 
-/// A matcher that sees only some of the candidates; see [`Matcher::filter`].
+/// The matcher of [`Matcher::filter`], which passes only some of the candidates on to another matcher.
 #[derive(Debug)]
 pub struct Filter<M, C: Config> {
     matcher: M,

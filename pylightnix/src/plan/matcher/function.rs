@@ -1,4 +1,4 @@
-//! Functions that matchers ask: their types are forgotten, so that one that does not fit is told of once.
+//! Type-erased functions of matchers. Without type parameters, the compiler reports a wrong function only once.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::BoxError;
 
-/// A function of an `A` that gives an `R`.
+/// A function from `&A` to `R`.
 pub(super) struct Function<A: ?Sized, R> {
     call: Arc<Call<A, R>>,
     type_id: TypeId,
-    /// For people.
+    /// The path of the function, for messages.
     name: &'static str,
-    /// Whether all values of its type are one function: it captures nothing, so its type says it all.
+    /// Whether the function captures nothing, so that its type identifies it.
     is_stateless: bool,
 }
 
@@ -35,12 +35,12 @@ impl<A: ?Sized, R> Function<A, R> {
         (self.call)(of)
     }
 
-    /// Its path, for people.
+    /// Returns the path of the function, for messages.
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether both are known to be one function.
+    /// Returns whether both are certainly the same function.
     pub(super) fn same_as(&self, other: &Self) -> bool {
         self.is_stateless && self.type_id == other.type_id
     }

@@ -1,12 +1,12 @@
-//! What candidates are compared by.
+//! Keys, by which matchers compare candidates.
 
 use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
 
-/// A value that candidates are compared by: a number, a text, a tuple of keys, [`Reverse`] of one, or [`Ordered`] of any
-/// `Ord`.
+/// A value by which candidates are compared: a number, a text, a tuple of keys, [`Reverse`] of a key, or [`Ordered`] of any
+/// `Ord` type.
 ///
-/// Floats are compared by their `total_cmp`, and a NaN is never chosen; nor is a `None`.
+/// Floats are compared by `total_cmp`. NaN and `None` are never chosen.
 #[diagnostic::on_unimplemented(
     message = "candidates cannot be compared by `{Self}`",
     label = "not a key",
@@ -14,10 +14,10 @@ use std::time::Duration;
             in `Ordered(..)`"
 )]
 pub trait Key {
-    /// Which of the two is lower.
+    /// Compares two keys.
     fn order(&self, other: &Self) -> Ordering;
 
-    /// Whether a candidate with this key can be chosen at all.
+    /// Returns whether a candidate with this key can be chosen.
     fn can_be_chosen(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Matchers of many.
+//! Matchers that choose many realizations.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,9 +11,10 @@ use crate::lens::{Config, Many, RRef};
 use crate::store::Clock;
 use crate::{BoxError, Result};
 
-/// Newest build first; no build last; then by reference. A build that ended ahead of this machine's clock counts as none.
+/// Returns an order: newest build first, no build last, then by reference. Ignores builds that ended ahead of this machine's
+/// clock.
 pub(super) fn newest_first<C: Config>() -> impl Fn(&RRef<C>, &RRef<C>) -> Ordering {
-    // One for all comparisons, as an order needs.
+    // All comparisons must use the same time, to be consistent.
     let clock = Clock::now();
     move |one, two| {
         two.built_by(clock)
@@ -22,22 +23,22 @@ pub(super) fn newest_first<C: Config>() -> impl Fn(&RRef<C>, &RRef<C>) -> Orderi
     }
 }
 
-/// Takes `those` if they are as many as wanted, else asks for what is missing.
+/// Takes `those` if they are enough, else asks for the missing ones.
 pub(super) fn all_of<C: Config>(wanted: usize, those: Vec<RRef<C>>) -> Choice<C> {
     match wanted.saturating_sub(those.len()) {
         0 if wanted == 0 => {
-            Choice::Never("0 realizations were asked for: ask for 1 at least".to_owned())
+            Choice::Never("0 realizations were requested: request at least 1".to_owned())
         }
         0 => Choice::Take(those),
         missing => Choice::Build(missing),
     }
 }
 
-/// See [`all`].
+/// The matcher of [`all`].
 #[derive(Clone, Copy, Debug)]
 pub struct All(());
 
-/// All realizations that there are; if there is none, a build is made.
+/// Chooses all existing realizations. If there is none, one is built.
 pub fn all() -> All {
     All(())
 }
@@ -62,11 +63,11 @@ impl<C: Config> Matcher<C> for All {
     }
 }
 
-/// See [`some`].
+/// The matcher of [`some`].
 #[derive(Clone, Copy, Debug)]
 pub struct SomeN(usize);
 
-/// Any `n` realizations: the first by reference. What is missing is built.
+/// Chooses any `n` realizations: the first ones by reference. Missing ones are built.
 pub fn some(n: usize) -> SomeN {
     SomeN(n)
 }
@@ -94,11 +95,11 @@ impl<C: Config> Matcher<C> for SomeN {
     }
 }
 
-/// See [`latest_n`].
+/// The matcher of [`latest_n`].
 #[derive(Clone, Copy, Debug)]
 pub struct LatestN(usize);
 
-/// The `n` realizations of the newest builds; see [`latest`](super::latest). What is missing is built.
+/// Chooses the `n` realizations of the newest builds; see [`latest`](super::latest). Missing ones are built.
 pub fn latest_n(n: usize) -> LatestN {
     LatestN(n)
 }
@@ -126,11 +127,11 @@ impl<C: Config> Matcher<C> for LatestN {
     }
 }
 
-/// See [`exact_many`].
+/// The matcher of [`exact_many`].
 #[derive(Clone, Debug)]
 pub struct ExactMany(Vec<RRefId>);
 
-/// These realizations, and no others. They are never built: when one is not there, the stage fails at once.
+/// Chooses exactly these realizations. They are never built: if one is missing, the stage fails immediately.
 pub fn exact_many<I: AsRef<RRefId>>(ids: impl IntoIterator<Item = I>) -> ExactMany {
     let mut ids: Vec<_> = ids.into_iter().map(|id| id.as_ref().clone()).collect();
     ids.sort_unstable();
@@ -171,10 +172,11 @@ impl<C: Config> Matcher<C> for ExactMany {
     }
 }
 
-/// See [`pick_many`].
+/// The matcher of [`pick_many`].
 pub struct PickMany<C: Config, R>(Function<[RRef<C>], R>);
 
-/// The realizations that a function picks: it returns a [`Choice`], or a list of candidates, empty to have one made.
+/// Chooses by a function, which returns a [`Choice`] or a list of candidates. For an empty list, one more realization is
+/// built.
 pub fn pick_many<C, R, F>(f: F) -> PickMany<C, R>
 where
     C: Config,

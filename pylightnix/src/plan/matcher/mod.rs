@@ -1,10 +1,10 @@
-//! Matchers: what chooses among the realizations of a derivation.
+//! Matchers, which choose among the realizations of a derivation.
 //!
-//! `#[stage(matcher = lowest(key))]` knows their names without an import. Elsewhere they are `matcher::lowest(key)`, with the
-//! module from the prelude, or `dref.lowest(key)` for short.
+//! In `#[stage(matcher = lowest(key))]` their names need no import. Elsewhere write `matcher::lowest(key)`, with the module
+//! from the prelude, or `dref.lowest(key)` for short.
 //!
-//! Functions that they ask, keys and predicates, return the prelude's `Result`, so that closures need no types; one with
-//! another error is wrapped, `|run| Ok(key(run)?)`.
+//! Keys and predicates return the `Result` of the prelude, so that closures need no type annotations. Wrap a function with
+//! another error type: `|run| Ok(key(run)?)`.
 
 mod best;
 mod choice;
@@ -31,14 +31,14 @@ pub use one::{Exact, Latest, Only, Pick, exact, latest, only, pick};
 
 /// Chooses among the realizations of a derivation of `C`, or asks for new ones.
 ///
-/// The candidates are those with the wanted context and today's code, sorted by reference. A choice has to be the same
-/// wherever the same realizations and build records are: break ties by reference.
+/// The candidates are the realizations with the wanted context and today's code, sorted by reference. A choice must depend
+/// only on the realizations and their build records: break ties by reference.
 ///
 /// ```
 /// use pylightnix::prelude::*;
 /// use pylightnix::BoxError;
 ///
-/// /// The first that was made within a minute.
+/// /// The first realization that was made within a minute.
 /// struct Quick;
 ///
 /// impl<C: Config> Matcher<C> for Quick {
@@ -61,28 +61,28 @@ pub use one::{Exact, Latest, Only, Pick, exact, latest, only, pick};
     note = "a key is a function `fn(&RRef<{C}>) -> Result<K>` whose `K` is a number, a text, or another `Key`"
 )]
 pub trait Matcher<C: Config>: Send + Sync + 'static {
-    /// How many it takes: [`One`] or [`Many`], or [`Try<One>`](Try), when it chooses one success, and a failure will do when
-    /// it would have one built.
+    /// The number of realizations that the matcher chooses: [`One`] or [`Many`], or [`Try<One>`](Try) for one success, or a
+    /// recorded failure instead of a build.
     type Card: Cardinality;
 
-    /// Chooses.
+    /// Chooses among the candidates.
     ///
     /// # Errors
-    /// Any error; it fails the stage, and the library names it.
+    /// The matcher cannot decide. The error fails the stage; the library adds the name of the stage.
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
 
-    /// Whether it takes a candidate that is the only one, whatever that is. Then it is not asked about one beside which there
-    /// is nothing with the same context, not even a failure or a stale result.
+    /// Returns whether the matcher always takes a single candidate. Then it is not called if the candidate is the only
+    /// realization with this context, including failures and stale results.
     fn takes_the_only(&self) -> bool {
         false
     }
 
-    /// The realizations without which it can choose nothing: a run looks for them before any stage runs.
+    /// Returns the realizations that the matcher requires. A run checks that they exist before any stage runs.
     fn needs(&self) -> &[RRefId] {
         &[]
     }
 
-    /// Whether the two always choose alike, so that both may stand for one derivation in one plan.
+    /// Returns whether both matchers always make the same choice, so that a plan may contain both for one derivation.
     fn same_as(&self, other: &Self) -> bool
     where
         Self: Sized,
@@ -91,12 +91,12 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
         false
     }
 
-    /// What it is, for people: build records name the matchers that chose what a stage was made from.
+    /// Returns a description for messages and build records, which name the matchers that chose the dependencies.
     fn describe(&self) -> String {
         std::any::type_name::<Self>().to_owned()
     }
 
-    /// The same choice among those candidates only that `predicate` holds for.
+    /// Returns a matcher that considers only candidates for which `predicate` holds.
     fn filter<P>(self, predicate: P) -> Filter<Self, C>
     where
         Self: Sized,
@@ -106,7 +106,7 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     }
 }
 
-/// A matcher whose type is forgotten.
+/// A matcher without its type.
 pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn takes_the_only(&self) -> bool;
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>;
@@ -115,10 +115,10 @@ pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
 }
 
-/// A matcher that a plan gives.
-pub(crate) struct Given<M>(pub(crate) M);
+/// A matcher that the plan gives, as an [`AnyMatcher`].
+pub(crate) struct GivenMatcher<M>(pub(crate) M);
 
-impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
+impl<C: Config, M: Matcher<C>> AnyMatcher<C> for GivenMatcher<M> {
     fn takes_the_only(&self) -> bool {
         self.0.takes_the_only()
     }
@@ -143,7 +143,7 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
     }
 }
 
-/// The kinds of matcher that `#[stage]` takes without `many`.
+/// Implemented by the cardinalities of matchers that `#[stage]` takes without `many`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this matcher takes many realizations",
@@ -153,7 +153,7 @@ impl<C: Config, M: Matcher<C>> AnyMatcher<C> for Given<M> {
 )]
 pub trait TakesOne {}
 
-/// The kinds of matcher that `#[stage]` takes with `many`.
+/// Implemented by the cardinalities of matchers that `#[stage]` takes with `many`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this matcher takes one realization",

@@ -1,4 +1,4 @@
-//! Matchers of one.
+//! Matchers that choose one realization.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use crate::config::RRefId;
 use crate::lens::{Config, One, RRef};
 use crate::{BoxError, Result};
 
-/// See [`only`].
+/// The matcher of [`only`].
 #[derive(Clone, Copy, Debug)]
 pub struct Only(());
 
-/// The only realization. Several are an error: for stages that must give the same result each time.
+/// Chooses the only realization, and fails if there are several: for deterministic stages.
 pub fn only() -> Only {
     Only(())
 }
@@ -51,13 +51,13 @@ impl<C: Config> Matcher<C> for Only {
     }
 }
 
-/// See [`latest`].
+/// The matcher of [`latest`].
 #[derive(Clone, Copy, Debug)]
 pub struct Latest(());
 
-/// The realization of the newest successful build; imports and acceptances do not count as builds, nor do builds that ended
-/// more than an hour ahead of this machine's clock. Without any build record, and among equals, the one with the lowest
-/// reference.
+/// Chooses the realization of the newest successful build. Imports, acceptances, and builds that ended more than an hour
+/// after the current time of this machine do not count. Without builds, and among equally new ones, the lowest reference
+/// wins.
 pub fn latest() -> Latest {
     Latest(())
 }
@@ -84,11 +84,11 @@ impl<C: Config> Matcher<C> for Latest {
     }
 }
 
-/// See [`exact`].
+/// The matcher of [`exact`].
 #[derive(Clone, Debug)]
 pub struct Exact(RRefId);
 
-/// This realization, and no other. It is never built: when it is not there, the stage fails at once.
+/// Chooses exactly this realization. It is never built: if it is missing, the stage fails immediately.
 pub fn exact(id: impl AsRef<RRefId>) -> Exact {
     Exact(id.as_ref().clone())
 }
@@ -116,7 +116,7 @@ impl<C: Config> Matcher<C> for Exact {
     }
 }
 
-/// Says that a wanted realization is not among the candidates.
+/// Makes the message that a wanted realization is not among the candidates.
 pub(super) fn absent<C: Config>(wanted: &RRefId, candidates: &[RRef<C>]) -> String {
     let list: Vec<_> = candidates.iter().map(|rref| format!("\n{rref}")).collect();
     let there = if list.is_empty() {
@@ -126,14 +126,15 @@ pub(super) fn absent<C: Config>(wanted: &RRefId, candidates: &[RRef<C>]) -> Stri
     };
     format!(
         "{wanted} is not among the realizations with this context and today's code: unpack it into this store, or choose \
-         one of those that are there:{there}"
+         one of these:{there}"
     )
 }
 
-/// See [`pick`].
+/// The matcher of [`pick`].
 pub struct Pick<C: Config, R>(Function<[RRef<C>], R>);
 
-/// The realization that a function picks: it returns a [`Choice`], or `Some` candidate, or `None` to have one more made.
+/// Chooses by a function, which returns a [`Choice`] or an `Option` of a candidate. For `None`, one more realization is
+/// built.
 pub fn pick<C, R, F>(f: F) -> Pick<C, R>
 where
     C: Config,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::config::{DRefId, RRefId};
-use crate::plan::{Graph, Target};
+use crate::plan::{PlanGraph, Target};
 use crate::realize::decide::decision::Decision;
 use crate::realize::options::{Mode, Realize};
 use crate::realize::walk::{Visit, walk};
@@ -22,7 +22,7 @@ impl Store {
         target.visit(&mut |dref| {
             wanted.insert(dref.id().clone());
         });
-        accept_where(self, &Graph::of(target)?, |dref| wanted.contains(dref))
+        accept_where(self, &PlanGraph::of(target)?, |dref| wanted.contains(dref))
     }
 
     /// Says that all stale results of a plan stand, those of the dependencies of `target` included. Gives what was
@@ -31,13 +31,13 @@ impl Store {
     /// # Errors
     /// As [`accept`](Self::accept).
     pub fn accept_all<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
-        accept_where(self, &Graph::of(target)?, |_| true)
+        accept_where(self, &PlanGraph::of(target)?, |_| true)
     }
 }
 
 fn accept_where(
     store: &Store,
-    graph: &Graph,
+    graph: &PlanGraph,
     wanted: impl Fn(&DRefId) -> bool,
 ) -> Result<Vec<RRefId>> {
     store.use_derivations(graph.drefs().map(|stage| stage.id()))?;

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
-use crate::plan::{Graph, Target};
+use crate::plan::{PlanGraph, Target};
 use crate::realize::decide::decision::{Decision, Scene};
 use crate::realize::decide::needed::refused;
 use crate::realize::event::Event;
@@ -56,7 +56,12 @@ impl Realize<'_> {
         self.determinism_in(&graph, target.as_ref(), times)
     }
 
-    fn determinism_in(&self, graph: &Graph, target: &DRefId, times: usize) -> Result<Determinism> {
+    fn determinism_in(
+        &self,
+        graph: &PlanGraph,
+        target: &DRefId,
+        times: usize,
+    ) -> Result<Determinism> {
         let prefetch = Prefetch::new(&self.store, self.jobs);
         thread::scope(|scope| {
             let mut feed = prefetch.feed(scope);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::Result;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::realize::action::{Action, DryPlan, Foreseen, Step};
 use crate::realize::decide::arguments::{missing, why};
 use crate::realize::foresee::foresee;
@@ -13,7 +13,7 @@ use crate::realize::why::explain;
 
 pub(in crate::realize) fn dry_run(
     options: &Realize<'_>,
-    graph: Graph,
+    graph: PlanGraph,
     explained: bool,
 ) -> Result<DryPlan> {
     let graph = &Arc::new(graph);

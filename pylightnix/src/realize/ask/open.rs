@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
-use crate::plan::{AnyDRef, Kind, Revived, Wanted, registered};
+use crate::plan::{AnyDRef, ConfigType, Revived, Wanted, registered};
 use crate::realize::failed::text_of;
 use crate::store::{Realization, Store};
 use crate::{Error, ErrorKind, Result};
@@ -136,15 +136,15 @@ impl Store {
         read: &mut Read,
     ) -> Result<Revived> {
         let mut configs = HashMap::new();
-        let mut kinds: HashMap<DRefId, Kind> = HashMap::new();
+        let mut kinds: HashMap<DRefId, ConfigType> = HashMap::new();
         for realization in closure {
             let dref = realization.id.dref();
             if !configs.contains_key(dref) {
                 configs.insert(dref.clone(), read.config(self, dref)?);
-                kinds.insert(dref.clone(), Kind::unsaid());
+                kinds.insert(dref.clone(), ConfigType::unsaid());
             }
         }
-        let mut wanted = Wanted(vec![(root.clone(), Kind::of::<C, One>())]);
+        let mut wanted = Wanted(vec![(root.clone(), ConfigType::of::<C, One>())]);
         while let Some((dref, kind)) = wanted.0.pop() {
             let Some(known) = kinds.get_mut(&dref) else {
                 continue;

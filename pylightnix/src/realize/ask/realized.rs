@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::lens::AnyRRef;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::realize::action::{Action, Foreseen};
 use crate::realize::foresee::foresee;
 use crate::realize::lookup::prefetch::Prefetch;
@@ -17,7 +17,7 @@ const TOLD: usize = 10;
 /// What is chosen for each stage, or an error that says what is missing and why.
 pub(in crate::realize) fn realized(
     options: &Realize<'_>,
-    graph: &Graph,
+    graph: &PlanGraph,
 ) -> Result<Vec<Arc<[AnyRRef]>>> {
     let prefetch = Prefetch::new(&options.store, options.jobs);
     let actions = thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::DRefId;
-use crate::plan::{AnyDRef, ArgType, Graph};
+use crate::plan::{AnyDRef, ArgType, PlanGraph};
 use crate::realize::action::{Action, Foreseen};
 use crate::realize::options::Realize;
 use crate::{Error, ErrorKind, Result};
@@ -21,7 +21,7 @@ pub(in crate::realize) fn missing(options: &Realize<'_>, dref: &AnyDRef) -> Vec<
 /// Fails if a stage that may have to run lacks an argument. One whose result is there needs none.
 pub(in crate::realize) fn check(
     options: &Realize<'_>,
-    graph: &Graph,
+    graph: &PlanGraph,
     foreseen: &[Foreseen],
 ) -> Result<()> {
     let lacking: Vec<_> = graph

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Chosen};
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::realize::taken::Taken;
 use crate::store::{Context, RecordedChoice};
 
 /// What was chosen for the direct dependencies of the stage at `at`.
 pub(in crate::realize) fn chosen_for(
-    graph: &Graph,
+    graph: &PlanGraph,
     at: usize,
     of: impl Fn(usize) -> Option<Arc<[AnyRRef]>>,
 ) -> Chosen {
@@ -40,7 +40,7 @@ pub(in crate::realize) fn context_of(chosen: &Chosen) -> Context {
 
 /// What was chosen for each dependency of the stage at `at`, and how.
 pub(in crate::realize) fn recorded_choices<'a>(
-    graph: &Graph,
+    graph: &PlanGraph,
     at: usize,
     of: impl Fn(usize) -> Option<&'a Taken>,
 ) -> BTreeMap<DRefId, RecordedChoice> {

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
-use crate::plan::{AnyDRef, Code, Graph, Selection, Titled};
+use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::current::staleness;
 use crate::realize::decide::lookout::Lookout;
 use crate::realize::decide::runs::{Due, Ended, Runs, Today};
@@ -39,7 +39,7 @@ pub(in crate::realize) enum Decision {
 pub(in crate::realize) struct Scene<'a> {
     pub(in crate::realize) store: &'a Store,
     /// The plan that has it.
-    pub(in crate::realize) graph: &'a Graph,
+    pub(in crate::realize) graph: &'a PlanGraph,
     pub(in crate::realize) dref: &'a AnyDRef,
     pub(in crate::realize) chosen: &'a Chosen,
     pub(in crate::realize) context: &'a Context,
@@ -79,7 +79,7 @@ impl<'a> Scene<'a> {
     /// The input of the decision on a stage of a run with these options.
     pub(in crate::realize) fn of(
         options: &'a Realize<'_>,
-        graph: &'a Graph,
+        graph: &'a PlanGraph,
         dref: &'a AnyDRef,
         chosen: &'a Chosen,
         context: &'a Context,

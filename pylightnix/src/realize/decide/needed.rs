@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::config::RRefId;
-use crate::plan::{AnyDRef, Graph};
+use crate::plan::{AnyDRef, PlanGraph};
 use crate::realize::decide::current::staleness;
 use crate::realize::options::Realize;
 use crate::store::Outcome;
@@ -12,10 +12,10 @@ use crate::{ErrorKind, Result};
 /// The stages that cannot be realized whatever their dependencies give, each with the reason.
 pub(in crate::realize) fn refused(
     options: &Realize<'_>,
-    graph: &Graph,
+    graph: &PlanGraph,
 ) -> Result<HashMap<usize, String>> {
     let mut refused = HashMap::new();
-    if !graph.any_way(|stage| !stage.node().needs().is_empty()) {
+    if !graph.any_recipe(|stage| !stage.node().needs().is_empty()) {
         return Ok(refused);
     }
     for (at, stage) in graph.drefs().enumerate() {

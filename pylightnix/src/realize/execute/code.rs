@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::promises;
 use crate::BoxError;
 use crate::around;
-use crate::lens::{BuildLog, Chosen, Progress, Site, Step, Stop};
+use crate::lens::{BuildLog, Chosen, ProgressReport, ProgressSender, Site, Stop};
 use crate::plan::{AnyDRef, Args, Run};
 use crate::realize::panics::caught;
 use crate::store::Draft;
@@ -23,7 +23,7 @@ pub(in crate::realize) struct Given<'a> {
     pub(in crate::realize) cache: &'a Path,
     pub(in crate::realize) args: &'a Args,
     /// Where it sends its progress.
-    pub(in crate::realize) progress: Option<SyncSender<Step>>,
+    pub(in crate::realize) progress: Option<SyncSender<ProgressReport>>,
     pub(in crate::realize) index: usize,
     pub(in crate::realize) site: Site,
 }
@@ -38,7 +38,7 @@ pub(in crate::realize) fn run_code(dref: &AnyDRef, draft: &Draft, given: Given<'
         chosen: given.chosen,
         out: draft.out(),
         cache: given.cache,
-        progress: Progress::to(given.progress),
+        progress: ProgressSender::to(given.progress),
         log: log.clone(),
         index,
         site: given.site,

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Result;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 
 /// The stages of a plan of which it is known that their configs come back, and those of all that they depend on. Nothing if
 /// the types of all configs tell so.
@@ -15,9 +15,9 @@ pub(in crate::realize) struct Configs(OnceLock<Option<Box<[AtomicBool]>>>);
 impl Configs {
     /// Fails if the config of a stage that is about to run, or of anything that it is made from, does not come back: the
     /// stage would see what no reference says.
-    pub(in crate::realize) fn check(&self, graph: &Graph, at: usize) -> Result<()> {
+    pub(in crate::realize) fn check(&self, graph: &PlanGraph, at: usize) -> Result<()> {
         let known = self.0.get_or_init(|| {
-            let some = graph.any_way(|stage| !stage.node().is_exact());
+            let some = graph.any_recipe(|stage| !stage.node().is_exact());
             some.then(|| (0..graph.len()).map(|_| AtomicBool::new(false)).collect())
         });
         let Some(known) = known else {

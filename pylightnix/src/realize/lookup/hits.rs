@@ -10,14 +10,14 @@ use super::prefetch::Snapshots;
 use crate::config::RRefId;
 use crate::fast_hash::FastMap;
 use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::store::{Context, Outcome, Sole, Store};
 
 /// The hits of a run. A stage is a hit only if all its dependencies are.
 pub(in crate::realize) struct Hits {
     /// The folder of all derivations. It is kept in place of the store, which a realization does not keep open.
     objects: Arc<Path>,
-    graph: Arc<Graph>,
+    graph: Arc<PlanGraph>,
     snapshots: Arc<Snapshots>,
     all: Vec<OnceLock<Hit>>,
     /// A weak cache: all who ask for a stage's realization get the same one. It is weak because a realization holds these hits, by
@@ -35,7 +35,7 @@ impl Hits {
     /// No hits yet.
     pub(in crate::realize) fn new(
         store: &Store,
-        graph: &Arc<Graph>,
+        graph: &Arc<PlanGraph>,
         snapshots: &Arc<Snapshots>,
     ) -> Self {
         let mut all = Vec::with_capacity(snapshots.len());
@@ -116,7 +116,7 @@ impl Hits {
             true => (Context::empty(), Chosen::none()),
             false => (
                 Context::sorted(deps.iter().filter_map(|dep| self.id(*dep))),
-                Chosen::later(self.clone(), at),
+                Chosen::lazy(self.clone(), at),
             ),
         };
         let dref = self.graph.dref(at);

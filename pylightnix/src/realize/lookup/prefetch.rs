@@ -7,7 +7,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Scope};
 
-use crate::plan::{AnyDRef, Graph, PART};
+use crate::plan::{AnyDRef, PART, PlanGraph};
 use crate::store::{Snapshot, SnapshotReader, Store, cores};
 use crate::{Error, Result};
 
@@ -134,7 +134,7 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
     }
 
     /// Adds a whole plan.
-    pub(in crate::realize) fn add_all(&mut self, graph: &Graph) {
+    pub(in crate::realize) fn add_all(&mut self, graph: &PlanGraph) {
         graph.parts().iter().for_each(|part| self.add(part));
     }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::plan::{AnyDRef, Graph, Limits};
+use crate::plan::{AnyDRef, Limits, PlanGraph};
 use crate::realize::options::Realize;
 use crate::realize::resources::pool::{Amounts, Kind};
 use crate::store::cores;
@@ -85,7 +85,11 @@ pub(in crate::realize) fn needs(limits: &Limits) -> Amounts {
 }
 
 /// What a stage needs more of than the run has, if it does.
-pub(in crate::realize) fn lack(total: &Amounts, graph: &Graph, dref: &AnyDRef) -> Option<Error> {
+pub(in crate::realize) fn lack(
+    total: &Amounts,
+    graph: &PlanGraph,
+    dref: &AnyDRef,
+) -> Option<Error> {
     let limits = dref.node().limits();
     if limits.needs_one_thread() {
         return None;

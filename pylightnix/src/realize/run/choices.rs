@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::config::DRefId;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::realize::lookup::hits::Hits;
 use crate::realize::taken::Taken;
 
@@ -20,7 +20,7 @@ pub(in crate::realize) struct Choices {
 
 impl Choices {
     /// At its beginning.
-    pub(in crate::realize) fn new(hits: Hits, graph: &Graph, given: &Given) -> Self {
+    pub(in crate::realize) fn new(hits: Hits, graph: &PlanGraph, given: &Given) -> Self {
         let mut chosen = Vec::with_capacity(graph.len());
         chosen.resize_with(graph.len(), OnceLock::new);
         let choices = Choices {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, Scope};
 
-use crate::lens::Step;
+use crate::lens::ProgressReport;
 use crate::realize::event::Event;
 use crate::realize::options::Realize;
 
@@ -18,11 +18,11 @@ const WAITING: usize = 64;
 pub(in crate::realize) fn progress_thread<'scope>(
     scope: &'scope Scope<'scope, '_>,
     options: &'scope Realize<'_>,
-) -> Option<SyncSender<Step>> {
+) -> Option<SyncSender<ProgressReport>> {
     if options.observers.is_empty() {
         return None;
     }
-    let (to, from) = sync_channel::<Step>(WAITING);
+    let (to, from) = sync_channel::<ProgressReport>(WAITING);
     let tell = move || {
         for step in from {
             let event = Event::Progress {

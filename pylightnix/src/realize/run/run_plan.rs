@@ -14,7 +14,7 @@ use super::scheduler::{Progress, Scheduler, Turn};
 use super::state::RunState;
 use super::stub::run_alone;
 use crate::around::Around;
-use crate::plan::{AnyDRef, Graph, Listed};
+use crate::plan::{AnyDRef, Listed, PlanGraph};
 use crate::realize::action::{Action, Foreseen};
 use crate::realize::decide::arguments;
 use crate::realize::decide::context::{chosen_for, context_of};
@@ -48,9 +48,9 @@ use crate::{Error, ErrorKind, Result};
 /// has it, so that the store is read meanwhile. What is in `given` is chosen already.
 pub(in crate::realize) fn run_plan(
     options: &Realize<'_>,
-    list: impl FnOnce(&mut Listed<'_>) -> Result<Graph>,
+    list: impl FnOnce(&mut Listed<'_>) -> Result<PlanGraph>,
     given: &Given,
-) -> Result<(Arc<Graph>, Choices, Report)> {
+) -> Result<(Arc<PlanGraph>, Choices, Report)> {
     let prefetch = Prefetch::new(&options.store, options.jobs);
     thread::scope(|scope| {
         let mut feed = prefetch.feed(scope);
@@ -74,11 +74,11 @@ pub(in crate::realize) fn run_plan(
 /// need more resources than the run has, of those that have to run, and the stages that fail whatever their dependencies give.
 fn foresee_failures(
     options: &Realize<'_>,
-    graph: &Graph,
+    graph: &PlanGraph,
     total: &Amounts,
 ) -> Result<(HashSet<usize>, HashMap<usize, String>)> {
-    let some_lack = graph.any_way(|stage| lack(total, graph, stage).is_some());
-    let some_miss = graph.any_way(|stage| !arguments::missing(options, stage).is_empty());
+    let some_lack = graph.any_recipe(|stage| lack(total, graph, stage).is_some());
+    let some_miss = graph.any_recipe(|stage| !arguments::missing(options, stage).is_empty());
     let mut lacking = HashSet::new();
     if some_lack || some_miss {
         // Only then, as it costs about as much as a run with nothing to do.
@@ -90,7 +90,7 @@ fn foresee_failures(
 }
 
 /// The stages that have to run and need more than `total`. A stage whose result is in the store needs nothing.
-fn lacking_stages(graph: &Graph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
+fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
     let stages = graph.drefs().enumerate().zip(foreseen);
     let lacking = stages.filter(|((_, stage), foreseen)| {
         !matches!(foreseen.action, Action::Reuse(_)) && lack(total, graph, stage).is_some()
@@ -111,7 +111,7 @@ enum Decided {
 }
 
 /// How many stages need one that failed.
-fn blocked(graph: &Graph, failed: impl Iterator<Item = usize>) -> usize {
+fn blocked(graph: &PlanGraph, failed: impl Iterator<Item = usize>) -> usize {
     let mut waiting: Vec<usize> = failed.collect();
     let failed: HashSet<usize> = waiting.iter().copied().collect();
     let mut blocked = HashSet::new();
@@ -129,7 +129,7 @@ impl<'a> RunState<'a> {
     /// The state of a run in which nothing is chosen but what is `given`.
     fn new(
         options: &'a Realize<'a>,
-        graph: &'a Arc<Graph>,
+        graph: &'a Arc<PlanGraph>,
         total: Amounts,
         lookups: Lookups<'a>,
         given: &Given,

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use super::counters::{Counters, count};
 use crate::config::DRefId;
-use crate::lens::{BuildLog, Chosen, Site, Step, Why};
-use crate::plan::{AnyDRef, Graph, Titled};
+use crate::lens::{BuildLog, Chosen, ProgressReport, Site, StopReason};
+use crate::plan::{AnyDRef, PlanGraph, Titled};
 use crate::realize::decide::decision::Scene;
 use crate::realize::event::Event;
 use crate::realize::execute::code::{Given, Returned, run_code, site};
@@ -33,7 +33,7 @@ pub(in crate::realize) struct Runs<'a> {
     stage: Titled<'a>,
     counters: Arc<Counters>,
     watchdog: Arc<Watchdog>,
-    progress: Option<SyncSender<Step>>,
+    progress: Option<SyncSender<ProgressReport>>,
     dref: AnyDRef,
     chosen: Chosen,
     choices: BTreeMap<DRefId, RecordedChoice>,
@@ -84,7 +84,7 @@ impl<'a> Runs<'a> {
     /// The runs with these indices of the stage at `at`, which has `of` in all. None is begun.
     pub(in crate::realize) fn new(
         options: &'a Realize<'a>,
-        graph: &'a Graph,
+        graph: &'a PlanGraph,
         at: usize,
         scene: &Scene<'_>,
         indices: Vec<usize>,
@@ -118,7 +118,7 @@ impl<'a> Runs<'a> {
         self,
         counters: &Arc<Counters>,
         watchdog: &Arc<Watchdog>,
-        progress: &Option<SyncSender<Step>>,
+        progress: &Option<SyncSender<ProgressReport>>,
         choices: BTreeMap<DRefId, RecordedChoice>,
     ) -> Self {
         Runs {
@@ -207,12 +207,12 @@ impl Runs<'_> {
             let ending = self.watchdog.end(&ticket);
             let result = match (ending.why, result) {
                 // What was finished all the same is not thrown away.
-                (None | Some(Why::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
+                (None | Some(StopReason::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
                 (Some(why), Ok(result)) => Err(stopped(why, &ending, result)),
                 (Some(why), Err(cause)) => Err(stopped(why, &ending, Err(cause))),
                 (None, result) => result,
             };
-            let last = attempt > retries || ending.why == Some(Why::Cancelled);
+            let last = attempt > retries || ending.why == Some(StopReason::Cancelled);
             let takes_failures = self.dref.node().takes().failures();
             let cause = match result {
                 Ok(Ok(())) => {

@@ -8,14 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::around::Around;
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::realize::execute::Work;
 use crate::realize::resources::needs::needs;
 use crate::realize::resources::pool::{Amounts, Ledger};
 
 /// What the threads of a run share.
 pub(in crate::realize) struct Scheduler<'a> {
-    graph: &'a Graph,
+    graph: &'a PlanGraph,
     jobs: usize,
     /// How many dependencies of each stage are still to come.
     pending: Vec<AtomicUsize>,
@@ -64,7 +64,7 @@ enum Task<'a> {
 
 impl<'a> Scheduler<'a> {
     /// For `jobs` threads, and runs that use no more than `total` at once.
-    pub(in crate::realize) fn new(graph: &'a Graph, jobs: usize, total: Amounts) -> Self {
+    pub(in crate::realize) fn new(graph: &'a PlanGraph, jobs: usize, total: Amounts) -> Self {
         let stages = 0..graph.len();
         let ready = (stages.clone())
             .filter(|at| graph.deps(*at).is_empty())

@@ -9,8 +9,8 @@ use super::counters::Counters;
 use super::scheduler::Scheduler;
 use crate::Error;
 use crate::config::{DRefId, RRefId};
-use crate::lens::Step;
-use crate::plan::Graph;
+use crate::lens::ProgressReport;
+use crate::plan::PlanGraph;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::lookout::Lookout;
 use crate::realize::event::Event;
@@ -26,11 +26,11 @@ use crate::realize::why::Briefs;
 /// The state of a run, which all its threads share.
 pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) options: &'a Realize<'a>,
-    pub(in crate::realize) graph: &'a Arc<Graph>,
+    pub(in crate::realize) graph: &'a Arc<PlanGraph>,
     pub(in crate::realize) scheduler: Scheduler<'a>,
     pub(in crate::realize) counters: Arc<Counters>,
     /// Where stages send their progress; `None` without observers.
-    pub(in crate::realize) progress: Option<SyncSender<Step>>,
+    pub(in crate::realize) progress: Option<SyncSender<ProgressReport>>,
     /// Stages that fail whatever their dependencies give, each with the reason.
     pub(in crate::realize) refused: HashMap<usize, String>,
     /// What the store has for each stage.

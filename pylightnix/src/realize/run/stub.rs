@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::counters::count;
 use super::state::RunState;
-use crate::lens::{BuildLog, Progress, Site};
+use crate::lens::{BuildLog, ProgressSender, Site};
 use crate::plan::Run;
 use crate::realize::decide::decision::Scene;
 use crate::realize::options::Realize;
@@ -42,7 +42,7 @@ pub(in crate::realize) fn run_alone(
         chosen: scene.chosen,
         out: nowhere,
         cache: nowhere,
-        progress: Progress::to(run.progress.clone()),
+        progress: ProgressSender::to(run.progress.clone()),
         log: BuildLog::at(nowhere),
         index: 0,
         site: Site {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::by_hand::{ByHand, Desk, Parts};
 use crate::config::DRefId;
-use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, Progress};
-use crate::plan::{AnyDRef, DRef, Graph, Listed, Realizations, Run, Target};
+use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, ProgressSender};
+use crate::plan::{AnyDRef, DRef, Listed, PlanGraph, Realizations, Run, Target};
 use crate::realize::decide::arguments;
 use crate::realize::decide::context::{chosen_for, context_of, recorded_choices};
 use crate::realize::decide::decision::{Decision, Found, Scene};
@@ -83,7 +83,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Stepping<'a, T> {
     options: Realize<'a>,
     target: T,
-    graph: Arc<Graph>,
+    graph: Arc<PlanGraph>,
     /// What is chosen so far. Nothing is chosen twice.
     taken: Given,
     /// Whether this process may write to the store.
@@ -132,7 +132,7 @@ impl<'a> Realize<'a> {
     /// A plan that contradicts itself, a run-time argument that is missing, or a store that cannot be read.
     pub fn step<T: Target>(mut self, target: T) -> Result<Stepping<'a, T>> {
         let graph = Arc::new(self.graph_of(&target)?);
-        if graph.any_way(|stage| !arguments::missing(&self, stage).is_empty()) {
+        if graph.any_recipe(|stage| !arguments::missing(&self, stage).is_empty()) {
             arguments::check(&self, &graph, &foresee(&self, &graph, None)?)?;
         }
         let drefs = graph.drefs().map(|stage| stage.id());
@@ -241,7 +241,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             chosen: &chosen,
             out: draft.out(),
             cache: &store.cache_dir(),
-            progress: Progress::to(None),
+            progress: ProgressSender::to(None),
             log: BuildLog::at(draft.log()),
             index: paused.first,
             site: site(stage, &draft, record.start, Arc::default()),
@@ -284,7 +284,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// As [`Realize::run`]. What is chosen stays so: this, or anything else, can be tried again.
     pub fn run_all(&mut self) -> Result<T::Output> {
         self.free()?;
-        let list = |listed: &mut Listed<'_>| Graph::telling(&self.target, listed);
+        let list = |listed: &mut Listed<'_>| PlanGraph::telling(&self.target, listed);
         let (graph, choices, _) = run_plan(&self.options, list, &self.taken)?;
         for (at, stage) in graph.drefs().enumerate() {
             if let Some(taken) = choices.taken(at) {
@@ -298,7 +298,7 @@ impl<'a, T: Target> Stepping<'a, T> {
 
     /// Runs what is left of these stages, and of what they depend on.
     fn run<U: Target>(&mut self, stages: &U) -> Result<()> {
-        let graph = Graph::of(stages)?;
+        let graph = PlanGraph::of(stages)?;
         if (graph.drefs()).all(|stage| self.taken.contains_key(stage.id())) {
             return Ok(());
         }

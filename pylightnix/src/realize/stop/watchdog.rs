@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::DRefId;
-use crate::lens::{Stop, Why};
+use crate::lens::{Stop, StopReason};
 
 /// Looks after the runs of stages.
 #[derive(Default)]
@@ -45,7 +45,7 @@ pub(in crate::realize) struct Ticket {
 /// How a try ended.
 pub(in crate::realize) struct Ending {
     /// Why it had to stop, if it had to.
-    pub(in crate::realize) why: Option<Why>,
+    pub(in crate::realize) why: Option<StopReason>,
     /// How long it took.
     pub(in crate::realize) took: Duration,
     /// It did not stop in time when it had to.
@@ -56,7 +56,7 @@ pub(in crate::realize) struct Ending {
 pub(in crate::realize) struct Overdue {
     pub(in crate::realize) dref: DRefId,
     pub(in crate::realize) index: usize,
-    pub(in crate::realize) why: Why,
+    pub(in crate::realize) why: StopReason,
 }
 
 impl Watchdog {
@@ -118,7 +118,7 @@ impl Watchdog {
         // Nobody may have had the time to tell it.
         let late = watched.limit.filter(|limit| took >= *limit);
         Ending {
-            why: ticket.stop.why().or(late.map(Why::TimeUp)),
+            why: ticket.stop.reason().or(late.map(StopReason::TimeUp)),
             took,
             overdue: watched.overdue,
         }
@@ -195,17 +195,19 @@ impl State {
             match watched.told {
                 None => {
                     let why = match watched.limit {
-                        _ if self.cancelled => Why::Cancelled,
-                        Some(limit) if watched.begin.elapsed() >= limit => Why::TimeUp(limit),
+                        _ if self.cancelled => StopReason::Cancelled,
+                        Some(limit) if watched.begin.elapsed() >= limit => {
+                            StopReason::TimeUp(limit)
+                        }
                         _ => continue,
                     };
                     watched.told = Some(Instant::now());
-                    watched.stop.tell(why);
+                    watched.stop.stop(why);
                 }
                 Some(told) if !watched.overdue && told.elapsed() >= grace => {
                     watched.overdue = true;
-                    watched.stop.insist();
-                    late.extend(watched.stop.why().map(|why| Overdue {
+                    watched.stop.kill();
+                    late.extend(watched.stop.reason().map(|why| Overdue {
                         dref: watched.dref.clone(),
                         index: watched.index,
                         why,

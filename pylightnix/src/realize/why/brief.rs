@@ -9,7 +9,7 @@ use super::nearest::{Others, before};
 use super::side::{Side, Source};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, Name};
-use crate::plan::Graph;
+use crate::plan::PlanGraph;
 use crate::realize::action::{Action, DryPlan, Foreseen};
 use crate::realize::reason::Reason;
 use crate::realize::reason::Stale;
@@ -32,7 +32,7 @@ const LONG: usize = 40;
 /// What was found out for the stages of one plan.
 pub(in crate::realize) struct Briefs<'a> {
     store: &'a Store,
-    graph: &'a Graph,
+    graph: &'a PlanGraph,
     /// What a run would do, if it does not go on.
     foreseen: Option<&'a [Foreseen]>,
     /// The folders of its derivations, once they are needed: none of these is an earlier version of another.
@@ -68,7 +68,7 @@ impl<'a> Briefs<'a> {
     /// For a plan, of which a run goes on, or would do that.
     pub(in crate::realize) fn new(
         store: &'a Store,
-        graph: &'a Graph,
+        graph: &'a PlanGraph,
         foreseen: Option<&'a [Foreseen]>,
     ) -> Self {
         Briefs {
@@ -227,7 +227,7 @@ fn is_looked_up(reason: &Reason) -> bool {
 /// Says of a plan's stages what changed.
 pub(in crate::realize) fn explain(
     store: &Store,
-    graph: &Graph,
+    graph: &PlanGraph,
     foreseen: &[Foreseen],
     plan: &mut DryPlan,
 ) {
@@ -254,13 +254,13 @@ pub(in crate::realize) fn explain(
 }
 
 /// The names of the folders of a plan's derivations.
-pub(super) fn folders(graph: &Graph) -> HashSet<String> {
+pub(super) fn folders(graph: &PlanGraph) -> HashSet<String> {
     let stages = graph.drefs();
     stages.map(|stage| stage.id().folder()).collect()
 }
 
 /// How many stages of each name have something to do; if that is not known, how many there are.
-fn to_do(graph: &Graph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usize> {
+fn to_do(graph: &PlanGraph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usize> {
     let mut counts = HashMap::new();
     for (at, stage) in graph.drefs().enumerate() {
         let is_there = foreseen.is_some_and(|foreseen| foreseen[at].taken.is_some());
@@ -300,7 +300,7 @@ impl Root {
         }
     }
 
-    fn text(&self, asked: &DRefId, graph: &Graph) -> String {
+    fn text(&self, asked: &DRefId, graph: &PlanGraph) -> String {
         let mut words = Vec::new();
         if !self.fields.is_empty() {
             let mut fields = listed(&self.fields, FIELDS, ", ", " and ");
@@ -338,7 +338,7 @@ impl Roots {
         self.first.truncate(ROOTS);
     }
 
-    fn text(&self, asked: &DRefId, graph: &Graph) -> Option<String> {
+    fn text(&self, asked: &DRefId, graph: &PlanGraph) -> Option<String> {
         let mut words: Vec<_> = self
             .first
             .iter()
@@ -352,7 +352,7 @@ impl Roots {
 }
 
 /// Whether people know it by something that is in no field.
-fn is_noted(graph: &Graph, dref: &DRefId) -> bool {
+fn is_noted(graph: &PlanGraph, dref: &DRefId) -> bool {
     let at = graph.place(dref);
     at.is_some_and(|at| graph.dref(at).node().note().is_some())
 }

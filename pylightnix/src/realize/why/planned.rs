@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::side::{Source, made_by};
 use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
-use crate::plan::{AnyDRef, Graph, Target};
+use crate::plan::{AnyDRef, PlanGraph, Target};
 use crate::realize::action::{Foreseen, Step};
 use crate::realize::decide::context::{chosen_for, context_of};
 use crate::realize::decide::current::staleness;
@@ -107,7 +107,7 @@ impl Realize<'_> {
 
     fn candidates(
         &self,
-        graph: &Graph,
+        graph: &PlanGraph,
         foreseen: &[Foreseen],
         at: usize,
     ) -> Result<Vec<Candidate>> {

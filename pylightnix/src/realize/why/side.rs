@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::change::Version;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
-use crate::plan::{AnyDRef, Code, Graph};
+use crate::plan::{AnyDRef, Code, PlanGraph};
 use crate::realize::action::Foreseen;
 use crate::realize::decide::context::recorded_choices;
 use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
@@ -150,7 +150,7 @@ pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<
 /// Where new versions come from: the store, and the plan that is asked about.
 pub(super) struct Source<'a> {
     pub(super) store: &'a Store,
-    pub(super) plan: Option<(&'a Graph, &'a [Foreseen])>,
+    pub(super) plan: Option<(&'a PlanGraph, &'a [Foreseen])>,
 }
 
 impl Source<'_> {

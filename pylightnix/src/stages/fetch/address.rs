@@ -1,43 +1,43 @@
-//! Addresses, and what may not be in them.
+//! Parses and checks URLs.
 
 use ureq::http::Uri;
 
 use crate::{BoxError, Error, ErrorKind, Result};
 
-/// Checks that this is an address from which something can be fetched. Errors name no password.
+/// Parses a URL to fetch from. Errors never contain passwords.
 pub(super) fn checked(url: &str) -> Result<Uri> {
     let (shown, has_user) = without_user(url);
-    let fault = |why: &str| {
+    let fault = |problem: &str| {
         Error::new(
             ErrorKind::Config,
-            format!("cannot fetch from {shown:?}: {why}"),
+            format!("cannot fetch from {shown:?}: {problem}"),
         )
     };
-    let help = "give an address that begins with `https://` or `http://`";
+    let help = "give a URL that begins with `https://` or `http://`";
     if has_user {
         return Err(fault(
-            "it has a user or a password in it, which would be written into the config of each result",
+            "it contains a user or a password, which would be written into the config of each result",
         )
         .help(
-            "leave out what stands before the `@`; a line `machine HOST login USER password PASSWORD` in `~/.netrc`, or \
-             `Fetched::headers` with a token from an environment variable, give it at run time",
+            "remove the part before the `@`, and give the password at run time: by a line `machine HOST login USER password \
+             PASSWORD` in `~/.netrc`, or by `Fetched::headers` with a token from an environment variable",
         ));
     }
     let uri: Uri = url.parse().map_err(|error| {
-        fault("it is no address")
+        fault("it is not a valid URL")
             .because(BoxError::from(error))
             .help(help)
     })?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
         (Some(other), _) if other != "http" && other != "https" => {
-            Err(fault(&format!("`{other}` is a protocol that is not known here")).help(help))
+            Err(fault(&format!("the protocol `{other}` is not supported")).help(help))
         }
-        _ => Err(fault("it names no server").help(help)),
+        _ => Err(fault("it has no host name").help(help)),
     }
 }
 
-/// The address without a user and a password, and whether it had any.
+/// Removes the user and the password from a URL. Also returns whether it had any.
 fn without_user(url: &str) -> (String, bool) {
     let begin = url.find("://").map_or(0, |at| at + "://".len());
     let end = url[begin..]
@@ -49,7 +49,7 @@ fn without_user(url: &str) -> (String, bool) {
     }
 }
 
-/// Whom a request is sent to: nobody else may know what is secret between the two.
+/// The origin of a URL, the scope of secrets: protocol, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) is_secure: bool,
@@ -68,7 +68,8 @@ impl Server {
     }
 }
 
-/// Where `location` leads from `base` (RFC 3986, 5.2, with dots left to the server); nothing if it is no address.
+/// Resolves `location` relative to `base` (RFC 3986, 5.2, without removal of dot segments). Returns `None` for an invalid
+/// URL.
 pub(super) fn resolved(base: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, authority) = (base.scheme_str()?, base.authority()?);

@@ -1,4 +1,4 @@
-//! What a server answered, and whether it is worth asking again.
+//! Failed requests, and whether a retry can succeed.
 
 use std::time::Duration;
 use ureq::http::{HeaderMap, StatusCode, header};
@@ -6,17 +6,17 @@ use ureq::{Error as Refusal, Timeout};
 
 use crate::Error;
 
-/// Why a try gave nothing.
+/// The reason why an attempt failed.
 pub(super) enum Fault {
-    /// This machine refused: no server can help.
+    /// A local error, which no server can solve.
     Here(Error),
-    /// The server, or the way to it.
+    /// An error of the server or the network.
     There {
-        /// What it did, after "it".
-        why: String,
-        /// Whether it may do better the next time.
-        again: bool,
-        /// When it wants to be asked again.
+        /// The predicate of a sentence about the server.
+        problem: String,
+        /// Whether a retry may succeed.
+        retry: bool,
+        /// The value of `Retry-After`.
         after: Option<Duration>,
     },
 }
@@ -28,27 +28,27 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
-    /// It will do the same the next time.
-    pub(super) fn lasting(why: impl Into<String>) -> Self {
+    /// Makes a permanent fault, without retry.
+    pub(super) fn permanent(problem: impl Into<String>) -> Self {
         Fault::There {
-            why: why.into(),
-            again: false,
+            problem: problem.into(),
+            retry: false,
             after: None,
         }
     }
 
-    /// It may do better the next time.
-    pub(super) fn passing(why: impl Into<String>) -> Self {
+    /// Makes a temporary fault, with retry.
+    pub(super) fn temporary(problem: impl Into<String>) -> Self {
         Fault::There {
-            why: why.into(),
-            again: true,
+            problem: problem.into(),
+            retry: true,
             after: None,
         }
     }
 
-    /// A status that brings no file.
+    /// Makes a fault from an unsuccessful status.
     pub(super) fn status(status: StatusCode, headers: &HeaderMap) -> Self {
-        let again = status.is_server_error()
+        let retry = status.is_server_error()
             || matches!(
                 status,
                 StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
@@ -58,38 +58,36 @@ impl Fault {
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
         Fault::There {
-            why: format!("answered `{status}`"),
-            again,
+            problem: format!("answered `{status}`"),
+            retry,
             after,
         }
     }
 
-    /// A request that got no answer, or an answer that broke off.
+    /// Makes a fault from a request without a complete response.
     pub(super) fn request(refusal: Refusal, patience: f64) -> Self {
         match refusal {
             Refusal::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Fault::passing(format!("could not be reached in {patience} s"))
+                Fault::temporary(format!("could not be reached in {patience} s"))
             }
-            Refusal::Timeout(_) => Fault::passing(format!("sent nothing for {patience} s")),
-            Refusal::HostNotFound => Fault::passing("has no address: no such server is known"),
-            Refusal::TooManyRedirects => {
-                Fault::lasting("sent this from address to address without end (10 redirects)")
-            }
+            Refusal::Timeout(_) => Fault::temporary(format!("sent nothing for {patience} s")),
+            Refusal::HostNotFound => Fault::temporary("has an unknown host name"),
+            Refusal::TooManyRedirects => Fault::permanent("redirected more than 10 times"),
             Refusal::Io(error) => match error.kind() {
                 std::io::ErrorKind::ConnectionRefused => {
-                    Fault::passing("refused the connection: no server listens there")
+                    Fault::temporary("refused the connection: no server listens at this address")
                 }
-                // Certificates that prove nothing come so as well.
-                std::io::ErrorKind::InvalidData => Fault::lasting(format!(
-                    "did not keep to the protocol of its address: {error}"
-                )),
-                std::io::ErrorKind::UnexpectedEof => Fault::passing("broke off"),
-                _ => Fault::passing(format!("broke off: {error}")),
+                // Includes invalid certificates.
+                std::io::ErrorKind::InvalidData => {
+                    Fault::permanent(format!("violated the protocol of the URL: {error}"))
+                }
+                std::io::ErrorKind::UnexpectedEof => Fault::temporary("closed the connection"),
+                _ => Fault::temporary(format!("lost the connection: {error}")),
             },
             Refusal::Rustls(error) => {
-                Fault::lasting(format!("cannot prove that it is the right one: {error}"))
+                Fault::permanent(format!("has no valid certificate: {error}"))
             }
-            other => Fault::lasting(format!("gave no answer that can be used: {other}")),
+            other => Fault::permanent(format!("gave no valid response: {other}")),
         }
     }
 }

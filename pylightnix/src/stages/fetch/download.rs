@@ -1,4 +1,4 @@
-//! Fetching a file, from whoever has it, with as few bytes as possible.
+//! Downloads a file from its URL or a mirror, and resumes partial downloads.
 
 use std::io::{Read, Write as _};
 use std::thread;
@@ -16,25 +16,25 @@ use super::secrets::Secrets;
 use crate::lens::Build;
 use crate::{Error, ErrorKind, Result};
 
-/// Who asks.
+/// The value of the header `User-Agent`.
 const USER_AGENT: &str = concat!("pylightnix/", env!("CARGO_PKG_VERSION"));
 
-/// How the file may be sent: as it is.
+/// The value of `Accept-Encoding`: the digest is that of the uncompressed file.
 const ENCODING: &str = "identity";
 
-/// What a server sends.
+/// The body of a response.
 type Stream = Box<dyn Read>;
 
-/// How often a server may send this elsewhere.
+/// The maximal number of redirects.
 const REDIRECTS: usize = 10;
 
-/// How often a wait looks whether it is to end.
+/// The interval at which a wait checks whether the stage has to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The longest time between two tries, in seconds.
+/// The longest wait between two attempts, in seconds.
 const LONGEST_WAIT: f64 = 60.0;
 
-/// A download under way.
+/// A download in progress.
 pub(super) struct Download<'a> {
     b: &'a Build<Fetched>,
     agent: Agent,
@@ -44,12 +44,12 @@ pub(super) struct Download<'a> {
     begun: Instant,
 }
 
-/// An address, and what came of it.
+/// A URL of the file, with the state of its attempts.
 struct Source {
     uri: Uri,
-    /// Why the last try failed.
+    /// The fault of the last attempt.
     fault: Option<String>,
-    /// It will not do better.
+    /// Whether the fault is permanent.
     given_up: bool,
 }
 
@@ -65,9 +65,9 @@ impl<'a> Download<'a> {
         });
         let patience = Some(seconds(b.patience));
         let agent = Agent::config_builder()
-            // A status is an answer: what it means is decided here.
+            // Handle unsuccessful statuses here, not as errors of the client.
             .http_status_as_error(false)
-            // Followed here, as nobody else may get what is meant for one server.
+            // Follow redirects here, so that secrets are not sent to other servers.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_resolve(patience)
@@ -75,7 +75,7 @@ impl<'a> Download<'a> {
             .timeout_recv_response(patience)
             .timeout_per_read(patience)
             .user_agent(USER_AGENT)
-            // The sha256 is that of the file as it is.
+            // The digest is that of the uncompressed file.
             .accept_encoding(ENCODING)
             .build()
             .into();
@@ -93,7 +93,7 @@ impl<'a> Download<'a> {
         let b = self.b;
         if self.partial.length() > 0 {
             self.say(&format!(
-                "{} bytes are there already",
+                "{} bytes were downloaded before",
                 self.partial.length()
             ));
         }
@@ -125,9 +125,9 @@ impl<'a> Download<'a> {
         self.partial.finish(b.out.path())
     }
 
-    /// Tries each address once, until one gives the file; says how long the servers want to be left alone.
+    /// Tries each URL once, until one gives the file. Returns the longest `Retry-After` of the servers.
     fn round(&mut self) -> Result<Option<Duration>> {
-        let mut left_alone = None;
+        let mut retry_after = None;
         for at in 0..self.sources.len() {
             if self.sources[at].given_up {
                 continue;
@@ -139,23 +139,27 @@ impl<'a> Download<'a> {
                     return Ok(None);
                 }
                 Err(Fault::Here(error)) => return Err(error),
-                Err(Fault::There { why, again, after }) => {
-                    self.say(&format!("{uri} {why}"));
+                Err(Fault::There {
+                    problem,
+                    retry,
+                    after,
+                }) => {
+                    self.say(&format!("{uri} {problem}"));
                     let source = &mut self.sources[at];
-                    source.fault = Some(why);
-                    source.given_up = !again;
-                    left_alone = left_alone.max(after);
+                    source.fault = Some(problem);
+                    source.given_up = !retry;
+                    retry_after = retry_after.max(after);
                 }
             }
         }
-        Ok(left_alone)
+        Ok(retry_after)
     }
 
-    /// Fetches what is missing, and checks the whole.
+    /// Downloads the missing part from one URL, and checks the digest.
     fn try_from(&mut self, uri: &Uri) -> Result<(), Fault> {
         let resumed = self.partial.length();
         match self.receive(uri, resumed) {
-            // Parts of different files: once more, as one.
+            // The server has another version of the file: download all of it.
             Err(Fault::There { .. }) if resumed > 0 && self.partial.length() == 0 => {
                 self.receive(uri, 0)
             }
@@ -163,7 +167,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Asks for the file from byte `from` on, and appends what comes. Bytes that are of no use are gone after it.
+    /// Requests the file from byte `from` on and appends the response. Removes bytes that turn out to be wrong.
     fn receive(&mut self, uri: &Uri, from: u64) -> Result<(), Fault> {
         let b = self.b;
         self.go_on()?;
@@ -173,7 +177,9 @@ impl<'a> Download<'a> {
             StatusCode::PARTIAL_CONTENT if begins_at(response.headers()) == Some(from) => from,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
                 self.partial.clear()?;
-                return Err(Fault::passing("does not have the rest of what it began"));
+                return Err(Fault::temporary(
+                    "cannot send the rest of the partial download",
+                ));
             }
             other => return Err(Fault::status(other, response.headers())),
         };
@@ -190,25 +196,25 @@ impl<'a> Download<'a> {
         }
         let whole = self.read(response, length);
         if self.partial.digest() == b.sha256 {
-            // What the server said of the length is its own affair.
+            // The digest is right: a wrong `Content-Length` does not matter.
             return Ok(());
         }
         whole?;
         let (found, bytes) = (self.partial.digest(), self.partial.length());
         self.partial.clear()?;
-        let why = format!(
-            "sent {bytes} bytes with the sha256 {found}, and wanted is {}",
+        let problem = format!(
+            "sent {bytes} bytes with the SHA-256 digest {found}, but expected is {}",
             b.sha256
         );
         match length {
-            Some(_) => Err(Fault::lasting(why)),
-            None => Err(Fault::passing(format!(
-                "{why} (it did not say how many there are: it may have broken off)"
+            Some(_) => Err(Fault::permanent(problem)),
+            None => Err(Fault::temporary(format!(
+                "{problem} (without a length: the connection may have been cut)"
             ))),
         }
     }
 
-    /// Asks, also whom the server sends this to.
+    /// Sends a request and follows redirects.
     fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Stream>, Fault> {
         let mut at = uri.clone();
         for _ in 0..=REDIRECTS {
@@ -217,9 +223,9 @@ impl<'a> Download<'a> {
             let Some(location) = location(&response) else {
                 return Ok(response);
             };
-            // Where that is may be as secret as a password.
+            // Do not show the location: it may contain secrets.
             at = resolved(&at, location).ok_or_else(|| {
-                Fault::lasting("sent this to something that is no address, or has a password in it")
+                Fault::permanent("redirected to an invalid URL, or to one with a password")
             })?;
         }
         Err(Fault::request(
@@ -253,7 +259,7 @@ impl<'a> Download<'a> {
                     .body(())?;
                 return forward::ask(&proxy, request, seconds(self.b.patience));
             }
-            // What the environment names for other addresses is not for these.
+            // Do not use the proxy that the environment sets for other protocols.
             proxy if is_plain => {
                 let request = self.agent.configure_request(request.body(())?);
                 self.agent.run(request.proxy(proxy).build())?
@@ -263,7 +269,7 @@ impl<'a> Download<'a> {
         Ok(response.map(|body| Box::new(body.into_reader()) as Stream))
     }
 
-    /// Appends a body to the end.
+    /// Reads a body and appends it to the partial download.
     fn read(&mut self, response: Response<Stream>, length: Option<u64>) -> Result<(), Fault> {
         let b = self.b;
         let mut body = response.into_body();
@@ -274,8 +280,8 @@ impl<'a> Download<'a> {
             match body.read(&mut buffer) {
                 Ok(0) => match length {
                     Some(length) if self.partial.length() < length => {
-                        return Err(Fault::passing(format!(
-                            "broke off after {} of {length} bytes",
+                        return Err(Fault::temporary(format!(
+                            "closed the connection after {} of {length} bytes",
                             self.partial.length()
                         )));
                     }
@@ -286,16 +292,16 @@ impl<'a> Download<'a> {
                     b.progress(self.partial.length(), length);
                     if let Some(length) = length.filter(|length| self.partial.length() > *length) {
                         self.partial.clear()?;
-                        return Err(Fault::lasting(format!(
-                            "sent more than the {length} bytes that it said there are"
+                        return Err(Fault::permanent(format!(
+                            "sent more than the {length} bytes of its `Content-Length`"
                         )));
                     }
                     if self.partial.length() > b.limit {
                         return Err(self.too_long());
                     }
                     if let Some((bytes, took)) = pace.is_too_slow(read) {
-                        return Err(Fault::passing(format!(
-                            "sent no more than {bytes} bytes in {:.1} s, and wanted are {} a second (`Fetched::pace`)",
+                        return Err(Fault::temporary(format!(
+                            "sent only {bytes} bytes in {:.1} s; the minimum is {} per second (`Fetched::pace`)",
                             took.as_secs_f64(),
                             b.pace
                         )));
@@ -304,17 +310,17 @@ impl<'a> Download<'a> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return Err(match Fault::request(error.into(), b.patience) {
-                        Fault::There { why, after, .. } => Fault::There {
-                            why: match length {
+                        Fault::There { problem, after, .. } => Fault::There {
+                            problem: match length {
                                 Some(length) => {
                                     format!(
-                                        "{why} after {} of {length} bytes",
+                                        "{problem} after {} of {length} bytes",
                                         self.partial.length()
                                     )
                                 }
-                                None => format!("{why} after {} bytes", self.partial.length()),
+                                None => format!("{problem} after {} bytes", self.partial.length()),
                             },
-                            again: true,
+                            retry: true,
                             after,
                         },
                         here => here,
@@ -324,7 +330,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Whether there is time left, and nobody wants it to stop.
+    /// Fails if the stage has to stop or the time of the download is up.
     fn go_on(&self) -> Result<()> {
         self.b.check()?;
         if self.begun.elapsed() < seconds(self.b.within) {
@@ -336,13 +342,13 @@ impl<'a> Download<'a> {
         );
         Err(
             Error::new(ErrorKind::Stage, text).help(match self.partial.length() {
-                0 => "see whether the server is up, or give it more time".to_owned(),
-                bytes => format!("run again: it goes on from the {bytes} bytes that have arrived"),
+                0 => "check that the server is available, or set a higher limit".to_owned(),
+                bytes => format!("run again to resume after {bytes} bytes"),
             }),
         )
     }
 
-    /// Waits, and looks now and then whether it is to end.
+    /// Waits, and fails if the stage has to stop meanwhile.
     fn pause(&self, wait: Duration) -> Result<()> {
         let since = Instant::now();
         loop {
@@ -356,8 +362,8 @@ impl<'a> Download<'a> {
 
     fn too_long(&mut self) -> Fault {
         match self.partial.clear() {
-            Ok(()) => Fault::lasting(format!(
-                "has more than {} bytes, which is the limit (`Fetched::limit`)",
+            Ok(()) => Fault::permanent(format!(
+                "has more bytes than the limit of {} (`Fetched::limit`)",
                 self.b.limit
             )),
             Err(error) => error.into(),
@@ -368,36 +374,34 @@ impl<'a> Download<'a> {
         let mut text = format!("cannot fetch {}", self.b.url);
         let mut wrong = false;
         for source in &self.sources {
-            let why = source.fault.as_deref().unwrap_or("was not asked");
-            text += &format!("\n{} {why}", source.uri);
-            wrong |= why.contains("sha256");
+            let problem = source.fault.as_deref().unwrap_or("was not tried");
+            text += &format!("\n{} {problem}", source.uri);
+            wrong |= problem.contains("SHA-256");
         }
         let error = Error::new(ErrorKind::Stage, text);
         if wrong {
             return error.help(
-                "if the file was changed on purpose, put its new sha256 into the plan; else do not trust what is there",
+                "if the file was changed on purpose, put its new SHA-256 digest into the plan; otherwise do not trust the file",
             );
         }
         match self.partial.length() {
-            0 => error.help("see whether the address is right and the server up, or add `mirrors`"),
-            bytes => error.help(format!(
-                "run again: it goes on from the {bytes} bytes that have arrived"
-            )),
+            0 => error.help("check the URL and that the server is available, or add `mirrors`"),
+            bytes => error.help(format!("run again to resume after {bytes} bytes")),
         }
     }
 
-    /// Writes a line to the log. The log is no reason to fail.
+    /// Writes a line to the log. Ignores errors.
     fn say(&self, line: &str) {
         let _ = writeln!(self.b.log(), "{line}");
     }
 }
 
-/// A time that a config says; nonsense is no time.
+/// Converts seconds to a duration. Negative numbers and NaN are 0.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.min(1e9)).unwrap_or_default()
 }
 
-/// Where an answer sends this.
+/// Returns the location of a redirect; `None` for other responses.
 fn location(response: &Response<Stream>) -> Option<&str> {
     let is_sent = matches!(
         response.status(),
@@ -411,20 +415,20 @@ fn location(response: &Response<Stream>) -> Option<&str> {
     location?.to_str().ok()
 }
 
-/// How many bytes a server says that it sends.
+/// Returns the `Content-Length`.
 fn stated(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
     length.trim().parse().ok()
 }
 
-/// Where the bytes of a partial answer begin: `Content-Range: bytes 100-199/200`.
+/// Returns the first byte of a partial response: 100 for `Content-Range: bytes 100-199/200`.
 fn begins_at(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (first, _) = range.strip_prefix("bytes ")?.split_once('-')?;
     first.trim().parse().ok()
 }
 
-/// What tells this version of the file from others, byte by byte (RFC 9110, 13.1.5: a weak tag will not do).
+/// Returns a validator for `If-Range`: a strong `ETag` (RFC 9110, 13.1.5), or `Last-Modified`.
 fn version(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::to_owned);
     text(header::ETAG)

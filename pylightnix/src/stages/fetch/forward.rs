@@ -1,5 +1,5 @@
-//! Requests for plain addresses by way of a proxy: with the whole address in their first line, as proxies forward them (RFC
-//! 9112, 3.2.2). The client library knows tunnels alone, which many proxies make to the ports of TLS only.
+//! Requests for `http` URLs through a proxy, with the whole URL in the request line (RFC 9112, 3.2.2). The client library
+//! only supports tunnels (CONNECT), which many proxies allow to TLS ports only.
 
 use std::env;
 use std::io::{self, Read, Write as _};
@@ -12,12 +12,12 @@ use ureq_proto::client::{Call, RecvResponseResult, SendRequestResult};
 
 use crate::base64::base64;
 
-/// The longest head of a request or an answer.
+/// The maximal size of the head of a request or a response, in bytes.
 const HEAD: usize = 256 << 10;
-/// So much is read at once.
+/// The size of a read, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// The proxy that the environment names for plain addresses, unless it is not to be used for this one.
+/// Returns the proxy that the environment sets for `http` URLs; `None` if `no_proxy` excludes this one.
 pub(super) fn proxy_for(uri: &Uri) -> Option<Proxy> {
     let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
     let said = names.iter().find_map(|name| set(name))?;
@@ -35,12 +35,12 @@ fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether such a proxy forwards requests.
+/// Returns whether the proxy forwards requests.
 pub(super) fn forwards(proxy: &Proxy) -> bool {
     proxy.protocol() == ProxyProtocol::Http
 }
 
-/// Asks a proxy. It gets `patience` for each step.
+/// Sends a request through a proxy, with the timeout `patience` for each step.
 pub(super) fn ask(
     proxy: &Proxy,
     mut request: Request<()>,
@@ -91,13 +91,16 @@ fn connect(proxy: &Proxy, patience: Duration) -> Result<TcpStream, Refusal> {
             Err(error) => refusal = Some(error),
         }
     }
-    let why = refusal.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
+    let reason = refusal.map_or_else(
+        || "its host name is unknown".to_owned(),
+        |error| error.to_string(),
+    );
     let (host, port) = (proxy.host(), proxy.port());
-    let text = format!("the proxy {host}:{port} cannot be reached: {why}");
+    let text = format!("the proxy {host}:{port} cannot be reached: {reason}");
     Err(io::Error::other(text).into())
 }
 
-/// Reads the head of an answer.
+/// Reads the head of a response.
 fn answer(
     mut call: Call<RecvResponse>,
     mut stream: TcpStream,
@@ -127,7 +130,7 @@ fn answer(
     Ok(response.map(|()| body))
 }
 
-/// Reads what has come; says how much.
+/// Reads available bytes. Returns their number.
 fn more(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
     let begin = input.len();
     input.resize(begin + BUFFER, 0);
@@ -146,11 +149,11 @@ fn more(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
     })
 }
 
-/// The body of an answer, as it comes.
+/// A reader of the body of a response.
 struct Body {
     call: Call<RecvBody>,
     stream: TcpStream,
-    /// What came, and was not given on.
+    /// Bytes that were received and not decoded yet.
     input: Vec<u8>,
 }
 
@@ -168,7 +171,7 @@ impl Read for Body {
             if used > 0 {
                 continue;
             }
-            // An answer without a length ends with the connection, and so it can always end.
+            // A response without a length ends with the connection, so `can_proceed` is always true for it.
             let may_end = self.call.can_proceed();
             let is_open_ended =
                 matches!(self.call.body_mode(), ureq_proto::BodyMode::CloseDelimited);

@@ -1,4 +1,4 @@
-//! Files from servers.
+//! Downloads as derivations.
 
 mod address;
 mod answer;
@@ -18,9 +18,9 @@ use crate::{Config, Result, stage};
 use address::checked;
 use download::Download;
 
-/// A file from a server: what [`fetch_url`] makes.
+/// The config of a downloaded file, made by [`fetch_url`].
 ///
-/// Its identity is the address and the sha256. How it is fetched does not count; say it by struct update:
+/// Its identity is the URL and the SHA-256 digest. Options of the download are not part of it; set them by struct update:
 ///
 /// ```
 /// # use pylightnix::prelude::*;
@@ -35,11 +35,11 @@ use download::Download;
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
 ///
-/// # Servers that ask who you are
+/// # Servers with authentication
 ///
-/// A user or a password in an address is an error: addresses are written into configs, messages and archives. A server gets
-/// the user and the password that `~/.netrc`, or the file that `$NETRC` names, has for it; or [`headers`](Self::headers), whose
-/// values come from the environment:
+/// A user or a password in a URL is an error, because URLs are written into configs, messages and archives. Users and
+/// passwords of servers come from `~/.netrc`, or from the file that `$NETRC` names; tokens come from the environment by
+/// [`headers`](Self::headers):
 ///
 /// ```
 /// # use pylightnix::prelude::*;
@@ -56,46 +56,46 @@ pub struct Fetched {
     /// The file.
     #[selfref("content")]
     pub out: SelfRef,
-    /// Its address, `http://..` or `https://..`; the sha256 proves what comes, whoever sends it. When the file moves, let this
-    /// stay, and give the new address as a mirror: then it is the same derivation.
+    /// The URL, `http://..` or `https://..`. The digest authenticates the file, even over `http`. If the file moves, keep
+    /// this URL and add the new one as a mirror, so that the derivation stays the same.
     pub url: String,
-    /// The sha256 that it must have.
+    /// The expected SHA-256 digest.
     pub sha256: Digest,
-    /// Other addresses of the same file: nearer or quicker ones, which are asked in order before `url` is.
+    /// Other URLs of the same file, which are tried in order before `url`.
     #[config(default, unhashed)]
     pub mirrors: Vec<String>,
-    /// How often all addresses are tried; those tries that bring the file further are not counted.
+    /// The number of rounds in which all URLs are tried. Rounds that make progress are not counted.
     #[config(default = 5, unhashed)]
     pub tries: u32,
-    /// The seconds to wait before the second try. It doubles with each, up to a minute; a server may ask for more, up to
-    /// that.
+    /// The seconds to wait before the second round. The wait doubles with each round, up to a minute; a server may ask for a
+    /// longer wait, up to a minute too.
     #[config(default = 1.0, unhashed)]
     pub wait: f64,
-    /// For how many seconds a server may send nothing before it is given up.
+    /// The seconds without any data after which a request fails.
     #[config(default = 30.0, unhashed)]
     pub patience: f64,
-    /// The most bytes that the file may have: 10 GiB, unless it is said. A server that states more is not read at all.
+    /// The maximal size of the file in bytes, 10 GiB by default. If a server announces more, nothing is downloaded.
     #[config(default = 10 << 30, unhashed)]
     pub limit: u64,
-    /// How many bytes a second a server has to send, on average over five seconds, or over `patience` if that is longer. One
-    /// that is slower is given up, and a try that brought less does not count as one that brought the file further.
+    /// The minimal speed in bytes per second, on average over five seconds, or over `patience` if that is longer. Slower
+    /// requests fail, and do not count as progress.
     #[config(default = 100, unhashed)]
     pub pace: u64,
-    /// For how many seconds all of it may go on, waits and tries included: a day, unless it is said. What has arrived by then
-    /// is kept for the next run.
+    /// The time limit of the whole download in seconds, including waits, a day by default. The next run resumes the
+    /// download.
     #[config(default = 86_400.0, unhashed)]
     pub within: f64,
-    /// Headers for requests to the server of `url`, by their names. `$NAME` and `${NAME}` in a value stand for variables of
-    /// the environment, which are read when it is fetched and written nowhere; `$$` is a dollar. Mirrors on other servers
-    /// do not get them, and neither does whom a server sends this to.
+    /// Headers for requests to the server of `url`. In values, `$NAME` and `${NAME}` stand for environment variables, which
+    /// are read at run time and written nowhere; `$$` is a dollar sign. The headers are not sent to mirrors on other
+    /// servers, and not after redirects to other servers.
     #[config(default, unhashed)]
     pub headers: BTreeMap<String, String>,
 }
 
-/// A file from a server as a derivation. `sha256` is 64 hex digits, as `sha256sum` prints them: what comes must have it.
+/// Makes a derivation from the URL of a file and its SHA-256 digest: 64 hex digits, as `sha256sum` prints them.
 ///
-/// What a broken connection left is kept in the store's `cache/`, and the next try, or the next run, goes on from there if
-/// the server can do that. [`Fetched`] has more to say: mirrors, tries, waits.
+/// An interrupted download is kept in the store's `cache/`, and the next attempt or the next run resumes it if the server
+/// supports that. For options such as mirrors, see [`Fetched`].
 ///
 /// ```no_run
 /// use pylightnix::prelude::*;
@@ -123,7 +123,7 @@ pub struct Fetched {
 /// ```
 ///
 /// # Errors
-/// An address that is none, is of another protocol, or has a user or a password in it; a `sha256` that is none.
+/// The URL is not valid, has another protocol, or contains a user or a password; or `sha256` is not a valid digest.
 pub fn fetch_url(url: &str, sha256: &str) -> Result<DRef<Fetched>> {
     checked(url)?;
     instantiate(Fetched::new(url.to_owned(), sha256.parse()?))

@@ -1,23 +1,23 @@
-//! `~/.netrc`, or the file that `$NETRC` names: users and passwords by the names of servers.
+//! Parses `~/.netrc`, or the file that `$NETRC` names: users and passwords of servers.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use crate::{Error, Result};
 
-/// What is known of servers, the first one of a name first.
+/// The entries of a netrc file. The first matching entry counts.
 #[derive(Default)]
 pub(super) struct Netrc(Vec<Entry>);
 
 struct Entry {
-    /// `None` for all others.
+    /// The host name; `None` for the entry `default`, which matches all servers.
     machine: Option<String>,
     login: String,
     password: String,
 }
 
 impl Netrc {
-    /// That of this person; empty if there is none.
+    /// Reads the netrc file of the user. Returns no entries if there is none.
     pub(super) fn of_user() -> Result<Self> {
         let named = env::var_os("NETRC").filter(|name| !name.is_empty());
         let of_home = || env::home_dir().map(|home| home.join(".netrc"));
@@ -44,11 +44,11 @@ impl Netrc {
                 let machine = match word.as_str() {
                     "machine" => match words.next() {
                         Some(name) => Some(name),
-                        // Without a name it would stand for all servers.
+                        // Without a name the entry would match all servers: ignore it.
                         None => continue,
                     },
                     "default" => None,
-                    // A macro goes on to the next empty line.
+                    // A macro ends at the next empty line.
                     "macdef" => {
                         lines.by_ref().find(|line| line.trim().is_empty());
                         break;
@@ -74,7 +74,7 @@ impl Netrc {
         Netrc(entries)
     }
 
-    /// The user and the password for a server.
+    /// Returns the user and the password for a server.
     pub(super) fn of(&self, host: &str) -> Option<(&str, &str)> {
         let is_it = |entry: &&Entry| match &entry.machine {
             Some(machine) => machine.eq_ignore_ascii_case(host),
@@ -85,7 +85,7 @@ impl Netrc {
     }
 }
 
-/// The words of a line; one in quotes may have spaces, and `\` before a character takes it as it is.
+/// Splits a line into words. A quoted word may contain spaces, and `\` escapes a character in it.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.chars().peekable();

@@ -1,15 +1,15 @@
-//! How fast a server is.
+//! Measures the speed of a download.
 
 use std::time::{Duration, Instant};
 
-/// Nobody is judged by less time.
+/// The shortest interval of a measurement.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// Measures over stretches of time.
+/// Measures the speed in successive intervals.
 pub(super) struct Pace {
-    /// Bytes a second.
+    /// The minimal speed, in bytes per second.
     wanted: u64,
-    stretch: Duration,
+    interval: Duration,
     since: Instant,
     bytes: u64,
 }
@@ -18,17 +18,17 @@ impl Pace {
     pub(super) fn new(wanted: u64, patience: Duration) -> Self {
         Pace {
             wanted,
-            stretch: patience.max(LEAST),
+            interval: patience.max(LEAST),
             since: Instant::now(),
             bytes: 0,
         }
     }
 
-    /// Counts bytes that came; at the end of a stretch that brought too few, says how many in which time.
+    /// Counts received bytes. At the end of an interval with too few bytes, returns their number and the time.
     pub(super) fn is_too_slow(&mut self, came: usize) -> Option<(u64, Duration)> {
         self.bytes += came as u64;
         let took = self.since.elapsed();
-        if took < self.stretch {
+        if took < self.interval {
             return None;
         }
         let bytes = std::mem::take(&mut self.bytes);
@@ -37,7 +37,7 @@ impl Pace {
     }
 }
 
-/// Whether so many bytes in that time are what is wanted a second. Less than a second counts as one.
+/// Returns whether the average speed reaches `wanted` bytes per second. A time of less than a second counts as one second.
 pub(super) fn is_enough(bytes: u64, took: Duration, wanted: u64) -> bool {
     bytes as f64 >= wanted as f64 * took.as_secs_f64().max(1.0)
 }

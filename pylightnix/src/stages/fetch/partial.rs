@@ -1,7 +1,7 @@
-//! The part of a file that has arrived, which outlives the process.
+//! Partial downloads, which survive the end of the process.
 //!
-//! In the store's `cache/fetches/`, by the derivation: the bytes, and beside them, as JSON, whom they are from. The build
-//! lock of the derivation sees to it that one process writes there; a lock on the file tells a collection that it does.
+//! The store's `cache/fetches/` contains, for each derivation, the bytes, and a JSON file that says where they are from. The
+//! build lock of the derivation excludes other writers; a lock on the file excludes garbage collection.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -15,7 +15,7 @@ use crate::store::FETCHES;
 use crate::store::regular;
 use crate::{Error, ErrorKind, Result};
 
-/// The bytes so far. What is written is hashed.
+/// A partial download. Bytes are hashed when they are appended.
 pub(super) struct Partial {
     path: PathBuf,
     file: File,
@@ -23,16 +23,16 @@ pub(super) struct Partial {
     length: u64,
 }
 
-/// Whose bytes they are.
+/// The origin of the bytes.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Origin {
-    /// The address that they are from.
+    /// The URL.
     pub(super) url: String,
-    /// What the server calls this version of the file: a strong `ETag`, or its `Last-Modified`.
+    /// The validator of this version of the file: a strong `ETag`, or `Last-Modified`.
     pub(super) version: Option<String>,
 }
 
-/// The file, locked as long as it is open.
+/// Opens and locks the file. The lock ends when the file is closed.
 fn locked(path: &Path) -> Result<File> {
     loop {
         let file = File::options()
@@ -41,10 +41,13 @@ fn locked(path: &Path) -> Result<File> {
             .create(true)
             .open(path)
             .map_err(|error| Error::io("open", path, error))?;
-        // From anything else there may be no end of bytes, or nobody who sends any.
+        // Reading a device or a pipe might never end.
         let found = file.metadata();
         if !found.is_ok_and(|found| found.is_file()) {
-            let text = format!("{} is no file, as a part of a download is", path.display());
+            let text = format!(
+                "{} is not a regular file, as a partial download must be",
+                path.display()
+            );
             return Err(Error::new(ErrorKind::Stage, text).help("remove it and run again"));
         }
         match file.try_lock() {
@@ -52,10 +55,10 @@ fn locked(path: &Path) -> Result<File> {
                 let text = format!("another process writes {}", path.display());
                 return Err(Error::new(ErrorKind::Stage, text).help("run again when it has ended"));
             }
-            // Where files cannot be locked, nothing is collected that others may use.
+            // Where files cannot be locked, garbage collection removes nothing that may be in use.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
-        // A collection may have been quicker.
+        // Garbage collection may have removed the file before it was locked: then try again.
         let here = file.metadata().map(|data| (data.dev(), data.ino()));
         let there = fs::metadata(path).map(|data| (data.dev(), data.ino()));
         if here.ok() == there.ok() {
@@ -65,7 +68,7 @@ fn locked(path: &Path) -> Result<File> {
 }
 
 impl Partial {
-    /// What there is of the file of this derivation, if only nothing.
+    /// Opens the partial download of a derivation, which may be empty.
     pub(super) fn open(cache: &Path, dref: &DRefId) -> Result<Self> {
         let folder = cache.join(FETCHES);
         fs::create_dir_all(&folder)
@@ -103,7 +106,7 @@ impl Partial {
         self.length
     }
 
-    /// The sha256 of what there is.
+    /// Returns the SHA-256 digest of the bytes.
     pub(super) fn digest(&self) -> Digest {
         Digest(self.hasher.clone().finalize().into())
     }
@@ -117,7 +120,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Forgets all bytes.
+    /// Removes all bytes.
     pub(super) fn clear(&mut self) -> Result<()> {
         self.hasher = Sha256::new();
         self.length = 0;
@@ -126,12 +129,12 @@ impl Partial {
             .map_err(|error| Error::io("write", &self.path, error))
     }
 
-    /// Whose bytes they are, if that is known.
+    /// Returns the origin of the bytes, if it is known.
     pub(super) fn origin(&self) -> Option<Origin> {
         serde_json::from_slice(&regular::read(&self.beside()).ok()?).ok()
     }
 
-    /// Notes whose bytes will follow. If that cannot be written, it is not known later.
+    /// Saves the origin of the bytes that follow. After an error it is unknown.
     pub(super) fn set_origin(&self, origin: &Origin) {
         let written = serde_json::to_vec(origin)
             .map_err(io::Error::from)
@@ -147,10 +150,10 @@ impl Partial {
         name.into()
     }
 
-    /// Makes it the file at `target`.
+    /// Moves the complete file to `target`.
     pub(super) fn finish(mut self, target: &Path) -> Result<()> {
         let _ = fs::remove_file(self.beside());
-        // Somebody may have emptied the cache, or it is on another file system: the bytes are still in hand.
+        // The cache may have been emptied or be on another file system: copy from the open file.
         if fs::rename(&self.path, target).is_err() {
             let mut copy =
                 File::create(target).map_err(|error| Error::io("create", target, error))?;
@@ -163,7 +166,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Removes it: the bytes are of no use.
+    /// Removes the partial download.
     pub(super) fn discard(self) {
         let _ = fs::remove_file(self.beside());
         let _ = fs::remove_file(&self.path);

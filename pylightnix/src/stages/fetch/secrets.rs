@@ -1,4 +1,4 @@
-//! What proves to a server who asks. It comes from outside of the plan at run time, and is written nowhere.
+//! Credentials for servers, which are read at run time and written nowhere.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,7 +9,7 @@ use super::netrc::Netrc;
 use crate::base64::base64;
 use crate::{BoxError, Error, ErrorKind, Result};
 
-/// Headers for the server of the plan's address, and passwords for those that the person has any for.
+/// The headers for the server of the URL, and the passwords from the netrc file.
 pub(super) struct Secrets {
     home: Server,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -17,7 +17,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Those for `url`, with the headers of the plan.
+    /// Reads the credentials for `url`. `headers` are those of the config.
     pub(super) fn of(url: &Uri, headers: &BTreeMap<String, String>) -> Result<Self> {
         let headers = headers.iter().map(|(name, value)| read(name, value));
         Ok(Secrets {
@@ -27,8 +27,9 @@ impl Secrets {
         })
     }
 
-    /// What a request to `uri` may carry, which was sent there by a request to `first`. Headers are for the one server, and
-    /// only as long as nobody sent this elsewhere; nothing that was sent secretly goes over an open line later.
+    /// Returns the headers of a request to `uri`, which was redirected there from `first`. The config's headers are sent
+    /// only to the server of the URL, and not after a redirect from another one. Passwords are not sent over `http` after a
+    /// redirect from `https`.
     pub(super) fn for_request(&self, uri: &Uri, first: &Uri) -> Vec<(HeaderName, HeaderValue)> {
         let (server, begun) = (Server::of(uri), Server::of(first));
         let mut sent = Vec::new();
@@ -51,35 +52,34 @@ impl Secrets {
     }
 }
 
-/// A header, with the variables of the environment in place of their names.
+/// Makes a header, and substitutes environment variables in its value.
 fn read(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
-    let fault = |why: String| {
+    let fault = |problem: String| {
         Error::new(
             ErrorKind::Config,
-            format!("the header `{name}` of a download {why}"),
+            format!("the header `{name}` of a download {problem}"),
         )
     };
-    let key = HeaderName::try_from(name).map_err(|error| {
-        fault("has a name that is none".to_owned()).because(BoxError::from(error))
-    })?;
+    let key = HeaderName::try_from(name)
+        .map_err(|error| fault("has an invalid name".to_owned()).because(BoxError::from(error)))?;
     let value = filled(value, |variable| match env::var(variable) {
         Ok(value) => Ok(value),
         Err(env::VarError::NotPresent) => Err(fault(format!(
             "takes its value from the environment variable `{variable}`, which is not set"
         ))
-        .help("set it for the run: it is read there, and is no part of the result")),
+        .help("set it for the run; it does not become part of the result")),
         Err(env::VarError::NotUnicode(_)) => Err(fault(format!(
-            "takes its value from the environment variable `{variable}`, which is no text"
+            "takes its value from the environment variable `{variable}`, which is not valid UTF-8"
         ))),
     })?;
-    // The value may be a secret: no error shows it.
+    // The value may be a secret: do not show it in errors.
     let mut value = HeaderValue::try_from(value.trim())
-        .map_err(|_| fault("has a value that no header can have".to_owned()))?;
+        .map_err(|_| fault("has an invalid value".to_owned()))?;
     value.set_sensitive(true);
     Ok((key, value))
 }
 
-/// `text` with what `lookup` says for each `$NAME` and `${NAME}`; `$$` is a dollar.
+/// Replaces each `$NAME` and `${NAME}` by the result of `lookup`, and `$$` by a dollar sign.
 fn filled(text: &str, lookup: impl Fn(&str) -> Result<String>) -> Result<String> {
     let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
     let mut filled = String::new();

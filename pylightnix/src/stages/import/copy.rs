@@ -1,15 +1,15 @@
-//! Copying what is imported.
+//! Copies the imported files.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use super::walk::{Found, Source, Stamp, join, open, unchanged};
+use super::walk::{ScannedSource, Source, Stamp, join, open, unchanged};
 use crate::config::Digest;
 use crate::store::{Refusal, ScannedKind, cores, duplicate, in_parallel};
 use crate::{Error, Result};
 
-/// Copies all of `source` to `target`, and gives the digests of the copies of its files, in order.
+/// Copies all entries of `source` to `target`. Returns the digests of the copied files, in order.
 pub(super) fn copy(source: &Source, target: &Path) -> Result<Vec<Digest>> {
     for found in &source.found {
         let to = join(target, &found.path);
@@ -23,7 +23,7 @@ pub(super) fn copy(source: &Source, target: &Path) -> Result<Vec<Digest>> {
             ScannedKind::File(_) => {}
         }
     }
-    let files: Vec<(&Found, &Stamp, bool)> = source
+    let files: Vec<(&ScannedSource, &Stamp, bool)> = source
         .found
         .iter()
         .filter_map(|found| match &found.kind {

@@ -1,7 +1,7 @@
-//! Files and folders of this machine.
+//! Local files and folders as derivations.
 
 mod copy;
-mod memory;
+mod digest_cache;
 mod walk;
 
 use std::fs;
@@ -11,32 +11,32 @@ use crate::lens::SelfRef;
 use crate::plan::{DRef, instantiate};
 use crate::store::Store;
 use crate::{Config, Error, ErrorKind, Result, stage};
-use memory::Memory;
+use digest_cache::DigestCache;
 use walk::{Source, manifest};
 
-/// A copy of a file or a folder of this machine: what [`file`](file()) makes.
+/// The config of a copy of a local file or folder, made by [`file`](file()).
 ///
-/// Its identity is its contents: names in it, bytes, which files may be executed, links. The path that it came from, the
-/// times, and the owners do not count.
+/// Its identity is its contents: names, bytes, links, and which files are executable. The source path, times and owners are
+/// not part of it.
 #[derive(Config)]
 pub struct Imported {
     /// The file or the folder.
     #[selfref("content")]
     pub out: SelfRef,
-    /// The digest of the artifacts, as the record of the realization has it.
+    /// The tree digest of the artifacts.
     tree: String,
     #[config(default, unhashed)]
     source: PathBuf,
 }
 
-/// A file or a folder of this machine as a derivation, by its contents: when they change, it is another derivation.
+/// Makes a derivation from the contents of a local file or folder. If the contents change, it is another derivation.
 ///
-/// The contents are hashed once. The store remembers each file by its path with its device, inode, size and times, in
-/// nanoseconds, and does not read again what still has the same. A file that changed so lately that another change might
-/// not show in its times is not remembered; [`file_anew`] reads everything again whatever is remembered. What is
-/// remembered lies in the store's `cache/`, and can be deleted.
+/// The contents are hashed once. The store caches the digest of each file with its path, device, inode, size and times, and
+/// reads the file again only if one of them changes. Digests of files that changed very recently are not cached, because
+/// another change might not show in their times. [`file_anew`] ignores the cache. The cache is in the store's `cache/`, and
+/// can be deleted.
 ///
-/// Nothing is copied before it is realized. On a file system that can share blocks between files, the copy takes no room.
+/// The files are copied when the derivation is realized. On a file system with reflinks the copy takes no space.
 ///
 /// ```standalone_crate
 /// use pylightnix::prelude::*;
@@ -70,22 +70,21 @@ pub struct Imported {
 /// ```
 ///
 /// # Errors
-/// A path where nothing is; an entry that no output may hold (a socket, a device, a name that is not UTF-8), or a link in
-/// a folder that leads out of it; a file that changes while it is read; a folder that the store lies in; a refusal of the
-/// system.
+/// The path does not exist or cannot be read, the folder contains the store, an entry is not allowed in an output (a socket,
+/// a device, a name that is not UTF-8), a link leads out of the folder, or a file changes while it is read.
 pub fn file(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
     import(store, path.as_ref(), true)
 }
 
-/// As [`file`](file()), and reads everything again, whatever is remembered. What it finds is remembered.
+/// Makes a derivation like [`file`](file()), but reads all files again and updates the cache.
 ///
 /// # Errors
-/// As [`file`](file()).
+/// The same as those of [`file`](file()).
 pub fn file_anew(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
     import(store, path.as_ref(), false)
 }
 
-fn import(store: &Store, path: &Path, remembering: bool) -> Result<DRef<Imported>> {
+fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>> {
     let source = real(path, "import")?;
     let root = store.root();
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -98,10 +97,10 @@ fn import(store: &Store, path: &Path, remembering: bool) -> Result<DRef<Imported
         .help("import only the folders and files that are needed, or put the store elsewhere"));
     }
     let found = Source::walk(&source)?;
-    let memory = Memory::of(store, &source);
-    let digests = memory.digests(&found, remembering)?;
+    let cache = DigestCache::of(store, &source);
+    let digests = cache.digests(&found, use_cache)?;
     let tree = manifest(&found, digests)?.digest().to_string();
-    // What is not hashed is in no config, and people know it by nothing else.
+    // The path is not in the config, but it is the only thing by which people recognize the derivation.
     let note = shown(&source);
     let imported = instantiate(Imported {
         source,
@@ -110,7 +109,7 @@ fn import(store: &Store, path: &Path, remembering: bool) -> Result<DRef<Imported
     Ok(imported.noted(note))
 }
 
-/// The path from where this program runs, if it lies there.
+/// Returns the path relative to the current folder, if it is inside.
 fn shown(source: &Path) -> String {
     let here = std::env::current_dir().and_then(fs::canonicalize);
     let here = here.unwrap_or_default();
@@ -120,7 +119,7 @@ fn shown(source: &Path) -> String {
     }
 }
 
-/// The path without links on the way, so that what is remembered is of the file itself.
+/// Resolves symbolic links, so that the cache is keyed by the file itself.
 fn real(path: &Path, verb: &str) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
@@ -129,7 +128,7 @@ fn real(path: &Path, verb: &str) -> Result<PathBuf> {
             return error;
         }
         error.help(format!(
-            "write the path from {} on, or from the root (`/`); what was imported from it before is still in the store",
+            "give an absolute path or one relative to {}; earlier imports from this path are still in the store",
             std::env::current_dir().unwrap_or_default().display()
         ))
     })
@@ -140,19 +139,19 @@ fn import_file(b: &crate::lens::Build<Imported>) -> Result<()> {
     if b.source.as_os_str().is_empty() {
         return Err(Error::new(
             ErrorKind::Stage,
-            "this process does not know where it was imported from",
+            "this process does not know the source path of the import",
         )
-        .help("make it with `file` in the program that realizes it"));
+        .help("make the derivation with `file` in the program that realizes it"));
     }
-    let changed = |why: Option<Error>| {
+    let changed = |cause: Option<Error>| {
         let error = Error::new(
             ErrorKind::Stage,
             format!("{} changed after it was hashed", b.source.display()),
         )
         .at(&b.source)
-        .help("run again when nobody is writing to it; it is then another derivation");
-        match why {
-            Some(why) => error.because(why),
+        .help("run again when no program writes to it; it is then another derivation");
+        match cause {
+            Some(cause) => error.because(cause),
             None => error,
         }
     };

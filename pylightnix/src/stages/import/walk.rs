@@ -1,4 +1,4 @@
-//! Walking what is to be imported, which is only read, and reading its files.
+//! Scans and reads the files to import.
 
 use rustix::fs::OFlags;
 use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
@@ -12,26 +12,26 @@ use crate::store::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// Where the artifact is in `out/`.
+/// The path of the artifact in `out/`.
 const CONTENT: &str = "content";
 
-/// A file or folder with all that is in it.
+/// A scanned file or folder.
 pub(super) struct Source {
     pub(super) root: PathBuf,
-    /// The root itself, with an empty path, and every entry below it, folders before what they hold.
-    pub(super) found: Vec<Found>,
+    /// The root itself, with an empty path, and all entries below it, folders before their contents.
+    pub(super) found: Vec<ScannedSource>,
 }
 
-pub(super) type Found = store::Scanned<SourceFile>;
+pub(super) type ScannedSource = store::Scanned<SourceFile>;
 
-/// What is seen of a file before it is read.
+/// The metadata of a file, before it is read.
 pub(super) struct SourceFile {
     pub(super) stamp: Stamp,
     pub(super) executable: bool,
 }
 
-/// What tells that a file is the same as before without reading it. Device, inode, size, and the times of the last change
-/// of its bytes and of its inode, each in seconds and nanoseconds.
+/// The metadata that identifies an unchanged file: device, inode, size, and the times of the last change of its bytes and of
+/// its inode, each in seconds and nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp(pub(super) [i64; 7]);
 
@@ -43,7 +43,7 @@ impl Stamp {
             data.size().cast_signed(),
             data.mtime(),
             data.mtime_nsec(),
-            // Whoever sets the other time back cannot set this one.
+            // Unlike mtime, programs cannot set ctime.
             data.ctime(),
             data.ctime_nsec(),
         ])
@@ -53,14 +53,14 @@ impl Stamp {
         self.0[2].cast_unsigned()
     }
 
-    /// The second of the last change.
+    /// Returns the time of the last change, in seconds.
     pub(super) fn changed(&self) -> i64 {
         self.0[3].max(self.0[5])
     }
 }
 
 impl Source {
-    /// Finds every entry at and below `root`.
+    /// Scans `root` and all entries below it.
     pub(super) fn walk(root: &Path) -> Result<Self> {
         let data = fs::symlink_metadata(root);
         let data = data.map_err(|error| Error::io("look at", root, error))?;
@@ -74,18 +74,18 @@ impl Source {
             return Err(refused(root, special(data.file_type())));
         };
         let path = String::new();
-        found.insert(0, Found { path, kind });
+        found.insert(0, ScannedSource { path, kind });
         let root = root.to_owned();
         Ok(Source { root, found })
     }
 
-    /// The path of an entry.
-    pub(super) fn at(&self, found: &Found) -> PathBuf {
+    /// Returns the path of an entry.
+    pub(super) fn at(&self, found: &ScannedSource) -> PathBuf {
         join(&self.root, &found.path)
     }
 }
 
-/// `root` itself for the empty path: joining that would add a slash.
+/// Joins two paths. Returns `root` itself for the empty path, for which `Path::join` would add a slash.
 pub(super) fn join(root: &Path, path: &str) -> PathBuf {
     if path.is_empty() {
         root.to_owned()
@@ -94,7 +94,7 @@ pub(super) fn join(root: &Path, path: &str) -> PathBuf {
     }
 }
 
-/// The path of an entry in `out/`.
+/// Returns the path of an entry in `out/`.
 fn placed(path: &str) -> String {
     if path.is_empty() {
         CONTENT.to_owned()
@@ -103,7 +103,7 @@ fn placed(path: &str) -> String {
     }
 }
 
-/// What may be imported is only read.
+/// A scan that only reads, without changes to the files.
 struct Sources;
 
 impl Walk for Sources {
@@ -125,8 +125,8 @@ impl Walk for Sources {
         check_path(&placed(path))
     }
 
-    fn refused(&self, path: &Path, why: &str) -> Error {
-        refused(path, why)
+    fn refused(&self, path: &Path, problem: &str) -> Error {
+        refused(path, problem)
     }
 }
 
@@ -139,7 +139,7 @@ impl SourceFile {
     }
 }
 
-/// The tree that the artifacts will be; `digests` are those of the files, in order.
+/// Makes the manifest of the future artifacts. `digests` are those of the files, in order.
 pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest> {
     let mut digests = digests.into_iter();
     let mut entries = Vec::with_capacity(source.found.len());
@@ -161,12 +161,12 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
         });
     }
     let manifest = Manifest::new(entries)?;
-    // What a link finds outside of `content` would not be what it finds here.
+    // A link that leads out of the folder would point to something else in the store.
     let within = Paths::found(source.found.get(1..).unwrap_or_default());
     match within.astray().next() {
         Some((link, Lead::Outside)) => Err(refused(
             &source.root.join(link.path),
-            "is a link that leads out of the folder that is imported",
+            "is a link that leads out of the imported folder",
         )),
         Some((link, _)) => Err(refused(
             &source.root.join(link.path),
@@ -176,21 +176,22 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
     }
 }
 
-/// Hashes a file that is still what was found, and says whether a later change would show in its stamp.
+/// Hashes a file, if it is unchanged since the scan. Also returns whether a later change would show in its stamp.
 ///
-/// It would not while somebody has it open for writing, and where a shared mapping moves no time: in memory.
+/// A change may not show while the file is open for writing, and on file systems in memory, where writes through a shared
+/// mapping do not change times.
 pub(super) fn read(path: &Path, stamp: &Stamp) -> Result<(Digest, bool)> {
     let file = open(path, stamp)?;
-    // Before it is read: whoever wrote then has it open still, and whoever opens it later moves its times.
+    // Check before reading: an earlier writer still has the file open, and a later one changes its times.
     let shows = writers(&file) != Writers::Somebody && !is_in_memory(&file);
     let (digest, _) = hash(&file).map_err(|error| Error::io("read", path, error))?;
     unchanged(&file, path, stamp)?;
     Ok((digest, shows))
 }
 
-/// Opens a file that is still what was found.
+/// Opens a file, if it is unchanged since the scan.
 pub(super) fn open(path: &Path, stamp: &Stamp) -> Result<File> {
-    // Should a pipe or a link have taken the file's place since it was found, this neither waits nor follows.
+    // If a pipe or a link has replaced the file since the scan, do not block and do not follow it.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
@@ -201,7 +202,7 @@ pub(super) fn open(path: &Path, stamp: &Stamp) -> Result<File> {
     Ok(file)
 }
 
-/// Checks that nobody has written to the file since it was found.
+/// Checks that the file is unchanged since the scan.
 pub(super) fn unchanged(file: &File, path: &Path, stamp: &Stamp) -> Result<()> {
     let now = file
         .metadata()
@@ -219,14 +220,14 @@ pub(super) fn changed(path: &Path) -> Error {
         format!("{} changed while it was imported", path.display()),
     )
     .at(path)
-    .help("import it when nobody is writing to it any more")
+    .help("import it when no program writes to it any more")
 }
 
-fn refused(path: &Path, why: &str) -> Error {
+fn refused(path: &Path, problem: &str) -> Error {
     Error::new(
         ErrorKind::Config,
-        format!("cannot import {}: it {why}", path.display()),
+        format!("cannot import {}: it {problem}", path.display()),
     )
     .at(path)
-    .help("import a folder or a file without it; an output holds files, folders, and links within it, with UTF-8 names")
+    .help("remove it, or import another folder or file; only files, folders, and links inside the folder can be imported, with UTF-8 names")
 }

@@ -1,4 +1,4 @@
-//! Files that are compressed.
+//! Decompresses gz, xz and zst files.
 
 use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
@@ -7,10 +7,11 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use super::zstd::Zstd;
 
-/// The most memory that a file can ask for, in KiB. The most that `xz` makes take 65 MiB; `zstd` has a limit of its own.
+/// The memory limit of the xz decoder, in KiB. Files made by `xz` with its presets take at most 65 MiB; the zstd decoder has
+/// its own limit.
 const XZ_MEMORY: u32 = 1 << 20;
 
-/// How a file is compressed.
+/// A compression format.
 #[derive(Clone, Copy)]
 pub(super) enum Compression {
     /// RFC 1952.
@@ -22,14 +23,14 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// By the first bytes.
+    /// Detects the format by the first bytes.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         let known: [(&[u8], Compression); 3] = [
             (b"\x1f\x8b", Compression::Gz),
             (b"\xfd7zXZ\0", Compression::Xz),
             (b"\x28\xb5\x2f\xfd", Compression::Zst),
         ];
-        // A frame that is to be skipped may be the first (RFC 8878, 3.1.2).
+        // The first frame may be a skippable one (RFC 8878, 3.1.2).
         if start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == *b"\x2a\x4d\x18" {
             return Some(Compression::Zst);
         }
@@ -39,22 +40,22 @@ impl Compression {
         found.map(|(_, compression)| compression)
     }
 
-    /// What is in the file, from its first byte to its last: all members, streams or frames, each with its checksum.
+    /// Returns a reader of the decompressed content: all members, streams or frames, with checks of their checksums.
     pub(super) fn read(self, file: BufReader<File>) -> impl BufRead {
         let file = End { file, ended: false };
         let inside: Box<dyn Read> = match self {
-            Compression::Gz => Box::new(Whole(Gz::new(file), |gz| gz.ended())),
-            Compression::Xz => Box::new(Whole(
+            Compression::Gz => Box::new(TruncationCheck(Gz::new(file), |gz| gz.ended())),
+            Compression::Xz => Box::new(TruncationCheck(
                 XzReader::new_mem_limit(file, true, XZ_MEMORY),
                 |xz| xz.inner().ended,
             )),
-            Compression::Zst => Box::new(Whole(Zstd::new(file), |zst| zst.inner().ended)),
+            Compression::Zst => Box::new(TruncationCheck(Zstd::new(file), |zst| zst.inner().ended)),
         };
         BufReader::with_capacity(128 << 10, inside)
     }
 }
 
-/// A file that knows whether somebody wanted more of it than there is.
+/// A reader that notes whether its end was reached.
 struct End {
     file: BufReader<File>,
     ended: bool,
@@ -80,8 +81,8 @@ impl BufRead for End {
     }
 }
 
-/// The members of a gz file, one after the other. Zeros may fill it up behind the last one, as tapes and other programs that
-/// write whole blocks leave them, and gzip takes them.
+/// A reader of all members of a gz file. As gzip does, it accepts padding with zeros after the last member, which tapes and
+/// other block devices leave.
 struct Gz(Option<GzDecoder<End>>);
 
 impl Gz {
@@ -89,7 +90,7 @@ impl Gz {
         Gz(Some(GzDecoder::new(file)))
     }
 
-    /// Whether the file has ended in what is decoded.
+    /// Returns whether the decoder has reached the end of the file.
     fn ended(&self) -> bool {
         self.0.as_ref().is_some_and(|member| member.get_ref().ended)
     }
@@ -120,8 +121,8 @@ impl Read for Gz {
                 }
             }
             if has_zeros {
-                let why = "there is something behind its end";
-                return Err(io::Error::new(ErrorKind::InvalidData, why));
+                let problem = "there is data after its end";
+                return Err(io::Error::new(ErrorKind::InvalidData, problem));
             }
             self.0 = Some(GzDecoder::new(file));
         }
@@ -129,12 +130,13 @@ impl Read for Gz {
     }
 }
 
-/// A decoder whose errors say it alike when the file ends too early. The function says whether it did.
-struct Whole<D>(D, fn(&D) -> bool);
+/// A decoder that reports a truncated file as `UnexpectedEof`. The function returns whether the decoder has reached the end
+/// of the file.
+struct TruncationCheck<D>(D, fn(&D) -> bool);
 
-impl<D: Read> Read for Whole<D> {
+impl<D: Read> Read for TruncationCheck<D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Whole(decoder, ended) = self;
+        let TruncationCheck(decoder, ended) = self;
         decoder.read(buffer).map_err(|error| match error.kind() {
             ErrorKind::Interrupted => error,
             _ if ended(decoder) => ErrorKind::UnexpectedEof.into(),

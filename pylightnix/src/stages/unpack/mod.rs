@@ -1,4 +1,4 @@
-//! Archives and compressed files of other programs.
+//! Archives and compressed files as derivations.
 
 mod compressed;
 mod tar;
@@ -19,16 +19,16 @@ use tree::Tree;
 use super::Fetched;
 use super::{Given, Imported};
 
-/// What is in an archive, or in a compressed file: what [`unpack`] makes.
+/// The config of an unpacked archive or compressed file, made by [`unpack`].
 ///
-/// Its identity is the archive, by the derivation that makes it, and `strip`.
+/// Its identity is the derivation of the archive, and `strip`.
 ///
 /// ```
 /// use pylightnix::prelude::*;
 /// use pylightnix::stages::{Unpacked, node};
 ///
 /// # fn plan(archive: RefPath<Bytes>) -> Result<DRef<Unpacked>> {
-/// // Without the folder `hello-1.0` in which all is.
+/// // Without the top folder `hello-1.0`.
 /// let tree = instantiate(Unpacked {
 ///     strip: 1,
 ///     ..Unpacked::new(archive.opaque())
@@ -39,32 +39,33 @@ use super::{Given, Imported};
 /// ```
 #[derive(Config)]
 pub struct Unpacked {
-    /// A folder with what is in the archive. The file, if it is only compressed.
+    /// A folder with the content of the archive, or the decompressed file.
     #[selfref("content")]
     pub out: SelfRef,
-    /// The archive: a file.
+    /// The archive, a file.
     #[dref]
     pub archive: RefPath,
-    /// How many names are taken from the front of each path; what has only so many has to be a folder, and is left out.
+    /// The number of leading names to remove from each path. Folders with no more names are skipped; other such entries are
+    /// an error.
     #[config(default, omit_default)]
     pub strip: u32,
-    /// The most bytes that all files together may have.
+    /// The maximal total size of all files, in bytes.
     #[config(default = 64 << 30, unhashed)]
     pub limit: u64,
-    /// The most files, folders and links that there may be.
+    /// The maximal number of files, folders and links.
     #[config(default = 10_000_000, unhashed)]
     pub entries: u64,
 }
 
-/// What is in an archive, as a derivation.
+/// Makes a derivation that unpacks an archive.
 ///
-/// The archive is what another derivation makes: `unpack(fetch_url(..)?)`, `unpack(file(..)?)`, or a [`RefPath`] to the
-/// artifact of any stage. It is a zip file or a tar archive; gz, xz and zst files are decompressed, and if what is in there
-/// is a tar archive, that is unpacked. The type is told by the bytes, whatever the name.
+/// The archive is an artifact of another derivation: `unpack(fetch_url(..)?)`, `unpack(file(..)?)`, or a [`RefPath`] to the
+/// artifact of any stage. It is a zip file or a tar archive; gz, xz and zst files are decompressed, and unpacked if they
+/// contain a tar archive. The type is detected by the content, not by the name.
 ///
-/// Nothing in an archive is trusted: each entry is written below a fresh folder, and none is there through which it could be
-/// written elsewhere. Times, owners and all modes are left out, but whether a file may be executed. Files of tar archives
-/// with holes (`--sparse`), encrypted zip files and multi-volume archives are not known here.
+/// Archives are not trusted: entries are written only inside a new folder, and links are made last, so that no entry can be
+/// written elsewhere. Times, owners and modes are ignored, except the executable bit. Sparse files in tar archives
+/// (`--sparse`), encrypted zip files and multi-volume archives are not supported.
 ///
 /// ```standalone_crate
 /// use pylightnix::prelude::*;
@@ -97,9 +98,9 @@ pub struct Unpacked {
 /// ```
 ///
 /// # Errors
-/// Two stages of one name in this program. When it is realized: a file of another type, or one that is damaged; a path that
-/// is absolute or has `..`, that comes twice, or that this file system cannot tell from another's; a link that leads out of
-/// the folder; a device, a pipe; more than `limit` or `entries` allow. The error names the entry.
+/// Two stages of this program have the same name. When it is realized: the file has another type or is damaged; a path is
+/// absolute, contains `..`, occurs twice, or equals another one on this file system; a link leads out of the folder; an
+/// entry is a device or a pipe; or `limit` or `entries` is exceeded. The error names the entry.
 pub fn unpack(archive: impl Into<RefPath>) -> Result<DRef<Unpacked>> {
     instantiate(Unpacked::new(archive.into()))
 }
@@ -131,7 +132,7 @@ fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
     let data = file.metadata().map_err(unreadable)?;
     let tree = Tree::new(path, b.out.path(), b.strip, b.limit, b.entries);
     if !data.is_file() {
-        return Err(tree.refused("it is a folder, and no archive"));
+        return Err(tree.refused("it is a folder, not an archive"));
     }
     let mut file = BufReader::with_capacity(128 << 10, file);
     let start = start_of(&mut file).map_err(unreadable)?;
@@ -144,7 +145,7 @@ fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
     }
     let Some(compression) = Compression::of(&start) else {
         return Err(tree.refused(&unknown(&start)).help(
-            "zip, tar, gz, xz and zst are known here; a page of HTML is often a server's way to say that the file is elsewhere",
+            "zip, tar, gz, xz and zst are supported; a page of HTML often means that the server does not have the file at this address",
         ));
     };
     file.rewind().map_err(unreadable)?;
@@ -159,14 +160,14 @@ fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
     }
 }
 
-/// The first bytes, as many as a tar archive has to have, if there are so many.
+/// Reads the first bytes, up to the size of a tar block.
 fn start_of(from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut start = Vec::new();
     from.take(tar::BLOCK as u64).read_to_end(&mut start)?;
     Ok(start)
 }
 
-/// What is said of a file of no known type.
+/// Describes a file of unknown type, for an error message.
 fn unknown(start: &[u8]) -> String {
     let known: [(&[u8], &str); 6] = [
         (b"BZh", "bzip2"),
@@ -177,12 +178,12 @@ fn unknown(start: &[u8]) -> String {
         (b"!<arch>\n", "ar"),
     ];
     if start.is_empty() {
-        return "it is empty, and no archive".to_owned();
+        return "it is empty, not an archive".to_owned();
     }
     match known.iter().find(|(magic, _)| start.starts_with(magic)) {
-        Some((_, name)) => format!("it is of the type {name}, which is not known here"),
+        Some((_, name)) => format!("it has the type {name}, which is not supported"),
         None => format!(
-            "it is of no type known here: it begins with \"{}\"",
+            "it has an unknown type: it begins with \"{}\"",
             start[..start.len().min(16)].escape_ascii()
         ),
     }

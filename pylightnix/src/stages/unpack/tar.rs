@@ -1,26 +1,27 @@
 //! Tar archives.
 //!
-//! The formats of POSIX (`ustar`, and `pax`, <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html>), of
-//! GNU tar (<https://www.gnu.org/software/tar/manual/html_node/Standard.html>), and what was before them. They are read
-//! here, and not by a crate, so that no entry can ask for more memory than [`MOST`], and so that an archive without an end,
-//! or with something after it, is refused.
+//! Supports the formats of POSIX (`ustar`, and `pax`,
+//! <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html>), of GNU tar
+//! (<https://www.gnu.org/software/tar/manual/html_node/Standard.html>), and their predecessors. This is not left to a crate,
+//! so that no entry can allocate more than [`MOST`], and so that an archive without an end marker, or with data after it, is
+//! refused.
 
 use std::io::{self, ErrorKind, Read};
 
 use super::tree::Tree;
 use crate::Result;
 
-/// An archive is made of blocks.
+/// The size of a block, of which archives consist.
 pub(super) const BLOCK: usize = 512;
-/// The most bytes of a long name, or of a pax header.
+/// The maximal size of a long name or a pax header, in bytes.
 const MOST: u64 = 1 << 20;
 
-/// Whether an archive begins so: with a header, whose checksum is right.
+/// Returns whether the block is a header with a correct checksum.
 pub(super) fn is_one(start: &[u8]) -> bool {
     <&[u8; BLOCK]>::try_from(start).is_ok_and(|block| Header(*block).is_sound())
 }
 
-/// Writes what is in the archive.
+/// Writes the content of the archive.
 pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
     let mut archive = Archive { from, left: 0 };
     let mut long = Long::default();
@@ -34,7 +35,7 @@ pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
             b'L' => long.name = Some(archive.text(size, &tree)?),
             b'K' => long.target = Some(archive.text(size, &tree)?),
             b'x' => long.read_pax(&archive.small(size, &tree)?, &tree)?,
-            // What holds for all entries is of no account here: times, owners, comments.
+            // Ignore global headers: times, owners, comments.
             b'g' => {
                 archive.small(size, &tree)?;
             }
@@ -52,7 +53,7 @@ pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
     tree.finish()
 }
 
-/// What comes before an entry, because its header has no room for it.
+/// The attributes of the next entry that do not fit into its header.
 #[derive(Default)]
 struct Long {
     name: Option<Vec<u8>>,
@@ -62,12 +63,12 @@ struct Long {
 }
 
 impl Long {
-    /// Whether an entry has to follow.
+    /// Returns whether an entry must follow.
     fn is_of_something(&self) -> bool {
         self.name.is_some() || self.target.is_some() || self.size.is_some()
     }
 
-    /// Reads records of the form `<length> <key>=<value>\n`.
+    /// Parses records of the form `<length> <key>=<value>\n`.
     fn read_pax(&mut self, mut records: &[u8], tree: &Tree) -> Result<()> {
         while !records.is_empty() {
             let (key, value, rest) = pax_record(records).ok_or_else(|| damaged(tree))?;
@@ -88,7 +89,7 @@ impl Long {
     }
 }
 
-/// The first record, and the rest.
+/// Returns the key and the value of the first record, and the rest.
 fn pax_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = records.iter().position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
@@ -99,12 +100,12 @@ fn pax_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 struct Archive<R> {
     from: R,
-    /// How many bytes of the entry's blocks are still to be read.
+    /// The number of unread bytes of the entry's blocks.
     left: u64,
 }
 
 impl<R: Read> Archive<R> {
-    /// The next header; none at the end of the archive, which is a block of zeros.
+    /// Reads the next header. Returns `None` at the end of the archive, a block of zeros.
     fn next(&mut self, tree: &Tree) -> Result<Option<Header>> {
         let mut block = [0; BLOCK];
         self.from
@@ -132,7 +133,7 @@ impl<R: Read> Archive<R> {
         let name = tree.name(&name)?;
         let target = long.target.unwrap_or_else(|| header.target());
         let size = match long.size {
-            // Files of 8 GiB and more do not fit into the octal digits of the header.
+            // The header's octal digits cannot represent 8 GiB and more.
             Some(said) if said != size => {
                 self.left = said
                     .checked_next_multiple_of(BLOCK as u64)
@@ -143,12 +144,12 @@ impl<R: Read> Archive<R> {
         };
         if long.sparse || kind == b'S' {
             return Err(tree
-                .refused_entry(&name, "has holes, which are not known here")
+                .refused_entry(&name, "is a sparse file, which is not supported")
                 .help("make the archive again without `--sparse`"));
         }
         match kind {
             b'5' => tree.folder(&name),
-            // Of old, a folder was a file whose name ends in a slash.
+            // In the oldest format a folder is a file whose name ends with a slash.
             b'0' | 0 | b'7' if name.ends_with('/') => tree.folder(&name),
             b'0' | 0 | b'7' => {
                 let mut data = (&mut self.from).take(size);
@@ -165,19 +166,16 @@ impl<R: Read> Archive<R> {
             b'6' => Err(tree.refused_entry(&name, "is a named pipe")),
             other => Err(tree.refused_entry(
                 &name,
-                &format!(
-                    "is of a kind that is not known here ({:?})",
-                    char::from(other)
-                ),
+                &format!("has an unknown type ({:?})", char::from(other)),
             )),
         }
     }
 
-    /// A small entry that is about the next.
+    /// Reads a small entry that describes the next one.
     fn small(&mut self, size: u64, tree: &Tree) -> Result<Vec<u8>> {
         if size > MOST {
             return Err(tree.refused(&format!(
-                "it has a name or a header of {size} bytes, and {MOST} is the most"
+                "it has a name or a header of {size} bytes, and {MOST} are allowed"
             )));
         }
         let mut bytes = Vec::new();
@@ -192,12 +190,12 @@ impl<R: Read> Archive<R> {
         Ok(bytes)
     }
 
-    /// A long name, which a NUL ends.
+    /// Reads a long name, which ends with a NUL.
     fn text(&mut self, size: u64, tree: &Tree) -> Result<Vec<u8>> {
         Ok(until_nul(&self.small(size, tree)?).to_owned())
     }
 
-    /// Goes on to the next header.
+    /// Skips to the next header.
     fn skip(&mut self, tree: &Tree) -> Result<()> {
         let skipped = io::copy(&mut (&mut self.from).take(self.left), &mut io::sink())
             .map_err(|error| tree.unreadable(&error))?;
@@ -208,7 +206,7 @@ impl<R: Read> Archive<R> {
         Ok(())
     }
 
-    /// Reads what follows the end: zeros only. So a compressed file is read to its checksum.
+    /// Checks that only zeros follow the end marker. This also makes the decompressor check its checksum.
     fn drain(&mut self, tree: &Tree) -> Result<()> {
         let mut buffer = vec![0; 64 << 10];
         let mut after = 0;
@@ -221,21 +219,21 @@ impl<R: Read> Archive<R> {
             };
             after += read as u64;
             if buffer[..read].iter().any(|byte| *byte != 0) || after > tree.limit() {
-                return Err(tree.refused("there is something after its end"));
+                return Err(tree.refused("there is data after its end"));
             }
         }
     }
 }
 
 fn damaged(tree: &Tree) -> crate::Error {
-    tree.refused("it is damaged: a header of it makes no sense")
+    tree.refused("it is damaged: a header is not valid")
 }
 
 /// The header of an entry.
 struct Header([u8; BLOCK]);
 
 impl Header {
-    /// Whether the checksum is right: the sum of all bytes, its own field taken as spaces.
+    /// Returns whether the checksum is correct: the sum of all bytes, with the checksum field as spaces.
     fn is_sound(&self) -> bool {
         let bytes = self.0.iter().enumerate();
         let sum: u64 = bytes
@@ -255,7 +253,7 @@ impl Header {
         octal(&self.0[100..108]).is_some_and(|mode| mode & 0o100 != 0)
     }
 
-    /// Octal digits; or, with the first bit set, as GNU tar writes large ones, a number in base 256.
+    /// Parses the size: octal digits, or, with the first bit set, a number in base 256, as GNU tar writes large sizes.
     fn size(&self) -> Option<u64> {
         let field = &self.0[124..136];
         if field[0] & 0x80 == 0 {
@@ -266,14 +264,14 @@ impl Header {
             return None;
         }
         let size = u64::from_be_bytes(low.try_into().ok()?);
-        // So that it can be rounded up.
+        // Larger sizes could not be rounded up to whole blocks.
         (size < 1 << 62).then_some(size)
     }
 
     fn name(&self) -> Vec<u8> {
         let name = until_nul(&self.0[..100]);
         let prefix = until_nul(&self.0[345..500]);
-        // GNU tar has other things there.
+        // In GNU tar's format the field has another meaning.
         if &self.0[257..263] != b"ustar\0" || prefix.is_empty() {
             return name.to_owned();
         }
@@ -285,7 +283,7 @@ impl Header {
     }
 }
 
-/// Octal digits, with spaces before them, and a space or a NUL after them.
+/// Parses octal digits, with leading spaces, and a trailing space or NUL.
 fn octal(field: &[u8]) -> Option<u64> {
     let digits = until_nul(field);
     let text = std::str::from_utf8(digits).ok()?.trim_matches(' ');

@@ -1,7 +1,7 @@
-//! Writing what archives hold, whatever they say.
+//! Writes the entries of untrusted archives.
 //!
-//! Folders and files are made in an empty folder, below folders that were made here, and each must be new; links are made
-//! when all else is, so that nothing is written through one. What a name may be is for the store to say.
+//! Folders and files are created in an empty folder, inside folders that were created here, and each must be new. Links are
+//! created last, so that nothing is written through them. The store defines which names are valid.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -15,29 +15,29 @@ use crate::store::{
 };
 use crate::{Error, ErrorKind, Result};
 
-/// What an archive holds, as far as it is written.
+/// The entries of an archive that were written so far.
 pub(super) struct Tree {
     archive: PathBuf,
     out: PathBuf,
     strip: u32,
     limit: u64,
-    /// What is free on the disk, if the limit is more.
+    /// The free space on the disk, if it is less than the limit.
     free: Option<u64>,
     most: u64,
     bytes: u64,
     seen: u64,
-    /// By paths below `out`.
-    entries: BTreeMap<String, Kind>,
+    /// The entries by their paths in `out`.
+    entries: BTreeMap<String, Node>,
 }
 
-enum Kind {
+enum Node {
     Folder,
     File { size: u64 },
     Link { target: String },
 }
 
 impl Tree {
-    /// Nothing is written yet.
+    /// Makes an empty tree.
     pub(super) fn new(archive: &Path, out: &Path, strip: u32, limit: u64, most: u64) -> Self {
         let free = free_bytes(out).filter(|free| *free < limit);
         Tree {
@@ -57,7 +57,7 @@ impl Tree {
         self.limit
     }
 
-    /// Checks that all files together may have so many bytes, before any of them is written.
+    /// Checks that the total size of all files is allowed, before any of them is written.
     pub(super) fn expect_bytes(&self, bytes: u64) -> Result<()> {
         match bytes > self.limit {
             true => Err(self.too_much()),
@@ -65,7 +65,7 @@ impl Tree {
         }
     }
 
-    /// The name of an entry as text.
+    /// Returns the name of an entry as text.
     pub(super) fn name(&self, name: &[u8]) -> Result<String> {
         match std::str::from_utf8(name) {
             Ok(name) => Ok(name.to_owned()),
@@ -76,17 +76,17 @@ impl Tree {
         }
     }
 
-    /// Checks that so many entries are allowed.
+    /// Checks that this number of entries is allowed.
     pub(super) fn expect_entries(&self, count: u64) -> Result<()> {
         if count > self.most {
             return Err(self
                 .refused(&format!("it has more than {} entries", self.most))
-                .help("if that is right, allow more by `Unpacked::entries`"));
+                .help("if that is right, set a higher `Unpacked::entries`"));
         }
         Ok(())
     }
 
-    /// Where an entry goes; nowhere if all of its path is stripped.
+    /// Returns the path to write an entry to; `None` if all of its path is stripped. Creates the parent folders.
     fn place(&mut self, name: &str, is_folder: bool) -> Result<Option<String>> {
         self.seen += 1;
         self.expect_entries(self.seen)?;
@@ -109,20 +109,21 @@ impl Tree {
                 .refused_entry(
                     name,
                     &format!(
-                        "has only {} names in its path, and {} are stripped",
+                        "has only {} names in its path, and `strip` removes {}",
                         parts.len(),
                         self.strip
                     ),
                 )
-                .help("strip fewer"));
+                .help("set a lower `strip`"));
         }
         let path = rest.join("/");
-        check_path(&format!("content/{path}")).map_err(|why| self.refused_entry(name, &why))?;
+        check_path(&format!("content/{path}"))
+            .map_err(|problem| self.refused_entry(name, &problem))?;
         self.make_folders(name, &path)?;
         Ok(Some(path))
     }
 
-    /// Makes the folders that `path` is in.
+    /// Creates the parent folders of `path`.
     fn make_folders(&mut self, name: &str, path: &str) -> Result<()> {
         if self.entries.is_empty() && !self.out.exists() {
             fs::create_dir(&self.out)
@@ -131,10 +132,10 @@ impl Tree {
         for (at, _) in path.match_indices('/') {
             let parent = &path[..at];
             match self.entries.get(parent) {
-                Some(Kind::Folder) => {}
+                Some(Node::Folder) => {}
                 Some(_) => {
-                    let why = format!("lies in {parent:?}, which is no folder");
-                    return Err(self.refused_entry(name, &why));
+                    let problem = format!("is inside {parent:?}, which is not a folder");
+                    return Err(self.refused_entry(name, &problem));
                 }
                 None => self.make_folder(name, parent)?,
             }
@@ -145,32 +146,32 @@ impl Tree {
     fn make_folder(&mut self, name: &str, path: &str) -> Result<()> {
         let at = self.out.join(path);
         fs::create_dir(&at).map_err(|error| self.not_made(name, &at, error))?;
-        self.entries.insert(path.to_owned(), Kind::Folder);
+        self.entries.insert(path.to_owned(), Node::Folder);
         Ok(())
     }
 
-    /// Checks that nothing has this path yet.
+    /// Checks that no entry has this path yet.
     fn expect_new(&self, name: &str, path: &str) -> Result<()> {
         match self.entries.get(path) {
             None => Ok(()),
-            Some(Kind::Folder) => Err(self.refused_entry(name, "is a folder as well")),
-            Some(_) => Err(self.refused_entry(name, "comes twice")),
+            Some(Node::Folder) => Err(self.refused_entry(name, "is also a folder")),
+            Some(_) => Err(self.refused_entry(name, "is in the archive twice")),
         }
     }
 
-    /// A folder, which may come more than once.
+    /// Writes a folder, which may occur more than once.
     pub(super) fn folder(&mut self, name: &str) -> Result<()> {
         let Some(path) = self.place(name, true)? else {
             return Ok(());
         };
         match self.entries.get(&path) {
-            Some(Kind::Folder) => Ok(()),
-            Some(_) => Err(self.refused_entry(name, "is a file or a link as well")),
+            Some(Node::Folder) => Ok(()),
+            Some(_) => Err(self.refused_entry(name, "is also a file or a link")),
             None => self.make_folder(name, &path),
         }
     }
 
-    /// A file with all bytes of `data`, which are `size` if that is known.
+    /// Writes a file with all bytes of `data`. Checks the `size`, if it is given.
     pub(super) fn file(
         &mut self,
         name: &str,
@@ -194,20 +195,20 @@ impl Tree {
         if executable {
             self.make_executable(&at)?;
         }
-        self.entries.insert(path, Kind::File { size: written });
+        self.entries.insert(path, Node::File { size: written });
         Ok(())
     }
 
-    /// A file with the bytes of one that came before.
+    /// Writes a file with the content of an earlier one.
     pub(super) fn hard_link(&mut self, name: &str, target: &str) -> Result<()> {
         let Some(path) = self.place(name, false)? else {
             return Ok(());
         };
         self.expect_new(name, &path)?;
         let before = self.place(target, true)?.unwrap_or_default();
-        let Some(Kind::File { size }) = self.entries.get(&before) else {
-            let why = format!("is another name of {target:?}, which is no file that came before");
-            return Err(self.refused_entry(name, &why));
+        let Some(Node::File { size }) = self.entries.get(&before) else {
+            let problem = format!("is a hard link to {target:?}, which is not an earlier file");
+            return Err(self.refused_entry(name, &problem));
         };
         let size = *size;
         if size > self.limit - self.bytes {
@@ -218,13 +219,13 @@ impl Tree {
         if fs::symlink_metadata(&to).is_ok() {
             return Err(self.not_made(name, &to, IoErrorKind::AlreadyExists.into()));
         }
-        // With its mode; and not as a link, since each file of a store has one name.
+        // Copy the file with its mode, without a hard link: each file of a store has one name.
         fs::copy(&from, &to).map_err(|error| Error::io("write", &to, error))?;
-        self.entries.insert(path, Kind::File { size });
+        self.entries.insert(path, Node::File { size });
         Ok(())
     }
 
-    /// A symbolic link. It is made at the end.
+    /// Notes a symbolic link, which is created at the end.
     pub(super) fn link(&mut self, name: &str, target: &[u8]) -> Result<()> {
         let Some(path) = self.place(name, false)? else {
             return Ok(());
@@ -232,13 +233,13 @@ impl Tree {
         self.expect_new(name, &path)?;
         let target = std::str::from_utf8(target)
             .map_err(|_| self.refused_entry(name, "is a link whose target is not UTF-8"))?;
-        check_target(target).map_err(|why| self.refused_entry(name, &why))?;
+        check_target(target).map_err(|problem| self.refused_entry(name, &problem))?;
         let target = target.to_owned();
-        self.entries.insert(path, Kind::Link { target });
+        self.entries.insert(path, Node::Link { target });
         Ok(())
     }
 
-    /// Makes the links, if they stay in the folder.
+    /// Creates the links, after checking that they stay inside the folder.
     pub(super) fn finish(self) -> Result<()> {
         if !self.out.exists() {
             fs::create_dir(&self.out)
@@ -247,28 +248,28 @@ impl Tree {
         let entries = self.entries.iter().map(|(path, kind)| Entry {
             path: path.clone(),
             kind: match kind {
-                Kind::Folder => EntryKind::Dir,
-                // Only where it is matters.
-                Kind::File { size } => EntryKind::File {
+                Node::Folder => EntryKind::Dir,
+                // Only the paths matter for this check.
+                Node::File { size } => EntryKind::File {
                     digest: Digest([0; 32]),
                     size: *size,
                     executable: false,
                 },
-                Kind::Link { target } => EntryKind::Link {
+                Node::Link { target } => EntryKind::Link {
                     target: target.clone(),
                 },
             },
         });
         let manifest = Manifest::new(entries.collect())?;
         if let Some((link, lead)) = Paths::of(&manifest).astray().next() {
-            let why = match lead {
+            let problem = match lead {
                 Lead::Outside => "is a link that leads out of the archive",
-                _ => "is a link to nothing in the archive",
+                _ => "is a link to a path that is not in the archive",
             };
-            return Err(self.refused_entry(link.path, why));
+            return Err(self.refused_entry(link.path, problem));
         }
         for (path, kind) in &self.entries {
-            if let Kind::Link { target } = kind {
+            if let Node::Link { target } = kind {
                 let at = self.out.join(path);
                 symlink(target, &at).map_err(|error| self.not_made(path, &at, error))?;
             }
@@ -276,11 +277,11 @@ impl Tree {
         Ok(())
     }
 
-    /// All of it is one file.
+    /// Writes a single decompressed file.
     pub(super) fn single(mut self, mut data: impl Read) -> Result<()> {
         if self.strip > 0 {
             return Err(self
-                .refused("it is one compressed file, from which no names can be stripped")
+                .refused("it is a single compressed file, so `strip` has no meaning")
                 .help("leave out `strip`"));
         }
         let at = self.out.clone();
@@ -289,7 +290,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes all bytes, as long as the limit allows.
+    /// Copies all bytes, up to the limit.
     fn copy(&mut self, data: &mut dyn Read, to: File, at: &Path) -> Result<u64> {
         let refused = |error| Error::io("write", at, error);
         let mut writer = SparseWriter::new(&to);
@@ -323,12 +324,12 @@ impl Tree {
         match self.free {
             Some(free) => self
                 .refused(&format!(
-                    "it has more in it than the {free} bytes that are free on the disk"
+                    "it contains more than the {free} bytes that are free on the disk"
                 ))
                 .help("free some space on that file system and run again"),
             None => self
-                .refused(&format!("it has more than {} bytes in it", self.limit))
-                .help("if that is right, allow more by `Unpacked::limit`"),
+                .refused(&format!("it contains more than {} bytes", self.limit))
+                .help("if that is right, set a higher `Unpacked::limit`"),
         }
     }
 
@@ -336,32 +337,32 @@ impl Tree {
         if error.kind() == IoErrorKind::AlreadyExists {
             return self.refused_entry(
                 name,
-                "has a name that this file system cannot tell from another's",
+                "has a name that equals another one on this file system",
             );
         }
         Error::io("create", at, error)
     }
 
-    /// The archive cannot be read to its end.
+    /// Reports an archive that cannot be read to its end.
     pub(super) fn unreadable(&self, error: &io::Error) -> Error {
         match error.kind() {
             IoErrorKind::UnexpectedEof => self
                 .refused("it ends too early")
-                .help("it was cut short: get it again"),
+                .help("it is truncated: download it again"),
             _ => self.refused(&format!("it is damaged: {error}")),
         }
     }
 
-    pub(super) fn refused_entry(&self, name: &str, why: &str) -> Error {
-        self.refused(&format!("the entry {name:?} {why}"))
+    pub(super) fn refused_entry(&self, name: &str, problem: &str) -> Error {
+        self.refused(&format!("the entry {name:?} {problem}"))
     }
 
-    /// The archive is refused; `why` is a sentence.
-    pub(super) fn refused(&self, why: &str) -> Error {
+    /// Makes the error that the archive is refused. `problem` is a sentence.
+    pub(super) fn refused(&self, problem: &str) -> Error {
         let archive = self.archive.display();
         Error::new(
             ErrorKind::Archive,
-            format!("cannot unpack {archive}: {why}"),
+            format!("cannot unpack {archive}: {problem}"),
         )
         .at(&self.archive)
     }

@@ -8,27 +8,27 @@ use zip::{CompressionMethod, ZipArchive};
 use super::tree::Tree;
 use crate::{Error, Result};
 
-/// The kinds of file in a Unix mode.
+/// The file types in a Unix mode.
 const KIND: u32 = 0o170_000;
 const FILE: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
-/// The longest target of a link, in bytes.
+/// The maximal length of a link's target, in bytes.
 const TARGET: u64 = 4095;
 
-/// Whether a zip file begins so: with an entry, or with the end of an empty one.
+/// Returns whether a zip file begins with these bytes: with an entry, or the end record of an empty archive.
 pub(super) fn is_one(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06")
 }
 
-/// Writes what is in the archive.
+/// Writes the content of the archive.
 pub(super) fn unpack(file: BufReader<File>, mut tree: Tree) -> Result<()> {
     let mut archive = ZipArchive::new(file).map_err(|error| fault(&tree, error))?;
     tree.expect_entries(archive.len() as u64)?;
-    // Other programs may read it otherwise if a name comes twice, if entries lie over one another, or if the two headers
-    // of an entry do not say the same.
+    // Programs may read such archives differently: with duplicate names, overlapping entries, or contradicting headers of an
+    // entry. Refuse them.
     if archive.has_duplicate_names() {
-        return Err(tree.refused("it has two entries of one name"));
+        return Err(tree.refused("it has two entries with the same name"));
     }
     archive
         .validate_header_consistency()
@@ -66,7 +66,7 @@ pub(super) fn unpack(file: BufReader<File>, mut tree: Tree) -> Result<()> {
         ) {
             return Err(tree.refused_entry(
                 &name,
-                &format!("is compressed by {method}, which is not known here"),
+                &format!("is compressed by {method}, which is not supported"),
             ));
         }
         let size = entry.size();

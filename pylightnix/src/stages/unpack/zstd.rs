@@ -1,17 +1,17 @@
-//! Zstandard files: any number of frames, each with its checksum (RFC 8878).
+//! Decompresses Zstandard files of any number of frames, with their checksums (RFC 8878).
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::io::{self, BufRead, ErrorKind, Read};
 
-/// How much is decoded at once.
+/// The number of bytes to decode at once.
 const STEP: usize = 128 << 10;
 
-/// What is in a file.
+/// A reader of the decompressed content.
 pub(super) struct Zstd<R> {
     from: R,
     decoder: FrameDecoder,
-    /// A frame is being decoded.
+    /// Whether the decoder is inside a frame.
     within: bool,
 }
 
@@ -28,7 +28,7 @@ impl<R: BufRead> Zstd<R> {
         &self.from
     }
 
-    /// Begins the next frame, and says whether there is one.
+    /// Begins the next frame. Returns whether there is one.
     fn begin(&mut self) -> io::Result<bool> {
         loop {
             if self.from.fill_buf()?.is_empty() {
@@ -69,7 +69,7 @@ impl<R: BufRead> Read for Zstd<R> {
                 if said.is_some() && said != self.decoder.get_calculated_checksum() {
                     return Err(io::Error::new(
                         ErrorKind::InvalidData,
-                        "it does not have the checksum that it says",
+                        "its checksum is wrong",
                     ));
                 }
                 self.within = false;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::config::{RRefId, there_is};
+use crate::config::{RRefId, list_names};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
@@ -35,7 +35,7 @@ impl Store {
         match entries.binary_search_by(|entry| entry.path.as_str().cmp(path)) {
             Ok(_) => Ok(self.out_dir(rref).join(path)),
             Err(_) => {
-                let there = there_is(entries.iter().map(|entry| entry.path.as_str()));
+                let there = list_names(entries.iter().map(|entry| entry.path.as_str()));
                 let message = format!("{rref} has no artifact {path:?}");
                 Err(Error::new(ErrorKind::Missing, message).help(there))
             }

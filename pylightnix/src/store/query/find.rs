@@ -14,7 +14,7 @@ use super::glob::Glob;
 use super::hints::hints;
 use super::looked_up::looked_up;
 use super::number::number_in;
-use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, same};
+use crate::config::{ConfigJson, DRefId, FieldPath, RRefId, RawValue, same};
 use crate::store::object::tree::check_path;
 use crate::store::{Outcome, Store};
 use crate::{Error, ErrorKind, Result};
@@ -84,7 +84,7 @@ pub struct Find<'a> {
     newer_than: Option<Timestamp>,
     older_than: Option<Timestamp>,
     outcome: Option<Outcome>,
-    pub(super) fields: Vec<(Dotted, Box<RawValue>)>,
+    pub(super) fields: Vec<(FieldPath, Box<RawValue>)>,
     pub(super) metrics: Vec<Metric>,
     /// The first condition that cannot be.
     fault: Option<Error>,
@@ -94,7 +94,7 @@ pub struct Find<'a> {
 #[derive(Debug)]
 pub(super) struct Metric {
     pub(super) artifact: String,
-    pub(super) way: Dotted,
+    pub(super) way: FieldPath,
     within: (Bound<f64>, Bound<f64>),
 }
 
@@ -155,7 +155,7 @@ impl<'a> Find<'a> {
             let message = format!("the value for the field `{path}` cannot be written as JSON");
             Error::new(ErrorKind::Config, message).because(error)
         });
-        match Dotted::parse(path).and_then(|way| Ok((way, value?))) {
+        match FieldPath::parse(path).and_then(|way| Ok((way, value?))) {
             Ok(field) => self.fields.push(field),
             Err(error) => self.fails(error),
         }
@@ -177,8 +177,8 @@ impl<'a> Find<'a> {
             )
         });
         match artifact_fits.and_then(|()| match path {
-            "" => Ok(Dotted::default()),
-            path => Dotted::parse(path),
+            "" => Ok(FieldPath::default()),
+            path => FieldPath::parse(path),
         }) {
             Ok(way) => self.metrics.push(Metric {
                 artifact: artifact.to_owned(),

@@ -8,7 +8,7 @@ use super::find::{Find, Metric};
 use super::looked_up::looked_up;
 use super::number::number_in;
 use crate::config::{
-    ConfigJson, Dotted, RawValue, Step, joined, nearest_first, object_parts, there_is,
+    ConfigJson, FieldPath, PathStep, RawValue, joined, list_names, nearest_first, object_parts,
 };
 use crate::store::EntryKind;
 use crate::{Error, ErrorKind, Result};
@@ -36,7 +36,7 @@ pub(super) fn hints(find: &Find<'_>) -> Result<Vec<String>> {
         let names: BTreeSet<&str> = drefs.iter().map(|dref| dref.name().as_str()).collect();
         let of = |pattern: &String| {
             let names = nearest_first(pattern, names.iter().copied()).into_iter();
-            format!("nothing is called `{pattern}`: {}", there_is(names))
+            format!("nothing is called `{pattern}`: {}", list_names(names))
         };
         return Ok(match names.is_empty() {
             true => vec!["there is nothing in this store".to_owned()],
@@ -79,7 +79,7 @@ impl There {
         let mut waiting: Vec<(String, &RawValue, usize)> = vec![(String::new(), config.raw()?, 0)];
         while let Some((path, value, depth)) = waiting.pop() {
             for (name, value) in object_parts(value).unwrap_or_default() {
-                let path = joined(&path, &Step::Key(name));
+                let path = joined(&path, &PathStep::Key(name));
                 if depth + 1 < deep {
                     waiting.push((path.clone(), value, depth + 1));
                 }
@@ -115,14 +115,14 @@ impl There {
         }
     }
 
-    fn of_field(&self, find: &Find<'_>, way: &Dotted) -> Result<Option<String>> {
+    fn of_field(&self, find: &Find<'_>, way: &FieldPath) -> Result<Option<String>> {
         let what = way.to_string();
         let values = self.values(find, &what)?;
         if values.is_empty() {
             let near = nearest_first(&what, self.fields.iter().map(String::as_str));
             return Ok(Some(format!(
                 "nothing has a field `{what}`: {}",
-                there_is(near.into_iter())
+                list_names(near.into_iter())
             )));
         }
         Ok(Some(format!("`{what}` is {}", told(&values))))
@@ -132,7 +132,7 @@ impl There {
         let artifact = &metric.artifact;
         if !self.artifacts.contains(artifact) {
             let near = nearest_first(artifact, self.artifacts.iter().map(String::as_str));
-            let there = there_is(near.into_iter());
+            let there = list_names(near.into_iter());
             return Ok(Some(format!(
                 "nothing has an artifact `{artifact}`: {there}"
             )));
@@ -170,7 +170,7 @@ impl There {
             true => format!("there are no numbers in `{artifact}`"),
             false => format!(
                 "`{what}` is no number: in `{artifact}` {}",
-                there_is(near.into_iter())
+                list_names(near.into_iter())
             ),
         }))
     }
@@ -188,7 +188,7 @@ impl There {
         let near = nearest_first(what, all.into_iter());
         Ok(Some(format!(
             "nothing has `{what}`: {}",
-            there_is(near.into_iter())
+            list_names(near.into_iter())
         )))
     }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use super::Reference;
 use super::number::not_json;
 use super::reference::sealed::Asked as _;
-use crate::config::{ConfigJson, DRefId, Dotted, RRefId, RawValue, Step, joined, there_is};
+use crate::config::{
+    ConfigJson, DRefId, FieldPath, PathStep, RRefId, RawValue, joined, list_names,
+};
 use crate::store::disk::regular;
 use crate::store::{Context, Store};
 use crate::{Error, ErrorKind, Result};
@@ -213,7 +215,7 @@ impl Lens {
     /// not in the store, a refusal of the system.
     pub fn get(&self, way: &str) -> Result<Lens> {
         let mut lens = self.clone();
-        for step in Dotted::parse(way)?.steps() {
+        for step in FieldPath::parse(way)?.steps() {
             lens = lens.step(step)?;
         }
         Ok(lens)
@@ -231,7 +233,7 @@ impl Lens {
         }
     }
 
-    fn step(&self, step: &Step) -> Result<Lens> {
+    fn step(&self, step: &PathStep) -> Result<Lens> {
         let path = joined(&self.path, step);
         let nothing = |there: String| {
             let message = format!("in {}, there is no `{path}`: {there}", self.root);
@@ -239,9 +241,9 @@ impl Lens {
         };
         let place = match &self.place {
             Place::Stage(home) => {
-                let found = step
-                    .take(home.config.raw()?)
-                    .map_err(|_| nothing(there_is(self.fields(home).iter().map(String::as_str))))?;
+                let found = step.take(home.config.raw()?).map_err(|_| {
+                    nothing(list_names(self.fields(home).iter().map(String::as_str)))
+                })?;
                 Place::of_value(&self.store, home, found)?
             }
             Place::Several(rrefs) => {
@@ -266,11 +268,11 @@ impl Lens {
                     Place::Inside(at, found.to_owned())
                 } else {
                     let names = names_in(&at)?;
-                    let Step::Key(name) = step else {
-                        return Err(nothing(there_is(names.iter().map(String::as_str))));
+                    let PathStep::Key(name) = step else {
+                        return Err(nothing(list_names(names.iter().map(String::as_str))));
                     };
                     if !names.contains(name) {
-                        return Err(nothing(there_is(names.iter().map(String::as_str))));
+                        return Err(nothing(list_names(names.iter().map(String::as_str))));
                     }
                     Place::Artifact {
                         dref: dref.clone(),

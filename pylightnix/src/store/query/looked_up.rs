@@ -2,14 +2,14 @@
 
 use super::Found;
 use super::comparison::{Cell, Number, numbers};
-use crate::config::{ConfigJson, DRefId, Dotted, RawValue, reference_in};
+use crate::config::{ConfigJson, DRefId, FieldPath, RawValue, reference_in};
 use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store, newest_first};
 use crate::{ErrorKind, Result};
 
 /// What a realization has by this name: a field of its config or of what it was made from, else a number in its artifacts, else
 /// `built`, `seconds`, `bytes` or `ended`. Nothing if it has none.
 pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Option<Cell>> {
-    if let Ok(way) = Dotted::parse(what) {
+    if let Ok(way) = FieldPath::parse(what) {
         if let Some(value) = in_config(store, found.config()?, &way)? {
             return Ok(Some(Cell::Value(value)));
         }
@@ -47,7 +47,7 @@ pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Opti
 fn in_config(
     store: &Store,
     config: &ConfigJson,
-    way: &Dotted,
+    way: &FieldPath,
 ) -> Result<Option<serde_json::Value>> {
     let mut config = config.clone();
     let mut steps = way.steps();

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::config::{Dotted, RawValue};
+use crate::config::{FieldPath, RawValue};
 use crate::store::disk::regular;
 use crate::store::disk::there::is_absence;
 use crate::{Error, ErrorKind, Result};
 
 /// The number at `way` in the JSON file at `path`; `None` if there is no such file, nothing at that place in it, or `null`,
 /// which is what a NaN is in JSON.
-pub(super) fn number_in(path: &Path, way: &Dotted) -> Result<Option<f64>> {
+pub(super) fn number_in(path: &Path, way: &FieldPath) -> Result<Option<f64>> {
     let text = match regular::read(path) {
         Ok(text) => text,
         Err(error) if is_absence(&error) => return Ok(None),

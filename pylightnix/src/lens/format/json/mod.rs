@@ -13,12 +13,12 @@ use crate::BoxError;
 use crate::store::regular;
 use write::{JsonText, to_text};
 
-/// A JSON file, indented for people, that holds a `T`.
+/// An indented JSON file that holds a `T`.
 ///
-/// Saving refuses what loading would not give back: NaN and infinities, which JSON has no form for; `Some` of what is
-/// written as `null`, which comes back as `None`; what `T` cannot be read from again; and what is written in another way
-/// once it was read, as the items of a `HashSet` are. The error names the place in the value. Maps are written in the order
-/// of their keys, so that equal values are equal files, whatever kind of map holds them.
+/// Saving refuses values that do not survive a round trip: NaN and infinities, which JSON cannot represent; `Some` of a
+/// value that serializes as `null`, which is read as `None`; values that `T` cannot be deserialized from; and values whose
+/// text differs after a round trip, as the order of a `HashSet` does. The error names the path in the value. Maps are sorted
+/// by key, so that equal values give equal files for all types of maps.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(PhantomData<fn() -> T>);
 
@@ -27,7 +27,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
     type View = T;
 
     fn read(path: &Path) -> Result<T, BoxError> {
-        // From memory: parsing from a reader goes byte by byte and is several times slower.
+        // Parse from memory: serde_json is several times slower with a reader.
         Ok(serde_json::from_slice(&regular::read(path)?)?)
     }
 
@@ -38,18 +38,18 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
     }
 }
 
-/// That a `T` is read from its text, and that this one is written as the same text.
+/// Checks that the text deserializes as a `T` which serializes to the same text.
 fn check_it_comes_back<T: Serialize + DeserializeOwned>(text: &JsonText) -> Result<(), BoxError> {
     for _ in 0..text.lists.times(text.bytes.len()) {
         let read: T = serde_json::from_slice(&text.bytes).map_err(|error| {
             format!(
-                "what is written cannot be read back as the same type: {error}; look at its serde attributes"
+                "the written text cannot be read back as the same type: {error}; check the serde attributes of the type"
             )
         })?;
         if to_text(&read)?.bytes != text.bytes {
             return Err(
-                "the value is written in another way once it was read back: use types that keep their order, as \
-                 `BTreeSet` in place of `HashSet`, and serde attributes that read what they write"
+                "the written text changes when it is read and written again: use types with a fixed order, such as `BTreeSet` \
+                 instead of `HashSet`, and serde attributes that are symmetric"
                     .into(),
             );
         }

@@ -1,5 +1,5 @@
-//! Writing JSON that reads back as it was written: serde_json's pretty form, with the entries of maps in the order of their
-//! keys, and without what JSON would change on the way.
+//! A serde serializer for lossless JSON: the pretty format of serde_json, with sorted maps, and with an error for values
+//! that JSON would change.
 
 use serde::Serialize;
 use serde::ser::{
@@ -14,10 +14,10 @@ use crate::config::{Fault, Lists};
 
 type Result<T, E = Fault> = std::result::Result<T, E>;
 
-/// Types of serde_json that hold JSON text go through serde under names with this prefix.
+/// The prefix of the struct names under which serde_json serializes types that hold JSON text.
 const JSON_TEXT: &str = "$serde_json::private::";
 
-/// The text of a value, with a line break at its end.
+/// Serializes a value, with a line break at the end.
 pub(super) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<JsonText, BoxError> {
     let mut text = Text {
         bytes: Vec::new(),
@@ -32,23 +32,23 @@ pub(super) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<JsonText, BoxE
     Ok(JsonText { bytes, lists })
 }
 
-/// A value as JSON.
+/// A serialized value.
 pub(super) struct JsonText {
     pub(super) bytes: Vec<u8>,
-    /// Those of its lists that may be sets.
+    /// The lists that may be sets.
     pub(super) lists: Lists,
 }
 
-/// What is written so far.
+/// The text written so far.
 struct Text {
     bytes: Vec<u8>,
     pretty: PrettyFormatter<'static>,
     lists: Lists,
 }
 
-/// Writing to memory fails in one way: serde_json refuses the value.
+/// Reports a value that serde_json refuses: the only possible error of writing to memory.
 fn refused(error: serde_json::Error) -> Fault {
-    Fault::new(format!("has no form in JSON: {error}"))
+    Fault::new(format!("cannot be represented in JSON: {error}"))
 }
 
 impl Text {
@@ -56,7 +56,7 @@ impl Text {
         serde_json::to_writer(&mut self.bytes, value).map_err(refused)
     }
 
-    /// Has the formatter write.
+    /// Calls the formatter.
     fn form(
         &mut self,
         write: impl FnOnce(&mut PrettyFormatter<'static>, &mut Vec<u8>) -> std::io::Result<()>,
@@ -87,7 +87,7 @@ impl Text {
         self.form(|pretty, to| pretty.end_array_value(to))
     }
 
-    /// An entry of an object; `key` is JSON.
+    /// Writes an entry of an object. `key` is a JSON text.
     fn entry<T: Serialize + ?Sized>(
         &mut self,
         is_first: bool,
@@ -104,7 +104,7 @@ impl Text {
         self.form(|pretty, to| pretty.end_object_value(to))
     }
 
-    /// `{"Variant": `, to be closed by `close_variant`.
+    /// Writes `{"Variant": `, which `close_variant` closes.
     fn open_variant(&mut self, variant: &str) -> Result<()> {
         self.open_object()?;
         self.form(|pretty, to| pretty.begin_object_key(to, true))?;
@@ -127,8 +127,8 @@ struct Writer<'a> {
 
 fn no_number(is_nan: bool) -> Fault {
     let what = if is_nan { "NaN" } else { "an infinity" };
-    Fault::new(format!("is {what}, which JSON has no form for")).help(
-        "save a finite number, an `Option` whose `None` stands for it, or another format, as `Npy`",
+    Fault::new(format!("is {what}, which JSON cannot represent")).help(
+        "save a finite number, an `Option` with `None` for this case, or use another format, such as `Npy`",
     )
 }
 
@@ -186,9 +186,9 @@ impl<'a> Serializer for Writer<'a> {
         })?;
         if self.text.bytes.get(start..) == Some(b"null") {
             return Err(Fault::new(
-                "is `Some` of what JSON writes as `null`, which comes back as `None`",
+                "is `Some` of a value that JSON writes as `null`, which is read back as `None`",
             )
-            .help("use one `Option`, or an enum whose variants say which of the two it is"));
+            .help("use one `Option`, or an enum with a variant for each case"));
         }
         Ok(())
     }
@@ -304,7 +304,7 @@ impl<'a> Serializer for Writer<'a> {
     }
 }
 
-/// A fault of something inside a variant's `{"Variant": ..}`, if it is one's.
+/// Adds the variant to the path of a fault, if the value is inside `{"Variant": ..}`.
 fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
     match variant {
         Some(variant) => fault.under_key(variant),
@@ -312,11 +312,11 @@ fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
     }
 }
 
-/// A list under way.
+/// A list that is being written.
 struct Items<'a> {
     text: &'a mut Text,
     count: usize,
-    /// Whether its items may have no order of their own.
+    /// Whether the list may be a set, whose items have no fixed order.
     may_be_set: bool,
     variant: Option<&'static str>,
 }
@@ -356,11 +356,11 @@ items!(
     SerializeTupleVariant::serialize_field
 );
 
-/// A struct under way: its fields come in the order of its declaration.
+/// A struct that is being written, with its fields in the order of declaration.
 struct Members<'a> {
     text: &'a mut Text,
     count: usize,
-    /// Whether it is a type of serde_json that holds JSON as text in its one field.
+    /// Whether this is a type of serde_json that holds a JSON text in its only field.
     is_json: bool,
     variant: Option<&'static str>,
 }
@@ -401,22 +401,22 @@ macro_rules! members {
 
 members!(SerializeStruct, SerializeStructVariant);
 
-/// A map under way: its entries are written as they come, and put in order when it is closed.
+/// A map that is being written: entries are written in the order of iteration, and sorted at the end.
 struct Entries<'a> {
     text: &'a mut Text,
-    /// The key under way, as JSON.
+    /// The current key, as JSON.
     key: Vec<u8>,
     entries: Vec<Entry>,
 }
 
 struct Entry {
-    /// As JSON.
+    /// The key, as JSON.
     key: Vec<u8>,
-    /// Where it stands, with what separates it from the one before.
+    /// The range of the entry in the text, with the separator before it.
     at: Range<usize>,
 }
 
-/// A map of this key alone, by which serde_json says how a key is written.
+/// A map with this key only, to let serde_json serialize the key.
 struct OnlyKey<'a, T: ?Sized>(&'a T);
 
 impl<T: Serialize + ?Sized> Serialize for OnlyKey<'_, T> {
@@ -427,7 +427,7 @@ impl<T: Serialize + ?Sized> Serialize for OnlyKey<'_, T> {
     }
 }
 
-/// What is around the key in the text of such a map.
+/// The text before and after the key of an `OnlyKey`.
 const BEFORE_KEY: &[u8] = b"{";
 const AFTER_KEY: &[u8] = b":null}";
 
@@ -467,7 +467,7 @@ impl SerializeMap for Entries<'_> {
             {
                 let key = String::from_utf8_lossy(&pair[0].key);
                 return Err(Fault::new(format!("has the key {key} twice"))
-                    .help("two keys that differ in the map are the same text in JSON"));
+                    .help("two different keys of the map have the same text in JSON"));
             }
             let mut sorted = Vec::with_capacity(end - start);
             for entry in &self.entries {

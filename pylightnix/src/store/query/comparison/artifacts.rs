@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Cell, Series, npy};
-use crate::config::{Dotted, RawValue, Step, joined, object_parts};
+use crate::config::{FieldPath, PathStep, RawValue, joined, object_parts};
 use crate::store::disk::regular;
 use crate::store::disk::there::is_damage;
 use crate::store::{Entry, EntryKind};
@@ -95,9 +95,9 @@ fn in_json(whole: &RawValue) -> Vec<(String, Cell)> {
         }
         if let Some(parts) = object_parts(value) {
             for (name, value) in parts.into_iter().rev() {
-                let way = joined(&way, &Step::Key(name));
+                let way = joined(&way, &PathStep::Key(name));
                 // What cannot be asked for has no name.
-                if Dotted::parse(&way).is_ok() {
+                if FieldPath::parse(&way).is_ok() {
                     waiting.push((way, value));
                 }
             }

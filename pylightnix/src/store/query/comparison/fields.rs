@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Cell;
-use crate::config::{ConfigJson, DRefId, RawValue, Step, joined, object_parts, reference_in, same};
+use crate::config::{
+    ConfigJson, DRefId, PathStep, RawValue, joined, object_parts, reference_in, same,
+};
 use crate::store::Store;
 use crate::{ErrorKind, Result};
 
@@ -111,7 +113,7 @@ fn enter(waiting: &mut Vec<Waiting>, path: &str, objects: Objects) {
     }
     for name in order.into_iter().rev() {
         if let Some(values) = found.remove(&name) {
-            waiting.push((joined(path, &Step::Key(name)), values));
+            waiting.push((joined(path, &PathStep::Key(name)), values));
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::condition::Condition;
 use super::{Cell, Column, Comparison};
-use crate::config::{nearest_first, there_is};
+use crate::config::{list_names, nearest_first};
 use crate::{Error, ErrorKind, Result};
 
 impl Comparison {
@@ -97,7 +97,7 @@ impl Comparison {
         self.columns.iter().position(find).ok_or_else(|| {
             let message = format!("there is no column `{name}`");
             let there = self.columns.iter().map(|column| column.name.as_str());
-            let there = there_is(nearest_first(name, there).into_iter());
+            let there = list_names(nearest_first(name, there).into_iter());
             Error::new(ErrorKind::Reference, message).help(there)
         })
     }
