@@ -107,7 +107,6 @@
 extern crate self as pylightnix;
 
 mod around;
-mod base64;
 mod error;
 mod fast_hash;
 

@@ -1,7 +1,11 @@
 //! What `--json` prints: the keys of every command, and what sort of value each has. Programs rely on them: a key may be added,
 //! and none may go. `SNAPSHOTS=overwrite` writes `cli_json/keys.txt` anew.
 
-#![allow(clippy::panic, reason = "a failing test says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may say so by a panic"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

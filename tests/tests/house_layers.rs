@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What has no layer: all may use it, and it uses nothing.
-const HELPERS: &[&str] = &["units", "visible", "fast_hash", "base64"];
+const HELPERS: &[&str] = &["units", "visible", "fast_hash"];
 
 /// The same of the command line, a crate above the library. All that is said to a person goes through the session.
 const COMMAND_LINE: &[(&str, &[&str])] = &[
@@ -42,21 +42,17 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("picture", &["exit"]),
     // An observer of runs, for any program.
     ("progress", &[]),
-    ("refer", &["text"]),
     ("complete", &["text"]),
     ("experiment", &["exit"]),
     ("table", &["session"]),
     (
         "session",
-        &["exit", "experiment", "out", "progress", "refer", "table"],
+        &["exit", "experiment", "out", "progress", "table"],
     ),
     ("stages", &["exit", "experiment", "session"]),
     ("watch", &["exit", "progress", "session"]),
     ("follow", &["exit", "out", "progress", "session"]),
-    (
-        "depends",
-        &["draw", "exit", "experiment", "refer", "stages", "text"],
-    ),
+    ("depends", &["draw", "exit", "experiment", "stages", "text"]),
     (
         "commands",
         &[
@@ -70,7 +66,6 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "out",
             "picture",
             "progress",
-            "refer",
             "session",
             "stages",
             "table",

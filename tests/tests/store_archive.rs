@@ -271,7 +271,10 @@ fn packing_replaces_nothing_but_an_archive() {
     assert_eq!(read, before);
     assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
     let mut streamed = Vec::new();
-    let bytes = Pack::new(&store).write_to([root], &mut streamed).unwrap();
+    let bytes = Pack::new(&store)
+        .write_to([root], &mut streamed)
+        .unwrap()
+        .bytes;
     assert_eq!((bytes, streamed), (before.len() as u64, before));
 }
 

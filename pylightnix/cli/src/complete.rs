@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::text::short_dref;
-use pylightnix::config::DRefId;
 use pylightnix::plan::{Registration, registered};
 use pylightnix::store::Store;
 
@@ -68,11 +67,10 @@ fn candidates(current: &OsStr) -> Option<Vec<CompletionCandidate>> {
         Some(begin) => ("dref:", begin),
         None => ("", current),
     };
-    let fits = |folder: &str| {
-        folder.starts_with(begin) && (!begin.is_empty() || !prefix.is_empty())
-            || prefix.is_empty() && folder.get(33..).is_some_and(|name| name.starts_with(begin))
-    };
-    let found = store.drefs_where(fits).ok()?;
+    let mut found = store.drefs_beginning(begin).ok()?;
+    if !prefix.is_empty() {
+        found.retain(|dref| dref.folder().starts_with(begin));
+    }
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     let mut hashes = Vec::new();
     for dref in &found {
@@ -98,11 +96,13 @@ fn candidates(current: &OsStr) -> Option<Vec<CompletionCandidate>> {
 
 /// `<derivation>/<beginning of a realization>`.
 fn in_derivation(store: &Store, dref: &str, begin: &str) -> Option<Vec<CompletionCandidate>> {
-    let drefs =
-        store.drefs_where(|folder| folder.starts_with(dref) || folder.get(33..) == Some(dref));
-    let drefs: Vec<DRefId> = drefs.ok()?;
-    let found = store.rrefs_from(&drefs, begin).ok()?;
-    let found = found.into_iter().take(MOST);
+    let mut drefs = store.drefs_beginning(dref).ok()?;
+    drefs.retain(|one| one.folder().starts_with(dref) || one.name().as_str() == dref);
+    let found = drefs.iter().filter_map(|dref| store.rrefs_of(dref).ok());
+    let found = found
+        .flatten()
+        .filter(|rref| rref.folder().starts_with(begin));
+    let found = found.take(MOST);
     let shown = found.map(|rref| {
         CompletionCandidate::new(format!("{dref}/{}", &rref.folder()[..8]))
             .help(Some(rref.name().to_string().into()))

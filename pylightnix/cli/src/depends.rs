@@ -6,14 +6,12 @@ use std::collections::HashMap;
 use crate::draw::{Drawing, Node, State};
 use crate::exit::Done;
 use crate::experiment::Experiment;
-use crate::refer::Referred;
 use crate::stages::Stages;
 use crate::text::{short_dref, short_rref};
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::Unread;
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::{Action, Realize, Reason, Titles};
-use pylightnix::store::{Context, Outcome, Store};
+use pylightnix::store::{Context, Outcome, Referred, Store, Unread};
 
 /// Derivations and realizations, and what goes into what.
 #[derive(Default, Serialize)]
@@ -86,14 +84,14 @@ impl Depends {
 
     /// All realizations of a store.
     pub(crate) fn of_store(store: &Store) -> Done<Self> {
-        let mut drefs = store.drefs_where(|_| true)?;
+        let mut drefs = store.drefs_named("*")?;
         drefs.sort_unstable();
         let mut depends = Depends::default();
         for (dref, found) in store.realizations_of_each(&drefs) {
             for found in found {
                 let (rref, state, reason, context) = match found {
                     Ok(found) => (found.id, state(found.outcome), None, Some(found.context)),
-                    Err(Unread { rref, error }) => match rref {
+                    Err(Unread { rref, error, .. }) => match rref {
                         Some(rref) => (rref, State::Missing, Some(error.to_string()), None),
                         None => {
                             depends.add(derivation(dref, State::Missing, Some(error.to_string())));
@@ -110,7 +108,6 @@ impl Depends {
                 }
             }
         }
-        store.remember();
         let is_missing = |edge: &&Edge| !depends.at.contains_key(&edge.from);
         let missing = depends.edges.iter().filter(is_missing);
         let missing: Vec<RRefId> = missing.filter_map(|edge| edge.from.parse().ok()).collect();

@@ -23,7 +23,6 @@ mod json;
 mod out;
 mod picture;
 pub mod progress;
-mod refer;
 mod session;
 mod stages;
 mod table;

@@ -12,12 +12,10 @@ use crate::exit::{Done, Exit, Fault};
 use crate::experiment::Experiment;
 use crate::out::{self, Border, Out};
 use crate::progress::{Cutter, visible};
-use crate::refer::{self, Referred};
 use crate::table::cut;
 use pylightnix::ErrorKind;
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::Unread;
-use pylightnix::store::{Realization, Store};
+use pylightnix::store::{Realization, Referred, Store, Unread};
 
 // Options that every command has. No documentation: clap would take it for what the whole program is about.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -148,25 +146,47 @@ impl Session {
 
     /// What an abbreviated reference stands for.
     pub(crate) fn refer(&self, text: &str) -> Done<Referred> {
-        Ok(refer::resolve(self.store()?, text)?)
+        Ok(self.store()?.refer(text)?)
+    }
+
+    /// What a word stands for that is no name, nor a pattern of names, in the store; nothing if it is one, or is nothing at all.
+    pub(crate) fn referred(&self, word: &str) -> Done<Option<Referred>> {
+        let store = self.store()?;
+        // What cannot be a pattern of names may be a reference.
+        if !store.drefs_named(word).unwrap_or_default().is_empty() {
+            return Ok(None);
+        }
+        match store.refer(word) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The derivations of exactly this name.
+    pub(crate) fn called(&self, name: &str) -> Done<Vec<DRefId>> {
+        let mut drefs = self.store()?.drefs_beginning(name)?;
+        drefs.retain(|dref| dref.name().as_str() == name);
+        Ok(drefs)
     }
 
     /// The realization that an abbreviated reference stands for: of a derivation, the newest one.
     pub(crate) fn realization(&self, text: &str) -> Done<RRefId> {
-        Ok(refer::realization(self.store()?, text)?)
+        Ok(self.store()?.refer_to_realization(text)?)
     }
 
     /// The same, with the path of the artifact if it stands for one.
     pub(crate) fn artifact(&self, text: &str) -> Done<(RRefId, Option<String>)> {
         match self.refer(text)? {
             Referred::Artifact(rref, path) => Ok((rref, Some(path))),
-            found => Ok((refer::realization_of(self.store()?, text, found)?, None)),
+            Referred::Realization(rref) => Ok((rref, None)),
+            Referred::Derivation(dref) => Ok((self.store()?.newest_of(&dref)?, None)),
         }
     }
 
     /// The derivation that an abbreviated reference stands for, or that of the realization.
     pub(crate) fn derivation(&self, text: &str) -> Done<DRefId> {
-        Ok(refer::derivation(self.store()?, text)?)
+        Ok(self.refer(text)?.derivation().clone())
     }
 
     /// Whether the answer is to be JSON.

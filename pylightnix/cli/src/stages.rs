@@ -6,8 +6,8 @@ use crate::exit::{Done, Fault};
 use crate::experiment::Experiment;
 use crate::session::Session;
 use pylightnix::config::DRefId;
-use pylightnix::internal::PlanGraph;
 use pylightnix::plan::AnyDRef;
+use pylightnix::realize::Titles;
 
 /// What a command line asks for of the plan.
 pub(crate) struct Stages {
@@ -15,7 +15,7 @@ pub(crate) struct Stages {
     pub(crate) wanted: Vec<AnyDRef>,
     /// For each of them, the target or stage that the command line names.
     pub(crate) targets: Vec<String>,
-    graph: PlanGraph,
+    titles: Titles,
 }
 
 /// The plan of the program.
@@ -78,27 +78,27 @@ impl Stages {
     }
 
     fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
-        let graph = PlanGraph::of(&wanted)?;
+        let titles = Titles::of(&wanted)?;
         Ok(Stages {
             wanted,
             targets: Vec::new(),
-            graph,
+            titles,
         })
     }
 
     /// All of the plan, dependencies first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &AnyDRef> {
-        self.graph.drefs()
+        self.titles.stages()
     }
 
     /// What tells a stage from the others of its name.
     pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
-        self.graph.label(dref)
+        self.titles.label(dref)
     }
 
     /// What a stage is called, so that those of one name can be told apart.
     pub(crate) fn title(&self, dref: &AnyDRef) -> String {
-        self.graph.titled(dref.id()).to_string()
+        self.titles.title(dref.id())
     }
 
     /// The stages that these words name, in the order of the plan.

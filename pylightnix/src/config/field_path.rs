@@ -136,7 +136,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String
 }
 
 /// Lists the valid names for an error message about an unknown name.
-pub fn list_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn list_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let names: Vec<_> = names.collect();
     let listed: Vec<_> = names

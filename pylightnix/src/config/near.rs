@@ -1,7 +1,7 @@
 //! Names similar to a mistyped one, for suggestions.
 
 /// Sorts `names` by similarity to `word`, the most similar first. The sort is stable.
-pub fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<_> = names.map(|name| (distance(word, name), name)).collect();
     names.sort_by_key(|(distance, _)| *distance);
     names.into_iter().map(|(_, name)| name).collect()
@@ -9,7 +9,7 @@ pub fn nearest_first<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Ve
 
 /// Returns whether `word` may be a mistyped `name`: the edit distance is small for the length of `word`, or one contains the
 /// other.
-pub fn is_near(word: &str, name: &str) -> bool {
+pub(crate) fn is_near(word: &str, name: &str) -> bool {
     distance(word, name) <= 2 + word.chars().count() / 3
 }
 

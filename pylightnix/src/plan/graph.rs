@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The derivations of a plan in topological order: without duplicates, dependencies first. A derivation is addressed by its
 /// index.
-pub struct PlanGraph {
+pub(crate) struct PlanGraph {
     /// The derivations in chunks of [`PART`]; the last chunk may be shorter.
     parts: Vec<Arc<[AnyDRef]>>,
     places: FastMap<HashKey, usize>,
@@ -39,7 +39,7 @@ impl PlanGraph {
     }
 
     /// Collects the derivations of a plan of any depth, without recursion.
-    pub fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
+    pub(crate) fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
         Self::telling(target, &mut |_| ())
     }
 
@@ -96,7 +96,7 @@ impl PlanGraph {
     }
 
     /// Iterates over all derivations, dependencies first.
-    pub fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
+    pub(crate) fn drefs(&self) -> impl Iterator<Item = &AnyDRef> + Clone {
         self.parts.iter().flat_map(|part| part.iter())
     }
 

@@ -10,7 +10,7 @@ mod code;
 mod containers;
 mod derivation;
 mod dref;
-pub(crate) mod graph;
+mod graph;
 mod limits;
 pub mod matcher;
 mod node;

@@ -23,7 +23,7 @@ pub(super) struct Titles {
 impl PlanGraph {
     /// Returns the label that distinguishes a stage from others of the same name in this plan: the fields that differ, as in
     /// `rate=0.1`, or the path of an imported file. Returns `None` if the name is unique.
-    pub fn label(&self, dref: &DRefId) -> Option<String> {
+    pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
         let at = self.place(dref)?;
         if let Some(note) = self.dref(at).node().note() {
             return Some(note.to_owned());
@@ -49,7 +49,7 @@ impl PlanGraph {
     }
 
     /// Returns the title of a stage: its name and its label, as in `train rate=0.1`.
-    pub fn titled<'a>(&'a self, dref: &'a DRefId) -> Titled<'a> {
+    pub(crate) fn titled<'a>(&'a self, dref: &'a DRefId) -> Titled<'a> {
         Titled { graph: self, dref }
     }
 
@@ -73,7 +73,7 @@ impl Titled<'_> {
 
 /// A stage of a plan, displayed by its title.
 #[derive(Clone, Copy)]
-pub struct Titled<'a> {
+pub(crate) struct Titled<'a> {
     graph: &'a PlanGraph,
     dref: &'a DRefId,
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Result;
 use crate::config::DRefId;
-use crate::plan::PlanGraph;
+use crate::plan::{AnyDRef, PlanGraph, Target};
 
 /// So many stages are named, and others are counted.
 const NAMED: usize = 3;
@@ -30,8 +31,37 @@ const NAMED: usize = 3;
 pub struct Titles(Arc<PlanGraph>);
 
 impl Titles {
-    pub(in crate::realize) fn of(graph: &Arc<PlanGraph>) -> Self {
+    pub(in crate::realize) fn of_graph(graph: &Arc<PlanGraph>) -> Self {
         Titles(graph.clone())
+    }
+
+    /// What the stages of a target's plan are called. No store is asked.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// use pylightnix::realize::Titles;
+    /// # #[derive(Config)] struct Data {}
+    /// # #[stage] fn data(b: &Build<Data>) -> Result<()> { Ok(()) }
+    /// # #[derive(Config)] struct Train { #[dref] data: DRef<Data>, rate: f64 }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
+    /// # fn main() -> Result<()> {
+    /// let data = instantiate(Data::new())?;
+    /// let runs = [instantiate(Train::new(data.clone(), 0.1))?, instantiate(Train::new(data, 0.5))?];
+    /// let titles = Titles::of(&runs)?;
+    /// let all: Vec<String> = titles.stages().map(|stage| titles.title(stage)).collect();
+    /// assert_eq!(all, ["data", "train rate=0.1", "train rate=0.5"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A plan that contradicts itself.
+    pub fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
+        Ok(Titles(Arc::new(PlanGraph::of(target)?)))
+    }
+
+    /// The stages of the plan, dependencies first.
+    pub fn stages(&self) -> impl Iterator<Item = &AnyDRef> {
+        self.0.drefs()
     }
 
     /// The name of a stage, and what tells it from the others of that name: `train rate=0.1`.

@@ -121,11 +121,6 @@ impl Store {
     }
 
     /// The folder for what can be made again: whoever uses it has to bear that it is emptied at any time.
-    #[doc(hidden)]
-    pub fn temporary_dir(&self) -> PathBuf {
-        self.layout().tmp()
-    }
-
     pub(crate) fn cache_dir(&self) -> PathBuf {
         self.layout().cache()
     }

@@ -16,7 +16,7 @@ mod query;
 mod repair;
 mod using;
 
-pub use archive::{Pack, Unpack};
+pub use archive::{ArchiveFile, Pack, Packed, Unpack};
 pub use check::{Check, CheckEvent, CheckReport, Fault, FaultKind, Note};
 pub use disk::durable::Durability;
 #[cfg(feature = "fetch")]
@@ -25,6 +25,7 @@ pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use handle::Store;
 pub use known::follow::FollowLog;
 pub use known::running::RunningBuild;
+pub use known::snapshot::Unread;
 pub(crate) use known::snapshot::{Snapshot, SnapshotReader, Sole};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
@@ -35,11 +36,12 @@ pub use object::tree::{Entry, EntryKind, Manifest, TreeDigest};
 pub use publish::draft::{Draft, Published};
 pub use query::{
     Cell, Column, ColumnKind, Comparison, Diff, DiskUsage, FileChange, Find, Finding,
-    FirstDifference, Found, Graph, Identifier, Lens, Reference, Row, Series, Taken, TakenBy,
+    FirstDifference, Found, Graph, Identifier, Lens, Reference, Referred, Row, Series, Statistics,
+    Taken, TakenBy,
 };
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use using::locks::BuildLock;
-pub use using::roots::{Root, RootRun};
+pub use using::roots::{Root, RootRun, TargetResults};
 
 pub(crate) use disk::duplicate::{Refusal, duplicate};
 pub(crate) use disk::mounts::is_in_memory;
@@ -68,14 +70,9 @@ pub(crate) use using::errand::Errand;
 
 /// For [`crate::internal`].
 pub(crate) mod internal {
-    pub use super::archive::{Written, examine, open_archive};
     pub use super::disk::durable::is_refused_to_write;
     pub use super::disk::regular::{open_regular, read as read_regular};
-    pub use super::disk::spool::spooled;
     pub use super::disk::target::Target;
     pub use super::gc::report::bytes as bytes_text;
-    pub use super::known::snapshot::Unread;
-    pub use super::object::builds::BuildHead;
-    pub use super::object::clock::{Clock, ahead, newest_first};
-    pub use super::using::roots::TargetResults;
+    pub use super::object::clock::ahead;
 }

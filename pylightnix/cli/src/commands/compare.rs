@@ -4,13 +4,12 @@ use std::io::Write as _;
 
 use crate::complete;
 use crate::exit::{Done, Exit, Fault};
-use crate::refer::{Referred, referred};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, duration, local_time, short_rref, size};
 use pylightnix::ErrorKind;
 use pylightnix::config::RRefId;
-use pylightnix::store::{Cell as Value, ColumnKind, Comparison};
+use pylightnix::store::{Cell as Value, ColumnKind, Comparison, Referred};
 
 /// So wide is the drawing of a series.
 const DRAWING: usize = 16;
@@ -57,7 +56,7 @@ pub(crate) struct Compare {
 impl Compare {
     pub(crate) fn run(self, session: &Session) -> Done {
         let rrefs = self.rrefs(session)?;
-        let (mut table, unread) = session.store()?.compare_readable(rrefs.clone())?;
+        let (mut table, unread) = session.store()?.compare_readable(&rrefs)?;
         for error in &unread {
             session.say_left_out(error);
         }
@@ -108,7 +107,7 @@ impl Compare {
         let store = session.store()?;
         let mut rrefs = Vec::new();
         for word in &self.what {
-            match referred(store, word)? {
+            match session.referred(word)? {
                 Some(Referred::Derivation(dref)) => rrefs.extend(store.rrefs_of(&dref)?),
                 Some(Referred::Realization(rref) | Referred::Artifact(rref, _)) => rrefs.push(rref),
                 None => {

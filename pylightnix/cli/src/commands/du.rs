@@ -6,11 +6,10 @@ use std::io::Write as _;
 
 use crate::complete;
 use crate::exit::{Done, Exit};
-use crate::refer::Referred;
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, short_dref, short_rref, size};
-use pylightnix::store::{DiskUsage, Taken, TakenBy};
+use pylightnix::store::{DiskUsage, Referred, Taken, TakenBy};
 
 /// Say what realizations take up on the disk
 ///

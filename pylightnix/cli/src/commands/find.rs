@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::exit::{Done, Exit, Fault};
 use crate::json::List as JsonList;
-use crate::refer::referred;
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{local_time, short_rref};
@@ -81,7 +80,7 @@ struct Row<'a> {
 impl Find {
     pub(crate) fn run(self, session: &Session) -> Done {
         let store = session.store()?;
-        let search = self.search(store)?;
+        let search = self.search(session, store)?;
         let mut out = session.out();
         let mut json = session
             .json()
@@ -165,10 +164,10 @@ impl Find {
         })
     }
 
-    fn search<'a>(&self, store: &'a Store) -> Done<Search<'a>> {
+    fn search<'a>(&self, session: &Session, store: &'a Store) -> Done<Search<'a>> {
         let mut search = store.find();
         if let Some(name) = &self.name {
-            search = match referred(store, name)? {
+            search = match session.referred(name)? {
                 Some(found) => search.derivation(found.derivation()),
                 None => search.name(name),
             };

@@ -7,14 +7,12 @@ use std::io::Write as _;
 use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::json::List as JsonList;
-use crate::refer::{age, resolve};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{duration, local_time, short_dref, short_rref};
 use pylightnix::ErrorKind;
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::Clock;
-use pylightnix::store::{BuildKind, Outcome, Realization};
+use pylightnix::store::{Outcome, Realization};
 
 /// So many rows come first, so that something is seen at once.
 const FIRST: usize = 16;
@@ -92,9 +90,9 @@ impl List {
             for (_, found) in store.realizations_of_each(&drefs) {
                 all.extend(found.into_iter().filter_map(|one| session.or_unread(one)));
             }
-            let seconds = |one: &Realization| took(one).unwrap_or(-1.0);
+            let seconds = |one: &Realization| one.build_seconds().unwrap_or(-1.0);
             match self.newest {
-                true => all.sort_by_cached_key(|one| Reverse((age(one), one.id.clone()))),
+                true => all.sort_by_cached_key(|one| Reverse((one.last_built(), one.id.clone()))),
                 false => all.sort_by(|one, other| seconds(other).total_cmp(&seconds(one))),
             }
             self.write(session, all.into_iter().map(Ok))?
@@ -104,7 +102,6 @@ impl List {
             let each = each.map(|one| one.map_err(|unread| unread.error));
             self.write(session, each)?
         };
-        store.remember();
         Ok(match found {
             0 if !self.only.is_empty() => {
                 session.say("nothing matches");
@@ -117,7 +114,7 @@ impl List {
     fn drefs(&self, session: &Session) -> Done<Vec<DRefId>> {
         let store = session.store()?;
         if self.only.is_empty() {
-            return Ok(store.drefs_where(|_| true)?);
+            return Ok(store.drefs_named("*")?);
         }
         let mut drefs = Vec::new();
         for word in &self.only {
@@ -130,13 +127,13 @@ impl List {
             // A list has room for all that begin so.
             let begun = match word.is_empty() {
                 true => Vec::new(),
-                false => store.drefs_where(|folder| folder.starts_with(word.as_str()))?,
+                false => store.drefs_beginning(word)?,
             };
             if !begun.is_empty() {
                 drefs.extend(begun);
                 continue;
             }
-            match resolve(store, word) {
+            match store.refer(word) {
                 Ok(found) => drefs.push(found.derivation().clone()),
                 // A pattern or a name of which there is none.
                 Err(error) if error.kind() == ErrorKind::Missing => {}
@@ -210,8 +207,11 @@ impl Listed for Realization {
         let name = self.id.name().as_str();
         vec![
             Cell::styled(reference, style::REFERENCE),
-            age(self).map(local_time).unwrap_or_default().into(),
-            took(self).map(duration).unwrap_or_default().into(),
+            self.last_built().map(local_time).unwrap_or_default().into(),
+            self.build_seconds()
+                .map(duration)
+                .unwrap_or_default()
+                .into(),
             match self.outcome {
                 Outcome::Ok => name.into(),
                 Outcome::Failed => Cell::styled(format!("{name} (failed)"), style::BAD),
@@ -225,9 +225,9 @@ impl Listed for Realization {
             dref: self.id.dref(),
             name: self.id.name().as_str(),
             outcome: self.outcome.to_string(),
-            time: age(self).map(|time| time.to_string()),
-            build_seconds: took(self),
-            builds: self.builds.heads().count(),
+            time: self.last_built().map(|time| time.to_string()),
+            build_seconds: self.build_seconds(),
+            builds: self.build_count(),
         }
     }
 }
@@ -254,14 +254,4 @@ impl Listed for DerivationRow<'_> {
     fn for_programs(&self) -> impl Serialize {
         self
     }
-}
-
-/// How long its newest build took, in seconds.
-fn took(realization: &Realization) -> Option<f64> {
-    let clock = Clock::now();
-    let builds = realization.builds.heads();
-    let newest = builds
-        .filter(|build| build.kind == BuildKind::Build)
-        .max_by_key(|build| (build.ended(clock), build.stop));
-    newest.map(|build| build.seconds)
 }

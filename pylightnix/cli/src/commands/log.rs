@@ -9,12 +9,11 @@ use uuid::Uuid;
 use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::follow::follow;
-use crate::refer::Referred;
 use crate::session::{Session, style};
 use crate::text::local_second;
 use pylightnix::config::DRefId;
 use pylightnix::internal::open_regular;
-use pylightnix::store::{Realization, Store};
+use pylightnix::store::{Realization, Referred, Store};
 use pylightnix::{Error, ErrorKind};
 
 /// Print what a build printed
@@ -101,11 +100,13 @@ fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
     let store = session.store()?;
     let mut logs = Vec::new();
     let folder = Path::new(text);
-    if folder.is_dir()
-        && folder
-            .canonicalize()
-            .is_ok_and(|path| path.starts_with(store.failed_dir()))
-    {
+    let failures = store.failed_builds()?;
+    // By whatever way the store is named.
+    let is_kept = |path: PathBuf| {
+        let kept = failures.iter().map(|(_, kept)| kept.canonicalize());
+        kept.flatten().any(|kept| kept == path)
+    };
+    if folder.is_dir() && folder.canonicalize().is_ok_and(is_kept) {
         logs.extend(failed(text.to_owned(), folder.to_owned()));
         return Ok(logs);
     }
@@ -124,17 +125,17 @@ fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
             });
         }
     }
-    for (name, folder) in store.failed_builds()? {
+    for (name, folder) in failures {
         if name == text {
             logs.extend(failed(name, folder));
         }
     }
     let named = if all {
-        store.drefs_called(text)?
+        session.called(text)?
     } else {
         Vec::new()
     };
-    let found = match crate::refer::resolve(store, text) {
+    let found = match store.refer(text) {
         Ok(_) if !named.is_empty() => readable(session, &named)?,
         Ok(Referred::Derivation(dref)) => readable(session, &[dref])?,
         Ok(Referred::Realization(rref) | Referred::Artifact(rref, _)) => {

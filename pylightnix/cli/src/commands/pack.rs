@@ -1,21 +1,17 @@
 //! `pack`, `unpack`, `copy`: realizations from one store to another.
 
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
 
 use crate::complete;
 use crate::exit::{Done, Fault};
+use crate::out::Out;
 use crate::session::{Session, style};
 use crate::text::{count, size};
 use crate::values;
 use pylightnix::config::RRefId;
-use pylightnix::internal::{Written, examine, open_archive, spooled};
-use pylightnix::store::{Pack as Packing, Unpack as Unpacking};
-use pylightnix::{Error, ErrorKind};
+use pylightnix::store::{self, ArchiveFile, Pack as Packing, Store, Unpack as Unpacking};
 
 /// Write realizations, with all that they were made from, into an archive
 ///
@@ -109,93 +105,30 @@ fn wanted(session: &Session, words: &[String]) -> Done<Vec<RRefId>> {
     words.iter().map(|word| session.realization(word)).collect()
 }
 
-/// What becomes of results of a build of several runs that has begun and not ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unfinished {
-    /// They are taken, with the mark that says so.
-    Taken,
-    /// They are left out: an archive has no marks.
-    LeftOut,
-}
-
-/// All realizations that can be packed, each with what it was made from. The others are named, and left out.
-fn every_whole(session: &Session, unfinished: Unfinished) -> Done<BTreeMap<RRefId, Vec<RRefId>>> {
-    let store = session.store()?;
-    let mut made_from = BTreeMap::new();
-    for dref in store.drefs()? {
-        let rrefs = session.or_left_out(store.rrefs_of(&dref));
-        for rref in rrefs.into_iter().flatten() {
-            let complete = || {
-                store.expect_complete(&rref)?;
-                store.realization(&rref)
-            };
-            if let Some(found) = session.or_left_out(complete()) {
-                if unfinished == Unfinished::LeftOut && store.is_of_begun(&found)? {
-                    let message = format!("{rref} is of a build that has begun and not ended");
-                    session.say_left_out(
-                        &Error::new(ErrorKind::Store, message)
-                            .help("run its stage again for the runs that are missing, or pack it by its reference"),
-                    );
-                    continue;
-                }
-                let deps: Vec<_> = found.context.realizations().cloned().collect();
-                made_from.insert(rref, deps);
-            }
-        }
-    }
-    Ok(made_from)
-}
-
-/// Leaves out what was made from something that is left out, and so on, and gives what stays.
-fn take_whole(session: &Session, made_from: &mut BTreeMap<RRefId, Vec<RRefId>>) -> Vec<RRefId> {
-    let mut dependents: BTreeMap<&RRefId, Vec<&RRefId>> = BTreeMap::new();
-    for (rref, deps) in &*made_from {
-        for dep in deps {
-            dependents.entry(dep).or_default().push(rref);
-        }
-    }
-    let lacking = dependents.keys().copied();
-    let mut to_follow: Vec<_> = lacking
-        .filter(|dep| !made_from.contains_key(*dep))
-        .collect();
-    let mut broken = BTreeSet::new();
-    while let Some(dep) = to_follow.pop() {
-        for rref in dependents.get(dep).into_iter().flatten() {
-            if broken.insert(*rref) {
-                let message = format!("{rref} was made from {dep}, which is left out");
-                session.say_left_out(&Error::new(ErrorKind::Store, message));
-                to_follow.push(rref);
-            }
-        }
-    }
-    let broken: Vec<RRefId> = broken.into_iter().cloned().collect();
-    for rref in broken {
-        made_from.remove(&rref);
-    }
-    made_from.keys().cloned().collect()
-}
-
 impl Pack {
     pub(crate) fn run(self, session: &Session) -> Done {
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
         }
-        let (roots, written) = match self.all {
+        let packed = match self.all {
             true => self.write_every(session, packing)?,
             false => {
                 let roots = wanted(session, &self.references);
                 let roots = roots.map_err(|fault| self.swapped(session, fault))?;
-                let written = self.write(session, packing, &roots)?;
-                (roots, written)
+                self.write(session, packing, roots)?
             }
         };
+        for error in &packed.left_out {
+            session.say_left_out(error);
+        }
+        let is_stream = self.is_stream() || packed.is_stream;
         let packed = Packed {
             archive: self.archive,
-            roots,
-            size_bytes: written.bytes,
+            roots: packed.roots,
+            size_bytes: packed.bytes,
         };
-        if written.is_stream && !session.json() {
+        if is_stream && !session.json() {
             // It may be standard output.
             session.say(packed.in_short());
             return Ok(session.exit());
@@ -206,42 +139,33 @@ impl Pack {
         Ok(session.exit())
     }
 
-    /// Packs all that can be read, and gives what that is. The others are named.
-    fn write_every(&self, session: &Session, packing: Packing<'_>) -> Done<(Vec<RRefId>, Written)> {
-        let mut every = every_whole(session, Unfinished::LeftOut)?;
-        loop {
-            let roots = take_whole(session, &mut every);
-            let unreadable = Mutex::default();
-            let written = self.write(session, packing.clone().noting(&unreadable), &roots);
-            let unreadable = unreadable.into_inner();
-            let unreadable = unreadable.unwrap_or_else(PoisonError::into_inner);
-            if unreadable.is_empty() {
-                return Ok((roots, written?));
-            }
-            for (rref, error) in unreadable {
-                session.say_left_out(&error);
-                every.remove(&rref);
-            }
-        }
+    fn is_stream(&self) -> bool {
+        self.archive.as_os_str() == "-"
     }
 
-    fn write(&self, session: &Session, packing: Packing<'_>, roots: &[RRefId]) -> Done<Written> {
-        if self.archive.as_os_str() != "-" {
-            return Ok(packing.written(roots, &self.archive)?);
+    fn write_every(&self, session: &Session, packing: Packing<'_>) -> Done<store::Packed> {
+        if !self.is_stream() {
+            return Ok(packing.write_every(&self.archive)?);
         }
-        session.no_json("pack -")?;
-        if io::stdout().is_terminal() {
-            return Err(Fault::Usage(
-                "standard output is a terminal: an archive goes into a pipe or a file".to_owned(),
-            ));
-        }
-        let mut out = session.out();
-        let bytes = packing.write_to(roots, out.raw())?;
+        let mut out = standard_output(session)?;
+        let packed = packing.write_every_to(out.raw())?;
         out.flush()?;
-        Ok(Written {
-            bytes,
-            is_stream: true,
-        })
+        Ok(packed)
+    }
+
+    fn write(
+        &self,
+        session: &Session,
+        packing: Packing<'_>,
+        roots: Vec<RRefId>,
+    ) -> Done<store::Packed> {
+        if !self.is_stream() {
+            return Ok(packing.write(roots, &self.archive)?);
+        }
+        let mut out = standard_output(session)?;
+        let packed = packing.write_to(roots, out.raw())?;
+        out.flush()?;
+        Ok(packed)
     }
 
     /// Says it if what stands in the place of the archive is a result.
@@ -260,25 +184,21 @@ impl Pack {
 impl Unpack {
     pub(crate) fn run(self, session: &Session) -> Done {
         let is_stream = self.archive.as_os_str() == "-";
-        let path = match is_stream {
-            true => Path::new("standard input"),
-            false => &self.archive,
-        };
         let has_store = session.has_store()?;
-        let file = match is_stream {
-            true => standard_input(session, path, has_store)?,
-            false => open_archive(path)?,
+        let archive = match is_stream {
+            true => standard_input(session, has_store)?,
+            false => ArchiveFile::open(&self.archive)?,
         };
         // An archive that is refused makes no store.
         if !has_store {
-            examine(&file, path, self.max_size, &session.store_folder()?)?;
+            archive.check(self.max_size, session.store_folder()?)?;
         }
         let store = session.store_or_new()?;
         let mut unpacking = Unpacking::new(store);
         if let Some(bytes) = self.max_size {
             unpacking = unpacking.max_size(bytes);
         }
-        let rrefs = unpacking.read_file(&file, path)?;
+        let rrefs = unpacking.read_file(&archive)?;
         print_brought(
             session,
             Brought {
@@ -289,35 +209,50 @@ impl Unpack {
     }
 }
 
-/// What comes there, in a file: archives are read from their ends.
-fn standard_input(session: &Session, name: &Path, has_store: bool) -> Done<File> {
+/// Standard output, for an archive.
+fn standard_output(session: &Session) -> Done<Out> {
+    session.no_json("pack -")?;
+    if io::stdout().is_terminal() {
+        return Err(Fault::Usage(
+            "standard output is a terminal: an archive goes into a pipe or a file".to_owned(),
+        ));
+    }
+    Ok(session.out())
+}
+
+/// The archive that comes from standard input.
+fn standard_input(session: &Session, has_store: bool) -> Done<ArchiveFile> {
     let input = io::stdin();
     if input.is_terminal() {
         return Err(Fault::Usage(
             "standard input is a terminal: an archive comes from a pipe or a file".to_owned(),
         ));
     }
-    let folder = match has_store {
-        true => session.store()?.temporary_dir(),
-        false => std::env::temp_dir(),
-    };
-    Ok(spooled(input.lock(), name, &folder)?)
+    let store = has_store.then(|| session.store()).transpose()?;
+    Ok(ArchiveFile::from_stream(
+        input.lock(),
+        "standard input",
+        store,
+    )?)
 }
 
 impl Copy {
     pub(crate) fn run(self, session: &Session) -> Done {
-        let roots = match self.all {
-            true => take_whole(session, &mut every_whole(session, Unfinished::Taken)?),
-            false => wanted(session, &self.references)?,
-        };
-        let to = pylightnix::store::Store::open_at(&self.to).map_err(Fault::Store)?;
         let from = session.store()?;
-        let rrefs = match self.all {
-            true => to.copy_but(from, &roots, &mut |error| {
-                session.say_left_out(&error);
-                Ok(())
-            })?,
-            false => to.copy_from(from, &roots)?,
+        let roots = match self.all {
+            true => None,
+            false => Some(wanted(session, &self.references)?),
+        };
+        let to = Store::open_at(&self.to).map_err(Fault::Store)?;
+        let rrefs = match roots {
+            Some(roots) => to.copy_from(from, &roots)?,
+            None => {
+                let (rrefs, left_out) = to.copy_every(from)?;
+                for error in &left_out {
+                    session.say_left_out(error);
+                }
+                rrefs
+            }
         };
         print_brought(
             session,

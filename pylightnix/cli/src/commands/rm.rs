@@ -5,10 +5,9 @@ use std::io::Write as _;
 use super::gc::{Answer, write_report};
 use crate::complete;
 use crate::exit::{Done, Exit, Fault};
-use crate::refer::Referred;
 use crate::session::Session;
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::store::Removal;
+use pylightnix::store::{Referred, Removal};
 
 /// Remove a realization, or a derivation with all its realizations
 ///
@@ -82,7 +81,7 @@ impl Rm {
     }
 
     fn targets(&self, session: &Session, word: &str, targets: &mut Vec<Target>) -> Done<()> {
-        let named = session.store()?.drefs_called(word)?;
+        let named = session.called(word)?;
         match (named.is_empty(), self.all) {
             (false, true) => targets.extend(named.into_iter().map(Target::Derivation)),
             (false, false) => {

@@ -13,9 +13,7 @@ use crate::table::{Cell, Column, Table};
 use crate::text::{local_time, short_rref};
 use crate::{complete, values};
 use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::{list_names, nearest_first};
 use pylightnix::store::{Root, RootRun};
-use pylightnix::{Error, ErrorKind};
 
 /// List the roots, which garbage collection keeps; add or remove one
 ///
@@ -74,16 +72,7 @@ impl Roots {
         };
         for name in names {
             if !store.remove_root(name)? {
-                let message = format!("no root is called {name:?}");
-                let roots = store.roots()?;
-                let names = roots.iter().map(|root| root.name.as_str());
-                let there = match roots.is_empty() {
-                    true => "there are no roots".to_owned(),
-                    false => list_names(nearest_first(name, names).into_iter()),
-                };
-                return Err(Error::new(ErrorKind::Missing, message)
-                    .help(format!("{there}; `roots` lists them"))
-                    .into());
+                store.root_named(name)?;
             }
         }
         if !names.is_empty() {

@@ -13,10 +13,10 @@ use crate::stages::{Stages, experiment_of};
 use crate::watch::{Kind, Progress};
 use crate::{complete, values};
 use pylightnix::config::RRefId;
-use pylightnix::internal::{TargetResults, is_refused_to_write};
+use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
 use pylightnix::realize::{Cancel, Realize, Report};
-use pylightnix::store::RootRun;
+use pylightnix::store::{RootRun, TargetResults};
 
 /// Realize the targets: reuse what is there, build what is missing
 ///
@@ -195,10 +195,10 @@ fn keep(
 ) -> Done<()> {
     let targets = stages.targets.iter().zip(&stages.wanted).zip(results);
     let targets: Vec<TargetResults> = targets
-        .map(|((target, dref), rrefs)| TargetResults {
-            run: RootRun::new(experiment.program(), target),
-            dref: dref.id().clone(),
-            rrefs: rrefs.iter().map(|rref| rref.id().clone()).collect(),
+        .map(|((target, dref), rrefs)| {
+            let run = RootRun::new(experiment.program(), target);
+            let rrefs = rrefs.iter().map(|rref| rref.id().clone());
+            TargetResults::new(run, dref.id().clone(), rrefs)
         })
         .collect();
     match session.store()?.keep_results(&targets) {

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -12,15 +14,14 @@ use crate::complete;
 use crate::exit::Done;
 use crate::out::Out;
 use crate::picture::{Pictures, is_picture};
-use crate::refer::age;
 use crate::session::{Session, style};
 use crate::table::cut;
 use crate::text::{count, duration, local_second, short_dref, short_rref, size};
 use crate::visible;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
-use pylightnix::internal::{Unread, compact, newest_first};
+use pylightnix::internal::compact;
 use pylightnix::store::{
-    BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store,
+    BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store, Unread,
 };
 
 /// In a store of more realizations, who depends on it is looked for only on demand.
@@ -102,9 +103,9 @@ impl Show {
         let realization = store.realization(&rref)?;
         let record = store.record(&rref)?;
         let config = store.config(rref.dref())?;
-        let dependents = match self.dependents || !store.has_more_than(MANY)? {
+        let dependents = match self.dependents || !has_more_than(store, MANY)? {
             true => {
-                let (found, unread) = store.made_from(&rref)?;
+                let (found, unread) = store.dependents_readable(&rref)?;
                 for Unread { error, .. } in &unread {
                     session.say_left_out(error);
                 }
@@ -133,6 +134,22 @@ impl Show {
         out.flush()?;
         Ok(session.exit())
     }
+}
+
+/// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a folder,
+/// as btrfs, only derivations count.
+fn has_more_than(store: &Store, count: usize) -> Done<bool> {
+    let drefs = store.drefs_named("*")?;
+    let mut left = count as u64;
+    for dref in drefs.iter().take(count) {
+        // Each folder in it is a link to it, beside its own two.
+        let links = fs::metadata(store.derivation_dir(dref)).map_or(0, |found| found.nlink());
+        match left.checked_sub(links.saturating_sub(2)) {
+            Some(rest) => left = rest,
+            None => return Ok(true),
+        }
+    }
+    Ok(drefs.len() > count)
 }
 
 /// A value of a config, and what is to be said of it: promises and dependencies are not shown as they are written there.
@@ -175,7 +192,7 @@ impl Page<'_> {
             name: id.name().as_str(),
             outcome: self.realization.outcome.to_string(),
             path: self.realization.out(),
-            config: RawValue::from_string(compact(self.config.raw()?))?,
+            config: RawValue::from_string(compact(serde_json::from_str(self.config.text())?))?,
             context: context
                 .map(|(dref, rrefs)| Dependency { dref, rrefs })
                 .collect(),
@@ -223,7 +240,8 @@ impl Page<'_> {
         let id = &realization.id;
         writeln!(out, "{}", session.paint(style::REFERENCE, id))?;
         let name = session.paint(style::NAME, id.name());
-        let when = age(realization)
+        let when = realization
+            .last_built()
             .map(|time| format!(", {}", local_second(time)))
             .unwrap_or_default();
         match realization.outcome {
@@ -253,7 +271,7 @@ impl Page<'_> {
     fn write_config(&self, out: &mut impl Write) -> Done<()> {
         let keys: Vec<_> = self.config.fields()?.rest().collect();
         // What the config leaves out because it has its default is known from builds.
-        let newest = newest_first(self.realization.builds()).next();
+        let newest = self.realization.builds_newest_first().next();
         let omitted = newest.map(|build| &build.omitted);
         if keys.is_empty() && omitted.is_none_or(BTreeMap::is_empty) {
             return Ok(());
@@ -335,7 +353,7 @@ impl Page<'_> {
         if builds.is_empty() {
             writeln!(out, "  none: it was unpacked without its build records")?;
         }
-        for build in newest_first(builds).take(most) {
+        for build in self.realization.builds_newest_first().take(most) {
             let what = match build.kind {
                 BuildKind::Build => format!("built in {}", duration(build.seconds())),
                 BuildKind::Import => "imported".to_owned(),

@@ -1,17 +1,13 @@
 //! `stats`: what a store did.
 
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use crate::complete;
 use crate::exit::{Done, Exit};
-use crate::refer::age;
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, duration, local_time};
-use jiff::Timestamp;
-use pylightnix::store::{BuildKind, Outcome};
+use pylightnix::store::Statistics;
 
 /// Count derivations, realizations, builds and the time that they took, by name
 ///
@@ -26,53 +22,13 @@ pub(crate) struct Stats {
     name: Option<String>,
 }
 
-/// What is known of a name, for programs.
-#[derive(Serialize, Default)]
-struct Row {
-    name: String,
-    derivations: usize,
-    realizations: usize,
-    /// Recorded failures among them.
-    failures: usize,
-    builds: usize,
-    build_seconds: f64,
-    newest: Option<String>,
-    #[serde(skip)]
-    time: Option<Timestamp>,
-}
-
 impl Stats {
     pub(crate) fn run(self, session: &Session) -> Done {
         let store = session.store()?;
-        let drefs = match &self.name {
-            Some(pattern) => store.drefs_named(pattern)?,
-            None => store.drefs_where(|_| true)?,
-        };
-        let mut named: BTreeMap<String, Row> = BTreeMap::new();
-        for (dref, found) in store.realizations_of_each(&drefs) {
-            let row = named.entry(dref.name().to_string()).or_default();
-            row.derivations += 1;
-            for realization in found.into_iter().filter_map(|one| session.or_unread(one)) {
-                row.realizations += 1;
-                row.failures += usize::from(realization.outcome == Outcome::Failed);
-                row.time = row.time.max(age(&realization));
-                let builds = realization.builds.heads();
-                for build in builds.filter(|build| build.kind == BuildKind::Build) {
-                    row.builds += 1;
-                    row.build_seconds += build.seconds;
-                }
-            }
+        let (rows, left_out) = store.statistics(self.name.as_deref().unwrap_or("*"))?;
+        for unread in &left_out {
+            session.say_left_out(&unread.error);
         }
-        store.remember();
-        let mut rows: Vec<Row> = named
-            .into_iter()
-            .map(|(name, row)| Row {
-                name,
-                newest: row.time.map(|time| time.to_string()),
-                ..row
-            })
-            .collect();
-        rows.sort_by(|one, other| other.build_seconds.total_cmp(&one.build_seconds));
         if rows.is_empty() && self.name.is_some() {
             session.say("nothing matches");
         }
@@ -103,11 +59,11 @@ impl Stats {
                     },
                     row.builds.to_string().into(),
                     duration(row.build_seconds).into(),
-                    row.time.map(local_time).unwrap_or_default().into(),
+                    row.newest.map(local_time).unwrap_or_default().into(),
                 ]);
             }
             table.write(out)?;
-            let sum = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
+            let sum = |of: fn(&Statistics) -> usize| rows.iter().map(of).sum::<usize>();
             writeln!(
                 out,
                 "{}, {}, {} in {}",

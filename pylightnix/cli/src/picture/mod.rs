@@ -10,6 +10,7 @@ mod palette;
 mod pixels;
 mod sixel;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
@@ -21,7 +22,6 @@ use crate::visible;
 use ask::Sixels;
 use pixels::Pixels;
 use pylightnix::Error;
-use pylightnix::internal::base64;
 use pylightnix::internal::read_regular;
 
 /// Larger files are not sent through a terminal.
@@ -158,12 +158,12 @@ fn terminal_width() -> usize {
 /// Sends a file to iTerm2.
 fn iterm2(bytes: &[u8], out: &mut impl Write) -> Done<()> {
     write!(out, "\x1b]1337;File=inline=1;size={}:", bytes.len())?;
-    Ok(write!(out, "{}\x07", base64(bytes))?)
+    Ok(write!(out, "{}\x07", BASE64_STANDARD.encode(bytes))?)
 }
 
 /// Sends a PNG file to kitty.
 fn kitty(bytes: &[u8], out: &mut impl Write) -> Done<()> {
-    let text = base64(bytes);
+    let text = BASE64_STANDARD.encode(bytes);
     let mut chunks = text.as_bytes().chunks(CHUNK).peekable();
     let mut control = "f=100,a=T,q=2,";
     while let Some(chunk) = chunks.next() {

@@ -36,7 +36,7 @@ pub(in crate::realize) fn dry_run(
     let mut plan = DryPlan {
         steps: steps.collect(),
         untold: 0,
-        titles: Titles::of(graph),
+        titles: Titles::of_graph(graph),
     };
     if explained {
         explain(&options.store, graph, &foreseen, &mut plan);

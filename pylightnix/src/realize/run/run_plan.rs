@@ -159,7 +159,7 @@ impl<'a> RunState<'a> {
     fn run_all(&self) -> Result<()> {
         self.tell(&Event::Begun {
             stages: self.graph.len(),
-            titles: &Titles::of(self.graph),
+            titles: &Titles::of_graph(self.graph),
         });
         if !self.options.keep_going {
             // A stage that is known to fail stops the run before it begins.

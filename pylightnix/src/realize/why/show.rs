@@ -64,7 +64,6 @@ impl Why {
     }
 
     /// The lines before the changes: what is asked about, and what it is compared with.
-    #[doc(hidden)]
     pub fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
         let mut lines = Vec::new();
         let own = self.rref.as_ref().map(name);
@@ -124,7 +123,6 @@ impl Why {
     }
 
     /// What stands over the changes of a dependency; the first has nothing.
-    #[doc(hidden)]
     pub fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
         let Change { old, new, .. } = self.changes.get(at).filter(|_| at > 0)?;
         let mut leading = self.changes.iter().filter_map(|change| {
@@ -145,7 +143,6 @@ impl Why {
     }
 
     /// The lines after the changes: what matchers chose.
-    #[doc(hidden)]
     pub fn tail(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.cut {

@@ -1,6 +1,7 @@
 //! Requests for `http` URLs through a proxy, with the whole URL in the request line (RFC 9112, 3.2.2). The client library
 //! only supports tunnels (CONNECT), which many proxies allow to TLS ports only.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::env;
 use std::io::{self, Read, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -9,8 +10,6 @@ use ureq::http::{HeaderValue, Request, Response, Uri, header};
 use ureq::{Error as Refusal, Proxy, ProxyProtocol, Timeout};
 use ureq_proto::client::state::{RecvBody, RecvResponse};
 use ureq_proto::client::{Call, RecvResponseResult, SendRequestResult};
-
-use crate::base64::base64;
 
 /// The maximal size of the head of a request or a response, in bytes.
 const HEAD: usize = 256 << 10;
@@ -48,7 +47,7 @@ pub(super) fn ask(
 ) -> Result<Response<Box<dyn Read>>, Refusal> {
     let line = format!("GET {} HTTP/1.1", request.uri());
     if let (Some(user), word) = (proxy.username(), proxy.password().unwrap_or_default()) {
-        let word = base64(format!("{user}:{word}").as_bytes());
+        let word = BASE64_STANDARD.encode(format!("{user}:{word}"));
         if let Ok(mut value) = HeaderValue::try_from(format!("Basic {word}")) {
             value.set_sensitive(true);
             request

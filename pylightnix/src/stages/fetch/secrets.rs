@@ -1,12 +1,12 @@
 //! Credentials for servers, which are read at run time and written nowhere.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::collections::BTreeMap;
 use std::env;
 use ureq::http::{HeaderName, HeaderValue, Uri, header};
 
 use super::address::Server;
 use super::netrc::Netrc;
-use crate::base64::base64;
 use crate::{BoxError, Error, ErrorKind, Result};
 
 /// The headers for the server of the URL, and the passwords from the netrc file.
@@ -42,7 +42,7 @@ impl Secrets {
             && !is_open
             && let Some((login, password)) = self.netrc.of(&server.host)
         {
-            let word = base64(format!("{login}:{password}").as_bytes());
+            let word = BASE64_STANDARD.encode(format!("{login}:{password}"));
             if let Ok(mut value) = HeaderValue::try_from(format!("Basic {word}")) {
                 value.set_sensitive(true);
                 sent.push((header::AUTHORIZATION, value));

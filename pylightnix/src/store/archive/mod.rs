@@ -14,6 +14,7 @@
 mod content;
 mod deflate;
 mod entry;
+mod file;
 mod frame;
 mod inventory;
 mod pack;
@@ -27,8 +28,9 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
-pub use pack::{Pack, Written};
-pub use unpack::{Unpack, examine, open as open_archive};
+pub use file::ArchiveFile;
+pub use pack::{Pack, Packed};
+pub use unpack::Unpack;
 
 /// The modes that entries have, as archives carry them.
 const FILE_MODE: u32 = 0o100_444;
@@ -48,7 +50,7 @@ impl Store {
         roots: impl IntoIterator<Item = R>,
         archive: impl AsRef<Path>,
     ) -> Result<()> {
-        Pack::new(self).write(roots, archive)
+        Pack::new(self).write(roots, archive).map(drop)
     }
 
     /// Publishes what an archive holds, and returns the references of all realizations in it, dependencies first, also

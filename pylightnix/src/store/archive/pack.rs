@@ -16,6 +16,7 @@ use crate::store::disk::target::{Target, beside};
 use crate::store::disk::there::is_there;
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::store::publish::complete::expect_complete;
+use crate::store::publish::every::{Every, Unfinished};
 use crate::{Error, ErrorKind, Result};
 
 /// How realizations are packed into an archive.
@@ -28,17 +29,23 @@ pub struct Pack<'a> {
 }
 
 /// What cannot be packed, and why.
-pub(crate) type Unreadable = Vec<(RRefId, Error)>;
+type Unreadable = Vec<(RRefId, Error)>;
 
 /// Realizations by their derivations.
 type All = BTreeMap<DRefId, BTreeSet<RRefId>>;
 
-/// An archive that was written.
-pub struct Written {
-    /// How long it is.
+/// What was packed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Packed {
+    /// The realizations that were asked for. All that they were made from is in the archive, too.
+    pub roots: Vec<RRefId>,
+    /// How long the archive is.
     pub bytes: u64,
-    /// It is no file that could be looked at now.
+    /// Whether it went into a pipe or a device: then there is no file to be looked at.
     pub is_stream: bool,
+    /// Why others were left out. Only [`Pack::write_every`] leaves anything out.
+    pub left_out: Vec<Error>,
 }
 
 impl<'a> Pack<'a> {
@@ -58,13 +65,6 @@ impl<'a> Pack<'a> {
         self
     }
 
-    /// Goes on after what cannot be packed, and notes it: if there is any, nothing is written, which is an error.
-    #[doc(hidden)]
-    pub fn noting(mut self, unreadable: &'a Mutex<Unreadable>) -> Self {
-        self.unreadable = Some(unreadable);
-        self
-    }
-
     /// Writes these realizations and all that they were made from.
     ///
     /// # Errors
@@ -73,20 +73,85 @@ impl<'a> Pack<'a> {
         self,
         roots: impl IntoIterator<Item = R>,
         archive: impl AsRef<Path>,
-    ) -> Result<()> {
-        self.written(roots, archive.as_ref()).map(drop)
+    ) -> Result<Packed> {
+        let roots: Vec<RRefId> = all_of(roots);
+        let (bytes, is_stream) = self.written(&roots, archive.as_ref())?;
+        Ok(Packed {
+            roots,
+            bytes,
+            is_stream,
+            left_out: Vec::new(),
+        })
     }
 
-    /// Writes them into a stream, and says how many bytes that were. The archive is put together in the store before, as
-    /// parts of it are written last.
+    /// Writes everything in the store, as far as it is whole. Left out is what publishing would refuse today or cannot be read, and
+    /// what is of a build of several runs that has begun and not ended; with all that was made from these.
+    ///
+    /// ```
+    /// # use pylightnix::store::{Pack, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let packed = Pack::new(&store).write_every(folder.path().join("all.zip"))?;
+    /// for error in &packed.left_out {
+    ///     eprintln!("left out: {error}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An archive that cannot be written, a refusal of the system.
+    pub fn write_every(self, archive: impl AsRef<Path>) -> Result<Packed> {
+        self.every(|pack, roots| pack.written(roots, archive.as_ref()))
+    }
+
+    /// The same, into a stream.
+    ///
+    /// # Errors
+    /// As [`write_every`](Self::write_every).
+    pub fn write_every_to(self, to: &mut impl io::Write) -> Result<Packed> {
+        let name = Path::new("the stream");
+        self.every(|pack, roots| Ok((pack.streamed(&pack.all(roots)?, to, name)?, true)))
+    }
+
+    /// Writes, and again without what cannot be packed, until all of the rest can. `write` says how long the archive is, and
+    /// whether it went into a stream.
+    fn every(
+        self,
+        mut write: impl FnMut(Pack<'_>, &[RRefId]) -> Result<(u64, bool)>,
+    ) -> Result<Packed> {
+        let mut every = Every::of(self.store, Unfinished::LeftOut)?;
+        loop {
+            let roots = every.rrefs();
+            let unreadable = Mutex::default();
+            let noting = Pack {
+                unreadable: Some(&unreadable),
+                ..self.clone()
+            };
+            let written = write(noting, &roots);
+            let unreadable = unreadable.into_inner();
+            let unreadable = unreadable.unwrap_or_else(PoisonError::into_inner);
+            if unreadable.is_empty() {
+                let (bytes, is_stream) = written?;
+                return Ok(Packed {
+                    roots,
+                    bytes,
+                    is_stream,
+                    left_out: every.left_out,
+                });
+            }
+            every.leave_out(unreadable);
+        }
+    }
+
+    /// Writes them into a stream. The archive is put together in the store before, as parts of it are written last.
     ///
     /// ```
     /// # use pylightnix::store::{Pack, Store};
     /// # let folder = tempfile::tempdir()?;
     /// # let store = Store::open_at(folder.path().join("store"))?;
     /// let mut archive = Vec::new(); // or a connection
-    /// let bytes = Pack::new(&store).write_to(store.rrefs()?, &mut archive)?;
-    /// assert_eq!(bytes, archive.len() as u64);
+    /// let packed = Pack::new(&store).write_to(store.rrefs()?, &mut archive)?;
+    /// assert_eq!(packed.bytes, archive.len() as u64);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -96,17 +161,19 @@ impl<'a> Pack<'a> {
         self,
         roots: impl IntoIterator<Item = R>,
         to: &mut impl io::Write,
-    ) -> Result<u64> {
-        self.streamed(&self.all(roots)?, to, Path::new("the stream"))
+    ) -> Result<Packed> {
+        let roots = all_of(roots);
+        let bytes = self.streamed(&self.all(&roots)?, to, Path::new("the stream"))?;
+        Ok(Packed {
+            roots,
+            bytes,
+            is_stream: true,
+            left_out: Vec::new(),
+        })
     }
 
-    /// Writes them where `archive` is.
-    #[doc(hidden)]
-    pub fn written<R: AsRef<RRefId>>(
-        self,
-        roots: impl IntoIterator<Item = R>,
-        archive: &Path,
-    ) -> Result<Written> {
+    /// Writes them where `archive` is; says how long that is, and whether it is a stream.
+    fn written(&self, roots: &[RRefId], archive: &Path) -> Result<(u64, bool)> {
         let all = self.all(roots)?;
         if archive.file_name().is_none() {
             return Err(Error::new(
@@ -121,23 +188,15 @@ impl<'a> Pack<'a> {
             )
         })?;
         match target {
-            Target::Stream(mut stream) => Ok(Written {
-                bytes: self.streamed(&all, &mut stream, archive)?,
-                is_stream: true,
-            }),
-            Target::File(path) => Ok(Written {
-                bytes: self.replace(&all, &path)?,
-                is_stream: false,
-            }),
+            Target::Stream(mut stream) => Ok((self.streamed(&all, &mut stream, archive)?, true)),
+            Target::File(path) => Ok((self.replace(&all, &path)?, false)),
         }
     }
 
     /// All that is to be packed, by derivation.
-    fn all<R: AsRef<RRefId>>(&self, roots: impl IntoIterator<Item = R>) -> Result<All> {
-        let roots = roots.into_iter().map(|root| root.as_ref().clone());
-        let roots: Vec<RRefId> = roots.collect();
+    fn all(&self, roots: &[RRefId]) -> Result<All> {
         self.store.use_derivations(roots.iter().map(RRefId::dref))?;
-        closure(self.store, roots)
+        closure(self.store, roots.to_vec())
     }
 
     /// Makes the file at `path`, in the place of another; says how long it is.
@@ -260,6 +319,12 @@ impl<'a> Pack<'a> {
         }
         Ok(())
     }
+}
+
+/// Their references.
+fn all_of<R: AsRef<RRefId>>(roots: impl IntoIterator<Item = R>) -> Vec<RRefId> {
+    let roots = roots.into_iter();
+    roots.map(|root| root.as_ref().clone()).collect()
 }
 
 /// These realizations and all that they were made from, by derivation.

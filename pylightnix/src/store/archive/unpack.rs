@@ -1,14 +1,14 @@
 //! Reading archives.
 
-use rustix::fs::OFlags;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
 use std::path::Path;
 
 use super::content::Archive;
+use super::file::ArchiveFile;
 use super::frame;
 use super::inventory::Packed;
 use super::refused;
+use crate::Result;
 use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::disk::room::free_bytes;
@@ -16,7 +16,6 @@ use crate::store::disk::unsynced::Unsynced;
 use crate::store::publish::place::{add_builds, place};
 use crate::store::publish::staging::Staging;
 use crate::store::publish::whole::present;
-use crate::{Error, Result};
 
 /// How an archive is unpacked.
 ///
@@ -59,13 +58,15 @@ impl<'a> Unpack<'a> {
     /// # Errors
     /// See [`Store::unpack`].
     pub fn read(self, archive: impl AsRef<Path>) -> Result<Vec<RRefId>> {
-        let path = archive.as_ref();
-        self.read_file(&open(path)?, path)
+        self.read_file(&ArchiveFile::open(archive)?)
     }
 
-    /// The same of an archive that is open; errors name it by `path`.
-    #[doc(hidden)]
-    pub fn read_file(self, file: &File, path: &Path) -> Result<Vec<RRefId>> {
+    /// The same of an archive that is open.
+    ///
+    /// # Errors
+    /// See [`Store::unpack`].
+    pub fn read_file(self, archive: &ArchiveFile) -> Result<Vec<RRefId>> {
+        let ArchiveFile { file, path } = archive;
         let archive = Archive {
             path,
             file,
@@ -75,8 +76,13 @@ impl<'a> Unpack<'a> {
     }
 }
 
-/// Checks all of an archive, without a store: whether one at `place` could take it.
-pub fn examine(file: &File, path: &Path, max_size: Option<u64>, place: &Path) -> Result<()> {
+/// Checks all of an archive, without a store: whether one at `place` could take it. Gives what is in it, dependencies first.
+pub(super) fn examine(
+    file: &File,
+    path: &Path,
+    max_size: Option<u64>,
+    place: &Path,
+) -> Result<Vec<RRefId>> {
     let archive = Archive {
         path,
         file,
@@ -85,25 +91,11 @@ pub fn examine(file: &File, path: &Path, max_size: Option<u64>, place: &Path) ->
     let inventory = archive.inventory()?;
     let all = inventory.realizations.iter().map(|packed| (packed, false));
     archive.expect_room(all, max_size, place)?;
-    let mut all = inventory.realizations.iter();
-    all.try_for_each(|packed| archive.verify(packed))
-}
-
-/// Opens an archive.
-pub fn open(path: &Path) -> Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        // A pipe without a writer is opened as well, and refused.
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)
-        .map_err(|error| Error::io("open", path, error))?;
-    let found = file
-        .metadata()
-        .map_err(|error| Error::io("look at", path, error))?;
-    match found.is_file() {
-        true => Ok(file),
-        false => Err(refused(path, "it is no file")),
+    for packed in &inventory.realizations {
+        archive.verify(packed)?;
     }
+    let packed = inventory.realizations.into_iter();
+    Ok(packed.map(|packed| packed.id).collect())
 }
 
 impl Archive<'_> {

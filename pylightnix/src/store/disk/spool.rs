@@ -29,7 +29,7 @@ fn make(folder: &Path) -> io::Result<File> {
 }
 
 /// All that comes from a stream, in such a file. `name` is what the stream is called.
-pub fn spooled(mut from: impl Read, name: &Path, folder: &Path) -> Result<File> {
+pub(in crate::store) fn spooled(mut from: impl Read, name: &Path, folder: &Path) -> Result<File> {
     let mut file = unnamed(folder)?;
     io::copy(&mut from, &mut file)
         .and_then(|_| file.rewind())

@@ -108,9 +108,8 @@ impl<'a> Gc<'a> {
     }
 
     /// Lets these roots go first, by their names, unless what they keep is in use.
-    #[doc(hidden)]
-    pub fn letting_go(mut self, roots: HashSet<String>) -> Self {
-        self.let_go = roots;
+    pub fn letting_go<S: Into<String>>(mut self, roots: impl IntoIterator<Item = S>) -> Self {
+        self.let_go = roots.into_iter().map(Into::into).collect();
         self
     }
 

@@ -4,10 +4,7 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
@@ -97,15 +94,8 @@ impl Store {
 }
 
 impl Store {
-    /// The folder of all derivations.
-    #[doc(hidden)]
-    pub fn objects_dir(&self) -> PathBuf {
-        self.layout().objects()
-    }
-
     /// The derivations whose folders have such names, sorted.
-    #[doc(hidden)]
-    pub fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
+    pub(crate) fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
         let folders = self.folders()?;
         let fitting = folders.iter().filter(|(name, _)| fits(name));
         let drefs = fitting.filter_map(|(name, _)| DRefId::from_folder(name));
@@ -113,51 +103,52 @@ impl Store {
     }
 
     /// The derivations of exactly this name.
-    #[doc(hidden)]
-    pub fn drefs_called(&self, name: &str) -> Result<Vec<DRefId>> {
-        self.drefs_where(|folder| folder.get(33..) == Some(name))
+    pub(crate) fn drefs_called(&self, name: &str) -> Result<Vec<DRefId>> {
+        self.drefs_where(|folder| folder.get(HEX + 1..) == Some(name))
     }
 
-    /// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a
-    /// folder, as btrfs, only derivations count.
-    #[doc(hidden)]
-    pub fn has_more_than(&self, count: usize) -> Result<bool> {
-        let folders = self.folders()?;
-        if folders.len() > count {
-            return Ok(true);
-        }
-        let objects = self.layout().objects();
-        let mut left = count as u64;
-        for (name, _) in folders.iter() {
-            // Each folder in it is a link to it, beside its own two.
-            let links = fs::metadata(objects.join(name)).map_or(0, |found| found.nlink());
-            match left.checked_sub(links.saturating_sub(2)) {
-                Some(rest) => left = rest,
-                None => return Ok(true),
-            }
-        }
-        Ok(false)
-    }
-
-    /// The folder of failed builds.
-    #[doc(hidden)]
-    pub fn failed_dir(&self) -> PathBuf {
-        self.layout().failed()
-    }
-
-    /// The derivations whose names fit a pattern: see [`Find::name`](crate::store::Find::name).
-    #[doc(hidden)]
+    /// The derivations whose names fit a pattern, sorted: see [`Find::name`](crate::store::Find::name). All of them fit `*`. Their folder
+    /// is read only if it changed since it was last read.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Train { layers: u32 }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// for layers in 1..=3 { store.realize(&instantiate(Train::new(layers))?)?; }
+    /// let drefs = store.drefs_named("tr*")?;
+    /// assert_eq!(drefs.len(), 3);
+    /// for (dref, realizations) in store.realizations_of_each(&drefs) {
+    ///     for realization in realizations.into_iter().flatten() {
+    ///         println!("{dref} took {:?} s", realization.build_seconds());
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A text that is no pattern ([`ErrorKind::Reference`](crate::ErrorKind::Reference)), or a refusal of the system.
     pub fn drefs_named(&self, pattern: &str) -> Result<Vec<DRefId>> {
         let glob = crate::store::query::Glob::parse(pattern)?;
-        let mut drefs = self.drefs()?;
-        drefs.retain(|dref| glob.fits(dref.name().as_str()));
-        Ok(drefs)
+        self.drefs_where(|folder| folder.get(HEX + 1..).is_some_and(|name| glob.fits(name)))
+    }
+
+    /// The derivations whose hashes or names begin so, sorted: what the beginning of a word may become.
+    ///
+    /// # Errors
+    /// A refusal of the system.
+    pub fn drefs_beginning(&self, begin: &str) -> Result<Vec<DRefId>> {
+        self.drefs_where(|folder| {
+            folder.starts_with(begin)
+                || (folder.get(HEX + 1..)).is_some_and(|name| name.starts_with(begin))
+        })
     }
 
     /// The realizations of these derivations whose hashes begin so. Of a derivation that the index knows as it is, one
     /// `stat` is all that it takes; the folders of others are read.
-    #[doc(hidden)]
-    pub fn rrefs_from(&self, drefs: &[DRefId], begin: &str) -> Result<Vec<RRefId>> {
+    pub(crate) fn rrefs_from(&self, drefs: &[DRefId], begin: &str) -> Result<Vec<RRefId>> {
         let index = self.manager().index();
         let objects = Objects::of_many(self.layout(), drefs.len());
         let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
@@ -183,8 +174,7 @@ impl Store {
     }
 
     /// When something last came to each of these derivations or went, of those that are in the store.
-    #[doc(hidden)]
-    pub fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
+    pub(crate) fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
         let objects = self.layout().shared_objects();
         let refused = |errno: Errno| Error::io("look into", objects, errno.into());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -35,9 +35,31 @@ impl Snapshot {
     }
 }
 
+/// Keeps what was learnt of derivations when nobody reads on.
+struct Learning<'a, I> {
+    store: &'a Store,
+    each: I,
+}
+
+impl<I: Iterator> Iterator for Learning<'_, I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.each.next()
+    }
+}
+
+impl<I> Drop for Learning<'_, I> {
+    fn drop(&mut self) {
+        self.store.remember();
+    }
+}
+
 /// A realization that cannot be read.
+#[derive(Debug)]
+#[non_exhaustive]
 pub struct Unread {
-    /// Nothing where those of a derivation cannot be listed.
+    /// Which one; nothing where those of a derivation cannot be listed.
     pub rref: Option<RRefId>,
     /// Why not.
     pub error: Error,
@@ -264,9 +286,35 @@ impl Store {
     }
 
     /// Reads the realizations of many derivations on all cores, lazily: the first few one by one, so that they come at once. A
-    /// realization that cannot be read is an error among the others.
-    #[doc(hidden)]
+    /// realization that cannot be read is an error among the others. What this learns is kept for later processes, which need
+    /// not read it again.
+    ///
+    /// ```
+    /// # use pylightnix::store::Store;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let drefs = store.drefs_named("train*")?;
+    /// let all = store.realizations_of_each(&drefs).flat_map(|(_, found)| found);
+    /// for one in all {
+    ///     match one {
+    ///         Ok(realization) => println!("{} of {:?}", realization.id, realization.last_built()),
+    ///         Err(unread) => eprintln!("left out: {}", unread.error),
+    ///     }
+    /// }
+    /// # Ok::<(), pylightnix::Error>(())
+    /// ```
     pub fn realizations_of_each<'d>(
+        &'d self,
+        drefs: &'d [DRefId],
+    ) -> impl Iterator<Item = (&'d DRefId, Vec<Result<Realization, Unread>>)> {
+        Learning {
+            store: self,
+            each: self.realizations_in(drefs),
+        }
+    }
+
+    /// The same, of which nothing is kept.
+    pub(in crate::store) fn realizations_in<'d>(
         &'d self,
         drefs: &'d [DRefId],
     ) -> impl Iterator<Item = (&'d DRefId, Vec<Result<Realization, Unread>>)> {
@@ -332,9 +380,12 @@ impl Store {
         looked.into_iter().flatten().flatten().collect()
     }
 
-    /// What was made directly from a realization, sorted by derivation, and what could not be read.
-    #[doc(hidden)]
-    pub fn made_from(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
+    /// What was made directly from a realization, as far as the store can be read, sorted by derivation; and what could not be
+    /// read. [`dependents`](Self::dependents) is an error then.
+    ///
+    /// # Errors
+    /// A refusal of the system.
+    pub fn dependents_readable(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
         let drefs = self.drefs()?;
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for (dref, look) in drefs.iter().zip(self.snapshots_of_each(&drefs)) {
@@ -362,8 +413,7 @@ impl Store {
     }
 
     /// Writes the index, for later processes.
-    #[doc(hidden)]
-    pub fn remember(&self) {
+    pub(crate) fn remember(&self) {
         let temporary = || self.manager().temporary();
         self.manager().index().save(&temporary, self.layout());
     }

@@ -13,20 +13,20 @@ use crate::store::object::build_record::{BuildKind, BuildRecord};
 
 /// The builds, imports and acceptances of a realization, oldest first.
 #[derive(Clone)]
-pub struct Builds {
+pub(crate) struct Builds {
     bytes: Arc<Vec<u8>>,
     at: Range<usize>,
     records: OnceLock<Box<[BuildRecord]>>,
 }
 
 /// What decisions are made by.
-pub struct BuildHead<'a> {
+pub(crate) struct BuildHead<'a> {
     /// Why it is there.
-    pub kind: BuildKind,
+    pub(crate) kind: BuildKind,
     /// When it ended.
-    pub stop: Timestamp,
+    pub(crate) stop: Timestamp,
     /// How long it took.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     pub(crate) fingerprint: Option<&'a str>,
     /// Which run of the stage it was, and of how many. Without one it stands for all.
     pub(crate) run: Option<RunOf>,
@@ -100,7 +100,7 @@ impl Builds {
     }
 
     /// What decisions are made by, oldest first.
-    pub fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
+    pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         self.each().map(|(_, head)| head)
     }
 

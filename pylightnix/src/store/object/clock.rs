@@ -15,11 +15,11 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// The latest time that counts: one for all that is compared, as an order needs.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Timestamp);
+pub(crate) struct Clock(Timestamp);
 
 impl Clock {
     /// The latest time that counts now.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let now = Timestamp::now();
         Clock(now.checked_add(AHEAD).unwrap_or(now))
     }
@@ -48,13 +48,13 @@ impl BuildRecord {
 
 impl BuildHead<'_> {
     /// When it ended, if that time counts.
-    pub fn ended(&self, clock: Clock) -> Option<Timestamp> {
+    pub(crate) fn ended(&self, clock: Clock) -> Option<Timestamp> {
         clock.known(self.stop)
     }
 }
 
 /// Builds, the newest first; those without a time last.
-pub fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &BuildRecord> {
+pub(crate) fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &BuildRecord> {
     let clock = Clock::now();
     let is_known = move |build: &&BuildRecord| clock.known(build.stop).is_some();
     let known = builds.iter().rev().filter(is_known);

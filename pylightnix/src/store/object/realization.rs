@@ -1,5 +1,6 @@
 //! Realizations in the store, as they are found and read.
 
+use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, fstat, openat};
@@ -12,8 +13,9 @@ use crate::config::{DRefId, RRefId};
 use crate::store::disk::layout::{OUT, RECORD};
 use crate::store::disk::regular;
 use crate::store::disk::there::is_there;
-use crate::store::object::build_record::BuildRecord;
-use crate::store::object::builds::Builds;
+use crate::store::object::build_record::{BuildKind, BuildRecord};
+use crate::store::object::builds::{BuildHead, Builds};
+use crate::store::object::clock::{Clock, newest_first};
 use crate::store::object::context::Context;
 use crate::store::object::promised::Promised;
 use crate::store::object::record::{Outcome, RecordHead, reference};
@@ -32,8 +34,7 @@ pub struct Realization {
     pub outcome: Outcome,
     /// The digest of its artifacts.
     pub tree: TreeDigest,
-    #[doc(hidden)]
-    pub builds: Builds,
+    pub(crate) builds: Builds,
     /// The names of build records that could not be understood. They count for nothing.
     pub unreadable: Vec<String>,
     /// The folder of all derivations.
@@ -56,6 +57,38 @@ impl Realization {
                 Ok(None) | Err(_) => Vec::new(),
             }
         })
+    }
+
+    /// Its builds, imports and acceptances, the newest first; those whose time lies ahead of this machine's clock last: see
+    /// [`BuildRecord::ended`].
+    pub fn builds_newest_first(&self) -> impl Iterator<Item = &BuildRecord> {
+        newest_first(self.builds())
+    }
+
+    /// How many builds, imports and acceptances of it there are. Nothing is read for this.
+    pub fn build_count(&self) -> usize {
+        self.builds.heads().count()
+    }
+
+    /// When it was last built; of one that nobody built here, when it came or was accepted. Times ahead of this machine's clock do
+    /// not count. Nothing is read for this.
+    pub fn last_built(&self) -> Option<Timestamp> {
+        let clock = Clock::now();
+        let ended = |build: BuildHead<'_>| build.ended(clock);
+        let built = self.builds.heads();
+        let built = built.filter(|build| build.kind == BuildKind::Build);
+        let all = || self.builds.heads().filter_map(ended).max();
+        built.filter_map(ended).max().or_else(all)
+    }
+
+    /// How long its newest build took, in seconds; nothing if nobody built it here. Nothing is read for this.
+    pub fn build_seconds(&self) -> Option<f64> {
+        let clock = Clock::now();
+        let builds = self.builds.heads();
+        let newest = builds
+            .filter(|build| build.kind == BuildKind::Build)
+            .max_by_key(|build| (build.ended(clock), build.stop));
+        newest.map(|build| build.seconds)
     }
 
     /// The folder with its artifacts.

@@ -8,8 +8,7 @@ use crate::{Error, ErrorKind, Result};
 
 impl Store {
     /// That a realization may leave the store: it is one that publishing would take.
-    #[doc(hidden)]
-    pub fn expect_complete(&self, rref: &RRefId) -> Result<()> {
+    pub(in crate::store) fn expect_complete(&self, rref: &RRefId) -> Result<()> {
         expect_complete(self, rref, &self.config(rref.dref())?, &self.record(rref)?)
     }
 }

@@ -12,6 +12,7 @@ use crate::store::disk::regular::open_regular;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::record::Record;
 use crate::store::publish::complete::expect_complete;
+use crate::store::publish::every::{Every, Unfinished};
 use crate::store::publish::place::{add_builds, place};
 use crate::store::publish::staging::{Staging, stage_from};
 use crate::store::publish::whole::present;
@@ -59,10 +60,24 @@ impl Store {
         self.copy_but(other, &roots, &mut Err)
     }
 
+    /// Publishes everything that another store on this machine has, as far as it is whole; and says why the rest was left out.
+    /// Results of a build of several runs that has begun and not ended come with the mark that says so.
+    ///
+    /// # Errors
+    /// As [`copy_from`](Self::copy_from), of this store and the system.
+    pub fn copy_every(&self, other: &Store) -> Result<(Vec<RRefId>, Vec<Error>)> {
+        let mut every = Every::of(other, Unfinished::Taken)?;
+        let rrefs = every.rrefs();
+        let copied = self.copy_but(other, &rrefs, &mut |error| {
+            every.left_out.push(error);
+            Ok(())
+        })?;
+        Ok((copied, every.left_out))
+    }
+
     /// The same, but leaves out what `leave_out` says yes to, which is told why it cannot be copied, and what was made from
     /// that.
-    #[doc(hidden)]
-    pub fn copy_but(
+    fn copy_but(
         &self,
         other: &Store,
         roots: &[RRefId],

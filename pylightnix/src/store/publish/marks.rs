@@ -106,9 +106,12 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a realization is of a build that has begun and not ended.
-    #[doc(hidden)]
-    pub fn is_of_begun(&self, realization: &Realization) -> Result<bool> {
+    /// Whether a realization is of a build of several runs that has begun and not ended: more of them may come, and a run of its
+    /// stage makes those that are missing.
+    ///
+    /// # Errors
+    /// A broken record, or a refusal of the system.
+    pub fn is_unfinished(&self, realization: &Realization) -> Result<bool> {
         let snapshot = Snapshot::of(self, realization.id.dref())?;
         if !snapshot.is_marked() {
             return Ok(false);

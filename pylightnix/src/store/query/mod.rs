@@ -18,7 +18,9 @@ mod lens;
 mod link;
 mod looked_up;
 mod number;
+mod refer;
 mod reference;
+mod statistics;
 mod usage;
 
 pub use comparison::{Cell, Column, ColumnKind, Comparison, Row, Series};
@@ -30,5 +32,7 @@ pub use found::Found;
 pub(crate) use glob::Glob;
 pub use graph::Graph;
 pub use lens::Lens;
+pub use refer::Referred;
 pub use reference::{Identifier, Reference};
+pub use statistics::Statistics;
 pub use usage::{DiskUsage, Taken, TakenBy};

@@ -12,8 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::DRefId;
-use crate::config::RRefId;
+use crate::config::{DRefId, RRefId, list_names, nearest_first};
 use crate::store::Store;
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
@@ -61,7 +60,9 @@ impl fmt::Display for RootRun {
     }
 }
 
-/// What a target of a run is now.
+/// What a target of a run is now: see [`Store::keep_results`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TargetResults {
     /// Whose target it is.
     pub run: RootRun,
@@ -69,6 +70,17 @@ pub struct TargetResults {
     pub dref: DRefId,
     /// What was chosen of it.
     pub rrefs: Vec<RRefId>,
+}
+
+impl TargetResults {
+    /// These were chosen of the stage `dref`.
+    pub fn new(run: RootRun, dref: DRefId, rrefs: impl IntoIterator<Item = RRefId>) -> Self {
+        TargetResults {
+            run,
+            dref,
+            rrefs: rrefs.into_iter().collect(),
+        }
+    }
 }
 
 /// Something that garbage collection keeps, with all that it was made from.
@@ -118,7 +130,25 @@ impl Store {
     /// Keeps what the targets of a run are now, in place of what they were before. Nothing is written for what is kept
     /// already. What is new is kept before anything old is let go, and only what was there before is let go: whatever
     /// happens meanwhile, one of them stays.
-    #[doc(hidden)]
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// use pylightnix::store::{RootRun, TargetResults};
+    /// # #[derive(Config)] pub struct Train { layers: u32 }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let plan = instantiate(Train::new(3))?;
+    /// let model = store.realize(&plan)?;
+    /// let run = RootRun::new("experiment", "model");
+    /// store.keep_results(&[TargetResults::new(run, plan.id().clone(), [model.id().clone()])])?;
+    /// assert_eq!(&store.roots()?[0].rref, model.id());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A realization that is not in the store, or a refusal of the system.
     pub fn keep_results(&self, targets: &[TargetResults]) -> Result<()> {
         let before: BTreeSet<String> = self.root_names()?.into_iter().collect();
         let mut now = BTreeSet::new();
@@ -147,6 +177,27 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The root of this name.
+    ///
+    /// # Errors
+    /// There is none ([`ErrorKind::Missing`]): the error names those that are called like it. A name that cannot be a root's, a
+    /// file that is no root, or a refusal of the system.
+    pub fn root_named(&self, name: &str) -> Result<Root> {
+        check_characters(name)?;
+        if let Some(root) = self.read_root(name.to_owned())? {
+            return Ok(root);
+        }
+        let names = self.root_names()?;
+        let there = match names.is_empty() {
+            true => "there are no roots".to_owned(),
+            false => list_names(nearest_first(name, names.iter().map(String::as_str)).into_iter()),
+        };
+        Err(
+            Error::new(ErrorKind::Missing, format!("no root is called {name:?}"))
+                .help(format!("{there}; `roots` lists them")),
+        )
     }
 
     /// Ends keeping what the root of this name keeps; `false` says that there was none. A root by a link outside ends when its

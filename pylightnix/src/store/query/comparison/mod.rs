@@ -54,14 +54,20 @@ impl Store {
     /// # Errors
     /// One that is not in the store or is broken, a refusal of the system.
     pub fn compare<R: AsRef<RRefId>>(&self, of: impl IntoIterator<Item = R>) -> Result<Comparison> {
-        let of = of.into_iter().map(|rref| rref.as_ref().clone());
-        let (table, unread) = self.compare_readable(of.collect())?;
+        let (table, unread) = self.compare_readable(of)?;
         unread.into_iter().next().map_or(Ok(table), Err)
     }
 
     /// The same of those that can be read, and why the others cannot.
-    #[doc(hidden)]
-    pub fn compare_readable(&self, mut of: Vec<RRefId>) -> Result<(Comparison, Vec<Error>)> {
+    ///
+    /// # Errors
+    /// A refusal of the system.
+    pub fn compare_readable<R: AsRef<RRefId>>(
+        &self,
+        of: impl IntoIterator<Item = R>,
+    ) -> Result<(Comparison, Vec<Error>)> {
+        let of = of.into_iter().map(|rref| rref.as_ref().clone());
+        let mut of: Vec<RRefId> = of.collect();
         let mut seen = HashSet::new();
         of.retain(|rref| seen.insert(rref.clone()));
         self.use_derivations(of.iter().map(RRefId::dref))?;

@@ -5,15 +5,14 @@
 //! it is in, takes a look at all of them, and the newest of a name one at all of that name.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::text::local_time;
-use pylightnix::config::{DRefId, RRefId};
-use pylightnix::internal::{BuildHead, Clock, Unread, is_near, nearest_first};
-use pylightnix::store::{BuildKind, Realization, Store};
-use pylightnix::{Error, ErrorKind, Result};
+use crate::config::{DRefId, RRefId, is_near, nearest_first};
+use crate::store::{Realization, Store, Unread};
+use crate::{Error, ErrorKind, Result};
 
 /// So many candidates are listed.
 const MOST: usize = 20;
@@ -21,9 +20,9 @@ const MOST: usize = 20;
 /// The hex digits of a whole hash.
 const HEX: usize = 32;
 
-/// What a reference stands for.
+/// What a text stands for: see [`Store::refer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Referred {
+pub enum Referred {
     /// A derivation.
     Derivation(DRefId),
     /// A realization.
@@ -34,7 +33,7 @@ pub(crate) enum Referred {
 
 impl Referred {
     /// The derivation, or that of the realization.
-    pub(crate) fn derivation(&self) -> &DRefId {
+    pub fn derivation(&self) -> &DRefId {
         match self {
             Referred::Derivation(dref) => dref,
             Referred::Realization(rref) | Referred::Artifact(rref, _) => rref.dref(),
@@ -42,11 +41,67 @@ impl Referred {
     }
 }
 
-/// What `text` stands for.
-///
-/// # Errors
-/// Nothing, or more than one: then the error lists them.
-pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
+impl Store {
+    /// What a text stands for, as people type it:
+    ///
+    /// | text | what it stands for |
+    /// |---|---|
+    /// | `train` | the newest realization of a stage of this name |
+    /// | `train@2` | the second newest |
+    /// | `7c308bad` | the derivation whose hash begins so, or the realization, if no derivation's does |
+    /// | `7c308bad/0123`, `train/0123` | the realization of that derivation whose hash begins so |
+    /// | `dref:7c30`, `rref:0123` | a reference, cut anywhere |
+    /// | a path | what it leads to in the store: a derivation, a realization, an artifact |
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// use pylightnix::store::Referred;
+    /// # #[derive(Config)] pub struct Train { #[selfref("model")] out: SelfRef<Text>, layers: u32 }
+    /// # #[stage] fn train(b: &Build<Train>) -> Result<TrainOutputs> { Ok(TrainOutputs { out: b.out.save("..")? }) }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// let first = store.realize(&instantiate(Train::new(1))?)?;
+    /// let second = store.realize(&instantiate(Train::new(2))?)?;
+    /// assert_eq!(store.refer("train")?, Referred::Realization(second.id().clone()));
+    /// assert_eq!(store.refer("train@2")?, Referred::Realization(first.id().clone()));
+    /// let begin = &first.id().dref().folder()[..8];
+    /// assert_eq!(store.refer(begin)?, Referred::Derivation(first.id().dref().clone()));
+    /// assert_eq!(&store.refer_to_realization(begin)?, first.id());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// It stands for nothing ([`ErrorKind::Missing`]), or may be more than one thing ([`ErrorKind::Reference`]): the error lists
+    /// them.
+    pub fn refer(&self, text: &str) -> Result<Referred> {
+        resolve(self, text)
+    }
+
+    /// The realization that a text stands for: of a derivation, the newest one.
+    ///
+    /// # Errors
+    /// As [`refer`](Self::refer); a derivation without realizations.
+    pub fn refer_to_realization(&self, text: &str) -> Result<RRefId> {
+        match self.refer(text)? {
+            Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
+            Referred::Derivation(dref) => self.newest_of(&dref),
+        }
+    }
+
+    /// The newest realization of a derivation: the one that was last built, or, of what nobody built here, came last.
+    ///
+    /// # Errors
+    /// One without realizations ([`ErrorKind::Missing`]), a broken record, a refusal of the system.
+    pub fn newest_of(&self, dref: &DRefId) -> Result<RRefId> {
+        match newest(self, &dref.to_string(), std::slice::from_ref(dref), 1)? {
+            Referred::Realization(rref) => Ok(rref),
+            _ => Err(without_realizations(dref)),
+        }
+    }
+}
+
+fn resolve(store: &Store, text: &str) -> Result<Referred> {
     // Everything begins so: a variable of a script that is not set shall not stand for the one result there is.
     if text.is_empty() {
         let message = "an empty text is no reference";
@@ -84,63 +139,6 @@ pub(crate) fn resolve(store: &Store, text: &str) -> Result<Referred> {
         }
         true => Err(nothing(store, text)),
     }
-}
-
-/// The realization that `text` stands for: of a derivation, the newest one.
-///
-/// # Errors
-/// As [`resolve`]; a derivation without realizations.
-pub(crate) fn realization(store: &Store, text: &str) -> Result<RRefId> {
-    realization_of(store, text, resolve(store, text)?)
-}
-
-/// The realization of what `text` stands for: of a derivation, the newest one.
-///
-/// # Errors
-/// A derivation without realizations.
-pub(crate) fn realization_of(store: &Store, text: &str, found: Referred) -> Result<RRefId> {
-    match found {
-        Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
-        Referred::Derivation(dref) => match newest(store, text, std::slice::from_ref(&dref), 1)? {
-            Referred::Realization(rref) => Ok(rref),
-            _ => Err(without_realizations(&dref)),
-        },
-    }
-}
-
-/// What a word stands for that is no name, nor a pattern of names, in the store; nothing if it is one, or is nothing at all.
-///
-/// # Errors
-/// A refusal of the system, a word that may be several things.
-pub(crate) fn referred(store: &Store, word: &str) -> Result<Option<Referred>> {
-    // What cannot be a pattern of names may be a reference.
-    if !store.drefs_named(word).unwrap_or_default().is_empty() {
-        return Ok(None);
-    }
-    match resolve(store, word) {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The derivation that `text` stands for, or that of the realization.
-///
-/// # Errors
-/// As [`resolve`].
-pub(crate) fn derivation(store: &Store, text: &str) -> Result<DRefId> {
-    Ok(resolve(store, text)?.derivation().clone())
-}
-
-/// When a realization was last built; of one that nobody built here, when it came. Later ones are newer. Times ahead of this
-/// machine's clock do not count.
-pub(crate) fn age(realization: &Realization) -> Option<Timestamp> {
-    let clock = Clock::now();
-    let ended = |build: BuildHead<'_>| build.ended(clock);
-    let built = realization.builds.heads();
-    let built = built.filter(|build| build.kind == BuildKind::Build);
-    let all = || realization.builds.heads().filter_map(ended).max();
-    built.filter_map(ended).max().or_else(all)
 }
 
 /// The derivations whose folders begin so.
@@ -206,7 +204,7 @@ fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
         // The artifacts of what was removed: its link still says what it was.
         return Ok(None);
     };
-    let objects = store.objects_dir();
+    let objects = store.layout().objects();
     let objects: PathBuf = objects.canonicalize().unwrap_or(objects);
     let Ok(inside) = found.strip_prefix(&objects) else {
         // `<hash>/<hash>` may be a path of another folder by chance.
@@ -254,7 +252,7 @@ fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
     };
     let mut drefs = store.drefs_called(what)?;
     if drefs.is_empty() {
-        drefs = vec![derivation(store, what)?];
+        drefs = vec![resolve(store, what)?.derivation().clone()];
     }
     newest(store, text, &drefs, count)
 }
@@ -270,10 +268,10 @@ fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<R
         if found.len() >= count && found[count - 1].0 > changed {
             break;
         }
-        let all = store.realizations_of_each(std::slice::from_ref(dref));
+        let all = store.realizations_in(std::slice::from_ref(dref));
         for realization in all.flat_map(|(_, all)| all) {
             match realization {
-                Ok(one) => found.push((age(&one).unwrap_or(Timestamp::MIN), one.id)),
+                Ok(one) => found.push((one.last_built().unwrap_or(Timestamp::MIN), one.id)),
                 Err(Unread { error, .. }) => unread = Some(error),
             }
         }
@@ -305,16 +303,22 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
             for one in found.iter().take(MOST) {
                 let (shown, when) = match one {
                     Referred::Derivation(dref) => {
-                        let all = store.realizations_of_each(std::slice::from_ref(dref));
+                        let all = store.realizations_in(std::slice::from_ref(dref));
                         let all = all.flat_map(|(_, all)| all).flatten();
-                        (dref.to_string(), all.filter_map(|one| age(&one)).max())
+                        (
+                            dref.to_string(),
+                            all.filter_map(|one| one.last_built()).max(),
+                        )
                     }
                     Referred::Realization(rref) | Referred::Artifact(rref, _) => {
                         let realization = store.realization(rref).ok();
-                        (rref.to_string(), realization.as_ref().and_then(age))
+                        (
+                            rref.to_string(),
+                            realization.as_ref().and_then(Realization::last_built),
+                        )
                     }
                 };
-                let when = when.map(local_time).unwrap_or_default();
+                let when = when.map(local).unwrap_or_default();
                 let _ = write!(help, "\n  {when}  {shown}");
             }
             if count > MOST {
@@ -356,6 +360,14 @@ fn like(store: &Store, text: &str) -> Option<String> {
 fn without_realizations(dref: &DRefId) -> Error {
     Error::new(ErrorKind::Missing, format!("{dref} has no realizations"))
         .help("it was never built here, or what was built was removed")
+}
+
+/// A time, for a person: here, if the program is built with what jiff needs to know where that is, as the command line is.
+fn local(time: Timestamp) -> String {
+    let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
+    time.to_zoned(zone)
+        .strftime("%Y-%m-%d %H:%M %Z")
+        .to_string()
 }
 
 fn is_hex(text: &str) -> bool {

@@ -1,0 +1,101 @@
+//! An archive that is open, to be looked at and unpacked.
+
+use rustix::fs::OFlags;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::refused;
+use super::unpack::examine;
+use crate::config::RRefId;
+use crate::store::Store;
+use crate::store::disk::spool::spooled;
+use crate::{Error, Result};
+
+/// An archive that is open: what it is called may change, and it stays what it is.
+///
+/// ```
+/// # use pylightnix::store::{ArchiveFile, Store, Unpack};
+/// # let folder = tempfile::tempdir()?;
+/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let archive = folder.path().join("results.zip");
+/// # store.pack([] as [pylightnix::config::RRefId; 0], &archive)?;
+/// let archive = ArchiveFile::open(&archive)?;
+/// let other = folder.path().join("other");
+/// // Nothing is made for an archive that is refused.
+/// let inside = archive.check(None, &other)?;
+/// assert_eq!(Unpack::new(&Store::open_at(other)?).read_file(&archive)?, inside);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ArchiveFile {
+    pub(super) file: File,
+    /// What errors name.
+    pub(super) path: PathBuf,
+}
+
+impl ArchiveFile {
+    /// Opens the archive at `path`.
+    ///
+    /// # Errors
+    /// There is none, it is no file, or the system refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Ok(ArchiveFile {
+            file: open(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Reads the archive that comes from a stream, which errors call `name`. Archives are read from their ends, so all of it is put
+    /// into a file without a name: in the folder of `store`, or where temporary files are.
+    ///
+    /// # Errors
+    /// A stream that cannot be read, or a refusal of the system.
+    pub fn from_stream(
+        from: impl Read,
+        name: impl AsRef<Path>,
+        store: Option<&Store>,
+    ) -> Result<Self> {
+        let path = name.as_ref().to_owned();
+        let folder = match store {
+            Some(store) => store.layout().tmp(),
+            None => std::env::temp_dir(),
+        };
+        let file = spooled(from, &path, &folder)?;
+        Ok(ArchiveFile { file, path })
+    }
+
+    /// Checks all of it, down to the last hash, without a store: whether one at `place` could take it, where it may have `max_size`
+    /// bytes in it, or as many as are free there. Gives the references of all realizations in it, dependencies first.
+    ///
+    /// # Errors
+    /// As [`Store::unpack`].
+    pub fn check(&self, max_size: Option<u64>, place: impl AsRef<Path>) -> Result<Vec<RRefId>> {
+        examine(&self.file, &self.path, max_size, place.as_ref())
+    }
+}
+
+impl fmt::Debug for ArchiveFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ArchiveFile").field(&self.path).finish()
+    }
+}
+
+/// Opens an archive.
+fn open(path: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        // A pipe without a writer is opened as well, and refused.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(|error| Error::io("open", path, error))?;
+    let found = file
+        .metadata()
+        .map_err(|error| Error::io("look at", path, error))?;
+    match found.is_file() {
+        true => Ok(file),
+        false => Err(refused(path, "it is no file")),
+    }
+}

@@ -1,0 +1,112 @@
+//! All that a store has that can leave it: what is whole, and was made from what is whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::RRefId;
+use crate::store::Store;
+use crate::{Error, ErrorKind, Result};
+
+/// What becomes of results of a build of several runs that has begun and not ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Unfinished {
+    /// They are taken, with the mark that says so.
+    Taken,
+    /// They are left out: an archive has no marks.
+    LeftOut,
+}
+
+/// The realizations that can leave a store, and why the others cannot.
+pub(in crate::store) struct Every {
+    /// Each with what it was made from.
+    made_from: BTreeMap<RRefId, Vec<RRefId>>,
+    pub(in crate::store) left_out: Vec<Error>,
+}
+
+impl Every {
+    /// Looks at all of a store.
+    pub(in crate::store) fn of(store: &Store, unfinished: Unfinished) -> Result<Self> {
+        let mut every = Every {
+            made_from: BTreeMap::new(),
+            left_out: Vec::new(),
+        };
+        for dref in store.drefs()? {
+            match store.rrefs_of(&dref) {
+                Ok(rrefs) => {
+                    for rref in rrefs {
+                        every.add(store, rref, unfinished)?;
+                    }
+                }
+                Err(error) => every.left_out.push(error),
+            }
+        }
+        every.leave_out_dependents();
+        Ok(every)
+    }
+
+    fn add(&mut self, store: &Store, rref: RRefId, unfinished: Unfinished) -> Result<()> {
+        let complete = || {
+            store.expect_complete(&rref)?;
+            store.realization(&rref)
+        };
+        let found = match complete() {
+            Ok(found) => found,
+            Err(error) => {
+                self.left_out.push(error);
+                return Ok(());
+            }
+        };
+        if unfinished == Unfinished::LeftOut && store.is_unfinished(&found)? {
+            let message = format!("{rref} is of a build that has begun and not ended");
+            self.left_out
+                .push(Error::new(ErrorKind::Store, message).help(
+                "run its stage again for the runs that are missing, or pack it by its reference",
+            ));
+            return Ok(());
+        }
+        let deps = found.context.realizations().cloned();
+        self.made_from.insert(rref, deps.collect());
+        Ok(())
+    }
+
+    /// Leaves these out, each for a reason, and what was made from them.
+    pub(in crate::store) fn leave_out(&mut self, these: impl IntoIterator<Item = (RRefId, Error)>) {
+        for (rref, error) in these {
+            self.left_out.push(error);
+            self.made_from.remove(&rref);
+        }
+        self.leave_out_dependents();
+    }
+
+    /// Leaves out what was made from something that is left out, and so on.
+    fn leave_out_dependents(&mut self) {
+        let mut dependents: BTreeMap<&RRefId, Vec<&RRefId>> = BTreeMap::new();
+        for (rref, deps) in &self.made_from {
+            for dep in deps {
+                dependents.entry(dep).or_default().push(rref);
+            }
+        }
+        let lacking = dependents.keys().copied();
+        let mut to_follow: Vec<_> = lacking
+            .filter(|dep| !self.made_from.contains_key(*dep))
+            .collect();
+        let mut broken = BTreeSet::new();
+        while let Some(dep) = to_follow.pop() {
+            for rref in dependents.get(dep).into_iter().flatten() {
+                if broken.insert(*rref) {
+                    let message = format!("{rref} was made from {dep}, which is left out");
+                    self.left_out.push(Error::new(ErrorKind::Store, message));
+                    to_follow.push(rref);
+                }
+            }
+        }
+        let broken: Vec<RRefId> = broken.into_iter().cloned().collect();
+        for rref in broken {
+            self.made_from.remove(&rref);
+        }
+    }
+
+    /// Those that can leave, sorted.
+    pub(in crate::store) fn rrefs(&self) -> Vec<RRefId> {
+        self.made_from.keys().cloned().collect()
+    }
+}
