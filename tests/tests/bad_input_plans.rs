@@ -176,7 +176,7 @@ fn a_failure_in_an_enormous_plan_is_told_briefly() {
         &error,
         &[
             "10000 of 10000 stages are not realized",
-            "told are the first 10",
+            "the first 10 of the others are listed",
         ],
     );
     brief(&error);

@@ -178,7 +178,7 @@ fn many_that_are_missing_are_counted() {
     let error = is_not(
         &store,
         &target,
-        &["25 of 25 stages", "told are the first 10"],
+        &["25 of 25 stages", "the first 10 of the others are listed"],
     );
     assert_eq!(error.parts().len(), 10);
 }

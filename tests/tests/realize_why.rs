@@ -602,13 +602,13 @@ fn of_many_stages_only_the_first_are_told() {
     let text = plan.to_string();
     assert!(text.contains(": missing\n"), "{text}");
     assert!(
-        text.contains("\nof 101 more it is not told what changed\n"),
+        text.contains("\nfor 101 more stages it is not said what changed\n"),
         "{text}"
     );
     let whys = told_in_run(&store, &many);
     assert_eq!(
         whys[300],
-        "missing (from here on it is not told what changed)"
+        "missing (from here on it is not said what changed)"
     );
     assert!(whys[301..].iter().all(|why| why == "missing"));
 }

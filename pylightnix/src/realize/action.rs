@@ -9,13 +9,13 @@ use crate::realize::reason::Reason;
 use crate::realize::taken::Taken;
 use crate::realize::titles::Titles;
 
-/// What a run would do: its stages, dependencies first. As text: a line for each that is not simply there, and a sum.
+/// What a run would do: its stages, dependencies first. As text, it is a line for each stage that is not simply reused, and a sum.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DryPlan {
     /// The stages.
     pub steps: Vec<Step>,
-    /// Of how many stages it is not told what changed, because they are too many: see [`Step::why`].
+    /// The number of stages for which nothing says what changed, because there are too many: see [`Step::why`].
     pub untold: usize,
     pub(super) titles: Titles,
 }
@@ -37,9 +37,9 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Its matcher chooses these, which are there.
+    /// Its matcher chooses these realizations, which are in the store.
     Reuse(Vec<RRefId>),
-    /// It failed, and this failure, which is there, is its result: nothing runs.
+    /// It failed before, and this failure is its result: nothing runs.
     Failed(RRefId),
     /// It runs.
     Build {
@@ -58,7 +58,7 @@ pub enum Action {
 }
 
 impl DryPlan {
-    /// What the stages of the plan are called, so that those of one name can be told apart.
+    /// The titles of the stages, which tell stages of one name apart.
     pub fn titles(&self) -> &Titles {
         &self.titles
     }
@@ -94,7 +94,11 @@ impl fmt::Display for DryPlan {
             }
         }
         if self.untold > 0 {
-            writeln!(f, "of {} more it is not told what changed", self.untold)?;
+            writeln!(
+                f,
+                "for {} more stages it is not said what changed",
+                self.untold
+            )?;
         }
         match (self.steps.len(), self.steps.len() - reused) {
             (all, 0) => write!(f, "nothing to build: {all} stages reused"),
@@ -110,7 +114,7 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// A line, with what tells the stages from others of their names.
+    /// Returns the step as a line. With `titles`, it says what tells the stage from others of its name.
     fn text(&self, titles: Option<&Titles>) -> String {
         let Step { dref, action, why } = self;
         let label = titles.and_then(|titles| titles.label(dref));
@@ -146,14 +150,14 @@ impl Step {
     }
 }
 
-/// What a run would do for one stage, and what is chosen for it if that is there.
+/// What a run would do for one stage, and what is chosen for it, if that is known.
 pub(super) struct Foreseen {
     pub(super) action: Action,
     pub(super) taken: Option<Taken>,
 }
 
 impl Foreseen {
-    /// What is chosen, if it is there.
+    /// Returns what is chosen, if that is known.
     pub(super) fn rrefs(&self) -> Option<Arc<[AnyRRef]>> {
         Some(self.taken.as_ref()?.rrefs.clone())
     }

@@ -1,4 +1,4 @@
-//! What a run tells while it goes.
+//! The events of a run, which observers are told.
 
 use std::fmt;
 use std::path::Path;
@@ -14,15 +14,15 @@ use crate::realize::titles::Titles;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The run begins; it has so many stages.
+    /// The run begins.
     Begun {
         /// How many derivations the plan has.
         stages: usize,
         /// What they are called.
         titles: &'a Titles,
     },
-    /// Something has to run, for the first time in the run: these are not decided yet. It is told once, before that
-    /// [`Building`](Self::Building), and not at all when everything is there.
+    /// A stage has to run, for the first time in the run: these stages are not decided yet. It is told once, before that
+    /// [`Building`](Self::Building), and not at all when everything is reused.
     Left {
         /// The derivations.
         drefs: &'a [&'a DRefId],
@@ -43,7 +43,7 @@ pub enum Event<'a> {
         /// The derivation.
         dref: &'a DRefId,
     },
-    /// Another process or thread is building the same; this one waits.
+    /// Another process or thread builds the same stage, and this one waits for it.
     Waiting {
         /// The derivation.
         dref: &'a DRefId,
@@ -154,7 +154,7 @@ pub enum Event<'a> {
         /// Whether this run built something for it; else it was there.
         built: bool,
     },
-    /// The run was cancelled: so many runs of stages are told to stop, and no other begins.
+    /// The run was cancelled: the runs of stages under way are told to stop, and no other begins.
     Stopping {
         /// How many runs go on.
         running: usize,

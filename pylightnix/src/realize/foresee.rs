@@ -1,12 +1,12 @@
 //! What a run would do for each stage of a plan, found out without running anything.
 
 use super::action::{Action, Foreseen};
-use super::decide::decision::{Decision, Scene};
-use super::decide::needed::refused;
-use super::failed::is_failure;
+use super::decide::decision::{Decision, DecisionInput};
+use super::decide::pinned::refused;
 use super::lookup::prefetch::Lookups;
 use super::options::Realize;
 use super::reason::Reason;
+use super::recorded_failure::is_failure;
 use super::resources::needs::{lack, total};
 use super::taken::Taken;
 use super::walk::walk;
@@ -30,7 +30,7 @@ pub(super) fn foresee<'a>(
         let (action, taken) = if let Some(why) = refused.get(&visit.at) {
             (Action::Fails(why.clone()), None)
         } else if is_decided {
-            visit.with_scene(|scene| Ok(decided(options, scene)))?
+            visit.with_input(|input| Ok(decided(options, input)))?
         } else if options.is_forced(dref) {
             let runs = visit.stage.node().nouts();
             let reason = Reason::Forced;
@@ -54,8 +54,8 @@ pub(super) fn foresee<'a>(
         .collect())
 }
 
-fn decided(options: &Realize<'_>, scene: &Scene<'_>) -> (Action, Option<Taken>) {
-    let action = match scene.decide(options.mode(scene.dref.id())) {
+fn decided(options: &Realize<'_>, input: &DecisionInput<'_>) -> (Action, Option<Taken>) {
+    let action = match input.decide(options.mode(input.dref.id())) {
         Ok(Decision::Take { taken, .. }) => {
             let mut ids = taken.rrefs.iter().map(|rref| rref.id().clone());
             let action = match ids.next() {

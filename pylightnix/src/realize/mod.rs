@@ -11,15 +11,15 @@
 mod action;
 mod ask;
 mod decide;
+mod errors;
 mod event;
 mod execute;
-mod failed;
-mod failure;
 mod foresee;
 mod lookup;
 mod options;
 mod panics;
 mod reason;
+mod recorded_failure;
 mod report;
 mod resources;
 mod retry;

@@ -1,10 +1,10 @@
-//! How a run is asked for.
+//! The options of a run.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Event, Observer};
-use super::retry::Tries;
+use super::retry::RetryPolicy;
 use super::stop::cancel::Cancel;
 #[cfg(feature = "tracing")]
 use super::traced;
@@ -38,13 +38,13 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry_failed: bool,
     pub(in crate::realize) keep_going: bool,
     pub(in crate::realize) trust_unknown: bool,
-    /// Only a test double does not.
+    /// Whether results are published: only a stub of the benchmarks does not.
     pub(in crate::realize) publishes: bool,
-    /// What was made by hand for this run: matchers see it as what the stages made.
+    /// Realizations that were made by hand for this run, which matchers see as if the stages had made them.
     pub(in crate::realize) by_hand: Vec<RRefId>,
     pub(in crate::realize) resources: Declared,
     pub(in crate::realize) cancel: Option<Cancel>,
-    pub(in crate::realize) tries: Tries,
+    pub(in crate::realize) retry: RetryPolicy,
     pub(in crate::realize) args: Args,
     pub(in crate::realize) observers: Vec<Box<dyn Observer + 'a>>,
 }
@@ -64,7 +64,7 @@ impl<'a> Realize<'a> {
             by_hand: Vec::new(),
             resources: Declared::default(),
             cancel: None,
-            tries: Tries::default(),
+            retry: RetryPolicy::default(),
             args: Args::default(),
             observers: Vec::new(),
         }
@@ -141,7 +141,7 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Tries again what failed before and is a result: without this, the failure of a stage with `#[stage(fallible)]` stands
+    /// RetryPolicy again what failed before and is a result: without this, the failure of a stage with `#[stage(fallible)]` stands
     /// until its code, its config or its dependencies change. [`force`](Self::force) tries one stage again. Where there is
     /// a success, it is taken as ever.
     pub fn retry_failed(mut self) -> Self {
@@ -168,20 +168,20 @@ impl<'a> Realize<'a> {
     /// of the machine. What the earlier tries printed is in the log of the last one, with their errors, and only the folder
     /// of the last one is kept if that fails too. The build record says how many there were.
     pub fn retries(mut self, retries: u32) -> Self {
-        self.tries.retries = Some(retries);
+        self.retry.retries = Some(retries);
         self
     }
 
     /// As [`retries`](Self::retries), for one stage. A stage that is not in the plan is an error of the run.
     pub fn retries_of(mut self, dref: impl AsRef<DRefId>, retries: u32) -> Self {
-        self.tries.retries_of.insert(dref.as_ref().clone(), retries);
+        self.retry.retries_of.insert(dref.as_ref().clone(), retries);
         self
     }
 
     /// How long to wait before a run is made again for the first time; each further time it is twice as long, up to a
     /// minute or to this. Without it, a second.
     pub fn retry_wait(mut self, wait: Duration) -> Self {
-        self.tries.wait = wait;
+        self.retry.wait = wait;
         self
     }
 
@@ -191,20 +191,20 @@ impl<'a> Realize<'a> {
     /// `b.run(..)` are asked to end. Nothing can end the thread of a stage that does not look: the run waits for it, tells
     /// observers ([`Event::Overdue`]), and does not publish what comes so late.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.tries.timeout = Some(timeout);
+        self.retry.timeout = Some(timeout);
         self
     }
 
     /// As [`timeout`](Self::timeout), for one stage. A stage that is not in the plan is an error of the run.
     pub fn timeout_of(mut self, dref: impl AsRef<DRefId>, timeout: Duration) -> Self {
-        self.tries.timeout_of.insert(dref.as_ref().clone(), timeout);
+        self.retry.timeout_of.insert(dref.as_ref().clone(), timeout);
         self
     }
 
     /// How long a stage that was told to stop has for it, before its child processes are killed and observers are told.
     /// Without it, 5 seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.tries.grace = grace;
+        self.retry.grace = grace;
         self
     }
 
@@ -267,9 +267,9 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// A plan, if all that the options name is in it.
+    /// Returns the plan, if it has all stages that the options name.
     pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
-        let named = self.tries.named();
+        let named = self.retry.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, and is not in the plan");
             return Err(Error::new(ErrorKind::Plan, message).help(
@@ -312,7 +312,7 @@ impl<'a> Realize<'a> {
     }
 }
 
-/// What a run was told that it has.
+/// The resources that a run was told it has.
 #[derive(Default)]
 pub(in crate::realize) struct Declared {
     pub(in crate::realize) threads: Option<usize>,
@@ -320,15 +320,15 @@ pub(in crate::realize) struct Declared {
     pub(in crate::realize) named: BTreeMap<String, u64>,
 }
 
-/// How what is there is looked at.
+/// How the results in the store count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::realize) enum Mode {
-    /// What is there counts.
+    /// Results count.
     Usual,
-    /// Failures are tried again.
+    /// Results count, and failures are tried again.
     Retry,
-    /// All that is there is passed over.
+    /// Results are passed over.
     Forced,
-    /// What is there counts, and no run is missing: all were just made.
+    /// Results count, and no run is due: all were just made.
     Made,
 }

@@ -1,4 +1,4 @@
-//! What stages, matchers and observers panicked with, and where.
+//! Catching panics of stages, matchers and observers, with their messages and places.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,21 +7,21 @@ use std::sync::Once;
 use std::thread;
 
 thread_local! {
-    /// With what this thread panicked last, since it was last asked, and where.
+    /// The message and the place of the last panic of this thread that was not asked for yet.
     static LAST: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
-/// Does `work`; if it panics, says with what and where.
+/// Does `work`. If it panics, returns the message and the place.
 pub(in crate::realize) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     see_places();
     LAST.take();
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| text(&*panic))
 }
 
-/// Only a hook is told where a panic is. What was done at a panic before is done as well.
+/// Installs a panic hook, as only a hook is told the place of a panic. The hook of before is called too.
 fn see_places() {
     static ONCE: Once = Once::new();
-    // To change the hook while this thread panics would end the process.
+    // Changing the hook while this thread panics would end the process.
     if ONCE.is_completed() || thread::panicking() {
         return;
     }
@@ -31,7 +31,7 @@ fn see_places() {
             let last = panic
                 .location()
                 .map(|place| (said(panic.payload()), place.to_string()));
-            // A thread that is about to end has no room for it any more.
+            // A thread that is about to end has no thread-local storage any more.
             let _ = LAST.try_with(|known| known.replace(last));
             before(panic);
         }));
@@ -41,7 +41,7 @@ fn see_places() {
 fn text(panic: &(dyn Any + Send)) -> String {
     let said = said(panic);
     match LAST.take() {
-        // One that was passed on from another thread has its place there.
+        // A panic that was passed on from another thread has its place there.
         Some((text, place)) if text == said => format!("it panicked: {said} (at {place})"),
         _ => format!("it panicked: {said}"),
     }

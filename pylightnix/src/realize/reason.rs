@@ -8,13 +8,13 @@ use std::fmt;
 pub enum Reason {
     /// Nothing of it is in the store.
     Missing,
-    /// What is there was made from other realizations of its dependencies than those that are taken now.
+    /// Its results were made from other realizations of its dependencies than those that are chosen now.
     ContextChanged,
-    /// What is there does not have all that it promises.
+    /// Its results lack an artifact that the config promises.
     Lacking,
-    /// What is there was made by other code.
+    /// Its results were made by other code.
     Stale(Stale),
-    /// It takes several runs, and some of them are not there: its build was interrupted, or it takes more than before.
+    /// It takes several runs, and some are missing: its build was interrupted, or it takes more runs than before.
     RunsMissing {
         /// How many runs ended.
         there: usize,

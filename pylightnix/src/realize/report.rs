@@ -8,9 +8,9 @@ use std::fmt;
 pub struct Report {
     /// The derivations of the plan.
     pub stages: usize,
-    /// Those for which everything was there.
+    /// The stages whose results were in the store.
     pub reused: usize,
-    /// Those that were built.
+    /// The stages that were built.
     pub built: usize,
     /// The runs of stage functions that it took, failed ones included.
     pub runs: usize,

@@ -1,4 +1,4 @@
-//! How often and how long a run may try.
+//! The retry policy of a run: how often a run of a stage is tried, and how long each try may take.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::config::DRefId;
 use crate::plan::{AnyDRef, PlanGraph};
 
-/// What a run was told of tries, beside what the stages say.
-pub(in crate::realize) struct Tries {
+/// The options of a run on retries and time limits. They go before what the stages say.
+pub(in crate::realize) struct RetryPolicy {
     pub(in crate::realize) retries: Option<u32>,
     pub(in crate::realize) retries_of: HashMap<DRefId, u32>,
     pub(in crate::realize) timeout: Option<Duration>,
     pub(in crate::realize) timeout_of: HashMap<DRefId, Duration>,
-    /// Before the first of the further tries.
+    /// The wait before the second try.
     pub(in crate::realize) wait: Duration,
     pub(in crate::realize) grace: Duration,
 }
@@ -20,9 +20,9 @@ pub(in crate::realize) struct Tries {
 /// The longest wait between two tries, unless the first is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-impl Default for Tries {
+impl Default for RetryPolicy {
     fn default() -> Self {
-        Tries {
+        RetryPolicy {
             retries: None,
             retries_of: HashMap::new(),
             timeout: None,
@@ -33,21 +33,21 @@ impl Default for Tries {
     }
 }
 
-impl Tries {
-    /// How many tries a run of the stage has after the first.
+impl RetryPolicy {
+    /// Returns the number of tries that a run of the stage has after the first.
     pub(in crate::realize) fn retries(&self, dref: &AnyDRef) -> u32 {
         let own = self.retries_of.get(dref.id()).copied();
         own.or(self.retries).unwrap_or(dref.node().limits().retries)
     }
 
-    /// How long each may take; none if as long as it will.
+    /// Returns the time limit of each try; `None` without one.
     pub(in crate::realize) fn timeout(&self, dref: &AnyDRef) -> Option<Duration> {
         let own = self.timeout_of.get(dref.id()).copied();
         let limit = own.or(self.timeout).or(dref.node().limits().timeout);
         limit.filter(|limit| *limit < Duration::MAX)
     }
 
-    /// Whether a stage of the plan has one.
+    /// Whether a stage of the plan has a time limit.
     pub(in crate::realize) fn any_timeout(&self, graph: &PlanGraph) -> bool {
         match self.timeout_of.is_empty() {
             true => graph.any_recipe(|stage| self.timeout(stage).is_some()),
@@ -55,7 +55,7 @@ impl Tries {
         }
     }
 
-    /// How long to wait after so many tries.
+    /// Returns the wait after this number of tries.
     pub(in crate::realize) fn wait(&self, after: u32) -> Duration {
         let doubled = 2_u32
             .checked_pow(after.saturating_sub(1))
@@ -65,7 +65,7 @@ impl Tries {
             .min(LONGEST_WAIT.max(self.wait))
     }
 
-    /// The stages that it names.
+    /// Returns the stages that the options name.
     pub(in crate::realize) fn named(&self) -> impl Iterator<Item = &DRefId> {
         self.retries_of.keys().chain(self.timeout_of.keys())
     }

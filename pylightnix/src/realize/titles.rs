@@ -7,11 +7,11 @@ use crate::Result;
 use crate::config::DRefId;
 use crate::plan::{AnyDRef, PlanGraph, Target};
 
-/// So many stages are named, and others are counted.
+/// The most stages that a message names; others are counted.
 const NAMED: usize = 3;
 
 /// What the stages of a plan are called: by their names, and where several have one name, by the fields in which these
-/// differ. Nothing is found out before it is asked for.
+/// differ. The differing fields are found on request.
 ///
 /// ```standalone_crate
 /// # use pylightnix::plan::sweep;
@@ -74,7 +74,7 @@ impl Titles {
         self.0.label(dref.as_ref())
     }
 
-    /// What is said until these are known: the first three, each between quotes, and how many others.
+    /// Returns `x, y and 3 more are known`: the first three derivations, each between quotes, and the number of others.
     #[doc(hidden)]
     pub fn until(&self, drefs: &[DRefId], quote: &str) -> String {
         let quoted = |dref| format!("{quote}{}{quote}", self.title(dref));

@@ -5,7 +5,7 @@ use super::ask::dry::dry_run;
 use super::ask::realized::realized;
 use super::options::Realize;
 use super::report::Report;
-use super::run::choices::Given;
+use super::run::choices::AlreadyChosen;
 use super::run::run_plan::run_plan;
 use crate::plan::{Listed, PlanGraph, Target};
 use crate::store::Store;
@@ -108,7 +108,7 @@ impl Realize<'_> {
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let list = |listed: &mut Listed<'_>| self.checked(PlanGraph::telling(target, listed)?);
-        let (graph, choices, report) = run_plan(self, list, &Given::new())?;
+        let (graph, choices, report) = run_plan(self, list, &AlreadyChosen::new())?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
         Ok((graph.collect(target, chosen), report))
     }

@@ -1,11 +1,11 @@
 //! One way through a plan: its stages in dependency order, each with the choices of the stages before it.
 //!
-//! A run goes another way, on several threads (`run/scheduler.rs`), and makes the same [`Scene`] for each stage.
+//! A run goes another way, on several threads (`run/scheduler.rs`), and makes the same [`DecisionInput`] for each stage.
 
 use std::sync::Arc;
 
 use super::decide::context::{chosen_for, context_of};
-use super::decide::decision::{Found, Scene};
+use super::decide::decision::{CandidateSource, DecisionInput};
 use super::lookup::prefetch::Lookups;
 use super::options::Realize;
 use super::taken::Taken;
@@ -59,20 +59,23 @@ impl Visit<'_> {
 
     /// Calls `work` with what the decision on the stage depends on. All direct dependencies should be known; one that is not counts
     /// as having no realization.
-    pub(super) fn with_scene<R>(&self, work: impl FnOnce(&Scene<'_>) -> Result<R>) -> Result<R> {
+    pub(super) fn with_input<R>(
+        &self,
+        work: impl FnOnce(&DecisionInput<'_>) -> Result<R>,
+    ) -> Result<R> {
         let chosen = chosen_for(self.graph, self.at, |dep| rrefs(&self.taken[dep]));
         let context = context_of(&chosen);
-        let found = match self.lookups {
-            Some(lookups) => Found::of(lookups, self.at)?,
-            None => Found::Known,
+        let source = match self.lookups {
+            Some(lookups) => CandidateSource::of(lookups, self.at)?,
+            None => CandidateSource::Index,
         };
-        work(&Scene::of(
+        work(&DecisionInput::of(
             self.options,
             self.graph,
             self.stage,
             &chosen,
             &context,
-            found,
+            source,
         ))
     }
 }

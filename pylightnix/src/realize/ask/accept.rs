@@ -51,9 +51,9 @@ fn accept_where(
                 false => Ok(None),
             };
         }
-        visit.with_scene(|scene| {
+        visit.with_input(|input| {
             if is_wanted && let Some(code) = visit.stage.node().code() {
-                for (rref, _) in scene.stale()? {
+                for (rref, _) in input.stale()? {
                     store.save_code(code.fingerprint(), code.text())?;
                     let mut record = BuildRecord::now(BuildKind::Accept);
                     record.fingerprint = Some(code.fingerprint().to_owned());
@@ -62,7 +62,7 @@ fn accept_where(
                     accepted.push(rref.id().clone());
                 }
             }
-            Ok(match scene.decide(Mode::Usual)? {
+            Ok(match input.decide(Mode::Usual)? {
                 Decision::Take { taken, .. } => Some(taken),
                 Decision::Build { .. } | Decision::Never(_) => None,
             })

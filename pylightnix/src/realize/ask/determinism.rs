@@ -7,10 +7,10 @@ use std::thread;
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
 use crate::plan::{PlanGraph, Target};
-use crate::realize::decide::decision::{Decision, Scene};
-use crate::realize::decide::needed::refused;
+use crate::realize::decide::decision::{Decision, DecisionInput};
+use crate::realize::decide::pinned::refused;
 use crate::realize::event::Event;
-use crate::realize::execute::configs::Configs;
+use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::lookup::prefetch::Prefetch;
 use crate::realize::options::{Mode, Realize};
 use crate::realize::run::runs::{keep_failed, rehearse};
@@ -74,8 +74,8 @@ impl Realize<'_> {
                 if let Some(why) = refused.get(&visit.at) {
                     return Err(not_realized(dref, why));
                 }
-                visit.with_scene(|scene| {
-                    let taken = match scene.decide(Mode::Usual)? {
+                visit.with_input(|input| {
+                    let taken = match input.decide(Mode::Usual)? {
                         Decision::Take { taken, .. } => taken,
                         Decision::Build { reason, .. } => {
                             return Err(not_realized(dref, &reason.to_string()));
@@ -83,8 +83,8 @@ impl Realize<'_> {
                         Decision::Never(why) => return Err(not_realized(dref, &why)),
                     };
                     if dref == target {
-                        Configs::default().check(graph, visit.at)?;
-                        determinism = Some(self.rebuild(visit.at, scene, &taken.rrefs, times)?);
+                        ConfigChecks::default().check(graph, visit.at)?;
+                        determinism = Some(self.rebuild(visit.at, input, &taken.rrefs, times)?);
                     }
                     Ok(Some(taken))
                 })
@@ -97,12 +97,12 @@ impl Realize<'_> {
     fn rebuild(
         &self,
         at: usize,
-        scene: &Scene<'_>,
+        input: &DecisionInput<'_>,
         taken: &[AnyRRef],
         times: usize,
     ) -> Result<Determinism> {
-        let dref = scene.dref.id();
-        let candidates = scene.store.candidates(dref, scene.context)?;
+        let dref = input.dref.id();
+        let candidates = input.store.candidates(dref, input.context)?;
         let Some(stored) = taken.first() else {
             return Err(not_realized(dref, "its matcher took nothing"));
         };
@@ -112,10 +112,10 @@ impl Realize<'_> {
             rebuilds: Vec::with_capacity(times),
             kept: None,
         };
-        let record = scene.store.record(stored.id())?;
+        let record = input.store.record(stored.id())?;
         for _ in 0..times.max(1) {
             let (rebuild, draft) =
-                self.rebuild_once(at, scene, stored, record.manifest(), &candidates)?;
+                self.rebuild_once(at, input, stored, record.manifest(), &candidates)?;
             found.rebuilds.push(rebuild);
             if let Some(draft) = draft
                 && found.kept.is_none()
@@ -126,25 +126,25 @@ impl Realize<'_> {
         Ok(found)
     }
 
-    /// One more; with its folder, if it differs.
+    /// Makes the stage once more. Returns its folder too, if its output is not in the store.
     fn rebuild_once(
         &self,
         at: usize,
-        scene: &Scene<'_>,
+        input: &DecisionInput<'_>,
         stored: &AnyRRef,
         manifest: &Manifest,
         candidates: &[Realization],
     ) -> Result<(Rebuild, Option<Draft>)> {
-        let dref = scene.dref.id();
+        let dref = input.dref.id();
         self.tell(&Event::Started { dref, index: 0 });
-        let mut draft = scene.store.draft_of(dref, 0)?;
-        let run = rehearse(self, at, scene, &mut draft, 0);
+        let mut draft = input.store.draft_of(dref, 0)?;
+        let run = rehearse(self, at, input, &mut draft, 0);
         let rebuilt = run.and_then(|()| draft.manifest().map_err(BoxError::from));
         let rebuilt = match rebuilt {
             Ok(rebuilt) => rebuilt,
             Err(cause) => {
                 return Ok((
-                    Rebuild::Failed(keep_failed(draft, scene.titled(), 0, 1, cause)),
+                    Rebuild::Failed(keep_failed(draft, input.titled(), 0, 1, cause)),
                     None,
                 ));
             }
@@ -170,7 +170,7 @@ impl Realize<'_> {
     }
 }
 
-/// What making a stage again gave: see [`Realize::check_determinism`]. As text: a sum, and what differs file by file.
+/// What making a stage again gave: see [`Realize::check_determinism`]. As text, it is a sum, and the differences file by file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Determinism {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
 use crate::plan::{AnyDRef, ConfigType, Revived, Wanted, registered};
-use crate::realize::failed::text_of;
+use crate::realize::recorded_failure::text_of;
 use crate::store::{Realization, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -26,7 +26,7 @@ impl Store {
         self.open_from(id, &mut Read::default())
     }
 
-    /// The same, with what was read before. The derivation has to be in use.
+    /// Opens a realization with the configs and records in `read`, and adds to them. The derivation has to be in use.
     pub(in crate::realize) fn open_from<C: Config>(
         &self,
         id: &RRefId,
@@ -104,7 +104,7 @@ impl Store {
         revived.any(id).cloned()
     }
 
-    /// All that `root` was made from, and itself, dependencies first.
+    /// Reads the closure of `root`: all that it was made from, dependencies first, and itself.
     fn read_closure(&self, root: &RRefId, read: &mut Read) -> Result<Vec<Realization>> {
         let mut closure = Vec::new();
         let mut seen = HashSet::new();

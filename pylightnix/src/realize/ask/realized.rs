@@ -1,4 +1,4 @@
-//! What is there already: the same choices as a run's, and nothing is ever built.
+//! The choices of a run with nothing to do: nothing is ever built.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,10 +11,10 @@ use crate::realize::lookup::prefetch::Prefetch;
 use crate::realize::options::Realize;
 use crate::{Error, ErrorKind, Result};
 
-/// How many stages that are missing an error tells of.
+/// The most missing stages that an error names.
 const TOLD: usize = 10;
 
-/// What is chosen for each stage, or an error that says what is missing and why.
+/// Returns what is chosen for each stage, or an error that says which stages are missing and why.
 pub(in crate::realize) fn realized(
     options: &Realize<'_>,
     graph: &PlanGraph,
@@ -64,7 +64,7 @@ pub(in crate::realize) fn realized(
         help += &format!("; {undecided} more depend on what is missing");
     }
     if missing.len() > TOLD {
-        help += &format!("; told are the first {TOLD} that are");
+        help += &format!("; the first {TOLD} of the others are listed");
         missing.truncate(TOLD);
     }
     Err(Error::new(ErrorKind::Missing, message)

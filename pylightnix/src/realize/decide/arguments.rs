@@ -1,4 +1,4 @@
-//! Run-time arguments that stages take and the run does not give: found before anything runs.
+//! Run-time arguments that stages take and the run does not give, found before anything runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,17 @@ use crate::realize::action::{Action, Foreseen};
 use crate::realize::options::Realize;
 use crate::{Error, ErrorKind, Result};
 
-/// How many a message names.
+/// The most stages that a message names.
 const NAMED: usize = 5;
 
-/// The arguments that `dref` takes and the run does not give.
+/// Returns the arguments that `dref` takes and the run does not give.
 pub(in crate::realize) fn missing(options: &Realize<'_>, dref: &AnyDRef) -> Vec<ArgType> {
     let mut args = dref.node().args();
     args.retain(|arg| !options.args.has(arg));
     args
 }
 
-/// Fails if a stage that may have to run lacks an argument. One whose result is there needs none.
+/// Fails if a stage that may have to run lacks an argument. A stage that is reused needs none.
 pub(in crate::realize) fn check(
     options: &Realize<'_>,
     graph: &PlanGraph,
@@ -57,7 +57,7 @@ pub(in crate::realize) fn check(
     }
 }
 
-/// Fails if a stage that is about to run lacks an argument: what was there when the run began is gone.
+/// Fails if a stage that is about to run lacks an argument. It was to be reused when the run began, and its result is gone since.
 pub(in crate::realize) fn check_one(options: &Realize<'_>, dref: &AnyDRef) -> Result<()> {
     match missing(options, dref).first() {
         None => Ok(()),
@@ -65,7 +65,7 @@ pub(in crate::realize) fn check_one(options: &Realize<'_>, dref: &AnyDRef) -> Re
     }
 }
 
-/// Why a stage cannot run.
+/// Says which arguments are missing.
 pub(in crate::realize) fn why(missing: &[ArgType]) -> String {
     let names: Vec<_> = missing
         .iter()

@@ -1,4 +1,4 @@
-//! From choices to contexts.
+//! The context of a stage, from what was chosen for its dependencies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::plan::PlanGraph;
 use crate::realize::taken::Taken;
 use crate::store::{Context, RecordedChoice};
 
-/// What was chosen for the direct dependencies of the stage at `at`.
+/// Returns what was chosen for the direct dependencies of the stage at `at`. `of` knows it by the place of a stage.
 pub(in crate::realize) fn chosen_for(
     graph: &PlanGraph,
     at: usize,
@@ -25,7 +25,7 @@ pub(in crate::realize) fn chosen_for(
     }))
 }
 
-/// The references in it.
+/// Returns the context: the references of all that was chosen.
 pub(in crate::realize) fn context_of(chosen: &Chosen) -> Context {
     if chosen.iter().all(|(_, rrefs)| rrefs.len() == 1) {
         return Context::sorted(chosen.iter().map(|(_, rrefs)| rrefs[0].id().clone()));
@@ -38,7 +38,7 @@ pub(in crate::realize) fn context_of(chosen: &Chosen) -> Context {
     context.into()
 }
 
-/// What was chosen for each dependency of the stage at `at`, and how.
+/// Returns what was chosen for each dependency of the stage at `at`, and how, for a build record.
 pub(in crate::realize) fn recorded_choices<'a>(
     graph: &PlanGraph,
     at: usize,

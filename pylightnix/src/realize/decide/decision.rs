@@ -1,81 +1,80 @@
-//! What is to be done for one stage whose dependencies are chosen.
+//! The decision on one stage whose dependencies are chosen: take results, build, or never.
 
 use crate::Result;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
-use crate::realize::decide::current::staleness;
-use crate::realize::decide::lookout::Lookout;
-use crate::realize::decide::runs::{Due, Ended, Runs, Today};
-use crate::realize::failed::{newest, text_of};
-use crate::realize::failure::matcher_failed;
+use crate::realize::decide::clock_watch::ClockWatch;
+use crate::realize::decide::runs::{CurrentCode, Due, EndedRuns, RunHistory};
+use crate::realize::decide::staleness::staleness;
+use crate::realize::errors::matcher_failed;
 use crate::realize::lookup::prefetch::Lookups;
 use crate::realize::options::{Mode, Realize};
 use crate::realize::panics::caught;
 use crate::realize::reason::{Reason, Stale};
+use crate::realize::recorded_failure::{newest, text_of};
 use crate::realize::taken::Taken;
 use crate::store::{Begun, Context, Outcome, Realization, Snapshot, Store};
 
-/// More runs than this in one build are taken for a mistake: a count that went below zero, say.
+/// The most runs of one build. A matcher that asks for more has made a mistake: a count that went below zero, for example.
 const MOST: usize = 1_000_000;
 
-/// What is to be done.
+/// What to do with a stage.
 pub(in crate::realize) enum Decision {
+    /// The matcher takes results that are in the store.
     Take {
         taken: Taken,
-        /// Marks of builds that have ended: who left them died before it removed them.
+        /// The marks of builds that ended: their process died before it removed them.
         over: Vec<String>,
     },
-    /// These runs are to be made.
-    Build {
-        due: Due,
-        reason: Reason,
-    },
+    /// These runs have to be made.
+    Build { due: Due, reason: Reason },
+    /// The stage cannot be realized, for this reason.
     Never(String),
 }
 
-/// What a decision depends on beside the stage itself.
+/// What the decision on a stage depends on.
 #[derive(Clone, Copy)]
-pub(in crate::realize) struct Scene<'a> {
+pub(in crate::realize) struct DecisionInput<'a> {
     pub(in crate::realize) store: &'a Store,
-    /// The plan that has it.
+    /// The plan of the stage.
     pub(in crate::realize) graph: &'a PlanGraph,
     pub(in crate::realize) dref: &'a AnyDRef,
     pub(in crate::realize) chosen: &'a Chosen,
     pub(in crate::realize) context: &'a Context,
     pub(in crate::realize) trust_unknown: bool,
-    /// What counts as made by the stage, whoever made it.
+    /// Realizations that a person made, which count as current in this run.
     pub(in crate::realize) by_hand: &'a [RRefId],
-    /// Where what is there is known from.
-    pub(in crate::realize) found: Found<'a>,
-    /// Who wants to know of clocks that were wrong.
-    pub(in crate::realize) lookout: Option<&'a Lookout>,
+    /// Where its candidates are read.
+    pub(in crate::realize) source: CandidateSource<'a>,
+    /// Notes build records that lie ahead of the clock, if the run tells of them.
+    pub(in crate::realize) clock_watch: Option<&'a ClockWatch>,
 }
 
-/// Where it is known from what is there.
+/// Where the candidates of a decision are read.
 #[derive(Clone, Copy)]
-pub(in crate::realize) enum Found<'a> {
-    /// A look that was taken since the process says that it uses the derivation.
-    Before(&'a Snapshot),
-    /// A look, and what was published since.
-    After(&'a Snapshot, &'a [Realization]),
-    /// The store knows.
-    Known,
-    /// It is read now, whatever is known.
-    Now,
+pub(in crate::realize) enum CandidateSource<'a> {
+    /// In a snapshot that was taken after the lease of this process named the derivation.
+    Snapshot(&'a Snapshot),
+    /// In a snapshot, and among the realizations that were published since.
+    SnapshotAndNew(&'a Snapshot, &'a [Realization]),
+    /// In the index, which reads the folder if it changed.
+    Index,
+    /// In the folder, whatever the index has.
+    Disk,
 }
 
-impl<'a> Found<'a> {
-    /// From what was found for the stages of a plan.
+impl<'a> CandidateSource<'a> {
+    /// The snapshot among the lookups of a plan, if it could be read.
     pub(in crate::realize) fn of(lookups: &'a Lookups<'_>, at: usize) -> Result<Self> {
         Ok(match lookups.snapshot(at)? {
-            Some(look) => Found::Before(look),
-            None => Found::Known,
+            Some(snapshot) => CandidateSource::Snapshot(snapshot),
+            None => CandidateSource::Index,
         })
     }
 }
 
-impl<'a> Scene<'a> {
+impl<'a> DecisionInput<'a> {
     /// The input of the decision on a stage of a run with these options.
     pub(in crate::realize) fn of(
         options: &'a Realize<'_>,
@@ -83,9 +82,9 @@ impl<'a> Scene<'a> {
         dref: &'a AnyDRef,
         chosen: &'a Chosen,
         context: &'a Context,
-        found: Found<'a>,
+        source: CandidateSource<'a>,
     ) -> Self {
-        Scene {
+        DecisionInput {
             store: &options.store,
             graph,
             dref,
@@ -93,19 +92,19 @@ impl<'a> Scene<'a> {
             context,
             trust_unknown: options.trust_unknown,
             by_hand: &options.by_hand,
-            found,
-            lookout: None,
+            source,
+            clock_watch: None,
         }
     }
 
-    /// What the stage is called.
+    /// The stage's name, with what tells it from others of that name.
     pub(in crate::realize) fn titled(&self) -> Titled<'a> {
         self.graph.titled(self.dref.id())
     }
 }
 
-impl Scene<'_> {
-    /// Looks at what is there and asks the matcher.
+impl DecisionInput<'_> {
+    /// Reads the candidates and asks the matcher.
     pub(in crate::realize) fn decide(&self, mode: Mode) -> Result<Decision> {
         let node = self.dref.node();
         let Some(code) = node.code() else {
@@ -114,10 +113,10 @@ impl Scene<'_> {
         };
         let mut stale = None;
         let mut failed_before = false;
-        let (mut current, begun) = self.found()?;
+        let (mut current, begun) = self.candidates()?;
         current.retain(|realization| {
-            if let Some(lookout) = self.lookout {
-                lookout.look(&realization.id, realization.builds.heads());
+            if let Some(clock_watch) = self.clock_watch {
+                clock_watch.look(&realization.id, realization.builds.heads());
             }
             let counts = realization.outcome == Outcome::Ok || node.takes().failures();
             failed_before |= !counts;
@@ -130,8 +129,12 @@ impl Scene<'_> {
             }
         });
         let omitted = node.omitted();
-        let today = Today { code, omitted };
-        let runs = Runs::new(Ended::of(&current, self.by_hand, today), begun, today);
+        let current_code = CurrentCode { code, omitted };
+        let runs = RunHistory::new(
+            EndedRuns::of(&current, self.by_hand, current_code),
+            begun,
+            current_code,
+        );
         let failed = |realization: &mut Realization| realization.outcome != Outcome::Ok;
         let failures: Vec<_> = current.extract_if(.., failed).collect();
         let there = current.len();
@@ -153,7 +156,7 @@ impl Scene<'_> {
                      or build them in several runs"
                 )));
             }
-            // The matcher is asked all the same: it may want more than one build, or none to be made at all.
+            // A forced stage asks its matcher too: it may want more than one build makes, or refuse.
             Selection::Take(_) if mode == Mode::Forced => nouts,
             Selection::Take(rrefs) if due.is_empty() => {
                 let taken = Taken { rrefs, from: tries };
@@ -163,7 +166,7 @@ impl Scene<'_> {
             Selection::Take(_) => 0,
             Selection::Build(more) => more,
         };
-        // What is due comes first: a failure is the result only when no run is left that may succeed.
+        // Runs that are due come first: a failure is the result only when no run is left that may succeed.
         let has_failed = !failures.is_empty();
         if due.is_empty()
             && matches!(mode, Mode::Usual | Mode::Made)
@@ -190,20 +193,20 @@ impl Scene<'_> {
             None if self.is_lacking()? => Reason::Lacking,
             None => Reason::ContextChanged,
         };
-        // Whole builds: each gives `nouts`.
+        // Whole builds, of `nouts` runs each.
         let more = more.saturating_sub(due.len());
         let due = due.and(more.next_multiple_of(nouts.max(1)), tries);
         Ok(Decision::Build { due, reason })
     }
 
-    /// The realizations with this context that are stale, with the reason.
+    /// Returns the realizations with this context that are stale, each with the reason.
     pub(in crate::realize) fn stale(&self) -> Result<Vec<(AnyRRef, Stale)>> {
         let node = self.dref.node();
         let Some(code) = node.code() else {
             return Ok(Vec::new());
         };
         let mut stale = Vec::new();
-        for realization in self.found()?.0 {
+        for realization in self.candidates()?.0 {
             if let Some(why) = self.staleness(&realization, code)
                 && realization.outcome == Outcome::Ok
             {
@@ -226,43 +229,43 @@ impl Scene<'_> {
         )
     }
 
-    /// What was made from these, and its builds that have begun and not ended.
-    fn found(&self) -> Result<(Vec<Realization>, Vec<Begun>)> {
+    /// Reads the realizations from this context, and the builds of several runs that have begun and not ended.
+    fn candidates(&self) -> Result<(Vec<Realization>, Vec<Begun>)> {
         let (dref, context) = (self.dref.id(), self.context);
         let now;
-        let (look, new) = match self.found {
-            Found::Before(look) => (look, None),
-            Found::After(look, new) => (look, Some(new)),
-            Found::Known => {
+        let (snapshot, new) = match self.source {
+            CandidateSource::Snapshot(snapshot) => (snapshot, None),
+            CandidateSource::SnapshotAndNew(snapshot, new) => (snapshot, Some(new)),
+            CandidateSource::Index => {
                 now = self.store.snapshot(self.dref.config_json())?;
                 (&now, None)
             }
-            Found::Now => {
+            CandidateSource::Disk => {
                 now = self.store.fresh_snapshot(self.dref.config_json())?;
                 (&now, None)
             }
         };
-        let mut all = self.store.candidates_in(look, dref, context);
+        let mut all = self.store.candidates_in(snapshot, dref, context);
         if let Some(new) = new {
             all.extend_from_slice(new);
             all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         }
-        let begun = match look.is_marked() {
-            true => look.begun(context),
+        let begun = match snapshot.is_marked() {
+            true => snapshot.begun(context),
             false => Vec::new(),
         };
         Ok((all, begun))
     }
 
-    /// Whether nothing was ever made of it, from whatever context.
+    /// Whether the store has no realization of the derivation, from any context.
     fn is_missing(&self) -> Result<bool> {
-        match self.found {
-            Found::Before(look) => Ok(look.is_empty()),
+        match self.source {
+            CandidateSource::Snapshot(snapshot) => Ok(snapshot.is_empty()),
             _ => Ok(self.store.rrefs_of(self.dref.id())?.is_empty()),
         }
     }
 
-    /// Whether something was made from the context, and lacks what it promises.
+    /// Whether a realization from this context lacks an artifact that the config promises.
     fn is_lacking(&self) -> Result<bool> {
         let config = self.dref.config_json();
         self.store.has_lacking(config, self.context)

@@ -1,31 +1,31 @@
-//! Which runs of a stage are still to be made: runs are counted, not candidates.
+//! Which runs of a stage are due: runs are counted, not candidates.
 //!
 //! Build records of today's code say which runs ended. While the mark of a build is there, the runs of that build that no
-//! such record names are still to be made, those and no others. Without a mark a build is whole, whatever is left of what it
-//! made. A stage that takes more runs than any record knows of has the rest made. What does not say which run it was (a
-//! result that a person made, accepted or imported, or one of before this was kept) stands for all runs.
+//! such record names are due, those and no others. Without a mark a build is whole, whatever is left of what it
+//! made. A stage that takes more runs than any record names has the rest made. A record without the index of its run (of a
+//! result that a person made, accepted or imported, or of an earlier version of this library) stands for all runs.
 
 use std::ops::Range;
 
 use crate::config::RRefId;
 use crate::lens::Omitted;
 use crate::plan::Code;
-use crate::realize::decide::current::{changed_default, is_current};
+use crate::realize::decide::staleness::{changed_default, is_current};
 use crate::store::{Begun, BuildHead, Realization, RunOf};
 
-/// By what is decided whether a record counts.
+/// Today's code of a stage, by which a record counts or does not.
 #[derive(Clone, Copy)]
-pub(in crate::realize) struct Today<'a> {
+pub(in crate::realize) struct CurrentCode<'a> {
     pub(in crate::realize) code: &'a Code,
     pub(in crate::realize) omitted: &'a Omitted,
 }
 
-impl Today<'_> {
+impl CurrentCode<'_> {
     fn made(&self, head: &BuildHead<'_>) -> bool {
         is_current(head, self.code, self.omitted)
     }
 
-    /// Whether it is a build by today's code.
+    /// Whether a mark is of a build by today's code.
     fn begun(&self, begun: &Begun) -> bool {
         let Begun {
             fingerprint,
@@ -39,14 +39,14 @@ impl Today<'_> {
     }
 }
 
-/// Tells which runs these builds of a current realization were, as far as they are by today's code: nothing stands for all runs.
+/// Returns the runs that the builds of a current realization by today's code name; `None` for a record that stands for all runs.
 fn each_run<'a>(
     heads: impl Iterator<Item = BuildHead<'a>>,
-    today: Today<'_>,
+    current_code: CurrentCode<'_>,
     mut tell: impl FnMut(Option<RunOf>),
 ) {
     let mut is_known = false;
-    for head in heads.filter(|head| today.made(head)) {
+    for head in heads.filter(|head| current_code.made(head)) {
         is_known = true;
         tell(head.run);
     }
@@ -55,40 +55,40 @@ fn each_run<'a>(
     }
 }
 
-/// Whether these builds of a current realization stand for so many runs, if no build has begun and not ended.
+/// Whether the builds of a current realization stand for `nouts` runs, if no build has begun and not ended.
 pub(in crate::realize) fn stand_for<'a>(
     heads: impl Iterator<Item = BuildHead<'a>>,
-    today: Today<'_>,
+    current_code: CurrentCode<'_>,
     nouts: usize,
 ) -> bool {
     let mut stand = false;
-    each_run(heads, today, |run| {
+    each_run(heads, current_code, |run| {
         stand |= run.is_none_or(|run| run.of >= nouts);
     });
     stand
 }
 
-/// The runs that ended.
+/// The runs that ended, by build records of today's code.
 #[derive(Default)]
-pub(in crate::realize) struct Ended {
-    /// Whether something stands for all runs.
+pub(in crate::realize) struct EndedRuns {
+    /// Whether a record stands for all runs.
     is_all: bool,
-    /// Their indexes, sorted.
+    /// The indexes of the runs, sorted.
     indexes: Vec<usize>,
-    /// The most runs that any of them knew of.
+    /// The largest number of runs that a record names.
     of: usize,
 }
 
-impl Ended {
-    /// What current realizations tell.
+impl EndedRuns {
+    /// Collects the runs that the build records of current realizations name.
     pub(in crate::realize) fn of(
         current: &[Realization],
         by_hand: &[RRefId],
-        today: Today<'_>,
+        current_code: CurrentCode<'_>,
     ) -> Self {
-        let mut ended = Ended::default();
+        let mut ended = EndedRuns::default();
         for realization in current {
-            each_run(realization.builds.heads(), today, |run| match run {
+            each_run(realization.builds.heads(), current_code, |run| match run {
                 Some(run) => {
                     ended.indexes.push(run.index);
                     ended.of = ended.of.max(run.of);
@@ -106,16 +106,16 @@ impl Ended {
     }
 }
 
-/// Runs that are to be made.
+/// The runs that have to be made.
 #[derive(Clone, Debug, Default)]
 pub(in crate::realize) struct Due {
-    /// Those of a build that was interrupted.
+    /// Runs of builds that were interrupted.
     these: Vec<usize>,
-    /// And these, which were never begun.
+    /// Runs that were never begun, after those.
     then: Range<usize>,
-    /// How many runs the stage has then, those of before included.
+    /// The number of runs that the stage has afterwards, in all.
     pub(in crate::realize) of: usize,
-    /// The marks of the builds that these runs end.
+    /// The marks of the builds that end with these runs.
     pub(in crate::realize) ends: Vec<String>,
 }
 
@@ -128,7 +128,7 @@ impl Due {
         self.len() == 0
     }
 
-    /// The index of the one at this place.
+    /// Returns the index of the run at `place`.
     pub(in crate::realize) fn at(&self, place: usize) -> usize {
         match self.these.get(place) {
             Some(index) => *index,
@@ -136,7 +136,7 @@ impl Due {
         }
     }
 
-    /// The same, with so many more new ones, where there are `tries` results.
+    /// Adds `more` new runs. Their indexes begin after all runs so far, of which there are at least `tries`.
     pub(in crate::realize) fn and(mut self, more: usize, tries: usize) -> Self {
         let next = self.of.max(tries);
         if more > 0 {
@@ -154,21 +154,25 @@ impl Due {
     }
 }
 
-/// What is known of the runs of a stage.
-pub(in crate::realize) struct Runs {
-    ended: Ended,
+/// The runs of a stage so far: those that ended, and the builds that have begun and not ended.
+pub(in crate::realize) struct RunHistory {
+    ended: EndedRuns,
     /// The builds by today's code that have begun and not ended.
     begun: Vec<Begun>,
 }
 
-impl Runs {
-    /// Of all builds that have begun and not ended, those by today's code count.
-    pub(in crate::realize) fn new(ended: Ended, mut begun: Vec<Begun>, today: Today<'_>) -> Self {
-        begun.retain(|begun| today.begun(begun));
-        Runs { ended, begun }
+impl RunHistory {
+    /// Of the builds in `begun`, those by today's code count.
+    pub(in crate::realize) fn new(
+        ended: EndedRuns,
+        mut begun: Vec<Begun>,
+        current_code: CurrentCode<'_>,
+    ) -> Self {
+        begun.retain(|begun| current_code.begun(begun));
+        RunHistory { ended, begun }
     }
 
-    /// The runs that are still to be made of a stage that takes so many.
+    /// Returns the runs that are due of a stage that takes `nouts`.
     pub(in crate::realize) fn due(&self, nouts: usize) -> Due {
         let ended = &self.ended;
         if ended.is_all {
@@ -182,7 +186,7 @@ impl Runs {
         let mut of = ended.of;
         for begun in &self.begun {
             let last = match begun.fingerprint {
-                // A build of which nothing more is known is one of all runs.
+                // A mark that cannot be read stands for a build of all runs.
                 None => ended.of.max(nouts),
                 // What it was to make for a larger `nouts` than today's is not wanted any more.
                 Some(_) => begun.of.saturating_sub(begun.nouts.saturating_sub(nouts)),
@@ -204,7 +208,7 @@ impl Runs {
         }
     }
 
-    /// For runs that are made whatever is there: none, and where new ones begin.
+    /// Returns no runs, and the index at which new ones begin: for runs that are forced.
     pub(in crate::realize) fn none_due(&self) -> Due {
         let begun = self.begun.iter().map(|begun| begun.of);
         Due {
@@ -213,12 +217,12 @@ impl Runs {
         }
     }
 
-    /// Whether a build has begun and not ended.
+    /// Whether a build by today's code has begun and not ended.
     pub(in crate::realize) fn any_begun(&self) -> bool {
         !self.begun.is_empty()
     }
 
-    /// The names of the marks of builds all of whose runs ended.
+    /// Returns the marks of builds all of whose runs ended.
     pub(in crate::realize) fn over(&self) -> Vec<String> {
         let is_over = |begun: &&Begun| {
             begun.fingerprint.is_some()

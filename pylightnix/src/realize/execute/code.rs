@@ -18,7 +18,7 @@ use crate::store::Draft;
 pub(in crate::realize) type Returned = Result<Result<(), BoxError>, BoxError>;
 
 /// What the code of a stage is given, beside its config.
-pub(in crate::realize) struct Given<'a> {
+pub(in crate::realize) struct CodeInput<'a> {
     pub(in crate::realize) chosen: &'a Chosen,
     pub(in crate::realize) cache: &'a Path,
     pub(in crate::realize) args: &'a Args,
@@ -29,7 +29,11 @@ pub(in crate::realize) struct Given<'a> {
 }
 
 /// Runs the code of a stage in the folder of a draft. A panic is caught, and written to the log.
-pub(in crate::realize) fn run_code(dref: &AnyDRef, draft: &Draft, given: Given<'_>) -> Returned {
+pub(in crate::realize) fn run_code(
+    dref: &AnyDRef,
+    draft: &Draft,
+    given: CodeInput<'_>,
+) -> Returned {
     let node = dref.node();
     promises::make_folders(node, draft.out())?;
     let log = BuildLog::at(draft.log());

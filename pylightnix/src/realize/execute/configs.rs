@@ -1,4 +1,4 @@
-//! Configs that do not come back from their JSON as they were written: found before a stage runs that could see them.
+//! Configs that do not come back from their JSON as they were written: refused before a stage runs that would read them.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Result;
 use crate::plan::PlanGraph;
 
-/// The stages of a plan of which it is known that their configs come back, and those of all that they depend on. Nothing if
-/// the types of all configs tell so.
+/// The stages of a plan whose configs, and those of all their dependencies, are checked. `None` if the types of all configs make
+/// checks needless.
 #[derive(Default)]
-pub(in crate::realize) struct Configs(OnceLock<Option<Box<[AtomicBool]>>>);
+pub(in crate::realize) struct ConfigChecks(OnceLock<Option<Box<[AtomicBool]>>>);
 
-impl Configs {
-    /// Fails if the config of a stage that is about to run, or of anything that it is made from, does not come back: the
-    /// stage would see what no reference says.
+impl ConfigChecks {
+    /// Fails if the config of a stage that is about to run, or of anything that it is made from, does not come back as it was: the stage
+    /// would read values that its reference does not stand for.
     pub(in crate::realize) fn check(&self, graph: &PlanGraph, at: usize) -> Result<()> {
         let known = self.0.get_or_init(|| {
             let some = graph.any_recipe(|stage| !stage.node().is_exact());
@@ -33,7 +33,7 @@ impl Configs {
             let deps = graph.deps(at).iter();
             waiting.extend(deps.filter(|dep| seen.insert(**dep)));
         }
-        // Only now: of one that was looked at, what is below it might have failed.
+        // Only now, as a dependency of one that was checked might have failed.
         for at in seen {
             known[at].store(true, Ordering::Release);
         }

@@ -7,7 +7,7 @@
 
 pub(in crate::realize) mod code;
 pub(in crate::realize) mod configs;
-pub(in crate::realize) mod full;
+pub(in crate::realize) mod disk_full;
 pub(in crate::realize) mod promises;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What stages promise to make.
+//! The folders around what a stage promises to write.
 
 use std::fs;
 use std::path::Path;

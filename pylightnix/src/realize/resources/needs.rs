@@ -1,11 +1,11 @@
-//! What a run has, and what its stages need of it.
+//! The resources that a run has, and those that its stages need.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::plan::{AnyDRef, Limits, PlanGraph};
 use crate::realize::options::Realize;
-use crate::realize::resources::pool::{Amounts, Kind};
+use crate::realize::resources::pool::{Amounts, ResourceKind};
 use crate::store::cores;
 use crate::units::{self, Misread};
 use crate::{Error, ErrorKind, Result};
@@ -53,38 +53,38 @@ fn error_of(misread: Misread) -> Error {
     Error::new(ErrorKind::Resources, misread.message).help(misread.help)
 }
 
-/// All that the stages of a run may use at once.
+/// Returns the resources that the stages of a run may use at once.
 pub(in crate::realize) fn total(options: &Realize<'_>) -> Amounts {
     let declared = &options.resources;
     let mut total = Amounts::default();
     let processors = cores();
-    // Whoever asks for more jobs than processors means it.
+    // More jobs than processors are a wish of the user.
     let threads = declared.threads.unwrap_or(processors.max(options.jobs));
-    total.set(Kind::Threads, threads as u64);
+    total.set(ResourceKind::Threads, threads as u64);
     total.set(
-        Kind::Memory,
+        ResourceKind::Memory,
         declared.memory.unwrap_or_else(memory_of_this_machine),
     );
     for (name, amount) in &declared.named {
-        total.set(Kind::Named(name.as_str().into()), *amount);
+        total.set(ResourceKind::Named(name.as_str().into()), *amount);
     }
     total
 }
 
-/// What one run of a stage needs.
+/// Returns the resources that one run of a stage needs.
 pub(in crate::realize) fn needs(limits: &Limits) -> Amounts {
     let mut needs = Amounts::default();
-    needs.set(Kind::Threads, limits.threads.into());
+    needs.set(ResourceKind::Threads, limits.threads.into());
     if limits.memory > 0 {
-        needs.set(Kind::Memory, limits.memory);
+        needs.set(ResourceKind::Memory, limits.memory);
     }
     for (name, amount) in &limits.resources {
-        needs.set(Kind::Named(name.as_str().into()), *amount);
+        needs.set(ResourceKind::Named(name.as_str().into()), *amount);
     }
     needs
 }
 
-/// What a stage needs more of than the run has, if it does.
+/// Returns the error of a stage that needs more of a resource than the run has; `None` if it does not.
 pub(in crate::realize) fn lack(
     total: &Amounts,
     graph: &PlanGraph,
@@ -97,24 +97,26 @@ pub(in crate::realize) fn lack(
     let needs = needs(limits);
     let lacks: Vec<_> = needs.short_of(total).collect();
     let first = *lacks.first()?;
-    let said = |kind: &&Kind| {
+    let said = |kind: &&ResourceKind| {
         let (needs, has) = (needs.of(kind), total.of(kind));
         match kind {
-            Kind::Threads => format!("{needs} threads, and this run has {has}"),
-            Kind::Memory => format!(
+            ResourceKind::Threads => format!("{needs} threads, and this run has {has}"),
+            ResourceKind::Memory => format!(
                 "{} of memory, and this run has {}",
                 units::memory(needs),
                 units::memory(has)
             ),
-            Kind::Named(name) if has == 0 => format!("{needs} `{name}`, and this run has none"),
-            Kind::Named(name) => format!("{needs} `{name}`, and this run has {has}"),
+            ResourceKind::Named(name) if has == 0 => {
+                format!("{needs} `{name}`, and this run has none")
+            }
+            ResourceKind::Named(name) => format!("{needs} `{name}`, and this run has {has}"),
         }
     };
     let said: Vec<_> = lacks.iter().map(said).collect();
     let option = match first {
-        Kind::Threads => format!(".threads({})", needs.of(first)),
-        Kind::Memory => format!(".memory(bytes({:?})?)", units::memory(needs.of(first))),
-        Kind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
+        ResourceKind::Threads => format!(".threads({})", needs.of(first)),
+        ResourceKind::Memory => format!(".memory(bytes({:?})?)", units::memory(needs.of(first))),
+        ResourceKind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
     };
     let message = format!(
         "stage `{}` cannot run here: it needs {}",
@@ -127,8 +129,8 @@ pub(in crate::realize) fn lack(
     )))
 }
 
-/// How much memory there is at all, for this process's group if that has a limit; `u64::MAX` if nobody knows. The system
-/// is asked once.
+/// Returns the memory of this machine, or of this process's control group if that has a limit; `u64::MAX` if it is not known. The
+/// system is asked once.
 fn memory_of_this_machine() -> u64 {
     static MEMORY: OnceLock<u64> = OnceLock::new();
     *MEMORY.get_or_init(ask_for_memory)
@@ -137,7 +139,7 @@ fn memory_of_this_machine() -> u64 {
 fn ask_for_memory() -> u64 {
     #[cfg(target_os = "linux")]
     {
-        // Memory that the system itself uses is counted: a stage that needs nearly all of it is to be tried.
+        // The memory that the system itself uses is counted in: a stage that needs nearly all memory may try.
         let info = rustix::system::sysinfo();
         let memory = u128::from(info.totalram) * u128::from(info.mem_unit);
         let memory = u64::try_from(memory).unwrap_or(u64::MAX);

@@ -1,34 +1,37 @@
-//! Who may use what of the machine, and who is next.
+//! A pool of resources, and the line of those that wait for some.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that there is so much of.
+/// A kind of resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::realize) enum Kind {
+pub(in crate::realize) enum ResourceKind {
     Threads,
     /// In bytes.
     Memory,
     Named(Arc<str>),
 }
 
-/// So much of each kind; of those that are not named, nothing.
+/// An amount of each kind; 0 of those that are not named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::realize) struct Amounts(BTreeMap<Kind, u64>);
+pub(in crate::realize) struct Amounts(BTreeMap<ResourceKind, u64>);
 
 impl Amounts {
-    pub(in crate::realize) fn set(&mut self, kind: Kind, amount: u64) {
+    pub(in crate::realize) fn set(&mut self, kind: ResourceKind, amount: u64) {
         self.0.insert(kind, amount);
     }
 
-    pub(in crate::realize) fn of(&self, kind: &Kind) -> u64 {
+    pub(in crate::realize) fn of(&self, kind: &ResourceKind) -> u64 {
         self.0.get(kind).copied().unwrap_or_default()
     }
 
-    /// The kinds that these need more of than there is.
-    pub(in crate::realize) fn short_of(&self, there: &Amounts) -> impl Iterator<Item = &Kind> {
-        let more = |(kind, amount): &(&Kind, &u64)| **amount > there.of(kind);
+    /// Returns the kinds of which these amounts need more than `there` has.
+    pub(in crate::realize) fn short_of(
+        &self,
+        there: &Amounts,
+    ) -> impl Iterator<Item = &ResourceKind> {
+        let more = |(kind, amount): &(&ResourceKind, &u64)| **amount > there.of(kind);
         self.0
             .iter()
             .filter(move |entry| more(entry))
@@ -52,28 +55,28 @@ impl Amounts {
     }
 }
 
-/// What there is, and those that wait for a part of it.
+/// The free resources, and the line of those that wait for some.
 ///
-/// Each gets all that it needs at once or waits, so that nobody holds a part while waiting for the rest. For the first in
-/// the line for something, so much of it is set aside as it becomes free, and others get what is left: so one that needs
-/// much is not passed for ever by those that need little, and those that need something else need not wait for it. When
-/// [`PATIENCE`] others went before the one that waits longest, all that it needs is set aside.
-pub(in crate::realize) struct Ledger<T> {
+/// Each gets all that it needs at once or waits, so that none holds a part while it waits for the rest. What the first in the line
+/// for a resource needs of it is set aside as it becomes free, and others get what is left: a run that needs much is not passed
+/// for ever by runs that need little, and runs that need another resource need not wait for it. When [`PATIENCE`] others went
+/// before the one that waits longest, all that it needs is set aside.
+pub(in crate::realize) struct ResourcePool<T> {
     free: Amounts,
-    /// Those that need the same, in the order in which they came.
+    /// The line, by what each needs; those that need the same are in the order in which they came.
     waiting: BTreeMap<Amounts, VecDeque<(u64, T)>>,
     came: u64,
-    /// The one that waits longest, and how many went before it since it does.
+    /// The one that waits longest, and the number of others that went before it since.
     longest: u64,
     passed: u32,
 }
 
-/// How many may go before one that waits while only what is short is set aside for it.
+/// The number of others that may go before the one that waits longest until all that it needs is set aside.
 const PATIENCE: u32 = 10;
 
-impl<T> Ledger<T> {
+impl<T> ResourcePool<T> {
     pub(in crate::realize) fn new(total: Amounts) -> Self {
-        Ledger {
+        ResourcePool {
             free: total,
             waiting: BTreeMap::new(),
             came: 0,
@@ -82,10 +85,10 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// Gives what is needed if it is not set aside for others.
+    /// Takes these amounts if they are free and not set aside for others.
     pub(in crate::realize) fn take(&mut self, needs: &Amounts) -> bool {
         if !self.has_waiting() {
-            // Nothing is set aside for anybody.
+            // Nothing is set aside.
             let fits = needs.short_of(&self.free).next().is_none();
             if fits {
                 self.free.subtract(needs);
@@ -103,7 +106,7 @@ impl<T> Ledger<T> {
         true
     }
 
-    /// Puts somebody at the end of the line.
+    /// Puts `who` at the end of the line.
     pub(in crate::realize) fn wait(&mut self, needs: Amounts, who: T) {
         self.waiting
             .entry(needs)
@@ -112,12 +115,12 @@ impl<T> Ledger<T> {
         self.came += 1;
     }
 
-    /// Gives back what was taken.
+    /// Gives back amounts that were taken.
     pub(in crate::realize) fn release(&mut self, needs: &Amounts) {
         self.free.add(needs);
     }
 
-    /// The next one in the line that can have what it needs, which is taken then.
+    /// Returns the next one in the line whose needs are free, and takes them.
     pub(in crate::realize) fn next(&mut self) -> Option<T> {
         if !self.has_waiting() {
             return None;
@@ -135,7 +138,7 @@ impl<T> Ledger<T> {
         next.map(|(_, who)| who)
     }
 
-    /// Whether anybody waits.
+    /// Whether the line has any.
     pub(in crate::realize) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -149,7 +152,8 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// The first of each line of equals: what the first cannot have, those behind it cannot have either.
+    /// Returns the first of each group with equal needs, the longest waiting first: what the first of a group cannot have, the others
+    /// cannot have either.
     fn line(&self) -> Vec<(u64, &Amounts)> {
         let first =
             |(needs, line): (_, &VecDeque<(u64, T)>)| line.front().map(|(came, _)| (*came, needs));
@@ -159,29 +163,29 @@ impl<T> Ledger<T> {
     }
 }
 
-/// What is left when those at the front of the line have theirs set aside.
+/// What is left of the free resources when those at the front of the line have theirs set aside.
 struct Claims {
     left: Amounts,
-    claimed: BTreeSet<Kind>,
-    /// The next one waits longest, and too long.
+    claimed: BTreeSet<ResourceKind>,
+    /// Whether the first in the line has waited too long.
     impatient: bool,
 }
 
 impl Claims {
-    fn of<T>(ledger: &Ledger<T>) -> Self {
-        let longest = ledger.line().first().map(|(came, _)| *came);
+    fn of<T>(pool: &ResourcePool<T>) -> Self {
+        let longest = pool.line().first().map(|(came, _)| *came);
         Claims {
-            left: ledger.free.clone(),
+            left: pool.free.clone(),
             claimed: BTreeSet::new(),
-            impatient: longest == Some(ledger.longest) && ledger.passed >= PATIENCE,
+            impatient: longest == Some(pool.longest) && pool.passed >= PATIENCE,
         }
     }
 
-    /// Whether one who waits can have what it needs. If not, what is short is set aside for it, unless another is before
-    /// it in the line for that.
+    /// Whether the next in the line can have what it needs. If not, what is short is set aside for it, unless another is before it in
+    /// the line for that resource.
     fn admit(&mut self, needs: &Amounts) -> bool {
         let impatient = std::mem::take(&mut self.impatient);
-        let short: Vec<Kind> = needs.short_of(&self.left).cloned().collect();
+        let short: Vec<ResourceKind> = needs.short_of(&self.left).cloned().collect();
         if short.is_empty() {
             return true;
         }
@@ -197,12 +201,12 @@ impl Claims {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ResourceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::Threads => f.write_str("threads"),
-            Kind::Memory => f.write_str("memory"),
-            Kind::Named(name) => write!(f, "`{name}`"),
+            ResourceKind::Threads => f.write_str("threads"),
+            ResourceKind::Memory => f.write_str("memory"),
+            ResourceKind::Named(name) => write!(f, "`{name}`"),
         }
     }
 }

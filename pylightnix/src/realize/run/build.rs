@@ -4,15 +4,15 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use super::counters::count;
-use super::runs::Runs;
+use super::runs::BuildRuns;
 use super::state::RunState;
 use crate::realize::decide::arguments;
 use crate::realize::decide::context::recorded_choices;
-use crate::realize::decide::decision::{Decision, Found, Scene};
+use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
 use crate::realize::decide::runs::Due;
+use crate::realize::errors::{matcher_refused, not_begun, too_few};
 use crate::realize::event::{Brief, Event};
 use crate::realize::execute::{Sight, Work as _};
-use crate::realize::failure::{matcher_refused, not_begun, too_few};
 use crate::realize::options::Mode;
 use crate::realize::taken::Taken;
 use crate::store::{Begun, Made};
@@ -22,26 +22,26 @@ use crate::{Error, ErrorKind, Result};
 pub(in crate::realize) fn build(
     run: &RunState<'_>,
     at: usize,
-    scene: &Scene<'_>,
+    input: &DecisionInput<'_>,
     mode: Mode,
 ) -> Result<(Taken, bool)> {
-    let dref = scene.dref.id();
-    let store = scene.store;
+    let dref = input.dref.id();
+    let store = input.store;
     let on_wait = &mut || run.tell(&Event::Waiting { dref });
     let lock = match run.options.cancel {
-        None => store.lock_build(dref, scene.context, on_wait)?,
+        None => store.lock_build(dref, input.context, on_wait)?,
         Some(_) => {
             let go_on = || !run.watchdog.is_cancelled();
-            let lock = store.lock_build_while(dref, scene.context, on_wait, &go_on)?;
-            lock.ok_or_else(|| not_begun(scene.titled()))?
+            let lock = store.lock_build_while(dref, input.context, on_wait, &go_on)?;
+            lock.ok_or_else(|| not_begun(input.titled()))?
         }
     };
-    // Another process may just have made it.
-    let snapshot = store.fresh_snapshot(scene.dref.config_json())?;
+    // Another process may have made it meanwhile.
+    let snapshot = store.fresh_snapshot(input.dref.config_json())?;
     store.settle(&[(dref, &snapshot)])?;
-    let again = Scene {
-        found: Found::Before(&snapshot),
-        ..*scene
+    let again = DecisionInput {
+        source: CandidateSource::Snapshot(&snapshot),
+        ..*input
     };
     let (due, reason) = match again.decide(mode)? {
         Decision::Take { taken, over } => {
@@ -49,11 +49,11 @@ pub(in crate::realize) fn build(
             count(&run.counters.reused);
             return Ok((taken, false));
         }
-        Decision::Never(why) => return Err(matcher_refused(scene.titled(), &why)),
+        Decision::Never(why) => return Err(matcher_refused(input.titled(), &why)),
         Decision::Build { due, reason } => (due, reason),
     };
     let more = due.len();
-    arguments::check_one(run.options, scene.dref)?;
+    arguments::check_one(run.options, input.dref)?;
     run.configs.check(run.graph, at)?;
     count(&run.counters.built);
     run.tell_left();
@@ -64,39 +64,39 @@ pub(in crate::realize) fn build(
         reason: &reason,
         why: &Brief::new(&find),
     });
-    if let Some(code) = scene.dref.node().code() {
+    if let Some(code) = input.dref.node().code() {
         store.save_code(code.fingerprint(), code.text())?;
     }
     let mut marks = due.ends.clone();
     if more > 1 {
-        marks.push(mark(scene, &due)?);
+        marks.push(mark(input, &due)?);
     }
-    // If a run fails, or this process dies, the marks stay: the runs that are missing then are made next time.
-    let made = run_all(run, at, scene, &due)?;
+    // If a run fails or this process dies, the marks stay, and the missing runs are made next time.
+    let made = run_all(run, at, input, &due)?;
     store.mark_ended(dref, &marks)?;
     let new = made.iter().filter(|made| made.published.new).count();
     let published: Option<Vec<_>> = made.into_iter().map(|made| made.realization).collect();
-    let with_those = Scene {
-        found: match &published {
-            Some(published) => Found::After(&snapshot, published),
-            None => Found::Now,
+    let with_those = DecisionInput {
+        source: match &published {
+            Some(published) => CandidateSource::SnapshotAndNew(&snapshot, published),
+            None => CandidateSource::Disk,
         },
-        ..*scene
+        ..*input
     };
     let chosen = with_those.decide(Mode::Made)?;
     drop(lock);
     match chosen {
         Decision::Take { taken, .. } => Ok((taken, true)),
-        Decision::Never(why) => Err(matcher_refused(scene.titled(), &why)),
+        Decision::Never(why) => Err(matcher_refused(input.titled(), &why)),
         Decision::Build { due: missing, .. } => {
-            let there: Vec<_> = scene
+            let there: Vec<_> = input
                 .store
-                .candidates(dref, scene.context)?
+                .candidates(dref, input.context)?
                 .iter()
                 .map(|realization| format!("\n{}", realization.id))
                 .collect();
             Err(too_few(
-                scene.titled(),
+                input.titled(),
                 more,
                 new,
                 &there.concat(),
@@ -106,9 +106,9 @@ pub(in crate::realize) fn build(
     }
 }
 
-/// Marks that these runs have begun, and gives the name of the mark.
-fn mark(scene: &Scene<'_>, due: &Due) -> Result<String> {
-    let node = scene.dref.node();
+/// Marks these runs as begun, and returns the name of the mark.
+fn mark(input: &DecisionInput<'_>, due: &Due) -> Result<String> {
+    let node = input.dref.node();
     let begun = Begun {
         name: String::new(),
         fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
@@ -117,16 +117,21 @@ fn mark(scene: &Scene<'_>, due: &Due) -> Result<String> {
         of: due.of,
         nouts: node.nouts(),
     };
-    let dref = scene.dref.id();
-    scene.store.mark_begun(dref, scene.context, &begun)
+    let dref = input.dref.id();
+    input.store.mark_begun(dref, input.context, &begun)
 }
 
 /// Makes all runs, and returns what they published, or the first failure. What other runs published stays.
-fn run_all<'a>(state: &RunState<'a>, at: usize, scene: &Scene<'_>, due: &Due) -> Result<Vec<Made>> {
+fn run_all<'a>(
+    state: &RunState<'a>,
+    at: usize,
+    input: &DecisionInput<'_>,
+    due: &Due,
+) -> Result<Vec<Made>> {
     let choices = recorded_choices(state.graph, at, |dep| state.choices.taken(dep));
     let indices: Vec<usize> = (0..due.len()).map(|place| due.at(place)).collect();
     let count = indices.len();
-    let runs = Runs::new(state.options, state.graph, at, scene, indices, due.of);
+    let runs = BuildRuns::new(state.options, state.graph, at, input, indices, due.of);
     let runs = runs.of_run(&state.counters, &state.watchdog, &state.progress, choices);
     let runs = Arc::new(runs);
     let executor = state.executor();

@@ -1,4 +1,4 @@
-//! What a run has chosen.
+//! The choices of a run.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -8,19 +8,20 @@ use crate::plan::PlanGraph;
 use crate::realize::lookup::hits::Hits;
 use crate::realize::taken::Taken;
 
-/// What is chosen already when a run begins.
-pub(in crate::realize) type Given = HashMap<DRefId, Taken>;
+/// The choices that are made before a run begins.
+pub(in crate::realize) type AlreadyChosen = HashMap<DRefId, Taken>;
 
-/// What a run has chosen for the stages of its plan.
+/// What was chosen for each stage of a plan.
 pub(in crate::realize) struct Choices {
     pub(in crate::realize) hits: Arc<Hits>,
-    /// For the others, and for hits that somebody asked for; empty for one that failed or was not run.
+    /// The choice of each stage that is no hit, and of each hit whose realization was asked for. It is empty for a stage that failed
+    /// or was not run.
     chosen: Vec<OnceLock<Taken>>,
 }
 
 impl Choices {
-    /// At its beginning.
-    pub(in crate::realize) fn new(hits: Hits, graph: &PlanGraph, given: &Given) -> Self {
+    /// No choices but those of `given`.
+    pub(in crate::realize) fn new(hits: Hits, graph: &PlanGraph, given: &AlreadyChosen) -> Self {
         let mut chosen = Vec::with_capacity(graph.len());
         chosen.resize_with(graph.len(), OnceLock::new);
         let choices = Choices {
@@ -35,17 +36,17 @@ impl Choices {
         choices
     }
 
-    /// Notes what was chosen for a stage.
+    /// Records the choice of a stage.
     pub(in crate::realize) fn choose(&self, at: usize, taken: Taken) {
         let _ = self.chosen[at].set(taken);
     }
 
-    /// Whether it is known for this stage.
+    /// Whether the stage has a choice.
     pub(in crate::realize) fn has_chosen(&self, at: usize) -> bool {
         self.hits.is_hit(at) || self.chosen[at].get().is_some()
     }
 
-    /// What was chosen for this stage, if that is known.
+    /// Returns the choice of a stage, if it has one.
     pub(in crate::realize) fn taken(&self, at: usize) -> Option<&Taken> {
         if let Some(taken) = self.chosen[at].get() {
             return Some(taken);

@@ -27,7 +27,7 @@ impl Counters {
     }
 }
 
-/// One more.
+/// Adds one to a counter.
 pub(in crate::realize) fn count(counter: &AtomicUsize) {
     counter.fetch_add(1, Relaxed);
 }

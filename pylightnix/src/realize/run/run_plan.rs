@@ -7,33 +7,33 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 
 use super::build::build;
-use super::choices::{Choices, Given};
+use super::choices::{AlreadyChosen, Choices};
 use super::counters::count;
 use super::progress::progress_thread;
-use super::scheduler::{Progress, Scheduler, Turn};
+use super::scheduler::{Scheduler, StepOutcome, Turn};
 use super::state::RunState;
 use super::stub::run_alone;
 use crate::around::Around;
 use crate::plan::{AnyDRef, Listed, PlanGraph};
 use crate::realize::action::{Action, Foreseen};
 use crate::realize::decide::arguments;
+use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::context::{chosen_for, context_of};
-use crate::realize::decide::current::staleness;
-use crate::realize::decide::decision::{Decision, Found, Scene};
-use crate::realize::decide::lookout::Lookout;
-use crate::realize::decide::needed::refused;
-use crate::realize::decide::runs::{Today, stand_for};
-use crate::realize::event::Event;
-use crate::realize::execute::configs::Configs;
-use crate::realize::failed::is_failure;
-use crate::realize::failure::{
+use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
+use crate::realize::decide::pinned::refused;
+use crate::realize::decide::runs::{CurrentCode, stand_for};
+use crate::realize::decide::staleness::staleness;
+use crate::realize::errors::{
     cancelled, does_not_stop, matcher_refused, run_error, with_store_gone,
 };
+use crate::realize::event::Event;
+use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::foresee::foresee;
 use crate::realize::lookup::hits::{Hit, Hits};
 use crate::realize::lookup::prefetch::{Lookups, Prefetch};
 use crate::realize::options::{Mode, Realize};
 use crate::realize::panics::caught;
+use crate::realize::recorded_failure::is_failure;
 use crate::realize::report::Report;
 use crate::realize::resources::needs::{lack, total};
 use crate::realize::resources::pool::Amounts;
@@ -44,12 +44,12 @@ use crate::realize::why::Briefs;
 use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
-/// Runs a plan, and returns what was chosen for each stage. `list` lists the plan's stages and tells of each part as soon as it
+/// runs a plan, and returns what was chosen for each stage. `list` lists the plan's stages and tells of each part as soon as it
 /// has it, so that the store is read meanwhile. What is in `given` is chosen already.
 pub(in crate::realize) fn run_plan(
     options: &Realize<'_>,
     list: impl FnOnce(&mut Listed<'_>) -> Result<PlanGraph>,
-    given: &Given,
+    given: &AlreadyChosen,
 ) -> Result<(Arc<PlanGraph>, Choices, Report)> {
     let prefetch = Prefetch::new(&options.store, options.jobs);
     thread::scope(|scope| {
@@ -98,19 +98,19 @@ fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> 
     lacking.map(|((at, _), _)| at).collect()
 }
 
-/// What came of looking at a stage.
-enum Decided {
+/// What became of a stage on one turn.
+enum StageOutcome {
     Chosen(Taken),
     Hit(Hit),
     /// A dependency failed.
     Blocked,
-    /// What it needs is not free.
+    /// The resources that it needs are not free.
     Waits,
-    /// It has to be built, beside others.
+    /// It has to be built, once the other threads were started.
     Later,
 }
 
-/// How many stages need one that failed.
+/// Counts the stages that depend on a stage that failed.
 fn blocked(graph: &PlanGraph, failed: impl Iterator<Item = usize>) -> usize {
     let mut waiting: Vec<usize> = failed.collect();
     let failed: HashSet<usize> = waiting.iter().copied().collect();
@@ -132,7 +132,7 @@ impl<'a> RunState<'a> {
         graph: &'a Arc<PlanGraph>,
         total: Amounts,
         lookups: Lookups<'a>,
-        given: &Given,
+        given: &AlreadyChosen,
     ) -> Self {
         let hits = Hits::new(&options.store, graph, lookups.snapshots());
         RunState {
@@ -148,9 +148,9 @@ impl<'a> RunState<'a> {
             left_told: Once::new(),
             briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
             total,
-            configs: Configs::default(),
+            configs: ConfigChecks::default(),
             lacking: HashSet::new(),
-            lookout: Lookout::begin(),
+            clock_watch: ClockWatch::begin(),
             failures: Mutex::default(),
         }
     }
@@ -197,10 +197,10 @@ impl<'a> RunState<'a> {
         Err(run_error(failures, blocked, left))
     }
 
-    /// Goes through all stages, with somebody who looks after them if they may have to stop.
+    /// Goes through all stages, with a watchdog if they may have to stop.
     fn run_watched(&self) -> Result<()> {
-        let tries = &self.options.tries;
-        let limited = tries.any_timeout(self.graph);
+        let retry = &self.options.retry;
+        let limited = retry.any_timeout(self.graph);
         if let Some(cancel) = &self.options.cancel {
             cancel.reach(&self.watchdog);
         } else if !limited {
@@ -213,13 +213,13 @@ impl<'a> RunState<'a> {
         let around = Around::here();
         let watch = || {
             let overdue = |late: &Overdue| {
-                let error = does_not_stop(self.graph.titled(&late.dref), late, tries.grace);
+                let error = does_not_stop(self.graph.titled(&late.dref), late, retry.grace);
                 let event = Event::Overdue {
                     dref: &late.dref,
                     index: late.index,
                     error: &error,
                 };
-                // An observer that panics here is told of other things, and panics there.
+                // An observer that panics fails the run by the next event that the run itself tells.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             };
             let cancelled = |running| {
@@ -227,12 +227,12 @@ impl<'a> RunState<'a> {
                 let event = Event::Stopping { running };
                 let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             };
-            around.inside(|| self.watchdog.keep(tries.grace, cancelled, overdue));
+            around.inside(|| self.watchdog.keep(retry.grace, cancelled, overdue));
         };
         thread::scope(|scope| {
             let watchdog = thread::Builder::new().name("watchdog".to_owned());
             watchdog.spawn_scoped(scope, watch).map_err(|error| {
-                let message = "cannot start the thread that looks after time limits";
+                let message = "cannot start the thread that watches time limits";
                 Error::new(ErrorKind::Io, message).because(error)
             })?;
             self.scheduler.run(|turn| self.step(turn));
@@ -242,37 +242,37 @@ impl<'a> RunState<'a> {
     }
 
     /// Decides one stage, and builds it if that is the decision. Failures end here.
-    fn step(&self, mut turn: Turn) -> Progress {
+    fn step(&self, mut turn: Turn) -> StepOutcome {
         let at = turn.at;
         if self.choices.has_chosen(at) {
-            // It was given to the run.
-            return Progress::Done;
+            // Its choice was made before the run.
+            return StepOutcome::Done;
         }
         let done = caught(|| self.decide(&mut turn));
         if turn.granted {
             self.scheduler.release(at);
         }
         let error = match done {
-            Ok(Ok(Decided::Hit(hit))) => {
+            Ok(Ok(StageOutcome::Hit(hit))) => {
                 self.choices.hits.note(at, hit);
-                return Progress::Done;
+                return StepOutcome::Done;
             }
-            Ok(Ok(Decided::Chosen(chosen))) => {
+            Ok(Ok(StageOutcome::Chosen(chosen))) => {
                 self.choices.choose(at, chosen);
-                return Progress::Done;
+                return StepOutcome::Done;
             }
-            Ok(Ok(Decided::Waits)) => return Progress::Waits,
-            Ok(Ok(Decided::Later)) => return Progress::Later,
-            Ok(Ok(Decided::Blocked)) => return Progress::Done,
+            Ok(Ok(StageOutcome::Waits)) => return StepOutcome::Waits,
+            Ok(Ok(StageOutcome::Later)) => return StepOutcome::Later,
+            Ok(Ok(StageOutcome::Blocked)) => return StepOutcome::Done,
             Ok(Err(error)) => error,
-            // What stages and matchers do is caught nearer: this was an observer.
+            // Panics of stages and matchers are caught nearer, so this was an observer.
             Err(panic) => {
                 Error::new(ErrorKind::Stage, "an observer of the run failed").because(panic)
             }
         };
         let error = with_store_gone(error, self.options.store.root());
         let dref = self.graph.dref(at).id();
-        // An observer that panics here has been told of it once.
+        // An observer that panics here was told of the failure once.
         let event = match error.kind() {
             ErrorKind::Cancelled => Event::Cancelled {
                 dref,
@@ -291,10 +291,10 @@ impl<'a> RunState<'a> {
         if !self.options.keep_going {
             self.executor().cancel();
         }
-        Progress::Done
+        StepOutcome::Done
     }
 
-    fn decide(&self, turn: &mut Turn) -> Result<Decided> {
+    fn decide(&self, turn: &mut Turn) -> Result<StageOutcome> {
         let at = turn.at;
         let stage = self.graph.dref(at);
         if self.lacking.contains(&at)
@@ -311,26 +311,26 @@ impl<'a> RunState<'a> {
             .iter()
             .any(|dep| !self.choices.has_chosen(*dep))
         {
-            return Ok(Decided::Blocked);
+            return Ok(StageOutcome::Blocked);
         }
-        let found = Found::of(&self.lookups, at)?;
+        let found = CandidateSource::of(&self.lookups, at)?;
         let mode = self.options.mode(stage.id());
         if let Some(hit) = self.hit(at, mode) {
             count(&self.counters.reused);
             self.tell_ahead();
             let id = || [self.choices.hits.id_of(at, &hit)].into_iter();
             self.tell_chosen(stage.id(), false, id);
-            return Ok(Decided::Hit(hit));
+            return Ok(StageOutcome::Hit(hit));
         }
         let chosen = chosen_for(self.graph, at, |dep| {
             Some(self.choices.taken(dep)?.rrefs.clone())
         });
         let context = context_of(&chosen);
-        let scene = Scene {
-            lookout: Some(&self.lookout),
-            ..Scene::of(self.options, self.graph, stage, &chosen, &context, found)
+        let input = DecisionInput {
+            clock_watch: Some(&self.clock_watch),
+            ..DecisionInput::of(self.options, self.graph, stage, &chosen, &context, found)
         };
-        let decision = scene.decide(mode);
+        let decision = input.decide(mode);
         self.tell_ahead();
         let (taken, built) = match decision? {
             Decision::Take { taken, over } => {
@@ -341,7 +341,7 @@ impl<'a> RunState<'a> {
             Decision::Never(why) => {
                 return Err(matcher_refused(self.graph.titled(stage.id()), &why));
             }
-            Decision::Build { .. } if self.scheduler.is_alone() => return Ok(Decided::Later),
+            Decision::Build { .. } if self.scheduler.is_alone() => return Ok(StageOutcome::Later),
             Decision::Build { .. } => {
                 if !turn.granted {
                     if let Some(lack) = lack(&self.total, self.graph, stage) {
@@ -349,13 +349,13 @@ impl<'a> RunState<'a> {
                     }
                     if !self.executor().room(at) {
                         self.tell(&Event::Queued { dref: stage.id() });
-                        return Ok(Decided::Waits);
+                        return Ok(StageOutcome::Waits);
                     }
                     turn.granted = true;
                 }
                 match self.options.publishes {
-                    true => build(self, at, &scene, mode)?,
-                    false => (run_alone(self, at, &scene)?, true),
+                    true => build(self, at, &input, mode)?,
+                    false => (run_alone(self, at, &input)?, true),
                 }
             }
         };
@@ -365,10 +365,10 @@ impl<'a> RunState<'a> {
         self.tell_chosen(stage.id(), built, || {
             taken.rrefs.iter().map(|rref| rref.id().clone())
         });
-        Ok(Decided::Chosen(taken))
+        Ok(StageOutcome::Chosen(taken))
     }
 
-    /// The only realization that there is for the stage, whose dependencies are chosen, if it takes that.
+    /// Returns the hit for a stage whose dependencies are chosen, if its matcher takes an only realization.
     fn hit(&self, at: usize, mode: Mode) -> Option<Hit> {
         let options = self.options;
         let node = self.graph.dref(at).node();
@@ -380,18 +380,19 @@ impl<'a> RunState<'a> {
         let ahead = Cell::new(None);
         let hit = self.choices.hits.find(at, |sole| {
             let heads = sole.heads().inspect(|build| {
-                ahead.set(ahead.get().or_else(|| self.lookout.ahead(build)));
+                ahead.set(ahead.get().or_else(|| self.clock_watch.ahead(build)));
             });
             staleness(heads, code, omitted, options.trust_unknown).is_none()
-                && (nouts == 1 || stand_for(sole.heads(), Today { code, omitted }, nouts))
+                && (nouts == 1 || stand_for(sole.heads(), CurrentCode { code, omitted }, nouts))
         })?;
         if let Some(ended) = ahead.get() {
-            self.lookout.found(self.choices.hits.id_of(at, &hit), ended);
+            self.clock_watch
+                .found(self.choices.hits.id_of(at, &hit), ended);
         }
         Some(hit)
     }
 
-    /// Removes marks of builds that have ended, unless somebody builds just now, who does it then.
+    /// Removes the marks of builds that ended. If another process has the build lock, it removes them itself.
     fn remove_marks(&self, stage: &AnyDRef, context: &Context, marks: &[String]) -> Result<()> {
         if marks.is_empty() || !self.lookups.may_write() {
             return Ok(());

@@ -14,20 +14,20 @@ use super::counters::{Counters, count};
 use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, ProgressReport, Site, StopReason};
 use crate::plan::{AnyDRef, PlanGraph, Titled};
-use crate::realize::decide::decision::Scene;
+use crate::realize::decide::decision::DecisionInput;
+use crate::realize::errors::{not_begun, promises_not_kept, run_failed, stopped};
 use crate::realize::event::Event;
-use crate::realize::execute::code::{Given, Returned, run_code, site};
-use crate::realize::execute::{Order, Work, full};
-use crate::realize::failed;
-use crate::realize::failure::{not_begun, promises_not_kept, run_failed, stopped};
+use crate::realize::execute::code::{CodeInput, Returned, run_code, site};
+use crate::realize::execute::{Order, Work, disk_full};
 use crate::realize::options::Realize;
 use crate::realize::panics::caught;
+use crate::realize::recorded_failure;
 use crate::realize::stop::watchdog::{Ticket, Watchdog};
 use crate::store::{BuildKind, BuildRecord, Draft, Errand, Made, Outcome, RecordedChoice};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// The runs of one build.
-pub(in crate::realize) struct Runs<'a> {
+pub(in crate::realize) struct BuildRuns<'a> {
     options: &'a Realize<'a>,
     order: Order<'a>,
     stage: Titled<'a>,
@@ -49,16 +49,16 @@ pub(in crate::realize) struct Runs<'a> {
     end: Condvar,
 }
 
-/// Runs a stage once in a draft of the caller, who looks at the output and publishes nothing.
+/// Runs a stage once in a draft of the caller, which looks at the output and publishes nothing.
 pub(in crate::realize) fn rehearse(
     options: &Realize<'_>,
     at: usize,
-    scene: &Scene<'_>,
+    input: &DecisionInput<'_>,
     draft: &mut Draft,
     index: usize,
 ) -> Result<(), BoxError> {
-    let runs = Runs::new(options, scene.graph, at, scene, Vec::new(), 0);
-    let site = site(scene.dref, draft, Timestamp::now(), Arc::default());
+    let runs = BuildRuns::new(options, input.graph, at, input, Vec::new(), 0);
+    let site = site(input.dref, draft, Timestamp::now(), Arc::default());
     runs.run_code(draft, index, site)?
 }
 
@@ -70,8 +70,8 @@ pub(in crate::realize) fn keep_failed(
     attempts: u32,
     cause: BoxError,
 ) -> Error {
-    let cause = match full::is_cause(&draft, &cause) {
-        true => full::told(&draft, cause),
+    let cause = match disk_full::is_cause(&draft, &cause) {
+        true => disk_full::told(&draft, cause),
         false => cause,
     };
     let log = draft.log().exists();
@@ -80,21 +80,21 @@ pub(in crate::realize) fn keep_failed(
     run_failed(stage, index, attempts, cause, kept)
 }
 
-impl<'a> Runs<'a> {
+impl<'a> BuildRuns<'a> {
     /// The runs with these indices of the stage at `at`, which has `of` in all. None is begun.
     pub(in crate::realize) fn new(
         options: &'a Realize<'a>,
         graph: &'a PlanGraph,
         at: usize,
-        scene: &Scene<'_>,
+        input: &DecisionInput<'_>,
         indices: Vec<usize>,
         of: usize,
     ) -> Self {
-        Runs {
+        BuildRuns {
             options,
             order: Order {
-                dref: scene.dref.id().clone(),
-                context: scene.context.clone(),
+                dref: input.dref.id().clone(),
+                context: input.context.clone(),
                 indices,
                 limits: graph.dref(at).node().limits(),
             },
@@ -102,8 +102,8 @@ impl<'a> Runs<'a> {
             counters: Arc::default(),
             watchdog: Arc::default(),
             progress: None,
-            dref: scene.dref.clone(),
-            chosen: scene.chosen.clone(),
+            dref: input.dref.clone(),
+            chosen: input.chosen.clone(),
             choices: BTreeMap::new(),
             errand: Errand::here(),
             of,
@@ -121,7 +121,7 @@ impl<'a> Runs<'a> {
         progress: &Option<SyncSender<ProgressReport>>,
         choices: BTreeMap<DRefId, RecordedChoice>,
     ) -> Self {
-        Runs {
+        BuildRuns {
             counters: counters.clone(),
             watchdog: watchdog.clone(),
             progress: progress.clone(),
@@ -141,7 +141,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-impl Work for Runs<'_> {
+impl Work for BuildRuns<'_> {
     fn order(&self) -> &Order<'_> {
         &self.order
     }
@@ -182,15 +182,15 @@ impl Work for Runs<'_> {
     }
 }
 
-impl Runs<'_> {
+impl BuildRuns<'_> {
     /// One run, from a fresh folder to its publication, with as many tries as it has.
     fn one(&self, index: usize) -> Result<Made> {
         let dref = &self.order.dref;
-        let tries = &self.options.tries;
-        let retries = tries.retries(&self.dref);
+        let retry = &self.options.retry;
+        let retries = retry.retries(&self.dref);
         let mut earlier: Option<Draft> = None;
         for attempt in 1.. {
-            let Some(ticket) = self.watchdog.begin(dref, index, tries.timeout(&self.dref)) else {
+            let Some(ticket) = self.watchdog.begin(dref, index, retry.timeout(&self.dref)) else {
                 return Err(not_begun(self.stage));
             };
             if attempt == 1 {
@@ -206,7 +206,7 @@ impl Runs<'_> {
                 };
             let ending = self.watchdog.end(&ticket);
             let result = match (ending.why, result) {
-                // What was finished all the same is not thrown away.
+                // A run that finished although it was told to stop is kept.
                 (None | Some(StopReason::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
                 (Some(why), Ok(result)) => Err(stopped(why, &ending, result)),
                 (Some(why), Err(cause)) => Err(stopped(why, &ending, Err(cause))),
@@ -233,8 +233,8 @@ impl Runs<'_> {
                 Ok(Err(returned))
                     if last
                         && takes_failures
-                        && !failed::is_of_the_machine(&returned)
-                        && !full::is_cause(&draft, &returned) =>
+                        && !recorded_failure::is_of_the_machine(&returned)
+                        && !disk_full::is_cause(&draft, &returned) =>
                 {
                     return self.record_failure(draft, &record, &returned, index);
                 }
@@ -243,10 +243,10 @@ impl Runs<'_> {
             if last {
                 return Err(self.failed(draft, index, attempt, cause));
             }
-            let wait = tries.wait(attempt);
-            // Meanwhile others go on.
-            let cause = match full::is_cause(&draft, &cause) {
-                true => full::told(&draft, cause),
+            let wait = retry.wait(attempt);
+            // Other runs go on meanwhile.
+            let cause = match disk_full::is_cause(&draft, &cause) {
+                true => disk_full::told(&draft, cause),
                 false => cause,
             };
             let error = Error::new(
@@ -279,7 +279,7 @@ impl Runs<'_> {
         unreachable!("the number of tries has a limit")
     }
 
-    /// One try: its folder, its record, and what came of it. The log of the earlier ones goes on.
+    /// Makes one try. Returns its folder, its record and what came of it. It goes on with the log of the earlier tries.
     fn attempt(
         &self,
         ticket: &Ticket,
@@ -334,8 +334,8 @@ impl Runs<'_> {
         error
     }
 
-    /// Publishes what the stage returned as a result: the text of the error, with the log. What the stage had written
-    /// is kept as that of other failures, for inspection.
+    /// Publishes the error that a stage returned as its result: the text, and the log. The files that it had written are kept with the
+    /// failed builds, for inspection.
     fn record_failure(
         &self,
         draft: Draft,
@@ -343,9 +343,9 @@ impl Runs<'_> {
         error: &BoxError,
         index: usize,
     ) -> Result<Made> {
-        let text = failed::text(error, draft.out());
+        let text = recorded_failure::text(error, draft.out());
         let mut failure = self.options.store.draft()?;
-        let path = failure.out().join(failed::FAILURE);
+        let path = failure.out().join(recorded_failure::FAILURE);
         fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
         match fs::rename(draft.log(), failure.log()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -355,7 +355,7 @@ impl Runs<'_> {
         }
         let made = self.publish(&mut failure, record, Outcome::Failed)?;
         if has_files(draft.out()) {
-            // Worth a look, and no more: it is no part of the result.
+            // It is no part of the result, so an error here is passed over.
             let _ = draft.keep_failed(self.order.dref.name());
         }
         self.options.tell(&Event::FailureRecorded {
@@ -368,9 +368,9 @@ impl Runs<'_> {
         Ok(made)
     }
 
-    /// Runs the stage's code, and checks that it kept its promises.
+    /// BuildRuns the stage's code, and checks that it kept its promises.
     fn run_code(&self, draft: &mut Draft, index: usize, site: Site) -> Returned {
-        let given = Given {
+        let given = CodeInput {
             chosen: &self.chosen,
             cache: &self.options.store.cache_dir(),
             args: &self.options.args,
@@ -389,7 +389,7 @@ impl Runs<'_> {
     }
 }
 
-/// Whether there is anything but folders.
+/// Whether a folder has anything but folders in it.
 fn has_files(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| {
         entries.any(|entry| {

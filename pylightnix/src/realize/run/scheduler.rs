@@ -1,5 +1,5 @@
-//! Who does what when: stages whose dependencies are done go to the next free thread, those that run once what they need is
-//! free.
+//! The scheduler: a stage whose dependencies are done goes to the next free thread. One that has to run waits until the resources
+//! that it needs are free.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,17 +11,17 @@ use crate::around::Around;
 use crate::plan::PlanGraph;
 use crate::realize::execute::Work;
 use crate::realize::resources::needs::needs;
-use crate::realize::resources::pool::{Amounts, Ledger};
+use crate::realize::resources::pool::{Amounts, ResourcePool};
 
-/// What the threads of a run share.
+/// The queue that the threads of a run share.
 pub(in crate::realize) struct Scheduler<'a> {
     graph: &'a PlanGraph,
     jobs: usize,
-    /// How many dependencies of each stage are still to come.
+    /// For each stage, the number of dependencies that are not done.
     pending: Vec<AtomicUsize>,
-    /// How many stages are still to come.
+    /// The number of stages that are not done.
     left: AtomicUsize,
-    /// Whether one thread does it all, as long as there is nothing that takes time.
+    /// Whether the calling thread works alone: as long as no stage takes time, other threads are not started.
     is_alone: AtomicBool,
     stopped: AtomicBool,
     queue: Mutex<Queue<'a>>,
@@ -30,30 +30,30 @@ pub(in crate::realize) struct Scheduler<'a> {
 
 struct Queue<'a> {
     ready: VecDeque<Task<'a>>,
-    /// Runs of stages that are being built, with what each needs: they go before other stages.
+    /// runs of stages that are being built, with what each needs: they go before other stages.
     help: Vec<Task<'a>>,
-    /// What there is for runs, and those that wait for it.
-    ledger: Ledger<Task<'a>>,
-    /// How many threads wait.
+    /// The free resources, and the tasks that wait for some.
+    pool: ResourcePool<Task<'a>>,
+    /// The number of threads that wait for a task.
     idle: usize,
 }
 
-/// A stage in the hands of a thread.
+/// The turn of a stage on a thread.
 pub(in crate::realize) struct Turn {
-    /// Which one.
+    /// The place of the stage in the plan.
     pub(in crate::realize) at: usize,
-    /// Whether what it needs is taken.
+    /// Whether the resources that it needs are taken.
     pub(in crate::realize) granted: bool,
 }
 
-/// What became of a stage.
+/// What became of a stage on its turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::realize) enum Progress {
+pub(in crate::realize) enum StepOutcome {
     /// It is realized, or it failed.
     Done,
-    /// It waits for what it needs, and gets another turn with it.
+    /// It waits for resources, and gets another turn when it has them.
     Waits,
-    /// It takes time, and other threads should be there before it begins; it gets another turn then.
+    /// It takes time: the other threads are started, and then it gets another turn.
     Later,
 }
 
@@ -63,7 +63,7 @@ enum Task<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    /// For `jobs` threads, and runs that use no more than `total` at once.
+    /// A scheduler for `jobs` threads. All runs together use no more than `total` at once.
     pub(in crate::realize) fn new(graph: &'a PlanGraph, jobs: usize, total: Amounts) -> Self {
         let stages = 0..graph.len();
         let ready = (stages.clone())
@@ -81,16 +81,16 @@ impl<'a> Scheduler<'a> {
             queue: Mutex::new(Queue {
                 ready: ready.collect(),
                 help: Vec::new(),
-                ledger: Ledger::new(total),
+                pool: ResourcePool::new(total),
                 idle: 0,
             }),
             wake: Condvar::new(),
         }
     }
 
-    /// Does `step` for every stage, each after its dependencies, on `jobs` threads, of which this is one. The others are
-    /// only started when there is something that takes time.
-    pub(in crate::realize) fn run(&self, step: impl Fn(Turn) -> Progress + Sync) {
+    /// Calls `step` for every stage, each after its dependencies, on `jobs` threads, the calling one among them. The others are
+    /// started only when a stage takes time.
+    pub(in crate::realize) fn run(&self, step: impl Fn(Turn) -> StepOutcome + Sync) {
         if self.jobs > 1 && self.work_alone(&step) {
             return;
         }
@@ -98,7 +98,7 @@ impl<'a> Scheduler<'a> {
         let around = Around::here();
         thread::scope(|scope| {
             for _ in 1..self.jobs {
-                // A thread that cannot be had is one job less: this one does all that is left.
+                // If the system refuses a thread, the others do its work.
                 let builder = thread::Builder::new()
                     .name("realize".to_owned())
                     .stack_size(STACK);
@@ -122,37 +122,37 @@ impl<'a> Scheduler<'a> {
     pub(in crate::realize) fn take(&self, at: usize) -> bool {
         let needs = self.needs(at);
         let mut queue = self.lock();
-        if queue.ledger.take(&needs) {
+        if queue.pool.take(&needs) {
             return true;
         }
         let turn = Turn { at, granted: true };
-        queue.ledger.wait(needs, Task::Stage(turn));
+        queue.pool.wait(needs, Task::Stage(turn));
         false
     }
 
-    /// Gives back what a run of the stage needed.
+    /// Gives back the resources of a run of the stage.
     pub(in crate::realize) fn release(&self, at: usize) {
         let needs = self.needs(at);
         let mut queue = self.lock();
-        queue.ledger.release(&needs);
+        queue.pool.release(&needs);
         self.let_in(queue);
     }
 
-    /// Lets idle threads help with the runs of an order, each when what a run needs is free.
+    /// Lets idle threads help with the runs of an order, each when the resources of a run are free.
     pub(in crate::realize) fn share(&self, work: &Arc<dyn Work + 'a>) {
         let needs = needs(work.order().limits);
         let runs = work.order().indices.len();
         let mut queue = self.lock();
         for _ in 1..runs.min(self.jobs) {
-            queue.ledger.wait(needs.clone(), Task::Help(work.clone()));
+            queue.pool.wait(needs.clone(), Task::Help(work.clone()));
         }
         self.let_in(queue);
     }
 
-    /// Passes those who can have what they need on to the threads.
+    /// Hands the tasks whose resources are free to the threads.
     fn let_in(&self, mut queue: MutexGuard<'_, Queue<'a>>) {
         let mut some = false;
-        while let Some(task) = queue.ledger.next() {
+        while let Some(task) = queue.pool.next() {
             some = true;
             match task {
                 Task::Help(..) => queue.help.push(task),
@@ -171,24 +171,24 @@ impl<'a> Scheduler<'a> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<'a>> {
-        // Nothing is left half-done under this lock.
+        // A panic under this lock leaves nothing half-done.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a stage that takes time should wait for the other threads, by [`Progress::Later`].
+    /// Whether a stage that takes time has to wait for the other threads to start, by [`StepOutcome::Later`].
     pub(in crate::realize) fn is_alone(&self) -> bool {
         self.is_alone.load(Ordering::Acquire)
     }
 
-    /// Does stages on this thread until none is left, which it says, or one takes time.
-    fn work_alone(&self, step: &impl Fn(Turn) -> Progress) -> bool {
+    /// Takes stages on this thread until one takes time. Returns true if none is left.
+    fn work_alone(&self, step: &impl Fn(Turn) -> StepOutcome) -> bool {
         let mut turn = None;
         let mut now = Instant::now();
         while let Some(Turn { at, granted }) = turn.take().or_else(|| self.next_stage()) {
             match step(Turn { at, granted }) {
-                Progress::Done => turn = self.done(at),
-                Progress::Waits => {}
-                Progress::Later => {
+                StepOutcome::Done => turn = self.done(at),
+                StepOutcome::Waits => {}
+                StepOutcome::Later => {
                     self.lock().ready.push_front(Task::ready(at));
                     return false;
                 }
@@ -202,14 +202,14 @@ impl<'a> Scheduler<'a> {
         self.is_over()
     }
 
-    /// The next stage that is ready, if one is.
+    /// Returns the next stage that is ready, if there is one.
     fn next_stage(&self) -> Option<Turn> {
         if self.is_over() {
             return None;
         }
         match self.lock().ready.pop_front() {
             Some(Task::Stage(turn)) => Some(turn),
-            // Nobody shares work with a thread that is alone.
+            // While this thread is alone, no work is shared.
             Some(Task::Help(..)) | None => None,
         }
     }
@@ -218,17 +218,17 @@ impl<'a> Scheduler<'a> {
         self.stopped.load(Ordering::Acquire) || self.left.load(Ordering::Acquire) == 0
     }
 
-    fn work(&self, step: &impl Fn(Turn) -> Progress) {
+    fn work(&self, step: &impl Fn(Turn) -> StepOutcome) {
         while let Some(task) = self.next() {
             match task {
                 Task::Help(work) => {
-                    // Whoever waits longer goes first, and this goes to the end of the line.
-                    let some_left = work.make(&|| self.lock().ledger.has_waiting());
+                    // Tasks that have waited longer go first, and this one goes to the end of the line.
+                    let some_left = work.make(&|| self.lock().pool.has_waiting());
                     let needs = needs(work.order().limits);
                     let mut queue = self.lock();
-                    queue.ledger.release(&needs);
+                    queue.pool.release(&needs);
                     if some_left {
-                        queue.ledger.wait(needs, Task::Help(work));
+                        queue.pool.wait(needs, Task::Help(work));
                     }
                     self.let_in(queue);
                 }
@@ -237,8 +237,8 @@ impl<'a> Scheduler<'a> {
                     let mut turn = Some(first);
                     while let Some(Turn { at, granted }) = turn {
                         turn = match step(Turn { at, granted }) {
-                            Progress::Done => self.done(at),
-                            Progress::Waits | Progress::Later => None,
+                            StepOutcome::Done => self.done(at),
+                            StepOutcome::Waits | StepOutcome::Later => None,
                         };
                     }
                 }
@@ -267,7 +267,7 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// A stage is done: gives one of the stages that became ready, and leaves the others to the queue.
+    /// Notes that a stage is done. Returns one of the stages that became ready by that, and queues the others.
     fn done(&self, at: usize) -> Option<Turn> {
         let mut mine = None;
         let mut others = Vec::new();
@@ -294,7 +294,7 @@ impl<'a> Scheduler<'a> {
 }
 
 impl Turn {
-    /// Its first, with nothing taken.
+    /// The first turn of a stage, with no resources taken.
     pub(in crate::realize) fn first(at: usize) -> Self {
         Turn { at, granted: false }
     }
@@ -306,8 +306,8 @@ impl Task<'_> {
     }
 }
 
-/// A choice that takes longer than this reads files; others like it should be made beside it.
+/// A decision that takes longer than this reads files, so other threads should decide beside it.
 const WORTH_A_THREAD: Duration = Duration::from_millis(1);
 
-/// As much stack as a main thread usually has: a stage should not fail for the thread that it is on.
+/// The usual stack of a main thread: a stage that works there works on every thread.
 const STACK: usize = 8 << 20;

@@ -11,11 +11,11 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 use crate::lens::ProgressReport;
 use crate::plan::PlanGraph;
+use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::context::recorded_choices;
-use crate::realize::decide::lookout::Lookout;
 use crate::realize::event::Event;
 use crate::realize::execute::Executor;
-use crate::realize::execute::configs::Configs;
+use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::lookup::prefetch::Lookups;
 use crate::realize::options::Realize;
 use crate::realize::reason::Reason;
@@ -42,11 +42,11 @@ pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) briefs: Mutex<Briefs<'a>>,
     /// The resources that all stages share.
     pub(in crate::realize) total: Amounts,
-    pub(in crate::realize) configs: Configs,
+    pub(in crate::realize) configs: ConfigChecks,
     /// Stages that have to run, and need more resources than the run has.
     pub(in crate::realize) lacking: HashSet<usize>,
     pub(in crate::realize) choices: Choices,
-    pub(in crate::realize) lookout: Lookout,
+    pub(in crate::realize) clock_watch: ClockWatch,
     /// The errors of stages, each with the place of its stage in the plan.
     pub(in crate::realize) failures: Mutex<Vec<(usize, Error)>>,
 }
@@ -61,27 +61,27 @@ impl<'a> RunState<'a> {
         self.options.tell(event);
     }
 
-    /// Why a stage is built from these, in a few words.
+    /// Says in a few words why a stage is built.
     pub(in crate::realize) fn brief(&self, at: usize, reason: &Reason) -> String {
         let choices = recorded_choices(self.graph, at, |dep| self.choices.taken(dep));
-        // What an observer that panicked left there is only kept answers.
+        // A cache of answers is never half-done, so an observer that panicked under this lock did no harm.
         let mut briefs = self.briefs.lock().unwrap_or_else(PoisonError::into_inner);
         briefs.of_run(at, choices, reason)
     }
 
-    /// Tells observers, once, of a clock that was wrong.
+    /// Tells observers, once, of a build record that lies ahead of the clock.
     pub(in crate::realize) fn tell_ahead(&self) {
-        self.lookout.tell(|rref, ended| {
+        self.clock_watch.tell(|rref, ended| {
             self.tell(&Event::AheadOfClock { rref, ended });
         });
     }
 
-    /// Tells observers, once, what is not decided yet.
+    /// Tells observers, once, which stages are not decided yet.
     pub(in crate::realize) fn tell_left(&self) {
         if self.options.observers.is_empty() {
             return;
         }
-        // An observer may panic here, and others are told all the same.
+        // `_force`: an observer may panic in here, and others are told all the same.
         self.left_told.call_once_force(|_| {
             let stages = self.graph.drefs().enumerate();
             let left = stages.filter(|(at, _)| !self.choices.has_chosen(*at));

@@ -8,13 +8,13 @@ use super::counters::count;
 use super::state::RunState;
 use crate::lens::{BuildLog, ProgressSender, Site};
 use crate::plan::Run;
-use crate::realize::decide::decision::Scene;
+use crate::realize::decide::decision::DecisionInput;
 use crate::realize::options::Realize;
 use crate::realize::taken::Taken;
 use crate::{Error, ErrorKind, Result};
 
 impl Realize<'_> {
-    /// Runs stages, and says of each that it made nothing, without a folder for it and without telling the store: a test
+    /// runs stages, and says of each that it made nothing, without a folder for it and without telling the store: a test
     /// double of publishing, by which benchmarks measure the rest of a run.
     #[doc(hidden)]
     pub fn without_publishing(mut self) -> Self {
@@ -23,23 +23,23 @@ impl Realize<'_> {
     }
 }
 
-/// Runs the stage once, where nothing can be written.
+/// BuildRuns the stage once, where nothing can be written.
 pub(in crate::realize) fn run_alone(
     run: &RunState<'_>,
     at: usize,
-    scene: &Scene<'_>,
+    input: &DecisionInput<'_>,
 ) -> Result<Taken> {
     run.configs.check(run.graph, at)?;
-    let dref = scene.dref.id();
-    let node = scene.dref.node();
+    let dref = input.dref.id();
+    let node = input.dref.node();
     let nowhere = Path::new("/dev/null");
-    let limits = run.options.tries.timeout(scene.dref);
+    let limits = run.options.retry.timeout(input.dref);
     let ticket = run.watchdog.begin(dref, 0, limits);
     let stop = ticket.as_ref().map(|ticket| ticket.stop.clone());
     count(&run.counters.built);
     count(&run.counters.runs);
     let done = node.run(Run {
-        chosen: scene.chosen,
+        chosen: input.chosen,
         out: nowhere,
         cache: nowhere,
         progress: ProgressSender::to(run.progress.clone()),
@@ -57,7 +57,7 @@ pub(in crate::realize) fn run_alone(
         run.watchdog.end(&ticket);
     }
     done.map_err(|cause| Error::new(ErrorKind::Stage, "a stage failed").because(cause))?;
-    let nothing = scene.store.nothing_made(dref, scene.context);
-    let rrefs: Arc<[_]> = [scene.dref.realization(nothing, scene.chosen, None)].into();
+    let nothing = input.store.nothing_made(dref, input.context);
+    let rrefs: Arc<[_]> = [input.dref.realization(nothing, input.chosen, None)].into();
     Ok(Taken { rrefs, from: 1 })
 }

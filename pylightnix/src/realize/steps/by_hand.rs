@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::config::{DRefId, RRefId};
 use crate::lens::{Build, Chosen, Config, RRef};
 use crate::plan::{AnyDRef, Code, StageValue};
-use crate::realize::failure::promises_not_kept;
+use crate::realize::errors::promises_not_kept;
 use crate::store::{BuildLock, BuildRecord, Context, Draft, Outcome, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -28,13 +28,13 @@ pub struct ByHand<C: Config> {
     chosen: Chosen,
     context: Context,
     record: BuildRecord,
-    /// These two until it is published. The folder goes before the lock does.
+    /// Both are `Some` until the build is published. The folder is removed before the lock is left.
     draft: Option<Draft>,
     lock: Option<BuildLock>,
     desk: Arc<Desk>,
 }
 
-/// What a stepping and the builds that were taken from it tell each other.
+/// What a stepping shares with the build that was taken from it.
 #[derive(Default)]
 pub(in crate::realize) struct Desk(Mutex<OnDesk>);
 
@@ -48,12 +48,12 @@ pub(in crate::realize) struct OnDesk {
 
 impl Desk {
     pub(in crate::realize) fn look(&self) -> MutexGuard<'_, OnDesk> {
-        // Nothing is left half-done under this lock.
+        // A panic under this lock leaves nothing half-done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a build by hand is made from.
+/// The parts of a build by hand.
 pub(in crate::realize) struct Parts {
     pub(in crate::realize) store: Store,
     pub(in crate::realize) dref: AnyDRef,
@@ -93,7 +93,7 @@ impl<C: Config> ByHand<C> {
     /// your hands then, with all that was written: put right what is wrong, and finish again. A build that was finished
     /// before.
     pub fn finish<T: StageValue<C>>(&mut self, value: T) -> Result<RRef<C>> {
-        // It proves only that something was written once.
+        // It only proves that something was written once.
         drop(value);
         let dref = self.dref.id();
         let Some(draft) = &mut self.draft else {

@@ -9,16 +9,16 @@ use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, ProgressSender
 use crate::plan::{AnyDRef, DRef, Listed, PlanGraph, Realizations, Run, Target};
 use crate::realize::decide::arguments;
 use crate::realize::decide::context::{chosen_for, context_of, recorded_choices};
-use crate::realize::decide::decision::{Decision, Found, Scene};
+use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
+use crate::realize::errors::{matcher_refused, not_begun};
 use crate::realize::event::{Brief, Event};
 use crate::realize::execute::code::site;
-use crate::realize::execute::configs::Configs;
+use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::execute::promises;
-use crate::realize::failure::{matcher_refused, not_begun};
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
 use crate::realize::reason::Reason;
-use crate::realize::run::choices::Given;
+use crate::realize::run::choices::AlreadyChosen;
 use crate::realize::run::run_plan::run_plan;
 use crate::realize::stop::cancel::Cancel;
 use crate::realize::taken::Taken;
@@ -85,7 +85,7 @@ pub struct Stepping<'a, T> {
     target: T,
     graph: Arc<PlanGraph>,
     /// What is chosen so far. Nothing is chosen twice.
-    taken: Given,
+    taken: AlreadyChosen,
     /// Whether this process may write to the store.
     may_write: bool,
     desk: Arc<Desk>,
@@ -146,7 +146,7 @@ impl<'a> Realize<'a> {
             options: self,
             target,
             graph,
-            taken: Given::new(),
+            taken: AlreadyChosen::new(),
             may_write,
             desk: Arc::default(),
         })
@@ -154,11 +154,11 @@ impl<'a> Realize<'a> {
 }
 
 impl<'a, T: Target> Stepping<'a, T> {
-    /// Goes on to the first stage that has to be built, in the order of the plan, and says what it is and why; nothing if
-    /// all is there. What other processes have made by now is taken.
+    /// Goes on to the first stage that has to be built, in the order of the plan, and says what it is and why; `None` if
+    /// all is realized. Results that other processes have made by now are taken.
     ///
     /// # Errors
-    /// A matcher that cannot choose, a store that cannot be read, or a build that is in somebody's hands.
+    /// A matcher that cannot choose, a store that cannot be read, or a build by hand that is not finished.
     pub fn next_to_build(&mut self) -> Result<Option<Paused>> {
         self.free()?;
         for at in 0..self.graph.len() {
@@ -169,7 +169,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(None)
     }
 
-    /// Lets the next stage that has to be built run, as in a usual run, and says which it was; nothing if all is there.
+    /// Lets the next stage that has to be built run, as in a usual run, and says which it was; `None` if all is realized.
     ///
     /// # Errors
     /// As [`Realize::run`]. A stage that fails is still the next one: it can be taken into hand to see why.
@@ -183,8 +183,8 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(Some(paused))
     }
 
-    /// Lets all stages run that `dref`, a stage of the plan, depends on, and pauses before it. Nothing if it need not be
-    /// built.
+    /// Lets all stages run that `dref`, a stage of the plan, depends on, and pauses before it. Returns `None` if it need not
+    /// be built.
     ///
     /// # Errors
     /// As [`run_next`](Self::run_next), and a stage that is not in the plan.
@@ -230,7 +230,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             return Err(Error::new(ErrorKind::Plan, message));
         };
         arguments::check_one(&self.options, stage)?;
-        Configs::default().check(&self.graph, at)?;
+        ConfigChecks::default().check(&self.graph, at)?;
         let draft = store.draft_of(stage.id(), 0)?;
         promises::make_folders(stage.node(), draft.out())?;
         let mut record = BuildRecord::now(BuildKind::Build);
@@ -267,7 +267,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(ByHand::new(build, parts))
     }
 
-    /// What is chosen so far of stages of the plan; nothing if one of them was not come to yet.
+    /// Returns what is chosen so far for stages of the plan; `None` if one of them was not reached yet.
     pub fn chosen<U: Target + ?Sized>(&self, stages: &U) -> Option<U::Output> {
         let mut realized = Realizations::default();
         let mut all = true;
@@ -315,7 +315,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(())
     }
 
-    /// Fails while a build is in somebody's hands: going on could wait for it for ever. Learns what was made by hand.
+    /// Fails while a build by hand is not finished: the stepping could wait for its lock for ever. Notes what was made by hand.
     fn free(&mut self) -> Result<()> {
         let desk = self.desk.look();
         if let Some(dref) = &desk.in_hand {
@@ -344,9 +344,9 @@ impl<'a, T: Target> Stepping<'a, T> {
             store.settle(&[(dref, &snapshot)])?;
         }
         let (chosen, context) = self.context(at);
-        let found = Found::Before(&snapshot);
-        let scene = Scene::of(&self.options, &self.graph, stage, &chosen, &context, found);
-        match scene.decide(self.options.mode(dref))? {
+        let found = CandidateSource::Snapshot(&snapshot);
+        let input = DecisionInput::of(&self.options, &self.graph, stage, &chosen, &context, found);
+        match input.decide(self.options.mode(dref))? {
             Decision::Build { due, reason } => Ok(Some(Paused {
                 dref: dref.clone(),
                 runs: due.len(),
@@ -373,7 +373,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         self.taken.insert(dref.clone(), taken);
     }
 
-    /// What is chosen for the dependencies of a stage.
+    /// Returns what is chosen for the dependencies of a stage, and its context.
     fn context(&self, at: usize) -> (Chosen, Context) {
         let chosen = chosen_for(&self.graph, at, |dep| {
             let taken = self.taken.get(self.graph.dref(dep).id())?;

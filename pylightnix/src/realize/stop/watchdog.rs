@@ -1,4 +1,5 @@
-//! Looks after the runs of stages: tells those that have to stop, and sees that they do.
+//! The watchdog of a run: it tells runs of stages to stop, when their time is up or the run is cancelled, and kills the child
+//! processes of those that do not.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::config::DRefId;
 use crate::lens::{Stop, StopReason};
 
-/// Looks after the runs of stages.
+/// Watches the runs of stages.
 #[derive(Default)]
 pub(in crate::realize) struct Watchdog {
     state: Mutex<State>,
@@ -16,7 +17,7 @@ pub(in crate::realize) struct Watchdog {
 #[derive(Default)]
 struct State {
     cancelled: bool,
-    /// Nobody needs looking after any more.
+    /// The run is over.
     ended: bool,
     watched: Vec<Watched>,
     numbers: u64,
@@ -32,11 +33,11 @@ struct Watched {
     limit: Option<Duration>,
     /// When it was told to stop.
     told: Option<Instant>,
-    /// It was given time to stop, and did not.
+    /// It was told to stop, and did not in time.
     overdue: bool,
 }
 
-/// A try that is looked after.
+/// The handle of a try that is watched.
 pub(in crate::realize) struct Ticket {
     number: u64,
     pub(in crate::realize) stop: Arc<Stop>,
@@ -48,11 +49,11 @@ pub(in crate::realize) struct Ending {
     pub(in crate::realize) why: Option<StopReason>,
     /// How long it took.
     pub(in crate::realize) took: Duration,
-    /// It did not stop in time when it had to.
+    /// It was told to stop, and did not in time.
     pub(in crate::realize) overdue: bool,
 }
 
-/// A run of a stage that does not stop.
+/// A run of a stage that was told to stop and did not in time.
 pub(in crate::realize) struct Overdue {
     pub(in crate::realize) dref: DRefId,
     pub(in crate::realize) index: usize,
@@ -70,7 +71,7 @@ impl Watchdog {
         self.state().cancelled
     }
 
-    /// A try begins, unless all is cancelled.
+    /// Begins to watch a try; `None` if the run is cancelled.
     pub(in crate::realize) fn begin(
         &self,
         dref: &DRefId,
@@ -97,14 +98,14 @@ impl Watchdog {
             overdue: false,
         });
         drop(state);
-        // There is another deadline. Telling costs a system call.
+        // A new deadline. A signal costs a system call.
         if limit.is_some() {
             self.wake.notify_all();
         }
         Some(ticket)
     }
 
-    /// A try ended.
+    /// Ends watching a try.
     pub(in crate::realize) fn end(&self, ticket: &Ticket) -> Ending {
         let mut state = self.state();
         let at = state
@@ -115,7 +116,7 @@ impl Watchdog {
             unreachable!("a try begins once and ends once");
         };
         let took = watched.begin.elapsed();
-        // Nobody may have had the time to tell it.
+        // It may have ended just before the watchdog would have told it.
         let late = watched.limit.filter(|limit| took >= *limit);
         Ending {
             why: ticket.stop.reason().or(late.map(StopReason::TimeUp)),
@@ -124,7 +125,7 @@ impl Watchdog {
         }
     }
 
-    /// Waits; says whether all was cancelled meanwhile.
+    /// Waits for this time. Returns true at once when the run is cancelled.
     pub(in crate::realize) fn sleep(&self, time: Duration) -> bool {
         let state = self.state();
         let waited = self
@@ -140,9 +141,8 @@ impl Watchdog {
         self.wake.notify_all();
     }
 
-    /// Looks after all runs until they are over. Those that are told to stop get so much time to do it before their child
-    /// processes are killed, and before it is said that they do not. `cancelled` is called once if all is cancelled, with how many runs are
-    /// under way.
+    /// Watches until [`close`](Self::close) is called. A run that is told to stop has `grace` for it; then its child processes are killed,
+    /// and `overdue` is called. `cancelled` is called once when the run is cancelled, with the number of runs under way.
     pub(in crate::realize) fn keep(
         &self,
         grace: Duration,
@@ -182,13 +182,13 @@ impl Watchdog {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing is left half-done under this lock.
+        // A panic under this lock leaves nothing half-done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Tells those that have to stop now; gives those that did not in time.
+    /// Tells runs to stop whose time is up. Returns those that did not stop in time.
     fn look(&mut self, grace: Duration) -> Vec<Overdue> {
         let mut late = Vec::new();
         for watched in &mut self.watched {
@@ -219,7 +219,7 @@ impl State {
         late
     }
 
-    /// How long nothing has to be done; none if it is for ever.
+    /// Returns the time until the next deadline; `None` if there is none.
     fn next_look(&self, grace: Duration) -> Option<Duration> {
         let next = |watched: &Watched| match watched.told {
             _ if watched.overdue => None,

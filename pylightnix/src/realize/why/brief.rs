@@ -15,35 +15,35 @@ use crate::realize::reason::Reason;
 use crate::realize::reason::Stale;
 use crate::store::{RecordedChoice, Store};
 
-/// Of so many stages it is told what changed.
+/// The most stages for which it is said what changed.
 pub(in crate::realize) const MOST: usize = 300;
 
-/// So many dependencies are followed for one stage, and so deep.
+/// The most dependencies that are followed for one stage, and the greatest depth.
 const FOLLOWED: usize = 200;
 const DEEP: usize = 100;
 
-/// So many stages that changed first are told for one stage, and so many fields of each.
+/// The most stages that changed first that are named for one stage, and the most fields of each.
 const ROOTS: usize = 3;
 const FIELDS: usize = 3;
 
-/// So many characters of a value are told.
+/// The most characters of a value that are shown.
 const LONG: usize = 40;
 
-/// What was found out for the stages of one plan.
+/// The reasons for the stages of one plan, with what was read for them.
 pub(in crate::realize) struct Briefs<'a> {
     store: &'a Store,
     graph: &'a PlanGraph,
-    /// What a run would do, if it does not go on.
+    /// What a run would do; `None` while a run goes on.
     foreseen: Option<&'a [Foreseen]>,
-    /// The folders of its derivations, once they are needed: none of these is an earlier version of another.
+    /// The folders of its derivations, read on request: none of these is an earlier version of another.
     planned: OnceLock<HashSet<String>>,
-    /// How many stages of each name have something to do, at most.
+    /// For each name, the most stages that may have something to do.
     to_do: OnceLock<HashMap<Name, usize>>,
     /// Earlier versions, by name.
     others: HashMap<Name, Arc<Others>>,
     /// What changed first between two versions.
     known: HashMap<(Version, Version), Arc<Roots>>,
-    /// How many stages were asked about, and how many dependencies were followed for this one.
+    /// The number of stages that were asked about, and of dependencies that were followed for this one.
     asked: usize,
     followed: usize,
 }
@@ -65,7 +65,7 @@ struct Root {
 }
 
 impl<'a> Briefs<'a> {
-    /// For a plan, of which a run goes on, or would do that.
+    /// For a plan, while a run goes on, or with what a run would do.
     pub(in crate::realize) fn new(
         store: &'a Store,
         graph: &'a PlanGraph,
@@ -84,7 +84,7 @@ impl<'a> Briefs<'a> {
         }
     }
 
-    /// For a stage that a run builds now, from what was chosen for its dependencies.
+    /// Says why a run builds a stage now, from what was chosen for its dependencies.
     pub(in crate::realize) fn of_run(
         &mut self,
         at: usize,
@@ -99,21 +99,21 @@ impl<'a> Briefs<'a> {
         match self.of(new, Some(reason)) {
             Some(text) => text,
             None if was_full || self.asked <= MOST => reason.to_string(),
-            None => format!("{reason} (from here on it is not told what changed)"),
+            None => format!("{reason} (from here on it is not said what changed)"),
         }
     }
 
-    /// What is told of a version; nothing if it cannot be found out, or is too much.
+    /// Says how a version differs from the nearest earlier one; `None` if that cannot be read, or too many stages were asked about.
     fn of(&mut self, new: Side, reason: Option<&Reason>) -> Option<String> {
         self.asked += 1;
         self.followed = 0;
         if self.asked > MOST {
             return None;
         }
-        // What cannot be read is told by those who need it.
+        // A store that cannot be read is an error of the run itself, and not of its reasons.
         let before = before(self.store, &new, || self.others_of(&new.dref)).ok()?;
         let Some((old, _)) = before.nearest else {
-            // What was there once, and is there no more, is not known: it is not told that it never was.
+            // Results may have been there and were removed since, so it is not said that there never were any.
             return reason.map(Reason::to_string);
         };
         let dref = new.dref.clone();

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::config::{DRefId, FieldChange, RRefId, reference_in};
 use crate::store::RecordedChoice;
 
-/// So many stages are followed at most.
+/// The most stages that are followed.
 const MOST: usize = 200;
 
 /// How one stage differs between the two that are compared.
@@ -37,7 +37,7 @@ pub struct Version {
     pub rref: Option<RRefId>,
 }
 
-/// Something that differs between two versions of a stage.
+/// A difference between two versions of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -57,7 +57,7 @@ pub enum Cause {
     Code(CodeChange),
     /// A dependency.
     Dependency(DependencyChange),
-    /// The stage did not run: of the results that were there, its matcher takes another one.
+    /// The stage did not run: its matcher takes another one of the results that were in the store.
     Choice {
         /// The matcher before, if the build says so.
         old: Option<String>,
@@ -68,19 +68,19 @@ pub enum Cause {
     Nothing,
 }
 
-/// A dependency of which something else was taken, or that is another derivation.
+/// A dependency that is another derivation now, or of which another realization was taken.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DependencyChange {
-    /// The field of the config, if it is found there.
+    /// The field of the config that holds it, if it is found.
     pub field: Option<String>,
     /// The derivation before.
     pub old: DRefId,
     /// The derivation now.
     pub new: DRefId,
-    /// What was taken of it before, sorted.
+    /// The realizations that were taken of it before, sorted.
     pub old_taken: Vec<RRefId>,
-    /// What is taken of it now, sorted; none if it is to be built first.
+    /// The realizations that are taken of it now, sorted; empty if it has to be built first.
     pub new_taken: Vec<RRefId>,
     /// How that was chosen before, if the build says so.
     pub old_choice: Option<RecordedChoice>,
@@ -91,7 +91,7 @@ pub struct DependencyChange {
     pub change: Option<usize>,
 }
 
-/// All changes, the asked one first, and whether some were not followed because they are too many.
+/// Returns all changes, that of the stage itself first, and whether some dependencies were not followed because there are too many.
 pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<Change>, bool)> {
     let version = Side::version;
     let until = (old.build_id(), new.build_id());
@@ -135,7 +135,7 @@ pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<
     Ok((changes, cut))
 }
 
-/// The two versions of a dependency that are to be compared.
+/// Returns the two versions of a dependency that are compared.
 pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
     if dep.old.name() != dep.new.name() {
         return None;
@@ -156,8 +156,8 @@ pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
     Some((version(&dep.old, Some(old)), version(&dep.new, new)))
 }
 
-/// Why a consumer got another result of a dependency although nothing of that differs, unless a run gave it: the matcher
-/// changed, or what it takes now was there when the consumer was built `before`.
+/// Returns why a consumer got another result of a dependency of which nothing differs: its matcher changed, or the result that it
+/// takes now was there already when the consumer was built `before`. `None` if a run gave the other result.
 pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -> Option<Cause> {
     let matcher = |choice: &Option<RecordedChoice>| Some(choice.as_ref()?.matcher.clone());
     let (old, now) = (matcher(&dep.old_choice), matcher(&dep.new_choice));
@@ -166,7 +166,8 @@ pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -
     (changed || was_there).then_some(Cause::Choice { old, new: now })
 }
 
-/// What differs between two versions, without looking into dependencies; if nothing does, why the later one is `taken`.
+/// Returns what differs between two versions, without following dependencies. If nothing does, returns why the later one is
+/// `taken`.
 pub(super) fn causes(
     source: &Source<'_>,
     old: &Side,
@@ -174,7 +175,7 @@ pub(super) fn causes(
     taken: Option<Cause>,
 ) -> Result<Vec<Cause>> {
     let mut causes = Vec::new();
-    // Dependencies that are another derivation now.
+    // Dependencies that are other derivations now.
     let mut pairs: BTreeMap<(DRefId, DRefId), String> = BTreeMap::new();
     if old.dref != new.dref {
         for change in old.config.diff(&new.config)? {
@@ -219,7 +220,7 @@ pub(super) fn causes(
     Ok(causes)
 }
 
-/// A field that one side leaves out has a value there all the same.
+/// Adds the default of a field that one side leaves out.
 fn with_defaults(mut change: FieldChange, old: &Side, new: &Side) -> FieldChange {
     let default = |side: &Side| side.omitted.get(&change.path).map(ToString::to_string);
     match (&change.old, &change.new) {
@@ -262,7 +263,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What a matcher does, of a stage that did not run.
+/// Says what the matcher of a stage did that did not run.
 pub(super) fn choice_text(old: &Option<String>, new: &Option<String>) -> String {
     match (old, new) {
         (Some(old), Some(new)) if old != new => format!("its matcher changed: `{old}` -> `{new}`"),

@@ -44,15 +44,14 @@ pub struct Why {
     pub dref: DRefId,
     /// The realization; `None` of a stage that is to be built.
     pub rref: Option<RRefId>,
-    /// What a run would do, and why; `None` if no plan is asked about.
+    /// What a run would do, and why; `None` without a plan.
     pub action: Option<String>,
-    /// What the stage's matcher chooses from now; `None` if no plan is asked about.
+    /// The candidates of the stage's matcher; `None` without a plan.
     pub choice: Option<StageChoice>,
     /// The build that is asked about, the newest one; `None` if it is to be built, or nothing says who built it.
     #[serde(serialize_with = "short")]
     pub build: Option<BuildRecord>,
-    /// What the same code made of the same config from the same dependencies before, newest first, since the nearest
-    /// version that differs.
+    /// The results of the same code, config and dependencies before, newest first, since the nearest version that differs.
     pub repeated: Vec<RRefId>,
     /// How the version was found that this one is compared with; `None` if there is none.
     pub nearest: Option<Nearest>,
@@ -140,7 +139,7 @@ impl Why {
     }
 }
 
-/// Other derivations of the name: those of the plan stand beside each other, and only if there is nothing else before each other.
+/// Returns other derivations of the name. Those of the plan are no earlier versions of each other, unless there are no others.
 fn others(source: &Source<'_>, dref: &DRefId) -> Result<Others> {
     if let Some((graph, _)) = source.plan {
         let planned = folders(graph);
@@ -152,7 +151,7 @@ fn others(source: &Source<'_>, dref: &DRefId) -> Result<Others> {
     Others::of(source.store, dref, |_| true)
 }
 
-/// What a reader of the whole wants to know of a build.
+/// The fields of a build record that the serialized form has.
 #[derive(Serialize)]
 struct ShortBuild<'a> {
     start: String,

@@ -13,10 +13,10 @@ use crate::config::{ConfigJson, DRefId, RRefId, object_parts};
 use crate::store::{BuildKind, Clock, Store};
 use crate::{Error, ErrorKind, Result};
 
-/// So many builds of one derivation, and so many other derivations of its name, are looked at.
+/// The most builds of one derivation, and the most other derivations of its name, that are compared.
 const MOST: usize = 256;
 
-/// So many other derivations are read for many stages of their name, and so many of them are compared with each stage.
+/// The most other derivations of a name that are read for many stages, and the most that are compared with each stage.
 const MOST_OF_MANY: usize = 16_384;
 const NEAR: usize = 32;
 
@@ -24,39 +24,39 @@ const NEAR: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Nearest {
-    /// In how many fields the two configs differ; 0 if it is the same derivation.
+    /// The number of fields in which the two configs differ; 0 if it is the same derivation.
     pub fields: usize,
-    /// Of how many other derivations of the name the configs were compared.
+    /// The number of other derivations of the name whose configs were compared.
     pub compared: usize,
-    /// How many other derivations of the name there are.
+    /// The number of other derivations of the name in the store.
     pub there: usize,
 }
 
-/// What was there before a version.
+/// The builds before a version.
 pub(super) struct Before {
-    /// Builds of the same config, code and dependencies, newest first: up to the nearest one that is not.
+    /// Builds of the same config, code and dependencies, newest first, since the nearest one that differs.
     pub(super) repeated: Vec<RRefId>,
     pub(super) nearest: Option<(Side, Nearest)>,
 }
 
-/// Other derivations of a name: of many, those that were put into the store last.
+/// Other derivations of a name. If there are many, those that were put into the store last.
 pub(super) struct Others {
-    /// The last one first.
+    /// The newest first.
     read: Vec<Other>,
     there: usize,
-    /// Which of them have a field, by the hash of its name and value; only if not all are to be compared.
+    /// The derivations that have a field, by the hash of the field's name and value. It is empty if all are compared.
     with_field: HashMap<u64, Vec<usize>>,
 }
 
 struct Other {
     dref: DRefId,
     config: ConfigJson,
-    /// Its builds, newest first, once they are needed.
+    /// Its builds, newest first, read on request.
     builds: OnceLock<Vec<(Uuid, RRefId)>>,
 }
 
 impl Others {
-    /// Those for whose folders `counts` says yes: all are compared.
+    /// The derivations of whose folders `counts` returns true. All of them are compared with a stage.
     pub(super) fn of(store: &Store, dref: &DRefId, counts: impl Fn(&str) -> bool) -> Result<Self> {
         Self::of_at_most(store, dref, MOST, counts)
     }
@@ -86,7 +86,7 @@ impl Others {
         })
     }
 
-    /// The same, for many stages of one name, with which they are compared quickly: only those that have most of their fields.
+    /// The derivations of a name, to be compared with many stages quickly: only those that share most of their fields.
     pub(super) fn of_many(
         store: &Store,
         dref: &DRefId,
@@ -109,7 +109,7 @@ impl Others {
         self.read.is_empty()
     }
 
-    /// Those that a config is compared with.
+    /// Returns the derivations that a config is compared with.
     fn near(&self, config: &ConfigJson) -> Result<Vec<&Other>> {
         if self.with_field.is_empty() {
             return Ok(self.read.iter().collect());
@@ -128,7 +128,7 @@ impl Others {
     }
 }
 
-/// The hashes of the fields of a config, with their values.
+/// Returns a hash of each field of a config with its value.
 fn fields(config: &ConfigJson) -> Result<Vec<u64>> {
     let parts = object_parts(config.raw()?).unwrap_or_default();
     let hash = |(name, value): (String, &RawValue)| {
@@ -139,7 +139,7 @@ fn fields(config: &ConfigJson) -> Result<Vec<u64>> {
     Ok(parts.into_iter().map(hash).collect())
 }
 
-/// What was there before `new`, of which the build is passed over: of the same derivation, else of others.
+/// Finds the builds before `new`: those of the same derivation, else those of others.
 pub(super) fn before(
     store: &Store,
     new: &Side,
@@ -172,10 +172,10 @@ pub(super) fn before(
     Ok(Before { repeated, nearest })
 }
 
-/// The builds of a derivation before that one, newest first.
+/// Returns the builds of a derivation before that one, newest first.
 fn builds_before(store: &Store, dref: &DRefId, limit: Option<Uuid>) -> Result<Vec<(Uuid, RRefId)>> {
     let mut builds = Vec::new();
-    // By the names of the files alone.
+    // The names of the files have the times: no file is read.
     for rref in store.rrefs_of(dref)?.into_iter().take(8 * MOST) {
         for id in store.build_ids(&rref)? {
             if is_before(limit, id) {
@@ -187,7 +187,7 @@ fn builds_before(store: &Store, dref: &DRefId, limit: Option<Uuid>) -> Result<Ve
     Ok(builds)
 }
 
-/// Whether a build was before that one. A time ahead of this machine's clock says nothing of what was before it.
+/// Whether a build was before that one. A build whose time lies ahead of this machine's clock was before none.
 fn is_before(limit: Option<Uuid>, id: Uuid) -> bool {
     let clock = Clock::now();
     limit.is_none_or(|limit| match clock.order(limit) {
@@ -196,7 +196,7 @@ fn is_before(limit: Option<Uuid>, id: Uuid) -> bool {
     })
 }
 
-/// Sorts builds, those last that lie ahead of this machine's clock.
+/// Sorts builds newest first. Those whose time lies ahead of this machine's clock come last.
 fn newest_first<T>(builds: &mut [T], of: impl Fn(&T) -> &(Uuid, RRefId)) {
     let clock = Clock::now();
     builds.sort_unstable_by(|one, other| {
@@ -205,7 +205,7 @@ fn newest_first<T>(builds: &mut [T], of: impl Fn(&T) -> &(Uuid, RRefId)) {
     });
 }
 
-/// A realization as one build has it; nothing if that is an acceptance, or cannot be read.
+/// Returns a realization as one build has it; `None` if that is an acceptance, or cannot be read.
 fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
     let Some(realization) = readable(store.realization(rref))? else {
         return Ok(None);
@@ -220,8 +220,8 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
     }
 }
 
-/// The nearest of the other derivations of that name: the one with the fewest fields that differ, and of those the one that
-/// was built last.
+/// Returns the nearest of the other derivations of the name: the one with the fewest fields that differ, and among several the one
+/// that was built last.
 fn among(
     store: &Store,
     others: &Others,
@@ -265,7 +265,7 @@ fn distance(one: &ConfigJson, other: &ConfigJson) -> Result<usize> {
     Ok(one.diff(other)?.len())
 }
 
-/// What is broken or was removed meanwhile is nobody's neighbour.
+/// `None` for a derivation that is broken or was removed meanwhile.
 fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),

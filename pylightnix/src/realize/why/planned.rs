@@ -8,13 +8,13 @@ use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, PlanGraph, Target};
 use crate::realize::action::{Foreseen, Step};
 use crate::realize::decide::context::{chosen_for, context_of};
-use crate::realize::decide::current::staleness;
+use crate::realize::decide::staleness::staleness;
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
 use crate::store::{Clock, Outcome, Realization};
 use crate::{Error, ErrorKind, Result};
 
-/// So many candidates are told of.
+/// The most candidates that are listed.
 const MOST: usize = 1000;
 
 /// A realization of the derivation that is asked about.
@@ -25,7 +25,7 @@ pub struct Candidate {
     pub rref: RRefId,
     /// What it is to the matcher.
     pub standing: Standing,
-    /// Why it is stale, if it is; else what has to be said of its time, if that does not count.
+    /// Why it is stale, if it is; else that its time does not count, if it lies ahead of the clock.
     pub why: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl Realize<'_> {
             action: foreseen[at].action.clone(),
             why: None,
         };
-        // Of which stage is known.
+        // The reader knows of which stage.
         let text = step.to_string();
         let (word, rest) = text.split_once(&dref.to_string()).unwrap_or((&text, ""));
         why.action = Some(format!("{}{rest}", word.trim_end()));
@@ -125,7 +125,7 @@ impl Realize<'_> {
         for rref in rrefs.iter().take(MOST) {
             let realization = match self.store.realization(rref) {
                 Ok(realization) => realization,
-                // It was removed meanwhile.
+                // Another process has removed it meanwhile.
                 Err(error) if error.kind() == ErrorKind::Missing => continue,
                 Err(error) => return Err(error),
             };

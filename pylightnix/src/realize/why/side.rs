@@ -1,4 +1,4 @@
-//! One version of a stage, as it is compared with another.
+//! One of the two versions of a stage that are compared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use crate::realize::decide::context::recorded_choices;
 use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
 use crate::{ErrorKind, Result};
 
-/// One version of a stage: as it was built, or as a plan has it.
+/// A version of a stage: as it was built, or as a plan has it.
 pub(in crate::realize) struct Side {
     pub(super) dref: DRefId,
     pub(super) rref: Option<RRefId>,
     pub(super) config: ConfigJson,
-    /// What was taken of each direct dependency, sorted; one of a plan that is not known yet has none.
+    /// The realizations that were taken of each direct dependency, sorted; empty for one that is not decided yet.
     pub(super) context: BTreeMap<DRefId, Vec<RRefId>>,
     pub(super) fingerprint: Option<String>,
-    /// The code, if it is not only in the store.
+    /// The code, if this program has it; else its text may be in the store.
     pub(super) code: Option<Arc<Code>>,
     pub(super) omitted: Omitted,
-    /// How that was taken, as far as it is known.
+    /// How they were taken, as far as that is known.
     pub(super) choices: BTreeMap<DRefId, RecordedChoice>,
-    /// The build that is asked about, of those that the realization has.
+    /// The build of the realization that is asked about.
     pub(super) build: Option<BuildRecord>,
 }
 
 impl Side {
-    /// A realization, as the newest build not after `until` has it; nothing if it is not in the store.
+    /// Returns a realization as the newest build not after `until` has it; `None` if it is not in the store.
     pub(super) fn of(store: &Store, rref: &RRefId, until: Option<Uuid>) -> Result<Option<Self>> {
         match store.realization(rref) {
             Ok(realization) => {
@@ -43,7 +43,7 @@ impl Side {
         }
     }
 
-    /// A realization, as one of its builds has it.
+    /// Returns a realization as one of its builds has it.
     pub(super) fn recorded(
         store: &Store,
         realization: &Realization,
@@ -74,7 +74,7 @@ impl Side {
         })
     }
 
-    /// A stage of a plan, and what is taken of its dependencies.
+    /// Returns a stage of a plan, with what is taken of its dependencies.
     pub(in crate::realize) fn planned(
         stage: &AnyDRef,
         choices: BTreeMap<DRefId, RecordedChoice>,
@@ -112,7 +112,7 @@ impl Side {
         self.build.as_ref().map(|build| build.id)
     }
 
-    /// Whether nothing differs but the result; both are of one derivation.
+    /// Whether two versions of one derivation differ in nothing but the result.
     pub(super) fn repeats(&self, other: &Side) -> bool {
         self.fingerprint == other.fingerprint
             && self.context == other.context
@@ -122,7 +122,7 @@ impl Side {
     }
 }
 
-/// Fields that both leave out, with other values. One that only one of them knows counts as equal.
+/// Returns the fields that both sides leave out and that have other defaults. A field that only one side names counts as equal.
 pub(super) fn changed_defaults<'a>(
     old: &'a Omitted,
     new: &'a Omitted,
@@ -133,8 +133,8 @@ pub(super) fn changed_defaults<'a>(
     })
 }
 
-/// The build to ask about: the newest one, not after `until` if there is such; of what was never built here, an import. Those
-/// that lie ahead of this machine's clock come last.
+/// Returns the build to ask about: the newest one, and not after `until` if there is one before it. A realization that was never
+/// built here has an import. Builds whose time lies ahead of this machine's clock come last.
 pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<&BuildRecord> {
     let in_time = |build: &&BuildRecord| until.is_none_or(|until| build.id <= until);
     let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
@@ -147,14 +147,14 @@ pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<
         .or_else(|| builds().next())
 }
 
-/// Where new versions come from: the store, and the plan that is asked about.
+/// Where versions are looked up: in the store, and in the plan that is asked about.
 pub(super) struct Source<'a> {
     pub(super) store: &'a Store,
     pub(super) plan: Option<(&'a PlanGraph, &'a [Foreseen])>,
 }
 
 impl Source<'_> {
-    /// The stage of a plan, as a run would build it; nothing if it is in no plan.
+    /// Returns the stage of the plan as a run would build it; `None` if it is in no plan.
     pub(super) fn planned(&self, dref: &DRefId) -> Option<Side> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
@@ -163,7 +163,7 @@ impl Source<'_> {
         Some(Side::planned(stage, choices))
     }
 
-    /// A version: as the newest build not after `until` has it, or as the plan does. Nothing if it is not there.
+    /// Returns a version as the newest build not after `until` has it, or as the plan has it; `None` if neither does.
     pub(super) fn side(&self, version: &Version, until: Option<Uuid>) -> Result<Option<Side>> {
         match &version.rref {
             Some(rref) => Side::of(self.store, rref, until),
@@ -171,12 +171,12 @@ impl Source<'_> {
         }
     }
 
-    /// The text of the code of a version, if it was kept.
+    /// Returns the text of the code of a version, if it was kept.
     pub(super) fn text(&self, side: &Side) -> Result<Option<String>> {
         match (&side.code, &side.fingerprint) {
             (Some(code), _) => Ok(Some(code.text().to_owned())),
             (None, Some(fingerprint)) => match self.store.code(fingerprint) {
-                // What names no file has none, and what cannot be read says nothing.
+                // A fingerprint that is no file name has no text, and a text that cannot be read is left out.
                 Err(error) if error.kind() != ErrorKind::Io => Ok(None),
                 text => text,
             },

@@ -1,4 +1,4 @@
-//! Looks out, in one run, for builds that ended ahead of this machine's clock.
+//! A watch for build records that lie ahead of this machine's clock.
 
 use std::sync::{Once, OnceLock};
 
@@ -7,23 +7,24 @@ use jiff::Timestamp;
 use crate::config::RRefId;
 use crate::store::{BuildHead, Clock};
 
-/// What is told once in a run, and not for each stage.
-pub(in crate::realize) struct Lookout {
+/// Notes the first build record that lies ahead, so that a run tells of it once and not for each stage.
+pub(in crate::realize) struct ClockWatch {
     clock: Clock,
     found: OnceLock<(RRefId, Timestamp)>,
     told: Once,
 }
 
-impl Lookout {
+impl ClockWatch {
+    /// A watch by the clock of now.
     pub(in crate::realize) fn begin() -> Self {
-        Lookout {
+        ClockWatch {
             clock: Clock::now(),
             found: OnceLock::new(),
             told: Once::new(),
         }
     }
 
-    /// When a build ended, if that lies ahead.
+    /// Returns when a build ended, if that lies ahead.
     pub(in crate::realize) fn ahead(&self, build: &BuildHead<'_>) -> Option<Timestamp> {
         match build.ended(self.clock) {
             Some(_) => None,
@@ -31,11 +32,12 @@ impl Lookout {
         }
     }
 
+    /// Notes a build of a realization that lies ahead.
     pub(in crate::realize) fn found(&self, rref: RRefId, ended: Timestamp) {
         let _ = self.found.set((rref, ended));
     }
 
-    /// Looks at the builds of a realization.
+    /// Notes the first build of a realization that lies ahead, if none is noted yet.
     pub(in crate::realize) fn look<'a>(
         &self,
         rref: &RRefId,
@@ -48,10 +50,10 @@ impl Lookout {
         }
     }
 
-    /// Tells of the first that was found, if it was not told yet.
+    /// Calls `tell` with what is noted, once.
     pub(in crate::realize) fn tell(&self, tell: impl FnOnce(&RRefId, Timestamp)) {
         if let Some((rref, ended)) = self.found.get() {
-            // An observer may panic here, and others are told all the same.
+            // `_force`: an observer may panic in here, and others are told all the same.
             self.told.call_once_force(|_| tell(rref, *ended));
         }
     }

@@ -1,11 +1,11 @@
-//! Whether a realization was made by the code of today.
+//! Whether a realization was made by today's code.
 
 use crate::lens::Omitted;
 use crate::plan::Code;
 use crate::realize::reason::Stale;
 use crate::store::{BuildHead, Clock};
 
-/// Why the result of these builds is stale, or nothing if it is not.
+/// Returns why a realization with these builds is stale; `None` if it is current.
 pub(in crate::realize) fn staleness<'a>(
     builds: impl Iterator<Item = BuildHead<'a>>,
     code: &Code,
@@ -15,7 +15,7 @@ pub(in crate::realize) fn staleness<'a>(
     let mut known = false;
     let mut changed = None;
     let mut is_timed = false;
-    // The newest last: what it says of a change is the nearest. One without a time is none.
+    // Builds come oldest first, and the newest says what changed last. One whose time lies ahead of the clock counts as older.
     for build in builds {
         let Some(fingerprint) = build.fingerprint else {
             continue;
@@ -49,7 +49,7 @@ pub(in crate::realize) fn staleness<'a>(
     }
 }
 
-/// Whether a build was made by the code of today.
+/// Whether a build was made by today's code.
 pub(in crate::realize) fn is_current(
     build: &BuildHead<'_>,
     code: &Code,
@@ -59,7 +59,8 @@ pub(in crate::realize) fn is_current(
         && changed_default(&build.omitted(), omitted).is_none()
 }
 
-/// A field that was left out with another value than today. One that the record does not know counts as equal.
+/// Returns a field that the config leaves out and whose default has changed since the build. A field that the record does not
+/// name counts as unchanged.
 pub(in crate::realize) fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {
     omitted.iter().find_map(|(field, is)| {
         let was = then.get(field).filter(|was| *was != is)?;

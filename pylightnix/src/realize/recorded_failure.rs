@@ -1,4 +1,4 @@
-//! Failures as results: which are, and how they are written and read.
+//! Failures as results, of stages with `#[stage(fallible)]`: how they are written and read.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::{BoxError, Error, ErrorKind, Result};
 /// The artifact of a failure.
 pub(in crate::realize) const FAILURE: &str = "failure.txt";
 
-/// How much of an error is kept.
+/// The most bytes of an error's text that are kept.
 const MOST: usize = 64 << 10;
 
-/// The text of a failure, if `realization` is one.
+/// Reads the text of a failure; `None` if `realization` is none.
 pub(in crate::realize) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
     if realization.outcome == Outcome::Ok {
         return Ok(None);
@@ -30,12 +30,12 @@ pub(in crate::realize) fn text_of(realization: &Realization) -> Result<Option<Ar
     }
 }
 
-/// Whether a failure was taken, which is then alone.
+/// Whether a matcher took a failure, which is then the only one taken.
 pub(in crate::realize) fn is_failure(taken: &[AnyRRef]) -> bool {
     taken.first().is_some_and(|rref| rref.failure().is_some())
 }
 
-/// The newest of them; among equals the one with the lowest reference.
+/// Returns the newest failure; among equals, the one with the lowest reference.
 pub(in crate::realize) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
     let clock = Clock::now();
     failures.sort_by_key(|failure| {
@@ -46,8 +46,8 @@ pub(in crate::realize) fn newest(mut failures: Vec<Realization>) -> Option<Reali
     failures.into_iter().next()
 }
 
-/// What an error says, with its causes. Places in `out` are told without the folder of the try, so that equal failures
-/// are one realization.
+/// Returns the text of an error and its causes. Paths in `out` are written without the folder of the try, so that equal failures are
+/// one realization.
 pub(in crate::realize) fn text(error: &BoxError, out: &Path) -> String {
     let mut text = error.to_string();
     match error.downcast_ref::<Error>() {
@@ -75,8 +75,8 @@ pub(in crate::realize) fn text(error: &BoxError, out: &Path) -> String {
     text
 }
 
-/// Whether an error says more of this machine or store than of the stage: another day the stage may not fail, so this is
-/// no result.
+/// Whether an error is about this machine or store rather than about the stage. The stage may succeed another day, so such an error
+/// is no result.
 pub(in crate::realize) fn is_of_the_machine(error: &BoxError) -> bool {
     let first: &(dyn std::error::Error + 'static) = &**error;
     std::iter::successors(Some(first), |error| error.source()).any(|error| {

@@ -1,15 +1,15 @@
-//! Realizations that matchers insist on: looked for before anything runs, not after hours of what they depend on.
+//! Realizations that matchers insist on, such as `exactly(rref)`: checked before anything runs, and not hours later.
 
 use std::collections::HashMap;
 
 use crate::config::RRefId;
 use crate::plan::{AnyDRef, PlanGraph};
-use crate::realize::decide::current::staleness;
+use crate::realize::decide::staleness::staleness;
 use crate::realize::options::Realize;
 use crate::store::Outcome;
 use crate::{ErrorKind, Result};
 
-/// The stages that cannot be realized whatever their dependencies give, each with the reason.
+/// Returns the stages that cannot be realized whatever their dependencies give, each with the reason.
 pub(in crate::realize) fn refused(
     options: &Realize<'_>,
     graph: &PlanGraph,
@@ -29,7 +29,7 @@ pub(in crate::realize) fn refused(
     Ok(refused)
 }
 
-/// Why `id` cannot be chosen for `dref`, if it cannot.
+/// Returns why the matcher of `dref` cannot choose `id`; `None` if it can.
 fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option<String>> {
     let store = &options.store;
     if id.dref() != dref.id() {

@@ -1,4 +1,4 @@
-//! Disks that are full: how that is told, and what becomes of a failed build then.
+//! Failures by a full disk: how they are recognized, and what is deleted then.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,10 +6,10 @@ use std::io;
 use crate::store::{Draft, is_full};
 use crate::{BoxError, Error, ErrorKind};
 
-/// What programs say of it.
+/// What programs print when the disk is full.
 const SAID: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
-/// Whether a run failed because a disk is full. What fails of it may say something else: a child process ends with a status,
+/// Whether a run failed because the disk is full. The error may not say so: a child process that fails for it ends with a status,
 /// and its log could not be written.
 pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = Some(&**cause);
@@ -27,7 +27,7 @@ pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
     is_full(draft.out())
 }
 
-/// Deletes what the run has written, as nothing else could go on, and says so.
+/// Deletes what the run has written, so that others can go on, and returns an error that says so.
 pub(in crate::realize) fn told(draft: &Draft, cause: BoxError) -> BoxError {
     let done = match draft.make_room() {
         Ok(()) => "what this run had written was deleted, so that it does not keep the disk full"

@@ -1,4 +1,4 @@
-//! What is said when something of a run fails.
+//! The errors of a run.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error
     .help(format!("it is about {}", stage.dref()))
 }
 
-/// With a word on the store, if that is what is missing.
+/// Adds a word on the store, if its folder is gone.
 pub(in crate::realize) fn with_store_gone(error: Error, root: &Path) -> Error {
     if root.exists() {
         return error;
@@ -37,7 +37,7 @@ pub(in crate::realize) fn with_store_gone(error: Error, root: &Path) -> Error {
     ))
 }
 
-/// A build gave what its matcher still does not take.
+/// The error of a build whose results do not suffice for the matcher.
 pub(in crate::realize) fn too_few(
     stage: Titled<'_>,
     runs: usize,
@@ -65,7 +65,7 @@ pub(in crate::realize) fn too_few(
         .help(format!("{advice}\nwhat is there, of {dref}:{there}"))
 }
 
-/// A run failed; `kept` is where its folder is.
+/// The error of a run that failed. `kept` is its folder, and whether that has a log.
 pub(in crate::realize) fn run_failed(
     stage: Titled<'_>,
     index: usize,
@@ -106,7 +106,7 @@ pub(in crate::realize) fn run_failed(
     }
 }
 
-/// A run of a stage was stopped, or would not be.
+/// The error of a run of a stage that was told to stop.
 pub(in crate::realize) fn stopped(
     why: StopReason,
     ending: &Ending,
@@ -144,10 +144,10 @@ pub(in crate::realize) fn stopped(
     }
 }
 
-/// What lets a stage stop.
+/// How a stage can be stopped.
 const LOOK: &str = "a stage stops when it looks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
 
-/// What observers are told of a run that goes on although it has to stop.
+/// What observers are told of a run that goes on although it was told to stop.
 pub(in crate::realize) fn does_not_stop(
     stage: Titled<'_>,
     late: &Overdue,
@@ -165,7 +165,7 @@ pub(in crate::realize) fn does_not_stop(
     Error::new(ErrorKind::Stage, message).help(format!("{LOOK}\nit is about {}", late.dref))
 }
 
-/// A stage that would have run was not begun.
+/// The error of a stage that was not begun, as the run was cancelled.
 pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
     Error::new(
         ErrorKind::Cancelled,
@@ -174,7 +174,7 @@ pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
     .help(format!("it is about {}", stage.dref()))
 }
 
-/// All of a run was cancelled, with what became of the stages that ran.
+/// The error of a run that was cancelled, with those of the stages that ran.
 pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> Error {
     let message = format!("the run was cancelled: {realized} of {stages} stages are realized");
     Error::new(ErrorKind::Cancelled, message)
@@ -182,7 +182,7 @@ pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages
         .help("what is published stays: run it again to go on")
 }
 
-/// Says which promises of a stage its output does not keep.
+/// The error of a stage whose output does not keep its promises.
 pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack]) -> BoxError {
     let said = |lack: &Lack| {
         let path = &lack.path;
