@@ -107,6 +107,7 @@
 extern crate self as pylightnix;
 
 mod around;
+mod as_text;
 mod error;
 mod fast_hash;
 

@@ -119,6 +119,11 @@ fn what_differs_is_said_file_by_file() {
             kept.display()
         )
     );
+    let told = serde_json::to_value(&found).unwrap();
+    let file = &told["rebuilds"][1]["differs"]["files"][3];
+    assert_eq!(told["stored"], stored.to_string());
+    assert_eq!(file["path"], "sum.txt");
+    assert_eq!(file["first_difference"]["offset"], 8);
     // To look into it.
     assert!(kept.starts_with(store.root().join("failed")));
     assert_eq!(

@@ -10,7 +10,7 @@ use crate::stages::Stages;
 use crate::text::{short_dref, short_rref};
 use pylightnix::config::{DRefId, RRefId};
 use pylightnix::plan::AnyDRef;
-use pylightnix::realize::{Action, Realize, Reason, Titles};
+use pylightnix::realize::{Action, DryPlan, Realize, Reason, Step};
 use pylightnix::store::{Context, Outcome, Referred, Store, Unread};
 
 /// Derivations and realizations, and what goes into what.
@@ -56,7 +56,7 @@ impl Depends {
         let deps: HashMap<&DRefId, &AnyDRef> = stages.all().map(|dref| (dref.id(), dref)).collect();
         let mut depends = Depends::default();
         for step in &plan.steps {
-            let (state, reason) = standing(&step.action, plan.titles());
+            let (state, reason) = standing(&plan, step);
             depends.add(derivation(&step.dref, state, reason));
             for dep in deps
                 .get(&step.dref)
@@ -228,20 +228,16 @@ fn state(outcome: Outcome) -> State {
     }
 }
 
-fn standing(action: &Action, titles: &Titles) -> (State, Option<String>) {
-    match action {
-        Action::Reuse(_) => (State::Reused, None),
+fn standing(plan: &DryPlan, step: &Step) -> (State, Option<String>) {
+    let state = match &step.action {
+        Action::Reuse(_) => State::Reused,
         Action::Build {
-            reason: reason @ Reason::Stale(_),
+            reason: Reason::Stale(_),
             ..
-        } => (State::Stale, Some(reason.to_string())),
-        Action::Build { reason, .. } => (State::ToBuild, Some(reason.to_string())),
-        Action::Undecided { waits_for } => {
-            let until = titles.until(waits_for, "");
-            (State::Undecided, Some(format!("when {until}")))
-        }
-        Action::Failed(_) => (State::Failed, Some("its failure is its result".to_owned())),
-        Action::Fails(why) => (State::Failed, Some(why.clone())),
-        _ => (State::Undecided, None),
-    }
+        } => State::Stale,
+        Action::Build { .. } => State::ToBuild,
+        Action::Failed(_) | Action::Fails(_) => State::Failed,
+        _ => State::Undecided,
+    };
+    (state, plan.reason(step))
 }

@@ -1,5 +1,6 @@
 //! What a run would do for each stage, as data: see [`Realize::plan`](crate::realize::Realize::plan).
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,6 +79,87 @@ impl Action {
     /// Whether nothing has to run.
     pub(super) fn is_there(&self) -> bool {
         matches!(self, Action::Reuse(_) | Action::Failed(_))
+    }
+}
+
+impl Action {
+    /// What it is called in data for programs: `reuse`, `failed`, `build`, `later` or `fails`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Action::Reuse(_) => "reuse",
+            Action::Failed(_) => "failed",
+            Action::Build { .. } => "build",
+            Action::Undecided { .. } => "later",
+            Action::Fails(_) => "fails",
+        }
+    }
+
+    /// How many times it runs, if it is known that it does.
+    pub fn runs(&self) -> Option<usize> {
+        match self {
+            Action::Build { runs, .. } => Some(*runs),
+            _ => None,
+        }
+    }
+
+    /// What is there and is chosen.
+    pub fn rrefs(&self) -> &[RRefId] {
+        match self {
+            Action::Reuse(rrefs) => rrefs,
+            Action::Failed(rref) => std::slice::from_ref(rref),
+            _ => &[],
+        }
+    }
+}
+
+impl DryPlan {
+    /// Why that is to be done for a stage of this plan; nothing of what is reused.
+    pub fn reason(&self, step: &Step) -> Option<String> {
+        match &step.action {
+            Action::Reuse(_) => None,
+            Action::Failed(_) => Some("its failure is its result".to_owned()),
+            Action::Build { reason, .. } => Some(reason.to_string()),
+            Action::Undecided { waits_for } => {
+                Some(format!("decided when {}", self.titles.until(waits_for, "")))
+            }
+            Action::Fails(why) => Some(why.clone()),
+        }
+    }
+}
+
+/// A stage of a plan, for programs.
+#[derive(Serialize)]
+struct Planned<'a> {
+    dref: &'a DRefId,
+    name: &'a str,
+    /// What tells it from other stages of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    rrefs: &'a [RRefId],
+}
+
+impl Serialize for DryPlan {
+    /// A list of the stages, each an object with `dref`, `name` and `action` ([`Action::word`]); and with `label`, `runs`, `reason`,
+    /// `why` and `rrefs` where there is any.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.steps.iter().map(|step| Planned {
+            dref: &step.dref,
+            name: step.dref.name().as_str(),
+            label: self.titles.label(&step.dref),
+            action: step.action.word(),
+            runs: step.action.runs(),
+            reason: self.reason(step),
+            why: step.why.as_deref(),
+            rrefs: step.action.rrefs(),
+        }))
     }
 }
 

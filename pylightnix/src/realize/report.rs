@@ -1,9 +1,10 @@
 //! What a run did, in numbers.
 
+use serde::Serialize;
 use std::fmt;
 
 /// What a run did, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The derivations of the plan.

@@ -75,8 +75,7 @@ impl Titles {
     }
 
     /// Returns `x, y and 3 more are known`: the first three derivations, each between quotes, and the number of others.
-    #[doc(hidden)]
-    pub fn until(&self, drefs: &[DRefId], quote: &str) -> String {
+    pub(crate) fn until(&self, drefs: &[DRefId], quote: &str) -> String {
         let quoted = |dref| format!("{quote}{}{quote}", self.title(dref));
         let mut words: Vec<_> = drefs.iter().take(NAMED).map(quoted).collect();
         let others = drefs.len().saturating_sub(NAMED);

@@ -1,15 +1,13 @@
 //! `check`: whether a store is what it says of itself.
 
-use serde::Serialize;
 use std::io::Write;
-use std::path::Path;
 
 use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 use crate::text::{count, size};
 use pylightnix::config::RRefId;
-use pylightnix::store::{CheckReport, Fault, FaultKind, Note};
+use pylightnix::store::Fault;
 
 /// Check a store against what it says of itself
 ///
@@ -32,37 +30,6 @@ pub(crate) struct Check {
     sample: Option<f64>,
 }
 
-/// For programs.
-#[derive(Serialize)]
-pub(super) struct Answer<'a> {
-    sound: bool,
-    realizations: usize,
-    files_read: u64,
-    read_bytes: u64,
-    faults: Vec<FaultRow<'a>>,
-    notes: Vec<NoteRow<'a>>,
-}
-
-/// Something that is wrong, for programs.
-#[derive(Serialize)]
-pub(super) struct FaultRow<'a> {
-    kind: FaultKind,
-    path: &'a Path,
-    message: &'a str,
-    rref: Option<&'a RRefId>,
-    dependents: &'a [RRefId],
-    help: &'static str,
-}
-
-/// What was published by older rules, for programs.
-#[derive(Serialize)]
-struct NoteRow<'a> {
-    path: &'a Path,
-    message: &'a str,
-    rref: &'a RRefId,
-    help: &'static str,
-}
-
 impl Check {
     pub(crate) fn run(self, session: &Session) -> Done {
         let store = session.store()?;
@@ -82,7 +49,7 @@ impl Check {
             check = check.sample(percent);
         }
         let report = check.run()?;
-        session.print(&Answer::of(&report), |_, out| {
+        session.print(&report, |report, out| {
             write_faults(session, &report.faults, out)?;
             for note in &report.notes {
                 writeln!(out, "{note}")?;
@@ -112,43 +79,6 @@ impl Check {
         } else {
             Exit::Failed
         })
-    }
-}
-
-impl<'a> Answer<'a> {
-    pub(super) fn of(report: &'a CheckReport) -> Self {
-        Answer {
-            sound: report.is_sound(),
-            realizations: report.realizations,
-            files_read: report.files,
-            read_bytes: report.bytes,
-            faults: report.faults.iter().map(FaultRow::of).collect(),
-            notes: report.notes.iter().map(NoteRow::of).collect(),
-        }
-    }
-}
-
-impl<'a> NoteRow<'a> {
-    fn of(note: &'a Note) -> Self {
-        NoteRow {
-            path: &note.path,
-            message: &note.message,
-            rref: &note.rref,
-            help: note.help(),
-        }
-    }
-}
-
-impl<'a> FaultRow<'a> {
-    pub(super) fn of(fault: &'a Fault) -> Self {
-        FaultRow {
-            kind: fault.kind,
-            path: &fault.path,
-            message: &fault.message,
-            rref: fault.rref.as_ref(),
-            dependents: &fault.dependents,
-            help: fault.help(),
-        }
     }
 }
 

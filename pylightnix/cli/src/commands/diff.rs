@@ -1,13 +1,10 @@
 //! `diff`: what differs between two realizations.
 
-use serde::Serialize;
 use std::io::Write as _;
 
 use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
-use pylightnix::config::RRefId;
-use pylightnix::store::{EntryKind, FileChange};
 
 /// Say what differs between two realizations
 ///
@@ -30,107 +27,23 @@ pub(crate) struct Diff {
     contents: bool,
 }
 
-/// For programs.
-#[derive(Serialize)]
-struct Answer {
-    old: RRefId,
-    new: RRefId,
-    fields: Vec<FieldRow>,
-    outcomes: (String, String),
-    only_old: Vec<RRefId>,
-    only_new: Vec<RRefId>,
-    files: Vec<FileRow>,
-}
-
-#[derive(Serialize)]
-struct FieldRow {
-    path: String,
-    old: Option<serde_json::Value>,
-    new: Option<serde_json::Value>,
-}
-
-#[derive(Serialize)]
-struct FileRow {
-    path: String,
-    old: Option<&'static str>,
-    new: Option<&'static str>,
-    old_bytes: Option<u64>,
-    new_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_difference: Option<Place>,
-}
-
-#[derive(Serialize)]
-struct Place {
-    offset: u64,
-    line: Option<u64>,
-}
-
 impl Diff {
     pub(crate) fn run(self, session: &Session) -> Done {
         let (old, new) = (
             session.realization(&self.old)?,
             session.realization(&self.new)?,
         );
-        let diff = session.store()?.diff(&old, &new)?;
-        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
-        let mut files = Vec::new();
-        for change in &diff.files {
-            let place = match self.contents && is_file(&change.old) && is_file(&change.new) {
-                true => diff.first_difference(&change.path)?,
-                false => None,
-            };
-            files.push((change, place));
+        let mut diff = session.store()?.diff(&old, &new)?;
+        if self.contents {
+            diff.read_contents()?;
         }
-        if session.json() {
-            let value = |text: &Option<String>| {
-                text.as_ref()
-                    .and_then(|text| serde_json::from_str(text).ok())
-            };
-            let fields = diff.fields.iter().map(|field| FieldRow {
-                path: field.path.clone(),
-                old: value(&field.old),
-                new: value(&field.new),
-            });
-            let files = files.iter().map(|(change, place)| FileRow {
-                path: change.path.clone(),
-                old: change.old.as_ref().map(kind_of),
-                new: change.new.as_ref().map(kind_of),
-                old_bytes: change.old.as_ref().and_then(size_of),
-                new_bytes: change.new.as_ref().and_then(size_of),
-                first_difference: place.map(|place| Place {
-                    offset: place.offset,
-                    line: place.line,
-                }),
-            });
-            session.print_json(&Answer {
-                old,
-                new,
-                fields: fields.collect(),
-                outcomes: (diff.outcomes.0.to_string(), diff.outcomes.1.to_string()),
-                only_old: diff.only_old.clone(),
-                only_new: diff.only_new.clone(),
-                files: files.collect(),
-            })?;
-        } else {
-            let mut out = session.out();
-            // The files come last, and here with more.
-            let text = diff.to_string();
-            let before = text.lines().count() - diff.files.len();
-            for line in text.lines().take(before) {
+        session.print(&diff, |diff, out| {
+            for line in diff.to_string().lines() {
                 let shown = session.shortened(line);
                 writeln!(out, "{}", session.paint(color_of(line), shown))?;
             }
-            for (change, place) in &files {
-                let line: &FileChange = change;
-                write!(out, "{}", session.paint(color_of(&line.to_string()), line))?;
-                match place {
-                    Some(place) => writeln!(out, ", {place}")?,
-                    None => writeln!(out)?,
-                }
-            }
-            out.flush()?;
-        }
+            Ok(())
+        })?;
         Ok(if diff.is_empty() {
             Exit::Done
         } else {
@@ -144,20 +57,5 @@ fn color_of(line: &str) -> anstyle::Style {
         Some(b'-') => style::BAD,
         Some(b'+') => style::GOOD,
         _ => anstyle::Style::new(),
-    }
-}
-
-fn kind_of(kind: &EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Dir => "folder",
-        EntryKind::File { .. } => "file",
-        EntryKind::Link { .. } => "link",
-    }
-}
-
-fn size_of(kind: &EntryKind) -> Option<u64> {
-    match kind {
-        EntryKind::File { size, .. } => Some(*size),
-        _ => None,
     }
 }

@@ -1,7 +1,5 @@
 //! `du`: what takes up room.
 
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use crate::complete;
@@ -31,51 +29,6 @@ pub(crate) struct Du {
     realizations: bool,
 }
 
-/// For programs.
-#[derive(Serialize)]
-struct Answer {
-    derivations: Vec<Row>,
-    realizations: Vec<Row>,
-    others: BTreeMap<String, Room>,
-    all: Room,
-    /// By files that have several names.
-    saved: Room,
-    refused: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    reference: String,
-    #[serde(flatten)]
-    room: Room,
-}
-
-#[derive(Serialize)]
-struct Room {
-    files: u64,
-    size_bytes: u64,
-    disk_bytes: u64,
-}
-
-impl Room {
-    fn of(taken: &Taken) -> Self {
-        Room {
-            files: taken.files,
-            size_bytes: taken.bytes,
-            disk_bytes: taken.disk,
-        }
-    }
-}
-
-impl Row {
-    fn of(one: &TakenBy<impl ToString>) -> Self {
-        Row {
-            reference: one.id.to_string(),
-            room: Room::of(&one.taken),
-        }
-    }
-}
-
 impl Du {
     pub(crate) fn run(self, session: &Session) -> Done {
         let store = session.store()?;
@@ -98,19 +51,7 @@ impl Du {
         let mut derivations = usage.derivations();
         derivations
             .sort_by(|one, other| (one.taken.disk, &one.id).cmp(&(other.taken.disk, &other.id)));
-        let others = usage
-            .others
-            .iter()
-            .map(|(name, taken)| (name.clone(), Room::of(taken)));
-        let answer = Answer {
-            derivations: derivations.iter().map(Row::of).collect(),
-            realizations: usage.realizations.iter().map(Row::of).collect(),
-            others: others.collect(),
-            all: Room::of(&usage.all),
-            saved: Room::of(&usage.saved),
-            refused: usage.refused.iter().map(ToString::to_string).collect(),
-        };
-        session.print(&answer, |_, out| {
+        session.print(&usage, |usage, out| {
             let columns = [
                 Column::right("ON DISK"),
                 Column::right("FILES").optional(),
@@ -138,7 +79,7 @@ impl Du {
             for error in &usage.refused {
                 writeln!(out, "{} {error}", session.paint(style::BAD, "not counted:"))?;
             }
-            writeln!(out, "{}", sum(&usage, derivations.len()))?;
+            writeln!(out, "{}", sum(usage, derivations.len()))?;
             Ok(())
         })?;
         Ok(Exit::Done)

@@ -1,6 +1,5 @@
 //! `find`: realizations that meet conditions.
 
-use serde::Serialize;
 use std::io::Write as _;
 use std::ops::Bound;
 use std::time::Duration;
@@ -12,7 +11,6 @@ use crate::table::{Cell, Column, Table};
 use crate::text::{local_time, short_rref};
 use crate::{complete, values};
 use pylightnix::ErrorKind;
-use pylightnix::config::{DRefId, RRefId};
 use pylightnix::store::{Find as Search, Outcome, Store};
 
 /// Find realizations by name, config, age, outcome and numbers in their artifacts
@@ -67,16 +65,6 @@ struct Metric {
     to: Bound<f64>,
 }
 
-/// A realization, for programs.
-#[derive(Serialize)]
-struct Row<'a> {
-    rref: &'a RRefId,
-    dref: &'a DRefId,
-    name: &'a str,
-    time: Option<String>,
-    metrics: &'a [f64],
-}
-
 impl Find {
     pub(crate) fn run(self, session: &Session) -> Done {
         let store = session.store()?;
@@ -117,14 +105,7 @@ impl Find {
             count += 1;
             let rref = found.id();
             if let Some(json) = &mut json {
-                let row = Row {
-                    rref,
-                    dref: rref.dref(),
-                    name: rref.name().as_str(),
-                    time: time.map(|time| time.to_string()),
-                    metrics: found.metrics(),
-                };
-                json.item(&mut out, &row)?;
+                json.item(&mut out, &found)?;
                 continue;
             }
             let reference = if self.long {

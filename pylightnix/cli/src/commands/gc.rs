@@ -3,7 +3,6 @@
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::roots::planned_here;
@@ -12,7 +11,6 @@ use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, local_time, short_rref, size};
 use crate::values;
-use pylightnix::config::{DRefId, RRefId};
 use pylightnix::store::{Gc as Collection, GcReport, Root};
 use pylightnix::{Error, ErrorKind};
 
@@ -52,25 +50,10 @@ pub(crate) struct Gc {
 
 /// What went, or would go, for programs.
 #[derive(Serialize)]
-pub(super) struct Answer {
-    dry_run: bool,
-    realizations: Vec<Row>,
-    derivations: Vec<DRefId>,
-    failed_builds: Vec<PathBuf>,
-    partial_downloads: Vec<PathBuf>,
-    ended_roots: Vec<String>,
-    code_texts: usize,
-    freed_bytes: u64,
-    kept: usize,
-    elsewhere: usize,
-    refused: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    rref: RRefId,
-    size_bytes: u64,
-    time: Option<String>,
+pub(super) struct Answer<R> {
+    pub(super) dry_run: bool,
+    #[serde(flatten)]
+    pub(super) report: R,
 }
 
 impl Gc {
@@ -129,8 +112,12 @@ impl Gc {
     }
 
     fn print(&self, session: &Session, report: &GcReport) -> Done {
-        session.print(&Answer::of(report, self.dry_run), |_, out| {
-            write_report(session, report, self.dry_run, out)
+        let answer = Answer {
+            dry_run: self.dry_run,
+            report,
+        };
+        session.print(&answer, |answer, out| {
+            write_report(session, report, answer.dry_run, out)
         })?;
         Ok(if report.refused.is_empty() {
             Exit::Done
@@ -171,33 +158,6 @@ fn ask(session: &Session, report: &GcReport) -> Done<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
-impl Answer {
-    pub(super) fn of(report: &GcReport, dry_run: bool) -> Self {
-        let row = |gone: &pylightnix::store::Collected| Row {
-            rref: gone.rref.clone(),
-            size_bytes: gone.bytes,
-            time: gone.newest.map(|time| time.to_string()),
-        };
-        Answer {
-            dry_run,
-            realizations: report.realizations.iter().map(row).collect(),
-            derivations: report.derivations.clone(),
-            failed_builds: report.failed.clone(),
-            partial_downloads: report.downloads.clone(),
-            ended_roots: report
-                .ended_roots
-                .iter()
-                .map(|root| root.name.clone())
-                .collect(),
-            code_texts: report.code.len(),
-            freed_bytes: report.bytes,
-            kept: report.kept,
-            elsewhere: report.elsewhere,
-            refused: report.refused.iter().map(ToString::to_string).collect(),
-        }
-    }
 }
 
 /// What went, or would go, for people.

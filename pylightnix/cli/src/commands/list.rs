@@ -11,7 +11,7 @@ use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{duration, local_time, short_dref, short_rref};
 use pylightnix::ErrorKind;
-use pylightnix::config::{DRefId, RRefId};
+use pylightnix::config::DRefId;
 use pylightnix::store::{Outcome, Realization};
 
 /// So many rows come first, so that something is seen at once.
@@ -48,19 +48,6 @@ pub(crate) struct List {
     /// Whole references
     #[arg(long, short = 'l')]
     long: bool,
-}
-
-/// A realization, for programs.
-#[derive(Serialize)]
-struct Row<'a> {
-    rref: &'a RRefId,
-    dref: &'a DRefId,
-    name: &'a str,
-    outcome: String,
-    /// When it was last built.
-    time: Option<String>,
-    build_seconds: Option<f64>,
-    builds: usize,
 }
 
 /// A derivation, for programs.
@@ -164,7 +151,7 @@ impl List {
             };
             count += 1;
             if let Some(json) = &mut json {
-                json.item(&mut out, &one.for_programs())?;
+                json.item(&mut out, &one)?;
                 continue;
             }
             table.row(one.cells(self.long));
@@ -183,12 +170,10 @@ impl List {
 }
 
 /// What a line is about.
-trait Listed {
+trait Listed: Serialize {
     const COLUMNS: &'static [Column];
 
     fn cells(&self, long: bool) -> Vec<Cell>;
-
-    fn for_programs(&self) -> impl Serialize;
 }
 
 impl Listed for Realization {
@@ -218,18 +203,6 @@ impl Listed for Realization {
             },
         ]
     }
-
-    fn for_programs(&self) -> impl Serialize {
-        Row {
-            rref: &self.id,
-            dref: self.id.dref(),
-            name: self.id.name().as_str(),
-            outcome: self.outcome.to_string(),
-            time: self.last_built().map(|time| time.to_string()),
-            build_seconds: self.build_seconds(),
-            builds: self.build_count(),
-        }
-    }
 }
 
 impl Listed for DerivationRow<'_> {
@@ -249,9 +222,5 @@ impl Listed for DerivationRow<'_> {
             self.realizations.to_string().into(),
             self.name.into(),
         ]
-    }
-
-    fn for_programs(&self) -> impl Serialize {
-        self
     }
 }

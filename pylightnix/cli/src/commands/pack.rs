@@ -79,18 +79,18 @@ pub(crate) struct Copy {
 #[derive(Serialize)]
 struct Packed {
     archive: PathBuf,
-    roots: Vec<RRefId>,
-    size_bytes: u64,
+    #[serde(flatten)]
+    packed: store::Packed,
 }
 
 impl Packed {
     fn in_short(&self) -> String {
-        let roots = match self.roots.len() {
+        let roots = match self.packed.roots.len() {
             1 => "1 realization with all that it was made from".to_owned(),
             more => format!("{more} realizations with all that they were made from"),
         };
         let archive = self.archive.display();
-        format!("{archive}: {roots}, {}", size(self.size_bytes))
+        format!("{archive}: {roots}, {}", size(self.packed.bytes))
     }
 }
 
@@ -125,8 +125,7 @@ impl Pack {
         let is_stream = self.is_stream() || packed.is_stream;
         let packed = Packed {
             archive: self.archive,
-            roots: packed.roots,
-            size_bytes: packed.bytes,
+            packed,
         };
         if is_stream && !session.json() {
             // It may be standard output.

@@ -1,6 +1,5 @@
 //! `plan`: what a run would do, and why.
 
-use serde::Serialize;
 use std::io::Write as _;
 
 use crate::complete;
@@ -9,7 +8,6 @@ use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of};
 use crate::table::{Cell, Column, Table};
 use crate::text::short_dref;
-use pylightnix::config::{DRefId, RRefId};
 use pylightnix::realize::{Action, DryPlan, Realize, Step};
 
 /// Say what a run would do, and why; do nothing
@@ -35,27 +33,6 @@ pub(crate) struct Plan {
     trust_unknown: bool,
 }
 
-/// A stage, for programs.
-#[derive(Serialize)]
-struct Row<'a> {
-    dref: &'a DRefId,
-    name: &'a str,
-    /// What tells it from other stages of that name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    /// `reuse`, `build`, `later`, `failed` or `fails`.
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runs: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    /// What changed, in a few words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    rrefs: &'a [RRefId],
-}
-
 impl Plan {
     pub(crate) fn run(self, session: &Session) -> Done {
         let experiment = experiment_of(session)?;
@@ -68,8 +45,7 @@ impl Plan {
             run = run.force(dref.id());
         }
         let plan = run.explain(&stages.wanted)?;
-        let rows: Vec<Row<'_>> = plan.steps.iter().map(|step| row(&plan, step)).collect();
-        session.print(&rows, |rows, out| {
+        session.print(&plan, |plan, out| {
             let columns = [
                 Column::left("DO"),
                 Column::left("REFERENCE"),
@@ -77,23 +53,21 @@ impl Plan {
                 Column::left("WHY").shrinks(),
             ];
             let mut table = Table::new(session, columns);
-            for row in rows.iter().filter(|row| self.all || row.action != "reuse") {
-                let runs = row
-                    .runs
-                    .filter(|runs| *runs > 1)
-                    .map(|runs| format!("{runs} runs: "));
-                let why = runs.unwrap_or_default() + &words(row);
-                let color = match row.action {
-                    "reuse" => style::GOOD,
-                    "build" => style::REFERENCE,
-                    "later" => style::FAINT,
+            let shown = |step: &&Step| self.all || step.action.word() != "reuse";
+            for step in plan.steps.iter().filter(shown) {
+                let runs = step.action.runs().filter(|runs| *runs > 1);
+                let runs = runs.map(|runs| format!("{runs} runs: "));
+                let color = match step.action {
+                    Action::Reuse(_) => style::GOOD,
+                    Action::Build { .. } => style::REFERENCE,
+                    Action::Undecided { .. } => style::FAINT,
                     _ => style::BAD,
                 };
                 table.row([
-                    Cell::styled(row.action, color),
-                    short_dref(row.dref).into(),
-                    row.title().into(),
-                    why.into(),
+                    Cell::styled(step.action.word(), color),
+                    short_dref(&step.dref).into(),
+                    plan.titles().title(&step.dref).into(),
+                    (runs.unwrap_or_default() + &words(plan, step)).into(),
                 ]);
             }
             table.write(out)?;
@@ -104,7 +78,7 @@ impl Plan {
                     "of {untold} more it is not told what changed: `why STAGE` tells it of any"
                 )?;
             }
-            writeln!(out, "{}", sum(&plan))?;
+            writeln!(out, "{}", sum(plan))?;
             Ok(())
         })?;
         Ok(
@@ -120,15 +94,6 @@ impl Plan {
     }
 }
 
-impl Row<'_> {
-    fn title(&self) -> String {
-        match &self.label {
-            Some(label) => format!("{} {label}", self.name),
-            None => self.name.to_owned(),
-        }
-    }
-}
-
 /// The last line of the plan's text.
 fn sum(plan: &DryPlan) -> String {
     let text = plan.to_string();
@@ -136,42 +101,12 @@ fn sum(plan: &DryPlan) -> String {
 }
 
 /// Why something is to do.
-fn words(row: &Row<'_>) -> String {
-    let reason = row.reason.as_deref().unwrap_or_default();
-    match (row.action, row.why) {
-        ("later", Some(why)) => format!("{reason}; {why}"),
-        (_, why) => why.unwrap_or(reason).to_owned(),
-    }
-}
-
-fn row<'a>(plan: &DryPlan, step: &'a Step) -> Row<'a> {
-    let (action, runs, reason, rrefs): (_, _, _, &[RRefId]) = match &step.action {
-        Action::Reuse(rrefs) => ("reuse", None, None, rrefs),
-        Action::Failed(rref) => {
-            let why = "its failure is its result; `--retry-failed` tries it again";
-            (
-                "failed",
-                None,
-                Some(why.to_owned()),
-                std::slice::from_ref(rref),
-            )
-        }
-        Action::Build { runs, reason } => ("build", Some(*runs), Some(reason.to_string()), &[]),
-        Action::Undecided { waits_for } => {
-            let until = plan.titles().until(waits_for, "");
-            ("later", None, Some(format!("decided when {until}")), &[])
-        }
-        Action::Fails(why) => ("fails", None, Some(why.clone()), &[]),
-        _ => ("later", None, None, &[]),
-    };
-    Row {
-        dref: &step.dref,
-        name: step.dref.name().as_str(),
-        label: plan.titles().label(&step.dref),
-        action,
-        runs,
-        reason,
-        why: step.why.as_deref(),
-        rrefs,
+fn words(plan: &DryPlan, step: &Step) -> String {
+    let reason = plan.reason(step).unwrap_or_default();
+    match (&step.action, &step.why) {
+        (Action::Failed(_), _) => format!("{reason}; `--retry-failed` tries it again"),
+        (Action::Undecided { .. }, Some(why)) => format!("{reason}; {why}"),
+        (_, Some(why)) => why.clone(),
+        (_, None) => reason,
     }
 }

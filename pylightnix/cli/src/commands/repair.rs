@@ -1,16 +1,15 @@
 //! `repair`: mends what a check finds.
 
-use serde::Serialize;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::check::{FaultRow, write_faults};
+use super::check::write_faults;
 use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 use crate::text::count;
 use pylightnix::config::RRefId;
-use pylightnix::store::{RepairAction, Repaired, Store};
+use pylightnix::store::Store;
 
 /// Check everything, and repair what can be
 ///
@@ -28,22 +27,6 @@ pub(crate) struct Repair {
     /// Another store to take good copies from; may be repeated
     #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath)]
     from: Vec<PathBuf>,
-}
-
-/// For programs.
-#[derive(Serialize)]
-struct Answer<'a> {
-    faults: usize,
-    repaired: Vec<Row<'a>>,
-    left: Vec<FaultRow<'a>>,
-    refused: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    path: &'a Path,
-    action: RepairAction,
-    quarantine: Option<&'a Path>,
 }
 
 impl Repair {
@@ -68,13 +51,7 @@ impl Repair {
             repair = repair.with(peer);
         }
         let report = repair.run()?;
-        let answer = Answer {
-            faults: report.check.faults.len(),
-            repaired: report.repaired.iter().map(Row::of).collect(),
-            left: report.left.iter().map(FaultRow::of).collect(),
-            refused: report.refused.iter().map(ToString::to_string).collect(),
-        };
-        session.print(&answer, |_, out| {
+        session.print(&report, |report, out| {
             for repaired in &report.repaired {
                 writeln!(out, "{} {}", repaired.path.display(), repaired.action)?;
                 if let Some(quarantine) = &repaired.quarantine {
@@ -100,15 +77,5 @@ impl Repair {
         } else {
             Exit::Failed
         })
-    }
-}
-
-impl<'a> Row<'a> {
-    fn of(repaired: &'a Repaired) -> Self {
-        Row {
-            path: &repaired.path,
-            action: repaired.action,
-            quarantine: repaired.quarantine.as_deref(),
-        }
     }
 }

@@ -64,7 +64,10 @@ impl Rm {
             };
             let refused = !report.refused.is_empty();
             if session.json() {
-                answers.push(Answer::of(&report, self.dry_run));
+                answers.push(Answer {
+                    dry_run: self.dry_run,
+                    report,
+                });
             } else {
                 let mut out = session.out();
                 write_report(session, &report, self.dry_run, &mut out)?;

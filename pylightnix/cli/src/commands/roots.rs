@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::exit::{Done, Exit, Fault};
@@ -12,7 +11,7 @@ use crate::stages::Stages;
 use crate::table::{Cell, Column, Table};
 use crate::text::{local_time, short_rref};
 use crate::{complete, values};
-use pylightnix::config::{DRefId, RRefId};
+use pylightnix::config::DRefId;
 use pylightnix::store::{Root, RootRun};
 
 /// List the roots, which garbage collection keeps; add or remove one
@@ -46,12 +45,8 @@ pub(crate) struct Roots {
 /// A root, for programs.
 #[derive(Serialize)]
 struct Row<'a> {
-    name: &'a str,
-    rref: &'a RRefId,
-    link: Option<&'a Path>,
-    counts: bool,
-    since: String,
-    run: Option<&'a RootRun>,
+    #[serde(flatten)]
+    root: &'a Root,
     /// Whether the program's plan has it; nothing if that is not known.
     planned: Option<bool>,
 }
@@ -115,12 +110,7 @@ impl Roots {
         let rows: Vec<_> = roots.iter().filter(|root| self.chooses(root)).collect();
         let rows: Vec<Row<'_>> = (rows.into_iter())
             .map(|root| Row {
-                name: &root.name,
-                rref: &root.rref,
-                link: root.link.as_deref(),
-                counts: root.counts,
-                since: root.since.to_string(),
-                run: root.run.as_ref(),
+                root,
                 planned: planned.as_ref().and_then(|planned| planned.has(root)),
             })
             .collect();
@@ -138,22 +128,21 @@ impl Roots {
             }
             columns.push(Column::left("KEPT BY").shrinks());
             let mut table = Table::new(session, columns);
-            let chosen = roots.iter().filter(|root| self.chooses(root));
-            for (root, row) in chosen.zip(rows) {
-                let by = match row.counts {
+            for Row { root, planned: has } in rows {
+                let by = match root.counts {
                     true => by(root).into(),
                     false => {
                         Cell::styled(format!("{} (gone: keeps nothing)", by(root)), style::FAINT)
                     }
                 };
-                let in_plan = planned.as_ref().map(|_| match row.planned {
+                let in_plan = planned.as_ref().map(|_| match has {
                     Some(true) => "yes".into(),
                     Some(false) => Cell::styled("no", style::FAINT),
                     None => "".into(),
                 });
-                let rref = Cell::styled(short_rref(row.rref), style::REFERENCE);
+                let rref = Cell::styled(short_rref(&root.rref), style::REFERENCE);
                 let since = local_time(root.since).into();
-                let cells = [rref, row.rref.name().as_str().into(), since];
+                let cells = [rref, root.rref.name().as_str().into(), since];
                 table.row(cells.into_iter().chain(in_plan).chain([by]));
             }
             Ok(table.write(out)?)

@@ -98,7 +98,7 @@ pub(crate) struct Options {
 #[derive(Serialize)]
 struct Results {
     results: Vec<ResultOf>,
-    report: Counts,
+    report: Report,
 }
 
 #[derive(Serialize)]
@@ -110,16 +110,6 @@ struct ResultOf {
     path: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    stages: usize,
-    reused: usize,
-    built: usize,
-    runs: usize,
-    failures: usize,
-    repeated: usize,
 }
 
 impl Run {
@@ -167,10 +157,7 @@ impl Run {
         let results = self
             .options
             .link_results(session, &stages, rrefs.collect())?;
-        let results = Results {
-            results,
-            report: Counts::of(&report),
-        };
+        let results = Results { results, report };
         session.print(&results, |results, out| {
             for result in &results.results {
                 let shown = result.link.as_ref().unwrap_or(&result.path);
@@ -297,18 +284,5 @@ impl Options {
             });
         }
         Ok(results)
-    }
-}
-
-impl Counts {
-    fn of(report: &Report) -> Self {
-        Counts {
-            stages: report.stages,
-            reused: report.reused,
-            built: report.built,
-            runs: report.runs,
-            failures: report.failures,
-            repeated: report.repeated,
-        }
     }
 }

@@ -9,7 +9,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::tree::{EntryRow, entry_row};
 use crate::complete;
 use crate::exit::Done;
 use crate::out::Out;
@@ -60,11 +59,11 @@ struct Answer<'a> {
     rref: &'a RRefId,
     dref: &'a DRefId,
     name: &'a str,
-    outcome: String,
+    outcome: Outcome,
     path: PathBuf,
     config: Box<RawValue>,
     context: Vec<Dependency<'a>>,
-    artifacts: Vec<EntryRow<'a>>,
+    artifacts: &'a [Entry],
     size_bytes: u64,
     builds: Vec<BuildRow<'a>>,
     /// Nothing if nobody looked for them.
@@ -190,13 +189,13 @@ impl Page<'_> {
             rref: id,
             dref: id.dref(),
             name: id.name().as_str(),
-            outcome: self.realization.outcome.to_string(),
+            outcome: self.realization.outcome,
             path: self.realization.out(),
             config: RawValue::from_string(compact(serde_json::from_str(self.config.text())?))?,
             context: context
                 .map(|(dref, rrefs)| Dependency { dref, rrefs })
                 .collect(),
-            artifacts: entries.iter().map(entry_row).collect(),
+            artifacts: entries,
             size_bytes: self.size(),
             builds: self.realization.builds().iter().map(build).collect(),
             dependents: self.dependents.as_deref(),

@@ -27,23 +27,7 @@ pub(crate) struct Tree {
 #[derive(Serialize)]
 struct Answer<'a> {
     rref: &'a RRefId,
-    entries: Vec<EntryRow<'a>>,
-}
-
-/// An artifact, for programs.
-#[derive(Serialize)]
-pub(super) struct EntryRow<'a> {
-    path: &'a str,
-    /// `file`, `folder` or `link`.
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    executable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a str>,
+    entries: &'a [Entry],
 }
 
 impl Tree {
@@ -53,7 +37,7 @@ impl Tree {
         let entries = record.manifest().entries();
         let answer = Answer {
             rref: &rref,
-            entries: entries.iter().map(entry_row).collect(),
+            entries,
         };
         session.print(&answer, |_, out| {
             writeln!(out, "{}", session.paint(style::REFERENCE, &rref))?;
@@ -85,35 +69,6 @@ impl Tree {
         })?;
         Ok(Exit::Done)
     }
-}
-
-pub(super) fn entry_row(entry: &Entry) -> EntryRow<'_> {
-    let mut row = EntryRow {
-        path: &entry.path,
-        kind: "folder",
-        size_bytes: None,
-        sha256: None,
-        executable: false,
-        target: None,
-    };
-    match &entry.kind {
-        EntryKind::Dir => {}
-        EntryKind::File {
-            digest,
-            size,
-            executable,
-        } => {
-            row.kind = "file";
-            row.size_bytes = Some(*size);
-            row.sha256 = Some(digest.to_string());
-            row.executable = *executable;
-        }
-        EntryKind::Link { target } => {
-            row.kind = "link";
-            row.target = Some(target);
-        }
-    }
-    row
 }
 
 /// A line of the tree.

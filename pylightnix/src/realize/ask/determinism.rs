@@ -1,5 +1,6 @@
 //! Whether a stage gives the same result each time.
 
+use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 use std::thread;
@@ -18,7 +19,7 @@ use crate::realize::walk::walk;
 use crate::store::{
     Draft, EntryKind, FileChange, FirstDifference, Manifest, Realization, TreeDigest, compare,
 };
-use crate::{BoxError, Error, ErrorKind, Result};
+use crate::{BoxError, Error, ErrorKind, Result, as_text};
 
 impl Realize<'_> {
     /// Makes a realized stage again, `times` times and at least once, one after the other, and says what differs from what is in the store,
@@ -171,7 +172,7 @@ impl Realize<'_> {
 }
 
 /// What making a stage again gave: see [`Realize::check_determinism`]. As text, it is a sum, and the differences file by file.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Determinism {
     /// The derivation.
@@ -185,28 +186,33 @@ pub struct Determinism {
 }
 
 /// What making a stage again gave once.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rebuild {
     /// The same as this realization.
     Same(RRefId),
     /// Something that is not in the store.
     Differs {
         /// What it is.
+        #[serde(serialize_with = "as_text::one")]
         tree: TreeDigest,
         /// What differs from [`Determinism::stored`].
         files: Vec<FileDifference>,
     },
     /// It failed.
+    #[serde(serialize_with = "as_text::one")]
     Failed(Error),
 }
 
 /// A file that came out differently.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FileDifference {
     /// What it is in the store, and what it came out as.
+    #[serde(flatten)]
     pub change: FileChange,
     /// Where the two begin to differ, if both are files; `None` if only their modes do.
+    #[serde(rename = "first_difference", skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstDifference>,
 }
 

@@ -1,5 +1,6 @@
 //! Writing archives.
 
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Seek as _};
@@ -35,16 +36,19 @@ type Unreadable = Vec<(RRefId, Error)>;
 type All = BTreeMap<DRefId, BTreeSet<RRefId>>;
 
 /// What was packed.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Packed {
     /// The realizations that were asked for. All that they were made from is in the archive, too.
     pub roots: Vec<RRefId>,
     /// How long the archive is.
+    #[serde(rename = "size_bytes")]
     pub bytes: u64,
     /// Whether it went into a pipe or a device: then there is no file to be looked at.
+    #[serde(skip)]
     pub is_stream: bool,
     /// Why others were left out. Only [`Pack::write_every`] leaves anything out.
+    #[serde(skip)]
     pub left_out: Vec<Error>,
 }
 

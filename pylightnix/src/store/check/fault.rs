@@ -1,6 +1,7 @@
 //! What is wrong in a store, and what to do about it.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -80,6 +81,20 @@ impl Fault {
     }
 }
 
+impl Serialize for Fault {
+    /// An object with `kind`, `path`, `message`, `rref`, `dependents` and [`help`](Self::help).
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut fault = to.serialize_struct("Fault", 6)?;
+        fault.serialize_field("kind", &self.kind)?;
+        fault.serialize_field("path", &self.path)?;
+        fault.serialize_field("message", &self.message)?;
+        fault.serialize_field("rref", &self.rref)?;
+        fault.serialize_field("dependents", &self.dependents)?;
+        fault.serialize_field("help", self.help())?;
+        fault.end()
+    }
+}
+
 impl fmt::Display for Fault {
     /// What is wrong, what depends on it, and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,6 +150,18 @@ impl Note {
     }
 }
 
+impl Serialize for Note {
+    /// An object with `path`, `message`, `rref` and [`help`](Self::help).
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut note = to.serialize_struct("Note", 4)?;
+        note.serialize_field("path", &self.path)?;
+        note.serialize_field("message", &self.message)?;
+        note.serialize_field("rref", &self.rref)?;
+        note.serialize_field("help", self.help())?;
+        note.end()
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -167,6 +194,20 @@ impl CheckReport {
     /// Whether nothing is wrong. Things that no store has do no harm.
     pub fn is_sound(&self) -> bool {
         (self.faults.iter()).all(|fault| fault.kind == FaultKind::Unexpected)
+    }
+}
+
+impl Serialize for CheckReport {
+    /// An object with `sound`, `realizations`, `files_read`, `read_bytes`, `faults` and `notes`.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut report = to.serialize_struct("CheckReport", 6)?;
+        report.serialize_field("sound", &self.is_sound())?;
+        report.serialize_field("realizations", &self.realizations)?;
+        report.serialize_field("files_read", &self.files)?;
+        report.serialize_field("read_bytes", &self.bytes)?;
+        report.serialize_field("faults", &self.faults)?;
+        report.serialize_field("notes", &self.notes)?;
+        report.end()
     }
 }
 

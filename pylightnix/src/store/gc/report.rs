@@ -1,6 +1,7 @@
 //! What a collection says of itself.
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 use crate::store::known::survey::Survey;
 use crate::store::using::roots::Root;
-use crate::visible;
+use crate::{as_text, visible};
 
 /// How far a collection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,35 +37,42 @@ pub enum GcEvent {
 }
 
 /// A realization that a collection removed, or would remove.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Collected {
     /// Its reference.
     pub rref: RRefId,
     /// The size of its artifacts and its record, in bytes.
+    #[serde(rename = "size_bytes")]
     pub bytes: u64,
     /// When its newest build, import or acceptance ended; nothing if that is not known, or lies ahead of this machine's clock.
+    #[serde(rename = "time", serialize_with = "as_text::known_time")]
     pub newest: Option<Timestamp>,
 }
 
 /// What a collection or a removal removed, or would remove.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct GcReport {
     /// Realizations, in the order in which they went: none before all that was made from it.
     pub realizations: Vec<Collected>,
     /// Derivations that have no realizations (any more).
     pub derivations: Vec<DRefId>,
-    /// The fingerprints of texts of code that no build record names.
-    pub code: Vec<String>,
     /// The folders of failed builds.
+    #[serde(rename = "failed_builds")]
     pub failed: Vec<PathBuf>,
     /// Parts of files from servers.
+    #[serde(rename = "partial_downloads")]
     pub downloads: Vec<PathBuf>,
     /// Roots by links that are gone or point elsewhere.
+    #[serde(serialize_with = "names")]
     pub ended_roots: Vec<Root>,
+    /// The fingerprints of texts of code that no build record names.
+    #[serde(rename = "code_texts", serialize_with = "as_text::count")]
+    pub code: Vec<String>,
     /// The sizes of the realizations, of the failed builds and of the parts of files, in bytes, without those of what could not
     /// be deleted and lies in the trash now.
+    #[serde(rename = "freed_bytes")]
     pub bytes: u64,
     /// How many realizations stayed.
     pub kept: usize,
@@ -72,9 +80,15 @@ pub struct GcReport {
     /// they use stayed.
     pub elsewhere: usize,
     /// What could not be removed, each with its reason.
+    #[serde(serialize_with = "as_text::each")]
     pub refused: Vec<Error>,
     /// The longest time at a stretch for which other processes were kept out.
+    #[serde(skip)]
     pub alone: Duration,
+}
+
+fn names<S: Serializer>(roots: &[Root], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(roots.iter().map(|root| &root.name))
 }
 
 impl GcReport {

@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::Result;
+use crate::as_text;
 use crate::config::DRefId;
 use crate::store::Store;
 use crate::store::disk::layout::LOG;
@@ -21,7 +23,7 @@ use crate::store::using::sweep::{Found, look_at, names};
 const HASH: usize = 16;
 
 /// A build under way, in this process or in another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RunningBuild {
     /// The derivation.
@@ -31,10 +33,12 @@ pub struct RunningBuild {
     /// The number of the process, on the machine where it runs.
     pub process: Option<u32>,
     /// When it began, where the file system knows.
+    #[serde(serialize_with = "as_text::known_time")]
     pub since: Option<Timestamp>,
     /// Its temporary folder, which is renamed or removed when it ends.
     pub folder: PathBuf,
     /// The lease of its process.
+    #[serde(skip)]
     lease: PathBuf,
 }
 

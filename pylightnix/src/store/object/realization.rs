@@ -5,6 +5,8 @@ use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, fstat, openat};
 use rustix::io::Errno;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -310,4 +312,20 @@ pub(in crate::store) fn broken(rref: &RRefId, folder: &Path) -> Error {
         "move {} away; what it held is made again when it is needed",
         folder.display()
     ))
+}
+
+impl Serialize for Realization {
+    /// An object with `rref`, `dref`, `name`, `outcome`, `time` (when it was [last built](Self::last_built)), `build_seconds` and
+    /// `builds`, their count.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut row = to.serialize_struct("Realization", 7)?;
+        row.serialize_field("rref", &self.id)?;
+        row.serialize_field("dref", self.id.dref())?;
+        row.serialize_field("name", self.id.name().as_str())?;
+        row.serialize_field("outcome", &self.outcome)?;
+        row.serialize_field("time", &self.last_built().map(|time| time.to_string()))?;
+        row.serialize_field("build_seconds", &self.build_seconds())?;
+        row.serialize_field("builds", &self.build_count())?;
+        row.end()
+    }
 }

@@ -4,6 +4,7 @@
 //! Names are JSON strings as `serde_json` prints them: UTF-8, with only `"`, `\` and control characters escaped.
 //! The manifest's lines are sorted by the bytes of the paths.
 
+use serde::Serialize;
 use std::fmt::{self, Write as _};
 
 use crate::config::{DRefId, Digest, RRefId};
@@ -15,7 +16,8 @@ use crate::{Error, ErrorKind, Result};
 const FIRST: &str = "pylightnix-realization-v1";
 
 /// How a build ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It made what it promised.
     Ok,

@@ -4,6 +4,8 @@
 //! (`build.bazel.remote.execution.v2`, <https://github.com/bazelbuild/remote-apis>), encoded here by hand. So the digest
 //! of each file and folder is the key under which a content-addressed cache of that API holds it.
 
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -79,6 +81,43 @@ pub enum EntryKind {
         /// The path that it holds, as text.
         target: String,
     },
+}
+
+impl EntryKind {
+    /// What it is called in data for programs: `folder`, `file` or `link`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            EntryKind::Dir => "folder",
+            EntryKind::File { .. } => "file",
+            EntryKind::Link { .. } => "link",
+        }
+    }
+}
+
+impl Serialize for Entry {
+    /// An object with `path` and `kind` ([`EntryKind::word`]); of a file with `size_bytes`, `sha256` and, if it may be executed,
+    /// `executable`; of a link with `target`.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut entry = to.serialize_map(None)?;
+        entry.serialize_entry("path", &self.path)?;
+        entry.serialize_entry("kind", self.kind.word())?;
+        match &self.kind {
+            EntryKind::Dir => {}
+            EntryKind::File {
+                digest,
+                size,
+                executable,
+            } => {
+                entry.serialize_entry("size_bytes", size)?;
+                entry.serialize_entry("sha256", &digest.to_string())?;
+                if *executable {
+                    entry.serialize_entry("executable", &true)?;
+                }
+            }
+            EntryKind::Link { target } => entry.serialize_entry("target", target)?,
+        }
+        entry.end()
+    }
 }
 
 /// Every entry of a tree, without the root itself, sorted by the bytes of the paths.

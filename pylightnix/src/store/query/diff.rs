@@ -1,5 +1,7 @@
 //! What differs between two realizations.
 
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -47,6 +49,8 @@ impl Store {
             only.cloned().collect()
         };
         Ok(Diff {
+            old: old.clone(),
+            new: new.clone(),
             fields,
             only_old: only(one, other),
             only_new: only(other, one),
@@ -58,19 +62,24 @@ impl Store {
 }
 
 /// What differs between two realizations: see [`Store::diff`]. As text: a line for each difference.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
+    /// The old one.
+    pub old: RRefId,
+    /// The new one.
+    pub new: RRefId,
     /// Where the configs differ. A dependency that differs is a field with other references.
     pub fields: Vec<FieldChange>,
+    /// How the two ended.
+    pub outcomes: (Outcome, Outcome),
     /// From which realizations only the old one was made, directly.
     pub only_old: Vec<RRefId>,
     /// From which realizations only the new one was made, directly.
     pub only_new: Vec<RRefId>,
-    /// How the two ended.
-    pub outcomes: (Outcome, Outcome),
     /// The artifacts that differ, sorted by path.
     pub files: Vec<FileChange>,
+    #[serde(skip)]
     folders: (PathBuf, PathBuf),
 }
 
@@ -84,6 +93,31 @@ pub struct FileChange {
     pub old: Option<EntryKind>,
     /// What it is in the new one.
     pub new: Option<EntryKind>,
+    /// Where the two begin to differ, if both are files and they were [read](Diff::read_contents).
+    pub first: Option<FirstDifference>,
+}
+
+impl Serialize for FileChange {
+    /// An object with `path`; `old` and `new`, what it is there ([`EntryKind::word`]); `old_bytes` and `new_bytes`; and
+    /// `first_difference` if that is known.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let word = |kind: &Option<EntryKind>| kind.as_ref().map(EntryKind::word);
+        let size = |kind: &Option<EntryKind>| match kind {
+            Some(EntryKind::File { size, .. }) => Some(*size),
+            _ => None,
+        };
+        let mut change = to.serialize_struct("FileChange", 6)?;
+        change.serialize_field("path", &self.path)?;
+        change.serialize_field("old", &word(&self.old))?;
+        change.serialize_field("new", &word(&self.new))?;
+        change.serialize_field("old_bytes", &size(&self.old))?;
+        change.serialize_field("new_bytes", &size(&self.new))?;
+        match &self.first {
+            Some(first) => change.serialize_field("first_difference", first)?,
+            None => change.skip_field("first_difference")?,
+        }
+        change.end()
+    }
 }
 
 impl Diff {
@@ -94,6 +128,22 @@ impl Diff {
             && self.only_new.is_empty()
             && self.outcomes.0 == self.outcomes.1
             && self.files.is_empty()
+    }
+
+    /// Reads the files that are on both sides to where they begin to differ, and notes that with each: [`FileChange::first`].
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read_contents(&mut self) -> Result<()> {
+        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
+        let (old, new) = &self.folders;
+        for change in &mut self.files {
+            if is_file(&change.old) && is_file(&change.new) {
+                let (old, new) = (old.join(&change.path), new.join(&change.path));
+                change.first = FirstDifference::of_files(old, new)?;
+            }
+        }
+        Ok(())
     }
 
     /// Where a file begins to differ, which reads it to that place; `None` if only its mode does.
@@ -129,6 +179,7 @@ pub(crate) fn compare(old: &Manifest, new: &Manifest) -> Vec<FileChange> {
                 path: entry.path.clone(),
                 old: None,
                 new: None,
+                first: None,
             });
             *(if is_old {
                 &mut change.old
@@ -160,16 +211,20 @@ impl fmt::Display for FileChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = visible::line(&self.path);
         match (&self.old, &self.new) {
-            (Some(old), None) => write!(f, "- {path} ({})", shown(old)),
-            (None, Some(new)) => write!(f, "+ {path} ({})", shown(new)),
+            (Some(old), None) => write!(f, "- {path} ({})", shown(old))?,
+            (None, Some(new)) => write!(f, "+ {path} ({})", shown(new))?,
             (Some(old), Some(new)) => {
                 let (old, new) = (shown(old), shown(new));
                 match old == new {
-                    true => write!(f, "! {path} ({old})"),
-                    false => write!(f, "! {path} ({old} -> {new})"),
+                    true => write!(f, "! {path} ({old})")?,
+                    false => write!(f, "! {path} ({old} -> {new})")?,
                 }
             }
-            (None, None) => Ok(()),
+            (None, None) => {}
+        }
+        match &self.first {
+            Some(first) => write!(f, ", {first}"),
+            None => Ok(()),
         }
     }
 }

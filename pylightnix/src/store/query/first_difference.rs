@@ -1,5 +1,6 @@
 //! Where two files begin to differ.
 
+use serde::Serialize;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,7 +12,7 @@ use crate::{Error, Result};
 const BUFFER: usize = 128 << 10;
 
 /// The first place at which two files differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FirstDifference {
     /// How many bytes at the beginning are equal.
@@ -19,8 +20,10 @@ pub struct FirstDifference {
     /// The line, from 1, if all bytes before it are text: no NUL among them.
     pub line: Option<u64>,
     /// The byte there in the first file; `None` at its end.
+    #[serde(skip)]
     pub old: Option<u8>,
     /// The byte there in the second file; `None` at its end.
+    #[serde(skip)]
     pub new: Option<u8>,
 }
 

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use once_cell::sync::OnceCell;
+use serde::ser::{Error as _, SerializeStruct as _};
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ pub struct Found {
     id: RRefId,
     config: Arc<OnceCell<ConfigJson>>,
     realization: OnceCell<Realization>,
+    newest: OnceCell<Option<Timestamp>>,
     pub(super) metrics: Vec<f64>,
 }
 
@@ -26,6 +29,7 @@ impl Found {
             id,
             config,
             realization: OnceCell::new(),
+            newest: OnceCell::new(),
             metrics: Vec::new(),
         }
     }
@@ -59,15 +63,30 @@ impl Found {
     /// One that is gone, a refusal of the system.
     pub fn newest(&self) -> Result<Option<Timestamp>> {
         let stops = |builds: &[BuildRecord]| builds.iter().filter_map(BuildRecord::ended).max();
-        match self.realization.get() {
+        let read = || match self.realization.get() {
             Some(realization) => Ok(stops(realization.builds())),
             None => Ok(stops(&self.store.builds(&self.id)?)),
-        }
+        };
+        self.newest.get_or_try_init(read).copied()
     }
 
     /// The metrics that the search asked for, in that order.
     pub fn metrics(&self) -> &[f64] {
         &self.metrics
+    }
+}
+
+impl Serialize for Found {
+    /// An object with `rref`, `dref`, `name`, `time` (of its [newest](Self::newest) build, import or acceptance) and `metrics`.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let newest = self.newest().map_err(S::Error::custom)?;
+        let mut found = to.serialize_struct("Found", 5)?;
+        found.serialize_field("rref", &self.id)?;
+        found.serialize_field("dref", self.id.dref())?;
+        found.serialize_field("name", self.id.name().as_str())?;
+        found.serialize_field("time", &newest.map(|time| time.to_string()))?;
+        found.serialize_field("metrics", &self.metrics)?;
+        found.end()
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a store is full of, and where the time went.
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
-use crate::Result;
 use crate::store::{BuildKind, Outcome, Store, Unread};
+use crate::{Result, as_text};
 
 /// What is in a store of one name: see [`Store::statistics`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Statistics {
     /// How long these builds took together.
     pub build_seconds: f64,
     /// When one of them was last built.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text::known_time")]
     pub newest: Option<Timestamp>,
 }
 
@@ -80,8 +80,4 @@ impl Store {
         all.sort_by(|one, other| other.build_seconds.total_cmp(&one.build_seconds));
         Ok((all, left_out))
     }
-}
-
-fn as_text<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.to_string()).serialize(to)
 }

@@ -1,5 +1,7 @@
 //! What realizations take up on the disk.
 
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::{self, Metadata};
@@ -124,27 +126,32 @@ impl Store {
 }
 
 /// Room on a disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Taken {
     /// How many files.
     pub files: u64,
     /// The sum of their lengths, in bytes.
+    #[serde(rename = "size_bytes")]
     pub bytes: u64,
     /// What they and their folders take up, in bytes: whole blocks, without the holes of sparse files. Blocks that a file
     /// system shares between copies (Btrfs, XFS) are counted for each of them, as nothing tells.
+    #[serde(rename = "disk_bytes")]
     pub disk: u64,
 }
 
 /// What one realization takes up, its record and its build records included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TakenBy<I = RRefId> {
     /// Which one.
+    #[serde(rename = "reference")]
     pub id: I,
     /// All of it.
+    #[serde(flatten)]
     pub taken: Taken,
     /// Those of its files that have other names (hard links) as well, here or elsewhere.
+    #[serde(skip)]
     pub shared: Taken,
 }
 
@@ -214,6 +221,25 @@ impl Sum for Taken {
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {} files", bytes(self.disk), self.files)
+    }
+}
+
+impl Serialize for DiskUsage {
+    /// An object with `derivations` (the largest last) and `realizations`, each with its `reference`, `files`, `size_bytes` and
+    /// `disk_bytes`; with `others`, by name, `all` and `saved`, which have the same but a reference; and with `refused`.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut derivations = self.derivations();
+        derivations
+            .sort_by(|one, other| (one.taken.disk, &one.id).cmp(&(other.taken.disk, &other.id)));
+        let refused: Vec<String> = self.refused.iter().map(ToString::to_string).collect();
+        let mut usage = to.serialize_struct("DiskUsage", 6)?;
+        usage.serialize_field("derivations", &derivations)?;
+        usage.serialize_field("realizations", &self.realizations)?;
+        usage.serialize_field("others", &self.others)?;
+        usage.serialize_field("all", &self.all)?;
+        usage.serialize_field("saved", &self.saved)?;
+        usage.serialize_field("refused", &refused)?;
+        usage.end()
     }
 }
 

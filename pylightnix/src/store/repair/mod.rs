@@ -8,12 +8,13 @@ mod elsewhere;
 mod mend;
 mod quarantine;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::Result;
+use crate::as_text;
 use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::check::{CheckReport, Fault, FaultKind};
@@ -42,7 +43,7 @@ pub enum RepairAction {
 }
 
 /// Something that a repair changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Repaired {
     /// The file or folder.
@@ -52,21 +53,28 @@ pub struct Repaired {
     /// Where the broken one is now, if it was put aside.
     pub quarantine: Option<PathBuf>,
     /// What was wrong.
+    #[serde(skip)]
     pub faults: Vec<Fault>,
 }
 
 /// What a repair did.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct RepairReport {
     /// What the check before it found.
+    #[serde(rename = "faults", serialize_with = "count_faults")]
     pub check: CheckReport,
     /// What was done about it.
     pub repaired: Vec<Repaired>,
     /// What is still wrong, or is missing now.
     pub left: Vec<Fault>,
     /// What the system refused.
+    #[serde(serialize_with = "as_text::each")]
     pub refused: Vec<crate::Error>,
+}
+
+fn count_faults<S: Serializer>(check: &CheckReport, to: S) -> Result<S::Ok, S::Error> {
+    check.faults.len().serialize(to)
 }
 
 impl Store {

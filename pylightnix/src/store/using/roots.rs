@@ -21,7 +21,7 @@ use crate::store::object::build_record::user;
 use crate::store::object::realization::missing;
 use crate::store::using::link::short;
 use crate::store::using::link::{IN_LINKS, Pointing, pointing};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, as_text};
 
 /// What the names of roots that runs made begin with.
 const IN_RUNS: &str = "of-run-";
@@ -84,7 +84,7 @@ impl TargetResults {
 }
 
 /// Something that garbage collection keeps, with all that it was made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Root {
     /// The name of its file.
@@ -97,6 +97,7 @@ pub struct Root {
     /// that is not mounted.
     pub counts: bool,
     /// When its file was written: since then it keeps this realization.
+    #[serde(serialize_with = "as_text::time")]
     pub since: Timestamp,
     /// The run that made it, if one did.
     pub run: Option<RootRun>,
