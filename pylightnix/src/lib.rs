@@ -92,7 +92,7 @@
 //! - The code of a stage is tracked as far as it is named: its own text, and the helpers in `uses(..)`. Other functions,
 //!   versions of dependencies, included files, the environment and data from outside are not.
 //! - Stages run as threads of this process.
-//! - Linux only. All of a store lies on one file system.
+//! - Tested on Linux; for macOS it is compiled, and not tested. All of a store lies on one file system.
 //!
 //! # The book
 //!

@@ -313,6 +313,7 @@ fn links_replace_only_links_of_the_store() {
 }
 
 #[test]
+#[cfg_attr(pylightnix_portable, ignore = "names are not exchanged in one step")]
 fn what_is_put_where_a_link_is_just_then_is_not_lost() {
     let chain = chain();
     let place = folder();

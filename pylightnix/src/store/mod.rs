@@ -44,7 +44,6 @@ pub use using::locks::BuildLock;
 pub use using::roots::{Root, RootRun, TargetResults};
 
 pub(crate) use disk::duplicate::{Refusal, duplicate};
-pub(crate) use disk::mounts::is_in_memory;
 pub(crate) use disk::parallel::{cores, map as in_parallel};
 pub(crate) use disk::regular;
 #[cfg(feature = "unpack")]
@@ -52,6 +51,7 @@ pub(crate) use disk::room::free_bytes;
 pub(crate) use disk::room::is_full;
 #[cfg(feature = "unpack")]
 pub(crate) use disk::sparse::SparseWriter;
+pub(crate) use disk::system::is_in_memory;
 pub(crate) use disk::there::is_there;
 pub(crate) use disk::writers::{Writers, writers};
 pub(crate) use object::begun::Begun;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::pipe::{PipeFlags, pipe_with};
+
 #[cfg(target_os = "linux")]
 use rustix::pipe::{SpliceFlags, tee};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
@@ -104,7 +104,8 @@ impl Held {
             false => None,
         };
         // One pipe for both keeps the order in which they are printed to.
-        let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (from, to) = io::pipe()?;
+        let (from, to) = (OwnedFd::from(from), OwnedFd::from(to));
         let heir = match which {
             Which::Terminals => Heir::of(&from, &err).ok(),
             Which::Both => None,
@@ -217,7 +218,8 @@ struct Peek {
 #[cfg(target_os = "linux")]
 impl Peek {
     fn new() -> Option<Self> {
-        let (from, into) = pipe_with(PipeFlags::CLOEXEC).ok()?;
+        let (from, into) = io::pipe().ok()?;
+        let (from, into) = (from.into(), into.into());
         Some(Peek { from, into })
     }
 

@@ -5,8 +5,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
-use rustix::pipe::{PipeFlags, pipe_with};
-
 /// A process that shows what is left in a pipe when this program is gone, in place of the display. For that it waits for the end
 /// of another pipe, which it has as its standard error. The cursor is in the first line of the display then, and maybe a shell
 /// has written there.
@@ -18,13 +16,13 @@ exec cat"#;
 pub(super) struct Heir {
     process: Child,
     /// Its end is ours.
-    _life: OwnedFd,
+    _life: io::PipeWriter,
 }
 
 impl Heir {
     /// Of what is printed into the pipe whose end is `from`, to be shown by `terminal`.
     pub(super) fn of(from: &OwnedFd, terminal: &OwnedFd) -> io::Result<Self> {
-        let (life, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (life, ours) = io::pipe()?;
         let process = Command::new("/bin/sh")
             .args(["-c", HEIR])
             .current_dir("/")

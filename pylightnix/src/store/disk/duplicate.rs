@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use crate::config::Digest;
 use crate::store::disk::passing::hash_passing;
 use crate::store::disk::sparse::SparseWriter;
+use crate::store::disk::system::share_blocks;
 use crate::store::object::seal::hash;
 
 /// Which of the two files failed.
@@ -39,15 +40,4 @@ pub(crate) fn duplicate(mut from: &File, to: &File, size: u64) -> Result<(Digest
     let size = size?;
     writer.finish().map_err(Refusal::Write)?;
     Ok((digest, size))
-}
-
-/// Lets `to` have the contents of `from` without copying them (ioctl_ficlone(2)), where that can be done.
-#[cfg(target_os = "linux")]
-fn share_blocks(to: &File, from: &File) -> bool {
-    rustix::fs::ioctl_ficlone(to, from).is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn share_blocks(_: &File, _: &File) -> bool {
-    false
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::store::disk::system;
 use crate::{Error, Result};
 
 /// How hard a store works to keep what it has published through a power cut.
@@ -106,7 +107,7 @@ pub(in crate::store) fn create(path: &Path, bytes: &[u8]) -> Result<File> {
 /// as they are never empty; its files are named by their contents or by a fresh identifier.
 pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> Result<bool> {
     let refused = |error: io::Error| Error::io(&format!("rename {} to", from.display()), to, error);
-    match no_replace(from, to) {
+    match system::rename_new(from, to).map_err(io::Error::from) {
         Ok(()) => return Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         Err(error) if !lacks_no_replace(&error) => return Err(refused(error)),
@@ -135,7 +136,7 @@ pub(in crate::store) fn exchange(fresh: &Path, place: &Path, aside: &Path) -> Re
         fs::rename(from, to)
             .map_err(|error| Error::io(&format!("rename {} to", from.display()), to, error))
     };
-    if swap(fresh, place).is_ok() {
+    if system::exchange(fresh, place).is_ok() {
         return rename(fresh, aside);
     }
     // Where the file system cannot do it in one step, the place is empty for a moment.
@@ -143,28 +144,6 @@ pub(in crate::store) fn exchange(fresh: &Path, place: &Path, aside: &Path) -> Re
     rename(fresh, place).inspect_err(|_| {
         let _ = fs::rename(aside, place);
     })
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn swap(a: &Path, b: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn swap(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn no_replace(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn no_replace(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// `EINVAL` is how a file system without the flag answers, `ENOSYS` how an old kernel does.

@@ -1,10 +1,11 @@
 //! The entries of a folder, read with few system calls.
 
-use rustix::fs::{Mode, OFlags, RawDir, open};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
 use std::path::Path;
 
+use crate::store::disk::system::Entries;
 use crate::{Error, Result};
 
 /// Calls `give` with the name and inode of each entry of a folder. A path that is no folder, or is missing, has no entries.
@@ -16,7 +17,7 @@ pub(in crate::store) fn each_entry(folder: &Path, mut give: impl FnMut(&str, u64
         opened => opened.map_err(refused)?,
     };
     let mut buffer = [MaybeUninit::uninit(); 1 << 14];
-    let mut entries = RawDir::new(opened, &mut buffer);
+    let mut entries = Entries::new(opened, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(refused)?;
         // No name of ours is anything but UTF-8.

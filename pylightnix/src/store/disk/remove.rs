@@ -1,7 +1,7 @@
 //! Removing trees that were made read-only, or too deep to be removed as they are.
 
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, fchmod, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fchmod, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use std::fs::{self, Permissions};
@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use uuid::Uuid;
+
+use crate::store::disk::system::Entries;
 
 /// Deeper folders are lifted up.
 const DEEP: usize = 64;
@@ -38,7 +40,7 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
         Err(errno) => return gone(Err(errno)),
     };
     let mut buffer = Vec::with_capacity(4096);
-    let mut entries = RawDir::new(&folder, buffer.spare_capacity_mut());
+    let mut entries = Entries::new(&folder, buffer.spare_capacity_mut());
     let mut is_whole = true;
     while let Some(entry) = entries.next() {
         let entry = match entry {

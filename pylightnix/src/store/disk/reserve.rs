@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::store::disk::layout::Layout;
+use crate::store::disk::system::allocate;
 
 /// Enough for the folders that renames make longer, and for a file system's own bookkeeping.
 const BYTES: u64 = 8 << 20;
@@ -34,7 +35,7 @@ fn is_ours(path: &Path) -> bool {
 }
 
 fn fill(mut file: File) -> io::Result<()> {
-    if allocate(&file).is_ok() {
+    if allocate(&file, BYTES).is_ok() {
         return Ok(());
     }
     let zeros = vec![0; 1 << 20];
@@ -42,15 +43,4 @@ fn fill(mut file: File) -> io::Result<()> {
         file.write_all(&zeros)?;
     }
     Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn allocate(file: &File) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, fallocate};
-    Ok(fallocate(file, FallocateFlags::empty(), 0, BYTES)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn allocate(_: &File) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -18,8 +18,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::store::Store;
-use crate::store::disk::mounts::untrusted_system;
 use crate::store::disk::reserve::{release, reserve};
+use crate::store::disk::system::untrusted_system;
 use crate::{Error, ErrorKind, Result};
 
 pub(in crate::store) use bin::Bin;

@@ -22,13 +22,13 @@ mod shard;
 mod stamp;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, open};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Result;
 use crate::config::{ConfigJson, DRefId};
 use crate::store::disk::layout::Layout;
+use crate::store::disk::system::open_place;
 use crate::store::object::begun::marks_of;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::promised::Promised;
@@ -199,9 +199,8 @@ impl<'a> Objects<'a> {
 
     /// For so many.
     pub(super) fn of_many(layout: &'a Layout, count: usize) -> Self {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // What cannot be opened is told when it is looked for.
-        let opened = || open(&**layout.shared_objects(), flags, Mode::empty()).ok();
+        let opened = || open_place(layout.shared_objects()).ok();
         let folder = (count >= MANY).then(opened).flatten();
         Objects { layout, folder }
     }

@@ -1,7 +1,7 @@
 //! What tells that a folder was changed.
 
 use rustix::fd::{AsFd as _, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Objects;
 use crate::config::DRefId;
 use crate::store::disk::bytes::{Reader, put_i64, put_u32, put_u64};
+use crate::store::disk::system::change_of;
 use crate::{Error, Result};
 
 /// The identity of a folder, and when anything in it was changed last. Nobody can set that time but to now.
@@ -46,13 +47,12 @@ impl Stamp {
     }
 
     fn at(at: BorrowedFd<'_>, name: &Path, path: impl Fn() -> PathBuf) -> Result<Option<Self>> {
-        let wanted = StatxFlags::INO | StatxFlags::CTIME | StatxFlags::NLINK;
-        match statx(at, name, AtFlags::SYMLINK_NOFOLLOW, wanted) {
+        match change_of(at, name) {
             Ok(found) => Ok(Some(Stamp {
-                inode: found.stx_ino,
-                seconds: found.stx_ctime.tv_sec,
-                nanoseconds: found.stx_ctime.tv_nsec,
-                links: found.stx_nlink.into(),
+                inode: found.inode,
+                seconds: found.changed.0,
+                nanoseconds: found.changed.1,
+                links: found.links,
             })),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Error::io("look at", &path(), errno.into())),

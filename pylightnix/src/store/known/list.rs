@@ -1,8 +1,7 @@
 //! Listing what a store holds.
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, StatxFlags, statx};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fd::AsFd as _;
 use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::entries::each_entry;
 use crate::store::disk::parallel;
+use crate::store::disk::system::{change_of, open_place};
 use crate::store::index::Folders;
 use crate::store::index::Objects;
 use crate::{Error, Result};
@@ -177,19 +177,17 @@ impl Store {
     pub(crate) fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
         let objects = self.layout().shared_objects();
         let refused = |errno: Errno| Error::io("look into", objects, errno.into());
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = open(&**objects, flags, Mode::empty()).map_err(refused)?;
+        let opened = open_place(objects).map_err(refused)?;
         let chunks: Vec<&[DRefId]> = drefs.chunks(256).collect();
         let found = parallel::map(&chunks, parallel::cores(), |_, drefs| {
             let mut found = Vec::with_capacity(drefs.len());
             for dref in *drefs {
                 let name = dref.folder_name();
-                let wanted = StatxFlags::MTIME;
-                match statx(&opened, name.as_str(), AtFlags::SYMLINK_NOFOLLOW, wanted) {
+                match change_of(opened.as_fd(), Path::new(name.as_str())) {
                     Ok(found_at) => {
-                        let time = found_at.stx_mtime;
+                        let (seconds, nanoseconds) = found_at.modified;
                         // No file system gives a second more than 1,000,000,000 parts.
-                        let time = Timestamp::new(time.tv_sec, time.tv_nsec.cast_signed());
+                        let time = Timestamp::new(seconds, nanoseconds.cast_signed());
                         found.push((time.unwrap_or(Timestamp::MAX), dref));
                     }
                     Err(Errno::NOENT) => {}

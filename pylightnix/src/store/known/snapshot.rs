@@ -10,6 +10,7 @@ use crate::config::{ConfigJson, DRefId};
 use crate::store::Store;
 use crate::store::disk::durable::Durability;
 use crate::store::disk::parallel;
+use crate::store::disk::system::sync_file_system;
 use crate::store::index::{Index, Known, Listed, MANY, Objects};
 use crate::store::object::begun::{Begun, begun_from};
 use crate::store::object::builds::{BuildHead, Builds};
@@ -183,16 +184,12 @@ impl Store {
         let objects = self.layout().objects();
         match new.len() {
             0 => return Ok(()),
-            count if count < MANY => {
+            count if count >= MANY && is_synced_at_once(&objects)? => {}
+            _ => {
                 for (dref, _) in &new {
                     self.durability().sync_folder(&self.derivation_dir(dref))?;
                 }
                 self.durability().sync_folder(&objects)?;
-            }
-            _ => {
-                let refused = |error| Error::io("write to disk", &objects, error);
-                let folder = File::open(&objects).map_err(refused)?;
-                rustix::fs::syncfs(folder).map_err(|errno| refused(errno.into()))?;
             }
         }
         for (dref, known) in new {
@@ -417,4 +414,11 @@ impl Store {
         let temporary = || self.manager().temporary();
         self.manager().index().save(&temporary, self.layout());
     }
+}
+
+/// Syncs all of the file system that a folder is on; `false` if the system has no such call.
+fn is_synced_at_once(folder: &Path) -> Result<bool> {
+    File::open(folder)
+        .and_then(|opened| sync_file_system(&opened))
+        .map_err(|error| Error::io("write to disk", folder, error))
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::config::{DRefId, RRefId};
 use crate::store::disk::layout::{OUT, RECORD};
 use crate::store::disk::regular;
+use crate::store::disk::system::Entries;
 use crate::store::disk::there::is_there;
 use crate::store::object::build_record::{BuildKind, BuildRecord};
 use crate::store::object::builds::{BuildHead, Builds};
@@ -167,7 +168,7 @@ pub(in crate::store) fn each_realization(
     };
     let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
     let mut buffer = [MaybeUninit::uninit(); 8192];
-    let mut entries = RawDir::new(&folder, &mut buffer);
+    let mut entries = Entries::new(&folder, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(refused)?;
         let Ok(name) = entry.file_name().to_str() else {
@@ -193,7 +194,7 @@ pub(in crate::store) fn read_builds(
     let mut unreadable = Vec::new();
     let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
     let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(&folder, &mut buffer);
+    let mut entries = Entries::new(&folder, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(refused)?;
         let Some(build) = BuildRecord::id_of(entry.file_name().to_bytes()) else {

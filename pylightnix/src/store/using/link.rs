@@ -1,6 +1,6 @@
 //! Links outside of a store by which realizations are roots.
 
-use rustix::fs::{Access, CWD, RenameFlags, renameat_with};
+use rustix::fs::Access;
 use rustix::io::Errno;
 use std::fs;
 use std::io;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::config::{Digest, RRefId};
 use crate::store::Store;
 use crate::store::disk::durable::rename_new;
+use crate::store::disk::system;
 use crate::{Error, ErrorKind, Result};
 
 /// What the names of roots by links begin with.
@@ -97,7 +98,7 @@ impl Store {
     fn replace(&self, path: &Path, target: &Path) -> Result<()> {
         let beside = beside(path);
         place_new(&beside, target)?;
-        let exchange = || renameat_with(CWD, &beside, CWD, path, RenameFlags::EXCHANGE);
+        let exchange = || system::exchange(&beside, path);
         let refused = |error: Errno| Error::io("replace the link", path, error.into());
         match exchange() {
             Ok(()) => self.remove_ours(path, &beside, || match exchange() {

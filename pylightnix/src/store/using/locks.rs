@@ -43,7 +43,7 @@ use crate::config::DRefId;
 use crate::store::disk::durable::Durability;
 use crate::store::disk::format::complete;
 use crate::store::disk::layout::Layout;
-use crate::store::disk::mounts::untrusted_system;
+use crate::store::disk::system::untrusted_system;
 use crate::store::index::Index;
 use crate::store::object::context::Context;
 use crate::store::using::errand::{InHand, is_in_own_hands};
