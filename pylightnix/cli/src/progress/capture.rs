@@ -2,6 +2,12 @@
 //!
 //! Everything prints through the descriptors 1 and 2: `println!`, C libraries, panic messages, child processes that got them
 //! from us. So these are made a pipe, and made what they were when it ends.
+//!
+//! Nothing less does it. What is printed past the display tears its lines apart, and stages print what they like: a writer that
+//! they had to use would be of no help with a library in C, and the hook of the standard library for `println!`
+//! (`set_output_capture`) is not stable and knows of one thread alone. A file in place of the pipe would have to be looked at again
+//! and again, and prompts would come late. What is in the pipe when the program ends all of a sudden is the most telling that it
+//! ever printed, so an [`heir`](super::heir) shows it, and nothing is taken out of the pipe before it is shown ([`Peek`]).
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,5 +1,10 @@
 //! What was printed last, when the program ends all of a sudden: `abort`, `exit` in the middle of a stage, a fault in native
 //! code, a kill. It is still in the pipe then, and often it says why.
+//!
+//! Only another process can show it: no handler runs at a kill, and one that runs after a fault may not take the locks that the
+//! display needs. A fork that goes on in our own code is not safe, as there are other threads, and the program that would be started
+//! anew is our user's, who knows nothing of this. Every Unix has a shell that waits and copies; it costs one process a run with a
+//! display, and ends with it.
 
 use std::io;
 use std::os::fd::OwnedFd;

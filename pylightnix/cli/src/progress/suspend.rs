@@ -1,6 +1,10 @@
 //! Ctrl-Z: the display goes while the program is stopped, and comes back with it.
 //!
 //! Child processes of stages are in groups of their own, so they are stopped and continued here.
+//!
+//! Without this, the shell would write its prompt into the display, the programs of stages would run on, and after `fg` the cursor
+//! would stand where the display does not begin. A terminal that hands over its modes alone (`tcsetattr`) is of no help: it is the
+//! lines that have to go.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
