@@ -18,10 +18,10 @@ pub(crate) fn has_ident(tokens: TokenStream, name: &str) -> bool {
 }
 
 /// Returns the first `self` or `Self` in `tokens`, which only items of an `impl` or a `trait` contain.
-pub(crate) fn this_in(tokens: TokenStream) -> Option<Ident> {
+pub(crate) fn find_self(tokens: TokenStream) -> Option<Ident> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if ident == "self" || ident == "Self" => Some(ident),
-        TokenTree::Group(group) => this_in(group.stream()),
+        TokenTree::Group(group) => find_self(group.stream()),
         _ => None,
     })
 }
@@ -37,7 +37,7 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Returns the name that is most similar to `written`, if any is similar enough.
-pub(crate) fn meant<'a>(
+pub(crate) fn suggestion<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn what_was_meant_is_near() {
         let names = ["default", "omit_default", "unhashed", "rename"];
-        assert_eq!(meant("defalt", names), Some("default"));
-        assert_eq!(meant("omitdefault", names), Some("omit_default"));
-        assert_eq!(meant("skip", names), None);
+        assert_eq!(suggestion("defalt", names), Some("default"));
+        assert_eq!(suggestion("omitdefault", names), Some("omit_default"));
+        assert_eq!(suggestion("skip", names), None);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Options {
                     Ok(option) => self.add(option, faults),
                     Err(error) => faults.add(error),
                 }
-                pass_over_rest(input)?;
+                skip_rest(input)?;
             }
             Ok(())
         };
@@ -222,12 +222,12 @@ fn parse_amount(input: ParseStream<'_>) -> syn::Result<(Ident, LitInt)> {
 fn unknown(key: &Ident, place: &Place) -> syn::Error {
     let written = key.to_string();
     let keys = || place.allows.iter().map(|spec| spec.key);
-    let meant = match names::meant(&written, keys()) {
-        Some(meant) => format!("did you mean `{meant}`? "),
+    let suggestion = match names::suggestion(&written, keys()) {
+        Some(suggestion) => format!("did you mean `{suggestion}`? "),
         None => String::new(),
     };
     let message = format!(
-        "unknown option `{written}` of {}; {meant}the options are {}",
+        "unknown option `{written}` of {}; {suggestion}the options are {}",
         place.name,
         names::list(keys())
     );
@@ -235,7 +235,7 @@ fn unknown(key: &Ident, place: &Place) -> syn::Error {
 }
 
 /// Skips to the next option, after the comma.
-fn pass_over_rest(input: ParseStream<'_>) -> syn::Result<()> {
+fn skip_rest(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() {
         if input.parse::<Option<Token![,]>>()?.is_some() {
             break;

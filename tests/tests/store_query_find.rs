@@ -271,8 +271,14 @@ fn conditions_that_cannot_be() {
     let cases: [(Find<'_>, &str); 6] = [
         (store.find().name("a b"), "no name has ' ' in it"),
         (store.find().name("{a"), "a `}` is missing"),
-        (store.find().field("a..b", 1), "\"a..b\" is no path"),
-        (store.find().metric("x", "a..b", ..), "\"a..b\" is no path"),
+        (
+            store.find().field("a..b", 1),
+            "\"a..b\" is not a valid path",
+        ),
+        (
+            store.find().metric("x", "a..b", ..),
+            "\"a..b\" is not a valid path",
+        ),
         (
             store.find().metric("../record", "a", ..),
             "is no path of an artifact",

@@ -16,7 +16,7 @@ pub(super) fn stage(stage: &mut Stage, faults: &mut Faults) {
     arguments(stage, faults);
     output(&stage.function.signature, faults);
     parameters(stage, faults);
-    stage.unfit = faults.count() > before;
+    stage.is_invalid = faults.count() > before;
     cardinality(stage, faults);
     args(stage, faults);
     register(stage, faults);

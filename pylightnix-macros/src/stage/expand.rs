@@ -92,7 +92,7 @@ fn generics(stage: &Stage, config: &Type) -> Generics {
         .into_iter()
         .filter(|param| match param {
             GenericParam::Lifetime(_) => false,
-            _ => !stage.unfit || is_in(param, config),
+            _ => !stage.is_invalid || is_in(param, config),
         })
         .collect();
     if generics.params.len() < count {
@@ -166,7 +166,7 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let result = quote_spanned!(site=> #function(build));
     let finish = quote_spanned!(span.resolved_at(site)=> ::pylightnix::__private::finish::<Self, _>(#result));
-    let (allow, finish) = match stage.unfit {
+    let (allow, finish) = match stage.is_invalid {
         true => (quote!(#[allow(unused_variables)]), quote!(loop {})),
         false => (TokenStream::new(), finish),
     };

@@ -12,7 +12,7 @@ pub(super) struct Stage {
     /// The `C` of its argument `&Build<C>`, if it has one.
     pub(super) config: Option<Type>,
     /// Whether the signature is invalid, so that only a stub can be generated.
-    pub(super) unfit: bool,
+    pub(super) is_invalid: bool,
     pub(super) name: Option<LitStr>,
     pub(super) matcher: Option<Expr>,
     pub(super) many: Option<Ident>,

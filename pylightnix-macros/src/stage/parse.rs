@@ -102,12 +102,12 @@ pub(super) fn stage(
         return Err(syn::Error::new(other.ident.span(), message));
     }
     let function: Function = syn::parse2(item)?;
-    if let Some(this) = names::this_in(function.signature.to_token_stream()) {
+    if let Some(this) = names::find_self(function.signature.to_token_stream()) {
         return Err(in_an_impl(&function, &this));
     }
     let config = function.signature.inputs.iter().find_map(config_of);
     Ok(Stage {
-        unfit: false,
+        is_invalid: false,
         config,
         name: given.text("name"),
         matcher: given.expr("matcher").map(ungrouped),

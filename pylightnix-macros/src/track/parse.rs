@@ -27,7 +27,7 @@ pub(super) fn helper(
     given.read(options, &TRACK, faults);
     let (kind, generics, code) = match syn::parse2(item)? {
         Item::Fn(mut item) => {
-            if let Some(this) = names::this_in(item.sig.to_token_stream()) {
+            if let Some(this) = names::find_self(item.sig.to_token_stream()) {
                 let message = "a method is tracked with its `impl`: write `#[track]` on the `impl`, and name the type in \
                                `uses(..)`";
                 return Err(syn::Error::new(this.span(), message));

@@ -51,14 +51,14 @@ impl ConfigJson {
 
     /// Returns the path of the first reference to `dref` in this config, as in `models[2]`.
     pub(crate) fn place_of(&self, dref: &DRefId) -> Option<String> {
-        let mut waiting = vec![(String::new(), self.raw().ok()?)];
-        while let Some((path, value)) = waiting.pop() {
+        let mut stack = vec![(String::new(), self.raw().ok()?)];
+        while let Some((path, value)) = stack.pop() {
             if reference_in(value.get()).is_some_and(|found| found == *dref) {
                 return Some(path);
             }
             let parts = inside(value).unwrap_or_default();
             let below = parts.iter().rev();
-            waiting.extend(below.map(|(step, value)| (joined(&path, step), *value)));
+            stack.extend(below.map(|(step, value)| (joined(&path, step), *value)));
         }
         None
     }

@@ -51,13 +51,13 @@ pub(crate) fn labels(
             };
         }
     }
-    told_apart(labels, ids)
+    distinguish(labels, ids)
 }
 
 /// Formats, for each config of one stage, the fields that differ.
 fn fields(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled>) -> Vec<String> {
     let columns = shown_columns(columns(all, resolve));
-    let keys = short(&columns);
+    let keys = unique_suffixes(&columns);
     let longest = match columns.len() {
         0 | 1 => LONGEST,
         _ => LONGEST_OF_MANY,
@@ -76,14 +76,14 @@ fn fields(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled
 fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelled>) -> Vec<Column> {
     let mut columns = Vec::new();
     let mut expanded = HashSet::new();
-    let whole = all.iter().map(|one| Some(one.whole())).collect();
-    let mut waiting = vec![Column {
+    let as_object = all.iter().map(|one| Some(one.as_object())).collect();
+    let mut stack = vec![Column {
         path: Vec::new(),
-        values: whole,
-        is_of_some: false,
+        values: as_object,
+        is_in_variant: false,
         depth: 0,
     }];
-    while let Some(column) = waiting.pop() {
+    while let Some(column) = stack.pop() {
         if column.is_uniform() {
             continue;
         }
@@ -97,24 +97,26 @@ fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelle
                 if one_stage && !expanded.insert(drefs.clone()) {
                     continue;
                 }
-                let mut whole = |dref: &Option<DRefId>| match dref {
-                    Some(dref) => Some(Some(resolve(dref)?.whole())),
+                let mut as_object = |dref: &Option<DRefId>| match dref {
+                    Some(dref) => Some(Some(resolve(dref)?.as_object())),
                     None => Some(None),
                 };
                 let values: Option<Vec<_>> = match one_stage && column.depth < DEEP {
-                    true => drefs.iter().map(&mut whole).collect(),
+                    true => drefs.iter().map(&mut as_object).collect(),
                     false => None,
                 };
                 values.and_then(|values| {
                     let depth = column.depth + 1;
-                    column.like(column.path.clone(), values, depth).parts()
+                    column
+                        .with_values(column.path.clone(), values, depth)
+                        .parts()
                 })
             }
         };
         match parts {
             Some(mut parts) => {
                 parts.reverse();
-                waiting.append(&mut parts);
+                stack.append(&mut parts);
             }
             None => columns.push(column),
         }
@@ -126,11 +128,11 @@ fn columns(all: &[&Labelled], resolve: &mut dyn FnMut(&DRefId) -> Option<Labelle
 /// lists as a whole if single values distinguish as many configs, and of many columns keeps those that distinguish more
 /// configs than the ones before.
 fn shown_columns(columns: Vec<Column>) -> Vec<Column> {
-    let mut met: HashSet<(Option<String>, Vec<String>)> = HashSet::new();
+    let mut seen: HashSet<(Option<String>, Vec<String>)> = HashSet::new();
     let mut kept: Vec<(Column, Vec<String>)> = Vec::new();
     for column in columns {
         let texts: Vec<String> = (0..column.values.len()).map(|at| column.text(at)).collect();
-        if met.insert((column.last_key(), texts.clone())) {
+        if seen.insert((column.last_key(), texts.clone())) {
             kept.push((column, texts));
         }
     }
@@ -183,12 +185,12 @@ fn is_left_out(columns: &[Column], which: usize, at: usize) -> bool {
             && other.path[..column.path.len() - 1] == column.path[..column.path.len() - 1]
             && other.values[at].is_some()
     };
-    column.is_of_some || column.path.len() > 1 && columns.iter().any(beside)
+    column.is_in_variant || column.path.len() > 1 && columns.iter().any(beside)
 }
 
 impl Labelled {
     /// Returns the config and the omitted fields as one object.
-    fn whole(&self) -> Box<RawValue> {
+    fn as_object(&self) -> Box<RawValue> {
         let empty = || RawValue::NULL.to_owned();
         let Ok(raw) = self.config.raw() else {
             return empty();
@@ -213,19 +215,24 @@ struct Column {
     path: Vec<PathStep>,
     values: Vec<Option<Box<RawValue>>>,
     /// Whether the path is inside an enum variant that some configs do not have. Another column shows the variants.
-    is_of_some: bool,
+    is_in_variant: bool,
     /// The number of dependencies on the path.
     depth: usize,
 }
 
 impl Column {
     /// Makes another column for the same configs.
-    fn like(&self, path: Vec<PathStep>, values: Vec<Option<Box<RawValue>>>, depth: usize) -> Self {
-        let is_of_some = self.is_of_some;
+    fn with_values(
+        &self,
+        path: Vec<PathStep>,
+        values: Vec<Option<Box<RawValue>>>,
+        depth: usize,
+    ) -> Self {
+        let is_in_variant = self.is_in_variant;
         Column {
             path,
             values,
-            is_of_some,
+            is_in_variant,
             depth,
         }
     }
@@ -233,7 +240,7 @@ impl Column {
     fn is_uniform(&self) -> bool {
         let all = self.values.iter();
         let all: Vec<_> = all
-            .filter(|value| !self.is_of_some || value.is_some())
+            .filter(|value| !self.is_in_variant || value.is_some())
             .collect();
         all.windows(2).all(|pair| match (pair[0], pair[1]) {
             (Some(one), Some(other)) => same(one, other),
@@ -245,7 +252,7 @@ impl Column {
     fn drefs(&self) -> Option<Vec<Option<DRefId>>> {
         let read = |value: &Option<Box<RawValue>>| match value {
             Some(value) => reference_in(value.get()).map(Some),
-            None => self.is_of_some.then_some(None),
+            None => self.is_in_variant.then_some(None),
         };
         self.values.iter().map(read).collect()
     }
@@ -257,7 +264,7 @@ impl Column {
         let mut inner: Vec<(String, Vec<Option<Box<RawValue>>>)> = Vec::new();
         for (at, value) in self.values.iter().enumerate() {
             let Some(value) = value else {
-                if !self.is_of_some {
+                if !self.is_in_variant {
                     return None;
                 }
                 tags.push(None);
@@ -287,7 +294,7 @@ impl Column {
             };
             inner[place].1[at] = Some((*value).to_owned());
         }
-        let tags = self.like(self.path.clone(), tags, self.depth);
+        let tags = self.with_values(self.path.clone(), tags, self.depth);
         // Without data, or with a single variant, the tags distinguish nothing.
         if inner.is_empty() || tags.is_uniform() {
             return None;
@@ -295,10 +302,10 @@ impl Column {
         let inner = inner.into_iter().map(|(tag, values)| {
             let mut path = self.path.clone();
             path.push(PathStep::Key(tag));
-            let is_of_some = true;
+            let is_in_variant = true;
             Column {
-                is_of_some,
-                ..self.like(path, values, self.depth)
+                is_in_variant,
+                ..self.with_values(path, values, self.depth)
             }
         });
         Some(inner.fold(vec![tags], |mut all, one| {
@@ -315,7 +322,7 @@ impl Column {
         let mut length = None;
         for (at, value) in self.values.iter().enumerate() {
             let Some(value) = value else {
-                if self.is_of_some {
+                if self.is_in_variant {
                     continue;
                 }
                 return None;
@@ -330,7 +337,7 @@ impl Column {
                 let place = *places.entry(step.clone()).or_insert_with(|| {
                     let mut path = self.path.clone();
                     path.push(step);
-                    order.push(self.like(path, vec![None; self.values.len()], self.depth));
+                    order.push(self.with_values(path, vec![None; self.values.len()], self.depth));
                     order.len() - 1
                 });
                 order[place].values[at] = Some(value.to_owned());
@@ -342,7 +349,7 @@ impl Column {
         let mut values = order
             .iter()
             .flat_map(|column| column.values.iter().flatten());
-        if !self.is_of_some && order.iter().any(has_gaps) && values.all(|value| is_dref(value)) {
+        if !self.is_in_variant && order.iter().any(has_gaps) && values.all(|value| is_dref(value)) {
             return None;
         }
         Some(order)
@@ -372,7 +379,7 @@ impl Column {
         match serde_json::from_str::<String>(value.get()) {
             Ok(text) if is_word(&text) => text,
             Ok(_) => compact(value),
-            Err(_) => counted(value).unwrap_or_else(|| compact(value)),
+            Err(_) => format_counts(value).unwrap_or_else(|| compact(value)),
         }
     }
 
@@ -419,7 +426,7 @@ fn common_prefix(texts: &[String]) -> usize {
 }
 
 /// Formats a list or an object of dependencies as the number of each stage's. Returns `None` for other values.
-fn counted(value: &RawValue) -> Option<String> {
+fn format_counts(value: &RawValue) -> Option<String> {
     let parts = inside(value)?;
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for (_, part) in &parts {
@@ -437,7 +444,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// Returns, for each column, the shortest suffix of its path that is unique.
-fn short(columns: &[Column]) -> Vec<String> {
+fn unique_suffixes(columns: &[Column]) -> Vec<String> {
     let ends = |column: &Column| -> Vec<String> {
         let ends = (0..column.path.len()).rev();
         let ends = ends.filter(|from| matches!(column.path[*from], PathStep::Key(_)));
@@ -461,7 +468,7 @@ fn short(columns: &[Column]) -> Vec<String> {
 }
 
 /// Appends a part of the hash to equal labels of different configs.
-fn told_apart(mut labels: Vec<String>, ids: &[String]) -> Vec<String> {
+fn distinguish(mut labels: Vec<String>, ids: &[String]) -> Vec<String> {
     let mut of: HashMap<&str, HashSet<&str>> = HashMap::new();
     for (label, id) in labels.iter().zip(ids) {
         of.entry(label).or_default().insert(id);

@@ -25,15 +25,15 @@ impl Lists {
     }
 
     /// Returns the number of round trips for a text with these lists and this number of bytes.
-    pub(crate) fn times(self, bytes: usize) -> usize {
-        let times = match self.shortest.map(NonZero::get) {
+    pub(crate) fn round_trips(self, bytes: usize) -> usize {
+        let round_trips = match self.shortest.map(NonZero::get) {
             None => 1,
             Some(2) => 24,
             Some(3) => 10,
             Some(4) => 6,
             Some(_) => 4,
         };
-        times.min(1 + MOST / bytes.max(1))
+        round_trips.min(1 + MOST / bytes.max(1))
     }
 }
 
@@ -41,24 +41,24 @@ impl Lists {
 mod tests {
     use super::*;
 
-    fn times(lists: &[usize], bytes: usize) -> usize {
+    fn round_trips(lists: &[usize], bytes: usize) -> usize {
         let mut noted = Lists::default();
         lists.iter().for_each(|items| noted.note(*items));
-        noted.times(bytes)
+        noted.round_trips(bytes)
     }
 
     #[test]
     fn short_lists_take_many_times() {
-        assert_eq!(times(&[], 100), 1);
-        assert_eq!(times(&[0, 1], 100), 1);
-        assert_eq!(times(&[5, 2, 1, 900], 100), 24);
-        assert_eq!(times(&[4, 3], 100), 10);
-        assert_eq!(times(&[900], 100), 4);
+        assert_eq!(round_trips(&[], 100), 1);
+        assert_eq!(round_trips(&[0, 1], 100), 1);
+        assert_eq!(round_trips(&[5, 2, 1, 900], 100), 24);
+        assert_eq!(round_trips(&[4, 3], 100), 10);
+        assert_eq!(round_trips(&[900], 100), 4);
     }
 
     #[test]
     fn long_texts_take_few() {
-        assert_eq!(times(&[2], 32 << 20), 3);
-        assert_eq!(times(&[2], 1 << 30), 1);
+        assert_eq!(round_trips(&[2], 32 << 20), 3);
+        assert_eq!(round_trips(&[2], 1 << 30), 1);
     }
 }

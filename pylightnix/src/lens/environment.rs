@@ -27,7 +27,7 @@ impl Fields<'_> {
     /// Returns a variable for each field: paths for promises and dependencies, values for other fields.
     pub(super) fn variables(&self) -> Result<Variables> {
         let mut variables = Variables::new();
-        self.each(&mut |key, value| {
+        self.for_each_field(&mut |key, value| {
             // No system supports variables with these names.
             if !key.is_empty() && !key.contains(['=', '\0']) {
                 variables.push((key.to_owned(), self.text_of(value)?));
@@ -40,7 +40,7 @@ impl Fields<'_> {
     /// Returns the text of the variable of one field; `None` if there is no such field. The length is not limited.
     pub(super) fn variable(&self, key: &str) -> Result<Option<OsString>> {
         let mut found = None;
-        self.each(&mut |name, value| {
+        self.for_each_field(&mut |name, value| {
             if name == key {
                 found = Some(self.text_of(value)?.unwrap_or_default());
             }
@@ -52,7 +52,7 @@ impl Fields<'_> {
     /// Returns all fields as a JSON object, with paths for promises and dependencies.
     pub(super) fn as_json(&self) -> Result<Value> {
         let mut fields = Map::new();
-        self.each(&mut |key, value| {
+        self.for_each_field(&mut |key, value| {
             fields.insert(key.to_owned(), self.json_of(value)?);
             Ok(())
         })?;
@@ -60,7 +60,10 @@ impl Fields<'_> {
     }
 
     /// Calls `take` for each field, including omitted ones.
-    fn each(&self, take: &mut dyn FnMut(&str, &StoredValue<'_>) -> Result<()>) -> Result<()> {
+    fn for_each_field(
+        &self,
+        take: &mut dyn FnMut(&str, &StoredValue<'_>) -> Result<()>,
+    ) -> Result<()> {
         let mut fields = self.json.fields()?;
         let keys: Vec<_> = self.json.fields()?.rest().map(Cow::into_owned).collect();
         for key in &keys {

@@ -17,7 +17,7 @@ struct LogFile {
     path: PathBuf,
     file: OnceCell<File>,
     /// Whether the log reports the panic of the stage already.
-    panic_told: AtomicBool,
+    panic_is_reported: AtomicBool,
 }
 
 impl BuildLog {
@@ -25,13 +25,13 @@ impl BuildLog {
         BuildLog(Arc::new(LogFile {
             path: path.to_owned(),
             file: OnceCell::new(),
-            panic_told: AtomicBool::new(false),
+            panic_is_reported: AtomicBool::new(false),
         }))
     }
 
     /// Writes `text` about a panic of the stage, unless the log reports the panic already.
-    pub(crate) fn tell_panic(&self, text: &str) {
-        if !self.0.panic_told.load(Ordering::Relaxed) {
+    pub(crate) fn write_panic(&self, text: &str) {
+        if !self.0.panic_is_reported.load(Ordering::Relaxed) {
             // Errors, such as a full disk, are reported with the failure of the stage.
             let _ = writeln!(&mut &*self, "{text}");
         }
@@ -39,8 +39,8 @@ impl BuildLog {
 
     /// Notes that the log reports the panic and its place.
     #[cfg(feature = "tracing")]
-    pub(crate) fn panic_is_told(&self) {
-        self.0.panic_told.store(true, Ordering::Relaxed);
+    pub(crate) fn note_panic(&self) {
+        self.0.panic_is_reported.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -35,21 +35,28 @@ pub(super) fn run(command: &mut Command, log: &BuildLog, stop: &Stop) -> Result<
         // The group contains the descendants too, so that they can be killed.
         .process_group(0)
         .spawn()
-        .map_err(|error| not_started(command, error))?;
+        .map_err(|error| start_error(command, error))?;
     // Close the command's copies of the log's file descriptors.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let status = wait(child, stop).map_err(|error| {
-        Error::new(ErrorKind::Io, format!("cannot wait for {}", shown(command))).because(error)
+        Error::new(
+            ErrorKind::Io,
+            format!("cannot wait for {}", display(command)),
+        )
+        .because(error)
     })?;
     match stop.reason() {
         Some(reason) => {
             let cause = reason.error();
-            Err(Error::new(cause.kind(), format!("{} was stopped", shown(command))).because(cause))
+            Err(
+                Error::new(cause.kind(), format!("{} was stopped", display(command)))
+                    .because(cause),
+            )
         }
         None if status.success() => Ok(()),
         None => {
             let folder = log.path().parent().unwrap_or(Path::new("."));
-            Err(failed(command, status, &last_lines(log, begin), folder))
+            Err(exit_error(command, status, &last_lines(log, begin), folder))
         }
     }
 }
@@ -105,7 +112,7 @@ impl Drop for Watchdog {
 }
 
 /// Formats a command as a user would type it, shortened.
-fn shown(command: &Command) -> String {
+fn display(command: &Command) -> String {
     const LONGEST: usize = 200;
     let mut text = command.get_program().to_string_lossy().into_owned();
     for argument in command.get_args() {
@@ -124,7 +131,7 @@ fn shown(command: &Command) -> String {
     format!("`{text}`")
 }
 
-fn not_started(command: &Command, error: io::Error) -> Error {
+fn start_error(command: &Command, error: io::Error) -> Error {
     let program = command.get_program().to_string_lossy();
     let folder = command.get_current_dir();
     let help = match (error.kind(), folder) {
@@ -138,15 +145,18 @@ fn not_started(command: &Command, error: io::Error) -> Error {
             format!("it is not in PATH: install it, or use its absolute path; `which {program}` looks it up")
         }
         (io::ErrorKind::PermissionDenied, _) => format!("make the file executable with `chmod +x`; `ls -l {program}` shows its mode"),
-        (io::ErrorKind::ArgumentListTooLong, _) => too_long(command),
+        (io::ErrorKind::ArgumentListTooLong, _) => length_advice(command),
         (io::ErrorKind::InvalidInput, _) => {
             "an argument, or a field of the config, has a zero byte in it: `Command::env_remove` removes a variable"
                 .to_owned()
         }
         _ => String::new(),
     };
-    let error =
-        Error::new(ErrorKind::Stage, format!("cannot start {}", shown(command))).because(error);
+    let error = Error::new(
+        ErrorKind::Stage,
+        format!("cannot start {}", display(command)),
+    )
+    .because(error);
     match help.is_empty() {
         true => error,
         false => error.help(help),
@@ -158,7 +168,7 @@ fn not_started(command: &Command, error: io::Error) -> Error {
 const TOO_LONG: usize = 128 << 10;
 
 /// Returns advice about arguments or variables that are too long for the system.
-fn too_long(command: &Command) -> String {
+fn length_advice(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(key, value)| {
         let length = key.len() + value?.len() + "=\0".len();
         (length >= TOO_LONG).then(|| format!("`{}`", key.to_string_lossy()))
@@ -177,13 +187,13 @@ fn too_long(command: &Command) -> String {
 }
 
 /// Makes the error for a command that failed. `folder` is the folder of its log.
-fn failed(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> Error {
+fn exit_error(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> Error {
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}{}", name_of(signal)),
+        (None, Some(signal)) => format!("was ended by signal {signal}{}", signal_name(signal)),
         (None, None) => format!("ended: {status}"),
     };
-    let error = Error::new(ErrorKind::Stage, format!("{} {how}", shown(command)));
+    let error = Error::new(ErrorKind::Stage, format!("{} {how}", display(command)));
     let error = match last {
         "" if is_full(folder) => error.because("the disk is full: its output could not be written"),
         "" => error.because("it printed nothing"),
@@ -197,7 +207,7 @@ fn failed(command: &Command, status: ExitStatus, last: &str, folder: &Path) -> E
     }
 }
 
-fn name_of(signal: i32) -> &'static str {
+fn signal_name(signal: i32) -> &'static str {
     let names = [
         (Signal::HUP, " (SIGHUP)"),
         (Signal::INT, " (SIGINT)"),

@@ -16,7 +16,7 @@ pub(crate) struct Derivation<C> {
     /// Whether the config was parsed from the JSON, not given by the program.
     is_read: bool,
     /// The config that the JSON deserializes to, computed on first use.
-    back: OnceBox<Result<C, Lossy>>,
+    round_trip: OnceBox<Result<C, Lossy>>,
 }
 
 /// The reason why a config does not survive the round trip through its JSON.
@@ -38,7 +38,7 @@ impl<C: Config> Derivation<C> {
             config,
             omitted,
             is_read: false,
-            back: OnceBox::new(),
+            round_trip: OnceBox::new(),
         })
     }
 
@@ -51,7 +51,7 @@ impl<C: Config> Derivation<C> {
             config,
             omitted,
             is_read: true,
-            back: OnceBox::new(),
+            round_trip: OnceBox::new(),
         })
     }
 
@@ -75,8 +75,8 @@ impl<C: Config> Derivation<C> {
         if self.is_read || C::is_exact() {
             return &self.config;
         }
-        match self.back() {
-            Ok(back) => back,
+        match self.round_trip() {
+            Ok(round_trip) => round_trip,
             Err(_) => &self.config,
         }
     }
@@ -85,35 +85,36 @@ impl<C: Config> Derivation<C> {
     pub(super) fn check(&self) -> Result<()> {
         match C::is_exact() {
             true => Ok(()),
-            false => match self.back() {
+            false => match self.round_trip() {
                 Ok(_) => Ok(()),
                 Err(lossy) => Err(lossy.error(&self.json)),
             },
         }
     }
 
-    fn back(&self) -> &Result<C, Lossy> {
-        self.back.get_or_init(|| Box::new(self.read_back()))
+    fn round_trip(&self) -> &Result<C, Lossy> {
+        self.round_trip
+            .get_or_init(|| Box::new(self.check_round_trips()))
     }
 
     /// Makes as many round trips through the JSON as the lists in the config require.
-    fn read_back(&self) -> Result<C, Lossy> {
+    fn check_round_trips(&self) -> Result<C, Lossy> {
         let mut count = 1;
         loop {
-            let (back, times) = self.read_once()?;
-            if count >= times {
-                return Ok(back);
+            let (round_trip, round_trips) = self.round_trip_once()?;
+            if count >= round_trips {
+                return Ok(round_trip);
             }
             count += 1;
         }
     }
 
-    fn read_once(&self) -> Result<(C, usize), Lossy> {
+    fn round_trip_once(&self) -> Result<(C, usize), Lossy> {
         let fields = self.json.fields().map_err(Lossy::unreadable)?;
-        let back = C::revive(fields, &Revived::default(), Some(&self.config));
-        let back = back.map_err(Lossy::unreadable)?;
+        let round_trip = C::revive(fields, &Revived::default(), Some(&self.config));
+        let round_trip = round_trip.map_err(Lossy::unreadable)?;
         let mut out = ConfigWriter::new(self.json.id().name());
-        let result = back.write(&mut out, &mut Omitted::new());
+        let result = round_trip.write(&mut out, &mut Omitted::new());
         result.map_err(Lossy::unreadable)?;
         let lists = out.lists();
         let written = out.finish();
@@ -134,7 +135,7 @@ impl<C: Config> Derivation<C> {
                 }
             }
         }
-        Ok((back, lists.times(written.text().len())))
+        Ok((round_trip, lists.round_trips(written.text().len())))
     }
 }
 

@@ -112,7 +112,10 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     /// Returns the same derivation with a changed recipe.
-    fn changed<R: Cardinality>(self, change: impl FnOnce(Recipe<C>) -> Recipe<C>) -> DRef<C, R> {
+    fn with_recipe<R: Cardinality>(
+        self,
+        change: impl FnOnce(Recipe<C>) -> Recipe<C>,
+    ) -> DRef<C, R> {
         let node: Arc<Node<C>> = typed(self.any.shared_node_of());
         let recipe = change(node.recipe().clone());
         DRef::of_node(node.with(recipe))
@@ -140,7 +143,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         M: Matcher<C, Card = R>,
         R: Cardinality,
     {
-        self.changed(|recipe| Recipe {
+        self.with_recipe(|recipe| Recipe {
             matcher: NodeMatcher::Given(Arc::new(GivenMatcher(matcher))),
             takes: R::TAKES,
             ..recipe
@@ -148,8 +151,8 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     /// Returns the same derivation with a note, which is shown to people and is not part of the config.
-    pub(crate) fn noted(self, note: String) -> Self {
-        self.changed(|recipe| Recipe {
+    pub(crate) fn with_note(self, note: String) -> Self {
+        self.with_recipe(|recipe| Recipe {
             note: Some(note.into()),
             ..recipe
         })
@@ -165,7 +168,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
         F: Fn(&Build<C>) -> Result<T, E> + Send + Sync + 'static,
     {
         let place = Location::caller();
-        self.changed(|recipe| Recipe {
+        self.with_recipe(|recipe| Recipe {
             realizer: NodeRealizer::Given {
                 run: Arc::new(move |build| realizer(build).map(drop).map_err(Into::into)),
                 code: Arc::new(Code::labelled(label)),
@@ -179,7 +182,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     /// Returns the same derivation with other limits, for stages whose needs depend on the config. Replaces all limits of
     /// the stage.
     pub fn with_limits(self, limits: Limits) -> DRef<C, Q> {
-        self.changed(|recipe| Recipe {
+        self.with_recipe(|recipe| Recipe {
             limits: Arc::new(limits),
             ..recipe
         })
@@ -277,7 +280,7 @@ impl<C: Config> DRef<C> {
     /// # Ok(()) }
     /// ```
     pub fn or_failure(self) -> DRef<C, Try<One>> {
-        self.changed(|recipe| Recipe {
+        self.with_recipe(|recipe| Recipe {
             takes: Try::<One>::TAKES,
             ..recipe
         })

@@ -54,7 +54,7 @@ impl PlanGraph {
         }
         graph.end_part(listed);
         Ok(PlanGraph {
-            dependents: graph.deps.turned(),
+            dependents: graph.deps.reversed(),
             parts: graph.parts,
             places: graph.places,
             hashes: graph.hashes,
@@ -145,7 +145,7 @@ impl Lists {
     }
 
     /// Reverses the edges.
-    fn turned(&self) -> Self {
+    fn reversed(&self) -> Self {
         let mut ends = vec![0; self.ends.len()];
         for to in &self.all {
             ends[*to] += 1;
@@ -179,21 +179,21 @@ struct Collector {
     /// The hash of each derivation's reference, by which dependencies are sorted.
     hashes: Vec<[u8; 16]>,
     /// A buffer for the dependencies of the current derivation.
-    own: Vec<usize>,
+    current_deps: Vec<usize>,
     /// The index of each visited node, by address, because most visits reach a known node. The roots keep all nodes alive,
     /// so addresses are unique.
-    met: FastMap<usize, usize>,
+    visited: FastMap<usize, usize>,
     /// The depth-first path from a root: each node, with the length of `waiting` when it was entered.
     path: Vec<(AnyDRef, usize)>,
     /// A stack of the dependencies that are still to be entered.
-    waiting: Vec<AnyDRef>,
+    stack: Vec<AnyDRef>,
     recipes: Recipes,
 }
 
 /// The distinct recipes, by address.
 #[derive(Default)]
 struct Recipes {
-    met: FastSet<usize>,
+    visited: FastSet<usize>,
     last: usize,
     /// For each recipe, the index of the first derivation with it.
     firsts: Vec<usize>,
@@ -202,7 +202,7 @@ struct Recipes {
 impl Recipes {
     fn meet(&mut self, recipe: usize, at: usize) {
         // Performance: successive derivations mostly share a recipe.
-        if std::mem::replace(&mut self.last, recipe) != recipe && self.met.insert(recipe) {
+        if std::mem::replace(&mut self.last, recipe) != recipe && self.visited.insert(recipe) {
             self.firsts.push(at);
         }
     }
@@ -211,23 +211,23 @@ impl Recipes {
 impl Collector {
     fn enter(&mut self, dref: AnyDRef) {
         // A second node of a listed derivation is walked too: the matchers of its dependencies may differ.
-        if let Entry::Vacant(met) = self.met.entry(dref.address()) {
-            met.insert(UNKNOWN);
-            let waited = self.waiting.len();
+        if let Entry::Vacant(visited) = self.visited.entry(dref.address()) {
+            visited.insert(UNKNOWN);
+            let stack_len = self.stack.len();
             dref.node().visit_deps(&mut |dep| {
-                if !self.met.contains_key(&dep.address()) {
-                    self.waiting.push(dep.clone());
+                if !self.visited.contains_key(&dep.address()) {
+                    self.stack.push(dep.clone());
                 }
             });
-            self.waiting[waited..].reverse();
-            self.path.push((dref, waited));
+            self.stack[stack_len..].reverse();
+            self.path.push((dref, stack_len));
         }
     }
 
     fn walk(&mut self, listed: &mut dyn FnMut(&Arc<[AnyDRef]>)) -> Result<()> {
-        while let Some((_, waited)) = self.path.last() {
-            if self.waiting.len() > *waited
-                && let Some(dep) = self.waiting.pop()
+        while let Some((_, stack_len)) = self.path.last() {
+            if self.stack.len() > *stack_len
+                && let Some(dep) = self.stack.pop()
             {
                 self.enter(dep);
             } else if let Some((dref, _)) = self.path.pop() {
@@ -245,7 +245,7 @@ impl Collector {
         let next = self.hashes.len();
         let hash = *dref.id().hash();
         let at = *self.places.entry(HashKey(hash)).or_insert(next);
-        self.met.insert(dref.address(), at);
+        self.visited.insert(dref.address(), at);
         if at != next {
             // The derivation is listed already, with another node.
             return match self.dref(at).node().conflict(dref.node()) {
@@ -277,16 +277,22 @@ impl Collector {
 
     /// Lists the indices of the dependencies of `dref`, sorted by their references.
     fn list_deps(&mut self, dref: &AnyDRef) -> Result<()> {
-        let Collector { hashes, own, .. } = self;
-        own.clear();
-        let met = |dep: &AnyDRef| self.met.get(&dep.address()).copied();
-        dref.node().visit_deps(&mut |dep| own.extend(met(dep)));
-        own.sort_unstable_by_key(|at| hashes[*at]);
-        own.dedup();
+        let Collector {
+            hashes,
+            current_deps,
+            ..
+        } = self;
+        current_deps.clear();
+        let visited = |dep: &AnyDRef| self.visited.get(&dep.address()).copied();
+        dref.node()
+            .visit_deps(&mut |dep| current_deps.extend(visited(dep)));
+        current_deps.sort_unstable_by_key(|at| hashes[*at]);
+        current_deps.dedup();
         let config = dref.config_json();
-        if !config.depends_on(own.iter().map(|at| hashes[*at])) {
+        if !config.depends_on(current_deps.iter().map(|at| hashes[*at])) {
             let named = config.deps();
-            let place = |dep: &DRefId| own.binary_search_by_key(dep.hash(), |at| hashes[*at]);
+            let place =
+                |dep: &DRefId| current_deps.binary_search_by_key(dep.hash(), |at| hashes[*at]);
             if let Some(dep) = named.iter().find(|dep| place(dep).is_err()) {
                 let message = format!(
                     "the config of {dref} contains {dep}, which is not one of its dependencies"
@@ -296,9 +302,9 @@ impl Collector {
             }
             // An owned derivation that the config does not name is not a dependency.
             let is_named = |hash| named.binary_search_by_key(&hash, DRefId::hash).is_ok();
-            own.retain(|at| is_named(&hashes[*at]));
+            current_deps.retain(|at| is_named(&hashes[*at]));
         }
-        self.deps.all.extend_from_slice(own);
+        self.deps.all.extend_from_slice(current_deps);
         self.deps.ends.push(self.deps.all.len());
         Ok(())
     }

@@ -192,7 +192,7 @@ pub(super) fn labels_among(all: &[AnyDRef]) -> Vec<String> {
     })
 }
 
-/// A map of derivations by their [`labels`]: a target, and a dependency for a field `BTreeMap<String, DRef<C>>`.
+/// Makes a map of derivations by their [`labels`]: a target, and a dependency for a field `BTreeMap<String, DRef<C>>`.
 ///
 /// # Errors
 /// The list contains a derivation twice, so that labels are not unique.

@@ -19,14 +19,14 @@ use crate::lens::BuildLog;
 /// Without [`at`](Self::at), it takes events of the level `INFO` and above. Other layers are not affected.
 #[derive(Clone, Copy, Debug)]
 pub struct BuildLogs {
-    most: LevelFilter,
+    max_level: LevelFilter,
 }
 
 impl BuildLogs {
     /// Makes the layer.
     pub fn new() -> Self {
         BuildLogs {
-            most: LevelFilter::INFO,
+            max_level: LevelFilter::INFO,
         }
     }
 
@@ -40,8 +40,8 @@ impl BuildLogs {
     /// let subscriber = tracing_subscriber::registry().with(BuildLogs::new().at(LevelFilter::DEBUG));
     /// # drop(subscriber);
     /// ```
-    pub fn at(self, most: LevelFilter) -> Self {
-        BuildLogs { most }
+    pub fn at(self, max_level: LevelFilter) -> Self {
+        BuildLogs { max_level }
     }
 }
 
@@ -52,7 +52,7 @@ impl Default for BuildLogs {
 }
 
 /// The text of a span inside the span of a stage.
-struct Shown(String);
+struct SpanText(String);
 
 impl<S> Layer<S> for BuildLogs
 where
@@ -72,14 +72,14 @@ where
             }
         } else if log_around(&span).is_some() {
             let Fields { message, others } = Fields::of_span(attributes);
-            let shown = Shown(format!("{message}{others}").trim_start().to_owned());
+            let shown = SpanText(format!("{message}{others}").trim_start().to_owned());
             span.extensions_mut().replace(shown);
         }
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(Shown(text)) = span.extensions_mut().get_mut()
+            && let Some(SpanText(text)) = span.extensions_mut().get_mut()
         {
             let mut fields = Fields::default();
             values.record(&mut fields);
@@ -88,7 +88,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if *event.metadata().level() > self.most {
+        if *event.metadata().level() > self.max_level {
             return;
         }
         // Take the innermost stage: a stage may run another plan.
@@ -102,7 +102,7 @@ where
         // The caller cannot handle errors such as a full disk.
         if (&log).write_all(text.as_bytes()).is_ok() && event.metadata().target() == panics::TARGET
         {
-            log.panic_is_told();
+            log.note_panic();
         }
     }
 }
@@ -124,7 +124,7 @@ fn spans<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> String {
         }
         text.push_str(span.name());
         match span.extensions().get() {
-            Some(Shown(fields)) if !fields.is_empty() => {
+            Some(SpanText(fields)) if !fields.is_empty() => {
                 text.push_str(&format!("{{{}}}", fields.trim_start()))
             }
             _ => {}

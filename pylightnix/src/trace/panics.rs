@@ -16,13 +16,13 @@ pub fn log_panics() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            say(panic);
+            emit(panic);
             before(panic);
         }));
     });
 }
 
-fn say(panic: &panic::PanicHookInfo<'_>) {
+fn emit(panic: &panic::PanicHookInfo<'_>) {
     let thread = thread::current();
     let thread = thread.name().unwrap_or("without a name").to_owned();
     let place = match panic.location() {

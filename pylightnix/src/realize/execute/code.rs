@@ -51,7 +51,7 @@ pub(in crate::realize) fn run_code(
     match caught(|| around::in_stage(dref.id(), index, &log, || node.run(run))) {
         Ok(returned) => Ok(returned),
         Err(panic) => {
-            log.tell_panic(&panic);
+            log.write_panic(&panic);
             Err(panic.into())
         }
     }

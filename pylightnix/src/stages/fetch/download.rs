@@ -92,7 +92,7 @@ impl<'a> Download<'a> {
     pub(super) fn run(mut self) -> Result<()> {
         let b = self.b;
         if self.partial.length() > 0 {
-            self.say(&format!(
+            self.log_line(&format!(
                 "{} bytes were downloaded before",
                 self.partial.length()
             ));
@@ -135,7 +135,7 @@ impl<'a> Download<'a> {
             let uri = self.sources[at].uri.clone();
             match self.try_from(&uri) {
                 Ok(()) => {
-                    self.say(&format!("{} bytes from {uri}", self.partial.length()));
+                    self.log_line(&format!("{} bytes from {uri}", self.partial.length()));
                     return Ok(None);
                 }
                 Err(Fault::Here(error)) => return Err(error),
@@ -144,7 +144,7 @@ impl<'a> Download<'a> {
                     retry,
                     after,
                 }) => {
-                    self.say(&format!("{uri} {problem}"));
+                    self.log_line(&format!("{uri} {problem}"));
                     let source = &mut self.sources[at];
                     source.fault = Some(problem);
                     source.given_up = !retry;
@@ -170,11 +170,11 @@ impl<'a> Download<'a> {
     /// Requests the file from byte `from` on and appends the response. Removes bytes that turn out to be wrong.
     fn receive(&mut self, uri: &Uri, from: u64) -> Result<(), Fault> {
         let b = self.b;
-        self.go_on()?;
+        self.check_time()?;
         let response = self.ask(uri, from)?;
         let from = match response.status() {
             StatusCode::OK => 0,
-            StatusCode::PARTIAL_CONTENT if begins_at(response.headers()) == Some(from) => from,
+            StatusCode::PARTIAL_CONTENT if range_start(response.headers()) == Some(from) => from,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
                 self.partial.clear()?;
                 return Err(Fault::temporary(
@@ -190,7 +190,7 @@ impl<'a> Download<'a> {
             url: uri.to_string(),
             version: version(response.headers()),
         });
-        let length = stated(response.headers()).map(|rest| from.saturating_add(rest));
+        let length = content_length(response.headers()).map(|rest| from.saturating_add(rest));
         if length.is_some_and(|length| length > b.limit) {
             return Err(self.too_long());
         }
@@ -276,7 +276,7 @@ impl<'a> Download<'a> {
         let mut buffer = vec![0; 128 << 10];
         let mut pace = Pace::new(b.pace, seconds(b.patience));
         loop {
-            self.go_on()?;
+            self.check_time()?;
             match body.read(&mut buffer) {
                 Ok(0) => match length {
                     Some(length) if self.partial.length() < length => {
@@ -331,7 +331,7 @@ impl<'a> Download<'a> {
     }
 
     /// Fails if the stage has to stop or the time of the download is up.
-    fn go_on(&self) -> Result<()> {
+    fn check_time(&self) -> Result<()> {
         self.b.check()?;
         if self.begun.elapsed() < seconds(self.b.within) {
             return Ok(());
@@ -352,7 +352,7 @@ impl<'a> Download<'a> {
     fn pause(&self, wait: Duration) -> Result<()> {
         let since = Instant::now();
         loop {
-            self.go_on()?;
+            self.check_time()?;
             match wait.checked_sub(since.elapsed()) {
                 Some(left) if !left.is_zero() => thread::sleep(left.min(LOOK)),
                 _ => return Ok(()),
@@ -391,7 +391,7 @@ impl<'a> Download<'a> {
     }
 
     /// Writes a line to the log. Ignores errors.
-    fn say(&self, line: &str) {
+    fn log_line(&self, line: &str) {
         let _ = writeln!(self.b.log(), "{line}");
     }
 }
@@ -416,13 +416,13 @@ fn location(response: &Response<Stream>) -> Option<&str> {
 }
 
 /// Returns the `Content-Length`.
-fn stated(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
     length.trim().parse().ok()
 }
 
 /// Returns the first byte of a partial response: 100 for `Content-Range: bytes 100-199/200`.
-fn begins_at(headers: &HeaderMap) -> Option<u64> {
+fn range_start(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (first, _) = range.strip_prefix("bytes ")?.split_once('-')?;
     first.trim().parse().ok()

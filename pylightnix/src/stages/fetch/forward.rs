@@ -19,18 +19,18 @@ const BUFFER: usize = 64 << 10;
 /// Returns the proxy that the environment sets for `http` URLs; `None` if `no_proxy` excludes this one.
 pub(super) fn proxy_for(uri: &Uri) -> Option<Proxy> {
     let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-    let said = names.iter().find_map(|name| set(name))?;
-    let proxy = Proxy::new(&said).ok()?;
+    let value = names.iter().find_map(|name| variable(name))?;
+    let proxy = Proxy::new(&value).ok()?;
     let mut rules = Proxy::builder(ProxyProtocol::Http);
-    let but = set("no_proxy").or_else(|| set("NO_PROXY"));
-    for rule in but.iter().flat_map(|rules| rules.split(',')) {
+    let exceptions = variable("no_proxy").or_else(|| variable("NO_PROXY"));
+    for rule in exceptions.iter().flat_map(|rules| rules.split(',')) {
         rules = rules.no_proxy(rule.trim());
     }
-    let is_left_out = rules.build().is_ok_and(|rules| rules.is_no_proxy(uri));
-    (!is_left_out).then_some(proxy)
+    let is_excluded = rules.build().is_ok_and(|rules| rules.is_no_proxy(uri));
+    (!is_excluded).then_some(proxy)
 }
 
-fn set(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -67,7 +67,7 @@ pub(super) fn ask(
     stream.write_all(line.as_bytes())?;
     stream.write_all(&head[end..])?;
     match call.proceed()? {
-        Some(SendRequestResult::RecvResponse(call)) => answer(call, stream),
+        Some(SendRequestResult::RecvResponse(call)) => read_response(call, stream),
         _ => Err(Refusal::BadUri("the request is too long".to_owned())),
     }
 }
@@ -100,7 +100,7 @@ fn connect(proxy: &Proxy, patience: Duration) -> Result<TcpStream, Refusal> {
 }
 
 /// Reads the head of a response.
-fn answer(
+fn read_response(
     mut call: Call<RecvResponse>,
     mut stream: TcpStream,
 ) -> Result<Response<Box<dyn Read>>, Refusal> {
@@ -114,7 +114,7 @@ fn answer(
         if used > 0 {
             continue;
         }
-        if input.len() > HEAD || more(&mut stream, &mut input)? == 0 {
+        if input.len() > HEAD || read_more(&mut stream, &mut input)? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     };
@@ -130,7 +130,7 @@ fn answer(
 }
 
 /// Reads available bytes. Returns their number.
-fn more(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
+fn read_more(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
     let begin = input.len();
     input.resize(begin + BUFFER, 0);
     let read = loop {
@@ -177,7 +177,7 @@ impl Read for Body {
             if may_end && !is_open_ended {
                 return Ok(0);
             }
-            if more(&mut self.stream, &mut self.input)? == 0 {
+            if read_more(&mut self.stream, &mut self.input)? == 0 {
                 return match may_end {
                     true => Ok(0),
                     false => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -76,11 +76,11 @@ impl Netrc {
 
     /// Returns the user and the password for a server.
     pub(super) fn of(&self, host: &str) -> Option<(&str, &str)> {
-        let is_it = |entry: &&Entry| match &entry.machine {
+        let matches_host = |entry: &&Entry| match &entry.machine {
             Some(machine) => machine.eq_ignore_ascii_case(host),
             None => true,
         };
-        let entry = self.0.iter().find(is_it)?;
+        let entry = self.0.iter().find(matches_host)?;
         Some((&entry.login, &entry.password))
     }
 }

@@ -31,15 +31,15 @@ impl Secrets {
     /// only to the server of the URL, and not after a redirect from another one. Passwords are not sent over `http` after a
     /// redirect from `https`.
     pub(super) fn for_request(&self, uri: &Uri, first: &Uri) -> Vec<(HeaderName, HeaderValue)> {
-        let (server, begun) = (Server::of(uri), Server::of(first));
+        let (server, origin) = (Server::of(uri), Server::of(first));
         let mut sent = Vec::new();
-        if server == begun && server == self.home {
+        if server == origin && server == self.home {
             sent.extend(self.headers.iter().cloned());
         }
-        let is_said = sent.iter().any(|(name, _)| name == header::AUTHORIZATION);
-        let is_open = begun.is_secure && !server.is_secure;
-        if !is_said
-            && !is_open
+        let has_authorization = sent.iter().any(|(name, _)| name == header::AUTHORIZATION);
+        let is_downgrade = origin.is_secure && !server.is_secure;
+        if !has_authorization
+            && !is_downgrade
             && let Some((login, password)) = self.netrc.of(&server.host)
         {
             let word = BASE64_STANDARD.encode(format!("{login}:{password}"));
@@ -62,7 +62,7 @@ fn read(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
     };
     let key = HeaderName::try_from(name)
         .map_err(|error| fault("has an invalid name".to_owned()).because(BoxError::from(error)))?;
-    let value = filled(value, |variable| match env::var(variable) {
+    let value = substituted(value, |variable| match env::var(variable) {
         Ok(value) => Ok(value),
         Err(env::VarError::NotPresent) => Err(fault(format!(
             "takes its value from the environment variable `{variable}`, which is not set"
@@ -80,12 +80,12 @@ fn read(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
 }
 
 /// Replaces each `$NAME` and `${NAME}` by the result of `lookup`, and `$$` by a dollar sign.
-fn filled(text: &str, lookup: impl Fn(&str) -> Result<String>) -> Result<String> {
+fn substituted(text: &str, lookup: impl Fn(&str) -> Result<String>) -> Result<String> {
     let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
-    let mut filled = String::new();
+    let mut substituted = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
-        filled.push_str(before);
+        substituted.push_str(before);
         let (name, left) = match after
             .strip_prefix('{')
             .and_then(|rest| rest.split_once('}'))
@@ -96,14 +96,14 @@ fn filled(text: &str, lookup: impl Fn(&str) -> Result<String>) -> Result<String>
         rest = left;
         match name {
             "" => {
-                filled.push('$');
+                substituted.push('$');
                 rest = left.strip_prefix('$').unwrap_or(left);
             }
-            name => filled.push_str(&lookup(name)?),
+            name => substituted.push_str(&lookup(name)?),
         }
     }
-    filled.push_str(rest);
-    Ok(filled)
+    substituted.push_str(rest);
+    Ok(substituted)
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
             ("$$5 $", "$5 $"),
             ("none", "none"),
         ] {
-            assert_eq!(filled(text, lookup).unwrap(), wanted);
+            assert_eq!(substituted(text, lookup).unwrap(), wanted);
         }
     }
 

@@ -85,7 +85,7 @@ pub fn file_anew(store: &Store, path: impl AsRef<Path>) -> Result<DRef<Imported>
 }
 
 fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>> {
-    let source = real(path, "import")?;
+    let source = canonical(path, "import")?;
     let root = store.root();
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     if root.starts_with(&source) {
@@ -101,16 +101,16 @@ fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>>
     let digests = cache.digests(&found, use_cache)?;
     let tree = manifest(&found, digests)?.digest().to_string();
     // The path is not in the config, but it is the only thing by which people recognize the derivation.
-    let note = shown(&source);
+    let note = display_path(&source);
     let imported = instantiate(Imported {
         source,
         ..Imported::new(tree)
     })?;
-    Ok(imported.noted(note))
+    Ok(imported.with_note(note))
 }
 
 /// Returns the path relative to the current folder, if it is inside.
-fn shown(source: &Path) -> String {
+fn display_path(source: &Path) -> String {
     let here = std::env::current_dir().and_then(fs::canonicalize);
     let here = here.unwrap_or_default();
     match source.strip_prefix(&here) {
@@ -120,7 +120,7 @@ fn shown(source: &Path) -> String {
 }
 
 /// Resolves symbolic links, so that the cache is keyed by the file itself.
-fn real(path: &Path, verb: &str) -> Result<PathBuf> {
+fn canonical(path: &Path, verb: &str) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let error = Error::io(verb, path, error);

@@ -136,10 +136,10 @@ fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
     }
     let mut file = BufReader::with_capacity(128 << 10, file);
     let start = start_of(&mut file).map_err(unreadable)?;
-    if zip::is_one(&start) {
+    if zip::is_archive(&start) {
         return zip::unpack(file, tree);
     }
-    if tar::is_one(&start) {
+    if tar::is_archive(&start) {
         let whole = Cursor::new(start).chain(file);
         return tar::unpack(whole, tree);
     }
@@ -151,7 +151,7 @@ fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
     file.rewind().map_err(unreadable)?;
     let mut inside = compression.read(file);
     let start = start_of(&mut inside).map_err(|error| tree.unreadable(&error))?;
-    let is_tar = tar::is_one(&start);
+    let is_tar = tar::is_archive(&start);
     let whole = Cursor::new(start).chain(inside);
     if is_tar {
         tar::unpack(whole, tree)

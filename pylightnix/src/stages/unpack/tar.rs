@@ -17,7 +17,7 @@ pub(super) const BLOCK: usize = 512;
 const MOST: u64 = 1 << 20;
 
 /// Returns whether the block is a header with a correct checksum.
-pub(super) fn is_one(start: &[u8]) -> bool {
+pub(super) fn is_archive(start: &[u8]) -> bool {
     <&[u8; BLOCK]>::try_from(start).is_ok_and(|block| Header(*block).is_sound())
 }
 
@@ -46,7 +46,7 @@ pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
         }
         archive.skip(&tree)?;
     }
-    if long.is_of_something() {
+    if long.needs_entry() {
         return Err(damaged(&tree));
     }
     archive.drain(&tree)?;
@@ -64,7 +64,7 @@ struct Long {
 
 impl Long {
     /// Returns whether an entry must follow.
-    fn is_of_something(&self) -> bool {
+    fn needs_entry(&self) -> bool {
         self.name.is_some() || self.target.is_some() || self.size.is_some()
     }
 
@@ -192,7 +192,7 @@ impl<R: Read> Archive<R> {
 
     /// Reads a long name, which ends with a NUL.
     fn text(&mut self, size: u64, tree: &Tree) -> Result<Vec<u8>> {
-        Ok(until_nul(&self.small(size, tree)?).to_owned())
+        Ok(up_to_nul(&self.small(size, tree)?).to_owned())
     }
 
     /// Skips to the next header.
@@ -269,8 +269,8 @@ impl Header {
     }
 
     fn name(&self) -> Vec<u8> {
-        let name = until_nul(&self.0[..100]);
-        let prefix = until_nul(&self.0[345..500]);
+        let name = up_to_nul(&self.0[..100]);
+        let prefix = up_to_nul(&self.0[345..500]);
         // In GNU tar's format the field has another meaning.
         if &self.0[257..263] != b"ustar\0" || prefix.is_empty() {
             return name.to_owned();
@@ -279,13 +279,13 @@ impl Header {
     }
 
     fn target(&self) -> Vec<u8> {
-        until_nul(&self.0[157..257]).to_owned()
+        up_to_nul(&self.0[157..257]).to_owned()
     }
 }
 
 /// Parses octal digits, with leading spaces, and a trailing space or NUL.
 fn octal(field: &[u8]) -> Option<u64> {
-    let digits = until_nul(field);
+    let digits = up_to_nul(field);
     let text = std::str::from_utf8(digits).ok()?.trim_matches(' ');
     if text.is_empty() {
         return Some(0);
@@ -294,6 +294,6 @@ fn octal(field: &[u8]) -> Option<u64> {
     digits.then(|| u64::from_str_radix(text, 8).ok())?
 }
 
-fn until_nul(bytes: &[u8]) -> &[u8] {
+fn up_to_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }

@@ -60,7 +60,7 @@ impl Tree {
     /// Checks that the total size of all files is allowed, before any of them is written.
     pub(super) fn expect_bytes(&self, bytes: u64) -> Result<()> {
         match bytes > self.limit {
-            true => Err(self.too_much()),
+            true => Err(self.limit_exceeded()),
             false => Ok(()),
         }
     }
@@ -87,7 +87,7 @@ impl Tree {
     }
 
     /// Returns the path to write an entry to; `None` if all of its path is stripped. Creates the parent folders.
-    fn place(&mut self, name: &str, is_folder: bool) -> Result<Option<String>> {
+    fn target_path(&mut self, name: &str, is_folder: bool) -> Result<Option<String>> {
         self.seen += 1;
         self.expect_entries(self.seen)?;
         if name.starts_with('/') {
@@ -145,7 +145,7 @@ impl Tree {
 
     fn make_folder(&mut self, name: &str, path: &str) -> Result<()> {
         let at = self.out.join(path);
-        fs::create_dir(&at).map_err(|error| self.not_made(name, &at, error))?;
+        fs::create_dir(&at).map_err(|error| self.create_error(name, &at, error))?;
         self.entries.insert(path.to_owned(), Node::Folder);
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Tree {
 
     /// Writes a folder, which may occur more than once.
     pub(super) fn folder(&mut self, name: &str) -> Result<()> {
-        let Some(path) = self.place(name, true)? else {
+        let Some(path) = self.target_path(name, true)? else {
             return Ok(());
         };
         match self.entries.get(&path) {
@@ -179,15 +179,15 @@ impl Tree {
         data: &mut dyn Read,
         size: Option<u64>,
     ) -> Result<()> {
-        let Some(path) = self.place(name, false)? else {
+        let Some(path) = self.target_path(name, false)? else {
             return Ok(());
         };
         self.expect_new(name, &path)?;
         if size.is_some_and(|size| size > self.limit - self.bytes) {
-            return Err(self.too_much());
+            return Err(self.limit_exceeded());
         }
         let at = self.out.join(&path);
-        let file = File::create_new(&at).map_err(|error| self.not_made(name, &at, error))?;
+        let file = File::create_new(&at).map_err(|error| self.create_error(name, &at, error))?;
         let written = self.copy(data, file, &at)?;
         if size.is_some_and(|size| size != written) {
             return Err(self.unreadable(&IoErrorKind::UnexpectedEof.into()));
@@ -201,23 +201,23 @@ impl Tree {
 
     /// Writes a file with the content of an earlier one.
     pub(super) fn hard_link(&mut self, name: &str, target: &str) -> Result<()> {
-        let Some(path) = self.place(name, false)? else {
+        let Some(path) = self.target_path(name, false)? else {
             return Ok(());
         };
         self.expect_new(name, &path)?;
-        let before = self.place(target, true)?.unwrap_or_default();
+        let before = self.target_path(target, true)?.unwrap_or_default();
         let Some(Node::File { size }) = self.entries.get(&before) else {
             let problem = format!("is a hard link to {target:?}, which is not an earlier file");
             return Err(self.refused_entry(name, &problem));
         };
         let size = *size;
         if size > self.limit - self.bytes {
-            return Err(self.too_much());
+            return Err(self.limit_exceeded());
         }
         self.bytes += size;
         let (from, to) = (self.out.join(before), self.out.join(&path));
         if fs::symlink_metadata(&to).is_ok() {
-            return Err(self.not_made(name, &to, IoErrorKind::AlreadyExists.into()));
+            return Err(self.create_error(name, &to, IoErrorKind::AlreadyExists.into()));
         }
         // Copy the file with its mode, without a hard link: each file of a store has one name.
         fs::copy(&from, &to).map_err(|error| Error::io("write", &to, error))?;
@@ -227,7 +227,7 @@ impl Tree {
 
     /// Notes a symbolic link, which is created at the end.
     pub(super) fn link(&mut self, name: &str, target: &[u8]) -> Result<()> {
-        let Some(path) = self.place(name, false)? else {
+        let Some(path) = self.target_path(name, false)? else {
             return Ok(());
         };
         self.expect_new(name, &path)?;
@@ -271,7 +271,7 @@ impl Tree {
         for (path, kind) in &self.entries {
             if let Node::Link { target } = kind {
                 let at = self.out.join(path);
-                symlink(target, &at).map_err(|error| self.not_made(path, &at, error))?;
+                symlink(target, &at).map_err(|error| self.create_error(path, &at, error))?;
             }
         }
         Ok(())
@@ -309,7 +309,7 @@ impl Tree {
             written += read as u64;
             self.bytes += read as u64;
             if self.bytes > self.limit {
-                return Err(self.too_much());
+                return Err(self.limit_exceeded());
             }
             writer.write(&buffer[..read]).map_err(refused)?;
         }
@@ -320,7 +320,7 @@ impl Tree {
             .map_err(|error| Error::io("change the mode of", at, error))
     }
 
-    fn too_much(&self) -> Error {
+    fn limit_exceeded(&self) -> Error {
         match self.free {
             Some(free) => self
                 .refused(&format!(
@@ -333,7 +333,7 @@ impl Tree {
         }
     }
 
-    fn not_made(&self, name: &str, at: &Path, error: io::Error) -> Error {
+    fn create_error(&self, name: &str, at: &Path, error: io::Error) -> Error {
         if error.kind() == IoErrorKind::AlreadyExists {
             return self.refused_entry(
                 name,

@@ -17,7 +17,7 @@ const LINK: u32 = 0o120_000;
 const TARGET: u64 = 4095;
 
 /// Returns whether a zip file begins with these bytes: with an entry, or the end record of an empty archive.
-pub(super) fn is_one(start: &[u8]) -> bool {
+pub(super) fn is_archive(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06")
 }
 

@@ -40,7 +40,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
 
 /// Checks that the text deserializes as a `T` which serializes to the same text.
 fn check_it_comes_back<T: Serialize + DeserializeOwned>(text: &JsonText) -> Result<(), BoxError> {
-    for _ in 0..text.lists.times(text.bytes.len()) {
+    for _ in 0..text.lists.round_trips(text.bytes.len()) {
         let read: T = serde_json::from_slice(&text.bytes).map_err(|error| {
             format!(
                 "the written text cannot be read back as the same type: {error}; check the serde attributes of the type"
