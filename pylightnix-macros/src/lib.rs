@@ -12,6 +12,7 @@ mod expansions;
 mod faults;
 mod fingerprint;
 mod grammar;
+mod library;
 mod names;
 mod options;
 mod spans;
@@ -71,6 +72,35 @@ use proc_macro::TokenStream;
 ///
 /// A config may be generic, with the bound `pylightnix::lens::Plain` for types of plain fields, and may depend on configs of
 /// its own type.
+///
+/// # Another name for the library
+///
+/// What the macros make names the library as `::pylightnix`. Where it is known by another name, since `Cargo.toml` renames
+/// it or another crate re-exports it, all three macros take its path: `#[config(crate = path)]` on the struct,
+/// `#[stage(crate = path)]` and `#[track(crate = path)]`.
+///
+/// ```
+/// # extern crate pylightnix as nix;
+/// mod lab {
+///     pub use nix; // the only one that depends on the library
+/// }
+/// use lab::nix::prelude::*;
+///
+/// #[derive(Config)]
+/// #[config(crate = lab::nix)]
+/// struct Nothing {}
+///
+/// #[stage(crate = lab::nix, uses(zero))]
+/// fn nothing(_: &Build<Nothing>) -> Result<()> {
+///     assert_eq!(zero(), 0);
+///     Ok(())
+/// }
+///
+/// #[track(crate = lab::nix)]
+/// fn zero() -> u32 {
+///     0
+/// }
+/// ```
 #[proc_macro_derive(Config, attributes(selfref, dref, config))]
 pub fn derive_config(item: TokenStream) -> TokenStream {
     config::derive(item.into()).into()
@@ -98,6 +128,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `memory = "8GiB"` | the memory that a run needs, in the units `B`, `KiB` to `PiB` and `kB` to `PB` |
 /// | `resources(gpu = 1, ..)` | the other resources that a run needs, which `Realize::resource` declares |
 /// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize |
+/// | `crate = path` | the library, if it is not at `::pylightnix`: see [`Config`](derive@Config#another-name-for-the-library) |
 ///
 /// The tokens of the function identify its code: after a change of the code, earlier results are stale and are made again.
 /// Spacing, comments, docs and lint levels do not count.
@@ -135,7 +166,8 @@ pub fn stage(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The stages name it in `uses(..)`; a change to it makes their results stale. Helpers that it uses itself count if it names
 /// them: `#[track(uses(other))]`.
 ///
-/// For a function or a constant the macro generates an empty struct of the same name, so that one `use` imports both.
+/// For a function or a constant the macro generates an empty struct of the same name, so that one `use` imports both. `#[track(crate = path)]` says
+/// where the library is, if it is not at `::pylightnix`.
 ///
 /// ```
 /// use pylightnix::prelude::*;

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, LitInt, LitStr, Token, Type, parenthesized, token};
+use syn::{Expr, LitInt, LitStr, Path, Token, Type, parenthesized, token};
 
 use crate::faults::Faults;
 use crate::names;
@@ -22,6 +22,8 @@ pub(crate) enum Form {
     Text,
     /// `key = 1`
     Number,
+    /// `key = a::path`
+    Path,
     /// `key(A, B)`
     List,
     /// `key(a = 1, b = 2)`
@@ -39,6 +41,8 @@ pub(crate) struct Spec {
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) allows: &'static [Spec],
+    /// Options that belong elsewhere, and where.
+    pub(crate) elsewhere: Option<(&'static [Spec], &'static str)>,
 }
 
 /// An option that the user gave.
@@ -52,6 +56,7 @@ enum Value {
     Expr(Box<Expr>),
     Text(LitStr),
     Number(LitInt),
+    Path(Path),
     List(Vec<Type>),
     Amounts(Vec<(Ident, LitInt)>),
 }
@@ -128,6 +133,14 @@ impl Options {
         }
     }
 
+    /// Takes the value of an option that is a path.
+    pub(crate) fn path(&mut self, key: &str) -> Option<Path> {
+        match self.take(key)?.value {
+            Value::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Takes an option that is a list of named amounts.
     pub(crate) fn amounts(&mut self, key: &str) -> Vec<(Ident, LitInt)> {
         match self.take(key).map(|option| option.value) {
@@ -162,6 +175,7 @@ fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<GivenOptio
             Form::Expr => "a value after `=`",
             Form::Text => "a text after `=`",
             Form::Number => "a number after `=`",
+            Form::Path => "a path after `=`",
             Form::List => "a list in parentheses",
             Form::Amounts => "names with their amounts in parentheses",
         };
@@ -209,6 +223,7 @@ fn parse_value(
     Ok(match form {
         Form::Text => Value::Text(input.parse().map_err(wrong)?),
         Form::Number => Value::Number(input.parse().map_err(wrong)?),
+        Form::Path => Value::Path(input.call(Path::parse_mod_style).map_err(wrong)?),
         _ => Value::Expr(input.parse()?),
     })
 }
@@ -221,6 +236,12 @@ fn parse_amount(input: ParseStream<'_>) -> syn::Result<(Ident, LitInt)> {
 
 fn unknown(key: &Ident, place: &Place) -> syn::Error {
     let written = key.to_string();
+    if let Some((specs, place)) = place.elsewhere
+        && specs.iter().any(|spec| key == spec.key)
+    {
+        let message = format!("option `{written}` goes {place}");
+        return syn::Error::new(key.span(), message);
+    }
     let keys = || place.allows.iter().map(|spec| spec.key);
     let suggestion = match names::suggestion(&written, keys()) {
         Some(suggestion) => format!("did you mean `{suggestion}`? "),

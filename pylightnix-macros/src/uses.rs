@@ -5,28 +5,30 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{PathArguments, Type};
 
+use crate::library::Library;
 use crate::{names, spans};
 
 /// Generates the list of helpers.
-pub(crate) fn list(helpers: &[Type]) -> TokenStream {
-    let helpers = helpers.iter().map(helper);
+pub(crate) fn list(helpers: &[Type], library: &Library) -> TokenStream {
+    let track = quote!(#library::plan::Track);
+    let helpers = helpers.iter().map(|it| helper(it, &track));
     quote!(&[#(#helpers),*])
 }
 
-fn helper(helper: &Type) -> TokenStream {
+fn helper(helper: &Type, track: &TokenStream) -> TokenStream {
     match helper {
-        Type::Path(path) if path.qself.is_none() && is_value(&path.path) => value(helper),
-        _ => spans::item_of(helper, &quote!(::pylightnix::plan::Track), "tracked"),
+        Type::Path(path) if path.qself.is_none() && is_value(&path.path) => value(helper, track),
+        _ => spans::item_of(helper, track, "tracked"),
     }
 }
 
 /// Generates the entry of a function or a constant. For an untracked function `<helper as Track>` would give the error that
 /// the type does not exist. So the code imports the name over an untracked type, which remains visible if the name is not a
 /// type: then the error says that the helper is not tracked.
-fn value(helper: &Type) -> TokenStream {
+fn value(helper: &Type, track: &TokenStream) -> TokenStream {
     // Use the user's span, so that the whole error points there.
     let standin = Ident::new("Helper", helper.span());
-    let tracked = spans::item_of(&standin, &quote!(::pylightnix::plan::Track), "tracked");
+    let tracked = spans::item_of(&standin, track, "tracked");
     quote! {
         {
             #[allow(dead_code)]

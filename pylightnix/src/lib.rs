@@ -135,7 +135,9 @@ mod visible;
 pub struct Readme;
 
 pub use error::{BoxError, Error, ErrorKind};
-pub use pylightnix_macros::{Config, stage, track};
+// The trait and its derive: one name, and one `use` for both.
+pub use lens::Config;
+pub use pylightnix_macros::{stage, track};
 
 /// What functions of this library return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -13,7 +13,7 @@ pub use crate::plan::{DRef, RefPath, Stage, Track, instantiate};
 
 pub use crate::realize::Realize;
 pub use crate::store::Store;
-pub use pylightnix_macros::{Config, stage, track};
+pub use crate::{stage, track};
 
 /// What stages and experiments return: `?` takes any error.
 pub type Result<T, E = crate::BoxError> = std::result::Result<T, E>;

@@ -6,6 +6,8 @@ use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
 use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
 
+/// The whole library, for `crate = path`.
+pub use crate as library;
 pub use crate::lens::Promise;
 pub use crate::plan::{ArgType, Parts, Registration, Tracked};
 pub use inventory::submit;

@@ -3,12 +3,15 @@
 use proc_macro2::Ident;
 use syn::{Attribute, Expr, Generics, LitStr, Type, Visibility};
 
+use crate::library::Library;
+
 /// A struct with `#[derive(Config)]`.
 pub(super) struct Config {
     pub(super) vis: Visibility,
     pub(super) ident: Ident,
     pub(super) generics: Generics,
     pub(super) fields: Vec<Field>,
+    pub(super) library: Library,
 }
 
 /// A field of a config.

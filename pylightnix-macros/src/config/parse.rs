@@ -8,6 +8,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, GenericParam, LitStr, Meta, Type
 use super::model::{Config, Default, Field, FieldKind, Promise};
 use super::shape::{self, Shape};
 use crate::faults::Faults;
+use crate::library::{self, Library};
 use crate::names;
 use crate::options::{Form, Options, Place, Spec};
 
@@ -35,13 +36,19 @@ const CONFIG: Place = Place {
             example: "rename = \"key\"",
         },
     ],
+    elsewhere: Some((ON_THE_STRUCT, "above the struct, in a `#[config(..)]` of its own")),
+};
+
+const ON_THE_STRUCT: &[Spec] = &[library::OPTION];
+
+const STRUCT: Place = Place {
+    name: "`#[config(..)]` on the struct",
+    allows: ON_THE_STRUCT,
+    elsewhere: Some((CONFIG.allows, "above a field of the config")),
 };
 
 pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
-    for attr in input.attrs.iter().filter(|attr| is_helper(attr)) {
-        let name = attr.path().to_token_stream();
-        faults.of(attr, format!("`#[{name}]` goes on a field of the config"));
-    }
+    let library = library(&input.attrs, &names::plain(&input.ident), faults);
     for param in &input.generics.params {
         if let GenericParam::Lifetime(lifetime) = param {
             faults.of(
@@ -64,7 +71,7 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
                         input.ident
                     ),
                 );
-                return without_fields(input.vis, input.ident, input.generics);
+                return without_fields(input.vis, input.ident, input.generics, library);
             }
         },
         Data::Enum(data) => {
@@ -73,11 +80,11 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
                 "a config is a struct: make the enum a plain field of one, \
                  with `#[derive(Clone, Serialize, Deserialize)]`",
             );
-            return without_fields(input.vis, input.ident, input.generics);
+            return without_fields(input.vis, input.ident, input.generics, library);
         }
         Data::Union(data) => {
             faults.at(data.union_token.span, "a config is a struct, not a union");
-            return without_fields(input.vis, input.ident, input.generics);
+            return without_fields(input.vis, input.ident, input.generics, library);
         }
     };
     let parameters: Vec<_> = input
@@ -93,16 +100,41 @@ pub(super) fn config(input: DeriveInput, faults: &mut Faults) -> Config {
             .into_iter()
             .filter_map(|it| field(it, &parameters, faults))
             .collect(),
+        library,
     }
 }
 
-fn without_fields(vis: syn::Visibility, ident: syn::Ident, generics: syn::Generics) -> Config {
+fn without_fields(
+    vis: syn::Visibility,
+    ident: syn::Ident,
+    generics: syn::Generics,
+    library: Library,
+) -> Config {
     Config {
         vis,
         ident,
         generics,
         fields: Vec::new(),
+        library,
     }
+}
+
+/// What the attributes of the struct say.
+fn library(attrs: &[Attribute], config: &str, faults: &mut Faults) -> Library {
+    let mut options = Options::default();
+    for attr in attrs {
+        match &attr.meta {
+            Meta::List(list) if attr.path().is_ident("config") => {
+                options.read(list.tokens.clone(), &STRUCT, faults);
+            }
+            _ if is_helper(attr) => {
+                let name = attr.path().to_token_stream();
+                faults.of(attr, format!("`#[{name}]` goes on a field of the config"));
+            }
+            _ => {}
+        }
+    }
+    Library::new(options.path("crate"), config)
 }
 
 fn is_helper(attr: &Attribute) -> bool {

@@ -8,6 +8,7 @@ use syn::{GenericParam, Generics, ReturnType, Type, parse_quote};
 use super::check::is_in;
 use super::limits;
 use super::model::{Stage, is_concrete};
+use crate::library::Library;
 use crate::{fingerprint, names, spans, uses};
 
 pub(super) fn stage(stage: &Stage) -> TokenStream {
@@ -15,13 +16,13 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         None | Some(Type::ImplTrait(_)) => return TokenStream::new(),
         Some(config) => config,
     };
-    let signature = &stage.function.signature;
+    let (signature, library) = (&stage.function.signature, &stage.library);
     let generics = generics(stage, config);
     let (parameters, _, bounds) = generics.split_for_impl();
     let card = match (&stage.many, &stage.fallible) {
-        (Some(_), _) => quote!(::pylightnix::lens::Many),
-        (None, Some(_)) => quote!(::pylightnix::lens::Try<::pylightnix::lens::One>),
-        (None, None) => quote!(::pylightnix::lens::One),
+        (Some(_), _) => quote!(#library::lens::Many),
+        (None, Some(_)) => quote!(#library::lens::Try<#library::lens::One>),
+        (None, None) => quote!(#library::lens::One),
     };
     let name = match &stage.name {
         Some(name) => name.value(),
@@ -36,8 +37,9 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         Some(version) => format!("version {}", version.base10_digits()),
         None => fingerprint::function(&stage.function.attrs, signature, &stage.function.body),
     };
-    let uses = uses::list(&stage.uses);
-    let values = generics.params.iter().map(parameter);
+    let uses = uses::list(&stage.uses, library);
+    let values = generics.params.iter();
+    let values = values.map(|param| parameter(param, library));
     let (matcher, select) = select(stage);
     // Only known for the usual matchers: others would have to be evaluated.
     let takes_the_only = USUAL.contains(&matcher.as_str()).then(|| {
@@ -48,13 +50,13 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let realize = realize(stage, &registrations(stage));
     let args = args(stage);
     let takes = takes(stage, config, &generics);
-    let limits = limits::expand(&stage.limits);
+    let limits = limits::expand(&stage.limits, library);
     // Mixed-site hygiene: local variables here do not collide with names in the user's expressions.
-    quote_spanned! {Span::mixed_site()=>
+    library.around(quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         #[allow(non_local_definitions)]
         #[diagnostic::do_not_recommend]
-        impl #parameters ::pylightnix::plan::Stage for #config #bounds {
+        impl #parameters #library::plan::Stage for #config #bounds {
             type Card = #card;
 
             const NAME: &'static str = #name;
@@ -62,11 +64,11 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
             const MATCHER: &'static str = #matcher;
             #takes_the_only
             const TOKENS: &'static str = #code;
-            const USES: &'static [fn() -> ::pylightnix::__private::Tracked] =
+            const USES: &'static [fn() -> #library::__private::Tracked] =
                 #uses;
 
-            fn parameters() -> ::pylightnix::__private::Vec<::pylightnix::__private::String> {
-                ::pylightnix::__private::Vec::from([#(#values),*])
+            fn parameters() -> #library::__private::Vec<#library::__private::String> {
+                #library::__private::Vec::from([#(#values),*])
             }
 
             #limits
@@ -76,7 +78,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
         }
 
         #takes
-    }
+    })
 }
 
 /// The matchers that always take a single candidate. In `matcher = ..` these names are always those of the library.
@@ -85,6 +87,7 @@ const USUAL: [&str; 3] = ["latest()", "only()", "all()"];
 /// Returns the generics of the function, without lifetimes, which belong to the reference. The signature of the function
 /// checks that the type is a config; the bound with `for<'__a>` keeps the compiler from repeating that error for each item.
 fn generics(stage: &Stage, config: &Type) -> Generics {
+    let library = &stage.library;
     let mut generics = stage.function.signature.generics.clone();
     let params = std::mem::take(&mut generics.params);
     let count = params.len();
@@ -102,21 +105,21 @@ fn generics(stage: &Stage, config: &Type) -> Generics {
     let bounds = generics.make_where_clause();
     bounds
         .predicates
-        .push(parse_quote!(for<'__a> #config: ::pylightnix::lens::Config));
+        .push(parse_quote!(for<'__a> #config: #library::lens::Config));
     generics
 }
 
-fn parameter(param: &GenericParam) -> TokenStream {
+fn parameter(param: &GenericParam, library: &Library) -> TokenStream {
     match param {
         GenericParam::Type(param) => {
             let ident = &param.ident;
             let name = names::plain(ident);
-            quote!(::pylightnix::__private::type_parameter::<#ident>(#name))
+            quote!(#library::__private::type_parameter::<#ident>(#name))
         }
         GenericParam::Const(param) => {
             let ident = &param.ident;
             let name = names::plain(ident);
-            quote!(::pylightnix::__private::const_parameter(#name, #ident))
+            quote!(#library::__private::const_parameter(#name, #ident))
         }
         GenericParam::Lifetime(_) => TokenStream::new(),
     }
@@ -124,6 +127,7 @@ fn parameter(param: &GenericParam) -> TokenStream {
 
 /// Returns the text of the matcher, and generates the method that calls it.
 fn select(stage: &Stage) -> (String, TokenStream) {
+    let library = &stage.library;
     let (select, usual) = match stage.many.is_some() {
         true => (quote!(select_many), quote!(all)),
         false => (quote!(select_one), quote!(latest)),
@@ -132,24 +136,25 @@ fn select(stage: &Stage) -> (String, TokenStream) {
         Some(matcher) => (quote!(#matcher), quote!(#matcher)),
         None => (
             quote!(#usual()),
-            quote!(::pylightnix::plan::matcher::#usual()),
+            quote!(#library::plan::matcher::#usual()),
         ),
     };
     let (start, end) = spans::ends(&matcher);
     let candidates = Ident::new("candidates", Span::mixed_site());
-    let select = quote_spanned!(start=> ::pylightnix::__private::#select::<Self, _>);
+    let place = library.at(start);
+    let select = quote_spanned!(start=> #place::__private::#select::<Self, _>);
     let choice = quote_spanned!(end=> #select(#matcher, #candidates));
     // With this import, matchers need no import by the user, and the prelude does not need these short names.
     let names = stage.matcher.is_some().then(|| {
         quote! {
             #[allow(unused_imports)]
-            use ::pylightnix::__private::matchers::*;
+            use #library::__private::matchers::*;
         }
     });
     let method = quote! {
         fn select(
-            #candidates: &[::pylightnix::lens::RRef<Self>],
-        ) -> ::pylightnix::Result<::pylightnix::plan::matcher::Choice<Self>, ::pylightnix::BoxError> {
+            #candidates: &[#library::lens::RRef<Self>],
+        ) -> #library::Result<#library::plan::matcher::Choice<Self>, #library::BoxError> {
             #names
             #choice
         }
@@ -165,7 +170,9 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
     };
     let site = Span::mixed_site();
     let result = quote_spanned!(site=> #function(build));
-    let finish = quote_spanned!(span.resolved_at(site)=> ::pylightnix::__private::finish::<Self, _>(#result));
+    let library = &stage.library;
+    let place = library.at(span.resolved_at(site));
+    let finish = quote_spanned!(span.resolved_at(site)=> #place::__private::finish::<Self, _>(#result));
     let (allow, finish) = match stage.is_invalid {
         true => (quote!(#[allow(unused_variables)]), quote!(loop {})),
         false => (TokenStream::new(), finish),
@@ -173,8 +180,8 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
     quote_spanned! {site=>
         #allow
         fn realize(
-            build: &::pylightnix::lens::Build<Self>,
-        ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {
+            build: &#library::lens::Build<Self>,
+        ) -> #library::Result<(), #library::BoxError> {
             // Inside the method, so that at a place where no stage is allowed the compiler only reports the `impl`.
             #registrations
             #finish
@@ -183,14 +190,14 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
 }
 
 fn args(stage: &Stage) -> TokenStream {
-    let args = arg_types(stage);
+    let (args, library) = (arg_types(stage), &stage.library);
     if args.is_empty() {
         return TokenStream::new();
     }
     quote! {
-        fn args() -> ::pylightnix::__private::Vec<::pylightnix::__private::ArgType> {
-            ::pylightnix::__private::Vec::from([
-                #(::pylightnix::__private::ArgType::of::<#args>()),*
+        fn args() -> #library::__private::Vec<#library::__private::ArgType> {
+            #library::__private::Vec::from([
+                #(#library::__private::ArgType::of::<#args>()),*
             ])
         }
     }
@@ -199,12 +206,12 @@ fn args(stage: &Stage) -> TokenStream {
 /// Generates the implementations of `TakesArg`, which let the function read its arguments.
 fn takes(stage: &Stage, config: &Type, generics: &Generics) -> TokenStream {
     let (parameters, _, bounds) = generics.split_for_impl();
-    let args = arg_types(stage);
+    let (args, library) = (arg_types(stage), &stage.library);
     quote! {
         #(
             #[automatically_derived]
             #[allow(non_local_definitions)]
-            impl #parameters ::pylightnix::plan::TakesArg<#args> for #config #bounds {}
+            impl #parameters #library::plan::TakesArg<#args> for #config #bounds {}
         )*
     }
 }
@@ -214,10 +221,11 @@ fn arg_types(stage: &Stage) -> Vec<&Type> {
 }
 
 fn registrations(stage: &Stage) -> TokenStream {
+    let library = &stage.library;
     let registration = |of: TokenStream| {
         quote! {
-            ::pylightnix::__private::submit! {
-                ::pylightnix::__private::Registration::new(#of, ::std::file!(), ::std::line!())
+            #library::__private::submit! {
+                #library::__private::Registration::new(#of, ::std::file!(), ::std::line!())
             }
         }
     };
@@ -225,7 +233,7 @@ fn registrations(stage: &Stage) -> TokenStream {
         Some(register) => register
             .value
             .iter()
-            .map(|config| registration(quote!(::pylightnix::__private::Parts::of::<#config>())))
+            .map(|config| registration(quote!(#library::__private::Parts::of::<#config>())))
             .collect(),
         // For a type that is not a config, which the signature reports, nothing is registered.
         None if is_concrete(&stage.function.signature.generics) => stage
@@ -234,8 +242,8 @@ fn registrations(stage: &Stage) -> TokenStream {
             .map(|config| {
                 registration(quote! {{
                     #[allow(unused_imports)]
-                    use ::pylightnix::__private::NoStage as _;
-                    <::pylightnix::__private::Own<#config>>::PARTS
+                    use #library::__private::NoStage as _;
+                    <#library::__private::Own<#config>>::PARTS
                 }})
             })
             .collect(),

@@ -8,6 +8,7 @@ use syn::LitInt;
 
 use super::model::Limits;
 use crate::faults::Faults;
+use crate::library::Library;
 use crate::{grammar, names};
 
 pub(super) fn check(limits: &Limits, faults: &mut Faults) {
@@ -75,7 +76,7 @@ fn positive(number: &LitInt) -> bool {
 }
 
 /// Generates the method `limits`. Returns nothing if there are no limits, because the trait has a default.
-pub(super) fn expand(limits: &Limits) -> TokenStream {
+pub(super) fn expand(limits: &Limits, library: &Library) -> TokenStream {
     let number = |number: &Option<LitInt>| number.as_ref()?.base10_parse::<u32>().ok();
     let mut said = TokenStream::new();
     if let Some(retries) = number(&limits.retries) {
@@ -88,7 +89,7 @@ pub(super) fn expand(limits: &Limits) -> TokenStream {
     {
         let (seconds, nanoseconds) = (timeout.as_secs(), timeout.subsec_nanos());
         said.extend(quote! {
-            .timeout(::pylightnix::__private::Duration::new(#seconds, #nanoseconds))
+            .timeout(#library::__private::Duration::new(#seconds, #nanoseconds))
         });
     }
     if let Some(threads) = number(&limits.threads) {
@@ -111,8 +112,8 @@ pub(super) fn expand(limits: &Limits) -> TokenStream {
         return said;
     }
     quote! {
-        fn limits() -> ::pylightnix::plan::Limits {
-            ::pylightnix::plan::Limits::new() #said
+        fn limits() -> #library::plan::Limits {
+            #library::plan::Limits::new() #said
         }
     }
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Expr, Generics, LitInt, LitStr, Signature, Type, Visibility};
 
+use crate::library::Library;
 use crate::options::GivenOption;
 
 /// A function with `#[stage]`.
@@ -23,6 +24,7 @@ pub(super) struct Stage {
     pub(super) args: Option<GivenOption<Vec<Type>>>,
     pub(super) register: Option<GivenOption<Vec<Type>>>,
     pub(super) limits: Limits,
+    pub(super) library: Library,
 }
 
 /// The limits of a stage: resources, time and retries.

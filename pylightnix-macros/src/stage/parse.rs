@@ -7,6 +7,7 @@ use syn::{Attribute, DeriveInput, Expr, FnArg, GenericArgument, PathArguments, T
 
 use super::model::{Function, Limits, Stage};
 use crate::faults::Faults;
+use crate::library::{self, Library};
 use crate::options::{Form, Options, Place, Spec};
 use crate::{fingerprint, names};
 
@@ -83,7 +84,9 @@ const STAGE: Place = Place {
             form: Form::List,
             example: "register(Train<Small>, Train<Large>)",
         },
+        library::OPTION,
     ],
+    elsewhere: None,
 };
 
 pub(super) fn stage(
@@ -128,6 +131,7 @@ pub(super) fn stage(
             memory: given.text("memory"),
             resources: given.amounts("resources"),
         },
+        library: Library::new(given.path("crate"), "stage"),
         function,
     })
 }

@@ -27,16 +27,16 @@ pub(super) fn helper(helper: &Helper) -> TokenStream {
             (TokenStream::new(), ty.to_token_stream(), name)
         }
     };
-    let (code, uses) = (&helper.code, uses::list(&helper.uses));
-    quote! {
-        #standin
-
+    let (code, library) = (&helper.code, &helper.library);
+    let uses = uses::list(&helper.uses, library);
+    let implementation = library.around(quote! {
         #[automatically_derived]
         #[allow(non_local_definitions)]
-        impl #parameters ::pylightnix::plan::Track for #ty #bounds {
-            fn tracked() -> ::pylightnix::__private::Tracked {
-                ::pylightnix::__private::Tracked::new(#name, #code, #uses)
+        impl #parameters #library::plan::Track for #ty #bounds {
+            fn tracked() -> #library::__private::Tracked {
+                #library::__private::Tracked::new(#name, #code, #uses)
             }
         }
-    }
+    });
+    quote!(#standin #implementation)
 }

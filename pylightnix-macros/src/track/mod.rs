@@ -7,6 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{Generics, Type, Visibility};
 
 use crate::faults::Faults;
+use crate::library::Library;
 
 /// A tracked helper.
 struct Helper {
@@ -15,6 +16,7 @@ struct Helper {
     /// The text of the item, without its visibility.
     code: String,
     uses: Vec<Type>,
+    library: Library,
 }
 
 enum HelperKind {

@@ -6,16 +6,21 @@ use syn::{Generics, Item, Visibility};
 
 use super::{Helper, HelperKind};
 use crate::faults::Faults;
+use crate::library::{self, Library};
 use crate::options::{Form, Options, Place, Spec};
 use crate::{fingerprint, names};
 
 const TRACK: Place = Place {
     name: "`#[track(..)]`",
-    allows: &[Spec {
-        key: "uses",
-        form: Form::List,
-        example: "uses(helper, Model)",
-    }],
+    allows: &[
+        Spec {
+            key: "uses",
+            form: Form::List,
+            example: "uses(helper, Model)",
+        },
+        library::OPTION,
+    ],
+    elsewhere: None,
 };
 
 pub(super) fn helper(
@@ -73,6 +78,7 @@ pub(super) fn helper(
             .list("uses")
             .map(|uses| uses.value)
             .unwrap_or_default(),
+        library: Library::new(given.path("crate"), "helper"),
     })
 }
 

@@ -32,6 +32,7 @@ pub use cardinality::{Takes, Unsaid};
 pub use chosen::Chosen;
 pub(crate) use chosen::{Choices, ChosenList};
 pub use config::{Config, Omitted};
+pub use pylightnix_macros::Config;
 pub use dependency::Dependency;
 pub use failure::Failure;
 pub(crate) use link::{Chained, Link};

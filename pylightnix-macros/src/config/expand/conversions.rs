@@ -6,6 +6,7 @@ use syn::LitStr;
 
 use super::{Names, generics, lens, new};
 use crate::config::model::{Config, Field, FieldKind};
+use crate::library::Library;
 use crate::{fingerprint, names, spans};
 
 pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
@@ -16,6 +17,7 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
         config: ident,
         ..
     } = generated;
+    let library = &config.library;
     let generics = generics(config);
     let (_, arguments, _) = config.generics.split_for_impl();
     let (parameters, _, bounds) = generics.split_for_impl();
@@ -27,14 +29,14 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
             Some(format) => fingerprint::text(format.to_token_stream()),
             None => "Opaque".to_owned(),
         };
-        quote!(::pylightnix::__private::Promise::new(#name, #path, #format))
+        quote!(#library::__private::Promise::new(#name, #path, #format))
     });
     let mut at = 0;
     let fields: Vec<_> = config
         .fields
         .iter()
         .map(|field| {
-            let code = FieldCode::of(field, at, phase);
+            let code = FieldCode::of(field, at, phase, library);
             at += usize::from(matches!(field.kind, FieldKind::Promise(_)));
             code
         })
@@ -60,62 +62,63 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
     });
     let values = config.fields.iter().zip(&read).map(|(field, read)| {
         let ident = &field.ident;
-        quote_spanned!(ident.span()=> #ident: ::pylightnix::__private::fitting(#read)?)
+        let library = library.at(ident.span());
+        quote_spanned!(ident.span()=> #ident: #library::__private::fitting(#read)?)
     });
     let witness =
-        lens::uses_no_phase(config).then(|| quote!(__phase: ::pylightnix::__private::PhantomData));
+        lens::uses_no_phase(config).then(|| quote!(__phase: #library::__private::PhantomData));
     let views = views.cloned().chain(witness);
     // Mixed-site hygiene: local variables here do not collide with names in the user's defaults.
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         #[allow(unused_variables, unused_mut)]
         #[diagnostic::do_not_recommend]
-        impl #parameters ::pylightnix::lens::Config for #ident #arguments #bounds {
-            type Lens<#phase: ::pylightnix::lens::Phase> = #lens<#lens_arguments>;
+        impl #parameters #library::lens::Config for #ident #arguments #bounds {
+            type Lens<#phase: #library::lens::Phase> = #lens<#lens_arguments>;
             type Outputs = #outputs;
 
-            const PROMISES: &'static [::pylightnix::__private::Promise] = &[#(#promises),*];
+            const PROMISES: &'static [#library::__private::Promise] = &[#(#promises),*];
 
-            fn lens<#phase: ::pylightnix::lens::Phase>(&self, from: &#phase::Source) -> Self::Lens<#phase> {
+            fn lens<#phase: #library::lens::Phase>(&self, from: &#phase::Source) -> Self::Lens<#phase> {
                 #lens { #(#views),* }
             }
 
             fn write(
                 &self,
-                out: &mut ::pylightnix::config::ConfigWriter,
-                omitted: &mut ::pylightnix::lens::Omitted,
-            ) -> ::pylightnix::Result<()> {
+                out: &mut #library::config::ConfigWriter,
+                omitted: &mut #library::lens::Omitted,
+            ) -> #library::Result<()> {
                 #(#writes)*
-                ::pylightnix::__private::Ok(())
+                #library::__private::Ok(())
             }
 
-            fn unhashed(&self) -> ::pylightnix::Result<::pylightnix::lens::Omitted> {
-                let mut unhashed = ::pylightnix::lens::Omitted::new();
+            fn unhashed(&self) -> #library::Result<#library::lens::Omitted> {
+                let mut unhashed = #library::lens::Omitted::new();
                 #(#notes)*
-                ::pylightnix::__private::Ok(unhashed)
+                #library::__private::Ok(unhashed)
             }
 
-            fn visit(&self, visit: &mut dyn ::pylightnix::__private::FnMut(&::pylightnix::plan::AnyDRef)) {
+            fn visit(&self, visit: &mut dyn #library::__private::FnMut(&#library::plan::AnyDRef)) {
                 #(#visits)*
             }
 
             fn declare(
-                fields: &mut ::pylightnix::config::Fields<'_>,
-                wanted: &mut ::pylightnix::plan::Wanted,
-            ) -> ::pylightnix::Result<()> {
+                fields: &mut #library::config::Fields<'_>,
+                wanted: &mut #library::plan::Wanted,
+            ) -> #library::Result<()> {
                 #(#declares)*
-                ::pylightnix::__private::Ok(())
+                #library::__private::Ok(())
             }
 
             fn revive(
-                mut fields: ::pylightnix::config::Fields<'_>,
-                revived: &::pylightnix::plan::Revived,
-                planned: ::pylightnix::__private::Option<&Self>,
-            ) -> ::pylightnix::Result<Self> {
-                let mut misfits = <::pylightnix::__private::Misfits as ::pylightnix::__private::Default>::default();
+                mut fields: #library::config::Fields<'_>,
+                revived: &#library::plan::Revived,
+                planned: #library::__private::Option<&Self>,
+            ) -> #library::Result<Self> {
+                let mut misfits = <#library::__private::Misfits as #library::__private::Default>::default();
                 #(#reads)*
                 misfits.end::<Self>(fields)?;
-                ::pylightnix::__private::Ok(#ident { #(#values),* })
+                #library::__private::Ok(#ident { #(#values),* })
             }
 
             fn is_exact() -> bool {
@@ -126,21 +129,26 @@ pub(super) fn config(config: &Config, generated: &Names) -> TokenStream {
 }
 
 /// Generates the code that parses a dependency, or takes it from the plan. Errors about its type point at the field.
-fn read_dep(field: &Field, revive: &TokenStream, kept: &TokenStream) -> TokenStream {
-    let key = &field.key;
+fn read_dep(
+    field: &Field,
+    revive: &TokenStream,
+    kept: &TokenStream,
+    library: &Library,
+) -> TokenStream {
+    let (key, library) = (&field.key, library.at(field.ident.span()));
     let name = |name: &str| Ident::new(name, Span::mixed_site());
     let (misfits, fields, stored) = (name("misfits"), name("fields"), name("stored"));
     let planned = name("planned");
     // All tokens have the span of the field: the compiler uses the first and the last one for the span of a call.
     quote_spanned! {field.ident.span()=>
         match #planned {
-            ::pylightnix::__private::Some(#planned) => {
-                let _ = ::pylightnix::__private::there(&mut #fields, #key);
-                ::pylightnix::__private::Some(#kept)
+            #library::__private::Some(#planned) => {
+                let _ = #library::__private::there(&mut #fields, #key);
+                #library::__private::Some(#kept)
             }
-            ::pylightnix::__private::None => ::pylightnix::__private::Misfits::note(
+            #library::__private::None => #library::__private::Misfits::note(
                 &mut #misfits,
-                ::pylightnix::__private::stored(&mut #fields, #key).and_then(|#stored| #revive)
+                #library::__private::stored(&mut #fields, #key).and_then(|#stored| #revive)
             ),
         }
     }
@@ -161,9 +169,9 @@ struct FieldCode {
 
 impl FieldCode {
     /// Generates the code for a field. `at` is its index among the promises, if it is a promise.
-    fn of(field: &Field, at: usize, phase: &Ident) -> Self {
+    fn of(field: &Field, at: usize, phase: &Ident, library: &Library) -> Self {
         let Field { ident, key, .. } = field;
-        let private = quote!(::pylightnix::__private);
+        let private = quote!(#library::__private);
         let site = Span::mixed_site();
         match &field.kind {
             FieldKind::Promise(_) => FieldCode {
@@ -173,7 +181,7 @@ impl FieldCode {
                 ..FieldCode::default()
             },
             FieldKind::Dep { .. } => {
-                let of = quote!(::pylightnix::lens::Dependency);
+                let of = quote!(#library::lens::Dependency);
                 let call = |item| spans::item_of(&field.ty, &of, item);
                 let (view, write, visit) = (call("view"), call("write"), call("visit"));
                 let (declare, revive) = (call("declare"), call("revive"));
@@ -195,7 +203,7 @@ impl FieldCode {
                             let _ = #declare(&stored, wanted);
                         }
                     },
-                    read: read_dep(field, &revive, &kept),
+                    read: read_dep(field, &revive, &kept, library),
                     ..FieldCode::default()
                 }
             }
@@ -204,9 +212,9 @@ impl FieldCode {
                 unhashed,
                 ..
             } => {
-                let of = quote!(::pylightnix::__private::PlainField<_>);
+                let of = quote!(#library::__private::PlainField<_>);
                 let call = |item| spans::item_of(&field.ty, &of, item);
-                let default = new::default_call(field);
+                let default = new::default_call(field, library);
                 let view = call("view");
                 let mut code = FieldCode {
                     view: quote_spanned!(site=> #ident: #view(&self.#ident)),

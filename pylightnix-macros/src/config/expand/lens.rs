@@ -9,12 +9,17 @@ use crate::config::model::{Config, Field, FieldKind};
 use crate::{names, spans};
 
 pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
-    let Config { vis, ident, .. } = config;
+    let Config {
+        vis,
+        ident,
+        library,
+        ..
+    } = config;
     let Names { lens, phase, .. } = names;
     let mut generics = generics(config);
     generics
         .params
-        .insert(0, syn::parse_quote!(#phase: ::pylightnix::lens::Phase));
+        .insert(0, syn::parse_quote!(#phase: #library::lens::Phase));
     let (_, _, bounds) = generics.split_for_impl();
     let parameters = &generics.params;
     let fields = config.fields.iter().map(|field| {
@@ -27,7 +32,7 @@ pub(super) fn structure(config: &Config, names: &Names) -> TokenStream {
         let types = config.generics.type_params().map(|param| &param.ident);
         quote! {
             #[doc(hidden)]
-            __phase: ::pylightnix::__private::PhantomData<fn() -> (#phase, #(#types,)*)>
+            __phase: #library::__private::PhantomData<fn() -> (#phase, #(#types,)*)>
         }
     });
     let fields = fields.chain(witness);
@@ -71,6 +76,7 @@ fn docs(field: &Field, config: &Config) -> TokenStream {
 }
 
 fn field_type(field: &Field, config: &Config, names: &Names) -> TokenStream {
+    let library = &config.library;
     let Names {
         promises, phase, ..
     } = names;
@@ -87,7 +93,7 @@ fn field_type(field: &Field, config: &Config, names: &Names) -> TokenStream {
             let tag = &field.ident;
             let format = match &promise.format {
                 Some(format) => quote!(#format),
-                None => quote!(::pylightnix::lens::format::Opaque),
+                None => quote!(#library::lens::format::Opaque),
             };
             quote!(#phase::Artifact<#format, #promises::#tag>)
         }

@@ -16,6 +16,7 @@ use crate::names;
 pub(super) fn config(config: &Config) -> TokenStream {
     let names = Names::of(config);
     let parts = [
+        config.library.import(),
         new::constructor(config, &names),
         lens::structure(config, &names),
         outputs::structure(config, &names, &this(config)),
@@ -69,6 +70,7 @@ impl Names {
 /// Returns the generics of a config for the generated items: without defaults, and with the bounds that all fields of a
 /// config need. (If the user had to write these bounds, a missing one would give several errors.)
 fn generics(config: &Config) -> Generics {
+    let library = &config.library;
     let mut generics = config.generics.clone();
     for param in &mut generics.params {
         match param {
@@ -79,10 +81,10 @@ fn generics(config: &Config) -> Generics {
                 if is_in_plain_field(&param.ident, config) {
                     param
                         .bounds
-                        .push(syn::parse_quote!(::pylightnix::__private::Send));
+                        .push(syn::parse_quote!(#library::__private::Send));
                     param
                         .bounds
-                        .push(syn::parse_quote!(::pylightnix::__private::Sync));
+                        .push(syn::parse_quote!(#library::__private::Sync));
                 }
             }
             GenericParam::Const(param) => {

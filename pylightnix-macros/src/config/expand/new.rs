@@ -6,18 +6,19 @@ use syn::spanned::Spanned;
 
 use super::Names;
 use crate::config::model::{Config, Default, Field, FieldKind};
+use crate::library::Library;
 use crate::names;
 
 pub(super) fn constructor(config: &Config, names: &Names) -> TokenStream {
-    let (Config { vis, .. }, Names { config: ident, .. }) = (config, names);
+    let (Config { vis, library, .. }, Names { config: ident, .. }) = (config, names);
     let (generics, arguments, bounds) = config.generics.split_for_impl();
     let required = config.fields.iter().filter(|field| field.is_required());
     let parameters = required.map(|Field { ident, ty, .. }| quote!(#ident: #ty));
     let values = config.fields.iter().map(|field| {
         let ident = &field.ident;
         match &field.kind {
-            FieldKind::Promise(_) => quote!(#ident: ::pylightnix::__private::promise()),
-            _ => match default_call(field) {
+            FieldKind::Promise(_) => quote!(#ident: #library::__private::promise()),
+            _ => match default_call(field, library) {
                 Some(default) => quote!(#ident: #default),
                 None => ident.to_token_stream(),
             },
@@ -64,11 +65,12 @@ fn doc(config: &Config) -> String {
 }
 
 /// Generates the expression for the default of a field.
-pub(super) fn default_call(field: &Field) -> Option<TokenStream> {
+pub(super) fn default_call(field: &Field, library: &Library) -> Option<TokenStream> {
     let ty = &field.ty;
+    let library = library.at(ty.span());
     Some(match field.default()? {
         Default::OfType => quote_spanned! {ty.span()=>
-            <#ty as ::pylightnix::__private::Default>::default()
+            <#ty as #library::__private::Default>::default()
         },
         Default::Expr(_) => {
             let function = default_name(&field.ident);

@@ -8,7 +8,12 @@ use crate::config::model::Config;
 
 /// Generates the outputs struct. `this` is the type of the config with its generic arguments.
 pub(super) fn structure(config: &Config, names: &Names, this: &TokenStream) -> TokenStream {
-    let Config { vis, ident, .. } = config;
+    let Config {
+        vis,
+        ident,
+        library,
+        ..
+    } = config;
     let Names {
         outputs, promises, ..
     } = names;
@@ -38,11 +43,11 @@ pub(super) fn structure(config: &Config, names: &Names, this: &TokenStream) -> T
         #vis struct #outputs {
             #(
                 #[doc = #field_docs]
-                #vis #tags: ::pylightnix::lens::Written<#promises::#tags>
+                #vis #tags: #library::lens::Written<#promises::#tags>
             ),*
         }
 
         #[automatically_derived]
-        impl #parameters ::pylightnix::plan::StageValue<#this> for #outputs #bounds {}
+        impl #parameters #library::plan::StageValue<#this> for #outputs #bounds {}
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn config(config: &Config, names: &Names) -> TokenStream {
     let lens = super::lens::structure(&owned, names);
     let outputs = outputs::structure(&owned, names, &this);
     let implementation = implementation(&owned, names, &this);
-    quote!(#constructor #lens #outputs #implementation)
+    let import = config.library.import();
+    quote!(#import #constructor #lens #outputs #implementation)
 }
 
 /// Returns the config with all lifetimes replaced by `'static`.
@@ -44,6 +45,7 @@ fn owned(config: &Config) -> Config {
             ..Generics::default()
         },
         fields: config.fields.clone(),
+        library: config.library.clone(),
     };
     for field in &mut owned.fields {
         if let Ok(ty) = syn::parse2::<syn::Type>(static_lifetimes(field.ty.to_token_stream())) {
@@ -75,6 +77,7 @@ fn static_lifetimes(tokens: TokenStream) -> TokenStream {
 }
 
 fn implementation(config: &Config, names: &Names, this: &TokenStream) -> TokenStream {
+    let library = &config.library;
     let Names {
         lens,
         outputs,
@@ -87,42 +90,42 @@ fn implementation(config: &Config, names: &Names, this: &TokenStream) -> TokenSt
     quote! {
         #[automatically_derived]
         #[allow(unused_variables, clippy::empty_loop)]
-        impl #parameters ::pylightnix::lens::Config for #this #bounds {
-            type Lens<#phase: ::pylightnix::lens::Phase> = #lens<#lens_arguments>;
+        impl #parameters #library::lens::Config for #this #bounds {
+            type Lens<#phase: #library::lens::Phase> = #lens<#lens_arguments>;
             type Outputs = #outputs;
 
-            const PROMISES: &'static [::pylightnix::__private::Promise] = &[];
+            const PROMISES: &'static [#library::__private::Promise] = &[];
 
-            fn lens<#phase: ::pylightnix::lens::Phase>(&self, from: &#phase::Source) -> Self::Lens<#phase> {
+            fn lens<#phase: #library::lens::Phase>(&self, from: &#phase::Source) -> Self::Lens<#phase> {
                 loop {}
             }
 
             fn write(
                 &self,
-                out: &mut ::pylightnix::config::ConfigWriter,
-                omitted: &mut ::pylightnix::lens::Omitted,
-            ) -> ::pylightnix::Result<()> {
+                out: &mut #library::config::ConfigWriter,
+                omitted: &mut #library::lens::Omitted,
+            ) -> #library::Result<()> {
                 loop {}
             }
 
-            fn unhashed(&self) -> ::pylightnix::Result<::pylightnix::lens::Omitted> {
+            fn unhashed(&self) -> #library::Result<#library::lens::Omitted> {
                 loop {}
             }
 
-            fn visit(&self, visit: &mut dyn ::pylightnix::__private::FnMut(&::pylightnix::plan::AnyDRef)) {}
+            fn visit(&self, visit: &mut dyn #library::__private::FnMut(&#library::plan::AnyDRef)) {}
 
             fn declare(
-                fields: &mut ::pylightnix::config::Fields<'_>,
-                wanted: &mut ::pylightnix::plan::Wanted,
-            ) -> ::pylightnix::Result<()> {
+                fields: &mut #library::config::Fields<'_>,
+                wanted: &mut #library::plan::Wanted,
+            ) -> #library::Result<()> {
                 loop {}
             }
 
             fn revive(
-                fields: ::pylightnix::config::Fields<'_>,
-                revived: &::pylightnix::plan::Revived,
-                planned: ::pylightnix::__private::Option<&Self>,
-            ) -> ::pylightnix::Result<Self> {
+                fields: #library::config::Fields<'_>,
+                revived: &#library::plan::Revived,
+                planned: #library::__private::Option<&Self>,
+            ) -> #library::Result<Self> {
                 loop {}
             }
 

@@ -1,0 +1,34 @@
+//! A library of stages that knows pylightnix by another name, and re-exports it.
+
+// ANCHOR: renamed
+/// The library, for those who depend on this one alone.
+pub use nix as library;
+
+use nix::prelude::*;
+
+/// A few numbers.
+#[derive(Config)]
+#[config(crate = nix)]
+pub struct Numbers {
+    /// Them.
+    #[selfref("numbers.json")]
+    pub out: SelfRef<Json<Vec<u64>>>,
+    /// How many.
+    #[config(default = 3, omit_default)]
+    pub count: u64,
+}
+
+/// Makes them.
+#[stage(crate = nix, matcher = only(), uses(double), timeout = "1h")]
+pub fn numbers(b: &Build<Numbers>) -> Result<NumbersOutputs> {
+    let numbers = (0..b.count).map(double).collect();
+    Ok(NumbersOutputs {
+        out: b.out.save(&numbers)?,
+    })
+}
+
+#[track(crate = nix)]
+fn double(number: u64) -> u64 {
+    2 * number
+}
+// ANCHOR_END: renamed

@@ -1,0 +1,9 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    #[config(crate = pylightnix)]
+    maxiter: u64,
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {}
+
+#[stage(crate = pylight, matcher = only())]
+fn case(_: &Build<Case>) -> Result<()> {
+    Ok(())
+}
+
+fn main() {
+    let _ = instantiate(Case::new());
+}
