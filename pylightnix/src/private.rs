@@ -1,15 +1,16 @@
 //! What generated code names. Nothing here is for people, and all of it may change.
 
 use crate::config::{ConfigWriter, Fields, Name, StoredValue};
-use crate::lens::{self, Config, Omitted, Plain, RRef, SelfRef};
-use crate::plan::matcher::{Choice, Matcher, TakesMany, TakesOne};
+use crate::lens::{self, Config, Omitted, Plain, SelfRef};
+use crate::plan::matcher::{Matcher, TakesMany, TakesOne};
 use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
 
 /// The whole library, for `crate = path`.
 pub use crate as library;
 pub use crate::lens::Promise;
-pub use crate::plan::{ArgType, Parts, Registration, Tracked};
+pub use crate::plan::matcher::StageMatcher;
+pub use crate::plan::{ArgType, Place, Registration, Tracked};
 pub use inventory::submit;
 // A user's module may have its own things by these names.
 pub use std::clone::Clone;
@@ -32,23 +33,23 @@ pub mod matchers {
     };
 }
 
-/// The config of a stage's own function. What its [`PARTS`](Self::PARTS) are is found by name: those of [`NoStage`] if it is
+/// The config of a stage's own function. What its [`STAGE`](Self::STAGE) is is found by name: that of [`NoStage`] if it is
 /// no config, so that this is said where the function names it, and not here again.
 pub struct Own<C>(PhantomData<C>);
 
 impl<C: Stage> Own<C> {
-    /// Those of its stage.
-    pub const PARTS: Parts = Parts::of::<C>();
+    /// Its stage.
+    pub const STAGE: Registration = Registration::of::<C>();
 }
 
-/// What stands in for the parts of a stage.
+/// What stands in for a stage.
 pub trait NoStage {
     /// None.
-    const PARTS: Parts;
+    const STAGE: Registration;
 }
 
 impl<C> NoStage for Own<C> {
-    const PARTS: Parts = Parts::none::<C>();
+    const STAGE: Registration = Registration::none::<C>();
 }
 
 /// A type parameter of a generic stage, as its code says it.
@@ -308,22 +309,22 @@ pub fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredVa
     }
 }
 
-/// Chooses with the matcher of a stage without `many`.
-pub fn select_one<C: Config, M>(matcher: M, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>
+/// The matcher of a stage without `many`.
+pub fn takes_one<C: Config, M>(matcher: M) -> StageMatcher<C>
 where
     M: Matcher<C>,
     M::Card: TakesOne,
 {
-    matcher.select(candidates)
+    StageMatcher::new(matcher)
 }
 
-/// Chooses with the matcher of a stage with `many`.
-pub fn select_many<C: Config, M>(matcher: M, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError>
+/// The matcher of a stage with `many`.
+pub fn takes_many<C: Config, M>(matcher: M) -> StageMatcher<C>
 where
     M: Matcher<C>,
     M::Card: TakesMany,
 {
-    matcher.select(candidates)
+    StageMatcher::new(matcher)
 }
 
 /// Ends the run of a stage function.

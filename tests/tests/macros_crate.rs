@@ -11,7 +11,11 @@ use tests::store::store;
 #[test]
 fn stages_of_libraries_with_other_names_for_the_library() {
     let (_folder, store) = store();
-    let numbers = instantiate(Numbers { count: 4, ..Numbers::new() }).unwrap();
+    let numbers = instantiate(Numbers {
+        count: 4,
+        ..Numbers::new()
+    })
+    .unwrap();
     let summary = instantiate(Summary::new(numbers, 3_u64)).unwrap();
     let run = Realize::new(&store).arg(Unit("m"));
     let realized = run.run(&summary).unwrap();

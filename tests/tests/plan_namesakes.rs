@@ -1,4 +1,4 @@
-//! A program with two stages of one name is refused, with both places.
+//! A program one crate of which has two stages of one name is refused, with both places.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 

@@ -186,14 +186,10 @@ fn who_cannot_be_told_stops_what_comes_after() {
 }
 
 /// Counts how often it is asked, and takes the first.
-struct Asked<const ONLY: bool>(Arc<AtomicUsize>);
+struct Asked(Arc<AtomicUsize>);
 
-impl<const ONLY: bool> Matcher<Dice> for Asked<ONLY> {
+impl Matcher<Dice> for Asked {
     type Card = One;
-
-    fn takes_the_only(&self) -> bool {
-        ONLY
-    }
 
     fn select(&self, candidates: &[RRef<Dice>]) -> Result<Choice<Dice>, BoxError> {
         self.0.fetch_add(1, Relaxed);
@@ -202,29 +198,44 @@ impl<const ONLY: bool> Matcher<Dice> for Asked<ONLY> {
 }
 
 #[test]
-fn a_matcher_is_asked_unless_it_says_that_it_need_not_be() {
+fn a_matcher_of_the_program_is_always_asked() {
     let (_folder, store) = scratch();
     let asked = Arc::new(AtomicUsize::new(0));
     let dice = instantiate(Dice::new()).unwrap();
-    let often = |run: &dyn Fn()| {
-        let before = asked.load(Relaxed);
-        run();
-        asked.load(Relaxed) - before
-    };
-    let always = dice.clone().with_matcher(Asked::<false>(asked.clone()));
-    let rarely = dice.clone().with_matcher(Asked::<true>(asked.clone()));
     let rref = store.realize(&dice).unwrap();
-    assert_eq!(
-        often(&|| assert_eq!(store.realize(&always).unwrap(), rref)),
-        1
-    );
-    assert_eq!(
-        often(&|| assert_eq!(store.realize(&rarely).unwrap(), rref)),
-        0
-    );
-    // Now there are two.
-    Realize::new(&store).force(&dice).run(&dice).unwrap();
-    assert_eq!(often(&|| drop(store.realize(&rarely).unwrap())), 1);
+    let given = dice.with_matcher(Asked(asked.clone()));
+    for times in 1..3 {
+        assert_eq!(store.realize(&given).unwrap(), rref);
+        assert_eq!(asked.load(Relaxed), times);
+    }
+}
+
+/// How often the expression of its stage's matcher was evaluated.
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
+fn newest() -> matcher::LatestN {
+    MADE.fetch_add(1, Relaxed);
+    matcher::latest_n(1)
+}
+
+#[derive(Config)]
+struct Made {
+    number: u32,
+}
+
+#[stage(many, matcher = newest())]
+fn made(_: &Build<Made>) -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn the_matcher_of_a_stage_is_made_once() {
+    let (_folder, store) = scratch();
+    for number in [0, 1, 0] {
+        let made = instantiate(Made::new(number)).unwrap();
+        assert_eq!(store.realize(&made).unwrap().len(), 1);
+    }
+    assert_eq!(MADE.load(Relaxed), 1);
 }
 
 #[test]

@@ -38,16 +38,50 @@ fn number_of<C: Stage<Card = One>>(
     first
 }
 
+/// The matcher of a stage, and whether it need not be asked about a realization that is the only one.
+fn written<C: Stage>() -> (&'static str, bool) {
+    (C::MATCHER, C::matcher().takes_the_only())
+}
+
 #[test]
 fn made_by_a_macro_of_a_library() {
     assert_eq!(number_of(|| Double::new(of(3)), |run| run.out.load()), 6);
     assert_eq!(number_of(|| Twice::new(of(4)), |run| run.out.load()), 8);
     // Written out, they cost no more than left away.
-    assert_eq!(
-        (Double::MATCHER, Double::TAKES_THE_ONLY),
-        ("latest()", true)
-    );
-    assert_eq!((Twice::MATCHER, Twice::TAKES_THE_ONLY), ("only()", true));
+    assert_eq!(written::<Double>(), ("latest()", true));
+    assert_eq!(written::<Twice>(), ("only()", true));
+}
+
+/// Another way to write one of the library.
+#[derive(Config)]
+struct Other {}
+
+#[stage(matcher = { pylightnix::plan::matcher::latest() })]
+fn other(_: &Build<Other>) -> Result<()> {
+    Ok(())
+}
+
+#[derive(Config)]
+struct Some1 {}
+
+#[stage(many, matcher = some(1))]
+fn some1(_: &Build<Some1>) -> Result<()> {
+    Ok(())
+}
+
+#[derive(Config)]
+struct Filtered {}
+
+#[stage(matcher = latest().filter(|_| Ok(true)))]
+fn filtered(_: &Build<Filtered>) -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn however_it_is_written() {
+    assert!(written::<Other>().1);
+    assert!(written::<Some1>().1);
+    assert!(!written::<Filtered>().1);
 }
 
 #[test]
@@ -77,10 +111,7 @@ fn in_a_function() {
     }
 
     assert_eq!(number_of(|| Local::new(7), |run| run.out.load()), 7);
-    assert_eq!(
-        (Local::MATCHER, Local::TAKES_THE_ONLY),
-        ("lowest(key)", false)
-    );
+    assert_eq!(written::<Local>(), ("lowest(key)", false));
 }
 
 #[test]
@@ -99,7 +130,7 @@ fn in_a_block_made_by_a_macro() {
             }
 
             assert_eq!(number_of($config::new, |run| run.out.load()), $number);
-            assert_eq!(($config::MATCHER, $config::TAKES_THE_ONLY), ("latest()", true));
+            assert_eq!(written::<$config>(), ("latest()", true));
         })*};
     }
     number! {
@@ -155,7 +186,7 @@ fn beside_names_that_are_those_of_the_library() {
     use own_names::Named;
     assert_eq!(number_of(Named::new, |run| run.out.load()), 1);
     let written = "self::latest().filter(self::all)";
-    assert_eq!((Named::MATCHER, Named::TAKES_THE_ONLY), (written, false));
+    assert_eq!(written::<Named>(), (written, false));
 }
 
 /// Another crate's names, as its prelude gives them.

@@ -36,7 +36,10 @@ const CONFIG: Place = Place {
             example: "rename = \"key\"",
         },
     ],
-    elsewhere: Some((ON_THE_STRUCT, "above the struct, in a `#[config(..)]` of its own")),
+    elsewhere: Some((
+        ON_THE_STRUCT,
+        "above the struct, in a `#[config(..)]` of its own",
+    )),
 };
 
 const ON_THE_STRUCT: &[Spec] = &[library::OPTION];

@@ -15,6 +15,12 @@ where
 {
     type Card = ::pylightnix::lens::One;
     const NAME: &'static str = "anneal";
+    const PLACE: ::pylightnix::__private::Place = ::pylightnix::__private::Place::new(
+        ::std::module_path!(),
+        ::std::option_env!("CARGO_PKG_VERSION"),
+        ::std::file!(),
+        ::std::line!(),
+    );
     const NOUTS: usize = 3usize;
     const MATCHER: &'static str = "lowest(energy)";
     const TOKENS: &'static str = "fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {\n    let run = minimise(&b.ref_params.out.load()?, b.maxiter)?;\n    Ok(AnnealOutputs {\n        trace_xs: b.trace_xs.save(&run.xs)?,\n        trace_fs: b.trace_fs.save(&run.fs)?,\n        out: b.out.save(&run.best)?\n    })\n}";
@@ -33,23 +39,17 @@ where
     fn parameters() -> ::pylightnix::__private::Vec<::pylightnix::__private::String> {
         ::pylightnix::__private::Vec::from([])
     }
-    fn select(
-        candidates: &[::pylightnix::lens::RRef<Self>],
-    ) -> ::pylightnix::Result<
-        ::pylightnix::plan::matcher::Choice<Self>,
-        ::pylightnix::BoxError,
-    > {
+    fn matcher() -> ::pylightnix::__private::StageMatcher<Self> {
         #[allow(unused_imports)]
         use ::pylightnix::__private::matchers::*;
-        ::pylightnix::__private::select_one::<Self, _>(lowest(energy), candidates)
+        ::pylightnix::__private::takes_one::<Self, _>(lowest(energy))
     }
     fn realize(
         build: &::pylightnix::lens::Build<Self>,
     ) -> ::pylightnix::Result<(), ::pylightnix::BoxError> {
         ::pylightnix::__private::submit! {
-            ::pylightnix::__private::Registration::new({ #[allow(unused_imports)] use
-            ::pylightnix::__private::NoStage as _; < ::pylightnix::__private::Own <
-            Anneal >> ::PARTS }, ::std::file!(), ::std::line!())
+            { #[allow(unused_imports)] use ::pylightnix::__private::NoStage as _; <
+            ::pylightnix::__private::Own < Anneal >> ::STAGE }
         }
         ::pylightnix::__private::finish::<Self, _>(anneal(build))
     }

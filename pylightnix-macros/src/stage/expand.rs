@@ -1,6 +1,6 @@
 //! Generates the code of a stage.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericParam, Generics, ReturnType, Type, parse_quote};
@@ -40,13 +40,7 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let uses = uses::list(&stage.uses, library);
     let values = generics.params.iter();
     let values = values.map(|param| parameter(param, library));
-    let (matcher, select) = select(stage);
-    // Only known for the usual matchers: others would have to be evaluated.
-    let takes_the_only = USUAL.contains(&matcher.as_str()).then(|| {
-        quote! {
-            const TAKES_THE_ONLY: bool = true;
-        }
-    });
+    let (matcher, make_matcher) = matcher(stage);
     let realize = realize(stage, &registrations(stage));
     let args = args(stage);
     let takes = takes(stage, config, &generics);
@@ -60,9 +54,14 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
             type Card = #card;
 
             const NAME: &'static str = #name;
+            const PLACE: #library::__private::Place = #library::__private::Place::new(
+                ::std::module_path!(),
+                ::std::option_env!("CARGO_PKG_VERSION"),
+                ::std::file!(),
+                ::std::line!(),
+            );
             const NOUTS: usize = #nouts;
             const MATCHER: &'static str = #matcher;
-            #takes_the_only
             const TOKENS: &'static str = #code;
             const USES: &'static [fn() -> #library::__private::Tracked] =
                 #uses;
@@ -73,16 +72,13 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
 
             #limits
             #args
-            #select
+            #make_matcher
             #realize
         }
 
         #takes
     })
 }
-
-/// The matchers that always take a single candidate. In `matcher = ..` these names are always those of the library.
-const USUAL: [&str; 3] = ["latest()", "only()", "all()"];
 
 /// Returns the generics of the function, without lifetimes, which belong to the reference. The signature of the function
 /// checks that the type is a config; the bound with `for<'__a>` keeps the compiler from repeating that error for each item.
@@ -125,25 +121,21 @@ fn parameter(param: &GenericParam, library: &Library) -> TokenStream {
     }
 }
 
-/// Returns the text of the matcher, and generates the method that calls it.
-fn select(stage: &Stage) -> (String, TokenStream) {
+/// Returns the text of the matcher, and generates the method that makes it.
+fn matcher(stage: &Stage) -> (String, TokenStream) {
     let library = &stage.library;
-    let (select, usual) = match stage.many.is_some() {
-        true => (quote!(select_many), quote!(all)),
-        false => (quote!(select_one), quote!(latest)),
+    let (takes, usual) = match stage.many.is_some() {
+        true => (quote!(takes_many), quote!(all)),
+        false => (quote!(takes_one), quote!(latest)),
     };
     let (written, matcher) = match &stage.matcher {
         Some(matcher) => (quote!(#matcher), quote!(#matcher)),
-        None => (
-            quote!(#usual()),
-            quote!(#library::plan::matcher::#usual()),
-        ),
+        None => (quote!(#usual()), quote!(#library::plan::matcher::#usual())),
     };
     let (start, end) = spans::ends(&matcher);
-    let candidates = Ident::new("candidates", Span::mixed_site());
     let place = library.at(start);
-    let select = quote_spanned!(start=> #place::__private::#select::<Self, _>);
-    let choice = quote_spanned!(end=> #select(#matcher, #candidates));
+    let takes = quote_spanned!(start=> #place::__private::#takes::<Self, _>);
+    let made = quote_spanned!(end=> #takes(#matcher));
     // With this import, matchers need no import by the user, and the prelude does not need these short names.
     let names = stage.matcher.is_some().then(|| {
         quote! {
@@ -152,11 +144,9 @@ fn select(stage: &Stage) -> (String, TokenStream) {
         }
     });
     let method = quote! {
-        fn select(
-            #candidates: &[#library::lens::RRef<Self>],
-        ) -> #library::Result<#library::plan::matcher::Choice<Self>, #library::BoxError> {
+        fn matcher() -> #library::__private::StageMatcher<Self> {
             #names
-            #choice
+            #made
         }
     };
     (fingerprint::text(written), method)
@@ -172,7 +162,8 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
     let result = quote_spanned!(site=> #function(build));
     let library = &stage.library;
     let place = library.at(span.resolved_at(site));
-    let finish = quote_spanned!(span.resolved_at(site)=> #place::__private::finish::<Self, _>(#result));
+    let finish =
+        quote_spanned!(span.resolved_at(site)=> #place::__private::finish::<Self, _>(#result));
     let (allow, finish) = match stage.is_invalid {
         true => (quote!(#[allow(unused_variables)]), quote!(loop {})),
         false => (TokenStream::new(), finish),
@@ -224,16 +215,14 @@ fn registrations(stage: &Stage) -> TokenStream {
     let library = &stage.library;
     let registration = |of: TokenStream| {
         quote! {
-            #library::__private::submit! {
-                #library::__private::Registration::new(#of, ::std::file!(), ::std::line!())
-            }
+            #library::__private::submit! { #of }
         }
     };
     match &stage.register {
         Some(register) => register
             .value
             .iter()
-            .map(|config| registration(quote!(#library::__private::Parts::of::<#config>())))
+            .map(|config| registration(quote!(#library::__private::Registration::of::<#config>())))
             .collect(),
         // For a type that is not a config, which the signature reports, nothing is registered.
         None if is_concrete(&stage.function.signature.generics) => stage
@@ -243,7 +232,7 @@ fn registrations(stage: &Stage) -> TokenStream {
                 registration(quote! {{
                     #[allow(unused_imports)]
                     use #library::__private::NoStage as _;
-                    <#library::__private::Own<#config>>::PARTS
+                    <#library::__private::Own<#config>>::STAGE
                 }})
             })
             .collect(),

@@ -68,7 +68,7 @@ pub struct DRef<C: Config, Q: Cardinality = One> {
 /// Makes a derivation from a config. Its stage is determined by the type of the config. Does no I/O.
 ///
 /// # Errors
-/// A field cannot be written as canonical JSON (the error names it), or two stages of this program have the same name.
+/// A field cannot be written as canonical JSON (the error names it), or two stages of one crate have the same name.
 pub fn instantiate<C, Q>(config: C) -> Result<DRef<C, Q>>
 where
     // Not `DRef<C, C::Card>`: for a config without a stage the compiler would repeat its error for the result type.

@@ -1,9 +1,12 @@
 //! The graph of all derivations that a target depends on, in topological order.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use super::node::AnyDRef;
+use super::node::{AnyDRef, AnyNode};
+use super::place::Place;
+use super::registry::namesakes;
 use super::target::{Realizations, Target};
 use super::titles::Titles;
 use crate::config::DRefId;
@@ -197,14 +200,25 @@ struct Recipes {
     last: usize,
     /// For each recipe, the index of the first derivation with it.
     firsts: Vec<usize>,
+    /// Where the stage of each name is.
+    stages: HashMap<&'static str, Place>,
 }
 
 impl Recipes {
-    fn meet(&mut self, recipe: usize, at: usize) {
+    /// Fails if two stages with the same name are among them, because their derivations could have the same reference.
+    fn meet(&mut self, node: &dyn AnyNode, at: usize) -> Result<()> {
+        let recipe = node.recipe_address();
         // Performance: successive derivations mostly share a recipe.
         if std::mem::replace(&mut self.last, recipe) != recipe && self.visited.insert(recipe) {
             self.firsts.push(at);
+            if let Some((name, place)) = node.stage() {
+                let first = *self.stages.entry(name).or_insert(place);
+                if first != place {
+                    return Err(namesakes(name, first, place));
+                }
+            }
         }
+        Ok(())
     }
 }
 
@@ -254,7 +268,7 @@ impl Collector {
             };
         }
         self.list_deps(&dref)?;
-        self.recipes.meet(dref.node().recipe_address(), next);
+        self.recipes.meet(dref.node(), next)?;
         self.hashes.push(hash);
         self.part.push(dref);
         Ok(())

@@ -2,15 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use super::args::{ArgType, Args};
 use super::code::Code;
 use super::derivation::Derivation;
 use super::limits::Limits;
-use super::matcher::{AnyMatcher, Choice};
+use super::matcher::{AnyMatcher, Choice, StageMatcher};
+use super::place::Place;
 use super::stage::Stage;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{
@@ -46,21 +49,43 @@ pub(super) struct Recipe<C: Config> {
     pub(super) args: fn() -> Vec<ArgType>,
     /// A note, which is shown to people and is not in the config.
     pub(super) note: Option<Arc<str>>,
+    /// The name of the stage and its place in the source; `None` for a derivation that was read from a store.
+    pub(super) stage: Option<(&'static str, Place)>,
 }
 
 /// The matcher: that of the stage, or one that the plan gives.
 pub(crate) enum NodeMatcher<C: Config> {
     Own {
-        select: SelectFn<C>,
+        matcher: Arc<OwnMatcher<C>>,
         written: &'static str,
-        takes_the_only: bool,
     },
     Given(Arc<dyn AnyMatcher<C>>),
     /// Of a derivation that was read from a store.
     Detached,
 }
 
-type SelectFn<C> = fn(&[RRef<C>]) -> Result<Choice<C>, BoxError>;
+/// The matcher of a stage, which is made when it is first needed.
+pub(crate) struct OwnMatcher<C: Config> {
+    make: fn() -> StageMatcher<C>,
+    /// `None` if its expression panicked: it panics again, and the panic is reported, when the stage has to choose.
+    made: OnceBox<Option<StageMatcher<C>>>,
+}
+
+impl<C: Config> OwnMatcher<C> {
+    fn get(&self) -> Option<&StageMatcher<C>> {
+        let made = self
+            .made
+            .get_or_init(|| Box::new(catch_unwind(self.make).ok()));
+        made.as_ref()
+    }
+
+    fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        match self.get() {
+            Some(matcher) => matcher.select(candidates),
+            None => (self.make)().select(candidates),
+        }
+    }
+}
 
 /// The realizer: the stage function, or one that the plan gives.
 pub(crate) enum NodeRealizer<C: Config> {
@@ -93,9 +118,11 @@ impl<C: Stage> Recipe<C> {
     pub(super) fn of_stage() -> Self {
         Recipe {
             matcher: NodeMatcher::Own {
-                select: C::select,
+                matcher: Arc::new(OwnMatcher {
+                    make: C::matcher,
+                    made: OnceBox::new(),
+                }),
                 written: C::MATCHER,
-                takes_the_only: C::TAKES_THE_ONLY,
             },
             realizer: NodeRealizer::Own {
                 run: C::realize,
@@ -106,6 +133,7 @@ impl<C: Stage> Recipe<C> {
             takes: C::Card::TAKES,
             args: C::args,
             note: None,
+            stage: Some((C::NAME, C::PLACE)),
         }
     }
 }
@@ -119,6 +147,7 @@ impl<C: Config> Clone for Recipe<C> {
             takes: self.takes,
             args: self.args,
             note: self.note.clone(),
+            stage: self.stage,
         }
     }
 }
@@ -137,6 +166,7 @@ impl<C: Config> Node<C> {
             takes: Q::TAKES,
             args: Vec::new,
             note: None,
+            stage: None,
         };
         Node::new(derivation, Arc::new(recipe))
     }
@@ -181,14 +211,9 @@ impl<C: Config> Node<C> {
 impl<C: Config> Clone for NodeMatcher<C> {
     fn clone(&self) -> Self {
         match self {
-            NodeMatcher::Own {
-                select,
+            NodeMatcher::Own { matcher, written } => NodeMatcher::Own {
+                matcher: matcher.clone(),
                 written,
-                takes_the_only,
-            } => NodeMatcher::Own {
-                select: *select,
-                written,
-                takes_the_only: *takes_the_only,
             },
             NodeMatcher::Given(matcher) => NodeMatcher::Given(matcher.clone()),
             NodeMatcher::Detached => NodeMatcher::Detached,
@@ -241,6 +266,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn check_config(&self) -> Result<()>;
     /// Returns the address of the recipe, which identifies it.
     fn recipe_address(&self) -> usize;
+    /// Returns the name of the stage and its place in the source; `None` for a derivation that was read from a store.
+    fn stage(&self) -> Option<(&'static str, Place)>;
     /// Returns the code of the realizer; `None` for a derivation that was read from a store.
     fn code(&self) -> Option<&Arc<Code>>;
     fn nouts(&self) -> usize;
@@ -312,6 +339,10 @@ impl<C: Config> AnyNode for Node<C> {
         Arc::as_ptr(&self.recipe).cast::<()>() as usize
     }
 
+    fn stage(&self) -> Option<(&'static str, Place)> {
+        self.recipe.stage
+    }
+
     fn omitted(&self) -> &Omitted {
         self.derivation().omitted()
     }
@@ -369,14 +400,17 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn needs(&self) -> &[RRefId] {
         match &self.recipe.matcher {
+            NodeMatcher::Own { matcher, .. } => matcher.get().map_or(&[], StageMatcher::needs),
             NodeMatcher::Given(matcher) => matcher.needs(),
-            NodeMatcher::Own { .. } | NodeMatcher::Detached => &[],
+            NodeMatcher::Detached => &[],
         }
     }
 
     fn takes_the_only(&self) -> bool {
         match &self.recipe.matcher {
-            NodeMatcher::Own { takes_the_only, .. } => *takes_the_only,
+            NodeMatcher::Own { matcher, .. } => {
+                matcher.get().is_some_and(StageMatcher::takes_the_only)
+            }
             NodeMatcher::Given(matcher) => matcher.takes_the_only(),
             NodeMatcher::Detached => false,
         }
@@ -392,7 +426,7 @@ impl<C: Config> AnyNode for Node<C> {
             .map(|realization| RRef::new(realization, self.clone(), chosen.clone()))
             .collect();
         let choice = match &self.recipe.matcher {
-            NodeMatcher::Own { select, .. } => select(&candidates)?,
+            NodeMatcher::Own { matcher, .. } => matcher.select(&candidates)?,
             NodeMatcher::Given(matcher) => matcher.select(&candidates)?,
             NodeMatcher::Detached => {
                 let reason = "it was read from a store, without a matcher: instantiate its config";

@@ -7,6 +7,7 @@ use once_cell::sync::OnceCell;
 use super::derivation::Derivation;
 use super::dref::DRef;
 use super::node::{AnyDRef, Node};
+use super::place::Place;
 use super::revive::Revived;
 use super::stage::Stage;
 use super::stage_info::StageInfo;
@@ -20,46 +21,30 @@ use crate::{Error, ErrorKind, Result};
 pub struct Registration {
     name: &'static str,
     config: fn() -> &'static str,
-    place: (&'static str, u32),
+    place: Place,
     revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
 }
 
-/// The parts of a registration, except the place in the source.
-#[derive(Debug)]
-pub struct Parts {
-    name: &'static str,
-    config: fn() -> &'static str,
-    revive: fn(&ConfigJson, &Revived) -> Result<AnyDRef>,
-}
-
-impl Parts {
-    /// Returns the parts for the stage of `C`.
+impl Registration {
+    /// Returns the registration of the stage of `C`.
+    #[doc(hidden)]
     pub const fn of<C: Stage>() -> Self {
-        Parts {
+        Registration {
             name: C::NAME,
             config: std::any::type_name::<C>,
+            place: C::PLACE,
             revive: revive::<C>,
         }
     }
 
     /// Returns a placeholder for a type that is not a config, in a program that does not compile.
+    #[doc(hidden)]
     pub const fn none<C>() -> Self {
-        Parts {
+        Registration {
             name: "",
             config: std::any::type_name::<C>,
+            place: Place::NOWHERE,
             revive: |_, _| Err(Error::new(ErrorKind::Config, "it is not a config")),
-        }
-    }
-}
-
-impl Registration {
-    #[doc(hidden)]
-    pub const fn new(parts: Parts, file: &'static str, line: u32) -> Self {
-        Registration {
-            name: parts.name,
-            config: parts.config,
-            place: (file, line),
-            revive: parts.revive,
         }
     }
 
@@ -75,7 +60,12 @@ impl Registration {
 
     /// Returns the file and the line of the stage function.
     pub fn place(&self) -> (&'static str, u32) {
-        self.place
+        self.place.line()
+    }
+
+    /// The crate of its function.
+    pub fn crate_name(&self) -> &'static str {
+        self.place.crate_name()
     }
 
     pub(crate) fn revive(&self, json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
@@ -111,26 +101,57 @@ fn revive<C: Stage>(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     Ok(DRef::<C, C::Card>::of_node(node).erase())
 }
 
-/// Refuses a program with two stages of the same name, whose derivations could have the same reference. Checks once per
-/// process.
+/// Returns the registrations with a name: one, or several for the types of a generic stage. Fails if two stages have the name.
+pub(crate) fn named(name: &str) -> Result<Vec<&'static Registration>> {
+    let named: Vec<_> = registered().filter(|stage| stage.name == name).collect();
+    let places = named.iter().map(|stage| stage.place);
+    if let (Some(one), Some(two)) = (places.clone().min(), places.max())
+        && one != two
+    {
+        return Err(namesakes(name, one, two));
+    }
+    Ok(named)
+}
+
+/// Refuses a program if one of its crates has two stages with the same name. Checks once per process.
+///
+/// Stages of two crates with the same name are refused only in one plan, or when a stage is looked up by that name.
 pub(super) fn check() -> Result<()> {
     static CHECKED: OnceCell<()> = OnceCell::new();
     CHECKED.get_or_try_init(find_namesakes).copied()
 }
 
 fn find_namesakes() -> Result<()> {
-    let mut places = HashMap::new();
+    let mut seen: HashMap<_, Vec<Place>> = HashMap::new();
     for stage in registered() {
-        let first = *places.entry(stage.name).or_insert(stage.place);
-        if first != stage.place {
-            let (one, two) = (first.min(stage.place), first.max(stage.place));
-            let message = format!(
-                "two stages are named `{}`: at {}:{} and at {}:{}",
-                stage.name, one.0, one.1, two.0, two.1
-            );
-            return Err(Error::new(ErrorKind::Plan, message)
-                .help("give one of them another name: `#[stage(name = \"..\")]`"));
+        let places = seen.entry(stage.name).or_default();
+        let beside = places.iter().find(|place| place.is_beside(&stage.place));
+        match beside {
+            Some(first) if *first != stage.place => {
+                return Err(namesakes(stage.name, *first, stage.place));
+            }
+            Some(_) => {}
+            None => places.push(stage.place),
         }
     }
     Ok(())
+}
+
+/// What is said of two stages of one name, which could not be told apart.
+pub(super) fn namesakes(name: &str, one: Place, two: Place) -> Error {
+    let (one, two) = (one.min(two), one.max(two));
+    let (at_one, at_two, help) = match one.is_beside(&two) {
+        true => (
+            one.to_string(),
+            two.to_string(),
+            "give one of them another name: `#[stage(name = \"..\")]`",
+        ),
+        false => (
+            one.in_its_crate(&two),
+            two.in_its_crate(&one),
+            "use one of them only; or give one of them another name, if its crate is yours: `#[stage(name = \"..\")]`",
+        ),
+    };
+    let message = format!("two stages are named `{name}`: at {at_one} and at {at_two}");
+    Error::new(ErrorKind::Plan, message).help(help)
 }

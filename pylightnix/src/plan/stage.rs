@@ -3,8 +3,9 @@
 use super::args::ArgType;
 use super::code::Tracked;
 use super::limits::Limits;
-use super::matcher::Choice;
-use crate::lens::{Build, Cardinality, Config, RRef};
+use super::matcher::StageMatcher;
+use super::place::Place;
+use crate::lens::{Build, Cardinality, Config};
 use crate::{BoxError, Result};
 
 /// A config with a stage: `#[stage]` on a function with the argument `&Build<C>` implements it for `C`.
@@ -21,17 +22,16 @@ pub trait Stage: Config {
     /// The name of the stage's derivations.
     const NAME: &'static str;
 
+    /// The place of the function in the source.
+    #[doc(hidden)]
+    const PLACE: Place;
+
     /// The number of runs of the function in a build.
     const NOUTS: usize;
 
     /// The matcher, as it is written in the source.
     #[doc(hidden)]
     const MATCHER: &'static str;
-
-    /// The value of [`Matcher::takes_the_only`](super::matcher::Matcher::takes_the_only), for the usual matchers. For other
-    /// matchers it is unknown before the matcher is evaluated, and `false`.
-    #[doc(hidden)]
-    const TAKES_THE_ONLY: bool = false;
 
     /// The tokens of the function, or its `version`.
     #[doc(hidden)]
@@ -56,8 +56,9 @@ pub trait Stage: Config {
         Vec::new()
     }
 
+    /// Makes what chooses among its realizations.
     #[doc(hidden)]
-    fn select(candidates: &[RRef<Self>]) -> Result<Choice<Self>, BoxError>;
+    fn matcher() -> StageMatcher<Self>;
 
     #[doc(hidden)]
     fn realize(build: &Build<Self>) -> Result<(), BoxError>;

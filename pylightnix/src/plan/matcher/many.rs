@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::function::Function;
 use super::one::absent;
-use super::{Choice, Matcher};
+use super::{Choice, Matcher, OfTheLibrary};
 use crate::config::RRefId;
 use crate::lens::{Config, Many, RRef};
 use crate::store::Clock;
@@ -46,7 +46,7 @@ pub fn all() -> All {
 impl<C: Config> Matcher<C> for All {
     type Card = Many;
 
-    fn takes_the_only(&self) -> bool {
+    fn takes_the_only(&self, _: OfTheLibrary) -> bool {
         true
     }
 
@@ -75,7 +75,7 @@ pub fn some(n: usize) -> SomeN {
 impl<C: Config> Matcher<C> for SomeN {
     type Card = Many;
 
-    fn takes_the_only(&self) -> bool {
+    fn takes_the_only(&self, _: OfTheLibrary) -> bool {
         self.0 == 1
     }
 
@@ -107,7 +107,7 @@ pub fn latest_n(n: usize) -> LatestN {
 impl<C: Config> Matcher<C> for LatestN {
     type Card = Many;
 
-    fn takes_the_only(&self) -> bool {
+    fn takes_the_only(&self, _: OfTheLibrary) -> bool {
         self.0 == 1
     }
 

@@ -15,6 +15,7 @@ mod many;
 mod one;
 
 use std::any::Any;
+use std::fmt;
 
 use crate::config::RRefId;
 use crate::lens::{Cardinality, Config, Many, One, RRef, Try};
@@ -73,7 +74,10 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
 
     /// Returns whether the matcher always takes a single candidate. Then it is not called if the candidate is the only
     /// realization with this context, including failures and stale results.
-    fn takes_the_only(&self) -> bool {
+    ///
+    /// Only matchers of this library can return `true`, because a wrong answer would silently give wrong results.
+    #[doc(hidden)]
+    fn takes_the_only(&self, _: OfTheLibrary) -> bool {
         false
     }
 
@@ -106,6 +110,15 @@ pub trait Matcher<C: Config>: Send + Sync + 'static {
     }
 }
 
+pub(crate) use of_the_library::OfTheLibrary;
+
+/// Other crates cannot override a method that takes a type which they cannot name.
+mod of_the_library {
+    /// A type that only this library can name.
+    #[derive(Debug)]
+    pub struct OfTheLibrary;
+}
+
 /// A matcher without its type.
 pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn takes_the_only(&self) -> bool;
@@ -115,12 +128,41 @@ pub(crate) trait AnyMatcher<C: Config>: Any + Send + Sync {
     fn same_as(&self, other: &dyn AnyMatcher<C>) -> bool;
 }
 
+/// The matcher of a stage.
+#[doc(hidden)]
+pub struct StageMatcher<C: Config>(Box<dyn AnyMatcher<C>>);
+
+impl<C: Config> StageMatcher<C> {
+    pub(crate) fn new<M: Matcher<C>>(matcher: M) -> Self {
+        StageMatcher(Box::new(GivenMatcher(matcher)))
+    }
+
+    /// Returns whether the matcher always takes a single candidate.
+    pub fn takes_the_only(&self) -> bool {
+        self.0.takes_the_only()
+    }
+
+    pub(crate) fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {
+        self.0.select(candidates)
+    }
+
+    pub(crate) fn needs(&self) -> &[RRefId] {
+        self.0.needs()
+    }
+}
+
+impl<C: Config> fmt::Debug for StageMatcher<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.describe())
+    }
+}
+
 /// A matcher that the plan gives, as an [`AnyMatcher`].
 pub(crate) struct GivenMatcher<M>(pub(crate) M);
 
 impl<C: Config, M: Matcher<C>> AnyMatcher<C> for GivenMatcher<M> {
     fn takes_the_only(&self) -> bool {
-        self.0.takes_the_only()
+        self.0.takes_the_only(OfTheLibrary)
     }
 
     fn select(&self, candidates: &[RRef<C>]) -> Result<Choice<C>, BoxError> {

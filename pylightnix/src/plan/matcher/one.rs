@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::function::Function;
 use super::many::newest_first;
-use super::{Choice, Matcher};
+use super::{Choice, Matcher, OfTheLibrary};
 use crate::config::RRefId;
 use crate::lens::{Config, One, RRef};
 use crate::{BoxError, Result};
@@ -21,7 +21,7 @@ pub fn only() -> Only {
 impl<C: Config> Matcher<C> for Only {
     type Card = One;
 
-    fn takes_the_only(&self) -> bool {
+    fn takes_the_only(&self, _: OfTheLibrary) -> bool {
         true
     }
 
@@ -65,7 +65,7 @@ pub fn latest() -> Latest {
 impl<C: Config> Matcher<C> for Latest {
     type Card = One;
 
-    fn takes_the_only(&self) -> bool {
+    fn takes_the_only(&self, _: OfTheLibrary) -> bool {
         true
     }
 

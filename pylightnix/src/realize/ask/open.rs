@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
-use crate::plan::{AnyDRef, ConfigType, Revived, Wanted, registered};
+use crate::plan::{AnyDRef, ConfigType, Revived, Wanted, named};
 use crate::realize::recorded_failure::text_of;
 use crate::store::{Realization, Store};
 use crate::{Error, ErrorKind, Result};
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// A derivation that is not there, or whose stage, or that of one of its dependencies, is not in this program, or
-    /// does not fit it.
+    /// does not fit it; two stages of its name in this program.
     pub fn instantiate(&self, id: impl AsRef<DRefId>) -> Result<AnyDRef> {
         let id = id.as_ref();
         let mut revived = Revived::default();
@@ -213,7 +213,7 @@ impl Read {
 fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     let id = json.id();
     let mut last = None;
-    for stage in registered().filter(|stage| stage.name() == id.name().as_str()) {
+    for stage in named(id.name().as_str())? {
         match stage.revive(json, revived) {
             Ok(dref) => return Ok(dref),
             Err(error) => last = Some(unfit(id, stage.config(), error)),

@@ -58,3 +58,20 @@ impl Sums {
         numbers.iter().take(count).sum()
     }
 }
+
+/// A config with a namesake in another library.
+#[derive(Config)]
+#[config(crate = renamed::library)]
+pub struct Twin {
+    /// Whose it is.
+    #[selfref("of.txt")]
+    pub of: SelfRef<Text>,
+}
+
+/// Says whose it is.
+#[stage(crate = renamed::library)]
+pub fn twin(b: &Build<Twin>) -> Result<TwinOutputs> {
+    Ok(TwinOutputs {
+        of: b.of.save("reexported")?,
+    })
+}

@@ -32,3 +32,20 @@ fn double(number: u64) -> u64 {
     2 * number
 }
 // ANCHOR_END: renamed
+
+/// A config with a namesake in another library.
+#[derive(Config)]
+#[config(crate = nix)]
+pub struct Twin {
+    /// Whose it is.
+    #[selfref("of.txt")]
+    pub of: SelfRef<Text>,
+}
+
+/// Says whose it is.
+#[stage(crate = nix)]
+pub fn twin(b: &Build<Twin>) -> Result<TwinOutputs> {
+    Ok(TwinOutputs {
+        of: b.of.save("renamed")?,
+    })
+}
