@@ -86,6 +86,13 @@
 //! The crate `pylightnix-cli` is the command line, for programs with an experiment and as the program `pylightnix` for any store, and
 //! has what a run shows while it goes.
 //!
+//! # Types of other crates
+//!
+//! Where a type of another crate is in a signature of this one, that crate is re-exported, in the version that fits: `jiff`
+//! (times), `uuid` (of build records), `serde_json` (values in them), and with the feature `npy` `ndarray`. Traits of `serde`
+//! and, with the feature `tracing`, of `tracing-subscriber` are in bounds and implemented here; use version 1 of `serde`, and
+//! version 0.3 of `tracing-subscriber`.
+//!
 //! # Restrictions
 //!
 //! - Configs are structs with named fields that own their data. Stages are plain functions of one argument, not async.
@@ -99,7 +106,7 @@
 //! The folder `book` of the project is a book: a tutorial from nothing to an experiment in two stores, and how it works
 //! inside. `mdbook serve book` shows it as pages.
 
-#![warn(unreachable_pub)]
+#![warn(unreachable_pub, missing_debug_implementations)]
 // A library says what it has to say in its results.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -133,6 +140,13 @@ mod visible;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+// What signatures of this crate name, so that its users have the same version.
+pub use jiff;
+#[cfg(feature = "npy")]
+pub use ndarray;
+pub use serde_json;
+pub use uuid;
 
 pub use error::{BoxError, Error, ErrorKind};
 // The trait and its derive: one name, and one `use` for both.

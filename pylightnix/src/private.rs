@@ -5,6 +5,7 @@ use crate::lens::{self, Config, Omitted, Plain, SelfRef};
 use crate::plan::matcher::{Matcher, TakesMany, TakesOne};
 use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
+use std::fmt;
 
 /// The whole library, for `crate = path`.
 pub use crate as library;
@@ -37,6 +38,12 @@ pub mod matchers {
 /// no config, so that this is said where the function names it, and not here again.
 pub struct Own<C>(PhantomData<C>);
 
+impl<C> fmt::Debug for Own<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").finish_non_exhaustive()
+    }
+}
+
 impl<C: Stage> Own<C> {
     /// Its stage.
     pub const STAGE: Registration = Registration::of::<C>();
@@ -58,7 +65,7 @@ pub fn type_parameter<T: ?Sized>(name: &str) -> String {
 }
 
 /// A constant parameter of a generic stage, as its code says it.
-pub fn const_parameter(name: &str, value: impl std::fmt::Display) -> String {
+pub fn const_parameter(name: &str, value: impl fmt::Display) -> String {
     format!("{name} = {value}")
 }
 
@@ -109,9 +116,11 @@ pub trait PlainField<Via>: Sized {
 }
 
 /// Marks the implementation for plain data.
+#[derive(Debug)]
 pub enum IsPlain {}
 
 /// Marks the implementation for nothing.
+#[derive(Debug)]
 pub enum IsNever {}
 
 /// Implemented for nothing.
@@ -258,7 +267,7 @@ pub fn read_promise<F>(
 }
 
 /// What does not fit while a config is read: all of it, and not the first thing alone.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Misfits(Vec<Error>);
 
 impl Misfits {

@@ -491,10 +491,7 @@ impl Zip {
                 },
                 (kind, _) => kind.clone(),
             };
-            entries.push(Entry {
-                path: entry.path.clone(),
-                kind,
-            });
+            entries.push(Entry::new(entry.path.clone(), kind));
         }
         let head = record.head();
         let manifest = Manifest::new(entries).ok()?;

@@ -148,7 +148,7 @@ pub fn by_older_rules(store: &Store, rref: &RRefId, change: impl FnOnce(&Path)) 
                 executable,
             }
         };
-        entries.push(Entry { path, kind });
+        entries.push(Entry::new(path, kind));
     }
     set(&out, 0o555);
     let (head, manifest) = (old.head(), Manifest::new(entries).expect("a manifest"));

@@ -529,12 +529,11 @@ fn links_that_lead_out() {
         let spoil = |zip: &mut Zip| {
             let id = change_entries(zip, |entries| {
                 for (number, target) in targets.iter().enumerate() {
-                    entries.push(Entry {
-                        path: format!("d/m{number}"),
-                        kind: EntryKind::Link {
-                            target: (*target).to_owned(),
-                        },
-                    });
+                    let target = (*target).to_owned();
+                    entries.push(Entry::new(
+                        format!("d/m{number}"),
+                        EntryKind::Link { target },
+                    ));
                 }
             });
             for (number, target) in targets.iter().enumerate() {
@@ -1439,6 +1438,7 @@ fn with_entries(entries: Vec<Entry>, bytes: &dyn Fn(&Entry) -> Vec<u8>) -> Vec<u
             EntryKind::Dir => zip.items.push(Item::new(name + "/", "", 0o040_555)),
             EntryKind::File { .. } => zip.add(name, bytes(entry)),
             EntryKind::Link { target } => zip.items.push(Item::new(name, target, 0o120_777)),
+            other => unreachable!("{other:?} is made nowhere here"),
         }
     }
     zip.bytes()
@@ -1451,10 +1451,7 @@ fn paths_too_long_for_the_system() {
         for depth in 14..22 {
             let name = "n".repeat(length);
             let entries = (1..=depth)
-                .map(|depth| Entry {
-                    path: vec![name.as_str(); depth].join("/"),
-                    kind: EntryKind::Dir,
-                })
+                .map(|depth| Entry::new(vec![name.as_str(); depth].join("/"), EntryKind::Dir))
                 .collect();
             let path = depth * (length + 1);
             // What fits is no harm.
@@ -1475,11 +1472,13 @@ fn paths_too_long_for_the_system() {
 fn links_that_take_for_ever_to_follow() {
     // Each goes on with the next, and then deep into nowhere.
     let entries = (0..300)
-        .map(|number| Entry {
-            path: format!("l{number:03}"),
-            kind: EntryKind::Link {
-                target: format!("l{:03}{}", number + 1, "/x".repeat(2040)),
-            },
+        .map(|number| {
+            Entry::new(
+                format!("l{number:03}"),
+                EntryKind::Link {
+                    target: format!("l{:03}{}", number + 1, "/x".repeat(2040)),
+                },
+            )
         })
         .collect();
     let archive = with_entries(entries, &|_| Vec::new());

@@ -56,7 +56,7 @@ fn made_by_a_macro_of_a_library() {
 #[derive(Config)]
 struct Other {}
 
-#[stage(matcher = { pylightnix::plan::matcher::latest() })]
+#[stage(matcher = pylightnix::plan::matcher::latest())]
 fn other(_: &Build<Other>) -> Result<()> {
     Ok(())
 }
@@ -185,8 +185,8 @@ mod own_names {
 fn beside_names_that_are_those_of_the_library() {
     use own_names::Named;
     assert_eq!(number_of(Named::new, |run| run.out.load()), 1);
-    let written = "self::latest().filter(self::all)";
-    assert_eq!(written::<Named>(), (written, false));
+    let text = "self::latest().filter(self::all)";
+    assert_eq!(written::<Named>(), (text, false));
 }
 
 /// Another crate's names, as its prelude gives them.

@@ -492,10 +492,7 @@ impl Crafted {
     ) -> RRefId {
         let manifest = entries
             .iter()
-            .map(|(path, kind, _)| Entry {
-                path: (*path).to_owned(),
-                kind: kind.clone(),
-            })
+            .map(|(path, kind, _)| Entry::new((*path).to_owned(), kind.clone()))
             .collect();
         let manifest = Manifest::new(manifest).unwrap();
         let record = Record::new(*config.digest(), context, Outcome::Ok, manifest).to_text();
@@ -523,6 +520,7 @@ impl Crafted {
                     self.entries
                         .push((name, bytes.as_bytes().to_vec(), options(mode)));
                 }
+                other => unreachable!("{other:?} is made nowhere here"),
             }
         }
         id

@@ -710,7 +710,7 @@ fn what_lies_in_a_layer_of_an_image_is_removed_where_it_is() {
 }
 
 /// What is done after it is known what goes, and before it is moved.
-fn meanwhile(chain: &Chain, mut what: impl FnMut(&Store)) -> pylightnix::store::GcReport {
+fn meanwhile(chain: &Chain, mut what: impl FnMut(&Store) + Send) -> pylightnix::store::GcReport {
     let gc = chain.store.gc().observer(|event| {
         if matches!(event, GcEvent::Chosen { .. }) {
             what(&chain.store);

@@ -34,7 +34,7 @@ fn record() -> impl Strategy<Value = Record> {
             entries
                 .into_iter()
                 .filter(|(path, _)| path != "." && path != "..")
-                .map(|(path, kind)| Entry { path, kind })
+                .map(|(path, kind)| Entry::new(path, kind))
                 .collect()
         },
     );
@@ -96,24 +96,21 @@ const D: &str = "dref:7c308bad0e7fa364790b71e6ffab924a-params";
 
 fn sample() -> String {
     let manifest = Manifest::new(vec![
-        Entry {
-            path: "bin".into(),
-            kind: EntryKind::Dir,
-        },
-        Entry {
-            path: "bin/run \"it\"".into(),
-            kind: EntryKind::File {
+        Entry::new("bin", EntryKind::Dir),
+        Entry::new(
+            "bin/run \"it\"",
+            EntryKind::File {
                 digest: Digest::of(b""),
                 size: 0,
                 executable: true,
             },
-        },
-        Entry {
-            path: "link".into(),
-            kind: EntryKind::Link {
+        ),
+        Entry::new(
+            "link",
+            EntryKind::Link {
                 target: "é\n".into(),
             },
-        },
+        ),
     ])
     .unwrap();
     let context = [A, B]

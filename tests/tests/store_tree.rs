@@ -117,7 +117,7 @@ fn flatten(prefix: &str, nodes: &BTreeMap<String, Node>, into: &mut Vec<Entry>) 
                 EntryKind::Dir
             }
         };
-        into.push(Entry { path, kind });
+        into.push(Entry::new(path, kind));
     }
 }
 
@@ -201,15 +201,14 @@ fn an_empty_tree() {
 
 #[test]
 fn what_is_no_tree_is_refused() {
-    let dir = |path: &str| Entry {
-        path: path.to_owned(),
-        kind: EntryKind::Dir,
-    };
-    let link = |path: &str, target: &str| Entry {
-        path: path.to_owned(),
-        kind: EntryKind::Link {
-            target: target.to_owned(),
-        },
+    let dir = |path: &str| Entry::new(path.to_owned(), EntryKind::Dir);
+    let link = |path: &str, target: &str| {
+        Entry::new(
+            path.to_owned(),
+            EntryKind::Link {
+                target: target.to_owned(),
+            },
+        )
     };
     let deep = |names: usize| {
         let paths = (1..=names).map(|names| vec!["d"; names].join("/"));

@@ -224,7 +224,7 @@ fn realization(rref: &RRefId, state: State, reason: Option<String>) -> Item {
 fn state(outcome: Outcome) -> State {
     match outcome {
         Outcome::Ok => State::Realized,
-        Outcome::Failed => State::Failed,
+        _ => State::Failed,
     }
 }
 

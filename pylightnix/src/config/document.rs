@@ -122,6 +122,7 @@ impl ConfigJson {
     ///
     /// # Errors
     /// None that a config made by this library can cause.
+    #[doc(hidden)]
     pub fn fields(&self) -> Result<Fields<'_>> {
         Fields::of(self)
     }

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 
 use super::fault::{push_key, shown};
 use super::misfit::path_of;
@@ -22,12 +23,21 @@ use crate::{Error, ErrorKind, Result};
 /// assert_eq!(fields.rest().collect::<Vec<_>>(), ["cooling"]);
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
+#[doc(hidden)]
 pub struct Fields<'a> {
     name: &'a Name,
     /// The fields in order, without `name`. A field that was taken has the value `None`.
     entries: Vec<(Cow<'a, str>, Option<&'a RawValue>)>,
     /// The index after the field that was taken last, where the search begins: fields are mostly taken in order.
     next: usize,
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -83,6 +93,7 @@ impl<'a> Fields<'a> {
 /// # Errors
 /// Each method that reads the value fails if it has another form. The error names the field, the expected form and the
 /// actual one.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct StoredValue<'a> {
     path: Cow<'a, str>,

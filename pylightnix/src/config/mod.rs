@@ -1,8 +1,7 @@
 //! What identifies a derivation: names, references, and the canonical JSON of configs.
 //!
 //! A [`ConfigJson`] holds the canonical bytes of a config; the hash of these bytes is its reference. Generated code writes
-//! them with a [`ConfigWriter`] and reads them back with [`Fields`] and [`StoredValue`]; a JSON text from anywhere else
-//! comes in by [`ConfigJson::from_json`].
+//! and reads them; a JSON text from anywhere else comes in by [`ConfigJson::from_json`].
 
 pub(crate) mod changes;
 mod digest;
@@ -36,5 +35,6 @@ pub(crate) use labels::{Labelled, labels as labels_of};
 pub(crate) use lists::Lists;
 pub use name::Name;
 pub(crate) use near::{is_near, nearest_first};
+#[doc(hidden)]
 pub use serde_json::value::RawValue;
 pub use writer::{ConfigWriter, ListWriter, MapWriter, ValueWriter};

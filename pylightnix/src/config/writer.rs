@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::cell::Cell;
+use std::fmt;
 
 use super::fault::push_key;
 use super::plain::{SELF_TAG, write_plain};
@@ -32,7 +33,14 @@ const KEPT_BYTES: usize = 16 << 10;
 /// assert_eq!(config.deps(), [params]);
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
+#[doc(hidden)]
 pub struct ConfigWriter(State);
+
+impl fmt::Debug for ConfigWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigWriter").finish_non_exhaustive()
+    }
+}
 
 /// The buffers of a writer, which the next writer of the thread uses again.
 #[derive(Default)]
@@ -157,8 +165,15 @@ impl ConfigWriter {
 }
 
 /// Writes one value: of a field, an item of a list, or an entry of a map.
+#[doc(hidden)]
 #[must_use = "a field without a value is left out"]
 pub struct ValueWriter<'a>(&'a mut State);
+
+impl fmt::Debug for ValueWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValueWriter").finish_non_exhaustive()
+    }
+}
 
 impl<'a> ValueWriter<'a> {
     /// Serializes a plain value.
@@ -269,10 +284,19 @@ impl<'a> ValueWriter<'a> {
 /// assert_eq!(config.finish().deps(), runs);
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
+#[doc(hidden)]
 pub struct ListWriter<'a> {
     state: &'a mut State,
     path: usize,
     index: usize,
+}
+
+impl fmt::Debug for ListWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListWriter")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ListWriter<'_> {
@@ -294,9 +318,16 @@ impl Drop for ListWriter<'_> {
 }
 
 /// A map that is being written; dropping it closes the map.
+#[doc(hidden)]
 pub struct MapWriter<'a> {
     state: &'a mut State,
     path: usize,
+}
+
+impl fmt::Debug for MapWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapWriter").finish_non_exhaustive()
+    }
 }
 
 impl MapWriter<'_> {

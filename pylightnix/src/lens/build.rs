@@ -30,6 +30,14 @@ pub struct BuildingSource {
     chosen: Chosen,
 }
 
+impl fmt::Debug for BuildingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BuildingSource")
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Phase for Building {
     type Dep<D: Dependency> = D::Realized;
     type Artifact<F: 'static, Tag: 'static> = Output<F, Tag>;

@@ -1,5 +1,6 @@
 //! The realizations that were chosen for the direct dependencies of a stage.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::AnyRRef;
@@ -8,6 +9,12 @@ use crate::config::DRefId;
 /// The realizations chosen for each direct dependency of a stage: its context, with loaded realizations.
 #[derive(Clone)]
 pub struct Chosen(State);
+
+impl fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chosen").finish_non_exhaustive()
+    }
+}
 
 /// Derivations with the realizations chosen for them, sorted by derivation.
 pub(crate) type ChosenList = Arc<[(DRefId, Arc<[AnyRRef]>)]>;

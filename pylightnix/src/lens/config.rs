@@ -53,4 +53,5 @@ pub trait Config: Sized + Send + Sync + 'static {
 }
 
 /// The fields that a `config.json` omits, with their values as JSON.
+#[doc(hidden)]
 pub type Omitted = BTreeMap<String, serde_json::Value>;

@@ -33,6 +33,7 @@ pub trait Phase: Send + Sync + 'static {
 }
 
 /// An artifact that a stage promises: a field marked `#[selfref("path")]`.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Promise {

@@ -26,6 +26,12 @@ pub struct RealizedSource {
     chosen: Chosen,
 }
 
+impl fmt::Debug for RealizedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealizedSource").finish_non_exhaustive()
+    }
+}
+
 impl Phase for Realized {
     type Dep<D: Dependency> = D::Realized;
     type Artifact<F: 'static, Tag: 'static> = Artifact<F>;

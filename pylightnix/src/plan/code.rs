@@ -19,6 +19,7 @@ pub trait Track {
 }
 
 /// A tracked helper: its tokens, and the helpers that it uses itself.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Tracked {
     name: &'static str,

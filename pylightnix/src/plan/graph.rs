@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::sync::Arc;
 
 use super::node::{AnyDRef, AnyNode};
@@ -27,6 +28,12 @@ pub(crate) struct PlanGraph {
     deps: Lists,
     dependents: Lists,
     titles: Titles,
+}
+
+impl fmt::Debug for PlanGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.drefs()).finish()
+    }
 }
 
 /// The number of derivations in a chunk, the unit in which work on a graph is handed out.
@@ -262,8 +269,9 @@ impl Collector {
         self.visited.insert(dref.address(), at);
         if at != next {
             // The derivation is listed already, with another node.
-            return match self.dref(at).node().conflict(dref.node()) {
-                Some(reason) => Err(conflict(&dref, &reason)),
+            let (listed, node) = (self.dref(at).node(), dref.node());
+            return match listed.conflict(node) {
+                Some(reason) => Err(conflict(&dref, listed, &reason)),
                 None => Ok(()),
             };
         }
@@ -324,7 +332,13 @@ impl Collector {
     }
 }
 
-fn conflict(dref: &AnyDRef, reason: &str) -> Error {
+fn conflict(dref: &AnyDRef, listed: &dyn AnyNode, reason: &str) -> Error {
+    // Two stages with the same name, whose configs are equal as well.
+    if let (Some((name, one)), Some((_, two))) = (listed.stage(), dref.node().stage())
+        && one != two
+    {
+        return namesakes(name, one, two);
+    }
     Error::new(
         ErrorKind::Plan,
         format!("{dref} is in this plan twice, and {reason}"),

@@ -17,6 +17,7 @@ use crate::{Error, ErrorKind, Result};
 /// A stage of this program, which `#[stage]` registers at link time.
 ///
 /// It allows another process of the same program to restore a derivation from its `config.json`, and to realize it.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct Registration {
     name: &'static str,
@@ -90,6 +91,7 @@ inventory::collect!(Registration);
 /// let names: Vec<_> = pylightnix::plan::registered().map(|stage| stage.name()).collect();
 /// assert!(names.contains(&"params"));
 /// ```
+#[doc(hidden)]
 pub fn registered() -> impl Iterator<Item = &'static Registration> {
     inventory::iter::<Registration>()
 }

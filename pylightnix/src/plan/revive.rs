@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use super::derivation::Derivation;
 use super::node::AnyDRef;
@@ -10,8 +11,15 @@ use crate::lens::{Cardinality, Config, Omitted, Phase, Promise, Unsaid};
 use crate::{Error, ErrorKind, Result};
 
 /// The derivations that configs name, with the types that the fields declare.
+#[doc(hidden)]
 #[derive(Default)]
 pub struct Wanted(pub(crate) Vec<(DRefId, ConfigType)>);
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted").finish_non_exhaustive()
+    }
+}
 
 /// The type of a derivation's config, as far as it is known.
 #[derive(Clone, Copy)]
@@ -91,11 +99,18 @@ impl Wanted {
 }
 
 /// The derivations that were restored so far.
+#[doc(hidden)]
 #[derive(Default)]
 pub struct Revived {
     made: HashMap<DRefId, AnyDRef>,
     /// The derivations whose configs do not fit their types.
     unfit: HashSet<DRefId>,
+}
+
+impl fmt::Debug for Revived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revived").finish_non_exhaustive()
+    }
 }
 
 impl Revived {

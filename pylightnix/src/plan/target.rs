@@ -1,6 +1,7 @@
 //! Targets: the derivations that one run realizes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
@@ -32,6 +33,12 @@ pub trait Target {
 #[doc(hidden)]
 #[derive(Default)]
 pub struct Realizations(HashMap<DRefId, Arc<[AnyRRef]>>);
+
+impl fmt::Debug for Realizations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realizations").finish_non_exhaustive()
+    }
+}
 
 impl Realizations {
     pub(crate) fn insert(&mut self, dref: &DRefId, chosen: &Arc<[AnyRRef]>) {

@@ -1,6 +1,7 @@
 //! The options of a run.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use super::event::{Event, Observer};
@@ -47,6 +48,17 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry: RetryPolicy,
     pub(in crate::realize) args: Args,
     pub(in crate::realize) observers: Vec<Box<dyn Observer + 'a>>,
+}
+
+impl fmt::Debug for Realize<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realize")
+            .field("store", &self.store)
+            .field("jobs", &self.jobs)
+            .field("forced", &self.forced)
+            .field("keep_going", &self.keep_going)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Realize<'a> {

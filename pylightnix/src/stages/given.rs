@@ -3,6 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
@@ -29,6 +30,14 @@ pub struct Given<F: 'static = Opaque> {
     files: BTreeMap<String, Digest>,
     #[config(default, unhashed)]
     contents: Contents,
+}
+
+impl<F: 'static> fmt::Debug for Given<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The contents of the files, by their paths.

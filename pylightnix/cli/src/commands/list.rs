@@ -199,7 +199,7 @@ impl Listed for Realization {
                 .into(),
             match self.outcome {
                 Outcome::Ok => name.into(),
-                Outcome::Failed => Cell::styled(format!("{name} (failed)"), style::BAD),
+                _ => Cell::styled(format!("{name} (failed)"), style::BAD),
             },
         ]
     }

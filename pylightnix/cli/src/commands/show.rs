@@ -245,7 +245,7 @@ impl Page<'_> {
             .unwrap_or_default();
         match realization.outcome {
             Outcome::Ok => writeln!(out, "{name}{when}")?,
-            Outcome::Failed => writeln!(
+            _ => writeln!(
                 out,
                 "{name}{when}, {}",
                 session.paint(style::BAD, "a recorded failure")
@@ -341,6 +341,7 @@ impl Page<'_> {
                     "  {path} {}",
                     faint(format!("-> {}", visible::line(target)))
                 )?,
+                _ => writeln!(out, "  {path}")?,
             }
         }
         self.more(entries.len(), most, "`tree` lists them", out)
@@ -357,6 +358,7 @@ impl Page<'_> {
                 BuildKind::Build => format!("built in {}", duration(build.seconds())),
                 BuildKind::Import => "imported".to_owned(),
                 BuildKind::Accept => "accepted".to_owned(),
+                _ => "recorded".to_owned(),
             };
             let tries = match build.attempts {
                 1 => String::new(),

@@ -62,6 +62,7 @@ impl Tree {
                         let size = size(*bytes);
                         format!("{name}{mark}  {}", session.paint(style::FAINT, size))
                     }
+                    _ => name.to_string(),
                 };
                 writeln!(out, "{}{kind}", session.paint(style::FAINT, line.branch))?;
             }

@@ -188,6 +188,7 @@ pub struct Determinism {
 /// What making a stage again gave once.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Rebuild {
     /// The same as this realization.
     Same(RRefId),

@@ -51,7 +51,7 @@ use download::Download;
 /// })?;
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
-#[derive(Config)]
+#[derive(Config, Debug)]
 pub struct Fetched {
     /// The file.
     #[selfref("content")]

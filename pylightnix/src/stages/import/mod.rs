@@ -18,7 +18,7 @@ use walk::{Source, manifest};
 ///
 /// Its identity is its contents: names, bytes, links, and which files are executable. The source path, times and owners are
 /// not part of it.
-#[derive(Config)]
+#[derive(Config, Debug)]
 pub struct Imported {
     /// The file or the folder.
     #[selfref("content")]

@@ -37,7 +37,7 @@ use super::{Given, Imported};
 /// # plan(node::<Bytes>("archive", b"")?.out.clone())?;
 /// # Ok::<(), pylightnix::BoxError>(())
 /// ```
-#[derive(Config)]
+#[derive(Config, Debug)]
 pub struct Unpacked {
     /// A folder with the content of the archive, or the decompressed file.
     #[selfref("content")]

@@ -29,7 +29,7 @@ pub struct Check<'a> {
     only: Option<BTreeSet<RRefId>>,
     /// Of a hundred files, how many are read.
     percent: f64,
-    observer: Box<dyn Fn(&CheckEvent) + Sync + 'a>,
+    observer: Box<dyn Fn(&CheckEvent) + Send + Sync + 'a>,
 }
 
 /// How far a check is.
@@ -111,7 +111,7 @@ impl<'a> Check<'a> {
     }
 
     /// Tells `observer`, on several threads, how far it is.
-    pub fn observer(mut self, observer: impl Fn(&CheckEvent) + Sync + 'a) -> Self {
+    pub fn observer(mut self, observer: impl Fn(&CheckEvent) + Send + Sync + 'a) -> Self {
         self.observer = Box::new(observer);
         self
     }

@@ -11,6 +11,7 @@ use crate::{Error, Result};
 
 /// How hard a store works to keep what it has published through a power cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Durability {
     /// What is published is on the disk: every file and folder is synced before anyone is told.
     #[default]

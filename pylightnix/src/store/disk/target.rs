@@ -20,6 +20,7 @@ const READER: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Where something is to be written.
+#[derive(Debug)]
 pub enum Target {
     /// A file that is not there yet, or may be replaced. It is what a link leads to, so that the link stays.
     File(PathBuf),

@@ -39,7 +39,7 @@ pub struct Gc<'a> {
     trust_locks: bool,
     /// The names of roots that are let go.
     let_go: HashSet<String>,
-    observer: Box<dyn FnMut(&GcEvent) + 'a>,
+    observer: Box<dyn FnMut(&GcEvent) + Send + 'a>,
 }
 
 impl Store {
@@ -114,7 +114,7 @@ impl<'a> Gc<'a> {
     }
 
     /// Tells `observer` how far it is.
-    pub fn observer(mut self, observer: impl FnMut(&GcEvent) + 'a) -> Self {
+    pub fn observer(mut self, observer: impl FnMut(&GcEvent) + Send + 'a) -> Self {
         self.observer = Box::new(observer);
         self
     }

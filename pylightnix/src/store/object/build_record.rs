@@ -13,6 +13,7 @@ use crate::store::object::commit;
 /// Why a build record is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum BuildKind {
     /// The stage ran and made these bytes.
     Build,

@@ -18,6 +18,7 @@ const FIRST: &str = "pylightnix-realization-v1";
 /// How a build ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Outcome {
     /// It made what it promised.
     Ok,
@@ -36,6 +37,7 @@ impl fmt::Display for Outcome {
 
 /// What a record says before the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordHead {
     /// The sha256 of the derivation's `config.json`.
     pub derivation: Digest,

@@ -55,6 +55,7 @@ impl FromStr for TreeDigest {
 
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Where it is, from the tree's root, with `/` between the names.
     pub path: String,
@@ -62,8 +63,19 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
+impl Entry {
+    /// That at `path` there is what `kind` says; a [`Manifest`] checks that it can be.
+    pub fn new(path: impl Into<String>, kind: EntryKind) -> Self {
+        Entry {
+            path: path.into(),
+            kind,
+        }
+    }
+}
+
 /// What an entry of a tree is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EntryKind {
     /// A folder.
     Dir,

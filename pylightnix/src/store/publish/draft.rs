@@ -62,6 +62,7 @@ pub(crate) struct Made {
 
 /// What publishing gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Published {
     /// The realization.
     pub id: RRefId,

@@ -3,8 +3,6 @@ use pylightnix::prelude::*;
 #[derive(Config)]
 #[config(crate = pylight)]
 struct Case {
-    #[selfref("out.txt")]
-    out: SelfRef<Text>,
     maxiter: u64,
 }
 

@@ -3,7 +3,7 @@ use pylightnix::prelude::*;
 #[derive(Config)]
 struct Case {}
 
-#[stage(crate = pylight, matcher = only())]
+#[stage(crate = pylight)]
 fn case(_: &Build<Case>) -> Result<()> {
     Ok(())
 }
