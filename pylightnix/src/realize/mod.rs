@@ -4,7 +4,7 @@
 //! dependencies are its context; its realizations with that context and today's code are the candidates; the matcher takes
 //! some of them, or has new ones built.
 //!
-//! A user sets [`options`] and calls one of the [`verbs`]. A run goes from there through `run/` down to the store: for each stage
+//! A user sets `options` and calls one of the `verbs`. A run goes from there through `run/` down to the store: for each stage
 //! `lookup/` reads what the store has, `decide/` takes or builds, `execute/` carries out the runs. `ask/`, `steps/` and `why/` are
 //! other verbs, on the same decisions.
 

@@ -117,7 +117,7 @@ impl Realize<'_> {
     /// by today's code, and that their matchers want no more. It writes no result, ever, and needs no run-time arguments.
     ///
     /// # Errors
-    /// Stages that would have to run: the error says which and why ([`ErrorKind::Missing`]). Else as [`run`](Self::run).
+    /// Stages that would have to run: the error says which and why ([`ErrorKind::Missing`](crate::ErrorKind::Missing)). Else as [`run`](Self::run).
     ///
     /// ```
     /// # use pylightnix::prelude::*;

@@ -298,7 +298,7 @@ impl Store {
     ///         Err(unread) => eprintln!("left out: {}", unread.error),
     ///     }
     /// }
-    /// # Ok::<(), pylightnix::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn realizations_of_each<'d>(
         &'d self,
