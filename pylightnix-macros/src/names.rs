@@ -1,6 +1,7 @@
 //! Helpers for identifiers, and suggestions for mistyped ones.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use strsim::levenshtein;
 use syn::ext::IdentExt;
 
 /// Returns the name without `r#`.
@@ -41,23 +42,9 @@ pub(crate) fn suggestion<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let near = |name: &&str| distance(written, name) <= name.len().max(3) / 3;
+    let near = |name: &&str| levenshtein(written, name) <= name.len().max(3) / 3;
     let names = names.into_iter().filter(near);
-    names.min_by_key(|name| distance(written, name))
-}
-
-/// Computes the Levenshtein distance.
-fn distance(one: &str, two: &str) -> usize {
-    let mut row: Vec<usize> = (0..=two.chars().count()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in two.chars().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[two.chars().count()]
+    names.min_by_key(|name| levenshtein(written, name))
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ extern crate self as pylightnix;
 mod around;
 mod as_text;
 mod error;
-mod fast_hash;
+mod hash_key;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What has no layer: all may use it, and it uses nothing.
-const HELPERS: &[&str] = &["units", "visible", "as_text", "fast_hash"];
+const HELPERS: &[&str] = &["units", "visible", "as_text", "hash_key"];
 
 /// The same of the command line, a crate above the library. All that is said to a person goes through the session.
 const COMMAND_LINE: &[(&str, &[&str])] = &[

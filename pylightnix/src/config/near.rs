@@ -21,17 +21,7 @@ fn distance(one: &str, other: &str) -> usize {
     if !one.is_empty() && !other.is_empty() && (one.contains(other) || other.contains(one)) {
         return 2;
     }
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, c) in one.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], at + 1);
-        for (to, d) in other.iter().enumerate() {
-            let changed = before + usize::from(c != *d);
-            before = row[to + 1];
-            row[to + 1] = changed.min(before + 1).min(row[to] + 1);
-        }
-    }
-    row[other.len()] + 1
+    strsim::levenshtein(one, other) + 1
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The graph of all derivations that a target depends on, in topological order.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -11,7 +12,7 @@ use super::registry::namesakes;
 use super::target::{Realizations, Target};
 use super::titles::Titles;
 use crate::config::DRefId;
-use crate::fast_hash::{FastMap, FastSet, HashKey};
+use crate::hash_key::HashKey;
 use crate::lens::AnyRRef;
 use crate::{Error, ErrorKind, Result};
 
@@ -20,7 +21,7 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct PlanGraph {
     /// The derivations in chunks of [`PART`]; the last chunk may be shorter.
     parts: Vec<Arc<[AnyDRef]>>,
-    places: FastMap<HashKey, usize>,
+    places: FxHashMap<HashKey, usize>,
     /// The hash of each derivation's reference.
     hashes: Vec<[u8; 16]>,
     /// For each distinct recipe, the index of the first derivation with it.
@@ -184,7 +185,7 @@ struct Collector {
     parts: Vec<Arc<[AnyDRef]>>,
     /// The current, incomplete chunk.
     part: Vec<AnyDRef>,
-    places: FastMap<HashKey, usize>,
+    places: FxHashMap<HashKey, usize>,
     deps: Lists,
     /// The hash of each derivation's reference, by which dependencies are sorted.
     hashes: Vec<[u8; 16]>,
@@ -192,7 +193,7 @@ struct Collector {
     current_deps: Vec<usize>,
     /// The index of each visited node, by address, because most visits reach a known node. The roots keep all nodes alive,
     /// so addresses are unique.
-    visited: FastMap<usize, usize>,
+    visited: FxHashMap<usize, usize>,
     /// The depth-first path from a root: each node, with the length of `waiting` when it was entered.
     path: Vec<(AnyDRef, usize)>,
     /// A stack of the dependencies that are still to be entered.
@@ -203,7 +204,7 @@ struct Collector {
 /// The distinct recipes, by address.
 #[derive(Default)]
 struct Recipes {
-    visited: FastSet<usize>,
+    visited: FxHashSet<usize>,
     last: usize,
     /// For each recipe, the index of the first derivation with it.
     firsts: Vec<usize>,

@@ -1,5 +1,6 @@
 //! The properties that all derivations of a stage share.
 
+use rustc_hash::FxHashMap;
 use std::any::{Any, TypeId};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
@@ -7,7 +8,6 @@ use super::node::Recipe;
 use super::stage::Stage;
 use crate::Result;
 use crate::config::Name;
-use crate::fast_hash::FastMap;
 
 /// The properties that all derivations of a stage share, computed once per process.
 pub(super) struct StageInfo<C: Stage> {
@@ -18,7 +18,7 @@ pub(super) struct StageInfo<C: Stage> {
 impl<C: Stage> StageInfo<C> {
     /// Returns the properties of the stage of `C`.
     pub(super) fn get() -> Result<Arc<Self>> {
-        static KNOWN: LazyLock<RwLock<FastMap<TypeId, Arc<dyn Any + Send + Sync>>>> =
+        static KNOWN: LazyLock<RwLock<FxHashMap<TypeId, Arc<dyn Any + Send + Sync>>>> =
             LazyLock::new(RwLock::default);
         let of = TypeId::of::<C>();
         let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);

@@ -3,12 +3,12 @@
 //! Most stages of most runs are hits, and few of their realizations are ever looked into. So a hit is only the place of the
 //! realization in its snapshot. The [`AnyRRef`] is made on request, and with it those of the realization's dependencies.
 
+use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::prefetch::Snapshots;
 use crate::config::RRefId;
-use crate::fast_hash::FastMap;
 use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
 use crate::plan::PlanGraph;
 use crate::store::{Context, Outcome, Sole, Store};
@@ -22,7 +22,7 @@ pub(in crate::realize) struct Hits {
     all: Vec<OnceLock<Hit>>,
     /// A weak cache: all who ask for a stage's realization get the same one. It is weak because a realization holds these hits, by
     /// its dependencies, and would else be kept by itself.
-    made: Mutex<FastMap<usize, Weak<[AnyRRef]>>>,
+    made: Mutex<FxHashMap<usize, Weak<[AnyRRef]>>>,
 }
 
 /// The place of a realization in the snapshot of its derivation.

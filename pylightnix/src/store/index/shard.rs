@@ -4,6 +4,7 @@
 //! by hash, and then the rests, in the order in which they became known. That is the order in which a plan is gone through,
 //! and will be again: memory that is read in the order in which it lies is there before it is asked for.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::checked::Temporary;
 use super::listing::Listing;
 use super::{Known, Slice, Stamp, checked};
 use crate::config::{DRefId, Name};
-use crate::fast_hash::{FastMap, FastSet, HashKey};
+use crate::hash_key::HashKey;
 use crate::store::disk::bytes::{Reader, put_text, put_u32};
 use crate::store::disk::layout::Layout;
 
@@ -27,7 +28,7 @@ pub(super) struct Shard {
     /// What the file has.
     stored: Stored,
     /// What was found out since, which counts before what the file has.
-    fresh: FastMap<HashKey, Fresh>,
+    fresh: FxHashMap<HashKey, Fresh>,
 }
 
 /// What is not in the file yet.
@@ -44,7 +45,7 @@ impl Shard {
             first,
             is_loaded: false,
             stored: Stored::default(),
-            fresh: FastMap::default(),
+            fresh: FxHashMap::default(),
         }
     }
 
@@ -224,7 +225,7 @@ impl Stored {
 
     /// A file with these in it, too, or in place of what this one has of them; nothing if it would be too long for its list.
     fn with(&self, new: &[(HashKey, Vec<u8>)]) -> Option<Vec<u8>> {
-        let replaced: FastSet<HashKey> = new.iter().map(|(key, _)| *key).collect();
+        let replaced: FxHashSet<HashKey> = new.iter().map(|(key, _)| *key).collect();
         let mut old: Vec<_> = (0..self.count).map(|at| self.entry(at)).collect();
         old.sort_unstable_by_key(|(_, rest)| *rest);
         let ends = (old.iter().skip(1).map(|(_, rest)| *rest)).chain([self.body().len()]);

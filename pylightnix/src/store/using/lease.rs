@@ -6,6 +6,7 @@
 //! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
 //! what is new.
 
+use rustc_hash::FxHashSet;
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -14,7 +15,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::config::DRefId;
-use crate::fast_hash::FastSet;
 use crate::store::disk::durable::is_refused_to_write;
 use crate::store::disk::layout::Layout;
 use crate::store::using::flock::{Attempt, attempt, is_at};
@@ -65,7 +65,7 @@ const PIECE: usize = 16 << 10;
 /// What the file says.
 #[derive(Default)]
 struct Named {
-    drefs: FastSet<DRefId>,
+    drefs: FxHashSet<DRefId>,
     /// Fingerprints.
     codes: HashSet<String>,
     /// The length of the file with all of its lines.
