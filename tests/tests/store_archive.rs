@@ -228,9 +228,9 @@ fn packing_replaces_nothing_but_an_archive() {
     )
     .unwrap();
     for (there, what) in [
-        (&table, "is no archive of realizations"),
-        (&zip, "is no archive of realizations"),
-        (&folder.path().to_owned(), "is no file"),
+        (&table, "is not an archive of realizations"),
+        (&zip, "is not an archive of realizations"),
+        (&folder.path().to_owned(), "is not a regular file"),
     ] {
         let error = store.pack([root], there).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");

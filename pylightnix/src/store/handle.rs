@@ -1,4 +1,4 @@
-//! The handle of a store: where it lies, and what this process knows of it.
+//! The [`Store`] handle: the root folder of a store and the state that this process keeps about it.
 
 use rustix::fs::Access;
 use std::collections::HashSet;
@@ -15,10 +15,10 @@ use super::using::locks::{BuildLock, Manager};
 use crate::config::{DRefId, RRefId};
 use crate::{Error, Result};
 
-/// A store. Clones are the same one.
+/// A handle to a store. Cloning is cheap; clones share one state.
 ///
-/// Opening and reading write nothing; the first realizing or publishing of a process takes its lease, which says what the
-/// process uses until it ends, and clears away what dead processes left under way.
+/// Opening and reading write nothing. The first realization or publication in a process takes the process's lease, which
+/// records what the process uses until it exits, and removes the temporary files of dead processes.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -26,21 +26,21 @@ struct Inner {
     layout: Layout,
     durability: Durability,
     manager: Arc<Manager>,
-    /// The derivations that are known to be in the store, durably.
+    /// Cache of derivations that are known to be durably in the store.
     known: Mutex<HashSet<DRefId>>,
-    /// The fingerprints whose texts are known to be in the store, durably.
+    /// Cache of code fingerprints whose texts are known to be durably in the store.
     saved_code: Mutex<HashSet<String>>,
 }
 
 impl Store {
-    /// Opens the store at `root`. A missing or an empty folder becomes one, and one whose making was cut short is
-    /// completed.
+    /// Opens the store at `root`. Creates the store if the folder is missing or empty, and completes a store whose creation was
+    /// interrupted.
     ///
     /// # Errors
-    /// A folder that holds something else, a store of a newer version, a refusal of the system.
+    /// Fails if the folder holds something else, if the store has a newer version, or if a system call fails.
     pub fn open_at(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
-        // What is printed should be what was given, and stay true when the process changes its folder.
+        // Made absolute, so that printed paths stay valid when the process changes its working directory.
         let root = std::path::absolute(root).map_err(|error| Error::io("find", root, error))?;
         let made = format::open(&root)?;
         let manager = Manager::of(&root)?;
@@ -54,32 +54,33 @@ impl Store {
         ))
     }
 
-    /// Opens the store at `root`, which has to be there: nothing is made.
+    /// Opens the existing store at `root`. Never creates one.
     ///
     /// # Errors
-    /// As [`open_at`](Self::open_at); no store there ([`ErrorKind::Missing`](crate::ErrorKind::Missing)).
+    /// As [`open_at`](Self::open_at); also [`ErrorKind::Missing`](crate::ErrorKind::Missing) if there is no store at `root`.
     pub fn open_existing_at(root: impl AsRef<Path>) -> Result<Self> {
         format::expect_store(root.as_ref())?;
         Self::open_at(root)
     }
 
-    /// Where [`open_default`](Self::open_default) opens a store: `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is not set.
+    /// Returns the root that [`open_default`](Self::open_default) uses: `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is
+    /// unset.
     ///
     /// # Errors
-    /// There is no home folder.
+    /// Fails if there is no home folder.
     pub fn default_root() -> Result<PathBuf> {
         format::default_root()
     }
 
-    /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is not set.
+    /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is unset.
     ///
     /// # Errors
-    /// As [`open_at`](Self::open_at); also when there is no home folder.
+    /// As [`open_at`](Self::open_at); also fails if there is no home folder.
     pub fn open_default() -> Result<Self> {
         Self::open_at(format::default_root()?)
     }
 
-    /// The same store, with other care for power cuts.
+    /// Returns a handle to the same store with another durability setting.
     #[must_use]
     pub fn with_durability(self, durability: Durability) -> Self {
         Self::with(self.0.manager.clone(), self.0.layout.clone(), durability)
@@ -95,41 +96,41 @@ impl Store {
         }))
     }
 
-    /// How hard it works to keep what is published through a power cut.
+    /// Returns the durability setting: whether publishing waits for the disk.
     pub fn durability(&self) -> Durability {
         self.0.durability
     }
 
-    /// Its folder, an absolute path.
+    /// Returns the root folder of the store, as an absolute path.
     pub fn root(&self) -> &Path {
         self.0.layout.root()
     }
 
-    /// The folder of a derivation, whether it is there or not.
+    /// Returns the path of a derivation's folder, whether or not it exists.
     pub fn derivation_dir(&self, dref: &DRefId) -> PathBuf {
         self.0.layout.derivation(dref)
     }
 
-    /// The folder of a realization, whether it is there or not.
+    /// Returns the path of a realization's folder, whether or not it exists.
     pub fn realization_dir(&self, rref: &RRefId) -> PathBuf {
         self.0.layout.realization(rref)
     }
 
-    /// The folder of a realization's artifacts, whether it is there or not.
+    /// Returns the path of a realization's artifact folder, whether or not it exists.
     pub fn out_dir(&self, rref: &RRefId) -> PathBuf {
         self.realization_dir(rref).join(OUT)
     }
 
-    /// The folder for what can be made again: whoever uses it has to bear that it is emptied at any time.
+    /// Returns the folder for reproducible data. Its users have to tolerate that it is emptied at any time.
     pub(crate) fn cache_dir(&self) -> PathBuf {
         self.layout().cache()
     }
 
-    /// Takes the right to build `dref` from `context`, which one thread of all processes can have. `on_wait` is called
-    /// once if another one has it, and then this waits.
+    /// Takes the build lock for `dref` in `context`, which at most one thread of all processes holds. If another thread holds
+    /// it, calls `on_wait` once and waits.
     ///
     /// # Errors
-    /// A refusal of the system; a right that this thread has already, or a thread that waits for it.
+    /// Fails if a system call fails, or if this thread already holds the lock or waiting for it would deadlock.
     pub fn lock_build(
         &self,
         dref: &DRefId,
@@ -142,7 +143,8 @@ impl Store {
         }
     }
 
-    /// As [`lock_build`](Self::lock_build), but gives nothing when `go_on` says no while it waits.
+    /// Takes the build lock as [`lock_build`](Self::lock_build) does, but returns `None` when `go_on` returns `false` while
+    /// waiting.
     pub(crate) fn lock_build_while(
         &self,
         dref: &DRefId,
@@ -154,7 +156,7 @@ impl Store {
         self.0.manager.lock_build(dref, context, on_wait, go_on)
     }
 
-    /// That this process may write to the store, by the modes of its folders: nothing is tried.
+    /// Checks from the folders' permissions, without a trial write, that this process may write to the store.
     pub(super) fn expect_writable(&self) -> Result<()> {
         for folder in [self.layout().objects(), self.layout().trash()] {
             rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK)

@@ -1,7 +1,8 @@
 //! The store on disk: derivations, their realizations, and everything that is written about them.
 //!
-//! The file system is the only truth: there is no database and no daemon. What is visible under `store-v1/` is whole and
-//! never changes, whatever process dies, whenever. This module knows bytes and references, and nothing of stages.
+//! The file system is the only source of truth: there is no database and no daemon. An object becomes visible under `store-v1/`
+//! by one atomic rename and never changes afterwards, even if a process crashes at any point. This module works with bytes and
+//! references; it does not depend on stages.
 
 mod archive;
 mod check;
@@ -68,7 +69,7 @@ pub(crate) use publish::draft::Made;
 pub(crate) use query::compare;
 pub(crate) use using::errand::Errand;
 
-/// For [`crate::internal`].
+/// Store internals re-exported by [`crate::internal`] for the command line.
 pub(crate) mod internal {
     pub use super::disk::durable::is_refused_to_write;
     pub use super::disk::regular::{open_regular, read as read_regular};

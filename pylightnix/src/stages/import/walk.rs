@@ -183,7 +183,7 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
 pub(super) fn read(path: &Path, stamp: &Stamp) -> Result<(Digest, bool)> {
     let file = open(path, stamp)?;
     // Check before reading: an earlier writer still has the file open, and a later one changes its times.
-    let shows = writers(&file) != Writers::Somebody && !is_in_memory(&file);
+    let shows = writers(&file) != Writers::Present && !is_in_memory(&file);
     let (digest, _) = hash(&file).map_err(|error| Error::io("read", path, error))?;
     unchanged(&file, path, stamp)?;
     Ok((digest, shows))

@@ -185,7 +185,7 @@ impl<'a> Pack<'a> {
                 format!("{} cannot be the name of an archive", archive.display()),
             ));
         }
-        let what = "archive of realizations";
+        let what = "an archive of realizations";
         let target = Target::look(archive, what, LONGEST_START, is_archive).map_err(|error| {
             error.more_help(
                 "the first argument is the archive, the others are the results to pack: `pylightnix pack ARCHIVE REF..`",

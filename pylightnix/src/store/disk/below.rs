@@ -1,5 +1,5 @@
-//! Files and folders below a folder that is open: the way to them is short, and nothing that takes the place of a folder on
-//! the way to it matters.
+//! System calls relative to an open folder: lookups are short, and replacing a parent folder with something else does not
+//! redirect them.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -9,14 +9,14 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Opens a folder.
+/// Opens a folder without following a link.
 pub(in crate::store) fn open_folder(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     retry_on_intr(|| openat(CWD, path, flags, Mode::empty()))
         .map_err(|errno| Error::io("open the folder", path, errno.into()))
 }
 
-/// Opens a file to read it. Should it be a pipe or a link, this neither waits nor follows.
+/// Opens a file for reading. Never blocks on a named pipe and never follows a link.
 pub(in crate::store) fn open_file(
     folder: impl AsFd,
     path: impl AsRef<Path>,
@@ -26,7 +26,7 @@ pub(in crate::store) fn open_file(
     opened.map(File::from)
 }
 
-/// Makes a file that is not there, to write it and to read it again.
+/// Creates a new file for writing and reading back. Fails if it exists.
 pub(in crate::store) fn create_file(folder: impl AsFd, path: &str) -> Result<File, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o666);

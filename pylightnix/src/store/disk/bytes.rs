@@ -1,6 +1,6 @@
-//! Numbers and texts in binary, little-endian, for what is kept in the index.
+//! Little-endian encoding of numbers and strings in index files.
 
-/// Takes values off the front; nothing when too little is left.
+/// A decoder that takes values off the front of a slice. Each method returns `None` if too few bytes are left.
 pub(in crate::store) struct Reader<'a>(pub(in crate::store) &'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -30,7 +30,7 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
-    /// What [`put_text`] put there.
+    /// Takes a byte string written by [`put_text`] or [`put_sized`].
     pub(in crate::store) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()?;
         self.take(length as usize)
@@ -53,7 +53,7 @@ pub(in crate::store) fn put_i64(to: &mut Vec<u8>, number: i64) {
     to.extend_from_slice(&number.to_le_bytes());
 }
 
-/// What `put` puts there, after its length: [`Reader::bytes`] gives it back.
+/// Writes what `put` appends, prefixed by its length; read it with [`Reader::bytes`].
 pub(in crate::store) fn put_sized(to: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
     let start = to.len();
     put_u32(to, 0);
@@ -62,7 +62,7 @@ pub(in crate::store) fn put_sized(to: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8
     to[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Its length and the bytes, of which there are less than 4 GiB.
+/// Writes `bytes` prefixed by their length, which must be below 4 GiB; read them with [`Reader::bytes`].
 pub(in crate::store) fn put_text(to: &mut Vec<u8>, bytes: &[u8]) {
     put_u32(to, bytes.len() as u32);
     to.extend_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! The bytes of a file in another one, hashed on the way.
+//! Copying a file while hashing the copy.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,14 +9,15 @@ use crate::store::disk::sparse::SparseWriter;
 use crate::store::disk::system::share_blocks;
 use crate::store::object::seal::hash;
 
-/// Which of the two files failed.
+/// Which of the two files caused a failed copy.
 pub(crate) enum Refusal {
     Read(io::Error),
     Write(io::Error),
 }
 
-/// Gives `to`, which is empty, the first `size` bytes of `from`, all of them if it has no more. Blocks are shared where the
-/// file system can (Btrfs, XFS); elsewhere blocks of zeros become holes, so that a file with holes takes no more room than before. Says what is in `to` then: the hash is of what was written, and not of what was read.
+/// Copies up to `size` bytes of `from` into the empty file `to`, and returns the hash and size of the copy, computed from the
+/// bytes that were written. Shares blocks where the file system supports reflinks (Btrfs, XFS); elsewhere writes blocks of
+/// zeros as holes, so that a sparse file stays sparse.
 pub(crate) fn duplicate(mut from: &File, to: &File, size: u64) -> Result<(Digest, u64), Refusal> {
     if size > 0 && share_blocks(to, from) {
         return hash(to).map_err(Refusal::Write);

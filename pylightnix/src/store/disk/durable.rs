@@ -1,4 +1,4 @@
-//! Making files and names last through a power cut, and replacing nothing by accident.
+//! Durable writes (fsync) and renames that never replace an existing file by accident.
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 use std::fs::{self, File, OpenOptions};
@@ -9,22 +9,22 @@ use std::path::Path;
 use crate::store::disk::system;
 use crate::{Error, Result};
 
-/// How hard a store works to keep what it has published through a power cut.
+/// Whether published data is synced to disk to survive a power cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
-    /// What is published is on the disk: every file and folder is synced before anyone is told.
+    /// Every file and folder is synced before its publication is reported.
     #[default]
     Full,
-    /// Nothing is synced, for scratch work: faster, and a power cut may leave broken realizations behind.
+    /// Nothing is synced. Faster, for scratch work; a power cut may leave corrupt realizations behind.
     None,
 }
 
 impl Durability {
-    /// Syncs `file`, which lies at `path`.
+    /// Syncs the open `file` at `path`.
     pub(in crate::store) fn sync(self, file: &File, path: &Path) -> Result<()> {
         match self {
-            // A failed fsync may have dropped the data: the caller gives up, and nobody tries that file again.
+            // A failed fsync may have dropped the data, so a later fsync of that file proves nothing: the caller gives up.
             Durability::Full => file
                 .sync_all()
                 .map_err(|error| Error::io("write to disk", path, error)),
@@ -32,7 +32,7 @@ impl Durability {
         }
     }
 
-    /// Syncs the names in `folder`.
+    /// Syncs the directory entries of `folder`.
     pub(in crate::store) fn sync_folder(self, folder: &Path) -> Result<()> {
         match self {
             Durability::Full => {
@@ -43,13 +43,13 @@ impl Durability {
         }
     }
 
-    /// Makes the file `path`, which must not be there yet.
+    /// Creates and syncs the file `path`. Fails if it exists.
     pub(in crate::store) fn write_new(self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.sync(&create(path, bytes)?, path)
     }
 
-    /// Makes the file `target` by way of `draft`, a free name on the same file system, so that it is there whole or not
-    /// at all. `false` says that something was at `target` already, and that it stays.
+    /// Creates the file `target` atomically: writes it at `draft`, an unused path on the same file system, and renames it.
+    /// Returns `false` without touching it if `target` exists already.
     pub(in crate::store) fn publish_file(
         self,
         draft: &Path,
@@ -60,7 +60,7 @@ impl Durability {
             .write_new(draft, bytes)
             .and_then(|()| rename_new(draft, target));
         if !matches!(done, Ok(true)) {
-            // Nothing refers to it; a leftover is swept with the process's other temporary files.
+            // Best effort: the sweep of temporary files removes a leftover.
             let _ = fs::remove_file(draft);
         }
         if done.is_ok()
@@ -71,8 +71,8 @@ impl Durability {
         done
     }
 
-    /// Makes or replaces the file `target` by way of `draft`, a free name on the same file system, so that what was there stays
-    /// until all of it is there. The caller syncs the name.
+    /// Creates or atomically replaces the file `target`: writes it at `draft`, an unused path on the same file system, and
+    /// renames it. The caller syncs the parent folder.
     pub(in crate::store) fn replace_file(
         self,
         draft: &Path,
@@ -89,7 +89,7 @@ impl Durability {
     }
 }
 
-/// Makes the file `path`, which must not be there yet. It is not synced.
+/// Creates the file `path` without syncing it. Fails if it exists.
 pub(in crate::store) fn create(path: &Path, bytes: &[u8]) -> Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -102,10 +102,10 @@ pub(in crate::store) fn create(path: &Path, bytes: &[u8]) -> Result<File> {
     Ok(file)
 }
 
-/// Renames without replacing; `false` says that something was at `to` already.
+/// Renames without replacing. Returns `false` if `to` exists already.
 ///
-/// Where the file system has no such rename, a plain one takes its place. For the folders of a store it refuses as well,
-/// as they are never empty; its files are named by their contents or by a fresh identifier.
+/// Falls back to a check and a plain rename on file systems without `RENAME_NOREPLACE`. The fallback is safe here: a plain
+/// rename never replaces a non-empty folder, and the files of a store are named by content hash or by a fresh UUID.
 pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> Result<bool> {
     let refused = |error: io::Error| Error::io(&format!("rename {} to", from.display()), to, error);
     match system::rename_new(from, to).map_err(io::Error::from) {
@@ -131,8 +131,8 @@ pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> Result<bool> {
     }
 }
 
-/// Puts `fresh` where `place` is, and what is there at `aside`.
-pub(in crate::store) fn exchange(fresh: &Path, place: &Path, aside: &Path) -> Result<()> {
+/// Moves `fresh` to `place` and the current content of `place` to `aside`.
+pub(in crate::store) fn replace_folder(fresh: &Path, place: &Path, aside: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| {
         fs::rename(from, to)
             .map_err(|error| Error::io(&format!("rename {} to", from.display()), to, error))
@@ -140,14 +140,15 @@ pub(in crate::store) fn exchange(fresh: &Path, place: &Path, aside: &Path) -> Re
     if system::exchange(fresh, place).is_ok() {
         return rename(fresh, aside);
     }
-    // Where the file system cannot do it in one step, the place is empty for a moment.
+    // Without `RENAME_EXCHANGE` there is a moment in which `place` is missing.
     rename(place, aside)?;
     rename(fresh, place).inspect_err(|_| {
         let _ = fs::rename(aside, place);
     })
 }
 
-/// `EINVAL` is how a file system without the flag answers, `ENOSYS` how an old kernel does.
+/// Whether the error means that `RENAME_NOREPLACE` is unsupported: `EINVAL` from a file system without the flag, `ENOSYS` from
+/// an old kernel.
 fn lacks_no_replace(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -155,17 +156,17 @@ fn lacks_no_replace(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the system said that something does not exist.
+/// Whether the error is the system's "not found".
 pub(in crate::store) fn is_not_found(error: &Error) -> bool {
     kind(error) == Some(io::ErrorKind::NotFound)
 }
 
-/// Whether the system said that something is there already.
+/// Whether the error is the system's "already exists".
 pub(in crate::store) fn is_there_already(error: &Error) -> bool {
     kind(error) == Some(io::ErrorKind::AlreadyExists)
 }
 
-/// Whether the system said that this process may not write there.
+/// Whether the error is the system's refusal to write: no permission, or a read-only file system.
 pub fn is_refused_to_write(error: &Error) -> bool {
     matches!(
         kind(error),
@@ -173,14 +174,14 @@ pub fn is_refused_to_write(error: &Error) -> bool {
     )
 }
 
-/// What the system said.
+/// Returns the kind of the I/O error that caused `error`, or `None` if it has no such cause.
 fn kind(error: &Error) -> Option<io::ErrorKind> {
     use std::error::Error as _;
     let source = error.source()?.downcast_ref::<io::Error>()?;
     Some(source.kind())
 }
 
-/// Sets the times of a derivation's folder to now, so that an index sees with one `stat` that something changed in it.
+/// Sets the times of a derivation's folder to now, so that one `stat` tells an index that the folder changed.
 pub(in crate::store) fn touch(folder: &Path) -> Result<()> {
     let now = Timespec {
         tv_sec: 0,

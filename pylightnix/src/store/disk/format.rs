@@ -1,4 +1,4 @@
-//! Knowing a store from any other folder, and making one.
+//! Recognizing and creating stores.
 
 use serde::Deserialize;
 use std::fs;
@@ -13,15 +13,15 @@ use crate::store::disk::reserve::reserve;
 use crate::store::using::flock::make_locks;
 use crate::{Error, ErrorKind, Result};
 
-/// The version of the layout that this library reads and writes.
+/// The layout version that this library reads and writes.
 const VERSION: u64 = 1;
-/// The whole `format.json` of that version.
+/// The complete content of `format.json` at that version.
 const FORMAT_TEXT: &str = "{\"format\": \"pylightnix-store\", \"version\": 1}\n";
-/// How a `format.json` is called while it is written, followed by something unique.
+/// Prefix of the temporary name under which `format.json` is written; a UUID follows.
 const DRAFT: &str = ".format.json-";
 
-/// Checks that `root` is a store of this version. A missing or an empty folder becomes one, and one whose making was cut
-/// short is completed; then its names are on the disk, and this is `true`. Nothing is written to a whole one.
+/// Checks that `root` is a store of this version. Creates a store in a missing or empty folder and completes one whose creation
+/// was interrupted. Returns `true` if it created folders and synced their names; writes nothing to a complete store.
 pub(in crate::store) fn open(root: &Path) -> Result<bool> {
     while !is_store(root)? {
         begin(root)?;
@@ -42,7 +42,7 @@ pub(in crate::store) fn open(root: &Path) -> Result<bool> {
     }
 }
 
-/// Makes the folders that are missing, and sees that they are on the disk; `true` if there were any.
+/// Creates and syncs missing folders; returns `true` if there were any.
 pub(in crate::store) fn complete(root: &Path) -> Result<bool> {
     let mut made = false;
     for folder in FOLDERS {
@@ -50,7 +50,7 @@ pub(in crate::store) fn complete(root: &Path) -> Result<bool> {
     }
     if made {
         let layout = Layout::new(root.to_owned());
-        // So that removing needs no new files, of which a full disk has none.
+        // Created in advance, so that garbage collection needs no new files on a full disk.
         make_locks(&layout)?;
         reserve(&layout);
         Durability::Full.sync_folder(&root.join("locks"))?;
@@ -59,7 +59,7 @@ pub(in crate::store) fn complete(root: &Path) -> Result<bool> {
     Ok(made)
 }
 
-/// Whether it was missing.
+/// Creates a folder; returns `false` if it exists.
 pub(in crate::store) fn make_folder(path: &Path) -> Result<bool> {
     match fs::create_dir(path) {
         Ok(()) => Ok(true),
@@ -68,7 +68,7 @@ pub(in crate::store) fn make_folder(path: &Path) -> Result<bool> {
     }
 }
 
-/// That there is a store.
+/// Fails with [`ErrorKind::Missing`] unless `root` is a store.
 pub(in crate::store) fn expect_store(root: &Path) -> Result<()> {
     if is_store(root)? {
         return Ok(());
@@ -79,7 +79,7 @@ pub(in crate::store) fn expect_store(root: &Path) -> Result<()> {
         .help("`Store::open_at` makes one"))
 }
 
-/// Whether there is a `format.json`, and that it is one that this library can work with.
+/// Whether `format.json` exists; fails if this library cannot read that store.
 fn is_store(root: &Path) -> Result<bool> {
     #[derive(Deserialize)]
     struct Format {
@@ -124,10 +124,10 @@ fn is_store(root: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Makes a missing or empty folder a store without its folders yet.
+/// Writes `format.json` into a missing or empty folder, without the store's folders.
 fn begin(root: &Path) -> Result<()> {
     if let Some(entry) = foreign_entry(root)? {
-        // Another process may have made the store between our two looks.
+        // Another process may have created the store since the first check.
         if is_store(root)? {
             return Ok(());
         }
@@ -142,7 +142,7 @@ fn begin(root: &Path) -> Result<()> {
         let missing: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(root).map_err(|error| Error::io("create the store", root, error))?;
         for parent in missing.into_iter().filter_map(Path::parent) {
-            // A parent may be one that we cannot open, only pass through: the root's own sync is what counts.
+            // A parent may be unreadable for this process; the sync of the root is the one that counts.
             let _ = Durability::Full.sync_folder(parent);
         }
     }
@@ -152,7 +152,8 @@ fn begin(root: &Path) -> Result<()> {
         .map(drop)
 }
 
-/// Something in `root` that was not left by a making that was cut short. What names the folder best comes first.
+/// Returns the name of an entry of `root` that an interrupted creation cannot have left. Prefers a name that tells what the
+/// folder is.
 fn foreign_entry(root: &Path) -> Result<Option<String>> {
     let folder = match fs::read_dir(root) {
         Ok(folder) => folder,
@@ -180,7 +181,7 @@ fn not_a_store(root: &Path, fault: &str) -> Error {
     .help("give a folder that is empty or does not exist yet, and it becomes one")
 }
 
-/// `$PYLIGHTNIX_ROOT`, else `~/_pylightnix`.
+/// Returns `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is unset.
 pub(in crate::store) fn default_root() -> Result<PathBuf> {
     if let Some(root) = std::env::var_os("PYLIGHTNIX_ROOT").filter(|root| !root.is_empty()) {
         return Ok(root.into());

@@ -1,4 +1,4 @@
-//! Where everything lies under the root of a store.
+//! Paths of files and folders under the root of a store.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 use crate::config::{DRefId, RRefId};
 use crate::store::object::context::Context;
 
-/// The file that makes a folder a store.
+/// The file that marks a folder as a store.
 pub(in crate::store) const FORMAT: &str = "format.json";
-/// The folder with the objects themselves; made last, so that its presence says that the others were made.
+/// The folder of objects. Created last, so that its existence proves that the store's creation completed.
 pub(in crate::store) const OBJECTS: &str = "store-v1";
-/// A derivation's config.
+/// The config of a derivation.
 pub(in crate::store) const CONFIG: &str = "config.json";
-/// What a realization is, from what, and every entry of its artifacts.
+/// The record of a realization: derivation, context, outcome and manifest.
 pub(in crate::store) const RECORD: &str = "record";
-/// The artifacts of a realization.
+/// The artifact folder of a realization.
 pub(in crate::store) const OUT: &str = "out";
-/// What a build printed: a file beside its output while it runs, and beside a failed one.
+/// The log of a build: beside the output while the build runs, and kept beside a failed output.
 pub(in crate::store) const LOG: &str = "log";
 
-/// What has arrived of downloads, in the cache.
+/// The cache folder of partial downloads.
 pub(crate) const FETCHES: &str = "fetches";
 
-/// Room that garbage collection gives back first.
+/// The reserve file, which garbage collection deletes first to free space on a full disk.
 pub(in crate::store) const RESERVED: &str = "reserved";
 
-/// Every folder of a store, parents first and `store-v1` last.
+/// All folders of a store; parents come first and `store-v1` last.
 pub(in crate::store) const FOLDERS: [&str; 11] = [
     "code",
     "cache",
@@ -40,7 +40,7 @@ pub(in crate::store) const FOLDERS: [&str; 11] = [
     OBJECTS,
 ];
 
-/// The paths of a store.
+/// Computes the paths of a store.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Layout {
     root: PathBuf,
@@ -61,12 +61,12 @@ impl Layout {
         self.objects.to_path_buf()
     }
 
-    /// The same, shared.
+    /// Returns the objects folder as a shared path.
     pub(in crate::store) fn shared_objects(&self) -> &Arc<Path> {
         &self.objects
     }
 
-    /// What was read of derivations, which may be deleted at any time.
+    /// Returns the folder of index files, a cache that may be deleted at any time.
     pub(in crate::store) fn index(&self) -> PathBuf {
         self.root.join("cache/index")
     }
@@ -90,7 +90,7 @@ impl Layout {
         self.root.join("code")
     }
 
-    /// What can be made again, and may be deleted at any time.
+    /// Returns the folder of reproducible data, which may be deleted at any time.
     pub(in crate::store) fn cache(&self) -> PathBuf {
         self.root.join("cache")
     }
@@ -111,20 +111,20 @@ impl Layout {
         self.root.join("locks")
     }
 
-    /// The marks of builds that have begun and not ended, a folder for each derivation. Its name is one that a check by
-    /// versions of before passes over.
+    /// Returns the folder of build marks, with one subfolder for each derivation. It is hidden because `check` of earlier
+    /// versions ignores hidden names.
     pub(in crate::store) fn all_begun(&self) -> PathBuf {
         self.root.join(".begun")
     }
 
-    /// Those of one derivation.
+    /// Returns the folder of a derivation's build marks.
     pub(in crate::store) fn begun(&self, dref: &DRefId) -> PathBuf {
         self.all_begun().join(dref.folder_name().as_str())
     }
 
-    /// The lock on building one derivation in one context.
+    /// Returns the path of the build lock for one derivation in one context.
     pub(in crate::store) fn build_lock(&self, dref: &DRefId, context: &Context) -> PathBuf {
-        // The derivation's hash is whole, so its name is not needed to tell it apart.
+        // The folder name begins with the derivation's full hash, which identifies it without the name.
         let hash = &dref.folder()[..32];
         self.locks()
             .join(format!("b/{hash}-{}", context.short_hash()))

@@ -1,7 +1,7 @@
-//! What the store asks of the file system: where things lie, and how bytes get there and are known to be there.
+//! The file system layer of the store: layout, durable writes, copying, hashing, removal.
 //!
-//! Nothing here knows of references to other objects, of locks or of [`Store`](super::Store). It uses `config` alone. Begin to read at
-//! [`layout`], then [`durable`].
+//! Knows nothing of references between objects, of locks or of [`Store`](super::Store), and depends on `config` alone. Begin to
+//! read at [`layout`], then [`durable`].
 
 pub(in crate::store) mod below;
 pub(in crate::store) mod bytes;

@@ -1,4 +1,4 @@
-//! Doing one thing to many files at once.
+//! A parallel map over a slice.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +7,14 @@ use std::thread;
 
 use crate::Result;
 
-/// How many threads can compute at once. The system is asked once: it takes some twenty calls to say it.
+/// Returns the number of available cores, cached: determining it takes some twenty system calls.
 pub(crate) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
 
-/// Does `work` to each of `items` on up to `threads` threads, this one included, and returns what came of them in order.
-/// After a failure nothing more is begun, and the first one is returned.
+/// Applies `work` to each item on up to `threads` threads, including this one, and returns the results in order. After an error
+/// no new item is started, and the first error is returned.
 pub(crate) fn map<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
@@ -43,7 +43,7 @@ pub(crate) fn map<T: Sync, R: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            // A system out of threads is no reason to fail: those that there are do the work.
+            // Failing to start a thread is not an error: the running threads do the work.
             if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Hashing what passes by, while the next part of it is read and written.
+//! Hashing a stream of bytes in parallel with reading and writing it.
 
 use sha2::{Digest as _, Sha256};
 use std::mem;
@@ -9,14 +9,14 @@ use std::thread;
 use crate::config::Digest;
 use crate::store::disk::parallel::cores;
 
-/// So much is read at once, and small enough to stay in a processor's cache on the way.
+/// Buffer size: small enough to stay in a processor's cache between reading, writing and hashing.
 const BUFFER: usize = 256 << 10;
-/// So many parts are under way between the two threads.
+/// Number of buffers that circulate between the two threads.
 const BUFFERS: usize = 4;
-/// Below this, hashing is done sooner than a thread is started.
+/// Streams below this size are hashed inline: starting a thread would take longer.
 const LARGE: u64 = 4 << 20;
 
-/// Bytes on their way: each part is put into the buffer, used, and then passed.
+/// A stream being hashed. Fill the buffer, use the bytes, then pass them on to the hasher.
 pub(in crate::store) struct Passing {
     buffer: Vec<u8>,
     size: u64,
@@ -24,15 +24,15 @@ pub(in crate::store) struct Passing {
 }
 
 enum Hasher {
-    Nobody,
-    Here(Sha256),
-    /// Takes full buffers, with how much is in them, and gives empty ones back.
-    Beside(SyncSender<(Vec<u8>, usize)>, Receiver<Vec<u8>>),
+    None,
+    Inline(Sha256),
+    /// Sends full buffers with their lengths to the hashing thread, and receives empty ones.
+    Thread(SyncSender<(Vec<u8>, usize)>, Receiver<Vec<u8>>),
 }
 
 impl Passing {
     fn new(size: u64, hasher: Hasher) -> Self {
-        // One byte more than there should be, to see that there is not.
+        // One byte of room beyond the expected size detects a stream that is longer.
         let length = (BUFFER as u64).min(size.saturating_add(1)) as usize;
         Passing {
             buffer: vec![0; length],
@@ -41,59 +41,59 @@ impl Passing {
         }
     }
 
-    /// Hashes nothing.
+    /// Returns a stream that counts bytes without hashing them.
     pub(in crate::store) fn unhashed(size: u64) -> Self {
-        Self::new(size, Hasher::Nobody)
+        Self::new(size, Hasher::None)
     }
 
-    /// Where the next part goes.
+    /// Returns the buffer to fill with the next bytes.
     pub(in crate::store) fn buffer(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 
-    /// How many bytes have passed.
+    /// Returns the number of bytes passed on so far.
     pub(in crate::store) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Passes so many bytes of the buffer, which is another one then.
+    /// Passes the first `length` bytes of the buffer to the hasher. The buffer may be another one afterwards.
     pub(in crate::store) fn pass(&mut self, length: usize) {
         self.size += length as u64;
         match &mut self.hasher {
-            Hasher::Nobody => {}
-            Hasher::Here(hasher) => hasher.update(&self.buffer[..length]),
-            Hasher::Beside(full, empty) => {
+            Hasher::None => {}
+            Hasher::Inline(hasher) => hasher.update(&self.buffer[..length]),
+            Hasher::Thread(full, empty) => {
                 let _ = full.send((mem::take(&mut self.buffer), length));
-                // None comes from a thread that panicked, which is seen when it is joined.
+                // The channel is closed only if the hashing thread panicked, which `join` reports.
                 self.buffer = empty.recv().unwrap_or_else(|_| vec![0; BUFFER]);
             }
         }
     }
 }
 
-/// Lets `work` pass about `size` bytes, and gives what it gives, with the sha256 of all that has passed. Much is hashed by
-/// a thread of its own.
+/// Runs `work` on a stream of about `size` bytes, and returns its result and the SHA-256 of all bytes passed. Hashes large
+/// streams on a second thread.
 pub(in crate::store) fn hash_passing<R>(
     size: u64,
     work: impl FnOnce(&mut Passing) -> R,
 ) -> (R, Digest) {
     match size >= LARGE && cores() > 1 {
-        true => hash_beside(size, work),
-        false => hash_here(size, work),
+        true => hash_on_thread(size, work),
+        false => hash_inline(size, work),
     }
 }
 
-fn hash_here<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest) {
-    let mut passing = Passing::new(size, Hasher::Here(Sha256::new()));
+fn hash_inline<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest) {
+    let mut passing = Passing::new(size, Hasher::Inline(Sha256::new()));
     let done = work(&mut passing);
     let digest = match passing.hasher {
-        Hasher::Here(hasher) => Digest(hasher.finalize().into()),
+        Hasher::Inline(hasher) => Digest(hasher.finalize().into()),
         _ => unreachable!("it was made here"),
     };
     (done, digest)
 }
 
-fn hash_beside<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest) {
+fn hash_on_thread<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest) {
     let (full, filled) = sync_channel::<(Vec<u8>, usize)>(BUFFERS);
     let (emptied, empty) = channel();
     for _ in 1..BUFFERS {
@@ -108,13 +108,13 @@ fn hash_beside<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest
         Digest(hasher.finalize().into())
     };
     thread::scope(|scope| {
-        // A system out of threads is no reason to fail.
+        // Failing to start a thread is not an error: hash inline.
         let Ok(thread) = thread::Builder::new().spawn_scoped(scope, hash) else {
-            return hash_here(size, work);
+            return hash_inline(size, work);
         };
-        let mut passing = Passing::new(size, Hasher::Beside(full, empty));
+        let mut passing = Passing::new(size, Hasher::Thread(full, empty));
         let done = work(&mut passing);
-        // So that the thread sees the end.
+        // Closes the channel, which ends the hashing thread.
         drop(passing);
         let digest = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         (done, digest)

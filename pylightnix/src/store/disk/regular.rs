@@ -1,12 +1,12 @@
-//! Reading regular files. A named pipe in the place of one is refused: opening it would block until a process writes to it. So
-//! is a device, which may have no end.
+//! Reading regular files. Named pipes are refused, as opening one blocks until a writer appears, and so are devices, which may
+//! be endless.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Opens a file to read it; anything but a file is an error.
+/// Opens a regular file for reading and returns it with its size; fails on anything else.
 pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
@@ -23,21 +23,21 @@ pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, found.len()))
 }
 
-/// What is said of anything else in the place of a file.
+/// Returns the error for a pipe, socket or device in the place of a file.
 pub(in crate::store) fn not_a_file() -> io::Error {
     io::Error::other("it is a pipe, a socket or a device where a file should be")
 }
 
-/// The bytes of a file.
+/// Reads a regular file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let (file, length) = open_regular(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    // Through `take`, as reading a file itself would ask for its length again.
+    // `take` avoids the `fstat` by which `File::read_to_end` would ask for the size again.
     file.take(u64::MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The text of a file.
+/// Reads a regular file as UTF-8.
 pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(|_| {
         let why = "stream did not contain valid UTF-8";

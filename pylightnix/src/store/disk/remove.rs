@@ -1,4 +1,4 @@
-//! Removing trees that were made read-only, or too deep to be removed as they are.
+//! Removing trees that are read-only, or nested too deep for plain recursion.
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fchmod, openat, unlinkat};
@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::store::disk::system::Entries;
 
-/// Deeper folders are lifted up.
+/// Folders nested deeper than this are moved up before they are removed.
 const DEEP: usize = 64;
 
-/// Removes whatever is at `path`, links as links; nothing there is fine.
+/// Removes the tree at `path` without following links. A missing path is not an error.
 pub(in crate::store) fn remove_tree(path: &Path) -> io::Result<()> {
     match remove(CWD, path, 0) {
         Ok(()) => Ok(()),
@@ -26,10 +26,10 @@ pub(in crate::store) fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what has this name in a folder, by as few calls as may be: most folders are small, and nearly all that is ever
-/// made is removed here one day.
+/// Removes an entry of a folder recursively. Optimized for few system calls: most folders are small, and nearly everything that
+/// is created is removed here in the end.
 fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result<(), Errno> {
-    // A folder stays open for each one that it is in.
+    // Recursion keeps one descriptor open for each level.
     if depth > DEEP {
         return Err(Errno::MFILE);
     }
@@ -44,7 +44,7 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
     let mut is_whole = true;
     while let Some(entry) = entries.next() {
         let entry = match entry {
-            // It was removed while it was read.
+            // The folder was removed by another process while it was listed.
             Err(Errno::NOENT) => break,
             entry => entry?,
         };
@@ -55,12 +55,12 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
                 _ => gone(unlinkat(&folder, below, AtFlags::empty())),
             };
             match take() {
-                // What is published may be changed by nobody, its owner included.
+                // Published folders are read-only, for their owner too.
                 Err(Errno::ACCESS) => fchmod(&folder, Mode::RWXU).and_then(|()| take())?,
                 done => done?,
             }
         }
-        // What was read at once is all, unless the folder says that it is not empty.
+        // Try `rmdir` after the first buffer, which saves the read that would confirm the end.
         if is_whole && entries.is_buffer_empty() {
             is_whole = false;
             match unlinkat(parent, name, AtFlags::REMOVEDIR) {
@@ -72,7 +72,7 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
     gone(unlinkat(parent, name, AtFlags::REMOVEDIR))
 }
 
-/// Somebody else may be emptying the same trash.
+/// Treats "not found" as success: another process may be emptying the same trash.
 fn gone(done: Result<(), Errno>) -> Result<(), Errno> {
     match done {
         Err(Errno::NOENT) => Ok(()),
@@ -80,8 +80,8 @@ fn gone(done: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-/// Lets the owner remove what is in the folders below `path`, and lifts up those that lie so deep that removing them all
-/// at once would take more open files than a process may have.
+/// Makes the folders below `path` writable, and moves deeply nested ones up, as removing them in place would exceed the limit
+/// on open files.
 fn loosen(path: &Path) -> io::Result<()> {
     let mut folders = vec![(path.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -95,7 +95,7 @@ fn loosen(path: &Path) -> io::Result<()> {
             if depth < DEEP {
                 folders.push((below, depth + 1));
             } else {
-                // A folder can only be moved by who may write to it.
+                // Moving a folder requires write permission on the folder itself.
                 fs::set_permissions(&below, Permissions::from_mode(0o700))?;
                 let lifted = path.join(Uuid::now_v7().to_string());
                 fs::rename(&below, &lifted)?;

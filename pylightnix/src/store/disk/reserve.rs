@@ -1,4 +1,4 @@
-//! Room that is kept free for the day when the disk is full: garbage collection gives it back before it begins.
+//! The reserve file: disk space that garbage collection frees first when the disk is full.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::store::disk::layout::Layout;
 use crate::store::disk::system::allocate;
 
-/// Enough for the folders that renames make longer, and for a file system's own bookkeeping.
+/// Enough for folders that grow by renames, and for file system metadata.
 const BYTES: u64 = 8 << 20;
 
-/// Takes the room, if it is not taken. Where there is none now, the next collection makes some.
+/// Creates the reserve file if it is missing. If there is no space now, the next collection tries again.
 pub(in crate::store) fn reserve(layout: &Layout) {
     let path = layout.reserved();
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
@@ -21,11 +21,11 @@ pub(in crate::store) fn reserve(layout: &Layout) {
     }
 }
 
-/// Gives the room back; only a file that is what [`reserve`] made.
+/// Deletes the reserve file, if it is a regular file as [`reserve`] creates it.
 pub(in crate::store) fn release(layout: &Layout) {
     let path = layout.reserved();
     if is_ours(&path) {
-        // Where this is refused, there may be room enough all the same.
+        // Best effort: there may be enough free space anyway.
         let _ = fs::remove_file(&path);
     }
 }

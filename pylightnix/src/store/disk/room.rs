@@ -1,12 +1,12 @@
-//! How much room there is.
+//! Free disk space.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 use uuid::Uuid;
 
-/// How many bytes are free for this user on the file system of `path`, or of the nearest folder above it that is there;
-/// nothing where that cannot be known.
+/// Returns the bytes available to this user on the file system of `path`, or of its nearest existing ancestor. Returns `None`
+/// where the system does not report it.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
     let found = path
         .ancestors()
@@ -15,12 +15,11 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
             false => path,
         })
         .find_map(|path| rustix::fs::statvfs(path).ok())?;
-    // Some file systems say nothing.
+    // Some file systems report zero blocks.
     (found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Whether nothing more can be written into a folder, as its disk or somebody's share of it is full. That is found out by
-/// writing.
+/// Whether writing to a folder fails because the disk is full or a quota is exceeded. Tests it by a trial write.
 pub(crate) fn is_full(folder: &Path) -> bool {
     static BYTES: [u8; 64 << 10] = [1; 64 << 10];
     let path = folder.join(format!(".{}", Uuid::now_v7()));

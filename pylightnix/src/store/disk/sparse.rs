@@ -1,17 +1,17 @@
-//! Writing files without the blocks that are all zeros: the file system keeps none for them.
+//! Sparse file writes: blocks of zeros become holes.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Holes are no smaller than this, which is a whole number of blocks of any file system.
+/// The granularity of holes, a multiple of the block size of every file system.
 const BLOCK: usize = 16 << 10;
 
-/// Writes into an empty file, from its beginning.
+/// Writes an empty file sequentially, leaving holes for zeros.
 pub(crate) struct SparseWriter<'a> {
     file: &'a File,
     at: u64,
-    /// Whether zeros at its end were left out.
+    /// Whether the file ends in a hole, so that its length has to be set.
     is_short: bool,
 }
 
@@ -24,7 +24,7 @@ impl<'a> SparseWriter<'a> {
         }
     }
 
-    /// Writes the next part, but for the whole blocks of zeros in it.
+    /// Appends `part`, skipping whole blocks of zeros.
     pub(crate) fn write(&mut self, part: &[u8]) -> io::Result<()> {
         let mut rest = part;
         while !rest.is_empty() {
@@ -44,7 +44,7 @@ impl<'a> SparseWriter<'a> {
         Ok(())
     }
 
-    /// Gives the file its length.
+    /// Extends the file to its full length if it ends in a hole.
     pub(crate) fn finish(self) -> io::Result<()> {
         match self.is_short {
             true => self.file.set_len(self.at),
@@ -53,8 +53,8 @@ impl<'a> SparseWriter<'a> {
     }
 }
 
-/// How many bytes, from the first one of `part` on, which is at `at` in the file, are in blocks that are left out, or in such
-/// that are not. A block counts as far as it is in this part, if it begins in it.
+/// Returns the length of the prefix of `part` that consists only of holes (`zeros`) or only of data. `at` is the offset of
+/// `part` in the file. A block counts as a hole only if all of it is inside `part`.
 fn blocks(part: &[u8], at: u64, zeros: bool) -> usize {
     let mut length = 0;
     while length < part.len() {
@@ -71,7 +71,7 @@ fn blocks(part: &[u8], at: u64, zeros: bool) -> usize {
 }
 
 fn is_zero(block: &[u8]) -> bool {
-    // Most blocks differ at once; the rest is compared as fast as memory is read.
+    // Most blocks differ in the first byte; the shifted comparison runs at memory speed.
     block[0] == 0 && block[1..] == block[..block.len() - 1]
 }
 

@@ -1,4 +1,4 @@
-//! Files without names, for what has to be read or written out of order on its way.
+//! Unnamed temporary files, for streams that have to be read or written out of order.
 
 use std::env;
 use std::fs::{self, File};
@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::{Error, Result};
 
-/// An empty file in `folder`, or where temporary files are if nothing can be written there; it is gone when it is closed.
+/// Creates an empty unlinked file in `folder`, or in the system's temporary folder if `folder` is not writable. The system
+/// frees it on close.
 pub(crate) fn unnamed(folder: &Path) -> Result<File> {
     let here = make(folder);
     let elsewhere = env::temp_dir();
@@ -28,7 +29,7 @@ fn make(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// All that comes from a stream, in such a file. `name` is what the stream is called.
+/// Copies a stream into an unnamed file in `folder`, rewound. `name` identifies the stream in error messages.
 pub(in crate::store) fn spooled(mut from: impl Read, name: &Path, folder: &Path) -> Result<File> {
     let mut file = unnamed(folder)?;
     io::copy(&mut from, &mut file)

@@ -1,7 +1,7 @@
-//! Threads that wait for the disk, shared by all stores of a process.
+//! A thread pool for fsync, shared by all stores of a process.
 //!
-//! Each of them sleeps while its file is written, so that they are more than the machine has processors; starting one costs
-//! as much as a small stage does otherwise, so that they stay for a while.
+//! The threads block on the disk, so there may be more of them than cores. Starting a thread costs as much as a whole small
+//! stage, so idle threads stay for a while.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,26 +14,26 @@ use std::time::Duration;
 use crate::store::disk::durable::Durability;
 use crate::{Error, Result};
 
-/// So many at most, for all that is to be synced: the disk's journal commits the more at once the more wait together.
+/// Maximum number of threads: the more fsyncs wait together, the more one journal commit covers.
 pub(in crate::store) const SYNC_THREADS: usize = 16;
-/// A thread that has nothing to do for so long ends.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// An idle thread exits after this time.
+const IDLE_LIMIT: Duration = Duration::from_secs(1);
 
-/// A file that is open, or a folder.
+/// A path to sync: an open file, or a folder if `None`.
 pub(in crate::store) type ToSync = (PathBuf, Option<File>);
 
-/// What is to be synced together.
+/// Files and folders to sync together.
 struct Batch {
     all: Vec<ToSync>,
     begun: AtomicUsize,
     ended: AtomicUsize,
     has_failed: AtomicBool,
-    /// The first failure. Whoever waits for the end looks at `ended` with this lock.
+    /// The first error. A waiter checks `ended` while it holds this lock, so that it cannot miss the notification.
     failure: Mutex<Option<Error>>,
     end: Condvar,
 }
 
-/// The threads, and what they are called to.
+/// The pool's state and its queue.
 struct Crew {
     threads: usize,
     idle: usize,
@@ -47,7 +47,7 @@ static CREW: Mutex<Crew> = Mutex::new(Crew {
 });
 static CALLED: Condvar = Condvar::new();
 
-/// Syncs all of these side by side, this thread helping; gives the first failure when nothing is under way any more.
+/// Syncs all entries in parallel, with the help of the calling thread. Returns the first error after all work has ended.
 pub(in crate::store) fn sync_together(all: Vec<ToSync>) -> Result<()> {
     match all.as_slice() {
         [] => return Ok(()),
@@ -69,7 +69,7 @@ pub(in crate::store) fn sync_together(all: Vec<ToSync>) -> Result<()> {
         failure = (batch.end.wait(failure)).unwrap_or_else(PoisonError::into_inner);
     }
     let failure = failure.take();
-    // Those that were called and did not come have nothing to come for.
+    // Remove queued calls that no thread has taken up.
     guard(&CREW).calls.retain(|call| !Arc::ptr_eq(call, &batch));
     failure.map_or(Ok(()), Err)
 }
@@ -82,7 +82,7 @@ fn sync(path: &Path, file: Option<&File>) -> Result<()> {
 }
 
 impl Batch {
-    /// Syncs what nobody has begun with. After a failure nothing more is begun.
+    /// Syncs entries until none is left. After an error the rest are skipped.
     fn work(&self) {
         while let Some((path, file)) = self.all.get(self.begun.fetch_add(1, Ordering::Relaxed)) {
             if !self.has_failed.load(Ordering::Relaxed)
@@ -93,7 +93,7 @@ impl Batch {
             }
             self.ended.fetch_add(1, Ordering::AcqRel);
             if self.is_ended() {
-                // Whoever looked before this was the last waits by now.
+                // Taking the lock ensures that a waiter which saw the old count is waiting by now, and is woken.
                 drop(guard(&self.failure));
                 self.end.notify_all();
             }
@@ -105,7 +105,7 @@ impl Batch {
     }
 }
 
-/// Calls as many threads as there is work for beside the caller, and starts those that are missing.
+/// Queues calls for other threads, as many as can help, and starts missing threads.
 fn call(batch: &Arc<Batch>) {
     let calls = batch.all.len().min(SYNC_THREADS) - 1;
     let mut crew = guard(&CREW);
@@ -114,7 +114,7 @@ fn call(batch: &Arc<Batch>) {
     }
     while crew.idle < crew.calls.len() && crew.threads < SYNC_THREADS {
         let thread = thread::Builder::new().name("sync".to_owned());
-        // A system out of threads is no reason to fail: those that there are do the work.
+        // Failing to start a thread is not an error: the running threads do the work.
         if thread.spawn(answer_calls).is_err() {
             break;
         }
@@ -127,7 +127,7 @@ fn call(batch: &Arc<Batch>) {
     }
 }
 
-/// What a thread does, from its start to its end. It counts as idle already.
+/// The main loop of a pool thread. The starter has already counted the thread as idle.
 fn answer_calls() {
     let mut crew = guard(&CREW);
     loop {
@@ -135,14 +135,14 @@ fn answer_calls() {
             crew.idle -= 1;
             drop(crew);
             batch.work();
-            // Its files are closed by whoever is the last.
+            // The last owner of the batch closes its files.
             drop(batch);
             crew = guard(&CREW);
             crew.idle += 1;
             continue;
         }
         let (woken, timeout) =
-            (CALLED.wait_timeout(crew, PATIENCE)).unwrap_or_else(PoisonError::into_inner);
+            (CALLED.wait_timeout(crew, IDLE_LIMIT)).unwrap_or_else(PoisonError::into_inner);
         crew = woken;
         if timeout.timed_out() && crew.calls.is_empty() {
             crew.idle -= 1;
@@ -152,7 +152,7 @@ fn answer_calls() {
     }
 }
 
-/// Nothing is left half-done under these locks.
+/// Locks a mutex and ignores poisoning: no panic can leave the protected state inconsistent.
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

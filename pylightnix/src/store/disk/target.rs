@@ -1,4 +1,4 @@
-//! Files outside of the store that are written: what is there is looked at first.
+//! Writing files outside of the store without overwriting foreign data.
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{self, File, Metadata};
@@ -13,24 +13,24 @@ use uuid::Uuid;
 
 use crate::{Error, ErrorKind, Result};
 
-/// So many links may lead on to each other, as the system has it.
-const LINKS: usize = 40;
-/// For so long a pipe may be without a reader.
-const READER: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(10);
+/// Maximum length of a chain of symbolic links, as in the kernel.
+const MAX_LINKS: usize = 40;
+/// Time to wait for a named pipe to be opened for reading.
+const READER_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Where something is to be written.
 #[derive(Debug)]
 pub enum Target {
-    /// A file that is not there yet, or may be replaced. It is what a link leads to, so that the link stays.
+    /// A new file, or one that may be replaced. Links are already resolved, so a link itself is not replaced.
     File(PathBuf),
     /// Standard output, a pipe or a device.
     Stream(File),
 }
 
 impl Target {
-    /// Looks at `path`, and refuses what is there unless it is empty, or `is_ours` says that it may be replaced: it is told
-    /// how the file begins, by as many bytes as are `asked`. `what` is that which it should be.
+    /// Validates `path` as a destination. An existing file is accepted if it is empty, or if `is_ours` accepts its first
+    /// `asked` bytes. `what` names the expected type of file in error messages.
     pub fn look(
         path: &Path,
         what: &str,
@@ -58,7 +58,7 @@ impl Target {
             );
         }
         if !kind.is_file() {
-            return Err(refused(path, "no file"));
+            return Err(refused(path, "it is not a regular file"));
         }
         let mut start = Vec::new();
         File::open(path)
@@ -66,11 +66,11 @@ impl Target {
             .map_err(|error| Error::io("read", path, error))?;
         match start.is_empty() || is_ours(&start) {
             true => Ok(Target::File(followed(path)?)),
-            false => Err(refused(path, &format!("no {what}"))),
+            false => Err(refused(path, &format!("it is not {what}"))),
         }
     }
 
-    /// Writes all of it: a file is there as a whole, or as it was.
+    /// Writes `bytes`. A file is replaced atomically.
     pub fn write(self, bytes: &[u8]) -> Result<()> {
         match self {
             Target::Stream(mut stream) => stream
@@ -90,15 +90,15 @@ impl Target {
     }
 }
 
-/// A free name in the same folder.
+/// Returns an unused path in the same folder.
 pub(crate) fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}", Uuid::now_v7()))
 }
 
-/// What `path` leads to, be it there or not.
+/// Resolves symbolic links, even to a target that does not exist.
 fn followed(path: &Path) -> Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..LINKS {
+    for _ in 0..MAX_LINKS {
         match fs::read_link(&path) {
             Ok(target) => {
                 let folder = path.parent().unwrap_or(Path::new(""));
@@ -111,7 +111,7 @@ fn followed(path: &Path) -> Result<PathBuf> {
     Err(Error::io("follow the link", &path, error))
 }
 
-/// Standard output, if that is what was found by another name.
+/// Returns standard output if `found` is the same file under another name.
 fn standard_output(found: &Metadata) -> Option<File> {
     let output = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
     let it = output.metadata().ok()?;
@@ -120,12 +120,12 @@ fn standard_output(found: &Metadata) -> Option<File> {
 
 fn stream(stream: File, path: &Path) -> Result<Target> {
     match stream.is_terminal() {
-        true => Err(refused(path, "a terminal")),
+        true => Err(refused(path, "it is a terminal")),
         false => Ok(Target::Stream(stream)),
     }
 }
 
-/// A pipe for writing; somebody has to read from it soon.
+/// Opens a named pipe for writing. Fails if it has no reader after [`READER_TIMEOUT`].
 fn pipe(path: &Path) -> Result<File> {
     let refuse = |error: io::Error| Error::io("open", path, error);
     let since = Instant::now();
@@ -141,12 +141,12 @@ fn pipe(path: &Path) -> Result<File> {
                     .map_err(|errno| refuse(errno.into()))?;
                 return Ok(pipe);
             }
-            // Nobody reads.
+            // `ENXIO`: the pipe has no reader yet.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-                if since.elapsed() > READER {
-                    return Err(refused(path, "no file, but a pipe that nobody reads"));
+                if since.elapsed() > READER_TIMEOUT {
+                    return Err(refused(path, "it is a pipe that no process reads"));
                 }
-                sleep(LOOK);
+                sleep(POLL_INTERVAL);
             }
             Err(error) => return Err(refuse(error)),
         }
@@ -154,11 +154,8 @@ fn pipe(path: &Path) -> Result<File> {
 }
 
 fn refused(path: &Path, what: &str) -> Error {
-    let message = format!(
-        "{} is there, and is {what}: nothing was written",
-        path.display()
-    );
+    let message = format!("{} exists, and {what}: nothing was written", path.display());
     Error::new(ErrorKind::Io, message)
         .at(path)
-        .help("give what is written another name, or remove what is there")
+        .help("choose another path for the output, or remove the existing file")
 }

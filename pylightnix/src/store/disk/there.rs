@@ -1,4 +1,4 @@
-//! Whether something is there. That the system does not say is no answer.
+//! Existence tests that distinguish "missing" from "cannot tell".
 
 use std::error::Error as _;
 use std::fs;
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::{Error, ErrorKind, Result};
 
-/// Whether there is anything at `path`, a link to nothing included.
+/// Whether `path` exists; a dangling link counts.
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -18,19 +18,19 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether an error says for good that a file is not what should be there: it is missing, or something else is in its place.
-/// Any other error may pass, and says nothing of what is there.
+/// Whether an error proves damage: the file is missing, or something else is in its place. Any other error may be transient and
+/// proves nothing.
 pub(in crate::store) fn is_damage(error: &io::Error) -> bool {
     is_absence(error)
         || matches!(
             Errno::from_io_error(error),
             Some(Errno::ISDIR | Errno::LOOP)
         )
-        // What was found without the system's saying so: a pipe, or no UTF-8.
+        // Errors without a number were detected by this library: a pipe, or invalid UTF-8.
         || error.raw_os_error().is_none()
 }
 
-/// The same of what reading something of the store gave.
+/// Whether an error from reading an object of the store proves damage; see [`is_damage`].
 pub(in crate::store) fn tells_of_damage(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io => {
@@ -41,7 +41,7 @@ pub(in crate::store) fn tells_of_damage(error: &Error) -> bool {
     }
 }
 
-/// Whether an error of the system says that there is nothing: also where a folder on the way is something else.
+/// Whether an error of the system proves that a path does not exist, also because a parent is not a folder.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! What has to be on the disk before it is renamed to where it can be seen.
+//! Files and folders that have to be synced before the rename that publishes them.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,8 +7,8 @@ use crate::Result;
 use crate::store::disk::durable::{Durability, create};
 use crate::store::disk::sync_crew::{ToSync, sync_together};
 
-/// Files and folders that are to be synced, all side by side: nothing of them can be seen yet, so that no order matters, and
-/// what waits together costs one commit of the file system's journal, and not one each.
+/// A set of files and folders to sync in parallel. They are not visible yet, so their order does not matter, and syncs that
+/// wait together share one journal commit.
 pub(in crate::store) struct Unsynced {
     durability: Durability,
     all: Vec<ToSync>,
@@ -26,25 +26,25 @@ impl Unsynced {
         self.durability
     }
 
-    /// Adds a file, which stays open until it is synced: a process may not have many.
+    /// Adds a file, keeping it open until it is synced; the caller limits how many.
     pub(in crate::store) fn file(&mut self, path: &Path, file: File) {
         if self.durability == Durability::Full {
             self.all.push((path.to_owned(), Some(file)));
         }
     }
 
-    /// Adds the names in a folder.
+    /// Adds the directory entries of a folder.
     pub(in crate::store) fn folder(&mut self, path: &Path) {
         if self.durability == Durability::Full {
             self.all.push((path.to_owned(), None));
         }
     }
 
-    /// Says that the folder `from`, with all that was added of it, is at `to` now.
+    /// Updates the added paths after the folder `from` was renamed to `to`.
     pub(in crate::store) fn moved(&mut self, from: &Path, to: &Path) {
         for (path, _) in &mut self.all {
             if let Ok(below) = path.strip_prefix(from) {
-                // Joined with nothing, a path would get a slash at its end.
+                // Joining an empty path would append a slash.
                 *path = match below.as_os_str().is_empty() {
                     true => to.to_owned(),
                     false => to.join(below),
@@ -53,16 +53,17 @@ impl Unsynced {
         }
     }
 
-    /// Makes the file `path`, which must not be there yet, and adds it.
+    /// Creates the file `path`, which must not exist, and adds it.
     pub(in crate::store) fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
         let file = create(path, bytes)?;
         self.file(path, file);
         Ok(())
     }
 
-    /// Syncs all. After an error, what it was to make visible must not be seen.
+    /// Syncs everything. After an error, the caller must not publish the files.
     pub(in crate::store) fn sync(mut self) -> Result<()> {
-        // A folder's sync commits the journal, and files that have not got their blocks by then need another commit.
+        // Files come first: syncing a folder commits the journal, and files whose blocks are allocated later need a second
+        // commit.
         self.all.sort_by_key(|(_, file)| file.is_none());
         sync_together(self.all)
     }

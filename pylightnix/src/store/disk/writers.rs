@@ -1,27 +1,27 @@
-//! Whether anybody has a file open for writing.
+//! Detecting processes that have a file open for writing.
 //!
-//! Neither times nor modes tell: a descriptor that was opened before a mode was changed still writes, and what is written
-//! through a shared mapping need not move a time. Linux refuses a read lease on a file that is open for writing or is mapped
-//! so (fcntl(2), `F_SETLEASE`). It gives leases to the owner of a file alone, and not on every file system.
+//! Neither times nor permissions reveal a writer: a descriptor opened before a `chmod` still writes, and writes through a
+//! shared mapping need not update the times. Linux refuses a read lease on a file that is open for writing or mapped writable
+//! (fcntl(2), `F_SETLEASE`). Only the owner of a file can take leases, and not every file system supports them.
 
 use std::fs::File;
 
 use crate::store::disk::system::is_open_for_writing;
 
-/// Who has a file open for writing.
+/// Whether a file is open for writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writers {
-    Nobody,
-    Somebody,
-    /// The system does not say: another owner, a network file system, another system than Linux.
+    Absent,
+    Present,
+    /// The system cannot tell: the file has another owner, or is on a network file system, or this is not Linux.
     Unknown,
 }
 
-/// Who has `file` open for writing. It has to be opened for reading alone.
+/// Detects writers of `file`, which has to be opened for reading only.
 pub(crate) fn writers(file: &File) -> Writers {
     match is_open_for_writing(file) {
-        Some(true) => Writers::Somebody,
-        Some(false) => Writers::Nobody,
+        Some(true) => Writers::Present,
+        Some(false) => Writers::Absent,
         None => Writers::Unknown,
     }
 }

@@ -209,7 +209,7 @@ impl ToSeal<'_> {
 fn expect_no_writer(file: &File, path: &Path) -> Result<()> {
     let mut wait = Duration::from_millis(1);
     let begun = Instant::now();
-    while writers(file) == Writers::Somebody {
+    while writers(file) == Writers::Present {
         if begun.elapsed() > PATIENCE {
             return Err(still_written(path));
         }

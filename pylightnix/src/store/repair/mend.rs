@@ -14,7 +14,7 @@ use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::check::{Fault, FaultKind};
 use crate::store::disk::below::open_file;
-use crate::store::disk::durable::exchange;
+use crate::store::disk::durable::replace_folder;
 use crate::store::disk::durable::touch;
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::regular;
@@ -272,7 +272,7 @@ impl Repair<'_> {
         let alone = self.store.manager().enter_alone()?;
         // Nobody adds a build record now.
         keep_builds(self.store, &place, &fresh)?;
-        exchange(&fresh, &place, &aside)?;
+        replace_folder(&fresh, &place, &aside)?;
         drop(alone);
         let derivation = self.store.derivation_dir(rref.dref());
         self.store.durability().sync_folder(&derivation)?;

@@ -1,15 +1,15 @@
-//! Whether a lock on a file system excludes everybody who uses it.
+//! Whether file locks are reliable on a file system.
 //!
-//! On a network file system locks may stay on the machine that took them, by the way in which it is mounted
-//! (nfs(5): `nolock`, `local_lock`; mount.lustre(8): `flock`, `localflock`). Then a process on another machine looks dead.
-//! So does one that reaches the files past a file system in user space. In doubt nothing is removed.
+//! Depending on the mount options, locks on a network file system may be local to one machine (nfs(5): `nolock`, `local_lock`;
+//! mount.lustre(8): `flock`, `localflock`). A live process on another machine then looks dead, and so does one that accesses
+//! the files below a FUSE file system. When in doubt, nothing is removed.
 
 use rustix::fs::{AtFlags, CWD, StatFs, StatxFlags, fstatfs, statfs, statx};
 use std::fs::{self, File};
 use std::path::Path;
 
-/// Local file systems: a lock on one of them excludes every other process. On a file system that is not named here (FUSE, 9p,
-/// virtiofs, cifs) a process that opens the same files through another mount may not see the lock.
+/// Local file systems, on which a lock excludes every other process. Others (FUSE, 9p, virtiofs, cifs) may be reachable through
+/// a second mount that does not see the lock.
 const LOCAL: [&str; 17] = [
     "ext2",
     "ext3",
@@ -30,12 +30,12 @@ const LOCAL: [&str; 17] = [
     "ubifs",
 ];
 
-/// The file system that `root` is on, if locks on it cannot be trusted.
+/// Returns the type of the file system of `root` if its locks are unreliable, and `None` if they are reliable.
 pub(in crate::store) fn untrusted_system(root: &Path) -> Option<String> {
     by_table(root).unwrap_or_else(|| by_number(root))
 }
 
-/// The same by the table of mounts; nothing if that does not tell.
+/// Looks up the file system in the mount table; returns `None` if the table is unreadable or has no matching line.
 fn by_table(root: &Path) -> Option<Option<String>> {
     let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let flags = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
@@ -47,7 +47,7 @@ fn by_table(root: &Path) -> Option<Option<String>> {
         let mut words = mount_line.split(' ');
         match has_mount {
             true => words.next() == Some(&mount),
-            // Linux before 5.8.
+            // Linux before 5.8 has no mount ID; compare the device number.
             false => words.nth(2) == Some(&device),
         }
     };
@@ -56,11 +56,11 @@ fn by_table(root: &Path) -> Option<Option<String>> {
     Some(untrusted(system))
 }
 
-// The numbers of file systems (statfs(2), `linux/magic.h`).
+// File system magic numbers (statfs(2), `linux/magic.h`).
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
 
-/// Local ones: ext2 to ext4, xfs, btrfs, f2fs, bcachefs, tmpfs, ramfs, overlay.
+/// Magic numbers of local file systems: ext2 to ext4, xfs, btrfs, f2fs, bcachefs, tmpfs, ramfs, overlay.
 const LOCAL_NUMBERS: [u32; 8] = [
     0xef53,
     0x5846_5342,
@@ -72,24 +72,24 @@ const LOCAL_NUMBERS: [u32; 8] = [
     0x794c_7630,
 ];
 
-/// The same by the number of the file system, where the table cannot be read: in doubt it is not trusted.
+/// Looks up the file system by its magic number, where the mount table is unreadable; an unlisted number is not trusted.
 fn by_number(root: &Path) -> Option<String> {
     let is_local = statfs(root).is_ok_and(|found| is_one_of(&LOCAL_NUMBERS, &found));
     (!is_local).then(|| "unknown".to_owned())
 }
 
-/// Whether a file is on a file system in memory, where writing to a mapping does not change a file's times.
+/// Whether a file is on an in-memory file system, where writes through a mapping do not update its times.
 pub(crate) fn is_in_memory(file: &File) -> bool {
     fstatfs(file).is_ok_and(|found| is_one_of(&[TMPFS, RAMFS], &found))
 }
 
 fn is_one_of(numbers: &[u32], found: &StatFs) -> bool {
-    // The width and the sign of the field are the machine's.
+    // The width and the sign of `f_type` depend on the platform.
     let kind = i128::from(found.f_type);
     numbers.iter().any(|number| i128::from(*number) == kind)
 }
 
-/// The kind of a file system, if its locks do not hold everywhere, by the end of its line in the table
+/// Returns the file system type if its locks are unreliable. `system` is the part of a mount table line after ` - `
 /// (proc_pid_mountinfo(5)).
 fn untrusted(system: &str) -> Option<String> {
     let mut system = system.split(' ');
