@@ -286,7 +286,8 @@ impl Modules {
         let mut names = path;
         let mut from = module.clone();
         match names.first()?.as_str() {
-            "crate" => return Some(names[1..].to_vec()),
+            // The root itself, as in `pub use crate as library`, is no file.
+            "crate" => return Some(names[1..].to_vec()).filter(|path| !path.is_empty()),
             "self" => names = &names[1..],
             "super" => {
                 while names.first().is_some_and(|name| name == "super") {
