@@ -77,9 +77,9 @@ pub fn const_parameter(name: &str, value: impl fmt::Display) -> String {
     message = "`{Self}` cannot be a plain field of a config",
     label = "not plain data",
     note = "plain fields are `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`: \
-            `#[derive(Clone, Serialize, Deserialize)]` on the type makes it one; a type parameter is bound by \
+            put `#[derive(Clone, Serialize, Deserialize)]` on the type; give a type parameter the bound \
             `pylightnix::lens::Plain`",
-    note = "a dependency takes `#[dref]`, also where its type goes by another name; a promise is written as \
+    note = "mark a dependency with `#[dref]`, even if its type is an alias; write a promise as \
             `SelfRef<F>`, with `#[selfref(\"path\")]`"
 )]
 pub trait PlainField<Via>: Sized {
@@ -314,7 +314,7 @@ pub fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredVa
             ErrorKind::Config,
             format!("the field `{key}` is not in the stored config"),
         )
-        .help("give the field a default, if older results are still to be read")),
+        .help("give the field a default if older results must stay readable")),
     }
 }
 

@@ -234,8 +234,8 @@ fn outputs_that_no_store_may_hold() {
     let gone = writing("a", |b| Ok(fs::remove_dir_all(b.path())?));
     fails(&store, &gone, &["is not a folder any more"]);
     for (target, says) in [
-        ("nowhere", "is a link to nowhere, where there is nothing"),
-        ("note", "is a link to note, where there is nothing"),
+        ("nowhere", "is a link to nowhere, which does not exist"),
+        ("note", "is a link to note, which does not exist"),
         (
             "/etc/hostname",
             "is a link to /etc/hostname, which is not published",

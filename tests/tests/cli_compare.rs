@@ -137,7 +137,7 @@ fn what_cannot_be() {
     let (_folder, store) = scratch();
     three_runs(&store);
     let none = compare(&store).arg("nobody").assert().code(1);
-    none.stderr_eq("nothing matches\n  help: nothing is called `nobody`: there is `train`\n")
+    none.stderr_eq("nothing matches\n  help: nothing is named `nobody`: there is `train`\n")
         .stdout_eq("");
     let none = compare(&store)
         .args(["train", "-w", "bytes > 1000", "--csv"])
@@ -159,7 +159,7 @@ error: there is no column `score`
         .assert()
         .code(2);
     condition.stderr_eq(str![[r#"
-error: "bytes" is no condition
+error: "bytes" is not a condition
   help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
 
 "#]]);

@@ -192,7 +192,8 @@ fn what_cannot_be_a_link_is_refused_before_anything_runs() {
     }
     let said = line.say("run -o src");
     assert!(
-        said.err.contains("src is there, and no link of this store"),
+        said.err
+            .contains("src exists and is not a link of this store"),
         "{}",
         said.err
     );

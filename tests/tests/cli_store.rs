@@ -489,7 +489,7 @@ REFERENCE          BUILT             NAME
         str![[r#"
 ---
 nothing matches
-  help: nothing is called `nosuch`: there is `flaky`, `mean`, `numbers`, `plot`
+  help: nothing is named `nosuch`: there is `flaky`, `mean`, `numbers`, `plot`
 = 1
 
 "#]]
@@ -547,7 +547,7 @@ For more information, try '--help'.
         shown(&line, "find -w mean"),
         str![[r#"
 ---
-error: "mean" is no condition
+error: "mean" is not a condition
   help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
 = 2
 
@@ -1494,7 +1494,7 @@ fn nothing_is_no_reference() {
     let said = line.said(command.arg("").output().unwrap());
     assert_eq!(said.code, 1);
     assert!(
-        said.err.contains("an empty text is no reference"),
+        said.err.contains("an empty text is not a reference"),
         "{said:?}"
     );
     assert_data_eq!(

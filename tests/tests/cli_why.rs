@@ -237,7 +237,7 @@ fn in_a_few_words_and_for_programs() {
     let first = pylightnix(&store).args(["why", "train@2"]);
     first.assert().success().stdout_eq(str![[r#"
 f0d3b95c/e4c4003b was built 2026-01-02 03:03:00, in 1.5 s
-nothing else of the name `train` that was built before is in the store
+the store has no earlier build with the name `train`
 made from:
   644182ac/187ecac8, taken by `latest()` from 2
 
@@ -287,7 +287,7 @@ its matcher `latest()` chooses from: nothing
     there.stdout_eq(str![[r#"
 [..]/[..] was built [..]
 a run would: reuse
-nothing else of the name `numbers` that was built before is in the store
+the store has no earlier build with the name `numbers`
 its matcher `latest()` chooses from:
   [..]/[..]: taken
 

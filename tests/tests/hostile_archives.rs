@@ -193,7 +193,7 @@ impl Cases {
         self.spoil(
             case,
             spoil,
-            &[&["/record\" is no record of a realization"], why].concat(),
+            &[&["/record\" is not the record of a realization"], why].concat(),
         );
     }
 
@@ -322,7 +322,7 @@ fn names_that_lead_elsewhere() {
     for name in names {
         let shown = format!("{name:?}");
         let add = |zip: &mut Zip| zip.add(&name, "1");
-        cases.spoil(&shown, add, &[&shown, "is called for by no record"]);
+        cases.spoil(&shown, add, &[&shown, "is not named in any record"]);
     }
     for flags in [0, 1 << 11] {
         let add = |zip: &mut Zip| {
@@ -336,19 +336,19 @@ fn names_that_lead_elsewhere() {
         cases.spoil(&case, add, &["\u{fffd}/x", "has a name that is not UTF-8"]);
     }
     cases.spoil(
-        "the log of no build",
+        "a log without a build record",
         |zip| zip.add(format!("{p}/build-{uuid}.log"), "1"),
-        &[uuid, "is the log of no build"],
+        &[uuid, "is a log without a build record"],
     );
     cases.spoil(
         "a build record that is none",
         |zip| zip.add(format!("{p}/build-{uuid}.json"), "[]"),
-        &[uuid, "is no build record known here"],
+        &[uuid, "is not a known kind of build record"],
     );
     cases.spoil(
         "a build record too deep to read",
         |zip| zip.add(format!("{p}/build-{uuid}.json"), "[".repeat(200_000)),
-        &[uuid, "is no build record known here"],
+        &[uuid, "is not a known kind of build record"],
     );
     let lonely = config("lonely");
     let name = format!("{}/config.json", lonely.id().folder());
@@ -368,12 +368,12 @@ fn records_that_ask_for_something_else() {
     let deep = format!("\"{}x\"", "d/".repeat(128));
     let long = format!("\"{}\"", "x".repeat(256));
     for (case, path, why) in [
-        ("up", "\"../x\"", "which no entry can have"),
-        ("up within", "\"d/../x\"", "which no entry can have"),
-        ("absolute", "\"/x\"", "which no entry can have"),
-        ("here", "\"./x\"", "which no entry can have"),
-        ("no name", "\"\"", "which no entry can have"),
-        ("a slash at the end", "\"x/\"", "which no entry can have"),
+        ("up", "\"../x\"", "which is not valid"),
+        ("up within", "\"d/../x\"", "which is not valid"),
+        ("absolute", "\"/x\"", "which is not valid"),
+        ("here", "\"./x\"", "which is not valid"),
+        ("no name", "\"\"", "which is not valid"),
+        ("a slash at the end", "\"x/\"", "which is not valid"),
         ("NUL", "\"x\\u0000y\"", "has a NUL in its name"),
         ("a long name", &long, "has a name of 256 bytes"),
         ("a deep file", &deep, "lies 129 deep"),
@@ -593,7 +593,7 @@ fn links_that_lead_out() {
     cases.spoil(
         "another target",
         |zip| zip.item("d/link").keep(b"/etc/x"),
-        &["d/link\" is not the link that the record says"],
+        &["d/link\" is not the link in the record"],
     );
     cases.spoil(
         "a link to a folder instead of it",
@@ -609,7 +609,7 @@ fn links_that_lead_out() {
 #[test]
 fn headers_that_lie() {
     let mut cases = Cases::new();
-    let two = "has two headers that do not say the same";
+    let two = "has two headers that differ";
     type Lie = (&'static str, fn(&mut Header), &'static str);
     let alone: [Lie; 12] = [
         ("name", |h| *h.name.last_mut().unwrap() ^= 1, two),
@@ -645,7 +645,7 @@ fn headers_that_lie() {
             &[entry, why],
         );
     }
-    let unknown = "asks for something that is not known here";
+    let unknown = "uses an unknown feature of zip files";
     let header = "has an unexpected header";
     let field = "has an unexpected extra field";
     let both: [Lie; 25] = [
@@ -659,38 +659,34 @@ fn headers_that_lie() {
         (
             "shrunk",
             |h| h.method = 1,
-            "is kept in a way that is not known here",
+            "uses an unknown compression method",
         ),
         (
             "bzip2",
             |h| h.method = 12,
-            "is kept in a way that is not known here",
+            "uses an unknown compression method",
         ),
         (
             "lzma",
             |h| h.method = 14,
-            "is kept in a way that is not known here",
+            "uses an unknown compression method",
         ),
         (
             "zstd",
             |h| h.method = 93,
-            "is kept in a way that is not known here",
+            "uses an unknown compression method",
         ),
         (
             "AES",
             |h| h.method = 99,
-            "is kept in a way that is not known here",
+            "uses an unknown compression method",
         ),
-        ("time", |h| h.time = 1, "has another time than entries have"),
-        (
-            "crc",
-            |h| h.crc ^= 1,
-            "does not have the checksum that it says",
-        ),
+        ("time", |h| h.time = 1, "has an unexpected time"),
+        ("crc", |h| h.crc ^= 1, "does not match its checksum"),
         (
             "stored and longer",
             |h| h.size += 1,
-            "is kept in a way that is not known here",
+            "uses an unknown compression method",
         ),
         ("not deflated", |h| h.method = 8, "cannot be inflated"),
         (
@@ -801,7 +797,7 @@ fn files_that_are_not_only_an_archive() {
     cases.spoil(
         "bytes before the directory",
         |zip| zip.between = vec![0],
-        &["something between its entries and its directory"],
+        &["data between its entries and its directory"],
     );
     cases.spoil(
         "bytes after the directory",
@@ -862,7 +858,7 @@ fn files_that_are_not_only_an_archive() {
     cases.spoil(
         "an entry in no directory",
         |zip| zip.items.last_mut().unwrap().central = None,
-        &["something between"],
+        &["data between"],
     );
     cases.spoil(
         "an entry in no directory, in the middle",
@@ -1065,7 +1061,7 @@ fn bytes_that_are_not_what_they_should_be() {
                 zip.add(format!("{p}/out/{number}"), "");
             }
         },
-        &["out/", "is called for by no record"],
+        &["out/", "is not named in any record"],
     );
     let forged = |size: u64| {
         move |zip: &mut Zip| {
@@ -1095,12 +1091,12 @@ fn bytes_that_are_not_what_they_should_be() {
     cases.spoil(
         "as long as can be said",
         forged(u64::MAX),
-        &["bytes in it, and", "are free on the disk"],
+        &["bytes; ", "are free on the disk"],
     );
     cases.spoil(
         "beyond signed numbers",
         forged(1 << 63),
-        &["bytes in it, and", "are free on the disk"],
+        &["bytes; ", "are free on the disk"],
     );
     cases.spoil(
         "five gigabytes",
@@ -1152,7 +1148,7 @@ fn bytes_that_are_not_what_they_should_be() {
             item.data.push(0);
             item.both(|h| h.packed += 1);
         },
-        &["zeros\" has something after its end"],
+        &["zeros\" has data after its end"],
     );
     cases.spoil(
         "a second stream",
@@ -1162,7 +1158,7 @@ fn bytes_that_are_not_what_they_should_be() {
             let packed = item.data.len() as u32;
             item.both(|h| h.packed = packed);
         },
-        &["zeros\" has something after its end"],
+        &["zeros\" has data after its end"],
     );
     cases.spoil(
         "half a stream",
@@ -1208,13 +1204,13 @@ fn bytes_that_are_not_what_they_should_be() {
     cases.spoil(
         "a folder with a checksum",
         |zip| zip.item("out/d/").both(|h| h.crc = 1),
-        &["out/d/\" does not have the checksum that it says"],
+        &["out/d/\" does not match its checksum"],
     );
     // Hashes.
     cases.spoil(
         "another file",
         |zip| zip.item("d/x").keep(b"two"),
-        &["d/x\" does not have the hash that its record says"],
+        &["d/x\" does not match the hash in its record"],
     );
     cases.spoil(
         "another deflated file",
@@ -1223,7 +1219,7 @@ fn bytes_that_are_not_what_they_should_be() {
             item.data = deflate(&[1; 50_000]);
             item.seal();
         },
-        &["zeros\" does not have the hash that its record says"],
+        &["zeros\" does not match the hash in its record"],
     );
     cases.spoil(
         "a longer file",
@@ -1233,12 +1229,12 @@ fn bytes_that_are_not_what_they_should_be() {
     cases.spoil(
         "another record",
         |zip| zip.item("record").keep(b"?"),
-        &["/record\" does not have the hash in its name"],
+        &["/record\" does not match the hash in its name"],
     );
     cases.spoil(
         "another config",
         |zip| zip.item("config.json").keep(config("c").text().as_bytes()),
-        &["config.json\" does not have the hash in its name"],
+        &["config.json\" does not match the hash in its name"],
     );
     cases.spoil(
         "a config not in canonical form",
@@ -1331,7 +1327,7 @@ fn realizations_that_do_not_belong_together() {
                 .replace("res ok", &line);
             item.keep(text.as_bytes());
         },
-        &["/record\" does not have the hash in its name"],
+        &["/record\" does not match the hash in its name"],
     );
     let stranger = config("stranger");
     let made = RRefId::new([7; 16], stranger.id().clone());
@@ -1352,7 +1348,7 @@ fn realizations_that_do_not_belong_together() {
             let line = format!("dep {} {a}\nres ok", b.dref());
             change_record(zip, a, swap("res ok", &line));
         },
-        &["/record\" is no record of a realization"],
+        &["/record\" is not the record of a realization"],
     );
     cases.spoil(
         "of another derivation",
@@ -1391,7 +1387,7 @@ fn realizations_that_do_not_belong_together() {
                 }
             }
         },
-        &["-c/config.json\" does not have the hash in its name"],
+        &["-c/config.json\" does not match the hash in its name"],
     );
     cases.spoil(
         "a dependency of the config alone",
@@ -1408,7 +1404,7 @@ fn realizations_that_do_not_belong_together() {
                 .unwrap();
             zip.rename_config(at);
         },
-        &["config.json\" does not have the hash in its name"],
+        &["config.json\" does not match the hash in its name"],
     );
     let bad: ConfigJson = config_on("b", &config("other"));
     cases.spoil(

@@ -172,7 +172,7 @@ fn a_missing_argument_stops_everything_before_it_begins() {
             &[
                 "stage `length` takes the run-time argument `realize_args::Verbosity`, and the run gives none",
                 "help: give it to the run: `Realize::new(&store).arg(value)` with a value of that type",
-                "of that type exactly: given are ",
+                "and of no other type; the run gives ",
                 "`realize_args::Token`, `u8`",
                 &format!("it is about {}", plan.1),
             ],
@@ -199,7 +199,7 @@ fn all_missing_arguments_are_told_at_once() {
         ],
     );
     assert_eq!(error.parts().len(), 3);
-    assert!(!format!("{error:?}").contains("given are"));
+    assert!(!format!("{error:?}").contains("the run gives `"));
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn generic_stages_take_arguments_of_their_parameters() {
         &error,
         &[
             "`realize_args::Sized<2>`",
-            "given are `realize_args::Sized<1>`",
+            "the run gives `realize_args::Sized<1>`",
         ],
     );
     run.run(&plan.0).unwrap();

@@ -110,7 +110,7 @@ fn what_runs_is_told_and_what_is_finished_stays() {
             "stage `work kind=looks` was stopped in run 0",
             "it was cancelled after ",
             "its folder is kept: ",
-            "help: what is published stays: run it again to go on",
+            "help: published results stay: run again to go on",
         ],
     );
     assert_eq!(error.parts().len(), 2);

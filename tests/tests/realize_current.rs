@@ -516,7 +516,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
     );
     assert!(
         dry.to_string()
-            .contains(", 2 runs: its matcher wants more than are there (1)\n"),
+            .contains(", 2 runs: its matcher wants more results than there are (1)\n"),
         "{dry}"
     );
     // Forced, whatever it waits for.

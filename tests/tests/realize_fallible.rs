@@ -618,7 +618,7 @@ fn a_failure_without_a_text() {
         .unwrap();
     let trusting = Realize::new(&store).trust_unknown();
     let failed = trusting.run(&plan).unwrap().unwrap_err();
-    assert_eq!(failed.text(), "it left no text of its error");
+    assert_eq!(failed.text(), "it left no error text");
     // Nothing says which code it was.
     assert_eq!(failure(&store, &plan).text(), "it diverged at rate 2");
 }

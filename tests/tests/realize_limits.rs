@@ -190,7 +190,7 @@ fn a_stage_that_is_not_in_the_plan_has_no_limits() {
     let other = instantiate(Limited::new()).unwrap();
     let run = Realize::new(&store).timeout_of(&other, SOON);
     let error = error_of(run.run(&doing(|_| Ok(()))));
-    assert_says(&error, &["has limits in this run, and is not in the plan"]);
+    assert_says(&error, &["has limits in this run, but is not in the plan"]);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_stage_that_ignores_its_limit_is_reported_and_not_published() {
         &error,
         &[
             "its time limit is 50 ms",
-            "came too late, and is not published",
+            "came too late, and are not published",
             "call `b.check()?` in its loop",
         ],
     );

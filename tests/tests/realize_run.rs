@@ -698,7 +698,7 @@ fn promises_are_kept_or_nothing_is_published() {
     assert!(!format!("{error:?}").contains("promise `one`"), "{error:?}");
     assert_says(
         &error,
-        &["its promise `two`: `out/a/b/two` is a link to nowhere, where there is nothing"],
+        &["its promise `two`: `out/a/b/two` is a link to nowhere, which does not exist"],
     );
 }
 

@@ -266,7 +266,7 @@ fn what_a_person_stops_goes_on_with_the_rest() {
     let place = folder.path();
     let plan = six::plan("differ", place).with_matcher(matcher::all());
     let error = stop_in(&store, &plan, 2, false);
-    assert_says(&error, &["run it again to go on"]);
+    assert_says(&error, &["run again to go on"]);
     assert_eq!(made(place), [0, 1, 2]);
     assert_eq!(store.realize(&plan).unwrap().len(), 6);
     assert_eq!(made(place), [3, 4, 5]);

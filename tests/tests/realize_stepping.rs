@@ -229,7 +229,7 @@ fn a_build_without_its_promises_is_not_finished_and_not_lost() {
         &[
             "this build of stage `sum` is not finished",
             "it did not keep its promise `note`: there is nothing at `out/note.txt`",
-            "still in your hands",
+            "the build is still open",
             &b.path().display().to_string(),
         ],
     );
@@ -322,7 +322,7 @@ fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
         assert_eq!(error.kind(), ErrorKind::Plan);
         let id = plan.sum.id().to_string();
         let says = [
-            "stage `sum` is already in the hands of this thread",
+            "this thread is already building stage `sum`",
             "`cancel`",
             &id,
         ];

@@ -196,7 +196,7 @@ fn a_pack_that_fails_leaves_the_old_archive() {
     for damage in ["2", "11", ""] {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         fs::write(&path, damage).unwrap();
-        refused(&chain[2], "out/x is not what the record says");
+        refused(&chain[2], "out/x does not match the record");
     }
 
     for (number, target) in ["/etc", "..", "d/../../x", "d/l/../../x"]
@@ -418,12 +418,12 @@ fn what_is_added_around_it_is_refused() {
     }
     fs::write(&other, "").unwrap();
     refused(&other, "does not end as a zip file does");
-    refused(folder.path(), "it is no file");
+    refused(folder.path(), "it is not a regular file");
     let pipe = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
     // Without waiting for somebody who writes into it.
-    refused(&pipe, "it is no file");
+    refused(&pipe, "it is not a regular file");
 }
 
 #[test]
@@ -608,7 +608,7 @@ fn what_publishing_refuses_is_not_unpacked() {
         (
             &promising,
             vec![folder.clone(), ("d/x", link("y"), "")],
-            "out/d/x\" is promised by the config and missing: it is a link to y, where there is nothing",
+            "out/d/x\" is promised by the config and missing: it is a link to y, which does not exist",
         ),
         (
             &config("good"),
@@ -647,7 +647,7 @@ fn spoilt(spoil: impl FnOnce(&mut Crafted, &RRefId), why: &str) {
 
 #[test]
 fn entries_that_no_record_calls_for() {
-    let why = "is called for by no record";
+    let why = "is not named in any record";
     let prefix = |id: &RRefId| format!("{}/{}", id.dref().folder(), id.folder());
     for name in [
         "more",
@@ -695,14 +695,14 @@ fn entries_that_no_record_calls_for() {
             let name = format!("{}/build-01890a5d-ac96-774b-bcce-b302099a8057", prefix(id));
             crafted.add(name.clone() + ".log", "");
         },
-        "is the log of no build",
+        "is a log without a build record",
     );
     spoilt(
         |crafted, id| {
             let name = format!("{}/build-01890a5d-ac96-774b-bcce-b302099a8057", prefix(id));
             crafted.add(name.clone() + ".json", "{}");
         },
-        "is no build record known here",
+        "is not a known kind of build record",
     );
 }
 
@@ -717,13 +717,13 @@ fn entries_that_are_missing_or_not_what_they_should_be() {
     spoilt(remove("out/d/"), "out/d/\" is missing");
     spoilt(remove("out/"), "out/\" is missing");
     spoilt(remove("config.json"), "comes without the config");
-    spoilt(remove("record"), "is called for by no record");
+    spoilt(remove("record"), "is not named in any record");
     let change = |end: &'static str, bytes: &'static str| {
         move |crafted: &mut Crafted, _: &RRefId| crafted.entry(end).1 = bytes.into()
     };
     spoilt(
         change("d/x", "2"),
-        "d/x\" does not have the hash that its record says",
+        "d/x\" does not match the hash in its record",
     );
     spoilt(
         change("d/x", "11"),
@@ -732,7 +732,7 @@ fn entries_that_are_missing_or_not_what_they_should_be() {
     spoilt(change("config.json", "{}"), "config.json\"");
     spoilt(
         change("record", "?"),
-        "record\" does not have the hash in its name",
+        "record\" does not match the hash in its name",
     );
     let mode = |end: &'static str, mode: u32| {
         move |crafted: &mut Crafted, _: &RRefId| crafted.entry(end).2 = options(mode)
@@ -754,7 +754,7 @@ fn entries_that_are_missing_or_not_what_they_should_be() {
                 .2
                 .last_modified_time(DateTime::try_from_msdos(0x5555, 0).unwrap());
         },
-        "d/x\" has another time than entries have",
+        "d/x\" has an unexpected time",
     );
     // A file for the folder, and a link for the file.
     spoilt(
@@ -790,7 +790,7 @@ fn records_that_do_not_fit() {
     let mut crafted = Crafted::new();
     crafted.realization(&config("a"), Context::empty(), &[]);
     crafted.realization(&b, Context::empty(), &[]);
-    crafted.refused(&format!("does not say from what of {}", config("a").id()));
+    crafted.refused(&format!("names no realization of {}", config("a").id()));
     // Of another config, whose reference begins alike.
     let mut crafted = Crafted::new();
     crafted.realization(&config("good"), Context::empty(), &[]);
@@ -865,10 +865,7 @@ fn structures_that_zip_readers_let_through() {
     let end = bytes.len() - 22;
     // A local header that says another name, method or size than the directory.
     for at in [8, 18, 22, 30] {
-        spoil(
-            &|bytes| bytes[at] ^= 1,
-            "two headers that do not say the same",
-        );
+        spoil(&|bytes| bytes[at] ^= 1, "two headers that differ");
     }
     // A comment at the end, and one for an entry.
     spoil(
@@ -886,7 +883,7 @@ fn structures_that_zip_readers_let_through() {
             let start = u32::try_from(central + 1).unwrap();
             bytes[end + 1 + 16..end + 1 + 20].copy_from_slice(&start.to_le_bytes());
         },
-        "something between its entries and its directory",
+        "data between its entries and its directory",
     );
     // An entry that is in no directory.
     spoil(
@@ -904,7 +901,7 @@ fn structures_that_zip_readers_let_through() {
                 bytes[6] |= flag;
                 bytes[central + 8] |= flag;
             },
-            "asks for something that is not known here",
+            "uses an unknown feature of zip files",
         );
     }
 }

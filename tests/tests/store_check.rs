@@ -119,9 +119,12 @@ fn a_sound_store_is_sound() {
 fn damaged_artifacts_are_named_with_what_depends_on_them() {
     type Damage = (&'static str, &'static str, FaultKind, fn(&Path));
     let damages: [Damage; 11] = [
-        ("x", "does not have the bytes", FaultKind::Artifact, |out| {
-            put(&out.join("x"), "xy")
-        }),
+        (
+            "x",
+            "does not match the digest",
+            FaultKind::Artifact,
+            |out| put(&out.join("x"), "xy"),
+        ),
         ("x", "has 1 bytes", FaultKind::Artifact, |out| {
             put(&out.join("x"), "x")
         }),
@@ -139,27 +142,35 @@ fn damaged_artifacts_are_named_with_what_depends_on_them() {
                 fs::write(out.join("deep/new"), "").unwrap();
             },
         ),
-        ("link", "points elsewhere", FaultKind::Artifact, |out| {
+        ("link", "has another target", FaultKind::Artifact, |out| {
             fs::remove_file(out.join("link")).unwrap();
             symlink("y", out.join("link")).unwrap();
         }),
-        ("x", "is no file", FaultKind::Artifact, |out| {
+        ("x", "is not a file", FaultKind::Artifact, |out| {
             fs::remove_file(out.join("x")).unwrap();
             symlink("deep/y", out.join("x")).unwrap();
         }),
-        ("deep/empty", "is no folder", FaultKind::Artifact, |out| {
-            fs::remove_dir(out.join("deep/empty")).unwrap();
-            fs::write(out.join("deep/empty"), "").unwrap();
-        }),
+        (
+            "deep/empty",
+            "is not a folder",
+            FaultKind::Artifact,
+            |out| {
+                fs::remove_dir(out.join("deep/empty")).unwrap();
+                fs::write(out.join("deep/empty"), "").unwrap();
+            },
+        ),
         ("x", "has the mode 644", FaultKind::Mode, |out| {
             mode(&out.join("x"), 0o644)
         }),
         ("deep/run", "has the mode 444", FaultKind::Mode, |out| {
             mode(&out.join("deep/run"), 0o444)
         }),
-        ("x", "does not have the bytes", FaultKind::Artifact, |out| {
-            put(&out.join("x"), "\0\0")
-        }),
+        (
+            "x",
+            "does not match the digest",
+            FaultKind::Artifact,
+            |out| put(&out.join("x"), "\0\0"),
+        ),
     ];
     for (path, message, kind, damage) in damages {
         let made = made();
@@ -204,7 +215,7 @@ fn a_record_that_does_not_say_from_what_is_named() {
     let c = forget_context(&made.store, &made.c);
     let fault = made.fault();
     assert_eq!((fault.kind, fault.rref), (FaultKind::Context, Some(c)));
-    let wanted = format!("does not say from what of {} it was made", made.b.dref());
+    let wanted = format!("names no realization of {}", made.b.dref());
     assert!(fault.message.contains(&wanted), "{}", fault.message);
 }
 

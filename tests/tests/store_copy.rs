@@ -100,7 +100,7 @@ fn what_does_not_say_from_what_it_was_made_is_refused() {
         .copy_from(&from, [&forget_context(&from, &b)])
         .unwrap_err();
     let report = format!("{error:?}");
-    assert!(report.contains("it does not say from what of"), "{report}");
+    assert!(report.contains("it names no realization of"), "{report}");
     assert!(to.rrefs().unwrap().is_empty());
 }
 
@@ -114,7 +114,7 @@ fn after_a_refusal_the_store_is_as_before() {
     let damages: [(Damage, &str); 6] = [
         (
             |store, c| put(&store.out_dir(c).join("x"), b"C"),
-            "does not have the bytes",
+            "does not match the digest",
         ),
         (
             |store, c| put(&store.out_dir(c).join("x"), b"cc"),
@@ -168,7 +168,7 @@ fn what_is_not_there_and_links_that_lead_out_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Missing);
     for (target, why) in [
         ("../../x", "leads out of its artifacts"),
-        ("nowhere", "is a link to nowhere, where there is nothing"),
+        ("nowhere", "is a link to nowhere, which does not exist"),
     ] {
         let id = publish_texts(&from, &config("leads"), &Context::empty(), &[("y", "y")]);
         let id = by_older_rules(&from, &id, |out| symlink(target, out.join("out")).unwrap());

@@ -295,7 +295,7 @@ fn links_replace_only_links_of_the_store() {
         ] {
             let report = format!("{error:?}");
             assert!(
-                report.contains("is there, and no link of this store"),
+                report.contains("exists and is not a link of this store"),
                 "{report}"
             );
             assert!(report.contains("help: move it away"), "{report}");

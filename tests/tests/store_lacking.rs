@@ -37,12 +37,12 @@ fn publishing_refuses_what_could_not_be_read_elsewhere() {
         (
             config("stage"),
             Box::new(|out| symlink("x/y", out.join("link")).unwrap()),
-            "out/link: it is a link to x/y, where there is nothing",
+            "out/link: it is a link to x/y, which does not exist",
         ),
         (
             config("stage"),
             Box::new(|out| symlink("link", out.join("link")).unwrap()),
-            "out/link: it is a link to link, where there is nothing",
+            "out/link: it is a link to link, which does not exist",
         ),
         (
             config("stage"),
@@ -50,7 +50,7 @@ fn publishing_refuses_what_could_not_be_read_elsewhere() {
                 let nowhere = out.join("nowhere");
                 symlink(nowhere, out.join("link")).unwrap();
             }),
-            "out/link: it is a link to nowhere, where there is nothing",
+            "out/link: it is a link to nowhere, which does not exist",
         ),
         (
             promising(),
@@ -247,7 +247,10 @@ fn what_is_brought_to_a_damaged_copy_of_itself_is_no_success() {
     ] {
         let report = format!("{error:?}");
         assert!(report.contains("already, and is damaged"), "{report}");
-        assert!(report.contains("out/x does not have the bytes"), "{report}");
+        assert!(
+            report.contains("out/x does not match the digest"),
+            "{report}"
+        );
         assert!(report.contains("`repair`"), "{report}");
         assert_eq!(objects(&to), before);
     }

@@ -201,7 +201,7 @@ fn sorted_filtered_and_chosen() {
     for text in ["", "n", "= 3", "n ! 3"] {
         assert_says(
             &few.retain(text).unwrap_err(),
-            &["is no condition", "rate >= 0.1"],
+            &["is not a condition", "rate >= 0.1"],
         );
     }
 }

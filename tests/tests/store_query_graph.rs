@@ -326,7 +326,10 @@ fn links_to_derivations() {
     // What is somebody else's stays.
     fs::write(&link, "mine").unwrap();
     let error = store.link_derivation(rref.dref(), &link).unwrap_err();
-    assert_says(&error, &["is there, and no link of this store", "help: "]);
+    assert_says(
+        &error,
+        &["exists and is not a link of this store", "help: "],
+    );
     assert_eq!(fs::read_to_string(&link).unwrap(), "mine");
     let inside = store.link_derivation(rref.dref(), store.root().join("link"));
     assert_says(&inside.unwrap_err(), &["it lies in the store"]);

@@ -216,7 +216,7 @@ fn what_is_not_there_is_told_with_what_is() {
     nothing("one.siz", "there is no `one.siz`: there is `data`, `size`");
     nothing(
         "many.size",
-        "there is no `many.size`: there are 2 realizations, `[0]` and so on",
+        "there is no `many.size`: there are 2 realizations: choose one by its index, as in `[0]`",
     );
     nothing("many[2]", "there are 2 realizations");
     nothing(
@@ -237,7 +237,7 @@ fn what_is_not_there_is_told_with_what_is() {
     assert_eq!(error.kind(), ErrorKind::Reference);
     assert!(lens.opt("a..b").is_err());
     let error = lens.get("file.x").unwrap_err();
-    assert_says(&error, &["data.txt is no JSON"]);
+    assert_says(&error, &["data.txt is not valid JSON"]);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn what_it_is_not() {
     says(get("many").value::<u32>().unwrap_err(), "and not a value");
     says(
         get("rate").value::<String>().unwrap_err(),
-        "`rate` is no `alloc::string::String`",
+        "`rate` is not a `alloc::string::String`",
     );
     assert!(get("model").contents().is_err());
     assert!(get("model").value::<u32>().is_err());

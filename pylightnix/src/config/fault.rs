@@ -98,7 +98,7 @@ impl Fault {
             "is nested more than {} levels deep",
             super::text::MAX_DEPTH
         ))
-        .help("keep a value this deep in a file of its own, which a stage reads")
+        .help("put a value this deep into a file that a stage reads")
     }
 
     /// Reports a duplicate key of an object.

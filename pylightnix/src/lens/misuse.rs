@@ -8,7 +8,7 @@ use crate::plan::RefPath;
 
 /// Implemented by no type: a running stage cannot load its own artifacts.
 #[diagnostic::on_unimplemented(
-    message = "this artifact is not made yet: the running stage is to make it",
+    message = "this artifact does not exist yet: the running stage has to make it",
     label = "nothing to load",
     note = "make it with `save(&value)?`, or write it at `path()` and call `written()?`; a stage loads the artifacts of its \
             dependencies"
@@ -17,7 +17,7 @@ pub trait LoadedWhileBuilt {}
 
 /// Implemented by no type: a plan has no artifacts to load.
 #[diagnostic::on_unimplemented(
-    message = "this artifact is not made yet: a plan only names it",
+    message = "this artifact does not exist yet: a plan only names it",
     label = "nothing to load",
     note = "realize the plan and load it from the `RRef`, or give it to the config of a stage, as a `#[dref]`"
 )]

@@ -283,7 +283,7 @@ impl<'a> Realize<'a> {
     pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
         let named = self.retry.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
-            let message = format!("{dref} has limits in this run, and is not in the plan");
+            let message = format!("{dref} has limits in this run, but is not in the plan");
             return Err(Error::new(ErrorKind::Plan, message).help(
                 "name a stage that the target depends on, with the config that it has there",
             ));
@@ -296,7 +296,7 @@ impl<'a> Realize<'a> {
         {
             Some(dref) => Err(Error::new(
                 ErrorKind::Plan,
-                format!("{dref} is to be forced, and is not in the plan"),
+                format!("{dref} is to be forced, but is not in the plan"),
             )
             .help("force a stage that the target depends on, with the config that it has there")),
             None => Ok(graph),

@@ -40,7 +40,7 @@ impl fmt::Display for Reason {
                 f.write_str("context changed: it takes another result of a dependency")
             }
             Reason::Lacking => {
-                f.write_str("incomplete: what is there lacks an artifact that it promises")
+                f.write_str("incomplete: the result in the store lacks a promised artifact")
             }
             Reason::Stale(why) => write!(f, "stale: {why}"),
             Reason::RunsMissing { there, of } => {
@@ -52,7 +52,7 @@ impl fmt::Display for Reason {
                 write!(f, "{there} of {of} {runs} {are} there")
             }
             Reason::MoreWanted { there } => {
-                write!(f, "its matcher wants more than are there ({there})")
+                write!(f, "its matcher wants more results than there are ({there})")
             }
             Reason::Failed => f.write_str("it failed before"),
             Reason::Forced => f.write_str("forced"),

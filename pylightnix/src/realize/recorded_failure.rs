@@ -24,7 +24,7 @@ pub(in crate::realize) fn text_of(realization: &Realization) -> Result<Option<Ar
     match regular::read(&path) {
         Ok(text) => Ok(Some(String::from_utf8_lossy(&text).trim_end().into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Some("it left no text of its error".into()))
+            Ok(Some("it left no error text".into()))
         }
         Err(error) => Err(Error::io("read", &path, error)),
     }

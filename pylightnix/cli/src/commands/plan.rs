@@ -75,7 +75,7 @@ impl Plan {
                 let untold = plan.untold;
                 writeln!(
                     out,
-                    "of {untold} more it is not told what changed: `why STAGE` tells it of any"
+                    "{untold} more stages, for which the changes were not looked up: see `why STAGE`"
                 )?;
             }
             writeln!(out, "{}", sum(plan))?;

@@ -99,7 +99,7 @@ fn error(options: &Realize<'_>, arg: &str, takers: &[&DRefId]) -> Error {
     let given = match options.args.names() {
         none if none.is_empty() => String::new(),
         names => format!(
-            "; of that type exactly: given are {}",
+            ", and of no other type; the run gives {}",
             names
                 .iter()
                 .map(|name| format!("`{name}`"))

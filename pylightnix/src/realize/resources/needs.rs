@@ -124,8 +124,8 @@ pub(in crate::realize) fn lack(
         said.join("; and ")
     );
     Some(Error::new(ErrorKind::Resources, message).help(format!(
-        "say what there is, `Realize::new(&store){option}`, or realize it on a machine that has it and unpack the result \
-         here\nit is about {dref}"
+        "state what this machine has, `Realize::new(&store){option}`, or realize the stage on a machine that has it and \
+         unpack the result here\nit is about {dref}"
     )))
 }
 

@@ -108,7 +108,7 @@ impl<C: Config> ByHand<C> {
             return Err(Error::new(ErrorKind::Stage, message)
                 .because(promises_not_kept(self.dref.node(), &unkept))
                 .help(format!(
-                    "it is still in your hands: write what is missing and finish it again, or cancel it\nits folder: {}\nit \
+                    "the build is still open: write what is missing and finish it again, or cancel it\nits folder: {}\nit \
                      is about {dref}",
                     draft.out().display()
                 )));

@@ -223,7 +223,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let stage = self.graph.dref(at);
         let Some(node) = stage.node_of::<C>() else {
             let message = format!(
-                "{dref} is a `{}` in this plan, and was to be taken as a `{}`",
+                "{dref} is a `{}` in this plan, not a `{}`",
                 stage.node().type_name(),
                 std::any::type_name::<C>()
             );
@@ -385,7 +385,7 @@ impl<'a, T: Target> Stepping<'a, T> {
 
     fn at(&self, dref: &DRefId) -> Result<usize> {
         self.graph.place(dref).ok_or_else(|| {
-            let message = format!("{dref} is not in the plan that is gone through");
+            let message = format!("{dref} is not in the plan of this run");
             Error::new(ErrorKind::Plan, message)
                 .help("name a stage that the target depends on, with the config that it has there")
         })

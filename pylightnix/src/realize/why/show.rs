@@ -92,7 +92,7 @@ impl Why {
                 times => format!("{times} times"),
             };
             lines.push(format!(
-                "the same code made the same from the same {times} before, {newest} last"
+                "the same code gave this result from the same inputs {times} before, most recently {newest}"
             ));
         }
         match (&self.nearest, self.changes.first()) {
@@ -115,7 +115,7 @@ impl Why {
                 ));
             }
             _ => lines.push(format!(
-                "nothing else of the name `{}` that was built before is in the store",
+                "the store has no earlier build with the name `{}`",
                 self.dref.name()
             )),
         }
@@ -146,7 +146,7 @@ impl Why {
     pub fn tail(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.cut {
-            lines.push("more dependencies differ: they are too many to be told".to_owned());
+            lines.push("more dependencies differ than are shown".to_owned());
         }
         if !self.choices.is_empty() {
             lines.push("made from:".to_owned());

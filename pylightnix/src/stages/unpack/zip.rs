@@ -73,7 +73,7 @@ pub(super) fn unpack(file: BufReader<File>, mut tree: Tree) -> Result<()> {
         let mut data = archive.by_index(at).map_err(|error| fault(&tree, error))?;
         match kind {
             FOLDER if size == 0 => tree.folder(&name)?,
-            FOLDER => return Err(tree.refused_entry(&name, "is a folder that has bytes")),
+            FOLDER => return Err(tree.refused_entry(&name, "is a folder with content")),
             FILE => tree.file(&name, mode & 0o100 != 0, &mut data, Some(size))?,
             LINK => {
                 let mut target = Vec::new();

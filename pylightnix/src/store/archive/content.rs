@@ -55,7 +55,7 @@ impl Archive<'_> {
                     DeflateDecoder::new(BufReader::with_capacity(capacity, &mut packed));
                 self.drain(member, &mut reader, passing, take)?;
                 if reader.total_in() != member.packed {
-                    return Err(self.refused(&member.name, "has something after its end"));
+                    return Err(self.refused(&member.name, "has data after its end"));
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Archive<'_> {
             return Err(self.refused(&member.name, "is shorter than it says"));
         }
         if crc.finalize() != member.crc {
-            return Err(self.refused(&member.name, "does not have the checksum that it says"));
+            return Err(self.refused(&member.name, "does not match its checksum"));
         }
         Ok(())
     }

@@ -113,7 +113,7 @@ impl Frame<'_> {
                 return Err(refused_entry(
                     self.path,
                     &name,
-                    "has two headers that do not say the same",
+                    "has two headers that differ",
                 ));
             }
             let data = at + used;
@@ -124,7 +124,7 @@ impl Frame<'_> {
             members.push(self.member(common, name, data, mode)?);
         }
         if at != start {
-            return Err(self.malformed("there is something between its entries and its directory"));
+            return Err(self.malformed("there is data between its entries and its directory"));
         }
         let mut names = HashSet::new();
         for member in &members {
@@ -272,14 +272,14 @@ impl Frame<'_> {
         let method = match common.method {
             0 if common.packed == common.size => Method::Stored,
             8 => Method::Deflated,
-            _ => return refused("is kept in a way that is not known here"),
+            _ => return refused("uses an unknown compression method"),
         };
         let ascii = name.is_ascii();
         if common.flags != if ascii { 0 } else { UTF_8 } || !known(common.needed) {
-            return refused("asks for something that is not known here");
+            return refused("uses an unknown feature of zip files");
         }
         if (common.time, common.date) != (0, DATE) {
-            return refused("has another time than entries have");
+            return refused("has an unexpected time");
         }
         Ok(Member {
             name,

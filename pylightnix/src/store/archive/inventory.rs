@@ -90,9 +90,9 @@ impl Archive<'_> {
         self.expect_stored(member, FILE_MODE)?;
         let bytes = self.bytes(member)?;
         let config = ConfigJson::from_canonical(&bytes)
-            .map_err(|error| self.refused(&member.name, "is no config").because(error))?;
+            .map_err(|error| self.refused(&member.name, "is not a config").because(error))?;
         if config.id() != dref {
-            return Err(self.refused(&member.name, "does not have the hash in its name"));
+            return Err(self.refused(&member.name, "does not match the hash in its name"));
         }
         Ok(config)
     }
@@ -109,12 +109,12 @@ impl Archive<'_> {
         let fault = |why: &str| self.refused(&member.name, why);
         self.expect_stored(member, FILE_MODE)?;
         let text = String::from_utf8(self.bytes(member)?)
-            .map_err(|_| fault("is no record of a realization"))?;
+            .map_err(|_| fault("is not the record of a realization"))?;
         if reference(id.dref(), &text) != id {
-            return Err(fault("does not have the hash in its name"));
+            return Err(fault("does not match the hash in its name"));
         }
         let record = Record::parse(&text)
-            .map_err(|error| fault("is no record of a realization").because(error))?;
+            .map_err(|error| fault("is not the record of a realization").because(error))?;
         let Some(config) = configs.get(id.dref()) else {
             return Err(fault("comes without the config of its derivation"));
         };
@@ -144,7 +144,7 @@ impl Archive<'_> {
             if let BuildFile::Record(id) = build {
                 let member = &self.members[*at];
                 if BuildRecord::from_bytes(*id, &self.bytes(member)?).is_none() {
-                    return Err(self.refused(&member.name, "is no build record known here"));
+                    return Err(self.refused(&member.name, "is not a known kind of build record"));
                 }
                 ids.insert(*id);
             }
@@ -155,7 +155,7 @@ impl Archive<'_> {
             if let BuildFile::Log(id) = build
                 && !ids.contains(&id)
             {
-                return Err(self.refused(&member.name, "is the log of no build"));
+                return Err(self.refused(&member.name, "is a log without a build record"));
             }
             let (_, name) = member.name.rsplit_once('/').unwrap_or(("", &member.name));
             builds.push((name.to_owned(), at));
@@ -200,9 +200,7 @@ impl Archive<'_> {
                 EntryKind::Link { target } => {
                     self.expect_stored(member, LINK_MODE)?;
                     if self.bytes(member)? != target.as_bytes() {
-                        return Err(
-                            self.refused(&member.name, "is not the link that the record says")
-                        );
+                        return Err(self.refused(&member.name, "is not the link in the record"));
                     }
                 }
             }
@@ -288,13 +286,13 @@ impl Archive<'_> {
         self.expect(member, 0, FOLDER_MODE)?;
         self.expect_stored(member, FOLDER_MODE)?;
         if member.crc != 0 {
-            return Err(self.refused(&member.name, "does not have the checksum that it says"));
+            return Err(self.refused(&member.name, "does not match its checksum"));
         }
         Ok(())
     }
 
     fn unexpected(&self, member: &Member) -> Error {
-        self.refused(&member.name, "is called for by no record")
+        self.refused(&member.name, "is not named in any record")
     }
 }
 

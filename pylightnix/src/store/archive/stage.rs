@@ -160,7 +160,7 @@ impl Archive<'_> {
             hash_passing(member.size, |passing| self.stream(member, passing, take));
         streamed?;
         if found != *digest {
-            return Err(self.refused(&member.name, "does not have the hash that its record says"));
+            return Err(self.refused(&member.name, "does not match the hash in its record"));
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Archive<'_> {
             // Names differ in the record, so that it is the file system that takes two of them for one.
             return self.refused(
                 entry,
-                "has a name that this file system cannot tell from another's",
+                "has a name that this file system does not distinguish from another",
             );
         }
         Error::io("create", path, errno.into())

@@ -391,7 +391,7 @@ fn damaged(out: &Out, artifact: &Artifact<'_>) -> Error {
     let path = out.path.join(artifact.path);
     Error::new(
         ErrorKind::Store,
-        format!("{} is not what the record says", path.display()),
+        format!("{} does not match the record", path.display()),
     )
     .at(&path)
     .help("it was damaged or changed: move its realization away and have it made again")

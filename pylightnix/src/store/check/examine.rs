@@ -45,7 +45,7 @@ impl ToRead {
             Ok(found) if found == (self.digest, self.size) => return None,
             Ok(_) => (
                 FaultKind::Artifact,
-                "does not have the bytes that its record says".to_owned(),
+                "does not match the digest in its record".to_owned(),
             ),
             Err(error) => unreadable(&error),
         };
@@ -123,7 +123,7 @@ impl Examiner<'_> {
                         _ => self.fault(
                             FaultKind::BuildRecord,
                             &path,
-                            "is no build record known here",
+                            "is not a known kind of build record",
                         ),
                     }
                 }
@@ -132,7 +132,7 @@ impl Examiner<'_> {
                 None => self.fault(
                     FaultKind::Unexpected,
                     &path,
-                    "is nothing that a realization has",
+                    "does not belong in a realization",
                 ),
             }
         }
@@ -151,7 +151,7 @@ impl Examiner<'_> {
                 }
                 Err(error) => {
                     let message =
-                        format!("{says}, of which it cannot be seen whether it is there: {error}");
+                        format!("{says}, and it cannot be checked whether that is there: {error}");
                     self.fault(FaultKind::Unreadable, &path, message);
                 }
             }
@@ -278,7 +278,7 @@ impl Examiner<'_> {
                 match fs::read_link(&path) {
                     Ok(there) if there == Path::new(target) => {}
                     Ok(_) => {
-                        let message = "points elsewhere than its record says";
+                        let message = "has another target than its record says";
                         self.fault(FaultKind::Artifact, &path, message);
                     }
                     Err(error) => self.refused(&path, &error),
@@ -294,7 +294,7 @@ impl Examiner<'_> {
             Ok(_) => self.fault(
                 FaultKind::Artifact,
                 path,
-                format!("is no {wanted}, as its record says"),
+                format!("is not a {wanted}, unlike in its record"),
             ),
             Err(error) if is_damage(&error) => {
                 self.fault(FaultKind::Artifact, path, "is missing");
@@ -306,7 +306,7 @@ impl Examiner<'_> {
     fn compare_mode(&mut self, path: &Path, mode: u32, wanted: u32) {
         let mode = mode & 0o7777;
         if mode != wanted {
-            let message = format!("has the mode {mode:o}, and artifacts like it have {wanted:o}");
+            let message = format!("has the mode {mode:o} instead of {wanted:o}");
             self.fault(FaultKind::Mode, path, message);
         }
     }
@@ -357,7 +357,7 @@ pub(super) fn examine_config(store: &Store, dref: &DRefId) -> (Option<ConfigJson
         Ok(false) => (FaultKind::Config, "is missing".to_owned()),
         Ok(true) => (
             FaultKind::Config,
-            "is not the config that the name of its folder says".to_owned(),
+            "does not match the name of its folder".to_owned(),
         ),
     };
     let fault = Fault {

@@ -73,7 +73,7 @@ impl Fault {
             FaultKind::Root => "remove that root, or bring back what it keeps",
             FaultKind::Unexpected => "it does no harm; move it away if it is not yours",
             FaultKind::Unreadable => {
-                "nothing says that it is broken, so `repair` leaves it: see who owns it, how many files this process may open \
+                "it is not known to be broken, so `repair` leaves it: check who owns it, how many files this process may open \
                  (`ulimit -n`), and whether the disk has errors (`dmesg`); if it stays so, remove it and bring it from \
                  another store"
             }

@@ -98,7 +98,7 @@ fn nothing_known(path: PathBuf) -> Fault {
         path,
         dref: None,
         rref: None,
-        message: "is nothing that a store has".to_owned(),
+        message: "does not belong in a store".to_owned(),
         dependents: Vec::new(),
     }
 }

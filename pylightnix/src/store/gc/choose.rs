@@ -106,7 +106,7 @@ impl<'a> Kept<'a> {
 fn unknown_context(rref: &RRefId, why: &Error) -> Error {
     Error::new(
         ErrorKind::Store,
-        format!("{rref} has to be kept, and its record does not tell from what it was made"),
+        format!("{rref} has to be kept, but its record does not say what it was made from"),
     )
     .because(why.to_string())
     .help("nothing was removed: run `repair` first")

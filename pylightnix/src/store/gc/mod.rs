@@ -152,7 +152,7 @@ pub(in crate::store) fn untrusted(store: &Store, system: &str) -> Error {
     Error::new(
         ErrorKind::Store,
         format!(
-            "nothing is removed from {}: locks on its file system ({system}) may not hold for everybody who uses it",
+            "nothing is removed from {}: locks on its file system ({system}) may not hold for every process that uses it",
             store.root().display()
         ),
     )

@@ -143,7 +143,7 @@ impl fmt::Display for GcReport {
             if self.elsewhere > 0 {
                 writeln!(
                     f,
-                    "kept what {} processes use that may live on other file systems",
+                    "kept what {} processes on other file systems may use",
                     self.elsewhere
                 )?;
             }

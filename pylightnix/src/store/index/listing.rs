@@ -193,7 +193,7 @@ impl Listed<'_> {
     /// What it was made from.
     pub(in crate::store) fn context(&self, dref: &DRefId) -> Result<Context> {
         let broken = || {
-            let message = format!("what is known of {dref} is no context");
+            let message = format!("the index entry of {dref} is not a context");
             Error::new(ErrorKind::Store, message)
                 .help("delete the folder `cache/index` of the store")
         };

@@ -82,12 +82,10 @@ impl Context {
         let foreign = (self.iter())
             .map(|(dref, _)| dref)
             .filter(|dref| config.deps().binary_search(dref).is_err())
-            .map(|dref| format!("was made from {dref}, of which its config knows nothing"));
+            .map(|dref| format!("was made from {dref}, which its config does not name"));
         let lacking = (config.deps().iter())
             .filter(|dref| self.get(dref).is_empty())
-            .map(|dref| {
-                format!("does not say from what of {dref} it was made, which its config names")
-            });
+            .map(|dref| format!("names no realization of {dref}, on which its config depends"));
         foreign.chain(lacking)
     }
 

@@ -88,7 +88,7 @@ impl fmt::Display for Lack {
         }
         match self.leads_out {
             true => write!(f, "is a link that leads out of its artifacts, to {target}"),
-            false => write!(f, "is a link to {target}, where there is nothing"),
+            false => write!(f, "is a link to {target}, which does not exist"),
         }
     }
 }

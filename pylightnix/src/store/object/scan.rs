@@ -116,7 +116,7 @@ pub(in crate::store) fn scan(out: &Path) -> Result<Vec<Scanned<()>>> {
             format!("the output {} is not a folder any more", out.display()),
         )
         .at(out)
-        .help("write into the folder that is given, and do not replace it"));
+        .help("write into the given folder; do not replace it"));
     }
     Output.walk(out)
 }

@@ -42,7 +42,7 @@ impl FromStr for TreeDigest {
         let fault = || {
             Error::new(
                 ErrorKind::Reference,
-                format!("`{text}` is no tree digest, which has the form <64 hex digits>/<size>"),
+                format!("`{text}` is not a tree digest, which has the form <64 hex digits>/<size>"),
             )
         };
         let (digest, size) = text.split_once('/').ok_or_else(fault)?;
@@ -304,7 +304,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
     }
     if depth > MAX_DEPTH {
         return Err(format!(
-            "lies {depth} deep, and {MAX_DEPTH} is the most that an output may be"
+            "is nested {depth} deep; the limit for an output is {MAX_DEPTH}"
         ));
     }
     Ok(())
@@ -312,11 +312,9 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
 
 fn check_name(name: &str) -> Result<(), String> {
     match name {
-        "" | "." | ".." => Err(format!(
-            "has the name {name:?} in it, which no entry can have"
-        )),
+        "" | "." | ".." => Err(format!("contains the name {name:?}, which is not valid")),
         _ if name.len() > MAX_NAME => Err(format!(
-            "has a name of {} bytes, and {MAX_NAME} is the most",
+            "has a name of {} bytes; the limit is {MAX_NAME}",
             name.len()
         )),
         _ if name.contains('\0') => Err("has a NUL in its name".to_owned()),

@@ -126,7 +126,7 @@ fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
                 format!("{id} cannot be published: {dep}, from which it was made, is not in the store"),
             )
             .help(
-                "it was removed meanwhile: run again; `use_derivations` before reading keeps what is read",
+                "it was removed meanwhile: run again; call `use_derivations` before reading to keep it",
             ));
         }
     }

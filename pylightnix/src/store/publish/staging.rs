@@ -108,7 +108,7 @@ pub(in crate::store) fn stage_from(
                     finish(&to, &target, *executable, durability)?;
                     return Ok(None);
                 }
-                Ok(_) => "does not have the bytes that its record says".to_owned(),
+                Ok(_) => "does not match the digest in its record".to_owned(),
                 Err(Refusal::Read(error)) => {
                     lacked.is_unknown |= !is_damage(&error);
                     format!("cannot be read: {error}")
@@ -147,7 +147,7 @@ fn open_source(source: &Path, size: u64) -> Result<File, (String, bool)> {
     };
     match from.metadata() {
         Ok(found) if found.is_file() && found.len() == size => Ok(from),
-        Ok(_) => Err(("is no file of the right size".to_owned(), false)),
-        Err(error) => Err((format!("cannot be looked at: {error}"), true)),
+        Ok(_) => Err(("is not a file of the right size".to_owned(), false)),
+        Err(error) => Err((format!("cannot be inspected: {error}"), true)),
     }
 }

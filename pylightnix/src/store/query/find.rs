@@ -173,7 +173,7 @@ impl<'a> Find<'a> {
         let artifact_fits = check_path(artifact).map_err(|why| {
             Error::new(
                 ErrorKind::Reference,
-                format!("{artifact:?} is no path of an artifact: it {why}"),
+                format!("{artifact:?} is not a path of an artifact: it {why}"),
             )
         });
         match artifact_fits.and_then(|()| match path {

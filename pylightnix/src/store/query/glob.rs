@@ -12,7 +12,7 @@ const MOST: usize = 1000;
 impl Glob {
     pub(crate) fn parse(pattern: &str) -> Result<Self> {
         let fault = |why: &str| {
-            let message = format!("{pattern:?} is no pattern of names: {why}");
+            let message = format!("{pattern:?} is not a pattern of names: {why}");
             Error::new(ErrorKind::Reference, message).help(
                 "a name is made of a-z, A-Z, 0-9, `_` and `-`; in a pattern, `*` stands for any of them, `?` for one, and \
                  `{a,b}` for one of several",
@@ -34,10 +34,10 @@ impl Glob {
             };
             let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*' | '?');
             if let Some(other) = parts.concat().chars().find(|c| !letter(*c)) {
-                return Err(fault(&format!("no name has {other:?} in it")));
+                return Err(fault(&format!("a name cannot contain {other:?}")));
             }
             if all.len() * parts.len() > MOST {
-                return Err(fault("it stands for too many"));
+                return Err(fault("it stands for too many patterns"));
             }
             let longer =
                 |whole: &String| parts.iter().map(|part| format!("{whole}{part}")).collect();

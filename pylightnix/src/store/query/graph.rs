@@ -118,12 +118,12 @@ impl Store {
             return Ok(graph);
         }
         let message = match count {
-            1 => "nobody can tell what a broken entry of the store depends on".to_owned(),
-            more => format!("nobody can tell what {more} broken entries of the store depend on"),
+            1 => "it is not known what a broken entry of the store depends on".to_owned(),
+            more => format!("it is not known what {more} broken entries of the store depend on"),
         };
         Err(Error::new(ErrorKind::Store, message)
             .with_parts(graph.broken.drain(..).map(|(_, error)| error).collect())
-            .help("`check` the store and `repair` it, or ask its graph, which has all the others"))
+            .help("`check` the store and `repair` it, or use its graph, which has all the other entries"))
     }
 }
 

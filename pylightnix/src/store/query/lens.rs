@@ -250,7 +250,7 @@ impl Lens {
                 let rref = step.index().and_then(|at| rrefs.get(at));
                 let rref = rref.ok_or_else(|| {
                     nothing(format!(
-                        "there are {} realizations, `[0]` and so on",
+                        "there are {} realizations: choose one by its index, as in `[0]`",
                         rrefs.len()
                     ))
                 })?;
@@ -340,7 +340,7 @@ impl Lens {
         };
         serde_json::from_str(json.get()).map_err(|error| {
             let message = format!(
-                "in {}, `{}` is no `{}`",
+                "in {}, `{}` is not a `{}`",
                 self.root,
                 self.path,
                 std::any::type_name::<T>()

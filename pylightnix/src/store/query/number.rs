@@ -23,7 +23,7 @@ pub(super) fn number_in(path: &Path, way: &FieldPath) -> Result<Option<f64>> {
         Ok(number) => Ok(number),
         Err(error) => Err(Error::new(
             ErrorKind::Artifact,
-            format!("what is to be a number in {} is none", path.display()),
+            format!("the value in {} is not a number", path.display()),
         )
         .because(error)
         .at(path)
@@ -34,7 +34,7 @@ pub(super) fn number_in(path: &Path, way: &FieldPath) -> Result<Option<f64>> {
 pub(super) fn not_json(path: &Path, error: serde_json::Error) -> Error {
     Error::new(
         ErrorKind::Artifact,
-        format!("{} is no JSON", path.display()),
+        format!("{} is not valid JSON", path.display()),
     )
     .because(error)
     .at(path)

@@ -17,9 +17,9 @@ pub trait Identifier:
 /// Something that a reference stands for: a plain [`DRefId`] or [`RRefId`], a [`DRef`](crate::plan::DRef), an
 /// [`RRef`](crate::lens::RRef), or one of these whose type is forgotten.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` stands for no derivation and no realization",
+    message = "`{Self}` is not a reference of a derivation or a realization",
     label = "not a reference",
-    note = "these do: `DRef`, `RRef`, `DRefId` and `RRefId`; `\"dref:..\".parse::<DRefId>()?` reads a text"
+    note = "references are `DRef`, `RRef`, `DRefId` and `RRefId`; `\"dref:..\".parse::<DRefId>()?` reads a text"
 )]
 pub trait Reference {
     /// Which of the two it is.

@@ -136,8 +136,8 @@ impl fmt::Display for RepairAction {
         f.write_str(match self {
             RepairAction::Replaced => "was replaced by a good copy",
             RepairAction::Copied => "was missing, and was copied",
-            RepairAction::ModesSet => "has the modes that it should have again",
-            RepairAction::PutAside => "was put aside: no good copy was found",
+            RepairAction::ModesSet => "had its modes restored",
+            RepairAction::PutAside => "was moved to quarantine: no good copy was found",
         })
     }
 }

@@ -160,7 +160,7 @@ fn lines_from(path: &Path, from: u64) -> io::Result<String> {
 
 fn unreadable(error: Error) -> Error {
     error.more_help(
-        "without it nobody can tell what that process uses: wait until it ends, or have its user, \
+        "without it, what that process uses is not known: wait until it ends, or let its user, \
          or its version of pylightnix, do this",
     )
 }

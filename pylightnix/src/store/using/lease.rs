@@ -237,7 +237,7 @@ pub(in crate::store) fn not_writable(error: Error) -> Error {
         return error;
     }
     error.more_help(
-        "what is in this store can be read all the same; to build, publish or remove, \
-         a process must be allowed to write to it",
+        "the results in this store can still be read; to build, publish or remove, \
+         a process needs permission to write to it",
     )
 }

@@ -214,7 +214,7 @@ enum There {
 fn others(path: &Path) -> Error {
     Error::new(
         ErrorKind::Store,
-        format!("{} is there, and no link of this store", path.display()),
+        format!("{} exists and is not a link of this store", path.display()),
     )
     .at(path)
     .help("move it away, or give the link another name")

@@ -385,7 +385,7 @@ impl Drop for BuildLock {
 /// Waiting for it would take for ever.
 fn in_own_hands(dref: &DRefId) -> Error {
     let message = format!(
-        "stage `{}` is already in the hands of this thread, which would wait for itself",
+        "this thread is already building stage `{}`, and would wait for itself",
         dref.name()
     );
     Error::new(ErrorKind::Plan, message).help(format!(

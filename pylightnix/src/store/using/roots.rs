@@ -365,7 +365,7 @@ fn not_a_root(path: &Path) -> Error {
     Error::new(
         ErrorKind::Store,
         format!(
-            "{} is not a root: its first line is no reference",
+            "{} is not a root: its first line is not a reference",
             path.display()
         ),
     )
