@@ -1242,17 +1242,17 @@ fn bytes_that_are_not_what_they_should_be() {
             let text = [&zip.item("config.json").data[..], b" "].concat();
             zip.item("config.json").keep(&text);
         },
-        &["config.json\" is no config"],
+        &["config.json\" is not a config"],
     );
     cases.spoil(
         "no config at all",
         |zip| zip.item("config.json").keep(b"\xff"),
-        &["config.json\" is no config"],
+        &["config.json\" is not a config"],
     );
     cases.spoil(
         "a config too deep to read",
         |zip| zip.item("config.json").keep(&[b'['; 100_000]),
-        &["config.json\" is no config"],
+        &["config.json\" is not a config"],
     );
     for entry in ["d/x", "d/link", "out/d/", "out/ü"] {
         cases.spoil(

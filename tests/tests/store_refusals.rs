@@ -66,7 +66,10 @@ fn entries_that_no_output_may_hold() {
         &["out/link: it is a link whose target is not UTF-8", help],
     );
     let deep = refused(|out| fs::create_dir_all(out.join("d/".repeat(129))).unwrap());
-    says(&deep, &["lies 129 deep, and 128 is the most", help]);
+    says(
+        &deep,
+        &["is nested 129 deep; the limit for an output is 128", help],
+    );
     // Deeper than a process can have folders open.
     let (_folder, store) = store();
     let mut draft = store.draft().unwrap();
@@ -83,7 +86,7 @@ fn entries_that_no_output_may_hold() {
         &file,
         &[
             "is not a folder any more",
-            "help: write into the folder that is given",
+            "help: write into the given folder",
         ],
     );
     let gone = refused(|out| fs::remove_dir(out).unwrap());

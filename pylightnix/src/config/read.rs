@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             }
             _ => Err(self
                 .fault(raw, "is a number too large for a 64-bit float".to_owned())
-                .help("the largest float is 1.7976931348623157e+308; write an integer without point and exponent")),
+                .help("the largest float is 1.7976931348623157e+308; write an integer without a decimal point and an exponent")),
         }
     }
 

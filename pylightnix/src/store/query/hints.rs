@@ -36,10 +36,10 @@ pub(super) fn hints(find: &Find<'_>) -> Result<Vec<String>> {
         let names: BTreeSet<&str> = drefs.iter().map(|dref| dref.name().as_str()).collect();
         let of = |pattern: &String| {
             let names = nearest_first(pattern, names.iter().copied()).into_iter();
-            format!("nothing is called `{pattern}`: {}", list_names(names))
+            format!("nothing is named `{pattern}`: {}", list_names(names))
         };
         return Ok(match names.is_empty() {
-            true => vec!["there is nothing in this store".to_owned()],
+            true => vec!["this store is empty".to_owned()],
             false => find.patterns.iter().map(of).collect(),
         });
     }
@@ -169,7 +169,7 @@ impl There {
         Ok(Some(match near.is_empty() {
             true => format!("there are no numbers in `{artifact}`"),
             false => format!(
-                "`{what}` is no number: in `{artifact}` {}",
+                "`{what}` is not a number: in `{artifact}` {}",
                 list_names(near.into_iter())
             ),
         }))
