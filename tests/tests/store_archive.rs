@@ -785,7 +785,7 @@ fn records_that_do_not_fit() {
     let mut crafted = Crafted::new();
     let a = crafted.realization(&a, Context::empty(), &[]);
     crafted.realization(&config("other"), Context::from_iter([a]), &[]);
-    crafted.refused("of which its config knows nothing");
+    crafted.refused("which its config does not name");
     // Of nothing, though its config names something.
     let mut crafted = Crafted::new();
     crafted.realization(&config("a"), Context::empty(), &[]);

@@ -463,7 +463,7 @@ fn what_is_nowhere_else_is_put_aside_and_made_again() {
     assert_eq!(report.left[0].dependents.len(), 2);
     let text = report.to_string();
     assert!(
-        text.contains("was put aside") && text.contains("needed by: "),
+        text.contains("was moved to quarantine") && text.contains("needed by: "),
         "{text}"
     );
     assert!(!made.store.has(&made.a).unwrap());

@@ -58,7 +58,7 @@ pub(in crate::realize) fn too_few(
     let advice = if new < runs {
         "equal results are one realization: let each run differ (`b.index()` tells the runs apart), or ask for fewer"
     } else {
-        "what was made does not suit the matcher (a filter, or a key that is NaN or `None`, passes it over): run again for \
+        "the matcher rejects the results (by a filter, or by a key that is NaN or `None`): run again for \
          other results, or choose with another matcher"
     };
     Error::new(ErrorKind::Matcher, message)
@@ -133,7 +133,7 @@ pub(in crate::realize) fn stopped(
     };
     let mut help = Vec::new();
     if late {
-        help.push("what it made came too late, and is not published");
+        help.push("its results came too late, and are not published");
     }
     if late || ending.overdue {
         help.push(LOOK);
@@ -145,7 +145,7 @@ pub(in crate::realize) fn stopped(
 }
 
 /// How a stage can be stopped.
-const LOOK: &str = "a stage stops when it looks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
+const LOOK: &str = "a stage stops only when it checks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
 
 /// What observers are told of a run that goes on although it was told to stop.
 pub(in crate::realize) fn does_not_stop(
@@ -179,7 +179,7 @@ pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages
     let message = format!("the run was cancelled: {realized} of {stages} stages are realized");
     Error::new(ErrorKind::Cancelled, message)
         .with_parts(stopped)
-        .help("what is published stays: run it again to go on")
+        .help("published results stay: run again to go on")
 }
 
 /// The error of a stage whose output does not keep its promises.
@@ -198,7 +198,7 @@ pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack])
                  the stage's own folder"
             ),
             Some(target) => format!(
-                "`out/{path}` is a link to {target}, where there is nothing; write the file itself, or link to another file \
+                "`out/{path}` is a link to {target}, which does not exist; write the file itself, or link to another file \
                  of the stage's own folder"
             ),
         };

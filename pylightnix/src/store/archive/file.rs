@@ -39,7 +39,7 @@ impl ArchiveFile {
     /// Opens the archive at `path`.
     ///
     /// # Errors
-    /// There is none, it is no file, or the system refuses.
+    /// There is none, it is not a regular file, or the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Ok(ArchiveFile {
@@ -96,6 +96,6 @@ fn open(path: &Path) -> Result<File> {
         .map_err(|error| Error::io("look at", path, error))?;
     match found.is_file() {
         true => Ok(file),
-        false => Err(refused(path, "it is no file")),
+        false => Err(refused(path, "it is not a regular file")),
     }
 }

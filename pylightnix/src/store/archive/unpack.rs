@@ -111,11 +111,11 @@ impl Archive<'_> {
         match (max_size, free_bytes(place)) {
             (Some(most), _) if needed > most => Err(refused(
                 self.path,
-                &format!("it has {needed} bytes in it, and {most} are allowed"),
+                &format!("it holds {needed} bytes; {most} are allowed"),
             )),
             (None, Some(free)) if needed > free => Err(refused(
                 self.path,
-                &format!("it has {needed} bytes in it, and {free} are free on the disk"),
+                &format!("it holds {needed} bytes; {free} are free on the disk"),
             )
             .more_help(
                 "if that is right, free some space; if its files have holes and take less, say how much it may have by \
