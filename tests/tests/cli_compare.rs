@@ -75,7 +75,7 @@ REFERENCE          opt.rate  scores.accuracy  scores.loss
 320a92dc/ee6e529b       0.1              0.8  █▄▂▁ 0.5
 24f25823/8964ff25      0.01             0.95  █▆▃▁ 1.25
 bb79de00/3f1489d7         1              0.5  ▄·▄▄ 4
-3 columns left out: `--columns`, `--csv`
+3 columns do not fit: see `--columns` and `--csv`
 
 "#]]);
 }
@@ -143,7 +143,7 @@ fn what_cannot_be() {
         .args(["train", "-w", "bytes > 1000", "--csv"])
         .assert()
         .code(1);
-    none.stderr_eq("nothing matches, of 3 that were compared\n")
+    none.stderr_eq("none of the 3 compared realizations matches\n")
         .stdout_eq("");
     let unknown = compare(&store)
         .args(["train", "--sort", "score"])
@@ -175,42 +175,42 @@ fn help_says_what_when_and_an_example() {
     let (_folder, store) = scratch();
     let help = compare(&store).arg("--help").assert().success();
     help.stdout_eq(str![[r#"
-Put the realizations of a stage side by side, with what differs
+Compare the realizations of a stage side by side
 
-When you want to know which of your runs was the best, and what made it so: a row for each, with the
-fields of their configs that differ (`data.path` is the field `path` of the dependency in the field
-`data`), the numbers in their JSON artifacts (`scores.accuracy` in `scores.json`), a drawing of each
-series of numbers (an npy file of one dimension, a list in JSON), when they were built, how long
-that took and how large they are.
+Use it when you want to know which run was the best, and why. Each realization has a row, with the
+fields of the configs that differ (`data.path` is the field `path` of the dependency in the field
+`data`), the numbers in the JSON artifacts (`scores.accuracy` in `scores.json`), a sparkline of each
+series of numbers (a one-dimensional npy file, a list in JSON), the time of the build, its duration
+and the size.
 
 Usage: pylightnix compare [OPTIONS] <NAME|REF>...
 
 Arguments:
   <NAME|REF>...
-          Names, with `*` and `?`, or references
+          Names, which may contain `*` and `?`, or references
 
 Options:
   -s, --sort <COLUMN>
-          Sort by this column; without, by when they were built
+          Sort by this column [default: the time of the build]
 
   -r, --reverse
-          The last first
+          Reverse the order
 
   -w, --where <CONDITION>
-          Only those that meet this: a column, `=`, `!=`, `<`, `<=`, `>`, `>=` or `~` (has the
-          text), and a value; may be repeated
+          Show only rows that meet this condition: a column, `=`, `!=`, `<`, `<=`, `>`, `>=` or `~`
+          (contains), and a value; may be repeated
 
   -c, --columns <COLUMNS>
-          Only these columns, in this order, with commas between them
+          Show only these columns, in this order, separated by commas
 
   -n, --limit <COUNT>
-          At most so many
+          Show at most this many
 
       --csv
-          Print comma-separated values, with whole references and series
+          Print comma-separated values, with complete references and series
 
   -l, --long
-          Whole references
+          Show complete references
 
   -h, --help
           Print help (see a summary with '-h')

@@ -38,7 +38,7 @@ fn each_page_says_what_and_when_and_has_an_example() {
             assert!(what.len() > 10 && !what.ends_with('.'), "{command}: {what}");
             let (when, _) = rest.split_once("\n\nUsage:").unwrap();
             assert!(
-                when.contains("When ") || when.contains("Once"),
+                when.contains("Use it when ") || when.contains("Load it when "),
                 "{command}: {when}"
             );
             assert_eq!(help.matches("Example: ").count(), 1, "{command}: {help}");
@@ -68,7 +68,7 @@ fn examples_are_understood() {
                 .unwrap()
                 .replace(['\'', '"'], "");
             let said = line.say(&words);
-            let is_of_another_plan = said.err.contains("no stage of the plan is");
+            let is_of_another_plan = said.err.contains("the plan has no stage");
             assert!(
                 said.code != 2 || is_of_another_plan,
                 "{words}: {}",

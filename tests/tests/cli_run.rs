@@ -48,7 +48,7 @@ fn own_arguments_stand_beside_ours() {
     let lost = line.say("--count 3 plan");
     assert_eq!(lost.code, 2);
     assert!(
-        lost.err.contains("`--count` stands before `plan`"),
+        lost.err.contains("`--count` is before `plan`"),
         "{}",
         lost.err
     );
@@ -68,7 +68,7 @@ fn targets_and_stages() {
     let unknown = line.say("run nothing");
     assert_eq!(unknown.code, 2);
     assert!(
-        unknown.err.contains("no stage of the plan is `nothing`"),
+        unknown.err.contains("the plan has no stage `nothing`"),
         "{}",
         unknown.err
     );
@@ -246,7 +246,7 @@ fn what_runs_keep_is_listed_and_ended() {
     assert_eq!(roots(&line).len(), 3);
     let said = line.say("gc --older-than 39d");
     assert_eq!(
-        said.out.matches("which its plan has no more").count(),
+        said.out.matches("which is no longer in its plan").count(),
         2,
         "{}",
         said.out
@@ -263,7 +263,7 @@ fn what_runs_keep_is_listed_and_ended() {
     assert_eq!(line.say("roots --remove --target numbers").code, 0);
     assert_eq!(roots(&line).len(), 1);
     let ended = line.say("roots --remove --program experiment --target mean --older-than 1d");
-    assert!(ended.err.contains(" no more"), "{}", ended.err);
+    assert!(ended.err.contains(" no longer keeps "), "{}", ended.err);
     assert!(roots(&line).is_empty());
     // Now nothing keeps anything.
     let refused = line.say("gc");

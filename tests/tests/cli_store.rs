@@ -321,7 +321,7 @@ fn cat() {
         shown(&line, "cat plot"),
         str![[r#"
 ---
-error: rref:410be467600915e403bf36faee2f531f-966f6385e7bc0961ff0466d63b438b24-plot has 3 files: say which
+error: rref:410be467600915e403bf36faee2f531f-966f6385e7bc0961ff0466d63b438b24-plot has 3 files: name one of them
   help: its files:
       data/more/notes.txt
       data/points.csv
@@ -421,8 +421,8 @@ it printed nothing
         shown(&line, "log nothing"),
         str![[r#"
 ---
-error: nothing in the store [STORE] is `nothing`
-  help: say a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the store, or a link to a result; `list` shows what is there
+error: nothing in the store [STORE] matches `nothing`
+  help: give a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the store, or a link to a result; `list` shows the realizations
 = 1
 
 "#]]
@@ -536,7 +536,7 @@ REFERENCE          BUILT             NAME
         shown(&line, "find -m mean.json~3"),
         str![[r#"
 ---
-error: invalid value 'mean.json~3' for '--metric <ARTIFACT[:FIELD][=FROM..TO]>': `mean.json~3` is no number in an artifact, as `scores.json:accuracy=0.9..` or `scores.json:accuracy>0.9` is
+error: invalid value 'mean.json~3' for '--metric <ARTIFACT[:FIELD][=FROM..TO]>': `mean.json~3` does not name a number in an artifact, as `scores.json:accuracy=0.9..` and `scores.json:accuracy>0.9` do
 
 For more information, try '--help'.
 = 2
@@ -698,7 +698,7 @@ fn check() {
     assert_data_eq!(
         shown(&line, "check"),
         str![[r#"
-nothing is wrong in 6 realizations; no artifact was read
+no faults in 6 realizations; no artifact was read
 = 0
 
 "#]]
@@ -929,8 +929,8 @@ a34a5511/cef4e1c6  2026-01-01 00:01  5.0 s  numbers
         str![[r#"
 ---
 error: no root keeps anything in this store: `gc` would remove all results
-  help: say first what shall stay: `run` keeps what the targets of a program are, `link REF PATH` and `roots --add NAME REF` keep single results
-    if all of it shall go, add `--without-roots`; `--dry-run` shows what that is
+  help: choose first what to keep: `run` keeps the results of the targets of a program, `link REF PATH` and `roots --add NAME REF` keep single results
+    to remove everything, add `--without-roots`; `--dry-run` shows what that is
 = 1
 
 "#]]
@@ -942,7 +942,7 @@ REFERENCE          BUILT              SIZE  NAME
 966f6385/410be467  2026-01-01 00:05  618 B  plot
 1cdb520f/f63c049d  2026-01-01 00:02  405 B  mean
 a34a5511/cef4e1c6  2026-01-01 00:01  274 B  numbers
-root by the link [FOLDER]/result, which is gone
+root of the link [FOLDER]/result, which no longer exists
 removed 3 of 3 realizations, 3 derivations: 1.3 KiB
 = 0
 
@@ -1049,7 +1049,7 @@ fn from_store_to_store() {
     assert_data_eq!(
         shown(&line, "pack plot.zip plot --without-builds"),
         str![[r#"
-plot.zip: 1 realization with all that it was made from, 5.2 KiB
+plot.zip: 1 realization with everything that it was made from, 5.2 KiB
 = 0
 
 "#]]
@@ -1319,7 +1319,7 @@ fn what_was_published_by_older_rules_is_noted_and_left_out() {
         out.contains("numbers.json is promised by the config and missing\n  note: "),
         "{out}"
     );
-    assert!(out.contains("nothing is wrong in "), "{out}");
+    assert!(out.contains("no faults in "), "{out}");
     let notes = line.json("check");
     assert_eq!(notes["notes"].as_array().unwrap().len(), 2, "{notes}");
     for command in ["pack --all all.zip", "copy --all --to other"] {
@@ -1444,8 +1444,8 @@ fn references() {
         shown(&line, "path rref:"),
         str![[r#"
 ---
-error: `rref:` may be 6 things
-  help: give more of it; these begin so:
+error: `rref:` is ambiguous: it matches 6 references
+  help: give more of the reference; it may be:
       2026-01-01 00:02 UTC  rref:f63c049d44f63f7f9fdcf4acbf78eaa4-1cdb520f1ee60e4b1bec6f22d804fc09-mean
       2026-01-01 00:04 UTC  rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean
       2026-01-01 00:06 UTC  rref:411d5f0c260b32b5d4c63f969c401352-6b97bed3a1025af644462337a6bb30de-flaky
@@ -1460,8 +1460,8 @@ error: `rref:` may be 6 things
         shown(&line, "path numbers@3"),
         str![[r#"
 ---
-error: nothing is `numbers@3`: there are 2 realizations of that
-  help: `list` shows what is there
+error: there is no `numbers@3`: only 2 realizations exist
+  help: `list` shows the realizations
 = 1
 
 "#]]
@@ -1470,7 +1470,7 @@ error: nothing is `numbers@3`: there are 2 realizations of that
         shown(&line, "path numbers@0"),
         str![[r#"
 ---
-error: `numbers@0`: what follows `@` is a number from 1 on, which counts from the newest
+error: `numbers@0`: give a number from 1 after `@`, which counts from the newest
 = 1
 
 "#]]
@@ -1501,8 +1501,8 @@ fn nothing_is_no_reference() {
         shown(&line, "show umber"),
         str![[r#"
 ---
-error: nothing in the store [STORE] is `umber`
-  help: is it one of these? numbers
+error: nothing in the store [STORE] matches `umber`
+  help: did you mean one of these? numbers
 = 1
 
 "#]]
@@ -1516,8 +1516,8 @@ fn what_cannot_be() {
         shown(&line, "graph -o graph.png"),
         str![[r#"
 ---
-error: no drawing ends in `.png`
-  help: `.svg`, `.dot`, `.mmd` and `.txt` do; or say what it is to be with `--format`
+error: the extension `.png` is not known
+  help: use `.svg`, `.dot`, `.mmd` or `.txt`, or give the format with `--format`
 = 2
 
 "#]]
@@ -1527,7 +1527,7 @@ error: no drawing ends in `.png`
         str![[r#"
 ---
 error: there is no store at nowhere
-  help: a run makes it; is it somewhere else? name its folder with `--store` or in `$PYLIGHTNIX_ROOT`
+  help: a run creates it; if it is elsewhere, give its folder with `--store` or in `$PYLIGHTNIX_ROOT`
 = 3
 
 "#]]
@@ -1537,7 +1537,7 @@ error: there is no store at nowhere
         shown(&line, "cat mean --json"),
         str![[r#"
 ---
-error: `cat` has no data to print as JSON: leave out `--json`
+error: `cat` cannot print JSON: remove `--json`
 = 2
 
 "#]]
@@ -1672,7 +1672,7 @@ fn a_large_store_is_gone_through_only_on_demand() {
     for number in 0..2_000 {
         publish_on(&store, &config, &[], &number.to_string());
     }
-    let said = "not looked for: the store is large, and `--dependents` looks through all of it";
+    let said = "not looked for in a large store: `--dependents` reads all of it";
     assert!(line.say("show numbers@2").out.contains(said));
     let asked = line.say("show numbers@2 --dependents").out;
     assert!(!asked.contains(said), "{asked}");

@@ -250,7 +250,7 @@ fn nothing_to_tell() {
     two_versions(&store);
     let none = pylightnix(&store).args(["why", "nobody"]).assert();
     none.code(1).stderr_eq(str![[r#"
-error: nothing in the store [..] is `nobody`
+error: nothing in the store [..] matches `nobody`
 ...
 "#]]);
     let nowhere = program(env!("CARGO_BIN_EXE_store-cli"), &store.root().join("no"));
@@ -306,7 +306,7 @@ compared with [..]/[..], the nearest before it (1 field differs):
 "#]]);
     let nobody = experiment().args(["why", "nobody"]).assert().code(2);
     nobody.stderr_eq(str![[r#"
-error: no stage of the plan is `nobody`
+error: the plan has no stage `nobody`
   help: its stages are: [..]
 
 "#]]);
@@ -320,12 +320,12 @@ fn help_says_what_when_and_an_example() {
         .assert()
         .success();
     help.stdout_eq(str![[r#"
-Tell why a stage ran, or would run
+Explain why a stage ran, or would run
 
-When something is built that should be there, or a result is another than before. It is compared
-with the nearest earlier version of that stage: fields of the config, code, and dependencies, which
-are followed to what changed first; and what matchers chose. In a program with an experiment, a
-stage of its plan is asked about; else what is in the store.
+Use it when a stage is built unexpectedly, or a result changed. Compares it with the nearest earlier
+version of that stage: fields of the config, code, and dependencies, followed to the first change;
+and the choices of matchers. In a program with an experiment, it explains a stage of the plan;
+otherwise a result in the store.
 
 Usage: pylightnix why [OPTIONS] <STAGE|REF>
 
@@ -335,7 +335,7 @@ Arguments:
 
 Options:
   -s, --short
-          Only in a few words
+          Print a one-line summary
 
   -h, --help
           Print help (see a summary with '-h')

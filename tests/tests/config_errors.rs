@@ -208,7 +208,7 @@ fn nesting_has_a_bound_typed_and_untyped() {
     value.plain::<serde_json::Value>().unwrap();
 
     let path = format!("lr{}", "[0]".repeat(127));
-    let help = "a file of its own";
+    let help = "into a file that a stage reads";
     refused(
         Lists(128),
         &format!("the field `{path}` of the config `anneal` is nested more than 128 levels deep"),

@@ -148,7 +148,11 @@ fn what_the_matcher_wants_is_told() {
     // It needs no argument.
     assert_eq!(store.realized(&asking).unwrap(), made);
     let two = asking.clone().latest_n(2);
-    is_not(&store, &two, &["its matcher wants more results than there are (1)"]);
+    is_not(
+        &store,
+        &two,
+        &["its matcher wants more results than there are (1)"],
+    );
     let runs = run.run(&two).unwrap();
     assert_eq!(store.realized(&two).unwrap(), runs);
     let only = asking.clone().only();

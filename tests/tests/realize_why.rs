@@ -101,7 +101,10 @@ fn the_first_has_nothing_before_it() {
     let why = store.why(&rref).unwrap();
     assert!(why.nearest.is_none() && why.changes.is_empty() && why.repeated.is_empty());
     assert_eq!(why.in_short(), "the first of its name in the store");
-    assert!(why.to_string().contains("no earlier build with the name `train`"));
+    assert!(
+        why.to_string()
+            .contains("no earlier build with the name `train`")
+    );
     let choice = &why.choices[rref.data.id().dref()];
     assert_eq!(
         (choice.from, &choice.took),

@@ -360,7 +360,7 @@ fn large_artifacts_are_packed_as_small_ones_are() {
         for damage in [&changed, &longer, &whole[..MIB / 2].to_vec(), &vec![]] {
             fs::write(&path, damage).unwrap();
             let error = from.pack([&rref], &archive).unwrap_err().to_string();
-            assert!(error.contains("is not what the record says"), "{error}");
+            assert!(error.contains("does not match the record"), "{error}");
             assert!(error.contains(name), "{error}");
         }
         fs::write(&path, &whole).unwrap();
@@ -994,7 +994,7 @@ fn more_than_there_is_room_for_is_refused_before_anything_is_written() {
         .read(&archive)
         .unwrap_err();
     assert!(
-        format!("{error:?}").contains("and 1048576 are allowed"),
+        format!("{error:?}").contains("; 1048576 are allowed"),
         "{error:?}"
     );
     // Who says how much it may be knows that it has holes, which take no room.

@@ -257,19 +257,16 @@ fn what_is_no_metric_is_an_error_and_the_search_goes_on() {
         said.find(|error| error.to_string().contains(&folder))
             .unwrap()
     };
-    assert_says(
-        about(&all[1]),
-        &["to be a number", "is none", "help: give the path"],
-    );
-    assert_says(about(&all[2]), &["result.json is no JSON"]);
-    assert_says(about(&all[3]), &["result.json is no JSON"]);
+    assert_says(about(&all[1]), &["is not a number", "help: give the path"]);
+    assert_says(about(&all[2]), &["result.json is not valid JSON"]);
+    assert_says(about(&all[3]), &["result.json is not valid JSON"]);
 }
 
 #[test]
 fn conditions_that_cannot_be() {
     let (_folder, store) = scratch();
     let cases: [(Find<'_>, &str); 6] = [
-        (store.find().name("a b"), "no name has ' ' in it"),
+        (store.find().name("a b"), "a name cannot contain ' '"),
         (store.find().name("{a"), "a `}` is missing"),
         (
             store.find().field("a..b", 1),
@@ -281,7 +278,7 @@ fn conditions_that_cannot_be() {
         ),
         (
             store.find().metric("../record", "a", ..),
-            "is no path of an artifact",
+            "is not a path of an artifact",
         ),
         (
             store.find().field("a", BTreeMap::from([(vec![1], 1)])),
@@ -450,7 +447,7 @@ fn by_conditions_as_tables_take_them() {
     assert_eq!(ids(store.find().meets("path ~ march")).len(), 1);
     assert_eq!(table("on ~ data").unwrap().len(), 3);
     let wrong = store.find().meets("rate").run().unwrap_err();
-    assert_says(&wrong, &["\"rate\" is no condition", "rate >= 0.1"]);
+    assert_says(&wrong, &["\"rate\" is not a condition", "rate >= 0.1"]);
     let wrong = store.find().meets("result.accuracy").run().unwrap_err();
     let same = table("result.accuracy").unwrap_err();
     assert_eq!(wrong.kind(), same.kind());
@@ -466,16 +463,13 @@ fn what_is_named_and_not_there_is_told_with_what_is_near() {
         assert!(finding.next().is_none());
         finding.hints().unwrap()
     };
-    assert_eq!(
-        hints(store.find().name("x")),
-        ["there is nothing in this store"]
-    );
+    assert_eq!(hints(store.find().name("x")), ["this store is empty"]);
     scored(&store);
     let find = || store.find().name("train");
     for (find, said) in [
         (
             store.find().name("trian"),
-            "nothing is called `trian`: there is `train`, `data`",
+            "nothing is named `trian`: there is `train`, `data`",
         ),
         (
             find().field("rat", 1),
@@ -488,7 +482,7 @@ fn what_is_named_and_not_there_is_told_with_what_is_near() {
         ),
         (
             find().metric("result.json", "accurracy", ..),
-            "`result.json:accurracy` is no number: in `result.json` there is `accuracy`, `loss`",
+            "`result.json:accurracy` is not a number: in `result.json` there is `accuracy`, `loss`",
         ),
         (
             find().metric("result.json", "accuracy", 0.97..),

@@ -23,7 +23,7 @@ struct Options {
     /// How many stages may run at once; as many as there are processors when it is not given.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Run every stage once again, whatever is there.
+    /// Run every stage again, whatever is there.
     #[arg(long)]
     force: bool,
     /// The folder in which the two stores and the archive are.

@@ -1,4 +1,4 @@
-//! The two doors: a user's program with its plan, and `pylightnix` for any store.
+//! The two entry points: the command line of a program with a plan, and `pylightnix` for any store.
 
 use clap::{ArgMatches, Args, Command as Clap, FromArgMatches as _, Subcommand};
 use clap_complete::CompleteEnv;
@@ -51,7 +51,7 @@ where
     App::new().target("", made).main()
 }
 
-/// The program `pylightnix`: the commands that need no more than a store.
+/// Runs the program `pylightnix`, with the commands that need only a store.
 #[doc(hidden)]
 pub fn store_main() -> ExitCode {
     let command = || {
@@ -59,7 +59,7 @@ pub fn store_main() -> ExitCode {
             .bin_name("pylightnix")
             .subcommand_required(true)
             .arg_required_else_help(true);
-        let about = "Snapshot into a store of Pylightnix, and take care of it";
+        let about = "Inspect and maintain a store of Pylightnix";
         introduced(Command::augment_subcommands(base), about, STORE_EXAMPLES)
     };
     CompleteEnv::with_factory(command).complete();
@@ -77,11 +77,11 @@ pub fn store_main() -> ExitCode {
     }
 }
 
-/// Without arguments of the program's own: see [`App`].
+/// No arguments of the program itself: see [`App`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoArgs;
 
-// By hand: derived, its documentation would be what the program's help begins with.
+// Not derived: clap would show the documentation of the type at the top of the help.
 impl clap::FromArgMatches for NoArgs {
     fn from_arg_matches(_: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(NoArgs)
@@ -102,8 +102,8 @@ impl Args for NoArgs {
     }
 }
 
-/// The command line of a program with several targets, or with arguments of its own: those that derive
-/// [`clap::Args`] stand beside ours, in the commands that need the plan.
+/// The command line of a program with several targets, or with arguments of its own: the fields of a struct that derives
+/// [`clap::Args`] are added to the options of the commands that need the plan.
 ///
 /// ```no_run,standalone_crate
 /// use pylightnix_cli::{App, clap};
@@ -129,8 +129,8 @@ impl Args for NoArgs {
 /// }
 /// ```
 ///
-/// Names that the command line has itself, such as `--jobs` and `--store`, cannot be given to the program's own arguments.
-/// A struct whose derive is called through this path needs `#[command(..)]` only for more than its fields say; `clap` is
+/// Arguments of the program cannot have names that the command line uses itself, such as `--jobs` and `--store`.
+/// A struct that derives [`clap::Args`] needs no `#[command(..)]` of its own; `clap` is
 /// [re-exported](crate::clap), so that versions agree.
 #[must_use = "nothing happens before `main`"]
 pub struct App<A = NoArgs> {
@@ -143,12 +143,12 @@ type Make<A> = Box<dyn Fn(&A) -> Result<Vec<AnyDRef>, BoxError>>;
 type SetUp<A> = Box<dyn Fn(&A, Realize<'static>) -> Realize<'static>>;
 
 impl App {
-    /// Without arguments of its own.
+    /// Creates a command line without arguments of the program.
     pub fn new() -> Self {
         Self::with_args()
     }
 
-    /// With these arguments of its own.
+    /// Creates a command line with the arguments `A` of the program.
     pub fn with_args<A: Args>() -> App<A> {
         App {
             about: None,
@@ -165,16 +165,16 @@ impl Default for App {
 }
 
 impl<A: Args + 'static> App<A> {
-    /// What the program is for, for its help.
+    /// Sets the description of the program at the top of its help.
     pub fn about(mut self, text: &str) -> Self {
         self.about = Some(text.to_owned());
         self
     }
 
-    /// Adds a target of this name: what `make` gives, a `DRef` or several in a tuple, a `Vec` or a map. The first one is
-    /// made when none is named.
+    /// Adds a target with a name: `make` returns a `DRef`, or several in a tuple, a `Vec` or a map. The first target is
+    /// the default.
     ///
-    /// In `make` any error goes with `?`. A function with another error than the prelude's `Result` fits as
+    /// `make` can use `?` on any error. A function whose `Result` is not the prelude's fits as
     /// `|mine| Ok(f(mine)?)`.
     pub fn target<T: Target>(
         mut self,
@@ -191,7 +191,8 @@ impl<A: Args + 'static> App<A> {
         self
     }
 
-    /// Sets up each run, before the options of the command line do: [run-time arguments](Realize::arg), observers, limits.
+    /// Configures each run, before the options of the command line do: [run-time arguments](Realize::arg), observers,
+    /// limits.
     pub fn realize(
         mut self,
         set_up: impl Fn(&A, Realize<'static>) -> Realize<'static> + 'static,
@@ -200,7 +201,7 @@ impl<A: Args + 'static> App<A> {
         self
     }
 
-    /// Does what the command line says, and gives the exit code. It reads the arguments of the process, writes to its
+    /// Runs the command line, and returns the exit code. It reads the arguments of the process, writes to its
     /// standard output, and reports errors on standard error.
     #[must_use = "it is the exit code of the program"]
     pub fn main(self) -> ExitCode {
@@ -216,15 +217,15 @@ impl<A: Args + 'static> App<A> {
         }
     }
 
-    /// All that can be on the command line.
+    /// Returns the definition of the whole command line.
     fn command(&self) -> Clap {
         let mut command = base(program()).subcommand_negates_reqs(true);
         command = PlanCommand::augment_subcommands(command);
-        // Without a command, it runs: with the options of that.
+        // Without a command, the program runs, with the options of `run`.
         command = A::augment_args(Run::augment_options(command));
         for name in WITH_PLAN {
             command = command.mut_subcommand(name, |command| {
-                // The documentation of `A` would replace these.
+                // `augment_args` would replace these by the documentation of `A`.
                 let about = command.get_about().cloned();
                 let long = command.get_long_about().cloned();
                 let command =
@@ -239,7 +240,8 @@ impl<A: Args + 'static> App<A> {
         }
         let command = command.mut_subcommands(named_as_called);
         let about = self.about.as_deref();
-        let about = about.unwrap_or("An experiment: make its results, and look into their store");
+        let about = about
+            .unwrap_or("An experiment: build its results, and inspect the store that holds them");
         introduced(command, about, PLAN_EXAMPLES)
     }
 
@@ -256,7 +258,7 @@ impl<A: Args + 'static> App<A> {
             }
             Some((name, inside)) => {
                 self.refuse_lost(matches, name)?;
-                // A command that needs no plan does not look at these.
+                // A command without a plan ignores them.
                 let with = if WITH_PLAN.contains(&name) {
                     inside
                 } else {
@@ -268,7 +270,7 @@ impl<A: Args + 'static> App<A> {
         }
     }
 
-    /// What stands before a command and belongs after it would be passed over.
+    /// Refuses options before a command that belong after it: they would be ignored.
     fn refuse_lost(&self, matches: &ArgMatches, name: &str) -> Result<(), clap::Error> {
         let global = Common::augment_args(Clap::new(""));
         let is_global = |id: &str| global.get_arguments().any(|arg| arg.get_id() == id);
@@ -286,8 +288,7 @@ impl<A: Args + 'static> App<A> {
                     Some(long) => format!("--{long}"),
                     None => id,
                 };
-                let text =
-                    format!("`{shown}` stands before `{name}`: it belongs after the command");
+                let text = format!("`{shown}` is before `{name}`: put it after the command");
                 Err(command.error(clap::error::ErrorKind::ArgumentConflict, text))
             }
             None => Ok(()),
@@ -319,7 +320,7 @@ impl<A> fmt::Debug for App<A> {
     }
 }
 
-/// What every door has.
+/// Returns the part of the command line that both programs share.
 fn base(name: impl Into<clap::builder::Str>) -> Clap {
     let command = Clap::new(name)
         .version(env!("CARGO_PKG_VERSION"))
@@ -330,17 +331,20 @@ fn base(name: impl Into<clap::builder::Str>) -> Clap {
 
 const STORE_EXAMPLES: &[(&str, &str)] = &[
     ("list --newest -n 5", "what was made last"),
-    ("show train", "all about the newest `train`"),
-    ("du", "what takes up how much room"),
+    ("show train", "details of the newest `train`"),
+    ("du", "what uses how much disk space"),
 ];
 
 const PLAN_EXAMPLES: &[(&str, &str)] = &[
     ("plan", "what a run would do, and why"),
-    ("run", "make the results; the same without a command"),
+    (
+        "run",
+        "build the results; also what happens without a command",
+    ),
     ("list --newest -n 5", "what was made last"),
 ];
 
-/// With an example that calls the program as it is called.
+/// Replaces the name of the program in the example of a command by the actual one.
 fn named_as_called(command: Clap) -> Clap {
     match command.get_after_help().map(ToString::to_string) {
         Some(text) => {
@@ -352,8 +356,8 @@ fn named_as_called(command: Clap) -> Clap {
     }
 }
 
-/// What the first page of the help says around the commands. Last of all: the documentation of what it is derived from
-/// would stand there else.
+/// Adds the texts around the commands to the first help page. Must come last, since derived documentation
+/// would replace them.
 fn introduced(command: Clap, about: &str, examples: &[(&str, &str)]) -> Clap {
     let name = command.get_name();
     let lines = examples
@@ -363,9 +367,9 @@ fn introduced(command: Clap, about: &str, examples: &[(&str, &str)]) -> Clap {
     let more = format!(
         "A REF is a name (`train`, or `train@2` for the second newest), the beginning of a reference as `list` prints it, a \
          path into the store, or a link to a result.\n\n\
-         Ends with 0 if it did what it was asked; with 1 if a stage failed, a check found faults, nothing matches or something \
-         was refused; with 2 if the command line cannot be understood; with 3 if the store is not there or cannot be used; \
-         with 130 if it was cancelled.\n\n\
+         The exit status is 0 on success; 1 if a stage failed, a check found faults, nothing matches or something \
+         was refused; 2 if the command line is not valid; 3 if the store does not exist or cannot be used; \
+         and 130 if the command was cancelled.\n\n\
          Examples:{examples}"
     );
     command
@@ -375,7 +379,7 @@ fn introduced(command: Clap, about: &str, examples: &[(&str, &str)]) -> Clap {
         .after_long_help(more)
 }
 
-/// What this program is called.
+/// Returns the name of this program.
 fn program() -> String {
     let path = std::env::args_os()
         .next()
@@ -384,7 +388,7 @@ fn program() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Says how it ended.
+/// Reports a fault, and returns the exit code.
 fn finish(session: &Session, done: Done) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),

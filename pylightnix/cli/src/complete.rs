@@ -1,4 +1,4 @@
-//! What shells complete: names and references of the store, stages and targets of the plan.
+//! Completions for shells: names and references in the store, stages and targets of the plan.
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use std::collections::BTreeMap;
@@ -9,20 +9,20 @@ use crate::text::short_dref;
 use pylightnix::plan::{Registration, registered};
 use pylightnix::store::Store;
 
-/// More candidates than this help nobody.
+/// The maximum number of candidates.
 const MOST: usize = 500;
 
-/// Names of stages and references in the store.
+/// Completes names of stages and references in the store.
 pub(crate) fn references() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| candidates(current).unwrap_or_default())
 }
 
-/// The same, where patterns of names are taken too.
+/// Completes names and references where patterns of names are accepted too.
 pub(crate) fn names() -> ArgValueCompleter {
     references()
 }
 
-/// Targets of the program, given, and stages of its plan.
+/// Completes the given targets of the program, and stages of its plan.
 pub(crate) fn targets(names: Vec<String>) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let named = names
@@ -36,7 +36,7 @@ pub(crate) fn targets(names: Vec<String>) -> ArgValueCompleter {
     })
 }
 
-/// Stages of the plan: those that the program has. The plan itself is not made for this.
+/// Completes the stages that the program contains. Does not make the plan.
 pub(crate) fn stages() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| of_program(current).collect())
 }
@@ -94,7 +94,7 @@ fn candidates(current: &OsStr) -> Option<Vec<CompletionCandidate>> {
     Some(names.chain(hashes).collect())
 }
 
-/// `<derivation>/<beginning of a realization>`.
+/// Completes `<derivation>/<beginning of a realization>`.
 fn in_derivation(store: &Store, dref: &str, begin: &str) -> Option<Vec<CompletionCandidate>> {
     let mut drefs = store.drefs_beginning(dref).ok()?;
     drefs.retain(|one| one.folder().starts_with(dref) || one.name().as_str() == dref);
@@ -110,7 +110,7 @@ fn in_derivation(store: &Store, dref: &str, begin: &str) -> Option<Vec<Completio
     Some(shown.collect())
 }
 
-/// The store that the words on the line name, as far as they are there.
+/// Opens the store that the command line names so far.
 fn store() -> Option<Store> {
     let mut words = std::env::args_os().skip_while(|word| word != "--");
     let mut place = None;

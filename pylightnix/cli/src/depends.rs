@@ -1,4 +1,4 @@
-//! What a graph is made of: the plan of a program, what a result was made from, or all of a store.
+//! The data of a graph: the plan of a program, the closure of a result, or a whole store.
 
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use pylightnix::plan::AnyDRef;
 use pylightnix::realize::{Action, DryPlan, Realize, Reason, Step};
 use pylightnix::store::{Context, Outcome, Referred, Store, Unread};
 
-/// Derivations and realizations, and what goes into what.
+/// A graph of derivations and realizations with their dependencies.
 #[derive(Default, Serialize)]
 pub(crate) struct Depends {
     nodes: Vec<Item>,
@@ -24,12 +24,12 @@ pub(crate) struct Depends {
 
 #[derive(Serialize)]
 struct Item {
-    /// A whole reference, of a derivation or of a realization.
+    /// The complete reference of a derivation or a realization.
     reference: String,
     name: String,
     #[serde(serialize_with = "key")]
     state: State,
-    /// Why it stands so.
+    /// The reason of the state.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip)]
@@ -38,9 +38,9 @@ struct Item {
 
 #[derive(Serialize)]
 struct Edge {
-    /// What goes in.
+    /// The dependency.
     from: String,
-    /// What it goes into.
+    /// The dependent.
     into: String,
 }
 
@@ -49,7 +49,7 @@ fn key<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Depends {
-    /// The plan of these stages, and what a run would do.
+    /// Builds the graph of the plan of these stages, with what a run would do.
     pub(crate) fn of_plan(store: &Store, experiment: &Experiment, stages: &Stages) -> Done<Self> {
         let run = experiment.configured(Realize::new(store));
         let plan = run.plan(&stages.wanted)?;
@@ -68,7 +68,7 @@ impl Depends {
         Ok(depends)
     }
 
-    /// All that these were made from, directly or not, and they.
+    /// Builds the graph of the closures of these results.
     pub(crate) fn of_referred(store: &Store, referred: &[Referred]) -> Done<Self> {
         let mut depends = Depends::default();
         for one in referred {
@@ -82,7 +82,7 @@ impl Depends {
         Ok(depends)
     }
 
-    /// All realizations of a store.
+    /// Builds the graph of all realizations in a store.
     pub(crate) fn of_store(store: &Store) -> Done<Self> {
         let mut drefs = store.drefs_named("*")?;
         drefs.sort_unstable();
@@ -123,7 +123,7 @@ impl Depends {
             if self.at.contains_key(&rref.to_string()) {
                 continue;
             }
-            // A drawing of a damaged store says what is damaged.
+            // A graph of a damaged store shows what is damaged.
             let found = match store.realization(&rref) {
                 Ok(found) => found,
                 Err(error) => {
@@ -179,7 +179,7 @@ impl Depends {
         self.edges.push(Edge { from, into });
     }
 
-    /// As it is drawn.
+    /// Converts the graph to a drawing.
     pub(crate) fn drawing(&self) -> Drawing {
         let mut drawing = Drawing::default();
         for item in &self.nodes {

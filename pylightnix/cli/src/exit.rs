@@ -1,4 +1,4 @@
-//! How commands end.
+//! Exit codes and faults of commands.
 
 use std::io;
 use std::path::Path;
@@ -9,15 +9,15 @@ use pylightnix::{Error, ErrorKind};
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It did what it was asked.
+    /// The command succeeded.
     Done = 0,
     /// A stage failed, a check found faults, nothing matches, or something was refused.
     Failed = 1,
-    /// Words on the command line that say nothing; clap uses the same.
+    /// The command line is not valid; clap uses the same code.
     Usage = 2,
-    /// There is no store, or it cannot be used.
+    /// The store does not exist, or cannot be used.
     NoStore = 3,
-    /// Ctrl-C.
+    /// The command was cancelled by Ctrl-C.
     Cancelled = 130,
 }
 
@@ -27,26 +27,26 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What a command gives back.
+/// The result of a command.
 pub(crate) type Done<T = Exit> = Result<T, Fault>;
 
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Something went wrong; most errors are this.
+    /// An error of the library.
     Error(Error),
-    /// A run failed, with the ends of its logs.
+    /// A failed run, with the last lines of its logs.
     Run(Error, String),
     /// The store cannot be opened.
     Store(Error),
-    /// The command line asks for what cannot be.
+    /// The command line asks for something that is not possible.
     Usage(String),
-    /// Whoever read the output has gone: nothing is left to say.
+    /// The reader of the output has closed the pipe.
     Closed,
 }
 
 impl Fault {
-    /// How the program ends for it.
+    /// Returns the exit code of the fault.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Fault::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
@@ -57,7 +57,7 @@ impl Fault {
         }
     }
 
-    /// What a person reads of it; nothing of a reader that has gone.
+    /// Returns the text of the fault; `None` for a closed pipe.
     pub(crate) fn report(&self) -> Option<String> {
         match self {
             Fault::Run(error, logs) => Some(on_the_line(format!("{error:?}")) + logs),
@@ -68,7 +68,7 @@ impl Fault {
     }
 }
 
-/// What the library advises, in the words of the command line.
+/// Replaces methods of the library in a help text by the options of the command line.
 fn on_the_line(mut text: String) -> String {
     const WORDS: [(&str, &str); 10] = [
         ("`keep_going()`", "`--keep-going`"),
@@ -94,7 +94,7 @@ impl From<Error> for Fault {
     }
 }
 
-/// Writing the output failed.
+/// Converts a failure to write the output.
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {

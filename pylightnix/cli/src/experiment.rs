@@ -1,14 +1,14 @@
-//! The plan of a user's program, as commands ask for it.
+//! The targets and the plan of a user's program.
 
 use crate::exit::{Done, Fault};
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Realize;
 use pylightnix::{BoxError, Error, ErrorKind};
 
-/// Makes the stages that a target asks for.
+/// Makes the stages of a target.
 pub(crate) type MakeTarget = Box<dyn Fn() -> Result<Vec<AnyDRef>, BoxError>>;
 
-/// Sets up a run.
+/// Configures a run.
 pub(crate) type Configure = Box<dyn Fn(Realize<'static>) -> Realize<'static>>;
 
 /// The targets of a user's program.
@@ -31,17 +31,17 @@ impl Experiment {
         }
     }
 
-    /// What the program is called.
+    /// Returns the name of the program.
     pub(crate) fn program(&self) -> &str {
         &self.program
     }
 
-    /// The names of its targets; one that needs no name has the empty one.
+    /// Returns the names of the targets; a single target may have an empty name.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.targets.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The run, as the program wants it.
+    /// Configures a run as the program specifies.
     pub(crate) fn configured(&self, run: Realize<'static>) -> Realize<'static> {
         match &self.configure {
             Some(configure) => configure(run),
@@ -49,7 +49,7 @@ impl Experiment {
         }
     }
 
-    /// The stages that these targets ask for; without names, those of the first target.
+    /// Makes the stages of these targets; without names, of the first target.
     pub(crate) fn plan(&self, names: &[String]) -> Done<Vec<AnyDRef>> {
         let mut stages = Vec::new();
         if names.is_empty()
@@ -69,7 +69,7 @@ impl Experiment {
     fn unknown(&self, name: &str) -> Fault {
         let there: Vec<&str> = self.names().filter(|name| !name.is_empty()).collect();
         let there = match there.is_empty() {
-            true => "there is only one target here, which needs no name".to_owned(),
+            true => "this program has only one target, which needs no name".to_owned(),
             false => format!("the targets are {}", there.join(", ")),
         };
         Fault::Usage(format!("there is no target `{name}`\n  help: {there}"))

@@ -1,4 +1,4 @@
-//! Following the logs of builds under way.
+//! Follows the logs of running builds.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,19 +15,19 @@ use pylightnix::config::DRefId;
 use pylightnix::internal::open_regular;
 use pylightnix::store::{RunningBuild, Store};
 
-/// How often logs are looked at.
+/// The polling interval.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// A log that is followed. It stays open when its build is published, and so nothing of it is lost.
+/// A followed log. The file stays open when its build is published, so that no line is lost.
 struct Followed {
     dref: DRefId,
     file: File,
-    /// What came of a line that has not ended yet.
+    /// The incomplete line at the end.
     rest: Vec<u8>,
     alive: bool,
 }
 
-/// Prints what builds under way print, until none of those that are `wanted` is.
+/// Prints the output of running builds, until no `wanted` build runs.
 pub(crate) fn follow(
     session: &Session,
     store: &Store,
@@ -43,7 +43,7 @@ pub(crate) fn follow(
             one.alive = false;
         }
         for build in &builds {
-            // A try that goes on with the log of the one before has the same file.
+            // A retry that appends to the log of the failed try has the same file.
             let Ok((file, _)) = open_regular(&build.log()) else {
                 continue;
             };
@@ -72,7 +72,7 @@ pub(crate) fn follow(
 }
 
 impl Followed {
-    /// Prints the lines that are new; at the end, also the last one.
+    /// Prints the new lines, and at the end of the build also an incomplete last one.
     fn print(&mut self, session: &Session, named: bool, out: &mut Out) -> Done<()> {
         self.file.read_to_end(&mut self.rest)?;
         let whole = match (

@@ -1,11 +1,11 @@
-//! Long answers as JSON.
+//! Streams long answers as JSON.
 
 use serde::Serialize;
 use std::io::Write;
 
 use crate::exit::Done;
 
-/// A list of which each item is written when it is known, on a line of its own.
+/// A JSON list that is written item by item, each on a line of its own.
 pub(crate) struct List {
     is_empty: bool,
 }

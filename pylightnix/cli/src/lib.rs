@@ -1,14 +1,14 @@
-//! The command line of [Pylightnix](pylightnix): of programs with an experiment, and of the program `pylightnix`, which works
-//! on any store; and [`progress`], which shows a run.
+//! The command line of [Pylightnix](pylightnix): of programs with an experiment, and of the program `pylightnix`, which
+//! works on any store; and [`progress`], which shows a run.
 //!
 //! [`main`] is all that a program with one target needs; [`App`] is for several, and for arguments of its own.
 //!
-//! Commands end with 0 when they did what they were asked, with 1 when a stage failed, a check found faults, nothing matches
-//! or something was refused, with 2 for a command line that says nothing, with 3 when the store is not there or cannot be
-//! used, and with 130 when they were cancelled.
+//! The exit code of a command is 0 on success, 1 if a stage failed, a check found faults, nothing matches
+//! or something was refused, 2 for a command line that is not valid, 3 if the store does not exist or cannot be
+//! used, and 130 if the command was cancelled.
 
 #![warn(unreachable_pub)]
-// What a command has to say goes through its session.
+// Commands print through their session, which filters control characters.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod app;

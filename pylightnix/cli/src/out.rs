@@ -1,4 +1,4 @@
-//! Standard output, and the border that text for a person crosses on its way to it.
+//! Standard output, with a filter for control characters in text for people.
 
 use once_cell::sync::OnceCell;
 use std::borrow::Cow;
@@ -9,16 +9,16 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use crate::visible;
 
-/// What an answer is.
+/// The filter of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Border {
-    /// Text for a person: what controls a terminal is made visible, but for the colours of this program.
+    /// Text for people: control sequences are made visible, except the colours of this program.
     Text,
-    /// JSON: the same, as JSON escapes it.
+    /// JSON: control characters are escaped as in JSON.
     Json,
 }
 
-/// Standard output: what is written comes out when it is flushed, or the buffer is full.
+/// Buffered standard output.
 pub(crate) struct Out {
     to: BufWriter<StdoutLock<'static>>,
     border: Border,
@@ -32,7 +32,7 @@ impl Out {
         }
     }
 
-    /// Past the border: for bytes that are to arrive as they are, and for what draws on terminals.
+    /// Returns a writer without the filter, for raw bytes and for terminal sequences.
     pub(crate) fn raw(&mut self) -> &mut impl Write {
         &mut self.to
     }
@@ -40,7 +40,7 @@ impl Out {
 
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Most text needs no second look.
+        // Fast path: most text needs no filter.
         match bytes
             .iter()
             .all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~'))
@@ -56,7 +56,7 @@ impl Write for Out {
     }
 }
 
-/// Bytes that cross the border. Text comes in whole characters: a byte that is part of none is made visible.
+/// Filters bytes. Text arrives in complete characters: a byte that is not part of one is made visible.
 fn passed(bytes: &[u8], border: Border) -> String {
     let mut passed = String::with_capacity(bytes.len() + 16);
     for chunk in bytes.utf8_chunks() {
@@ -71,7 +71,7 @@ fn passed(bytes: &[u8], border: Border) -> String {
     passed
 }
 
-/// Text for a person, as it may go to a terminal.
+/// Filters text for a terminal.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     match KEY.get() {
         Some(key) if text.contains(key.as_str()) => {
@@ -82,11 +82,11 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What stands for ESC in what this program writes itself. Nobody outside knows it, and so nothing from outside passes for a
-/// colour of this program.
+/// A random mark that replaces ESC in the sequences of this program. It is not known outside, so that no text from outside
+/// can imitate them.
 static KEY: OnceCell<String> = OnceCell::new();
 
-/// Sequences for the terminal, such as a style, as they get through [`text`].
+/// Marks terminal sequences of this program, such as a style, so that [`text`] lets them through.
 pub(crate) fn own(sequences: impl fmt::Display) -> String {
     let key = KEY.get_or_init(|| {
         let random = RandomState::new().build_hasher().finish();

@@ -1,4 +1,4 @@
-//! What a command works with: the store, the terminal, and how its answer is to be written.
+//! The session of a command: the store, the terminal, and the format of the answer.
 
 use anstyle::{AnsiColor, Style};
 use once_cell::sync::OnceCell;
@@ -17,7 +17,7 @@ use pylightnix::ErrorKind;
 use pylightnix::config::{DRefId, RRefId};
 use pylightnix::store::{Realization, Referred, Store, Unread};
 
-// Options that every command has. No documentation: clap would take it for what the whole program is about.
+// Options that every command has. Not a doc comment: clap would show it as the description of the program.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[group(skip)]
 pub(crate) struct Common {
@@ -50,11 +50,11 @@ pub(crate) enum Colors {
     Never,
 }
 
-/// What a command works with.
+/// The store, the terminal and the options of a command.
 pub(crate) struct Session {
     place: Option<PathBuf>,
     store: OnceCell<Store>,
-    /// The plan of the program, in a user's binary.
+    /// The experiment, in a user's program.
     experiment: Option<Experiment>,
     json: bool,
     color: bool,
@@ -62,14 +62,14 @@ pub(crate) struct Session {
     width: Option<usize>,
     /// Whether standard output is a terminal.
     is_terminal: bool,
-    /// All that can be on the command line.
+    /// Returns the definition of the whole command line.
     command: clap::Command,
-    /// Whether something could not be read, and was left out of the answer.
+    /// Whether an unreadable part was left out of the answer.
     left_out: Cell<bool>,
 }
 
 impl Session {
-    /// With these options, given to `command`; `experiment` is there in a user's program.
+    /// Creates a session with the options that were given to `command`; `experiment` is set in a user's program.
     pub(crate) fn new(
         common: &Common,
         experiment: Option<Experiment>,
@@ -89,17 +89,17 @@ impl Session {
         }
     }
 
-    /// The folder of the store, if `--store` names it.
+    /// Returns the folder that `--store` names.
     pub(crate) fn place(&self) -> Option<&Path> {
         self.place.as_deref()
     }
 
-    /// The store, which has to be there.
+    /// Opens the store, which has to exist.
     pub(crate) fn store(&self) -> Done<&Store> {
         self.open(Store::open_existing_at)
     }
 
-    /// The store, which is made if it is not there.
+    /// Opens the store, and creates it if it does not exist.
     pub(crate) fn store_or_new(&self) -> Done<&Store> {
         self.open(Store::open_at)
     }
@@ -109,7 +109,7 @@ impl Session {
             open(self.store_folder()?).map_err(|error| {
                 Fault::Store(match error.kind() {
                     ErrorKind::Missing => error.help(
-                        "a run makes it; is it somewhere else? name its folder with `--store` or in `$PYLIGHTNIX_ROOT`",
+                        "a run creates it; if it is elsewhere, give its folder with `--store` or in `$PYLIGHTNIX_ROOT`",
                     ),
                     _ => error,
                 })
@@ -117,7 +117,7 @@ impl Session {
         })
     }
 
-    /// Where the store is, or will be when it is made.
+    /// Returns the folder of the store, which may not exist yet.
     pub(crate) fn store_folder(&self) -> Done<PathBuf> {
         match &self.place {
             Some(place) => Ok(place.clone()),
@@ -125,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Whether the store is there. One that cannot be used is an error.
+    /// Returns whether the store exists; fails if it cannot be used.
     pub(crate) fn has_store(&self) -> Done<bool> {
         match self.store() {
             Ok(_) => Ok(true),
@@ -134,25 +134,26 @@ impl Session {
         }
     }
 
-    /// Another store, which has to be there.
+    /// Opens another store, which has to exist.
     pub(crate) fn other_store(&self, place: &Path) -> Done<Store> {
         Store::open_existing_at(place).map_err(Fault::Store)
     }
 
-    /// The plan of the program, if it has one: in a user's binary.
+    /// Returns the experiment, in a user's program.
     pub(crate) fn experiment(&self) -> Option<&Experiment> {
         self.experiment.as_ref()
     }
 
-    /// What an abbreviated reference stands for.
+    /// Resolves an abbreviated reference.
     pub(crate) fn refer(&self, text: &str) -> Done<Referred> {
         Ok(self.store()?.refer(text)?)
     }
 
-    /// What a word stands for that is no name, nor a pattern of names, in the store; nothing if it is one, or is nothing at all.
+    /// Resolves a word that is neither a name in the store nor a pattern of names; returns `None` if it is one, or if
+    /// nothing matches.
     pub(crate) fn referred(&self, word: &str) -> Done<Option<Referred>> {
         let store = self.store()?;
-        // What cannot be a pattern of names may be a reference.
+        // A text that is not a valid pattern may be a reference.
         if !store.drefs_named(word).unwrap_or_default().is_empty() {
             return Ok(None);
         }
@@ -170,12 +171,12 @@ impl Session {
         Ok(drefs)
     }
 
-    /// The realization that an abbreviated reference stands for: of a derivation, the newest one.
+    /// Resolves an abbreviated reference to a realization: the newest one of a derivation.
     pub(crate) fn realization(&self, text: &str) -> Done<RRefId> {
         Ok(self.store()?.refer_to_realization(text)?)
     }
 
-    /// The same, with the path of the artifact if it stands for one.
+    /// Resolves an abbreviated reference to a realization, with the path of an artifact if it names one.
     pub(crate) fn artifact(&self, text: &str) -> Done<(RRefId, Option<String>)> {
         match self.refer(text)? {
             Referred::Artifact(rref, path) => Ok((rref, Some(path))),
@@ -184,42 +185,42 @@ impl Session {
         }
     }
 
-    /// The derivation that an abbreviated reference stands for, or that of the realization.
+    /// Resolves an abbreviated reference to a derivation, or to the derivation of a realization.
     pub(crate) fn derivation(&self, text: &str) -> Done<DRefId> {
         Ok(self.refer(text)?.derivation().clone())
     }
 
-    /// Whether the answer is to be JSON.
+    /// Returns whether the answer is JSON.
     pub(crate) fn json(&self) -> bool {
         self.json
     }
 
-    /// Refuses `--json` where there is no data to print; `what` is the command.
+    /// Refuses `--json` for the command `what`, which prints no data.
     pub(crate) fn no_json(&self, what: &str) -> Done<()> {
         match self.json {
             true => Err(Fault::Usage(format!(
-                "`{what}` has no data to print as JSON: leave out `--json`"
+                "`{what}` cannot print JSON: remove `--json`"
             ))),
             false => Ok(()),
         }
     }
 
-    /// Whether standard output takes colours.
+    /// Returns whether standard output takes colours.
     pub(crate) fn color(&self) -> bool {
         self.color
     }
 
-    /// Whether standard error takes colours.
+    /// Returns whether standard error takes colours.
     pub(crate) fn color_err(&self) -> bool {
         self.color_err
     }
 
-    /// How many columns a line may have; `None` for any number, where no terminal is.
+    /// Returns the maximum width of a line; `None` without a terminal, where there is no limit.
     pub(crate) fn width(&self) -> Option<usize> {
         self.width
     }
 
-    /// `text` in this style, where colours are wanted.
+    /// Paints `text` in this style for standard output, if colours are on.
     pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
         Painted {
             style: self.color().then_some(style),
@@ -227,7 +228,7 @@ impl Session {
         }
     }
 
-    /// The same, for standard error.
+    /// Paints `text` in this style for standard error, if colours are on.
     pub(crate) fn paint_err<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
         Painted {
             style: self.color_err().then_some(style),
@@ -235,12 +236,12 @@ impl Session {
         }
     }
 
-    /// All that can be on the command line.
+    /// Returns the definition of the whole command line.
     pub(crate) fn command(&self) -> clap::Command {
         self.command.clone()
     }
 
-    /// Where the answer goes.
+    /// Returns the output for the answer.
     pub(crate) fn out(&self) -> Out {
         Out::new(match self.json {
             true => Border::Json,
@@ -253,7 +254,7 @@ impl Session {
         self.is_terminal
     }
 
-    /// A line for a person, cut where it would fill a terminal.
+    /// Cuts a line that is too long for people on a terminal.
     pub(crate) fn shortened(&self, line: &str) -> String {
         const LINES: usize = 4;
         match self.width {
@@ -262,7 +263,7 @@ impl Session {
         }
     }
 
-    /// Copies bytes from outside to standard output: as they are, but on a terminal no more of their sequences than colours.
+    /// Copies bytes from outside to standard output: unchanged, but on a terminal without sequences other than colours.
     pub(crate) fn copy(&self, mut from: impl Read) -> Done<()> {
         let mut out = self.out();
         if !self.is_terminal {
@@ -292,7 +293,7 @@ impl Session {
         Ok(out.flush()?)
     }
 
-    /// A line that was made fit for a terminal, with its colours or without.
+    /// Returns a cleaned line, with its colours if they are on.
     fn fit(&self, line: String) -> String {
         match self.color {
             true => line,
@@ -308,7 +309,7 @@ impl Session {
         Ok(out.flush()?)
     }
 
-    /// Writes an answer as JSON, or as the text that `text` makes of it.
+    /// Writes an answer as JSON, or as text with the function `text`.
     pub(crate) fn print<T: Serialize>(
         &self,
         value: &T,
@@ -322,27 +323,27 @@ impl Session {
         Ok(out.flush()?)
     }
 
-    /// Says what was accepted.
+    /// Reports the accepted realizations.
     pub(crate) fn say_accepted(&self, rrefs: &[RRefId]) {
         for rref in rrefs {
             self.say(format_args!("accepted {rref}"));
         }
         if rrefs.is_empty() {
-            self.say("nothing is stale: nothing was accepted");
+            self.say("nothing to accept: no result is stale");
         }
     }
 
-    /// What was read; an error is said, and leaves its part out of the answer.
+    /// Returns the value; reports an error, and leaves its part out of the answer.
     pub(crate) fn or_left_out<T>(&self, read: pylightnix::Result<T>) -> Option<T> {
         read.map_err(|error| self.say_left_out(&error)).ok()
     }
 
-    /// A realization if it can be read. Otherwise says that it is left out of the answer.
+    /// Returns the realization; reports one that cannot be read, and leaves it out of the answer.
     pub(crate) fn or_unread(&self, read: Result<Realization, Unread>) -> Option<Realization> {
         self.or_left_out(read.map_err(|unread| unread.error))
     }
 
-    /// Says what is left out of the answer, and why.
+    /// Reports a part that is left out of the answer.
     pub(crate) fn say_left_out(&self, error: &pylightnix::Error) {
         self.left_out.set(true);
         self.say(format_args!(
@@ -351,7 +352,7 @@ impl Session {
         ));
     }
 
-    /// How a command ends whose answer is written.
+    /// Returns the exit code of a command whose answer is written.
     pub(crate) fn exit(&self) -> Exit {
         match self.left_out.get() {
             true => Exit::Failed,
@@ -359,20 +360,20 @@ impl Session {
         }
     }
 
-    /// Says that a search found nothing, and why that may be.
+    /// Reports that a search found nothing, with hints why.
     pub(crate) fn say_nothing_matches(&self, hints: &[String]) {
         let hints = hints.iter().map(|hint| format!("\n  help: {hint}"));
         self.say(format_args!("nothing matches{}", hints.collect::<String>()));
     }
 
-    /// Says something to the person, beside the answer.
+    /// Writes a message to standard error.
     pub(crate) fn say(&self, text: impl fmt::Display) {
-        // Without anybody to read it there is nothing to be done.
+        // A closed standard error is ignored.
         let _ = writeln!(io::stderr(), "{}", out::text(&text.to_string()));
     }
 }
 
-/// Text with a colour, or without.
+/// Text with an optional style.
 pub(crate) struct Painted<T> {
     style: Option<Style>,
     text: T,
@@ -390,7 +391,7 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
     }
 }
 
-/// What is what, by colour.
+/// The styles of the output.
 pub(crate) mod style {
     use super::{AnsiColor, Style};
 
@@ -398,11 +399,11 @@ pub(crate) mod style {
     pub(crate) const REFERENCE: Style = AnsiColor::Yellow.on_default();
     /// A name.
     pub(crate) const NAME: Style = Style::new().bold();
-    /// What went well.
+    /// A success.
     pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-    /// What went wrong.
+    /// A failure.
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-    /// What is beside the point.
+    /// Secondary information.
     pub(crate) const FAINT: Style = Style::new().dimmed();
     /// A heading.
     pub(crate) const HEADING: Style = Style::new().bold().underline();
@@ -416,7 +417,7 @@ fn wants_color(when: Colors, stream: &impl anstream::stream::RawStream) -> bool 
     }
 }
 
-/// `COLUMNS`, else the terminal's width if there is one.
+/// Returns `COLUMNS`, or the width of the terminal if there is one.
 fn width() -> Option<usize> {
     let columns = std::env::var("COLUMNS")
         .ok()

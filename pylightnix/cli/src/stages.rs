@@ -1,4 +1,4 @@
-//! The stages of a program's plan, by names or references.
+//! Selects stages of a program's plan by names or references.
 
 use std::collections::HashSet;
 
@@ -9,26 +9,26 @@ use pylightnix::config::DRefId;
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Titles;
 
-/// What a command line asks for of the plan.
+/// The stages that a command line names.
 pub(crate) struct Stages {
-    /// The stages that are wanted.
+    /// The selected stages.
     pub(crate) wanted: Vec<AnyDRef>,
-    /// For each of them, the target or stage that the command line names.
+    /// For each selected stage, the target or stage that the command line names.
     pub(crate) targets: Vec<String>,
     titles: Titles,
 }
 
-/// The plan of the program.
+/// Returns the experiment of the program.
 pub(crate) fn experiment_of(session: &Session) -> Done<&Experiment> {
     session.experiment().ok_or_else(|| {
         Fault::Usage(
-            "this program has no plan: only one with an experiment in it can do that".to_owned(),
+            "this program has no plan: only a program with an experiment can do that".to_owned(),
         )
     })
 }
 
 impl Stages {
-    /// Those of these targets: names of targets, else of stages in the plan of all targets.
+    /// Selects stages by the names of targets, else by the names of stages in the plan of all targets.
     pub(crate) fn of(experiment: &Experiment, words: &[String]) -> Done<Self> {
         let is_target = |word: &String| experiment.names().any(|name| name == word);
         let mut wanted = Vec::new();
@@ -70,7 +70,7 @@ impl Stages {
         Ok(Stages { targets, ..stages })
     }
 
-    /// The derivations in the plan of all targets.
+    /// Returns the derivations in the plan of all targets.
     pub(crate) fn planned(experiment: &Experiment) -> Done<HashSet<DRefId>> {
         let names: Vec<String> = experiment.names().map(str::to_owned).collect();
         let stages = Stages::with(experiment.plan(&names)?)?;
@@ -86,22 +86,22 @@ impl Stages {
         })
     }
 
-    /// All of the plan, dependencies first.
+    /// Returns all stages of the plan, dependencies first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &AnyDRef> {
         self.titles.stages()
     }
 
-    /// What tells a stage from the others of its name.
+    /// Returns the label that distinguishes a stage from others with its name.
     pub(crate) fn label(&self, dref: &DRefId) -> Option<String> {
         self.titles.label(dref)
     }
 
-    /// What a stage is called, so that those of one name can be told apart.
+    /// Returns the title of a stage, which is unique among stages with its name.
     pub(crate) fn title(&self, dref: &AnyDRef) -> String {
         self.titles.title(dref.id())
     }
 
-    /// The stages that these words name, in the order of the plan.
+    /// Returns the stages that these words name, in the order of the plan.
     pub(crate) fn named(&self, words: &[String]) -> Done<Vec<AnyDRef>> {
         let mut found: Vec<AnyDRef> = Vec::new();
         for word in words {
@@ -114,7 +114,7 @@ impl Stages {
         Ok(found)
     }
 
-    /// All stages of a name, the one that is called so, or the one whose reference begins so.
+    /// Returns the stages with this name, the stage with this title, or the stage whose reference begins with the word.
     fn like(&self, word: &str) -> Done<Vec<AnyDRef>> {
         let all = || self.all().cloned();
         let is_named = |dref: &AnyDRef| dref.id().name().as_str() == word;
@@ -140,7 +140,7 @@ impl Stages {
                 names.sort_unstable();
                 names.dedup();
                 let text = format!(
-                    "no stage of the plan is `{word}`\n  help: its stages are: {}",
+                    "the plan has no stage `{word}`\n  help: its stages are: {}",
                     names.join(", ")
                 );
                 Err(Fault::Usage(text))
@@ -149,7 +149,7 @@ impl Stages {
                 let shown = |dref| format!("\n  {dref:?}  {}", self.title(dref));
                 let these: Vec<String> = begun.iter().map(shown).collect();
                 let text = format!(
-                    "`{word}` may be several stages of the plan:{}",
+                    "`{word}` is ambiguous; it matches several stages of the plan:{}",
                     these.concat()
                 );
                 Err(Fault::Usage(text))

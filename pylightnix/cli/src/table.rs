@@ -8,13 +8,13 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::session::Session;
 use crate::visible;
 
-/// What stands between two columns.
+/// The space between two columns.
 const GAP: usize = 2;
-/// No column is made narrower than this as long as another one can be left out.
+/// The minimum width of a column while optional columns can be left out.
 const NARROW: usize = 10;
-/// Where no terminal is, a wider cell is whole, and others are not filled up beyond this.
+/// Without a terminal, the maximum width to which cells are padded; wider cells are printed whole.
 const FILLED: usize = 32;
-/// No column is made narrower than this.
+/// The minimum width of a column.
 const NARROWEST: usize = 6;
 
 /// A column.
@@ -27,7 +27,7 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// Text, from the left.
+    /// Creates a left-aligned column, for text.
     pub(crate) const fn left(heading: &'static str) -> Self {
         Column {
             heading: Cow::Borrowed(heading),
@@ -37,7 +37,7 @@ impl Column {
         }
     }
 
-    /// Numbers, to the right.
+    /// Creates a right-aligned column, for numbers.
     pub(crate) const fn right(heading: &'static str) -> Self {
         Column {
             heading: Cow::Borrowed(heading),
@@ -47,7 +47,7 @@ impl Column {
         }
     }
 
-    /// What is only known when the table is made; `right` for numbers.
+    /// Creates a column with a heading that is known only at run time; `right` for numbers.
     pub(crate) fn named(heading: &str, right: bool) -> Self {
         Column {
             heading: Cow::Owned(visible::line(heading).into_owned()),
@@ -57,20 +57,20 @@ impl Column {
         }
     }
 
-    /// Where there is not room enough even when others are cut, this one is left out.
+    /// Marks the column as optional: it is left out if cutting others does not make enough space.
     pub(crate) const fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Where there is not room enough, this one is cut.
+    /// Marks the column as shrinkable: its cells are cut if there is not enough space.
     pub(crate) const fn shrinks(mut self) -> Self {
         self.shrinks = true;
         self
     }
 }
 
-/// What stands in a row of a column, in one line.
+/// A cell: one line of text with a style.
 #[derive(Clone, Default)]
 pub(crate) struct Cell {
     text: String,
@@ -78,7 +78,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// In this style, where colours are wanted.
+    /// Creates a cell with a style.
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
         Cell {
             text: in_one_line(text.into()),
@@ -108,7 +108,7 @@ pub(crate) struct Table<'s> {
     session: &'s Session,
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
-    /// Once rows were written; `None` for a column that is left out.
+    /// The widths, set by the first rows that are written; `None` for a column that is left out.
     widths: Option<Vec<Option<usize>>>,
 }
 
@@ -127,12 +127,12 @@ impl<'s> Table<'s> {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// How many rows wait to be written.
+    /// Returns the number of rows that are not written yet.
     pub(crate) fn waiting(&self) -> usize {
         self.rows.len()
     }
 
-    /// Writes the rows that were added since; before the first ones, the headings.
+    /// Writes the rows that were added since the last call; writes the headings first.
     pub(crate) fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
         if self.widths.is_none() {
@@ -177,13 +177,13 @@ impl<'s> Table<'s> {
         }
     }
 
-    /// How many columns were left out, once rows were written.
+    /// Returns the number of columns that were left out.
     pub(crate) fn left_out(&self) -> usize {
         let widths = self.widths.iter().flatten();
         widths.filter(|width| width.is_none()).count()
     }
 
-    /// With those that shrink as narrow as has to be; the widest gives way first.
+    /// Shrinks columns until the table fits, the widest one first.
     fn shrunk(
         &self,
         mut widths: Vec<Option<usize>>,
@@ -235,14 +235,14 @@ impl<'s> Table<'s> {
     }
 }
 
-/// How many columns of the terminal a row takes.
+/// Returns the width of a row.
 fn taken(widths: &[Option<usize>]) -> usize {
     let shown = widths.iter().flatten();
     let count = shown.clone().count();
     shown.sum::<usize>() + GAP * count.saturating_sub(1)
 }
 
-/// `text` in so many columns, with a mark where it is cut.
+/// Cuts `text` to `width` columns, with a mark at the cut.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

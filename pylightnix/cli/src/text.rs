@@ -1,4 +1,4 @@
-//! Times, sizes and references as people read them.
+//! Formats times, sizes and references for people.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -7,27 +7,27 @@ use pylightnix::config::{DRefId, RRefId};
 
 pub(crate) use pylightnix::internal::bytes_text as size;
 
-/// How many hex digits an abbreviated hash has.
+/// The number of hex digits of an abbreviated hash.
 const SHORT: usize = 8;
 
-/// A time here, to the minute.
+/// Formats a time in the local time zone, to the minute.
 pub(crate) fn local_time(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M")
         .to_string()
 }
 
-/// A time here, to the second.
+/// Formats a time in the local time zone, to the second.
 pub(crate) fn local_second(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
 }
 
-/// How long something took, in two units at most.
+/// Formats a duration in at most two units.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
-        // Also of the zero below zero, which the sum of nothing is.
+        // Includes -0.0, the sum of an empty iterator.
         s if s <= 0.0 => "0 us".to_owned(),
         s if s < 0.000_999_5 => format!("{:.0} us", s * 1e6),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
@@ -44,17 +44,17 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// An abbreviated realization, as it can be typed: the beginnings of its derivation's hash and of its own.
+/// Abbreviates a realization: the beginnings of its derivation's hash and of its own.
 pub(crate) fn short_rref(rref: &RRefId) -> String {
     format!("{}/{}", short_dref(rref.dref()), &rref.folder()[..SHORT])
 }
 
-/// An abbreviated derivation, as it can be typed.
+/// Abbreviates a derivation.
 pub(crate) fn short_dref(dref: &DRefId) -> String {
     dref.folder()[..SHORT].to_owned()
 }
 
-/// `1 file`, `2 files`.
+/// Formats a number with its noun: `1 file`, `2 files`.
 pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
     match number {
         1 => format!("1 {one}"),

@@ -1,10 +1,10 @@
-//! Text from outside, made fit to be shown: as the library does it, and for JSON.
+//! Makes control characters in text from outside visible: as the library does, and for JSON.
 
 use std::borrow::Cow;
 
 pub(crate) use pylightnix::internal::{is_unruly, line, lines};
 
-/// JSON that says the same. What is escaped here can only stand in its strings, where JSON itself escapes the rest.
+/// Escapes control characters in JSON text. They can only be inside strings, where JSON has already escaped the others.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     let is_raw = |c| is_unruly(c) && !matches!(c, '\n' | '\t' | '\r');
     if !text.contains(is_raw) {

@@ -1,4 +1,4 @@
-//! What a run shows while it goes.
+//! Shows the progress of a run of the command line.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use pylightnix::store::Store;
 use pylightnix::trace::BuildLogs;
 use pylightnix::{Error, ErrorKind};
 
-/// How a run is shown.
+/// The way to show progress.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ProgressKind {
     /// As a display on a terminal, else as lines
     #[default]
     Auto,
@@ -29,38 +29,38 @@ pub(crate) enum Kind {
     None,
 }
 
-/// Shows a run.
-pub(crate) struct Progress {
+/// The progress of a run of the command line.
+pub(crate) struct RunProgress {
     progress: progress::Progress,
     quiet: bool,
 }
 
-impl Progress {
-    /// For a run in `store` that is about to begin.
-    pub(crate) fn new(session: &Session, store: &Store, kind: Kind) -> Self {
-        // A program that has a subscriber adds the layer itself, if it wants to.
+impl RunProgress {
+    /// Creates the progress of a run in `store` that is about to begin.
+    pub(crate) fn new(session: &Session, store: &Store, kind: ProgressKind) -> Self {
+        // Fails if the program has a subscriber, which can add the layer itself.
         let _ = tracing_subscriber::registry()
             .with(BuildLogs::new())
             .try_init();
         let show = match kind {
-            Kind::Auto => Show::Auto,
-            Kind::Display => Show::Display,
-            Kind::Lines => Show::Lines,
-            Kind::Json => Show::Json,
-            Kind::None => Show::Nothing,
+            ProgressKind::Auto => Show::Auto,
+            ProgressKind::Display => Show::Display,
+            ProgressKind::Lines => Show::Lines,
+            ProgressKind::Json => Show::Json,
+            ProgressKind::None => Show::Nothing,
         };
-        Progress {
+        RunProgress {
             progress: progress::Progress::new(store, show).colors(session.color_err()),
-            quiet: kind == Kind::None || kind == Kind::Json,
+            quiet: kind == ProgressKind::None || kind == ProgressKind::Json,
         }
     }
 
-    /// What the run tells.
+    /// Returns the observer of the run.
     pub(crate) fn observer(&self) -> impl Observer + 'static {
         self.progress.observer()
     }
 
-    /// The run succeeded.
+    /// Ends the display of a successful run, and reports it.
     pub(crate) fn done(self, session: &Session, report: &Report) {
         self.progress.end();
         if !self.quiet {
@@ -68,11 +68,11 @@ impl Progress {
         }
     }
 
-    /// The run failed: what is to be said of that.
+    /// Ends the display of a failed run, and returns its fault.
     pub(crate) fn failed(self, session: &Session, error: Error) -> Fault {
         self.progress.end();
         match error.kind() {
-            // Nothing in a log says more of who pressed Ctrl-C.
+            // Logs do not help after Ctrl-C.
             ErrorKind::Cancelled => Fault::Error(error),
             _ => {
                 let logs = progress::failure_logs(&error, |kept| see(session, kept));
@@ -82,7 +82,7 @@ impl Progress {
     }
 }
 
-/// The command that shows the log of a failed build.
+/// Returns the command that shows the log of a failed build.
 fn see(session: &Session, kept: &Path) -> String {
     let program = std::env::args_os().next().unwrap_or_default();
     let mut words = vec![quoted(Path::new(&program))];
@@ -93,7 +93,7 @@ fn see(session: &Session, kept: &Path) -> String {
     words.join(" ")
 }
 
-/// As it can be typed.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);

@@ -12,8 +12,8 @@ use pylightnix::{Error, ErrorKind};
 
 /// Print an artifact
 ///
-/// When you want to see a file of a result, or pass it on. Without an artifact's path, the only file that there is. A terminal
-/// gets its text and colours, all else its bytes.
+/// Use it when you want to see a file of a result or pass it on. Without a path, the result must have exactly one file. A
+/// terminal gets the text with its colours; pipes and files get the bytes.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the scores of the second newest `train`, sorted\n  pylightnix cat train@2 scores.csv | sort"
@@ -57,7 +57,7 @@ fn only_file(store: &Store, rref: &RRefId) -> Done<String> {
         _ => {
             let message = match files.len() {
                 0 => format!("{rref} has no files"),
-                count => format!("{rref} has {count} files: say which"),
+                count => format!("{rref} has {count} files: name one of them"),
             };
             let shown = files
                 .iter()

@@ -1,4 +1,4 @@
-//! `check`: whether a store is what it says of itself.
+//! `check`: finds damage in a store.
 
 use std::io::Write;
 
@@ -9,23 +9,23 @@ use crate::text::{count, size};
 use pylightnix::config::RRefId;
 use pylightnix::store::Fault;
 
-/// Check a store against what it says of itself
+/// Check a store for damage
 ///
-/// When a disk had errors, or now and then. Names, configs, records, and the kinds, sizes and modes of artifacts are compared;
-/// `--contents` reads every byte as well. Nothing is written. Ends with 1 if something is wrong; `repair` does something about
-/// it.
+/// Use it when a disk had errors, and now and then. Compares names, configs, records, and the kinds, sizes and modes of
+/// artifacts; `--contents` reads every byte as well. Writes nothing. The exit status is 1 if faults were found; `repair`
+/// mends them.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: read a tenth of all artifacts, another tenth each time\n  pylightnix check --sample 10"
 )]
 pub(crate) struct Check {
-    /// Only these: names or the beginnings of references
+    /// Restrict it to these: names, or beginnings of references
     #[arg(value_name = "REF", add = complete::references())]
     only: Vec<String>,
     /// Read every artifact, and compare its hash
     #[arg(long, short)]
     contents: bool,
-    /// Read so many of a hundred artifacts
+    /// Read this percentage of the artifacts, another part each time
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "contents")]
     sample: Option<f64>,
 }
@@ -55,7 +55,7 @@ impl Check {
                 writeln!(out, "{note}")?;
             }
             let found = match report.faults.len() {
-                0 => session.paint(style::GOOD, "nothing is wrong".to_owned()),
+                0 => session.paint(style::GOOD, "no faults".to_owned()),
                 faults => session.paint(style::BAD, count(faults, "fault", "faults")),
             };
             write!(
@@ -82,7 +82,7 @@ impl Check {
     }
 }
 
-/// What is wrong, for people.
+/// Writes faults as text.
 pub(super) fn write_faults(session: &Session, faults: &[Fault], out: &mut impl Write) -> Done<()> {
     for fault in faults {
         let text = fault.to_string();
@@ -99,7 +99,7 @@ fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse() {
         Ok(number) if (0.0..=100.0).contains(&number) => Ok(number),
         _ => Err(format!(
-            "`{text}` is no share of a hundred, as `5` and `2.5%` are"
+            "`{text}` is not a percentage from 0 to 100, such as `5` or `2.5%`"
         )),
     }
 }

@@ -11,44 +11,44 @@ use pylightnix::ErrorKind;
 use pylightnix::config::RRefId;
 use pylightnix::store::{Cell as Value, ColumnKind, Comparison, Referred};
 
-/// So wide is the drawing of a series.
+/// The width of a sparkline.
 const DRAWING: usize = 16;
 
-/// Put the realizations of a stage side by side, with what differs
+/// Compare the realizations of a stage side by side
 ///
-/// When you want to know which of your runs was the best, and what made it so: a row for each, with the fields of their
-/// configs that differ (`data.path` is the field `path` of the dependency in the field `data`), the numbers in their JSON
-/// artifacts (`scores.accuracy` in `scores.json`), a drawing of each series of numbers (an npy file of one dimension, a list
-/// in JSON), when they were built, how long that took and how large they are.
+/// Use it when you want to know which run was the best, and why. Each realization has a row, with the fields of the
+/// configs that differ (`data.path` is the field `path` of the dependency in the field `data`), the numbers in the JSON
+/// artifacts (`scores.accuracy` in `scores.json`), a sparkline of each series of numbers (a one-dimensional npy file, a list
+/// in JSON), the time of the build, its duration and the size.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the runs with a small rate, the most accurate first\n  \
     pylightnix compare train --where 'rate < 0.1' --sort scores.accuracy --reverse"
 )]
 pub(crate) struct Compare {
-    /// Names, with `*` and `?`, or references
+    /// Names, which may contain `*` and `?`, or references
     #[arg(value_name = "NAME|REF", required = true, add = complete::names())]
     what: Vec<String>,
-    /// Sort by this column; without, by when they were built
+    /// Sort by this column [default: the time of the build]
     #[arg(long, short, value_name = "COLUMN")]
     sort: Option<String>,
-    /// The last first
+    /// Reverse the order
     #[arg(long, short)]
     reverse: bool,
-    /// Only those that meet this: a column, `=`, `!=`, `<`, `<=`, `>`, `>=` or `~` (has the text), and a value; may be
-    /// repeated
+    /// Show only rows that meet this condition: a column, `=`, `!=`, `<`, `<=`, `>`, `>=` or `~` (contains), and a value;
+    /// may be repeated
     #[arg(long = "where", short = 'w', value_name = "CONDITION")]
     conditions: Vec<String>,
-    /// Only these columns, in this order, with commas between them
+    /// Show only these columns, in this order, separated by commas
     #[arg(long, short, value_name = "COLUMNS", value_delimiter = ',')]
     columns: Vec<String>,
-    /// At most so many
+    /// Show at most this many
     #[arg(short = 'n', long = "limit", value_name = "COUNT")]
     limit: Option<usize>,
-    /// Print comma-separated values, with whole references and series
+    /// Print comma-separated values, with complete references and series
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Whole references
+    /// Show complete references
     #[arg(long, short = 'l')]
     long: bool,
 }
@@ -62,7 +62,7 @@ impl Compare {
         }
         self.arrange(&mut table)
             .map_err(|error| match error.kind() {
-                // It is about the command line.
+                // The reference is from the command line.
                 ErrorKind::Reference if !rrefs.is_empty() => Fault::Usage(format!("{error:?}")),
                 _ => Fault::Error(error),
             })?;
@@ -70,7 +70,7 @@ impl Compare {
             match rrefs.is_empty() {
                 true => session.say_nothing_matches(&self.hints(session)?),
                 false => session.say(format_args!(
-                    "nothing matches, of {} that were compared",
+                    "none of the {} compared realizations matches",
                     rrefs.len()
                 )),
             }
@@ -94,7 +94,7 @@ impl Compare {
             shown.write(out)?;
             if shown.left_out() > 0 {
                 let left = count(shown.left_out(), "column", "columns");
-                let hint = format!("{left} left out: `--columns`, `--csv`");
+                let hint = format!("{left} do not fit: see `--columns` and `--csv`");
                 writeln!(out, "{}", session.paint(style::FAINT, hint))?;
             }
             Ok(())
@@ -102,7 +102,7 @@ impl Compare {
         Ok(session.exit())
     }
 
-    /// All that is meant, each once.
+    /// Returns the realizations that the command line names.
     fn rrefs(&self, session: &Session) -> Done<Vec<RRefId>> {
         let store = session.store()?;
         let mut rrefs = Vec::new();
@@ -125,7 +125,7 @@ impl Compare {
         Ok(rrefs)
     }
 
-    /// Why there is nothing to compare.
+    /// Returns hints why nothing matches.
     fn hints(&self, session: &Session) -> Done<Vec<String>> {
         let mut hints = Vec::new();
         for word in &self.what {
@@ -165,13 +165,13 @@ impl Compare {
             let right = column.kind != ColumnKind::Built
                 && of.rows.iter().all(|row| is_number(&row.cells[at]));
             let shown = match column.kind {
-                // Half a time is none.
+                // A time that is cut is of no use.
                 ColumnKind::Built | ColumnKind::Seconds | ColumnKind::Bytes => {
                     Column::named(&column.name, right)
                 }
                 _ => Column::named(&column.name, right).shrinks(),
             };
-            // What was asked for stays.
+            // Requested columns are never left out.
             match self.sort.as_ref() == Some(&column.name) || !self.columns.is_empty() {
                 true => shown,
                 false => shown.optional(),
@@ -202,7 +202,7 @@ impl Compare {
     }
 }
 
-/// What is in a cell, for people.
+/// Formats a cell as text.
 fn shown(cell: &Value, kind: ColumnKind) -> String {
     match (kind, cell) {
         (_, Value::Series(series)) => {

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what shells and manuals take.
+//! `completions` and `man`: completion scripts and manual pages.
 
 use clap_complete::env::Shells;
 use std::fs;
@@ -10,12 +10,12 @@ use crate::session::Session;
 use pylightnix::Error;
 use pylightnix::internal::Target;
 
-/// Print what makes a shell complete this program's words
+/// Print the completion script of a shell
 ///
-/// Once, when you set up your shell. Commands, options, names, and references in the store are completed.
+/// Load it when you set up your shell. It completes commands, options, names, and references in the store.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: in bash, from now on\n  echo 'source <(pylightnix completions bash)' >> ~/.bashrc"
+    after_help = "Example: set up bash\n  echo 'source <(pylightnix completions bash)' >> ~/.bashrc"
 )]
 pub(crate) struct Completions {
     /// The shell
@@ -25,19 +25,19 @@ pub(crate) struct Completions {
 
 /// Print the manual page of this program or of a command, for `man`
 ///
-/// When you install the program, or like to read in `man`.
+/// Use it when you install the program, or prefer to read in `man`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: read the page of `gc`\n  pylightnix man gc | man -l -")]
 pub(crate) struct Man {
     /// The command
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
-    /// Write all pages into this folder
+    /// Write the pages of all commands into this folder
     #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath, conflicts_with = "command")]
     folder: Option<PathBuf>,
 }
 
-/// A zsh that nobody set up knows no completions.
+/// Loads the completion system of zsh, if the user's setup has not.
 const ZSH_COMPLETES: &[u8] =
     b"(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }\n";
 
@@ -46,7 +46,7 @@ impl Completions {
         session.no_json("completions")?;
         let command = session.command();
         let name = command.get_name();
-        // By its path, so that it works though it is not in `PATH`.
+        // By its path, so that it works even if it is not in `PATH`.
         let program = std::env::current_exe();
         let program = program.map_or_else(
             |_| name.to_owned(),
@@ -55,7 +55,7 @@ impl Completions {
         let shells = Shells::builtins();
         let Some(shell) = shells.completer(&self.shell) else {
             return Err(Fault::Usage(format!(
-                "the shell {} is not known",
+                "the shell {} is not supported",
                 self.shell
             )));
         };
@@ -63,7 +63,7 @@ impl Completions {
         shell.write_registration("COMPLETE", name, name, &program, &mut script)?;
         let mut out = session.out();
         if self.shell == "zsh" {
-            // The first line says what a file is that zsh finds by itself.
+            // The first line, `#compdef`, has to stay first.
             let first = script.iter().position(|byte| *byte == b'\n');
             let rest = script.split_off(first.map_or(0, |at| at + 1));
             out.raw().write_all(&script)?;
@@ -76,7 +76,7 @@ impl Completions {
     }
 }
 
-/// Checks that no file of the name of a page of this program would be replaced that is none.
+/// Checks that only manual pages would be replaced by the pages of this program.
 fn expect_pages(folder: &Path, program: &str) -> Done<()> {
     let unread = |error| Error::io("read the folder", folder, error);
     for entry in fs::read_dir(folder).map_err(unread)? {

@@ -6,11 +6,11 @@ use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 
-/// Say what differs between two realizations
+/// Show the differences between two realizations
 ///
-/// When two results of a stage are not the same: the fields of their configs, what they were made from, and their artifacts,
-/// by the hashes in the records. `--contents` reads files that differ to the place where they begin to. Ends with 1 if
-/// anything differs.
+/// Use it when two results of a stage differ. Compares the fields of their configs, what they were made from, and their
+/// artifacts, by the hashes in the records. `--contents` also finds the first byte that differs in each file. The exit
+/// status is 1 if anything differs.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the newest `train` against the one before it\n  pylightnix diff train@2 train"
@@ -22,7 +22,7 @@ pub(crate) struct Diff {
     /// The new one
     #[arg(value_name = "NEW", add = complete::references())]
     new: String,
-    /// Say where files begin to differ
+    /// Find where each file begins to differ
     #[arg(long, short)]
     contents: bool,
 }

@@ -1,4 +1,4 @@
-//! `du`: what takes up room.
+//! `du`: shows disk usage.
 
 use std::io::Write as _;
 
@@ -9,19 +9,19 @@ use crate::table::{Cell, Column, Table};
 use crate::text::{count, short_dref, short_rref, size};
 use pylightnix::store::{DiskUsage, Referred, Taken, TakenBy};
 
-/// Say what realizations take up on the disk
+/// Show the disk space that realizations use
 ///
-/// When the disk fills up and you want to know with what. Without a reference: all of the store, a line for each derivation,
-/// the largest last. Every file is looked at, which takes its time in a large store.
+/// Use it when the disk fills up. Without a reference, shows the whole store, with a line for each derivation and
+/// the largest last. Looks at every file, which takes time in a large store.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: what the newest `train` takes up, with all that it was made from\n  pylightnix du train --closure"
+    after_help = "Example: the space used by the newest `train` and everything that it was made from\n  pylightnix du train --closure"
 )]
 pub(crate) struct Du {
-    /// Names or the beginnings of references
+    /// Names, or beginnings of references
     #[arg(value_name = "REF", add = complete::references())]
     references: Vec<String>,
-    /// With all that they were made from
+    /// Include everything that they were made from
     #[arg(long, short, requires = "references")]
     closure: bool,
     /// A line for each realization

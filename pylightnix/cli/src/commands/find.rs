@@ -1,4 +1,4 @@
-//! `find`: realizations that meet conditions.
+//! `find`: finds realizations that meet conditions.
 
 use std::io::Write as _;
 use std::ops::Bound;
@@ -15,7 +15,8 @@ use pylightnix::store::{Find as Search, Outcome, Store};
 
 /// Find realizations by name, config, age, outcome and numbers in their artifacts
 ///
-/// When `list` shows too much: all conditions have to hold. They come as they are found, sorted by derivation.
+/// Use it when `list` shows too much. All conditions have to hold. Results are printed as they are found, sorted by
+/// derivation.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: runs of the last week with 10 layers that were accurate\n  \
@@ -25,8 +26,8 @@ pub(crate) struct Find {
     /// The derivation's name, with `*`, `?` and `{a,b}`; or the beginning of a reference
     #[arg(value_name = "NAME|REF", add = complete::names())]
     name: Option<String>,
-    /// Only what meets this, as in `rate < 0.1` or `scores.accuracy >= 0.9`: a field, `data.path` of the dependency `data`, a
-    /// number in an artifact, `built`, `seconds` or `bytes`; may be repeated
+    /// A condition, as in `rate < 0.1` or `scores.accuracy >= 0.9`, on a field, the field `data.path` of the dependency
+    /// `data`, a number in an artifact, `built`, `seconds` or `bytes`; may be repeated
     #[arg(long = "where", short = 'w', value_name = "CONDITION")]
     conditions: Vec<String>,
     /// A field of the config and its value, as JSON or as text, or another condition on it (`rate<0.1`); may be repeated
@@ -38,20 +39,20 @@ pub(crate) struct Find {
     /// Built more than this ago
     #[arg(long, alias = "older-than", value_name = "AGE", value_parser = values::duration)]
     older: Option<Duration>,
-    /// Only recorded failures
+    /// Find only recorded failures
     #[arg(long, conflicts_with = "ok")]
     failed: bool,
-    /// Only good ones
+    /// Find only successes
     #[arg(long)]
     ok: bool,
-    /// A number in a JSON artifact, which is printed, and its range (`=0.5..`, `=..3`, `=1..2`, `>0.97`, or none for any);
-    /// without a field, the number that all of the artifact is; may be repeated
+    /// A number in a JSON artifact, which is printed, and its range (`=0.5..`, `=..3`, `=1..2`, `>0.97`; without one, any
+    /// number); without a field, the whole artifact is the number; may be repeated
     #[arg(long, short, value_name = "ARTIFACT[:FIELD][=FROM..TO]", value_parser = metric)]
     metric: Vec<Metric>,
-    /// At most so many
+    /// Show at most this many
     #[arg(short = 'n', long = "limit", value_name = "COUNT")]
     limit: Option<usize>,
-    /// Whole references
+    /// Show complete references
     #[arg(long, short = 'l')]
     long: bool,
 }
@@ -91,7 +92,7 @@ impl Find {
         for found in with_time.take(self.limit.unwrap_or(usize::MAX)) {
             let (found, time) = match found {
                 Ok(found) => found,
-                // It was removed meanwhile.
+                // The realization was removed meanwhile.
                 Err(error) if error.kind() == ErrorKind::Missing => continue,
                 Err(error) => {
                     faults += 1;
@@ -190,7 +191,7 @@ impl Find {
     }
 }
 
-/// A field and its value, if that is the condition.
+/// Splits `FIELD=VALUE`; returns `None` for another condition.
 fn equal(text: &str) -> Option<(&str, &str)> {
     let at = text.find(['=', '!', '<', '>', '~'])?;
     let (field, rest) = text.split_at(at);
@@ -198,11 +199,11 @@ fn equal(text: &str) -> Option<(&str, &str)> {
     (!field.is_empty()).then_some((field.trim(), value.trim()))
 }
 
-/// `scores.json:accuracy=0.9..`, or with a sign, `scores.json:accuracy>0.9`.
+/// Parses `scores.json:accuracy=0.9..` or `scores.json:accuracy>0.9`.
 fn metric(text: &str) -> Result<Metric, String> {
     let fault = || {
         format!(
-            "`{text}` is no number in an artifact, as `scores.json:accuracy=0.9..` or `scores.json:accuracy>0.9` is"
+            "`{text}` does not name a number in an artifact, as `scores.json:accuracy=0.9..` and `scores.json:accuracy>0.9` do"
         )
     };
     let at = text.find(['=', '!', '<', '>', '~']).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! `gc`: removes what nobody keeps.
+//! `gc`: removes results that no root keeps.
 
 use serde::Serialize;
 use std::collections::HashSet;
@@ -14,41 +14,42 @@ use crate::values;
 use pylightnix::store::{Gc as Collection, GcReport, Root};
 use pylightnix::{Error, ErrorKind};
 
-/// Remove what nobody keeps
+/// Remove results that no root keeps
 ///
-/// When the disk fills up. Kept is what roots, links to results and living processes reach, with all that it was made from;
-/// see `roots`: runs keep what their targets are. Failed builds that were kept for inspection go too. On a terminal it shows
-/// what would go, and asks. It may run at any time, beside runs.
+/// Use it when the disk fills up. Keeps the results of roots, of links and of running processes, with everything that they
+/// were made from; runs keep the results of their targets (see `roots`). Also removes the folders of failed builds. On a
+/// terminal, it shows what would be removed, and asks. It is safe beside runs.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: what would go if all of the last month stayed?\n  pylightnix gc --older-than 30d --dry-run"
+    after_help = "Example: what would be removed if the last month stays?\n  pylightnix gc --older-than 30d --dry-run"
 )]
 pub(crate) struct Gc {
-    /// Say what would go, and remove nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Only what was built, imported or accepted longer ago than this, as in `30d`. In your own program, results that its
-    /// runs kept that long ago go, too, if its plan has them no more
+    /// Remove only results that were built, imported or accepted longer ago than this, as in `30d`. In a program with a
+    /// plan, also results that its runs kept that long ago and that are no longer in its plan
     #[arg(long, value_name = "AGE", value_parser = values::duration)]
     older_than: Option<Duration>,
-    /// Keep so many realizations of each derivation, the newest
+    /// Keep this many of the newest realizations of each derivation
     #[arg(long, value_name = "COUNT")]
     keep_newest: Option<usize>,
-    /// Remove no more than this, the oldest first, as in `10GiB`
+    /// Free no more than this, the oldest first, as in `10GiB`
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     free_at_most: Option<u64>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Remove everything that no living process uses, where no root keeps anything
+    /// Even if the store has no roots, remove everything that no running process uses
     #[arg(long)]
     without_roots: bool,
-    /// No other process on any machine uses the store: needed where locks do not hold for every machine
+    /// Assert that no other process on any machine uses the store: needed on file systems whose locks do not hold across
+    /// machines
     #[arg(long)]
     nobody_else_uses_it: bool,
 }
 
-/// What went, or would go, for programs.
+/// The JSON answer: what was removed, or would be.
 #[derive(Serialize)]
 pub(super) struct Answer<R> {
     pub(super) dry_run: bool,
@@ -78,7 +79,7 @@ impl Gc {
         self.print(session, &report)
     }
 
-    /// Roots that runs of this program made, and that it needs no more.
+    /// Returns the roots of runs of this program that are no longer in its plan.
     fn dropped(&self, session: &Session, roots: &[Root]) -> HashSet<String> {
         let Some(age) = self.older_than else {
             return HashSet::new();
@@ -133,12 +134,12 @@ fn nothing_is_kept() -> Error {
         "no root keeps anything in this store: `gc` would remove all results",
     )
     .help(
-        "say first what shall stay: `run` keeps what the targets of a program are, `link REF PATH` and `roots --add NAME REF` \
-         keep single results\nif all of it shall go, add `--without-roots`; `--dry-run` shows what that is",
+        "choose first what to keep: `run` keeps the results of the targets of a program, `link REF PATH` and `roots --add NAME REF` \
+         keep single results\nto remove everything, add `--without-roots`; `--dry-run` shows what that is",
     )
 }
 
-/// Whether there is a person who can answer.
+/// Returns whether a person can answer a question.
 fn is_asked() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -147,7 +148,7 @@ fn has_something(report: &GcReport) -> bool {
     !(report.realizations.is_empty() && report.derivations.is_empty() && report.failed.is_empty())
 }
 
-/// Shows what would go, and asks.
+/// Shows what would be removed, and asks for confirmation.
 fn ask(session: &Session, report: &GcReport) -> Done<bool> {
     let mut shown = Vec::new();
     write_report(session, report, true, &mut shown)?;
@@ -160,7 +161,7 @@ fn ask(session: &Session, report: &GcReport) -> Done<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// What went, or would go, for people.
+/// Writes as text what was removed, or would be.
 pub(super) fn write_report(
     session: &Session,
     report: &GcReport,
@@ -192,9 +193,13 @@ pub(super) fn write_report(
     for root in &report.ended_roots {
         match (&root.link, &root.run) {
             (Some(link), _) => {
-                writeln!(out, "root by the link {}, which is gone", link.display())?;
+                writeln!(
+                    out,
+                    "root of the link {}, which no longer exists",
+                    link.display()
+                )?;
             }
-            (_, Some(run)) => writeln!(out, "root by {run}, which its plan has no more")?,
+            (_, Some(run)) => writeln!(out, "root of {run}, which is no longer in its plan")?,
             _ => {}
         }
     }
@@ -205,7 +210,7 @@ pub(super) fn write_report(
         let processes = count(report.elsewhere, "process", "processes");
         writeln!(
             out,
-            "kept what {processes} on other file systems may use: if none lives, say `--nobody-else-uses-it`"
+            "kept what {processes} on other file systems may use: if none is running, add `--nobody-else-uses-it`"
         )?;
     }
     let done = if dry_run { "would remove" } else { "removed" };
@@ -226,7 +231,7 @@ pub(super) fn write_report(
             "partial download",
             "partial downloads",
         ),
-        (report.code.len(), "text of code", "texts of code"),
+        (report.code.len(), "code text", "code texts"),
     ];
     let more = more.into_iter().filter(|(number, ..)| *number > 0);
     what.extend(more.map(|(number, one, more)| count(number, one, more)));

@@ -1,4 +1,4 @@
-//! `graph`: what depends on what, as a drawing.
+//! `graph`: draws the dependency graph.
 
 use clap::ValueEnum;
 use std::io::Write as _;
@@ -12,34 +12,34 @@ use crate::session::{Session, style};
 use crate::stages::Stages;
 use pylightnix::internal::Target;
 
-/// As wide as a text is where no terminal says its width.
+/// The width of a text drawing without a terminal.
 const WIDTH: usize = 100;
 
-/// Draw what depends on what
+/// Draw the dependency graph
 ///
-/// When you want to see what a result was made from, what a store is made of, or, in a program with an experiment, its plan
-/// and what a run would do. What goes into a stage stands above it. Where there are many stages, those that are alike share
+/// Use it when you want to see what a result was made from, the derivations of a store, or, in a program with an experiment,
+/// its plan and what a run would do. Dependencies are above the stages that use them. In a large graph, similar stages share
 /// a box.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: all that the newest `report` was made from, as an image\n  \
+    after_help = "Example: everything that the newest `report` was made from, as an image\n  \
                         pylightnix graph report -o report.svg"
 )]
 pub(crate) struct Graph {
-    /// Results, with all that they were made from; in a program with an experiment, targets and stages of its plan
-    /// [default: its first target, else all of the store]
+    /// Results, with everything that they were made from; in a program with an experiment, targets and stages of its plan
+    /// [default: its first target, else the whole store]
     #[arg(value_name = "REF|NAME", add = complete::references())]
     targets: Vec<String>,
-    /// What kind of drawing [default: what the file's name says, else `terminal`]
+    /// The format of the drawing [default: by the file's extension, else `terminal`]
     #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
     format: Option<Format>,
-    /// Write it into a file, where nothing is but another drawing; `-` is standard output
+    /// Write the drawing to this file, which must not exist or be another drawing; `-` is standard output
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
-    /// Draw every stage, however many there are
+    /// Draw every stage by itself
     #[arg(long, short)]
     all: bool,
-    /// Draw every stage up to this number of them
+    /// Draw every stage by itself in graphs of at most this many stages
     #[arg(
         long,
         value_name = "COUNT",
@@ -63,7 +63,7 @@ enum Format {
 
 impl Graph {
     pub(crate) fn run(self, session: &Session) -> Done {
-        // Asked first: a large graph takes its time.
+        // Checked before a large graph is read.
         let format = match session.json() {
             true => Format::Terminal,
             false => self.format()?,
@@ -92,7 +92,7 @@ impl Graph {
             None => {
                 let mut out = session.out();
                 let drawn = drawn(&picture, format, session, session.color());
-                // Nothing in a drawing controls a terminal but its own colours.
+                // Unfiltered: a drawing contains no control characters except its own colours.
                 out.raw().write_all(drawn.as_bytes())?;
                 if format == Format::Terminal {
                     let hint = match picture.boxes().len() < drawing.nodes().len() {
@@ -120,7 +120,7 @@ impl Graph {
             None | Some("txt") => Format::Terminal,
             Some(other) => {
                 return Err(Fault::Usage(format!(
-                    "no drawing ends in `.{other}`\n  help: `.svg`, `.dot`, `.mmd` and `.txt` do; or say what it is to be with `--format`"
+                    "the extension `.{other}` is not known\n  help: use `.svg`, `.dot`, `.mmd` or `.txt`, or give the format with `--format`"
                 )));
             }
         };
@@ -133,7 +133,7 @@ impl Graph {
                 Ok(stages) => {
                     return Depends::of_plan(session.store_or_new()?, experiment, &stages);
                 }
-                // What is not in the plan may be in the store.
+                // A name that is not in the plan may be in the store.
                 Err(fault @ Fault::Usage(_)) => {
                     return self.of_store(session).map_err(|other| match other {
                         Fault::Error(_) | Fault::Store(_) => fault,
@@ -168,7 +168,7 @@ fn drawn(picture: &Picture, format: Format, session: &Session, color: bool) -> S
     }
 }
 
-/// Writes it into a file, in the place of nothing but another drawing; `-` is standard output.
+/// Writes a drawing into a file that does not exist or is another drawing; `-` is standard output.
 fn written(session: &Session, path: &Path, text: &str) -> Done<()> {
     if path.as_os_str() == "-" {
         let mut out = session.out();
@@ -181,11 +181,11 @@ fn written(session: &Session, path: &Path, text: &str) -> Done<()> {
     Ok(target.write(text.as_bytes())?)
 }
 
-/// So much of a drawing tells which kind it is of.
+/// How many bytes of a file are read to recognize a drawing.
 const BEGIN: usize = 256;
 
-/// Whether a file that begins so is a drawing of the kind of `text`: these have a first word in common, and those for
-/// terminals a mark in their first line.
+/// Returns whether the start of a file looks like a drawing in the format of `text`: they share the first word, or for
+/// terminals have a mark in the first line.
 fn begins_alike(start: &[u8], text: &str) -> bool {
     let start = String::from_utf8_lossy(start);
     let word = |text: &str| -> String { text.chars().take(5).collect() };

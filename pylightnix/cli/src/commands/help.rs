@@ -1,4 +1,4 @@
-//! `help`: the page of a command.
+//! `help`: prints the help page of a command.
 
 use std::io::Write as _;
 
@@ -7,7 +7,7 @@ use crate::session::Session;
 
 /// Print the help of this program or of a command
 ///
-/// When you want to know what a command does; the same as `--help` after it.
+/// Use it when you want to know what a command does; the same as `--help` after it.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: what does `gc` do?\n  pylightnix help gc")]
 pub(crate) struct Help {

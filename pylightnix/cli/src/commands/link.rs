@@ -1,4 +1,4 @@
-//! `link`: links to results, which keep them.
+//! `link`: makes links to results, which keep them.
 
 use serde::Serialize;
 use std::io::Write as _;
@@ -10,10 +10,10 @@ use crate::session::Session;
 use pylightnix::config::RRefId;
 use pylightnix::{Error, ErrorKind};
 
-/// Make a link to a result, which keeps it
+/// Make a link to a result, which keeps it from garbage collection from garbage collection from garbage collection
 ///
-/// When you want a result at a path of your own. As long as the link is there, garbage collection leaves the result and all
-/// that it was made from alone; removing the link is enough to let it go.
+/// Use it when you want a result at a path of your own. As long as the link exists, garbage collection keeps the result and
+/// everything that it was made from; removing the link releases them.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: keep the newest `train` as ./model\n  pylightnix link train model"
@@ -22,10 +22,10 @@ pub(crate) struct Link {
     /// A name, or the beginning of a reference
     #[arg(value_name = "REF", add = complete::references(), required_unless_present = "remove")]
     reference: Option<String>,
-    /// Where the link is made [default: ./result]
+    /// The path of the link [default: ./result]
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     path: Option<PathBuf>,
-    /// A link to the derivation's folder, with all its realizations; it keeps nothing
+    /// Link to the derivation's folder, with all its realizations; such a link keeps nothing
     #[arg(long)]
     derivation: bool,
     /// Remove this link
@@ -33,7 +33,7 @@ pub(crate) struct Link {
     remove: Option<PathBuf>,
 }
 
-/// For programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Answer {
     link: PathBuf,
@@ -55,7 +55,9 @@ impl Link {
             };
         }
         let Some(reference) = self.reference else {
-            return Err(Fault::Usage("say what the link leads to".to_owned()));
+            return Err(Fault::Usage(
+                "name the result that the link leads to".to_owned(),
+            ));
         };
         let link = self.path.unwrap_or_else(|| PathBuf::from("result"));
         let answer = if self.derivation {

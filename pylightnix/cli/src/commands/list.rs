@@ -1,4 +1,4 @@
-//! `list`: what is in the store.
+//! `list`: lists realizations or derivations.
 
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -14,43 +14,42 @@ use pylightnix::ErrorKind;
 use pylightnix::config::DRefId;
 use pylightnix::store::{Outcome, Realization};
 
-/// So many rows come first, so that something is seen at once.
+/// The number of rows in the first batch, small so that output appears at once.
 const FIRST: usize = 16;
-/// So many rows come together then.
+/// The number of rows in later batches.
 const BATCH: usize = 4096;
 
 /// List the realizations in the store
 ///
-/// When you want to know what there is: each realization with the beginning of its reference, when it was built, how long
-/// that took, and its name. They are sorted by name and derivation; `--newest` and
-/// `--slowest` sort them in another way.
+/// Use it when you want to know what is in the store. Shows for each realization the beginning of its reference, when it was
+/// built, how long that took, and its name. Sorted by name and derivation; `--newest` and `--slowest` change the order.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the five newest realizations of stages whose names begin with `train`\n  \
     pylightnix list 'train*' --newest -n 5"
 )]
 pub(crate) struct List {
-    /// Only these: names, with `*` and `?`, or references; all that begin so
+    /// List only these: names, which may contain `*` and `?`, or beginnings of references
     #[arg(value_name = "NAME|REF", add = complete::names())]
     only: Vec<String>,
-    /// The newest first
+    /// Sort by the time of the build, the newest first
     #[arg(long, short = 't')]
     newest: bool,
-    /// Those first that took longest to build
+    /// Sort by the duration of the build, the longest first
     #[arg(long, conflicts_with = "newest")]
     slowest: bool,
-    /// At most so many
+    /// Show at most this many
     #[arg(short = 'n', long = "limit", value_name = "COUNT")]
     limit: Option<usize>,
-    /// Derivations, each with the count of its realizations
+    /// List derivations, each with the number of its realizations
     #[arg(long, short = 'd', conflicts_with_all = ["newest", "slowest"])]
     derivations: bool,
-    /// Whole references
+    /// Show complete references
     #[arg(long, short = 'l')]
     long: bool,
 }
 
-/// A derivation, for programs.
+/// A derivation in the JSON answer.
 #[derive(Serialize)]
 struct DerivationRow<'a> {
     dref: &'a DRefId,
@@ -105,13 +104,13 @@ impl List {
         }
         let mut drefs = Vec::new();
         for word in &self.only {
-            // What cannot be a pattern of names may be a reference.
+            // A text that is not a valid pattern may be a reference.
             let named = store.drefs_named(word).unwrap_or_default();
             if !named.is_empty() {
                 drefs.extend(named);
                 continue;
             }
-            // A list has room for all that begin so.
+            // An ambiguous beginning is fine here: all matches are listed.
             let begun = match word.is_empty() {
                 true => Vec::new(),
                 false => store.drefs_beginning(word)?,
@@ -122,7 +121,7 @@ impl List {
             }
             match store.refer(word) {
                 Ok(found) => drefs.push(found.derivation().clone()),
-                // A pattern or a name of which there is none.
+                // A pattern or a name that matches nothing.
                 Err(error) if error.kind() == ErrorKind::Missing => {}
                 Err(error) => return Err(error.into()),
             }
@@ -132,7 +131,7 @@ impl List {
         Ok(drefs)
     }
 
-    /// Writes all of them, the first ones as soon as they are known, and says how many there were.
+    /// Writes all items, the first ones as soon as they are known, and returns their number.
     fn write<T: Listed>(
         &self,
         session: &Session,
@@ -169,7 +168,7 @@ impl List {
     }
 }
 
-/// What a line is about.
+/// An item of the list.
 trait Listed: Serialize {
     const COLUMNS: &'static [Column];
 

@@ -1,4 +1,4 @@
-//! `log`: what a build printed.
+//! `log`: prints the log of a build.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,11 +16,11 @@ use pylightnix::internal::open_regular;
 use pylightnix::store::{Realization, Referred, Store};
 use pylightnix::{Error, ErrorKind};
 
-/// Print what a build printed
+/// Print the log of a build
 ///
-/// When a stage failed, or you want to see what it said. For a name: the newest build of it, be it under way, failed or done.
-/// `--follow` goes on as long as the build is under way, and without a reference follows all that are. A terminal gets the text
-/// and its colours, all else the bytes.
+/// Use it when a stage failed, or when you want to see what it printed. A name stands for its newest build, whether running,
+/// failed or done. `--follow` continues while the build runs; without a reference, it follows all running builds. A terminal
+/// gets the text with its colours; pipes and files get the bytes.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: watch what `train` prints while it runs\n  pylightnix log --follow train"
@@ -29,10 +29,10 @@ pub(crate) struct Log {
     /// A name, the beginning of a reference, or the folder of a failed build
     #[arg(value_name = "REF", add = complete::references(), required_unless_present = "follow")]
     reference: Option<String>,
-    /// Go on while it is under way
+    /// Continue while the build runs
     #[arg(long, short)]
     follow: bool,
-    /// List the logs that there are
+    /// List the logs, and print none
     #[arg(long, conflicts_with = "follow")]
     list: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Entry {
     name: String,
     /// `running`, `failed` or `done`.
     state: &'static str,
-    /// When its build ended, or, of one under way, began.
+    /// When the build ended, or for a running build when it began.
     time: String,
     #[serde(skip)]
     at: Timestamp,
@@ -89,13 +89,13 @@ impl Log {
             false => session.say(session.paint_err(style::FAINT, "it printed nothing")),
         }
         if self.follow {
-            session.say(session.paint_err(style::FAINT, "it is not under way any more"));
+            session.say(session.paint_err(style::FAINT, "the build is no longer running"));
         }
         Ok(Exit::Done)
     }
 }
 
-/// The logs of what `text` names, oldest first; of a name those of the newest realization, or of all.
+/// Returns the logs of the builds that `text` names, the oldest first; for a name, of its newest realization or of all.
 fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
     let store = session.store()?;
     let mut logs = Vec::new();
@@ -151,26 +151,26 @@ fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
                 name: realization.id.name().to_string(),
                 state: "done",
                 time: build.stop.to_string(),
-                // One from a clock that was wrong is not the newest.
+                // A time ahead of the clock does not make a build the newest.
                 at: build.ended().unwrap_or(Timestamp::MIN),
                 there: path.is_some(),
                 path: path.unwrap_or_default(),
             });
         }
     }
-    // What is under way is newer than all that has ended.
+    // Running builds are newer than all others.
     logs.sort_by_key(|log| (log.state == "running", log.at));
     Ok(logs)
 }
 
-/// The realizations of these, but for those that cannot be read, which it names.
+/// Returns the realizations of these derivations, and reports those that cannot be read.
 fn readable(session: &Session, drefs: &[DRefId]) -> Done<Vec<Realization>> {
     let all = session.store()?.realizations_of_each(drefs);
     let all = all.flat_map(|(_, all)| all);
     Ok(all.filter_map(|one| session.or_unread(one)).collect())
 }
 
-/// The log of a failed build, whose folder's name tells the time.
+/// Returns the log of a failed build; the name of its folder has the time.
 fn failed(name: String, folder: PathBuf) -> Option<Entry> {
     let id = Uuid::try_parse(folder.file_name()?.to_str()?.get(..36)?).ok()?;
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
@@ -203,7 +203,7 @@ fn print(session: &Session, path: &Path) -> Done<()> {
 }
 
 fn nothing(text: &str) -> Error {
-    Error::new(ErrorKind::Missing, format!("there is no build of `{text}`")).help(
-        "`list` shows what was built here; what was unpacked without build records has no logs",
+    Error::new(ErrorKind::Missing, format!("`{text}` has no build")).help(
+        "`list` shows what was built here; results that were unpacked without build records have no logs",
     )
 }

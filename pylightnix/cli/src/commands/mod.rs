@@ -30,7 +30,7 @@ pub(crate) use run::Run;
 use super::exit::Done;
 use super::session::Session;
 
-/// The commands that need no more than a store. In a user's program some of them know its plan as well.
+/// The commands that need only a store. In a user's program, some of them use its plan as well.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
     List(list::List),

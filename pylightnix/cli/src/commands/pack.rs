@@ -1,4 +1,4 @@
-//! `pack`, `unpack`, `copy`: realizations from one store to another.
+//! `pack`, `unpack`, `copy`: bring realizations from one store to another.
 
 use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -13,23 +13,21 @@ use crate::values;
 use pylightnix::config::RRefId;
 use pylightnix::store::{self, ArchiveFile, Pack as Packing, Store, Unpack as Unpacking};
 
-/// Write realizations, with all that they were made from, into an archive
+/// Write realizations, with everything that they were made from, into an archive
 ///
-/// When results go to another machine, or to somebody else. It is a zip file, and the same results make the same bytes.
-/// Build records tell hosts, users and commands; `--without-builds` leaves them out. The receiver of such an archive
-/// has to accept the results, or their stages run again.
+/// Use it when you send results to another machine or person. The archive is a zip file; the same results give the same
+/// bytes. Build records contain hosts, users and commands; `--without-builds` leaves them out. The receiver of such an
+/// archive has to accept the results, or their stages run again.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Example: the newest `report` for a friend\n  pylightnix pack report.zip report"
-)]
+#[command(after_help = "Example: pack the newest `report`\n  pylightnix pack report.zip report")]
 pub(crate) struct Pack {
-    /// The archive; one that is there is replaced, and any other file is left as it is. `-` is standard output
+    /// The archive; an existing archive is replaced, any other file is left as it is. `-` is standard output
     #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
     archive: PathBuf,
-    /// Names or the beginnings of references
+    /// Names, or beginnings of references
     #[arg(value_name = "REF", required_unless_present = "all", add = complete::references())]
     references: Vec<String>,
-    /// Everything in the store
+    /// All realizations in the store
     #[arg(long, conflicts_with = "references")]
     all: bool,
     /// Leave out build records and logs
@@ -37,11 +35,11 @@ pub(crate) struct Pack {
     without_builds: bool,
 }
 
-/// Publish what an archive holds
+/// Unpack an archive into the store
 ///
-/// When you got results from somewhere else. Nothing in the archive is trusted: every byte is hashed, and it is taken whole
-/// or not at all. What it says is in it has to have room on the disk. The references of all realizations in it are printed,
-/// dependencies first.
+/// Use it when you received results from elsewhere. Nothing in the archive is trusted: every byte is hashed, and the archive
+/// is taken as a whole or not at all. The disk must have space for the size that it states. Prints the references of all its
+/// realizations, dependencies first.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: into a new store beside the usual one\n  pylightnix unpack report.zip --store ~/other"
@@ -50,32 +48,32 @@ pub(crate) struct Unpack {
     /// The archive; `-` is standard input
     #[arg(value_name = "ARCHIVE", value_hint = clap::ValueHint::FilePath)]
     archive: PathBuf,
-    /// Take no more than this, as in `10GiB` [default: what is free on the disk]
+    /// Refuse an archive that unpacks to more than this, as in `10GiB` [default: the free disk space]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_size: Option<u64>,
 }
 
-/// Copy realizations, with all that they were made from, to another store
+/// Copy realizations, with everything that they were made from, to another store
 ///
-/// When another store on this machine should have them. Every byte is hashed on the way; where the file system can, copies
-/// take no room. The other store is made if it is not there.
+/// Use it when another store on this machine needs the results. Every byte is hashed on the way; if the file system can
+/// share blocks, copies use no disk space. The other store is created if it does not exist.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: the newest `train` to the shared store\n  pylightnix copy train --to /shared/_pylightnix"
 )]
 pub(crate) struct Copy {
-    /// Names or the beginnings of references
+    /// Names, or beginnings of references
     #[arg(value_name = "REF", required_unless_present = "all", add = complete::references())]
     references: Vec<String>,
-    /// Everything in the store
+    /// All realizations in the store
     #[arg(long, conflicts_with = "references")]
     all: bool,
-    /// The store that they are copied to
+    /// The store to copy to
     #[arg(long, value_name = "STORE", value_hint = clap::ValueHint::DirPath)]
     to: PathBuf,
 }
 
-/// For programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Packed {
     archive: PathBuf,
@@ -86,15 +84,15 @@ struct Packed {
 impl Packed {
     fn in_short(&self) -> String {
         let roots = match self.packed.roots.len() {
-            1 => "1 realization with all that it was made from".to_owned(),
-            more => format!("{more} realizations with all that they were made from"),
+            1 => "1 realization with everything that it was made from".to_owned(),
+            more => format!("{more} realizations with everything that they were made from"),
         };
         let archive = self.archive.display();
         format!("{archive}: {roots}, {}", size(self.packed.bytes))
     }
 }
 
-/// For programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Brought {
     store: PathBuf,
@@ -128,7 +126,7 @@ impl Pack {
             packed,
         };
         if is_stream && !session.json() {
-            // It may be standard output.
+            // The archive may be on standard output.
             session.say(packed.in_short());
             return Ok(session.exit());
         }
@@ -167,12 +165,12 @@ impl Pack {
         Ok(packed)
     }
 
-    /// Says it if what stands in the place of the archive is a result.
+    /// Adds a hint to the fault if the first argument is a result instead of an archive.
     fn swapped(&self, session: &Session, fault: Fault) -> Fault {
         match (fault, self.archive.to_str(), self.references.last()) {
             (Fault::Error(error), Some(first), Some(last)) if session.refer(first).is_ok() => {
                 Fault::Error(error.more_help(&format!(
-                    "`{first}` is a result, and stands where the archive is named: did you mean `pack {last} {first}`?"
+                    "`{first}` is a result, but the first argument is the archive: did you mean `pack {last} {first}`?"
                 )))
             }
             (fault, ..) => fault,
@@ -188,7 +186,7 @@ impl Unpack {
             true => standard_input(session, has_store)?,
             false => ArchiveFile::open(&self.archive)?,
         };
-        // An archive that is refused makes no store.
+        // Checked first, so that a refused archive does not create a store.
         if !has_store {
             archive.check(self.max_size, session.store_folder()?)?;
         }
@@ -213,7 +211,7 @@ fn standard_output(session: &Session) -> Done<Out> {
     session.no_json("pack -")?;
     if io::stdout().is_terminal() {
         return Err(Fault::Usage(
-            "standard output is a terminal: an archive goes into a pipe or a file".to_owned(),
+            "standard output is a terminal: write the archive to a pipe or a file".to_owned(),
         ));
     }
     Ok(session.out())
@@ -224,7 +222,7 @@ fn standard_input(session: &Session, has_store: bool) -> Done<ArchiveFile> {
     let input = io::stdin();
     if input.is_terminal() {
         return Err(Fault::Usage(
-            "standard input is a terminal: an archive comes from a pipe or a file".to_owned(),
+            "standard input is a terminal: read the archive from a pipe or a file".to_owned(),
         ));
     }
     let store = has_store.then(|| session.store()).transpose()?;

@@ -1,4 +1,4 @@
-//! `path`: where things are.
+//! `path`: prints paths in the store.
 
 use serde::Serialize;
 use std::io::Write as _;
@@ -9,10 +9,10 @@ use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::Session;
 
-/// Print where a realization or one of its artifacts is
+/// Print the path of a realization or of one of its artifacts
 ///
-/// When another program should read a result. For a name it is the newest realization's folder of artifacts. What is there
-/// is read-only; copy it before you change it.
+/// Use it when another program reads a result. A name gives the folder of artifacts of its newest realization. The files
+/// are read-only; copy them before you change them.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: look at the newest model's scores\n  less \"$(pylightnix path train scores.json)\""
@@ -21,15 +21,15 @@ pub(crate) struct PathOf {
     /// A name, the beginning of a reference, or a link to a result
     #[arg(value_name = "REF", add = complete::references())]
     reference: String,
-    /// An artifact of it
+    /// An artifact of that realization
     #[arg(value_name = "ARTIFACT")]
     artifact: Option<String>,
-    /// The folder of the derivation
+    /// Print the folder of the derivation
     #[arg(long, conflicts_with = "artifact")]
     derivation: bool,
 }
 
-/// For programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Answer {
     reference: String,
@@ -58,7 +58,7 @@ impl PathOf {
             }
         };
         session.print(&answer, |answer, out| {
-            // Scripts want it as it is.
+            // Unfiltered for scripts.
             match session.is_terminal() {
                 true => writeln!(out, "{}", answer.path.display())?,
                 false => {

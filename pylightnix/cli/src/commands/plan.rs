@@ -1,4 +1,4 @@
-//! `plan`: what a run would do, and why.
+//! `plan`: shows what a run would do, and why.
 
 use std::io::Write as _;
 
@@ -10,10 +10,10 @@ use crate::table::{Cell, Column, Table};
 use crate::text::short_dref;
 use pylightnix::realize::{Action, DryPlan, Realize, Step};
 
-/// Say what a run would do, and why; do nothing
+/// Show what a run would do, and why, without doing it
 ///
-/// When you want to know before a long run which stages it would build, and what changed. Those that are simply there are
-/// counted; `--all` lists them too. `why` tells all about one of them.
+/// Use it when you want to know, before a long run, which stages it would build and what changed. Reused stages are
+/// only counted; `--all` lists them too. `why` gives the details of one stage.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: what would run for `train` after that change?\n  ./experiment plan train"
@@ -22,13 +22,13 @@ pub(crate) struct Plan {
     /// Targets of this program, or stages of its plan [default: the first target]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// List what is reused, too
+    /// List reused stages too
     #[arg(long, short)]
     all: bool,
-    /// As if this stage were forced; may be repeated
+    /// Plan as if this stage were forced; may be repeated
     #[arg(long, short, value_name = "STAGE", add = complete::stages())]
     force: Vec<String>,
-    /// Count results of which nothing says which code made them
+    /// Also reuse results whose code is not recorded
     #[arg(long)]
     trust_unknown: bool,
 }
@@ -94,13 +94,13 @@ impl Plan {
     }
 }
 
-/// The last line of the plan's text.
+/// Returns the last line of the plan's text.
 fn sum(plan: &DryPlan) -> String {
     let text = plan.to_string();
     text.lines().last().unwrap_or_default().to_owned()
 }
 
-/// Why something is to do.
+/// Returns the text of the column `WHY`.
 fn words(plan: &DryPlan, step: &Step) -> String {
     let reason = plan.reason(step).unwrap_or_default();
     match (&step.action, &step.why) {

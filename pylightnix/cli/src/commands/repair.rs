@@ -1,4 +1,4 @@
-//! `repair`: mends what a check finds.
+//! `repair`: mends damage in a store.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use crate::text::count;
 use pylightnix::config::RRefId;
 use pylightnix::store::Store;
 
-/// Check everything, and repair what can be
+/// Check everything, and repair what can be repaired
 ///
-/// When `check` found something. Broken artifacts, records and configs are replaced if the same bytes are elsewhere, in this
-/// store or in another one; what cannot be replaced goes to `quarantine/` and is made again when it is needed. Ends with 1 if
-/// something is still wrong.
+/// Use it when `check` found faults. Broken artifacts, records and configs are replaced if the same bytes exist elsewhere,
+/// in this store or in another one; others are moved to `quarantine/` and built again when needed. The exit status is 1 if
+/// faults are left.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: take good copies from a backup\n  pylightnix repair --from /backup/_pylightnix"
 )]
 pub(crate) struct Repair {
-    /// Only these: names or the beginnings of references
+    /// Restrict it to these: names, or beginnings of references
     #[arg(value_name = "REF", add = complete::references())]
     only: Vec<String>,
     /// Another store to take good copies from; may be repeated
@@ -55,7 +55,7 @@ impl Repair {
             for repaired in &report.repaired {
                 writeln!(out, "{} {}", repaired.path.display(), repaired.action)?;
                 if let Some(quarantine) = &repaired.quarantine {
-                    writeln!(out, "  the broken one is {}", quarantine.display())?;
+                    writeln!(out, "  the broken one is now {}", quarantine.display())?;
                 }
             }
             write_faults(session, &report.left, out)?;

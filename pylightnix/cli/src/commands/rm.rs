@@ -11,30 +11,31 @@ use pylightnix::store::{Referred, Removal};
 
 /// Remove a realization, or a derivation with all its realizations
 ///
-/// When a result is wrong, or must go now. It is refused while something was made from it, a root keeps it, or a living process
-/// uses it. For what nobody keeps there is `gc`.
+/// Use it when a result is wrong. Refused while another result was made from it, a root keeps it, or a running process
+/// uses it. `gc` removes results that no root keeps.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example: what would go with the second newest `train`?\n  \
+    after_help = "Example: what would be removed with the second newest `train`?\n  \
     pylightnix rm train@2 --with-dependents --dry-run"
 )]
 pub(crate) struct Rm {
-    /// References, whole or abbreviated; `name@1` for the newest of a name
+    /// References, complete or abbreviated; `name@1` for the newest of a name
     #[arg(value_name = "REF", required = true, add = complete::references())]
     references: Vec<String>,
-    /// For names: all of that name
+    /// Remove all realizations of each name
     #[arg(long)]
     all: bool,
-    /// Remove as well all that was made from it
+    /// Also remove everything that was made from it
     #[arg(long)]
     with_dependents: bool,
-    /// Remove it although a root keeps it or a process uses it
+    /// Remove it even if a root keeps it or a process uses it
     #[arg(long, short)]
     force: bool,
-    /// Say what would go, and remove nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// No other process on any machine uses the store: needed where locks do not hold for every machine
+    /// Assert that no other process on any machine uses the store: needed on file systems whose locks do not hold across
+    /// machines
     #[arg(long)]
     nobody_else_uses_it: bool,
 }

@@ -1,4 +1,4 @@
-//! `roots`: what garbage collection keeps.
+//! `roots`: lists, adds and removes roots of garbage collection.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,40 +14,40 @@ use crate::{complete, values};
 use pylightnix::config::DRefId;
 use pylightnix::store::{Root, RootRun};
 
-/// List the roots, which garbage collection keeps; add or remove one
+/// List the roots that garbage collection keeps; add or remove a root
 ///
-/// When you want to know why something stays, or to keep a result under a name. A root keeps all that its realization was
-/// made from. Each run keeps what its targets are, until a later run of the same target, by the same person and with the same
-/// config, gives something else; `IN PLAN` says whether the plan of today, in your own program, has it. Roots by links end when
-/// their links do.
+/// Use it when you want to know why results stay, or to keep a result under a name. A root keeps its realization and
+/// everything that it was made from. Each run keeps the results of its targets, until a later run of the same target, by the
+/// same user and with the same config, gives another result; in a program with an experiment, `IN PLAN` says whether its
+/// plan has the stage. The root of a link ends when the link is removed.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: keep the newest `train` as `best`\n  pylightnix roots --add best train"
 )]
 pub(crate) struct Roots {
-    /// Keep a realization under a name of its own
+    /// Add a root with this name, which keeps a realization
     #[arg(long, num_args = 2, value_names = ["NAME", "REF"], conflicts_with = "remove", add = complete::references())]
     add: Option<Vec<String>>,
-    /// Keep it no more; may be repeated. Without a name: all that the options below choose
+    /// Remove this root; may be repeated. Without a name, all roots that the options below select
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     remove: Option<Vec<String>>,
-    /// Only what runs of this program keep
+    /// Select only roots of runs of this program
     #[arg(long, value_name = "NAME", conflicts_with = "add")]
     program: Option<String>,
-    /// Only what runs of this target keep
+    /// Select only roots of runs of this target
     #[arg(long, value_name = "NAME", conflicts_with = "add")]
     target: Option<String>,
-    /// Only roots that have kept the same for longer than this, as in `30d`
+    /// Select only roots that have kept the same result for longer than this, as in `30d`
     #[arg(long, value_name = "AGE", value_parser = values::duration, conflicts_with = "add")]
     older_than: Option<Duration>,
 }
 
-/// A root, for programs.
+/// A root in the JSON answer.
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
     root: &'a Root,
-    /// Whether the program's plan has it; nothing if that is not known.
+    /// Whether the program's plan contains it; `None` if that is not known.
     planned: Option<bool>,
 }
 
@@ -76,7 +76,7 @@ impl Roots {
         self.list(session)
     }
 
-    /// Whether the options choose it.
+    /// Returns whether the options select a root.
     fn chooses(&self, root: &Root) -> bool {
         let of_run = |wanted: &Option<String>, part: fn(&RootRun) -> &String| {
             (wanted.as_ref())
@@ -96,9 +96,9 @@ impl Roots {
         }
         let store = session.store()?;
         for root in store.roots()?.iter().filter(|root| self.chooses(root)) {
-            // A link that is there makes its root again, as it were: `unlink` takes both.
+            // The root of a link is removed with its link, by `unlink`.
             if root.link.is_none() && store.remove_root(&root.name)? {
-                session.say(format_args!("{} keeps {} no more", by(root), root.rref));
+                session.say(format_args!("{} no longer keeps {}", by(root), root.rref));
             }
         }
         Ok(Exit::Done)
@@ -115,7 +115,7 @@ impl Roots {
             })
             .collect();
         if roots.is_empty() {
-            session.say("there are no roots: nothing is kept from `gc`");
+            session.say("there are no roots: `gc` keeps nothing");
         }
         session.print(&rows, |rows, out| {
             let mut columns = vec![
@@ -131,9 +131,10 @@ impl Roots {
             for Row { root, planned: has } in rows {
                 let by = match root.counts {
                     true => by(root).into(),
-                    false => {
-                        Cell::styled(format!("{} (gone: keeps nothing)", by(root)), style::FAINT)
-                    }
+                    false => Cell::styled(
+                        format!("{} (missing: keeps nothing)", by(root)),
+                        style::FAINT,
+                    ),
                 };
                 let in_plan = planned.as_ref().map(|_| match has {
                     Some(true) => "yes".into(),
@@ -151,7 +152,7 @@ impl Roots {
     }
 }
 
-/// What keeps it, for people.
+/// Returns the text of the column `KEPT BY`.
 fn by(root: &Root) -> String {
     match (&root.link, &root.run) {
         (Some(link), _) => format!("link {}", link.display()),
@@ -160,32 +161,33 @@ fn by(root: &Root) -> String {
     }
 }
 
-/// Whether a root has kept the same for longer than this.
+/// Returns whether a root has kept the same result for longer than this.
 fn is_older(root: &Root, age: Duration) -> bool {
     let since = Timestamp::now().duration_since(root.since);
     since.unsigned_abs() > age && since.is_positive()
 }
 
-/// The plan of a program, with the roots that its runs made.
+/// The derivations in the plan of a program.
 pub(super) struct Planned {
     program: String,
     drefs: HashSet<DRefId>,
 }
 
 impl Planned {
-    /// Whether the plan has what a root keeps; nothing if no run of the program made the root.
+    /// Returns whether the plan contains what a root keeps; `None` if the root is not of a run of the program.
     fn has(&self, root: &Root) -> Option<bool> {
         let run = root.run.as_ref()?;
         (run.program == self.program).then(|| self.drefs.contains(root.rref.dref()))
     }
 
-    /// Whether a run of the program made the root that long ago, of a derivation that its plan has no more.
+    /// Returns whether a run of the program made the root longer ago than `age`, for a derivation that is no longer in its
+    /// plan.
     pub(super) fn has_dropped(&self, root: &Root, age: Duration) -> bool {
         self.has(root) == Some(false) && is_older(root, age)
     }
 }
 
-/// The plan of this program, if it has one and runs of it made roots. A plan that cannot be made is said, and no more.
+/// Returns the plan of this program, if it has one and runs of it made roots. Only reports a plan that cannot be made.
 pub(super) fn planned_here(session: &Session, roots: &[Root]) -> Option<Planned> {
     let experiment = session.experiment()?;
     let program = experiment.program();
@@ -201,7 +203,7 @@ pub(super) fn planned_here(session: &Session, roots: &[Root]) -> Option<Planned>
         Err(fault) => {
             let why = fault.report().unwrap_or_default();
             session.say(format_args!(
-                "which roots are in the plan of today is not known: {why}"
+                "it is not known which roots are in the plan: {why}"
             ));
             None
         }

@@ -10,7 +10,7 @@ use crate::exit::{Done, Exit};
 use crate::experiment::Experiment;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of};
-use crate::watch::{Kind, Progress};
+use crate::watch::{ProgressKind, RunProgress};
 use crate::{complete, values};
 use pylightnix::config::RRefId;
 use pylightnix::internal::is_refused_to_write;
@@ -18,15 +18,15 @@ use pylightnix::lens::AnyRRef;
 use pylightnix::realize::{Cancel, Realize, Report};
 use pylightnix::store::{RootRun, TargetResults};
 
-/// Realize the targets: reuse what is there, build what is missing
+/// Realize the targets: reuse results in the store, build what is missing
 ///
-/// When you want the results. What is there and was made by today's code is reused; for the rest the stages run. The
-/// references of the results are printed, each with the folder of its artifacts. Ctrl-C stops the stages that run; what was
-/// made by then stays. What a target is then is kept from `gc`, until a later run of it gives something else: see `roots`.
+/// Use it when you want the results. Those that were made by the current code are reused; for the others, the stages run.
+/// The references of the results are printed, each with the folder of its artifacts. Ctrl-C stops the running stages;
+/// finished results stay. `gc` keeps the result of each target until a later run gives another one: see `roots`.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
 #[command(
-    after_help = "Example: with four stages at once, go on after failures, and build `train` once again\n  \
+    after_help = "Example: run four stages at a time, continue after failures, and build `train` again\n  \
     ./experiment run --jobs 4 --keep-going --force train"
 )]
 pub(crate) struct Run {
@@ -37,64 +37,64 @@ pub(crate) struct Run {
     options: Options,
 }
 
-// How to run. No documentation: clap would take it for what the whole program is about.
+// The options of a run. Not a doc comment: clap would show it as the description of the program.
 #[derive(clap::Args, Debug)]
 #[group(skip)]
 pub(crate) struct Options {
-    /// How many stages may run at once [default: as many as there are processors]
+    /// How many stages may run at once [default: the number of processors]
     #[arg(long, short, value_name = "COUNT")]
     jobs: Option<usize>,
-    /// After a failure, go on with all that does not depend on it
+    /// After a failure, continue with all stages that do not depend on it
     #[arg(long, short)]
     keep_going: bool,
-    /// Run this stage once again, whatever is there: a name or a reference; may be repeated
+    /// Run this stage again even if it has a result: a name or a reference; may be repeated
     #[arg(long, short, value_name = "STAGE", add = complete::stages())]
     force: Vec<String>,
-    /// Run every stage once again
+    /// Run every stage again
     #[arg(long)]
     force_all: bool,
-    /// First, say that the stale results of this stage stand although its code changed; may be repeated
+    /// First, accept the stale results of this stage although its code changed; may be repeated
     #[arg(long, value_name = "STAGE", add = complete::stages())]
     accept: Vec<String>,
-    /// First, say that all stale results stand
+    /// First, accept all stale results
     #[arg(long)]
     accept_all: bool,
-    /// Let matchers see results of which nothing says which code made them
+    /// Let matchers see results whose code is not recorded
     #[arg(long)]
     trust_unknown: bool,
-    /// Try again what failed before and is a result
+    /// Run stages again whose recorded result is a failure
     #[arg(long)]
     retry_failed: bool,
-    /// How many threads the stages may keep busy together
+    /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
-    /// How much memory the stages may need together, as in `8GiB`
+    /// How much memory all stages together may use, as in `8GiB`
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     memory: Option<u64>,
-    /// How much there is of something that stages ask for, as in `gpu=2`; may be repeated
+    /// The available amount of a resource that stages need, as in `gpu=2`; may be repeated
     #[arg(long, value_name = "NAME=COUNT", value_parser = values::resource)]
     resource: Vec<(String, u32)>,
     /// How long each try of a stage may take, as in `90s` or `1h 30m`
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     timeout: Option<Duration>,
-    /// How long a stage that was told to stop has for it, as in `10s`
+    /// How long a stage may take to stop after it was told to, as in `10s`
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     grace: Option<Duration>,
-    /// How many times a stage that fails is tried again
+    /// How many times a failed stage is tried again
     #[arg(long, value_name = "COUNT")]
     retries: Option<u32>,
-    /// Make a link to the result, which keeps it; several results get `-2`, `-3`, .. after it
+    /// Make a link to the result, which keeps it; the links of further results end in `-2`, `-3`, ..
     #[arg(long, short = 'o', value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     link: Option<PathBuf>,
-    /// How to show what goes on
+    /// How to show progress
     #[arg(long, value_name = "HOW", default_value = "auto")]
-    progress: Kind,
-    /// Show only failures and results, as `--progress none`
+    progress: ProgressKind,
+    /// Show only failures and results; the same as `--progress none`
     #[arg(long, short, conflicts_with = "progress")]
     quiet: bool,
 }
 
-/// What a run gave, for programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Results {
     results: Vec<ResultOf>,
@@ -104,7 +104,7 @@ struct Results {
 #[derive(Serialize)]
 struct ResultOf {
     rref: RRefId,
-    /// What tells its stage from others of that name.
+    /// The label that distinguishes its stage from others with its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     path: PathBuf,
@@ -118,7 +118,7 @@ impl Run {
         Options::augment_args(command)
     }
 
-    /// A run of the first target.
+    /// Creates a run of the first target.
     pub(crate) fn from_options(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(Run {
             targets: Vec::new(),
@@ -130,7 +130,7 @@ impl Run {
         let experiment = experiment_of(session)?;
         let stages = Stages::of(experiment, &self.targets)?;
         let store = session.store_or_new()?;
-        // Not after the hours that a run may take.
+        // Checked before a run that may take hours.
         for path in self.options.links(stages.wanted.len()) {
             store.check_link(path)?;
         }
@@ -141,10 +141,10 @@ impl Run {
             session.say_accepted(&store.accept(&accepted)?);
         }
         let shown = match self.options.quiet {
-            true => Kind::None,
+            true => ProgressKind::None,
             false => self.options.progress,
         };
-        let progress = Progress::new(session, store, shown);
+        let progress = RunProgress::new(session, store, shown);
         let run = self.options.realize(session, experiment, &stages)?;
         let run = run.observer(progress.observer());
         let (results, report) = match run.run_reporting(&stages.wanted) {
@@ -168,7 +168,7 @@ impl Run {
             }
             Ok(())
         })?;
-        // A stage that may fail gave its failure as its result.
+        // The failure of a fallible stage is a result, so the run succeeded.
         Ok(Exit::Done)
     }
 }
@@ -189,11 +189,10 @@ fn keep(
         })
         .collect();
     match session.store()?.keep_results(&targets) {
-        // Who may only read gets results all the same.
+        // A user without permission to write still gets the results.
         Err(error) if is_refused_to_write(&error) => {
-            session.say(
-                "this user may not write to the store: nothing there keeps these results from `gc`",
-            );
+            session
+                .say("this user may not write to the store: no root keeps these results from `gc`");
             Ok(())
         }
         done => Ok(done?),
@@ -201,7 +200,7 @@ fn keep(
 }
 
 impl Options {
-    /// The run that they ask for.
+    /// Creates the run with these options.
     fn realize(
         &self,
         session: &Session,
@@ -249,7 +248,7 @@ impl Options {
         Ok(run)
     }
 
-    /// Where the links to so many results are to be.
+    /// Returns the paths of the links to `count` results.
     fn links(&self, count: usize) -> impl Iterator<Item = PathBuf> {
         (0..count).filter_map(|at| {
             let mut link = self.link.clone()?;

@@ -1,4 +1,4 @@
-//! `show`: a page on one realization.
+//! `show`: shows the details of a realization.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,37 +23,37 @@ use pylightnix::store::{
     BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store, Unread,
 };
 
-/// In a store of more realizations, who depends on it is looked for only on demand.
+/// In a store with more realizations, dependents are looked for only on demand.
 const MANY: usize = 2000;
 
-/// Values stand below each other, unless a key is longer than this.
+/// The maximum width of a key up to which values are aligned.
 const WIDEST_KEY: usize = 24;
 
-/// So many artifacts, builds or dependents are shown.
+/// The maximum number of artifacts, builds or dependents to show.
 const MOST: usize = 20;
 
-/// Show all about one realization
+/// Show the details of a realization
 ///
-/// When you want to know what a result is: its config, what it was made from, its artifacts, its builds (when, where, by whom,
-/// by which code, how long) and who depends on it. Pictures are shown where the terminal can.
+/// Use it when you want to know what a result is. Shows its config, what it was made from, its artifacts, its builds (when,
+/// where, by whom, by which code, how long) and the results made from it. Shows pictures if the terminal can.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: the second newest `train`\n  pylightnix show train@2")]
 pub(crate) struct Show {
     /// A name, the beginning of a reference, or a link to a result
     #[arg(value_name = "REF", add = complete::references())]
     reference: String,
-    /// Look for who depends on it in a large store, too: all of it is read
+    /// Find the results made from it in a large store too, which reads all of it
     #[arg(long, short)]
     dependents: bool,
-    /// Everything, however long it is
+    /// Show everything, without limits
     #[arg(long, short)]
     all: bool,
-    /// Show no pictures
+    /// Do not show pictures
     #[arg(long)]
     no_pictures: bool,
 }
 
-/// For programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Answer<'a> {
     rref: &'a RRefId,
@@ -66,7 +66,7 @@ struct Answer<'a> {
     artifacts: &'a [Entry],
     size_bytes: u64,
     builds: Vec<BuildRow<'a>>,
-    /// Nothing if nobody looked for them.
+    /// `None` if they were not looked for.
     dependents: Option<&'a [RRefId]>,
 }
 
@@ -76,7 +76,7 @@ struct Dependency<'a> {
     rrefs: &'a [RRefId],
 }
 
-/// A build, for programs.
+/// A build in the JSON answer.
 #[derive(Serialize)]
 struct BuildRow<'a> {
     kind: BuildKind,
@@ -135,8 +135,8 @@ impl Show {
     }
 }
 
-/// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a folder,
-/// as btrfs, only derivations count.
+/// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a
+/// folder, as btrfs, only derivations count.
 fn has_more_than(store: &Store, count: usize) -> Done<bool> {
     let drefs = store.drefs_named("*")?;
     let mut left = count as u64;
@@ -151,7 +151,7 @@ fn has_more_than(store: &Store, count: usize) -> Done<bool> {
     Ok(drefs.len() > count)
 }
 
-/// A value of a config, and what is to be said of it: promises and dependencies are not shown as they are written there.
+/// Formats a value of a config, with a note: promises and dependencies are not shown as they are written in the config.
 fn for_people(value: String) -> (String, &'static str) {
     match serde_json::from_str(&value) {
         Ok(serde_json::Value::Array(parts)) => {
@@ -169,7 +169,7 @@ fn for_people(value: String) -> (String, &'static str) {
     }
 }
 
-/// All that is shown.
+/// The data of the page.
 struct Page<'s> {
     session: &'s Session,
     store: &'s Store,
@@ -269,7 +269,7 @@ impl Page<'_> {
 
     fn write_config(&self, out: &mut impl Write) -> Done<()> {
         let keys: Vec<_> = self.config.fields()?.rest().collect();
-        // What the config leaves out because it has its default is known from builds.
+        // Build records have the defaults that the config leaves out.
         let newest = self.realization.builds_newest_first().next();
         let omitted = newest.map(|build| &build.omitted);
         if keys.is_empty() && omitted.is_none_or(BTreeMap::is_empty) {
@@ -415,7 +415,7 @@ impl Page<'_> {
         match &self.dependents {
             None => writeln!(
                 out,
-                "  not looked for: the store is large, and `--dependents` looks through all of it"
+                "  not looked for in a large store: `--dependents` reads all of it"
             )?,
             Some(none) if none.is_empty() => writeln!(out, "  nothing in this store")?,
             Some(all) => {
@@ -441,7 +441,7 @@ impl Page<'_> {
         let all: Vec<_> = entries
             .filter(|entry| is_file(entry) && is_picture(&entry.path))
             .collect();
-        // The terminal is asked only if there is something to be shown.
+        // The terminal is queried only if there are pictures.
         let terminal = match all.is_empty() {
             true => None,
             false => Pictures::of_terminal(out.raw())?,

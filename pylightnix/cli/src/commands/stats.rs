@@ -1,4 +1,4 @@
-//! `stats`: what a store did.
+//! `stats`: counts results and builds.
 
 use std::io::Write as _;
 
@@ -9,15 +9,15 @@ use crate::table::{Cell, Column, Table};
 use crate::text::{count, duration, local_time};
 use pylightnix::store::Statistics;
 
-/// Count derivations, realizations, builds and the time that they took, by name
+/// Count derivations, realizations and builds, and their time, by name
 ///
-/// When you want to know what a store is full of, and where the time went: what took longest comes first.
+/// Use it when you want to know what a store contains and where the time went; the longest time comes first.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example: what takes longest in the stages of `train`?\n  pylightnix stats 'train*'"
 )]
 pub(crate) struct Stats {
-    /// Only these names, with `*` and `?`
+    /// Only these names, which may contain `*` and `?`
     #[arg(value_name = "NAME", add = complete::names())]
     name: Option<String>,
 }

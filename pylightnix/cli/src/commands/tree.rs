@@ -1,4 +1,4 @@
-//! `tree`: the artifacts of a realization.
+//! `tree`: lists the artifacts of a realization.
 
 use serde::Serialize;
 use std::io::Write as _;
@@ -13,8 +13,8 @@ use pylightnix::store::{Entry, EntryKind};
 
 /// List the artifacts of a realization
 ///
-/// When you want to know which files a result has, how long they are and where links lead. They are read from the record, not
-/// from the disk.
+/// Use it when you want to see the files of a result, their sizes and the targets of links. They are read from the record,
+/// not from the disk.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: the files of the newest `train`\n  pylightnix tree train")]
 pub(crate) struct Tree {
@@ -23,7 +23,7 @@ pub(crate) struct Tree {
     reference: String,
 }
 
-/// For programs.
+/// The JSON answer.
 #[derive(Serialize)]
 struct Answer<'a> {
     rref: &'a RRefId,
@@ -79,16 +79,16 @@ struct Line<'a> {
     entry: &'a Entry,
 }
 
-/// The tree, in lines. Folders come before what is in them, in the order of the names.
+/// Draws the tree in lines, folders before their entries, sorted by name.
 fn drawn(entries: &[Entry]) -> Vec<Line<'_>> {
-    // Sorted by bytes, `a.b` comes between `a` and `a/b`: by their parts, they come as in folders.
+    // Sorted by their parts, since by bytes `a.b` would come between `a` and `a/b`.
     let mut entries: Vec<(Vec<&str>, &Entry)> = entries
         .iter()
         .map(|entry| (entry.path.split('/').collect(), entry))
         .collect();
     entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     let mut lines = Vec::with_capacity(entries.len());
-    // From the end: whether something at this depth, in the same folder, comes below.
+    // Going backwards: whether another entry of the same folder follows at each depth.
     let mut below: Vec<bool> = Vec::new();
     for (parts, entry) in entries.iter().rev() {
         let depth = parts.len();

@@ -1,4 +1,4 @@
-//! `why`: why a stage ran, or would run.
+//! `why`: explains why a stage ran, or would run.
 
 use similar::{ChangeTag, TextDiff};
 use std::io::Write;
@@ -13,21 +13,21 @@ use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Realize;
 use pylightnix::realize::why::{Cause, CodePart, Why as Answer};
 
-/// So many lines that did not change stand around those that did.
+/// The number of unchanged lines around changed ones in a diff.
 const AROUND: usize = 2;
 
-/// Tell why a stage ran, or would run
+/// Explain why a stage ran, or would run
 ///
-/// When something is built that should be there, or a result is another than before. It is compared with the nearest earlier
-/// version of that stage: fields of the config, code, and dependencies, which are followed to what changed first; and what
-/// matchers chose. In a program with an experiment, a stage of its plan is asked about; else what is in the store.
+/// Use it when a stage is built unexpectedly, or a result changed. Compares it with the nearest earlier
+/// version of that stage: fields of the config, code, and dependencies, followed to the first change; and the choices of
+/// matchers. In a program with an experiment, it explains a stage of the plan; otherwise a result in the store.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: what made the newest `train` run?\n  pylightnix why train")]
 pub(crate) struct Why {
     /// A stage of the plan; or a realization: a name, or the beginning of a reference
     #[arg(value_name = "STAGE|REF", add = complete::references())]
     what: String,
-    /// Only in a few words
+    /// Print a one-line summary
     #[arg(long, short)]
     short: bool,
 }
@@ -48,7 +48,7 @@ impl Why {
         Ok(Exit::Done)
     }
 
-    /// Of a stage of the plan of all targets, if there is a plan and it has that.
+    /// Explains a stage of the plan of all targets, if there is a plan with this stage.
     fn of_plan(&self, session: &Session) -> Done<Option<Answer>> {
         let Some(experiment) = session.experiment() else {
             return Ok(None);
@@ -57,7 +57,7 @@ impl Why {
         let stages = Stages::of(experiment, &targets)?;
         let mut named = match stages.named(std::slice::from_ref(&self.what)) {
             Ok(named) => named,
-            // It may be in the store.
+            // The name may be in the store.
             Err(Fault::Usage(text)) if session.realization(&self.what).is_err() => {
                 return Err(Fault::Usage(text));
             }
@@ -70,7 +70,7 @@ impl Why {
             let shown = |dref: &AnyDRef| format!("\n  {}  {}", dref.id(), stages.title(dref));
             let all: String = all.map(shown).collect();
             return Err(Fault::Usage(format!(
-                "`{}` is the name of several stages of the plan: ask about one of\n{}",
+                "`{}` is the name of several stages of the plan: choose one of\n{}",
                 self.what,
                 all.trim_start_matches('\n')
             )));
@@ -101,7 +101,7 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
             )?;
             if let Cause::Code(code) = cause {
                 for part in &code.parts {
-                    // Of a single one, the line before says what it is.
+                    // A single part is named in the line before.
                     if code.parts.len() > 1 {
                         writeln!(out, "    {}", session.paint(style::FAINT, &part.what))?;
                     }
@@ -116,7 +116,7 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
     Ok(())
 }
 
-/// The text of a part of the code, line by line, where it differs.
+/// Writes the diff of a part of the code.
 fn write_part(session: &Session, part: &CodePart, out: &mut impl Write) -> Done<()> {
     let (old, new) = (
         part.old.as_deref().unwrap_or_default(),

@@ -1,21 +1,21 @@
-//! The colours of states, on light pages and on dark ones.
+//! The colours of states, for light and dark pages.
 
 use super::model::State;
 
-/// Those of one box.
+/// The colours of a box.
 pub(super) struct Colours {
     pub(super) fill: &'static str,
     pub(super) line: &'static str,
     pub(super) text: &'static str,
 }
 
-/// Those of one state.
+/// The colours of a state.
 pub(super) struct Palette {
     pub(super) light: Colours,
     pub(super) dark: Colours,
 }
 
-/// The colours of a state. On each fill its text has a contrast of 7 to 1 at least, WCAG's best grade.
+/// Returns the colours of a state. Text on each fill has a contrast of at least 7 to 1, the WCAG grade AAA.
 pub(super) fn palette(state: State) -> Palette {
     let (light, dark) = match state {
         State::Realized | State::Reused => (

@@ -1,17 +1,17 @@
-//! Where the slots of each layer stand.
+//! Assigns coordinates to the slots of each layer.
 
 use super::layers::Layers;
 use super::order;
 
-/// How often all layers are gone through: more moves little.
+/// The number of sweeps over all layers; more sweeps change little.
 const SWEEPS: usize = 16;
-/// How much a bend wants to be straight, beside a box that wants to stand in the middle.
+/// The weight of straight bends, relative to centred boxes.
 const STRAIGHT: f64 = 4.;
-/// How much a slot without neighbours on one side wants to stay.
+/// The weight that keeps a slot without neighbours on one side in its place.
 const STAY: f64 = 0.1;
 
-/// The middle of each slot across the layers, for slots of these sizes with this gap between them. Each is as near to
-/// the mean of its neighbours as its layer allows.
+/// Returns the centre of each slot across the layers, for slots of these sizes with this gap between them. Each is as near
+/// to the mean of its neighbours as its layer allows.
 pub(super) fn middles(
     layers: &Layers,
     boxes: usize,
@@ -34,7 +34,7 @@ pub(super) fn middles(
             let layer = &layers.layers[at];
             let wishes = layer.iter().map(|slot| {
                 let near = if down { &into[*slot] } else { &out[*slot] };
-                // Towards the end both sides count, so that nothing leans.
+                // The last sweeps use both sides, so that the drawing does not lean.
                 let other: &[usize] = match sweep + 4 > SWEEPS {
                     true if down => &out[*slot],
                     true => &into[*slot],
@@ -58,7 +58,7 @@ pub(super) fn middles(
     middles
 }
 
-/// How far each slot is from the first one, if they stand as narrowly as can be.
+/// Returns the distance of each slot from the first one in the tightest placement.
 fn offsets(layer: &[usize], apart: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     let mut offset = 0.;
     let mut offsets = Vec::with_capacity(layer.len());
@@ -71,11 +71,11 @@ fn offsets(layer: &[usize], apart: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     offsets
 }
 
-/// The places, apart as the offsets ask, that have the least weighted squares of distances from what is wished: isotonic
+/// Returns the places with at least these offsets that minimize the weighted squared distances from the wishes, by isotonic
 /// regression by pooling adjacent violators (Ayer et al., "An Empirical Distribution Function for Sampling with
 /// Incomplete Information", 1955).
 fn nearest(wishes: &[(f64, f64)], offsets: &[f64]) -> Vec<f64> {
-    // Sum of weighted wishes, sum of weights, how many.
+    // Sum of weighted wishes, sum of weights, number of slots.
     let mut pools: Vec<(f64, f64, usize)> = Vec::new();
     for ((wish, weight), offset) in wishes.iter().zip(offsets) {
         let mut pool = ((wish - offset) * weight, *weight, 1);

@@ -1,9 +1,9 @@
-//! The order in each layer in which few lines cross.
+//! Orders each layer so that few lines cross.
 
 use super::layers::Layers;
 use super::order;
 
-/// How often all layers are gone through: more changes little.
+/// The number of sweeps over all layers; more sweeps change little.
 const SWEEPS: usize = 12;
 
 /// Orders the slots of each layer by the mean place of their neighbours, downwards and upwards by turns, and keeps the
@@ -47,7 +47,7 @@ fn number(layer: &[usize], places: &mut [usize]) {
     }
 }
 
-/// By the mean place of the neighbours; those without any stay where they are.
+/// Sorts a layer by the mean place of the neighbours; slots without neighbours stay.
 fn sort(layer: &mut [usize], neighbours: &[Vec<usize>], places: &[usize]) {
     let mean = |slot: usize| {
         let all = &neighbours[slot];
@@ -60,7 +60,7 @@ fn sort(layer: &mut [usize], neighbours: &[Vec<usize>], places: &[usize]) {
         .filter(|slot| !neighbours[*slot].is_empty())
         .collect();
     let mut sorted: Vec<(f64, usize)> = tied.into_iter().map(|slot| (mean(slot), slot)).collect();
-    // Stable: those of one mean keep their order.
+    // A stable sort: slots with the same mean keep their order.
     sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut sorted = sorted.into_iter();
     for slot in layer {
@@ -72,7 +72,7 @@ fn sort(layer: &mut [usize], neighbours: &[Vec<usize>], places: &[usize]) {
     }
 }
 
-/// How many pairs of segments cross, counted with an accumulator tree: Barth, Jünger and Mutzel, "Simple and Efficient
+/// Counts the pairs of segments that cross, with an accumulator tree: Barth, Jünger and Mutzel, "Simple and Efficient
 /// Bilayer Cross Counting", 2002.
 fn crossings(layers: &[Vec<usize>], out: &[Vec<usize>], places: &[usize]) -> usize {
     let mut crossings = 0;
@@ -83,7 +83,7 @@ fn crossings(layers: &[Vec<usize>], out: &[Vec<usize>], places: &[usize]) -> usi
         for slot in layer {
             let mut ends: Vec<usize> = out[*slot].iter().map(|next| places[*next]).collect();
             ends.sort_unstable();
-            // Those that end further on than this one and began before it.
+            // Segments that begin before this one and end after it.
             crossings += ends
                 .iter()
                 .map(|end| entered - up_to(&tree, end + 1))

@@ -1,10 +1,10 @@
-//! A picture for Graphviz: <https://graphviz.org/doc/info/lang.html>.
+//! Writes a picture for Graphviz: <https://graphviz.org/doc/info/lang.html>.
 
 use super::colours::palette;
 use super::model::Picture;
 
 impl Picture {
-    /// In the language DOT of Graphviz.
+    /// Writes the picture in DOT, the language of Graphviz.
     pub fn dot(&self) -> String {
         let mut text = String::from(
             "digraph pylightnix {\n  node [shape=box, style=\"rounded,filled\", fontname=\"monospace\", fontsize=11];\n  \
@@ -17,7 +17,7 @@ impl Picture {
                 ", fillcolor=\"{}\", color=\"{}\", fontcolor=\"{}\"",
                 colours.fill, colours.line, colours.text
             );
-            // Graphviz reads escapes of tooltips twice: there is no way to write a backslash.
+            // Graphviz unescapes tooltips twice, so that a backslash cannot be written.
             if !one.tooltip.is_empty() {
                 text += &format!(", tooltip=\"{}\"", quoted(&one.tooltip.replace('\\', "⧵")));
             }
@@ -30,7 +30,7 @@ impl Picture {
     }
 }
 
-/// Inside of quotes, where a backslash begins an escape and an ampersand an entity.
+/// Escapes text for quotes, where a backslash begins an escape and an ampersand an entity.
 fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Which nodes share a box.
+//! Groups nodes into boxes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -6,27 +6,27 @@ use std::hash::Hash;
 use super::model::{Node, Picture, PictureBox};
 use super::{order, text};
 
-/// When nodes that are alike share a box.
+/// When similar nodes share a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Grouping {
-    /// Never: every node has its own.
+    /// Never: every node has its own box.
     Off,
-    /// When there are more nodes than this, and only as far as that leaves no more boxes, and no more than twice as many
-    /// connections. First those of one name with
-    /// the very same neighbours share a box, then those with neighbours of the same names at the same depth, then all of
-    /// one name at one depth, all of one name, and at last those whose names differ in nothing but their digits.
+    /// If there are more nodes than this, and only until at most this many boxes, and at most twice as many
+    /// connections, are left. First, nodes of one name with
+    /// identical neighbours share a box, then nodes with neighbours of the same names at the same depth, then all nodes of
+    /// one name at one depth, then all nodes of one name, and finally nodes whose names differ only in their digits.
     Over(usize),
 }
 
 impl Default for Grouping {
-    /// Over 40: about a screen.
+    /// Returns `Over(40)`, about a screen.
     fn default() -> Self {
         Grouping::Over(40)
     }
 }
 
-/// The picture of nodes and of edges without circles.
+/// Returns the picture of an acyclic graph.
 pub(super) fn picture(nodes: &[Node], edges: &[(usize, usize)], grouping: Grouping) -> Picture {
     let alone: Vec<usize> = (0..nodes.len()).collect();
     let groups = match grouping {
@@ -36,7 +36,7 @@ pub(super) fn picture(nodes: &[Node], edges: &[(usize, usize)], grouping: Groupi
     merged(nodes, edges, &groups)
 }
 
-/// The finest of the ways to group that leaves no more than `most` boxes and no thicket of lines, or else the coarsest.
+/// Returns the finest grouping with at most `most` boxes and not too many lines, or else the coarsest one.
 fn coarsened(nodes: &[Node], edges: &[(usize, usize)], most: usize) -> Vec<usize> {
     let (into, out) = order::neighbours(nodes.len(), edges);
     let depths = order::depths(nodes.len(), edges);
@@ -66,7 +66,7 @@ fn coarsened(nodes: &[Node], edges: &[(usize, usize)], most: usize) -> Vec<usize
     groups
 }
 
-/// For each node the number of its key, in the order of their first appearance.
+/// Numbers the keys of the nodes in the order of their first appearance.
 fn numbered<K: Hash + Eq>(nodes: usize, key: impl Fn(usize) -> K) -> Vec<usize> {
     let mut numbers = HashMap::new();
     (0..nodes)
@@ -77,7 +77,7 @@ fn numbered<K: Hash + Eq>(nodes: usize, key: impl Fn(usize) -> K) -> Vec<usize> 
         .collect()
 }
 
-/// A name with its digits left open: `fold-#`.
+/// Replaces the digits in a name: `fold-#`.
 fn pattern(name: &str) -> String {
     let mut pattern = String::new();
     for c in name.chars() {
@@ -90,14 +90,14 @@ fn pattern(name: &str) -> String {
     pattern
 }
 
-/// The groups, with those in one that lead to each other in a circle: stages that take turns.
+/// Merges groups that form a cycle, as alternating stages do.
 fn unwound(nodes: &[Node], edges: &[(usize, usize)], groups: Vec<usize>) -> Vec<usize> {
     let count = groups.iter().max().map_or(0, |last| last + 1);
     let circles = circles(count, &between(edges, &groups));
     numbered(nodes.len(), |at| circles[groups[at]])
 }
 
-/// What groups go into what others, sorted, each once.
+/// Returns the edges between groups, sorted, without duplicates.
 fn between(edges: &[(usize, usize)], groups: &[usize]) -> Vec<(usize, usize)> {
     let between = edges
         .iter()
@@ -107,12 +107,12 @@ fn between(edges: &[(usize, usize)], groups: &[usize]) -> Vec<(usize, usize)> {
     between.into_iter().collect()
 }
 
-/// For each node a number that it shares with those that are in a circle with it: Kosaraju's algorithm (Sharir,
+/// Returns for each node the number of its strongly connected component, by Kosaraju's algorithm (Sharir,
 /// "A strong-connectivity algorithm", 1981), without recursion.
 fn circles(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let (_, out) = order::neighbours(nodes, edges);
     let mut circles = vec![usize::MAX; nodes];
-    // From the last of this order nothing leads out of its circle; from those before it, only into circles that are done.
+    // In this reverse postorder, edges lead only into components that are already complete.
     for (number, root) in order::depth_first(nodes, edges)
         .into_iter()
         .rev()
@@ -129,7 +129,7 @@ fn circles(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     circles
 }
 
-/// The boxes of groups, in the order in which they are drawn.
+/// Merges groups into boxes, in drawing order.
 fn merged(nodes: &[Node], edges: &[(usize, usize)], groups: &[usize]) -> Picture {
     let count = groups.iter().max().map_or(0, |last| last + 1);
     let edges: Vec<_> = edges
@@ -173,7 +173,7 @@ fn one_box(nodes: &[Node], members: Vec<usize>) -> PictureBox {
     }
 }
 
-/// The name of a box: of its nodes, if they have one; their pattern, if they have that; else the most frequent ones.
+/// Returns the name of a box: the common name of its nodes, else their common pattern, else the most frequent names.
 fn name(nodes: &[Node], members: &[usize]) -> String {
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut patterns: BTreeMap<String, usize> = BTreeMap::new();

@@ -1,21 +1,21 @@
-//! The lines beside a list of boxes, as `git log --graph` draws them, with what goes in above.
+//! Draws the lines beside a list of boxes, as `git log --graph` does, with dependencies above.
 //!
-//! A lane is what one column carries: results that go into the same boxes. So a result that goes into a thousand boxes
-//! takes one column, and so do a thousand results that all go into one box.
+//! A lane is a column for results with the same dependents. So a result with a thousand dependents
+//! takes one column, and so do a thousand results with one common dependent.
 
 use std::collections::BTreeSet;
 
 use super::model::Picture;
 
-/// One line of the drawing.
+/// One row of the drawing.
 pub(super) struct Row {
-    /// The lines, two characters a column, without blanks at the end.
+    /// The lines, two characters for each column, without trailing spaces.
     pub(super) lanes: Vec<char>,
-    /// The box that is on this line, and where its mark is in `lanes`.
+    /// The box in this row, and the position of its mark in `lanes`.
     pub(super) mark: Option<(usize, usize)>,
 }
 
-/// The rows of a picture, or nothing if that takes more columns than `most`.
+/// Returns the rows of a picture, or `None` if they take more columns than `most`.
 pub(super) fn rows(picture: &Picture, most: usize) -> Option<Vec<Row>> {
     let (_, out) = picture.neighbours();
     let mut lanes = Lanes::default();
@@ -30,17 +30,17 @@ pub(super) fn rows(picture: &Picture, most: usize) -> Option<Vec<Row>> {
 
 #[derive(Default)]
 struct Lanes {
-    /// For each column, the boxes that its lane still goes into; none if the column is free.
+    /// For each column, the boxes that its lane still leads to; empty for a free column.
     columns: Vec<BTreeSet<usize>>,
     rows: Vec<Row>,
-    /// The column in which the last row has a box from which nothing leads on.
+    /// The column of a box without dependents in the last row.
     dead_end: Option<usize>,
 }
 
-/// What a column does in a row.
+/// The part of a column in a row.
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
-    /// There is nothing in it.
+    /// The column is free.
     Free,
     /// Its lane passes.
     Pass,
@@ -64,7 +64,7 @@ impl Lanes {
                 };
             }
         }
-        // It stands below what ends in it, else in the first free column.
+        // Below a lane that ends in it, else in the first free column.
         let ended = parts.iter().position(|part| *part == Part::End);
         let free = || parts.iter().position(|part| *part == Part::Free);
         let own = ended.or_else(free).unwrap_or(parts.len());
@@ -73,7 +73,7 @@ impl Lanes {
             self.columns.push(BTreeSet::new());
         }
         if self.dead_end == Some(own) {
-            // Right below, it would seem to come from there.
+            // A box right below a dead end would look connected to it.
             let passing = parts.iter().map(|part| match part {
                 Part::Free => Part::Free,
                 _ => Part::Pass,
@@ -90,7 +90,7 @@ impl Lanes {
         }
     }
 
-    /// Leads the result of a box to where it goes into: along with what goes there too, or by itself.
+    /// Leads the result of a box to its dependents: in a lane with the same dependents, or in a new one.
     fn lead_on(&mut self, at: usize, own: usize, consumers: BTreeSet<usize>) {
         let along = self.columns.iter().position(|lane| *lane == consumers);
         let ends_at_once = consumers.len() == 1 && consumers.contains(&(at + 1));
@@ -126,7 +126,7 @@ impl Lanes {
             lanes.push(match (part, left, right) {
                 (Part::Free, true, true) => '─',
                 (Part::Free, ..) => ' ',
-                // What passes is not joined: the line goes under it.
+                // A passing lane is not joined: the line goes under it.
                 (Part::Pass, ..) => '│',
                 (Part::Fork, false, _) => '├',
                 (Part::Fork, true, false) => '┤',

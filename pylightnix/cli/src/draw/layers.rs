@@ -1,27 +1,27 @@
-//! Boxes in layers, so that every line goes from a layer to a later one, and bends where lines pass layers.
+//! Assigns boxes to layers, so that each line goes from a layer to a later one, with bends in the layers between.
 //!
 //! This and its neighbours `crossings` and `coordinates` follow the scheme of Sugiyama, Tagawa and Toda, "Methods for
 //! Visual Understanding of Hierarchical System Structures", 1981.
 
 use super::order;
 
-/// More bends than this are not made: then lines that pass layers go straight.
+/// The maximum number of bends; beyond it, lines through layers are straight.
 const MOST_BENDS: usize = 50_000;
 
 /// Slots in layers.
 pub(super) struct Layers {
     /// For each layer its slots, in order. The first slots are the boxes, by their numbers; the rest are bends.
     pub(super) layers: Vec<Vec<usize>>,
-    /// How many slots there are.
+    /// The number of slots.
     pub(super) slots: usize,
-    /// From a slot to one in the next layer, each once.
+    /// The segments from a slot to one in the next layer, without duplicates.
     pub(super) segments: Vec<(usize, usize)>,
-    /// For each edge, in their order, the slots on its way, both boxes included.
+    /// For each edge, the slots along it, including both boxes.
     pub(super) routes: Vec<Vec<usize>>,
 }
 
 impl Layers {
-    /// Those of boxes and of edges from lower numbers to higher ones, sorted.
+    /// Builds the layers of `count` boxes and sorted edges from lower numbers to higher ones.
     pub(super) fn of(count: usize, edges: &[(usize, usize)]) -> Self {
         let layer = assigned(count, edges);
         let (_, out) = order::neighbours(count, edges);
@@ -29,7 +29,7 @@ impl Layers {
         for (at, layer) in layer.iter().enumerate() {
             layers[*layer].push(at);
         }
-        // Lines from one box share their bends: they part where the first of them arrives.
+        // Lines from one box share their bends.
         let farthest = |at: usize| {
             out[at]
                 .iter()
@@ -69,7 +69,7 @@ impl Layers {
     }
 }
 
-/// For each box its layer: as early as can be, and then later, if that makes more lines shorter than longer.
+/// Returns the layer of each box: as early as possible, and later if that shortens more lines than it lengthens.
 fn assigned(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut layer = order::depths(count, edges);
     let (into, out) = order::neighbours(count, edges);

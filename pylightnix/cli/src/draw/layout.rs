@@ -1,20 +1,20 @@
-//! Where boxes and lines are that are joined to each other.
+//! Lays out the boxes and lines of a connected part.
 
 use super::coordinates;
 use super::layers::Layers;
 
-/// Between neighbours in a layer.
+/// The gap between neighbours in a layer.
 pub(super) const GAP: f64 = 18.;
-/// Between layers.
+/// The gap between layers.
 const STEP: f64 = 46.;
-/// What a line takes of a layer that it passes.
+/// The space of a line in a layer that it passes.
 const LINE: f64 = 6.;
 
-/// A line: where it begins, and then for each layer that it reaches five points. To the first of them it is straight, to
-/// the fourth a curve with the second and the third as its handles, to the last one straight.
+/// A line: its start, and then five points for each layer that it reaches. The line is straight to the first point, a curve
+/// to the fourth with the second and the third as control points, and straight to the last.
 pub(super) type Path = Vec<(f64, f64)>;
 
-/// A box on the page.
+/// The place of a box on the page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) x: f64,
@@ -23,16 +23,16 @@ pub(super) struct Place {
     pub(super) height: f64,
 }
 
-/// Boxes and lines in their places.
+/// The places of boxes and lines.
 pub(super) struct Layout {
     pub(super) places: Vec<Place>,
-    /// For each edge, in their order.
+    /// The path of each edge.
     pub(super) paths: Vec<Path>,
     pub(super) width: f64,
     pub(super) height: f64,
 }
 
-/// Which way lines go.
+/// The direction of lines.
 #[derive(Clone, Copy)]
 pub(super) enum Way {
     Down,
@@ -40,7 +40,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// Along and across the layers, as x and y.
+    /// Converts a position along and across the layers to x and y.
     fn point(self, along: f64, across: f64) -> (f64, f64) {
         match self {
             Way::Down => (across, along),
@@ -52,7 +52,7 @@ impl Way {
 impl Layout {
     pub(super) fn going(way: Way, layers: &Layers, sizes: &[(f64, f64)]) -> Self {
         let boxes = sizes.len();
-        // Turning a size gives what it takes along the layers, and across.
+        // `point` is its own inverse: it also converts a size.
         let along = |at: usize| way.point(sizes[at].0, sizes[at].1).0;
         let across = |slot: usize| {
             sizes
@@ -83,7 +83,7 @@ impl Layout {
             }
         }
         let (width, height) = way.point(end, last - first);
-        // In the middle of its layer.
+        // The box is centred in its layer.
         let span = |at: usize| {
             let (start, end) = bands[at];
             let spare = (end - start - along(at)) / 2.;
@@ -122,18 +122,18 @@ impl Layout {
     }
 }
 
-/// Where a line meets a layer.
+/// The stop of a line at a layer.
 struct Stop {
     across: f64,
-    /// Where its layer begins and ends.
+    /// The start and the end of the layer.
     band: (f64, f64),
-    /// Up to where a line goes that arrives: its box, or, where it bends, the end of the layer.
+    /// Where an arriving line ends: at its box, or for a bend at the end of the layer.
     enter: f64,
-    /// From where a line goes that leaves.
+    /// Where a leaving line begins.
     leave: f64,
 }
 
-/// Straight within layers, where boxes are, and curved between them.
+/// Returns a path that is straight within layers and curved between them.
 fn path(way: Way, stops: impl Iterator<Item = Stop>) -> Path {
     let mut path = Vec::new();
     let mut last: Option<Stop> = None;

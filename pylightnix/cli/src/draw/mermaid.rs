@@ -1,11 +1,11 @@
-//! A picture for Mermaid: <https://mermaid.js.org/syntax/flowchart.html>.
+//! Writes a picture for Mermaid: <https://mermaid.js.org/syntax/flowchart.html>.
 
 use super::colours::palette;
 use super::model::Picture;
 
 impl Picture {
-    /// As a flowchart of Mermaid, which Markdown pages of many sites draw. Mermaid refuses more than 500 connections
-    /// unless its page allows them.
+    /// Writes the picture as a flowchart for Mermaid, which many sites draw in Markdown pages. Mermaid refuses more than 500
+    /// connections unless the page allows them.
     pub fn mermaid(&self) -> String {
         let mut text = String::from("flowchart TD\n");
         for (at, one) in self.boxes.iter().enumerate() {
@@ -30,7 +30,7 @@ impl Picture {
     }
 }
 
-/// Everything but letters, digits and harmless marks as an entity, as Mermaid writes them: quotes end a label, backticks
+/// Replaces everything but letters, digits and safe punctuation by Mermaid's entities: quotes end a label, backticks
 /// begin Markdown, tags are HTML.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();

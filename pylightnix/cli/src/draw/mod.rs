@@ -1,7 +1,7 @@
-//! Drawings of what depends on what: for terminals, for DOT and Mermaid, and as SVG.
+//! Draws dependency graphs: for terminals, for DOT and Mermaid, and as SVG.
 //!
-//! A [`Drawing`] says what there is. [`Drawing::grouped`] makes a [`Picture`] of it, where stages that are alike share
-//! a box, and a picture can be written in every format. What goes into a stage stands above it, or left of it.
+//! A [`Drawing`] is a graph. [`Drawing::grouped`] makes a [`Picture`] of it, where similar stages share
+//! a box, and a picture can be written in every format. Dependencies are above the stages that use them, or left of them.
 //!
 //! ```
 //! use pylightnix_cli::draw::{Drawing, Grouping, Node, State};

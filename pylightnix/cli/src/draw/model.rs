@@ -1,4 +1,4 @@
-//! What is drawn.
+//! The graph to draw, and the boxes of a picture.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,46 +7,46 @@ use super::grouping::{self, Grouping};
 use super::order;
 use super::text::{shortened, width};
 
-/// The longest title in a box whose width others decide, in columns: names may have 200 characters.
+/// The maximum width of a title in columns, for boxes that other programs lay out: names may have 200 characters.
 const LONGEST: usize = 48;
 
-/// Stages, and what goes into which.
+/// A graph of stages or results.
 #[derive(Clone, Debug, Default)]
 pub struct Drawing {
     nodes: Vec<Node>,
-    /// From what goes in to what it goes into.
+    /// The edges, from a dependency to its dependent.
     edges: Vec<(usize, usize)>,
 }
 
-/// One stage, or one result of it.
+/// A stage or a result.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Node {
-    /// The name that is written on it; those of one name may share a box.
+    /// The name on the box; nodes of one name may share a box.
     pub name: String,
-    /// What tells it from others of its name, a short reference say. Empty: nothing.
+    /// What distinguishes it from others with its name, such as a short reference. May be empty.
     pub detail: String,
-    /// How it stands.
+    /// The state of the node.
     pub state: State,
-    /// What is shown when one points at it, where the format can. Empty: nothing.
+    /// The tooltip, in formats that have them. May be empty.
     pub tooltip: String,
 }
 
-/// How a stage stands, the more urgent later.
+/// The state of a stage, in the order of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum State {
     /// It is in the store.
     Realized,
-    /// It is in the store, and a run takes it from there.
+    /// It is in the store, and a run reuses it.
     Reused,
-    /// What is done is decided when its dependencies are known.
+    /// A run decides about it once its dependencies are known.
     Undecided,
-    /// A run makes it.
+    /// A run builds it.
     ToBuild,
-    /// It was made by other code, so that a run makes it again.
+    /// It was made by other code, so that a run builds it again.
     Stale,
-    /// It is not where it should be.
+    /// It is missing in the store.
     Missing,
     /// It failed, or it cannot be made.
     Failed,
@@ -64,7 +64,7 @@ impl State {
         State::Failed,
     ];
 
-    /// A word for formats that want a plain one: `to_build`.
+    /// Returns an identifier of the state: `to_build`.
     pub fn key(self) -> &'static str {
         match self {
             State::Realized => "realized",
@@ -88,7 +88,7 @@ impl fmt::Display for State {
 }
 
 impl Node {
-    /// One with nothing but a name and a state.
+    /// Creates a node with a name and a state.
     pub fn new(name: impl Into<String>, state: State) -> Self {
         Node {
             name: name.into(),
@@ -98,14 +98,14 @@ impl Node {
         }
     }
 
-    /// With what tells it from others of its name.
+    /// Sets what distinguishes it from others with its name.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// With what is shown when one points at it.
+    /// Sets the tooltip.
     #[must_use]
     pub fn tooltip(mut self, tooltip: impl Into<String>) -> Self {
         self.tooltip = tooltip.into();
@@ -114,49 +114,49 @@ impl Node {
 }
 
 impl Drawing {
-    /// Adds a node, and says its number.
+    /// Adds a node, and returns its number.
     pub fn add(&mut self, node: Node) -> usize {
         self.nodes.push(node);
         self.nodes.len() - 1
     }
 
-    /// Says that the first of these nodes goes into the second one. Once is enough; more often does no harm. What no plan
-    /// has is not drawn: a node that goes into itself, a number that no node has, of a circle one connection.
+    /// Adds an edge from a dependency to its dependent. Duplicates are ignored, and so is what no plan
+    /// has: an edge from a node to itself, a number without a node, and one edge of each cycle.
     pub fn connect(&mut self, from: usize, into: usize) {
         self.edges.push((from, into));
     }
 
-    /// The nodes, by their numbers.
+    /// Returns the nodes, by their numbers.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The picture, with those in one box that are alike.
+    /// Returns the picture, with similar nodes in one box.
     pub fn grouped(&self, grouping: Grouping) -> Picture {
         let edges = order::acyclic(self.nodes.len(), &self.edges);
         grouping::picture(&self.nodes, &edges, grouping)
     }
 }
 
-/// What is drawn, box by box.
+/// A picture: the boxes to draw, and the edges between them.
 #[derive(Clone, Debug)]
 pub struct Picture {
     pub(super) boxes: Vec<PictureBox>,
-    /// From what goes in to what it goes into, sorted, each once. Boxes are numbered so that the first is the lower.
+    /// The edges from a dependency to its dependent, sorted, without duplicates. Dependencies have lower numbers.
     pub(super) edges: Vec<(usize, usize)>,
 }
 
-/// One box of a picture: a node, or several that are alike.
+/// A box of a picture: a node, or several similar ones.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PictureBox {
-    /// The name of its nodes, without characters that would spoil a line.
+    /// The name of its nodes, without control characters.
     pub name: String,
-    /// That of its one node. Empty if there are several.
+    /// The value of its only node; empty if there are several.
     pub detail: String,
-    /// How many of its nodes stand how.
+    /// The number of its nodes in each state.
     pub states: BTreeMap<State, usize>,
-    /// That of its one node. Empty if there are several.
+    /// The value of its only node; empty if there are several.
     pub tooltip: String,
     /// The numbers of its nodes.
     pub nodes: Vec<usize>,
@@ -211,12 +211,12 @@ impl Picture {
         &self.boxes
     }
 
-    /// What goes into what, by the boxes' numbers: sorted, each once.
+    /// Returns the edges by the numbers of the boxes, sorted, without duplicates.
     pub fn edges(&self) -> &[(usize, usize)] {
         &self.edges
     }
 
-    /// How many nodes there are of each state.
+    /// Counts the nodes in each state.
     pub fn states(&self) -> BTreeMap<State, usize> {
         let mut states = BTreeMap::new();
         for (state, count) in self.boxes.iter().flat_map(|one| &one.states) {
@@ -225,7 +225,7 @@ impl Picture {
         states
     }
 
-    /// In one line: "1,000 stages in 12 boxes: 600 reused, 400 to build".
+    /// Summarizes the picture in one line: "1,000 stages in 12 boxes: 600 reused, 400 to build".
     pub fn summary(&self) -> String {
         let states = self.states();
         let nodes: usize = states.values().sum();
@@ -244,12 +244,12 @@ impl Picture {
         text
     }
 
-    /// For each box, those that go into it, and those that it goes into.
+    /// Returns for each box its dependencies and its dependents.
     pub(super) fn neighbours(&self) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         order::neighbours(self.boxes.len(), &self.edges)
     }
 
-    /// The states by which its boxes are coloured.
+    /// Returns the states that colour its boxes.
     pub(super) fn box_states(&self) -> BTreeSet<State> {
         self.boxes.iter().map(PictureBox::state).collect()
     }
@@ -266,7 +266,7 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// With commas between thousands.
+/// Formats a number with commas between thousands.
 pub(super) fn number(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();

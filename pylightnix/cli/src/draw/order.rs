@@ -1,6 +1,6 @@
-//! Putting what goes in before what it goes into.
+//! Orders nodes topologically.
 
-/// The edges that can be drawn: sorted, each once, without circles.
+/// Returns the edges of an acyclic graph, sorted, without duplicates.
 pub(super) fn acyclic(nodes: usize, edges: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let mut edges: Vec<_> = edges
         .iter()
@@ -14,7 +14,7 @@ pub(super) fn acyclic(nodes: usize, edges: &[(usize, usize)]) -> Vec<(usize, usi
     edges
 }
 
-/// For each node, those that go into it, and those that it goes into, both sorted.
+/// Returns for each node its dependencies and its dependents, both sorted.
 pub(super) fn neighbours(
     nodes: usize,
     edges: &[(usize, usize)],
@@ -30,7 +30,7 @@ pub(super) fn neighbours(
     (into, out)
 }
 
-/// For each node its place in the order.
+/// Returns the place of each node in the order.
 pub(super) fn places(order: &[usize]) -> Vec<usize> {
     let mut places = vec![0; order.len()];
     for (at, node) in order.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(super) fn places(order: &[usize]) -> Vec<usize> {
     places
 }
 
-/// For each node, the number of nodes on the longest way to it. The edges are without circles.
+/// Returns for each node of an acyclic graph the number of nodes on the longest path to it.
 pub(super) fn depths(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let (into, _) = neighbours(nodes, edges);
     let mut depths = vec![0; nodes];
@@ -50,15 +50,15 @@ pub(super) fn depths(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     depths
 }
 
-/// All nodes, each after those that go into it and soon after them: what belongs together stays together. Of a circle one
-/// edge is neglected.
+/// Returns all nodes in depth-first order, each after its dependencies and near them. In a cycle, one
+/// edge is ignored.
 pub(super) fn depth_first(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let (into, out) = neighbours(nodes, edges);
     let ends = (0..nodes).filter(|node| out[*node].is_empty());
     let mut order = Vec::with_capacity(nodes);
     let mut met = vec![false; nodes];
     let mut path: Vec<(usize, usize)> = Vec::new();
-    // Circles may have no end. From the last one, so that the first comes first.
+    // A cycle may not be reachable from a node without dependents. In reverse, so that the first node comes first.
     for root in ends.chain((0..nodes).rev()) {
         if !met[root] {
             met[root] = true;

@@ -1,4 +1,4 @@
-//! All of a picture on one page.
+//! Arranges the parts of a picture on one page.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use super::layers::Layers;
 use super::layout::{GAP, Layout, Place, Way};
 use super::model::Picture;
 
-/// Around everything.
+/// The margin of the page.
 const MARGIN: f64 = 20.;
-/// Pages wider than this are turned, if they are narrower then.
+/// Pages wider than this are laid out to the right if that makes them narrower.
 const WIDE: f64 = 1400.;
 
-/// Downwards if that is not too wide, else to the right. Parts that have nothing to do with each other stand side by
-/// side, as many as a page is wide.
+/// Lays out a picture downwards if that is not too wide, else to the right. Unconnected parts are side by
+/// side, as many as fit the page.
 pub(super) fn laid_out(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
     let parts = parts(picture);
     let layers: Vec<Layers> = parts.iter().map(Part::layers).collect();
@@ -33,10 +33,10 @@ pub(super) fn laid_out(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
     joined(picture, &parts, layouts)
 }
 
-/// Boxes that are joined to each other, and to no others.
+/// A connected component of the picture.
 struct Part {
     boxes: Vec<usize>,
-    /// By their places in `boxes`.
+    /// The edges, by indexes into `boxes`.
     edges: Vec<(usize, usize)>,
 }
 
@@ -52,7 +52,7 @@ impl Part {
     }
 }
 
-/// The parts of a picture, in the order of their first boxes.
+/// Returns the connected components of a picture, in the order of their first boxes.
 fn parts(picture: &Picture) -> Vec<Part> {
     let (into, out) = picture.neighbours();
     let mut part_of = vec![usize::MAX; picture.boxes.len()];
@@ -88,7 +88,7 @@ fn parts(picture: &Picture) -> Vec<Part> {
     parts
 }
 
-/// All parts on one page, line by line like words.
+/// Arranges all parts on one page, line by line like words.
 fn joined(picture: &Picture, parts: &[Part], layouts: Vec<Layout>) -> Layout {
     let nowhere = Place {
         x: 0.,

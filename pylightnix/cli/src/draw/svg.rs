@@ -1,4 +1,4 @@
-//! A picture as SVG, as it is: nothing is loaded, and no program is needed.
+//! Writes a picture as a self-contained SVG image.
 
 use std::fmt::Write as _;
 
@@ -8,20 +8,20 @@ use super::model::{Picture, PictureBox, State};
 use super::page;
 use super::text::{cut, width};
 
-/// Characters of the widest common fonts of one width take 0.602 of their size; some is to spare.
+/// The width of a character relative to the font size: 0.602 in the widest common monospace fonts, with a reserve.
 const COLUMN: f64 = 0.62;
 const TITLE: f64 = 13.;
 const SMALL: f64 = 11.;
-/// Between the text of a box and its border.
+/// The padding between the text of a box and its border.
 const PADDING: f64 = 14.;
 const HEIGHT: f64 = 46.;
-/// The longest title and the longest line below it, in columns.
+/// The maximum width of a title and of the line below it, in columns.
 const LONGEST: usize = 36;
-/// The lines that say what colours mean.
+/// The height of a line of the legend.
 const LEGEND: f64 = 24.;
 
 impl Picture {
-    /// As an SVG image of its own, for light pages and for dark ones.
+    /// Writes a self-contained SVG image, for light and dark pages.
     pub fn svg(&self) -> String {
         let words: Vec<Words> = self.boxes.iter().map(Words::of).collect();
         let sizes: Vec<_> = words.iter().map(|words| (words.width(), HEIGHT)).collect();
@@ -76,7 +76,7 @@ impl Picture {
     }
 }
 
-/// What is written in a box.
+/// The text of a box.
 struct Words {
     title: String,
     below: String,
@@ -133,7 +133,7 @@ fn drawn(at: usize, one: &PictureBox, words: &Words, place: &Place) -> String {
     text + "</g>\n"
 }
 
-/// A line in SVG's language.
+/// Formats a path in the syntax of SVG.
 fn way(path: &Path) -> String {
     let mut text = String::new();
     let mut last = None;
@@ -142,7 +142,7 @@ fn way(path: &Path) -> String {
             0 => "M",
             at => [" L", " C", " ", " ", " L"][(at - 1) % 5],
         };
-        // Straight on to where it is already.
+        // A line to the current point is left out.
         if word != " L" || last != Some(point) {
             let _ = write!(text, "{word}{},{}", short(point.0), short(point.1));
         }
@@ -151,13 +151,13 @@ fn way(path: &Path) -> String {
     text
 }
 
-/// With one digit after the point at most: more is not seen.
+/// Rounds to one decimal, the visible precision.
 fn short(value: f64) -> f64 {
-    // The sum is never "-0".
+    // Adding 0 turns -0 into 0.
     (value * 10.).round() / 10. + 0.
 }
 
-/// A bar at the bottom of a box, of which each state has its share.
+/// Draws a bar at the bottom of a box with the share of each state.
 fn shares(one: &PictureBox, place: &Place) -> String {
     let full = place.width - 2. * PADDING;
     let mut text = String::new();
@@ -176,9 +176,9 @@ fn shares(one: &PictureBox, place: &Place) -> String {
     text
 }
 
-/// What the colours mean, with counts.
+/// The legend of the colours, with counts.
 struct Legend {
-    /// The state, where its word begins, and the word.
+    /// The states, each with the position of its word and the word.
     words: Vec<(State, f64, String)>,
     width: f64,
 }

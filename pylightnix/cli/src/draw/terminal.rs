@@ -1,4 +1,4 @@
-//! A picture as lines of text.
+//! Writes a picture as lines of text.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use super::lanes::{self, Row};
 use super::model::{Picture, PictureBox, State};
 use super::text::{cut, shortened, width};
 
-/// Narrower than this nothing can be read.
+/// The minimum width of a drawing.
 const LEAST: usize = 20;
-/// What is kept for words, whatever the lines beside them take.
+/// The width that is reserved for words beside the lines.
 const WORDS: usize = 24;
-/// More lines side by side than this nobody can follow.
+/// The maximum number of lanes: more cannot be followed by eye.
 const LANES: usize = 12;
-/// The widest lines beside which all words begin in one column.
+/// The maximum width of lanes up to which all words begin in the same column.
 const ALIGNED: usize = 16;
-/// The widest name beside which all states begin in one column.
+/// The maximum width of names up to which all states begin in the same column.
 const NAMES: usize = 40;
 
 impl Picture {
-    /// As text for a terminal of so many columns, a line for each box. What goes into a box stands above it and is joined
-    /// to it by lines. Where there would be too many lines side by side, each box has a number instead, and names those
-    /// that go into it.
+    /// Writes text for a terminal of `width` columns, a line for each box. Dependencies are above a box and joined
+    /// to it by lines. If there would be too many lanes, each box has a number instead, and lists the numbers of its
+    /// dependencies.
     pub fn terminal(&self, width: usize, colours: bool) -> String {
         let paper = Paper {
             width: width.max(LEAST),
@@ -50,7 +50,7 @@ impl Paper {
     }
 }
 
-/// What is written beside a box's mark, as far as it fits.
+/// The words beside the mark of a box, as far as they fit.
 struct Words {
     title: String,
     detail: String,
@@ -79,7 +79,7 @@ impl Words {
         }
     }
 
-    /// Of name and detail.
+    /// Returns the width of name and detail.
     fn head(&self) -> usize {
         width(&self.title)
             + if self.detail.is_empty() {
@@ -89,7 +89,7 @@ impl Words {
             }
     }
 
-    /// With the state in this column, if that is right of the rest.
+    /// Formats the line with the state in this column, if the other words leave room.
     fn line(&self, paper: &Paper, state: State, column: usize) -> String {
         let mut line = paper.paint(Style::new().bold(), &self.title);
         if !self.detail.is_empty() {
@@ -147,7 +147,7 @@ fn line(
         return String::new();
     };
     let room = paper.width - indent - 1;
-    // A state that is far to the right of its column would not fit any more.
+    // The state has to fit the line.
     let column = column.min(room.saturating_sub(2 + width(&words.standing)));
     let blanks = " ".repeat(indent + 1 - row.lanes.len());
     let mut line = dim(lines(0, mark));
@@ -158,7 +158,7 @@ fn line(
     line
 }
 
-/// With numbers in place of lines.
+/// Lists the boxes with numbers instead of lines.
 fn listed(picture: &Picture, paper: &Paper) -> String {
     let (into, _) = picture.neighbours();
     let digits = picture.boxes.len().to_string().len();
@@ -186,7 +186,7 @@ fn listed(picture: &Picture, paper: &Paper) -> String {
     text
 }
 
-/// Sorted numbers, counted from one, with what follows on each other as a range: "3–7".
+/// Formats sorted numbers, counted from one, with ranges: "3–7".
 fn ranges(numbers: &[usize]) -> Vec<String> {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for number in numbers.iter().map(|at| at + 1) {
@@ -203,7 +203,7 @@ fn ranges(numbers: &[usize]) -> Vec<String> {
     ranges.into_iter().map(text).collect()
 }
 
-/// The lines that say what goes in, each no wider than `most` and an arrow.
+/// Wraps the numbers of dependencies into lines of at most `most` columns and an arrow.
 fn wrapped(ranges: &[String], most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for range in ranges {

@@ -1,10 +1,10 @@
-//! Text that neither spoils its line nor is wider than its place.
+//! Removes control characters from text, and shortens it.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::visible;
 
-/// In one line: what controls a terminal, breaks a line or turns the direction of writing becomes U+FFFD.
+/// Replaces control characters, line breaks and marks of the direction of writing by U+FFFD.
 pub(super) fn plain(text: &str) -> String {
     let plain = |c: char| {
         if is_unruly(c) {
@@ -16,22 +16,22 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// As [`plain`], with its lines.
+/// Applies [`plain`] to each line of a text.
 pub(super) fn plain_lines(text: &str) -> String {
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
-/// Controls, marks and embeddings of direction, separators of lines, and what XML has no place for.
+/// Returns whether a character is a control, a mark of direction, a line separator, or not allowed in XML.
 fn is_unruly(c: char) -> bool {
     visible::is_unruly(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// In columns of a terminal.
+/// Returns the width in columns of a terminal.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// With its middle left out, so that it is no wider than `most` columns: names differ at either end.
+/// Shortens text to `most` columns by cutting its middle: names differ at either end.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();
@@ -48,7 +48,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     short
 }
 
-/// With its end left out, so that it is no wider than `most` columns.
+/// Cuts the end of text to `most` columns.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();
@@ -58,7 +58,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     format!("{}…", start.trim_end())
 }
 
-/// How many characters fit.
+/// Returns how many characters fit.
 fn fitting(chars: impl Iterator<Item = char>, most: usize) -> usize {
     let mut used = 0;
     let fits = |c: &char| {

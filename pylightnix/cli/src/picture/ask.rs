@@ -1,7 +1,7 @@
-//! What the terminal says of itself when it is asked.
+//! Queries the capabilities of the terminal.
 //!
-//! The questions are those of DEC and xterm (<https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>): primary device
-//! attributes (DA1), which every terminal answers, and what graphics may be (XTSMGRAPHICS), which the rest pass over.
+//! The queries are those of DEC and xterm (<https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>): primary device
+//! attributes (DA1), which every terminal answers, and graphics attributes (XTSMGRAPHICS), which terminals may ignore.
 
 use std::io::{self, IsTerminal as _, Stdin, Write};
 use std::sync::Arc;
@@ -17,34 +17,34 @@ use rustix::termios::{
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
-/// How long an answer may take: it comes at once, but from far away.
+/// The timeout of an answer: long, since the terminal may be on another machine.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Primary device attributes.
+/// The query of primary device attributes.
 const WHAT_ARE_YOU: &str = "\x1b[c";
-/// The number of colour registers, and the largest picture; what comes after is known to be answered.
+/// The query of the number of colour registers and the largest picture; DA1 follows, since every terminal answers it.
 const WHICH_GRAPHICS: &str = "\x1b[?1;1;0S\x1b[?2;1;0S\x1b[c";
 
-/// No answer is longer.
+/// The maximum length of an answer.
 const LONGEST: usize = 4096;
 
-/// What the terminal takes of sixels.
+/// The sixel support of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sixels {
-    /// How many colours a picture may have.
+    /// The maximum number of colours of a picture.
     pub(super) colours: usize,
-    /// The largest picture, if it says so.
+    /// The size of the largest picture, if the terminal reports it.
     pub(super) largest: Option<(usize, usize)>,
 }
 
-/// Whether the terminal takes sixels, and which. Nobody is asked where standard input and output are not the terminal that
-/// this process has.
+/// Queries the sixel support of the terminal. Returns `None` without a query if standard input and output are not the
+/// terminal that controls this process.
 pub(super) fn sixels(out: &mut impl Write) -> io::Result<Option<Sixels>> {
     let (input, output) = (io::stdin(), io::stdout());
     let is_ours = input.is_terminal()
         && output.is_terminal()
         && fstat(&input)?.st_rdev == fstat(&output)?.st_rdev
-        // A terminal stops who changes it from the background.
+        // A background process that changes the terminal is stopped.
         && tcgetpgrp(&input).is_ok_and(|group| group == getpgrp());
     if !is_ours || std::env::var("TERM").is_ok_and(|term| term == "dumb") {
         return Ok(None);
@@ -61,14 +61,14 @@ pub(super) fn sixels(out: &mut impl Write) -> io::Result<Option<Sixels>> {
     Ok(Some(graphics(&answer)))
 }
 
-/// A terminal that hands over what comes as it comes, and shows none of it; what it was when this value ends, or a signal
-/// would end the program.
+/// A guard: the terminal delivers input unbuffered and without echo, until the guard is dropped or a signal
+/// ends the program.
 struct Raw {
     input: Stdin,
     before: Termios,
     signal: Arc<AtomicUsize>,
     restored: Arc<AtomicBool>,
-    /// Whether an answer may still come.
+    /// Whether an answer may still arrive.
     is_late: bool,
 }
 
@@ -82,12 +82,12 @@ impl Raw {
             is_late: false,
         };
         for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-            // Until the terminal is restored it is only remembered; from then on it does what it did.
+            // A signal takes effect only after the terminal is restored.
             flag::register_conditional_default(signal, raw.restored.clone())?;
             flag::register_usize(signal, raw.signal.clone(), signal.unsigned_abs() as usize)?;
         }
         let mut modes = raw.before.clone();
-        // What is written is written as ever.
+        // Output modes stay as they are.
         modes.local_modes -=
             LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
         modes.input_modes -= InputModes::ICRNL | InputModes::IXON;
@@ -95,7 +95,7 @@ impl Raw {
         Ok(raw)
     }
 
-    /// Asks; gives all that came up to the end of the answer of device attributes.
+    /// Sends a query, and returns all input up to the end of the DA1 answer.
     fn ask(&mut self, question: &str, out: &mut impl Write) -> io::Result<Option<Vec<u8>>> {
         out.write_all(question.as_bytes())?;
         out.flush()?;
@@ -117,10 +117,10 @@ impl Raw {
                 Ok(_) => {}
                 Err(errno) => return Err(errno.into()),
             }
-            // Not by `Stdin`, which would keep what it reads too much.
+            // Not through `Stdin`, whose buffer would keep surplus input.
             let mut buffer = [0; 256];
             let read = rustix::io::read(&self.input, &mut buffer)?;
-            // Its end, or Ctrl-C, which is a key like any other now.
+            // The end of input, or Ctrl-C, which sends no signal in this mode.
             if read == 0 || buffer[..read].contains(&3) {
                 let signal = if read == 0 { SIGHUP } else { SIGINT };
                 self.signal.store(signal.unsigned_abs() as usize, SeqCst);
@@ -134,11 +134,11 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         let when = match self.is_late {
-            // What came too late is not to look as if it were typed.
+            // A late answer must not look like typed input.
             true => OptionalActions::Flush,
             false => OptionalActions::Now,
         };
-        // A terminal that is gone needs nothing.
+        // Errors of a terminal that is gone are ignored.
         let _ = tcsetattr(&self.input, when, &self.before);
         self.restored.store(true, SeqCst);
         let signal = self.signal.load(SeqCst);
@@ -148,14 +148,14 @@ impl Drop for Raw {
     }
 }
 
-/// The numbers of an answer `CSI ? Pn ; .. c`, if it is there.
+/// Parses the numbers of an answer `CSI ? Pn ; .. c`.
 fn attributes(answer: &[u8]) -> Option<impl Iterator<Item = usize>> {
     reports(answer)
         .find(|(_, end)| *end == 'c')
         .map(|(numbers, _)| numbers.into_iter())
 }
 
-/// From the answers `CSI ? item ; 0 ; value .. S`.
+/// Parses the answers `CSI ? item ; 0 ; value .. S`.
 fn graphics(answer: &[u8]) -> Sixels {
     let mut known = Sixels {
         colours: 256,
@@ -173,7 +173,7 @@ fn graphics(answer: &[u8]) -> Sixels {
     known
 }
 
-/// All that looks like `CSI ? number ; .. letter`, and is whole.
+/// Iterates over the complete reports of the form `CSI ? number ; .. letter`.
 fn reports(answer: &[u8]) -> impl Iterator<Item = (Vec<usize>, char)> {
     let text = String::from_utf8_lossy(answer).into_owned();
     let parts: Vec<_> = text.split("\x1b[?").skip(1).map(str::to_owned).collect();

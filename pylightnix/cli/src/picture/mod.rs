@@ -1,9 +1,9 @@
-//! Pictures in terminals that can show them.
+//! Shows pictures in terminals that support them.
 //!
 //! kitty's graphics protocol (<https://sw.kovidgoyal.net/kitty/graphics-protocol/>) takes PNG files; the inline images of
-//! iTerm2 (<https://iterm2.com/documentation-images.html>) take what the system can decode. That a terminal has one of these,
-//! the environment says. Any other one is asked whether it takes sixels, which are made of PNG files here. PNG files wider than the
-//! terminal are made smaller.
+//! iTerm2 (<https://iterm2.com/documentation-images.html>) take formats that the system can decode. Environment variables
+//! identify these terminals. Others are queried for sixel support; sixels are made from PNG files here. PNG files
+//! wider than the terminal are made smaller.
 
 mod ask;
 mod palette;
@@ -24,16 +24,16 @@ use pixels::Pixels;
 use pylightnix::Error;
 use pylightnix::internal::read_regular;
 
-/// Larger files are not sent through a terminal.
+/// The maximum size of a file that is sent to a terminal.
 const LARGEST: u64 = 16 << 20;
 
-/// The most bytes of text that kitty takes at once.
+/// The maximum length of a chunk of text in kitty's protocol.
 const CHUNK: usize = 4096;
 
-/// How wide a cell is in a terminal that does not say it.
+/// The assumed width of a cell in pixels, if the terminal does not report it.
 const CELL: usize = 8;
 
-/// How the terminal wants pictures.
+/// The picture protocol of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pictures {
     Kitty,
@@ -41,7 +41,7 @@ pub(crate) enum Pictures {
     Sixel(Sixels),
 }
 
-/// Whether a file of this name is a picture that some terminal shows.
+/// Returns whether a file of this name is a picture that some terminal can show.
 pub(crate) fn is_picture(path: &str) -> bool {
     matches!(&*ending(path), "png" | "jpg" | "jpeg" | "gif")
 }
@@ -52,7 +52,7 @@ fn ending(path: &str) -> String {
 }
 
 impl Pictures {
-    /// What standard output is, if it can show pictures. It may be asked, by `out`.
+    /// Detects the protocol of standard output. May send a query through `out`.
     pub(crate) fn of_terminal(out: &mut impl Write) -> Done<Option<Self>> {
         if !io::stdout().is_terminal() {
             return Ok(None);
@@ -64,9 +64,9 @@ impl Pictures {
         }
     }
 
-    /// What the environment says.
+    /// Detects the protocol from environment variables.
     fn of(variable: &impl Fn(&str) -> String) -> Option<Self> {
-        // These take what the terminal around them knows for themselves. They answer when they are asked.
+        // tmux and screen interpret sequences themselves, whatever the outer terminal supports; they answer queries.
         if !variable("TMUX").is_empty() || variable("TERM").starts_with("screen") {
             return None;
         }
@@ -83,7 +83,7 @@ impl Pictures {
         }
     }
 
-    /// Whether it can show such a file.
+    /// Returns whether the protocol can show this type of file.
     pub(crate) fn can_show(self, path: &str) -> bool {
         match self {
             Pictures::Kitty | Pictures::Sixel(_) => ending(path) == "png",
@@ -91,7 +91,7 @@ impl Pictures {
         }
     }
 
-    /// Shows a picture, or says why not.
+    /// Shows a picture, or prints why it cannot.
     pub(crate) fn show(self, path: &Path, out: &mut impl Write) -> Done<()> {
         let refused = |error| Error::io("read", path, error);
         if fs::metadata(path).map_err(refused)?.len() > LARGEST {
@@ -102,7 +102,7 @@ impl Pictures {
             iterm2(&bytes, out)?;
             return Ok(writeln!(out)?);
         }
-        // Terminals say nothing of what they cannot read.
+        // Terminals do not report pictures that they cannot decode.
         let pixels = match Pixels::of_png(&bytes) {
             Ok(pixels) => pixels,
             Err(error) => return cannot(path, error, out),
@@ -112,7 +112,7 @@ impl Pictures {
             sixel::write(&pixels.within(width, height), sixels.colours, out)?;
             return Ok(writeln!(out)?);
         }
-        // Terminals differ in how they cut or bend what is too wide, and black on nothing may be black on black.
+        // Terminals differ for pictures that are too wide, and transparent plots would be black on black.
         let bytes = match pixels.is_clear || pixels.width > width {
             true => match pixels.within(width, height).to_png() {
                 Ok(bytes) => bytes,
@@ -127,7 +127,7 @@ impl Pictures {
         Ok(writeln!(out)?)
     }
 
-    /// The width and the height in pixels of the largest picture that can be shown.
+    /// Returns the width and the height in pixels of the largest picture.
     fn largest(self) -> (usize, usize) {
         match self {
             Pictures::Sixel(Sixels {
@@ -140,11 +140,11 @@ impl Pictures {
 }
 
 fn cannot(path: &Path, why: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
-    let text = format!("{} cannot be shown: {why}", path.display());
+    let text = format!("cannot show {}: {why}", path.display());
     Ok(writeln!(out, "{}", visible::line(&text))?)
 }
 
-/// How wide standard output is, in pixels.
+/// Returns the width of standard output in pixels.
 fn terminal_width() -> usize {
     let size = tcgetwinsize(io::stdout()).ok();
     let of = |part: fn(&Winsize) -> u16| size.as_ref().map_or(0, |size| usize::from(part(size)));

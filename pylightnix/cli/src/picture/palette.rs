@@ -1,20 +1,20 @@
-//! Few colours that stand for many: median cut, after Heckbert, "Color image quantization for frame buffer display" (1982).
+//! Reduces the number of colours by median cut, after Heckbert, "Color image quantization for frame buffer display" (1982).
 
 use std::collections::HashMap;
 
 use super::pixels::Colour;
 
-/// Some colours, and which of them stands for each colour of a picture.
+/// A palette, and the index of each colour of a picture in it.
 pub(super) struct Palette {
     pub(super) colours: Vec<Colour>,
     number_of: HashMap<Colour, usize>,
 }
 
-/// A colour and how often it is there.
+/// A colour with its frequency.
 type Counted = (Colour, usize);
 
 impl Palette {
-    /// At most so many colours for these: themselves, if they are not more.
+    /// Creates a palette of at most `most` colours; the colours themselves if there are not more.
     pub(super) fn of(colours: impl Iterator<Item = Colour>, most: usize) -> Self {
         let mut counts: HashMap<Colour, usize> = HashMap::new();
         for colour in colours {
@@ -45,13 +45,13 @@ impl Palette {
         palette
     }
 
-    /// The number of what stands for a colour that it was made for.
+    /// Returns the index of a colour of the picture.
     pub(super) fn number(&self, colour: Colour) -> usize {
         self.number_of.get(&colour).copied().unwrap_or_default()
     }
 }
 
-/// Which channel differs most, and how much.
+/// Returns the channel with the largest range, and that range.
 fn longest(one: &[Counted]) -> (usize, usize) {
     let lengths = (0..3).map(|channel| {
         let values = || one.iter().map(|(colour, _)| colour[channel]);
@@ -66,12 +66,12 @@ fn count(one: &[Counted]) -> usize {
     one.iter().map(|(_, count)| count).sum()
 }
 
-/// How much there is to be won by cutting it; nothing if it is one colour.
+/// Returns the gain of cutting a set of colours; 0 for a single colour.
 fn weight(one: &[Counted]) -> usize {
     longest(one).0 * count(one)
 }
 
-/// In two, with about as many pixels in each.
+/// Cuts a set of colours in two, with about the same number of pixels in each.
 fn cut(one: &mut [Counted]) -> (&mut [Counted], &mut [Counted]) {
     let (_, channel) = longest(one);
     one.sort_unstable_by_key(|(colour, _)| (colour[channel], *colour));
@@ -85,7 +85,7 @@ fn cut(one: &mut [Counted]) -> (&mut [Counted], &mut [Counted]) {
     one.split_at_mut(at)
 }
 
-/// What most of it is, or else the mean: the paper of a plot stays white.
+/// Returns the majority colour, or else the mean, so that the background of a plot stays white.
 fn middle(one: &[Counted]) -> Colour {
     let all = count(one).max(1);
     if let Some((colour, _)) = one.iter().find(|(_, count)| *count > all / 2) {

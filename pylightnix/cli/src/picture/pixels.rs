@@ -1,26 +1,26 @@
-//! PNG files as pixels.
+//! Decodes, scales and encodes PNG files.
 
 use std::io::Cursor;
 
 use png::{ColorType, Decoder, DecodingError, Encoder, EncodingError, Limits, Transformations};
 
-/// More memory than this is not spent on a picture.
+/// The maximum memory for a picture.
 const MOST: usize = 256 << 20;
 
 /// A colour: red, green, blue.
 pub(super) type Colour = [u8; 3];
 
-/// A picture, line by line.
+/// The pixels of a picture, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pixels {
     pub(super) width: usize,
     pub(super) colours: Vec<Colour>,
-    /// Whether white paper shows through somewhere.
+    /// Whether some pixels are transparent.
     pub(super) is_clear: bool,
 }
 
 impl Pixels {
-    /// What a PNG file shows on white paper: of a moving picture, the first frame.
+    /// Decodes a PNG file on a white background; of an animation, the first frame.
     pub(super) fn of_png(bytes: &[u8]) -> Result<Self, DecodingError> {
         let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MOST });
         decoder.set_transformations(Transformations::normalize_to_color8());
@@ -52,7 +52,7 @@ impl Pixels {
         })
     }
 
-    /// As a PNG file.
+    /// Encodes a PNG file.
     pub(super) fn to_png(&self) -> Result<Vec<u8>, EncodingError> {
         let mut bytes = Vec::new();
         let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
@@ -68,7 +68,7 @@ impl Pixels {
         self.colours.len() / self.width.max(1)
     }
 
-    /// The same no larger than this, in its proportions: each pixel is the mean of those that it stands for.
+    /// Scales the picture down to this size in its proportions; each pixel is the mean of the pixels that it replaces.
     pub(super) fn within(self, width: usize, height: usize) -> Self {
         let (from_width, from_height) = (self.width, self.height());
         if from_width <= width && from_height <= height {
@@ -124,7 +124,7 @@ mod tests {
         let low = large.clone().within(usize::MAX, 2);
         assert_eq!((low.width, low.height()), (4, 2));
         assert_eq!(large.clone().within(8, 4), large);
-        // Of what is very flat, something is left.
+        // A very flat picture keeps at least one row.
         let flat = Pixels {
             width: 100,
             colours: vec![[9; 3]; 100],

@@ -1,13 +1,14 @@
-//! Standard output and standard error as pipes: what anybody in this process prints goes to somebody who shows it.
+//! Captures standard output and standard error through a pipe, so that the display can show what this process prints.
 //!
-//! Everything prints through the descriptors 1 and 2: `println!`, C libraries, panic messages, child processes that got them
-//! from us. So these are made a pipe, and made what they were when it ends.
+//! `println!`, C libraries, panic messages and child processes that inherit them write to the file descriptors 1 and 2. Both
+//! are replaced by a pipe, and restored at the end.
 //!
-//! Nothing less does it. What is printed past the display tears its lines apart, and stages print what they like: a writer that
-//! they had to use would be of no help with a library in C, and the hook of the standard library for `println!`
-//! (`set_output_capture`) is not stable and knows of one thread alone. A file in place of the pipe would have to be looked at again
-//! and again, and prompts would come late. What is in the pipe when the program ends all of a sudden is the most telling that it
-//! ever printed, so an [`heir`](super::heir) shows it, and nothing is taken out of the pipe before it is shown ([`Peek`]).
+//! Nothing less does it. What is printed past the display tears its lines apart, and stages print what they like: a writer
+//! that they had to use would be of no help with a library in C, and the hook of the standard library for `println!`
+//! (`set_output_capture`) is not stable and knows of one thread alone. A file in place of the pipe would have to be looked
+//! at again and again, and prompts would come late. What is in the pipe when the program ends all of a sudden is the most
+//! telling that it ever printed, so an [`heir`](super::heir) shows it, and nothing is taken out of the pipe before it is
+//! shown ([`Peek`]).
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,46 +27,46 @@ use rustix::stdio::{dup2_stderr, dup2_stdout};
 use super::clean::Cutter;
 use super::heir::Heir;
 
-/// There are only two such descriptors.
+/// Whether a capture is active: the process has only one pair of these descriptors.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// How long the beginning of a line waits for its end.
+/// How long an incomplete line is held back before it is shown.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
 
-/// How long what is in the pipe at the end may take, if there are others that write to it.
+/// The time limit for draining the pipe at the end, if child processes still write to it.
 const LAST: Duration = Duration::from_secs(1);
 
 /// The captured descriptors.
 pub(super) struct Capture(Mutex<Option<Held>>);
 
 struct Held {
-    /// What they were. Standard output is only captured where the caller says so.
+    /// The original descriptors. Standard output is captured only if the caller asks for it.
     out: Option<OwnedFd>,
     err: OwnedFd,
     ended: Arc<AtomicBool>,
     reader: JoinHandle<()>,
-    /// Without one, all is the same until the program ends too early.
+    /// Shows the rest of the output if the program ends abruptly; `None` if it could not be started.
     heir: Option<Heir>,
 }
 
-/// Which descriptors are captured.
+/// Selects the descriptors to capture.
 pub(super) enum Which {
-    /// Those that are terminals.
+    /// The descriptors that are terminals.
     Terminals,
     Both,
 }
 
-/// A copy of standard error that children do not get.
+/// Returns a copy of standard error that child processes do not inherit.
 pub(super) fn copy_of_stderr() -> io::Result<OwnedFd> {
-    // Not one of the first three, whatever is closed.
+    // From 3 on: the copy must not become a standard descriptor that is closed.
     Ok(fcntl_dupfd_cloexec(io::stderr(), 3)?)
 }
 
 impl Capture {
-    /// Begins; `show` gets each line. An error, and nothing is changed, if the system refuses or another one goes on.
+    /// Begins to capture; `show` gets each line. Fails without effect if the system refuses or another capture is active.
     pub(super) fn begin(
         which: Which,
         show: impl Fn(Vec<String>) + Send + 'static,
@@ -80,7 +81,7 @@ impl Capture {
         Ok(Capture(Mutex::new(Some(held?))))
     }
 
-    /// From now on, nobody shows what is left when the program ends too early.
+    /// Stops the heir: output that is left in the pipe is no longer shown if the program ends abruptly.
     pub(super) fn disinherit(&self) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = &mut *held {
@@ -88,7 +89,7 @@ impl Capture {
         }
     }
 
-    /// Makes the descriptors what they were, and has all that was printed shown.
+    /// Restores the descriptors, and waits until all captured output is shown.
     pub(super) fn end(&self) {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(held) = held {
@@ -109,7 +110,7 @@ impl Held {
             true => Some(fcntl_dupfd_cloexec(io::stdout(), 3)?),
             false => None,
         };
-        // One pipe for both keeps the order in which they are printed to.
+        // One pipe for both keeps their order.
         let (from, to) = io::pipe()?;
         let (from, to) = (OwnedFd::from(from), OwnedFd::from(to));
         let heir = match which {
@@ -144,12 +145,12 @@ impl Held {
     }
 
     fn end(self) {
-        // Nothing can be done if it is refused, and it never is: both are open.
+        // `dup2` between open descriptors does not fail, and nothing could be done if it did.
         if let Some(out) = &self.out {
             let _ = dup2_stdout(out);
         }
         let _ = dup2_stderr(&self.err);
-        // The pipe has no other end now, but for children that got it from us.
+        // Only child processes that inherited the pipe can still write to it.
         self.ended.store(true, Ordering::Release);
         let _ = self.reader.join();
         drop(self.heir);
@@ -162,7 +163,7 @@ impl Drop for Capture {
     }
 }
 
-/// Reads until nobody can write any more, or until it is ended and nothing is left.
+/// Reads until all writers have closed the pipe, or until the capture has ended and the pipe is empty.
 fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     let mut from = std::fs::File::from(from);
     let mut cutter = Cutter::default();
@@ -212,8 +213,8 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     }
 }
 
-/// What is in a pipe is copied into this one and shown before it is taken out: when the program ends in between, somebody else
-/// shows it, rather than nobody.
+/// A second pipe for `tee(2)`: output is copied into it and shown before it is removed from the first one, so that the heir
+/// can show it if the program ends in between.
 struct Peek {
     #[cfg(target_os = "linux")]
     from: OwnedFd,
@@ -229,7 +230,7 @@ impl Peek {
         Some(Peek { from, into })
     }
 
-    /// Reads what stays in the pipe; nothing if the system refuses.
+    /// Reads from the pipe without removing; returns `None` if the system refuses.
     fn of(&self, pipe: &impl AsFd, buffer: &mut [u8]) -> Option<usize> {
         let copied = tee(pipe, &self.into, buffer.len(), SpliceFlags::NONBLOCK).ok()?;
         let mut read = 0;
@@ -256,7 +257,7 @@ impl Peek {
     }
 }
 
-/// Whether there is something to read, or the end of it, before patience ends.
+/// Waits for input or the end of the pipe; returns `false` after `PATIENCE`.
 fn wait(from: &impl AsFd) -> io::Result<bool> {
     let mut fds = [PollFd::new(from, PollFlags::IN)];
     match poll(&mut fds, Some(&PATIENCE)) {

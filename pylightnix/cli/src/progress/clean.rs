@@ -1,16 +1,16 @@
-//! What others print, made fit to be shown in one line.
+//! Cleans captured output, so that each line can be shown in one line of a terminal.
 
 use crate::visible::is_unruly;
 
-/// How long a line may get before it is shown all the same.
+/// The length at which an incomplete line is cut and shown.
 const LONGEST: usize = 16 << 10;
 
-/// Cuts what is printed into lines.
+/// Cuts output into lines.
 #[derive(Default)]
 pub(crate) struct Cutter(Vec<u8>);
 
 impl Cutter {
-    /// The lines that are whole now.
+    /// Adds output, and returns the lines that are complete now.
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for &byte in bytes {
@@ -26,20 +26,20 @@ impl Cutter {
         lines
     }
 
-    /// What is there of a line.
+    /// Takes the incomplete line at the end, if there is one.
     pub(crate) fn rest(&mut self) -> Option<String> {
         let line = std::mem::take(&mut self.0);
         Some(visible(&String::from_utf8_lossy(&line), true))
     }
 
-    /// Whether there is anything of a line.
+    /// Returns whether there is an incomplete line.
     pub(crate) fn has_rest(&self) -> bool {
         !self.0.is_empty()
     }
 }
 
-/// What a terminal would show of a line, without what moves its cursor or rings its bell: of a line that was written over, the
-/// end. Colours stay if `colors` says so, and end with the line.
+/// Returns what a terminal would show of a line, without sequences that move the cursor or ring the bell. Of a line that was
+/// overwritten, only the last text is left. Colours are kept if `colors` is set, and reset at the end.
 pub(crate) fn visible(line: &str, colors: bool) -> String {
     let parts = line.trim_end_matches('\r').rsplit('\r');
     let line = parts.into_iter().next().unwrap_or_default();
@@ -73,7 +73,7 @@ pub(crate) fn visible(line: &str, colors: bool) -> String {
             },
             '\t' => shown.push_str("    "),
             c if c.is_control() => {}
-            // What turns the direction of writing would make the line say something else.
+            // Marks that change the direction of writing could disguise the text.
             c if is_unruly(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }

@@ -1,28 +1,28 @@
-//! How long a run may still take.
+//! Estimates the remaining time of a run.
 
 use std::time::{Duration, Instant};
 
 use super::state::{Known, Running};
 use pylightnix::config::DRefId;
 
-/// How long a run may still take.
+/// An estimate of the remaining time of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) time: Duration,
-    /// Whether there are stages of which nobody knows how long they take.
+    /// Whether the time is a lower bound, because the durations of some stages are not known.
     pub(super) is_least: bool,
 }
 
-/// From less than this, what a stage says of its progress tells nothing of its end.
+/// The least share of progress from which the end of a stage can be estimated.
 const SOME: f64 = 0.02;
 
-/// More than anybody waits for.
+/// A limit that keeps the arithmetic from overflowing.
 const FOR_EVER: Duration = Duration::from_secs(1 << 40);
 
 impl Known {
-    /// How long the run may still take, if anything is known: from what stages say of their progress, from earlier builds
-    /// of the same derivations, and from builds of other derivations of the same name in this run. It supposes that as many
-    /// run side by side as did so far.
+    /// Estimates the remaining time, if anything is known: from the progress that stages report, from earlier builds
+    /// of the same derivations, and from builds of other derivations of the same name in this run. It assumes as many
+    /// parallel runs as there were at most so far.
     pub(super) fn time_left(&self, to_build: usize, now: Instant) -> Option<Left> {
         let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
         let mut to_begin = Duration::ZERO;
@@ -47,7 +47,7 @@ impl Known {
                 None => is_least = true,
             }
         }
-        // Some may have been decided before it was told that they are left.
+        // `left` may be incomplete: some stages are decided before they are reported as left.
         let most = to_build.max(1) as f64 / self.left.len().max(1) as f64;
         sum += to_begin.min(FOR_EVER).mul_f64(most.min(1.));
         let side_by_side = u32::try_from(self.peak).unwrap_or(u32::MAX).max(1);
@@ -77,7 +77,7 @@ impl Known {
     }
 }
 
-/// A time as a clock shows it: `0:05`, `12:34`, `1:02:03`.
+/// Formats a duration like a clock: `0:05`, `12:34`, `1:02:03`.
 pub(super) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

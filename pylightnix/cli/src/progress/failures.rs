@@ -1,4 +1,4 @@
-//! What a run that failed ends with.
+//! The report at the end of a failed run.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
@@ -7,21 +7,21 @@ use super::clean::visible;
 use pylightnix::Error;
 use pylightnix::internal::open_regular;
 
-/// How much of each log is repeated: so many lines, from so many bytes at its end.
+/// How many lines of each log are repeated; they are searched for in the last `BYTES` of it.
 const LINES: usize = 10;
 const BYTES: u64 = 8 << 10;
 
-/// How many logs are repeated.
+/// The maximum number of logs to repeat.
 const LOGS: usize = 5;
 
-/// The report of a run's error for a person: what failed and why, then for each build that failed the last lines of its log,
-/// and the command that shows all of it: `more` of the folder that is kept, `|kept| format!("less {}/log", kept.display())`.
-/// Lines that the report has already are not repeated.
+/// Formats the error of a run for a person: what failed and why, then for each failed build the last lines of its log, and
+/// the command that shows the whole log, which `more` returns for the kept folder: `|kept| format!("less {}/log",
+/// kept.display())`. Lines that are already in the report are left out.
 pub fn failure_report(error: &Error, more: impl Fn(&Path) -> String) -> String {
     format!("{error:?}{}", failure_logs(error, more))
 }
 
-/// The second part of that.
+/// Formats the part of [`failure_report`] with the logs.
 pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> String {
     let head = format!("{error:?}");
     let mut report = String::new();
@@ -35,7 +35,7 @@ pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> Str
         .filter(|(_, kept)| kept.join("log").is_file())
         .collect();
     for (error, kept) in logs.iter().take(LOGS) {
-        // A log that cannot be read is there to be looked at all the same.
+        // The command is shown even if the log cannot be read here.
         let lines = last_lines(&kept.join("log")).unwrap_or_default();
         let is_new = |line: &String| !head.lines().any(|said| said.trim() == line.trim());
         if lines.iter().any(is_new) {
@@ -54,7 +54,7 @@ pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> Str
     report
 }
 
-/// The last lines of a log, fit to be printed.
+/// Reads the last lines of a log, cleaned for printing.
 fn last_lines(log: &Path) -> io::Result<Vec<String>> {
     let (mut file, length) = open_regular(log)?;
     let from = length.saturating_sub(BYTES);
@@ -62,7 +62,7 @@ fn last_lines(log: &Path) -> io::Result<Vec<String>> {
     let mut bytes = Vec::new();
     file.take(BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    // It may begin in the middle of a line.
+    // The first line may be incomplete.
     let skipped = usize::from(from > 0);
     let lines = text.trim_end().lines().skip(skipped);
     let lines: Vec<_> = lines.map(|line| visible(line, false)).collect();

@@ -1,4 +1,4 @@
-//! A run as JSON, an object a line; [`super`] has the fields.
+//! Shows a run as JSON, one object for each line; [`super`] lists the fields.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -14,7 +14,7 @@ use crate::visible;
 use pylightnix::config::DRefId;
 use pylightnix::realize::Event;
 
-/// Lines on what was standard error.
+/// Writes JSON lines to the original standard error.
 pub(super) struct Json {
     to: Arc<To>,
     capture: Option<Capture>,
@@ -28,7 +28,7 @@ enum To {
 }
 
 impl To {
-    /// One line in one write.
+    /// Writes one event, in a single write.
     fn say(&self, name: &str, stage: Option<(&DRefId, Option<usize>)>, fields: Value) {
         let mut object = json!({ "event": name, "time": Timestamp::now().to_string() });
         if let Some((dref, index)) = stage {
@@ -42,7 +42,7 @@ impl To {
             object.extend(fields);
         }
         let line = format!("{}\n", visible::json(&object.to_string()));
-        // Nobody to read it is no reason to stop.
+        // A closed pipe does not stop the run.
         let _ = match self {
             To::Copy(file) => (&*file).write_all(line.as_bytes()),
             To::Stderr => io::stderr().write_all(line.as_bytes()),
@@ -78,7 +78,7 @@ impl Json {
         }
     }
 
-    /// Says that the run ended, and lets others print again.
+    /// Writes the event `ended`, and ends the capture.
     pub(super) fn end(&self) {
         if self.ended.swap(true, Relaxed) {
             return;

@@ -1,4 +1,4 @@
-//! A run as lines, for logs and pipes.
+//! Shows a run as plain lines, for logs and pipes.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -13,13 +13,13 @@ use pylightnix::internal::ahead;
 use pylightnix::internal::time;
 use pylightnix::realize::Event;
 
-/// How often it is said of a stage how far it is.
+/// The interval between progress lines of one stage.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Lines on standard error.
+/// Writes plain lines to standard error.
 pub(super) struct Lines {
     state: Arc<State>,
-    /// When it was last said of a run of a stage how far it is, or that it began.
+    /// When the last progress line of each run of a stage was written, or when the run began.
     said: Mutex<HashMap<(DRefId, usize), Instant>>,
 }
 
@@ -37,7 +37,7 @@ impl Lines {
             let time = clock(self.state.known().begun.elapsed());
             let lines = text.lines().map(|line| visible(line, false));
             let text: String = lines.map(|line| format!("{time:>7}  {line}\n")).collect();
-            // In one piece, among what stages print. Nobody to read it is no reason to stop.
+            // In a single write, so that the output of stages cannot split it. A closed pipe does not stop the run.
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }
@@ -55,10 +55,10 @@ impl Lines {
                 format!("build   {}, {runs} runs: {why}", stage(dref))
             }
             Event::Queued { dref } => {
-                format!("queue   {}: what it needs is not free", stage(dref))
+                format!("queue   {}: waits for resources", stage(dref))
             }
             Event::Waiting { dref } => format!(
-                "wait    {}: another process or thread builds it",
+                "wait    {}: another process or thread is building it",
                 stage(dref)
             ),
             Event::Started { dref, index } => {
@@ -114,7 +114,7 @@ impl Lines {
             } => {
                 let first = text.lines().next().unwrap_or_default();
                 format!(
-                    "failed  {}, which is its result: {first}",
+                    "failed  {}, kept as its result: {first}",
                     of(rref.dref(), *index)
                 )
             }
@@ -126,7 +126,7 @@ impl Lines {
         })
     }
 
-    /// Whether it is time to say something of a run of a stage again.
+    /// Returns whether the next progress line of a run of a stage is due.
     fn is_time(&self, dref: &DRefId, index: usize) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! The display of a run on a terminal.
+//! Shows a run as a live display on a terminal.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,13 +18,13 @@ use pylightnix::config::DRefId;
 use pylightnix::internal::ahead;
 use pylightnix::realize::Event;
 
-/// How often it is drawn.
+/// The interval between two drawings.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The widest that the names of stages are shown.
+/// The maximum width of the names of stages.
 const NAME: usize = 40;
 
-/// A display that goes on.
+/// The live display.
 pub(super) struct Live {
     screen: Arc<Screen>,
     state: Arc<State>,
@@ -34,7 +34,7 @@ pub(super) struct Live {
     suspend: Mutex<Option<Suspend>>,
 }
 
-/// How the drawing ends.
+/// Stops the drawing thread.
 #[derive(Default)]
 struct Stop {
     stopped: Mutex<bool>,
@@ -42,7 +42,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// Waits; says whether to go on.
+    /// Waits for the next drawing; returns `false` when the display ends.
     fn pause(&self) -> bool {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
@@ -58,7 +58,7 @@ impl Stop {
 }
 
 impl Live {
-    /// Begins it; nothing if there is one already, or the system refuses.
+    /// Starts the display; returns `None` if another one is active or the system refuses.
     pub(super) fn begin(state: &Arc<State>, colors: bool) -> Option<Self> {
         let screen = Arc::new(Screen::on(copy_of_stderr().ok()?));
         let above = {
@@ -67,7 +67,7 @@ impl Live {
         };
         let capture = Capture::begin(Which::Terminals, above).ok()?;
         pylightnix::trace::log_panics();
-        // Where signals cannot be waited for, the display goes on all the same.
+        // The display works without handlers for SIGTSTP and SIGCONT.
         let suspend = Mutex::new(Suspend::of(&screen).ok());
         let stop = Arc::new(Stop::default());
         let drawer = {
@@ -117,7 +117,7 @@ impl Live {
                 )
             }
             Event::Stopping { .. } => {
-                // A second Ctrl-C ends the program at once.
+                // A second Ctrl-C ends the program at once, so leave the cursor below the display.
                 self.screen.stay_below();
                 self.capture.disinherit();
                 return;
@@ -128,7 +128,7 @@ impl Live {
         self.screen.above(&lines);
     }
 
-    /// Ends it.
+    /// Removes the display, and restores standard output and standard error.
     pub(super) fn end(&self) {
         let drawer = self
             .drawer
@@ -150,7 +150,7 @@ impl Live {
     }
 }
 
-/// What is drawn, and what has to be kept from one drawing to the next.
+/// The rows of the display, with the state that lasts from one drawing to the next.
 struct Frame {
     colors: bool,
     whole: Row,
@@ -173,7 +173,7 @@ impl Frame {
 
     fn draw(&mut self, screen: &Screen, state: &State) {
         let size = screen.size();
-        // A terminal is in two minds about what is beyond its last column.
+        // Terminals differ in how they wrap after the last column, so it stays empty.
         let width = size.width.saturating_sub(1);
         let known = state.known();
         let now = Instant::now();
@@ -248,7 +248,7 @@ impl Frame {
     }
 }
 
-/// The line for the whole.
+/// Returns the summary line of the whole run.
 fn whole(known: &Known, reused: usize, now: Instant) -> String {
     let Known {
         stages,
@@ -272,7 +272,7 @@ fn whole(known: &Known, reused: usize, now: Instant) -> String {
     let left = match known.time_left(to_build, now) {
         _ if known.stopping => String::new(),
         None => String::new(),
-        // That says nothing.
+        // A lower bound below a second is of no use.
         Some(left) if left.is_least && left.time < Duration::from_secs(1) => String::new(),
         Some(left) if left.is_least => format!(", at least {} left", clock(left.time)),
         Some(left) => format!(", about {} left", clock(left.time)),

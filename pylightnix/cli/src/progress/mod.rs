@@ -32,14 +32,13 @@
 //!
 //! # On a terminal
 //!
-//! The display is one line for the whole run and one for each stage that runs, redrawn ten times in a second while anything is
-//! built; a run that finds everything shows nothing. It is drawn on standard error, as long as that is a terminal. While it is
-//! there, standard output and standard error, as far as they are terminals, are pipes: whatever the process prints, by whatever
-//! means, goes above the display, whole lines at a time. Should the process be killed, a shell that waits for that shows what it
-//! printed last. A stage that asks whether it prints to a terminal hears that it does
-//! not. Ctrl-Z takes the display away until the program is continued, and stops the child processes of
-//! stages as well; in the background nothing is drawn. Panics are events of `tracing`, too, as [`pylightnix::trace::log_panics`] makes
-//! them.
+//! The display is one line for the whole run and one for each stage that runs, redrawn ten times in a second while anything
+//! is built; a run that finds everything shows nothing. It is drawn on standard error, as long as that is a terminal. While
+//! it is there, standard output and standard error, as far as they are terminals, are pipes: whatever the process prints, by
+//! whatever means, goes above the display, whole lines at a time. Should the process be killed, a shell that waits for that
+//! shows what it printed last. A stage that asks whether it prints to a terminal hears that it does not. Ctrl-Z takes the
+//! display away until the program is continued, and stops the child processes of stages as well; in the background nothing
+//! is drawn. Panics are events of `tracing`, too, as [`pylightnix::trace::log_panics`] makes them.
 //!
 //! # As JSON
 //!
@@ -98,7 +97,7 @@ pub(crate) use clean::{Cutter, visible};
 pub(crate) use failures::failure_logs;
 pub use failures::failure_report;
 
-/// How a run is shown.
+/// The way to show progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Show {

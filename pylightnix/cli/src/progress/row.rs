@@ -1,4 +1,4 @@
-//! Lines of a display, made by progress bars.
+//! The lines of the display, rendered by progress bars.
 
 use std::io;
 use std::iter;
@@ -8,21 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use unicode_width::UnicodeWidthChar as _;
 
-/// A line of a display.
+/// One line of the display.
 pub(super) struct Row {
     bar: ProgressBar,
     line: Arc<Line>,
     shape: Shape,
 }
 
-/// What a line has beside its text.
+/// The layout of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// It is about the whole.
+    /// The summary of the whole run.
     Whole,
-    /// A stage of which nobody knows how far it is.
+    /// A stage without known progress.
     Stage,
-    /// One that says how far it is.
+    /// A stage that reports its progress.
     Measured,
 }
 
@@ -45,14 +45,14 @@ impl Shape {
     }
 }
 
-/// Where a bar draws: one line in memory.
+/// The target of a progress bar: one line in memory.
 #[derive(Debug, Default)]
 struct Line {
     text: Mutex<String>,
     width: AtomicU16,
 }
 
-/// The end of a [`Line`] that a bar has.
+/// The handle of a [`Line`] that a progress bar draws to.
 #[derive(Debug)]
 struct End(Arc<Line>);
 
@@ -68,7 +68,7 @@ impl Row {
         self.shape
     }
 
-    /// The line, so wide at most.
+    /// Renders the line, at most `width` columns wide.
     pub(super) fn text(
         &self,
         prefix: String,
@@ -99,7 +99,7 @@ impl TermLike for End {
     }
 
     fn height(&self) -> u16 {
-        // A line that is too long for a narrow terminal counts as several, and is clipped later.
+        // `indicatif` counts a wrapped line as several: render it unlimited, and clip it later.
         u16::MAX
     }
 
@@ -140,8 +140,8 @@ impl TermLike for End {
     }
 }
 
-/// As much of a line as has room, with all of its colours, and without spaces at its end: in a terminal that breaks lines anew
-/// when it is made narrower, they would make lines of their own.
+/// Clips a line to `width` columns, keeps all its colours, and trims spaces at its end, since a terminal that rewraps lines
+/// when it becomes narrower would put them on a line of their own.
 fn clipped(text: &str, width: usize) -> String {
     let mut clipped = String::with_capacity(text.len());
     let mut columns = 0;

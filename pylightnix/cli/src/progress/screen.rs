@@ -1,8 +1,8 @@
-//! Some lines at the bottom of a terminal, and what scrolls away above them.
+//! Draws lines at the bottom of a terminal, and prints other lines above them.
 //!
-//! Between two drawings the cursor stands at the beginning of the first of the lines: when the terminal changes its width, it
-//! may break lines anew, and the place of that one character is all that is sure to stay. Everything that is drawn is one
-//! write, and lines are written over rather than cleared, so that nothing flickers.
+//! Between two drawings the cursor is at the beginning of the first line: a terminal that changes its width may rewrap the
+//! lines, and only the position of that character is certain. Each drawing is a single
+//! write, and lines are overwritten instead of cleared, to avoid flicker.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -13,37 +13,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::process::getpgrp;
 use rustix::termios::{tcgetpgrp, tcgetwinsize};
 
-/// Terminals that know these show what is between them at once; others pass them over.
+/// Synchronized output: terminals that support it show everything up to `END` at once; others ignore it.
 const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
-/// Lines that are too wide are cut, and are broken again: a terminal that is made narrower may say so later than it is.
+/// Turns wrapping off, and `WRAP` turns it on again: a terminal may report a smaller width later than it has it.
 const CUT: &str = "\x1b[?7l";
 const BREAK: &str = "\x1b[?7h";
-/// To the end of the line, and of the screen.
+/// Clears to the end of the line, and to the end of the screen.
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
-/// The same from the beginning of a line that is not the last one. In the upper left corner `CLEAR_BELOW` would make tmux keep
-/// all that there is, as if it had scrolled away.
+/// Clears below, from the beginning of a line that is not the last one. In the upper left corner, `CLEAR_BELOW` would make
+/// tmux keep the whole screen in its history.
 const CLEAR_FROM_HERE: &str = "\x1b[K\r\n\x1b[J\x1b[A";
 
-/// The terminal.
+/// The terminal of the display.
 pub(super) struct Screen {
     terminal: File,
     drawn: Mutex<Drawn>,
-    /// Whether the cursor is to be left below the lines. Who says so does not wait for a terminal that is slow.
+    /// Whether to leave the cursor below the lines. Atomic, so that setting it does not wait for a slow terminal.
     stay_below: AtomicBool,
 }
 
 #[derive(Default)]
 struct Drawn {
     rows: Vec<String>,
-    /// The size of the terminal then.
+    /// The size of the terminal at the last drawing.
     size: Size,
-    /// Whether the cursor stands below the lines: where it would be left if the program ended at once.
+    /// Whether the cursor is below the lines, where it stays if the program ends abruptly.
     below: bool,
 }
 
-/// Columns and lines.
+/// A size in columns and lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) width: u16,
@@ -68,20 +68,20 @@ impl Screen {
         }
     }
 
-    /// The size of the terminal now.
+    /// Returns the current size of the terminal.
     pub(super) fn size(&self) -> Size {
         match tcgetwinsize(&self.terminal) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
                 width: size.ws_col,
                 height: size.ws_row,
             },
-            // One that does not know.
+            // The terminal does not know its size.
             _ => Size::default(),
         }
     }
 
-    /// Draws the lines, which are narrower than the terminal and fewer than its. In the background nothing is drawn: the lines
-    /// at the bottom are somebody else's.
+    /// Draws the lines, which must fit the terminal. Draws nothing in the background, where the screen belongs to
+    /// another program.
     pub(super) fn draw(&self, rows: Vec<String>) {
         let mut drawn = self.drawn();
         if self.is_behind() {
@@ -92,7 +92,7 @@ impl Screen {
         drawn.go_to_top(&mut text);
         let size = self.size();
         if size != drawn.size {
-            // Where lines were broken anew there may be more of them.
+            // Rewrapped lines may take more rows than before.
             text.push_str(CLEAR_FROM_HERE);
             drawn.size = size;
         }
@@ -102,7 +102,7 @@ impl Screen {
         self.write(&text);
     }
 
-    /// Puts lines above the others.
+    /// Prints lines above the display.
     pub(super) fn above(&self, lines: &[String]) {
         let mut drawn = self.drawn();
         let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
@@ -119,17 +119,17 @@ impl Screen {
         self.write(&text);
     }
 
-    /// From now on the cursor is left below the lines.
+    /// Leaves the cursor below the lines from now on.
     pub(super) fn stay_below(&self) {
         self.stay_below.store(true, Relaxed);
     }
 
-    /// Removes the lines.
+    /// Removes the lines from the screen.
     pub(super) fn clear(&self) {
         self.wipe(&mut self.drawn());
     }
 
-    /// Does something while the lines are not there, and nobody draws any.
+    /// Runs `work` while the lines are removed and drawing is locked.
     pub(super) fn without(&self, work: impl FnOnce()) {
         let mut drawn = self.drawn();
         self.wipe(&mut drawn);
@@ -147,7 +147,7 @@ impl Screen {
         self.write(&text);
     }
 
-    /// Whether the terminal belongs to another program now, as after `bg` in a shell.
+    /// Returns whether another program has the terminal, as after `bg` in a shell.
     fn is_behind(&self) -> bool {
         tcgetpgrp(&self.terminal).is_ok_and(|group| group != getpgrp())
     }
@@ -157,7 +157,7 @@ impl Screen {
     }
 
     fn write(&self, text: &str) {
-        // A terminal that is gone shows nothing.
+        // Errors of a terminal that is gone are ignored.
         let _ = (&self.terminal).write_all(text.as_bytes());
     }
 }
@@ -171,7 +171,7 @@ impl Drawn {
         self.below = false;
     }
 
-    /// From the top; `less` than there were, and with the cursor `below` in the end.
+    /// Appends the drawing from the first line on; `less` if there are fewer lines than before, `below` to end below them.
     fn paint(&mut self, text: &mut String, less: bool, below: bool) {
         text.push_str(CUT);
         for row in &self.rows {

@@ -1,4 +1,4 @@
-//! What is known of a run while it goes.
+//! The state of a run, as the displays show it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -10,49 +10,49 @@ use pylightnix::config::{DRefId, Name};
 use pylightnix::realize::{Event, Titles};
 use pylightnix::store::Store;
 
-/// What is known of a run; its observers change it, and those who show it look.
+/// The state of a run: the observer updates it, and the displays read it.
 pub(super) struct State {
     store: Store,
-    /// The stages for which nothing had to run: counted by itself, as there may be very many.
+    /// The number of reused stages, counted without the lock since there may be very many.
     pub(super) reused: AtomicUsize,
     known: Mutex<Known>,
 }
 
-/// All but that.
+/// The state of a run under the lock.
 pub(super) struct Known {
     pub(super) begun: Instant,
     pub(super) stages: usize,
-    /// What they are called, since the run began.
+    /// The titles of the stages; `None` before the run begins.
     titles: Option<Titles>,
     pub(super) built: usize,
     pub(super) failed: usize,
     pub(super) cancelled: usize,
     pub(super) stopping: bool,
-    /// Stages that wait for resources, or for another process.
+    /// The stages that wait for resources or for another process.
     pub(super) waiting: HashSet<DRefId>,
-    /// Runs of stages, in the order in which they began.
+    /// The current runs of stages, in the order in which they began.
     pub(super) running: Vec<Running>,
-    /// The most that ran at once.
+    /// The maximum number of parallel runs so far.
     pub(super) peak: usize,
-    /// How many runs of a stage are not begun yet; of those that are not decided yet, one.
+    /// The number of runs of each stage that have not begun; 1 for a stage that is not decided.
     pub(super) left: HashMap<DRefId, usize>,
-    /// How long a run of each stage usually takes, as far as the store knows.
+    /// The usual duration of a run of each stage, by the build records in the store.
     pub(super) usual: HashMap<DRefId, Duration>,
-    /// The same of what was built in this run: how long all of it took, and how much it was.
+    /// The total duration and the number of finished runs in this run, by the name of the stage.
     pub(super) of_name: HashMap<Name, (f64, u32)>,
-    /// Stages that the store was not asked about yet.
+    /// The stages whose usual duration was not looked up yet.
     to_ask: Vec<DRefId>,
 }
 
-/// A run of a stage.
+/// A current run of a stage.
 pub(super) struct Running {
     pub(super) dref: DRefId,
     pub(super) index: usize,
     pub(super) since: Instant,
     pub(super) log: Option<PathBuf>,
-    /// How much is done, of how much.
+    /// The reported progress: how much is done, and the total.
     pub(super) progress: Option<(u64, Option<u64>)>,
-    /// What there is to say of it, beside its log.
+    /// A note to show in place of the last line of its log.
     pub(super) note: Option<String>,
 }
 
@@ -81,13 +81,13 @@ impl State {
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        // Nothing is left half-done under this lock.
+        // A panic cannot leave the state inconsistent.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a stage is called.
+    /// Returns the title of a run of a stage.
     pub(super) fn called(&self, dref: &DRefId, index: usize) -> String {
-        // Finding it out may take a moment, in which others go on.
+        // Titles may take a moment to compute: do it without the lock.
         let titles = self.known().titles.clone();
         called(titles.as_ref(), dref, index)
     }
@@ -101,11 +101,11 @@ impl State {
         self.known().event(event);
     }
 
-    /// Asks the store for the times that are not known yet. It may take a while, and nobody waits for it.
+    /// Looks up the usual durations that are missing. May take a while, so it runs without the lock.
     pub(super) fn ask(&self) {
         let to_ask = std::mem::take(&mut self.known().to_ask);
         for dref in to_ask {
-            // What cannot be read is not known.
+            // A time that cannot be read stays unknown.
             if let Ok(Some(time)) = self.store.usual_time(&dref) {
                 self.known().usual.insert(dref, time);
             }
@@ -113,7 +113,7 @@ impl State {
     }
 }
 
-/// A stage of a run, and which of its runs, as it is called: `train#2 rate=0.1`.
+/// Returns the title of a run of a stage: `train#2 rate=0.1`.
 pub(super) fn called(titles: Option<&Titles>, dref: &DRefId, index: usize) -> String {
     let mut called = dref.name().to_string();
     if index > 0 {
@@ -127,7 +127,7 @@ pub(super) fn called(titles: Option<&Titles>, dref: &DRefId, index: usize) -> St
 }
 
 impl Known {
-    /// What the stages are called, as far as that is known.
+    /// Returns the titles of the stages, once the run has begun.
     pub(super) fn titles(&self) -> Option<&Titles> {
         self.titles.as_ref()
     }
@@ -186,12 +186,12 @@ impl Known {
                 dref, index, error, ..
             } => {
                 if let Some(running) = self.running(dref, *index) {
-                    running.note = Some(format!("waits, and tries again: {error}"));
+                    running.note = Some(format!("waiting to try again: {error}"));
                 }
             }
             Event::Overdue { dref, index, .. } => {
                 if let Some(running) = self.running(dref, *index) {
-                    running.note = Some("was told to stop, and goes on".to_owned());
+                    running.note = Some("was told to stop, but still runs".to_owned());
                 }
             }
             Event::Published {
@@ -244,7 +244,7 @@ impl Known {
     fn is_decided(&mut self, dref: &DRefId) {
         self.left.remove(dref);
         self.waiting.remove(dref);
-        // A run that ended in another way than usual.
+        // Also removes runs that ended without an event.
         self.running.retain(|one| one.dref != *dref);
     }
 }

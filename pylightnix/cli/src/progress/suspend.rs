@@ -1,10 +1,10 @@
-//! Ctrl-Z: the display goes while the program is stopped, and comes back with it.
+//! Handles Ctrl-Z: removes the display while the program is stopped, and draws it again afterwards.
 //!
-//! Child processes of stages are in groups of their own, so they are stopped and continued here.
+//! Child processes of stages are in process groups of their own, so they are stopped and continued here.
 //!
-//! Without this, the shell would write its prompt into the display, the programs of stages would run on, and after `fg` the cursor
-//! would stand where the display does not begin. A terminal that hands over its modes alone (`tcsetattr`) is of no help: it is the
-//! lines that have to go.
+//! Without this, the shell would write its prompt into the display, the programs of stages would run on, and after `fg` the
+//! cursor would stand where the display does not begin. A terminal that hands over its modes alone (`tcsetattr`) is of no
+//! help: it is the lines that have to go.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -21,12 +21,12 @@ use signal_hook::low_level::emulate_default_handler;
 use super::screen::Screen;
 use pylightnix::internal::signal_children;
 
-/// The display that is there.
+/// The active display.
 static SHOWN: Mutex<Weak<Screen>> = Mutex::new(Weak::new());
 
-/// A display that goes when the program is stopped, as long as this value is there.
+/// A guard: while it lives, the display is removed when the program is stopped.
 pub(super) struct Suspend {
-    /// Whether the signal does what it does to any program. Who has waited for a signal once cannot leave it alone again.
+    /// Whether the signal has its default effect: a handler for a signal cannot be removed again.
     is_plain: &'static Arc<AtomicBool>,
 }
 
@@ -57,7 +57,7 @@ fn listen() -> io::Result<Arc<AtomicBool>> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .upgrade();
-            // Who has no shell above it would never be continued.
+            // Without a shell above it, the program would never be continued.
             if let Some(screen) = screen
                 && getsid(None).is_ok_and(|session| session != getpid())
             {
@@ -70,10 +70,10 @@ fn listen() -> io::Result<Arc<AtomicBool>> {
     Ok(is_plain)
 }
 
-/// Stops, and comes back when somebody continues the program.
+/// Stops the process, and returns when it is continued.
 fn stop() {
     signal_children(Signal::STOP);
-    // It stops, as it would without us.
+    // The default handler stops the process.
     let _ = emulate_default_handler(SIGTSTP);
     signal_children(Signal::CONT);
 }

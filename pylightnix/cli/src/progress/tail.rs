@@ -1,4 +1,4 @@
-//! The last line of a log that grows.
+//! Reads the last line of a growing log.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::clean::visible;
 use pylightnix::internal::open_regular;
 
-/// How much of the end of a log is looked at.
+/// How many bytes at the end of a log are read.
 const END: u64 = 2 << 10;
 
-/// The end of a log.
+/// The tail of a log.
 pub(super) struct Tail {
     path: PathBuf,
     file: Option<File>,
-    /// The length that was looked at.
+    /// The length of the log at the last read.
     seen: u64,
     line: String,
 }
@@ -29,12 +29,12 @@ impl Tail {
         }
     }
 
-    /// Whether it is of this log.
+    /// Returns whether it reads this log.
     pub(super) fn is_of(&self, path: &Path) -> bool {
         self.path == path
     }
 
-    /// Its last line that says anything, by now. What cannot be read is not shown.
+    /// Returns the last line of the log that is not empty; an empty text if it cannot be read.
     pub(super) fn line(&mut self) -> &str {
         if self.file.is_none() {
             self.file = open_regular(&self.path).ok().map(|(file, _)| file);

@@ -56,11 +56,11 @@ impl Every {
             }
         };
         if unfinished == Unfinished::LeftOut && store.is_unfinished(&found)? {
-            let message = format!("{rref} is of a build that has begun and not ended");
-            self.left_out
-                .push(Error::new(ErrorKind::Store, message).help(
-                "run its stage again for the runs that are missing, or pack it by its reference",
-            ));
+            let message = format!("{rref} belongs to a build of several runs that is not finished");
+            self.left_out.push(
+                Error::new(ErrorKind::Store, message)
+                    .help("run its stage again for the missing runs, or pack it by its reference"),
+            );
             return Ok(());
         }
         let deps = found.context.realizations().cloned();

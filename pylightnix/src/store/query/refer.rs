@@ -1,8 +1,8 @@
-//! Abbreviated references, as people type them.
+//! Resolves abbreviated references.
 //!
-//! Nothing is kept for this: a name or the beginning of a derivation's hash costs one look through the folder of the store,
-//! a whole reference or a path none. Only the bare beginning of a realization's hash, which says nothing of the folder that
-//! it is in, takes a look at all of them, and the newest of a name one at all of that name.
+//! There is no index for this: a name or the beginning of a derivation's hash costs one listing of the store's folder, and
+//! a complete reference or a path none. Only the bare beginning of a realization's hash, which does not tell
+//! its folder, needs all folders, and the newest of a name needs all folders of that name.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,10 +14,10 @@ use crate::config::{DRefId, RRefId, is_near, nearest_first};
 use crate::store::{Realization, Store, Unread};
 use crate::{Error, ErrorKind, Result};
 
-/// So many candidates are listed.
+/// The maximum number of candidates to list.
 const MOST: usize = 20;
 
-/// The hex digits of a whole hash.
+/// The number of hex digits of a complete hash.
 const HEX: usize = 32;
 
 /// What a text stands for: see [`Store::refer`].
@@ -32,7 +32,7 @@ pub enum Referred {
 }
 
 impl Referred {
-    /// The derivation, or that of the realization.
+    /// Returns the derivation, or the derivation of the realization.
     pub fn derivation(&self) -> &DRefId {
         match self {
             Referred::Derivation(dref) => dref,
@@ -102,10 +102,10 @@ impl Store {
 }
 
 fn resolve(store: &Store, text: &str) -> Result<Referred> {
-    // Everything begins so: a variable of a script that is not set shall not stand for the one result there is.
+    // An empty text would match everything: an unset variable in a script must not select the only result.
     if text.is_empty() {
-        let message = "an empty text is no reference";
-        return Err(Error::new(ErrorKind::Reference, message).help("`list` shows what is there"));
+        let message = "an empty text is not a reference";
+        return Err(Error::new(ErrorKind::Reference, message).help("`list` shows the realizations"));
     }
     if let Some(rest) = text.strip_prefix("rref:") {
         return one_of(store, text, rrefs(store, rest)?);
@@ -141,9 +141,9 @@ fn resolve(store: &Store, text: &str) -> Result<Referred> {
     }
 }
 
-/// The derivations whose folders begin so.
+/// Returns the derivations whose folders begin with `begin`.
 fn drefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
-    // A whole one needs no look at others.
+    // A complete name needs no listing.
     if let Some(dref) = DRefId::from_folder(begin)
         && store.derivation_dir(&dref).is_dir()
     {
@@ -153,7 +153,7 @@ fn drefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
     Ok(found.into_iter().map(Referred::Derivation).collect())
 }
 
-/// The realizations whose references, after `rref:`, begin so.
+/// Returns the realizations whose references, after `rref:`, begin with `begin`.
 fn rrefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
     let (hash, dref) = match begin.split_once('-') {
         Some((hash, dref)) if hash.len() == HEX => (hash, Some(dref)),
@@ -171,7 +171,7 @@ fn rrefs(store: &Store, begin: &str) -> Result<Vec<Referred>> {
     Ok(found.into_iter().map(Referred::Realization).collect())
 }
 
-/// `<beginning of a derivation>/<beginning of a realization>[/out/..]`, as in the folder of the store.
+/// Resolves `<beginning of a derivation>/<beginning of a realization>[/out/..]`, as in the folder of the store.
 fn in_folder(store: &Store, text: &str, dref: &str, rest: &str) -> Result<Option<Referred>> {
     let (rref, path) = match rest.split_once('/') {
         Some((rref, path)) => (rref, Some(path)),
@@ -190,24 +190,24 @@ fn in_folder(store: &Store, text: &str, dref: &str, rest: &str) -> Result<Option
     }
 }
 
-/// The path in `out/` that a path in a realization's folder is; none for the folder itself.
+/// Converts a path in a realization's folder to a path in `out/`; returns `None` for the folder itself.
 fn artifact_path(path: &str) -> Option<String> {
     let path = path.strip_prefix("out/")?.trim_end_matches('/');
     (!path.is_empty()).then(|| path.to_owned())
 }
 
-/// A path that is there: into the store, or a link that leads there.
+/// Resolves an existing path into the store, or a link that leads there.
 fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
     let path = Path::new(text);
     let looks_so = text.contains('/') || text.starts_with('.') || path.is_symlink();
     let Some(found) = looks_so.then(|| path.canonicalize().ok()).flatten() else {
-        // The artifacts of what was removed: its link still says what it was.
+        // A link to removed artifacts still names the realization.
         return Ok(None);
     };
     let objects = store.layout().objects();
     let objects: PathBuf = objects.canonicalize().unwrap_or(objects);
     let Ok(inside) = found.strip_prefix(&objects) else {
-        // `<hash>/<hash>` may be a path of another folder by chance.
+        // `<hash>/<hash>` may happen to be a path of another folder.
         return match DRefId::from_folder(text.split('/').next().unwrap_or_default()) {
             Some(_) => Ok(None),
             None => Err(Error::new(
@@ -239,14 +239,13 @@ fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
     }))
 }
 
-/// `name@2`: the second newest of these.
+/// Resolves `name@2`: the second newest of these.
 fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
     let count = match count.parse::<usize>() {
         Ok(count) if count > 0 => count,
         _ => {
-            let message = format!(
-                "`{text}`: what follows `@` is a number from 1 on, which counts from the newest"
-            );
+            let message =
+                format!("`{text}`: give a number from 1 after `@`, which counts from the newest");
             return Err(Error::new(ErrorKind::Reference, message));
         }
     };
@@ -257,9 +256,9 @@ fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
     newest(store, text, &drefs, count)
 }
 
-/// The newest of all realizations of these, or the one so many places from it.
+/// Returns the realization at place `count`, from the newest on, among all of these derivations.
 fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<Referred> {
-    // A realization is no newer than the folder of its derivation, so the oldest folders need not be read.
+    // A realization is not newer than the folder of its derivation, so that old folders need not be read.
     let mut folders = store.changed(drefs)?;
     folders.sort_unstable_by(|one, other| other.cmp(one));
     let mut found: Vec<(Timestamp, RRefId)> = Vec::new();
@@ -280,14 +279,14 @@ fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<R
     let there = found.len();
     match (found.into_iter().nth(count - 1), drefs) {
         (Some((_, rref)), _) => Ok(Referred::Realization(rref)),
-        // One that cannot be read is none that is meant, unless there is no other.
+        // An unreadable realization is an error only if there is no other.
         (None, _) if unread.is_some() => unread.map_or_else(|| unreachable!("it is"), Err),
         (None, [dref]) if there == 0 => Err(without_realizations(dref)),
         (None, _) => Err(Error::new(
             ErrorKind::Missing,
-            format!("nothing is `{text}`: there are {there} realizations of that"),
+            format!("there is no `{text}`: only {there} realizations exist"),
         )
-        .help("`list` shows what is there")),
+        .help("`list` shows the realizations")),
     }
 }
 
@@ -299,7 +298,7 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
             .next()
             .unwrap_or_else(|| unreachable!("there is one"))),
         count => {
-            let mut help = String::from("give more of it; these begin so:");
+            let mut help = String::from("give more of the reference; it may be:");
             for one in found.iter().take(MOST) {
                 let (shown, when) = match one {
                     Referred::Derivation(dref) => {
@@ -324,7 +323,7 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
             if count > MOST {
                 let _ = write!(help, "\n  and {} more", count - MOST);
             }
-            let message = format!("`{text}` may be {count} things");
+            let message = format!("`{text}` is ambiguous: it matches {count} references");
             Err(Error::new(ErrorKind::Reference, message).help(help))
         }
     }
@@ -333,17 +332,17 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
 fn nothing(store: &Store, text: &str) -> Error {
     Error::new(
         ErrorKind::Missing,
-        format!("nothing in the store {} is `{text}`", store.root().display()),
+        format!("nothing in the store {} matches `{text}`", store.root().display()),
     )
     .help(match like(store, text) {
-        Some(names) => format!("is it one of these? {names}"),
-        None => "say a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the \
-                 store, or a link to a result; `list` shows what is there"
+        Some(names) => format!("did you mean one of these? {names}"),
+        None => "give a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the \
+                 store, or a link to a result; `list` shows the realizations"
             .to_owned(),
     })
 }
 
-/// Names in the store that are like the text, or have it in them.
+/// Returns the names in the store that are similar to the text or contain it.
 fn like(store: &Store, text: &str) -> Option<String> {
     let drefs = store.drefs_where(|_| true).ok()?;
     let names: BTreeSet<&str> = drefs.iter().map(|dref| dref.name().as_str()).collect();
@@ -359,7 +358,7 @@ fn like(store: &Store, text: &str) -> Option<String> {
 
 fn without_realizations(dref: &DRefId) -> Error {
     Error::new(ErrorKind::Missing, format!("{dref} has no realizations"))
-        .help("it was never built here, or what was built was removed")
+        .help("it was never built here, or its results were removed")
 }
 
 /// A time, for a person: here, if the program is built with what jiff needs to know where that is, as the command line is.

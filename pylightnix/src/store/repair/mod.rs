@@ -148,7 +148,7 @@ impl fmt::Display for RepairReport {
         for repaired in &self.repaired {
             writeln!(f, "{} {}", repaired.path.display(), repaired.action)?;
             if let Some(quarantine) = &repaired.quarantine {
-                writeln!(f, "  the broken one is {}", quarantine.display())?;
+                writeln!(f, "  the broken one is now {}", quarantine.display())?;
             }
         }
         for fault in &self.left {

@@ -196,7 +196,7 @@ impl Store {
             false => list_names(nearest_first(name, names.iter().map(String::as_str)).into_iter()),
         };
         Err(
-            Error::new(ErrorKind::Missing, format!("no root is called {name:?}"))
+            Error::new(ErrorKind::Missing, format!("there is no root {name:?}"))
                 .help(format!("{there}; `roots` lists them")),
         )
     }
