@@ -10,7 +10,7 @@ use crate::session::Session;
 use pylightnix::config::RRefId;
 use pylightnix::{Error, ErrorKind};
 
-/// Make a link to a result, which keeps it from garbage collection from garbage collection from garbage collection
+/// Make a link to a result, which keeps it from garbage collection
 ///
 /// Use it when you want a result at a path of your own. As long as the link exists, garbage collection keeps the result and
 /// everything that it was made from; removing the link releases them.

@@ -1,7 +1,7 @@
-//! Sixels: pictures as text, six lines of pixels at a time.
+//! Encodes pictures as sixels: text for six rows of pixels at a time.
 //!
 //! The format is that of DEC's terminals, "VT330/VT340 Programmer Reference Manual, Volume 2: Graphics Programming" (1988),
-//! chapter 14 (<https://vt100.net/docs/vt3xx-gp/chapter14.html>). Colours have parts of a hundred.
+//! chapter 14 (<https://vt100.net/docs/vt3xx-gp/chapter14.html>). Colour components are percentages.
 //!
 //! The crate `icy_sixel` 0.7 does it too, by way of `quantette`, and brings 35 crates along.
 
@@ -10,10 +10,10 @@ use std::io::{self, Write};
 use super::palette::Palette;
 use super::pixels::{Colour, Pixels};
 
-/// How many lines of pixels there are in one of sixels.
+/// The number of rows of pixels in a row of sixels.
 const SIX: usize = 6;
 
-/// Writes a picture with at most so many colours.
+/// Writes a picture with at most `colours` colours.
 pub(super) fn write(pixels: &Pixels, colours: usize, out: &mut impl Write) -> io::Result<()> {
     let hundredth = |value: u8| ((u32::from(value) * 100 + 127) / 255) as u8;
     let shown: Vec<Colour> = pixels
@@ -22,7 +22,7 @@ pub(super) fn write(pixels: &Pixels, colours: usize, out: &mut impl Write) -> io
         .map(|colour| colour.map(hundredth))
         .collect();
     let palette = Palette::of(shown.iter().copied(), colours);
-    // With square pixels, and so large.
+    // Square pixels, and the size of the picture.
     write!(out, "\x1bP0;1q\"1;1;{};{}", pixels.width, pixels.height())?;
     for (number, [red, green, blue]) in palette.colours.iter().enumerate() {
         write!(out, "#{number};2;{red};{green};{blue}")?;
@@ -31,7 +31,7 @@ pub(super) fn write(pixels: &Pixels, colours: usize, out: &mut impl Write) -> io
         if at > 0 {
             out.write_all(b"-")?;
         }
-        // Of each colour that is in these lines, which pixels have it.
+        // For each colour in these rows, the pixels that have it.
         let mut sixels = vec![Vec::new(); palette.colours.len()];
         for (y, line) in lines.chunks(pixels.width.max(1)).enumerate() {
             for (x, colour) in line.iter().enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn write(pixels: &Pixels, colours: usize, out: &mut impl Write) -> io
         }
         let there = sixels.iter().enumerate().filter(|(_, one)| !one.is_empty());
         for (nth, (number, sixels)) in there.enumerate() {
-            // Back to where the line begins.
+            // Carriage return.
             let back = if nth > 0 { "$" } else { "" };
             write!(out, "{back}#{number}")?;
             write_line(sixels, out)?;
@@ -53,7 +53,7 @@ pub(super) fn write(pixels: &Pixels, colours: usize, out: &mut impl Write) -> io
     out.write_all(b"\x1b\\")
 }
 
-/// One colour in a line of sixels.
+/// Writes one colour of a row of sixels.
 fn write_line(sixels: &[u8], out: &mut impl Write) -> io::Result<()> {
     for same in sixels.chunk_by(|one, other| one == other) {
         let letter = char::from(b'?' + same[0]);
