@@ -1,4 +1,4 @@
-//! Reading the bytes of an archive's entries.
+//! Reading the content of archive entries.
 
 use crc32fast::Hasher as Crc;
 use flate2::bufread::DeflateDecoder;
@@ -12,10 +12,10 @@ use super::refused_entry;
 use crate::store::disk::passing::Passing;
 use crate::{Error, Result};
 
-/// So much is read at once of what is deflated.
+/// Buffer size for deflated data.
 const BUFFER: u64 = 64 << 10;
 
-/// An archive with its entries.
+/// An open archive and its entries.
 pub(super) struct Archive<'a> {
     pub(super) path: &'a Path,
     pub(super) file: &'a File,
@@ -23,7 +23,7 @@ pub(super) struct Archive<'a> {
 }
 
 impl Archive<'_> {
-    /// All bytes of an entry that is stored.
+    /// Reads the content of a stored entry.
     pub(super) fn bytes(&self, member: &Member) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let passing = &mut Passing::unhashed(member.size);
@@ -34,8 +34,7 @@ impl Archive<'_> {
         Ok(bytes)
     }
 
-    /// Passes the bytes of an entry, gives them to `take` before, part by part, and checks that there are as many as it
-    /// says, with the checksum that it says.
+    /// Streams the content of an entry to `take` and to `passing`, and checks its size and checksum.
     pub(super) fn stream(
         &self,
         member: &Member,
@@ -72,7 +71,7 @@ impl Archive<'_> {
         passing: &mut Passing,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        // One byte more than there should be, to see that there is not.
+        // One byte of room beyond the expected size detects an entry that is longer.
         let mut reader = reader.take(member.size.saturating_add(1));
         let mut crc = Crc::new();
         loop {
@@ -110,8 +109,7 @@ impl Archive<'_> {
     }
 }
 
-/// The bytes of an entry as they are in the archive. They are read wherever the file stands, so that several are read at
-/// once.
+/// A reader of an entry's raw data. It uses positioned reads, so that several entries can be read in parallel.
 struct Packed<'a> {
     file: &'a File,
     at: u64,

@@ -1,20 +1,20 @@
-//! Whether and how bytes are deflated. The same bytes always give the same: how many threads there are does not matter.
+//! Deciding whether to deflate, and deflating. The output is deterministic and independent of the number of threads.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use std::sync::{Mutex, PoisonError};
 
-/// By how much of a file's beginning it is judged whether deflating helps.
+/// The number of bytes at the beginning of a file that decide whether to deflate it.
 pub(super) const SAMPLE: usize = 64 << 10;
 
-/// Faster than `zip -1`, and shorter.
+/// The compression level: faster than `zip -1`, with smaller output.
 const LEVEL: u32 = 2;
 
-/// Deflaters that were used before: making one costs as much as it takes to deflate a small file.
+/// A pool of deflaters: creating one costs as much as deflating a small file.
 #[derive(Default)]
 pub(super) struct Deflaters(Mutex<Vec<Compress>>);
 
 impl Deflaters {
-    /// The bytes deflated, if that takes away a twentieth or more.
+    /// Returns the deflated bytes if that saves at least 5 percent.
     pub(super) fn shrink(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         if looks_random(&bytes[..bytes.len().min(SAMPLE)]) {
             return None;
@@ -23,7 +23,7 @@ impl Deflaters {
         (deflated.len() + bytes.len() / 20 < bytes.len()).then_some(deflated)
     }
 
-    /// A part of what is deflated, which goes on at a whole byte or ends; nothing if it cannot be deflated.
+    /// Deflates a part of a stream, ending at a byte boundary. Returns `None` if deflating fails.
     pub(super) fn part(&self, bytes: &[u8], is_last: bool) -> Option<Vec<u8>> {
         match is_last {
             true => self.deflate(bytes, FlushCompress::Finish),
@@ -45,7 +45,7 @@ impl Deflaters {
             let status = deflater.compress_vec(&bytes[taken..], &mut deflated, end);
             match status.ok()? {
                 Status::StreamEnd => break,
-                // Room is left when all is there.
+                // Spare capacity means that all output has been written.
                 _ if end != FlushCompress::Finish && deflated.len() < deflated.capacity() => break,
                 _ => deflated.reserve(bytes.len() / 16 + 64),
             }
@@ -55,20 +55,20 @@ impl Deflaters {
     }
 }
 
-/// Whether deflating can take away next to nothing: the bytes are spread so evenly that no code for single ones is much
-/// shorter than 8 bits, and hardly anything comes twice. It takes a tenth of the time of trying.
+/// Whether deflating would save next to nothing, judged by byte frequencies and repeated four-byte sequences. Takes a tenth of
+/// the time of deflating.
 fn looks_random(sample: &[u8]) -> bool {
     let length = sample.len() as u64;
     let mut counts = [0_u64; 256];
     for byte in sample {
         counts[usize::from(*byte)] += 1;
     }
-    // The entropy is at least Rényi's of order 2, and that is 7.7 bits here: 2^7.7 is 208.
+    // Shannon entropy is at least the Rényi entropy of order 2, which is 7.7 bits here: 2^7.7 = 208.
     let squares: u64 = counts.iter().map(|count| count * count).sum();
     if squares * 208 > length * length {
         return false;
     }
-    // Where four bytes with this hash were last.
+    // The last position of a four-byte sequence, by hash.
     let mut last = [0_u32; 1 << 12];
     let mut repeated = 0;
     for (at, four) in sample.windows(4).enumerate() {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn noise(length: usize) -> Vec<u8> {
-        // A generator of the xorshift sort (Marsaglia 2003).
+        // An xorshift generator (Marsaglia 2003).
         let mut state = 1_u64;
         let mut next = || {
             state ^= state << 13;

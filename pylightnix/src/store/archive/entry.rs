@@ -1,4 +1,4 @@
-//! The bytes of a zip file's structure, which `frame` reads. Field names are those of the specification
+//! Writing the headers of zip files, which `frame` reads. Field names follow the specification
 //! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
 
 use super::frame::{
@@ -7,21 +7,21 @@ use super::frame::{
 };
 use crate::store::disk::bytes::{put_u32, put_u64};
 
-/// What 32 bits cannot hold is elsewhere.
+/// The 32-bit value that refers to a 64-bit extra field.
 const ELSEWHERE: u64 = u32::MAX as u64;
 
-/// What the two headers of an entry say.
+/// The header fields of an entry.
 pub(super) struct Header {
     pub(super) name: String,
-    /// With the kind of file.
+    /// The Unix mode, including the file type.
     pub(super) mode: u32,
     pub(super) method: Method,
     pub(super) crc: u32,
     pub(super) packed: u64,
     pub(super) size: u64,
-    /// Whether the sizes are in 64 bits.
+    /// Whether the sizes are stored in 64 bits.
     pub(super) large: bool,
-    /// Where the entry begins.
+    /// The offset of the local header.
     pub(super) offset: u64,
 }
 
@@ -38,7 +38,7 @@ impl Header {
         bytes
     }
 
-    /// Adds the entry of the central directory.
+    /// Appends the entry of the central directory.
     pub(super) fn central(&self, to: &mut Vec<u8>) {
         put_u32(to, CENTRAL);
         put_u16(to, UNIX << 8 | self.needed());
@@ -54,7 +54,7 @@ impl Header {
         }
         put_u16(to, self.name.len() as u16);
         put_u16(to, extra.len() as u16);
-        // No comment, the first disk, no internal attributes.
+        // No comment, first disk, no internal attributes.
         to.extend_from_slice(&[0; 6]);
         put_u32(to, self.mode << 16);
         put_u32(to, short(self.offset));
@@ -63,7 +63,7 @@ impl Header {
     }
 
     fn needed(&self) -> u16 {
-        // An entry far behind in the file needs it as well, and both headers say the same.
+        // A large offset needs it too, and both headers must agree.
         match self.large || self.offset >= ELSEWHERE {
             true => NEEDED_64,
             false => NEEDED,
@@ -80,7 +80,7 @@ impl Header {
                 Method::Deflated => 8,
             },
         );
-        // The time.
+        // Modification time.
         put_u16(to, 0);
         put_u16(to, DATE);
         put_u32(to, self.crc);
@@ -89,7 +89,7 @@ impl Header {
         }
     }
 
-    /// The extra field with the sizes, if it is there.
+    /// Returns the extra field with 64-bit sizes; empty if it is not needed.
     fn sizes_64(&self) -> Vec<u8> {
         let mut extra = Vec::new();
         if self.large {
@@ -101,16 +101,16 @@ impl Header {
     }
 }
 
-/// What follows the central directory, which has `count` entries, begins at `start` and has so many bytes.
+/// Returns the end records for a central directory with `count` entries and `size` bytes at offset `start`.
 pub(super) fn end(count: u64, start: u64, size: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     if count >= u64::from(u16::MAX) || start >= ELSEWHERE || size >= ELSEWHERE {
         put_u32(&mut bytes, END_64);
-        // Without the signature and itself.
+        // The record's size excludes the signature and the size field.
         put_u64(&mut bytes, END_64_LEN - 12);
         put_u16(&mut bytes, UNIX << 8 | NEEDED_64);
         put_u16(&mut bytes, NEEDED_64);
-        // This disk, and that with the directory.
+        // The number of this disk, and of the disk with the central directory.
         put_u64(&mut bytes, 0);
         for number in [count, count, size, start] {
             put_u64(&mut bytes, number);
@@ -118,7 +118,7 @@ pub(super) fn end(count: u64, start: u64, size: u64) -> Vec<u8> {
         put_u32(&mut bytes, LOCATOR_64);
         put_u32(&mut bytes, 0);
         put_u64(&mut bytes, start + size);
-        // There is one disk.
+        // The total number of disks.
         put_u32(&mut bytes, 1);
     }
     put_u32(&mut bytes, END);
@@ -132,7 +132,7 @@ pub(super) fn end(count: u64, start: u64, size: u64) -> Vec<u8> {
     bytes
 }
 
-/// The number, or that it is elsewhere.
+/// Returns the number, or the reference to the 64-bit field.
 fn short(number: u64) -> u32 {
     number.min(ELSEWHERE) as u32
 }
@@ -150,7 +150,7 @@ mod tests {
     use crate::Result;
     use crate::store::archive::{FILE_MODE, frame};
 
-    /// Entries of these sizes, in a file with holes for their bytes, as the reader sees them.
+    /// Writes entries of these sizes to a sparse file, and reads them back.
     fn read_back(sizes: &[u64]) -> Result<Vec<frame::Member>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive.zip");

@@ -1,4 +1,4 @@
-//! An archive that is open, to be looked at and unpacked.
+//! Open archives.
 
 use rustix::fs::OFlags;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::store::disk::spool::spooled;
 use crate::{Error, Result};
 
-/// An archive that is open: what it is called may change, and it stays what it is.
+/// An open archive, which stays the same if its path is changed.
 ///
 /// ```
 /// # use pylightnix::store::{ArchiveFile, Store, Unpack};
@@ -24,14 +24,14 @@ use crate::{Error, Result};
 /// # store.pack([] as [pylightnix::config::RRefId; 0], &archive)?;
 /// let archive = ArchiveFile::open(&archive)?;
 /// let other = folder.path().join("other");
-/// // Nothing is made for an archive that is refused.
+/// // Creates nothing if the archive is rejected.
 /// let inside = archive.check(None, &other)?;
 /// assert_eq!(Unpack::new(&Store::open_at(other)?).read_file(&archive)?, inside);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ArchiveFile {
     pub(super) file: File,
-    /// What errors name.
+    /// The name in error messages.
     pub(super) path: PathBuf,
 }
 
@@ -48,11 +48,11 @@ impl ArchiveFile {
         })
     }
 
-    /// Reads the archive that comes from a stream, which errors call `name`. Archives are read from their ends, so all of it is put
-    /// into a file without a name: in the folder of `store`, or where temporary files are.
+    /// Reads an archive from a stream, which error messages call `name`. Archives are read from their ends, so the stream is
+    /// first copied to an unnamed file, in the folder of `store` or else in the system's temporary folder.
     ///
     /// # Errors
-    /// A stream that cannot be read, or a refusal of the system.
+    /// Fails if the stream cannot be read, or if a system call fails.
     pub fn from_stream(
         from: impl Read,
         name: impl AsRef<Path>,
@@ -67,8 +67,8 @@ impl ArchiveFile {
         Ok(ArchiveFile { file, path })
     }
 
-    /// Checks all of it, down to the last hash, without a store: whether one at `place` could take it, where it may have `max_size`
-    /// bytes in it, or as many as are free there. Gives the references of all realizations in it, dependencies first.
+    /// Verifies the archive completely without a store: whether a store at `place` could unpack it, with at most `max_size`
+    /// bytes or the free disk space there. Returns the references of all realizations in it, dependencies first.
     ///
     /// # Errors
     /// As [`Store::unpack`].
@@ -87,7 +87,7 @@ impl fmt::Debug for ArchiveFile {
 fn open(path: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .read(true)
-        // A pipe without a writer is opened as well, and refused.
+        // `NONBLOCK`, so that opening a pipe without a writer does not block; it is rejected below.
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
         .map_err(|error| Error::io("open", path, error))?;

@@ -1,9 +1,9 @@
-//! The structure of a zip file, read so strictly that every byte of it is accounted for.
+//! A strict parser for zip files, which accounts for every byte.
 //!
-//! The entries lie one after the other from the first byte on, the central directory follows and lists them in that
-//! order, and the end record follows and is the end of the file. Local headers say what the central directory says. No
-//! comments, no encryption, no data descriptors, no extra fields but those for sizes beyond 4 GiB. Field names are those
-//! of the specification (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
+//! Entries lie back to back from the first byte on, followed by the central directory in the same order, followed by the end
+//! record and the end of the file. Local headers have to agree with the central directory. Comments, encryption, data
+//! descriptors and extra fields other than 64-bit sizes are rejected. Field names follow the specification
+//! (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>).
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,39 +21,39 @@ pub(super) const LOCATOR_64: u32 = 0x0706_4b50;
 const END_LEN: u64 = 22;
 pub(super) const END_64_LEN: u64 = 56;
 const LOCATOR_64_LEN: u64 = 20;
-/// The name is UTF-8: the only flag that may be set.
+/// The flag for UTF-8 names, the only one allowed.
 pub(super) const UTF_8: u16 = 1 << 11;
-/// Made on Unix, so that modes mean something.
+/// The host system that gives meaning to Unix modes.
 pub(super) const UNIX: u16 = 3;
-/// The version of the specification that is needed to read most entries, and large ones.
+/// The version needed to extract: for most entries, and for Zip64.
 pub(super) const NEEDED: u16 = 20;
 pub(super) const NEEDED_64: u16 = 45;
-/// The first of January 1980.
+/// 1 January 1980, the earliest date.
 pub(super) const DATE: u16 = 1 << 5 | 1;
 
-/// How the bytes of an entry are kept.
+/// The compression method of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Stored,
     Deflated,
 }
 
-/// An entry of the archive.
+/// An entry of an archive.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) method: Method,
     pub(super) crc: u32,
-    /// Where its bytes are in the archive, and how many.
+    /// The offset and the length of its data in the archive.
     pub(super) data: u64,
     pub(super) packed: u64,
-    /// How many bytes it has when it is unpacked.
+    /// The uncompressed size.
     pub(super) size: u64,
-    /// Its Unix mode, with the kind of file.
+    /// The Unix mode, including the file type.
     pub(super) mode: u32,
 }
 
-/// What a local and a central header both say.
+/// The fields that local and central headers share.
 #[derive(PartialEq, Eq)]
 struct Common {
     needed: u16,
@@ -67,7 +67,7 @@ struct Common {
     name: Vec<u8>,
 }
 
-/// Reads the structure of the archive at `path`.
+/// Parses the structure of the archive at `path`.
 pub(super) fn read(file: &File, path: &Path) -> Result<Vec<Member>> {
     Frame { path }.read(file)
 }
@@ -135,7 +135,7 @@ impl Frame<'_> {
         Ok(members)
     }
 
-    /// How many entries the central directory has, where it begins and where it ends.
+    /// Returns the number of entries, and the start and end of the central directory.
     fn directory(&self, source: &mut Source<'_>, length: u64) -> Result<(u64, u64, u64)> {
         let cut = || self.malformed("it does not end as a zip file does, as if it were cut short");
         let end_at = length.checked_sub(END_LEN).ok_or_else(cut)?;
@@ -154,7 +154,7 @@ impl Frame<'_> {
         let large = counts.0 == u16::MAX || size == u32::MAX || start == u32::MAX;
         let ((count, start, size), trailer) = if large {
             let (found, at) = self.directory_64(source, end_at)?;
-            // What fits here too is said twice.
+            // Values that fit into 32 bits are repeated in the plain record.
             if !(says(counts.0, u16::MAX, found.0)
                 && says(start, u32::MAX, found.1)
                 && says(size, u32::MAX, found.2))
@@ -171,7 +171,7 @@ impl Frame<'_> {
         Ok((count, start, trailer))
     }
 
-    /// The same from the records for large archives, and where these begin.
+    /// Returns the same from the Zip64 records, with their offset.
     fn directory_64(&self, source: &mut Source<'_>, end_at: u64) -> Result<((u64, u64, u64), u64)> {
         let fault = || self.malformed("its end records do not fit together");
         let at = end_at
@@ -184,7 +184,7 @@ impl Frame<'_> {
         let counts = (source.u64()?, source.u64()?);
         let (size, start) = (source.u64()?, source.u64()?);
         let locator = (source.u32()?, source.u32()?, source.u64()?, source.u32()?);
-        // The length leaves out the signature and itself.
+        // The record's size excludes the signature and the size field.
         if begin != (END_64, END_64_LEN - 12)
             || !matches!(versions.0 >> 8, 0 | UNIX)
             || versions.0 & 0xff != versions.1
@@ -198,7 +198,8 @@ impl Frame<'_> {
         Ok(((counts.0, start, size), at))
     }
 
-    /// An entry of the central directory: what it shares with the local header, where that is, the mode; and its length.
+    /// Parses an entry of the central directory: the shared fields, the offset of the local header, the mode; and the entry's
+    /// length.
     fn central(&self, source: &mut Source<'_>) -> Result<((Common, u64, u32), u64)> {
         if source.u32()? != CENTRAL {
             return Err(self.malformed("its directory holds something else than entries"));
@@ -222,7 +223,7 @@ impl Frame<'_> {
         match offset {
             Some(offset) if found && fits => {
                 let used = 46 + u64::from(name) + u64::from(extra);
-                // The lower half is for DOS.
+                // The lower half has DOS attributes.
                 if external & 0xffff != 0 {
                     return Err(refused_entry(
                         self.path,
@@ -236,7 +237,7 @@ impl Frame<'_> {
         }
     }
 
-    /// A local header and its length.
+    /// Parses a local header, and returns it with its length.
     fn local(&self, source: &mut Source<'_>) -> Result<(Common, u64)> {
         if source.u32()? != LOCAL {
             return Err(self.malformed("its directory does not point to its entries"));
@@ -304,23 +305,23 @@ impl Frame<'_> {
     }
 }
 
-/// Whether a number is what a larger field says, or the one that refers to it.
+/// Whether a plain number agrees with the 64-bit number, or is the reference to it.
 fn says<N: PartialEq + Into<u64>>(number: N, refers: N, large: u64) -> bool {
     number == refers || number.into() == large
 }
 
-/// Versions of the specification up to the one with large archives.
+/// Whether a version of the specification is supported: all up to the introduction of Zip64.
 fn known(version: u16) -> bool {
     (10..=45).contains(&version)
 }
 
-/// Versions by which entries are written. It is said once, and not compared with anything: so nothing else passes, and no
-/// changed bit does.
+/// Whether a version is one that writers use. Unlike other fields it is not repeated elsewhere, so only exact values are
+/// accepted, to detect flipped bits.
 fn is_written(version: u16) -> bool {
     matches!(version, 10 | NEEDED | NEEDED_64)
 }
 
-/// The extra field with the numbers that 32 bits cannot hold, in their order.
+/// The extra field with numbers above 32 bits, in order.
 struct Large {
     numbers: std::vec::IntoIter<u64>,
 }
@@ -331,7 +332,7 @@ impl Large {
         if length > 0 {
             let bytes = source.bytes(length.into()).map_err(drop)?;
             let (head, rest) = bytes.split_at_checked(4).ok_or(())?;
-            // Its identifier is 1, then comes its length.
+            // The header identifier is 1; the length of the data follows.
             if head[..2] != [1, 0] || head[2..] != (length - 4).to_le_bytes() {
                 return Err(());
             }
@@ -346,7 +347,7 @@ impl Large {
         })
     }
 
-    /// Takes the sizes, which are here both or neither.
+    /// Takes the sizes, of which either both or neither are here.
     fn sizes(&mut self, common: &mut Common) -> bool {
         let all = u64::from(u32::MAX);
         match (common.size == all, common.packed == all) {
@@ -362,7 +363,7 @@ impl Large {
         }
     }
 
-    /// Whether nothing is left but what belongs to `offset`.
+    /// Whether nothing remains except the value for `offset`.
     fn is_used_up_by(&self, offset: u32) -> bool {
         self.numbers.len() == usize::from(offset == u32::MAX)
     }
@@ -375,17 +376,17 @@ impl Large {
     }
 }
 
-/// Little-endian numbers from a file. Reading past its end is a fault of the archive.
+/// A reader of little-endian numbers. Reaching the end of the file means that the archive is malformed.
 struct Source<'a> {
     reader: BufReader<&'a File>,
     path: &'a Path,
-    /// Where the next byte comes from.
+    /// The current offset.
     at: u64,
 }
 
 impl Source<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        // Relative where that keeps what is buffered: most seeks are short, and where this is costs no system call.
+        // Relative seeks keep the buffer, and a seek to the current offset costs no system call.
         let moved = match to {
             SeekFrom::Start(to) => {
                 let by = i64::try_from(i128::from(to) - i128::from(self.at));

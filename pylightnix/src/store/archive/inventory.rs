@@ -1,4 +1,4 @@
-//! What an archive claims to hold: its records, and for every other entry what they say of it.
+//! The inventory of an archive: its records, and the entries that they require.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,22 +17,22 @@ use crate::{Error, Result};
 pub(super) struct Packed {
     pub(super) id: RRefId,
     pub(super) record: Record,
-    /// The text of its record.
+    /// The text of the record.
     pub(super) text: String,
-    /// Its build records and logs, by file name, as places in the list of members.
+    /// The build records and logs: file names and positions in the list of entries.
     pub(super) builds: Vec<(String, usize)>,
-    /// For each entry of the manifest its place in the list of members.
+    /// The position in the list of entries for each entry of the manifest.
     pub(super) artifacts: Vec<usize>,
 }
 
-/// All that an archive holds.
+/// The complete content of an archive.
 pub(super) struct Inventory {
     pub(super) configs: BTreeMap<DRefId, ConfigJson>,
-    /// Dependencies first.
+    /// Sorted with dependencies first.
     pub(super) realizations: Vec<Packed>,
 }
 
-/// What a name stands for.
+/// The meaning of an entry's name.
 enum Place {
     Config(DRefId),
     Record(RRefId),
@@ -41,7 +41,7 @@ enum Place {
 }
 
 impl Archive<'_> {
-    /// Reads all records, and checks that every entry is one that they call for, and that none is missing.
+    /// Reads all records, and checks that the entries are exactly those that the records require.
     pub(super) fn inventory(&self) -> Result<Inventory> {
         let mut configs = BTreeMap::new();
         let mut records = Vec::new();
@@ -137,7 +137,7 @@ impl Archive<'_> {
         })
     }
 
-    /// Checks build records, each of which may have a log.
+    /// Checks build records and their optional logs.
     fn builds(&self, found: Vec<(BuildFile, usize)>) -> Result<Vec<(String, usize)>> {
         let mut ids = BTreeSet::new();
         for (build, at) in &found {
@@ -163,7 +163,7 @@ impl Archive<'_> {
         Ok(builds)
     }
 
-    /// Finds the entry of each artifact, and checks that it has the size and kind that the record says.
+    /// Finds the entries of the artifacts, and checks their sizes and types against the record.
     fn artifacts(
         &self,
         id: &RRefId,
@@ -209,7 +209,7 @@ impl Archive<'_> {
         Ok(found)
     }
 
-    /// The realizations with those first that others were made from, which must all be there.
+    /// Sorts realizations topologically, dependencies first. Fails if a dependency is missing.
     fn in_order(&self, realizations: Vec<Packed>) -> Result<Vec<Packed>> {
         let mut waiting: BTreeMap<RRefId, usize> = BTreeMap::new();
         let mut users: HashMap<RRefId, Vec<RRefId>> = HashMap::new();
@@ -253,7 +253,7 @@ impl Archive<'_> {
         Ok(order)
     }
 
-    /// Checks size and mode.
+    /// Checks the size and the mode of an entry.
     fn expect(&self, member: &Member, size: u64, mode: u32) -> Result<()> {
         if member.size != size {
             return Err(self.refused(
@@ -270,7 +270,7 @@ impl Archive<'_> {
         Ok(())
     }
 
-    /// Checks that an entry is stored as it is, as those are whose size no record tells.
+    /// Checks that an entry is not deflated, as required where no record limits the size.
     fn expect_stored(&self, member: &Member, mode: u32) -> Result<()> {
         self.expect(member, member.size, mode)?;
         match member.method {
@@ -281,7 +281,7 @@ impl Archive<'_> {
         }
     }
 
-    /// Checks that a folder's entry is one and holds nothing: nobody reads its bytes.
+    /// Checks the entry of a folder, which has no content. Its data is never read, so the checksum is checked here.
     fn expect_folder(&self, member: &Member) -> Result<()> {
         self.expect(member, 0, FOLDER_MODE)?;
         self.expect_stored(member, FOLDER_MODE)?;

@@ -20,7 +20,7 @@ use crate::store::publish::complete::expect_complete;
 use crate::store::publish::every::{Every, Unfinished};
 use crate::{Error, ErrorKind, Result};
 
-/// How realizations are packed into an archive.
+/// A pack operation with its options.
 #[derive(Clone, Debug)]
 #[must_use = "it does nothing until `write` is called"]
 pub struct Pack<'a> {
@@ -29,22 +29,22 @@ pub struct Pack<'a> {
     unreadable: Option<&'a Mutex<Unreadable>>,
 }
 
-/// What cannot be packed, and why.
+/// Realizations that cannot be packed, with the errors.
 type Unreadable = Vec<(RRefId, Error)>;
 
-/// Realizations by their derivations.
+/// Realizations grouped by derivation.
 type All = BTreeMap<DRefId, BTreeSet<RRefId>>;
 
-/// What was packed.
+/// The result of packing.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Packed {
-    /// The realizations that were asked for. All that they were made from is in the archive, too.
+    /// The requested realizations. The archive contains their dependencies as well.
     pub roots: Vec<RRefId>,
-    /// How long the archive is.
+    /// The size of the archive, in bytes.
     #[serde(rename = "size_bytes")]
     pub bytes: u64,
-    /// Whether it went into a pipe or a device: then there is no file to be looked at.
+    /// Whether the archive was written to a pipe or a device rather than to a regular file.
     #[serde(skip)]
     pub is_stream: bool,
     /// Why others were left out. Only [`Pack::write_every`] leaves anything out.
@@ -53,7 +53,7 @@ pub struct Packed {
 }
 
 impl<'a> Pack<'a> {
-    /// Packs realizations of `store`, with their build records.
+    /// Prepares to pack realizations of `store` with their build records.
     pub fn new(store: &'a Store) -> Self {
         Pack {
             store,
@@ -62,14 +62,14 @@ impl<'a> Pack<'a> {
         }
     }
 
-    /// Leaves out the build records and logs, which tell hosts, users and commands. Whoever unpacks the archive has to
-    /// accept the results first, as nothing says by which code they were made.
+    /// Leaves out build records and logs, which reveal host names, user names and command lines. The recipient then has to
+    /// accept the results, as the code that made them is unknown.
     pub fn without_builds(mut self) -> Self {
         self.builds = false;
         self
     }
 
-    /// Writes these realizations and all that they were made from.
+    /// Packs realizations with all their dependencies into a file.
     ///
     /// # Errors
     /// See [`Store::pack`].
@@ -88,8 +88,8 @@ impl<'a> Pack<'a> {
         })
     }
 
-    /// Writes everything in the store, as far as it is whole. Left out is what publishing would refuse today or cannot be read, and
-    /// what is of a build of several runs that has begun and not ended; with all that was made from these.
+    /// Packs all intact realizations of the store into a file. Leaves out realizations that are unreadable, that publishing
+    /// would reject today, or that come from an incomplete multi-run build, with all their dependents.
     ///
     /// ```
     /// # use pylightnix::store::{Pack, Store};
@@ -103,12 +103,12 @@ impl<'a> Pack<'a> {
     /// ```
     ///
     /// # Errors
-    /// An archive that cannot be written, a refusal of the system.
+    /// Fails if the archive cannot be written, or if a system call fails.
     pub fn write_every(self, archive: impl AsRef<Path>) -> Result<Packed> {
         self.every(|pack, roots| pack.written(roots, archive.as_ref()))
     }
 
-    /// The same, into a stream.
+    /// Packs all intact realizations of the store into a stream.
     ///
     /// # Errors
     /// As [`write_every`](Self::write_every).
@@ -117,8 +117,8 @@ impl<'a> Pack<'a> {
         self.every(|pack, roots| Ok((pack.streamed(&pack.all(roots)?, to, name)?, true)))
     }
 
-    /// Writes, and again without what cannot be packed, until all of the rest can. `write` says how long the archive is, and
-    /// whether it went into a stream.
+    /// Packs repeatedly, each time without the realizations that failed, until all the rest succeed. `write` returns the size
+    /// of the archive, and whether it was written to a stream.
     fn every(
         self,
         mut write: impl FnMut(Pack<'_>, &[RRefId]) -> Result<(u64, bool)>,
@@ -147,7 +147,7 @@ impl<'a> Pack<'a> {
         }
     }
 
-    /// Writes them into a stream. The archive is put together in the store before, as parts of it are written last.
+    /// Packs into a stream. The archive is first assembled in a temporary file, as some headers are written last.
     ///
     /// ```
     /// # use pylightnix::store::{Pack, Store};
@@ -176,7 +176,7 @@ impl<'a> Pack<'a> {
         })
     }
 
-    /// Writes them where `archive` is; says how long that is, and whether it is a stream.
+    /// Packs into the file, pipe or device `archive`. Returns the size, and whether it is a stream.
     fn written(&self, roots: &[RRefId], archive: &Path) -> Result<(u64, bool)> {
         let all = self.all(roots)?;
         if archive.file_name().is_none() {
@@ -197,13 +197,13 @@ impl<'a> Pack<'a> {
         }
     }
 
-    /// All that is to be packed, by derivation.
+    /// Returns the realizations to pack, grouped by derivation.
     fn all(&self, roots: &[RRefId]) -> Result<All> {
         self.store.use_derivations(roots.iter().map(RRefId::dref))?;
         closure(self.store, roots.to_vec())
     }
 
-    /// Makes the file at `path`, in the place of another; says how long it is.
+    /// Creates or replaces the file at `path`, and returns its size.
     fn replace(&self, all: &All, path: &Path) -> Result<u64> {
         let beside = beside(path);
         let refused = |error| Error::io("create", path, error);
@@ -238,7 +238,7 @@ impl<'a> Pack<'a> {
         Ok(bytes)
     }
 
-    /// Writes all of it; says how long that is.
+    /// Writes everything, and returns the size.
     fn fill(&self, mut writer: Writer, all: &All) -> Result<u64> {
         let mut is_whole = true;
         for rrefs in all.values() {
@@ -325,13 +325,13 @@ impl<'a> Pack<'a> {
     }
 }
 
-/// Their references.
+/// Returns the references as owned values.
 fn all_of<R: AsRef<RRefId>>(roots: impl IntoIterator<Item = R>) -> Vec<RRefId> {
     let roots = roots.into_iter();
     roots.map(|root| root.as_ref().clone()).collect()
 }
 
-/// These realizations and all that they were made from, by derivation.
+/// Returns realizations with all their dependencies, grouped by derivation.
 fn closure(store: &Store, roots: Vec<RRefId>) -> Result<All> {
     let mut all = All::new();
     let mut next = roots;
@@ -347,11 +347,11 @@ fn closure(store: &Store, roots: Vec<RRefId>) -> Result<All> {
     Ok(all)
 }
 
-/// A local header and the longest name after it.
+/// The size of a local header and the longest possible name of the first entry.
 const LONGEST_START: u64 = 30 + 600;
 
-/// Whether a file that begins so is an archive of realizations: its first entry is the config of a derivation (APPNOTE.TXT
-/// of PKWARE, 4.3.7), or it has none (4.3.16).
+/// Whether a file with this beginning is an archive of realizations: its first entry is the config of a derivation (APPNOTE.TXT
+/// of PKWARE, 4.3.7), or it has no entries (4.3.16).
 fn is_archive(start: &[u8]) -> bool {
     if start.starts_with(b"PK\x05\x06") {
         return true;

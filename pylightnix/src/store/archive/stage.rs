@@ -1,4 +1,4 @@
-//! Writing what an archive holds into a temporary folder, and checking it on the way.
+//! Staging the content of an archive: writing it to a temporary folder while verifying it.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
@@ -18,7 +18,7 @@ use crate::store::object::seal::{finish, finish_folders, threads_to_write};
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
-/// The longest path, in bytes, that may be given to the system: `PATH_MAX` without the NUL.
+/// Maximum length of a path, in bytes: `PATH_MAX` without the NUL.
 const LONGEST: usize = if cfg!(target_os = "linux") {
     4095
 } else {
@@ -26,7 +26,7 @@ const LONGEST: usize = if cfg!(target_os = "linux") {
 };
 
 impl Archive<'_> {
-    /// Checks that the system can name all artifacts of a realization in this folder.
+    /// Checks that the paths of all artifacts in this folder are short enough for the system.
     pub(super) fn check_paths(&self, packed: &Packed, folder: &Path) -> Result<()> {
         let before = folder.as_os_str().len() + OUT.len() + 2;
         let entries = packed.record.manifest().entries().iter();
@@ -43,7 +43,7 @@ impl Archive<'_> {
         Ok(())
     }
 
-    /// Writes a realization into `folder`, which is made here, as it will be in the store.
+    /// Stages a realization in the new folder `folder`, in the layout of the store.
     pub(super) fn stage(
         &self,
         packed: &Packed,
@@ -53,8 +53,7 @@ impl Archive<'_> {
         let root = make_folder(&CWD, folder, folder)?;
         let out = make_folder(&root, Path::new(OUT), &folder.join(OUT))?;
         let manifest = packed.record.manifest();
-        // Folders come before what they hold, as a path is longer than its folder's; links when all else is written, so
-        // that nothing is written through one.
+        // A folder sorts before its content. Links come last, so that no file is written through one.
         let all = manifest.entries().iter().zip(&packed.artifacts);
         let mut files = Vec::new();
         for (entry, at) in all.clone() {
@@ -96,7 +95,7 @@ impl Archive<'_> {
         self.write_builds(packed, &root, folder, durability)
     }
 
-    /// Writes only the build records and logs of a realization into `folder`, which is made here.
+    /// Stages only the build records and logs of a realization in the new folder `folder`.
     pub(super) fn stage_builds(
         &self,
         packed: &Packed,
@@ -124,7 +123,7 @@ impl Archive<'_> {
         durability.sync_folder(folder)
     }
 
-    /// Reads the artifacts of a realization to the end and writes nothing.
+    /// Verifies the artifacts of a realization without writing anything.
     pub(super) fn verify(&self, packed: &Packed) -> Result<()> {
         let entries = packed.record.manifest().entries().iter();
         let files = entries.zip(&packed.artifacts);
@@ -167,7 +166,7 @@ impl Archive<'_> {
 
     fn not_made(&self, entry: &str, path: &Path, errno: rustix::io::Errno) -> Error {
         if errno == rustix::io::Errno::EXIST {
-            // Names differ in the record, so that it is the file system that takes two of them for one.
+            // Paths in a record are unique, so the file system must treat two of them as equal.
             return self.refused(
                 entry,
                 "has a name that this file system does not distinguish from another",
@@ -179,7 +178,7 @@ impl Archive<'_> {
 
 fn make_folder(parent: &impl AsFd, name: &Path, at: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // What the folder of a realization may be is for the umask to say; `out` is closed when it is full.
+    // The umask decides about a realization's folder; `out` becomes read-only later.
     mkdirat(parent, name, Mode::from_raw_mode(0o777))
         .and_then(|()| openat(parent, name, flags, Mode::empty()))
         .map_err(|errno| Error::io("create the folder", at, errno.into()))

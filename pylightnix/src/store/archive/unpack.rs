@@ -1,4 +1,4 @@
-//! Reading archives.
+//! Unpacking archives.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::store::publish::place::{add_builds, place};
 use crate::store::publish::staging::Staging;
 use crate::store::publish::whole::present;
 
-/// How an archive is unpacked.
+/// An unpack operation with its options.
 ///
 /// ```
 /// # use pylightnix::store::{Store, Unpack};
@@ -25,7 +25,7 @@ use crate::store::publish::whole::present;
 /// # let store = Store::open_at(folder.path().join("store"))?;
 /// # let archive = folder.path().join("results.zip");
 /// # store.pack([] as [pylightnix::config::RRefId; 0], &archive)?;
-/// // No more than a gigabyte, whatever is free.
+/// // At most a gigabyte, regardless of free disk space.
 /// let rrefs = Unpack::new(&store).max_size(1 << 30).read(&archive)?;
 /// # assert!(rrefs.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -38,7 +38,7 @@ pub struct Unpack<'a> {
 }
 
 impl<'a> Unpack<'a> {
-    /// Unpacks into `store`, as much as is free on its disk.
+    /// Prepares to unpack into `store`, limited by free disk space.
     pub fn new(store: &'a Store) -> Self {
         Unpack {
             store,
@@ -46,14 +46,14 @@ impl<'a> Unpack<'a> {
         }
     }
 
-    /// Refuses an archive that would add more than so many bytes to the store. What is free on the disk is not looked at then:
-    /// files with holes take less than they are long.
+    /// Rejects an archive that would add more than this number of bytes. Free disk space is then not checked, as sparse files
+    /// need less than their size.
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = Some(bytes);
         self
     }
 
-    /// Publishes what the archive holds.
+    /// Publishes the content of an archive.
     ///
     /// # Errors
     /// See [`Store::unpack`].
@@ -61,7 +61,7 @@ impl<'a> Unpack<'a> {
         self.read_file(&ArchiveFile::open(archive)?)
     }
 
-    /// The same of an archive that is open.
+    /// Publishes the content of an open archive.
     ///
     /// # Errors
     /// See [`Store::unpack`].
@@ -76,7 +76,8 @@ impl<'a> Unpack<'a> {
     }
 }
 
-/// Checks all of an archive, without a store: whether one at `place` could take it. Gives what is in it, dependencies first.
+/// Verifies an archive without a store: whether a store at `place` could unpack it. Returns the realizations in it,
+/// dependencies first.
 pub(super) fn examine(
     file: &File,
     path: &Path,
@@ -99,7 +100,7 @@ pub(super) fn examine(
 }
 
 impl Archive<'_> {
-    /// Checks that there is room for realizations, of which some are there already but for their builds.
+    /// Checks that there is enough space. Realizations that exist already add only their builds.
     fn expect_room<'p>(
         &self,
         all: impl Iterator<Item = (&'p Packed, bool)>,
@@ -125,7 +126,7 @@ impl Archive<'_> {
         }
     }
 
-    /// How many bytes a realization adds.
+    /// Returns the number of bytes that a realization adds.
     fn size(&self, packed: &Packed, is_there: bool) -> u64 {
         let entries: &[usize] = match is_there {
             true => &[],
@@ -140,7 +141,7 @@ impl Archive<'_> {
 
 fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result<Vec<RRefId>> {
     let inventory = archive.inventory()?;
-    // Before it is asked what is there, and until what depends on it is published.
+    // Before looking at what exists, to protect it from garbage collection until its dependents are published.
     store.name_in_use(inventory.configs.keys())?;
     let ids = inventory.realizations.iter().map(|packed| &packed.id);
     let present = present(store, ids)?.all_whole()?;
@@ -149,7 +150,7 @@ fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result
     archive.expect_room(all, max_size, store.root())?;
     let staging = Staging::new(store)?;
     let folder = |at: usize| staging.folder().join(at.to_string());
-    // All is written and checked before anything is published.
+    // Stage and verify everything before publishing anything.
     for (at, packed) in inventory.realizations.iter().enumerate() {
         archive.check_paths(packed, &folder(at))?;
         archive.check_paths(packed, &store.realization_dir(&packed.id))?;
@@ -163,7 +164,7 @@ fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result
     for (at, packed) in inventory.realizations.iter().enumerate() {
         if present.contains(&packed.id) {
             if let Some(config) = inventory.configs.get(packed.id.dref()) {
-                // A repair may have put aside the config alone.
+                // A repair may have quarantined only the config.
                 store.add_derivation(config)?;
             }
             add_builds(store, &folder(at), &packed.id, &packed.text)?;
@@ -176,7 +177,7 @@ fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result
                 &folder(at),
                 &packed.id,
                 &packed.text,
-                // It is synced already.
+                // Staging has already synced it.
                 Unsynced::new(store.durability()),
             )?;
         }

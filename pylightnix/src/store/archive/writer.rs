@@ -1,5 +1,5 @@
-//! The zip file of an archive, as it is written: from its beginning to its end, and only where an entry is too large to be
-//! held in memory its header is written once more.
+//! A sequential writer of zip files. Only for entries that are too large to be held in memory it rewrites the header at the
+//! end.
 
 use crc32fast::Hasher as Crc;
 use rustix::fd::OwnedFd;
@@ -23,43 +23,43 @@ use crate::store::disk::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
 const BUFFER: usize = 256 << 10;
-/// Files up to this size are packed in memory, several at once.
+/// Files up to this size are packed in memory, several in parallel.
 const SMALL: u64 = 1 << 20;
-/// So many bytes of them at once, and so many files.
+/// Maximum total size and number of files in one batch.
 const BATCH: u64 = 8 << 20;
 const BATCH_FILES: usize = 512;
-/// Below this, packing is done sooner than threads are started.
+/// Batches below this size are packed inline: starting threads would take longer.
 const FEW_BYTES: u64 = 256 << 10;
-/// Large files are deflated in parts of this size, so many at once.
+/// Large files are deflated in parts of this size, this many in parallel.
 const PART: u64 = 1 << 20;
 const PARTS: usize = 8;
 
-/// A zip file being written.
+/// A zip file that is being written.
 pub(super) struct Writer {
     file: BufWriter<File>,
     path: PathBuf,
-    /// How much was written.
+    /// The current offset.
     at: u64,
     directory: Vec<u8>,
     entries: u64,
     deflaters: Deflaters,
-    /// Whether the archive itself cannot be written.
+    /// Whether writing the archive itself has failed.
     is_refused: bool,
 }
 
-/// A folder or an artifact to be packed.
+/// A folder or a file to pack.
 pub(super) struct Artifact<'a> {
-    /// What it is called in the archive.
+    /// The name in the archive.
     pub(super) name: String,
-    /// Where it is below `out/`.
+    /// The path below `out/`.
     pub(super) path: &'a str,
     pub(super) mode: u32,
-    /// Nothing for a folder.
+    /// The expected hash; `None` for a folder.
     pub(super) digest: Option<&'a Digest>,
     pub(super) size: u64,
 }
 
-/// Where artifacts are.
+/// The artifact folder of a realization, opened.
 pub(super) struct Out {
     path: PathBuf,
     folder: OwnedFd,
@@ -72,7 +72,7 @@ impl Out {
     }
 }
 
-/// What the bytes of an entry have become.
+/// The compressed content of an entry.
 struct Packed {
     method: Method,
     crc: u32,
@@ -89,7 +89,7 @@ impl Writer {
         Ok(Self::of(file, path))
     }
 
-    /// Writes into a file that is empty; errors name it by `path`.
+    /// Creates a writer for an empty file; `path` identifies it in error messages.
     pub(super) fn of(file: File, path: &Path) -> Self {
         Writer {
             file: BufWriter::with_capacity(BUFFER, file),
@@ -102,12 +102,12 @@ impl Writer {
         }
     }
 
-    /// Stores a file of these bytes.
+    /// Writes an entry with these bytes, stored.
     pub(super) fn store(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.stored(name.to_owned(), FILE_MODE, bytes)
     }
 
-    /// Stores the file at `path`.
+    /// Writes an entry with the content of a file, stored.
     pub(super) fn store_file(&mut self, name: &str, path: &Path) -> Result<()> {
         let opened = open_regular(path);
         let (mut file, size) = opened.map_err(|error| Error::io("read", path, error))?;
@@ -118,7 +118,7 @@ impl Writer {
         self.end_again(header)
     }
 
-    /// Packs the log at `path`: nothing says what its bytes must be.
+    /// Writes an entry with a log, of which no record has a hash.
     pub(super) fn log(&mut self, name: &str, path: &Path) -> Result<()> {
         let unreadable = |error| Error::io("read", path, error);
         let (mut file, size) = open_regular(path).map_err(unreadable)?;
@@ -142,7 +142,7 @@ impl Writer {
         self.stored(name.to_owned(), LINK_MODE, target.as_bytes())
     }
 
-    /// Packs folders and artifacts in this order; their bytes must be what the record says.
+    /// Packs folders and files in this order, and verifies their content against the record.
     pub(super) fn artifacts(&mut self, out: &Out, mut all: &[Artifact<'_>]) -> Result<()> {
         while let [first, rest @ ..] = all {
             if first.size > SMALL {
@@ -175,7 +175,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What a small artifact becomes: it costs open, two reads and close.
+    /// Compresses a small file. Costs open, two reads and close.
     fn pack(&self, out: &Out, artifact: &Artifact<'_>) -> Result<Packed> {
         let Some(digest) = artifact.digest else {
             return Ok(Packed {
@@ -185,7 +185,7 @@ impl Writer {
             });
         };
         let file = open(out, artifact)?;
-        // One byte more than there should be, to see that there is not.
+        // One byte of room beyond the expected size detects a file that is longer.
         let most = artifact.size + 1;
         let mut bytes = Vec::with_capacity(most as usize);
         file.take(most).read_to_end(&mut bytes).map_err(|error| {
@@ -228,7 +228,7 @@ impl Writer {
         self.end_again(header)
     }
 
-    /// Stores what is in a file, up to more than the header says, and puts into the header what it has found.
+    /// Writes the content of a file, stored, and updates the header. Reads at most a little more than the header's size.
     fn copy(
         &mut self,
         file: &mut File,
@@ -253,8 +253,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Deflates what is in a file, up to more than the header says, and puts into the header what it has found. Gives its
-    /// sha256.
+    /// Writes the content of a file, deflated, and updates the header. Reads at most one byte more than the header's size.
+    /// Returns the SHA-256.
     fn deflate(&mut self, file: &mut File, path: &Path, header: &mut Header) -> Result<Digest> {
         let expected = header.size;
         let begun = self.at;
@@ -272,14 +272,14 @@ impl Writer {
                 left -= length;
                 filled.push(&part[..read as usize]);
                 if read < length {
-                    // It is too short, which is found at the end.
+                    // The file is shorter than expected, which the caller detects.
                     left = 0;
                 }
                 if left == 0 {
                     break;
                 }
             }
-            // The first job hashes all parts in their order, the others take one each.
+            // The first job hashes all parts in order; each other job deflates one part.
             let jobs: Vec<Option<&[u8]>> = [None]
                 .into_iter()
                 .chain(filled.iter().copied().map(Some))
@@ -305,7 +305,7 @@ impl Writer {
                 self.write(&deflated)?;
             }
         }
-        // One byte more than there should be, to see that there is not.
+        // One byte of room beyond the expected size detects a file that is longer.
         header.size += fill(file, &mut [0], path)? as u64;
         header.crc = crc.finalize();
         header.packed = self.at - begun;
@@ -313,7 +313,7 @@ impl Writer {
         Ok(Digest(hasher.finalize().into()))
     }
 
-    /// The header of what comes next, of about this size.
+    /// Returns the header of the next entry, of roughly this size.
     fn header(&self, name: String, mode: u32, size: u64) -> Header {
         Header {
             name,
@@ -322,7 +322,7 @@ impl Writer {
             crc: 0,
             packed: size,
             size,
-            // Deflating may make it a little longer.
+            // Deflating may add a little.
             large: size > u64::from(u32::MAX) - (16 << 20),
             offset: self.at,
         }
@@ -346,7 +346,7 @@ impl Writer {
         self.entries += 1;
     }
 
-    /// Ends an entry whose header did not say all when it began.
+    /// Ends an entry, rewriting its local header with the final values.
     fn end_again(&mut self, header: Header) -> Result<()> {
         let written = self.file.flush().and_then(|()| {
             let file = self.file.get_ref();
@@ -365,12 +365,12 @@ impl Writer {
         written.map_err(|error| Error::io("write", &self.path, error))
     }
 
-    /// Whether the archive itself cannot be written, and not only something in it be read.
+    /// Whether an error concerns the archive itself rather than a file to pack.
     pub(super) fn is_refused(&self) -> bool {
         self.is_refused
     }
 
-    /// Ends it; says how long it is.
+    /// Writes the central directory, and returns the size of the archive.
     pub(super) fn finish(mut self, durability: Durability) -> Result<u64> {
         let (start, directory) = (self.at, std::mem::take(&mut self.directory));
         self.write(&directory)?;
@@ -397,7 +397,7 @@ fn damaged(out: &Out, artifact: &Artifact<'_>) -> Error {
     .help("it was damaged or changed: move its realization away and have it made again")
 }
 
-/// Fills the buffer, unless the file ends before.
+/// Fills the buffer, unless the file ends earlier.
 fn fill(file: &mut File, buffer: &mut [u8], path: &Path) -> Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

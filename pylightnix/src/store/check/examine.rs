@@ -1,4 +1,4 @@
-//! Comparing one realization with its record.
+//! Checking one realization against its record.
 
 use rustix::fs::CWD;
 use std::collections::{HashMap, HashSet};
@@ -21,12 +21,12 @@ use crate::store::object::record::Record;
 use crate::store::object::seal::hash;
 use crate::store::object::tree::{Entry, EntryKind, Manifest};
 
-/// What looking at a realization gave.
+/// The result of examining a realization.
 #[derive(Default)]
 pub(super) struct Examined {
     pub(super) faults: Vec<Fault>,
     pub(super) notes: Vec<Note>,
-    /// The files of the right size, whose bytes are still to be read.
+    /// Files of the right size, whose content is still to be hashed.
     pub(super) files: Vec<ToRead>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct ToRead {
 }
 
 impl ToRead {
-    /// Reads the bytes; a fault if they are not what the record says.
+    /// Hashes the file; returns a fault if it does not match the record.
     pub(super) fn read(&self) -> Option<Fault> {
         let opened = open_file(CWD, &self.path).map_err(io::Error::from);
         let (kind, message) = match opened.and_then(|file| hash(&file)) {
@@ -53,7 +53,7 @@ impl ToRead {
     }
 }
 
-/// Compares all but the bytes of files. `config` is that of the derivation, unless it is broken.
+/// Checks everything except the content of files. `config` is the derivation's, unless it is corrupt.
 pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -> Examined {
     let mut examiner = Examiner {
         store,
@@ -77,7 +77,7 @@ pub(super) fn examine(store: &Store, id: &RRefId, config: Option<&ConfigJson>) -
         }
     }
     let found = examiner.found;
-    // It may have been removed meanwhile, and then nothing is wrong with it.
+    // A realization that was removed in the meantime has no faults.
     if !found.faults.is_empty() && matches!(is_there(&store.realization_dir(id)), Ok(false)) {
         return Examined::default();
     }
@@ -102,7 +102,7 @@ impl Examiner<'_> {
         self.fault(kind, path, message);
     }
 
-    /// Looks at what lies beside the artifacts.
+    /// Checks the files beside the artifacts.
     fn look_into_folder(&mut self) {
         let folder = self.folder.clone();
         let entries = match fs::read_dir(&folder) {
@@ -188,10 +188,10 @@ impl Examiner<'_> {
         }
     }
 
-    /// Compares kinds, sizes and modes with the record, and looks for what is not in it.
+    /// Checks types, sizes and modes against the record, and looks for entries that are not in it.
     fn compare_tree(&mut self, manifest: &Manifest) {
         let out = self.folder.join(OUT);
-        // The names in each folder that is one.
+        // The expected names in each folder that exists.
         let mut folders: HashMap<&str, HashSet<&str>> = HashMap::new();
         if self.is_folder(&out) {
             folders.insert("", HashSet::new());
@@ -199,7 +199,7 @@ impl Examiner<'_> {
         for entry in manifest.entries() {
             let (folder, name) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
             let Some(names) = folders.get_mut(folder) else {
-                // That its folder is none was said.
+                // The missing folder was already reported.
                 continue;
             };
             names.insert(name);
@@ -328,17 +328,17 @@ pub(super) fn about(
     }
 }
 
-/// What a refusal to read something means.
+/// Returns the fault for an error that leaves the content unknown.
 pub(super) fn unreadable(error: &io::Error) -> (FaultKind, String) {
     (FaultKind::Unreadable, format!("cannot be read: {error}"))
 }
 
-/// An error as it goes on after the path of what it is about.
+/// Formats an error as a predicate that follows a path.
 pub(super) fn short(error: &Error) -> String {
     format!("is broken: {error}")
 }
 
-/// Reads a derivation's config, and says what is wrong with it otherwise. One that was removed meanwhile has neither.
+/// Reads a derivation's config, or returns its fault. Returns neither if it was removed in the meantime.
 pub(super) fn examine_config(store: &Store, dref: &DRefId) -> (Option<ConfigJson>, Option<Fault>) {
     let folder = store.derivation_dir(dref);
     let path = folder.join(CONFIG);

@@ -1,4 +1,4 @@
-//! What is wrong in a store, and what to do about it.
+//! Faults in a store, and advice for each kind.
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -8,51 +8,51 @@ use std::path::PathBuf;
 use crate::config::{DRefId, RRefId};
 use crate::visible;
 
-/// What sort of thing is wrong.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// A derivation's `config.json` is missing or is not what the folder's name says.
+    /// A derivation's `config.json` is missing or does not match the folder's name.
     Config,
-    /// A realization's `record` is missing or is not what the folder's name says.
+    /// A realization's `record` is missing or does not match the folder's name.
     Record,
-    /// A realization was made from one that is not in the store, or of which its config knows nothing.
+    /// A dependency of a realization is missing from the store, or is not in its config.
     Context,
-    /// An artifact is missing, is not what the record says, or is there and not in the record.
+    /// An artifact is missing, does not match the record, or is not in the record.
     Artifact,
-    /// An artifact has other permissions than artifacts have.
+    /// An artifact has the wrong permissions.
     Mode,
-    /// A build record cannot be understood.
+    /// A build record is invalid.
     BuildRecord,
-    /// A file in `roots/` that is no root, or a root of something that is not in the store.
+    /// A file in `roots/` is invalid, or its realization is not in the store.
     Root,
-    /// Something that no store has.
+    /// A file or folder does not belong in a store.
     Unexpected,
-    /// The system refused to let it be read.
+    /// A file or folder could not be read, so its state is unknown.
     Unreadable,
 }
 
-/// Something that is wrong in a store.
+/// A fault in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// What sort of thing it is.
+    /// The kind of the fault.
     pub kind: FaultKind,
     /// The file or folder.
     pub path: PathBuf,
-    /// The derivation that it is about, if it is about one.
+    /// The affected derivation, if any.
     pub dref: Option<DRefId>,
-    /// The realization that it is about, if it is about one.
+    /// The affected realization, if any.
     pub rref: Option<RRefId>,
-    /// What is wrong, in one line that goes on after the path.
+    /// The description, a predicate that follows the path.
     pub message: String,
-    /// All realizations that were made from what it is about, directly or not.
+    /// All direct and indirect dependents of the affected object.
     pub dependents: Vec<RRefId>,
 }
 
 impl Fault {
-    /// What a person can do about it.
+    /// Returns advice for the user.
     pub fn help(&self) -> &'static str {
         match self.kind {
             FaultKind::Config => {
@@ -96,10 +96,10 @@ impl Serialize for Fault {
 }
 
 impl fmt::Display for Fault {
-    /// What is wrong, what depends on it, and what to do.
+    /// Formats the fault with its dependents and the advice.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         visible::report(f, |f| {
-            /// More are a number.
+            /// Further dependents are only counted.
             const SHOWN: usize = 10;
             write!(f, "{} {}", self.path.display(), self.message)?;
             for (at, dependent) in self.dependents.iter().take(SHOWN).enumerate() {
@@ -114,8 +114,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Something that is sound and worth a word: it was published by older rules, and would be refused today; or a build record that
-/// lies ahead of this machine's clock.
+/// An observation that is not a fault: a realization that was published under older rules and would be rejected today, or a
+/// build record that ends ahead of this machine's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Note {
@@ -123,16 +123,16 @@ pub struct Note {
     pub path: PathBuf,
     /// The realization that it belongs to.
     pub rref: RRefId,
-    /// What it is, in one line that goes on after the path.
+    /// The description, a predicate that follows the path.
     pub message: String,
-    /// Whether its config promises it. Then the realization is no candidate, and its stage runs again when it is needed.
+    /// Whether the path is a promised artifact. The realization is then not a candidate, and its stage runs again when needed.
     pub is_promised: bool,
-    /// Whether it is a build record that lies ahead of this machine's clock.
+    /// Whether this is a build record ahead of this machine's clock.
     pub is_ahead: bool,
 }
 
 impl Note {
-    /// What follows from it.
+    /// Returns the consequence.
     pub fn help(&self) -> &'static str {
         if self.is_ahead {
             return "it counts as one without a time, and comes last; if the clock here is right, remove that realization (`rm`) and \
@@ -174,24 +174,24 @@ impl fmt::Display for Note {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// How many realizations were checked.
+    /// The number of realizations checked.
     pub realizations: usize,
-    /// How many files were read to the end, and how many bytes they had.
+    /// The number of files whose content was verified.
     pub files: u64,
-    /// See [`files`](Self::files).
+    /// The total size of these files.
     pub bytes: u64,
-    /// What is wrong, sorted by path.
+    /// The faults, sorted by path.
     pub faults: Vec<Fault>,
-    /// What is sound, and was published by older rules or lies ahead of this machine's clock, sorted by path.
+    /// Observations that are not faults, sorted by path.
     pub notes: Vec<Note>,
 }
 
 impl CheckReport {
-    /// Whether nothing is wrong. Things that no store has do no harm.
+    /// Whether there are no faults. Unexpected files are harmless and do not count.
     pub fn is_sound(&self) -> bool {
         (self.faults.iter()).all(|fault| fault.kind == FaultKind::Unexpected)
     }
@@ -212,7 +212,7 @@ impl Serialize for CheckReport {
 }
 
 impl fmt::Display for CheckReport {
-    /// Every fault with what to do, and a sum.
+    /// Lists the faults with advice, and ends with a summary.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for fault in &self.faults {
             writeln!(f, "{fault}")?;

@@ -1,4 +1,4 @@
-//! Checking a store against what it says of itself.
+//! Checking the integrity of a store.
 
 mod examine;
 mod fault;
@@ -19,41 +19,41 @@ use examine::{Examined, ToRead, examine, examine_config};
 
 pub use fault::{CheckReport, Fault, FaultKind, Note};
 
-/// So many realizations are looked at before their files are read.
+/// Number of realizations that are examined before their files are read.
 const BATCH: usize = 256;
 
-/// A check that is to be made, with its options: [`Store::check`] begins one.
+/// A check with its options, created by [`Store::check`].
 #[must_use = "nothing happens before `run`"]
 pub struct Check<'a> {
     store: &'a Store,
     only: Option<BTreeSet<RRefId>>,
-    /// Of a hundred files, how many are read.
+    /// The percentage of files to read.
     percent: f64,
     observer: Box<dyn Fn(&CheckEvent) + Send + Sync + 'a>,
 }
 
-/// How far a check is.
+/// The progress of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckEvent {
-    /// So many realizations were looked at.
+    /// Realizations were examined.
     Looked {
-        /// By now.
+        /// The number so far.
         realizations: usize,
-        /// In all.
+        /// The total number.
         of: usize,
     },
-    /// So many bytes of artifacts were read by now.
+    /// Artifacts were read.
     Read {
-        /// Since the check began.
+        /// The number of bytes so far.
         bytes: u64,
     },
 }
 
 impl Store {
-    /// Compares the store with what it says of itself: names, configs and records with their hashes, contexts, kinds,
-    /// sizes and modes of artifacts with their records, and whether there is anything else. [`Check::contents`] reads
-    /// every artifact as well. It writes nothing, takes no locks and needs no more than the right to read.
+    /// Checks the integrity of the store: names, configs and records against their hashes, dependencies, types, sizes and modes
+    /// of artifacts against their records, and unexpected files. [`Check::contents`] also reads every artifact. Writes nothing,
+    /// takes no locks, and needs only read permission.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -99,27 +99,27 @@ impl<'a> Check<'a> {
         self
     }
 
-    /// Reads every artifact and compares its hash.
+    /// Also reads every artifact and verifies its hash.
     pub fn contents(self) -> Self {
         self.sample(100.0)
     }
 
-    /// Reads so many of a hundred artifacts, others each time.
+    /// Also reads a random sample of artifacts, of this percentage.
     pub fn sample(mut self, percent: f64) -> Self {
         self.percent = percent;
         self
     }
 
-    /// Tells `observer`, on several threads, how far it is.
+    /// Reports progress to `observer`, from several threads.
     pub fn observer(mut self, observer: impl Fn(&CheckEvent) + Send + Sync + 'a) -> Self {
         self.observer = Box::new(observer);
         self
     }
 
-    /// Checks. That something is wrong is in the report, and no error.
+    /// Runs the check. Faults are part of the report.
     ///
     /// # Errors
-    /// A store whose folders cannot be listed.
+    /// Fails if the folders of the store cannot be listed.
     pub fn run(self) -> Result<CheckReport> {
         let mut report = CheckReport::default();
         let rrefs: Vec<RRefId> = match &self.only {
@@ -131,7 +131,7 @@ impl<'a> Check<'a> {
                 report.faults = places::unexpected(self.store)?;
                 let mut all = Vec::new();
                 for dref in self.store.drefs()? {
-                    // That a folder cannot be listed is among the faults.
+                    // An unlistable folder is already among the faults.
                     all.extend(self.store.rrefs_of(&dref).unwrap_or_default());
                 }
                 all
@@ -156,7 +156,7 @@ impl<'a> Check<'a> {
         report.bytes = read.1.into_inner();
         report.faults.sort_by(|a, b| a.path.cmp(&b.path));
         report.notes.sort_by(|a, b| a.path.cmp(&b.path));
-        // The rest is only needed, and only then worth the time, if something is wrong.
+        // Dependents are determined only if there are faults, as that takes time.
         if !report.is_sound()
             && let Ok(survey) = Survey::of(self.store)
         {
@@ -186,11 +186,11 @@ impl<'a> Check<'a> {
         Ok(configs)
     }
 
-    /// What is wrong, and the files to be read, the largest first, so that no thread is left with one at the end.
+    /// Collects the faults and the files to read. The largest files come first, so that no thread ends up with one alone.
     fn gather(&self, examined: Vec<Examined>, notes: &mut Vec<Note>) -> (Vec<Fault>, Vec<ToRead>) {
         let random = RandomState::new();
         let chosen = |file: &ToRead| {
-            // 53 bits are what a float holds.
+            // A `f64` represents 53-bit integers exactly.
             let number = random.hash_one(&file.path) >> 11;
             number as f64 / ((1_u64 << 53) as f64) * 100.0 < self.percent
         };
@@ -211,7 +211,7 @@ impl<'a> Check<'a> {
             read.0.fetch_add(1, Ordering::Relaxed);
             let bytes = read.1.fetch_add(file.size, Ordering::Relaxed) + file.size;
             (self.observer)(&CheckEvent::Read { bytes });
-            // It may have been removed meanwhile.
+            // A realization that was removed in the meantime has no faults.
             let is_gone = matches!(is_there(&self.store.realization_dir(&file.id)), Ok(false));
             Ok(fault.filter(|_| !is_gone))
         })?;
@@ -219,7 +219,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Says for each fault what was made from what it is about.
+/// Fills in the dependents of each fault.
 fn add_dependents(faults: &mut [Fault], survey: &Survey) {
     let dependents = survey.dependents();
     for fault in faults {

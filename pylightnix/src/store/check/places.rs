@@ -1,4 +1,4 @@
-//! What lies where nothing should, and what does not lie where it should.
+//! Unexpected files, and missing realizations.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use crate::store::disk::layout::{CONFIG, FOLDERS, FORMAT, RECORD, RESERVED};
 use crate::store::disk::there::{is_absence, is_there, tells_of_damage};
 use crate::{Error, Result};
 
-/// Entries of the store's folders that no store has, and roots of nothing.
+/// Returns the unexpected entries in the folders of the store, and invalid roots.
 pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     let mut look = |folder: &Path, known: &dyn Fn(&str, bool) -> bool| -> Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
     let mut refused = Vec::new();
     for dref in store.drefs()? {
         let folder = store.derivation_dir(&dref);
-        // One that is closed to this user hides nothing else.
+        // An unreadable folder must not hide other faults.
         if let Err(error) = look(&folder, &|name, is_folder| {
             name == CONFIG || is_folder && RRefId::from_folder(&dref, name).is_some()
         }) {
@@ -67,7 +67,7 @@ pub(super) fn unexpected(store: &Store) -> Result<Vec<Fault>> {
     Ok(faults)
 }
 
-/// What a root keeps that is not in the store.
+/// Returns the realization of a root if it is not in the store.
 fn keeps(store: &Store, root: String) -> Result<Option<RRefId>> {
     match store.read_root(root)? {
         Some(root) if root.counts && !is_there(&record(store, &root.rref))? => Ok(Some(root.rref)),
@@ -75,9 +75,9 @@ fn keeps(store: &Store, root: String) -> Result<Option<RRefId>> {
     }
 }
 
-/// Those that are not in the store.
+/// Returns faults for the realizations that are not in the store.
 pub(super) fn missing(store: &Store, rrefs: &BTreeSet<RRefId>) -> Vec<Fault> {
-    // What cannot be looked at is told of when it is compared.
+    // Errors are ignored here, as the comparison reports them.
     let missing = rrefs
         .iter()
         .filter(|rref| matches!(is_there(&record(store, rref)), Ok(false)));
@@ -103,7 +103,7 @@ fn nothing_known(path: PathBuf) -> Fault {
     }
 }
 
-/// The entries of a folder, and whether each is a folder itself. One that went meanwhile has none.
+/// Returns the entries of a folder, each with whether it is a folder itself. Empty if the folder was removed.
 fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let refused = |error| Error::io("read the folder", folder, error);
     let listed = match fs::read_dir(folder) {
@@ -115,7 +115,7 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
         let entry = entry.map_err(refused)?;
         match entry.file_type() {
             Ok(kind) => found.push((entry.path(), kind.is_dir())),
-            // It was removed meanwhile.
+            // Removed in the meantime.
             Err(error) if is_absence(&error) => {}
             Err(error) => return Err(refused(error)),
         }

@@ -1,4 +1,4 @@
-//! The trash, on its way.
+//! The trash: objects that were removed from the store by a rename and still have to be deleted.
 
 use std::fs;
 use std::io;
@@ -13,14 +13,14 @@ use crate::store::disk::remove::remove_tree;
 use crate::store::disk::there::{is_absence, is_there};
 use crate::{Error, Result};
 
-/// Deleting waits for the disk's journal more than for anything else.
+/// Deletion mostly waits for the file system's journal, so more threads than cores pay off.
 const THREADS: usize = 8;
 
-/// What was moved to the trash and is still to be deleted.
+/// Objects that were moved to the trash and are to be deleted.
 pub(in crate::store) struct Bin {
     trash: PathBuf,
     name: Uuid,
-    /// Each with its size.
+    /// Paths in the trash, with the sizes of the objects.
     held: Vec<(PathBuf, u64)>,
 }
 
@@ -33,8 +33,8 @@ impl Bin {
         }
     }
 
-    /// Moves something there, by one rename. What is gone already is fine. A folder of an image's layer, below an overlay file
-    /// system, cannot be moved, and is removed where it is.
+    /// Moves an object to the trash by one rename. A missing object is not an error. A folder from a lower layer of an overlay
+    /// file system cannot be renamed, and is deleted in place.
     pub(in crate::store) fn put(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let to = self
             .trash
@@ -50,15 +50,15 @@ impl Bin {
         Ok(())
     }
 
-    /// Deletes it all; `deleted` is told the size of each thing. What cannot be deleted now stays in the trash, for the
-    /// next sweep: gives it, each with its size.
+    /// Deletes everything, and calls `deleted` with the size of each object. Returns the errors, with sizes, for objects that
+    /// could not be deleted; they stay in the trash for the next sweep.
     pub(in crate::store) fn empty(self, deleted: &mut dyn FnMut(u64)) -> Vec<(Error, u64)> {
         let next = AtomicUsize::new(0);
         let (tell, told) = mpsc::channel();
         let work = |tell: Sender<Result<u64, (Error, u64)>>| {
             while let Some((path, bytes)) = self.held.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let done = remove_tree(path).map_err(|error| Error::io("delete", path, error));
-                // An error is no reason to leave the others where they are.
+                // Continue with the others after an error.
                 let _ = tell.send(done.map(|()| *bytes).map_err(|error| (error, *bytes)));
             }
         };
@@ -68,7 +68,7 @@ impl Bin {
                 let told_by = tell.clone();
                 let thread = thread::Builder::new().spawn_scoped(scope, move || work(told_by));
                 if thread.is_err() {
-                    // A system out of threads is no reason to fail.
+                    // Failing to start a thread is not an error.
                     if at == 0 {
                         work(tell.clone());
                     }
@@ -88,8 +88,8 @@ impl Bin {
     }
 }
 
-/// Removes a realization, or a derivation with its realizations, where it is. The caller is alone. Records go first: whatever
-/// is left when this is interrupted is no result, and the next collection takes it.
+/// Deletes a realization, or a derivation with its realizations, in place. The caller holds the exclusive lock. Records are
+/// deleted first, so that an interruption leaves no realizations, only remains for the next collection.
 fn remove_in_place(path: &Path) -> io::Result<()> {
     let mut folders = vec![path.to_owned()];
     for entry in fs::read_dir(path)? {

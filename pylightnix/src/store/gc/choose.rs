@@ -1,4 +1,4 @@
-//! What a collection keeps, and in which order the rest goes.
+//! Choosing what garbage collection keeps, and in which order it removes the rest.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -8,7 +8,7 @@ use crate::store::known::survey::Survey;
 use crate::store::using::lease::Used;
 use crate::{Error, ErrorKind, Result};
 
-/// Which realizations of a survey stay.
+/// The kept realizations of a survey.
 pub(in crate::store) struct Kept<'a> {
     survey: &'a Survey,
     kept: Vec<bool>,
@@ -26,7 +26,7 @@ impl<'a> Kept<'a> {
         self.kept[at]
     }
 
-    /// Keeps a realization and all that it was made from.
+    /// Keeps a realization and all its dependencies.
     pub(in crate::store) fn keep(&mut self, at: usize) -> Result<()> {
         let mut next = vec![at];
         while let Some(at) = next.pop() {
@@ -42,19 +42,19 @@ impl<'a> Kept<'a> {
         Ok(())
     }
 
-    /// The same for one that is named. One that is not there cannot be kept.
+    /// Keeps a realization and all its dependencies. Does nothing if it is not in the survey.
     pub(in crate::store) fn keep_rref(&mut self, rref: &RRefId) -> Result<()> {
         self.survey.find(rref).map_or(Ok(()), |at| self.keep(at))
     }
 
-    /// Keeps all but these, which with each one have all that was made from it.
+    /// Keeps everything except `gone`, which has to be closed under dependents.
     pub(in crate::store) fn all_but(&mut self, gone: &HashSet<usize>) {
         for (at, kept) in self.kept.iter_mut().enumerate() {
             *kept = !gone.contains(&at);
         }
     }
 
-    /// Keeps what these leases say is in use.
+    /// Keeps the realizations that these lease entries protect.
     pub(in crate::store) fn keep_used<'b>(
         &mut self,
         used: impl IntoIterator<Item = &'b Used>,
@@ -69,8 +69,8 @@ impl<'a> Kept<'a> {
         Ok(())
     }
 
-    /// Those that are not kept: all that was made from one before it, and the oldest first among those that may be next.
-    /// Those that would take the sum of sizes beyond `most` are left out, and what they were made from.
+    /// Returns the realizations that are not kept, in removal order: dependents before dependencies, and oldest first among
+    /// those that may be next. Skips realizations that would exceed a total size of `most`, and thereby their dependencies.
     pub(in crate::store) fn others(&self, most: u64) -> Vec<usize> {
         let found = &self.survey.found;
         let goes = |at: &usize| !self.kept[*at];
@@ -80,7 +80,7 @@ impl<'a> Kept<'a> {
                 dependents[*dep] += 1;
             }
         }
-        // What is not known to be old goes last.
+        // Realizations of unknown age come last.
         let age = |at: usize| Reverse((found[at].newest.is_none(), found[at].newest, at));
         let ready = (0..found.len()).filter(|at| goes(at) && dependents[*at] == 0);
         let mut ready: BinaryHeap<_> = ready.map(age).collect();

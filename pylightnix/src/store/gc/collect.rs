@@ -1,4 +1,4 @@
-//! A collection, step by step.
+//! The steps of a garbage collection.
 
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -23,16 +23,16 @@ use crate::store::using::roots::Root;
 use crate::store::using::sweep::{sweep, sweep_build_locks};
 use crate::{Error, Result};
 
-/// So many renames others wait for at most.
+/// Maximum number of renames for which other processes have to wait.
 const BATCH: usize = 128;
 
-/// What was found out without locks.
+/// The result of the first phase, which needs no exclusive lock.
 struct Looked<'a> {
     survey: &'a Survey,
     in_use: InUse,
     roots: KnownRoots,
     kept: Kept<'a>,
-    /// What goes, unless it turns out to be wanted after all.
+    /// The realizations to remove, unless they turn out to be in use.
     order: Vec<usize>,
     code: HashSet<String>,
     failed: Vec<(PathBuf, u64)>,
@@ -40,7 +40,7 @@ struct Looked<'a> {
 }
 
 impl Gc<'_> {
-    /// What would go.
+    /// Determines what a collection would remove.
     pub(super) fn look(&mut self) -> Result<GcReport> {
         let (in_use, mut roots) = KnownRoots::look(self.store, self.trust_locks)?;
         roots.let_go(&self.let_go);
@@ -72,7 +72,7 @@ impl Gc<'_> {
         let manager = store.manager();
         let observer = &mut self.observer;
         let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
-        // Leases before realizations: a process that is dead now publishes nothing any more.
+        // Leases are read before the survey: a process that is dead by now publishes nothing more.
         let (in_use, mut roots) = KnownRoots::read(store, self.trust_locks)?;
         roots.let_go(&self.let_go);
         let survey = Survey::of(store)?;
@@ -92,12 +92,12 @@ impl Gc<'_> {
         if looked.has_something(store) {
             match looked.move_dead(store, &mut bin, &mut report) {
                 Err(error) if report.realizations.is_empty() => return Err(error),
-                // What was moved is to be deleted all the same.
+                // Objects that were moved have to be deleted even after an error.
                 Err(error) => report.refused.push(error),
                 Ok(()) => {}
             }
         }
-        // What was to go and stays.
+        // Includes realizations that were chosen for removal but stayed.
         report.kept = survey.found.len() - report.realizations.len();
         let more = looked.failed.iter().chain(&looked.downloads);
         let of = report.bytes + more.map(|(_, bytes)| bytes).sum::<u64>();
@@ -129,9 +129,9 @@ impl Gc<'_> {
                 Err(error) => report.refused.push(Error::io("delete", &path, error)),
             }
         }
-        // On a file system whose locks do not hold it would not have come to this, unless it is alone.
+        // Unreliable locks were ruled out earlier, unless the caller vouches for being the only user.
         let left = sweep(layout, manager.lease_name(), true, self.trust_locks);
-        // What this collection could not delete was told above.
+        // Leave out errors that were already reported above.
         let told: HashSet<PathBuf> = (report.refused.iter())
             .filter_map(|error| error.path().map(Path::to_owned))
             .collect();
@@ -164,7 +164,7 @@ impl Gc<'_> {
                 std::cmp::Reverse((found.is_success, found.newest, at))
             });
             for (place, at) in newest.into_iter().enumerate() {
-                // What is not known to be old stays.
+                // Realizations of unknown age are kept.
                 let newest = survey.found[at].newest;
                 let is_new =
                     oldest.is_some_and(|oldest| newest.is_none_or(|newest| newest > oldest));
@@ -223,7 +223,7 @@ impl Looked<'_> {
         report
     }
 
-    /// Whether it is worth keeping the others out.
+    /// Whether there is anything to remove that requires the exclusive lock.
     fn has_something(&self, store: &Store) -> bool {
         let empty = |(dref, range): &(DRefId, std::ops::Range<usize>)| {
             range.is_empty() && !self.in_use.has(dref) && has_only(store, dref, None)
@@ -234,11 +234,12 @@ impl Looked<'_> {
             || self.survey.drefs.iter().any(empty)
     }
 
-    /// Moves to the trash what nobody wants, in batches, between which others get in. Each begins with another look at who
-    /// uses what: who came in between found only what was still there, and said so in a lease before.
+    /// Moves unreachable objects to the trash in batches, between which other processes may enter. Each batch first reads new
+    /// leases and roots: a process that entered in between could only find objects that were still there, and has recorded its
+    /// use in a lease.
     fn move_dead(&mut self, store: &Store, bin: &mut Bin, report: &mut GcReport) -> Result<()> {
         let survey = self.survey;
-        // How many realizations of each derivation are left.
+        // The number of remaining realizations of each derivation.
         let mut left: HashMap<&DRefId, usize> = HashMap::new();
         let mut stay = HashSet::new();
         for batch in std::mem::take(&mut self.order).chunks(BATCH) {
@@ -250,7 +251,7 @@ impl Looked<'_> {
                         let left = left
                             .entry(dref)
                             .or_insert_with(|| survey.of_derivation(dref).len());
-                        // With the last one goes its derivation, by the same rename.
+                        // The last realization takes its derivation along in the same rename.
                         let is_last = *left == 1
                             && !this.in_use.has(dref)
                             && has_only(store, dref, Some(&surveyed.id));
@@ -271,7 +272,7 @@ impl Looked<'_> {
                             Err(error) => report.refused.push(error),
                         }
                     }
-                    // What stays needs what it was made from.
+                    // A realization that stays protects its dependencies.
                     stay.extend(surveyed.deps.iter().copied());
                     for fingerprint in &surveyed.code {
                         this.code.remove(fingerprint);
@@ -337,7 +338,7 @@ impl Looked<'_> {
         Ok(())
     }
 
-    /// Does something with everybody else out, after reading what is new in leases and roots.
+    /// Runs `work` under the exclusive lock, after reading new entries of leases and roots.
     fn alone(
         &mut self,
         store: &Store,
@@ -357,15 +358,15 @@ impl Looked<'_> {
         Ok(())
     }
 
-    /// Removes roots that count no more. The caller is alone.
+    /// Removes roots that no longer count. The caller holds the exclusive lock.
     fn drop_roots(&self, store: &Store, ended: &[Root], report: &mut GcReport) {
         for root in ended {
-            // While its derivation is in use, its link may be about to be made.
+            // While its derivation is in use, the root's link may be about to be created.
             if self.in_use.has(root.rref.dref()) {
                 continue;
             }
             match store.read_root(root.name.clone()) {
-                // One that is let go counts again if it was written meanwhile.
+                // A root may count again because it was rewritten in the meantime.
                 Ok(Some(now)) if !now.counts || self.roots.lets_go(&root.name) => {
                     match store.delete_root(&root.name) {
                         Ok(_) => report.ended_roots.push(now),
@@ -379,8 +380,8 @@ impl Looked<'_> {
     }
 }
 
-/// Whether a derivation's folder has more in it than its config and so many realizations: something came, or somebody
-/// put it there.
+/// Whether a derivation's folder contains more than its config and this number of realizations: new realizations, or foreign
+/// files.
 fn has_more(store: &Store, dref: &DRefId, realizations: usize) -> bool {
     match fs::read_dir(store.derivation_dir(dref)) {
         Ok(entries) => {
@@ -391,7 +392,7 @@ fn has_more(store: &Store, dref: &DRefId, realizations: usize) -> bool {
     }
 }
 
-/// Whether nothing is in a derivation's folder but its config and this realization.
+/// Whether a derivation's folder contains nothing except its config and this realization.
 fn has_only(store: &Store, dref: &DRefId, rref: Option<&RRefId>) -> bool {
     let folder = rref.map(RRefId::folder);
     let is_known =
@@ -404,7 +405,7 @@ fn has_only(store: &Store, dref: &DRefId, rref: Option<&RRefId>) -> bool {
     }
 }
 
-/// The time before which something is not newer than `age`.
+/// Returns the time `age` ago.
 fn oldest(age: Duration) -> Timestamp {
     let age = jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::MAX);
     Timestamp::now()
@@ -412,7 +413,7 @@ fn oldest(age: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-/// The folders of failed builds that are older than that, the oldest first, with their sizes.
+/// Returns the folders of failed builds from before `oldest`, oldest first, with their sizes.
 fn failed_builds(store: &Store, oldest: Option<Timestamp>) -> Result<Vec<(PathBuf, u64)>> {
     let folder = store.layout().failed();
     let refused = |error| Error::io("read the folder", &folder, error);
@@ -433,14 +434,14 @@ fn failed_builds(store: &Store, oldest: Option<Timestamp>) -> Result<Vec<(PathBu
     Ok(failed)
 }
 
-/// When a build ended, by the name of its folder, `<uuid7>-<name>`.
+/// Parses the time of a failed build from its folder name, `<uuid7>-<name>`.
 fn ended(name: &str) -> Option<Timestamp> {
     let id = Uuid::try_parse(name.get(..36)?).ok()?;
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     Timestamp::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?).ok()
 }
 
-/// The size of the files in a folder. What cannot be read has none.
+/// Returns the total size of the files in a folder, skipping unreadable ones.
 fn size(path: &Path) -> u64 {
     let mut bytes = 0;
     let mut next = vec![path.to_owned()];

@@ -1,4 +1,4 @@
-//! What has arrived of downloads that nobody goes on with.
+//! Abandoned partial downloads.
 
 use jiff::{SignedDuration, Timestamp};
 use std::fs::{self, File};
@@ -11,11 +11,11 @@ use crate::store::Store;
 use crate::store::disk::regular::open_regular;
 use crate::{Error, Result};
 
-/// Unless something else is said, whoever broke off has so much time to go on.
+/// Default age at which a partial download counts as abandoned.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The parts of files to which nothing was added for that long, and that no living process holds, with their sizes; the
-/// oldest first.
+/// Returns the partial downloads that were not written to for `age` and that no process holds locked, oldest first, with their
+/// sizes.
 pub(super) fn left_behind(store: &Store, age: Option<Duration>) -> Result<Vec<(PathBuf, u64)>> {
     let folder = store.layout().fetches();
     let refused = |error| Error::io("read the folder", &folder, error);
@@ -31,7 +31,7 @@ pub(super) fn left_behind(store: &Store, age: Option<Duration>) -> Result<Vec<(P
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(refused)?.path();
-        // It may be finished meanwhile.
+        // The download may have completed in the meantime.
         let Ok(data) = fs::symlink_metadata(&path) else {
             continue;
         };
@@ -48,7 +48,7 @@ pub(super) fn left_behind(store: &Store, age: Option<Duration>) -> Result<Vec<(P
         .collect())
 }
 
-/// Deletes one, unless somebody goes on with it by now; says whether it did.
+/// Deletes a partial download, unless a process has resumed it. Returns whether it was deleted.
 pub(super) fn delete(path: &Path) -> io::Result<bool> {
     let Some(_held) = held(path) else {
         return Ok(false);
@@ -62,7 +62,7 @@ pub(super) fn delete(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The file, if nobody else holds it: then nobody writes it as long as it is open here.
+/// Locks a partial download, which excludes writers while the file is open. Returns `None` if another process holds the lock.
 fn held(path: &Path) -> Option<File> {
     let (file, _) = open_regular(path).ok()?;
     file.try_lock().ok()?;

@@ -1,4 +1,4 @@
-//! The roots of a store, and which of them are new when others got in since.
+//! The known roots of a store, updated incrementally during a collection.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,48 +7,48 @@ use crate::store::Store;
 use crate::store::using::in_use::InUse;
 use crate::store::using::roots::Root;
 
-/// Roots that were read.
+/// The roots read so far.
 #[derive(Default)]
 pub(in crate::store) struct KnownRoots {
     pub(in crate::store) all: Vec<Root>,
 }
 
 impl KnownRoots {
-    /// Leases and roots as they are now, for who only looks.
+    /// Reads leases and roots, without locks, for a dry run.
     pub(in crate::store) fn look(store: &Store, alone: bool) -> Result<(InUse, Self)> {
         let in_use = InUse::read(store, alone)?;
         let all = store.roots()?;
         Ok((in_use, KnownRoots { all }))
     }
 
-    /// Leases and roots, so that whatever root is missing has its name in what leases will say later. The caller holds
-    /// the right to sweep: leases of processes that die stay.
+    /// Reads leases and roots, such that every root written later is announced in a lease. The caller holds the sweep lock,
+    /// which preserves the leases of processes that exit.
     pub(in crate::store) fn read(store: &Store, alone: bool) -> Result<(InUse, Self)> {
         let mut in_use = InUse::read(store, alone)?;
         if !in_use.take_written_roots().is_empty() {
-            // Who was about to write these has done so when it has left.
+            // Wait for the writers of announced roots to finish.
             drop(store.manager().enter_alone()?);
         }
         let all = store.roots()?;
         Ok((in_use, KnownRoots { all }))
     }
 
-    /// Has these count no more.
+    /// Marks these roots as no longer counting.
     pub(in crate::store) fn let_go(&mut self, names: &HashSet<String>) {
         for root in &mut self.all {
             root.counts &= !names.contains(&root.name);
         }
     }
 
-    /// Whether the root of this name is known not to count.
+    /// Whether a root is known not to count.
     pub(in crate::store) fn lets_go(&self, name: &str) -> bool {
         self.all
             .iter()
             .any(|root| root.name == name && !root.counts)
     }
 
-    /// Reads those that were written since, by what leases said since, and returns those of them that count. With
-    /// everybody else out, nothing is missing then. It costs nothing for those that stayed as they were.
+    /// Reads the roots announced in leases since the last call, and returns those that count. Under the exclusive lock the
+    /// result is complete. Unchanged roots cost nothing.
     pub(in crate::store) fn read_on(
         &mut self,
         store: &Store,

@@ -1,9 +1,10 @@
-//! Garbage collection, and removing by hand.
+//! Garbage collection, and manual removal.
 //!
-//! Nothing that somebody may still want goes: kept is what roots and living processes reach. What goes is found without
-//! locks. Then, with everybody else out, what is new in roots and leases is read and the dead are renamed into the trash, one
-//! rename each, those before that were made from others: wherever this stops, all that is still visible is whole. That is
-//! done in batches, so that nobody waits for long. They are deleted when the others are in again.
+//! Collection keeps everything that is reachable from roots and living processes. The first phase finds unreachable objects
+//! without the exclusive lock. The second phase, under the exclusive lock, reads new roots and leases, and moves the
+//! unreachable objects to the trash by one rename each, dependents before dependencies, so that the store stays consistent
+//! wherever it is interrupted. It works in batches, so that other processes wait only briefly. The third phase deletes the
+//! trash without the lock.
 
 mod bin;
 mod choose;
@@ -29,7 +30,7 @@ pub use removal::Removal;
 pub(crate) use report::bytes;
 pub use report::{Collected, GcEvent, GcReport};
 
-/// A garbage collection that is to be made, with its options: [`Store::gc`] begins one.
+/// A garbage collection with its options, created by [`Store::gc`].
 #[must_use = "nothing happens before `run` or `plan`"]
 pub struct Gc<'a> {
     store: &'a Store,
@@ -37,22 +38,22 @@ pub struct Gc<'a> {
     newest: usize,
     free_at_most: u64,
     trust_locks: bool,
-    /// The names of roots that are let go.
+    /// The names of roots to remove first.
     let_go: HashSet<String>,
     observer: Box<dyn FnMut(&GcEvent) + Send + 'a>,
 }
 
 impl Store {
-    /// Removes what nobody keeps. Kept is what roots ([`add_root`](Self::add_root), [`link`](Self::link)) and living
-    /// processes reach ([`use_derivations`](Self::use_derivations), which realizing calls), this process included. With
-    /// it go derivations without realizations, texts of code that no build record names, the folders of failed builds,
-    /// parts of files from servers to which nothing was added for a day, and what dead processes left.
+    /// Removes everything that is not reachable from roots ([`add_root`](Self::add_root), [`link`](Self::link)) or from living
+    /// processes ([`use_derivations`](Self::use_derivations), which realizing calls), including this process. Also removes
+    /// derivations without realizations, code texts that no build record names, the folders of failed builds, partial downloads
+    /// that were not written to for a day, and the temporary files of dead processes.
     ///
-    /// Where there are no roots, all goes that no living process uses. [`realize`](Self::realize) makes none: what shall
-    /// stay gets one by hand. Programs with the command line of `pylightnix-cli` keep what their targets are, and their `gc`
-    /// refuses where nothing is kept; this one does what it is told.
+    /// Without roots, everything that no living process uses is removed. [`realize`](Self::realize) creates no roots; create
+    /// them for the results to keep. Programs with the command line of `pylightnix-cli` keep the latest results of their
+    /// targets, and their `gc` refuses to run if there are no roots; this function does not.
     ///
-    /// It may run at any time: other processes wait for it only while it renames what goes.
+    /// Safe to run at any time: other processes wait only while objects are renamed to the trash.
     ///
     /// ```
     /// # use pylightnix::store::Store;
@@ -60,7 +61,7 @@ impl Store {
     /// # let folder = tempfile::tempdir()?;
     /// let store = Store::open_at(folder.path().join("store"))?;
     /// const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-    /// // What would go?
+    /// // What would be removed?
     /// println!("{}", store.gc().keep_newer_than(WEEK).plan()?);
     /// let report = store.gc().keep_newer_than(WEEK).keep_newest(3).run()?;
     /// assert_eq!(report.bytes, 0);
@@ -80,58 +81,57 @@ impl Store {
 }
 
 impl<'a> Gc<'a> {
-    /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago, with all that they were made
-    /// from, the folders of builds that failed since, and parts of files from servers to which something was added since.
+    /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago, with their dependencies. Also
+    /// keeps the folders of builds that failed and partial downloads that were written to within that time.
     pub fn keep_newer_than(mut self, age: Duration) -> Self {
         self.newer_than = Some(age);
         self
     }
 
-    /// Keeps the newest `count` realizations of each derivation, successes before failures, with all that they were made
-    /// from.
+    /// Keeps the newest `count` realizations of each derivation, successes before failures, with their dependencies.
     pub fn keep_newest(mut self, count: usize) -> Self {
         self.newest = count;
         self
     }
 
-    /// Removes realizations and failed builds, the oldest first, only as long as their sizes sum up to no more than this.
+    /// Removes realizations and failed builds, oldest first, up to this total size.
     pub fn free_at_most(mut self, bytes: u64) -> Self {
         self.free_at_most = bytes;
         self
     }
 
-    /// Says that no other process uses the store now. Needed where it lies on a file system that is not known to be local,
-    /// or whose locks one machine does not share with the others, so that a lock does not tell whether its process lives.
+    /// Declares that no other process uses the store now. Needed on file systems that are not known to be local, or whose locks
+    /// are not shared between machines, so that a lock does not prove whether its process lives.
     pub fn nobody_else_uses_it(mut self) -> Self {
         self.trust_locks = true;
         self
     }
 
-    /// Lets these roots go first, by their names, unless what they keep is in use.
+    /// Removes these roots first, unless their realizations are in use.
     pub fn letting_go<S: Into<String>>(mut self, roots: impl IntoIterator<Item = S>) -> Self {
         self.let_go = roots.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Tells `observer` how far it is.
+    /// Reports progress to `observer`.
     pub fn observer(mut self, observer: impl FnMut(&GcEvent) + Send + 'a) -> Self {
         self.observer = Box::new(observer);
         self
     }
 
-    /// Says what would go, and does nothing. It takes no locks, and writes nothing.
+    /// Returns what would be removed, without removing it. Takes no locks and writes nothing.
     ///
     /// # Errors
-    /// A root or a lease that cannot be read, a realization to be kept whose record is broken, a refusal of the system.
+    /// Fails if a root or a lease is unreadable, if the record of a realization to keep is corrupt, or if a system call fails.
     pub fn plan(mut self) -> Result<GcReport> {
         self.look()
     }
 
-    /// Collects.
+    /// Runs the collection.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan): nothing is removed then. Also where locks cannot be trusted. What single things could not
-    /// be removed is in the report.
+    /// As [`plan`](Self::plan), without removing anything. Also fails if locks on the file system are unreliable. Errors about
+    /// single objects are part of the report.
     pub fn run(mut self) -> Result<GcReport> {
         if !self.trust_locks
             && let Some(system) = untrusted_system(self.store.root())
@@ -139,7 +139,7 @@ impl<'a> Gc<'a> {
             return Err(untrusted(self.store, &system));
         }
         self.store.expect_writable()?;
-        // Before anything is written: what is freed here is for the collection itself.
+        // Comes first, as the freed space is for the collection itself.
         release(self.store.layout());
         let report = self.collect();
         reserve(self.store.layout());
@@ -147,7 +147,7 @@ impl<'a> Gc<'a> {
     }
 }
 
-/// Where locks do not exclude other machines' processes.
+/// Returns the error for a file system on which locks may not exclude processes on other machines.
 pub(in crate::store) fn untrusted(store: &Store, system: &str) -> Error {
     Error::new(
         ErrorKind::Store,

@@ -1,4 +1,4 @@
-//! Removing by hand.
+//! Manual removal.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::store::known::survey::Survey;
 use crate::store::using::in_use::InUse;
 use crate::{Error, ErrorKind, Result};
 
-/// A removal that is to be made, with its options: [`Store::remove`] and [`Store::remove_derivation`] begin one.
+/// A removal with its options, created by [`Store::remove`] and [`Store::remove_derivation`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `run` or `plan`"]
 pub struct Removal<'a> {
@@ -31,8 +31,8 @@ enum What {
 }
 
 impl Store {
-    /// Removes one realization. Refused while something was made from it, a root keeps it, or a living process uses it,
-    /// this one included, unless told otherwise.
+    /// Removes one realization. Unless overridden by options, fails if the realization has dependents, is a root, or is in use
+    /// by a living process, including this one.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -42,7 +42,7 @@ impl Store {
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
     /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
-    /// // This process published it, and so it uses it.
+    /// // This process published it, so it is in use.
     /// assert!(store.remove(&rref).run().is_err());
     /// store.remove(&rref).with_dependents().force().run()?;
     /// assert!(!store.has(&rref)?);
@@ -52,7 +52,7 @@ impl Store {
         self.removal(What::Realization(rref.as_ref().clone()))
     }
 
-    /// Removes a derivation with all its realizations, under the same conditions as [`remove`](Self::remove).
+    /// Removes a derivation with all its realizations, under the conditions of [`remove`](Self::remove).
     pub fn remove_derivation(&self, dref: impl AsRef<DRefId>) -> Removal<'_> {
         self.removal(What::Derivation(dref.as_ref().clone()))
     }
@@ -69,13 +69,13 @@ impl Store {
 }
 
 impl Removal<'_> {
-    /// Removes as well all that was made from it, directly or not.
+    /// Also removes all direct and indirect dependents.
     pub fn with_dependents(mut self) -> Self {
         self.dependents = true;
         self
     }
 
-    /// Removes it although a root keeps it, with that root, or a living process uses it, which then may fail.
+    /// Removes it even if it is a root, including that root, or if a living process uses it, which may then fail.
     pub fn force(mut self) -> Self {
         self.force = true;
         self
@@ -87,7 +87,7 @@ impl Removal<'_> {
         self
     }
 
-    /// Says what would go, and does nothing.
+    /// Returns what would be removed, without removing it.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -106,11 +106,11 @@ impl Removal<'_> {
         Ok(report)
     }
 
-    /// Removes it.
+    /// Runs the removal.
     ///
     /// # Errors
-    /// Something that is not in the store, or that may not go: the error lists the reasons, and nothing is removed. A file
-    /// system whose locks cannot be trusted. A refusal of the system.
+    /// Fails if the object is not in the store or may not be removed; the message lists the reasons, and nothing is removed.
+    /// Also fails if locks on the file system are unreliable, or if a system call fails.
     pub fn run(self) -> Result<GcReport> {
         if !self.trust_locks
             && let Some(system) = untrusted_system(self.store.root())
@@ -131,7 +131,7 @@ impl Removal<'_> {
         let (mut in_use, mut roots) = KnownRoots::read(store, self.trust_locks)?;
         let mut alone = None;
         if self.force {
-            // Who uses it may publish something made from it at any time.
+            // Users may publish dependents at any time until the lock is taken.
             alone = Some(manager.enter_alone()?);
             in_use.read_on(store)?;
             roots.read_on(store, &mut in_use)?;
@@ -142,7 +142,7 @@ impl Removal<'_> {
             Some(alone) => alone,
             None => {
                 let alone = manager.enter_alone()?;
-                // Nothing was made from it meanwhile without a lease that says so.
+                // New dependents would have been announced in a lease, which this check sees.
                 in_use.read_on(store)?;
                 roots.read_on(store, &mut in_use)?;
                 self.order(&survey, &in_use, &roots)?;
@@ -190,7 +190,7 @@ impl Removal<'_> {
         }
     }
 
-    /// What goes, all that was made from one before it; an error if something may not go.
+    /// Returns the removal order, dependents first; fails if something may not be removed.
     fn order(&self, survey: &Survey, in_use: &InUse, roots: &KnownRoots) -> Result<Vec<usize>> {
         let targets: Vec<usize> = match &self.what {
             What::Realization(rref) => survey.find(rref).into_iter().collect(),

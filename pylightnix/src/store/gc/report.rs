@@ -1,4 +1,4 @@
-//! What a collection says of itself.
+//! Reports and progress events of a collection.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -12,26 +12,26 @@ use crate::store::known::survey::Survey;
 use crate::store::using::roots::Root;
 use crate::{as_text, visible};
 
-/// How far a collection is.
+/// The progress of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GcEvent {
-    /// Another process removes something from this store; this one waits for it.
+    /// Another process is removing objects from this store; this one waits for it.
     Waiting,
-    /// It is known what goes, unless somebody comes to use it before it is moved.
+    /// The objects to remove are chosen. They stay if a process begins to use them before they are moved.
     Chosen {
-        /// How many realizations stay.
+        /// The number of realizations to keep.
         kept: usize,
-        /// How many go.
+        /// The number of realizations to remove.
         removed: usize,
-        /// The sum of their sizes.
+        /// The total size of the realizations to remove.
         bytes: u64,
     },
-    /// Something that went was deleted from the disk.
+    /// An object was deleted from disk.
     Deleted {
-        /// How many bytes were by now.
+        /// The number of bytes deleted so far.
         bytes: u64,
-        /// How many bytes will be.
+        /// The total number of bytes to delete.
         of: u64,
     },
 }
@@ -40,49 +40,49 @@ pub enum GcEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Collected {
-    /// Its reference.
+    /// The reference.
     pub rref: RRefId,
-    /// The size of its artifacts and its record, in bytes.
+    /// The total size of the artifacts and the record, in bytes.
     #[serde(rename = "size_bytes")]
     pub bytes: u64,
-    /// When its newest build, import or acceptance ended; nothing if that is not known, or lies ahead of this machine's clock.
+    /// The end of the newest build, import or acceptance; `None` if it is unknown or ahead of this machine's clock.
     #[serde(rename = "time", serialize_with = "as_text::known_time")]
     pub newest: Option<Timestamp>,
 }
 
-/// What a collection or a removal removed, or would remove.
+/// The result, or the expected result, of a collection or a removal.
 #[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct GcReport {
-    /// Realizations, in the order in which they went: none before all that was made from it.
+    /// The realizations in removal order, dependents before dependencies.
     pub realizations: Vec<Collected>,
-    /// Derivations that have no realizations (any more).
+    /// The derivations without remaining realizations.
     pub derivations: Vec<DRefId>,
     /// The folders of failed builds.
     #[serde(rename = "failed_builds")]
     pub failed: Vec<PathBuf>,
-    /// Parts of files from servers.
+    /// Partial downloads.
     #[serde(rename = "partial_downloads")]
     pub downloads: Vec<PathBuf>,
-    /// Roots by links that are gone or point elsewhere.
+    /// Roots whose links are missing or point elsewhere.
     #[serde(serialize_with = "names")]
     pub ended_roots: Vec<Root>,
-    /// The fingerprints of texts of code that no build record names.
+    /// The fingerprints of code texts that no build record names.
     #[serde(rename = "code_texts", serialize_with = "as_text::count")]
     pub code: Vec<String>,
-    /// The sizes of the realizations, of the failed builds and of the parts of files, in bytes, without those of what could not
-    /// be deleted and lies in the trash now.
+    /// The total size of the realizations, failed builds and partial downloads, in bytes, except those that could not be
+    /// deleted and remain in the trash.
     #[serde(rename = "freed_bytes")]
     pub bytes: u64,
-    /// How many realizations stayed.
+    /// The number of realizations that were kept.
     pub kept: usize,
-    /// How many processes may live whose locks are not seen here, as they use the store through another file system. What
-    /// they use stayed.
+    /// The number of processes on other machines that may be alive, because their locks are not visible here. Objects that they
+    /// use were kept.
     pub elsewhere: usize,
-    /// What could not be removed, each with its reason.
+    /// The errors for objects that could not be removed.
     #[serde(serialize_with = "as_text::each")]
     pub refused: Vec<Error>,
-    /// The longest time at a stretch for which other processes were kept out.
+    /// The longest time for which other processes were locked out without interruption.
     #[serde(skip)]
     pub alone: Duration,
 }
@@ -92,7 +92,7 @@ fn names<S: Serializer>(roots: &[Root], to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl GcReport {
-    /// Adds what was moved to the trash and could not be deleted: it frees nothing.
+    /// Accounts for objects that are in the trash but could not be deleted, and so free no space.
     pub(super) fn not_deleted(&mut self, left: Vec<(Error, u64)>) {
         for (error, bytes) in left {
             self.bytes = self.bytes.saturating_sub(bytes);
@@ -113,7 +113,7 @@ impl GcReport {
 }
 
 impl fmt::Display for GcReport {
-    /// A line for each thing, and a sum.
+    /// Lists each object on a line, and ends with a summary.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         visible::report(f, |f| {
             for gone in &self.realizations {
@@ -161,7 +161,7 @@ impl fmt::Display for GcReport {
     }
 }
 
-/// A size as people read it.
+/// Formats a size for people.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut rest = bytes as f64;

@@ -1,4 +1,4 @@
-//! Files of the index: a magic text, a checksum (CRC-32) of the rest, and the rest. Each is replaced as a whole.
+//! Files of the index: magic bytes, a CRC-32 checksum, and the body. Files are replaced as a whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use crate::store::disk::durable::Durability;
 use crate::store::disk::regular;
 use crate::{Error, Result};
 
-/// All of a file, and where in it the rest begins; nothing if it is not there, or is none of that kind, or is damaged.
+/// Reads a file and returns its bytes with the offset of the body. Returns `None` if it is missing, of another kind, or
+/// corrupt.
 pub(super) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
     let bytes = regular::read(path).ok()?;
     let mut reader = Reader(bytes.strip_prefix(magic)?);
@@ -17,10 +18,10 @@ pub(super) fn read(path: &Path, magic: &[u8]) -> Option<(Vec<u8>, usize)> {
     (crc32fast::hash(reader.0) == checksum).then_some((bytes, from))
 }
 
-/// Gives a free name for a temporary file on the file system of the store.
+/// A function that returns an unused path for a temporary file on the store's file system.
 pub(in crate::store) type Temporary<'a> = &'a dyn Fn() -> Result<PathBuf>;
 
-/// Puts a file there, in place of one that may be there, and makes its folder if need be.
+/// Creates or replaces a file, creating its folder if needed.
 pub(super) fn write(
     temporary: Temporary<'_>,
     path: &Path,
@@ -35,6 +36,6 @@ pub(super) fn write(
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
     }
-    // What a power cut leaves of it has another checksum.
+    // Not synced: the checksum detects a file that a power cut damaged.
     Durability::None.replace_file(&draft, path, &bytes)
 }

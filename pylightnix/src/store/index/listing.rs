@@ -1,4 +1,4 @@
-//! The realizations of one derivation, packed.
+//! The packed list of one derivation's realizations.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::store::object::record::Outcome;
 use crate::store::object::tree::TreeDigest;
 use crate::{Error, ErrorKind, Result};
 
-/// What a look into a derivation's folder gave.
+/// The content of a derivation's folder, packed.
 #[derive(Clone)]
 pub(in crate::store) struct Listing(pub(super) Slice);
 
-/// One of its realizations.
+/// One realization in a listing.
 pub(in crate::store) struct Listed<'a> {
     listing: &'a Listing,
     hash: [u8; 16],
@@ -26,18 +26,18 @@ pub(in crate::store) struct Listed<'a> {
     tree: TreeDigest,
     context: &'a [u8],
     unreadable: &'a [u8],
-    /// Where its builds lie in the bytes of the listing.
+    /// The range of the builds in the bytes of the listing.
     builds: std::ops::Range<usize>,
 }
 
-/// How a build ended, in one byte.
+/// Encodings of the outcome.
 const FAILED: u8 = 0;
 const KEEPS_ITS_PROMISES: u8 = 1;
-/// Only what was published by older rules, or put into the store by other means, is so.
+/// Possible only for realizations from earlier versions, or added by other means.
 const LACKS_A_PROMISE: u8 = 2;
 
 impl Listing {
-    /// Packs what was found, with the marks of builds that have begun.
+    /// Packs the realizations and marks of a derivation.
     pub(super) fn of(mut found: Vec<Found>, marks: &[Mark]) -> Self {
         found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut to = Vec::new();
@@ -67,13 +67,13 @@ impl Listing {
         self.iter().next().is_none()
     }
 
-    /// The marks of builds of it that have begun: their names and bytes.
+    /// Iterates over the marks of the derivation: names and contents.
     pub(in crate::store) fn marks(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut rest = Reader(Reader(self.0.get()).bytes().unwrap_or_default());
         std::iter::from_fn(move || Some((rest.text()?, rest.bytes()?)))
     }
 
-    /// Those that were made from this context, sorted by reference.
+    /// Iterates over the realizations made from this context, sorted by reference.
     pub(in crate::store) fn made_from<'l>(
         &'l self,
         context: &'l Context,
@@ -85,7 +85,7 @@ impl Listing {
         self.iter().filter(move |one| one.is_made_from(from()))
     }
 
-    /// Those in it, sorted by reference.
+    /// Iterates over the realizations, sorted by reference.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
         let mut rest = Reader(self.0.get());
         let _marks = rest.bytes();
@@ -118,12 +118,12 @@ impl Listing {
 }
 
 impl Listed<'_> {
-    /// Its reference, if it is of this derivation.
+    /// Returns the reference, given the derivation.
     pub(in crate::store) fn id(&self, dref: &DRefId) -> RRefId {
         RRefId::new(self.hash, dref.clone())
     }
 
-    /// Whether it was made directly from this, among others.
+    /// Whether `rref` is a direct dependency.
     pub(in crate::store) fn uses(&self, rref: &RRefId) -> bool {
         let mut rest = Reader(self.context);
         let mut next = || Some((rest.take(16)?, rest.take(16)?, rest.bytes()?));
@@ -133,13 +133,13 @@ impl Listed<'_> {
 }
 
 impl Listing {
-    /// The hashes of those in it.
+    /// Iterates over the hashes of the realizations.
     pub(in crate::store) fn hashes(&self) -> impl Iterator<Item = [u8; 16]> {
         self.iter().map(|one| one.hash)
     }
 }
 
-/// A context, as [`Listed::is_made_from`] compares it and [`Listed::context`] reads it.
+/// Encodes a context, to be read by [`Listed::is_made_from`] and [`Listed::context`].
 fn put_context(to: &mut Vec<u8>, context: &Context) {
     for rref in context.realizations() {
         to.extend_from_slice(rref.hash());
@@ -149,23 +149,23 @@ fn put_context(to: &mut Vec<u8>, context: &Context) {
 }
 
 impl Listed<'_> {
-    /// The hash of its reference.
+    /// Returns the hash of the reference.
     pub(in crate::store) fn hash(&self) -> &[u8; 16] {
         &self.hash
     }
 
-    /// How its build ended.
+    /// Returns whether the build succeeded.
     pub(in crate::store) fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// Whether it counts for a stage: all that its config promises is there, or it is a failure.
+    /// Whether it can be a candidate: it keeps all promises, or is a failure.
     pub(in crate::store) fn is_candidate(&self) -> bool {
         !self.lacks_a_promise
     }
 
-    /// Whether it was made from these and no others: for each the hashes of its reference and of its derivation's, which
-    /// are of the names, too. They come as contexts are sorted.
+    /// Whether it was made from exactly this context, given as the hashes of each realization and of its derivation, in the
+    /// order of contexts. The hashes cover the names too.
     pub(in crate::store) fn is_made_from<'a>(
         &self,
         mut context: impl Iterator<Item = (&'a [u8; 16], &'a [u8; 16])>,
@@ -179,18 +179,18 @@ impl Listed<'_> {
         context.all(&mut is_next) && rest.0.is_empty()
     }
 
-    /// What decisions are made by of its builds, oldest first.
+    /// Iterates over the build fields that decisions need, oldest first.
     pub(in crate::store) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         let bytes = self.listing.0.bytes.get(self.builds.clone());
         packed(bytes.unwrap_or_default()).map(|(_, head)| head)
     }
 
-    /// Its builds.
+    /// Returns the builds.
     pub(in crate::store) fn builds(&self) -> Builds {
         Builds::packed(self.listing.0.bytes.clone(), self.builds.clone())
     }
 
-    /// What it was made from.
+    /// Decodes the context.
     pub(in crate::store) fn context(&self, dref: &DRefId) -> Result<Context> {
         let broken = || {
             let message = format!("the index entry of {dref} is not a context");
@@ -208,7 +208,7 @@ impl Listed<'_> {
         Ok(rrefs.into_iter().collect())
     }
 
-    /// It, as a realization of `dref` that was made from `context`.
+    /// Unpacks the realization of `dref`, which was made from `context`.
     pub(in crate::store) fn realization(
         &self,
         dref: &DRefId,

@@ -1,19 +1,17 @@
-//! What was read of derivations' realizations, kept so that it need not be read again.
+//! The index: a cache of the content of derivations' folders.
 //!
-//! The file system stays the only truth. For each derivation the index has what a look into its folder gave, and the
-//! [`Stamp`] that the folder had before that look: one `stat` tells whether anything came or went since. What is in doubt is
-//! read anew:
+//! The file system stays the source of truth. An entry has the content of a derivation's folder and the [`Stamp`] that the
+//! folder had before it was read, so that one `stat` validates the entry. The rules for cache validity:
 //!
-//! - Any change to the realizations or build records of a derivation gives its folder a new change time: those that make
-//!   one in a folder below set the times of the derivation's own.
-//! - A folder that was changed shortly before it was read is not kept: clocks of file systems tick, and a second change within
-//!   the tick would not show (as with the index of git, described under "racy git" in its documentation).
-//! - So do marks of builds that have begun, which are kept with the realizations: who makes or removes one sets those times.
-//! - Before a stage is built its folder is read, whatever the index says.
+//! - Every change to a derivation's realizations or build records changes the folder's change time: a writer that changes a
+//!   subfolder also sets the times of the derivation's folder.
+//! - A folder that changed shortly before it was read is not cached: file system clocks tick, and a second change within the
+//!   same tick would be invisible (see "racy git" in git's documentation of its index).
+//! - Marks of multi-run builds are cached with the realizations, and their writers set the folder's times as well.
+//! - Before a stage is built, its folder is read without the cache.
 //!
-//! On disk it is `cache/index/<hex digit>`, one file for all derivations whose hashes begin so, each with a checksum.
-//! A file that is missing, or not understood, is as one that has nothing. They may be deleted at any time; garbage
-//! collection does.
+//! The files are `cache/index/<hex digit>`, one for all derivations whose hashes begin with that digit, each with a checksum. A
+//! missing or invalid file counts as empty. The files may be deleted at any time; garbage collection does so.
 
 mod checked;
 mod listing;
@@ -39,13 +37,13 @@ pub(super) use names::Folders;
 use shard::Shard;
 use stamp::Stamp;
 
-/// From this many folders on, one call for the folder that holds them all costs less than one call for each.
+/// From this number of folders on, one call for their common parent costs less than one call for each.
 pub(in crate::store) const MANY: usize = 8;
 
-/// What this process knows of the derivations of a store.
+/// The index of a store, as this process knows it.
 pub(super) struct Index {
-    /// By the first hex digit of their hashes: few, as a large plan reads them all, and opening a file takes as long as
-    /// reading a hundred derivations.
+    /// The shards, by the first hex digit of the hash. There are few of them, as a large plan reads them all, and opening a
+    /// file costs as much as reading a hundred entries.
     shards: Vec<Mutex<Shard>>,
     names: names::Names,
 }
@@ -60,8 +58,8 @@ impl Index {
         }
     }
 
-    /// What is known of a derivation; nothing if it is not in the store. Its config is read when it has to be, if it is not
-    /// given. `afresh` reads all whatever is known.
+    /// Returns the content of a derivation's folder, or `None` if the derivation is not in the store. Reads the config when it
+    /// is needed and not given. With `afresh`, bypasses the cache.
     pub(super) fn look(
         &self,
         objects: &Objects<'_>,
@@ -69,7 +67,7 @@ impl Index {
         config: Option<&ConfigJson>,
         afresh: bool,
     ) -> Result<Option<Known>> {
-        // Before anything is read: what changes from here on gives another one.
+        // Taken before reading, so that later changes invalidate the entry.
         let Some(stamp) = Stamp::of(objects, dref)? else {
             return Ok(None);
         };
@@ -81,14 +79,14 @@ impl Index {
             }
         }
         let folder = layout.derivation(dref);
-        // Now, not later: what changes while it is read, within a tick of that time, would not show.
+        // Computed before reading: a change during the read, within the same clock tick, would be invisible.
         let lasts = stamp.has_passed();
         let promised = Promised::new(&folder, config);
         let mut found = read_realizations(dref, &folder, &promised)?;
         let mut marks = Vec::new();
         if is_of_several(&found) {
-            // After the realizations: a build that has begun since has a mark, and one that ended since has none any more,
-            // and may have made what was not found yet.
+            // Marks are read after the realizations: a build that began since has a mark. A build that ended since has none any
+            // more, so if there are none, the realizations are read again.
             marks = marks_of(layout, dref)?;
             if marks.is_empty() && !(lasts && Stamp::of(objects, dref)? == Some(stamp)) {
                 found = read_realizations(dref, &folder, &promised)?;
@@ -108,7 +106,7 @@ impl Index {
         Ok(Some(self.shard(dref).insert(layout, dref, known)))
     }
 
-    /// The folders of all derivations, sorted by name.
+    /// Returns the folders of all derivations, sorted by name.
     pub(super) fn folders(
         &self,
         temporary: Temporary<'_>,
@@ -117,13 +115,13 @@ impl Index {
         self.names.get(temporary, layout)
     }
 
-    /// What is known of a derivation that is as it was, without reading its folder; nothing if that would have to be read.
+    /// Returns the entry of a derivation if it is up to date, without reading the folder.
     pub(super) fn kept(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<Option<Known>> {
         let stamp = Stamp::of(objects, dref)?;
         Ok(stamp.and_then(|stamp| self.shard(dref).get(objects.layout, dref, &stamp)))
     }
 
-    /// Notes that what is known of a derivation is on the disk.
+    /// Notes that the content of an entry is durable.
     pub(super) fn is_settled(&self, layout: &Layout, dref: &DRefId, known: &Known) {
         if known.lasts {
             let settled = Known {
@@ -134,7 +132,7 @@ impl Index {
         }
     }
 
-    /// Writes what is new. Nothing depends on it, so that failing is nothing that anybody has to know.
+    /// Saves new entries. Errors are ignored, as the index is only a cache.
     pub(super) fn save(&self, temporary: Temporary<'_>, layout: &Layout) {
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -144,7 +142,7 @@ impl Index {
         }
     }
 
-    /// Removes the files, which would keep for ever what was known of derivations that are gone.
+    /// Deletes the index files, which would otherwise keep entries of deleted derivations forever.
     pub(super) fn delete(layout: &Layout) {
         let _ = std::fs::remove_dir_all(layout.index());
     }
@@ -154,7 +152,7 @@ impl Index {
     }
 }
 
-/// What is there of a derivation now.
+/// Reads the realizations in a derivation's folder.
 fn read_realizations(dref: &DRefId, folder: &Path, promised: &Promised<'_>) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     each_realization(dref, folder, |id, folder, at| {
@@ -164,61 +162,61 @@ fn read_realizations(dref: &DRefId, folder: &Path, promised: &Promised<'_>) -> R
     Ok(found)
 }
 
-/// Whether any of it was made by one of several runs. Only then there may be marks that matter.
+/// Whether any realization comes from a multi-run build. Marks matter only then.
 fn is_of_several(found: &[Found]) -> bool {
     let mut builds = found.iter().flat_map(|found| &found.builds);
     builds.any(BuildRecord::is_of_several)
 }
 
-/// How many parts the index has.
+/// The number of shards.
 const SHARDS: u8 = 16;
 
-/// Which part has what is known of a derivation.
+/// Returns the number of a derivation's shard.
 fn first_digit(dref: &DRefId) -> u8 {
     dref.hash()[0] >> 4
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // Nothing is left half-done under this lock.
+    // No panic can leave a shard inconsistent.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the folders of derivations are looked for.
+/// The parent folder for lookups of derivations.
 pub(super) struct Objects<'a> {
     layout: &'a Layout,
-    /// The folder of all of them, opened, when there are many to look for.
+    /// The open folder; only for many lookups.
     folder: Option<OwnedFd>,
 }
 
 impl<'a> Objects<'a> {
-    /// For one.
+    /// Prepares a single lookup.
     pub(super) fn of(layout: &'a Layout) -> Self {
         let folder = None;
         Objects { layout, folder }
     }
 
-    /// For so many.
+    /// Prepares `count` lookups.
     pub(super) fn of_many(layout: &'a Layout, count: usize) -> Self {
-        // What cannot be opened is told when it is looked for.
+        // Errors are ignored here, as the lookups report them.
         let opened = || open_place(layout.shared_objects()).ok();
         let folder = (count >= MANY).then(opened).flatten();
         Objects { layout, folder }
     }
 }
 
-/// What is known of a derivation.
+/// An entry of the index: the content of a derivation's folder.
 #[derive(Clone)]
 pub(super) struct Known {
-    /// What its folder had before it was read.
+    /// The stamp of the folder before it was read.
     stamp: Stamp,
     pub(super) listing: Listing,
-    /// Whether somebody saw to it that this is on the disk.
+    /// Whether the content is known to be durable.
     pub(super) is_settled: bool,
-    /// Whether any change since it was read gives the folder another stamp. Only such is kept.
+    /// Whether any later change is certain to change the stamp. Only then is the entry cached.
     lasts: bool,
 }
 
-/// Bytes, and where something lies in them.
+/// A range of shared bytes.
 #[derive(Clone)]
 pub(super) struct Slice {
     pub(super) bytes: Arc<Vec<u8>>,
@@ -226,7 +224,7 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    /// All of `bytes`.
+    /// Wraps all of `bytes`.
     fn new(bytes: Vec<u8>) -> Self {
         let at = 0..bytes.len();
         let bytes = Arc::new(bytes);

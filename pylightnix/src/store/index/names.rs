@@ -1,8 +1,8 @@
-//! The names of the folders of all derivations, read once.
+//! The cached list of all derivations' folder names.
 //!
-//! Looking for the beginning of a hash, or for all derivations of a name, needs all of them, and reading a folder of 100,000
-//! takes longer than a person notices. The file `cache/index/names` has them with the [`Stamp`] of the folder that they are in: as
-//! long as that is the same, no derivation came or went.
+//! Looking up a hash prefix or a name needs the whole list, and reading a folder with 100,000 entries takes noticeable time.
+//! The file `cache/index/names` stores the list with the [`Stamp`] of the folder, which changes whenever a derivation is added
+//! or removed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,42 +13,42 @@ use crate::store::disk::bytes::{Reader, put_text, put_u64};
 use crate::store::disk::entries::each_entry;
 use crate::store::disk::layout::Layout;
 
-/// The first bytes of the file.
+/// The magic bytes of the file.
 const MAGIC: &[u8] = b"pylightnix-names-v2\n";
 
-/// So many names are read from the folder as fast.
+/// Up to this number of names, reading the folder is as fast as reading the file.
 const FEW: usize = 1000;
 
-/// The names, as this process knows them.
+/// The list, cached in memory.
 #[derive(Default)]
 pub(super) struct Names(Mutex<Option<(Stamp, Arc<Folders>)>>);
 
 /// The folders of all derivations, sorted by name.
 #[derive(Default)]
 pub(in crate::store) struct Folders {
-    /// A line for each.
+    /// The names, each ended by a newline.
     names: String,
-    /// The inode of each.
+    /// The inode numbers, in the same order.
     inodes: Vec<u64>,
 }
 
 impl Folders {
-    /// Their names, and the numbers that the file system gave them.
+    /// Iterates over names and inode numbers.
     pub(in crate::store) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.names.lines().zip(self.inodes.iter().copied())
     }
 
-    /// How many there are.
+    /// Returns the number of folders.
     pub(in crate::store) fn len(&self) -> usize {
         self.inodes.len()
     }
 }
 
 impl Names {
-    /// All entries of the folder of derivations.
+    /// Returns the entries of the derivations' folder.
     pub(super) fn get(&self, temporary: Temporary<'_>, layout: &Layout) -> Result<Arc<Folders>> {
         let objects = layout.shared_objects();
-        // Before anything is read: what changes from here on gives another one.
+        // Taken before reading, so that later changes invalidate the list.
         let Some(stamp) = Stamp::of_folder(objects)? else {
             return Ok(Arc::default());
         };
@@ -65,11 +65,11 @@ impl Names {
             *known = Some((stamp, folders.clone()));
             return Ok(folders);
         }
-        // Now, not later: what changes while it is read, within a tick of that time, would not show.
+        // Computed before reading: a change during the read, within the same clock tick, would be invisible.
         let lasts = stamp.has_passed();
         let mut all: Vec<(String, u64)> = Vec::new();
         each_entry(objects, |name, inode| {
-            // A name with a line's end in it is no derivation's.
+            // A name with a line break is foreign.
             if !name.contains('\n') {
                 all.push((name.to_owned(), inode));
             }
@@ -85,7 +85,7 @@ impl Names {
         if lasts {
             *known = Some((stamp, folders.clone()));
             if folders.len() > FEW {
-                // Nothing depends on it, so that failing is nothing that anybody has to know.
+                // Errors are ignored, as the file is only a cache.
                 let _ = save(temporary, layout, &stamp, &folders);
             }
         }
@@ -101,7 +101,7 @@ fn read(layout: &Layout) -> Option<(Stamp, Folders)> {
     let inodes = reader.0.chunks_exact(8);
     let inodes = inodes.map(|chunk| chunk.try_into().map(u64::from_le_bytes));
     let inodes: Vec<u64> = inodes.collect::<Result<_, _>>().ok()?;
-    // They are most of the file: another copy would take as long as reading it.
+    // The names are most of the file: reuse its buffer instead of copying them.
     let end = bytes.len() - reader.0.len();
     bytes.truncate(end);
     bytes.drain(..end - length);

@@ -1,8 +1,8 @@
-//! The part of the index for derivations whose hashes begin with the same digit: in memory, and as a file.
+//! A shard: the part of the index for all derivations whose hashes begin with one digit, in memory and as a file.
 //!
-//! The file is looked into as it is: it has the number of its derivations, for each the hash and where the rest lies, sorted
-//! by hash, and then the rests, in the order in which they became known. That is the order in which a plan is gone through,
-//! and will be again: memory that is read in the order in which it lies is there before it is asked for.
+//! The file is used without parsing it as a whole: the number of entries, then a list of hashes and offsets sorted by hash,
+//! then the entries in the order in which they were added. A plan is traversed in that order again, so that entries are read
+//! sequentially, which suits hardware prefetching.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Ordering;
@@ -17,23 +17,23 @@ use crate::hash_key::HashKey;
 use crate::store::disk::bytes::{Reader, put_text, put_u32};
 use crate::store::disk::layout::Layout;
 
-/// The first bytes of a file, with the version of all that follows.
+/// The magic bytes of a file, which include the version of the format.
 const MAGIC: &[u8] = b"pylightnix-index-v7\n";
 
 pub(super) struct Shard {
-    /// The digit.
+    /// The first hex digit of the hashes.
     first: u8,
     /// Whether the file was read.
     is_loaded: bool,
-    /// What the file has.
+    /// The entries of the file.
     stored: Stored,
-    /// What was found out since, which counts before what the file has.
+    /// The entries added since, which take precedence.
     fresh: FxHashMap<HashKey, Fresh>,
 }
 
-/// What is not in the file yet.
+/// An entry that is not in the file yet.
 struct Fresh {
-    /// How many became known before it.
+    /// Its position in the order of addition.
     number: usize,
     name: Name,
     known: Known,
@@ -49,7 +49,7 @@ impl Shard {
         }
     }
 
-    /// What is known of a derivation whose folder has this stamp.
+    /// Returns the entry of a derivation if it has this stamp.
     pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Known> {
         self.load(layout);
         self.of(dref).filter(|known| known.stamp == *stamp)
@@ -63,11 +63,11 @@ impl Shard {
             return (fresh.name == *dref.name()).then(|| fresh.known.clone());
         }
         let (name, known) = self.stored.get(&key)?;
-        // Only a file that somebody made up has another name there.
+        // The hash covers the name; only a forged file could have another one.
         (name == dref.name().as_str().as_bytes()).then_some(known)
     }
 
-    /// Adds what was found out now, and returns what is known of that derivation then.
+    /// Adds an entry, and returns the entry that is current afterwards.
     pub(super) fn insert(&mut self, layout: &Layout, dref: &DRefId, known: Known) -> Known {
         self.load(layout);
         if let Some(now) = self.of(dref)
@@ -91,15 +91,15 @@ impl Shard {
         known
     }
 
-    /// Whether the file does not have all of it.
+    /// Whether there are entries that the file lacks.
     pub(super) fn is_new(&self) -> bool {
         !self.fresh.is_empty()
     }
 
-    /// Writes the file anew: with what others wrote meanwhile.
+    /// Rewrites the file, merged with what other processes wrote in the meantime.
     pub(super) fn save(&mut self, temporary: Temporary<'_>, layout: &Layout) -> crate::Result<()> {
         self.stored = Stored::read(&self.file(layout));
-        // Once is enough to try.
+        // Drained even if writing fails: there is no second attempt.
         let mut fresh: Vec<_> = self.fresh.drain().collect();
         fresh.sort_unstable_by_key(|(_, fresh)| fresh.number);
         let mut rests = Vec::with_capacity(fresh.len());
@@ -113,7 +113,7 @@ impl Shard {
             return Ok(());
         };
         let written = checked::write(temporary, &self.file(layout), MAGIC, &body);
-        // What could not be written is known all the same.
+        // Use the new content in memory even if writing it failed.
         self.stored = Stored::of(body, 0).unwrap_or_default();
         written
     }
@@ -129,24 +129,24 @@ impl Shard {
     }
 }
 
-/// A file, whole.
+/// The content of a file.
 #[derive(Default)]
 struct Stored {
     bytes: Arc<Vec<u8>>,
-    /// Where in it begins what all places in it count from.
+    /// The start of the body, to which all offsets are relative.
     from: usize,
-    /// Of how many derivations it tells.
+    /// The number of entries.
     count: usize,
 }
 
-/// Where the list of the hashes begins: after their number.
+/// Offset of the list, after the number of entries.
 const LIST: usize = 4;
 
-/// How long an entry of that list is: a hash, and where the rest lies.
+/// Size of a list item: a hash and an offset.
 const ENTRY: usize = 16 + 4;
 
 impl Stored {
-    /// Nothing if there is no such file, or none that is understood.
+    /// Reads a file. A missing or invalid one counts as empty.
     fn read(file: &Path) -> Self {
         let file = checked::read(file, MAGIC);
         file.and_then(|(bytes, from)| Stored::of(bytes, from))
@@ -165,7 +165,7 @@ impl Stored {
         &self.bytes[self.from..]
     }
 
-    /// The entry of the list at this place.
+    /// Returns the list item at this position.
     fn entry(&self, at: usize) -> (HashKey, usize) {
         let mut reader = Reader(&self.body()[LIST + at * ENTRY..]);
         match (reader.array(), reader.u32()) {
@@ -174,7 +174,7 @@ impl Stored {
         }
     }
 
-    /// The name of a derivation, and what is known of it.
+    /// Returns the name and the entry of a derivation.
     fn get(&self, key: &HashKey) -> Option<(&[u8], Known)> {
         let rest = self.find(key)?;
         let mut reader = Reader(self.body().get(rest..)?);
@@ -195,13 +195,13 @@ impl Stored {
         Some((name, known))
     }
 
-    /// Where the rest of it lies.
+    /// Returns the offset of an entry.
     ///
-    /// By interpolation: the hashes are spread evenly, so where one is in the list follows from its first digits but for
-    /// about the square root of their number. From there on steps that double find where it is, and halves find it.
+    /// Uses interpolation search: hashes are uniformly distributed, so the estimate is off by about the square root of their
+    /// number. Galloping from the estimate finds an interval, and binary search in it finds the item.
     fn find(&self, key: &HashKey) -> Option<usize> {
         let [a, b, c, d, e, f, g, h, ..] = key.0;
-        // The first digit is that of the shard.
+        // The first hex digit is the same in all hashes of the shard.
         let digits = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]) << 4);
         let (mut low, mut step) = (((digits * self.count as u128) >> 64) as usize, 4);
         let mut high = low;
@@ -223,7 +223,7 @@ impl Stored {
         None
     }
 
-    /// A file with these in it, too, or in place of what this one has of them; nothing if it would be too long for its list.
+    /// Returns the content of a file with these entries added or replaced, or `None` if offsets would overflow.
     fn with(&self, new: &[(HashKey, Vec<u8>)]) -> Option<Vec<u8>> {
         let replaced: FxHashSet<HashKey> = new.iter().map(|(key, _)| *key).collect();
         let mut old: Vec<_> = (0..self.count).map(|at| self.entry(at)).collect();
@@ -255,7 +255,7 @@ impl Stored {
     }
 }
 
-/// What a file has of a derivation beside its hash.
+/// Encodes an entry, without its hash.
 fn rest_of(name: &Name, known: &Known) -> Vec<u8> {
     let mut rest = Vec::new();
     put_text(&mut rest, name.as_str().as_bytes());

@@ -1,4 +1,4 @@
-//! What tells that a folder was changed.
+//! Stamps, which detect changes of a folder.
 
 use rustix::fd::{AsFd as _, BorrowedFd};
 use rustix::fs::CWD;
@@ -12,27 +12,27 @@ use crate::store::disk::bytes::{Reader, put_i64, put_u32, put_u64};
 use crate::store::disk::system::change_of;
 use crate::{Error, Result};
 
-/// The identity of a folder, and when anything in it was changed last. Nobody can set that time but to now.
+/// The identity and change time of a folder. The change time cannot be forged: system calls can only set it to now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: u64,
     seconds: i64,
     nanoseconds: u32,
-    /// On most file systems it counts the folders in it.
+    /// The link count, which on most file systems includes the number of subfolders.
     links: u64,
 }
 
-/// How long the clock of a file system stands still at most: ticks of the kernel's timer are 10 ms or less.
+/// Maximum clock tick of a file system with sub-second times: kernel timer ticks are 10 ms or less.
 const TICK: u128 = 100_000_000;
-/// The same for file systems that keep times in whole seconds, or in two of them.
+/// Maximum clock tick of a file system with times in units of one or two seconds.
 const COARSE_TICK: u128 = 3_000_000_000;
 
 impl Stamp {
-    /// That of a derivation's folder now, if it is there.
+    /// Returns the stamp of a derivation's folder, or `None` if it does not exist.
     pub(super) fn of(objects: &Objects<'_>, dref: &DRefId) -> Result<Option<Self>> {
         let path = || objects.layout.derivation(dref);
         match &objects.folder {
-            // Two thirds of the way need not be walked again for each of many.
+            // A lookup relative to the open folder is shorter.
             Some(folder) => {
                 let name = dref.folder_name();
                 Self::at(folder.as_fd(), Path::new(name.as_str()), path)
@@ -41,7 +41,7 @@ impl Stamp {
         }
     }
 
-    /// That of any folder.
+    /// Returns the stamp of any folder, or `None` if it does not exist.
     pub(super) fn of_folder(folder: &Path) -> Result<Option<Self>> {
         Self::at(CWD, folder, || folder.to_owned())
     }
@@ -59,8 +59,8 @@ impl Stamp {
         }
     }
 
-    /// Whether a change from now on gives another stamp, however slow the clock ticks. A time in the future says that
-    /// clocks differ: then nobody knows.
+    /// Whether any change from now on results in another stamp, whatever the clock's resolution. Returns `false` for a time in
+    /// the future, as clocks differ then.
     pub(super) fn has_passed(&self) -> bool {
         let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
             return false;
@@ -78,7 +78,7 @@ impl Stamp {
             .is_some_and(|age| age > tick)
     }
 
-    /// Whether the folder was changed after it had the other one.
+    /// Whether this stamp is later than the other one.
     pub(super) fn is_newer(&self, other: &Stamp) -> bool {
         (self.seconds, self.nanoseconds) > (other.seconds, other.nanoseconds)
     }

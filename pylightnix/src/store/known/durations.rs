@@ -1,4 +1,4 @@
-//! How long builds took.
+//! Usual build durations.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::store::object::build_record::BuildKind;
 use crate::store::{Snapshot, Store};
 
 impl Store {
-    /// How long one run of a derivation usually takes: the median of the builds that the store has of it, whatever their
-    /// context and their code. Nothing if it has none.
+    /// Returns how long one run of a derivation usually takes: the median of all its builds in the store, whatever their
+    /// context and code. Returns `None` if there are none.
     ///
     /// # Errors
-    /// A broken record, or a refusal of the system.
+    /// Fails if a record is corrupt, or if a system call fails.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -38,7 +38,7 @@ impl Store {
         }
         times.sort_unstable_by(f64::total_cmp);
         let median = times.get(times.len() / 2);
-        // A clock that was set back in between makes no time.
+        // Negative durations result from a clock that was set back.
         Ok(median.and_then(|seconds| Duration::try_from_secs_f64(*seconds).ok()))
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a log while it is written.
+//! Following a log while it is written.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,15 +13,16 @@ use crate::store::known::running::RunningBuild;
 use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::{Error, Result};
 
-/// How often it looks for more.
+/// Polling interval.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The log of a build under way, [`RunningBuild::follow`]: reading waits for more until the build has ended, and its tries
-/// are one text. What was printed last is read as well, wherever the folder of the build went.
+/// A reader of the log of a running build, from [`RunningBuild::follow`]. Blocks at the end of the log until the build has
+/// ended, and continues with the logs of further attempts. Reads the log to its end even if the build's folder is renamed or
+/// removed.
 #[derive(Debug)]
 pub struct FollowLog {
     build: RunningBuild,
-    /// The folder, by whatever name.
+    /// The build's folder, kept open because it may be renamed.
     folder: OwnedFd,
     log: Option<File>,
 }
@@ -38,13 +39,13 @@ impl FollowLog {
         })
     }
 
-    /// Whether a failed try is followed by another, which then is the one that is followed.
+    /// Switches to the next attempt of the run, if there is one.
     fn goes_on_with_next_try(&mut self) -> bool {
         let Some(next) = self.build.next_try() else {
             return false;
         };
         match FollowLog::of(&next) {
-            // The log of the first goes on.
+            // Keep reading the log that is already open.
             Ok(following) => {
                 let log = self.log.take();
                 *self = FollowLog { log, ..following };
@@ -54,7 +55,7 @@ impl FollowLog {
         }
     }
 
-    /// Opens the log, if there is one by now; with `published` also under the name that it has beside a result.
+    /// Opens the log if it exists; with `published`, also looks for its published name.
     fn open(&mut self, published: bool) {
         if self.log.is_some() {
             return;
@@ -80,10 +81,10 @@ impl FollowLog {
 }
 
 impl Read for FollowLog {
-    /// Waits until there is something to read. Nothing is left when the build has ended.
+    /// Blocks until there is output. Returns 0 after the build has ended.
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            // Before reading: what is printed until it ends is there by then.
+            // Checked before reading, so that all output from before the end is seen.
             let goes_on = self.build.goes_on();
             self.open(false);
             if !goes_on {

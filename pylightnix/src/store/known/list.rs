@@ -1,4 +1,4 @@
-//! Listing what a store holds.
+//! Listing the derivations and realizations of a store.
 
 use jiff::Timestamp;
 use rustix::fd::AsFd as _;
@@ -15,21 +15,21 @@ use crate::store::index::Folders;
 use crate::store::index::Objects;
 use crate::{Error, Result};
 
-/// The hex digits of a hash in the name of a folder.
+/// Number of hex digits of the hash in a folder's name.
 const HEX: usize = 32;
 
 impl Store {
-    /// All derivations, sorted.
+    /// Returns all derivations, sorted.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn drefs(&self) -> Result<Vec<DRefId>> {
         list(&self.layout().objects(), DRefId::from_folder)
     }
 
-    /// Other derivations with the name of `dref`, of those for whose folders `counts` says yes, and how many there are. Of more
-    /// than `most`, those that were likely put into the store last before it, these first: file systems number folders as they
-    /// are made, more or less.
+    /// Returns other derivations with the same name as `dref` whose folders satisfy `counts`, and their total number. Returns
+    /// at most `most`: those that were probably added last before `dref`, in reverse order, then the later ones. The order is a
+    /// guess from inode numbers, which file systems assign in roughly ascending order.
     pub(crate) fn namesakes(
         &self,
         dref: &DRefId,
@@ -53,7 +53,7 @@ impl Store {
         let order =
             |&(inode, folder): &(u64, _)| (inode > own_inode, own_inode.abs_diff(inode), folder);
         if there > most {
-            // Sorting them all would take longer.
+            // Selecting is faster than sorting all of them.
             others.select_nth_unstable_by_key(most, order);
             others.truncate(most);
         }
@@ -63,16 +63,16 @@ impl Store {
         Ok((drefs.collect(), there))
     }
 
-    /// The folders of all derivations, read or known.
+    /// Returns the folders of all derivations, cached by the index.
     fn folders(&self) -> Result<Arc<Folders>> {
         let index = self.manager().index();
         index.folders(&|| self.manager().temporary(), self.layout())
     }
 
-    /// All realizations, sorted by reference.
+    /// Returns all realizations, sorted by reference.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn rrefs(&self) -> Result<Vec<RRefId>> {
         let mut all = Vec::new();
         for dref in self.drefs()? {
@@ -82,10 +82,10 @@ impl Store {
         Ok(all)
     }
 
-    /// The realizations of one derivation, sorted; none if it is not in the store.
+    /// Returns the realizations of one derivation, sorted; empty if the derivation is not in the store.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn rrefs_of(&self, dref: &DRefId) -> Result<Vec<RRefId>> {
         list(&self.derivation_dir(dref), |name| {
             RRefId::from_folder(dref, name)
@@ -94,7 +94,7 @@ impl Store {
 }
 
 impl Store {
-    /// The derivations whose folders have such names, sorted.
+    /// Returns the derivations whose folder names satisfy `fits`, sorted.
     pub(crate) fn drefs_where(&self, fits: impl Fn(&str) -> bool) -> Result<Vec<DRefId>> {
         let folders = self.folders()?;
         let fitting = folders.iter().filter(|(name, _)| fits(name));
@@ -102,13 +102,13 @@ impl Store {
         Ok(drefs.collect())
     }
 
-    /// The derivations of exactly this name.
+    /// Returns the derivations with exactly this name.
     pub(crate) fn drefs_called(&self, name: &str) -> Result<Vec<DRefId>> {
         self.drefs_where(|folder| folder.get(HEX + 1..) == Some(name))
     }
 
-    /// The derivations whose names fit a pattern, sorted: see [`Find::name`](crate::store::Find::name). All of them fit `*`. Their folder
-    /// is read only if it changed since it was last read.
+    /// Returns the derivations whose names match a pattern, sorted; see [`Find::name`](crate::store::Find::name). `*` matches
+    /// all. The folder of derivations is read only if it changed since the last time.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -129,16 +129,16 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// A text that is no pattern ([`ErrorKind::Reference`](crate::ErrorKind::Reference)), or a refusal of the system.
+    /// Fails if the pattern is malformed ([`ErrorKind::Reference`](crate::ErrorKind::Reference)), or if a system call fails.
     pub fn drefs_named(&self, pattern: &str) -> Result<Vec<DRefId>> {
         let glob = crate::store::query::Glob::parse(pattern)?;
         self.drefs_where(|folder| folder.get(HEX + 1..).is_some_and(|name| glob.fits(name)))
     }
 
-    /// The derivations whose hashes or names begin so, sorted: what the beginning of a word may become.
+    /// Returns the derivations whose hashes or names begin with `begin`, sorted, for completion of a word.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn drefs_beginning(&self, begin: &str) -> Result<Vec<DRefId>> {
         self.drefs_where(|folder| {
             folder.starts_with(begin)
@@ -146,8 +146,8 @@ impl Store {
         })
     }
 
-    /// The realizations of these derivations whose hashes begin so. Of a derivation that the index knows as it is, one
-    /// `stat` is all that it takes; the folders of others are read.
+    /// Returns the realizations of these derivations whose hashes begin with `begin`. Costs one `stat` for each derivation with
+    /// an up-to-date index entry; other folders are listed.
     pub(crate) fn rrefs_from(&self, drefs: &[DRefId], begin: &str) -> Result<Vec<RRefId>> {
         let index = self.manager().index();
         let objects = Objects::of_many(self.layout(), drefs.len());
@@ -173,7 +173,7 @@ impl Store {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// When something last came to each of these derivations or went, of those that are in the store.
+    /// Returns the modification time of each of these derivations' folders; skips those that are not in the store.
     pub(crate) fn changed<'d>(&self, drefs: &'d [DRefId]) -> Result<Vec<(Timestamp, &'d DRefId)>> {
         let objects = self.layout().shared_objects();
         let refused = |errno: Errno| Error::io("look into", objects, errno.into());
@@ -186,7 +186,7 @@ impl Store {
                 match change_of(opened.as_fd(), Path::new(name.as_str())) {
                     Ok(found_at) => {
                         let (seconds, nanoseconds) = found_at.modified;
-                        // No file system gives a second more than 1,000,000,000 parts.
+                        // Nanoseconds are always in range.
                         let time = Timestamp::new(seconds, nanoseconds.cast_signed());
                         found.push((time.unwrap_or(Timestamp::MAX), dref));
                     }
@@ -203,14 +203,14 @@ impl Store {
     }
 }
 
-/// Whether the hex digits of a hash begin so.
+/// Whether the hex form of a hash begins with `begin`.
 fn begins(hash: &[u8; 16], begin: &str) -> bool {
     let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]);
     begin.len() <= HEX && digits.zip(begin.bytes()).all(|(is, wanted)| is == wanted)
 }
 
-/// What the names in a folder stand for, sorted; other names are passed over, and what is no folder has none.
+/// Lists the names in a folder that `read` can parse, sorted. A path that is not a folder has none.
 fn list<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
     let mut found = Vec::new();
     each_entry(folder, |name, _| found.extend(read(name)))?;

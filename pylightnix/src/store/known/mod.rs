@@ -1,6 +1,6 @@
-//! What the store has, as of one moment: snapshots of derivations, lists, builds under way and their logs.
+//! Consistent views of the store: snapshots of derivations, lists, running builds and their logs.
 //!
-//! It reads and never writes. It uses `disk`, `object` and `index`. Begin to read at [`look`].
+//! Read-only. Depends on `disk`, `object` and `index`. Begin to read at [`snapshot`].
 
 pub(in crate::store) mod durations;
 pub(in crate::store) mod follow;

@@ -1,4 +1,4 @@
-//! Reading realizations by their references.
+//! Reading realizations by reference.
 
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{CWD, Dir};
@@ -18,11 +18,11 @@ use crate::store::object::tree::TreeDigest;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// A realization, its record checked against its reference. Its artifacts are not looked at.
+    /// Reads a realization and checks its record against the reference. Does not examine its artifacts.
     ///
     /// # Errors
-    /// One that is not in the store ([`ErrorKind::Missing`]), a broken record ([`ErrorKind::Store`]), a refusal of the
-    /// system.
+    /// Fails if it is not in the store ([`ErrorKind::Missing`]), if its record is corrupt ([`ErrorKind::Store`]), or if a
+    /// system call fails.
     pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
@@ -38,7 +38,7 @@ impl Store {
     /// Whether a realization is in the store.
     ///
     /// # Errors
-    /// A broken record, or a refusal of the system.
+    /// Fails if its record is corrupt, or if a system call fails.
     pub fn has(&self, rref: &RRefId) -> Result<bool> {
         match self.realization(rref) {
             Ok(_) => Ok(true),
@@ -47,13 +47,13 @@ impl Store {
         }
     }
 
-    /// What the record of a realization says before the manifest, checked against its reference.
+    /// Reads the head of a realization's record and checks the record against the reference.
     pub(in crate::store) fn head(&self, rref: &RRefId) -> Result<RecordHead> {
         let (text, _) = self.read_realization(rref)?;
         verified_head(rref, &text, &self.realization_dir(rref))
     }
 
-    /// The builds, imports and acceptances of a realization, oldest first. Its record is not looked at.
+    /// Reads the builds, imports and acceptances of a realization, oldest first. Does not read its record.
     pub(in crate::store) fn builds(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
         let at = self.realization_dir(rref);
         match open_folder(&CWD, at.as_path(), &at)? {
@@ -62,8 +62,8 @@ impl Store {
         }
     }
 
-    /// The identifiers of the builds, imports and acceptances of a realization, in no order, by the names of their files:
-    /// nothing is read. None if it is not in the store.
+    /// Returns the identifiers of a realization's builds, imports and acceptances, in no particular order. Lists file names
+    /// without reading files. Empty if the realization is not in the store.
     pub(crate) fn build_ids(&self, rref: &RRefId) -> Result<Vec<Uuid>> {
         let at = self.realization_dir(rref);
         let refused = |errno: Errno| Error::io("read the folder", &at, errno.into());
@@ -79,7 +79,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// The whole record of a realization, checked against its reference.
+    /// Reads the complete record of a realization and checks it against the reference.
     ///
     /// # Errors
     /// As [`realization`](Self::realization).
@@ -101,7 +101,7 @@ impl Store {
         }
     }
 
-    /// With builds that are packed.
+    /// Assembles a realization from its record head and packed builds.
     pub(in crate::store) fn realization_of(
         &self,
         id: RRefId,
@@ -119,7 +119,7 @@ impl Store {
         }
     }
 
-    /// A realization without artifacts that was never published: a test double.
+    /// Returns a placeholder realization without artifacts, which is never published: a test double.
     pub(crate) fn nothing_made(&self, dref: &DRefId, context: &Context) -> Realization {
         let head = RecordHead {
             derivation: Digest([0; 32]),

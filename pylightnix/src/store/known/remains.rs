@@ -1,4 +1,4 @@
-//! What builds left beside their results: the folders of those that failed, and logs.
+//! Leftovers of builds: the folders of failed ones, and logs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,15 +7,15 @@ use crate::Result;
 use crate::store::Store;
 
 impl Store {
-    /// The folders of builds that failed and were kept, the oldest first: each with the name of its stage.
+    /// Returns the folders of failed builds, oldest first, each with the name of its stage.
     ///
     /// # Errors
-    /// None so far: what cannot be read is passed over.
+    /// Never fails at present: unreadable folders are skipped.
     pub fn failed_builds(&self) -> Result<Vec<(String, PathBuf)>> {
         let Ok(entries) = fs::read_dir(self.layout().failed()) else {
             return Ok(Vec::new());
         };
-        // Their names begin with the time.
+        // UUIDv7 names sort by time.
         let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         all.sort_unstable();
         let named = all.into_iter().filter_map(|path| {
@@ -25,7 +25,7 @@ impl Store {
         Ok(named.collect())
     }
 
-    /// The log of a build of a realization, if it printed anything.
+    /// Returns the log of a build, or `None` if it printed nothing.
     pub fn log_of(
         &self,
         rref: &crate::config::RRefId,

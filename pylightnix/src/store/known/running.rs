@@ -1,7 +1,7 @@
-//! Builds under way, of all processes, and their logs.
+//! Running builds of all processes.
 //!
-//! The folder of a build under way is `tmp/<lease>/<number>-<index>-<16 hex digits of the derivation's hash>`, and the
-//! lease names the derivation: so nothing more has to be written for a build to be found.
+//! The folder of a running build is `tmp/<lease>/<number>-<index>-<16 hex digits of the derivation's hash>`, and the lease file
+//! names the derivation, so no further file is needed to find builds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,39 +19,39 @@ use crate::store::known::follow::FollowLog;
 use crate::store::using::lease::Used;
 use crate::store::using::sweep::{Found, look_at, names};
 
-/// How much of a derivation's hash is in the name of a folder: whole paths in it stay short enough for sockets.
+/// Number of the hash's hex digits in the folder name. Kept short, as paths of Unix sockets in the folder are limited.
 const HASH: usize = 16;
 
-/// A build under way, in this process or in another.
+/// A running build, in this or another process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RunningBuild {
     /// The derivation.
     pub dref: DRefId,
-    /// Which of its runs, as `b.index()` says.
+    /// The index of the run, as `b.index()` returns it.
     pub index: usize,
-    /// The number of the process, on the machine where it runs.
+    /// The process ID on its machine.
     pub process: Option<u32>,
-    /// When it began, where the file system knows.
+    /// The start time, if the file system records creation times.
     #[serde(serialize_with = "as_text::known_time")]
     pub since: Option<Timestamp>,
-    /// Its temporary folder, which is renamed or removed when it ends.
+    /// The temporary folder of the build, renamed or removed when the build ends.
     pub folder: PathBuf,
-    /// The lease of its process.
+    /// The lease of the process.
     #[serde(skip)]
     lease: PathBuf,
 }
 
 impl RunningBuild {
-    /// What it printed so far. There is no such file until it prints something.
+    /// Returns the path of the log. The file does not exist until the build prints something.
     pub fn log(&self) -> PathBuf {
         self.folder.join(LOG)
     }
 
-    /// Its log from the beginning, to be read until the build ends.
+    /// Opens the log from the beginning, for reading until the build ends.
     ///
     /// # Errors
-    /// It ended just now, or its folder may not be read.
+    /// Fails if the build has just ended, or if its folder is unreadable.
     ///
     /// ```no_run
     /// # use pylightnix::store::Store;
@@ -68,12 +68,12 @@ impl RunningBuild {
         FollowLog::of(self)
     }
 
-    /// Whether it goes on, as far as one can tell from here.
+    /// Whether the build still runs, as far as this machine can tell.
     pub(in crate::store) fn goes_on(&self) -> bool {
         self.folder.exists() && matches!(look_at(&self.lease), Found::Alive)
     }
 
-    /// The next try of the same run, which begins before the folder of the one that failed is gone.
+    /// Returns the next attempt of the same run, which begins before the folder of the failed one is removed.
     pub(in crate::store) fn next_try(&self) -> Option<RunningBuild> {
         let tmp = self.folder.parent()?;
         let mark = mark(&self.dref, self.index);
@@ -87,19 +87,19 @@ impl RunningBuild {
     }
 }
 
-/// What the name of the folder of a run ends in.
+/// Returns the suffix of a run's folder name.
 pub(in crate::store) fn mark(dref: &DRefId, index: usize) -> String {
     format!("-{index}-{}", &dref.folder()[..HASH])
 }
 
 fn has_mark(path: &Path, mark: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    // The number before it has no `-`.
+    // The number before the suffix contains no `-`.
     name.and_then(|name| name.strip_suffix(mark))
         .is_some_and(|number| !number.contains('-'))
 }
 
-/// The index and the beginning of the derivation's hash in a folder's name, if it is that of a run.
+/// Parses a run's folder name into the index and the beginning of the derivation's hash.
 fn read_mark(name: &str) -> Option<(usize, &str)> {
     let (_number, mark) = name.split_once('-')?;
     let (index, hash) = mark.split_once('-')?;
@@ -113,19 +113,19 @@ fn begun(folder: &Path) -> Option<Timestamp> {
 }
 
 impl Store {
-    /// The builds that are under way in this store now, of this process and of others, oldest first. It asks nobody: a
-    /// build shows in the file system.
+    /// Returns the running builds of all processes that use this store, oldest first. Derived from the file system alone,
+    /// without communication between processes.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn running(&self) -> Result<Vec<RunningBuild>> {
         self.running_where(|_| true)
     }
 
-    /// The builds of one derivation that are under way, as [`running`](Self::running).
+    /// Returns the running builds of one derivation; see [`running`](Self::running).
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn running_of(&self, dref: &DRefId) -> Result<Vec<RunningBuild>> {
         self.running_where(|running| running == &dref.folder()[..HASH])
             .map(|mut found| {
@@ -138,7 +138,7 @@ impl Store {
         let mut found = Vec::new();
         for name in names(&self.layout().tmp()) {
             let tmp = self.layout().tmp().join(&name);
-            // A process that ends takes its folder with it.
+            // The folder disappears when its process exits.
             let Ok(entries) = fs::read_dir(&tmp) else {
                 continue;
             };
@@ -173,7 +173,7 @@ impl Store {
     }
 }
 
-/// The derivation that a lease names and whose hash begins so.
+/// Finds the derivation in a lease whose hash begins with `hash`.
 fn named(lease: &str, hash: &str) -> Option<DRefId> {
     lease.lines().find_map(|line| {
         line.strip_prefix("dref:")?.strip_prefix(hash)?;
@@ -184,7 +184,7 @@ fn named(lease: &str, hash: &str) -> Option<DRefId> {
     })
 }
 
-/// The process that a lease says it is of.
+/// Parses the process ID in a lease.
 fn process(lease: &str) -> Option<u32> {
     let line = lease.lines().next()?.strip_prefix("# process ")?;
     line.split(' ').next()?.parse().ok()

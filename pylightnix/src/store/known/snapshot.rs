@@ -1,4 +1,4 @@
-//! Snapshots of derivations: the realizations that a derivation's folder held when it was last read, by way of the index.
+//! Snapshots of derivations: the content of a derivation's folder, cached by the index.
 
 use std::fs::File;
 use std::path::Path;
@@ -29,14 +29,14 @@ impl Snapshot {
         store.known_of(dref, None, false).map(Snapshot)
     }
 
-    /// The builds of each of its realizations.
+    /// Iterates over the builds of each realization.
     pub(in crate::store) fn builds(&self) -> impl Iterator<Item = Builds> + '_ {
         let listed = self.0.iter().flat_map(|known| known.listing.iter());
         listed.map(|one| one.builds())
     }
 }
 
-/// Keeps what was learnt of derivations when nobody reads on.
+/// An iterator that saves the index when it is dropped.
 struct Learning<'a, I> {
     store: &'a Store,
     each: I,
@@ -60,28 +60,28 @@ impl<I> Drop for Learning<'_, I> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unread {
-    /// Which one; nothing where those of a derivation cannot be listed.
+    /// The reference, or `None` if the realizations of a derivation cannot be listed.
     pub rref: Option<RRefId>,
-    /// Why not.
+    /// The error.
     pub error: Error,
 }
 
-/// How many derivations a lazy reader reads one by one at first, and how many at once later.
+/// Number of derivations that a lazy reader reads singly at first, and the batch size afterwards.
 const SINGLY: usize = 32;
 const TOGETHER: usize = 4096;
 
 impl Snapshot {
-    /// Whether the derivation has no realization at all, from any context.
+    /// Whether the derivation has no realization from any context.
     pub(crate) fn is_empty(&self) -> bool {
         (self.0.as_ref()).is_none_or(|known| known.listing.is_empty())
     }
 
-    /// Whether a build of several runs has begun and not ended, from any context.
+    /// Whether there is an incomplete multi-run build from any context.
     pub(crate) fn is_marked(&self) -> bool {
         (self.0.as_ref()).is_some_and(|known| known.listing.marks().next().is_some())
     }
 
-    /// The builds of several runs from this context that have begun and not ended.
+    /// Returns the marks of incomplete multi-run builds from this context.
     pub(crate) fn begun(&self, context: &Context) -> Vec<Begun> {
         let marks = self.0.iter().flat_map(|known| known.listing.marks());
         marks
@@ -90,37 +90,37 @@ impl Snapshot {
     }
 }
 
-/// A realization in a snapshot, borrowed from it.
+/// The only candidate of a context, borrowed from its snapshot.
 pub(crate) struct Sole<'a> {
     listed: Listed<'a>,
     place: usize,
 }
 
 impl Sole<'_> {
-    /// The hash of its reference.
+    /// Returns the hash of the reference.
     pub(crate) fn hash(&self) -> &[u8; 16] {
         self.listed.hash()
     }
 
-    /// How its build ended.
+    /// Returns whether the build succeeded.
     pub(crate) fn outcome(&self) -> Outcome {
         self.listed.outcome()
     }
 
-    /// What decisions are made by of its builds, oldest first.
+    /// Iterates over the build fields that decisions need, oldest first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         self.listed.heads()
     }
 
-    /// For [`Snapshot::realization_at`].
+    /// Returns the position in the snapshot, for [`Snapshot::realization_at`].
     pub(crate) fn place(&self) -> usize {
         self.place
     }
 }
 
 impl Snapshot {
-    /// Returns the realization that was made from `context`, if there is exactly one. The context is given as the hashes of each
-    /// realization and of its derivation, sorted as contexts are.
+    /// Returns the realization that was made from `context`, if there is exactly one. `context` yields the hashes of each
+    /// realization and of its derivation, in the order of contexts.
     pub(crate) fn sole<'c, I>(&self, context: impl Fn() -> I) -> Option<Sole<'_>>
     where
         I: Iterator<Item = (&'c [u8; 16], &'c [u8; 16])>,
@@ -131,8 +131,8 @@ impl Snapshot {
         found.next().is_none().then_some(Sole { listed, place })
     }
 
-    /// Returns the realization at `place` of this snapshot of `dref`, which was made from `context`. `objects` is the folder of all
-    /// derivations.
+    /// Returns the realization at this position of the snapshot of `dref`, which was made from `context`. `objects` is the
+    /// folder of all derivations.
     pub(crate) fn realization_at(
         &self,
         place: usize,
@@ -145,15 +145,15 @@ impl Snapshot {
     }
 }
 
-/// Takes snapshots of many derivations, on one thread. Each thread has a reader of its own: threads that share one open folder
-/// wait for each other in the kernel, which counts its users.
+/// Takes snapshots of many derivations on one thread. Each thread needs its own reader: threads that share an open folder
+/// contend for its reference count in the kernel.
 pub(crate) struct SnapshotReader<'a> {
     index: &'a Index,
     objects: Objects<'a>,
 }
 
 impl SnapshotReader<'_> {
-    /// Takes a snapshot of a derivation. With `config`, the file of the config need not be read.
+    /// Takes a snapshot of a derivation. If `config` is given, the config file need not be read.
     pub(crate) fn read(&self, dref: &DRefId, config: Option<&ConfigJson>) -> Result<Snapshot> {
         let known = self.index.look(&self.objects, dref, config, false);
         known.map(Snapshot)
@@ -168,7 +168,7 @@ impl Store {
         SnapshotReader { index, objects }
     }
 
-    /// Whether the snapshot has realizations that may not be on the disk yet: see [`settle`](Self::settle).
+    /// Whether the snapshot has realizations that may not be durable yet; see [`settle`](Self::settle).
     pub(crate) fn is_to_settle(&self, look: &Snapshot) -> bool {
         self.durability() != Durability::None
             && (look.0.as_ref()).is_some_and(|known| !known.is_settled && !known.listing.is_empty())
@@ -217,7 +217,7 @@ impl Store {
             return Vec::new();
         };
         let objects = self.objects();
-        // Most derivations have one.
+        // Most derivations have one candidate.
         let mut found = Vec::with_capacity(1);
         let listed = known.listing.made_from(context);
         let listed = listed.filter(Listed::is_candidate);
@@ -225,12 +225,12 @@ impl Store {
         found
     }
 
-    /// The folder of all derivations, for [`Snapshot::realization_at`].
+    /// Returns the folder of all derivations, for [`Snapshot::realization_at`].
     pub(crate) fn objects(&self) -> &Arc<Path> {
         self.layout().shared_objects()
     }
 
-    /// Reads a derivation's folder now, whatever the index has.
+    /// Takes a snapshot by reading the derivation's folder, bypassing the index.
     pub(crate) fn fresh_snapshot(&self, config: &ConfigJson) -> Result<Snapshot> {
         self.known_of(config.id(), Some(config), true).map(Snapshot)
     }
@@ -241,7 +241,7 @@ impl Store {
             .map(Snapshot)
     }
 
-    /// Returns what the index has of a derivation; its folder is read if it changed, or if `afresh` says so.
+    /// Returns the index entry of a derivation, reading its folder if that has changed or if `afresh` is set.
     fn known_of(
         &self,
         dref: &DRefId,
@@ -253,7 +253,7 @@ impl Store {
         index.look(&objects, dref, config, afresh)
     }
 
-    /// Whether something made of `config` from `context` lacks what it promises, so that it is no candidate.
+    /// Whether a realization of `config` from `context` is not a candidate because a promised artifact is missing.
     pub(crate) fn has_lacking(&self, config: &ConfigJson, context: &Context) -> Result<bool> {
         let known = self.known_of(config.id(), Some(config), false)?;
         let listed = known
@@ -262,29 +262,27 @@ impl Store {
         Ok(listed.filter(|one| !one.is_candidate()).count() > 0)
     }
 
-    /// The realizations of `dref` that were made from `context`, sorted by reference. A derivation that is not in the
-    /// store has none. One that lacks an artifact that its config promises, as earlier versions published, does not
-    /// count.
+    /// Returns the realizations of `dref` that were made from `context`, sorted by reference; empty if the derivation is not in
+    /// the store. Omits realizations with a missing promised artifact, which earlier versions could publish.
     ///
     /// # Errors
-    /// A broken record, or a refusal of the system.
+    /// Fails if a record is corrupt, or if a system call fails.
     pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
         let snapshot = Snapshot(self.known_of(dref, None, false)?);
         Ok(self.candidates_in(&snapshot, dref, context))
     }
 
-    /// The realizations of a derivation, whatever they were made from, sorted by reference. One that is not in the store
-    /// has none.
+    /// Returns the realizations of a derivation from all contexts, sorted by reference; empty if the derivation is not in the
+    /// store.
     ///
     /// # Errors
-    /// A broken record, or a refusal of the system.
+    /// Fails if a record is corrupt, or if a system call fails.
     pub fn realizations_of(&self, dref: &DRefId) -> Result<Vec<Realization>> {
         self.all_of(&Snapshot::of(self, dref)?, dref)
     }
 
-    /// Reads the realizations of many derivations on all cores, lazily: the first few one by one, so that they come at once. A
-    /// realization that cannot be read is an error among the others. What this learns is kept for later processes, which need
-    /// not read it again.
+    /// Reads the realizations of many derivations lazily and on all cores. Reads the first few singly, so that they arrive at
+    /// once. An unreadable realization becomes an error in its derivation's list. Saves the index for later processes.
     ///
     /// ```
     /// # use pylightnix::store::Store;
@@ -310,7 +308,8 @@ impl Store {
         }
     }
 
-    /// The same, of which nothing is kept.
+    /// Reads the realizations of many derivations like [`realizations_of_each`](Self::realizations_of_each), without saving the
+    /// index.
     pub(in crate::store) fn realizations_in<'d>(
         &'d self,
         drefs: &'d [DRefId],
@@ -331,7 +330,7 @@ impl Store {
             })
     }
 
-    /// The realizations of a derivation of which not all can be read.
+    /// Reads the realizations of a derivation one by one, with an error for each unreadable one.
     fn one_by_one(&self, dref: &DRefId) -> Vec<Result<Realization, Unread>> {
         let rrefs = match self.rrefs_of(dref) {
             Ok(rrefs) => rrefs,
@@ -339,7 +338,7 @@ impl Store {
         };
         let read = rrefs.into_iter().filter_map(|rref| {
             match self.realization(&rref) {
-                // It was removed meanwhile.
+                // Removed between listing and reading.
                 Err(error) if error.kind() == ErrorKind::Missing => None,
                 Err(error) => Some(Err(Unread {
                     rref: Some(rref),
@@ -363,9 +362,9 @@ impl Store {
             .collect()
     }
 
-    /// Takes a snapshot of each derivation, on all cores. Each that cannot be read is an error of its own.
+    /// Takes a snapshot of each derivation on all cores, with an error for each unreadable one.
     fn snapshots_of_each(&self, drefs: &[DRefId]) -> Vec<Result<Snapshot>> {
-        // Handing out single derivations costs about as much as reading them.
+        // In batches: scheduling single derivations costs as much as reading them.
         let parts: Vec<&[DRefId]> = drefs.chunks(128).collect();
         let looked = parallel::map(&parts, parallel::cores(), |_, part| {
             let reader = self.snapshot_reader(part.len());
@@ -377,11 +376,11 @@ impl Store {
         looked.into_iter().flatten().flatten().collect()
     }
 
-    /// What was made directly from a realization, as far as the store can be read, sorted by derivation; and what could not be
-    /// read. [`dependents`](Self::dependents) is an error then.
+    /// Returns the direct dependents of a realization, sorted by derivation, and the realizations that could not be read.
+    /// [`dependents`](Self::dependents) fails if there are any of the latter.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn dependents_readable(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
         let drefs = self.drefs()?;
         let (mut found, mut unread) = (Vec::new(), Vec::new());
@@ -409,7 +408,7 @@ impl Store {
         Ok((found, unread))
     }
 
-    /// Writes the index, for later processes.
+    /// Saves the index for later processes.
     pub(crate) fn remember(&self) {
         let temporary = || self.manager().temporary();
         self.manager().index().save(&temporary, self.layout());

@@ -1,4 +1,4 @@
-//! All realizations of a store, with what they were made from.
+//! Surveys: all realizations of a store with their dependencies.
 
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -17,31 +17,31 @@ use crate::store::object::realization::{
 use crate::store::object::record::Outcome;
 use crate::{Error, ErrorKind, Result};
 
-/// What is in a store, read without locks: something may have come or gone meanwhile.
+/// The content of a store, read without locks; it may change during the survey.
 pub(in crate::store) struct Survey {
-    /// Grouped by derivation.
+    /// All realizations, grouped by derivation.
     pub(in crate::store) found: Vec<Surveyed>,
-    /// Every derivation, with where its realizations are in `found`.
+    /// All derivations, with the range of their realizations in `found`.
     pub(in crate::store) drefs: Vec<(DRefId, Range<usize>)>,
     at: HashMap<RRefId, usize>,
 }
 
-/// A realization, and what it takes to decide whether it stays.
+/// A realization and the facts that garbage collection needs.
 pub(in crate::store) struct Surveyed {
     pub(in crate::store) id: RRefId,
-    /// Where those are in the survey from which it was made.
+    /// The direct dependencies, as positions in the survey.
     pub(in crate::store) deps: Vec<usize>,
-    /// Those from which it was made and that are not in the store.
+    /// The direct dependencies that are not in the store.
     pub(in crate::store) missing: Vec<RRefId>,
-    /// The sizes of its artifacts and its record.
+    /// The total size of the artifacts and the record.
     pub(in crate::store) bytes: u64,
-    /// Whether it is what its stage promised, and no failure.
+    /// Whether the outcome is a success.
     pub(in crate::store) is_success: bool,
-    /// When its newest build, import or acceptance ended; nothing if that is not known.
+    /// The end of the newest build, import or acceptance, if known.
     pub(in crate::store) newest: Option<Timestamp>,
-    /// The fingerprints in its build records.
+    /// The code fingerprints in the build records.
     pub(in crate::store) code: Vec<String>,
-    /// Why its record cannot be trusted; then it says nothing of what it was made from.
+    /// The reason why the record is corrupt, if it is; the dependencies are then unknown.
     pub(in crate::store) broken: Option<Error>,
 }
 
@@ -75,12 +75,12 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Where a realization is in it.
+    /// Returns the position of a realization.
     pub(in crate::store) fn find(&self, rref: &RRefId) -> Option<usize> {
         self.at.get(rref).copied()
     }
 
-    /// Where the realizations of a derivation are in it.
+    /// Returns the range of a derivation's realizations.
     pub(in crate::store) fn of_derivation(&self, dref: &DRefId) -> Range<usize> {
         match self.drefs.binary_search_by(|(other, _)| other.cmp(dref)) {
             Ok(at) => self.drefs[at].1.clone(),
@@ -88,14 +88,14 @@ impl Survey {
         }
     }
 
-    /// Where those are that were made directly from one that is not in the store.
+    /// Returns the positions of the realizations made directly from `rref`, which is not in the store.
     pub(in crate::store) fn made_from_missing(&self, rref: &RRefId) -> Vec<usize> {
         let all = self.found.iter().enumerate();
         let users = all.filter(|(_, surveyed)| surveyed.missing.contains(rref));
         users.map(|(at, _)| at).collect()
     }
 
-    /// For each realization, where those are that were made from it directly.
+    /// Returns the direct dependents of each realization, as positions.
     pub(in crate::store) fn dependents(&self) -> Vec<Vec<usize>> {
         let mut dependents = vec![Vec::new(); self.found.len()];
         for (at, surveyed) in self.found.iter().enumerate() {
@@ -115,7 +115,7 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
                 .transpose()
         });
         let (head, bytes, broken) = match read {
-            // It was removed meanwhile.
+            // Removed between listing and reading.
             Ok(None) => return Ok(()),
             Ok(Some((head, bytes))) => (Some(head), bytes, None),
             Err(error) if error.kind() == ErrorKind::Store => (None, 0, Some(error)),
@@ -153,14 +153,14 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
     Ok(found)
 }
 
-/// The sizes that a record's `file` lines give, and its own.
+/// Sums the sizes in a record's `file` lines and the size of the record.
 fn bytes(text: &str) -> u64 {
     let size = |line: &str| -> Option<u64> { line.rsplit(' ').nth(1)?.parse().ok() };
     let files = text.lines().filter(|line| line.starts_with("file "));
     files.filter_map(size).sum::<u64>() + text.len() as u64
 }
 
-/// When it was published, if no build record says it.
+/// Returns the modification time of the record, a substitute for the end of a build.
 fn modified(at: &Path) -> Option<Timestamp> {
     fs::metadata(at.join(RECORD))
         .and_then(|found| found.modified())

@@ -1,10 +1,10 @@
-//! Builds of several runs that have begun and not ended. Each is marked by a file, so that what a part of a build made is
-//! not taken for all that it makes.
+//! Marks of multi-run builds in progress: a file marks each such build from before its first run until after its last, so that
+//! the results of an interrupted build are not taken for complete.
 //!
-//! A mark is `.begun/<derivation's folder>/<context>-<code>`: the first 16 hex digits of the sha256 of the context's lines,
-//! as in the name of the build lock, and those of what stands for the code. It is there from before the first run until
-//! after the last, whoever dies meanwhile, and says as JSON which runs the build makes. Whoever makes or removes one has the
-//! build lock, and sets the times of the derivation's folder, so that the index sees it.
+//! A mark is the file `.begun/<derivation's folder>/<context>-<code>`. `<context>` is the first 16 hex digits of the SHA-256 of
+//! the context's lines, as in the name of the build lock; `<code>` is the same of the fingerprint and the omitted fields. Its
+//! JSON content tells the range of runs. A mark survives a crash. Creating or removing one requires the build lock, and updates
+//! the times of the derivation's folder, so that the index notices.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,30 +17,30 @@ use crate::store::disk::regular;
 use crate::store::object::context::Context;
 use crate::{Error, ErrorKind, Result};
 
-/// The hex digits of each of the two parts of a mark's name.
+/// Number of hex digits in each of the two parts of a mark's name.
 const HEX: usize = 16;
 
-/// A build of several runs that has begun.
+/// The mark of a multi-run build in progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Begun {
-    /// The name of its mark.
+    /// The file name of the mark.
     #[serde(skip)]
     pub(crate) name: String,
-    /// What stands for the code of its runs. Nothing if the mark cannot be understood: then it is a build by any code.
+    /// The code fingerprint of the runs, or `None` if the mark is unreadable: it then matches any code.
     pub(crate) fingerprint: Option<String>,
-    /// The values of the fields that the config leaves out.
+    /// The values of the fields that the config omits.
     #[serde(default)]
     pub(crate) omitted: BTreeMap<String, serde_json::Value>,
-    /// The index of its first run.
+    /// The index of the first run.
     pub(crate) first: usize,
-    /// The index after that of its last run.
+    /// The index after that of the last run.
     pub(crate) of: usize,
-    /// How many runs one build of the stage took then.
+    /// The number of runs in one build of the stage when the mark was written.
     pub(crate) nouts: usize,
 }
 
 impl Begun {
-    /// Reads the bytes of the mark of this name.
+    /// Parses a mark. An unreadable one becomes a mark that matches any code.
     fn from_bytes(name: &str, bytes: &[u8]) -> Self {
         let name = name.to_owned();
         match serde_json::from_slice(bytes) {
@@ -65,7 +65,7 @@ impl Begun {
         Ok(bytes)
     }
 
-    /// The name of its mark, among those of the derivation.
+    /// Returns the file name of the mark in the folder of its derivation.
     pub(in crate::store) fn name_in(&self, context: &Context) -> Result<String> {
         let code = serde_json::to_vec(&(&self.fingerprint, &self.omitted)).map_err(|error| {
             let message = "what a build leaves out cannot be written as JSON";
@@ -77,10 +77,10 @@ impl Begun {
     }
 }
 
-/// The bytes of a mark, and its name.
+/// The name and the content of a mark.
 pub(in crate::store) type Mark = (String, Vec<u8>);
 
-/// Whether a file of this name is a mark.
+/// Whether a file name is that of a mark.
 pub(in crate::store) fn is_mark(name: &str) -> bool {
     let is_hex = |part: &str| {
         part.len() == HEX && (part.bytes()).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -89,13 +89,13 @@ pub(in crate::store) fn is_mark(name: &str) -> bool {
         .is_some_and(|(context, code)| is_hex(context) && is_hex(code))
 }
 
-/// The mark, if it is one of a build from this context.
+/// Parses a mark; returns `None` if it is of a build in another context.
 pub(in crate::store) fn begun_from(context: &Context, name: &str, bytes: &[u8]) -> Option<Begun> {
     let is_of_it = name.starts_with(&context.short_hash());
     is_of_it.then(|| Begun::from_bytes(name, bytes))
 }
 
-/// The marks of a derivation, sorted by name.
+/// Reads the marks of a derivation, sorted by name.
 pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<Mark>> {
     let folder = layout.begun(dref);
     let refused = |error| Error::io("read the folder", &folder, error);
@@ -112,7 +112,7 @@ pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<M
         match regular::read(&path) {
             _ if !is_mark(&name) => {}
             Ok(bytes) => marks.push((name, bytes)),
-            // It was removed meanwhile.
+            // Removed between listing and reading.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("read", &path, error)),
         }

@@ -1,4 +1,4 @@
-//! Who made a realization, when, with which code: one record for each build, import or acceptance.
+//! Build records: who made a realization, when and with which code. Each build, import and acceptance adds one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,86 +10,85 @@ use crate::config::DRefId;
 use crate::store::object::choice::{RecordedChoice, understood};
 use crate::store::object::commit;
 
-/// Why a build record is there.
+/// What a build record records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BuildKind {
-    /// The stage ran and made these bytes.
+    /// A run of the stage made the realization.
     Build,
-    /// It came from somewhere else.
+    /// The realization was imported from elsewhere.
     Import,
-    /// Someone said that the result stands although the code changed.
+    /// A user accepted the realization although the code changed.
     Accept,
 }
 
-/// One build, import or acceptance of a realization: the file `build-<id>.json`.
+/// The record of a build, import or acceptance of a realization, stored as `build-<id>.json`.
 ///
-/// Keys that a newer version adds are passed over when it is read.
+/// Unknown keys, which newer versions may add, are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BuildRecord {
-    /// What it is named by; newer ones are greater.
+    /// The identifier, which names the file. It is a UUIDv7, so newer records have greater ones.
     #[serde(skip)]
     pub id: Uuid,
-    /// Why it is there.
+    /// Whether this records a build, an import or an acceptance.
     pub kind: BuildKind,
-    /// What stands for the code that made it. Without one it is not known which code that was.
+    /// The fingerprint of the code that made the realization, or `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// The values of the fields that the config leaves out while they have their defaults.
+    /// The values of the fields that the config omits because they have their defaults.
     #[serde(default)]
     pub omitted: BTreeMap<String, serde_json::Value>,
-    /// How many tries it took; the times are those of the last one.
+    /// The number of attempts; the times are those of the last one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub attempts: u32,
-    /// Which run of the stage it was, from 0: what [`b.index()`](crate::lens::Build::index) gave. Only a run of a stage has
-    /// one. Whatever else a record tells of, and a run of before this was kept, stands for all runs.
+    /// The index of the stage's run, from 0, as [`b.index()`](crate::lens::Build::index) returns it. `None` for anything but a
+    /// run, and in records of earlier versions; such a record stands for all runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// How many runs the stage had when its build had ended, those of earlier builds included.
+    /// The total number of runs of the stage when the build ended, those of earlier builds included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<usize>,
-    /// For each direct dependency, which realizations its matcher chose, from how many. Empty for what is not a build of a
-    /// run, and in records of before this was kept.
+    /// The choice of the matcher for each direct dependency. Empty unless this records a run, and in records of earlier
+    /// versions.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
         deserialize_with = "understood"
     )]
     pub choices: BTreeMap<DRefId, RecordedChoice>,
-    /// When it began.
+    /// When the build began.
     #[serde(with = "as_text")]
     pub start: Timestamp,
-    /// When it ended, as the clock of its machine had it: see [`ended`](Self::ended).
+    /// When the build ended, by the clock of its machine; see [`ended`](Self::ended).
     #[serde(with = "as_text")]
     pub stop: Timestamp,
-    /// The machine's name.
+    /// The host name of the machine.
     #[serde(default)]
     pub host: String,
-    /// The user's name, or number if it has no name.
+    /// The user name, or the numeric user ID if the user has no name.
     #[serde(default)]
     pub user: String,
-    /// The program and its arguments.
+    /// The command line: the program and its arguments.
     #[serde(default)]
     pub command: Vec<String>,
-    /// The git commit that was checked out where the program was started, if that was in a repository. What was changed
-    /// since, nobody knows.
+    /// The git commit that was checked out in the program's working directory, if any. Uncommitted changes are not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
 }
 
-/// A file that belongs to a build. Logs sort first.
+/// A file of a build. The order puts logs before records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum BuildFile {
-    /// What it printed.
+    /// The log: what the build printed.
     Log(Uuid),
-    /// Its record.
+    /// The build record.
     Record(Uuid),
 }
 
 impl BuildRecord {
-    /// A record that begins and ends now, of this program, machine and user, without a fingerprint.
+    /// Creates a record that begins and ends now, with this program, machine and user, and without a fingerprint.
     pub fn now(kind: BuildKind) -> Self {
         let now = Timestamp::now();
         let Process {
@@ -115,22 +114,22 @@ impl BuildRecord {
         }
     }
 
-    /// How long it took, in seconds.
+    /// Returns the duration of the build in seconds.
     pub fn seconds(&self) -> f64 {
         self.stop.duration_since(self.start).as_secs_f64()
     }
 
-    /// The name of its file.
+    /// Returns the file name of the record.
     pub(in crate::store) fn file_name(&self) -> String {
         format!("build-{}.json", self.id)
     }
 
-    /// The name of the file with what it printed.
+    /// Returns the file name of the build's log.
     pub(crate) fn log_name(&self) -> String {
         format!("build-{}.log", self.id)
     }
 
-    /// The identifier in the name of a build record's file, if it is one.
+    /// Returns the identifier from a file name, or `None` if it is not that of a build record.
     pub(in crate::store) fn id_of(file_name: &[u8]) -> Option<Uuid> {
         match Self::kind_of(file_name)? {
             BuildFile::Record(id) => Some(id),
@@ -138,12 +137,12 @@ impl BuildRecord {
         }
     }
 
-    /// What a file's name says that it is, if it belongs to a build.
+    /// Parses a file name; returns `None` if the file does not belong to a build.
     pub(in crate::store) fn kind_of(file_name: &[u8]) -> Option<BuildFile> {
         let name = std::str::from_utf8(file_name).ok()?;
         let (text, suffix) = name.strip_prefix("build-")?.split_once('.')?;
         let id = Uuid::try_parse(text).ok()?;
-        // Other spellings of an identifier would let one record have two names.
+        // Only the canonical spelling is accepted; otherwise one record could have two names.
         if id.to_string() != text {
             return None;
         }
@@ -154,7 +153,7 @@ impl BuildRecord {
         }
     }
 
-    /// Its bytes.
+    /// Serializes the record as JSON.
     pub(in crate::store) fn to_bytes(&self) -> crate::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
             crate::Error::new(
@@ -167,7 +166,7 @@ impl BuildRecord {
         Ok(bytes)
     }
 
-    /// Reads its bytes; `None` if they are no build record.
+    /// Parses a record; returns `None` if `bytes` are not a valid one.
     pub(in crate::store) fn from_bytes(id: Uuid, bytes: &[u8]) -> Option<Self> {
         let record: BuildRecord = serde_json::from_slice(bytes).ok()?;
         Some(BuildRecord { id, ..record })
@@ -182,14 +181,14 @@ fn is_one(attempts: &u32) -> bool {
     *attempts == 1
 }
 
-/// What is the same in all records of a process.
+/// The fields that are equal in all records of a process.
 struct Process {
     host: String,
     user: String,
     command: Vec<String>,
 }
 
-/// This one, looked at once.
+/// Computed once per process.
 static PROCESS: OnceLock<Process> = OnceLock::new();
 
 impl Process {
@@ -207,7 +206,7 @@ impl Process {
     }
 }
 
-/// The name of the user who runs this process, or its number if it has no name.
+/// Returns the name of the current user, or the numeric user ID if the user has no name.
 pub(in crate::store) fn user() -> String {
     ["USER", "LOGNAME"]
         .iter()
@@ -215,7 +214,7 @@ pub(in crate::store) fn user() -> String {
         .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
 }
 
-/// Times as RFC 3339 text: jiff's own serde support is a feature that the user's build need not have.
+/// Serializes times as RFC 3339 text. Not by jiff's serde support, which is a feature that the user's build may lack.
 mod as_text {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};

@@ -1,5 +1,5 @@
-//! The builds of a realization, as they are kept in memory and in the index: what decisions are made by. The rest is read
-//! when somebody asks for it.
+//! The packed form of a realization's builds, in memory and in the index. It holds only the fields that decisions need; the
+//! complete records are read on demand.
 
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::store::disk::bytes::{Reader, put_i64, put_text, put_u32, put_u64};
 use crate::store::object::build_record::{BuildKind, BuildRecord};
 
-/// The builds, imports and acceptances of a realization, oldest first.
+/// The builds, imports and acceptances of a realization, oldest first. Complete records are loaded lazily.
 #[derive(Clone)]
 pub(crate) struct Builds {
     bytes: Arc<Vec<u8>>,
@@ -19,22 +19,22 @@ pub(crate) struct Builds {
     records: OnceLock<Box<[BuildRecord]>>,
 }
 
-/// What decisions are made by.
+/// The fields of a build record that decisions need.
 pub(crate) struct BuildHead<'a> {
-    /// Why it is there.
+    /// Whether this is a build, an import or an acceptance.
     pub(crate) kind: BuildKind,
-    /// When it ended.
+    /// When the build ended.
     pub(crate) stop: Timestamp,
-    /// How long it took.
+    /// The duration of the build.
     pub(crate) seconds: f64,
     pub(crate) fingerprint: Option<&'a str>,
-    /// Which run of the stage it was, and of how many. Without one it stands for all.
+    /// The run of the stage, or `None` if the record stands for all runs.
     pub(crate) run: Option<RunOf>,
-    /// JSON; empty for none.
+    /// The omitted fields as JSON; empty if there are none.
     omitted: &'a str,
 }
 
-/// Which run of a stage it was, of how many.
+/// The index of a run and the total number of runs of its stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RunOf {
     pub(crate) index: usize,
@@ -42,7 +42,7 @@ pub(crate) struct RunOf {
 }
 
 impl RunOf {
-    /// What a record tells.
+    /// Returns the run of a record, or `None` if it has no valid one.
     fn told(record: &BuildRecord) -> Option<Self> {
         let (index, of) = (record.index?, record.of?);
         (index < of).then_some(RunOf { index, of })
@@ -50,31 +50,31 @@ impl RunOf {
 }
 
 impl BuildRecord {
-    /// Whether it is one of several runs.
+    /// Whether this records one run of a multi-run build.
     pub(in crate::store) fn is_of_several(&self) -> bool {
         RunOf::told(self).is_some_and(|run| run.of > 1)
     }
 }
 
 impl BuildHead<'_> {
-    /// The values of the fields that were left out.
+    /// Returns the values of the omitted fields.
     pub(crate) fn omitted(&self) -> BTreeMap<String, serde_json::Value> {
         match self.omitted {
             "" => BTreeMap::new(),
-            // It was written here, from such a map.
+            // Cannot fail: `pack_build` serialized a map.
             text => serde_json::from_str(text).unwrap_or_default(),
         }
     }
 }
 
 impl Builds {
-    /// Those that lie at `at` in `bytes`, where [`pack_builds`] put them.
+    /// Wraps the builds that [`pack_builds`] wrote to the range `at` of `bytes`.
     pub(in crate::store) fn packed(bytes: Arc<Vec<u8>>, at: Range<usize>) -> Self {
         let records = OnceLock::new();
         Builds { bytes, at, records }
     }
 
-    /// Those that were read.
+    /// Packs records that have already been read.
     pub(in crate::store) fn of(records: Vec<BuildRecord>) -> Self {
         let mut bytes = Vec::new();
         pack_builds(&mut bytes, &records);
@@ -85,7 +85,7 @@ impl Builds {
         }
     }
 
-    /// The whole records, of which `read` gives all that are there now.
+    /// Returns the complete records, calling `read` for the current ones on first use.
     pub(in crate::store) fn records(
         &self,
         read: impl FnOnce() -> Vec<BuildRecord>,
@@ -93,13 +93,13 @@ impl Builds {
         self.records.get_or_init(|| {
             let known: Vec<Uuid> = self.each().map(|(id, _)| id).collect();
             let mut records = read();
-            // What came since is not what the decision was made by.
+            // Records added later were not part of the decision.
             records.retain(|record| known.contains(&record.id));
             records.into()
         })
     }
 
-    /// What decisions are made by, oldest first.
+    /// Returns the fields that decisions need, oldest first.
     pub(crate) fn heads(&self) -> impl Iterator<Item = BuildHead<'_>> {
         self.each().map(|(_, head)| head)
     }
@@ -117,20 +117,20 @@ impl fmt::Debug for Builds {
     }
 }
 
-/// The builds that lie in `bytes`, where [`pack_builds`] put them, each with its identifier.
+/// Iterates over builds that [`pack_builds`] wrote, with their identifiers.
 pub(in crate::store) fn packed(bytes: &[u8]) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
     let mut reader = Reader(bytes);
     std::iter::from_fn(move || read_build(&mut reader))
 }
 
-/// Puts build records where [`Builds`] find them again.
+/// Appends build records in packed form.
 pub(in crate::store) fn pack_builds(to: &mut Vec<u8>, builds: &[BuildRecord]) {
     for record in builds {
         pack_build(to, record);
     }
 }
 
-/// The same for one.
+/// Appends one build record in packed form.
 pub(in crate::store) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord) {
     to.extend_from_slice(record.id.as_bytes());
     to.push(match record.kind {
@@ -154,7 +154,7 @@ pub(in crate::store) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord) {
     );
     let omitted = match record.omitted.is_empty() {
         true => Vec::new(),
-        // What was read as JSON can be written as JSON.
+        // Cannot fail: the values were parsed from JSON.
         false => serde_json::to_vec(&record.omitted).unwrap_or_default(),
     };
     put_text(to, &omitted);

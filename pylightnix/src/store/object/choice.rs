@@ -1,19 +1,19 @@
-//! What a matcher chose for a dependency, as the build record of its consumer keeps it.
+//! Matcher choices, as the build record of the consumer stores them.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 use crate::config::{DRefId, RRefId};
 
-/// What a matcher chose for one dependency of a build, and from how many.
+/// The choice of a matcher for one dependency of a build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RecordedChoice {
-    /// The matcher, as it was written in the stage, or as it describes itself.
+    /// The matcher, as written in the stage or as it describes itself.
     pub matcher: String,
-    /// What it chose, sorted.
+    /// The chosen realizations, sorted.
     pub took: Vec<RRefId>,
-    /// How many realizations it chose among: those with the wanted context that the code of that day had made.
+    /// The number of candidates: realizations with the wanted context that the code of that time had made.
     pub from: usize,
 }
 
@@ -27,7 +27,7 @@ impl RecordedChoice {
     }
 }
 
-/// Reads the choices that can be understood, and passes over the others: a build record is worth more than they are.
+/// Deserializes the valid choices and ignores the others: a build record must not become unreadable because of them.
 pub(in crate::store) fn understood<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<DRefId, RecordedChoice>, D::Error> {

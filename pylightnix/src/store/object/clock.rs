@@ -1,7 +1,7 @@
-//! What build records say of time, held against this machine's clock.
+//! Comparing the times of build records with this machine's clock.
 //!
-//! A record that lies more than an hour ahead of it was written by a clock that was wrong, there or here. It counts as one
-//! without a time: it would be the newest for ever.
+//! A record that ends more than an hour in the future was written by a wrong clock, or read by one. It counts as a record
+//! without a time; otherwise it would be the newest forever.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -10,26 +10,26 @@ use crate::config::RRefId;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::BuildHead;
 
-/// Clocks of machines differ, but not by more than this.
+/// Allowed difference between the clocks of two machines.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
-/// The latest time that counts: one for all that is compared, as an order needs.
+/// The latest plausible time. Fixed once, so that all comparisons of one sort agree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock(Timestamp);
 
 impl Clock {
-    /// The latest time that counts now.
+    /// Returns a clock whose limit is one hour from now.
     pub(crate) fn now() -> Self {
         let now = Timestamp::now();
         Clock(now.checked_add(AHEAD).unwrap_or(now))
     }
 
-    /// The time, if it counts.
+    /// Returns `time`, or `None` if it is implausibly late.
     pub(crate) fn known(self, time: Timestamp) -> Option<Timestamp> {
         (time <= self.0).then_some(time)
     }
 
-    /// By what builds are ordered of which only the identifier is known; it has the time at which they began.
+    /// Returns a sort key for a build of which only the identifier is known; the UUIDv7 contains the start time.
     pub(crate) fn order(self, id: Uuid) -> (bool, Uuid) {
         let time = id.get_timestamp().map(|time| time.to_unix());
         let time =
@@ -39,21 +39,21 @@ impl Clock {
 }
 
 impl BuildRecord {
-    /// When it ended. Nothing if that lies more than an hour ahead of this machine's clock: then a clock was wrong, and the
-    /// record counts as one without a time.
+    /// Returns the end of the build, or `None` if it is more than an hour ahead of this machine's clock: one of the clocks was
+    /// wrong, and the record counts as one without a time.
     pub fn ended(&self) -> Option<Timestamp> {
         Clock::now().known(self.stop)
     }
 }
 
 impl BuildHead<'_> {
-    /// When it ended, if that time counts.
+    /// Returns the end of the build, or `None` if it is implausibly late.
     pub(crate) fn ended(&self, clock: Clock) -> Option<Timestamp> {
         clock.known(self.stop)
     }
 }
 
-/// Builds, the newest first; those without a time last.
+/// Iterates over builds, newest first; builds without a plausible time come last.
 pub(crate) fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &BuildRecord> {
     let clock = Clock::now();
     let is_known = move |build: &&BuildRecord| clock.known(build.stop).is_some();
@@ -61,7 +61,7 @@ pub(crate) fn newest_first(builds: &[BuildRecord]) -> impl Iterator<Item = &Buil
     known.chain(builds.iter().rev().filter(move |build| !is_known(build)))
 }
 
-/// What is said of a build that ended ahead of this machine's clock.
+/// Returns the warning about a build record that ends in the future.
 pub fn ahead(rref: &RRefId, ended: Timestamp) -> String {
     format!(
         "{rref} has a build record that ends at {ended}, ahead of this machine's clock: it counts as one without a time, and comes \
@@ -69,6 +69,6 @@ pub fn ahead(rref: &RRefId, ended: Timestamp) -> String {
     )
 }
 
-/// How to be rid of it.
+/// The advice that ends the warning.
 const RID: &str =
     "if the clock here is right, remove that realization (`rm`) and have it built again";

@@ -1,12 +1,12 @@
-//! The git commit that is checked out where a program runs.
+//! The git commit checked out in the working directory.
 //!
-//! Read from git's own files, as gitrepository-layout(5) describes them: no program is run for it.
+//! Read directly from git's files (gitrepository-layout(5)), without running git.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The commit that was checked out in the current folder when this was first asked; `None` outside of a repository.
+/// Returns the commit checked out in the working directory, cached at first use; `None` outside of a repository.
 pub(in crate::store) fn current() -> Option<String> {
     static COMMIT: OnceLock<Option<String>> = OnceLock::new();
     COMMIT
@@ -14,7 +14,7 @@ pub(in crate::store) fn current() -> Option<String> {
         .clone()
 }
 
-/// The commit that is checked out in a folder or above it.
+/// Returns the commit checked out in `folder` or the nearest repository above it.
 fn of(folder: &Path) -> Option<String> {
     let git = folder.ancestors().find_map(git_folder)?;
     let head = read(&git.join("HEAD"))?;
@@ -22,7 +22,7 @@ fn of(folder: &Path) -> Option<String> {
         return commit(&head);
     };
     let name = name.trim();
-    // What all work trees of a repository share lies elsewhere.
+    // Linked work trees share refs through the common directory.
     let common = match read(&git.join("commondir")) {
         Some(common) => git.join(common),
         None => git.clone(),
@@ -40,13 +40,13 @@ fn of(folder: &Path) -> Option<String> {
     commit(found?)
 }
 
-/// The folder with git's files, if this is the top of a work tree.
+/// Returns the git directory if `folder` is the top of a work tree.
 fn git_folder(folder: &Path) -> Option<PathBuf> {
     let git = folder.join(".git");
     if git.is_dir() {
         return Some(git);
     }
-    // A further work tree, or a submodule.
+    // In a linked work tree or a submodule, `.git` is a file.
     Some(folder.join(read(&git)?.strip_prefix("gitdir:")?.trim()))
 }
 
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(of(root), Some(ONE.replace('1', "2")));
         write(root, ".git/HEAD", &format!("{ONE}\n"));
         assert_eq!(of(root).as_deref(), Some(ONE));
-        // A further work tree.
+        // A linked work tree.
         write(root, ".git/worktrees/other/HEAD", "ref: refs/heads/main\n");
         write(root, ".git/worktrees/other/commondir", "../..\n");
         write(

@@ -1,4 +1,4 @@
-//! From which realizations of its direct dependencies a realization was made.
+//! Contexts: which realizations of its direct dependencies a realization was made from.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 
-/// For a realization, which realizations of its direct dependencies it was made from.
+/// The realizations of the direct dependencies that a realization was made from.
 ///
-/// It is made from their references, in any order; each counts once.
+/// Built from references in any order; duplicates are removed.
 ///
 /// ```
 /// use pylightnix::config::RRefId;
@@ -21,48 +21,48 @@ use crate::config::{ConfigJson, DRefId, Digest, RRefId};
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
 ///
-/// They lie sorted by derivation, then by reference, each once.
+/// Sorted by derivation, then by reference, without duplicates.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Context(Arc<[RRefId]>);
 
 impl Context {
-    /// The context of a derivation without dependencies.
+    /// Returns the context of a derivation without dependencies.
     pub fn empty() -> Self {
         static EMPTY: LazyLock<Context> = LazyLock::new(|| Context::from(Vec::new()));
         EMPTY.clone()
     }
 
-    /// Of references that come sorted by derivation, then by reference, each once.
+    /// Creates a context from references that are sorted by derivation, then by reference, without duplicates.
     pub(crate) fn sorted(rrefs: impl Iterator<Item = RRefId>) -> Self {
         let rrefs: Arc<[RRefId]> = rrefs.collect();
         debug_assert!(rrefs.is_sorted_by(|a, b| order(a, b).is_lt()));
         Context(rrefs)
     }
 
-    /// Whether there are no dependencies.
+    /// Whether the context has no dependencies.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The direct dependencies, sorted, each with the realizations taken of it, sorted.
+    /// Iterates over the direct dependencies and their realizations, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&DRefId, &[RRefId])> {
         let groups = self.0.chunk_by(|a, b| a.dref() == b.dref());
         groups.map(|group| (group[0].dref(), group))
     }
 
-    /// All realizations in it, by derivation and then by reference.
+    /// Iterates over all realizations, sorted by derivation, then by reference.
     pub fn realizations(&self) -> impl Iterator<Item = &RRefId> {
         self.0.iter()
     }
 
-    /// The realizations taken of `dref`, sorted; none if it is no direct dependency.
+    /// Returns the realizations of `dref`, sorted; empty if `dref` is not a direct dependency.
     pub fn get(&self, dref: &DRefId) -> &[RRefId] {
         let from = self.0.partition_point(|rref| rref.dref() < dref);
         let rest = &self.0[from..];
         &rest[..rest.partition_point(|rref| rref.dref() == dref)]
     }
 
-    /// Its lines in a record, `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
+    /// Formats the context as in a record: lines `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
     pub fn lines(&self) -> String {
         let mut lines = String::new();
         for (dref, rrefs) in self.iter() {
@@ -76,8 +76,8 @@ impl Context {
         lines
     }
 
-    /// What is wrong with it as the context of a derivation with this config, whose direct dependencies it has to name,
-    /// each of them and no other: texts that go on after what was made from it.
+    /// Checks the context against the direct dependencies of `config`. Each message is a predicate that follows the name of the
+    /// realization.
     pub(in crate::store) fn misfits(&self, config: &ConfigJson) -> impl Iterator<Item = String> {
         let foreign = (self.iter())
             .map(|(dref, _)| dref)
@@ -89,7 +89,8 @@ impl Context {
         foreign.chain(lacking)
     }
 
-    /// What tells it apart in the name of a build lock: the first 16 hex digits of the sha256 of its lines.
+    /// Returns the part of a build lock's name that identifies the context: the first 16 hex digits of the SHA-256 of its
+    /// lines.
     pub(in crate::store) fn short_hash(&self) -> String {
         let mut hex = Digest::of(self.lines().as_bytes()).to_string();
         hex.truncate(16);
@@ -97,7 +98,7 @@ impl Context {
     }
 }
 
-/// That of references in a context.
+/// Compares references in the order of a context.
 fn order(a: &RRefId, b: &RRefId) -> Ordering {
     a.dref().cmp(b.dref()).then_with(|| a.cmp(b))
 }

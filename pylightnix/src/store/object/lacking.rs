@@ -1,6 +1,6 @@
-//! What publishing asks of artifacts beside their bytes: promises are kept, and links lead to what is published with them.
+//! Checks of artifacts before publication: promises are kept, and links stay inside of the published artifacts.
 //!
-//! So everything that is published can be packed, copied, unpacked elsewhere, and reads the same there.
+//! These rules make a closure self-contained: it can be packed, copied and unpacked elsewhere with equal content.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use crate::config::ConfigJson;
 use crate::store::object::paths::{Lead, Paths};
 use crate::store::object::record::{Outcome, Record};
 
-/// Something for which artifacts are not published. Shown, it goes on after the path of what it is about.
+/// A violation that prevents artifacts from being published. Displays as a predicate that follows the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lack {
-    /// What it is about, below `out/`.
+    /// The path below `out/`.
     pub(crate) path: String,
-    /// Whether it is an artifact that the config promises; else it is a link.
+    /// Whether a promised artifact is missing; otherwise a link is bad.
     pub(crate) is_promised: bool,
-    /// The target of the link that is there, if one is.
+    /// The target of the link at the path, if there is one.
     pub(crate) target: Option<String>,
-    /// Whether what is there leads out of the artifacts; else it leads to nothing.
+    /// Whether the link leads out of the artifacts; otherwise it is dangling.
     pub(crate) leads_out: bool,
 }
 
-/// The promises that are not kept by artifacts with these paths.
+/// Returns the promises that are not kept.
 pub(crate) fn unkept(promises: &[String], paths: &Paths<'_>) -> Vec<Lack> {
     let mut unkept = Vec::new();
     for path in promises {
@@ -38,7 +38,7 @@ pub(crate) fn unkept(promises: &[String], paths: &Paths<'_>) -> Vec<Lack> {
     unkept
 }
 
-/// All that artifacts with these paths lack: promises first. A failure has promised nothing.
+/// Returns all violations, broken promises first. A failed outcome has no promises to keep.
 pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) -> Vec<Lack> {
     let mut all = match outcome {
         Outcome::Ok => unkept(&config.promises(), paths),
@@ -57,14 +57,14 @@ pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) 
     all
 }
 
-/// The same of what a record tells of.
+/// Returns all violations of the artifacts in `record`.
 pub(in crate::store) fn lacking_in(config: &ConfigJson, record: &Record) -> Vec<Lack> {
     let outcome = record.head().outcome;
     lacking(config, outcome, &Paths::of(record.manifest()))
 }
 
 impl Lack {
-    /// How a stage makes what can be published.
+    /// Returns advice for the author of the stage.
     pub(crate) fn help(&self) -> &'static str {
         match self.is_promised {
             true => "have the stage write it, or a relative link to another of its artifacts",

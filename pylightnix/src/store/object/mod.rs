@@ -1,6 +1,6 @@
-//! The objects of the store: records, manifests, contexts, realizations and their build records, as they are written and read.
+//! The objects of the store and their file formats: records, manifests, contexts, realizations and build records.
 //!
-//! An object never changes, so nothing here takes a lock. It uses `disk`. Begin to read at [`record`], then [`realization`].
+//! Objects never change, so no locks are needed here. Depends on `disk`. Begin to read at [`record`], then [`realization`].
 
 pub(in crate::store) mod begun;
 pub(in crate::store) mod build_record;

@@ -1,58 +1,58 @@
-//! Where the paths of a tree lead, through its links.
+//! Resolving paths through the symbolic links of a tree.
 
 use std::collections::HashMap;
 
 use crate::store::object::scan::{Scanned, ScannedKind};
 use crate::store::object::tree::{EntryKind, Manifest};
 
-/// How many links are followed on the way, as many as Linux follows.
+/// Maximum number of links followed, as in Linux.
 const MOST: usize = 40;
 
-/// Where a path leads.
+/// What a path resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// To something that is in the tree.
+    /// An entry of the tree.
     There,
-    /// To nothing.
+    /// Nothing.
     Nowhere,
-    /// Out of the tree.
+    /// A path outside of the tree.
     Outside,
 }
 
-/// What an entry of a tree is, as far as paths go.
+/// The kind of a tree entry, for path resolution.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort<'a> {
     Folder,
     File,
-    /// A link with this target.
+    /// A symbolic link and its target.
     Link(&'a str),
 }
 
-/// A tree, to follow paths in it.
+/// A tree in which paths can be resolved.
 pub(crate) struct Paths<'a> {
-    /// The root first.
+    /// The nodes; the root comes first.
     nodes: Vec<Node<'a>>,
     links: Vec<Link<'a>>,
 }
 
 struct Node<'a> {
     sort: Sort<'a>,
-    /// Nothing for the root.
+    /// The parent folder; `None` for the root.
     parent: Option<usize>,
     within: HashMap<&'a str, usize>,
 }
 
-/// A link of a tree.
+/// A symbolic link of a tree.
 #[derive(Clone, Copy)]
 pub(crate) struct Link<'a> {
     pub(crate) path: &'a str,
     pub(crate) target: &'a str,
-    /// The folder that it is in.
+    /// The folder that contains the link.
     folder: usize,
 }
 
 impl<'a> Paths<'a> {
-    /// A tree of these entries, folders before what they hold.
+    /// Builds a tree from entries; a folder has to come before its content.
     pub(crate) fn new(entries: impl IntoIterator<Item = (&'a str, Sort<'a>)>) -> Self {
         let root = Node {
             sort: Sort::Folder,
@@ -88,7 +88,7 @@ impl<'a> Paths<'a> {
         paths
     }
 
-    /// What a record tells of.
+    /// Builds the tree of a manifest.
     pub(crate) fn of(manifest: &'a Manifest) -> Self {
         Self::new(manifest.entries().iter().map(|entry| {
             let sort = match &entry.kind {
@@ -100,7 +100,7 @@ impl<'a> Paths<'a> {
         }))
     }
 
-    /// What was found in a folder.
+    /// Builds the tree of a scanned folder.
     pub(crate) fn found<F>(found: &'a [Scanned<F>]) -> Self {
         Self::new(found.iter().map(|entry| {
             let sort = match &entry.kind {
@@ -120,18 +120,18 @@ impl<'a> Paths<'a> {
         Some(at)
     }
 
-    /// Where a path from the root leads.
+    /// Resolves a path from the root.
     pub(crate) fn lead(&self, path: &str) -> Lead {
         self.walk(0, path)
     }
 
-    /// What the link at this path says, if there is one.
+    /// Returns the target of the link at this path, or `None` if it is not a link.
     pub(crate) fn target(&self, path: &str) -> Option<&'a str> {
         let found = self.links.iter().find(|link| link.path == path);
         found.map(|link| link.target)
     }
 
-    /// The links that do not lead to something in the tree.
+    /// Iterates over the links that do not resolve to an entry of the tree.
     pub(crate) fn astray(&self) -> impl Iterator<Item = (Link<'a>, Lead)> + '_ {
         self.links.iter().filter_map(|link| {
             let lead = self.walk(link.folder, link.target);
@@ -139,11 +139,10 @@ impl<'a> Paths<'a> {
         })
     }
 
-    /// Where `path` leads from the folder `at`, as the system follows it: each name but the last has to be that of a folder,
-    /// and after a link `..` leads somewhere else. A step takes the same time however deep it is: targets may be made to be
-    /// long.
+    /// Resolves `path` from the folder `at` as the kernel does: every name but the last has to be a folder, and `..` after a
+    /// link is relative to the link's target. Each step takes constant time, as hostile targets may be very long.
     fn walk<'p>(&'p self, mut at: usize, path: &'p str) -> Lead {
-        // What is still to be walked, the next name last.
+        // A stack of the remaining names, the next one last.
         let mut names: Vec<&'p str> = Vec::new();
         let mut followed = 0;
         let mut next = Some(path);
@@ -173,7 +172,7 @@ impl<'a> Paths<'a> {
                         Sort::Link(target) => {
                             followed += 1;
                             if followed > MOST {
-                                // A loop leads nowhere.
+                                // A cycle of links resolves to nothing.
                                 return Lead::Nowhere;
                             }
                             next = Some(target);

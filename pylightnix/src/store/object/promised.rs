@@ -1,4 +1,4 @@
-//! What a derivation promises, for a look at its realizations.
+//! The promises of a derivation, loaded lazily to check its realizations.
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -11,17 +11,17 @@ use crate::store::object::lacking::unkept;
 use crate::store::object::paths::Paths;
 use crate::store::object::record::{Outcome, Record, RecordHead};
 
-/// The promises of a derivation. Where its config is not at hand, it is read when something has to be compared with it.
+/// The promises of a derivation. If the config is not given, it is read when first needed.
 pub(in crate::store) struct Promised<'a> {
     folder: &'a Path,
     config: Option<&'a ConfigJson>,
-    /// Nothing where the config is not what the records say.
+    /// `None` if the config does not match the records.
     paths: OnceCell<Option<Vec<String>>>,
     is_refused: Cell<bool>,
 }
 
 impl<'a> Promised<'a> {
-    /// Those of the derivation in this folder.
+    /// Wraps the promises of the derivation in `folder`.
     pub(in crate::store) fn new(folder: &'a Path, config: Option<&'a ConfigJson>) -> Self {
         Promised {
             folder,
@@ -31,13 +31,12 @@ impl<'a> Promised<'a> {
         }
     }
 
-    /// Whether the system refused to let the config be read: what was found counts as keeping its promises, and somebody has
-    /// to look again.
+    /// Whether reading the config failed. Realizations then count as complete, and have to be checked again later.
     pub(in crate::store) fn is_refused(&self) -> bool {
         self.is_refused.get()
     }
 
-    /// Whether a realization with this record lacks a promise. Of a config that is broken nobody knows what it promised.
+    /// Whether a realization lacks a promised artifact. Returns `false` if the config is corrupt and its promises are unknown.
     pub(in crate::store) fn is_lacking(&self, head: &RecordHead, text: &str) -> bool {
         if head.outcome != Outcome::Ok {
             return false;
@@ -46,7 +45,7 @@ impl<'a> Promised<'a> {
         let Some(promises) = paths.as_deref() else {
             return false;
         };
-        // Most are files with lines of their own: that is seen without following any link.
+        // The common case: every promise has its own line, and no link has to be resolved.
         if promises.iter().all(|path| has_line(text, path)) {
             return false;
         }
@@ -73,7 +72,7 @@ impl<'a> Promised<'a> {
     }
 }
 
-/// Whether the text of a record has a line for a file or a folder of this path.
+/// Whether a record's text has an entry for a file or a folder at this path.
 fn has_line(text: &str, path: &str) -> bool {
     let path = serde_json::Value::from(path);
     text.contains(&format!("\nfile {path} ")) || text.contains(&format!("\ndir {path}\n"))

@@ -1,4 +1,4 @@
-//! Realizations in the store, as they are found and read.
+//! Finding and reading realizations in the store.
 
 use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
@@ -29,29 +29,29 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Realization {
-    /// Its reference.
+    /// The reference.
     pub id: RRefId,
-    /// From which realizations it was made.
+    /// The realizations of the dependencies that it was made from.
     pub context: Context,
-    /// How the build ended.
+    /// Whether the build succeeded.
     pub outcome: Outcome,
-    /// The digest of its artifacts.
+    /// The tree digest of the artifacts.
     pub tree: TreeDigest,
     pub(crate) builds: Builds,
-    /// The names of build records that could not be understood. They count for nothing.
+    /// The file names of corrupt build records, which are otherwise ignored.
     pub unreadable: Vec<String>,
-    /// The folder of all derivations.
+    /// The objects folder of the store.
     pub(in crate::store) objects: Arc<Path>,
 }
 
 impl Realization {
-    /// Its folder.
+    /// Returns the folder of the realization.
     pub fn folder(&self) -> PathBuf {
         self.path_to("")
     }
 
-    /// Its builds, imports and acceptances, oldest first: those that were there when it was found. Where only what
-    /// decisions are made by was read of them, this reads the rest, and leaves out what was removed meanwhile.
+    /// Returns the builds, imports and acceptances, oldest first, as they were when the realization was found. Loads the
+    /// complete records on first use; records removed since then are left out.
     pub fn builds(&self) -> &[BuildRecord] {
         self.builds.records(|| {
             let at = self.folder();
@@ -62,19 +62,19 @@ impl Realization {
         })
     }
 
-    /// Its builds, imports and acceptances, the newest first; those whose time lies ahead of this machine's clock last: see
-    /// [`BuildRecord::ended`].
+    /// Iterates over the builds, imports and acceptances, newest first. Those whose time is ahead of this machine's clock come
+    /// last; see [`BuildRecord::ended`].
     pub fn builds_newest_first(&self) -> impl Iterator<Item = &BuildRecord> {
         newest_first(self.builds())
     }
 
-    /// How many builds, imports and acceptances of it there are. Nothing is read for this.
+    /// Returns the number of builds, imports and acceptances, without reading them.
     pub fn build_count(&self) -> usize {
         self.builds.heads().count()
     }
 
-    /// When it was last built; of one that nobody built here, when it came or was accepted. Times ahead of this machine's clock do
-    /// not count. Nothing is read for this.
+    /// Returns the end of the newest build, or of the newest import or acceptance if there is no build. Ignores times ahead of
+    /// this machine's clock. Needs no I/O.
     pub fn last_built(&self) -> Option<Timestamp> {
         let clock = Clock::now();
         let ended = |build: BuildHead<'_>| build.ended(clock);
@@ -84,7 +84,7 @@ impl Realization {
         built.filter_map(ended).max().or_else(all)
     }
 
-    /// How long its newest build took, in seconds; nothing if nobody built it here. Nothing is read for this.
+    /// Returns the duration of the newest build in seconds, or `None` if there is no build. Needs no I/O.
     pub fn build_seconds(&self) -> Option<f64> {
         let clock = Clock::now();
         let builds = self.builds.heads();
@@ -94,12 +94,12 @@ impl Realization {
         newest.map(|build| build.seconds)
     }
 
-    /// The folder with its artifacts.
+    /// Returns the folder of the artifacts.
     pub fn out(&self) -> PathBuf {
         self.path_to(OUT)
     }
 
-    /// Made at once: a matcher may ask for thousands.
+    /// Allocates once: a matcher may ask for thousands of paths.
     fn path_to(&self, below: &str) -> PathBuf {
         let parts = [&*self.id.dref().folder(), &*self.id.folder(), below];
         let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
@@ -110,20 +110,20 @@ impl Realization {
     }
 }
 
-/// A realization as it was read.
+/// A realization with its builds, as read from its folder.
 pub(in crate::store) struct Found {
     pub(in crate::store) id: RRefId,
     pub(in crate::store) head: RecordHead,
-    /// Whether something that the config promises is not there.
+    /// Whether a promised artifact is missing.
     pub(in crate::store) lacks_a_promise: bool,
-    /// Oldest first.
+    /// The builds, oldest first.
     pub(in crate::store) builds: Vec<BuildRecord>,
     pub(in crate::store) unreadable: Vec<String>,
 }
 
 impl Found {
-    /// Reads what lies in its open folder, whose path is `at`, and compares it with what its derivation promises; nothing if
-    /// it was deleted meanwhile.
+    /// Reads a realization from its open folder, whose path is `at`, and checks it against `promised`. Returns `None` if it was
+    /// deleted in the meantime.
     pub(in crate::store) fn read(
         id: RRefId,
         folder: OwnedFd,
@@ -156,8 +156,8 @@ impl Found {
     }
 }
 
-/// Calls `visit` with the reference of each realization in the folder `at` of `dref`, its open folder and the folder's path,
-/// in no order.
+/// Calls `visit` for each realization in the folder `at` of `dref`, in no particular order, with its reference, its open folder
+/// and that folder's path.
 pub(in crate::store) fn each_realization(
     dref: &DRefId,
     at: &Path,
@@ -185,7 +185,7 @@ pub(in crate::store) fn each_realization(
     Ok(())
 }
 
-/// The build records in a realization's folder, oldest first, and the names of those that cannot be understood.
+/// Reads the build records in a realization's folder, oldest first, and returns them with the names of corrupt ones.
 pub(in crate::store) fn read_builds(
     folder: OwnedFd,
     at: &Path,
@@ -214,7 +214,7 @@ pub(in crate::store) fn read_builds(
     Ok((builds, unreadable))
 }
 
-/// The head of a record, with the whole text checked against the reference.
+/// Parses the head of a record after checking the whole text against the reference.
 pub(in crate::store) fn verified_head(id: &RRefId, text: &str, at: &Path) -> Result<RecordHead> {
     if reference(id.dref(), text) != *id {
         return Err(broken(id, at));
@@ -226,7 +226,7 @@ pub(in crate::store) fn verified_head(id: &RRefId, text: &str, at: &Path) -> Res
     Ok(head)
 }
 
-/// `None` if there is no such folder.
+/// Opens a folder; returns `None` if it does not exist.
 pub(in crate::store) fn open_folder<P: rustix::path::Arg>(
     parent: &impl AsFd,
     name: P,
@@ -240,7 +240,7 @@ pub(in crate::store) fn open_folder<P: rustix::path::Arg>(
     }
 }
 
-/// The text of the record in a realization's folder; `None` if the folder was deleted meanwhile.
+/// Reads the text of the record in a realization's folder. Returns `None` if the folder was deleted in the meantime.
 pub(in crate::store) fn read_record(folder: impl AsFd, at: &Path) -> Result<Option<String>> {
     let broken = || {
         Error::new(
@@ -257,14 +257,14 @@ pub(in crate::store) fn read_record(folder: impl AsFd, at: &Path) -> Result<Opti
     }
 }
 
-/// From so many bytes on it is looked at whether they come from a file.
+/// A file that yields this many bytes is checked to be a regular file.
 const SUSPICIOUS: usize = 1 << 20;
 
 fn is_file(file: &OwnedFd) -> bool {
     fstat(file).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
 }
 
-/// The bytes of a file in a folder, if it is there.
+/// Reads a file in an open folder; returns `None` if it does not exist.
 fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let refused = |errno: Errno| Error::io("read", &at.join(name), errno.into());
@@ -273,20 +273,20 @@ fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> 
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(refused(errno)),
     };
-    // Most are smaller than this, and then take two calls: nobody asks for their size first.
+    // No `fstat` for the size: most files fit, and then take two reads.
     let mut bytes = Vec::with_capacity(2048);
     loop {
         match rustix::io::read(&file, spare_capacity(&mut bytes)) {
             Ok(0) => return Ok(Some(bytes)),
             Ok(_) if bytes.len() == bytes.capacity() => {
-                // A device may have no end.
+                // A device may be endless.
                 if bytes.len() >= SUSPICIOUS && !is_file(&file) {
                     return Err(Error::io("read", &at.join(name), regular::not_a_file()));
                 }
                 bytes.reserve(bytes.len());
             }
             Ok(_) | Err(Errno::INTR) => {}
-            // A pipe that somebody has open for writing.
+            // A named pipe with a writer.
             Err(Errno::AGAIN) => {
                 return Err(Error::io("read", &at.join(name), regular::not_a_file()));
             }

@@ -1,6 +1,6 @@
-//! The record of a realization: what it is, from what, and every entry of its artifacts.
+//! Records of realizations: the derivation, the context, the outcome and the manifest of the artifacts.
 //!
-//! Its text is canonical: equal contents have equal bytes, and a text that this module would not print is refused.
+//! The text is canonical: equal records have equal bytes, and any other spelling is rejected.
 //! Names are JSON strings as `serde_json` prints them: UTF-8, with only `"`, `\` and control characters escaped.
 //! The manifest's lines are sorted by the bytes of the paths.
 
@@ -12,17 +12,17 @@ use crate::store::object::context::Context;
 use crate::store::object::tree::{Entry, EntryKind, Manifest, TreeDigest};
 use crate::{Error, ErrorKind, Result};
 
-/// The first line.
+/// The first line of a record.
 const FIRST: &str = "pylightnix-realization-v1";
 
-/// How a build ended.
+/// Whether a build succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It made what it promised.
+    /// The build succeeded and kept its promises.
     Ok,
-    /// It failed, and the failure is what is kept.
+    /// The build failed; the realization stores the failure.
     Failed,
 }
 
@@ -35,17 +35,17 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a record says before the manifest.
+/// The part of a record before the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordHead {
-    /// The sha256 of the derivation's `config.json`.
+    /// The SHA-256 of the derivation's `config.json`.
     pub derivation: Digest,
-    /// From which realizations it was made.
+    /// The realizations of the dependencies that it was made from.
     pub context: Context,
-    /// How the build ended.
+    /// Whether the build succeeded.
     pub outcome: Outcome,
-    /// The digest of the artifacts.
+    /// The tree digest of the artifacts.
     pub tree: TreeDigest,
 }
 
@@ -57,7 +57,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of these artifacts.
+    /// Creates the record of artifacts with this manifest.
     pub fn new(derivation: Digest, context: Context, outcome: Outcome, manifest: Manifest) -> Self {
         Record {
             head: RecordHead {
@@ -70,21 +70,21 @@ impl Record {
         }
     }
 
-    /// What it says before the manifest.
+    /// Returns the part before the manifest.
     pub fn head(&self) -> &RecordHead {
         &self.head
     }
 
-    /// Every entry of the artifacts.
+    /// Returns the manifest of the artifacts.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Reads the text of a record, strictly.
+    /// Parses the text of a record strictly.
     ///
     /// # Errors
-    /// Anything but the exact text that [`to_text`](Self::to_text) gives for what it says; the line is named where there
-    /// is one.
+    /// Fails on any text other than what [`to_text`](Self::to_text) returns for the parsed record. The message names the
+    /// offending line where possible.
     pub fn parse(text: &str) -> Result<Self> {
         let (head, rest) = RecordHead::parse(text)?;
         let first = text[..text.len() - rest.len()].lines().count() + 1;
@@ -103,7 +103,7 @@ impl Record {
         Ok(record)
     }
 
-    /// Its text, the bytes of the file `record`.
+    /// Returns the text of the record: the content of the file `record`.
     pub fn to_text(&self) -> String {
         let mut text = self.head.to_text();
         for entry in self.manifest.entries() {
@@ -114,7 +114,7 @@ impl Record {
 }
 
 impl RecordHead {
-    /// Reads the lines before the manifest; what follows them is returned as it is.
+    /// Parses the lines before the manifest; returns the rest of the text unparsed.
     pub(in crate::store) fn parse(text: &str) -> Result<(Self, &str)> {
         let mut lines = Lines {
             rest: text,
@@ -150,7 +150,7 @@ impl RecordHead {
         Ok((head, lines.rest))
     }
 
-    /// Its lines, each ended by a newline.
+    /// Formats the head, each line ended by a newline.
     fn to_text(&self) -> String {
         format!(
             "{FIRST}\ndrv {}\n{}res {}\nout {}\n",
@@ -162,19 +162,19 @@ impl RecordHead {
     }
 }
 
-/// The realization of `dref` that a record's text names.
+/// Returns the reference of the realization of `dref` with this record.
 pub(in crate::store) fn reference(dref: &DRefId, text: &str) -> RRefId {
     RRefId::new(Digest::of(text.as_bytes()).half(), dref.clone())
 }
 
-/// Takes lines off the front of a text.
+/// A reader that takes lines off the front of a text.
 struct Lines<'a> {
     rest: &'a str,
     number: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// Takes the next line, which begins with `tag`, and reads the rest of it.
+    /// Parses the next line, which has to begin with `tag`, by applying `read` to the rest.
     fn tagged<T>(&mut self, tag: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T> {
         self.number += 1;
         let Some((line, rest)) = self.rest.split_once('\n') else {
@@ -187,7 +187,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// `<dref> <rref> [<rref> ..]`
+/// Parses `<dref> <rref> [<rref> ..]`.
 fn parse_dep(line: &str, rrefs: &mut Vec<RRefId>) -> Option<()> {
     let mut words = line.split(' ');
     let dref: DRefId = words.next()?.parse().ok()?;
@@ -264,7 +264,7 @@ fn fault(why: &str) -> Error {
 }
 
 fn fault_at(number: usize, line: &str) -> Error {
-    // A foreign file may be one endless line.
+    // Truncated: a foreign file may be one huge line.
     let shown: String = line.chars().take(80).collect();
     fault(&format!("line {number} is {shown:?}"))
 }

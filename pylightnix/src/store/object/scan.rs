@@ -1,4 +1,4 @@
-//! Walking what is to become artifacts, and refusing what no tree may hold.
+//! Walking a folder that becomes artifacts, and rejecting entries that a tree cannot contain.
 
 use std::fs::{self, DirEntry, FileType, Permissions};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -8,10 +8,10 @@ use crate::store::disk::there::is_absence;
 use crate::store::object::tree::{check_path, check_target};
 use crate::{Error, ErrorKind, Result};
 
-/// An entry, before it is hashed.
+/// An entry found by a walk, not hashed yet.
 #[derive(Debug)]
 pub(crate) struct Scanned<F> {
-    /// Where it is, from the root of what was walked.
+    /// The path relative to the root of the walk.
     pub(crate) path: String,
     pub(crate) kind: ScannedKind<F>,
 }
@@ -19,30 +19,30 @@ pub(crate) struct Scanned<F> {
 #[derive(Debug)]
 pub(crate) enum ScannedKind<F> {
     Dir,
-    /// A file, with what was looked up of it.
+    /// A file and the information that the walk collected about it.
     File(F),
     Link {
         target: String,
     },
 }
 
-/// How a folder is walked.
+/// The policy of a walk over a folder.
 pub(crate) trait Walk {
-    /// What is looked up of a file while its name is at hand.
+    /// The information collected about a file during the walk.
     type File;
 
     fn file(&self, entry: &DirEntry) -> Result<Self::File>;
 
-    /// Gets a folder ready to be read.
+    /// Prepares a folder for reading.
     fn folder(&self, path: &Path) -> Result<()>;
 
-    /// Whether a tree may have an entry of this path, from the root of what is walked.
+    /// Checks whether a tree may contain an entry with this path, relative to the root of the walk.
     fn check(&self, path: &str) -> Result<(), String>;
 
-    /// That the entry at `path`, of which `why` goes on to tell, can be in no tree.
+    /// Returns the error for an entry that no tree can contain; `why` is a predicate.
     fn refused(&self, path: &Path, why: &str) -> Error;
 
-    /// Every entry below `root`, folders before what they hold. A file costs no system call of its own here.
+    /// Returns all entries below `root`, each folder before its content. Makes no system call per file of its own.
     fn walk(&self, root: &Path) -> Result<Vec<Scanned<Self::File>>> {
         let mut found = Vec::new();
         let mut folders = vec![String::new()];
@@ -90,7 +90,7 @@ pub(crate) trait Walk {
     }
 }
 
-/// What is neither a file nor a folder nor a link.
+/// Describes a file type other than file, folder or link.
 pub(crate) fn special(sort: FileType) -> &'static str {
     if sort.is_socket() {
         "is a socket"
@@ -101,10 +101,10 @@ pub(crate) fn special(sort: FileType) -> &'static str {
     }
 }
 
-/// An output that a stage has written.
+/// The policy for the output of a stage.
 struct Output;
 
-/// Every entry below `out`, folders before what they hold. Folders that could not be read are made readable.
+/// Returns all entries below `out`, each folder before its content. Makes unreadable folders readable.
 pub(in crate::store) fn scan(out: &Path) -> Result<Vec<Scanned<()>>> {
     let root = match fs::symlink_metadata(out) {
         Err(error) if !is_absence(&error) => return Err(Error::io("look at", out, error)),
@@ -124,12 +124,12 @@ pub(in crate::store) fn scan(out: &Path) -> Result<Vec<Scanned<()>>> {
 impl Walk for Output {
     type File = ();
 
-    /// Files are looked at when they are open.
+    /// Nothing: sealing inspects files after opening them.
     fn file(&self, _: &DirEntry) -> Result<()> {
         Ok(())
     }
 
-    /// Gives the owner every right on a folder, to read it and to put copies of shared files into it.
+    /// Grants the owner all permissions, to read the folder and to replace hard-linked files in it by copies.
     fn folder(&self, path: &Path) -> Result<()> {
         let folder = fs::symlink_metadata(path);
         let folder = folder.map_err(|error| Error::io("look at", path, error))?;

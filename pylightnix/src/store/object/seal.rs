@@ -1,4 +1,4 @@
-//! Hashing an output and making it read-only and durable.
+//! Sealing an output: hashing it, making it read-only and syncing it.
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -23,24 +23,24 @@ use crate::store::object::scan::{Scanned, ScannedKind};
 use crate::store::object::tree::{Entry, EntryKind, Manifest};
 use crate::{Error, ErrorKind, Result};
 
-/// Below these, hashing is done sooner than threads are started.
+/// Below these, hashing inline beats starting threads.
 const MANY_BYTES: u64 = 1 << 20;
 const MANY_FILES: usize = 128;
-/// So few files stay open, to be synced together with what is written beside them.
+/// Up to this number of files stay open, to be synced together with other files of the publication.
 const FEW_FILES: usize = 16;
 const BUFFER: usize = 128 << 10;
 const SMALL: usize = 8 << 10;
-/// How long somebody may have a file open for writing that is to be published.
+/// Time to wait for a writer to close a file that is to be published.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Hashes what [`scan`](crate::store::object::scan::scan) found in `out`, and takes away every right to write. What is not synced then is
-/// in `unsynced`.
+/// Hashes the entries that [`scan`](crate::store::object::scan::scan) found in `out`, and makes them read-only. Adds everything
+/// that still has to be synced to `unsynced`.
 ///
-/// A file with other names (hard links) is replaced by a copy of its own: through another name it could still be changed.
+/// Replaces a file with several hard links by a copy, as it could be changed through its other names.
 ///
-/// A file that is still open for writing is refused: it could change when it is published.
+/// Rejects a file that is open for writing, as it could change after its publication.
 ///
-/// Of a small file it costs nine system calls: open, look, change the mode, three to ask for writers, read, look again, close.
+/// Costs nine system calls for a small file: open, fstat, chmod, three to detect writers, read, fstat, close.
 pub(in crate::store) fn seal(
     out: &Path,
     found: Vec<Scanned<()>>,
@@ -88,7 +88,7 @@ pub(in crate::store) fn seal(
     Manifest::new(entries)
 }
 
-/// How many threads the files are worth.
+/// Returns the number of threads worth using.
 fn threads(out: &Path, files: &[&str], few: bool, durability: Durability) -> Result<usize> {
     if durability == Durability::Full && !few {
         return Ok(SYNC_THREADS);
@@ -97,7 +97,7 @@ fn threads(out: &Path, files: &[&str], few: bool, durability: Durability) -> Res
         return Ok(parallel::cores());
     }
     let mut bytes = 0;
-    // One file is one thread's work however long it is.
+    // A single file is hashed by one thread, whatever its size.
     for path in files.iter().skip_while(|_| files.len() == 1) {
         let path = out.join(path);
         let found = fs::symlink_metadata(&path);
@@ -111,16 +111,16 @@ fn threads(out: &Path, files: &[&str], few: bool, durability: Durability) -> Res
     Ok(1)
 }
 
-/// A file of an output that is to be hashed and made read-only.
+/// A file of an output to hash and make read-only.
 struct ToSeal<'a> {
     out: &'a Path,
-    /// The same, opened: the way to a file is short from there.
+    /// `out`, opened, so that lookups of files are short.
     folder: &'a OwnedFd,
     path: &'a str,
 }
 
 impl ToSeal<'_> {
-    /// Hashes the file, read once, and makes it read-only. It is synced, or given back open if that may be done `later`.
+    /// Hashes the file in one pass and makes it read-only. Syncs it, or returns it open if it may be synced `later`.
     fn seal(
         &self,
         at: usize,
@@ -141,12 +141,12 @@ impl ToSeal<'_> {
             file.set_permissions(Permissions::from_mode(mode))
                 .map_err(|error| Error::io("change the mode of", &self.at(), error))?;
         }
-        // Nobody opens it for writing from here on.
+        // Read-only now, so that no new writer can appear.
         expect_no_writer(&file, &self.at())?;
-        // The disk and the processor at once.
+        // Sync and hash a large file in parallel.
         let now = durability == Durability::Full && before.len() >= MANY_BYTES;
         let hash = || {
-            // What was added since is seen below.
+            // Growth during hashing is detected by the second `fstat` below.
             hash_up_to(&file, before.len()).map_err(|error| Error::io("read", &self.at(), error))
         };
         let (digest, size) = if now {
@@ -177,7 +177,7 @@ impl ToSeal<'_> {
         self.out.join(self.path)
     }
 
-    /// Opens the file to read it, though its mode may forbid that to its owner.
+    /// Opens the file for reading; makes it readable first if its permissions forbid that.
     fn open(&self) -> Result<File> {
         let opened = match open_file(self.folder, self.path) {
             Err(Errno::ACCESS) => fs::symlink_metadata(self.at())
@@ -202,10 +202,9 @@ impl ToSeal<'_> {
     }
 }
 
-/// That nobody has the file open for writing, or that it cannot be known.
+/// Fails if a process has the file open for writing. Succeeds if the system cannot tell.
 ///
-/// A child process that is just being started by another stage has all that is open here, until it runs its program. So it
-/// is asked again for a while.
+/// Retries for a while: a child process that another stage just started inherits all open descriptors until its `exec`.
 fn expect_no_writer(file: &File, path: &Path) -> Result<()> {
     let mut wait = Duration::from_millis(1);
     let begun = Instant::now();
@@ -227,7 +226,7 @@ fn still_written(path: &Path) -> Error {
     )
 }
 
-/// Does both at once, where the system gives a thread for it.
+/// Runs both closures in parallel, or one after the other if no thread can be started.
 fn beside<R>(other: impl Fn() -> Result<()> + Sync, own: impl FnOnce() -> Result<R>) -> Result<R> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().spawn_scoped(scope, &other);
@@ -240,16 +239,16 @@ fn beside<R>(other: impl Fn() -> Result<()> + Sync, own: impl FnOnce() -> Result
     })
 }
 
-/// The sha256 of all that `from` gives, and how many bytes that is.
+/// Returns the SHA-256 and the length of the rest of a file.
 pub(crate) fn hash(from: &File) -> io::Result<(Digest, u64)> {
     hash_up_to(from, u64::MAX)
 }
 
-/// The same of at most so many bytes: nothing is read after them, not even the end of the file.
+/// Hashes at most `most` bytes. Reads nothing after them, not even the end of the file.
 fn hash_up_to(mut from: &File, most: u64) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut size = 0;
-    // Most files fit into a small buffer; a large one costs a mapping each time.
+    // Most files fit into the buffer on the stack; allocating the large one costs an `mmap`.
     let mut small = [0; SMALL];
     let mut large = Vec::new();
     while size < most {
@@ -273,7 +272,7 @@ fn hash_up_to(mut from: &File, most: u64) -> io::Result<(Digest, u64)> {
     Ok((Digest(hasher.finalize().into()), size))
 }
 
-/// Gives the file at `path` an inode of its own.
+/// Replaces the file at `path` by a copy with an inode of its own.
 fn separate(path: &Path, copy: &Path) -> Result<()> {
     let done = fs::copy(path, copy)
         .map_err(|error| Error::io("copy", path, error))
@@ -284,7 +283,7 @@ fn separate(path: &Path, copy: &Path) -> Result<()> {
     done
 }
 
-/// How many threads write files that are then [finished](finish): as many as can wait for the disk, or compute, at once.
+/// Returns the number of threads for writing files that are then [finished](finish): the disk's queue or the cores limit it.
 pub(in crate::store) fn threads_to_write(durability: Durability) -> usize {
     match durability {
         Durability::Full => SYNC_THREADS,
@@ -292,7 +291,7 @@ pub(in crate::store) fn threads_to_write(durability: Durability) -> usize {
     }
 }
 
-/// Makes a file that was written for a manifest read-only and durable. Its bytes were checked as they were written.
+/// Makes an unpacked file read-only and syncs it. The writer has already checked its bytes.
 pub(in crate::store) fn finish(
     file: &File,
     path: &Path,
@@ -305,7 +304,7 @@ pub(in crate::store) fn finish(
     durability.sync(file, path)
 }
 
-/// Makes the folders of a manifest read-only and durable, when all in them is finished.
+/// Makes the folders of a manifest read-only and syncs them, after their content is finished.
 pub(in crate::store) fn finish_folders(
     out: &Path,
     manifest: &Manifest,
@@ -323,7 +322,7 @@ pub(in crate::store) fn finish_folders(
     unsynced.sync()
 }
 
-/// Makes `out` and the folders in it read-only, the deepest first.
+/// Makes `out` and its folders read-only, the deepest first.
 fn seal_folders<'a>(
     out: &Path,
     folders: impl Iterator<Item = &'a str>,

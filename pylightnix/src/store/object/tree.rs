@@ -1,4 +1,4 @@
-//! What a tree of files is, and its digest.
+//! Manifests of file trees, and tree digests.
 //!
 //! The digest is that of the canonical `Directory` message of the Remote Execution API, version 2
 //! (`build.bazel.remote.execution.v2`, <https://github.com/bazelbuild/remote-apis>), encoded here by hand. So the digest
@@ -13,17 +13,17 @@ use std::str::FromStr;
 use crate::config::Digest;
 use crate::{Error, ErrorKind, Result};
 
-/// The longest name of an entry, in bytes.
+/// Maximum length of an entry's name, in bytes.
 pub(in crate::store) const MAX_NAME: usize = 255;
-/// The longest target of a link, in bytes.
+/// Maximum length of a link's target, in bytes.
 pub(in crate::store) const MAX_TARGET: usize = 4095;
-/// The most names that a path may have.
+/// Maximum number of names in a path.
 pub(in crate::store) const MAX_DEPTH: usize = 128;
 
 /// The digest of a tree, printed as `<64 hex digits>/<size>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TreeDigest {
-    /// The sha256 of the root's `Directory` message.
+    /// The SHA-256 of the root's `Directory` message.
     pub digest: Digest,
     /// The length of that message, in bytes.
     pub size: u64,
@@ -53,13 +53,13 @@ impl FromStr for TreeDigest {
     }
 }
 
-/// One entry of a tree.
+/// An entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Where it is, from the tree's root, with `/` between the names.
+    /// The path from the tree's root, with `/` as separator.
     pub path: String,
-    /// What it is.
+    /// The type of the entry, with its content.
     pub kind: EntryKind,
 }
 
@@ -73,7 +73,7 @@ impl Entry {
     }
 }
 
-/// What an entry of a tree is.
+/// The type and content of a tree entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EntryKind {
@@ -81,16 +81,16 @@ pub enum EntryKind {
     Dir,
     /// A file.
     File {
-        /// The sha256 of its bytes.
+        /// The SHA-256 of its content.
         digest: Digest,
-        /// Its length in bytes.
+        /// The size in bytes.
         size: u64,
-        /// Whether its owner may execute it.
+        /// Whether the owner's execute permission is set.
         executable: bool,
     },
     /// A symbolic link.
     Link {
-        /// The path that it holds, as text.
+        /// The target path, as stored in the link.
         target: String,
     },
 }
@@ -132,15 +132,15 @@ impl Serialize for Entry {
     }
 }
 
-/// Every entry of a tree, without the root itself, sorted by the bytes of the paths.
+/// All entries of a tree except the root, sorted by the bytes of their paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest(Vec<Entry>);
 
 impl Manifest {
-    /// The tree with these entries, given in any order.
+    /// Creates a manifest from entries in any order.
     ///
     /// # Errors
-    /// A path or a link's target that is not allowed, one that comes twice, one whose folder is not among the entries.
+    /// Fails on an invalid path or link target, on a duplicate path, and on a path whose parent folder is not an entry.
     pub fn new(mut entries: Vec<Entry>) -> Result<Self> {
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         for pair in entries.windows(2) {
@@ -167,12 +167,12 @@ impl Manifest {
         Ok(Manifest(entries))
     }
 
-    /// The entries, sorted by the bytes of their paths.
+    /// Returns the entries, sorted by the bytes of their paths.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }
 
-    /// The digest of the tree.
+    /// Computes the tree digest.
     pub fn digest(&self) -> TreeDigest {
         let mut folders: BTreeMap<&str, Folder<'_>> = BTreeMap::from([("", Folder::default())]);
         for entry in &self.0 {
@@ -197,7 +197,7 @@ impl Manifest {
                 EntryKind::Link { target } => folder.links.push((name, link_node(name, target))),
             }
         }
-        // A folder's path is a prefix of those in it, so that backwards every folder comes after what it holds.
+        // A folder sorts before its content, so popping from the end visits the content first.
         while let Some((path, folder)) = folders.pop_last() {
             let tree = folder.digest();
             if path.is_empty() {
@@ -212,7 +212,7 @@ impl Manifest {
     }
 }
 
-/// A `Directory` message in the making: names with their encoded nodes.
+/// A `Directory` message under construction: encoded nodes with their names.
 #[derive(Default)]
 struct Folder<'a> {
     files: Vec<(&'a str, Vec<u8>)>,
@@ -267,7 +267,7 @@ fn link_node(name: &str, target: &str) -> Vec<u8> {
 fn digest_message(digest: &Digest, size: u64) -> Vec<u8> {
     let mut message = Vec::new();
     field(&mut message, 0x0a, digest.to_string().as_bytes());
-    // Zero is the default, which proto3 leaves out.
+    // proto3 omits default values.
     if size > 0 {
         message.push(0x10);
         varint(&mut message, size);
@@ -275,7 +275,7 @@ fn digest_message(digest: &Digest, size: u64) -> Vec<u8> {
     message
 }
 
-/// A length-delimited field.
+/// Appends a length-delimited field.
 fn field(into: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     into.push(tag);
     varint(into, bytes.len() as u64);
@@ -290,12 +290,12 @@ fn varint(into: &mut Vec<u8>, mut value: u64) {
     into.push(value as u8);
 }
 
-/// A path's folder, empty for the root, and its last name.
+/// Splits a path into its folder, empty for the root, and its last name.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Whether a path from the tree's root is one that a tree may hold; the error completes "`path` ..".
+/// Checks whether a tree may contain this path. The error is a predicate that follows the path.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
     let mut depth = 0;
     for name in path.split('/') {

@@ -1,4 +1,4 @@
-//! Adding build records to a realization that is in the store.
+//! Adding build records to an existing realization.
 
 use crate::Result;
 use crate::config::RRefId;
@@ -10,10 +10,10 @@ use crate::store::object::build_record::BuildRecord;
 use crate::store::object::realization::missing;
 
 impl Store {
-    /// Adds a build record to a realization: an import, an acceptance, another build with the same result.
+    /// Adds a build record to a realization, for an import, an acceptance, or another build with the same result.
     ///
     /// # Errors
-    /// A realization that is not in the store, or a refusal of the system.
+    /// Fails if the realization is not in the store, or if a system call fails.
     pub fn add_build(&self, rref: &RRefId, build: &BuildRecord, log: Option<&[u8]>) -> Result<()> {
         let folder = self.realization_dir(rref);
         let bytes = build.to_bytes()?;
@@ -22,7 +22,7 @@ impl Store {
         if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
         }
-        // The log first: whoever sees the build record finds it.
+        // The log first, so that it exists whenever its build record is visible.
         if let Some(log) = log.filter(|log| !log.is_empty()) {
             let name = folder.join(build.log_name());
             self.durability()

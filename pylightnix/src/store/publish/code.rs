@@ -1,4 +1,4 @@
-//! The texts that fingerprints of code stand for.
+//! Storing the texts that code fingerprints are hashes of.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,20 +10,20 @@ use crate::store::disk::regular;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Keeps the text that `fingerprint` stands for, once.
+    /// Saves the text of a code fingerprint, unless it is saved already.
     ///
     /// # Errors
-    /// A fingerprint that cannot be a file's name, or a refusal of the system.
+    /// Fails if the fingerprint is not a valid file name, or if a system call fails.
     pub fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
         if self.saved_code().contains(fingerprint) {
-            // This process says that it uses it, for as long as it lives.
+            // The lease already protects it from garbage collection while this process lives.
             return Ok(());
         }
         let path = self.code_path(fingerprint)?;
-        // Before it is trusted to be there, and to stay until a build record names it.
+        // Protect it before checking that it exists, until a build record names it.
         self.manager().name_code_in_use(fingerprint)?;
         if path.exists() {
-            // Who put it there may not have come to this yet.
+            // The process that created it may not have synced the folder yet.
             self.durability().sync_folder(&self.layout().code())?;
         } else {
             let draft = self.manager().temporary()?;
@@ -34,10 +34,10 @@ impl Store {
         Ok(())
     }
 
-    /// The text that `fingerprint` stands for, if it was kept.
+    /// Returns the text of a code fingerprint, or `None` if it was not saved.
     ///
     /// # Errors
-    /// A fingerprint that cannot be a file's name, or a refusal of the system.
+    /// Fails if the fingerprint is not a valid file name, or if a system call fails.
     pub fn code(&self, fingerprint: &str) -> Result<Option<String>> {
         let path = self.code_path(fingerprint)?;
         match regular::read_to_string(&path) {
@@ -47,7 +47,7 @@ impl Store {
         }
     }
 
-    /// The fingerprints of all texts.
+    /// Returns the fingerprints of all saved texts.
     pub(in crate::store) fn all_code(&self) -> Result<HashSet<String>> {
         let folder = self.layout().code();
         let refused = |error| Error::io("read the folder", &folder, error);
@@ -58,7 +58,7 @@ impl Store {
         let mut all = HashSet::new();
         for entry in entries {
             let name = entry.map_err(refused)?.file_name().into_string();
-            // Other names are somebody else's.
+            // Ignore foreign files.
             all.extend(name.ok().filter(|name| self.code_path(name).is_ok()));
         }
         Ok(all)

@@ -1,4 +1,4 @@
-//! Refusing to pack or copy a realization that lacks an artifact.
+//! Refusing to pack or copy realizations with missing artifacts.
 
 use crate::config::{ConfigJson, RRefId};
 use crate::store::Store;
@@ -7,13 +7,13 @@ use crate::store::object::record::Record;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// That a realization may leave the store: it is one that publishing would take.
+    /// Checks that a realization may be packed or copied: that publishing would accept its artifacts.
     pub(in crate::store) fn expect_complete(&self, rref: &RRefId) -> Result<()> {
         expect_complete(self, rref, &self.config(rref.dref())?, &self.record(rref)?)
     }
 }
 
-/// Fails if a realization with this record lacks an artifact.
+/// Fails if a realization with this record violates a rule of publication.
 pub(in crate::store) fn expect_complete(
     store: &Store,
     rref: &RRefId,

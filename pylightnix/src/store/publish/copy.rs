@@ -1,4 +1,4 @@
-//! Copying realizations from one store to another on the same machine.
+//! Copying realizations between two stores on the same machine.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -18,23 +18,21 @@ use crate::store::publish::staging::{Staging, stage_from};
 use crate::store::publish::whole::present;
 use crate::{Error, ErrorKind, Result};
 
-/// How much of a log is copied at once.
+/// Buffer size for copying logs.
 const BUFFER: usize = 64 << 10;
 
 impl Store {
-    /// Copies realizations from another store on this machine, with all that they were made from and all build records,
-    /// and returns the references of all of them, dependencies first, also those that were here already. These get the
-    /// build records that they have not. Of a stage of several runs whose build has begun and not ended, it copies that,
-    /// too: a run makes the rest there.
+    /// Copies realizations, with their dependencies and all build records, from another store on this machine. Returns the
+    /// references of all of them, dependencies first, including those that this store already has; these only gain missing
+    /// build records. Marks of interrupted multi-run builds are copied as well, so that a run completes them here.
     ///
-    /// Every byte is hashed on the way, also of what is here already. Where the file system can, files share their blocks
-    /// until one is changed, so that the copy takes no room; they are never hard links, of which damage to one is damage to
-    /// both.
+    /// Verifies the hash of every byte, also of realizations that this store already has. Shares blocks between the files where
+    /// the file system supports reflinks, so that the copy uses no space. Never creates hard links, through which damage to one
+    /// store would damage the other.
     ///
     /// # Errors
-    /// A realization that is not in the other store, or is not what its record says there, or that publishing would refuse;
-    /// one that is damaged here: this store is then as it was.
-    /// A refusal of the system.
+    /// Fails without changing this store if a realization is missing from the other store, is damaged in either store, or
+    /// violates a rule of publication. Also fails if a system call fails.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -60,11 +58,11 @@ impl Store {
         self.copy_but(other, &roots, &mut Err)
     }
 
-    /// Publishes everything that another store on this machine has, as far as it is whole; and says why the rest was left out.
-    /// Results of a build of several runs that has begun and not ended come with the mark that says so.
+    /// Copies all intact realizations of another store on this machine, and returns them with the errors for the others.
+    /// Results of incomplete multi-run builds are copied with their marks.
     ///
     /// # Errors
-    /// As [`copy_from`](Self::copy_from), of this store and the system.
+    /// As [`copy_from`](Self::copy_from), for errors of this store and failed system calls.
     pub fn copy_every(&self, other: &Store) -> Result<(Vec<RRefId>, Vec<Error>)> {
         let mut every = Every::of(other, Unfinished::Taken)?;
         let rrefs = every.rrefs();
@@ -75,8 +73,8 @@ impl Store {
         Ok((copied, every.left_out))
     }
 
-    /// The same, but leaves out what `leave_out` says yes to, which is told why it cannot be copied, and what was made from
-    /// that.
+    /// Copies like [`copy_from`](Self::copy_from), but asks `leave_out` about each realization that cannot be copied. If it
+    /// returns `Ok`, that realization and its dependents are left out.
     fn copy_but(
         &self,
         other: &Store,
@@ -85,12 +83,12 @@ impl Store {
     ) -> Result<Vec<RRefId>> {
         other.use_derivations(roots.iter().map(RRefId::dref))?;
         let order = in_order(other, roots)?;
-        // Before it is asked what is here, and until what depends on it is published.
+        // Before looking at what is here, to protect it from garbage collection until its dependents are published.
         let drefs: BTreeSet<&DRefId> = order.iter().map(RRefId::dref).collect();
         self.name_in_use(drefs)?;
         let mut present = present(self, &order)?;
         let staging = Staging::new(self)?;
-        // All is written and checked before anything is published.
+        // Stage and verify everything before publishing anything.
         let mut configs = BTreeMap::new();
         let (mut staged, mut left) = (Vec::new(), HashSet::new());
         for (at, rref) in order.into_iter().enumerate() {
@@ -109,7 +107,7 @@ impl Store {
                     is_here,
                     folder,
                 }),
-                // Nothing else can be written either.
+                // An error of the target store would affect the others as well.
                 Err(error) if self.is_of_the_target(&error) => return Err(error),
                 Err(error) => {
                     leave_out(error)?;
@@ -118,19 +116,19 @@ impl Store {
             }
         }
         let copied: Vec<RRefId> = staged.iter().map(|staged| staged.rref.clone()).collect();
-        // Before what a part of a build made can be taken for all that it makes.
+        // Marks first, so that the results of an interrupted build are never taken for complete.
         self.copy_marks(other, &copied)?;
         for staged in staged {
             let text = staged.record.to_text();
             let (rref, folder) = (&staged.rref, &staged.folder);
             let config = &configs[rref.dref()];
             if staged.is_here {
-                // A repair may have put aside the config alone.
+                // A repair may have quarantined only the config.
                 self.add_derivation(config)?;
                 add_builds(self, folder, rref, &text)?;
             } else {
                 let context = &staged.record.head().context;
-                // It is synced already.
+                // Staging has already synced it.
                 let none = Unsynced::new(self.durability());
                 place(self, config, context, folder, rref, &text, none)?;
             }
@@ -138,7 +136,7 @@ impl Store {
         Ok(copied)
     }
 
-    /// Puts together what is to be published of a realization in `folder`: of one that is here only the build records.
+    /// Stages a realization in `folder` for publication; only its build records if it is here already.
     fn stage_one(
         &self,
         other: &Store,
@@ -170,7 +168,7 @@ impl Store {
         Ok((record, is_here))
     }
 
-    /// Whether an error is about this store, and not about what is copied to it.
+    /// Whether an I/O error concerns this store rather than the one copied from.
     fn is_of_the_target(&self, error: &Error) -> bool {
         let is_here = error
             .path()
@@ -208,7 +206,7 @@ impl Store {
         .help("nothing was copied: `check` that store, and `repair` it"))
     }
 
-    /// Copies build records and logs into `folder`.
+    /// Copies build records and logs to `folder`.
     pub(in crate::store) fn stage_builds(
         &self,
         other: &Store,
@@ -225,7 +223,7 @@ impl Store {
     }
 }
 
-/// A realization that is to be published.
+/// A realization that is ready for publication.
 struct Staged {
     rref: RRefId,
     record: Record,
@@ -233,7 +231,7 @@ struct Staged {
     folder: PathBuf,
 }
 
-/// Copies a build record or a log, if it is there.
+/// Copies a build record or a log, if it exists.
 fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
     let mut source = match open_regular(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -255,7 +253,7 @@ fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
     store.durability().sync(&target, to)
 }
 
-/// What unpacking checks of a record.
+/// Checks a record as unpacking does.
 fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> Result<()> {
     let refused = |why: String| {
         let message = format!(
@@ -274,7 +272,7 @@ fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> 
     expect_complete(other, rref, config, record)
 }
 
-/// These realizations and all that they were made from, dependencies first.
+/// Returns realizations with all their dependencies, dependencies first.
 pub(in crate::store) fn in_order(store: &Store, roots: &[RRefId]) -> Result<Vec<RRefId>> {
     let mut order = Vec::new();
     let mut seen = HashSet::new();

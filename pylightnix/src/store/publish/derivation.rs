@@ -1,4 +1,4 @@
-//! Derivations in the store: a folder with a config.
+//! Derivations in the store: folders with a config.
 
 use std::fs;
 use std::io;
@@ -15,13 +15,13 @@ use crate::store::disk::unsynced::Unsynced;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Puts a derivation into the store; one that is there already stays as it is.
+    /// Adds a derivation to the store. Does nothing if it is there already.
     ///
     /// # Errors
-    /// A refusal of the system, or another config where this one's should be.
+    /// Fails if its folder holds another config, or if a system call fails.
     pub fn add_derivation(&self, config: &ConfigJson) -> Result<()> {
         if !self.knows(config.id()) {
-            // Before it is trusted to be there, and to stay until it has a realization.
+            // Before checking whether it exists, to protect it from garbage collection until it has a realization.
             self.name_in_use([config.id()])?;
             let mut unsynced = Unsynced::new(self.durability());
             let draft = self.draft_derivation(config, &mut unsynced)?;
@@ -31,7 +31,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the folder of a derivation that is not in the store, to be put there when it is synced.
+    /// Prepares the folder of a derivation, to be installed after it is synced. Returns `None` if the store already has it.
     pub(in crate::store) fn draft_derivation(
         &self,
         config: &ConfigJson,
@@ -51,7 +51,7 @@ impl Store {
         Ok(Some(draft))
     }
 
-    /// Puts a derivation's folder, which is synced, in its place. One that is there already has to be the same.
+    /// Installs a synced derivation folder. If there is one already, checks that it holds the same config.
     pub(in crate::store) fn place_derivation(
         &self,
         config: &ConfigJson,
@@ -72,15 +72,14 @@ impl Store {
         if !placed {
             self.compare_derivation(config, &target)?;
         }
-        // Also when it was there: who put it there may not have come to this yet.
+        // Also if it existed: the process that created it may not have synced it yet.
         self.durability().sync_folder(&self.layout().objects())?;
         self.learn(config.id());
         Ok(())
     }
 
-    /// Puts a derivation's folder with its first realization, all of it synced, in its place, where the caller has seen to
-    /// what has to be there before. `false` says that the derivation was there already; then the realization is where it was
-    /// before the folder took it in.
+    /// Installs a synced derivation folder that contains its first realization, after `check` succeeds. Returns `false` if the
+    /// store already has the derivation; the realization is then back at its original path.
     pub(in crate::store) fn place_with_realization(
         &self,
         config: &ConfigJson,
@@ -99,11 +98,11 @@ impl Store {
         Ok(placed)
     }
 
-    /// Checks that the folder of a derivation that is there is this one's.
+    /// Checks that an existing derivation folder holds this config.
     fn compare_derivation(&self, config: &ConfigJson, target: &Path) -> Result<()> {
         let path = target.join(CONFIG);
         if is_there(target)? && !is_there(&path)? {
-            // A repair put a broken one aside, and this is the one that belongs there.
+            // A repair quarantined a corrupt config; restore it.
             let draft = self.manager().temporary()?;
             let _entered = self.manager().enter()?;
             self.durability()
@@ -115,11 +114,11 @@ impl Store {
         Ok(())
     }
 
-    /// The config of a derivation, checked against its reference.
+    /// Reads the config of a derivation and checks it against the reference.
     ///
     /// # Errors
-    /// A derivation that is not in the store ([`ErrorKind::Missing`]), a broken or foreign `config.json`
-    /// ([`ErrorKind::Store`]), a refusal of the system.
+    /// Fails if the derivation is not in the store ([`ErrorKind::Missing`]), if its `config.json` is corrupt
+    /// ([`ErrorKind::Store`]), or if a system call fails.
     pub fn config(&self, dref: &DRefId) -> Result<ConfigJson> {
         let path = self.derivation_dir(dref).join(CONFIG);
         let bytes = read(dref, &path)?;
@@ -132,15 +131,15 @@ impl Store {
     }
 }
 
-/// The folder of a derivation, before it is in its place; gone with this value if it does not come there.
+/// A derivation folder that is not installed yet. Dropping it removes the folder.
 pub(in crate::store) struct DerivationDraft {
     folder: Option<PathBuf>,
-    /// A realization in it, and where that was before: it goes back there if this does not come to its place.
+    /// The realization inside, as its current and its original path. It moves back if the folder is not installed.
     guest: Option<(PathBuf, PathBuf)>,
 }
 
 impl DerivationDraft {
-    /// Takes in the folder of a realization, whose parts may still have to be synced: one rename then shows both.
+    /// Moves a realization into the folder, so that one rename publishes both.
     pub(in crate::store) fn take_in(
         &mut self,
         realization: &Path,
@@ -157,7 +156,7 @@ impl DerivationDraft {
         Ok(())
     }
 
-    /// `false` says that something was there already.
+    /// Installs the folder; returns `false` if `target` exists.
     fn move_to(mut self, target: &Path) -> Result<bool> {
         let moved = match &self.folder {
             Some(folder) => rename_new(folder, target)?,
@@ -176,11 +175,12 @@ impl Drop for DerivationDraft {
         if let Some((inside, home)) = &self.guest
             && fs::rename(inside, home).is_err()
         {
-            // Better left to be looked at, until this process is gone, than removed.
+            // Keep the realization in the temporary folder rather than delete it; the sweep removes it after this process
+            // exits.
             return;
         }
         if let Some(folder) = &self.folder {
-            // What cannot be removed now is swept when this process is gone.
+            // Best effort: the sweep of dead processes removes a leftover.
             let _ = remove_tree(folder);
         }
     }

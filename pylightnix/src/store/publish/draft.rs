@@ -1,4 +1,4 @@
-//! Builds under way, and publishing them.
+//! Drafts: the temporary folders of builds in progress, and their publication.
 
 use std::fs::{self, File};
 use std::io;
@@ -29,64 +29,63 @@ use crate::store::publish::place::place;
 use crate::store::publish::whole::present;
 use crate::{Error, ErrorKind, Result};
 
-/// What a build under way needs only until it ends, beside its output.
+/// The folder for scratch files of a build, beside its output.
 const SCRATCH: &str = "scratch";
 
-/// A build under way: a fresh folder, gone with this value unless it is published or kept.
+/// A build in progress: a temporary folder, removed on drop unless it was published or kept.
 #[derive(Debug)]
 pub struct Draft {
     store: Store,
-    /// What becomes the realization's folder, or nothing once it has.
+    /// The folder that becomes the realization's; `None` after publication.
     folder: Option<PathBuf>,
     out: PathBuf,
     log: PathBuf,
     scratch: PathBuf,
-    /// What the output was found to hold, until it is published.
+    /// Cached scan of the output.
     found: Option<Content>,
 }
 
-/// What an output holds.
+/// The scanned content of an output.
 #[derive(Debug)]
 struct Content {
     entries: Vec<Scanned<()>>,
-    /// The derivation of which it is known that it keeps the promises.
+    /// The derivation whose promises the output is known to keep.
     keeps: Option<Digest>,
 }
 
-/// What publishing gave, and the realization as it lies in the store then. One that was there before is left out: it has
-/// other builds too.
+/// The result of publishing. `realization` is `None` if it existed before, as it then has other builds too.
 pub(crate) struct Made {
     pub(crate) published: Published,
     pub(crate) realization: Option<Realization>,
 }
 
-/// What publishing gave.
+/// The result of publishing a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// The realization.
+    /// The reference of the realization.
     pub id: RRefId,
-    /// Whether it was not in the store before.
+    /// Whether the realization is new to the store.
     pub new: bool,
 }
 
 impl Store {
-    /// Begins a build: a fresh, empty folder to write into.
+    /// Begins a build in a new, empty folder.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn draft(&self) -> Result<Draft> {
         Draft::begin(self, "")
     }
 
-    /// The same for a run of a derivation that the lease names: others can see it, [`running`](Self::running).
+    /// Begins a run of a derivation named in the lease, so that other processes see it in [`running`](Self::running).
     pub(crate) fn draft_of(&self, dref: &DRefId, index: usize) -> Result<Draft> {
         Draft::begin(self, &mark(dref, index))
     }
 }
 
 impl Draft {
-    /// Begins one, whose folder's name ends in `mark`.
+    /// Begins a build in a folder whose name ends in `mark`.
     pub(in crate::store) fn begin(store: &Store, mark: &str) -> Result<Self> {
         let mut folder = store.manager().temporary()?.into_os_string();
         folder.push(mark);
@@ -94,7 +93,7 @@ impl Draft {
         let out = folder.join(OUT);
         fs::create_dir(&folder)
             .and_then(|()| fs::create_dir(&out))
-            // Somebody may have removed this process's own folder.
+            // The process's temporary folder may have been deleted.
             .or_else(|_| fs::create_dir_all(&out))
             .map_err(|error| Error::io("create the folder", &out, error))?;
         Ok(Draft {
@@ -107,33 +106,33 @@ impl Draft {
         })
     }
 
-    /// The empty folder for the artifacts.
+    /// Returns the empty folder for the artifacts.
     pub fn out(&self) -> &Path {
         &self.out
     }
 
-    /// The file for what the build prints, which is not there until somebody makes it. It goes with the realization.
+    /// Returns the path of the log, which does not exist until it is written. The log is published with the realization.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// The folder for what the build needs only until it ends, which is not there until somebody makes it. It is removed
-    /// when the output is published, and kept with a failed build.
+    /// Returns the path of the scratch folder, which does not exist until the build creates it. Publication removes it; a
+    /// failed build keeps it.
     pub fn scratch(&self) -> &Path {
         &self.scratch
     }
 
-    /// Publishes the output as a realization of `derivation`, made from `context`. The same bytes from the same context
-    /// are the same realization: then only the build record is added to it.
+    /// Publishes the output as a realization of `derivation` made from `context`. Equal bytes from an equal context are the
+    /// same realization: if it exists already, only the build record is added.
     ///
-    /// Files become read-only; one with other names (hard links) is replaced by a copy of its own. A link by the whole path
-    /// of something in [`out`](Self::out) is made relative.
+    /// Makes files read-only; replaces a file with several hard links by a copy. Makes absolute links into [`out`](Self::out)
+    /// relative.
     ///
     /// # Errors
-    /// A context that is none of this derivation, an entry that no output may hold (a socket, a name that is not UTF-8,
-    /// ..), a promise of the derivation that is not kept, unless the outcome is a failure, a link that leads to nothing or
-    /// out of the output, a file that is still being written, the same result that is there already and damaged, or a refusal
-    /// of the system, a full disk for one. Nothing is published then, and the draft can still be kept, or published again when the cause is gone.
+    /// Fails if the context does not match the derivation, if the output contains an invalid entry (a socket, a name that is
+    /// not UTF-8), breaks a promise (unless the outcome is a failure), contains a link that is dangling or leads out of it, or
+    /// contains a file that is still being written. Fails if the same result exists already and is damaged, or if a system call
+    /// fails, for example on a full disk. Nothing is published then, and the draft can still be kept or be published again.
     pub fn publish(
         &mut self,
         derivation: &ConfigJson,
@@ -145,7 +144,7 @@ impl Draft {
         Ok(made.published)
     }
 
-    /// The same, and gives the realization.
+    /// Publishes as [`publish`](Self::publish) does, and returns the realization as well.
     pub(crate) fn make(
         &mut self,
         derivation: &ConfigJson,
@@ -185,7 +184,7 @@ impl Draft {
         let store = &self.store;
         let new = place(store, derivation, context, &folder, &id, &text, unsynced)?;
         if !new {
-            // What is there has the name of these bytes, and may be damaged.
+            // The existing realization has the right name, but may be damaged.
             present(store, [&id])?.all_whole()?;
         }
         let published = Published { id, new };
@@ -200,7 +199,7 @@ impl Draft {
         })
     }
 
-    /// What the output is, hashed and made read-only as for publishing, without that.
+    /// Hashes the output and makes it read-only, as for publication, and returns its manifest.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -210,16 +209,16 @@ impl Draft {
         seal(&self.out, found.entries, unsynced)
     }
 
-    /// The promises of `derivation` that the output, which is complete, does not keep.
+    /// Returns the promises of `derivation` that the finished output breaks.
     ///
     /// # Errors
-    /// An output that cannot be published.
+    /// Fails if the output contains an entry that cannot be published.
     pub(crate) fn unkept(&mut self, derivation: &ConfigJson) -> Result<Vec<Lack>> {
         let promises = derivation.promises();
         if promises.is_empty() {
             return Ok(Vec::new());
         }
-        // What was found before may have been put right since.
+        // Rescan: the stage may have fixed the output since.
         self.found = None;
         let mut found = self.take_found()?;
         let unkept = unkept(&promises, &Paths::found(&found.entries));
@@ -228,7 +227,7 @@ impl Draft {
         Ok(unkept)
     }
 
-    /// What the output holds, looked up once.
+    /// Returns the content of the output, scanned at most once.
     fn take_found(&mut self) -> Result<Content> {
         if let Some(found) = self.found.take() {
             return Ok(found);
@@ -239,7 +238,7 @@ impl Draft {
         Ok(Content { entries, keeps })
     }
 
-    /// That what the output holds has all that is promised, and that its links lead to something in it.
+    /// Checks that the output keeps all promises and that its links resolve inside of it.
     fn expect_complete(
         &self,
         found: &Content,
@@ -263,7 +262,7 @@ impl Draft {
             .help(lack.help()))
     }
 
-    /// Deletes what was written, and of a long log all but its end.
+    /// Frees disk space: deletes the output and truncates a long log to its end.
     pub(crate) fn make_room(&self) -> Result<()> {
         for folder in [&self.out, &self.scratch] {
             remove_tree(folder).map_err(|error| Error::io("delete", folder, error))?;
@@ -271,10 +270,10 @@ impl Draft {
         shorten(&self.log).map_err(|error| Error::io("shorten", &self.log, error))
     }
 
-    /// Keeps the folder of a failed build for inspection, log included, and says where.
+    /// Moves the folder of a failed build, with its log, to the failed builds, and returns its path.
     ///
     /// # Errors
-    /// A refusal of the system; the folder is then removed.
+    /// Fails if a system call fails; the folder is then removed.
     pub fn keep_failed(mut self, name: &Name) -> Result<PathBuf> {
         let kept = self
             .store
@@ -288,7 +287,7 @@ impl Draft {
         Ok(kept)
     }
 
-    /// Gives the log its name, unless there is none or it is empty.
+    /// Renames the log to its published name. Removes an empty log.
     fn keep_log(&self, named: &Path, unsynced: &mut Unsynced) -> Result<()> {
         let used = |error| Error::io("keep the log", &self.log, error);
         match fs::symlink_metadata(&self.log) {
@@ -305,7 +304,7 @@ impl Draft {
     }
 }
 
-/// Leaves of a log that is longer than `MOST` its end.
+/// Truncates a log that is longer than `MOST` to its last `LEFT` bytes.
 fn shorten(log: &Path) -> io::Result<()> {
     const MOST: u64 = 1 << 20;
     const LEFT: u64 = 64 << 10;
@@ -328,7 +327,7 @@ fn shorten(log: &Path) -> io::Result<()> {
     file.write_all_at(&end, note.len() as u64)
 }
 
-/// Writes a file of a draft's folder; one from a publishing that failed is replaced.
+/// Writes a file in the draft's folder, replacing one from an earlier failed publication.
 fn write_anew(path: &Path, bytes: &[u8], unsynced: &mut Unsynced) -> Result<()> {
     match unsynced.create(path, bytes) {
         Err(error) if is_there_already(&error) => {
@@ -342,7 +341,7 @@ fn write_anew(path: &Path, bytes: &[u8], unsynced: &mut Unsynced) -> Result<()> 
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(folder) = self.folder.take() {
-            // What cannot be removed now is swept when this process is gone.
+            // Best effort: the sweep of dead processes removes a leftover.
             let _ = remove_tree(&folder);
         }
     }

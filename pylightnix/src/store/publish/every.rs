@@ -1,4 +1,4 @@
-//! All that a store has that can leave it: what is whole, and was made from what is whole.
+//! Selecting all intact realizations of a store, for packing or copying everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,24 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
-/// What becomes of results of a build of several runs that has begun and not ended.
+/// How to treat results of incomplete multi-run builds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Unfinished {
-    /// They are taken, with the mark that says so.
+    /// Include them; the caller copies their marks.
     Taken,
-    /// They are left out: an archive has no marks.
+    /// Leave them out, as an archive has no marks.
     LeftOut,
 }
 
-/// The realizations that can leave a store, and why the others cannot.
+/// The realizations of a store that can be packed or copied, and the errors for the others.
 pub(in crate::store) struct Every {
-    /// Each with what it was made from.
+    /// The selected realizations with their direct dependencies.
     made_from: BTreeMap<RRefId, Vec<RRefId>>,
     pub(in crate::store) left_out: Vec<Error>,
 }
 
 impl Every {
-    /// Looks at all of a store.
+    /// Examines all realizations of a store.
     pub(in crate::store) fn of(store: &Store, unfinished: Unfinished) -> Result<Self> {
         let mut every = Every {
             made_from: BTreeMap::new(),
@@ -68,7 +68,7 @@ impl Every {
         Ok(())
     }
 
-    /// Leaves these out, each for a reason, and what was made from them.
+    /// Removes these realizations, with their errors, and their dependents.
     pub(in crate::store) fn leave_out(&mut self, these: impl IntoIterator<Item = (RRefId, Error)>) {
         for (rref, error) in these {
             self.left_out.push(error);
@@ -77,7 +77,7 @@ impl Every {
         self.leave_out_dependents();
     }
 
-    /// Leaves out what was made from something that is left out, and so on.
+    /// Removes the dependents of realizations that are not selected.
     fn leave_out_dependents(&mut self) {
         let mut dependents: BTreeMap<&RRefId, Vec<&RRefId>> = BTreeMap::new();
         for (rref, deps) in &self.made_from {
@@ -105,7 +105,7 @@ impl Every {
         }
     }
 
-    /// Those that can leave, sorted.
+    /// Returns the selected realizations, sorted.
     pub(in crate::store) fn rrefs(&self) -> Vec<RRefId> {
         self.made_from.keys().cloned().collect()
     }

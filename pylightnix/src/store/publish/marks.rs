@@ -1,4 +1,4 @@
-//! Marking builds of several runs that have begun, and removing the marks when they end: see [`Begun`].
+//! Creating and removing the marks of multi-run builds; see [`Begun`].
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ use crate::store::object::realization::Realization;
 use crate::{Error, Result};
 
 impl Store {
-    /// Marks a build of a derivation from a context as begun, before its first run. The caller has the build lock.
+    /// Marks a build as begun, before its first run. The caller holds the build lock.
     pub(crate) fn mark_begun(
         &self,
         dref: &DRefId,
@@ -28,11 +28,11 @@ impl Store {
         Ok(name)
     }
 
-    /// Puts a mark there, in place of one of the same name.
+    /// Writes a mark, replacing one of the same name.
     pub(in crate::store) fn put_mark(&self, dref: &DRefId, name: &str, bytes: &[u8]) -> Result<()> {
         let folder = self.layout().begun(dref);
         let path = folder.join(name);
-        // One that a build left that was interrupted is on the disk.
+        // An interrupted build left an equal mark, which is durable already.
         if regular::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
@@ -42,7 +42,7 @@ impl Store {
             self.durability().replace_file(&draft, &path, bytes)
         };
         match replace() {
-            // Who removed the last mark of this derivation removed the folder too.
+            // Another process removed the folder together with the derivation's last mark.
             Err(error) if is_not_found(&error) => replace()?,
             done => done?,
         }
@@ -52,7 +52,7 @@ impl Store {
         self.show_marks_changed(dref)
     }
 
-    /// Removes marks: the builds have ended. The caller has the build lock.
+    /// Removes marks of builds that have ended. The caller holds the build lock.
     pub(crate) fn mark_ended(&self, dref: &DRefId, names: &[String]) -> Result<()> {
         if names.is_empty() {
             return Ok(());
@@ -71,22 +71,22 @@ impl Store {
             Err(error) if !is_not_found(&error) => return Err(error),
             _ => {}
         }
-        // It stays while there are others in it.
+        // Fails while other marks remain in the folder.
         let _ = fs::remove_dir(&folder);
         self.show_marks_changed(dref)
     }
 
-    /// Has the index see that marks came or went.
+    /// Invalidates the index entry of the derivation.
     fn show_marks_changed(&self, dref: &DRefId) -> Result<()> {
         let folder = self.derivation_dir(dref);
         match touch(&folder).and_then(|()| self.durability().sync_folder(&folder)) {
-            // Nothing is known of a derivation that is not there yet.
+            // A derivation that is not in the store has no index entry.
             Err(error) if is_not_found(&error) => Ok(()),
             done => done,
         }
     }
 
-    /// Copies the marks of the builds of these realizations from another store.
+    /// Copies the marks for the builds of these realizations from another store.
     pub(in crate::store) fn copy_marks(&self, other: &Store, rrefs: &[RRefId]) -> Result<()> {
         let mut drefs: Vec<&DRefId> = rrefs.iter().map(RRefId::dref).collect();
         drefs.sort_unstable();
@@ -106,11 +106,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a realization is of a build of several runs that has begun and not ended: more of them may come, and a run of its
-    /// stage makes those that are missing.
+    /// Whether a realization is the result of an incomplete multi-run build. Running its stage makes the missing results.
     ///
     /// # Errors
-    /// A broken record, or a refusal of the system.
+    /// Fails if a record is corrupt, or if a system call fails.
     pub fn is_unfinished(&self, realization: &Realization) -> Result<bool> {
         let snapshot = Snapshot::of(self, realization.id.dref())?;
         if !snapshot.is_marked() {
@@ -126,7 +125,7 @@ impl Store {
         Ok(heads.any(|head| begun.iter().any(|begun| is_run_of(&head, begun))))
     }
 
-    /// The derivations that have marks.
+    /// Returns the derivations that have marks.
     pub(in crate::store) fn marked(&self) -> Result<Vec<DRefId>> {
         let folder = self.layout().all_begun();
         let refused = |error| Error::io("read the folder", &folder, error);
@@ -142,7 +141,7 @@ impl Store {
         Ok(marked)
     }
 
-    /// Removes all marks of a derivation that is gone. The caller is alone, and nobody uses the derivation.
+    /// Removes all marks of a deleted derivation. The caller holds the exclusive lock.
     pub(in crate::store) fn delete_marks(&self, dref: &DRefId) -> Result<()> {
         let folder = self.layout().begun(dref);
         remove_tree(&folder).map_err(|error| Error::io("delete", &folder, error))

@@ -1,6 +1,6 @@
-//! How an object gets into the store: a draft is filled, sealed, and put in place by one rename.
+//! Publishing objects: a draft is filled, sealed and installed by one rename.
 //!
-//! It uses `disk`, `object` and the locks of `using`. Begin to read at [`draft`], then [`place`].
+//! Depends on `disk`, `object` and the locks of `using`. Begin to read at [`draft`], then [`place`].
 
 pub(in crate::store) mod builds;
 pub(in crate::store) mod code;

@@ -1,7 +1,7 @@
-//! Links of an output by the path of the folder in which it is built.
+//! Rewriting an output's absolute links into its own folder.
 //!
-//! Many programs link to the newest of their files by its whole path. That path ends with the build, and differs from build
-//! to build, so such a link is made relative before it is published.
+//! Many programs create absolute links to their newest file. The temporary folder of a build disappears, and its path differs
+//! in each build, so these links are made relative before publication.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use crate::store::object::scan::{Scanned, ScannedKind};
 use crate::{Error, Result};
 
-/// Makes relative every link in `out` whose target is a whole path into `out`.
+/// Makes every absolute link in `out` that points into `out` relative.
 pub(in crate::store) fn make_relative<F>(out: &Path, found: &mut [Scanned<F>]) -> Result<()> {
-    // The store may be known to the program that made a link by another path.
+    // The program may have resolved the path of the store.
     let mut real = None;
     for (number, entry) in found.iter_mut().enumerate() {
         let ScannedKind::Link { target } = &mut entry.kind else {

@@ -1,4 +1,4 @@
-//! Putting a finished folder where a realization belongs.
+//! Installing a finished realization folder in the store.
 
 use std::fs;
 use std::io;
@@ -15,8 +15,8 @@ use crate::store::object::build_record::BuildRecord;
 use crate::store::object::context::Context;
 use crate::{Error, ErrorKind, Result};
 
-/// Moves `folder`, which is whole when `unsynced` is synced, to the place of realization `id` of `derivation`, whose record
-/// has this text. `false` says that the realization was there; then it gets the build records that it has not.
+/// Installs `folder` as realization `id` of `derivation` with the record `text`, after syncing `unsynced`. Returns `false` if
+/// the realization exists already; missing build records are then added to it.
 pub(in crate::store) fn place(
     store: &Store,
     derivation: &ConfigJson,
@@ -27,12 +27,12 @@ pub(in crate::store) fn place(
     mut unsynced: Unsynced,
 ) -> Result<bool> {
     let used = context.iter().map(|(dref, _)| dref);
-    // It and what it was made from stay from here on.
+    // From here on, the realization and its dependencies are protected from garbage collection.
     store.name_in_use(used.chain([derivation.id()]))?;
     let draft = store.draft_derivation(derivation, &mut unsynced)?;
     if let Some(mut draft) = draft {
         draft.take_in(folder, id, &mut unsynced)?;
-        // All of it, before any of it can be seen.
+        // Everything has to be durable before it becomes visible.
         unsynced.sync()?;
         let check = || check_context(store, context, id);
         if store.place_with_realization(derivation, draft, check)? {
@@ -44,7 +44,7 @@ pub(in crate::store) fn place(
     store.place_derivation(derivation, None)?;
     let new = match move_or_merge(store, context, folder, id, text) {
         Err(error) if is_not_found(&error) => {
-            // Somebody deleted the derivation since this process made it.
+            // The derivation was deleted after this process added it.
             store.forget_derivation(derivation.id());
             store.add_derivation(derivation)?;
             move_or_merge(store, context, folder, id, text)?
@@ -76,8 +76,7 @@ fn move_or_merge(
     Ok(false)
 }
 
-/// Gives the realization `id`, which is in the store and whose record has this text, the build records in `folder` that
-/// it has not.
+/// Adds the build records in `folder` to the existing realization `id` with the record `text`, except those that it has.
 pub(in crate::store) fn add_builds(
     store: &Store,
     folder: &Path,
@@ -94,11 +93,11 @@ pub(in crate::store) fn add_builds(
         store.durability().sync_folder(&target)?;
         touch(&derivation)?;
     }
-    // Who put it there may not have come to this yet, and it is told that it is there.
+    // The process that published it may not have synced the folder yet.
     store.durability().sync_folder(&derivation)
 }
 
-/// Moves build records and logs from `folder` to `target`, those that are there already excepted.
+/// Moves build records and logs that `target` does not have from `folder` to it. Returns whether there were any.
 fn merge(folder: &Path, target: &Path) -> Result<bool> {
     let refused = |error| Error::io("read the folder", folder, error);
     let mut names = Vec::new();
@@ -108,7 +107,7 @@ fn merge(folder: &Path, target: &Path) -> Result<bool> {
             names.push((kind, name));
         }
     }
-    // The logs first: whoever sees a build record finds its log.
+    // Logs first, so that a log exists whenever its build record is visible.
     names.sort_unstable();
     let mut added = false;
     for (_, name) in names {
@@ -117,7 +116,7 @@ fn merge(folder: &Path, target: &Path) -> Result<bool> {
     Ok(added)
 }
 
-/// Checks that all is there from which `id` was made.
+/// Checks that all realizations from which `id` was made are in the store.
 fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
     for dep in context.realizations() {
         if !is_there(&store.realization_dir(dep).join(RECORD))? {
@@ -133,7 +132,7 @@ fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the realization at `target` says of itself what ours does.
+/// Checks that the record of the realization at `target` is `text`.
 fn check_same(target: &Path, text: &str) -> Result<()> {
     let path = target.join(RECORD);
     let cause = match regular::read(&path) {
@@ -148,7 +147,7 @@ fn check_same(target: &Path, text: &str) -> Result<()> {
     )
     .at(&path)
     .help(format!("move {} away and run again", target.display()));
-    // As text: a system's error would look like a derivation that is missing.
+    // As text: `is_not_found` would mistake an I/O error for a missing derivation.
     Err(match cause {
         Some(error) => broken.because(error.to_string()),
         None => broken,

@@ -1,4 +1,4 @@
-//! Folders in which realizations are put together before they are published.
+//! Staging folders, in which realizations are assembled before publication.
 
 use rustix::fs::CWD;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::store::object::seal::{finish, finish_folders, threads_to_write};
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
-/// A temporary folder, gone with this value.
+/// A temporary folder that is removed on drop.
 pub(in crate::store) struct Staging(PathBuf);
 
 impl Staging {
@@ -37,28 +37,28 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be removed now is swept when this process is gone.
+        // Best effort: the sweep of dead processes removes a leftover.
         let _ = remove_tree(&self.0);
     }
 }
 
-/// The files that cannot be had.
+/// Files without a usable source, by path.
 pub(in crate::store) type Lacking = HashMap<String, Lacked>;
 
-/// Why a file cannot be had.
+/// Why no source of a file is usable.
 #[derive(Default)]
 pub(in crate::store) struct Lacked {
-    /// For each place where it might be, what is wrong there.
+    /// The problem of each source.
     pub(in crate::store) faults: Vec<String>,
-    /// Whether one of them could not be read, so that nobody knows whether it would do.
+    /// Whether a source could not be read, so that its content is unknown.
     pub(in crate::store) is_unknown: bool,
 }
 
-/// Puts a realization together in `folder`, which is made here, from files that are elsewhere: each from the first of its
-/// `sources` that has the bytes that the record says. Without one of them, the folder is not finished.
+/// Assembles a realization in `folder`, which is created. Takes each file from the first of its `sources` with the bytes that
+/// the record lists. If a file has no usable source, the folder is left incomplete.
 ///
-/// A file costs open, look, create, copy (see [`duplicate`]), change the mode, close twice. Files are never hard links: two names of one file would share every damage and every change of mode,
-/// so that neither could serve to repair the other.
+/// Costs per file: open, fstat, create, copy (see [`duplicate`]), chmod, two closes. Never creates hard links: damage and
+/// permission changes would affect both names, so that neither could serve to repair the other.
 pub(in crate::store) fn stage_from(
     record: &Record,
     folder: &Path,
@@ -124,7 +124,7 @@ pub(in crate::store) fn stage_from(
     if !lacking.is_empty() {
         return Ok(lacking);
     }
-    // Links when all else is written, so that nothing is written through one.
+    // Links come last, so that no file is written through one.
     for entry in entries {
         if let EntryKind::Link { target } = &entry.kind {
             let path = out.join(&entry.path);
@@ -136,7 +136,7 @@ pub(in crate::store) fn stage_from(
     Ok(lacking)
 }
 
-/// Opens a file that should have so many bytes; says otherwise what is wrong with it, and whether that may pass.
+/// Opens a source file of the given size. The error says what is wrong, and whether the content is unknown.
 fn open_source(source: &Path, size: u64) -> Result<File, (String, bool)> {
     let from = match open_file(CWD, source) {
         Ok(from) => from,

@@ -1,4 +1,4 @@
-//! What is in a store already when it is brought there once more.
+//! Checking realizations that already exist when they are published or copied again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,16 +8,15 @@ use crate::store::check::{Fault, FaultKind};
 use crate::store::disk::there::is_there;
 use crate::{Error, ErrorKind, Result};
 
-/// What was found of realizations that are brought.
+/// The existing ones among realizations that are to be published.
 pub(in crate::store) struct Present {
-    /// Those that are in the store and whole.
+    /// Realizations that exist and are intact.
     pub(in crate::store) whole: HashSet<RRefId>,
-    /// Those that are in the store and damaged, or cannot be read, each with what is said of it.
+    /// Realizations that exist and are damaged or unreadable, with the error to report.
     pub(in crate::store) damaged: HashMap<RRefId, Error>,
 }
 
-/// Looks which of these realizations are in the store. All of their bytes are read: nobody is told that a result is there
-/// which is damaged.
+/// Looks up which realizations exist, and verifies all of their bytes, so that a damaged result is never reported as published.
 pub(in crate::store) fn present<'r>(
     store: &Store,
     rrefs: impl IntoIterator<Item = &'r RRefId>,
@@ -43,7 +42,7 @@ pub(in crate::store) fn present<'r>(
 }
 
 impl Present {
-    /// Those that are whole, if none is damaged.
+    /// Returns the intact realizations, or an error if one is damaged.
     pub(in crate::store) fn all_whole(self) -> Result<HashSet<RRefId>> {
         let first = self
             .damaged
@@ -53,7 +52,7 @@ impl Present {
     }
 }
 
-/// What a fault says of the bytes.
+/// Returns what a fault means for the content of a realization; `None` if nothing.
 fn said_of(kind: FaultKind) -> Option<&'static str> {
     match kind {
         FaultKind::Record | FaultKind::Artifact => Some("is damaged"),

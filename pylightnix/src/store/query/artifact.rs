@@ -1,4 +1,4 @@
-//! Getting at the artifacts of a realization by their paths.
+//! Access to artifacts by path.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Where an artifact of a realization is, by its path in `out/`, as `store.record(&rref)?.manifest()` lists them.
-    /// What is there is read-only.
+    /// Returns the path of an artifact on disk, given its path in `out/` as listed by `store.record(&rref)?.manifest()`.
+    /// Artifacts are read-only.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -25,8 +25,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// A realization that is not in the store or whose record is broken, a path that it does not have: the error says
-    /// which it has.
+    /// Fails if the realization is not in the store, if its record is corrupt, or if it has no such artifact; the message then
+    /// lists the existing ones.
     pub fn artifact(&self, rref: impl AsRef<RRefId>, path: &str) -> Result<PathBuf> {
         let rref = rref.as_ref();
         self.use_derivations([rref.dref()])?;
@@ -42,14 +42,14 @@ impl Store {
         }
     }
 
-    /// A shell in the artifacts of a realization, `$SHELL` or `/bin/sh`, ready to be run: `store.shell(&rref)?.status()?`.
-    /// They are read-only. `$PYLIGHTNIX_RREF` in it is the reference, `$PYLIGHTNIX_OUT` the folder, and
-    /// `$PYLIGHTNIX_ROOT` the store.
+    /// Returns a command that runs a shell, `$SHELL` or `/bin/sh`, in the artifacts' folder: `store.shell(&rref)?.status()?`.
+    /// The artifacts are read-only. The environment has `$PYLIGHTNIX_RREF`, the reference; `$PYLIGHTNIX_OUT`, the folder; and
+    /// `$PYLIGHTNIX_ROOT`, the store.
     ///
-    /// As long as this process lives, garbage collection leaves them alone.
+    /// The realization is protected from garbage collection while this process lives.
     ///
     /// # Errors
-    /// A realization that is not in the store or whose record is broken, a refusal of the system.
+    /// Fails if the realization is not in the store, if its record is corrupt, or if a system call fails.
     pub fn shell(&self, rref: impl AsRef<RRefId>) -> Result<Command> {
         let rref = rref.as_ref();
         self.use_derivations([rref.dref()])?;

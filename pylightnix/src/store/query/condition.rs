@@ -1,14 +1,14 @@
-//! Conditions on realizations, as people write them: `accuracy >= 0.9`.
+//! Conditions on realizations in text form: `accuracy >= 0.9`.
 
 use std::cmp::Ordering;
 
 use super::comparison::{Cell, order};
 use crate::{Error, ErrorKind, Result};
 
-/// A condition on something that a realization has: a field of its config, a number, and so on.
+/// A condition on a property of a realization: a config field, a number in an artifact, and so on.
 #[derive(Debug)]
 pub(super) struct Condition {
-    /// By what that is asked for.
+    /// The name of the property.
     pub(super) what: String,
     operator: Operator,
     value: Cell,
@@ -25,7 +25,7 @@ enum Operator {
     Has,
 }
 
-/// Longer ones first, where one begins as another.
+/// Operators; one that is a prefix of another comes after it.
 const OPERATORS: [(&str, Operator); 8] = [
     ("==", Operator::Equal),
     ("!=", Operator::Other),
@@ -61,7 +61,7 @@ impl Condition {
         })
     }
 
-    /// What is not there fulfils only that it is another.
+    /// Whether the condition holds. A missing property satisfies only `!=`.
     pub(super) fn holds(&self, cell: Option<&Cell>) -> bool {
         let Some(cell) = cell else {
             return matches!(self.operator, Operator::Other);
@@ -79,7 +79,7 @@ impl Condition {
     }
 }
 
-/// A value of JSON, or a text without quotes.
+/// Parses a value as JSON; anything else is a string without quotes.
 fn read(value: &str) -> serde_json::Value {
     serde_json::from_str(value).unwrap_or_else(|_| value.into())
 }

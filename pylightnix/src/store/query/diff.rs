@@ -1,4 +1,4 @@
-//! What differs between two realizations.
+//! Differences between two realizations.
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -13,8 +13,8 @@ use crate::store::{Context, EntryKind, Manifest, Outcome, Store};
 use crate::{Error, ErrorKind, Result, visible};
 
 impl Store {
-    /// What differs between two realizations: their configs field by field, what they were made from, and their artifacts,
-    /// by the hashes in the records. No artifact is read.
+    /// Compares two realizations: their configs field by field, the realizations that they were made from, and their artifacts
+    /// by the hashes in the records. Reads no artifact.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -33,7 +33,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// One that is not in the store or is broken, a refusal of the system.
+    /// Fails if one is not in the store or is corrupt, or if a system call fails.
     pub fn diff(&self, old: impl AsRef<RRefId>, new: impl AsRef<RRefId>) -> Result<Diff> {
         let (old, new) = (old.as_ref(), new.as_ref());
         self.use_derivations([old.dref(), new.dref()])?;
@@ -61,7 +61,7 @@ impl Store {
     }
 }
 
-/// What differs between two realizations: see [`Store::diff`]. As text: a line for each difference.
+/// The differences between two realizations; see [`Store::diff`]. Displays as one line for each difference.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
@@ -69,13 +69,13 @@ pub struct Diff {
     pub old: RRefId,
     /// The new one.
     pub new: RRefId,
-    /// Where the configs differ. A dependency that differs is a field with other references.
+    /// The config fields that differ. A different dependency appears as a field with another reference.
     pub fields: Vec<FieldChange>,
-    /// How the two ended.
+    /// The outcomes of both builds.
     pub outcomes: (Outcome, Outcome),
-    /// From which realizations only the old one was made, directly.
+    /// The direct dependencies of the old realization only.
     pub only_old: Vec<RRefId>,
-    /// From which realizations only the new one was made, directly.
+    /// The direct dependencies of the new realization only.
     pub only_new: Vec<RRefId>,
     /// The artifacts that differ, sorted by path.
     pub files: Vec<FileChange>,
@@ -83,15 +83,15 @@ pub struct Diff {
     folders: (PathBuf, PathBuf),
 }
 
-/// An artifact that two trees do not have alike: with one side only, it was added or removed.
+/// An artifact that differs between two trees. One with only `old` or only `new` was removed or added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileChange {
-    /// Its path in `out/`.
+    /// The path in `out/`.
     pub path: String,
-    /// What it is in the old one.
+    /// The type and content in the old realization.
     pub old: Option<EntryKind>,
-    /// What it is in the new one.
+    /// The type and content in the new realization.
     pub new: Option<EntryKind>,
     /// Where the two begin to differ, if both are files and they were [read](Diff::read_contents).
     pub first: Option<FirstDifference>,
@@ -121,7 +121,7 @@ impl Serialize for FileChange {
 }
 
 impl Diff {
-    /// Whether nothing differs.
+    /// Whether there are no differences.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
             && self.only_old.is_empty()
@@ -146,10 +146,10 @@ impl Diff {
         Ok(())
     }
 
-    /// Where a file begins to differ, which reads it to that place; `None` if only its mode does.
+    /// Returns the first position at which a file differs, reading it up to there; `None` if only its mode differs.
     ///
     /// # Errors
-    /// A path that is not a file on both sides, or does not differ; a file that cannot be read.
+    /// Fails if the path is not a file on both sides, if it does not differ, or if it cannot be read.
     pub fn first_difference(&self, path: &str) -> Result<Option<FirstDifference>> {
         let change = self.files.iter().find(|change| change.path == path);
         let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
@@ -170,7 +170,7 @@ impl Diff {
     }
 }
 
-/// What differs between two trees, sorted by path.
+/// Returns the differences between two trees, sorted by path.
 pub(crate) fn compare(old: &Manifest, new: &Manifest) -> Vec<FileChange> {
     let mut all: BTreeMap<&str, FileChange> = BTreeMap::new();
     for (entries, is_old) in [(old.entries(), true), (new.entries(), false)] {

@@ -1,4 +1,4 @@
-//! Finding realizations.
+//! Searching for realizations.
 
 use jiff::Timestamp;
 use once_cell::sync::OnceCell;
@@ -20,7 +20,7 @@ use crate::store::{Outcome, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Begins a search: without conditions, it finds all realizations.
+    /// Begins a search. Without conditions, it finds all realizations.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -69,15 +69,15 @@ impl Store {
     }
 }
 
-/// A search for realizations: those that meet all of its conditions. [`Store::find`] begins one.
+/// A search for realizations that meet all its conditions, created by [`Store::find`].
 ///
-/// What is cheap is asked first: names cost nothing, fields a read for each derivation, ages and metrics a few for each
-/// realization that is left.
+/// Cheap conditions are checked first: names need no I/O, fields one read for each derivation, ages and metrics a few reads for
+/// each remaining realization.
 #[must_use = "nothing happens before `run`"]
 pub struct Find<'a> {
     pub(super) store: &'a Store,
     name: Vec<Glob>,
-    /// The same, as they were written.
+    /// The name patterns as given.
     pub(super) patterns: Vec<String>,
     derivation: Option<DRefId>,
     pub(super) conditions: Vec<Condition>,
@@ -86,11 +86,11 @@ pub struct Find<'a> {
     outcome: Option<Outcome>,
     pub(super) fields: Vec<(FieldPath, Box<RawValue>)>,
     pub(super) metrics: Vec<Metric>,
-    /// The first condition that cannot be.
+    /// The first error in the conditions, reported by `run`.
     fault: Option<Error>,
 }
 
-/// A number in a JSON artifact.
+/// A condition on a number in a JSON artifact.
 #[derive(Debug)]
 pub(super) struct Metric {
     pub(super) artifact: String,
@@ -99,7 +99,8 @@ pub(super) struct Metric {
 }
 
 impl<'a> Find<'a> {
-    /// Those of derivations whose name fits a pattern: `*` stands for any letters, `?` for one, `{a,b}` for one of several.
+    /// Keeps derivations whose name matches a pattern: `*` matches any characters, `?` one character, `{a,b}` one of several
+    /// strings.
     pub fn name(mut self, pattern: &str) -> Self {
         match Glob::parse(pattern) {
             Ok(glob) => {
@@ -111,28 +112,28 @@ impl<'a> Find<'a> {
         self
     }
 
-    /// Those whose newest build, import or acceptance ended less than `age` ago.
+    /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago.
     pub fn newer_than(mut self, age: Duration) -> Self {
         self.newer_than = Some(ago(age));
         self
     }
 
-    /// Those whose newest build, import or acceptance ended more than `age` ago.
+    /// Keeps realizations whose newest build, import or acceptance ended more than `age` ago.
     pub fn older_than(mut self, age: Duration) -> Self {
         self.older_than = Some(ago(age));
         self
     }
 
-    /// Of this derivation.
+    /// Keeps realizations of this derivation.
     pub fn derivation(mut self, dref: impl AsRef<DRefId>) -> Self {
         self.derivation = Some(dref.as_ref().clone());
         self
     }
 
-    /// With what meets a condition, written as [`Comparison::retain`](super::Comparison::retain) takes it: a field of the config
-    /// or, after its name, of a dependency; or a number in a `.json` or `.npy` artifact; or `built`, `seconds`, `bytes` or
-    /// `ended`; then one of `=`, `!=`, `<`, `<=`, `>`, `>=` and a value, or `~` and a part of a text: `data.path ~ march`,
-    /// `scores.accuracy >= 0.9`.
+    /// Keeps realizations that meet a condition, written as for [`Comparison::retain`](super::Comparison::retain). The left
+    /// side is a config field, a field of a dependency after the dependency's name, a number in a `.json` or `.npy` artifact,
+    /// or one of `built`, `seconds`, `bytes` and `ended`. Then follow one of `=`, `!=`, `<`, `<=`, `>`, `>=` and a value, or
+    /// `~` and a substring: `data.path ~ march`, `scores.accuracy >= 0.9`.
     pub fn meets(mut self, condition: &str) -> Self {
         match Condition::parse(condition) {
             Ok(condition) => self.conditions.push(condition),
@@ -141,15 +142,15 @@ impl<'a> Find<'a> {
         self
     }
 
-    /// Those that ended so: good ones, or recorded failures.
+    /// Keeps realizations with this outcome: successes, or recorded failures.
     pub fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = Some(outcome);
         self
     }
 
-    /// Those with this value in a field of the config, given by its path: `maxiter`, `lr.schedule[3].rate`. Numbers are
-    /// equal if their values are, so `500` is `500.0`. A dependency is its reference, `dref.id()`. A field that the config
-    /// leaves out because it has its default is looked up in the build records.
+    /// Keeps realizations with this value in a config field, given by its path: `maxiter`, `lr.schedule[3].rate`. Numbers are
+    /// compared by value, so `500` equals `500.0`. The value of a dependency is its reference, `dref.id()`. Fields that the
+    /// config omits because they have their defaults are looked up in the build records.
     pub fn field(mut self, path: &str, value: impl Serialize) -> Self {
         let value = serde_json::value::to_raw_value(&value).map_err(|error| {
             let message = format!("the value for the field `{path}` cannot be written as JSON");
@@ -162,13 +163,12 @@ impl<'a> Find<'a> {
         self
     }
 
-    /// Those with a number in this range in an artifact that is JSON, as `Json<T>` writes it: `artifact` is its path in
-    /// `out/`, and `path` the way to the number in it, as in `scores.accuracy`, or empty for an artifact that is a
-    /// number itself. With `..`, any number will do.
-    /// [`Found::metrics`] gives it.
+    /// Keeps realizations with a number in this range in a JSON artifact, as `Json<T>` writes it. `artifact` is the path in
+    /// `out/`, and `path` the path of the number in the JSON value, as in `scores.accuracy`, or empty if the artifact is a
+    /// number itself. `..` accepts any number. [`Found::metrics`] returns the numbers.
     ///
-    /// Those without such an artifact, without that entry, or with `null` there, which a NaN becomes in JSON, do not count.
-    /// An artifact that is no JSON, or something else than a number there, is an error for that realization.
+    /// Skips realizations without the artifact, without the entry, or with `null` there, which is how JSON represents NaN. An
+    /// artifact that is not JSON, or an entry that is not a number, is an error for that realization.
     pub fn metric(mut self, artifact: &str, path: &str, within: impl RangeBounds<f64>) -> Self {
         let artifact_fits = check_path(artifact).map_err(|why| {
             Error::new(
@@ -190,14 +190,13 @@ impl<'a> Find<'a> {
         self
     }
 
-    /// Searches. What is found comes one by one, sorted by derivation and then by reference; the search goes on as more is
-    /// asked for, so that the first comes at once and nothing is kept.
+    /// Runs the search lazily. Results are sorted by derivation and then by reference, arrive one by one as they are found, and
+    /// are not kept in memory.
     ///
-    /// A realization that cannot be read is an error in its place, and the search goes on after it. One that is removed
-    /// meanwhile is passed over.
+    /// A realization that cannot be read yields an error, and the search continues. Realizations that are removed during the
+    /// search are skipped.
     ///
-    /// # Errors
-    /// A condition that cannot be: a pattern or a path that is none. The store cannot be listed.
+    /// Fails if a condition is invalid, for example a malformed pattern or path, or if the store cannot be listed.
     pub fn run(mut self) -> Result<Finding<'a>> {
         let drefs = self.drefs()?;
         Ok(Finding {
@@ -208,7 +207,7 @@ impl<'a> Find<'a> {
         })
     }
 
-    /// The derivations whose names fit, sorted.
+    /// Returns the derivations with matching names, sorted.
     fn drefs(&mut self) -> Result<Vec<DRefId>> {
         if let Some(error) = self.fault.take() {
             return Err(error);
@@ -228,7 +227,7 @@ impl<'a> Find<'a> {
         self.fault.get_or_insert(error);
     }
 
-    /// Which fields have to be looked up in build records; `None` if the config does not fit.
+    /// Returns the conditions on fields that the config omits, as positions; `None` if the config fails one of the others.
     fn fields_left(&self, config: &ConfigJson) -> Result<Option<Vec<usize>>> {
         let whole = config.raw()?;
         let mut left = Vec::new();
@@ -236,7 +235,7 @@ impl<'a> Find<'a> {
             match way.find(whole) {
                 Some(found) if same(found, wanted) => {}
                 Some(_) => return Ok(None),
-                // Only a whole field is left out.
+                // A nested path whose first step exists cannot be omitted.
                 None if way.begins_in(whole) => return Ok(None),
                 None => left.push(at),
             }
@@ -244,7 +243,7 @@ impl<'a> Find<'a> {
         Ok(Some(left))
     }
 
-    /// Whether the fields that the config leaves out were so when it was built.
+    /// Whether the omitted fields had the wanted values in a build.
     fn omitted_fit(&self, found: &Found, left: &[usize]) -> Result<bool> {
         if left.is_empty() {
             return Ok(true);
@@ -302,7 +301,7 @@ impl<'a> Find<'a> {
     }
 }
 
-/// The time that long ago; before all time if it is longer.
+/// Returns the time `age` ago, or the minimum time if that is out of range.
 fn ago(age: Duration) -> Timestamp {
     jiff::SignedDuration::try_from(age)
         .ok()
@@ -310,33 +309,33 @@ fn ago(age: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-/// A search under way: see [`Find::run`].
+/// An iterator over the results of a search; see [`Find::run`].
 pub struct Finding<'a> {
     find: Find<'a>,
     drefs: std::vec::IntoIter<DRefId>,
-    /// Of the derivation that is being looked at.
+    /// The config of the current derivation.
     config: Arc<OnceCell<ConfigJson>>,
-    /// Of that derivation, those that are left, each with the fields to be looked up.
+    /// The remaining realizations of the current derivation, each with its conditions on omitted fields.
     rrefs: std::vec::IntoIter<(RRefId, Arc<[usize]>)>,
 }
 
 impl<'a> Finding<'a> {
-    /// Why nothing is found, as far as it can be told: for each name, field, artifact and number that is asked for, that there is
-    /// none, with those that are there, the most like it first; or what values there are. At most 256 derivations and
-    /// realizations are looked at.
+    /// Explains why nothing was found, as far as possible: for each name, field, artifact or number in the conditions that does
+    /// not exist, the existing ones, most similar first; or else the existing values. Examines at most 256 derivations and 256
+    /// realizations.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn hints(&self) -> Result<Vec<String>> {
         hints(&self.find)
     }
 
-    /// The store, and the derivations that are left.
+    /// Returns the store and the remaining derivations.
     pub(crate) fn left(&self) -> (&'a Store, &[DRefId]) {
         (self.find.store, self.drefs.as_slice())
     }
 
-    /// Goes on to the realizations of a derivation.
+    /// Continues with the realizations of a derivation.
     fn enter(&mut self, dref: &DRefId) -> Result<()> {
         let store = self.find.store;
         self.config = Arc::default();
@@ -381,7 +380,7 @@ impl Iterator for Finding<'_> {
             match looked {
                 Ok(None) => {}
                 Ok(Some(found)) => return Some(Ok(found)),
-                // It was removed meanwhile.
+                // Removed during the search.
                 Err(error) if error.kind() == ErrorKind::Missing => {}
                 Err(error) => return Some(Err(error)),
             }

@@ -1,4 +1,4 @@
-//! Where two files begin to differ.
+//! The first difference between two files.
 
 use serde::Serialize;
 use std::fmt;
@@ -11,27 +11,27 @@ use crate::{Error, Result};
 
 const BUFFER: usize = 128 << 10;
 
-/// The first place at which two files differ.
+/// The first position at which two files differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FirstDifference {
-    /// How many bytes at the beginning are equal.
+    /// The number of equal bytes at the beginning.
     pub offset: u64,
-    /// The line, from 1, if all bytes before it are text: no NUL among them.
+    /// The line number, from 1, if the bytes before it are text, that is, contain no NUL.
     pub line: Option<u64>,
-    /// The byte there in the first file; `None` at its end.
+    /// The byte in the first file; `None` at its end.
     #[serde(skip)]
     pub old: Option<u8>,
-    /// The byte there in the second file; `None` at its end.
+    /// The byte in the second file; `None` at its end.
     #[serde(skip)]
     pub new: Option<u8>,
 }
 
 impl FirstDifference {
-    /// Compares two files, read side by side as far as they are equal, in constant memory. `None` if all of it is.
+    /// Compares two files in constant memory, up to the first difference. Returns `None` if they are equal.
     ///
     /// # Errors
-    /// One that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn of_files(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Option<Self>> {
         let (mut old, mut new) = (Reader::open(old.as_ref())?, Reader::open(new.as_ref())?);
         let (mut offset, mut line, mut text) = (0, 1, true);
@@ -72,7 +72,7 @@ impl fmt::Display for FirstDifference {
     }
 }
 
-/// A file, piece by piece.
+/// A buffered file reader.
 struct Reader<'a> {
     path: &'a Path,
     file: File,
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// What comes next; empty at the end.
+    /// Returns the buffered bytes, reading more if there are none; empty at the end.
     fn chunk(&mut self) -> Result<&[u8]> {
         while self.start == self.end {
             match self.file.read(&mut self.buffer) {

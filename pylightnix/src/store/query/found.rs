@@ -1,4 +1,4 @@
-//! What a search finds.
+//! Results of a search.
 
 use jiff::Timestamp;
 use once_cell::sync::OnceCell;
@@ -11,7 +11,7 @@ use crate::Result;
 use crate::config::{ConfigJson, RRefId};
 use crate::store::{BuildRecord, Realization, Store};
 
-/// A realization that a search found. What the search did not need of it is read when it is asked for.
+/// A realization that a search found. Its config and records are loaded on demand.
 pub struct Found {
     store: Store,
     id: RRefId,
@@ -22,7 +22,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// `config` is for all realizations of one derivation.
+    /// Creates a result. `config` is shared by all realizations of one derivation.
     pub(super) fn new(store: &Store, id: RRefId, config: Arc<OnceCell<ConfigJson>>) -> Self {
         Found {
             store: store.clone(),
@@ -34,12 +34,12 @@ impl Found {
         }
     }
 
-    /// Its reference.
+    /// Returns the reference.
     pub fn id(&self) -> &RRefId {
         &self.id
     }
 
-    /// Its derivation's config.
+    /// Returns the config of the derivation.
     ///
     /// # Errors
     /// As [`Store::config`].
@@ -48,7 +48,7 @@ impl Found {
             .get_or_try_init(|| self.store.config(self.id.dref()))
     }
 
-    /// Its record and its build records.
+    /// Returns the realization with its record head and build records.
     ///
     /// # Errors
     /// As [`Store::realization`].
@@ -57,10 +57,11 @@ impl Found {
             .get_or_try_init(|| self.store.realization(&self.id))
     }
 
-    /// When its newest build, import or acceptance ended; `None` if no build record says: see [`BuildRecord::ended`].
+    /// Returns the end of the newest build, import or acceptance, or `None` if no build record has one; see
+    /// [`BuildRecord::ended`].
     ///
     /// # Errors
-    /// One that is gone, a refusal of the system.
+    /// Fails if the realization was removed, or if a system call fails.
     pub fn newest(&self) -> Result<Option<Timestamp>> {
         let stops = |builds: &[BuildRecord]| builds.iter().filter_map(BuildRecord::ended).max();
         let read = || match self.realization.get() {
@@ -70,7 +71,7 @@ impl Found {
         self.newest.get_or_try_init(read).copied()
     }
 
-    /// The metrics that the search asked for, in that order.
+    /// Returns the numbers for the metric conditions of the search, in their order.
     pub fn metrics(&self) -> &[f64] {
         &self.metrics
     }

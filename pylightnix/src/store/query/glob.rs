@@ -1,12 +1,12 @@
-//! Patterns of names.
+//! Glob patterns for names.
 
 use crate::{Error, ErrorKind, Result};
 
-/// A pattern: `*` stands for any letters, `?` for one, `{a,b}` for one of several.
+/// A glob pattern: `*` matches any characters, `?` one character, `{a,b}` one of several strings.
 #[derive(Clone, Debug)]
 pub(crate) struct Glob(Vec<Vec<u8>>);
 
-/// How many patterns without braces one may stand for.
+/// Maximum number of patterns that braces expand to.
 const MOST: usize = 1000;
 
 impl Glob {
@@ -54,7 +54,7 @@ impl Glob {
     }
 }
 
-/// Whether the whole name fits. After a mismatch, only the last `*` is tried with more: the others need not give back.
+/// Whether a pattern without braces matches the whole name. After a mismatch, backtracks only to the last `*`, which suffices.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut in_name) = (0, 0);
     let mut star = None;
@@ -109,7 +109,7 @@ mod tests {
         ] {
             assert!(!fits(pattern, name), "{pattern} {name}");
         }
-        // Not the exponential time that trying every `*` with every length would take.
+        // Guards against exponential backtracking.
         assert!(!fits(&"*a".repeat(50), &"a".repeat(49)));
         for pattern in ["", "a b", "a{b", "[ab]", "a/b", "é", "a}"] {
             assert!(Glob::parse(pattern).is_err(), "{pattern}");

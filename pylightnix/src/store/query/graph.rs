@@ -1,4 +1,4 @@
-//! What depends on what.
+//! Dependency graphs.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,8 @@ use crate::store::object::realization::{each_realization, read_record, verified_
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// What a derivation or a realization depends on directly, sorted: the derivations in its config, or the realizations
-    /// that it was made from.
+    /// Returns the direct dependencies of a derivation or realization, sorted: the derivations in its config, or the
+    /// realizations that it was made from.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -32,16 +32,17 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// One that is not in the store or is broken, a refusal of the system.
+    /// Fails if it is not in the store or is corrupt, or if a system call fails.
     pub fn dependencies<R: Reference>(&self, of: &R) -> Result<Vec<R::Id>> {
         of.reference().depends_on(self)
     }
 
-    /// What depends on it directly, sorted. There is no index, so this looks at the whole store; for many such questions
-    /// ask the [`realization_graph`](Self::realization_graph) or the [`derivation_graph`](Self::derivation_graph).
+    /// Returns the direct dependents, sorted. Reads the whole store, as there is no index; for many queries, use the
+    /// [`realization_graph`](Self::realization_graph) or the [`derivation_graph`](Self::derivation_graph).
     ///
     /// # Errors
-    /// One that is not in the store, something broken in the store, which may depend on it, a refusal of the system.
+    /// Fails if it is not in the store, if an object in the store is corrupt and so may depend on it, or if a system call
+    /// fails.
     pub fn dependents<R: Reference>(&self, of: &R) -> Result<Vec<R::Id>> {
         let id = of.reference();
         id.depends_on(self)?;
@@ -49,10 +50,10 @@ impl Store {
         Ok(graph.dependents(id).cloned().collect())
     }
 
-    /// All that it was made from, directly or not, and itself: dependencies first, it last.
+    /// Returns all direct and indirect dependencies and the object itself, in topological order.
     ///
     /// # Errors
-    /// One of them is not in the store or is broken, a refusal of the system.
+    /// Fails if one of them is not in the store or is corrupt, or if a system call fails.
     pub fn closure<R: Reference>(&self, of: &R) -> Result<Vec<R::Id>> {
         let mut order = Vec::new();
         let mut seen = HashSet::new();
@@ -76,33 +77,33 @@ impl Store {
         }
     }
 
-    /// The derivations on which no other one in the store depends, sorted: the ends of all experiments.
+    /// Returns the derivations without dependents in the store, sorted.
     ///
     /// # Errors
-    /// A broken config, which may depend on others, a refusal of the system.
+    /// Fails if a config is corrupt and so may depend on others, or if a system call fails.
     pub fn top_drefs(&self) -> Result<Vec<DRefId>> {
         let graph = self.whole_graph::<DRefId>()?;
         Ok(graph.tops().cloned().collect())
     }
 
-    /// The realizations from which no other one in the store was made, sorted.
+    /// Returns the realizations without dependents in the store, sorted.
     ///
     /// # Errors
-    /// A broken record, which may name others, a refusal of the system.
+    /// Fails if a record is corrupt and so may depend on others, or if a system call fails.
     pub fn top_rrefs(&self) -> Result<Vec<RRefId>> {
         let graph = self.whole_graph::<RRefId>()?;
         Ok(graph.tops().cloned().collect())
     }
 
-    /// All realizations with what they were made from, read once: each record is opened, and nothing else.
+    /// Reads all realizations with their dependencies in one pass. Opens every record, and nothing else.
     ///
     /// # Errors
-    /// A refusal of the system. What is broken is in the graph, without dependencies: see [`Graph::broken`].
+    /// Fails if a system call fails. Corrupt objects are in the graph without dependencies; see [`Graph::broken`].
     pub fn realization_graph(&self) -> Result<Graph<RRefId>> {
         RRefId::graph(self)
     }
 
-    /// All derivations with what they depend on, read once: each config is opened.
+    /// Reads all derivations with their dependencies in one pass. Opens every config.
     ///
     /// # Errors
     /// As [`realization_graph`](Self::realization_graph).
@@ -110,7 +111,7 @@ impl Store {
         DRefId::graph(self)
     }
 
-    /// One from which nothing is missing.
+    /// Reads a graph; fails if an object is corrupt.
     fn whole_graph<I: Identifier>(&self) -> Result<Graph<I>> {
         let mut graph = I::graph(self)?;
         let count = graph.broken.len();
@@ -127,21 +128,21 @@ impl Store {
     }
 }
 
-/// The derivations or the realizations of a store, with what they depend on, as they were when it was read.
+/// The dependency graph of all derivations or all realizations of a store, as of one reading.
 #[derive(Debug)]
 pub struct Graph<I> {
-    /// Sorted.
+    /// The objects, sorted.
     nodes: Vec<I>,
-    /// For each, where its direct dependencies are, sorted.
+    /// The positions of each object's direct dependencies, sorted.
     deps: Vec<Vec<usize>>,
-    /// For each, where those are that depend on it directly, sorted.
+    /// The positions of each object's direct dependents, sorted.
     dependents: Vec<Vec<usize>>,
     missing: Vec<(usize, I)>,
     broken: Vec<(usize, Error)>,
 }
 
 impl<I: Identifier> Graph<I> {
-    /// Each with its dependencies, sorted.
+    /// Builds a graph from objects, sorted, with their dependencies.
     fn of(found: Vec<(I, Result<Vec<I>>)>) -> Self {
         let (mut nodes, mut named, mut broken) = (Vec::new(), Vec::new(), Vec::new());
         for (id, deps) in found {
@@ -188,50 +189,50 @@ impl<I: Identifier> Graph<I> {
         self.named(places)
     }
 
-    /// All of them, sorted.
+    /// Returns all objects, sorted.
     pub fn ids(&self) -> &[I] {
         &self.nodes
     }
 
-    /// Whether this one is among them.
+    /// Whether the graph contains `id`.
     pub fn contains(&self, id: &I) -> bool {
         self.at(id).is_some()
     }
 
-    /// What `id` depends on directly, as far as it is in the store, sorted.
+    /// Iterates over the direct dependencies of `id` that are in the store, sorted.
     pub fn dependencies(&self, id: &I) -> impl ExactSizeIterator<Item = &I> {
         self.next(id, &self.deps)
     }
 
-    /// What depends on `id` directly, sorted.
+    /// Iterates over the direct dependents of `id`, sorted.
     pub fn dependents(&self, id: &I) -> impl ExactSizeIterator<Item = &I> {
         self.next(id, &self.dependents)
     }
 
-    /// All that `id` depends on, directly or not, and itself, sorted.
+    /// Returns all direct and indirect dependencies of `id` and `id` itself, sorted.
     pub fn all_dependencies(&self, id: &I) -> Vec<&I> {
         self.reach(id, &self.deps)
     }
 
-    /// All that depends on `id`, directly or not, and itself, sorted.
+    /// Returns all direct and indirect dependents of `id` and `id` itself, sorted.
     pub fn all_dependents(&self, id: &I) -> Vec<&I> {
         self.reach(id, &self.dependents)
     }
 
-    /// Those on which no other depends, sorted.
+    /// Iterates over the objects without dependents, sorted.
     pub fn tops(&self) -> impl Iterator<Item = &I> {
         let all = self.nodes.iter().zip(&self.dependents);
         all.filter(|(_, dependents)| dependents.is_empty())
             .map(|(id, _)| id)
     }
 
-    /// What is named as a dependency and is not in the store: each with who names it.
+    /// Iterates over the dependencies that are not in the store, each with its dependent.
     pub fn missing(&self) -> impl ExactSizeIterator<Item = (&I, &I)> {
         let missing = self.missing.iter();
         missing.map(|(at, dep)| (dep, &self.nodes[*at]))
     }
 
-    /// Those that could not be read, so that nobody can tell what they depend on.
+    /// Iterates over the corrupt objects, whose dependencies are unknown.
     pub fn broken(&self) -> impl ExactSizeIterator<Item = (&I, &Error)> {
         let broken = self.broken.iter();
         broken.map(|(at, error)| (&self.nodes[*at], error))
@@ -260,7 +261,7 @@ impl Asked for DRefId {
         let drefs = store.drefs()?;
         let found = parallel::map(&drefs, parallel::cores(), |_, dref| {
             match dref.depends_on(store) {
-                // It was removed meanwhile.
+                // Removed between listing and reading.
                 Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
                 deps => Ok(Some((dref.clone(), deps))),
             }
@@ -291,7 +292,7 @@ impl Asked for RRefId {
             let mut found = Vec::new();
             let all = each_realization(dref, &store.derivation_dir(dref), |id, folder, at| {
                 let deps = match read_record(&folder, at) {
-                    // It was removed meanwhile.
+                    // Removed between listing and reading.
                     Ok(None) => return Ok(()),
                     Ok(Some(text)) => verified_head(&id, &text, at),
                     Err(error) => Err(error),

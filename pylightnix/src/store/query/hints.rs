@@ -1,4 +1,4 @@
-//! Why a search may find nothing: what it names and no realization has, with what there is and is near.
+//! Hints for a search without results: conditions that nothing can meet, with similar names and existing values.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use crate::config::{
 use crate::store::EntryKind;
 use crate::{Error, ErrorKind, Result};
 
-/// So many derivations, and so many realizations, are looked at.
+/// Maximum number of derivations, and of realizations, to examine.
 const MOST: usize = 256;
 
-/// So many values are told.
+/// Maximum number of values to show.
 const VALUES: usize = 5;
 
-/// What there is to search among.
+/// The names and objects that a search could match.
 #[derive(Default)]
 struct There {
     fields: BTreeSet<String>,
@@ -28,7 +28,7 @@ struct There {
     found: Vec<Found>,
 }
 
-/// For each thing that the search asks for, why it may be what is not met.
+/// Returns a hint for each condition of the search.
 pub(super) fn hints(find: &Find<'_>) -> Result<Vec<String>> {
     let drefs = find.store.drefs()?;
     let named: Vec<_> = drefs.iter().filter(|dref| find.is_named(dref)).collect();
@@ -47,7 +47,7 @@ pub(super) fn hints(find: &Find<'_>) -> Result<Vec<String>> {
     let ways = find.fields.iter().map(|(way, _)| way.steps().len());
     let deep = ways.max().unwrap_or(1).max(1);
     for dref in named.iter().take(MOST) {
-        // What is broken or goes meanwhile is no help.
+        // Skip corrupt and removed objects.
         let Ok(config) = find.store.config(dref) else {
             continue;
         };
@@ -181,7 +181,7 @@ impl There {
             return Ok(Some(format!("`{what}` is {}", told(&values))));
         }
         let fields = self.fields.iter().chain(&self.numbers).map(String::as_str);
-        // An output is a field, and may be a number.
+        // A set, as an output may be both a field and a number.
         let all: BTreeSet<&str> = fields
             .chain(["built", "seconds", "bytes", "ended"])
             .collect();
@@ -192,7 +192,7 @@ impl There {
         )))
     }
 
-    /// What all have by a name.
+    /// Returns the values of a property in all examined realizations.
     fn values(&self, find: &Find<'_>, what: &str) -> Result<Vec<Cell>> {
         let mut values = Vec::new();
         for found in &self.found {
@@ -206,12 +206,12 @@ impl There {
     }
 }
 
-/// What is broken or goes meanwhile.
+/// Whether the object is corrupt or was removed.
 fn is_passed_over(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Missing | ErrorKind::Store)
 }
 
-/// Values in a few words: numbers by their range, others by the first of them.
+/// Summarizes values: numbers by their range, others by the first few.
 fn told(values: &[Cell]) -> String {
     let numbers: Vec<f64> = values.iter().filter_map(Cell::number).collect();
     if numbers.len() == values.len() {

@@ -1,4 +1,4 @@
-//! Labels that tell derivations and realizations apart.
+//! Labels that distinguish derivations and realizations.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::store::{Store, newest_first};
 use crate::{ErrorKind, Result};
 
 impl Store {
-    /// For each of some derivations or realizations, a label that tells it from the others: the fields in which their
-    /// configs differ, as in `rate=0.1,epochs=10`. A dependency that differs is looked into, and its fields are named. If
-    /// that is not enough, the label ends with the beginning of the hash. A field that a config does not have is `-`.
+    /// Returns a distinguishing label for each of some derivations or realizations: the config fields that differ, as in
+    /// `rate=0.1,epochs=10`. A different dependency is replaced by its differing fields. If that is not enough, the label ends
+    /// with the beginning of the hash. A field that a config lacks is shown as `-`.
     ///
-    /// [`plan::labels`](crate::plan::labels) does the same for a plan.
+    /// [`plan::labels`](crate::plan::labels) is the equivalent for a plan.
     ///
     /// # Errors
-    /// One that is not in the store or is broken, a refusal of the system.
+    /// Fails if one is not in the store or is corrupt, or if a system call fails.
     pub fn labels<R: Reference>(&self, of: impl IntoIterator<Item = R>) -> Result<Vec<String>> {
         let mut configs: HashMap<DRefId, ConfigJson> = HashMap::new();
         let (mut all, mut ids) = (Vec::new(), Vec::new());
@@ -46,7 +46,7 @@ impl Store {
                 Some(config) => config.clone(),
                 None => match self.config(dref) {
                     Ok(config) => config,
-                    // A config may name what was never realized here.
+                    // A config may name a derivation that was never realized in this store.
                     Err(error) if error.kind() == ErrorKind::Missing => return None,
                     Err(error) => {
                         refused = Some(error);

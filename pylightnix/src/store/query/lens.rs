@@ -1,4 +1,4 @@
-//! Looking into derivations and realizations without their types.
+//! Untyped access to the fields of derivations and realizations.
 
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -17,12 +17,11 @@ use crate::store::{Context, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// A lens on a realization or a derivation of any type: for tools and notebooks, which know the names of fields and
-    /// not the types. [`open`](Self::open) is the one with types.
+    /// Returns an untyped view of a realization or derivation, for tools and notebooks that know the names of fields but not
+    /// their types. [`open`](Self::open) is the typed equivalent.
     ///
-    /// A way is the names of fields with dots between them. It goes through dependencies, to the realizations that were
-    /// chosen where it begins at a realization; into lists and objects; and into artifacts, folders by the names of files
-    /// and JSON files by the keys in them.
+    /// A path consists of field names separated by dots. It can lead through dependencies, to the chosen realizations if it
+    /// starts at a realization; into lists and objects; and into artifacts: folders by file names, and JSON files by keys.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -49,7 +48,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// One that is not in the store or is broken, a refusal of the system.
+    /// Fails if it is not in the store or is corrupt, or if a system call fails.
     pub fn lens<R: Reference>(&self, of: &R) -> Result<Lens> {
         let id = of.reference();
         let place = match id.realization() {
@@ -65,30 +64,30 @@ impl Store {
     }
 }
 
-/// A view of something in a derivation or a realization: see [`Store::lens`].
+/// An untyped view of a part of a derivation or realization; see [`Store::lens`].
 #[derive(Clone)]
 pub struct Lens {
     store: Store,
-    /// What it began with, for people.
+    /// The starting point, for messages.
     root: Arc<str>,
-    /// The way that it went from there.
+    /// The path from the starting point.
     path: String,
     place: Place,
 }
 
-/// Where a lens looks.
+/// What a lens views.
 #[derive(Clone)]
 enum Place {
-    /// The whole of a stage.
+    /// A stage as a whole.
     Stage(Arc<Home>),
-    /// Several realizations of a dependency of which many were chosen.
+    /// The chosen realizations of a dependency, of which there are several.
     Several(Arc<[RRefId]>),
-    /// A value in a config.
+    /// A plain value in a config.
     Value(Arc<Home>, Box<RawValue>),
     /// A file or folder.
     Artifact {
         dref: DRefId,
-        /// None of a derivation that is not realized.
+        /// The realization; `None` if the derivation is not realized.
         rref: Option<RRefId>,
         path: String,
     },
@@ -99,7 +98,7 @@ enum Place {
 /// The stage that a config belongs to.
 struct Home {
     config: ConfigJson,
-    /// None of a derivation that is not realized.
+    /// The realization; `None` if the derivation is not realized.
     realized: Option<(RRefId, Context)>,
 }
 
@@ -111,14 +110,14 @@ impl Place {
     }
 
     fn realized(store: &Store, rref: &RRefId) -> Result<Self> {
-        // What is looked at stays.
+        // Protects it from garbage collection.
         store.use_derivations([rref.dref()])?;
         let realized = Some((rref.clone(), store.head(rref)?.context));
         let config = store.config(rref.dref())?;
         Ok(Place::Stage(Arc::new(Home { config, realized })))
     }
 
-    /// What a value in a config stands for.
+    /// Resolves a value in a config.
     fn of_value(store: &Store, home: &Arc<Home>, value: &RawValue) -> Result<Self> {
         match Meaning::of(value) {
             Meaning::Plain => Ok(Place::Value(home.clone(), value.to_owned())),
@@ -168,7 +167,7 @@ impl Place {
     }
 }
 
-/// What a value in a config stands for.
+/// Resolves a value in a config.
 enum Meaning {
     Plain,
     /// `"dref:.."`
@@ -196,7 +195,7 @@ impl Meaning {
         if first == "__self__" {
             return Meaning::Promise(path.join("/"));
         }
-        // Of several references, it is a list of dependencies.
+        // A list of several references is a list of dependencies.
         match (first.parse(), path.first()) {
             (Ok(dref), Some(name)) if name.parse::<DRefId>().is_err() => {
                 Meaning::Of(dref, path.join("/"))
@@ -207,12 +206,11 @@ impl Meaning {
 }
 
 impl Lens {
-    /// Goes on along a way: names with dots between them, `[3]` or `.3` for an item of a list or one of several
-    /// realizations, `["a.txt"]` for a name that is no plain word.
+    /// Follows a path: names separated by dots, `[3]` or `.3` for an item of a list or one of several realizations, `["a.txt"]`
+    /// for a name with special characters.
     ///
-    /// # Errors
-    /// Nothing there: the error says how far it goes, and what is there instead. A way that is none. A dependency that is
-    /// not in the store, a refusal of the system.
+    /// Fails if the path leads nowhere; the message says how far it goes and which names exist there. Also fails if the path is
+    /// malformed, if a dependency is not in the store, or if a system call fails.
     pub fn get(&self, way: &str) -> Result<Lens> {
         let mut lens = self.clone();
         for step in FieldPath::parse(way)?.steps() {
@@ -221,10 +219,10 @@ impl Lens {
         Ok(lens)
     }
 
-    /// As [`get`](Self::get), with `None` if there is nothing.
+    /// Follows a path like [`get`](Self::get), but returns `None` if it leads nowhere.
     ///
     /// # Errors
-    /// As [`get`](Self::get), but for that.
+    /// As [`get`](Self::get), except for that case.
     pub fn opt(&self, way: &str) -> Result<Option<Lens>> {
         match self.get(way) {
             Ok(lens) => Ok(Some(lens)),
@@ -302,11 +300,11 @@ impl Lens {
         fields.unwrap_or_default()
     }
 
-    /// The names by which it goes on from here: fields, keys, numbers of items, files of a folder. None of a value without
-    /// anything inside.
+    /// Returns the names by which a path can continue from here: fields, keys, positions in a list, files in a folder. Empty
+    /// for a scalar value.
     ///
     /// # Errors
-    /// An artifact that cannot be read.
+    /// Fails if an artifact cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
         let of_value = |value: &RawValue| {
             let names = crate::config::names_inside(value);
@@ -320,17 +318,17 @@ impl Lens {
                 let at = self.path()?;
                 match at.is_dir() {
                     true => names_in(&at),
-                    // What is no JSON has no names inside.
+                    // A file that is not JSON has no names inside.
                     false => Ok(json_of(&at).map(|json| of_value(&json)).unwrap_or_default()),
                 }
             }
         }
     }
 
-    /// The value as a `T`: of a field, of a whole config, or in an artifact that is JSON.
+    /// Deserializes the value of a field, of a whole config, or in a JSON artifact.
     ///
     /// # Errors
-    /// Something that is no value, or no `T`.
+    /// Fails if this is not a value, or not a `T`.
     pub fn value<T: DeserializeOwned>(&self) -> Result<T> {
         let json = match &self.place {
             Place::Stage(home) => home.config.raw()?.to_owned(),
@@ -349,10 +347,10 @@ impl Lens {
         })
     }
 
-    /// Where an artifact is, or the folder of a realization's artifacts.
+    /// Returns the path of an artifact, or of a realization's artifact folder.
     ///
     /// # Errors
-    /// Something else, or an artifact of a derivation of which no realization is chosen.
+    /// Fails for anything else, and for an artifact without a chosen realization.
     pub fn path(&self) -> Result<PathBuf> {
         match &self.place {
             Place::Stage(home) => match &home.realized {
@@ -369,19 +367,19 @@ impl Lens {
         }
     }
 
-    /// The text of an artifact.
+    /// Reads the text of an artifact.
     ///
     /// # Errors
-    /// What has no [`path`](Self::path), a folder, a file that is not UTF-8 or cannot be read.
+    /// Fails if there is no [`path`](Self::path), or if it is a folder, is not UTF-8 or cannot be read.
     pub fn contents(&self) -> Result<String> {
         let path = self.path()?;
         regular::read_to_string(&path).map_err(|error| Error::io("read", &path, error))
     }
 
-    /// The realization: this one, the one chosen for this dependency, or the one that this artifact belongs to.
+    /// Returns the realization: this one, the one chosen for this dependency, or the owner of this artifact.
     ///
     /// # Errors
-    /// A plain value, several realizations, something that is not realized.
+    /// Fails for a plain value, for several realizations, and for something that is not realized.
     pub fn rref(&self) -> Result<RRefId> {
         match &self.place {
             Place::Stage(home) => home.realized.as_ref().map(|(rref, _)| rref.clone()),
@@ -391,10 +389,10 @@ impl Lens {
         .ok_or_else(|| self.is_not("a realization"))
     }
 
-    /// The realizations that were chosen for this dependency, sorted; or [the one](Self::rref).
+    /// Returns the realizations chosen for this dependency, sorted, or [the only one](Self::rref).
     ///
     /// # Errors
-    /// A plain value, something that is not realized.
+    /// Fails for a plain value and for something that is not realized.
     pub fn rrefs(&self) -> Result<Vec<RRefId>> {
         match &self.place {
             Place::Several(rrefs) => Ok(rrefs.to_vec()),
@@ -402,10 +400,10 @@ impl Lens {
         }
     }
 
-    /// The derivation: this one, that of this dependency, or the one that this artifact belongs to.
+    /// Returns the derivation: this one, that of this dependency, or the owner of this artifact.
     ///
     /// # Errors
-    /// A plain value.
+    /// Fails for a plain value.
     pub fn dref(&self) -> Result<DRefId> {
         match &self.place {
             Place::Stage(home) => Some(home.config.id().clone()),
@@ -416,10 +414,10 @@ impl Lens {
         .ok_or_else(|| self.is_not("a derivation"))
     }
 
-    /// The derivation that an artifact belongs to, and its path in `out/`.
+    /// Returns the derivation that owns an artifact, and the path in `out/`.
     ///
     /// # Errors
-    /// Something else.
+    /// Fails for anything else.
     pub fn refpath(&self) -> Result<(DRefId, String)> {
         match &self.place {
             Place::Artifact { dref, path, .. } => Ok((dref.clone(), path.clone())),
@@ -427,10 +425,10 @@ impl Lens {
         }
     }
 
-    /// All that [the realization](Self::rref) was made from, and itself, dependencies first: [`Store::closure`].
+    /// Returns the closure of [the realization](Self::rref), dependencies first: [`Store::closure`].
     ///
     /// # Errors
-    /// As [`rref`](Self::rref), and those of [`Store::closure`].
+    /// As [`rref`](Self::rref) and [`Store::closure`].
     pub fn closure(&self) -> Result<Vec<RRefId>> {
         self.store.closure(&self.rref()?)
     }
@@ -459,7 +457,7 @@ fn json_of(path: &Path) -> Result<Box<RawValue>> {
     serde_json::from_slice(&text).map_err(|error| not_json(path, error))
 }
 
-/// The names in a folder, sorted.
+/// Returns the names in a folder, sorted.
 fn names_in(folder: &Path) -> Result<Vec<String>> {
     let refused = |error| Error::io("read the folder", folder, error);
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! Links to derivations.
+//! Symbolic links to derivations.
 
 use std::path::Path;
 
@@ -7,15 +7,14 @@ use crate::config::DRefId;
 use crate::store::Store;
 
 impl Store {
-    /// Makes a symbolic link at `path` to the folder of a derivation, with its config and its realizations. A link of this
-    /// store is replaced, in one step; anything else that is at `path` stays.
+    /// Creates a symbolic link at `path` to the folder of a derivation, which has its config and realizations. Replaces an
+    /// existing link into this store atomically. Anything else at `path` is left alone.
     ///
-    /// It keeps nothing: when garbage collection removes the derivation, the link leads nowhere. To keep a realization,
-    /// [`link`](Self::link) it. [`unlink`](Self::unlink) removes links of both sorts.
+    /// Does not create a root: if garbage collection removes the derivation, the link dangles. To protect a realization, use
+    /// [`link`](Self::link). [`unlink`](Self::unlink) removes both kinds of links.
     ///
-    /// # Errors
-    /// A derivation that is not in the store, something else at `path`, a path that is not UTF-8 or lies in the store, a
-    /// refusal of the system.
+    /// Fails if the derivation is not in the store, if something other than a link into this store is at `path`, if `path` is
+    /// not UTF-8 or lies inside of the store, or if a system call fails.
     pub fn link_derivation(&self, dref: impl AsRef<DRefId>, path: impl AsRef<Path>) -> Result<()> {
         let dref = dref.as_ref();
         self.config(dref)?;

@@ -1,4 +1,4 @@
-//! What a realization has by a name, as tables and conditions call it.
+//! Looking up properties of a realization by name, for tables and conditions.
 
 use super::Found;
 use super::comparison::{Cell, Number, numbers};
@@ -6,8 +6,8 @@ use crate::config::{ConfigJson, DRefId, FieldPath, RawValue, reference_in};
 use crate::store::{BuildKind, BuildRecord, Entry, EntryKind, Store, newest_first};
 use crate::{ErrorKind, Result};
 
-/// What a realization has by this name: a field of its config or of what it was made from, else a number in its artifacts, else
-/// `built`, `seconds`, `bytes` or `ended`. Nothing if it has none.
+/// Looks up a property of a realization by name: a field of its config or of a dependency's config; a number in its artifacts;
+/// or `built`, `seconds`, `bytes` or `ended`. Returns `None` if it has no such property.
 pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Option<Cell>> {
     if let Ok(way) = FieldPath::parse(what) {
         if let Some(value) = in_config(store, found.config()?, &way)? {
@@ -43,7 +43,7 @@ pub(super) fn looked_up(store: &Store, found: &Found, what: &str) -> Result<Opti
     Ok(value.map(Cell::Value))
 }
 
-/// The value that the way leads to, from reference to reference.
+/// Follows a path through configs, from reference to reference.
 fn in_config(
     store: &Store,
     config: &ConfigJson,
@@ -75,7 +75,7 @@ fn in_config(
     }
 }
 
-/// A config may name what was never realized here.
+/// Returns a config, or `None` if the derivation was never realized in this store.
 fn stored(store: &Store, dref: &DRefId) -> Result<Option<ConfigJson>> {
     match store.config(dref) {
         Ok(config) => Ok(Some(config)),
@@ -84,7 +84,7 @@ fn stored(store: &Store, dref: &DRefId) -> Result<Option<ConfigJson>> {
     }
 }
 
-/// The number of this name in the artifacts. Only files that it can be in are read.
+/// Looks up a number in the artifacts. Reads only files whose names match.
 fn in_artifacts(
     store: &Store,
     found: &Found,

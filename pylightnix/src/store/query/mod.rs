@@ -1,7 +1,7 @@
-//! Asking what a store holds: who depends on whom, what it takes up, what is where, what differs.
+//! Queries: dependencies, disk usage, searches, comparisons.
 //!
-//! Everything here reads the file system as it is, without an index and without locks: what comes or goes meanwhile may be
-//! missing from the answer.
+//! Queries read the file system directly, without the index and without locks. Concurrent changes may or may not be reflected
+//! in the answer.
 
 mod artifact;
 mod comparison;

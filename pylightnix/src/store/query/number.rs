@@ -1,4 +1,4 @@
-//! Numbers in artifacts that are JSON.
+//! Numbers in JSON artifacts.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use crate::store::disk::regular;
 use crate::store::disk::there::is_absence;
 use crate::{Error, ErrorKind, Result};
 
-/// The number at `way` in the JSON file at `path`; `None` if there is no such file, nothing at that place in it, or `null`,
-/// which is what a NaN is in JSON.
+/// Returns the number at `way` in the JSON file at `path`. Returns `None` if the file or the entry does not exist, or if the
+/// entry is `null`, which is how JSON represents NaN.
 pub(super) fn number_in(path: &Path, way: &FieldPath) -> Result<Option<f64>> {
     let text = match regular::read(path) {
         Ok(text) => text,

@@ -20,14 +20,14 @@ const MOST: usize = 20;
 /// The number of hex digits of a complete hash.
 const HEX: usize = 32;
 
-/// What a text stands for: see [`Store::refer`].
+/// The meaning of an abbreviated reference; see [`Store::refer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Referred {
     /// A derivation.
     Derivation(DRefId),
     /// A realization.
     Realization(RRefId),
-    /// A file or folder in a realization's artifacts, by its path there.
+    /// A file or folder among a realization's artifacts, by its path in `out/`.
     Artifact(RRefId, String),
 }
 
@@ -42,7 +42,7 @@ impl Referred {
 }
 
 impl Store {
-    /// What a text stands for, as people type it:
+    /// Resolves an abbreviated reference, as typed on a command line:
     ///
     /// | text | what it stands for |
     /// |---|---|
@@ -72,16 +72,16 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// It stands for nothing ([`ErrorKind::Missing`]), or may be more than one thing ([`ErrorKind::Reference`]): the error lists
-    /// them.
+    /// Fails if nothing matches ([`ErrorKind::Missing`]), or if several objects match ([`ErrorKind::Reference`]); the message
+    /// lists them.
     pub fn refer(&self, text: &str) -> Result<Referred> {
         resolve(self, text)
     }
 
-    /// The realization that a text stands for: of a derivation, the newest one.
+    /// Resolves an abbreviated reference to a realization; for a derivation, to its newest one.
     ///
     /// # Errors
-    /// As [`refer`](Self::refer); a derivation without realizations.
+    /// As [`refer`](Self::refer). Also fails if the derivation has no realizations.
     pub fn refer_to_realization(&self, text: &str) -> Result<RRefId> {
         match self.refer(text)? {
             Referred::Realization(rref) | Referred::Artifact(rref, _) => Ok(rref),
@@ -89,10 +89,10 @@ impl Store {
         }
     }
 
-    /// The newest realization of a derivation: the one that was last built, or, of what nobody built here, came last.
+    /// Returns the newest realization of a derivation, by its newest build, or else by its newest import or acceptance.
     ///
     /// # Errors
-    /// One without realizations ([`ErrorKind::Missing`]), a broken record, a refusal of the system.
+    /// Fails if there are no realizations ([`ErrorKind::Missing`]), if a record is corrupt, or if a system call fails.
     pub fn newest_of(&self, dref: &DRefId) -> Result<RRefId> {
         match newest(self, &dref.to_string(), std::slice::from_ref(dref), 1)? {
             Referred::Realization(rref) => Ok(rref),
@@ -361,7 +361,8 @@ fn without_realizations(dref: &DRefId) -> Error {
         .help("it was never built here, or its results were removed")
 }
 
-/// A time, for a person: here, if the program is built with what jiff needs to know where that is, as the command line is.
+/// Formats a time for people, in the local time zone if the program is built with jiff's support for it, as the command line
+/// is.
 fn local(time: Timestamp) -> String {
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
     time.to_zoned(zone)

@@ -1,4 +1,4 @@
-//! What may be asked about: derivations and realizations, plain or typed.
+//! References that queries accept: to derivations or realizations, plain or typed.
 
 use std::fmt;
 use std::hash::Hash;
@@ -8,45 +8,45 @@ use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 
-/// A plain reference, [`DRefId`] or [`RRefId`].
+/// A plain reference: [`DRefId`] or [`RRefId`].
 pub trait Identifier:
     Clone + Ord + Hash + fmt::Display + Send + Sync + Sized + sealed::Asked + 'static
 {
 }
 
-/// Something that a reference stands for: a plain [`DRefId`] or [`RRefId`], a [`DRef`](crate::plan::DRef), an
-/// [`RRef`](crate::lens::RRef), or one of these whose type is forgotten.
+/// A value that identifies a derivation or a realization: a plain [`DRefId`] or [`RRefId`], a [`DRef`](crate::plan::DRef), an
+/// [`RRef`](crate::lens::RRef), or a type-erased one of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reference of a derivation or a realization",
     label = "not a reference",
     note = "references are `DRef`, `RRef`, `DRefId` and `RRefId`; `\"dref:..\".parse::<DRefId>()?` reads a text"
 )]
 pub trait Reference {
-    /// Which of the two it is.
+    /// The plain type of the reference.
     type Id: Identifier;
 
-    /// The plain reference.
+    /// Returns the plain reference.
     fn reference(&self) -> &Self::Id;
 }
 
-/// What each sort of reference answers. Not for others to implement.
+/// Operations on both kinds of references. Sealed.
 pub(in crate::store) mod sealed {
     use super::{DRefId, Graph, RRefId, Result, Store};
 
     pub trait Asked {
-        /// Those that it directly depends on, sorted.
+        /// Returns the direct dependencies, sorted.
         #[doc(hidden)]
         fn depends_on(&self, store: &Store) -> Result<Vec<Self>>
         where
             Self: Sized;
 
-        /// All of this sort.
+        /// Reads the graph of all objects of this kind.
         #[doc(hidden)]
         fn graph(store: &Store) -> Result<Graph<Self>>
         where
             Self: Sized;
 
-        /// The derivation, or the one of the realization.
+        /// Returns the derivation, or that of the realization.
         #[doc(hidden)]
         fn derivation(&self) -> &DRefId;
 

@@ -1,4 +1,4 @@
-//! What a store is full of, and where the time went.
+//! Statistics about the content of a store.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,30 +7,30 @@ use std::collections::BTreeMap;
 use crate::store::{BuildKind, Outcome, Store, Unread};
 use crate::{Result, as_text};
 
-/// What is in a store of one name: see [`Store::statistics`].
+/// Statistics about all derivations with one name; see [`Store::statistics`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Statistics {
     /// The name.
     pub name: String,
-    /// How many derivations have it.
+    /// The number of derivations.
     pub derivations: usize,
-    /// How many realizations these have.
+    /// The number of realizations.
     pub realizations: usize,
-    /// How many of them are recorded failures.
+    /// The number of recorded failures among the realizations.
     pub failures: usize,
-    /// How many builds made them.
+    /// The number of builds.
     pub builds: usize,
-    /// How long these builds took together.
+    /// The total duration of the builds, in seconds.
     pub build_seconds: f64,
-    /// When one of them was last built.
+    /// The end of the newest build.
     #[serde(serialize_with = "as_text::known_time")]
     pub newest: Option<Timestamp>,
 }
 
 impl Store {
-    /// Counts derivations, realizations and builds, and adds up the time that they took, by name: those of names that fit a
-    /// [pattern](crate::store::Find::name), those first that took longest. What cannot be read is left out, and comes second.
+    /// Computes statistics by name for derivations whose names match a [pattern](crate::store::Find::name), sorted by total
+    /// build time in descending order. The second value lists the realizations that could not be read, which are not counted.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -46,7 +46,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// A text that is no pattern, or a refusal of the system.
+    /// Fails if the pattern is malformed, or if a system call fails.
     pub fn statistics(&self, pattern: &str) -> Result<(Vec<Statistics>, Vec<Unread>)> {
         let drefs = self.drefs_named(pattern)?;
         let mut named: BTreeMap<&str, Statistics> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What realizations take up on the disk.
+//! Disk usage.
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -16,11 +16,12 @@ use crate::store::disk::parallel;
 use crate::store::gc::bytes;
 use crate::{Error, Result};
 
-/// The unit of `st_blocks`, whatever the file system's own is.
+/// The unit of `st_blocks`, independent of the file system's block size.
 const BLOCK: u64 = 512;
 
 impl Store {
-    /// What all realizations take up, and what else is in the store. Every file is looked at, none is read.
+    /// Measures the disk usage of all realizations, and of everything else in the store. Calls `stat` on every file and reads
+    /// none.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -37,7 +38,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// The folder of the store cannot be read. What else cannot be looked at is in the answer.
+    /// Fails if the store's folder cannot be read. Other errors are part of the result.
     pub fn disk_usage(&self) -> Result<DiskUsage> {
         let drefs = self.drefs()?;
         let mut usage = self.usage_of(&drefs, |dref| self.rrefs_of(dref))?;
@@ -61,10 +62,11 @@ impl Store {
         Ok(usage)
     }
 
-    /// What these realizations take up, each counted once; with [`closure`](Self::closure), all that one needs.
+    /// Measures the disk usage of some realizations, each counted once. Combine it with [`closure`](Self::closure) for all that
+    /// one needs.
     ///
     /// # Errors
-    /// None but of the system: what is not in the store is in the answer, as what cannot be looked at.
+    /// Fails only if a system call fails. Realizations that are not in the store are listed as errors in the result.
     pub fn disk_usage_of<R: AsRef<RRefId>>(
         &self,
         rrefs: impl IntoIterator<Item = R>,
@@ -125,54 +127,55 @@ impl Store {
     }
 }
 
-/// Room on a disk.
+/// An amount of disk space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Taken {
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// The sum of their lengths, in bytes.
+    /// The total size of the files, in bytes.
     #[serde(rename = "size_bytes")]
     pub bytes: u64,
-    /// What they and their folders take up, in bytes: whole blocks, without the holes of sparse files. Blocks that a file
-    /// system shares between copies (Btrfs, XFS) are counted for each of them, as nothing tells.
+    /// The allocated space of the files and their folders, in bytes: whole blocks, without the holes of sparse files. Blocks
+    /// that files share as reflinks (Btrfs, XFS) count for each file, as `stat` does not report sharing.
     #[serde(rename = "disk_bytes")]
     pub disk: u64,
 }
 
-/// What one realization takes up, its record and its build records included.
+/// The disk space of one realization, including its record and build records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TakenBy<I = RRefId> {
-    /// Which one.
+    /// The reference.
     #[serde(rename = "reference")]
     pub id: I,
-    /// All of it.
+    /// The total.
     #[serde(flatten)]
     pub taken: Taken,
-    /// Those of its files that have other names (hard links) as well, here or elsewhere.
+    /// The part in files that have other hard links, inside or outside of the store.
     #[serde(skip)]
     pub shared: Taken,
 }
 
-/// What realizations take up: see [`Store::disk_usage`]. As text: a line for each derivation, the largest last, and sums.
+/// The disk usage of realizations; see [`Store::disk_usage`]. Displays as one line for each derivation, the largest last, and
+/// totals.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DiskUsage {
-    /// Each realization, sorted by derivation and then by reference.
+    /// The realizations, sorted by derivation and then by reference.
     pub realizations: Vec<TakenBy>,
-    /// All of them together; a file with several names is counted once.
+    /// The total; a file with several hard links counts once.
     pub all: Taken,
-    /// What it would be more if each name were a file of its own.
+    /// The space saved by hard links.
     pub saved: Taken,
-    /// What else is in the store's folder, by name: failed builds, trash, quarantine and so on.
+    /// The space of everything else in the store's folder, by name: failed builds, trash, quarantine and so on.
     pub others: BTreeMap<String, Taken>,
-    /// What could not be looked at, each with its reason.
+    /// The errors for files that could not be examined.
     pub refused: Vec<Error>,
 }
 
 impl DiskUsage {
-    /// The same for each derivation, sorted.
+    /// Returns the disk usage of each derivation, sorted.
     pub fn derivations(&self) -> Vec<TakenBy<DRefId>> {
         let groups = self
             .realizations
@@ -274,11 +277,11 @@ impl fmt::Display for DiskUsage {
     }
 }
 
-/// What lies below a folder.
+/// A traversal that adds up the files below a folder.
 #[derive(Default)]
 struct Walk {
     taken: Taken,
-    /// Files with other names, each by its device and inode. A name that comes twice here comes twice.
+    /// Files with several hard links, by device and inode; one entry for each link found.
     shared: Vec<((u64, u64), Taken)>,
     refused: Vec<Error>,
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of broken artifacts may be as well.
+//! Searching other realizations for the bytes of damaged artifacts.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use crate::store::object::record::Record;
 use crate::store::object::tree::EntryKind;
 use crate::{Error, Result};
 
-/// For digests that are wanted, the files that should have them, by the records of some stores.
+/// The files that should contain the wanted digests, according to the records of some stores.
 #[derive(Default)]
 pub(super) struct Elsewhere {
     pub(super) files: HashMap<Digest, Vec<PathBuf>>,
-    /// What could not be looked into, so that there may be more.
+    /// An error that made the search incomplete, if any.
     pub(super) refused: Option<String>,
 }
 
-/// The digests of the files in a record that are at or below one of these paths.
+/// Returns the digests of the files in a record that are at or below one of these paths.
 pub(super) fn digests_below(record: &Record, out: &Path, paths: &[&Path]) -> HashSet<Digest> {
     let files = record.manifest().entries().iter();
     let below = |path: &PathBuf| paths.iter().any(|broken| path.starts_with(broken));
@@ -31,7 +31,7 @@ pub(super) fn digests_below(record: &Record, out: &Path, paths: &[&Path]) -> Has
         .collect()
 }
 
-/// Finds them in all realizations of these stores. Broken records say nothing.
+/// Searches all realizations of these stores. Skips those with corrupt records.
 pub(super) fn find(stores: &[&Store], wanted: &HashSet<Digest>) -> Elsewhere {
     let mut found = Elsewhere::default();
     if wanted.is_empty() {

@@ -1,4 +1,4 @@
-//! A repair, step by step.
+//! The steps of a repair.
 
 use rustix::fs::CWD;
 use std::collections::{BTreeMap, HashSet};
@@ -37,7 +37,7 @@ impl Repair<'_> {
             check: check.run()?,
             ..RepairReport::default()
         };
-        // What is removed while it is being repaired would come back.
+        // Exclude removals: a repair would restore what is being removed.
         let _sweep = self.store.manager().lock_sweep(&mut || ())?;
         let mut quarantine = Quarantine::new(self.store.layout());
         let mut of_rrefs: BTreeMap<RRefId, Vec<Fault>> = BTreeMap::new();
@@ -60,7 +60,7 @@ impl Repair<'_> {
             missing.extend(contexts.into_iter().map(|fault| (rref.clone(), fault)));
             self.mend_realization(&rref, faults, &elsewhere, &mut quarantine, &mut report);
         }
-        // Last: what is missing comes with all that it was made from, which must not be broken here.
+        // Last, as missing dependencies are copied with their own dependencies, which must be intact here by then.
         for (rref, fault) in missing {
             let done = self.mend_context(&rref);
             note(&mut report, vec![fault], done);
@@ -69,15 +69,15 @@ impl Repair<'_> {
         Ok(report)
     }
 
-    /// This store and the others.
+    /// Returns this store and the peers.
     fn stores(&self) -> Vec<&Store> {
         let mut stores = vec![self.store];
         stores.extend(&self.peers);
         stores
     }
 
-    /// The record of a realization, from the first store in which it is whole. Where one could not be read, nobody knows
-    /// that there is none.
+    /// Reads the record of a realization from the first store in which it is intact. Returns an error if there is none and a
+    /// store could not be read.
     fn record(&self, rref: &RRefId) -> Result<Option<Record>> {
         first(&self.stores(), |store| store.record(rref))
     }
@@ -121,7 +121,7 @@ impl Repair<'_> {
             note(report, faults, done);
             return;
         }
-        // What could not be read may be as it should be.
+        // Unreadable files may be intact, so they stay.
         let (modes, left): (Vec<Fault>, Vec<Fault>) =
             (faults.into_iter()).partition(|fault| fault.kind == FaultKind::Mode);
         report.left.extend(left);
@@ -131,14 +131,14 @@ impl Repair<'_> {
         }
     }
 
-    /// Puts a broken build record aside, and brings those of other stores, of which one may be the same.
+    /// Quarantines a corrupt build record, and copies those of other stores, which may include the same one.
     fn mend_build(
         &self,
         rref: &RRefId,
         fault: &Fault,
         quarantine: &mut Quarantine,
     ) -> Result<Repaired> {
-        // Where the record is broken, too, it is replaced with all build records that are there.
+        // If the realization's record is corrupt too, replacing the realization takes care of all build records.
         let record = first(&[self.store], |store| store.record(rref))?;
         let mut others = Vec::new();
         for peer in &self.peers {
@@ -163,7 +163,7 @@ impl Repair<'_> {
         Ok(done(&fault.path, action, Some(aside)))
     }
 
-    /// Brings what a realization was made from, if another store has it.
+    /// Copies the missing dependencies of a realization, if another store has them.
     fn mend_context(&self, rref: &RRefId) -> Result<Option<Repaired>> {
         let Ok(record) = self.store.record(rref) else {
             return Ok(None);
@@ -181,7 +181,7 @@ impl Repair<'_> {
             }
         }
         if missing.is_empty() {
-            // An earlier fault's repair brought it.
+            // The repair of an earlier fault copied them.
             return Ok(Some(done(
                 &self.store.realization_dir(rref),
                 RepairAction::Copied,
@@ -199,8 +199,8 @@ impl Repair<'_> {
         Ok(Some(done(&path, RepairAction::Copied, None)))
     }
 
-    /// Puts a broken config aside, and one from another store in its place. Without one, it is written anew when its
-    /// stage is realized.
+    /// Quarantines a corrupt config, and copies a good one from another store. If there is none, realizing the stage writes it
+    /// again.
     fn mend_config(
         &self,
         dref: &DRefId,
@@ -210,7 +210,7 @@ impl Repair<'_> {
         let path = self.store.derivation_dir(dref).join(CONFIG);
         let good = first(&self.peers, |peer| peer.config(dref))?;
         let is_there = is_there(&path)?;
-        // Whoever wants it next has to look.
+        // The next user has to check the folder again.
         self.store.forget_derivation(dref);
         let aside = if is_there {
             Some(self.put_aside(&path, quarantine)?)
@@ -227,8 +227,8 @@ impl Repair<'_> {
         Ok(Some(done(&path, RepairAction::Replaced, aside)))
     }
 
-    /// Puts a good copy of a realization in its place; if there is none, puts what is broken aside. Where it could not be
-    /// seen whether there is one, nothing is done.
+    /// Replaces a realization by a good copy, or quarantines it if there is none. Fails and changes nothing if a possible
+    /// source could not be read.
     fn replace(
         &self,
         rref: &RRefId,
@@ -270,7 +270,7 @@ impl Repair<'_> {
         }
         let aside = quarantine.place_for(&place)?;
         let alone = self.store.manager().enter_alone()?;
-        // Nobody adds a build record now.
+        // The exclusive lock prevents new build records.
         keep_builds(self.store, &place, &fresh)?;
         replace_folder(&fresh, &place, &aside)?;
         drop(alone);
@@ -290,7 +290,7 @@ impl Repair<'_> {
         Ok(aside)
     }
 
-    /// Sets modes where they are: the bytes were found to be right.
+    /// Sets permissions in place: the content has been verified.
     fn set_modes(&self, rref: &RRefId, faults: &[Fault]) -> Result<Option<Repaired>> {
         let record = self.store.record(rref)?;
         let out = self.store.out_dir(rref);
@@ -321,7 +321,7 @@ impl Repair<'_> {
     }
 }
 
-/// Copies the build records and logs of `from`, those excepted in whose place is something else.
+/// Copies the build records and logs in `from`, except those that are not readable as regular files.
 fn keep_builds(store: &Store, from: &Path, to: &Path) -> Result<()> {
     let refused = |error| Error::io("read the folder", from, error);
     let entries = match fs::read_dir(from) {
@@ -345,7 +345,7 @@ fn keep_builds(store: &Store, from: &Path, to: &Path) -> Result<()> {
     store.durability().sync_folder(to)
 }
 
-/// What the first of these stores gives that has it whole. That none does is not known where one could not be read.
+/// Returns the result of the first store that is intact. If there is none, returns the error of a store that could not be read.
 fn first<S, T>(stores: &[S], read: impl Fn(&S) -> Result<T>) -> Result<Option<T>> {
     let mut refused = None;
     for store in stores {
@@ -358,7 +358,7 @@ fn first<S, T>(stores: &[S], read: impl Fn(&S) -> Result<T>) -> Result<Option<T>
     refused.map_or(Ok(None), Err)
 }
 
-/// That nobody knows whether there is a good copy.
+/// Returns the error for a possible good copy that could not be read.
 fn not_looked_at(rref: &RRefId, why: &str) -> Error {
     let message = format!("{rref} is left as it is: there may be a good copy of it, but {why}");
     Error::new(ErrorKind::Store, message).help("repair again when that can be read")
@@ -373,12 +373,12 @@ fn done(path: &Path, action: RepairAction, quarantine: Option<PathBuf>) -> Repai
     }
 }
 
-/// Puts into the report what was done about some faults.
+/// Adds the result of a repair to the report.
 fn note(report: &mut RepairReport, faults: Vec<Fault>, done: Result<Option<Repaired>>) {
     match done {
         Ok(Some(repaired)) => {
             if repaired.action == RepairAction::PutAside {
-                // It is missing now. A build record is nothing that anything depends on.
+                // The object is missing now. A build record is not reported, as nothing depends on it.
                 let missing = faults
                     .iter()
                     .filter(|fault| fault.kind != FaultKind::BuildRecord);

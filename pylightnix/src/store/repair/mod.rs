@@ -1,8 +1,8 @@
-//! Repairing a store: what fails a check is replaced when the same bytes are elsewhere, and else put aside.
+//! Repair: replacing what fails a check by intact copies, or moving it to the quarantine.
 //!
-//! Nothing is edited in place. A good copy is put together in a temporary folder, every byte of it hashed, and then takes
-//! the place of the broken one, which goes to `quarantine/`, by renames, with everybody else out. Only modes are set where
-//! they are.
+//! Files are never edited in place. A good copy is assembled in a temporary folder, with every byte verified, and replaces the
+//! damaged original by renames under the exclusive lock; the original moves to `quarantine/`. Only permissions are set in
+//! place.
 
 mod elsewhere;
 mod mend;
@@ -19,7 +19,7 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::check::{CheckReport, Fault, FaultKind};
 
-/// A repair that is to be made, with its options: [`Store::repair`] begins one.
+/// A repair with its options, created by [`Store::repair`].
 #[must_use = "nothing happens before `run`"]
 pub struct Repair<'a> {
     store: &'a Store,
@@ -27,48 +27,48 @@ pub struct Repair<'a> {
     only: Option<BTreeSet<RRefId>>,
 }
 
-/// What was done about some faults.
+/// What a repair did about some faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RepairAction {
-    /// A good copy took its place.
+    /// A good copy replaced it.
     Replaced,
-    /// It was missing, and copied from another store.
+    /// It was missing, and was copied from another store.
     Copied,
-    /// Its modes were set.
+    /// Its permissions were set.
     ModesSet,
-    /// There was no good copy, and it was only put aside.
+    /// There was no good copy, and it was moved to the quarantine.
     PutAside,
 }
 
-/// Something that a repair changed.
+/// A change made by a repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Repaired {
     /// The file or folder.
     pub path: PathBuf,
-    /// What was done.
+    /// The action taken.
     pub action: RepairAction,
-    /// Where the broken one is now, if it was put aside.
+    /// The path in the quarantine, if it was moved there.
     pub quarantine: Option<PathBuf>,
-    /// What was wrong.
+    /// The faults that caused the action.
     #[serde(skip)]
     pub faults: Vec<Fault>,
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct RepairReport {
-    /// What the check before it found.
+    /// The result of the check before the repair.
     #[serde(rename = "faults", serialize_with = "count_faults")]
     pub check: CheckReport,
-    /// What was done about it.
+    /// The changes that were made.
     pub repaired: Vec<Repaired>,
-    /// What is still wrong, or is missing now.
+    /// The faults that remain, including realizations that are missing now.
     pub left: Vec<Fault>,
-    /// What the system refused.
+    /// The errors of system calls.
     #[serde(serialize_with = "as_text::each")]
     pub refused: Vec<crate::Error>,
 }
@@ -78,11 +78,10 @@ fn count_faults<S: Serializer>(check: &CheckReport, to: S) -> Result<S::Ok, S::E
 }
 
 impl Store {
-    /// Checks everything, contents included, and repairs what it can: broken artifacts, records and configs are replaced if
-    /// the same bytes are elsewhere, in this store or in [another one](Repair::with); what cannot be replaced goes to
-    /// `quarantine/`, where it stays until a person removes it, and is made again when it is needed. The report says what
-    /// was made from it. Broken is what was read, and differs, or is missing: what the system refused to let be read stays
-    /// where it is.
+    /// Checks everything, including contents, and repairs what it can. Damaged artifacts, records and configs are replaced if
+    /// the same bytes exist elsewhere in this store or in [another one](Repair::with). Otherwise they move to `quarantine/`,
+    /// where they stay until a user deletes them, and are built again when needed. The report lists their dependents. An object
+    /// counts as damaged only if its content was read and differs, or if it is missing; unreadable objects stay where they are.
     ///
     /// ```
     /// # use pylightnix::store::Store;
@@ -104,7 +103,7 @@ impl Store {
 }
 
 impl<'a> Repair<'a> {
-    /// Takes good copies from this store as well. It is only read.
+    /// Also takes good copies from this store, which is only read.
     pub fn with(mut self, peer: &'a Store) -> Self {
         self.peers.push(peer);
         self
@@ -121,17 +120,17 @@ impl<'a> Repair<'a> {
         self
     }
 
-    /// Repairs. That something could not be repaired is in the report, and no error.
+    /// Runs the repair. Faults that could not be repaired are part of the report.
     ///
     /// # Errors
-    /// A store that cannot be checked, or not be written.
+    /// Fails if the store cannot be checked, or if this process has no write permission to it.
     pub fn run(self) -> Result<RepairReport> {
         self.mend()
     }
 }
 
 impl fmt::Display for RepairAction {
-    /// As it goes on after a path.
+    /// Formats the action as a predicate that follows a path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             RepairAction::Replaced => "was replaced by a good copy",
@@ -143,7 +142,7 @@ impl fmt::Display for RepairAction {
 }
 
 impl fmt::Display for RepairReport {
-    /// What was done, what is left, and a sum.
+    /// Lists the repairs and the remaining faults, and ends with a summary.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for repaired in &self.repaired {
             writeln!(f, "{} {}", repaired.path.display(), repaired.action)?;
@@ -178,7 +177,7 @@ impl fmt::Debug for Repair<'_> {
     }
 }
 
-/// Whether a fault is one that a good copy of the whole realization mends.
+/// Whether replacing the realization by a good copy repairs the fault.
 fn is_in_the_realization(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Record | FaultKind::Artifact)
 }

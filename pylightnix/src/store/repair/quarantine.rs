@@ -1,4 +1,4 @@
-//! Where broken things are put aside.
+//! The quarantine: where a repair moves damaged objects.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::store::disk::layout::Layout;
 use crate::{Error, Result};
 
-/// The folder of one repair in `quarantine/`, made when it is first needed.
+/// The subfolder of one repair in `quarantine/`, created when first needed.
 pub(super) struct Quarantine {
     folder: PathBuf,
     count: usize,
@@ -21,7 +21,7 @@ impl Quarantine {
         }
     }
 
-    /// A free place for what is at `path` now.
+    /// Returns an unused path for the object at `path`.
     pub(super) fn place_for(&mut self, path: &Path) -> Result<PathBuf> {
         self.count += 1;
         let folder = self.folder.join(self.count.to_string());
@@ -30,10 +30,10 @@ impl Quarantine {
         Ok(folder.join(path.file_name().unwrap_or_default()))
     }
 
-    /// Puts the report beside what was put aside, for who finds it there.
+    /// Writes the report next to the quarantined objects.
     pub(super) fn write_report(&self, text: &str) {
         if self.count > 0 {
-            // It repeats what the caller is told.
+            // Best effort: the caller receives the report as well.
             let _ = fs::write(self.folder.join("report.txt"), text);
         }
     }

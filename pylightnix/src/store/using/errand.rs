@@ -1,5 +1,5 @@
-//! Which threads of this process have which builds in their hands, and for whom a thread works: whoever waits for a build
-//! that waits for him would wait for ever.
+//! Deadlock detection for build locks: records which thread of this process holds which lock, and which threads wait for which.
+//! A thread must not wait for a lock that is held by itself or by a thread that waits for it.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 thread_local! {
-    /// Those who wait until the work of this thread is done.
+    /// The threads that wait for the work of this thread.
     static WAITING: RefCell<Arc<[ThreadId]>> = RefCell::new(Arc::new([]));
 }
 
-/// The locks of builds that threads have, each with the thread that took it.
+/// The build locks that threads hold, each with its holder.
 static HELD: Mutex<Vec<(PathBuf, ThreadId)>> = Mutex::new(Vec::new());
 
-/// A piece of work that this thread gives to others: it waits until that is done, and so do those who wait for this thread.
+/// The threads that wait for a piece of work: the thread that hands it out, and those that wait for that thread.
 #[derive(Clone)]
 pub(crate) struct Errand(Arc<[ThreadId]>);
 
 impl Errand {
-    /// Work of this thread.
+    /// Returns the waiters for work that this thread is about to hand out.
     pub(crate) fn here() -> Self {
         let before = WAITING.with_borrow(Arc::clone);
         let own = thread::current().id();
@@ -29,14 +29,14 @@ impl Errand {
         }
     }
 
-    /// Does `work`, on any thread, for those who wait for it.
+    /// Runs `work`, on any thread, on behalf of these waiters.
     pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
         let _back = Back(WAITING.replace(self.0.clone()));
         work()
     }
 }
 
-/// For whom the thread worked before.
+/// A guard that restores the previous waiters of this thread.
 struct Back(Arc<[ThreadId]>);
 
 impl Drop for Back {
@@ -45,8 +45,8 @@ impl Drop for Back {
     }
 }
 
-/// That a thread has the lock of a build, as long as this is there. It goes before the lock does; the next holder may say that
-/// it has the lock before this is gone.
+/// A guard that registers a build lock as held by this thread. It has to be dropped before the lock is released; the next
+/// holder may be registered before this entry is gone.
 #[derive(Debug)]
 pub(in crate::store) struct InHand {
     lock: PathBuf,
@@ -54,7 +54,7 @@ pub(in crate::store) struct InHand {
 }
 
 impl InHand {
-    /// Of this thread.
+    /// Registers the lock as held by the current thread.
     pub(in crate::store) fn new(lock: &Path) -> Self {
         let (lock, holder) = (lock.to_owned(), thread::current().id());
         held().push((lock.clone(), holder));
@@ -73,7 +73,7 @@ impl Drop for InHand {
     }
 }
 
-/// Whether this thread, or one that waits for it, has the lock of a build.
+/// Whether waiting for a build lock would deadlock: this thread, or one that waits for it, holds the lock.
 pub(in crate::store) fn is_in_own_hands(lock: &Path) -> bool {
     let held = held();
     let mut holders = held.iter().filter(|(path, _)| path == lock);
@@ -84,6 +84,6 @@ pub(in crate::store) fn is_in_own_hands(lock: &Path) -> bool {
 }
 
 fn held() -> MutexGuard<'static, Vec<(PathBuf, ThreadId)>> {
-    // Nothing is left half-done under this lock.
+    // No panic can leave the list inconsistent.
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! `flock` on files: taking, waiting for and leaving it, and the files that are locked.
+//! `flock` wrappers, and the creation of lock files.
 
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -9,16 +9,16 @@ use std::path::Path;
 use crate::store::disk::layout::Layout;
 use crate::{Error, Result};
 
-/// What came of a try-lock.
+/// The result of a try-lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Attempt {
     Taken,
     Held,
-    /// The file system has no locks.
+    /// The file system does not support locks.
     Unknown,
 }
 
-/// Takes an exclusive lock if nobody has one.
+/// Tries to take an exclusive lock without waiting.
 pub(in crate::store) fn attempt(file: &File, path: &Path) -> Result<Attempt> {
     loop {
         return match file.try_lock() {
@@ -33,7 +33,7 @@ pub(in crate::store) fn attempt(file: &File, path: &Path) -> Result<Attempt> {
     }
 }
 
-/// Waits for a lock. Where the file system has none there is nothing to wait for: publishing does not depend on it.
+/// Waits for a lock. Does nothing on a file system without locks, as publishing is correct without them.
 pub(in crate::store) fn lock(
     file: &File,
     path: &Path,
@@ -49,7 +49,7 @@ pub(in crate::store) fn lock(
 }
 
 pub(in crate::store) fn unlock(file: &File) {
-    // It fails only for descriptors that are no files, or where there are no locks.
+    // Fails only for a descriptor that is not a file, or on a file system without locks.
     let _ = file.unlock();
 }
 
@@ -61,7 +61,7 @@ pub(in crate::store) fn lacks_locks(error: &io::Error) -> bool {
             .contains(&error.raw_os_error())
 }
 
-/// Whether `file` is still what `path` names.
+/// Whether `path` still names the open `file`.
 pub(in crate::store) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -69,21 +69,21 @@ pub(in crate::store) fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Opens a file to be locked, made if it is missing.
+/// Opens a lock file, creating it if it is missing.
 pub(in crate::store) fn open_lock(path: &Path) -> Result<File> {
-    // Should a pipe have taken its place, this does not wait for who writes to it.
+    // `NONBLOCK`, so that a named pipe in its place does not block.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags);
     let opened = match options.clone().write(true).create(true).open(path) {
-        // Another user's, in a store that is shared: reading is enough to lock it.
+        // In a shared store the file may belong to another user; read access is enough to lock it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.open(path),
         opened => opened,
     };
     opened.map_err(|error| Error::io("open the lock", path, error))
 }
 
-/// Makes the files of the locks that every store has.
+/// Creates the lock files that every store has.
 pub(in crate::store) fn make_locks(layout: &Layout) -> Result<()> {
     for name in ["gate", "gc", "sweep"] {
         open_lock(&layout.locks().join(name))?;

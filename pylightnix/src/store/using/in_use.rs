@@ -1,4 +1,4 @@
-//! What the processes that live say they use.
+//! Derivations and code texts that living processes use.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -13,16 +13,16 @@ use crate::store::using::sweep::{Found, all_names, look_to_remove};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Says that this process uses these derivations until it ends: garbage collection then keeps all of their
-    /// realizations and all that these were made from. What is read after this stays.
+    /// Records in this process's lease that it uses these derivations. Until the process exits, garbage collection keeps all
+    /// their realizations and dependencies. Realizations that are read after this call are safe from removal.
     ///
-    /// Realizing, opening, packing, unpacking, copying and publishing say it of themselves. It costs one small write for
-    /// all that was not said before, and nothing if all was.
+    /// Realizing, opening, packing, unpacking, copying and publishing call this themselves. The cost is one small write for all
+    /// derivations that were not recorded before, and nothing otherwise.
     ///
-    /// `false` says that this process may not write to the store. It can read, and nothing keeps what it reads.
+    /// Returns `false` if this process has no write permission to the store. It can still read, but without protection.
     ///
     /// # Errors
-    /// A refusal of the system, a full disk for one.
+    /// Fails if a system call fails, for example on a full disk.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// The same for who is about to write: being refused is an error.
+    /// Records derivations in use like [`use_derivations`](Self::use_derivations), for writers: missing permission is an error.
     pub(in crate::store) fn name_in_use<'a>(
         &self,
         drefs: impl IntoIterator<Item = &'a DRefId>,
@@ -50,22 +50,22 @@ impl Store {
     }
 }
 
-/// What the leases of a store name.
+/// The content of all leases of a store.
 pub(in crate::store) struct InUse {
-    /// Those whose processes were dead when this was first read. They count for nothing.
+    /// Leases whose processes were dead at the first read. They are ignored.
     dead: HashSet<String>,
-    /// How many processes elsewhere may live.
+    /// The number of processes on other machines that may be alive.
     pub(in crate::store) elsewhere: usize,
-    /// How much of each other one was read.
+    /// The number of bytes read from each other lease.
     read: HashMap<String, u64>,
     pub(in crate::store) all: HashSet<Used>,
-    /// The names of roots that may have been written since roots were read.
+    /// Names of roots that may have been written since the roots were read.
     written_roots: Vec<String>,
 }
 
 impl InUse {
-    /// Reads the leases of all living processes, this one included. Those elsewhere, whose locks are not seen here, live
-    /// unless nobody else uses the store.
+    /// Reads the leases of all living processes, including this one. Processes whose locks are invisible here count as alive,
+    /// unless `alone` says that no other machine uses the store.
     pub(in crate::store) fn read(store: &Store, alone: bool) -> Result<Self> {
         let layout = store.layout();
         let own = store.manager().lease_name();
@@ -79,7 +79,7 @@ impl InUse {
         let names = lease_names(&layout.leases())?.into_iter();
         for name in names.filter(|name| own != Some(name.as_str())) {
             match look_to_remove(&layout.leases().join(&name), alone) {
-                // Dropping what was found gives the lock on it back.
+                // Dropping the state releases the lock on the lease.
                 Found::Dead(_) => drop(in_use.dead.insert(name)),
                 Found::Elsewhere => in_use.elsewhere += 1,
                 Found::Alive | Found::Missing => {}
@@ -89,8 +89,8 @@ impl InUse {
         Ok(in_use)
     }
 
-    /// Reads what was added since, also by processes that died since, and returns it. With everybody else out, nothing is
-    /// missing from it.
+    /// Reads and returns the entries that were added since the last call, including those of processes that have exited. The
+    /// result is complete if the caller holds the exclusive lock.
     pub(in crate::store) fn read_on(&mut self, store: &Store) -> Result<Vec<Used>> {
         let leases = store.layout().leases();
         let mut new = Vec::new();
@@ -122,7 +122,7 @@ impl InUse {
         Ok(new)
     }
 
-    /// The names of the roots that the leases read since the last call say were about to be written.
+    /// Returns the roots that were announced in leases since the last call.
     pub(in crate::store) fn take_written_roots(&mut self) -> Vec<String> {
         std::mem::take(&mut self.written_roots)
     }
@@ -138,12 +138,12 @@ impl InUse {
     }
 }
 
-/// The names of all leases. Who uses something may have one that is not seen, so a folder that cannot be read is an error.
+/// Returns the names of all leases. An unreadable folder is an error, as unseen leases may protect something.
 fn lease_names(leases: &Path) -> Result<Vec<String>> {
     all_names(leases).map_err(|error| unreadable(Error::io("read the folder", leases, error)))
 }
 
-/// The whole lines from this place on.
+/// Reads the complete lines from offset `from` on.
 fn lines_from(path: &Path, from: u64) -> io::Result<String> {
     let (mut file, length) = open_regular(path)?;
     if length <= from {
@@ -152,7 +152,7 @@ fn lines_from(path: &Path, from: u64) -> io::Result<String> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    // Half a line is being written, or was when its process died: nobody relies on it.
+    // An incomplete line is still being written, or its process died while writing; it protects nothing yet.
     let end = bytes.iter().rposition(|byte| *byte == b'\n');
     bytes.truncate(end.map_or(0, |end| end + 1));
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))

@@ -1,10 +1,10 @@
-//! What tells that a process lives, and what it uses: a file that it holds locked.
+//! Leases: a locked file for each process, which proves that the process lives and lists what it uses.
 //!
-//! The file has a line for each derivation in use, `dref:..`, for each text of code, `code:<fingerprint>`, and, before each
-//! root that is written, `root:<name>`. Where locks need not hold for everybody who uses the store, its first line is
-//! `elsewhere:<file system>`: then nobody can tell by the lock that its process is dead. A line that begins with `#` is for people. Lines are only ever added, all of one
-//! call in one go, by who has entered; so a gc, which is alone when it decides, never reads half of them, and reads only
-//! what is new.
+//! The file has a line `dref:..` for each derivation in use, `code:<fingerprint>` for each code text, and `root:<name>` before
+//! each root is written. If locks are unreliable on the file system, the first line is `elsewhere:<file system>`: an unheld
+//! lock then does not prove that the process is dead. Lines that begin with `#` are comments. Lines are only ever appended,
+//! those of one call together, under the shared lock. Garbage collection decides under the exclusive lock, so it never sees a
+//! part of them, and reads only the new lines.
 
 use rustc_hash::FxHashSet;
 use std::collections::HashSet;
@@ -20,22 +20,22 @@ use crate::store::disk::layout::Layout;
 use crate::store::using::flock::{Attempt, attempt, is_at};
 use crate::{Error, Result};
 
-/// How a lease begins whose lock need not hold for everybody who uses the store.
+/// Prefix of the first line of a lease whose lock may be invisible to other users of the store.
 pub(in crate::store) const ELSEWHERE: &str = "elsewhere:";
 
 /// Something that a process uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::store) enum Used {
-    /// All realizations of a derivation, and what they were made from.
+    /// All realizations of a derivation, with their dependencies.
     Derivation(DRefId),
-    /// The text that a fingerprint stands for.
+    /// The text of a code fingerprint.
     Code(String),
-    /// The root of this name was about to be written: to be read again.
+    /// The root with this name was about to be written and has to be read again.
     Root(String),
 }
 
 impl Used {
-    /// What a line says is in use; nothing if it is for people, an error if it is not known here.
+    /// Parses a line of a lease: `None` for a comment, an error for an unknown line.
     pub(in crate::store) fn of_line(line: &str) -> Result<Option<Self>> {
         if line.starts_with('#') || line.starts_with(ELSEWHERE) {
             return Ok(None);
@@ -50,7 +50,7 @@ impl Used {
     }
 }
 
-/// The lease of this process on a store, and the folder for what it has under way, `tmp/<the lease's name>`.
+/// The lease of this process on a store, and its temporary folder `tmp/<name of the lease>`.
 pub(in crate::store) struct Lease {
     name: String,
     path: PathBuf,
@@ -59,28 +59,28 @@ pub(in crate::store) struct Lease {
     named: Mutex<Named>,
 }
 
-/// About so many bytes are written at once: memory that is touched for the first time costs more than another call.
+/// Write size in bytes: touching fresh memory costs more than another system call.
 const PIECE: usize = 16 << 10;
 
-/// What the file says.
+/// The content of the lease file.
 #[derive(Default)]
 struct Named {
     drefs: FxHashSet<DRefId>,
-    /// Fingerprints.
+    /// Code fingerprints.
     codes: HashSet<String>,
-    /// The length of the file with all of its lines.
+    /// The length of the file.
     length: u64,
-    /// And before anything was named.
+    /// The length of the file before the first entry.
     begins: u64,
 }
 
 impl Lease {
-    /// Makes a new one; `system` is the file system, if its locks cannot be trusted.
+    /// Creates a lease. `system` is the type of the file system if its locks are unreliable.
     pub(in crate::store) fn take(layout: &Layout, system: Option<&str>) -> Result<Self> {
         loop {
             let name = Uuid::now_v7().to_string();
             let path = layout.leases().join(&name);
-            // Where others do not see the lock they must not see the lease before it says so.
+            // Where the lock is invisible to others, the lease must not be visible before its first line is written.
             let first = match system {
                 Some(_) => layout.leases().join(format!(".{name}")),
                 None => path.clone(),
@@ -103,7 +103,7 @@ impl Lease {
                 }
                 named.begins = line.len() as u64;
             }
-            // Between making and locking it a sweeper may find it unlocked, take it for a dead process's and remove it.
+            // Before the lock is taken, a sweep may have mistaken this for a dead process's lease and removed it.
             if attempt(&file, &path)? == Attempt::Held || !is_at(&file, &path) {
                 continue;
             }
@@ -127,18 +127,18 @@ impl Lease {
         &self.name
     }
 
-    /// Where this process puts what is not published yet.
+    /// Returns the temporary folder of this process.
     pub(in crate::store) fn tmp(&self) -> &Path {
         &self.tmp
     }
 
-    /// Whether it says that anything is in use.
+    /// Whether the lease records anything in use.
     pub(in crate::store) fn names_something(&self) -> bool {
         let named = self.named();
         !named.drefs.is_empty() || !named.codes.is_empty()
     }
 
-    /// Those that it does not name yet.
+    /// Returns the derivations that the lease does not record yet.
     pub(in crate::store) fn not_named<'a>(
         &self,
         drefs: impl Iterator<Item = &'a DRefId>,
@@ -149,7 +149,7 @@ impl Lease {
         new
     }
 
-    /// Adds a line for each. The caller has entered.
+    /// Records derivations. The caller holds the shared lock.
     pub(in crate::store) fn name_derivations(&self, drefs: &[&DRefId]) -> Result<()> {
         let mut named = self.named();
         self.add(&mut named, drefs, |text, dref| dref.push_to(text))?;
@@ -158,7 +158,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Adds a line for the text of a fingerprint, unless it has one. The caller has entered.
+    /// Records a code fingerprint, unless it is recorded already. The caller holds the shared lock.
     pub(in crate::store) fn name_code(&self, fingerprint: &str) -> Result<()> {
         let mut named = self.named();
         if !named.codes.contains(fingerprint) {
@@ -170,7 +170,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Adds a line for a root. The caller has entered.
+    /// Announces a root that is about to be written. The caller holds the shared lock.
     pub(in crate::store) fn name_root(&self, name: &str) -> Result<()> {
         let mut named = self.named();
         self.add(&mut named, &[name], |text, name| {
@@ -178,13 +178,13 @@ impl Lease {
         })
     }
 
-    /// Adds lines, all of them or none.
+    /// Appends lines, all or none.
     fn add<T>(&self, named: &mut Named, lines: &[T], push: impl Fn(&mut String, &T)) -> Result<()> {
         let mut text = String::with_capacity(PIECE);
         if named.length == named.begins {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
-            // As it is printed for debugging, it has no line break.
+            // `Debug` formatting escapes line breaks.
             text.push_str(&format!("{program:?}\n"));
         }
         let mut length = named.length;
@@ -203,7 +203,7 @@ impl Lease {
             }
         });
         if let Err(error) = lines.and_then(|()| write(&mut text)) {
-            // What follows half a line would be lost with it.
+            // Truncate: lines appended to an incomplete one would be lost.
             let _ = self.file.set_len(named.length);
             return Err(Error::io("write", &self.path, error));
         }
@@ -218,9 +218,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // The folder first: without its lease it would be swept. If it is not empty, that is right.
+        // The folder comes first, as without a lease it would be swept. Removing it rightly fails while it is not empty.
         let _ = fs::remove_dir(&self.tmp);
-        // What it names is for the next sweep to forget: a gc under way may still have to know.
+        // A lease with entries is left to the next sweep: a running garbage collection may still need them.
         let names_nothing = {
             let named = self.named();
             named.length == named.begins
@@ -231,7 +231,7 @@ impl Drop for Lease {
     }
 }
 
-/// Says of a refusal what it means.
+/// Adds advice to an error about missing write permission.
 pub(in crate::store) fn not_writable(error: Error) -> Error {
     if !is_refused_to_write(&error) {
         return error;

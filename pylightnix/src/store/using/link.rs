@@ -1,4 +1,4 @@
-//! Links outside of a store by which realizations are roots.
+//! Symbolic links outside of the store that make realizations roots.
 
 use rustix::fs::Access;
 use rustix::io::Errno;
@@ -14,17 +14,17 @@ use crate::store::disk::durable::rename_new;
 use crate::store::disk::system;
 use crate::{Error, ErrorKind, Result};
 
-/// What the names of roots by links begin with.
+/// Name prefix of roots that belong to links.
 pub(in crate::store) const IN_LINKS: &str = "link-";
 
 impl Store {
-    /// Makes a symbolic link at `path` to the artifacts of a realization, and keeps these and all that they were made from
-    /// as long as the link points there: removing the link is enough to let them go. A link of this store is replaced, in
-    /// one step; anything else that is at `path` stays.
+    /// Creates a symbolic link at `path` to the artifacts of a realization, and makes the realization a root for as long as the
+    /// link exists; removing the link is enough to release it. An existing link into this store is replaced atomically.
+    /// Anything else at `path` is left alone.
     ///
     /// # Errors
-    /// A realization that is not in the store, something else at `path`, a path that is not UTF-8 or lies in the store, a
-    /// refusal of the system.
+    /// Fails if the realization is not in the store, if something other than a link into this store is at `path`, if `path` is
+    /// not UTF-8 or lies inside of the store, or if a system call fails.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -46,10 +46,10 @@ impl Store {
         let (path, there) = self.free_for_link(path.as_ref())?;
         let name = root_name(&path, rref);
         let shown = serde_json::Value::from(utf8(&path)?);
-        // While its derivation is in use, a root stays though its link is not there yet. Those that do not count are for
-        // garbage collection to remove, which is alone: here, another process may be about to make the same link.
+        // A derivation in use protects the root until its link exists. Garbage collection removes roots without links under the
+        // exclusive lock; this function must not remove any, as another process may be about to create the same link.
         self.name_in_use([rref.dref()])?;
-        // The root comes before its link: whenever this ends, what the link points to is kept.
+        // The root comes before its link, so that the link's target is protected if this process is interrupted.
         self.write_root(&name, rref, &format!("{rref}\nlink {shown}\n"))?;
         let target = self.out_dir(rref);
         match there {
@@ -57,17 +57,17 @@ impl Store {
             _ => place_new(&path, &target)?,
         }
         if let Some(folder) = path.parent() {
-            // Should it be lost, the root goes as well: nothing is kept for ever by that.
+            // If a power cut loses the link, its root no longer counts, and nothing is kept forever.
             let _ = self.durability().sync_folder(folder);
         }
         Ok(())
     }
 
-    /// That [`link`](Self::link) can make a link at `path` now: for asking before the hours that the result takes, and not
-    /// after them.
+    /// Checks that [`link`](Self::link) could create a link at `path` now. Meant to be called before a long computation, not
+    /// after it.
     ///
     /// # Errors
-    /// As [`link`](Self::link), as far as it is about `path`.
+    /// As [`link`](Self::link), as far as `path` is concerned.
     pub fn check_link(&self, path: impl AsRef<Path>) -> Result<()> {
         let (path, _) = self.free_for_link(path.as_ref())?;
         let folder = path.parent().unwrap_or(Path::new("/"));
@@ -75,11 +75,11 @@ impl Store {
             .map_err(|error| Error::io("make a link in", folder, error.into()))
     }
 
-    /// Removes a link that [`link`](Self::link) made, so that its root does not count any more; `false` says that nothing
-    /// is there.
+    /// Removes a link that [`link`](Self::link) created, so that its root no longer counts. Returns `false` if nothing is at
+    /// `path`.
     ///
     /// # Errors
-    /// Something else at `path`, or a refusal of the system.
+    /// Fails if something other than a link into this store is at `path`, or if a system call fails.
     pub fn unlink(&self, path: impl AsRef<Path>) -> Result<bool> {
         let path = self.settled(path.as_ref())?;
         match self.look_at_link(&path)? {
@@ -94,7 +94,7 @@ impl Store {
         }
     }
 
-    /// Replaces the link at `path`, unless it is none of this store any more.
+    /// Replaces the link at `path` atomically, unless it is no longer a link into this store.
     fn replace(&self, path: &Path, target: &Path) -> Result<()> {
         let beside = beside(path);
         place_new(&beside, target)?;
@@ -108,10 +108,10 @@ impl Store {
             }),
             Err(error) => {
                 let done = match error {
-                    // A file system that cannot exchange.
+                    // The file system does not support `RENAME_EXCHANGE`.
                     Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => fs::rename(&beside, path)
                         .map_err(|error| Error::io("replace the link", path, error)),
-                    // It was removed meanwhile.
+                    // The link was removed in the meantime.
                     Errno::NOENT => match rename_new(&beside, path) {
                         Ok(true) => Ok(()),
                         Ok(false) => Err(others(path)),
@@ -127,8 +127,8 @@ impl Store {
         }
     }
 
-    /// Removes what was taken from `path` to `beside`, or, if somebody put something else there since it was looked at,
-    /// has it put back.
+    /// Removes the link that was moved from `path` to `beside`. If it turns out to be something else, created since the check,
+    /// calls `put_back`.
     fn remove_ours(
         &self,
         path: &Path,
@@ -145,7 +145,7 @@ impl Store {
         }
     }
 
-    /// Makes a link at `path` to something in the store, in the place of nothing or of another link of this store.
+    /// Creates a link at `path` into the store, replacing only a link into this store.
     pub(in crate::store) fn place_link(&self, path: &Path, target: &Path) -> Result<()> {
         let path = self.settled(path)?;
         match self.look_at_link(&path)? {
@@ -155,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Where a link is to be, and what is there: nothing, or a link of this store.
+    /// Returns the normalized path for a link and what exists there. Fails if that must not be replaced.
     fn free_for_link(&self, path: &Path) -> Result<(PathBuf, There)> {
         let path = self.settled(path)?;
         match self.look_at_link(&path)? {
@@ -164,7 +164,7 @@ impl Store {
         }
     }
 
-    /// The path from the root of the file system on, by which a link is known wherever this process is.
+    /// Returns the absolute path of a link with its folder resolved, which identifies the link in any process.
     fn settled(&self, path: &Path) -> Result<PathBuf> {
         let refused = |why: &str| {
             let message = format!("{} cannot be a link: {why}", path.display());
@@ -204,7 +204,7 @@ impl Store {
     }
 }
 
-/// What is where a link shall be.
+/// What exists at the path of a link.
 enum There {
     Nothing,
     Ours,
@@ -220,33 +220,33 @@ fn others(path: &Path) -> Error {
     .help("move it away, or give the link another name")
 }
 
-/// Where a link points.
+/// What a root's link points to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Pointing {
-    /// To the artifacts of the realization.
+    /// The artifacts of the realization.
     There,
-    /// Somewhere else, or there is no such link.
+    /// Something else, or the link does not exist.
     Elsewhere,
-    /// That cannot be found out now: its file system is away, say. So it counts.
+    /// Unknown at present, for example because its file system is not mounted. The root counts.
     Unknown,
 }
 
-/// Whether the link at `path` points to the artifacts of `rref`.
+/// Determines whether the link at `path` points to the artifacts of `rref`.
 pub(in crate::store) fn pointing(store: &Store, path: &Path, rref: &RRefId) -> Pointing {
     let out = store.out_dir(rref);
     match fs::read_link(path) {
         Ok(target) if target == out => Pointing::There,
-        // The store may be known by another path: then it is the folder that counts.
+        // The store may have several paths, so compare the folders.
         Ok(_) => match (fs::metadata(path), fs::metadata(&out)) {
             (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()) => Pointing::There,
             _ => Pointing::Elsewhere,
         },
         Err(error) => match error.kind() {
-            // A folder that is away may come back with its link: a disk that is not mounted, say.
+            // The link may come back with its folder, for example when a disk is mounted again.
             io::ErrorKind::NotFound if path.parent().is_some_and(|folder| !folder.exists()) => {
                 Pointing::Unknown
             }
-            // Not a link any more, or nothing.
+            // Not a link, or missing.
             io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::InvalidInput => Pointing::Elsewhere,
@@ -262,12 +262,12 @@ fn place_new(path: &Path, target: &Path) -> Result<()> {
     }
 }
 
-/// A free name in the same folder.
+/// Returns an unused path in the same folder.
 fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}", Uuid::now_v7()))
 }
 
-/// A root's name says which link it is by, and what it keeps: one for each thing that a link ever pointed to.
+/// Returns the name of the root for a link and its target: one for each target that the link ever had.
 fn root_name(path: &Path, rref: &RRefId) -> String {
     format!(
         "{}{}",
@@ -280,7 +280,7 @@ fn root_prefix(path: &Path) -> String {
     format!("{IN_LINKS}{}-", short(path.as_os_str().as_encoded_bytes()))
 }
 
-/// Sixteen digits that stand for these bytes.
+/// Returns the first 16 hex digits of the SHA-256.
 pub(in crate::store) fn short(bytes: &[u8]) -> String {
     let mut hex = Digest::of(bytes).to_string();
     hex.truncate(16);

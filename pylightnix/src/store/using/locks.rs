@@ -1,32 +1,36 @@
-//! The locks of a store, all taken here.
+//! The locks of a store and their order. All locks are taken in this file.
 //!
-//! All are `flock`s, which the system drops with the process that holds them, so that none is ever stale. A lock belongs
-//! to the descriptor that took it: two descriptors of one process exclude each other as those of two processes do.
-//! Therefore `gate` and `gc` have one descriptor a process, shared by counting, and one [`Manager`] serves all the
-//! [`Store`](crate::store::Store)s that a process has on one root. Publishing is correct without any lock; only deleting needs
-//! that the others hold theirs.
+//! All are `flock`s, which the kernel releases when their process exits, so that none is ever stale. A `flock` belongs to an
+//! open file: two descriptors in one process exclude each other like those of two processes. Therefore a process has one
+//! descriptor for each of `gate` and `gc`, with a count of its holders, and one [`Manager`] for all
+//! [`Store`](crate::store::Store) handles of a root. Publishing is correct without any lock; only deletion relies on the locks
+//! of other processes.
 //!
 //! | operation | takes | by | for how long |
 //! |---|---|---|---|
-//! | open, list, read, candidates, check, what a gc would remove | none | | |
-//! | first write or first use of a process | its lease `leases/<uuid7>`, exclusive | [`Manager::lease`] | its life |
-//! | sweeping what dead processes left, after that | `locks/sweep`, exclusive, if it is free; then each dead lease, exclusive, if it is free | [`Manager::try_lock_sweep`] | the sweep |
-//! | saying which derivations are in use: realize, accept, open, pack, unpack, copy, publish | `enter` | [`Manager::enter`] | adding lines to the lease |
+//! | open, list, read, candidates, check, dry run of garbage collection | none | | |
+//! | first write or first use by a process | its lease `leases/<uuid7>`, exclusive | [`Manager::lease`] | its lifetime |
+//! | sweep after that | `locks/sweep`, exclusive, if it is free; then each dead lease, exclusive, if it is free |
+//! [`Manager::try_lock_sweep`] | the sweep |
+//! | record derivations in use: realize, accept, open, pack, unpack, copy, publish | shared | [`Manager::enter`] | appending to
+//! the lease |
 //! | build | `locks/b/<dhash>-<context>`, exclusive, then as publish | [`Manager::lock_build`] | the build |
-//! | publish, unpack, copy, add a derivation or a build record | `enter` | [`Manager::enter`] | a rename |
-//! | add or remove a root, link, unlink | `enter` | [`Manager::enter`] | writing a small file |
-//! | gc, removing by hand | `locks/sweep`, exclusive | [`Manager::lock_sweep`] | all of it: one at a time |
-//! | gc, removing by hand: moving the dead to the trash | `enter_alone` | [`Manager::enter_alone`] | reading what is new in roots and leases, and one rename for each that goes |
-//! | repair: putting a good copy in place | `enter_alone` | [`Manager::enter_alone`] | a few renames |
+//! | publish, unpack, copy, add a derivation or a build record | shared | [`Manager::enter`] | one rename |
+//! | add or remove a root, link, unlink | shared | [`Manager::enter`] | writing a small file |
+//! | garbage collection, manual removal | `locks/sweep`, exclusive | [`Manager::lock_sweep`] | the whole operation: one at a
+//! time |
+//! | garbage collection, manual removal: move to the trash | exclusive | [`Manager::enter_alone`] | reading new roots and lease
+//! lines, and one rename for each object |
+//! | repair: install a good copy | exclusive | [`Manager::enter_alone`] | a few renames |
 //!
-//! `enter` is `locks/gate` exclusive until `locks/gc` is held, then `locks/gc` shared. `enter_alone` is both exclusive.
-//! Who waits for `locks/gc` holds the gate, so that nobody overtakes.
+//! "Shared" means: hold `locks/gate` exclusively until `locks/gc` is held shared. "Exclusive" means: hold both exclusively. A
+//! waiter for `locks/gc` holds the gate, so that newcomers cannot starve it.
 //!
-//! Who takes several takes them in the order `locks/b/*` sorted, `locks/sweep`, `locks/gate`, `locks/gc`. Who has entered
-//! does not enter again: somebody may wait at the gate for those inside to leave.
+//! Lock order: `locks/b/*` sorted by name, `locks/sweep`, `locks/gate`, `locks/gc`. A holder of the shared lock must not take
+//! it again: a waiter for the exclusive lock may hold the gate until the holder is gone.
 //!
-//! What a lease says outlives its process until `locks/sweep` is held: so a gc that began before a process published and
-//! died still sees what that process used.
+//! A lease outlives its process until `locks/sweep` is held next, so that a running garbage collection still sees what a
+//! process used that has published and exited since.
 
 use once_cell::sync::OnceCell;
 use std::collections::BTreeMap;
@@ -52,39 +56,39 @@ use crate::store::using::lease::Lease;
 use crate::store::using::sweep::sweep;
 use crate::{Error, ErrorKind, Result};
 
-/// Everything that a process holds of one store.
+/// The state of one store in this process.
 pub(in crate::store) struct Manager {
     layout: Layout,
     index: Index,
     lease: OnceCell<Lease>,
-    /// Whether the names that make it a store are on the disk.
+    /// Whether the creation of the store is known to be durable.
     root_is_settled: OnceCell<()>,
-    /// How many temporary names were given out.
+    /// The counter for temporary names.
     drafts: AtomicU64,
     /// Held while a thread of this process passes the gate.
     gate: Mutex<Option<File>>,
     inside: Mutex<Inside>,
-    /// Tells that the last one inside has left.
+    /// Notified when the last holder of the shared lock leaves.
     left: Condvar,
 }
 
-/// Who is between entering and leaving.
+/// The holders of the shared lock in this process.
 #[derive(Default)]
 struct Inside {
     gc: Option<File>,
     holders: usize,
-    /// Whether somebody waits for the last one to leave. Telling costs a system call.
+    /// Whether a thread waits for the last holder; a notification costs a system call.
     is_awaited: bool,
 }
 
-/// A store's root, however it is spelled: device and inode.
+/// The identity of a store's root, independent of its path: device and inode.
 type Identity = (u64, u64);
 
-/// They live as long as the process: results may be in use when the last handle of their store is gone.
+/// Entries live as long as the process: results may be in use after the last handle of their store is dropped.
 static MANAGERS: Mutex<BTreeMap<Identity, Arc<Manager>>> = Mutex::new(BTreeMap::new());
 
 impl Manager {
-    /// The one of this process for the store at `root`.
+    /// Returns this process's manager for the store at `root`.
     pub(in crate::store) fn of(root: &Path) -> Result<Arc<Manager>> {
         let identity = identity(root).map_err(|error| Error::io("look at", root, error))?;
         let mut managers = guard(&MANAGERS);
@@ -106,15 +110,15 @@ impl Manager {
         Ok(manager)
     }
 
-    /// Whether there is a handle of its store, or it keeps something in use of a store that still is where it was. Each
-    /// holds open files, of which a process may not have many.
+    /// Whether the manager has handles, or protects something in a store that still exists. Others are dropped, as each holds
+    /// open files.
     fn is_needed(self: &Arc<Self>, known: &Identity) -> bool {
         Arc::strong_count(self) > 1
             || self.lease.get().is_some_and(Lease::names_something)
                 && identity(self.layout.root()).is_ok_and(|found| found == *known)
     }
 
-    /// Sees that the names that make this a store are on the disk: who made it may not have come to this yet.
+    /// Syncs the root folder, unless that is done: the process that created the store may not have synced it yet.
     pub(in crate::store) fn settle_root(&self, durability: Durability) -> Result<()> {
         if durability == Durability::Full {
             let sync = || durability.sync_folder(self.layout.root());
@@ -123,31 +127,31 @@ impl Manager {
         Ok(())
     }
 
-    /// Notes that this process made the store, and saw to it.
+    /// Notes that this process has created and synced the store.
     pub(in crate::store) fn root_is_settled(&self) {
         let _ = self.root_is_settled.set(());
     }
 
-    /// What this process knows of derivations.
+    /// Returns the index of derivations.
     pub(in crate::store) fn index(&self) -> &Index {
         &self.index
     }
 
-    /// A free name for a temporary file or folder of this process. The first call takes the process's lease, makes what
-    /// is missing of the store's folders, and sweeps what dead processes left.
+    /// Returns an unused path for a temporary file or folder. The first call takes the process's lease, creates missing folders
+    /// of the store, and sweeps after dead processes.
     pub(in crate::store) fn temporary(&self) -> Result<PathBuf> {
         let number = self.drafts.fetch_add(1, Ordering::Relaxed);
         Ok(self.lease()?.tmp().join(number.to_string()))
     }
 
-    /// The lease of this process, taken now if it was not yet.
+    /// Returns the lease of this process, taking it at the first call.
     fn lease(&self) -> Result<&Lease> {
         self.lease.get_or_try_init(|| {
             complete(self.layout.root())?;
             let system = untrusted_system(self.layout.root());
             let lease = Lease::take(&self.layout, system.as_deref())?;
             if let Some(_held) = self.try_lock_sweep()? {
-                // What is left is for a collection to tell.
+                // Errors are ignored here; garbage collection reports them.
                 drop(sweep(
                     &self.layout,
                     Some(lease.name()),
@@ -159,12 +163,12 @@ impl Manager {
         })
     }
 
-    /// The name of this process's lease, if it has one.
+    /// Returns the name of this process's lease, if it has one.
     pub(in crate::store) fn lease_name(&self) -> Option<&str> {
         self.lease.get().map(Lease::name)
     }
 
-    /// Says in the lease of this process that these derivations are in use. From then on a gc keeps them.
+    /// Records in the lease that this process uses these derivations, so that garbage collection keeps them.
     pub(in crate::store) fn name_in_use<'a>(
         &self,
         drefs: impl Iterator<Item = &'a DRefId>,
@@ -174,32 +178,32 @@ impl Manager {
         if new.is_empty() {
             return Ok(());
         }
-        // Inside, so that a gc reads all or nothing of it.
+        // Under the shared lock, so that garbage collection reads all or nothing of it.
         let _entered = self.enter()?;
         lease.name_derivations(&new)
     }
 
-    /// The same for the text of a fingerprint.
+    /// Records in the lease that this process uses the text of a fingerprint.
     pub(in crate::store) fn name_code_in_use(&self, fingerprint: &str) -> Result<()> {
         let lease = self.lease()?;
         let _entered = self.enter()?;
         lease.name_code(fingerprint)
     }
 
-    /// Says in the lease of this process that the root of this name is about to be written, so that a gc under way reads
-    /// that one again, and not all of them.
+    /// Announces in the lease that a root is about to be written, so that a running garbage collection reads this root again
+    /// rather than all roots.
     pub(in crate::store) fn say_root_is_written(&self, _: &Entered<'_>, name: &str) -> Result<()> {
         self.lease()?.name_root(name)
     }
 
-    /// The right to sweep, if nobody has it.
+    /// Takes the sweep lock, or returns `None` if it is held.
     pub(in crate::store) fn try_lock_sweep(&self) -> Result<Option<SweepLock>> {
         let path = self.layout.locks().join("sweep");
         let file = open_lock(&path)?;
         Ok((attempt(&file, &path)? != Attempt::Held).then_some(SweepLock { _file: file }))
     }
 
-    /// The right to sweep and to remove, which one has at a time; `on_wait` is called if somebody else has it.
+    /// Takes the sweep lock, which serializes sweeps and removals. Calls `on_wait` if it has to wait.
     pub(in crate::store) fn lock_sweep(&self, on_wait: &mut dyn FnMut()) -> Result<SweepLock> {
         complete(self.layout.root())?;
         let path = self.layout.locks().join("sweep");
@@ -211,7 +215,7 @@ impl Manager {
         Ok(SweepLock { _file: file })
     }
 
-    /// The right to build `dref` from `context`; see [`Store::lock_build`](crate::store::Store::lock_build).
+    /// Takes a build lock; see [`Store::lock_build`](crate::store::Store::lock_build).
     pub(in crate::store) fn lock_build(
         &self,
         dref: &DRefId,
@@ -223,10 +227,10 @@ impl Manager {
         BuildLock::take(dref, self.layout.build_lock(dref, context), on_wait, go_on)
     }
 
-    /// Keeps garbage collection out until the guard is dropped. To be held for a rename, not for work.
+    /// Takes the shared lock, which excludes garbage collection. Meant to be held for a rename, not for a computation.
     pub(in crate::store) fn enter(&self) -> Result<Entered<'_>> {
         self.lease()?;
-        // Waiting at the gate must not keep those inside from leaving: hence two mutexes.
+        // Two mutexes: waiting at the gate must not block holders from leaving.
         let mut gate = guard(&self.gate);
         let locks = self.layout.locks();
         let gate = opened(&mut gate, &locks.join("gate"))?;
@@ -236,7 +240,7 @@ impl Manager {
         entered
     }
 
-    /// With the gate held, nobody has `gc` exclusively, so that this does not wait.
+    /// Takes `gc` shared. Does not block, as the exclusive lock cannot be held by anyone while this holds the gate.
     fn join_those_inside(&self, path: &Path) -> Result<Entered<'_>> {
         let mut inside = guard(&self.inside);
         let first = inside.holders == 0;
@@ -248,8 +252,8 @@ impl Manager {
         Ok(Entered(self))
     }
 
-    /// Keeps everybody else out until the guard is dropped, and waits first for those inside to leave. To be held for
-    /// renames, not for work.
+    /// Takes the exclusive lock after waiting for all holders of the shared lock. Meant to be held for renames, not for a
+    /// computation.
     pub(in crate::store) fn enter_alone(&self) -> Result<Alone<'_>> {
         let mut gate = guard(&self.gate);
         let locks = self.layout.locks();
@@ -258,7 +262,7 @@ impl Manager {
             &locks.join("gate"),
             File::lock,
         )?;
-        // From here on a failure has to open the gate again.
+        // Constructed now, so that an error below releases the gate.
         let alone = Alone {
             gate,
             manager: self,
@@ -272,7 +276,7 @@ impl Manager {
                 .wait(inside)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        // Who else would wait is at the gate.
+        // All other threads that want the lock wait at the gate.
         inside.is_awaited = false;
         lock(opened(&mut inside.gc, &path)?, &path, File::lock)?;
         drop(inside);
@@ -280,7 +284,7 @@ impl Manager {
     }
 }
 
-/// Keeps everybody else out while it lives.
+/// The guard of the exclusive lock.
 pub(in crate::store) struct Alone<'a> {
     gate: MutexGuard<'a, Option<File>>,
     manager: &'a Manager,
@@ -297,13 +301,13 @@ impl Drop for Alone<'_> {
     }
 }
 
-/// The right to sweep and to remove. Dropping it gives the right on.
+/// The guard of the sweep lock.
 #[must_use = "the lock is released when it is dropped"]
 pub(in crate::store) struct SweepLock {
     _file: File,
 }
 
-/// Keeps garbage collection out while it lives.
+/// The guard of the shared lock.
 pub(in crate::store) struct Entered<'a>(&'a Manager);
 
 impl Drop for Entered<'_> {
@@ -321,7 +325,7 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// The right to build one derivation in one context, of all processes and threads. Dropping it gives the right on.
+/// The lock for building one derivation in one context, which excludes all other processes and threads. Released on drop.
 #[must_use = "the lock is released when it is dropped"]
 #[derive(Debug)]
 pub struct BuildLock {
@@ -331,8 +335,8 @@ pub struct BuildLock {
 }
 
 impl BuildLock {
-    /// Takes the lock `path`; `on_wait` is called once if somebody else has it. While it waits, it looks now and then
-    /// whether to go on, if it is given something to ask; then it may give nothing.
+    /// Takes the lock at `path`. Calls `on_wait` once if it has to wait. With `go_on`, polls while waiting, and returns `None`
+    /// when `go_on` returns `false`.
     fn take(
         dref: &DRefId,
         path: PathBuf,
@@ -340,7 +344,7 @@ impl BuildLock {
         go_on: Option<&dyn Fn() -> bool>,
     ) -> Result<Option<Self>> {
         let mut waited = false;
-        // Nothing wakes who waits for a lock of a file, so it has to look.
+        // `flock` has no timeout, so waiting with `go_on` means polling.
         let mut pause = Duration::from_millis(1);
         loop {
             let file = open_lock(&path)?;
@@ -362,7 +366,7 @@ impl BuildLock {
                     }
                 }
             }
-            // Its last holder removed the file when it was done: then this is a lock on nothing.
+            // The previous holder may have removed the file; the lock is then on an unlinked file.
             if is_at(&file, &path) {
                 let in_hand = InHand::new(&path);
                 return Ok(Some(BuildLock {
@@ -377,12 +381,12 @@ impl BuildLock {
 
 impl Drop for BuildLock {
     fn drop(&mut self) {
-        // While it is still held, so that the name is never taken from under another holder.
+        // Before releasing the lock, so that the file of a later holder is never removed.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Waiting for it would take for ever.
+/// Returns the error for a wait that would deadlock.
 fn in_own_hands(dref: &DRefId) -> Error {
     let message = format!(
         "this thread is already building stage `{}`, and would wait for itself",
@@ -406,7 +410,7 @@ fn opened<'a>(slot: &'a mut Option<File>, path: &Path) -> Result<&'a File> {
     Ok(slot.insert(file))
 }
 
-/// A thread that panicked while it held one of these mutexes left nothing half-done in it.
+/// Locks a mutex and ignores poisoning: no panic can leave the protected state inconsistent.
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

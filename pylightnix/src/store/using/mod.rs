@@ -1,6 +1,6 @@
-//! Who uses the store: locks and leases of processes, sweeping after dead ones, and the roots that keep results.
+//! Use of the store by processes: locks, leases, sweeps after dead processes, and roots.
 //!
-//! It uses `disk` and `index`, which lives as long as a process's locks do. Begin to read at [`locks`].
+//! Depends on `disk` and `index`. Begin to read at [`locks`].
 
 pub(in crate::store) mod errand;
 pub(in crate::store) mod flock;

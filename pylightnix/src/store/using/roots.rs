@@ -1,8 +1,8 @@
-//! What garbage collection keeps because somebody said so: the files in `roots/`.
+//! Roots: realizations that users protect from garbage collection, as files in `roots/`.
 //!
-//! `roots/<name>` has the reference of a realization in its first line. One that stands for a link outside has the link's
-//! path, as a JSON string, in a second line `link "<path>"`; it counts as long as the link points to the realization. One that
-//! a run of a program made has a second line `run {..}`, which says whose run of which program and target that was.
+//! The first line of `roots/<name>` is the reference of a realization. The root of a link has a second line `link "<path>"`
+//! with the link's path as a JSON string; it counts while the link points to the realization. The root of a run has a second
+//! line `run {..}` that identifies the user, the program and the target.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,23 +23,23 @@ use crate::store::using::link::short;
 use crate::store::using::link::{IN_LINKS, Pointing, pointing};
 use crate::{Error, ErrorKind, Result, as_text};
 
-/// What the names of roots that runs made begin with.
+/// Name prefix of roots that runs created.
 const IN_RUNS: &str = "of-run-";
 
-/// Whose run of what made a root: the command line keeps what a target of a program is, for each user and derivation.
+/// The run that created a root. Runs of the command line keep the latest result of each target, for each user and derivation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RootRun {
-    /// Who ran it.
+    /// The user who ran the program.
     pub user: String,
     /// The name of the program.
     pub program: String,
-    /// The target, as the command line names it; empty if it needs no name.
+    /// The name of the target on the command line; empty if it needs none.
     pub target: String,
 }
 
 impl RootRun {
-    /// A run by the user of this process.
+    /// Returns a run by the current user.
     pub fn new(program: impl Into<String>, target: impl Into<String>) -> Self {
         RootRun {
             user: user(),
@@ -50,7 +50,7 @@ impl RootRun {
 }
 
 impl fmt::Display for RootRun {
-    /// `a run of experiment mean by anna`, as the command line has it.
+    /// Formats the run as the command line shows it: `a run of experiment mean by anna`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a run of {}", self.program)?;
         if !self.target.is_empty() {
@@ -60,20 +60,20 @@ impl fmt::Display for RootRun {
     }
 }
 
-/// What a target of a run is now: see [`Store::keep_results`].
+/// The current results of a run's target; see [`Store::keep_results`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TargetResults {
-    /// Whose target it is.
+    /// The run and its target.
     pub run: RootRun,
-    /// The stage that is asked for.
+    /// The derivation of the target.
     pub dref: DRefId,
-    /// What was chosen of it.
+    /// The chosen realizations.
     pub rrefs: Vec<RRefId>,
 }
 
 impl TargetResults {
-    /// These were chosen of the stage `dref`.
+    /// Creates the results of a target: the realizations chosen for `dref`.
     pub fn new(run: RootRun, dref: DRefId, rrefs: impl IntoIterator<Item = RRefId>) -> Self {
         TargetResults {
             run,
@@ -83,32 +83,32 @@ impl TargetResults {
     }
 }
 
-/// Something that garbage collection keeps, with all that it was made from.
+/// A root: a realization that garbage collection keeps, with its dependencies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Root {
-    /// The name of its file.
+    /// The name of the root.
     pub name: String,
     /// The realization.
     pub rref: RRefId,
-    /// The link outside by which it is one, if it is by a link.
+    /// The path of the symbolic link, if the root belongs to a link.
     pub link: Option<PathBuf>,
-    /// Whether it still counts: a root by a link does as long as the link points to the realization, or cannot be read, as on a disk
-    /// that is not mounted.
+    /// Whether the root still counts. The root of a link counts while the link points to the realization or cannot be read, for
+    /// example on an unmounted disk.
     pub counts: bool,
-    /// When its file was written: since then it keeps this realization.
+    /// When the file was written, and protection of this realization began.
     #[serde(serialize_with = "as_text::time")]
     pub since: Timestamp,
-    /// The run that made it, if one did.
+    /// The run that created the root, if any.
     pub run: Option<RootRun>,
 }
 
 impl Store {
-    /// Keeps a realization, and all that it was made from, under a name of its own, until that root is removed. A root of
-    /// that name is moved to this realization.
+    /// Makes a realization a root under a name, until the root is removed. An existing root with this name is changed to this
+    /// realization.
     ///
     /// # Errors
-    /// A realization that is not in the store, a name that cannot be a root's, a refusal of the system.
+    /// Fails if the realization is not in the store, if the name is invalid, or if a system call fails.
     ///
     /// ```
     /// # use pylightnix::config::ConfigJson;
@@ -128,9 +128,9 @@ impl Store {
         self.write_root(name, rref.as_ref(), &format!("{}\n", rref.as_ref()))
     }
 
-    /// Keeps what the targets of a run are now, in place of what they were before. Nothing is written for what is kept
-    /// already. What is new is kept before anything old is let go, and only what was there before is let go: whatever
-    /// happens meanwhile, one of them stays.
+    /// Makes the current results of a run's targets roots, in place of their previous results. Writes nothing for results that
+    /// are roots already. Adds the new roots before it removes old ones, and removes only roots that existed at the start, so
+    /// that concurrent runs never leave a target without roots.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -149,7 +149,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// A realization that is not in the store, or a refusal of the system.
+    /// Fails if a realization is not in the store, or if a system call fails.
     pub fn keep_results(&self, targets: &[TargetResults]) -> Result<()> {
         let before: BTreeSet<String> = self.root_names()?.into_iter().collect();
         let mut now = BTreeSet::new();
@@ -180,11 +180,11 @@ impl Store {
         Ok(())
     }
 
-    /// The root of this name.
+    /// Returns the root with this name.
     ///
     /// # Errors
-    /// There is none ([`ErrorKind::Missing`]): the error names those that are called like it. A name that cannot be a root's, a
-    /// file that is no root, or a refusal of the system.
+    /// Fails if there is none ([`ErrorKind::Missing`]); the message lists similar names. Also fails if the name or the file is
+    /// invalid, or if a system call fails.
     pub fn root_named(&self, name: &str) -> Result<Root> {
         check_characters(name)?;
         if let Some(root) = self.read_root(name.to_owned())? {
@@ -201,22 +201,21 @@ impl Store {
         )
     }
 
-    /// Ends keeping what the root of this name keeps; `false` says that there was none. A root by a link outside ends when its
-    /// link goes; this ends it, too, if the folder of that link is gone for good. One
-    /// that a run made ends here as well.
+    /// Removes a root; returns `false` if there is none. Also removes the roots of runs and of links. A link's root normally
+    /// ends with the link; removing it here is for links whose folder is gone for good.
     ///
     /// # Errors
-    /// A name that cannot be a root's, or a refusal of the system.
+    /// Fails if the name is invalid, or if a system call fails.
     pub fn remove_root(&self, name: &str) -> Result<bool> {
         check_characters(name)?;
         let _entered = self.manager().enter()?;
         self.delete_root(name)
     }
 
-    /// All roots, sorted by name, those included that do not count any more.
+    /// Returns all roots, sorted by name, including those that no longer count.
     ///
     /// # Errors
-    /// A file that is no root, or a refusal of the system.
+    /// Fails if a file in `roots/` is not a root, or if a system call fails.
     pub fn roots(&self) -> Result<Vec<Root>> {
         let mut names = self.root_names()?;
         names.sort_unstable();
@@ -227,7 +226,7 @@ impl Store {
         Ok(roots)
     }
 
-    /// The names of the files in `roots/`. Those that begin with a dot are nobody's.
+    /// Returns the file names in `roots/`, except hidden ones.
     pub(in crate::store) fn root_names(&self) -> Result<Vec<String>> {
         let folder = self.layout().roots();
         let refused = |error| Error::io("read the folder", &folder, error);
@@ -247,7 +246,7 @@ impl Store {
         Ok(names)
     }
 
-    /// One root, unless it is gone.
+    /// Reads a root; returns `None` if it does not exist.
     pub(in crate::store) fn read_root(&self, name: String) -> Result<Option<Root>> {
         let path = self.layout().roots().join(&name);
         let read = || -> io::Result<_> {
@@ -276,15 +275,15 @@ impl Store {
         }))
     }
 
-    /// Makes or replaces a root's file, in one step.
+    /// Creates or atomically replaces a root's file.
     pub(in crate::store) fn write_root(&self, name: &str, rref: &RRefId, text: &str) -> Result<()> {
-        // Before anybody is told that it is kept.
+        // Durable before it is reported as kept.
         self.settle_one(rref.dref())?;
         let draft = self.manager().temporary()?;
         let roots = self.layout().roots();
         let target = roots.join(name);
         let entered = self.manager().enter()?;
-        // With garbage collection out, what is there now stays.
+        // The shared lock excludes garbage collection, so an existing realization stays.
         let folder = self.realization_dir(rref);
         if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
@@ -295,7 +294,7 @@ impl Store {
         self.durability().sync_folder(&roots)
     }
 
-    /// Deletes a root's file. The caller has entered.
+    /// Deletes a root's file. The caller holds the shared lock.
     pub(in crate::store) fn delete_root(&self, name: &str) -> Result<bool> {
         let roots = self.layout().roots();
         let path = roots.join(name);
@@ -307,7 +306,7 @@ impl Store {
     }
 }
 
-/// What a root's file says.
+/// The parsed content of a root's file.
 struct Parsed {
     rref: RRefId,
     link: Option<PathBuf>,
@@ -360,7 +359,7 @@ fn no_name(name: &str) -> Error {
     ))
 }
 
-/// Garbage collection cannot tell what it should keep, so that this is an error and not passed over.
+/// Returns the error for an invalid root. Garbage collection must not ignore it, as it may protect something.
 fn not_a_root(path: &Path) -> Error {
     Error::new(
         ErrorKind::Store,

@@ -1,4 +1,4 @@
-//! Clearing away what processes that died had under way.
+//! Sweeping: removing the temporary files of dead processes.
 
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
@@ -13,13 +13,13 @@ use crate::store::disk::remove::remove_tree;
 use crate::store::using::flock::{Attempt, attempt, is_at};
 use crate::store::using::lease::ELSEWHERE;
 
-/// Removes the temporary folders and leases of dead processes, and what lies in the trash. `own` is this process's lease.
-/// The caller has the right to sweep.
+/// Removes the temporary folders and leases of dead processes, and empties the trash. `own` is the name of this process's
+/// lease. The caller holds the sweep lock.
 ///
-/// Unless locks `hold` on this file system nobody can tell who is dead, and only the trash is emptied. A process elsewhere, on
-/// a file system whose locks do not hold here, counts as dead only for who is `alone` in using the store.
-/// What cannot be removed (another user's, say) is left for who can: a sweep never fails a build. Gives what is left in the
-/// trash.
+/// If locks do not `hold` on this file system, dead processes cannot be detected, and only the trash is emptied. A process
+/// whose lock may be invisible here counts as dead only if the caller is `alone` in using the store. Files that cannot be
+/// removed, for example those of another user, are skipped: a sweep never fails a build. Returns the errors for what is left in
+/// the trash.
 pub(in crate::store) fn sweep(
     layout: &Layout,
     own: Option<&str>,
@@ -47,7 +47,7 @@ pub(in crate::store) fn sweep(
 }
 
 fn sweep_dead(layout: &Layout, own: Option<&str>, alone: bool) {
-    // The temporary folders are listed before the leases are looked at: a live process made its lease before its folder.
+    // List folders before probing leases: a live process creates its lease before its folder.
     for name in names(&layout.tmp()) {
         if own != Some(&name) {
             sweep_one(layout, &name, alone);
@@ -64,7 +64,7 @@ fn sweep_dead(layout: &Layout, own: Option<&str>, alone: bool) {
     }
 }
 
-/// Removes the files of build locks that nobody holds. Who takes one looks whether it is still there.
+/// Removes the files of build locks that are not held. A process that takes a lock checks that its file still exists.
 pub(in crate::store) fn sweep_build_locks(layout: &Layout) {
     let folder = layout.locks().join("b");
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -84,7 +84,7 @@ fn sweep_one(layout: &Layout, name: &str, alone: bool) {
     }
     let (tmp, trash) = (layout.tmp().join(name), layout.trash());
     let moved = match fs::rename(&tmp, trash.join(Uuid::now_v7().to_string())) {
-        // A folder of an image's layer, below an overlay file system.
+        // The folder is in a lower layer of an overlay file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_tree(&tmp),
         moved => moved,
     };
@@ -93,12 +93,12 @@ fn sweep_one(layout: &Layout, name: &str, alone: bool) {
     }
 }
 
-/// Those that leases and temporary folders have, as far as they can be read.
+/// Returns the UUID names in a folder of leases or temporary folders, as far as it is readable.
 pub(in crate::store) fn names(folder: &Path) -> Vec<String> {
     all_names(folder).unwrap_or_default()
 }
 
-/// The same, all of them or an error. Anything else in such a folder is not this library's.
+/// Returns the UUID names in a folder, or an error. Other names do not belong to this library.
 pub(in crate::store) fn all_names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -116,18 +116,18 @@ pub(in crate::store) fn all_names(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 pub(in crate::store) enum Found {
-    /// Somebody holds it, or that cannot be known.
+    /// The lease is locked, or its state is unknown.
     Alive,
-    /// Nobody held it, and that tells nothing: its process is elsewhere.
+    /// The lease is not locked, but its process may live on another machine.
     Elsewhere,
-    /// Nobody held it, and now we do: its process is dead.
+    /// The lease was not locked, so its process is dead; this value holds the lock.
     Dead(File),
-    /// There is no such lease.
+    /// The lease does not exist.
     Missing,
 }
 
-/// As [`look_at`], for who removes what dead processes left and used: a process elsewhere, whose lock need not be seen here,
-/// may live, unless nobody else uses the store.
+/// Probes a lease like [`look_at`], before removing what its process left or used. A process whose lock may be invisible here
+/// counts as alive, unless the caller is `alone` in using the store.
 pub(in crate::store) fn look_to_remove(lease: &Path, alone: bool) -> Found {
     match look_at(lease) {
         Found::Dead(file) if !alone && is_elsewhere(&file) => Found::Elsewhere,
@@ -135,7 +135,7 @@ pub(in crate::store) fn look_to_remove(lease: &Path, alone: bool) -> Found {
     }
 }
 
-/// Whether a lease says that its lock need not hold for everybody. What cannot be read may say so.
+/// Whether the lock of a lease may be invisible here. Assumed for an unreadable lease.
 fn is_elsewhere(mut lease: &File) -> bool {
     let mut start = [0; ELSEWHERE.len()];
     match lease.read_exact(&mut start) {
@@ -156,7 +156,7 @@ pub(in crate::store) fn look_at(lease: &Path) -> Found {
     };
     match attempt(&file, lease) {
         Ok(Attempt::Taken) if is_at(&file, lease) => Found::Dead(file),
-        // Another sweeper removed it while we opened it.
+        // Another sweep removed the lease while it was opened.
         Ok(Attempt::Taken) => Found::Missing,
         _ => Found::Alive,
     }

@@ -1,4 +1,4 @@
-//! Numbers in artifacts, read without the types of their stages.
+//! Reading numbers from artifacts without knowing the types of their stages.
 
 use std::path::Path;
 
@@ -9,33 +9,33 @@ use crate::store::disk::there::is_damage;
 use crate::store::{Entry, EntryKind};
 use crate::{Error, Result};
 
-/// Larger files are not read.
+/// Larger files are skipped.
 const LARGEST: u64 = 64 << 20;
 
-/// So many numbers of one file are told.
+/// Maximum number of numbers read from one file.
 const MOST: usize = 256;
 
-/// So many values of a series are kept.
+/// Maximum number of values kept of a series.
 const KEPT: usize = 1000;
 
 /// A number, or a series of numbers, in an artifact.
 pub(in super::super) struct Number {
-    /// The artifact.
+    /// The path of the artifact.
     pub(in super::super) file: String,
-    /// The way to it in the artifact; empty if it is all there is.
+    /// The path in the artifact; empty for the whole content.
     pub(in super::super) way: String,
     pub(in super::super) cell: Cell,
 }
 
 impl Number {
-    /// `scores.accuracy` for `accuracy` in `scores.json`.
+    /// Returns the short name: `scores.accuracy` for `accuracy` in `scores.json`.
     pub(in super::super) fn name(&self) -> String {
         let file = self.file.strip_suffix(".json");
         let file = file.or_else(|| self.file.strip_suffix(".npy"));
         self.named(file.unwrap_or(&self.file))
     }
 
-    /// `scores.json.accuracy`.
+    /// Returns the name with the file's extension: `scores.json.accuracy`.
     pub(in super::super) fn full_name(&self) -> String {
         self.named(&self.file)
     }
@@ -49,7 +49,7 @@ impl Number {
     }
 }
 
-/// The numbers in the artifacts in `out`.
+/// Reads the numbers in the artifacts in `out`.
 pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Number>> {
     let mut found = Vec::new();
     for entry in entries {
@@ -64,7 +64,7 @@ pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Num
         let path = out.join(file);
         let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
-            // Damage is for `check` to tell.
+            // Reporting damage is the task of `check`.
             Err(error) if is_damage(&error) => continue,
             Err(error) => return Err(Error::io("read", &path, error)),
         };
@@ -85,7 +85,7 @@ pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Num
     Ok(found)
 }
 
-/// The numbers in a value of JSON, in its order, with the ways to them.
+/// Returns the numbers in a JSON value in document order, with their paths.
 fn in_json(whole: &RawValue) -> Vec<(String, Cell)> {
     let mut found = Vec::new();
     let mut waiting = vec![(String::new(), whole)];
@@ -96,7 +96,7 @@ fn in_json(whole: &RawValue) -> Vec<(String, Cell)> {
         if let Some(parts) = object_parts(value) {
             for (name, value) in parts.into_iter().rev() {
                 let way = joined(&way, &PathStep::Key(name));
-                // What cannot be asked for has no name.
+                // Skip keys that a path cannot express.
                 if FieldPath::parse(&way).is_ok() {
                     waiting.push((way, value));
                 }
@@ -112,7 +112,7 @@ fn in_json(whole: &RawValue) -> Vec<(String, Cell)> {
     found
 }
 
-/// One number is no series.
+/// Converts an array to a cell; one number is a value rather than a series.
 fn cell_of(values: npy::Values) -> Option<Cell> {
     match (values.is_one, values.values.first()) {
         (true, Some(one)) => Some(Cell::Value((*one).into())),
@@ -121,7 +121,7 @@ fn cell_of(values: npy::Values) -> Option<Cell> {
 }
 
 impl Series {
-    /// Nothing of no numbers.
+    /// Samples at most `KEPT` values; returns `None` if there are none.
     fn of(all: Vec<f64>) -> Option<Self> {
         let len = all.len();
         let values = match len {
@@ -134,10 +134,10 @@ impl Series {
         Some(Series { len, values })
     }
 
-    /// A drawing in one line, of at most `width` letters, from the lowest to the highest: `▁▃█`. A dot stands for what is
-    /// no number.
+    /// Formats the values as a sparkline of at most `width` characters, scaled from the minimum to the maximum: `▁▃█`. A dot
+    /// stands for values that are not numbers.
     ///
-    /// The bars are the block elements of Unicode, as in [spark](https://github.com/holman/spark).
+    /// Uses Unicode block elements, as [spark](https://github.com/holman/spark) does.
     pub fn sparkline(&self, width: usize) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let finite = || {
@@ -150,7 +150,7 @@ impl Series {
         let high = finite().fold(f64::NEG_INFINITY, f64::max);
         let width = width.min(self.values.len());
         let bar = |at: usize| {
-            // The mean of those that share a letter.
+            // The mean of the values that share a character.
             let from = at * self.values.len() / width;
             let to = ((at + 1) * self.values.len() / width).max(from + 1);
             let there = self.values[from..to].iter();
@@ -158,7 +158,7 @@ impl Series {
             if there.is_empty() {
                 return '·';
             }
-            // Halved, as the span of two finite numbers may be none.
+            // Halved, as the difference of two finite numbers may overflow.
             let mean = there
                 .iter()
                 .map(|value| value / there.len() as f64)

@@ -1,4 +1,4 @@
-//! The fields in which configs differ.
+//! Config fields that differ between realizations.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,11 +9,11 @@ use crate::config::{
 use crate::store::Store;
 use crate::{ErrorKind, Result};
 
-/// The fields of a config by name, in its order, as texts of JSON.
+/// The fields of a config by name, in order, as raw JSON.
 pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
-    /// Those of a config but for its name, with those that it leaves out.
+    /// Returns the fields of a config without its name, followed by the omitted fields.
     pub(super) fn of(
         config: &ConfigJson,
         omitted: &BTreeMap<String, serde_json::Value>,
@@ -37,11 +37,10 @@ impl Fields {
     }
 }
 
-/// A field of all rows that is to be looked into.
+/// A field to expand, with its value in each row.
 type Waiting = (String, Vec<Option<Box<RawValue>>>);
 
-/// The fields in which the rows differ, each with what they have there: objects are looked into, and dependencies on one
-/// stage.
+/// Returns the fields that differ between the rows, with their values. Expands objects, and dependencies on the same stage.
 pub(super) fn differing(
     store: &Store,
     rows: Vec<Fields>,
@@ -84,7 +83,7 @@ fn cell(value: &RawValue) -> Option<Cell> {
 
 type Objects = Vec<Option<Vec<(String, Box<RawValue>)>>>;
 
-/// Whatever there is, is an object; and there is one.
+/// Whether all existing values are objects, and there is at least one.
 fn are_all_there(values: &[Option<Box<RawValue>>], objects: &Objects) -> bool {
     let mut both = values.iter().zip(objects);
     objects.iter().any(Option::is_some) && both.all(|(one, other)| one.is_some() == other.is_some())
@@ -97,7 +96,7 @@ fn all_same(values: &[Option<Box<RawValue>>]) -> bool {
     })
 }
 
-/// Puts all fields of these objects in the line, so that the first comes out first.
+/// Pushes the fields of these objects onto the stack, the first field on top.
 fn enter(waiting: &mut Vec<Waiting>, path: &str, objects: Objects) {
     let count = objects.len();
     let mut order = Vec::new();
@@ -118,7 +117,7 @@ fn enter(waiting: &mut Vec<Waiting>, path: &str, objects: Objects) {
     }
 }
 
-/// What is inside of dependencies, if all are, on one stage.
+/// Returns the fields of dependencies, if all values are dependencies on the same stage.
 fn dependencies(
     store: &Store,
     configs: &mut HashMap<DRefId, Option<ConfigJson>>,
@@ -141,7 +140,7 @@ fn dependencies(
         if !configs.contains_key(&dref) {
             let config = match store.config(&dref) {
                 Ok(config) => Some(config),
-                // A config may name what was never realized here.
+                // A config may name a derivation that was never realized in this store.
                 Err(error) if error.kind() == ErrorKind::Missing => None,
                 Err(error) => return Err(error),
             };

@@ -1,4 +1,4 @@
-//! Realizations side by side: the fields in which they differ, and the numbers that they hold.
+//! Comparison tables: realizations with the fields in which they differ and the numbers in their artifacts.
 
 mod artifacts;
 mod fields;
@@ -19,14 +19,13 @@ pub(super) use table::order;
 use fields::{Fields, differing};
 
 impl Store {
-    /// Puts realizations side by side, usually those of one stage: a row for each, in the order in which they were built,
-    /// with the fields of their configs that differ, the numbers in their artifacts, how long they took and how large they
-    /// are.
+    /// Compares realizations, usually of one stage, in a table. It has one row for each realization, in the order of their
+    /// builds, with the config fields that differ, the numbers in the artifacts, the duration of the build and the size.
     ///
-    /// - A dependency that differs is looked into: `data.path` is the field `path` of the dependency in the field `data`.
-    /// - Numbers are in files whose names end in `.json`, and named by the file and the way in it: `scores.accuracy` in
-    ///   `scores.json`. A list of numbers there is a [`Series`], and so is an array in a `.npy` file that has one dimension.
-    ///   Files of more than 64 MiB, and those that are not what their names say, have none.
+    /// - A different dependency is expanded: `data.path` is the field `path` of the dependency in the field `data`.
+    /// - Numbers come from `.json` files and are named by the file and the path in it: `scores.accuracy` in `scores.json`. A
+    ///   list of numbers becomes a [`Series`], and so does a one-dimensional array in a `.npy` file. Files above 64 MiB and
+    ///   malformed files are skipped.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -52,16 +51,16 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// One that is not in the store or is broken, a refusal of the system.
+    /// Fails if one is not in the store or is corrupt, or if a system call fails.
     pub fn compare<R: AsRef<RRefId>>(&self, of: impl IntoIterator<Item = R>) -> Result<Comparison> {
         let (table, unread) = self.compare_readable(of)?;
         unread.into_iter().next().map_or(Ok(table), Err)
     }
 
-    /// The same of those that can be read, and why the others cannot.
+    /// Compares the readable realizations, and returns the errors for the others.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn compare_readable<R: AsRef<RRefId>>(
         &self,
         of: impl IntoIterator<Item = R>,
@@ -152,81 +151,81 @@ impl Store {
     }
 }
 
-/// Realizations side by side: see [`Store::compare`].
+/// A table of realizations; see [`Store::compare`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// What there is of each.
+    /// The columns.
     pub columns: Vec<Column>,
-    /// The realizations.
+    /// The rows, one for each realization.
     pub rows: Vec<Row>,
-    /// Fields that are the same in all of them, by name: these are no columns, and conditions may be on them.
+    /// Fields with equal values in all rows. They have no column, but can be used in conditions.
     same: BTreeMap<String, Cell>,
 }
 
-/// Something that there is of each realization.
+/// A column of a [`Comparison`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Column {
-    /// By what it is asked for.
+    /// The name, used in conditions.
     pub name: String,
-    /// What it is.
+    /// The source of the values.
     pub kind: ColumnKind,
 }
 
-/// What a column is.
+/// The source of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ColumnKind {
-    /// A field of the config in which they differ.
+    /// A config field that differs.
     Field,
-    /// The beginning of the fingerprint of the code, `code`; only if it differs.
+    /// The column `code`: the beginning of the code fingerprint. Present only if it differs.
     Code,
-    /// How it ended, `ended`; only if that differs.
+    /// The column `ended`: the outcome. Present only if it differs.
     Outcome,
-    /// A number in an artifact, or several.
+    /// A number or series in an artifact.
     Number,
-    /// When it was built, `built`.
+    /// The column `built`: the time of the build.
     Built,
-    /// How long that took, in seconds, `seconds`.
+    /// The column `seconds`: the duration of the build.
     Seconds,
-    /// How large all its artifacts are together, in bytes, `bytes`.
+    /// The column `bytes`: the total size of the artifacts.
     Bytes,
 }
 
-/// A realization in a [`Comparison`].
+/// A row of a [`Comparison`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
-    /// Its reference.
+    /// The reference of the realization.
     pub rref: RRefId,
-    /// One for each column; `None` where it has nothing.
+    /// The values, one for each column; `None` where it has none.
     pub cells: Vec<Option<Cell>>,
 }
 
-/// What a realization has in a column.
+/// A value in a [`Comparison`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Cell {
-    /// A value of JSON: a number, a text, and so on.
+    /// A JSON value: a number, a string, and so on.
     Value(serde_json::Value),
-    /// Many numbers.
+    /// A series of numbers.
     Series(Series),
 }
 
-/// Many numbers, in a row.
+/// A series of numbers.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Series {
-    /// How many there are.
+    /// The length of the series.
     pub len: usize,
-    /// All of them; of more than 1,000, so many, evenly picked, the first and the last among them. What is no number in
-    /// JSON is NaN.
+    /// The values. Of more than 1,000, an evenly spaced sample of 1,000 that includes the first and the last. JSON values that
+    /// are not numbers become NaN.
     pub values: Vec<f64>,
 }
 
-/// A realization as it was read.
+/// The data of a row.
 struct Read {
     rref: RRefId,
     omitted: BTreeMap<String, serde_json::Value>,
@@ -238,7 +237,7 @@ struct Read {
     bytes: u64,
 }
 
-/// A table that is being made, column by column.
+/// A table under construction, column by column.
 struct Columns {
     names: HashSet<String>,
     columns: Vec<Column>,
@@ -257,7 +256,7 @@ impl Columns {
     fn add(&mut self, name: &str, kind: ColumnKind, cells: Vec<Option<Cell>>) {
         let mut name = name.to_owned();
         while !self.names.insert(name.clone()) {
-            // A field may be called as something of ours.
+            // A field may have the name of a built-in column.
             name.push('\'');
         }
         self.columns.push(Column { name, kind });
@@ -280,7 +279,7 @@ impl Columns {
         }
     }
 
-    /// A column for each place in an artifact, in the order in which they are met.
+    /// Adds a column for each number in the artifacts, in the order of first occurrence.
     fn add_numbers(&mut self, read: &[Read]) {
         let mut places = Vec::new();
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
@@ -331,8 +330,7 @@ impl Serialize for Cell {
 }
 
 impl Serialize for Comparison {
-    /// A list of objects: `rref`, and in `values` what it has in each column, by the column's name; `null` where it has
-    /// nothing. A series is a list.
+    /// Serializes as a list of objects: `rref`, and `values` by column name, `null` where there is none. A series is a list.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.rows.iter().map(|row| RowOf {
             rref: &row.rref,

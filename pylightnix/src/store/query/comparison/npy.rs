@@ -1,15 +1,15 @@
-//! Arrays in NumPy's files, read as numbers whatever their type.
+//! Reading NumPy array files as numbers, whatever their element type.
 //!
 //! The format is [NumPy's own](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 
-/// The numbers of an array of one dimension, others of length 1 not counted.
+/// The numbers of a one-dimensional array; dimensions of length 1 are ignored.
 pub(super) struct Values {
     pub(super) values: Vec<f64>,
-    /// It has no dimension, or all are of length 1.
+    /// Whether the array is a scalar: all dimensions have length 1.
     pub(super) is_one: bool,
 }
 
-/// `None` if it is no such file, has more dimensions, or holds something else.
+/// Reads an array; returns `None` if the file is malformed, has several dimensions, or has another element type.
 pub(super) fn values(bytes: &[u8]) -> Option<Values> {
     let rest = bytes.strip_prefix(b"\x93NUMPY")?;
     let (&[major, _], rest) = rest.split_first_chunk()?;
@@ -47,7 +47,7 @@ pub(super) fn values(bytes: &[u8]) -> Option<Values> {
     })
 }
 
-/// What follows a key in a header, which is a dictionary of Python.
+/// Returns the text after a key in a header, which is a Python dictionary literal.
 fn after<'a>(header: &'a str, key: &str) -> Option<&'a str> {
     let (_, rest) = header.split_once(key)?;
     Some(rest.trim_start().strip_prefix(':')?.trim_start())
@@ -55,12 +55,12 @@ fn after<'a>(header: &'a str, key: &str) -> Option<&'a str> {
 
 type Reader = fn(&[u8]) -> f64;
 
-/// How large one is, and how it is read.
+/// Returns the size and the decoder of an element type.
 fn reader(kind: &str) -> Option<(usize, Reader)> {
     macro_rules! of {
         ($type:ty, $from:ident) => {
             (size_of::<$type>(), |bytes| match bytes.try_into() {
-                // Large whole numbers are rounded.
+                // Large integers lose precision.
                 Ok(bytes) => <$type>::$from(bytes) as f64,
                 Err(_) => f64::NAN,
             })

@@ -1,4 +1,4 @@
-//! Working on a table: its order, its rows, its columns, and its text.
+//! Operations on comparison tables: sorting, filtering, selecting columns, CSV.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
@@ -11,11 +11,10 @@ use crate::config::{list_names, nearest_first};
 use crate::{Error, ErrorKind, Result};
 
 impl Comparison {
-    /// Sorts the rows by a column: numbers by value, all else as text; what is not there comes last. Equal ones stay in
-    /// their order.
+    /// Sorts the rows by a column: numbers by value, others as text; missing values come last. The sort is stable.
     ///
     /// # Errors
-    /// A column that is not there.
+    /// Fails if there is no such column.
     pub fn sort_by(&mut self, column: &str, descending: bool) -> Result<()> {
         let at = self.at(column)?;
         self.rows
@@ -33,12 +32,12 @@ impl Comparison {
         Ok(())
     }
 
-    /// Leaves only the rows that meet a condition: a column, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value, as in
-    /// `scores.accuracy >= 0.9`; or `~` and a part of a text, as in `data.path ~ march`. Of a series, its last value counts. A
-    /// field that is the same in all rows may be asked for as well.
+    /// Keeps the rows that meet a condition: a column, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value, as in
+    /// `scores.accuracy >= 0.9`; or `~` and a substring, as in `data.path ~ march`. The last value of a series counts. A field
+    /// that is equal in all rows can be used as well.
     ///
     /// # Errors
-    /// A column that is not there, a text that is no condition.
+    /// Fails if there is no such column, or if the condition is malformed.
     pub fn retain(&mut self, condition: &str) -> Result<()> {
         let condition = Condition::parse(condition)?;
         match (self.at(&condition.what), self.same.get(&condition.what)) {
@@ -55,10 +54,10 @@ impl Comparison {
         Ok(())
     }
 
-    /// Leaves only these columns, in this order.
+    /// Keeps only these columns, in this order.
     ///
     /// # Errors
-    /// A column that is not there.
+    /// Fails if there is no such column.
     pub fn choose<S: AsRef<str>>(&mut self, columns: &[S]) -> Result<()> {
         let places = columns.iter().map(|name| self.at(name.as_ref()));
         let places: Vec<usize> = places.collect::<Result<_>>()?;
@@ -70,8 +69,8 @@ impl Comparison {
         Ok(())
     }
 
-    /// As comma-separated values ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), with plain line feeds): a line of
-    /// names, `realization` first, and a line for each row. A series is a list of JSON.
+    /// Formats the table as comma-separated values ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), with plain line feeds):
+    /// a header with `realization` first, then one line for each row. A series is a JSON list.
     pub fn to_csv(&self) -> String {
         let mut csv = String::from("realization");
         for column in &self.columns {
@@ -103,7 +102,7 @@ impl Comparison {
     }
 }
 
-/// Which comes first; `None` of things that cannot be compared.
+/// Compares two values; returns `None` if one is a number and the other is not.
 pub(in super::super) fn order(one: &Cell, other: &Cell) -> Option<Ordering> {
     match (one.number(), other.number()) {
         (Some(one), Some(other)) => one.partial_cmp(&other),
@@ -122,7 +121,7 @@ fn quoted(csv: &mut String, text: &str) {
 }
 
 impl Cell {
-    /// Its number; of a series, the last one.
+    /// Returns the number, or the last one of a series.
     pub fn number(&self) -> Option<f64> {
         match self {
             Cell::Value(value) => value.as_f64(),
@@ -131,14 +130,14 @@ impl Cell {
     }
 }
 
-/// A text without quotes, all else as JSON.
+/// Formats a string without quotes, and everything else as JSON.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cell::Value(Value::String(text)) => f.write_str(text),
             Cell::Value(value) => write!(f, "{value}"),
             Cell::Series(series) => {
-                // NaN is null.
+                // `Value::from` turns NaN into null.
                 let values = series.values.iter().map(|value| Value::from(*value));
                 write!(f, "{}", Value::Array(values.collect()))
             }
