@@ -3,12 +3,12 @@
 
 use crate::config::DRefId;
 use crate::lens::BuildLog;
-use crate::store::Errand;
+use crate::store::Waiters;
 
 /// What is taken to the threads of a run.
 #[derive(Clone)]
 pub(crate) struct Around {
-    errand: Errand,
+    waiters: Waiters,
     #[cfg(feature = "tracing")]
     dispatch: tracing::Dispatch,
     #[cfg(feature = "tracing")]
@@ -19,7 +19,7 @@ impl Around {
     /// What surrounds this thread here.
     pub(crate) fn here() -> Self {
         Around {
-            errand: Errand::here(),
+            waiters: Waiters::with_this_thread(),
             #[cfg(feature = "tracing")]
             dispatch: tracing::dispatcher::get_default(Clone::clone),
             #[cfg(feature = "tracing")]
@@ -29,7 +29,7 @@ impl Around {
 
     /// Does `work`, on another thread, as if it were there.
     pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.errand.inside(|| self.traced(work))
+        self.waiters.run(|| self.traced(work))
     }
 
     #[cfg(feature = "tracing")]

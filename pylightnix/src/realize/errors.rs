@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::lens::StopReason;
 use crate::plan::{AnyNode, Titled};
 use crate::realize::stop::watchdog::{Ending, Overdue};
-use crate::store::Lack;
+use crate::store::Violation;
 use crate::{BoxError, Error, ErrorKind, units};
 
 pub(in crate::realize) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
@@ -183,8 +183,8 @@ pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages
 }
 
 /// The error of a stage whose output does not keep its promises.
-pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Lack]) -> BoxError {
-    let said = |lack: &Lack| {
+pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Violation]) -> BoxError {
+    let said = |lack: &Violation| {
         let path = &lack.path;
         let promises = node.promises().iter();
         let promise = promises.clone().find(|promise| promise.path == path);

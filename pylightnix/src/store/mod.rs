@@ -36,9 +36,9 @@ pub use object::record::{Outcome, Record, RecordHead};
 pub use object::tree::{Entry, EntryKind, Manifest, TreeDigest};
 pub use publish::draft::{Draft, Published};
 pub use query::{
-    Cell, Column, ColumnKind, Comparison, Diff, DiskUsage, FileChange, Find, Finding,
-    FirstDifference, Found, Graph, Identifier, Lens, Reference, Referred, Row, Series, Statistics,
-    Taken, TakenBy,
+    Cell, Column, ColumnKind, Comparison, DependencyGraph, Diff, DiskSpace, DiskUsage, FileChange,
+    Find, Finding, FirstDifference, Found, Identifier, Lens, Reference, Referred, Row, Series,
+    Statistics, UsageOf,
 };
 pub use repair::{Repair, RepairAction, RepairReport, Repaired};
 pub use using::locks::BuildLock;
@@ -55,19 +55,19 @@ pub(crate) use disk::sparse::SparseWriter;
 pub(crate) use disk::system::is_in_memory;
 pub(crate) use disk::there::is_there;
 pub(crate) use disk::writers::{Writers, writers};
-pub(crate) use object::begun::Begun;
+pub(crate) use object::build_mark::BuildMark;
 pub(crate) use object::builds::{BuildHead, RunOf};
 pub(crate) use object::clock::{Clock, ahead, newest_first};
-pub(crate) use object::lacking::Lack;
-pub(crate) use object::paths::{Lead, Paths};
+pub(crate) use object::paths::{Paths, Resolved};
 pub(crate) use object::scan::{Scanned, ScannedKind, Walk, special};
 pub(crate) use object::seal::hash;
 pub(crate) use object::tree::check_path;
 #[cfg(feature = "unpack")]
 pub(crate) use object::tree::check_target;
+pub(crate) use object::violation::Violation;
 pub(crate) use publish::draft::Made;
 pub(crate) use query::compare;
-pub(crate) use using::errand::Errand;
+pub(crate) use using::deadlock::Waiters;
 
 /// Store internals re-exported by [`crate::internal`] for the command line.
 pub(crate) mod internal {

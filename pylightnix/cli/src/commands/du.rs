@@ -7,7 +7,7 @@ use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, short_dref, short_rref, size};
-use pylightnix::store::{DiskUsage, Referred, Taken, TakenBy};
+use pylightnix::store::{DiskSpace, DiskUsage, Referred, UsageOf};
 
 /// Show the disk space that realizations use
 ///
@@ -64,11 +64,11 @@ impl Du {
                 all.sort_by(|one, other| {
                     (one.taken.disk, &one.id).cmp(&(other.taken.disk, &other.id))
                 });
-                for TakenBy { id, taken, .. } in all {
+                for UsageOf { id, taken, .. } in all {
                     table.row(cells(taken, short_rref(id), id.name().as_str()));
                 }
             } else {
-                for TakenBy { id, taken, .. } in &derivations {
+                for UsageOf { id, taken, .. } in &derivations {
                     table.row(cells(taken, short_dref(id), id.name().as_str()));
                 }
             }
@@ -86,7 +86,7 @@ impl Du {
     }
 }
 
-fn cells(taken: &Taken, reference: String, name: &str) -> [Cell; 4] {
+fn cells(taken: &DiskSpace, reference: String, name: &str) -> [Cell; 4] {
     [
         size(taken.disk).into(),
         taken.files.to_string().into(),

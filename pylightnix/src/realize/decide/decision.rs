@@ -14,7 +14,7 @@ use crate::realize::panics::caught;
 use crate::realize::reason::{Reason, Stale};
 use crate::realize::recorded_failure::{newest, text_of};
 use crate::realize::taken::Taken;
-use crate::store::{Begun, Context, Outcome, Realization, Snapshot, Store};
+use crate::store::{BuildMark, Context, Outcome, Realization, Snapshot, Store};
 
 /// The most runs of one build. A matcher that asks for more has made a mistake: a count that went below zero, for example.
 const MOST: usize = 1_000_000;
@@ -230,7 +230,7 @@ impl DecisionInput<'_> {
     }
 
     /// Reads the realizations from this context, and the builds of several runs that have begun and not ended.
-    fn candidates(&self) -> Result<(Vec<Realization>, Vec<Begun>)> {
+    fn candidates(&self) -> Result<(Vec<Realization>, Vec<BuildMark>)> {
         let (dref, context) = (self.dref.id(), self.context);
         let now;
         let (snapshot, new) = match self.source {

@@ -11,7 +11,7 @@ use crate::config::RRefId;
 use crate::lens::Omitted;
 use crate::plan::Code;
 use crate::realize::decide::staleness::{changed_default, is_current};
-use crate::store::{Begun, BuildHead, Realization, RunOf};
+use crate::store::{BuildHead, BuildMark, Realization, RunOf};
 
 /// Today's code of a stage, by which a record counts or does not.
 #[derive(Clone, Copy)]
@@ -26,8 +26,8 @@ impl CurrentCode<'_> {
     }
 
     /// Whether a mark is of a build by today's code.
-    fn begun(&self, begun: &Begun) -> bool {
-        let Begun {
+    fn begun(&self, begun: &BuildMark) -> bool {
+        let BuildMark {
             fingerprint,
             omitted,
             ..
@@ -158,14 +158,14 @@ impl Due {
 pub(in crate::realize) struct RunHistory {
     ended: EndedRuns,
     /// The builds by today's code that have begun and not ended.
-    begun: Vec<Begun>,
+    begun: Vec<BuildMark>,
 }
 
 impl RunHistory {
     /// Of the builds in `begun`, those by today's code count.
     pub(in crate::realize) fn new(
         ended: EndedRuns,
-        mut begun: Vec<Begun>,
+        mut begun: Vec<BuildMark>,
         current_code: CurrentCode<'_>,
     ) -> Self {
         begun.retain(|begun| current_code.begun(begun));
@@ -224,7 +224,7 @@ impl RunHistory {
 
     /// Returns the marks of builds all of whose runs ended.
     pub(in crate::realize) fn over(&self) -> Vec<String> {
-        let is_over = |begun: &&Begun| {
+        let is_over = |begun: &&BuildMark| {
             begun.fingerprint.is_some()
                 && (self.ended.is_all || (begun.first..begun.of).all(|index| self.ended.has(index)))
         };

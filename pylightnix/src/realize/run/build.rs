@@ -15,7 +15,7 @@ use crate::realize::event::{Brief, Event};
 use crate::realize::execute::{Sight, Work as _};
 use crate::realize::options::Mode;
 use crate::realize::taken::Taken;
-use crate::store::{Begun, Made};
+use crate::store::{BuildMark, Made};
 use crate::{Error, ErrorKind, Result};
 
 /// Builds what is missing, under the build lock. Returns what the matcher took then, and whether anything ran.
@@ -109,7 +109,7 @@ pub(in crate::realize) fn build(
 /// Marks these runs as begun, and returns the name of the mark.
 fn mark(input: &DecisionInput<'_>, due: &Due) -> Result<String> {
     let node = input.dref.node();
-    let begun = Begun {
+    let begun = BuildMark {
         name: String::new(),
         fingerprint: node.code().map(|code| code.fingerprint().to_owned()),
         omitted: node.omitted().clone(),

@@ -23,7 +23,7 @@ use crate::realize::options::Realize;
 use crate::realize::panics::caught;
 use crate::realize::recorded_failure;
 use crate::realize::stop::watchdog::{Ticket, Watchdog};
-use crate::store::{BuildKind, BuildRecord, Draft, Errand, Made, Outcome, RecordedChoice};
+use crate::store::{BuildKind, BuildRecord, Draft, Made, Outcome, RecordedChoice, Waiters};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// The runs of one build.
@@ -38,7 +38,7 @@ pub(in crate::realize) struct BuildRuns<'a> {
     chosen: Chosen,
     choices: BTreeMap<DRefId, RecordedChoice>,
     /// The threads that wait for these runs.
-    errand: Errand,
+    waiters: Waiters,
     /// How many runs the stage has in all, for the build records.
     of: usize,
     /// How many runs were begun.
@@ -105,7 +105,7 @@ impl<'a> BuildRuns<'a> {
             dref: input.dref.clone(),
             chosen: input.chosen.clone(),
             choices: BTreeMap::new(),
-            errand: Errand::here(),
+            waiters: Waiters::with_this_thread(),
             of,
             begun: AtomicUsize::new(0),
             ended: Mutex::default(),
@@ -153,7 +153,7 @@ impl Work for BuildRuns<'_> {
                 return false;
             }
             // An observer may panic. The run counts as ended all the same: its builder would wait for ever.
-            let ended = caught(|| self.errand.inside(|| self.one(self.order.indices[next])))
+            let ended = caught(|| self.waiters.run(|| self.one(self.order.indices[next])))
                 .unwrap_or_else(|panic| {
                     let message = "an observer of the run failed";
                     Err(Error::new(ErrorKind::Stage, message).because(panic))

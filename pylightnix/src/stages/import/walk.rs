@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
 use crate::store::{
-    self, Entry, EntryKind, Lead, Manifest, Paths, ScannedKind, Walk, Writers, check_path, hash,
-    is_in_memory, special, writers,
+    self, Entry, EntryKind, Manifest, Paths, Resolved, ScannedKind, Walk, Writers, check_path,
+    hash, is_in_memory, special, writers,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -163,8 +163,8 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
     let manifest = Manifest::new(entries)?;
     // A link that leads out of the folder would point to something else in the store.
     let within = Paths::found(source.found.get(1..).unwrap_or_default());
-    match within.astray().next() {
-        Some((link, Lead::Outside)) => Err(refused(
+    match within.broken_links().next() {
+        Some((link, Resolved::Outside)) => Err(refused(
             &source.root.join(link.path),
             "is a link that leads out of the imported folder",
         )),

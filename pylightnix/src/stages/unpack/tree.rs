@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Digest;
 use crate::store::{
-    Entry, EntryKind, Lead, Manifest, Paths, SparseWriter, check_path, check_target, free_bytes,
+    Entry, EntryKind, Manifest, Paths, Resolved, SparseWriter, check_path, check_target, free_bytes,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -261,9 +261,9 @@ impl Tree {
             },
         });
         let manifest = Manifest::new(entries.collect())?;
-        if let Some((link, lead)) = Paths::of(&manifest).astray().next() {
+        if let Some((link, lead)) = Paths::of(&manifest).broken_links().next() {
             let problem = match lead {
-                Lead::Outside => "is a link that leads out of the archive",
+                Resolved::Outside => "is a link that leads out of the archive",
                 _ => "is a link to a path that is not in the archive",
             };
             return Err(self.refused_entry(link.path, problem));

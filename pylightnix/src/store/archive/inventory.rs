@@ -8,9 +8,9 @@ use super::{EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, LINK_MODE, refused};
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
-use crate::store::object::lacking::lacking_in;
 use crate::store::object::record::{Record, reference};
 use crate::store::object::tree::EntryKind;
+use crate::store::object::violation::lacking_in;
 use crate::{Error, Result};
 
 /// A realization in an archive.

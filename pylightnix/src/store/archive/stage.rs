@@ -19,7 +19,7 @@ use crate::store::object::tree::{Entry, EntryKind};
 use crate::{Error, Result};
 
 /// Maximum length of a path, in bytes: `PATH_MAX` without the NUL.
-const LONGEST: usize = if cfg!(target_os = "linux") {
+const MAX_PATH: usize = if cfg!(target_os = "linux") {
     4095
 } else {
     1023
@@ -32,9 +32,9 @@ impl Archive<'_> {
         let entries = packed.record.manifest().entries().iter();
         for (entry, at) in entries.zip(&packed.artifacts) {
             let length = before + entry.path.len();
-            if length > LONGEST {
+            if length > MAX_PATH {
                 let why = format!(
-                    "is too long for the system: in {} its path has {length} bytes, and {LONGEST} is the most",
+                    "is too long for the system: in {} its path has {length} bytes, and {MAX_PATH} is the most",
                     folder.display()
                 );
                 return Err(self.refused(&self.members[*at].name, &why));

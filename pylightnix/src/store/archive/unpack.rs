@@ -13,7 +13,7 @@ use crate::config::RRefId;
 use crate::store::Store;
 use crate::store::disk::room::free_bytes;
 use crate::store::disk::unsynced::Unsynced;
-use crate::store::publish::place::{add_builds, place};
+use crate::store::publish::install::{add_builds, install};
 use crate::store::publish::staging::Staging;
 use crate::store::publish::whole::present;
 
@@ -142,9 +142,9 @@ impl Archive<'_> {
 fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result<Vec<RRefId>> {
     let inventory = archive.inventory()?;
     // Before looking at what exists, to protect it from garbage collection until its dependents are published.
-    store.name_in_use(inventory.configs.keys())?;
+    store.record_in_use(inventory.configs.keys())?;
     let ids = inventory.realizations.iter().map(|packed| &packed.id);
-    let present = present(store, ids)?.all_whole()?;
+    let present = present(store, ids)?.all_intact()?;
     let all = inventory.realizations.iter();
     let all = all.map(|packed| (packed, present.contains(&packed.id)));
     archive.expect_room(all, max_size, store.root())?;
@@ -170,7 +170,7 @@ fn unpack(store: &Store, archive: &Archive<'_>, max_size: Option<u64>) -> Result
             add_builds(store, &folder(at), &packed.id, &packed.text)?;
         } else if let Some(config) = inventory.configs.get(packed.id.dref()) {
             let context = &packed.record.head().context;
-            place(
+            install(
                 store,
                 config,
                 context,

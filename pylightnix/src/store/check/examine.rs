@@ -16,10 +16,10 @@ use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::disk::regular;
 use crate::store::disk::there::{is_damage, is_there, tells_of_damage};
 use crate::store::object::build_record::{BuildFile, BuildRecord};
-use crate::store::object::lacking::lacking_in;
 use crate::store::object::record::Record;
 use crate::store::object::seal::hash;
 use crate::store::object::tree::{Entry, EntryKind, Manifest};
+use crate::store::object::violation::lacking_in;
 
 /// The result of examining a realization.
 #[derive(Default)]

@@ -345,7 +345,7 @@ impl Looked<'_> {
         report: &mut GcReport,
         work: impl FnOnce(&mut Self, &mut GcReport),
     ) -> Result<()> {
-        let alone = store.manager().enter_alone()?;
+        let alone = store.manager().lock_exclusive()?;
         let since = Instant::now();
         let used = self.in_use.read_on(store)?;
         self.kept.keep_used(&used)?;

@@ -12,7 +12,7 @@ use crate::store::disk::regular::open_regular;
 use crate::{Error, Result};
 
 /// Default age at which a partial download counts as abandoned.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Returns the partial downloads that were not written to for `age` and that no process holds locked, oldest first, with their
 /// sizes.
@@ -23,7 +23,7 @@ pub(super) fn left_behind(store: &Store, age: Option<Duration>) -> Result<Vec<(P
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(refused)?,
     };
-    let age = SignedDuration::try_from(age.unwrap_or(KEPT)).unwrap_or(SignedDuration::MAX);
+    let age = SignedDuration::try_from(age.unwrap_or(DEFAULT_AGE)).unwrap_or(SignedDuration::MAX);
     let oldest = Timestamp::now()
         .saturating_sub(age)
         .unwrap_or(Timestamp::MIN)

@@ -27,7 +27,7 @@ impl KnownRoots {
         let mut in_use = InUse::read(store, alone)?;
         if !in_use.take_written_roots().is_empty() {
             // Wait for the writers of announced roots to finish.
-            drop(store.manager().enter_alone()?);
+            drop(store.manager().lock_exclusive()?);
         }
         let all = store.roots()?;
         Ok((in_use, KnownRoots { all }))

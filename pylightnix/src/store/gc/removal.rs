@@ -132,7 +132,7 @@ impl Removal<'_> {
         let mut alone = None;
         if self.force {
             // Users may publish dependents at any time until the lock is taken.
-            alone = Some(manager.enter_alone()?);
+            alone = Some(manager.lock_exclusive()?);
             in_use.read_on(store)?;
             roots.read_on(store, &mut in_use)?;
         }
@@ -141,7 +141,7 @@ impl Removal<'_> {
         let alone = match alone {
             Some(alone) => alone,
             None => {
-                let alone = manager.enter_alone()?;
+                let alone = manager.lock_exclusive()?;
                 // New dependents would have been announced in a lease, which this check sees.
                 in_use.read_on(store)?;
                 roots.read_on(store, &mut in_use)?;

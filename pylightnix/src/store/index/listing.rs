@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::Slice;
 use crate::config::{DRefId, Digest, Name, RRefId};
 use crate::store::disk::bytes::{Reader, put_sized, put_text, put_u64};
-use crate::store::object::begun::Mark;
+use crate::store::object::build_mark::RawMark;
 use crate::store::object::builds::{BuildHead, Builds, pack_builds, packed};
 use crate::store::object::context::Context;
-use crate::store::object::realization::{Found, Realization};
+use crate::store::object::realization::{LoadedRealization, Realization};
 use crate::store::object::record::Outcome;
 use crate::store::object::tree::TreeDigest;
 use crate::{Error, ErrorKind, Result};
@@ -38,7 +38,7 @@ const LACKS_A_PROMISE: u8 = 2;
 
 impl Listing {
     /// Packs the realizations and marks of a derivation.
-    pub(super) fn of(mut found: Vec<Found>, marks: &[Mark]) -> Self {
+    pub(super) fn of(mut found: Vec<LoadedRealization>, marks: &[RawMark]) -> Self {
         found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut to = Vec::new();
         put_sized(&mut to, |to| {

@@ -27,10 +27,10 @@ use crate::Result;
 use crate::config::{ConfigJson, DRefId};
 use crate::store::disk::layout::Layout;
 use crate::store::disk::system::open_place;
-use crate::store::object::begun::marks_of;
+use crate::store::object::build_mark::marks_of;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::promised::Promised;
-use crate::store::object::realization::{Found, each_realization};
+use crate::store::object::realization::{LoadedRealization, each_realization};
 use checked::Temporary;
 pub(super) use listing::{Listed, Listing};
 pub(super) use names::Folders;
@@ -153,17 +153,21 @@ impl Index {
 }
 
 /// Reads the realizations in a derivation's folder.
-fn read_realizations(dref: &DRefId, folder: &Path, promised: &Promised<'_>) -> Result<Vec<Found>> {
+fn read_realizations(
+    dref: &DRefId,
+    folder: &Path,
+    promised: &Promised<'_>,
+) -> Result<Vec<LoadedRealization>> {
     let mut found = Vec::new();
     each_realization(dref, folder, |id, folder, at| {
-        found.extend(Found::read(id, folder, at, promised)?);
+        found.extend(LoadedRealization::read(id, folder, at, promised)?);
         Ok(())
     })?;
     Ok(found)
 }
 
 /// Whether any realization comes from a multi-run build. Marks matter only then.
-fn is_of_several(found: &[Found]) -> bool {
+fn is_of_several(found: &[LoadedRealization]) -> bool {
     let mut builds = found.iter().flat_map(|found| &found.builds);
     builds.any(BuildRecord::is_of_several)
 }

@@ -14,7 +14,7 @@ use crate::store::object::build_record::{BuildFile, BuildRecord};
 use crate::{Error, Result};
 
 /// Polling interval.
-const PAUSE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A reader of the log of a running build, from [`RunningBuild::follow`]. Blocks at the end of the log until the build has
 /// ended, and continues with the logs of further attempts. Reads the log to its end even if the build's folder is renamed or
@@ -97,7 +97,7 @@ impl Read for FollowLog {
                 }
             }
             if goes_on {
-                thread::sleep(PAUSE);
+                thread::sleep(POLL_INTERVAL);
             } else if !self.goes_on_with_next_try() {
                 return Ok(0);
             }

@@ -11,7 +11,8 @@ use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::Builds;
 use crate::store::object::context::Context;
 use crate::store::object::realization::{
-    Found, Realization, broken, missing, open_folder, read_builds, read_record, verified_head,
+    LoadedRealization, Realization, broken, missing, open_folder, read_builds, read_record,
+    verified_head,
 };
 use crate::store::object::record::{Outcome, Record, RecordHead};
 use crate::store::object::tree::TreeDigest;
@@ -26,7 +27,7 @@ impl Store {
     pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
-        let found = Found::with_record(rref.clone(), &text, folder, &at, None)?;
+        let found = LoadedRealization::with_record(rref.clone(), &text, folder, &at, None)?;
         let builds = Builds::of(found.builds);
         let realization = self.realization_of(found.id, &found.head, builds);
         Ok(Realization {

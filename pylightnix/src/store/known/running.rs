@@ -17,7 +17,7 @@ use crate::store::disk::layout::LOG;
 use crate::store::disk::regular;
 use crate::store::known::follow::FollowLog;
 use crate::store::using::lease::Used;
-use crate::store::using::sweep::{Found, look_at, names};
+use crate::store::using::sweep::{LeaseState, names, probe};
 
 /// Number of the hash's hex digits in the folder name. Kept short, as paths of Unix sockets in the folder are limited.
 const HASH: usize = 16;
@@ -70,7 +70,7 @@ impl RunningBuild {
 
     /// Whether the build still runs, as far as this machine can tell.
     pub(in crate::store) fn goes_on(&self) -> bool {
-        self.folder.exists() && matches!(look_at(&self.lease), Found::Alive)
+        self.folder.exists() && matches!(probe(&self.lease), LeaseState::Alive)
     }
 
     /// Returns the next attempt of the same run, which begins before the folder of the failed one is removed.
@@ -151,7 +151,7 @@ impl Store {
                 })
                 .collect();
             let lease = self.layout().leases().join(&name);
-            if folders.is_empty() || !matches!(look_at(&lease), Found::Alive) {
+            if folders.is_empty() || !matches!(probe(&lease), LeaseState::Alive) {
                 continue;
             }
             let text = regular::read_to_string(&lease).unwrap_or_default();

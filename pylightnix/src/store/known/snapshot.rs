@@ -12,7 +12,7 @@ use crate::store::disk::durable::Durability;
 use crate::store::disk::parallel;
 use crate::store::disk::system::sync_file_system;
 use crate::store::index::{Index, Known, Listed, MANY, Objects};
-use crate::store::object::begun::{Begun, begun_from};
+use crate::store::object::build_mark::{BuildMark, begun_from};
 use crate::store::object::builds::{BuildHead, Builds};
 use crate::store::object::context::Context;
 use crate::store::object::realization::Realization;
@@ -82,7 +82,7 @@ impl Snapshot {
     }
 
     /// Returns the marks of incomplete multi-run builds from this context.
-    pub(crate) fn begun(&self, context: &Context) -> Vec<Begun> {
+    pub(crate) fn begun(&self, context: &Context) -> Vec<BuildMark> {
         let marks = self.0.iter().flat_map(|known| known.listing.marks());
         marks
             .filter_map(|(name, bytes)| begun_from(context, name, bytes))

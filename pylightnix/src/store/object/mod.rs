@@ -2,14 +2,13 @@
 //!
 //! Objects never change, so no locks are needed here. Depends on `disk`. Begin to read at [`record`], then [`realization`].
 
-pub(in crate::store) mod begun;
+pub(in crate::store) mod build_mark;
 pub(in crate::store) mod build_record;
 pub(in crate::store) mod builds;
 pub(in crate::store) mod choice;
 pub(in crate::store) mod clock;
 pub(in crate::store) mod commit;
 pub(in crate::store) mod context;
-pub(in crate::store) mod lacking;
 pub(in crate::store) mod paths;
 pub(in crate::store) mod promised;
 pub(in crate::store) mod realization;
@@ -17,3 +16,4 @@ pub(in crate::store) mod record;
 pub(in crate::store) mod scan;
 pub(in crate::store) mod seal;
 pub(in crate::store) mod tree;
+pub(in crate::store) mod violation;

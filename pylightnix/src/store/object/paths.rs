@@ -6,22 +6,22 @@ use crate::store::object::scan::{Scanned, ScannedKind};
 use crate::store::object::tree::{EntryKind, Manifest};
 
 /// Maximum number of links followed, as in Linux.
-const MOST: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// What a path resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lead {
+pub(crate) enum Resolved {
     /// An entry of the tree.
-    There,
+    Inside,
     /// Nothing.
-    Nowhere,
+    Missing,
     /// A path outside of the tree.
     Outside,
 }
 
 /// The kind of a tree entry, for path resolution.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sort<'a> {
+pub(crate) enum NodeKind<'a> {
     Folder,
     File,
     /// A symbolic link and its target.
@@ -36,7 +36,7 @@ pub(crate) struct Paths<'a> {
 }
 
 struct Node<'a> {
-    sort: Sort<'a>,
+    sort: NodeKind<'a>,
     /// The parent folder; `None` for the root.
     parent: Option<usize>,
     within: HashMap<&'a str, usize>,
@@ -53,9 +53,9 @@ pub(crate) struct Link<'a> {
 
 impl<'a> Paths<'a> {
     /// Builds a tree from entries; a folder has to come before its content.
-    pub(crate) fn new(entries: impl IntoIterator<Item = (&'a str, Sort<'a>)>) -> Self {
+    pub(crate) fn new(entries: impl IntoIterator<Item = (&'a str, NodeKind<'a>)>) -> Self {
         let root = Node {
-            sort: Sort::Folder,
+            sort: NodeKind::Folder,
             parent: None,
             within: HashMap::new(),
         };
@@ -77,7 +77,7 @@ impl<'a> Paths<'a> {
                 within: HashMap::new(),
             });
             paths.nodes[folder].within.insert(name, new);
-            if let Sort::Link(target) = sort {
+            if let NodeKind::Link(target) = sort {
                 paths.links.push(Link {
                     path,
                     target,
@@ -92,9 +92,9 @@ impl<'a> Paths<'a> {
     pub(crate) fn of(manifest: &'a Manifest) -> Self {
         Self::new(manifest.entries().iter().map(|entry| {
             let sort = match &entry.kind {
-                EntryKind::Dir => Sort::Folder,
-                EntryKind::File { .. } => Sort::File,
-                EntryKind::Link { target } => Sort::Link(target),
+                EntryKind::Dir => NodeKind::Folder,
+                EntryKind::File { .. } => NodeKind::File,
+                EntryKind::Link { target } => NodeKind::Link(target),
             };
             (entry.path.as_str(), sort)
         }))
@@ -104,9 +104,9 @@ impl<'a> Paths<'a> {
     pub(crate) fn found<F>(found: &'a [Scanned<F>]) -> Self {
         Self::new(found.iter().map(|entry| {
             let sort = match &entry.kind {
-                ScannedKind::Dir => Sort::Folder,
-                ScannedKind::File(_) => Sort::File,
-                ScannedKind::Link { target } => Sort::Link(target),
+                ScannedKind::Dir => NodeKind::Folder,
+                ScannedKind::File(_) => NodeKind::File,
+                ScannedKind::Link { target } => NodeKind::Link(target),
             };
             (entry.path.as_str(), sort)
         }))
@@ -121,7 +121,7 @@ impl<'a> Paths<'a> {
     }
 
     /// Resolves a path from the root.
-    pub(crate) fn lead(&self, path: &str) -> Lead {
+    pub(crate) fn resolve(&self, path: &str) -> Resolved {
         self.walk(0, path)
     }
 
@@ -132,16 +132,16 @@ impl<'a> Paths<'a> {
     }
 
     /// Iterates over the links that do not resolve to an entry of the tree.
-    pub(crate) fn astray(&self) -> impl Iterator<Item = (Link<'a>, Lead)> + '_ {
+    pub(crate) fn broken_links(&self) -> impl Iterator<Item = (Link<'a>, Resolved)> + '_ {
         self.links.iter().filter_map(|link| {
             let lead = self.walk(link.folder, link.target);
-            (lead != Lead::There).then_some((*link, lead))
+            (lead != Resolved::Inside).then_some((*link, lead))
         })
     }
 
     /// Resolves `path` from the folder `at` as the kernel does: every name but the last has to be a folder, and `..` after a
     /// link is relative to the link's target. Each step takes constant time, as hostile targets may be very long.
-    fn walk<'p>(&'p self, mut at: usize, path: &'p str) -> Lead {
+    fn walk<'p>(&'p self, mut at: usize, path: &'p str) -> Resolved {
         // A stack of the remaining names, the next one last.
         let mut names: Vec<&'p str> = Vec::new();
         let mut followed = 0;
@@ -149,31 +149,31 @@ impl<'a> Paths<'a> {
         loop {
             if let Some(path) = next.take() {
                 if path.starts_with('/') {
-                    return Lead::Outside;
+                    return Resolved::Outside;
                 }
                 names.extend(path.split('/').rev());
             }
             let Some(name) = names.pop() else {
-                return Lead::There;
+                return Resolved::Inside;
             };
             let node = &self.nodes[at];
-            if node.sort != Sort::Folder {
-                return Lead::Nowhere;
+            if node.sort != NodeKind::Folder {
+                return Resolved::Missing;
             }
             match name {
                 "" | "." => {}
                 ".." => match node.parent {
                     Some(parent) => at = parent,
-                    None => return Lead::Outside,
+                    None => return Resolved::Outside,
                 },
                 name => match node.within.get(name) {
-                    None => return Lead::Nowhere,
+                    None => return Resolved::Missing,
                     Some(found) => match self.nodes[*found].sort {
-                        Sort::Link(target) => {
+                        NodeKind::Link(target) => {
                             followed += 1;
-                            if followed > MOST {
+                            if followed > MAX_LINKS {
                                 // A cycle of links resolves to nothing.
-                                return Lead::Nowhere;
+                                return Resolved::Missing;
                             }
                             next = Some(target);
                         }

@@ -7,9 +7,9 @@ use std::path::Path;
 use crate::config::{ConfigJson, Digest, promises};
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::regular;
-use crate::store::object::lacking::unkept;
 use crate::store::object::paths::Paths;
 use crate::store::object::record::{Outcome, Record, RecordHead};
+use crate::store::object::violation::unkept;
 
 /// The promises of a derivation. If the config is not given, it is read when first needed.
 pub(in crate::store) struct Promised<'a> {

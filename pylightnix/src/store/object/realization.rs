@@ -111,7 +111,7 @@ impl Realization {
 }
 
 /// A realization with its builds, as read from its folder.
-pub(in crate::store) struct Found {
+pub(in crate::store) struct LoadedRealization {
     pub(in crate::store) id: RRefId,
     pub(in crate::store) head: RecordHead,
     /// Whether a promised artifact is missing.
@@ -121,7 +121,7 @@ pub(in crate::store) struct Found {
     pub(in crate::store) unreadable: Vec<String>,
 }
 
-impl Found {
+impl LoadedRealization {
     /// Reads a realization from its open folder, whose path is `at`, and checks it against `promised`. Returns `None` if it was
     /// deleted in the meantime.
     pub(in crate::store) fn read(
@@ -146,7 +146,7 @@ impl Found {
         let head = verified_head(&id, text, at)?;
         let lacks_a_promise = promised.is_some_and(|promised| promised.is_lacking(&head, text));
         let (builds, unreadable) = read_builds(folder, at)?;
-        Ok(Found {
+        Ok(LoadedRealization {
             id,
             head,
             lacks_a_promise,
@@ -258,7 +258,7 @@ pub(in crate::store) fn read_record(folder: impl AsFd, at: &Path) -> Result<Opti
 }
 
 /// A file that yields this many bytes is checked to be a regular file.
-const SUSPICIOUS: usize = 1 << 20;
+const CHECK_TYPE_FROM: usize = 1 << 20;
 
 fn is_file(file: &OwnedFd) -> bool {
     fstat(file).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
@@ -280,7 +280,7 @@ fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> 
             Ok(0) => return Ok(Some(bytes)),
             Ok(_) if bytes.len() == bytes.capacity() => {
                 // A device may be endless.
-                if bytes.len() >= SUSPICIOUS && !is_file(&file) {
+                if bytes.len() >= CHECK_TYPE_FROM && !is_file(&file) {
                     return Err(Error::io("read", &at.join(name), regular::not_a_file()));
                 }
                 bytes.reserve(bytes.len());

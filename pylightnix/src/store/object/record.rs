@@ -13,7 +13,7 @@ use crate::store::object::tree::{Entry, EntryKind, Manifest, TreeDigest};
 use crate::{Error, ErrorKind, Result};
 
 /// The first line of a record.
-const FIRST: &str = "pylightnix-realization-v1";
+const FIRST_LINE: &str = "pylightnix-realization-v1";
 
 /// Whether a build succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -120,7 +120,7 @@ impl RecordHead {
             rest: text,
             number: 0,
         };
-        lines.tagged(FIRST, |rest| rest.is_empty().then_some(()))?;
+        lines.tagged(FIRST_LINE, |rest| rest.is_empty().then_some(()))?;
         let derivation = lines.tagged("drv ", |hex| hex.parse().ok())?;
         let mut rrefs = Vec::new();
         let start = text.len() - lines.rest.len();
@@ -153,7 +153,7 @@ impl RecordHead {
     /// Formats the head, each line ended by a newline.
     fn to_text(&self) -> String {
         format!(
-            "{FIRST}\ndrv {}\n{}res {}\nout {}\n",
+            "{FIRST_LINE}\ndrv {}\n{}res {}\nout {}\n",
             self.derivation,
             self.context.lines(),
             self.outcome,

@@ -31,7 +31,7 @@ const FEW_FILES: usize = 16;
 const BUFFER: usize = 128 << 10;
 const SMALL: usize = 8 << 10;
 /// Time to wait for a writer to close a file that is to be published.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WRITER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Hashes the entries that [`scan`](crate::store::object::scan::scan) found in `out`, and makes them read-only. Adds everything
 /// that still has to be synced to `unsynced`.
@@ -142,7 +142,7 @@ impl ToSeal<'_> {
                 .map_err(|error| Error::io("change the mode of", &self.at(), error))?;
         }
         // Read-only now, so that no new writer can appear.
-        expect_no_writer(&file, &self.at())?;
+        wait_for_writers(&file, &self.at())?;
         // Sync and hash a large file in parallel.
         let now = durability == Durability::Full && before.len() >= MANY_BYTES;
         let hash = || {
@@ -205,11 +205,11 @@ impl ToSeal<'_> {
 /// Fails if a process has the file open for writing. Succeeds if the system cannot tell.
 ///
 /// Retries for a while: a child process that another stage just started inherits all open descriptors until its `exec`.
-fn expect_no_writer(file: &File, path: &Path) -> Result<()> {
+fn wait_for_writers(file: &File, path: &Path) -> Result<()> {
     let mut wait = Duration::from_millis(1);
     let begun = Instant::now();
     while writers(file) == Writers::Present {
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > WRITER_TIMEOUT {
             return Err(still_written(path));
         }
         thread::sleep(wait);

@@ -18,7 +18,7 @@ impl Store {
         let folder = self.realization_dir(rref);
         let bytes = build.to_bytes()?;
         let manager = self.manager();
-        let entered = manager.enter()?;
+        let shared = manager.lock_shared()?;
         if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
         }
@@ -31,7 +31,7 @@ impl Store {
         let name = folder.join(build.file_name());
         self.durability()
             .publish_file(&manager.temporary()?, &name, &bytes)?;
-        drop(entered);
+        drop(shared);
         touch(&self.derivation_dir(rref.dref()))
     }
 }

@@ -21,7 +21,7 @@ impl Store {
         }
         let path = self.code_path(fingerprint)?;
         // Protect it before checking that it exists, until a build record names it.
-        self.manager().name_code_in_use(fingerprint)?;
+        self.manager().record_code_in_use(fingerprint)?;
         if path.exists() {
             // The process that created it may not have synced the folder yet.
             self.durability().sync_folder(&self.layout().code())?;

@@ -2,8 +2,8 @@
 
 use crate::config::{ConfigJson, RRefId};
 use crate::store::Store;
-use crate::store::object::lacking::lacking_in;
 use crate::store::object::record::Record;
+use crate::store::object::violation::lacking_in;
 use crate::{Error, ErrorKind, Result};
 
 impl Store {

@@ -13,7 +13,7 @@ use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::record::Record;
 use crate::store::publish::complete::expect_complete;
 use crate::store::publish::every::{Every, Unfinished};
-use crate::store::publish::place::{add_builds, place};
+use crate::store::publish::install::{add_builds, install};
 use crate::store::publish::staging::{Staging, stage_from};
 use crate::store::publish::whole::present;
 use crate::{Error, ErrorKind, Result};
@@ -85,7 +85,7 @@ impl Store {
         let order = in_order(other, roots)?;
         // Before looking at what is here, to protect it from garbage collection until its dependents are published.
         let drefs: BTreeSet<&DRefId> = order.iter().map(RRefId::dref).collect();
-        self.name_in_use(drefs)?;
+        self.record_in_use(drefs)?;
         let mut present = present(self, &order)?;
         let staging = Staging::new(self)?;
         // Stage and verify everything before publishing anything.
@@ -130,7 +130,7 @@ impl Store {
                 let context = &staged.record.head().context;
                 // Staging has already synced it.
                 let none = Unsynced::new(self.durability());
-                place(self, config, context, folder, rref, &text, none)?;
+                install(self, config, context, folder, rref, &text, none)?;
             }
         }
         Ok(copied)

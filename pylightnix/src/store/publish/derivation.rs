@@ -22,11 +22,11 @@ impl Store {
     pub fn add_derivation(&self, config: &ConfigJson) -> Result<()> {
         if !self.knows(config.id()) {
             // Before checking whether it exists, to protect it from garbage collection until it has a realization.
-            self.name_in_use([config.id()])?;
+            self.record_in_use([config.id()])?;
             let mut unsynced = Unsynced::new(self.durability());
             let draft = self.draft_derivation(config, &mut unsynced)?;
             unsynced.sync()?;
-            self.place_derivation(config, draft)?;
+            self.install_derivation(config, draft)?;
         }
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// Installs a synced derivation folder. If there is one already, checks that it holds the same config.
-    pub(in crate::store) fn place_derivation(
+    pub(in crate::store) fn install_derivation(
         &self,
         config: &ConfigJson,
         draft: Option<DerivationDraft>,
@@ -64,7 +64,7 @@ impl Store {
         self.manager().settle_root(self.durability())?;
         let placed = match draft {
             Some(draft) => {
-                let _entered = self.manager().enter()?;
+                let _shared = self.manager().lock_shared()?;
                 draft.move_to(&target)?
             }
             None => false,
@@ -80,17 +80,17 @@ impl Store {
 
     /// Installs a synced derivation folder that contains its first realization, after `check` succeeds. Returns `false` if the
     /// store already has the derivation; the realization is then back at its original path.
-    pub(in crate::store) fn place_with_realization(
+    pub(in crate::store) fn install_with_realization(
         &self,
         config: &ConfigJson,
         draft: DerivationDraft,
         check: impl FnOnce() -> Result<()>,
     ) -> Result<bool> {
         self.manager().settle_root(self.durability())?;
-        let entered = self.manager().enter()?;
+        let shared = self.manager().lock_shared()?;
         check()?;
         let placed = draft.move_to(&self.derivation_dir(config.id()))?;
-        drop(entered);
+        drop(shared);
         if placed {
             self.durability().sync_folder(&self.layout().objects())?;
             self.learn(config.id());
@@ -104,7 +104,7 @@ impl Store {
         if is_there(target)? && !is_there(&path)? {
             // A repair quarantined a corrupt config; restore it.
             let draft = self.manager().temporary()?;
-            let _entered = self.manager().enter()?;
+            let _shared = self.manager().lock_shared()?;
             self.durability()
                 .publish_file(&draft, &path, config.text().as_bytes())?;
         }

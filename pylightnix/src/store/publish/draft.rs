@@ -17,15 +17,15 @@ use crate::store::known::running::mark;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::Builds;
 use crate::store::object::context::Context;
-use crate::store::object::lacking::{Lack, lacking, unkept};
 use crate::store::object::paths::Paths;
 use crate::store::object::realization::Realization;
 use crate::store::object::record::{Outcome, Record, reference};
 use crate::store::object::scan::{Scanned, ScannedKind, scan};
 use crate::store::object::seal::seal;
 use crate::store::object::tree::Manifest;
+use crate::store::object::violation::{Violation, lacking, unkept};
+use crate::store::publish::install::install;
 use crate::store::publish::own_links::make_relative;
-use crate::store::publish::place::place;
 use crate::store::publish::whole::present;
 use crate::{Error, ErrorKind, Result};
 
@@ -182,10 +182,10 @@ impl Draft {
         unsynced.folder(&folder);
 
         let store = &self.store;
-        let new = place(store, derivation, context, &folder, &id, &text, unsynced)?;
+        let new = install(store, derivation, context, &folder, &id, &text, unsynced)?;
         if !new {
             // The existing realization has the right name, but may be damaged.
-            present(store, [&id])?.all_whole()?;
+            present(store, [&id])?.all_intact()?;
         }
         let published = Published { id, new };
         let realization = new.then(|| {
@@ -213,7 +213,7 @@ impl Draft {
     ///
     /// # Errors
     /// Fails if the output contains an entry that cannot be published.
-    pub(crate) fn unkept(&mut self, derivation: &ConfigJson) -> Result<Vec<Lack>> {
+    pub(crate) fn unkept(&mut self, derivation: &ConfigJson) -> Result<Vec<Violation>> {
         let promises = derivation.promises();
         if promises.is_empty() {
             return Ok(Vec::new());

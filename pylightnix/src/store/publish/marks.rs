@@ -1,4 +1,4 @@
-//! Creating and removing the marks of multi-run builds; see [`Begun`].
+//! Creating and removing the marks of multi-run builds; see [`BuildMark`].
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use crate::store::disk::durable::{is_not_found, touch};
 use crate::store::disk::regular;
 use crate::store::disk::remove::remove_tree;
 use crate::store::known::snapshot::Snapshot;
-use crate::store::object::begun::{Begun, begun_from, marks_of};
+use crate::store::object::build_mark::{BuildMark, begun_from, marks_of};
 use crate::store::object::builds::BuildHead;
 use crate::store::object::context::Context;
 use crate::store::object::realization::Realization;
@@ -21,7 +21,7 @@ impl Store {
         &self,
         dref: &DRefId,
         context: &Context,
-        begun: &Begun,
+        begun: &BuildMark,
     ) -> Result<String> {
         let name = begun.name_in(context)?;
         self.put_mark(dref, &name, &begun.to_bytes()?)?;
@@ -116,7 +116,7 @@ impl Store {
             return Ok(false);
         }
         let begun = snapshot.begun(&realization.context);
-        let is_run_of = |head: &BuildHead<'_>, begun: &Begun| {
+        let is_run_of = |head: &BuildHead<'_>, begun: &BuildMark| {
             head.run
                 .is_some_and(|run| (begun.first..begun.of).contains(&run.index))
                 && (begun.fingerprint.is_none() || begun.fingerprint.as_deref() == head.fingerprint)

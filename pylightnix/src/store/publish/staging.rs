@@ -43,11 +43,11 @@ impl Drop for Staging {
 }
 
 /// Files without a usable source, by path.
-pub(in crate::store) type Lacking = HashMap<String, Lacked>;
+pub(in crate::store) type MissingFiles = HashMap<String, MissingFile>;
 
 /// Why no source of a file is usable.
 #[derive(Default)]
-pub(in crate::store) struct Lacked {
+pub(in crate::store) struct MissingFile {
     /// The problem of each source.
     pub(in crate::store) faults: Vec<String>,
     /// Whether a source could not be read, so that its content is unknown.
@@ -64,7 +64,7 @@ pub(in crate::store) fn stage_from(
     folder: &Path,
     durability: Durability,
     sources: &(dyn Fn(&Entry, &Digest) -> Vec<PathBuf> + Sync),
-) -> Result<Lacking> {
+) -> Result<MissingFiles> {
     let out = folder.join(OUT);
     let make = |path: &Path| {
         fs::create_dir(path).map_err(|error| Error::io("create the folder", path, error))
@@ -91,7 +91,7 @@ pub(in crate::store) fn stage_from(
         };
         let target = out.join(&entry.path);
         let refused = |error| Error::io("write", &target, error);
-        let mut lacked = Lacked::default();
+        let mut lacked = MissingFile::default();
         for source in sources(entry, digest) {
             let from = match open_source(&source, *size) {
                 Ok(from) => from,
@@ -120,7 +120,7 @@ pub(in crate::store) fn stage_from(
         }
         Ok(Some((entry.path.clone(), lacked)))
     })?;
-    let lacking: Lacking = written.into_iter().flatten().collect();
+    let lacking: MissingFiles = written.into_iter().flatten().collect();
     if !lacking.is_empty() {
         return Ok(lacking);
     }

@@ -9,7 +9,7 @@ use crate::store::disk::there::is_there;
 use crate::{Error, ErrorKind, Result};
 
 /// The existing ones among realizations that are to be published.
-pub(in crate::store) struct Present {
+pub(in crate::store) struct Existing {
     /// Realizations that exist and are intact.
     pub(in crate::store) whole: HashSet<RRefId>,
     /// Realizations that exist and are damaged or unreadable, with the error to report.
@@ -20,7 +20,7 @@ pub(in crate::store) struct Present {
 pub(in crate::store) fn present<'r>(
     store: &Store,
     rrefs: impl IntoIterator<Item = &'r RRefId>,
-) -> Result<Present> {
+) -> Result<Existing> {
     let mut whole = HashSet::new();
     for rref in rrefs {
         if is_there(&store.realization_dir(rref))? {
@@ -31,19 +31,19 @@ pub(in crate::store) fn present<'r>(
     if !whole.is_empty() {
         for fault in store.check().contents().only(&whole).run()?.faults {
             if let Some(rref) = &fault.rref
-                && let Some(what) = said_of(fault.kind)
+                && let Some(what) = damage_of(fault.kind)
                 && whole.remove(rref)
             {
                 damaged.insert(rref.clone(), refused(store, rref, what, &fault));
             }
         }
     }
-    Ok(Present { whole, damaged })
+    Ok(Existing { whole, damaged })
 }
 
-impl Present {
+impl Existing {
     /// Returns the intact realizations, or an error if one is damaged.
-    pub(in crate::store) fn all_whole(self) -> Result<HashSet<RRefId>> {
+    pub(in crate::store) fn all_intact(self) -> Result<HashSet<RRefId>> {
         let first = self
             .damaged
             .into_iter()
@@ -53,7 +53,7 @@ impl Present {
 }
 
 /// Returns what a fault means for the content of a realization; `None` if nothing.
-fn said_of(kind: FaultKind) -> Option<&'static str> {
+fn damage_of(kind: FaultKind) -> Option<&'static str> {
     match kind {
         FaultKind::Record | FaultKind::Artifact => Some("is damaged"),
         FaultKind::Unreadable => Some("cannot be read"),

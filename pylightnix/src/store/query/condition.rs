@@ -17,24 +17,24 @@ pub(super) struct Condition {
 #[derive(Clone, Copy, Debug)]
 enum Operator {
     Equal,
-    Other,
+    NotEqual,
     Less,
     AtMost,
-    More,
+    Greater,
     AtLeast,
-    Has,
+    Contains,
 }
 
 /// Operators; one that is a prefix of another comes after it.
 const OPERATORS: [(&str, Operator); 8] = [
     ("==", Operator::Equal),
-    ("!=", Operator::Other),
+    ("!=", Operator::NotEqual),
     ("<=", Operator::AtMost),
     (">=", Operator::AtLeast),
     ("=", Operator::Equal),
     ("<", Operator::Less),
-    (">", Operator::More),
-    ("~", Operator::Has),
+    (">", Operator::Greater),
+    ("~", Operator::Contains),
 ];
 
 impl Condition {
@@ -64,17 +64,17 @@ impl Condition {
     /// Whether the condition holds. A missing property satisfies only `!=`.
     pub(super) fn holds(&self, cell: Option<&Cell>) -> bool {
         let Some(cell) = cell else {
-            return matches!(self.operator, Operator::Other);
+            return matches!(self.operator, Operator::NotEqual);
         };
         let order = order(cell, &self.value);
         match self.operator {
             Operator::Equal => order == Some(Ordering::Equal),
-            Operator::Other => order != Some(Ordering::Equal),
+            Operator::NotEqual => order != Some(Ordering::Equal),
             Operator::Less => order == Some(Ordering::Less),
-            Operator::More => order == Some(Ordering::Greater),
+            Operator::Greater => order == Some(Ordering::Greater),
             Operator::AtMost => order.is_some_and(Ordering::is_le),
             Operator::AtLeast => order.is_some_and(Ordering::is_ge),
-            Operator::Has => cell.to_string().contains(&self.value.to_string()),
+            Operator::Contains => cell.to_string().contains(&self.value.to_string()),
         }
     }
 }

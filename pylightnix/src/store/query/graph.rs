@@ -98,8 +98,8 @@ impl Store {
     /// Reads all realizations with their dependencies in one pass. Opens every record, and nothing else.
     ///
     /// # Errors
-    /// Fails if a system call fails. Corrupt objects are in the graph without dependencies; see [`Graph::broken`].
-    pub fn realization_graph(&self) -> Result<Graph<RRefId>> {
+    /// Fails if a system call fails. Corrupt objects are in the graph without dependencies; see [`DependencyGraph::broken`].
+    pub fn realization_graph(&self) -> Result<DependencyGraph<RRefId>> {
         RRefId::graph(self)
     }
 
@@ -107,12 +107,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`realization_graph`](Self::realization_graph).
-    pub fn derivation_graph(&self) -> Result<Graph<DRefId>> {
+    pub fn derivation_graph(&self) -> Result<DependencyGraph<DRefId>> {
         DRefId::graph(self)
     }
 
     /// Reads a graph; fails if an object is corrupt.
-    fn whole_graph<I: Identifier>(&self) -> Result<Graph<I>> {
+    fn whole_graph<I: Identifier>(&self) -> Result<DependencyGraph<I>> {
         let mut graph = I::graph(self)?;
         let count = graph.broken.len();
         if count == 0 {
@@ -130,7 +130,7 @@ impl Store {
 
 /// The dependency graph of all derivations or all realizations of a store, as of one reading.
 #[derive(Debug)]
-pub struct Graph<I> {
+pub struct DependencyGraph<I> {
     /// The objects, sorted.
     nodes: Vec<I>,
     /// The positions of each object's direct dependencies, sorted.
@@ -141,7 +141,7 @@ pub struct Graph<I> {
     broken: Vec<(usize, Error)>,
 }
 
-impl<I: Identifier> Graph<I> {
+impl<I: Identifier> DependencyGraph<I> {
     /// Builds a graph from objects, sorted, with their dependencies.
     fn of(found: Vec<(I, Result<Vec<I>>)>) -> Self {
         let (mut nodes, mut named, mut broken) = (Vec::new(), Vec::new(), Vec::new());
@@ -152,7 +152,7 @@ impl<I: Identifier> Graph<I> {
             }));
             nodes.push(id);
         }
-        let mut graph = Graph {
+        let mut graph = DependencyGraph {
             deps: Vec::with_capacity(nodes.len()),
             dependents: vec![Vec::new(); nodes.len()],
             nodes,
@@ -257,7 +257,7 @@ impl Asked for DRefId {
         Ok(store.config(self)?.deps().to_vec())
     }
 
-    fn graph(store: &Store) -> Result<Graph<Self>> {
+    fn graph(store: &Store) -> Result<DependencyGraph<Self>> {
         let drefs = store.drefs()?;
         let found = parallel::map(&drefs, parallel::cores(), |_, dref| {
             match dref.depends_on(store) {
@@ -266,7 +266,7 @@ impl Asked for DRefId {
                 deps => Ok(Some((dref.clone(), deps))),
             }
         })?;
-        Ok(Graph::of(found.into_iter().flatten().collect()))
+        Ok(DependencyGraph::of(found.into_iter().flatten().collect()))
     }
 
     fn derivation(&self) -> &DRefId {
@@ -286,7 +286,7 @@ impl Asked for RRefId {
         Ok(deps)
     }
 
-    fn graph(store: &Store) -> Result<Graph<Self>> {
+    fn graph(store: &Store) -> Result<DependencyGraph<Self>> {
         let drefs = store.drefs()?;
         let found = parallel::map(&drefs, parallel::cores(), |_, dref| {
             let mut found = Vec::new();
@@ -305,7 +305,7 @@ impl Asked for RRefId {
         })?;
         let mut found: Vec<_> = found.into_iter().flatten().collect();
         found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        Ok(Graph::of(found))
+        Ok(DependencyGraph::of(found))
     }
 
     fn derivation(&self) -> &DRefId {

@@ -14,14 +14,14 @@ use crate::store::EntryKind;
 use crate::{Error, ErrorKind, Result};
 
 /// Maximum number of derivations, and of realizations, to examine.
-const MOST: usize = 256;
+const MAX_EXAMINED: usize = 256;
 
 /// Maximum number of values to show.
-const VALUES: usize = 5;
+const MAX_VALUES: usize = 5;
 
 /// The names and objects that a search could match.
 #[derive(Default)]
-struct There {
+struct Candidates {
     fields: BTreeSet<String>,
     artifacts: BTreeSet<String>,
     numbers: BTreeSet<String>,
@@ -43,38 +43,38 @@ pub(super) fn hints(find: &Find<'_>) -> Result<Vec<String>> {
             false => find.patterns.iter().map(of).collect(),
         });
     }
-    let mut there = There::default();
+    let mut candidates = Candidates::default();
     let ways = find.fields.iter().map(|(way, _)| way.steps().len());
     let deep = ways.max().unwrap_or(1).max(1);
-    for dref in named.iter().take(MOST) {
+    for dref in named.iter().take(MAX_EXAMINED) {
         // Skip corrupt and removed objects.
         let Ok(config) = find.store.config(dref) else {
             continue;
         };
-        there.add_fields(&config, deep)?;
+        candidates.add_fields(&config, deep)?;
         for rref in find.store.rrefs_of(dref)? {
-            if there.found.len() < MOST {
-                there
+            if candidates.found.len() < MAX_EXAMINED {
+                candidates
                     .found
                     .push(Found::new(find.store, rref, Default::default()));
             }
         }
     }
-    there.add_artifacts(find);
+    candidates.add_artifacts(find);
     let mut hints = Vec::new();
     for (way, _) in &find.fields {
-        hints.extend(there.of_field(find, way)?);
+        hints.extend(candidates.of_field(find, way)?);
     }
     for metric in &find.metrics {
-        hints.extend(there.of_metric(find, metric)?);
+        hints.extend(candidates.of_metric(find, metric)?);
     }
     for condition in &find.conditions {
-        hints.extend(there.of_condition(find, &condition.what)?);
+        hints.extend(candidates.of_condition(find, &condition.what)?);
     }
     Ok(hints)
 }
 
-impl There {
+impl Candidates {
     fn add_fields(&mut self, config: &ConfigJson, deep: usize) -> Result<()> {
         let mut waiting: Vec<(String, &RawValue, usize)> = vec![(String::new(), config.raw()?, 0)];
         while let Some((path, value, depth)) = waiting.pop() {
@@ -223,8 +223,8 @@ fn told(values: &[Cell]) -> String {
         };
     }
     let texts: BTreeSet<String> = values.iter().map(ToString::to_string).collect();
-    let shown: Vec<_> = texts.iter().take(VALUES).cloned().collect();
-    match texts.len().saturating_sub(VALUES) {
+    let shown: Vec<_> = texts.iter().take(MAX_VALUES).cloned().collect();
+    match texts.len().saturating_sub(MAX_VALUES) {
         0 => shown.join(", "),
         more => format!("{} and {more} others", shown.join(", ")),
     }

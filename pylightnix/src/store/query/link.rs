@@ -18,6 +18,6 @@ impl Store {
     pub fn link_derivation(&self, dref: impl AsRef<DRefId>, path: impl AsRef<Path>) -> Result<()> {
         let dref = dref.as_ref();
         self.config(dref)?;
-        self.place_link(path.as_ref(), &self.derivation_dir(dref))
+        self.set_link(path.as_ref(), &self.derivation_dir(dref))
     }
 }

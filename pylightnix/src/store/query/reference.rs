@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::Hash;
 
-use super::Graph;
+use super::DependencyGraph;
 use crate::Result;
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
@@ -31,7 +31,7 @@ pub trait Reference {
 
 /// Operations on both kinds of references. Sealed.
 pub(in crate::store) mod sealed {
-    use super::{DRefId, Graph, RRefId, Result, Store};
+    use super::{DRefId, DependencyGraph, RRefId, Result, Store};
 
     pub trait Asked {
         /// Returns the direct dependencies, sorted.
@@ -42,7 +42,7 @@ pub(in crate::store) mod sealed {
 
         /// Reads the graph of all objects of this kind.
         #[doc(hidden)]
-        fn graph(store: &Store) -> Result<Graph<Self>>
+        fn graph(store: &Store) -> Result<DependencyGraph<Self>>
         where
             Self: Sized;
 

@@ -110,7 +110,7 @@ impl Store {
             usage.refused.append(&mut refused);
             for (id, mut walk) in walks {
                 usage.refused.append(&mut walk.refused);
-                let mut shared = Taken::default();
+                let mut shared = DiskSpace::default();
                 usage.all.add(&walk.taken);
                 for (file, taken) in walk.shared {
                     shared.add(&taken);
@@ -120,7 +120,7 @@ impl Store {
                     }
                 }
                 let taken = walk.taken;
-                usage.realizations.push(TakenBy { id, taken, shared });
+                usage.realizations.push(UsageOf { id, taken, shared });
             }
         }
         Ok(usage)
@@ -130,7 +130,7 @@ impl Store {
 /// An amount of disk space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Taken {
+pub struct DiskSpace {
     /// The number of files.
     pub files: u64,
     /// The total size of the files, in bytes.
@@ -145,16 +145,16 @@ pub struct Taken {
 /// The disk space of one realization, including its record and build records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct TakenBy<I = RRefId> {
+pub struct UsageOf<I = RRefId> {
     /// The reference.
     #[serde(rename = "reference")]
     pub id: I,
     /// The total.
     #[serde(flatten)]
-    pub taken: Taken,
+    pub taken: DiskSpace,
     /// The part in files that have other hard links, inside or outside of the store.
     #[serde(skip)]
-    pub shared: Taken,
+    pub shared: DiskSpace,
 }
 
 /// The disk usage of realizations; see [`Store::disk_usage`]. Displays as one line for each derivation, the largest last, and
@@ -163,24 +163,24 @@ pub struct TakenBy<I = RRefId> {
 #[non_exhaustive]
 pub struct DiskUsage {
     /// The realizations, sorted by derivation and then by reference.
-    pub realizations: Vec<TakenBy>,
+    pub realizations: Vec<UsageOf>,
     /// The total; a file with several hard links counts once.
-    pub all: Taken,
+    pub all: DiskSpace,
     /// The space saved by hard links.
-    pub saved: Taken,
+    pub saved: DiskSpace,
     /// The space of everything else in the store's folder, by name: failed builds, trash, quarantine and so on.
-    pub others: BTreeMap<String, Taken>,
+    pub others: BTreeMap<String, DiskSpace>,
     /// The errors for files that could not be examined.
     pub refused: Vec<Error>,
 }
 
 impl DiskUsage {
     /// Returns the disk usage of each derivation, sorted.
-    pub fn derivations(&self) -> Vec<TakenBy<DRefId>> {
+    pub fn derivations(&self) -> Vec<UsageOf<DRefId>> {
         let groups = self
             .realizations
             .chunk_by(|one, other| one.id.dref() == other.id.dref());
-        let sum = |group: &[TakenBy]| TakenBy {
+        let sum = |group: &[UsageOf]| UsageOf {
             id: group[0].id.dref().clone(),
             taken: group.iter().map(|one| one.taken).sum(),
             shared: group.iter().map(|one| one.shared).sum(),
@@ -189,39 +189,39 @@ impl DiskUsage {
     }
 }
 
-impl Taken {
+impl DiskSpace {
     fn of(found: &Metadata) -> Self {
         let is_file = found.is_file();
-        Taken {
+        DiskSpace {
             files: u64::from(is_file),
             bytes: if is_file { found.len() } else { 0 },
             disk: found.blocks() * BLOCK,
         }
     }
 
-    fn add(&mut self, other: &Taken) {
+    fn add(&mut self, other: &DiskSpace) {
         self.files += other.files;
         self.bytes += other.bytes;
         self.disk += other.disk;
     }
 
-    fn subtract(&mut self, other: &Taken) {
+    fn subtract(&mut self, other: &DiskSpace) {
         self.files = self.files.saturating_sub(other.files);
         self.bytes = self.bytes.saturating_sub(other.bytes);
         self.disk = self.disk.saturating_sub(other.disk);
     }
 }
 
-impl Sum for Taken {
-    fn sum<I: Iterator<Item = Taken>>(all: I) -> Taken {
-        all.fold(Taken::default(), |mut sum, one| {
+impl Sum for DiskSpace {
+    fn sum<I: Iterator<Item = DiskSpace>>(all: I) -> DiskSpace {
+        all.fold(DiskSpace::default(), |mut sum, one| {
             sum.add(&one);
             sum
         })
     }
 }
 
-impl fmt::Display for Taken {
+impl fmt::Display for DiskSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {} files", bytes(self.disk), self.files)
     }
@@ -250,7 +250,7 @@ impl fmt::Display for DiskUsage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut derivations = self.derivations();
         derivations.sort_by_key(|one| one.taken.disk);
-        for TakenBy { id, taken, .. } in &derivations {
+        for UsageOf { id, taken, .. } in &derivations {
             writeln!(f, "{:>10}  {id}", bytes(taken.disk))?;
         }
         for (name, taken) in &self.others {
@@ -280,9 +280,9 @@ impl fmt::Display for DiskUsage {
 /// A traversal that adds up the files below a folder.
 #[derive(Default)]
 struct Walk {
-    taken: Taken,
+    taken: DiskSpace,
     /// Files with several hard links, by device and inode; one entry for each link found.
-    shared: Vec<((u64, u64), Taken)>,
+    shared: Vec<((u64, u64), DiskSpace)>,
     refused: Vec<Error>,
 }
 
@@ -298,7 +298,7 @@ impl Walk {
 
     fn entry(&mut self, path: &Path, waiting: &mut Vec<PathBuf>) -> io::Result<()> {
         let found = fs::symlink_metadata(path)?;
-        let taken = Taken::of(&found);
+        let taken = DiskSpace::of(&found);
         self.taken.add(&taken);
         if found.is_file() && found.nlink() > 1 {
             self.shared.push(((found.dev(), found.ino()), taken));

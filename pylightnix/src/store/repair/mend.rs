@@ -22,7 +22,7 @@ use crate::store::disk::there::{is_absence, is_damage, is_there, tells_of_damage
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::record::Record;
 use crate::store::object::tree::EntryKind;
-use crate::store::publish::place::add_builds;
+use crate::store::publish::install::add_builds;
 use crate::store::publish::staging::{Staging, stage_from};
 use crate::{Error, ErrorKind, Result};
 
@@ -269,7 +269,7 @@ impl Repair<'_> {
             return Ok(Some(done(&place, RepairAction::PutAside, Some(aside))));
         }
         let aside = quarantine.place_for(&place)?;
-        let alone = self.store.manager().enter_alone()?;
+        let alone = self.store.manager().lock_exclusive()?;
         // The exclusive lock prevents new build records.
         keep_builds(self.store, &place, &fresh)?;
         replace_folder(&fresh, &place, &aside)?;
@@ -281,7 +281,7 @@ impl Repair<'_> {
 
     fn put_aside(&self, path: &Path, quarantine: &mut Quarantine) -> Result<PathBuf> {
         let aside = quarantine.place_for(path)?;
-        let alone = self.store.manager().enter_alone()?;
+        let alone = self.store.manager().lock_exclusive()?;
         fs::rename(path, &aside).map_err(|error| Error::io("put aside", path, error))?;
         drop(alone);
         if let Some(folder) = path.parent() {

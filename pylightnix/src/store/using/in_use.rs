@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::store::disk::durable::is_refused_to_write;
 use crate::store::disk::regular::open_regular;
 use crate::store::using::lease::Used;
-use crate::store::using::sweep::{Found, all_names, look_to_remove};
+use crate::store::using::sweep::{LeaseState, all_names, probe_for_removal};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn use_derivations<'a>(&self, drefs: impl IntoIterator<Item = &'a DRefId>) -> Result<bool> {
-        match self.name_in_use(drefs) {
+        match self.record_in_use(drefs) {
             Ok(()) => Ok(true),
             Err(error) if is_refused_to_write(&error) => Ok(false),
             Err(error) => Err(error),
@@ -42,11 +42,11 @@ impl Store {
     }
 
     /// Records derivations in use like [`use_derivations`](Self::use_derivations), for writers: missing permission is an error.
-    pub(in crate::store) fn name_in_use<'a>(
+    pub(in crate::store) fn record_in_use<'a>(
         &self,
         drefs: impl IntoIterator<Item = &'a DRefId>,
     ) -> Result<()> {
-        self.manager().name_in_use(drefs.into_iter())
+        self.manager().record_in_use(drefs.into_iter())
     }
 }
 
@@ -78,11 +78,11 @@ impl InUse {
         };
         let names = lease_names(&layout.leases())?.into_iter();
         for name in names.filter(|name| own != Some(name.as_str())) {
-            match look_to_remove(&layout.leases().join(&name), alone) {
+            match probe_for_removal(&layout.leases().join(&name), alone) {
                 // Dropping the state releases the lock on the lease.
-                Found::Dead(_) => drop(in_use.dead.insert(name)),
-                Found::Elsewhere => in_use.elsewhere += 1,
-                Found::Alive | Found::Missing => {}
+                LeaseState::Dead(_) => drop(in_use.dead.insert(name)),
+                LeaseState::Elsewhere => in_use.elsewhere += 1,
+                LeaseState::Alive | LeaseState::Missing => {}
             }
         }
         in_use.read_on(store)?;

@@ -56,15 +56,15 @@ pub(in crate::store) struct Lease {
     path: PathBuf,
     tmp: PathBuf,
     file: File,
-    named: Mutex<Named>,
+    named: Mutex<LeaseContent>,
 }
 
 /// Write size in bytes: touching fresh memory costs more than another system call.
-const PIECE: usize = 16 << 10;
+const WRITE_SIZE: usize = 16 << 10;
 
 /// The content of the lease file.
 #[derive(Default)]
-struct Named {
+struct LeaseContent {
     drefs: FxHashSet<DRefId>,
     /// Code fingerprints.
     codes: HashSet<String>,
@@ -91,7 +91,7 @@ impl Lease {
                 .create_new(true)
                 .open(&first)
                 .map_err(|error| not_writable(Error::io("create", &first, error)))?;
-            let mut named = Named::default();
+            let mut named = LeaseContent::default();
             if let Some(system) = system {
                 let line = format!("{ELSEWHERE}{system}\n");
                 let begun = (&file)
@@ -133,13 +133,13 @@ impl Lease {
     }
 
     /// Whether the lease records anything in use.
-    pub(in crate::store) fn names_something(&self) -> bool {
+    pub(in crate::store) fn records_use(&self) -> bool {
         let named = self.named();
         !named.drefs.is_empty() || !named.codes.is_empty()
     }
 
     /// Returns the derivations that the lease does not record yet.
-    pub(in crate::store) fn not_named<'a>(
+    pub(in crate::store) fn not_recorded<'a>(
         &self,
         drefs: impl Iterator<Item = &'a DRefId>,
     ) -> Vec<&'a DRefId> {
@@ -150,7 +150,7 @@ impl Lease {
     }
 
     /// Records derivations. The caller holds the shared lock.
-    pub(in crate::store) fn name_derivations(&self, drefs: &[&DRefId]) -> Result<()> {
+    pub(in crate::store) fn add_derivations(&self, drefs: &[&DRefId]) -> Result<()> {
         let mut named = self.named();
         self.add(&mut named, drefs, |text, dref| dref.push_to(text))?;
         named.drefs.reserve(drefs.len());
@@ -159,7 +159,7 @@ impl Lease {
     }
 
     /// Records a code fingerprint, unless it is recorded already. The caller holds the shared lock.
-    pub(in crate::store) fn name_code(&self, fingerprint: &str) -> Result<()> {
+    pub(in crate::store) fn add_code(&self, fingerprint: &str) -> Result<()> {
         let mut named = self.named();
         if !named.codes.contains(fingerprint) {
             self.add(&mut named, &[fingerprint], |text, fingerprint| {
@@ -171,7 +171,7 @@ impl Lease {
     }
 
     /// Announces a root that is about to be written. The caller holds the shared lock.
-    pub(in crate::store) fn name_root(&self, name: &str) -> Result<()> {
+    pub(in crate::store) fn add_root_name(&self, name: &str) -> Result<()> {
         let mut named = self.named();
         self.add(&mut named, &[name], |text, name| {
             text.extend(["root:", name])
@@ -179,8 +179,13 @@ impl Lease {
     }
 
     /// Appends lines, all or none.
-    fn add<T>(&self, named: &mut Named, lines: &[T], push: impl Fn(&mut String, &T)) -> Result<()> {
-        let mut text = String::with_capacity(PIECE);
+    fn add<T>(
+        &self,
+        named: &mut LeaseContent,
+        lines: &[T],
+        push: impl Fn(&mut String, &T),
+    ) -> Result<()> {
+        let mut text = String::with_capacity(WRITE_SIZE);
         if named.length == named.begins {
             text.push_str(&format!("# process {} ", std::process::id()));
             let program = std::env::args_os().next().unwrap_or_default();
@@ -198,7 +203,7 @@ impl Lease {
             push(&mut text, line);
             text.push('\n');
             match text.len() {
-                PIECE.. => write(&mut text),
+                WRITE_SIZE.. => write(&mut text),
                 _ => Ok(()),
             }
         });
@@ -211,7 +216,7 @@ impl Lease {
         Ok(())
     }
 
-    fn named(&self) -> MutexGuard<'_, Named> {
+    fn named(&self) -> MutexGuard<'_, LeaseContent> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

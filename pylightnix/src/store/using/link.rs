@@ -48,13 +48,13 @@ impl Store {
         let shown = serde_json::Value::from(utf8(&path)?);
         // A derivation in use protects the root until its link exists. Garbage collection removes roots without links under the
         // exclusive lock; this function must not remove any, as another process may be about to create the same link.
-        self.name_in_use([rref.dref()])?;
+        self.record_in_use([rref.dref()])?;
         // The root comes before its link, so that the link's target is protected if this process is interrupted.
         self.write_root(&name, rref, &format!("{rref}\nlink {shown}\n"))?;
         let target = self.out_dir(rref);
         match there {
-            There::Ours => self.replace(&path, &target)?,
-            _ => place_new(&path, &target)?,
+            Existing::OwnLink => self.replace(&path, &target)?,
+            _ => create_link(&path, &target)?,
         }
         if let Some(folder) = path.parent() {
             // If a power cut loses the link, its root no longer counts, and nothing is kept forever.
@@ -81,14 +81,14 @@ impl Store {
     /// # Errors
     /// Fails if something other than a link into this store is at `path`, or if a system call fails.
     pub fn unlink(&self, path: impl AsRef<Path>) -> Result<bool> {
-        let path = self.settled(path.as_ref())?;
-        match self.look_at_link(&path)? {
-            There::Nothing => Ok(false),
-            There::Others => Err(others(&path)),
-            There::Ours => {
+        let path = self.link_path(path.as_ref())?;
+        match self.probe_link(&path)? {
+            Existing::Nothing => Ok(false),
+            Existing::Other => Err(not_an_own_link(&path)),
+            Existing::OwnLink => {
                 let beside = beside(&path);
                 fs::rename(&path, &beside).map_err(|error| Error::io("remove", &path, error))?;
-                self.remove_ours(&path, &beside, || rename_new(&beside, &path).map(drop))?;
+                self.remove_own_link(&path, &beside, || rename_new(&beside, &path).map(drop))?;
                 Ok(true)
             }
         }
@@ -97,12 +97,12 @@ impl Store {
     /// Replaces the link at `path` atomically, unless it is no longer a link into this store.
     fn replace(&self, path: &Path, target: &Path) -> Result<()> {
         let beside = beside(path);
-        place_new(&beside, target)?;
+        create_link(&beside, target)?;
         let exchange = || system::exchange(&beside, path);
         let refused = |error: Errno| Error::io("replace the link", path, error.into());
         match exchange() {
-            Ok(()) => self.remove_ours(path, &beside, || match exchange() {
-                Ok(()) => self.remove_ours(path, &beside, || Ok(())),
+            Ok(()) => self.remove_own_link(path, &beside, || match exchange() {
+                Ok(()) => self.remove_own_link(path, &beside, || Ok(())),
                 Err(Errno::NOENT) => rename_new(&beside, path).map(drop),
                 Err(error) => Err(refused(error)),
             }),
@@ -114,7 +114,7 @@ impl Store {
                     // The link was removed in the meantime.
                     Errno::NOENT => match rename_new(&beside, path) {
                         Ok(true) => Ok(()),
-                        Ok(false) => Err(others(path)),
+                        Ok(false) => Err(not_an_own_link(path)),
                         Err(error) => Err(error),
                     },
                     error => Err(refused(error)),
@@ -129,43 +129,43 @@ impl Store {
 
     /// Removes the link that was moved from `path` to `beside`. If it turns out to be something else, created since the check,
     /// calls `put_back`.
-    fn remove_ours(
+    fn remove_own_link(
         &self,
         path: &Path,
         beside: &Path,
         put_back: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
-        match self.look_at_link(beside) {
-            Ok(There::Ours) => {
+        match self.probe_link(beside) {
+            Ok(Existing::OwnLink) => {
                 fs::remove_file(beside).map_err(|error| Error::io("remove", beside, error))
             }
-            Ok(There::Nothing) => Ok(()),
-            Ok(There::Others) => put_back().and(Err(others(path))),
+            Ok(Existing::Nothing) => Ok(()),
+            Ok(Existing::Other) => put_back().and(Err(not_an_own_link(path))),
             Err(error) => put_back().and(Err(error)),
         }
     }
 
     /// Creates a link at `path` into the store, replacing only a link into this store.
-    pub(in crate::store) fn place_link(&self, path: &Path, target: &Path) -> Result<()> {
-        let path = self.settled(path)?;
-        match self.look_at_link(&path)? {
-            There::Nothing => place_new(&path, target),
-            There::Ours => self.replace(&path, target),
-            There::Others => Err(others(&path)),
+    pub(in crate::store) fn set_link(&self, path: &Path, target: &Path) -> Result<()> {
+        let path = self.link_path(path)?;
+        match self.probe_link(&path)? {
+            Existing::Nothing => create_link(&path, target),
+            Existing::OwnLink => self.replace(&path, target),
+            Existing::Other => Err(not_an_own_link(&path)),
         }
     }
 
     /// Returns the normalized path for a link and what exists there. Fails if that must not be replaced.
-    fn free_for_link(&self, path: &Path) -> Result<(PathBuf, There)> {
-        let path = self.settled(path)?;
-        match self.look_at_link(&path)? {
-            There::Others => Err(others(&path)),
+    fn free_for_link(&self, path: &Path) -> Result<(PathBuf, Existing)> {
+        let path = self.link_path(path)?;
+        match self.probe_link(&path)? {
+            Existing::Other => Err(not_an_own_link(&path)),
             there => Ok((path, there)),
         }
     }
 
     /// Returns the absolute path of a link with its folder resolved, which identifies the link in any process.
-    fn settled(&self, path: &Path) -> Result<PathBuf> {
+    fn link_path(&self, path: &Path) -> Result<PathBuf> {
         let refused = |why: &str| {
             let message = format!("{} cannot be a link: {why}", path.display());
             Error::new(ErrorKind::Store, message).at(path)
@@ -189,29 +189,29 @@ impl Store {
         Ok(path)
     }
 
-    fn look_at_link(&self, path: &Path) -> Result<There> {
+    fn probe_link(&self, path: &Path) -> Result<Existing> {
         let look = |error| Error::io("look at", path, error);
         let target = match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Existing::Nothing),
             Err(error) => return Err(look(error)),
             Ok(found) if found.is_symlink() => Some(fs::read_link(path).map_err(look)?),
             Ok(_) => None,
         };
         if target.is_some_and(|target| target.starts_with(self.layout().objects())) {
-            return Ok(There::Ours);
+            return Ok(Existing::OwnLink);
         }
-        Ok(There::Others)
+        Ok(Existing::Other)
     }
 }
 
 /// What exists at the path of a link.
-enum There {
+enum Existing {
     Nothing,
-    Ours,
-    Others,
+    OwnLink,
+    Other,
 }
 
-fn others(path: &Path) -> Error {
+fn not_an_own_link(path: &Path) -> Error {
     Error::new(
         ErrorKind::Store,
         format!("{} exists and is not a link of this store", path.display()),
@@ -222,40 +222,40 @@ fn others(path: &Path) -> Error {
 
 /// What a root's link points to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Pointing {
+pub(in crate::store) enum LinkState {
     /// The artifacts of the realization.
-    There,
+    Valid,
     /// Something else, or the link does not exist.
-    Elsewhere,
+    Broken,
     /// Unknown at present, for example because its file system is not mounted. The root counts.
     Unknown,
 }
 
 /// Determines whether the link at `path` points to the artifacts of `rref`.
-pub(in crate::store) fn pointing(store: &Store, path: &Path, rref: &RRefId) -> Pointing {
+pub(in crate::store) fn link_state(store: &Store, path: &Path, rref: &RRefId) -> LinkState {
     let out = store.out_dir(rref);
     match fs::read_link(path) {
-        Ok(target) if target == out => Pointing::There,
+        Ok(target) if target == out => LinkState::Valid,
         // The store may have several paths, so compare the folders.
         Ok(_) => match (fs::metadata(path), fs::metadata(&out)) {
-            (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()) => Pointing::There,
-            _ => Pointing::Elsewhere,
+            (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()) => LinkState::Valid,
+            _ => LinkState::Broken,
         },
         Err(error) => match error.kind() {
             // The link may come back with its folder, for example when a disk is mounted again.
             io::ErrorKind::NotFound if path.parent().is_some_and(|folder| !folder.exists()) => {
-                Pointing::Unknown
+                LinkState::Unknown
             }
             // Not a link, or missing.
             io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory
-            | io::ErrorKind::InvalidInput => Pointing::Elsewhere,
-            _ => Pointing::Unknown,
+            | io::ErrorKind::InvalidInput => LinkState::Broken,
+            _ => LinkState::Unknown,
         },
     }
 }
 
-fn place_new(path: &Path, target: &Path) -> Result<()> {
+fn create_link(path: &Path, target: &Path) -> Result<()> {
     match symlink(target, path) {
         Ok(()) => Ok(()),
         Err(error) => Err(Error::io("create the link", path, error)),

@@ -12,16 +12,16 @@
 //! | first write or first use by a process | its lease `leases/<uuid7>`, exclusive | [`Manager::lease`] | its lifetime |
 //! | sweep after that | `locks/sweep`, exclusive, if it is free; then each dead lease, exclusive, if it is free |
 //! [`Manager::try_lock_sweep`] | the sweep |
-//! | record derivations in use: realize, accept, open, pack, unpack, copy, publish | shared | [`Manager::enter`] | appending to
+//! | record derivations in use: realize, accept, open, pack, unpack, copy, publish | shared | [`Manager::lock_shared`] | appending to
 //! the lease |
 //! | build | `locks/b/<dhash>-<context>`, exclusive, then as publish | [`Manager::lock_build`] | the build |
-//! | publish, unpack, copy, add a derivation or a build record | shared | [`Manager::enter`] | one rename |
-//! | add or remove a root, link, unlink | shared | [`Manager::enter`] | writing a small file |
+//! | publish, unpack, copy, add a derivation or a build record | shared | [`Manager::lock_shared`] | one rename |
+//! | add or remove a root, link, unlink | shared | [`Manager::lock_shared`] | writing a small file |
 //! | garbage collection, manual removal | `locks/sweep`, exclusive | [`Manager::lock_sweep`] | the whole operation: one at a
 //! time |
-//! | garbage collection, manual removal: move to the trash | exclusive | [`Manager::enter_alone`] | reading new roots and lease
+//! | garbage collection, manual removal: move to the trash | exclusive | [`Manager::lock_exclusive`] | reading new roots and lease
 //! lines, and one rename for each object |
-//! | repair: install a good copy | exclusive | [`Manager::enter_alone`] | a few renames |
+//! | repair: install a good copy | exclusive | [`Manager::lock_exclusive`] | a few renames |
 //!
 //! "Shared" means: hold `locks/gate` exclusively until `locks/gc` is held shared. "Exclusive" means: hold both exclusively. A
 //! waiter for `locks/gc` holds the gate, so that newcomers cannot starve it.
@@ -50,7 +50,7 @@ use crate::store::disk::layout::Layout;
 use crate::store::disk::system::untrusted_system;
 use crate::store::index::Index;
 use crate::store::object::context::Context;
-use crate::store::using::errand::{InHand, is_in_own_hands};
+use crate::store::using::deadlock::{HeldLock, would_deadlock};
 use crate::store::using::flock::{Attempt, attempt, is_at, lock, open_lock, unlock};
 use crate::store::using::lease::Lease;
 use crate::store::using::sweep::sweep;
@@ -67,14 +67,14 @@ pub(in crate::store) struct Manager {
     drafts: AtomicU64,
     /// Held while a thread of this process passes the gate.
     gate: Mutex<Option<File>>,
-    inside: Mutex<Inside>,
+    inside: Mutex<SharedState>,
     /// Notified when the last holder of the shared lock leaves.
     left: Condvar,
 }
 
 /// The holders of the shared lock in this process.
 #[derive(Default)]
-struct Inside {
+struct SharedState {
     gc: Option<File>,
     holders: usize,
     /// Whether a thread waits for the last holder; a notification costs a system call.
@@ -103,7 +103,7 @@ impl Manager {
             root_is_settled: OnceCell::new(),
             drafts: AtomicU64::new(0),
             gate: Mutex::new(None),
-            inside: Mutex::new(Inside::default()),
+            inside: Mutex::new(SharedState::default()),
             left: Condvar::new(),
         });
         managers.insert(identity, manager.clone());
@@ -114,7 +114,7 @@ impl Manager {
     /// open files.
     fn is_needed(self: &Arc<Self>, known: &Identity) -> bool {
         Arc::strong_count(self) > 1
-            || self.lease.get().is_some_and(Lease::names_something)
+            || self.lease.get().is_some_and(Lease::records_use)
                 && identity(self.layout.root()).is_ok_and(|found| found == *known)
     }
 
@@ -169,31 +169,31 @@ impl Manager {
     }
 
     /// Records in the lease that this process uses these derivations, so that garbage collection keeps them.
-    pub(in crate::store) fn name_in_use<'a>(
+    pub(in crate::store) fn record_in_use<'a>(
         &self,
         drefs: impl Iterator<Item = &'a DRefId>,
     ) -> Result<()> {
         let lease = self.lease()?;
-        let new = lease.not_named(drefs);
+        let new = lease.not_recorded(drefs);
         if new.is_empty() {
             return Ok(());
         }
         // Under the shared lock, so that garbage collection reads all or nothing of it.
-        let _entered = self.enter()?;
-        lease.name_derivations(&new)
+        let _shared = self.lock_shared()?;
+        lease.add_derivations(&new)
     }
 
     /// Records in the lease that this process uses the text of a fingerprint.
-    pub(in crate::store) fn name_code_in_use(&self, fingerprint: &str) -> Result<()> {
+    pub(in crate::store) fn record_code_in_use(&self, fingerprint: &str) -> Result<()> {
         let lease = self.lease()?;
-        let _entered = self.enter()?;
-        lease.name_code(fingerprint)
+        let _shared = self.lock_shared()?;
+        lease.add_code(fingerprint)
     }
 
     /// Announces in the lease that a root is about to be written, so that a running garbage collection reads this root again
     /// rather than all roots.
-    pub(in crate::store) fn say_root_is_written(&self, _: &Entered<'_>, name: &str) -> Result<()> {
-        self.lease()?.name_root(name)
+    pub(in crate::store) fn announce_root(&self, _: &SharedGuard<'_>, name: &str) -> Result<()> {
+        self.lease()?.add_root_name(name)
     }
 
     /// Takes the sweep lock, or returns `None` if it is held.
@@ -228,20 +228,20 @@ impl Manager {
     }
 
     /// Takes the shared lock, which excludes garbage collection. Meant to be held for a rename, not for a computation.
-    pub(in crate::store) fn enter(&self) -> Result<Entered<'_>> {
+    pub(in crate::store) fn lock_shared(&self) -> Result<SharedGuard<'_>> {
         self.lease()?;
         // Two mutexes: waiting at the gate must not block holders from leaving.
         let mut gate = guard(&self.gate);
         let locks = self.layout.locks();
         let gate = opened(&mut gate, &locks.join("gate"))?;
         lock(gate, &locks.join("gate"), File::lock)?;
-        let entered = self.join_those_inside(&locks.join("gc"));
+        let shared = self.join_shared(&locks.join("gc"));
         unlock(gate);
-        entered
+        shared
     }
 
     /// Takes `gc` shared. Does not block, as the exclusive lock cannot be held by anyone while this holds the gate.
-    fn join_those_inside(&self, path: &Path) -> Result<Entered<'_>> {
+    fn join_shared(&self, path: &Path) -> Result<SharedGuard<'_>> {
         let mut inside = guard(&self.inside);
         let first = inside.holders == 0;
         let gc = opened(&mut inside.gc, path)?;
@@ -249,12 +249,12 @@ impl Manager {
             lock(gc, path, File::lock_shared)?;
         }
         inside.holders += 1;
-        Ok(Entered(self))
+        Ok(SharedGuard(self))
     }
 
     /// Takes the exclusive lock after waiting for all holders of the shared lock. Meant to be held for renames, not for a
     /// computation.
-    pub(in crate::store) fn enter_alone(&self) -> Result<Alone<'_>> {
+    pub(in crate::store) fn lock_exclusive(&self) -> Result<ExclusiveGuard<'_>> {
         let mut gate = guard(&self.gate);
         let locks = self.layout.locks();
         lock(
@@ -263,7 +263,7 @@ impl Manager {
             File::lock,
         )?;
         // Constructed now, so that an error below releases the gate.
-        let alone = Alone {
+        let exclusive = ExclusiveGuard {
             gate,
             manager: self,
         };
@@ -280,17 +280,17 @@ impl Manager {
         inside.is_awaited = false;
         lock(opened(&mut inside.gc, &path)?, &path, File::lock)?;
         drop(inside);
-        Ok(alone)
+        Ok(exclusive)
     }
 }
 
 /// The guard of the exclusive lock.
-pub(in crate::store) struct Alone<'a> {
+pub(in crate::store) struct ExclusiveGuard<'a> {
     gate: MutexGuard<'a, Option<File>>,
     manager: &'a Manager,
 }
 
-impl Drop for Alone<'_> {
+impl Drop for ExclusiveGuard<'_> {
     fn drop(&mut self) {
         if let Some(gc) = &guard(&self.manager.inside).gc {
             unlock(gc);
@@ -308,9 +308,9 @@ pub(in crate::store) struct SweepLock {
 }
 
 /// The guard of the shared lock.
-pub(in crate::store) struct Entered<'a>(&'a Manager);
+pub(in crate::store) struct SharedGuard<'a>(&'a Manager);
 
-impl Drop for Entered<'_> {
+impl Drop for SharedGuard<'_> {
     fn drop(&mut self) {
         let mut inside = guard(&self.0.inside);
         inside.holders -= 1;
@@ -330,7 +330,7 @@ impl Drop for Entered<'_> {
 #[derive(Debug)]
 pub struct BuildLock {
     path: PathBuf,
-    _in_hand: InHand,
+    _held: HeldLock,
     _file: File,
 }
 
@@ -349,8 +349,8 @@ impl BuildLock {
         loop {
             let file = open_lock(&path)?;
             if attempt(&file, &path)? == Attempt::Held {
-                if is_in_own_hands(&path) {
-                    return Err(in_own_hands(dref));
+                if would_deadlock(&path) {
+                    return Err(deadlock_error(dref));
                 }
                 if !waited {
                     waited = true;
@@ -368,10 +368,10 @@ impl BuildLock {
             }
             // The previous holder may have removed the file; the lock is then on an unlinked file.
             if is_at(&file, &path) {
-                let in_hand = InHand::new(&path);
+                let held = HeldLock::new(&path);
                 return Ok(Some(BuildLock {
                     path,
-                    _in_hand: in_hand,
+                    _held: held,
                     _file: file,
                 }));
             }
@@ -387,7 +387,7 @@ impl Drop for BuildLock {
 }
 
 /// Returns the error for a wait that would deadlock.
-fn in_own_hands(dref: &DRefId) -> Error {
+fn deadlock_error(dref: &DRefId) -> Error {
     let message = format!(
         "this thread is already building stage `{}`, and would wait for itself",
         dref.name()

@@ -2,7 +2,7 @@
 //!
 //! Depends on `disk` and `index`. Begin to read at [`locks`].
 
-pub(in crate::store) mod errand;
+pub(in crate::store) mod deadlock;
 pub(in crate::store) mod flock;
 pub(in crate::store) mod in_use;
 pub(in crate::store) mod lease;

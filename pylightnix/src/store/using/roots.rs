@@ -20,7 +20,7 @@ use crate::store::disk::there::is_there;
 use crate::store::object::build_record::user;
 use crate::store::object::realization::missing;
 use crate::store::using::link::short;
-use crate::store::using::link::{IN_LINKS, Pointing, pointing};
+use crate::store::using::link::{IN_LINKS, LinkState, link_state};
 use crate::{Error, ErrorKind, Result, as_text};
 
 /// Name prefix of roots that runs created.
@@ -172,7 +172,7 @@ impl Store {
             .filter(|name| !now.contains(*name))
             .collect();
         if !ended.is_empty() {
-            let _entered = self.manager().enter()?;
+            let _shared = self.manager().lock_shared()?;
             for name in ended {
                 self.delete_root(name)?;
             }
@@ -208,7 +208,7 @@ impl Store {
     /// Fails if the name is invalid, or if a system call fails.
     pub fn remove_root(&self, name: &str) -> Result<bool> {
         check_characters(name)?;
-        let _entered = self.manager().enter()?;
+        let _shared = self.manager().lock_shared()?;
         self.delete_root(name)
     }
 
@@ -263,7 +263,7 @@ impl Store {
         let Parsed { rref, link, run } = parse(&text).ok_or_else(|| not_a_root(&path))?;
         let counts = match &link {
             None => true,
-            Some(link) => pointing(self, link, &rref) != Pointing::Elsewhere,
+            Some(link) => link_state(self, link, &rref) != LinkState::Broken,
         };
         Ok(Some(Root {
             name,
@@ -282,13 +282,13 @@ impl Store {
         let draft = self.manager().temporary()?;
         let roots = self.layout().roots();
         let target = roots.join(name);
-        let entered = self.manager().enter()?;
+        let shared = self.manager().lock_shared()?;
         // The shared lock excludes garbage collection, so an existing realization stays.
         let folder = self.realization_dir(rref);
         if !is_there(&folder.join(RECORD))? {
             return Err(missing(rref, &folder));
         }
-        self.manager().say_root_is_written(&entered, name)?;
+        self.manager().announce_root(&shared, name)?;
         self.durability()
             .replace_file(&draft, &target, text.as_bytes())?;
         self.durability().sync_folder(&roots)

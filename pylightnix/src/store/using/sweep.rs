@@ -56,7 +56,7 @@ fn sweep_dead(layout: &Layout, own: Option<&str>, alone: bool) {
     for name in names(&layout.leases()) {
         if own != Some(&name) && !layout.tmp().join(&name).exists() {
             let path = layout.leases().join(&name);
-            if let Found::Dead(held) = look_to_remove(&path, alone) {
+            if let LeaseState::Dead(held) = probe_for_removal(&path, alone) {
                 let _ = fs::remove_file(&path);
                 drop(held);
             }
@@ -69,7 +69,7 @@ pub(in crate::store) fn sweep_build_locks(layout: &Layout) {
     let folder = layout.locks().join("b");
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if let Found::Dead(held) = look_at(&path) {
+        if let LeaseState::Dead(held) = probe(&path) {
             let _ = fs::remove_file(&path);
             drop(held);
         }
@@ -78,8 +78,8 @@ pub(in crate::store) fn sweep_build_locks(layout: &Layout) {
 
 fn sweep_one(layout: &Layout, name: &str, alone: bool) {
     let lease = layout.leases().join(name);
-    let found = look_to_remove(&lease, alone);
-    if matches!(found, Found::Alive | Found::Elsewhere) {
+    let found = probe_for_removal(&lease, alone);
+    if matches!(found, LeaseState::Alive | LeaseState::Elsewhere) {
         return;
     }
     let (tmp, trash) = (layout.tmp().join(name), layout.trash());
@@ -88,7 +88,7 @@ fn sweep_one(layout: &Layout, name: &str, alone: bool) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => remove_tree(&tmp),
         moved => moved,
     };
-    if moved.is_ok() && matches!(found, Found::Dead(_)) {
+    if moved.is_ok() && matches!(found, LeaseState::Dead(_)) {
         let _ = fs::remove_file(&lease);
     }
 }
@@ -115,7 +115,7 @@ pub(in crate::store) fn all_names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-pub(in crate::store) enum Found {
+pub(in crate::store) enum LeaseState {
     /// The lease is locked, or its state is unknown.
     Alive,
     /// The lease is not locked, but its process may live on another machine.
@@ -126,11 +126,11 @@ pub(in crate::store) enum Found {
     Missing,
 }
 
-/// Probes a lease like [`look_at`], before removing what its process left or used. A process whose lock may be invisible here
+/// Probes a lease like [`probe`], before removing what its process left or used. A process whose lock may be invisible here
 /// counts as alive, unless the caller is `alone` in using the store.
-pub(in crate::store) fn look_to_remove(lease: &Path, alone: bool) -> Found {
-    match look_at(lease) {
-        Found::Dead(file) if !alone && is_elsewhere(&file) => Found::Elsewhere,
+pub(in crate::store) fn probe_for_removal(lease: &Path, alone: bool) -> LeaseState {
+    match probe(lease) {
+        LeaseState::Dead(file) if !alone && is_elsewhere(&file) => LeaseState::Elsewhere,
         found => found,
     }
 }
@@ -144,20 +144,20 @@ fn is_elsewhere(mut lease: &File) -> bool {
     }
 }
 
-pub(in crate::store) fn look_at(lease: &Path) -> Found {
+pub(in crate::store) fn probe(lease: &Path) -> LeaseState {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(lease);
     let file = match file {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Missing,
-        Err(_) => return Found::Alive,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return LeaseState::Missing,
+        Err(_) => return LeaseState::Alive,
     };
     match attempt(&file, lease) {
-        Ok(Attempt::Taken) if is_at(&file, lease) => Found::Dead(file),
+        Ok(Attempt::Taken) if is_at(&file, lease) => LeaseState::Dead(file),
         // Another sweep removed the lease while it was opened.
-        Ok(Attempt::Taken) => Found::Missing,
-        _ => Found::Alive,
+        Ok(Attempt::Taken) => LeaseState::Missing,
+        _ => LeaseState::Alive,
     }
 }

@@ -10,13 +10,13 @@ use crate::store::{Entry, EntryKind};
 use crate::{Error, Result};
 
 /// Larger files are skipped.
-const LARGEST: u64 = 64 << 20;
+const MAX_FILE_SIZE: u64 = 64 << 20;
 
 /// Maximum number of numbers read from one file.
-const MOST: usize = 256;
+const MAX_NUMBERS: usize = 256;
 
 /// Maximum number of values kept of a series.
-const KEPT: usize = 1000;
+const MAX_VALUES: usize = 1000;
 
 /// A number, or a series of numbers, in an artifact.
 pub(in super::super) struct Number {
@@ -58,7 +58,7 @@ pub(in super::super) fn numbers(out: &Path, entries: &[Entry]) -> Result<Vec<Num
         };
         let file = &entry.path;
         let (is_json, is_npy) = (file.ends_with(".json"), file.ends_with(".npy"));
-        if size > LARGEST || !(is_json || is_npy) {
+        if size > MAX_FILE_SIZE || !(is_json || is_npy) {
             continue;
         }
         let path = out.join(file);
@@ -90,7 +90,7 @@ fn in_json(whole: &RawValue) -> Vec<(String, Cell)> {
     let mut found = Vec::new();
     let mut waiting = vec![(String::new(), whole)];
     while let Some((way, value)) = waiting.pop() {
-        if found.len() >= MOST {
+        if found.len() >= MAX_NUMBERS {
             break;
         }
         if let Some(parts) = object_parts(value) {
@@ -121,14 +121,14 @@ fn cell_of(values: npy::Values) -> Option<Cell> {
 }
 
 impl Series {
-    /// Samples at most `KEPT` values; returns `None` if there are none.
+    /// Samples at most `MAX_VALUES` values; returns `None` if there are none.
     fn of(all: Vec<f64>) -> Option<Self> {
         let len = all.len();
         let values = match len {
             0 => return None,
-            1..=KEPT => all,
-            _ => (0..KEPT)
-                .map(|at| all[at * (len - 1) / (KEPT - 1)])
+            1..=MAX_VALUES => all,
+            _ => (0..MAX_VALUES)
+                .map(|at| all[at * (len - 1) / (MAX_VALUES - 1)])
                 .collect(),
         };
         Some(Series { len, values })

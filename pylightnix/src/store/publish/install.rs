@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// Installs `folder` as realization `id` of `derivation` with the record `text`, after syncing `unsynced`. Returns `false` if
 /// the realization exists already; missing build records are then added to it.
-pub(in crate::store) fn place(
+pub(in crate::store) fn install(
     store: &Store,
     derivation: &ConfigJson,
     context: &Context,
@@ -28,20 +28,20 @@ pub(in crate::store) fn place(
 ) -> Result<bool> {
     let used = context.iter().map(|(dref, _)| dref);
     // From here on, the realization and its dependencies are protected from garbage collection.
-    store.name_in_use(used.chain([derivation.id()]))?;
+    store.record_in_use(used.chain([derivation.id()]))?;
     let draft = store.draft_derivation(derivation, &mut unsynced)?;
     if let Some(mut draft) = draft {
         draft.take_in(folder, id, &mut unsynced)?;
         // Everything has to be durable before it becomes visible.
         unsynced.sync()?;
         let check = || check_context(store, context, id);
-        if store.place_with_realization(derivation, draft, check)? {
+        if store.install_with_realization(derivation, draft, check)? {
             return Ok(true);
         }
     } else {
         unsynced.sync()?;
     }
-    store.place_derivation(derivation, None)?;
+    store.install_derivation(derivation, None)?;
     let new = match move_or_merge(store, context, folder, id, text) {
         Err(error) if is_not_found(&error) => {
             // The derivation was deleted after this process added it.
@@ -49,7 +49,7 @@ pub(in crate::store) fn place(
             store.add_derivation(derivation)?;
             move_or_merge(store, context, folder, id, text)?
         }
-        placed => placed?,
+        installed => installed?,
     };
     if new {
         store
@@ -66,12 +66,12 @@ fn move_or_merge(
     id: &RRefId,
     text: &str,
 ) -> Result<bool> {
-    let entered = store.manager().enter()?;
+    let shared = store.manager().lock_shared()?;
     check_context(store, context, id)?;
     if rename_new(folder, &store.realization_dir(id))? {
         return Ok(true);
     }
-    drop(entered);
+    drop(shared);
     add_builds(store, folder, id, text)?;
     Ok(false)
 }
@@ -84,10 +84,10 @@ pub(in crate::store) fn add_builds(
     text: &str,
 ) -> Result<()> {
     let target = store.realization_dir(id);
-    let entered = store.manager().enter()?;
+    let shared = store.manager().lock_shared()?;
     check_same(&target, text)?;
     let added = merge(folder, &target)?;
-    drop(entered);
+    drop(shared);
     let derivation = store.derivation_dir(id.dref());
     if added {
         store.durability().sync_folder(&target)?;

@@ -22,7 +22,7 @@ const HEX: usize = 16;
 
 /// The mark of a multi-run build in progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Begun {
+pub(crate) struct BuildMark {
     /// The file name of the mark.
     #[serde(skip)]
     pub(crate) name: String,
@@ -39,13 +39,13 @@ pub(crate) struct Begun {
     pub(crate) nouts: usize,
 }
 
-impl Begun {
+impl BuildMark {
     /// Parses a mark. An unreadable one becomes a mark that matches any code.
     fn from_bytes(name: &str, bytes: &[u8]) -> Self {
         let name = name.to_owned();
         match serde_json::from_slice(bytes) {
-            Ok(begun) => Begun { name, ..begun },
-            Err(_) => Begun {
+            Ok(begun) => BuildMark { name, ..begun },
+            Err(_) => BuildMark {
                 name,
                 fingerprint: None,
                 omitted: BTreeMap::new(),
@@ -78,7 +78,7 @@ impl Begun {
 }
 
 /// The name and the content of a mark.
-pub(in crate::store) type Mark = (String, Vec<u8>);
+pub(in crate::store) type RawMark = (String, Vec<u8>);
 
 /// Whether a file name is that of a mark.
 pub(in crate::store) fn is_mark(name: &str) -> bool {
@@ -90,13 +90,17 @@ pub(in crate::store) fn is_mark(name: &str) -> bool {
 }
 
 /// Parses a mark; returns `None` if it is of a build in another context.
-pub(in crate::store) fn begun_from(context: &Context, name: &str, bytes: &[u8]) -> Option<Begun> {
+pub(in crate::store) fn begun_from(
+    context: &Context,
+    name: &str,
+    bytes: &[u8],
+) -> Option<BuildMark> {
     let is_of_it = name.starts_with(&context.short_hash());
-    is_of_it.then(|| Begun::from_bytes(name, bytes))
+    is_of_it.then(|| BuildMark::from_bytes(name, bytes))
 }
 
 /// Reads the marks of a derivation, sorted by name.
-pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<Mark>> {
+pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<RawMark>> {
     let folder = layout.begun(dref);
     let refused = |error| Error::io("read the folder", &folder, error);
     let entries = match fs::read_dir(&folder) {

@@ -5,12 +5,12 @@
 use std::fmt;
 
 use crate::config::ConfigJson;
-use crate::store::object::paths::{Lead, Paths};
+use crate::store::object::paths::{Paths, Resolved};
 use crate::store::object::record::{Outcome, Record};
 
 /// A violation that prevents artifacts from being published. Displays as a predicate that follows the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lack {
+pub(crate) struct Violation {
     /// The path below `out/`.
     pub(crate) path: String,
     /// Whether a promised artifact is missing; otherwise a link is bad.
@@ -22,16 +22,16 @@ pub(crate) struct Lack {
 }
 
 /// Returns the promises that are not kept.
-pub(crate) fn unkept(promises: &[String], paths: &Paths<'_>) -> Vec<Lack> {
+pub(crate) fn unkept(promises: &[String], paths: &Paths<'_>) -> Vec<Violation> {
     let mut unkept = Vec::new();
     for path in promises {
-        let lead = paths.lead(path);
-        if lead != Lead::There {
-            unkept.push(Lack {
+        let lead = paths.resolve(path);
+        if lead != Resolved::Inside {
+            unkept.push(Violation {
                 path: path.clone(),
                 is_promised: true,
                 target: paths.target(path).map(str::to_owned),
-                leads_out: lead == Lead::Outside,
+                leads_out: lead == Resolved::Outside,
             });
         }
     }
@@ -39,18 +39,18 @@ pub(crate) fn unkept(promises: &[String], paths: &Paths<'_>) -> Vec<Lack> {
 }
 
 /// Returns all violations, broken promises first. A failed outcome has no promises to keep.
-pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) -> Vec<Lack> {
+pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) -> Vec<Violation> {
     let mut all = match outcome {
         Outcome::Ok => unkept(&config.promises(), paths),
         Outcome::Failed => Vec::new(),
     };
-    for (link, lead) in paths.astray() {
+    for (link, lead) in paths.broken_links() {
         if all.iter().all(|lack| lack.path != link.path) {
-            all.push(Lack {
+            all.push(Violation {
                 path: link.path.to_owned(),
                 is_promised: false,
                 target: Some(link.target.to_owned()),
-                leads_out: lead == Lead::Outside,
+                leads_out: lead == Resolved::Outside,
             });
         }
     }
@@ -58,12 +58,12 @@ pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) 
 }
 
 /// Returns all violations of the artifacts in `record`.
-pub(in crate::store) fn lacking_in(config: &ConfigJson, record: &Record) -> Vec<Lack> {
+pub(in crate::store) fn lacking_in(config: &ConfigJson, record: &Record) -> Vec<Violation> {
     let outcome = record.head().outcome;
     lacking(config, outcome, &Paths::of(record.manifest()))
 }
 
-impl Lack {
+impl Violation {
     /// Returns advice for the author of the stage.
     pub(crate) fn help(&self) -> &'static str {
         match self.is_promised {
@@ -75,7 +75,7 @@ impl Lack {
     }
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_promised {
             f.write_str("is promised by the config and missing")?;

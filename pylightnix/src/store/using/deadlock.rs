@@ -16,30 +16,30 @@ static HELD: Mutex<Vec<(PathBuf, ThreadId)>> = Mutex::new(Vec::new());
 
 /// The threads that wait for a piece of work: the thread that hands it out, and those that wait for that thread.
 #[derive(Clone)]
-pub(crate) struct Errand(Arc<[ThreadId]>);
+pub(crate) struct Waiters(Arc<[ThreadId]>);
 
-impl Errand {
+impl Waiters {
     /// Returns the waiters for work that this thread is about to hand out.
-    pub(crate) fn here() -> Self {
+    pub(crate) fn with_this_thread() -> Self {
         let before = WAITING.with_borrow(Arc::clone);
         let own = thread::current().id();
         match before.contains(&own) {
-            true => Errand(before),
-            false => Errand(before.iter().copied().chain([own]).collect()),
+            true => Waiters(before),
+            false => Waiters(before.iter().copied().chain([own]).collect()),
         }
     }
 
     /// Runs `work`, on any thread, on behalf of these waiters.
-    pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _back = Back(WAITING.replace(self.0.clone()));
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _restore = RestoreGuard(WAITING.replace(self.0.clone()));
         work()
     }
 }
 
 /// A guard that restores the previous waiters of this thread.
-struct Back(Arc<[ThreadId]>);
+struct RestoreGuard(Arc<[ThreadId]>);
 
-impl Drop for Back {
+impl Drop for RestoreGuard {
     fn drop(&mut self) {
         WAITING.set(self.0.clone());
     }
@@ -48,21 +48,21 @@ impl Drop for Back {
 /// A guard that registers a build lock as held by this thread. It has to be dropped before the lock is released; the next
 /// holder may be registered before this entry is gone.
 #[derive(Debug)]
-pub(in crate::store) struct InHand {
+pub(in crate::store) struct HeldLock {
     lock: PathBuf,
     holder: ThreadId,
 }
 
-impl InHand {
+impl HeldLock {
     /// Registers the lock as held by the current thread.
     pub(in crate::store) fn new(lock: &Path) -> Self {
         let (lock, holder) = (lock.to_owned(), thread::current().id());
         held().push((lock.clone(), holder));
-        InHand { lock, holder }
+        HeldLock { lock, holder }
     }
 }
 
-impl Drop for InHand {
+impl Drop for HeldLock {
     fn drop(&mut self) {
         let mut held = held();
         let is_this =
@@ -74,7 +74,7 @@ impl Drop for InHand {
 }
 
 /// Whether waiting for a build lock would deadlock: this thread, or one that waits for it, holds the lock.
-pub(in crate::store) fn is_in_own_hands(lock: &Path) -> bool {
+pub(in crate::store) fn would_deadlock(lock: &Path) -> bool {
     let held = held();
     let mut holders = held.iter().filter(|(path, _)| path == lock);
     let own = thread::current().id();
