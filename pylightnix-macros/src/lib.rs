@@ -80,9 +80,8 @@ use proc_macro::TokenStream;
 /// `#[stage(crate = path)]` and `#[track(crate = path)]`.
 ///
 /// ```
-/// # extern crate pylightnix as nix;
 /// mod lab {
-///     pub use nix; // the only one that depends on the library
+///     pub use pylightnix as nix; // the only module that names the library
 /// }
 /// use lab::nix::prelude::*;
 ///

@@ -381,7 +381,11 @@ fn paths_that_lead_out_are_refused() {
     );
     let deep = "d/".repeat(128) + "f";
     let long = entry(b'L', b"long", b"", b"0000644", deep.as_bytes());
-    refused(&store, &tar(&[long, a_file("f", b"")]), &["lies 130 deep"]);
+    refused(
+        &store,
+        &tar(&[long, a_file("f", b"")]),
+        &["is nested 130 deep"],
+    );
 }
 
 #[test]

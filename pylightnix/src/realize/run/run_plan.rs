@@ -249,6 +249,10 @@ impl<'a> RunState<'a> {
             return StepOutcome::Done;
         }
         let done = caught(|| self.decide(&mut turn));
+        if !matches!(done, Ok(Ok(_))) && !self.options.keep_going {
+            // Before the release, which would let in a stage that waits for these resources.
+            self.executor().cancel();
+        }
         if turn.granted {
             self.scheduler.release(at);
         }
@@ -288,9 +292,6 @@ impl<'a> RunState<'a> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push((at, error));
-        if !self.options.keep_going {
-            self.executor().cancel();
-        }
         StepOutcome::Done
     }
 

@@ -4,18 +4,16 @@
 #![deny(unused_results, elided_lifetimes_in_paths, single_use_lifetimes, trivial_casts)]
 #![forbid(unsafe_code)]
 
-extern crate pylightnix as nix;
-
 /// A crate that re-exports it.
 pub mod lab {
-    pub use nix;
+    pub use ::pylightnix as nix;
 
     /// A macro of that crate.
     #[macro_export]
     macro_rules! nothing {
         ($config:ident, $stage:ident) => {
             /// A config.
-            #[derive($crate::lab::nix::Config)]
+            #[derive(Debug, $crate::lab::nix::Config)]
             #[config(crate = $crate::lab::nix)]
             pub struct $config {}
 
