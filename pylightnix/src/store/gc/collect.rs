@@ -14,6 +14,7 @@ use super::downloads;
 use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
+use crate::store::disk::entries::entries;
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::remove::remove_tree;
 use crate::store::index::Index;
@@ -416,14 +417,9 @@ fn oldest(age: Duration) -> Timestamp {
 /// Returns the folders of failed builds from before `oldest`, oldest first, with their sizes.
 fn failed_builds(store: &Store, oldest: Option<Timestamp>) -> Result<Vec<(PathBuf, u64)>> {
     let folder = store.layout().failed();
-    let refused = |error| Error::io("read the folder", &folder, error);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(refused)?,
-    };
     let mut failed = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(refused)?.path();
+    for entry in entries(&folder)? {
+        let path = entry?.path();
         let ended = path.file_name().and_then(OsStr::to_str).and_then(ended);
         if oldest.is_none_or(|oldest| ended.is_none_or(|ended| ended <= oldest)) {
             let bytes = size(&path);

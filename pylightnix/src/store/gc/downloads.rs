@@ -7,9 +7,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::Result;
 use crate::store::Store;
+use crate::store::disk::entries::entries;
 use crate::store::disk::regular::open_regular;
-use crate::{Error, Result};
 
 /// Default age at which a partial download counts as abandoned.
 const DEFAULT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,19 +19,14 @@ const DEFAULT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// sizes.
 pub(super) fn left_behind(store: &Store, age: Option<Duration>) -> Result<Vec<(PathBuf, u64)>> {
     let folder = store.layout().fetches();
-    let refused = |error| Error::io("read the folder", &folder, error);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(refused)?,
-    };
     let age = SignedDuration::try_from(age.unwrap_or(DEFAULT_AGE)).unwrap_or(SignedDuration::MAX);
     let oldest = Timestamp::now()
         .saturating_sub(age)
         .unwrap_or(Timestamp::MIN)
         .as_second();
     let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(refused)?.path();
+    for entry in entries(&folder)? {
+        let path = entry?.path();
         // The download may have completed in the meantime.
         let Ok(data) = fs::symlink_metadata(&path) else {
             continue;

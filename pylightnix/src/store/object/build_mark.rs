@@ -8,10 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 
 use crate::config::{DRefId, Digest};
+use crate::store::disk::entries::entries;
 use crate::store::disk::layout::Layout;
 use crate::store::disk::regular;
 use crate::store::object::context::Context;
@@ -102,14 +102,9 @@ pub(in crate::store) fn begun_from(
 /// Reads the marks of a derivation, sorted by name.
 pub(in crate::store) fn marks_of(layout: &Layout, dref: &DRefId) -> Result<Vec<RawMark>> {
     let folder = layout.begun(dref);
-    let refused = |error| Error::io("read the folder", &folder, error);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(refused)?,
-    };
     let mut marks = Vec::new();
-    for entry in entries {
-        let Ok(name) = entry.map_err(refused)?.file_name().into_string() else {
+    for entry in entries(&folder)? {
+        let Ok(name) = entry?.file_name().into_string() else {
             continue;
         };
         let path = folder.join(&name);

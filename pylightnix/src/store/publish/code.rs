@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::store::Store;
+use crate::store::disk::entries::entries;
 use crate::store::disk::regular;
 use crate::{Error, ErrorKind, Result};
 
@@ -50,14 +51,9 @@ impl Store {
     /// Returns the fingerprints of all saved texts.
     pub(in crate::store) fn all_code(&self) -> Result<HashSet<String>> {
         let folder = self.layout().code();
-        let refused = |error| Error::io("read the folder", &folder, error);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
-            entries => entries.map_err(refused)?,
-        };
         let mut all = HashSet::new();
-        for entry in entries {
-            let name = entry.map_err(refused)?.file_name().into_string();
+        for entry in entries(&folder)? {
+            let name = entry?.file_name().into_string();
             // Ignore foreign files.
             all.extend(name.ok().filter(|name| self.code_path(name).is_ok()));
         }

@@ -6,6 +6,7 @@ use std::io;
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::durable::{is_not_found, touch};
+use crate::store::disk::entries::entries;
 use crate::store::disk::regular;
 use crate::store::disk::remove::remove_tree;
 use crate::store::known::snapshot::Snapshot;
@@ -128,14 +129,9 @@ impl Store {
     /// Returns the derivations that have marks.
     pub(in crate::store) fn marked(&self) -> Result<Vec<DRefId>> {
         let folder = self.layout().all_begun();
-        let refused = |error| Error::io("read the folder", &folder, error);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(refused)?,
-        };
         let mut marked = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(refused)?.file_name().into_string();
+        for entry in entries(&folder)? {
+            let name = entry?.file_name().into_string();
             marked.extend(name.ok().and_then(|name| DRefId::from_folder(&name)));
         }
         Ok(marked)

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{DRefId, RRefId, list_names, nearest_first};
 use crate::store::Store;
+use crate::store::disk::entries::entries;
 use crate::store::disk::layout::RECORD;
 use crate::store::disk::regular;
 use crate::store::disk::there::is_there;
@@ -229,14 +230,9 @@ impl Store {
     /// Returns the file names in `roots/`, except hidden ones.
     pub(in crate::store) fn root_names(&self) -> Result<Vec<String>> {
         let folder = self.layout().roots();
-        let refused = |error| Error::io("read the folder", &folder, error);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(refused)?,
-        };
         let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(refused)?.file_name();
+        for entry in entries(&folder)? {
+            let name = entry?.file_name();
             match name.into_string() {
                 Ok(name) if name.starts_with('.') => {}
                 Ok(name) => names.push(name),
