@@ -35,7 +35,7 @@ mod walk;
 pub mod why;
 
 pub use action::{Action, DryPlan, Step};
-pub use ask::determinism::{Determinism, FileDifference, Rebuild};
+pub use ask::determinism::{Determinism, Rebuild};
 pub use ask::find::{FindStage, FindingStage};
 pub use event::{Event, Observer};
 pub use options::Realize;

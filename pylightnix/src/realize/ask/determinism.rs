@@ -16,9 +16,7 @@ use crate::realize::lookup::prefetch::Prefetch;
 use crate::realize::options::{Mode, Realize};
 use crate::realize::run::runs::{keep_failed, rehearse};
 use crate::realize::walk::walk;
-use crate::store::{
-    Draft, EntryKind, FileChange, FirstDifference, Manifest, Realization, TreeDigest, compare,
-};
+use crate::store::{Draft, FileChange, Manifest, Realization, TreeDigest, compare};
 use crate::{BoxError, Error, ErrorKind, Result, as_text};
 
 impl Realize<'_> {
@@ -154,18 +152,9 @@ impl Realize<'_> {
         if let Some(same) = candidates.iter().find(|candidate| candidate.tree == tree) {
             return Ok((Rebuild::Same(same.id.clone()), None));
         }
-        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
-        let mut files = Vec::new();
-        for change in compare(manifest, &rebuilt) {
-            let (old, new) = (
-                stored.path().join(&change.path),
-                draft.out().join(&change.path),
-            );
-            let first = match is_file(&change.old) && is_file(&change.new) {
-                true => FirstDifference::of_files(old, new)?,
-                false => None,
-            };
-            files.push(FileDifference { change, first });
+        let mut files = compare(manifest, &rebuilt);
+        for change in &mut files {
+            change.read_contents(stored.path(), draft.out())?;
         }
         Ok((Rebuild::Differs { tree, files }, Some(draft)))
     }
@@ -198,23 +187,11 @@ pub enum Rebuild {
         #[serde(serialize_with = "as_text::one")]
         tree: TreeDigest,
         /// What differs from [`Determinism::stored`].
-        files: Vec<FileDifference>,
+        files: Vec<FileChange>,
     },
     /// It failed.
     #[serde(serialize_with = "as_text::one")]
     Failed(Error),
-}
-
-/// A file that came out differently.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct FileDifference {
-    /// What it is in the store, and what it came out as.
-    #[serde(flatten)]
-    pub change: FileChange,
-    /// Where the two begin to differ, if both are files; `None` if only their modes do.
-    #[serde(rename = "first_difference", skip_serializing_if = "Option::is_none")]
-    pub first: Option<FirstDifference>,
 }
 
 impl Determinism {
@@ -292,16 +269,6 @@ impl fmt::Display for Determinism {
                 "\nthe first that differs is kept in {}",
                 folder.display()
             ),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for FileDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.change)?;
-        match &self.first {
-            Some(first) => write!(f, ", {first}"),
             None => Ok(()),
         }
     }

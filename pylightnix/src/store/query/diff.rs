@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::FirstDifference;
 use crate::config::{FieldChange, RRefId};
@@ -120,6 +120,23 @@ impl Serialize for FileChange {
     }
 }
 
+impl FileChange {
+    /// Whether it is a file on both sides.
+    fn is_of_files(&self) -> bool {
+        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
+        is_file(&self.old) && is_file(&self.new)
+    }
+
+    /// Reads both files up to where they differ, and notes that; nothing if it is no file on one side. The folders are those of the
+    /// two trees.
+    pub(crate) fn read_contents(&mut self, old: &Path, new: &Path) -> Result<()> {
+        if self.is_of_files() {
+            self.first = FirstDifference::of_files(old.join(&self.path), new.join(&self.path))?;
+        }
+        Ok(())
+    }
+}
+
 impl Diff {
     /// Whether there are no differences.
     pub fn is_empty(&self) -> bool {
@@ -135,13 +152,9 @@ impl Diff {
     /// # Errors
     /// A file that cannot be read.
     pub fn read_contents(&mut self) -> Result<()> {
-        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
         let (old, new) = &self.folders;
         for change in &mut self.files {
-            if is_file(&change.old) && is_file(&change.new) {
-                let (old, new) = (old.join(&change.path), new.join(&change.path));
-                change.first = FirstDifference::of_files(old, new)?;
-            }
+            change.read_contents(old, new)?;
         }
         Ok(())
     }
@@ -152,9 +165,8 @@ impl Diff {
     /// Fails if the path is not a file on both sides, if it does not differ, or if it cannot be read.
     pub fn first_difference(&self, path: &str) -> Result<Option<FirstDifference>> {
         let change = self.files.iter().find(|change| change.path == path);
-        let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
         match change {
-            Some(change) if is_file(&change.old) && is_file(&change.new) => {
+            Some(change) if change.is_of_files() => {
                 let (old, new) = &self.folders;
                 FirstDifference::of_files(old.join(path), new.join(path))
             }
