@@ -1,5 +1,7 @@
 //! What a user asks of a plan: run it, say what a run would do, give what is realized.
 
+use std::sync::Arc;
+
 use super::action::DryPlan;
 use super::ask::dry::dry_run;
 use super::ask::realized::realized;
@@ -107,7 +109,9 @@ impl Realize<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
-        let list = |listed: &mut Listed<'_>| self.checked(PlanGraph::telling(target, listed)?);
+        let list = |listed: &mut Listed<'_>| {
+            Ok(Arc::new(self.checked(PlanGraph::telling(target, listed)?)?))
+        };
         let (graph, choices, report) = run_plan(self, list, &AlreadyChosen::new())?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
         Ok((graph.collect(target, chosen), report))

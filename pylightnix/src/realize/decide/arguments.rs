@@ -18,6 +18,11 @@ pub(in crate::realize) fn missing(options: &Realize<'_>, dref: &AnyDRef) -> Vec<
     args
 }
 
+/// Whether any stage takes an argument that the run does not give.
+pub(in crate::realize) fn any_missing(options: &Realize<'_>, graph: &PlanGraph) -> bool {
+    graph.any_recipe(|stage| !missing(options, stage).is_empty())
+}
+
 /// Fails if a stage that may have to run lacks an argument. A stage that is reused needs none.
 pub(in crate::realize) fn check(
     options: &Realize<'_>,

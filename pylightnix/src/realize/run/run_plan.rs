@@ -44,18 +44,17 @@ use crate::realize::why::Briefs;
 use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
-/// runs a plan, and returns what was chosen for each stage. `list` lists the plan's stages and tells of each part as soon as it
+/// Runs a plan, and returns what was chosen for each stage. `list` lists the plan's stages and tells of each part as soon as it
 /// has it, so that the store is read meanwhile. What is in `given` is chosen already.
 pub(in crate::realize) fn run_plan(
     options: &Realize<'_>,
-    list: impl FnOnce(&mut Listed<'_>) -> Result<PlanGraph>,
+    list: impl FnOnce(&mut Listed<'_>) -> Result<Arc<PlanGraph>>,
     given: &AlreadyChosen,
 ) -> Result<(Arc<PlanGraph>, Choices, Report)> {
     let prefetch = Prefetch::new(&options.store, options.jobs);
     thread::scope(|scope| {
         let mut feed = prefetch.feed(scope);
         let graph = list(&mut |part| feed.add(part))?;
-        let graph = Arc::new(graph);
         let total = total(options);
         let (lacking, refused) = foresee_failures(options, &graph, &total)?;
         let state = RunState {
@@ -78,9 +77,8 @@ fn foresee_failures(
     total: &Amounts,
 ) -> Result<(HashSet<usize>, HashMap<usize, String>)> {
     let some_lack = graph.any_recipe(|stage| lack(total, graph, stage).is_some());
-    let some_miss = graph.any_recipe(|stage| !arguments::missing(options, stage).is_empty());
     let mut lacking = HashSet::new();
-    if some_lack || some_miss {
+    if some_lack || arguments::any_missing(options, graph) {
         // Only then, as it costs about as much as a run with nothing to do.
         let foreseen = foresee(options, graph, None)?;
         lacking = lacking_stages(graph, total, &foreseen);

@@ -368,7 +368,7 @@ impl BuildRuns<'_> {
         Ok(made)
     }
 
-    /// BuildRuns the stage's code, and checks that it kept its promises.
+    /// Runs the stage's code, and checks that it kept its promises.
     fn run_code(&self, draft: &mut Draft, index: usize, site: Site) -> Returned {
         let given = CodeInput {
             chosen: &self.chosen,

@@ -30,7 +30,7 @@ pub(in crate::realize) struct Scheduler<'a> {
 
 struct Queue<'a> {
     ready: VecDeque<Task<'a>>,
-    /// runs of stages that are being built, with what each needs: they go before other stages.
+    /// Shared runs of builds under way, whose resources are taken: they go before other stages.
     help: Vec<Task<'a>>,
     /// The free resources, and the tasks that wait for some.
     pool: ResourcePool<Task<'a>>,

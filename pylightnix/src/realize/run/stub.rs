@@ -1,4 +1,4 @@
-//! What stands in for building a stage where only what is around it is measured.
+//! A stub of building a stage, for benchmarks that measure what is around it.
 
 use jiff::Timestamp;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::realize::taken::Taken;
 use crate::{Error, ErrorKind, Result};
 
 impl Realize<'_> {
-    /// runs stages, and says of each that it made nothing, without a folder for it and without telling the store: a test
-    /// double of publishing, by which benchmarks measure the rest of a run.
+    /// Runs stages and publishes nothing: each seems to have made an empty result, which gets no folder. Benchmarks measure the rest
+    /// of a run by it.
     #[doc(hidden)]
     pub fn without_publishing(mut self) -> Self {
         self.publishes = false;
@@ -23,7 +23,7 @@ impl Realize<'_> {
     }
 }
 
-/// BuildRuns the stage once, where nothing can be written.
+/// Runs the stage once, where nothing can be written.
 pub(in crate::realize) fn run_alone(
     run: &RunState<'_>,
     at: usize,

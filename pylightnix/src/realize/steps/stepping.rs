@@ -18,7 +18,7 @@ use crate::realize::execute::promises;
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
 use crate::realize::reason::Reason;
-use crate::realize::run::choices::AlreadyChosen;
+use crate::realize::run::choices::{AlreadyChosen, Choices};
 use crate::realize::run::run_plan::run_plan;
 use crate::realize::stop::cancel::Cancel;
 use crate::realize::taken::Taken;
@@ -132,7 +132,7 @@ impl<'a> Realize<'a> {
     /// A plan that contradicts itself, a run-time argument that is missing, or a store that cannot be read.
     pub fn step<T: Target>(mut self, target: T) -> Result<Stepping<'a, T>> {
         let graph = Arc::new(self.graph_of(&target)?);
-        if graph.any_recipe(|stage| !arguments::missing(&self, stage).is_empty()) {
+        if arguments::any_missing(&self, &graph) {
             arguments::check(&self, &graph, &foresee(&self, &graph, None)?)?;
         }
         let drefs = graph.drefs().map(|stage| stage.id());
@@ -284,35 +284,40 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// As [`Realize::run`]. What is chosen stays so: this, or anything else, can be tried again.
     pub fn run_all(&mut self) -> Result<T::Output> {
         self.free()?;
-        let list = |listed: &mut Listed<'_>| PlanGraph::telling(&self.target, listed);
-        let (graph, choices, _) = run_plan(&self.options, list, &self.taken)?;
-        for (at, stage) in graph.drefs().enumerate() {
+        let choices = self.run_graph(self.graph.clone())?;
+        for (at, stage) in self.graph.drefs().enumerate() {
             if let Some(taken) = choices.taken(at) {
                 self.taken.insert(stage.id().clone(), taken.clone());
             }
         }
         self.options.forced.clear();
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
-        Ok(graph.collect(&self.target, chosen))
+        Ok(self.graph.collect(&self.target, chosen))
     }
 
     /// Runs what is left of these stages, and of what they depend on.
     fn run<U: Target>(&mut self, stages: &U) -> Result<()> {
-        let graph = PlanGraph::of(stages)?;
+        let graph = Arc::new(PlanGraph::of(stages)?);
         if (graph.drefs()).all(|stage| self.taken.contains_key(stage.id())) {
             return Ok(());
         }
-        let list = |listed: &mut Listed<'_>| {
-            graph.parts().iter().for_each(listed);
-            Ok(graph)
-        };
-        let (graph, choices, _) = run_plan(&self.options, list, &self.taken)?;
+        let choices = self.run_graph(graph.clone())?;
         for (at, stage) in graph.drefs().enumerate() {
             if let Some(taken) = choices.taken(at) {
                 self.took(stage.id(), taken.clone());
             }
         }
         Ok(())
+    }
+
+    /// Runs what is left of a plan that is listed already.
+    fn run_graph(&self, graph: Arc<PlanGraph>) -> Result<Choices> {
+        let list = |listed: &mut Listed<'_>| {
+            graph.parts().iter().for_each(listed);
+            Ok(graph)
+        };
+        let (_, choices, _) = run_plan(&self.options, list, &self.taken)?;
+        Ok(choices)
     }
 
     /// Fails while a build by hand is not finished: the stepping could wait for its lock for ever. Notes what was made by hand.
@@ -344,8 +349,8 @@ impl<'a, T: Target> Stepping<'a, T> {
             store.settle(&[(dref, &snapshot)])?;
         }
         let (chosen, context) = self.context(at);
-        let found = CandidateSource::Snapshot(&snapshot);
-        let input = DecisionInput::of(&self.options, &self.graph, stage, &chosen, &context, found);
+        let source = CandidateSource::Snapshot(&snapshot);
+        let input = DecisionInput::of(&self.options, &self.graph, stage, &chosen, &context, source);
         match input.decide(self.options.mode(dref))? {
             Decision::Build { due, reason } => Ok(Some(Paused {
                 dref: dref.clone(),
