@@ -80,39 +80,48 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The names after `crate` in paths and imports.
+/// The paths that a file names, whole, as they are written.
 #[derive(Default)]
-struct Uses(BTreeSet<String>);
+struct Paths {
+    found: Vec<Vec<String>>,
+    /// Without those of unit tests, which stand in the file that they test.
+    without_tests: bool,
+}
 
-impl Uses {
-    fn import(&mut self, tree: &syn::UseTree) {
+impl Paths {
+    fn import(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
         match tree {
-            syn::UseTree::Path(path) => drop(self.0.insert(path.ident.to_string())),
-            syn::UseTree::Name(name) => drop(self.0.insert(name.ident.to_string())),
-            syn::UseTree::Rename(name) => drop(self.0.insert(name.ident.to_string())),
-            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(tree)),
-            syn::UseTree::Glob(_) => {}
+            syn::UseTree::Path(path) => self.import(&with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.found.push(with(&name.ident)),
+            syn::UseTree::Rename(name) => self.found.push(with(&name.ident)),
+            syn::UseTree::Group(group) => {
+                group
+                    .items
+                    .iter()
+                    .for_each(|tree| self.import(before, tree));
+            }
+            syn::UseTree::Glob(_) => self.found.push(before.to_vec()),
         }
     }
 }
 
-impl Visit<'_> for Uses {
+impl Visit<'_> for Paths {
     fn visit_item_use(&mut self, item: &syn::ItemUse) {
-        if let syn::UseTree::Path(path) = &item.tree
-            && path.ident == "crate"
-        {
-            self.import(&path.tree);
-        }
+        self.import(&[], &item.tree);
     }
 
     fn visit_path(&mut self, path: &syn::Path) {
-        let mut names = path.segments.iter().map(|segment| &segment.ident);
-        if names.next().is_some_and(|first| first == "crate")
-            && let Some(name) = names.next()
-        {
-            self.0.insert(name.to_string());
-        }
+        let names = path.segments.iter();
+        self.found
+            .push(names.map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
+    }
+
+    fn visit_item_mod(&mut self, item: &syn::ItemMod) {
+        if !self.without_tests {
+            visit::visit_item_mod(self, item);
+        }
     }
 
     /// `pub(in crate::store)` uses nothing.
@@ -167,9 +176,11 @@ fn check(folder: &str, layers: &[(&str, &[&str])], helpers: &[&str]) {
             );
             continue;
         };
-        let mut uses = Uses::default();
-        uses.visit_file(&syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap());
-        for used in &uses.0 {
+        let mut paths = Paths::default();
+        paths.visit_file(&syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap());
+        let of_crate = paths.found.iter().filter(|path| path[0] == "crate");
+        let used: BTreeSet<&String> = of_crate.filter_map(|path| path.get(1)).collect();
+        for used in used {
             let is_module = modules.contains(used.as_str()) && used != module;
             if is_module && !may_use.contains(&used.as_str()) && !helpers.contains(&used.as_str()) {
                 wrong.push(format!("{} uses `{used}`", inside.display()));
@@ -190,46 +201,6 @@ struct Modules {
     /// What a module gives under a name of its own: the path behind `pub use`.
     given: BTreeMap<(Module, String), Module>,
     named: BTreeMap<Module, Vec<Module>>,
-}
-
-/// The paths that a file names, whole, as they are written.
-#[derive(Default)]
-struct Paths(Vec<Vec<String>>);
-
-impl Paths {
-    fn import(&mut self, before: &[String], tree: &syn::UseTree) {
-        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
-        match tree {
-            syn::UseTree::Path(path) => self.import(&with(&path.ident), &path.tree),
-            syn::UseTree::Name(name) => self.0.push(with(&name.ident)),
-            syn::UseTree::Rename(name) => self.0.push(with(&name.ident)),
-            syn::UseTree::Group(group) => {
-                group
-                    .items
-                    .iter()
-                    .for_each(|tree| self.import(before, tree));
-            }
-            syn::UseTree::Glob(_) => self.0.push(before.to_vec()),
-        }
-    }
-}
-
-impl Visit<'_> for Paths {
-    fn visit_item_use(&mut self, item: &syn::ItemUse) {
-        self.import(&[], &item.tree);
-    }
-
-    fn visit_path(&mut self, path: &syn::Path) {
-        let names = path.segments.iter();
-        self.0
-            .push(names.map(|segment| segment.ident.to_string()).collect());
-        visit::visit_path(self, path);
-    }
-
-    /// Unit tests stand in the file that they test.
-    fn visit_item_mod(&mut self, _: &syn::ItemMod) {}
-
-    fn visit_vis_restricted(&mut self, _: &syn::VisRestricted) {}
 }
 
 impl Modules {
@@ -259,7 +230,7 @@ impl Modules {
                     let mut paths = Paths::default();
                     paths.import(&[], &item.tree);
                     let whole = paths
-                        .0
+                        .found
                         .iter()
                         .filter_map(|path| modules.whole(&module, path));
                     for path in whole.collect::<Vec<_>>() {
@@ -268,10 +239,13 @@ impl Modules {
                     }
                 }
             }
-            let mut paths = Paths::default();
+            let mut paths = Paths {
+                without_tests: true,
+                ..Paths::default()
+            };
             paths.visit_file(&parsed);
             let whole = paths
-                .0
+                .found
                 .iter()
                 .filter_map(|path| modules.whole(&module, path));
             let whole = whole.collect();
