@@ -5,11 +5,6 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
-/// A time, as RFC 3339.
-pub(crate) fn time<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(time)
-}
-
 /// A time that may not be known.
 pub(crate) fn known_time<S: Serializer>(
     time: &Option<Timestamp>,
@@ -18,7 +13,7 @@ pub(crate) fn known_time<S: Serializer>(
     time.map(|time| time.to_string()).serialize(to)
 }
 
-/// A text.
+/// Something as its text; a time is RFC 3339.
 pub(crate) fn one<S: Serializer>(one: &impl Display, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(one)
 }

@@ -176,6 +176,11 @@ impl Session {
         Ok(self.store()?.refer_to_realization(text)?)
     }
 
+    /// Resolves several abbreviated references to realizations.
+    pub(crate) fn realizations(&self, texts: &[String]) -> Done<Vec<RRefId>> {
+        texts.iter().map(|text| self.realization(text)).collect()
+    }
+
     /// Resolves an abbreviated reference to a realization, with the path of an artifact if it names one.
     pub(crate) fn artifact(&self, text: &str) -> Done<(RRefId, Option<String>)> {
         match self.refer(text)? {

@@ -6,7 +6,6 @@ use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 use crate::text::{count, size};
-use pylightnix::config::RRefId;
 use pylightnix::store::Fault;
 
 /// Check a store for damage
@@ -35,12 +34,7 @@ impl Check {
         let store = session.store()?;
         let mut check = store.check();
         if !self.only.is_empty() {
-            let only: Done<Vec<RRefId>> = self
-                .only
-                .iter()
-                .map(|word| session.realization(word))
-                .collect();
-            check = check.only(only?);
+            check = check.only(session.realizations(&self.only)?);
         }
         if self.contents {
             check = check.contents();

@@ -99,10 +99,6 @@ struct Brought {
     rrefs: Vec<RRefId>,
 }
 
-fn wanted(session: &Session, words: &[String]) -> Done<Vec<RRefId>> {
-    words.iter().map(|word| session.realization(word)).collect()
-}
-
 impl Pack {
     pub(crate) fn run(self, session: &Session) -> Done {
         let mut packing = Packing::new(session.store()?);
@@ -112,7 +108,7 @@ impl Pack {
         let packed = match self.all {
             true => self.write_every(session, packing)?,
             false => {
-                let roots = wanted(session, &self.references);
+                let roots = session.realizations(&self.references);
                 let roots = roots.map_err(|fault| self.swapped(session, fault))?;
                 self.write(session, packing, roots)?
             }
@@ -238,7 +234,7 @@ impl Copy {
         let from = session.store()?;
         let roots = match self.all {
             true => None,
-            false => Some(wanted(session, &self.references)?),
+            false => Some(session.realizations(&self.references)?),
         };
         let to = Store::open_at(&self.to).map_err(Fault::Store)?;
         let rrefs = match roots {

@@ -8,7 +8,6 @@ use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 use crate::text::count;
-use pylightnix::config::RRefId;
 use pylightnix::store::Store;
 
 /// Check everything, and repair what can be repaired
@@ -40,12 +39,7 @@ impl Repair {
         let peers = peers?;
         let mut repair = store.repair();
         if !self.only.is_empty() {
-            let only: Done<Vec<RRefId>> = self
-                .only
-                .iter()
-                .map(|word| session.realization(word))
-                .collect();
-            repair = repair.only(only?);
+            repair = repair.only(session.realizations(&self.only)?);
         }
         for peer in &peers {
             repair = repair.with(peer);

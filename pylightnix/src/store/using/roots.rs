@@ -98,7 +98,7 @@ pub struct Root {
     /// example on an unmounted disk.
     pub counts: bool,
     /// When the file was written, and protection of this realization began.
-    #[serde(serialize_with = "as_text::time")]
+    #[serde(serialize_with = "as_text::one")]
     pub since: Timestamp,
     /// The run that created the root, if any.
     pub run: Option<RootRun>,
