@@ -1,14 +1,14 @@
 //! What a run would do for each stage of a plan, found out without running anything.
 
-use super::action::{Action, Foreseen};
 use super::decide::decision::{Decision, DecisionInput};
 use super::decide::pinned::refused;
+use super::failure::recorded::is_failure;
 use super::lookup::prefetch::Lookups;
 use super::options::Realize;
-use super::reason::Reason;
-use super::recorded_failure::is_failure;
+use super::report::action::{Action, Foreseen};
+use super::report::reason::Reason;
+use super::report::taken::Taken;
 use super::resources::needs::{lack, total};
-use super::taken::Taken;
 use super::walk::walk;
 use crate::Result;
 use crate::plan::PlanGraph;

@@ -8,41 +8,31 @@
 //! `lookup/` reads what the store has, `decide/` takes or builds, `execute/` carries out the runs. `ask/`, `steps/` and `why/` are
 //! other verbs, on the same decisions.
 
-mod action;
 mod ask;
 mod decide;
-mod errors;
-mod event;
 mod execute;
+mod failure;
 mod foresee;
 mod lookup;
 mod options;
-mod panics;
-mod reason;
-mod recorded_failure;
 mod report;
 mod resources;
-mod retry;
 mod run;
 mod steps;
 mod stop;
-mod taken;
-mod titles;
-#[cfg(feature = "tracing")]
-mod traced;
 mod verbs;
 mod walk;
 pub mod why;
 
-pub use action::{Action, DryPlan, Step};
 pub use ask::determinism::{Determinism, Rebuild};
 pub use ask::find::{FindStage, FindingStage};
-pub use event::{Event, Observer};
 pub use options::Realize;
-pub use reason::{Reason, Stale};
-pub use report::Report;
+pub use report::action::{Action, DryPlan, Step};
+pub use report::event::{Event, Observer};
+pub use report::reason::{Reason, Stale};
+pub use report::titles::Titles;
+pub use report::totals::Report;
 pub use resources::needs::{bytes, duration};
 pub use steps::by_hand::ByHand;
 pub use steps::stepping::{Paused, Stepping};
 pub use stop::cancel::Cancel;
-pub use titles::Titles;

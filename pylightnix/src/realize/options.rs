@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
-use super::event::{Event, Observer};
-use super::retry::RetryPolicy;
-use super::stop::cancel::Cancel;
+use super::failure::retry::RetryPolicy;
+use super::report::event::{Event, Observer};
 #[cfg(feature = "tracing")]
-use super::traced;
+use super::report::traced;
+use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
 use crate::plan::{Args, PlanGraph, RunArg};
 use crate::store::{Store, cores};

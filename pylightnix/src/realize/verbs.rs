@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::action::DryPlan;
 use super::ask::dry::dry_run;
 use super::ask::realized::realized;
 use super::options::Realize;
-use super::report::Report;
+use super::report::action::DryPlan;
+use super::report::totals::Report;
 use super::run::choices::AlreadyChosen;
 use super::run::run_plan::run_plan;
 use crate::plan::{Listed, PlanGraph, Target};

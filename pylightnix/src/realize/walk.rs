@@ -8,7 +8,7 @@ use super::decide::context::{chosen_for, context_of};
 use super::decide::decision::{CandidateSource, DecisionInput};
 use super::lookup::prefetch::Lookups;
 use super::options::Realize;
-use super::taken::Taken;
+use super::report::taken::Taken;
 use crate::Result;
 use crate::lens::AnyRRef;
 use crate::plan::{AnyDRef, PlanGraph};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::plan::PlanGraph;
-use crate::realize::action::{Action, DryPlan, Foreseen, Step};
 use crate::realize::decide::arguments::{missing, why};
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
-use crate::realize::titles::Titles;
+use crate::realize::report::action::{Action, DryPlan, Foreseen, Step};
+use crate::realize::report::titles::Titles;
 use crate::realize::why::explain;
 
 pub(in crate::realize) fn dry_run(

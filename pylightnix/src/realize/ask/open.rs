@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{AnyRRef, Chosen, Config, One, RRef};
 use crate::plan::{AnyDRef, ConfigType, Revived, Wanted, named};
-use crate::realize::recorded_failure::text_of;
+use crate::realize::failure::recorded::text_of;
 use crate::store::{Realization, Store};
 use crate::{Error, ErrorKind, Result};
 

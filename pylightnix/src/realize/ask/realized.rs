@@ -5,10 +5,10 @@ use std::thread;
 
 use crate::lens::AnyRRef;
 use crate::plan::PlanGraph;
-use crate::realize::action::{Action, Foreseen};
 use crate::realize::foresee::foresee;
 use crate::realize::lookup::prefetch::Prefetch;
 use crate::realize::options::Realize;
+use crate::realize::report::action::{Action, Foreseen};
 use crate::{Error, ErrorKind, Result};
 
 /// The most missing stages that an error names.

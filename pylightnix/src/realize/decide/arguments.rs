@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::DRefId;
 use crate::plan::{AnyDRef, ArgType, PlanGraph};
-use crate::realize::action::{Action, Foreseen};
 use crate::realize::options::Realize;
+use crate::realize::report::action::{Action, Foreseen};
 use crate::{Error, ErrorKind, Result};
 
 /// The most stages that a message names.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::PlanGraph;
-use crate::realize::taken::Taken;
+use crate::realize::report::taken::Taken;
 use crate::store::{Context, RecordedChoice};
 
 /// Returns what was chosen for the direct dependencies of the stage at `at`. `of` knows it by the place of a stage.

@@ -7,13 +7,13 @@ use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::runs::{CurrentCode, Due, EndedRuns, RunHistory};
 use crate::realize::decide::staleness::staleness;
-use crate::realize::errors::matcher_failed;
+use crate::realize::failure::errors::matcher_failed;
+use crate::realize::failure::panics::caught;
+use crate::realize::failure::recorded::{newest, text_of};
 use crate::realize::lookup::prefetch::Lookups;
 use crate::realize::options::{Mode, Realize};
-use crate::realize::panics::caught;
-use crate::realize::reason::{Reason, Stale};
-use crate::realize::recorded_failure::{newest, text_of};
-use crate::realize::taken::Taken;
+use crate::realize::report::reason::{Reason, Stale};
+use crate::realize::report::taken::Taken;
 use crate::store::{BuildMark, Context, Outcome, Realization, Snapshot, Store};
 
 /// The most runs of one build. A matcher that asks for more has made a mistake: a count that went below zero, for example.

@@ -2,7 +2,7 @@
 
 use crate::lens::Omitted;
 use crate::plan::Code;
-use crate::realize::reason::Stale;
+use crate::realize::report::reason::Stale;
 use crate::store::{BuildHead, Clock};
 
 /// Returns why a realization with these builds is stale; `None` if it is current.

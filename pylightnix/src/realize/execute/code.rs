@@ -11,7 +11,7 @@ use crate::BoxError;
 use crate::around;
 use crate::lens::{BuildLog, Chosen, ProgressReport, ProgressSender, Site, Stop};
 use crate::plan::{AnyDRef, Args, Run};
-use crate::realize::panics::caught;
+use crate::realize::failure::panics::caught;
 use crate::store::Draft;
 
 /// What a stage returned. The outer error is one that the stage did not return: a panic, a promise that it did not keep.

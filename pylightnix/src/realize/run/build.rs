@@ -10,11 +10,11 @@ use crate::realize::decide::arguments;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
 use crate::realize::decide::runs::Due;
-use crate::realize::errors::{matcher_refused, not_begun, too_few};
-use crate::realize::event::{Brief, Event};
 use crate::realize::execute::{Sight, Work as _};
+use crate::realize::failure::errors::{matcher_refused, not_begun, too_few};
 use crate::realize::options::Mode;
-use crate::realize::taken::Taken;
+use crate::realize::report::event::{Brief, Event};
+use crate::realize::report::taken::Taken;
 use crate::store::{BuildMark, Made};
 use crate::{Error, ErrorKind, Result};
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::config::DRefId;
 use crate::plan::PlanGraph;
 use crate::realize::lookup::hits::Hits;
-use crate::realize::taken::Taken;
+use crate::realize::report::taken::Taken;
 
 /// The choices that are made before a run begins.
 pub(in crate::realize) type AlreadyChosen = HashMap<DRefId, Taken>;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::realize::report::Report;
+use crate::realize::report::totals::Report;
 
 /// The numbers of a [`Report`], counted by several threads.
 #[derive(Default)]

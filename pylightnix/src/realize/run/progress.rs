@@ -5,8 +5,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, Scope};
 
 use crate::lens::ProgressReport;
-use crate::realize::event::Event;
 use crate::realize::options::Realize;
+use crate::realize::report::event::Event;
 
 /// The number of messages that may wait for an observer.
 const WAITING: usize = 64;

@@ -15,7 +15,6 @@ use super::state::RunState;
 use super::stub::run_alone;
 use crate::around::Around;
 use crate::plan::{AnyDRef, Listed, PlanGraph};
-use crate::realize::action::{Action, Foreseen};
 use crate::realize::decide::arguments;
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::context::{chosen_for, context_of};
@@ -23,23 +22,24 @@ use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput}
 use crate::realize::decide::pinned::refused;
 use crate::realize::decide::runs::{CurrentCode, stand_for};
 use crate::realize::decide::staleness::staleness;
-use crate::realize::errors::{
+use crate::realize::execute::configs::ConfigChecks;
+use crate::realize::failure::errors::{
     cancelled, does_not_stop, matcher_refused, run_error, with_store_gone,
 };
-use crate::realize::event::Event;
-use crate::realize::execute::configs::ConfigChecks;
+use crate::realize::failure::panics::caught;
+use crate::realize::failure::recorded::is_failure;
 use crate::realize::foresee::foresee;
 use crate::realize::lookup::hits::{Hit, Hits};
 use crate::realize::lookup::prefetch::{Lookups, Prefetch};
 use crate::realize::options::{Mode, Realize};
-use crate::realize::panics::caught;
-use crate::realize::recorded_failure::is_failure;
-use crate::realize::report::Report;
+use crate::realize::report::action::{Action, Foreseen};
+use crate::realize::report::event::Event;
+use crate::realize::report::taken::Taken;
+use crate::realize::report::titles::Titles;
+use crate::realize::report::totals::Report;
 use crate::realize::resources::needs::{lack, total};
 use crate::realize::resources::pool::Amounts;
 use crate::realize::stop::watchdog::Overdue;
-use crate::realize::taken::Taken;
-use crate::realize::titles::Titles;
 use crate::realize::why::Briefs;
 use crate::store::Context;
 use crate::{Error, ErrorKind, Result};

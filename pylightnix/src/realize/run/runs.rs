@@ -15,13 +15,13 @@ use crate::config::DRefId;
 use crate::lens::{BuildLog, Chosen, ProgressReport, Site, StopReason};
 use crate::plan::{AnyDRef, PlanGraph, Titled};
 use crate::realize::decide::decision::DecisionInput;
-use crate::realize::errors::{not_begun, promises_not_kept, run_failed, stopped};
-use crate::realize::event::Event;
 use crate::realize::execute::code::{CodeInput, Returned, run_code, site};
 use crate::realize::execute::{Order, Work, disk_full};
+use crate::realize::failure::errors::{not_begun, promises_not_kept, run_failed, stopped};
+use crate::realize::failure::panics::caught;
+use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
-use crate::realize::panics::caught;
-use crate::realize::recorded_failure;
+use crate::realize::report::event::Event;
 use crate::realize::stop::watchdog::{Ticket, Watchdog};
 use crate::store::{BuildKind, BuildRecord, Draft, Made, Outcome, RecordedChoice, Waiters};
 use crate::{BoxError, Error, ErrorKind, Result, units};
@@ -233,7 +233,7 @@ impl BuildRuns<'_> {
                 Ok(Err(returned))
                     if last
                         && takes_failures
-                        && !recorded_failure::is_of_the_machine(&returned)
+                        && !recorded::is_of_the_machine(&returned)
                         && !disk_full::is_cause(&draft, &returned) =>
                 {
                     return self.record_failure(draft, &record, &returned, index);
@@ -343,9 +343,9 @@ impl BuildRuns<'_> {
         error: &BoxError,
         index: usize,
     ) -> Result<Made> {
-        let text = recorded_failure::text(error, draft.out());
+        let text = recorded::text(error, draft.out());
         let mut failure = self.options.store.draft()?;
-        let path = failure.out().join(recorded_failure::FAILURE);
+        let path = failure.out().join(recorded::FAILURE);
         fs::write(&path, &text).map_err(|error| Error::io("write", &path, error))?;
         match fs::rename(draft.log(), failure.log()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

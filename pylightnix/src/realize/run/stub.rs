@@ -10,7 +10,7 @@ use crate::lens::{BuildLog, ProgressSender, Site};
 use crate::plan::Run;
 use crate::realize::decide::decision::DecisionInput;
 use crate::realize::options::Realize;
-use crate::realize::taken::Taken;
+use crate::realize::report::taken::Taken;
 use crate::{Error, ErrorKind, Result};
 
 impl Realize<'_> {

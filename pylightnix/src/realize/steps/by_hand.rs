@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::config::{DRefId, RRefId};
 use crate::lens::{Build, Chosen, Config, RRef};
 use crate::plan::{AnyDRef, Code, StageValue};
-use crate::realize::errors::promises_not_kept;
+use crate::realize::failure::errors::promises_not_kept;
 use crate::store::{BuildLock, BuildRecord, Context, Draft, Outcome, Store};
 use crate::{Error, ErrorKind, Result};
 

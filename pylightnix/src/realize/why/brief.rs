@@ -10,9 +10,9 @@ use super::side::{Side, Source};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, Name};
 use crate::plan::PlanGraph;
-use crate::realize::action::{Action, DryPlan, Foreseen};
-use crate::realize::reason::Reason;
-use crate::realize::reason::Stale;
+use crate::realize::report::action::{Action, DryPlan, Foreseen};
+use crate::realize::report::reason::Reason;
+use crate::realize::report::reason::Stale;
 use crate::store::{RecordedChoice, Store};
 
 /// The most stages for which it is said what changed.

@@ -28,7 +28,7 @@ pub use planned::{Candidate, Standing};
 
 use crate::Result;
 use crate::config::{DRefId, RRefId};
-pub use crate::realize::event::Brief;
+pub use crate::realize::report::event::Brief;
 use crate::store::{BuildRecord, RecordedChoice, Store};
 use brief::folders;
 use nearest::{Before, Others, before};

@@ -6,11 +6,11 @@ use super::side::{Source, made_by};
 use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, PlanGraph, Target};
-use crate::realize::action::{Foreseen, Step};
 use crate::realize::decide::context::{chosen_for, context_of};
 use crate::realize::decide::staleness::staleness;
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
+use crate::realize::report::action::{Foreseen, Step};
 use crate::store::{Clock, Outcome, Realization};
 use crate::{Error, ErrorKind, Result};
 

@@ -8,8 +8,8 @@ use super::change::Version;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
 use crate::plan::{AnyDRef, Code, PlanGraph};
-use crate::realize::action::Foreseen;
 use crate::realize::decide::context::recorded_choices;
+use crate::realize::report::action::Foreseen;
 use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
 use crate::{ErrorKind, Result};
 

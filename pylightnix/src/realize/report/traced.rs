@@ -8,7 +8,7 @@ use super::event::Event;
 const RUN: &str = "pylightnix::run";
 
 /// Tells the subscribers of `tracing`.
-pub(super) fn say(event: &Event<'_>) {
+pub(in crate::realize) fn say(event: &Event<'_>) {
     match event {
         Event::Begun { stages, .. } => debug!(target: RUN, stages, "the run begins"),
         Event::Building {

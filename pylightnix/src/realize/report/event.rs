@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::config::{DRefId, RRefId};
-use crate::realize::reason::Reason;
-use crate::realize::titles::Titles;
+use crate::realize::report::reason::Reason;
+use crate::realize::report::titles::Titles;
 
 /// Something that happened in a run.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
-use crate::realize::reason::Reason;
-use crate::realize::taken::Taken;
-use crate::realize::titles::Titles;
+use crate::realize::report::reason::Reason;
+use crate::realize::report::taken::Taken;
+use crate::realize::report::titles::Titles;
 
 /// What a run would do: its stages, dependencies first. As text, it is a line for each stage that is not simply reused, and a sum.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct DryPlan {
     pub steps: Vec<Step>,
     /// The number of stages for which nothing says what changed, because there are too many: see [`Step::why`].
     pub untold: usize,
-    pub(super) titles: Titles,
+    pub(in crate::realize) titles: Titles,
 }
 
 /// What a run would do for one stage.
@@ -77,7 +77,7 @@ impl DryPlan {
 
 impl Action {
     /// Whether nothing has to run.
-    pub(super) fn is_there(&self) -> bool {
+    pub(in crate::realize) fn is_there(&self) -> bool {
         matches!(self, Action::Reuse(_) | Action::Failed(_))
     }
 }
@@ -233,14 +233,14 @@ impl Step {
 }
 
 /// What a run would do for one stage, and what is chosen for it, if that is known.
-pub(super) struct Foreseen {
-    pub(super) action: Action,
-    pub(super) taken: Option<Taken>,
+pub(in crate::realize) struct Foreseen {
+    pub(in crate::realize) action: Action,
+    pub(in crate::realize) taken: Option<Taken>,
 }
 
 impl Foreseen {
     /// Returns what is chosen, if that is known.
-    pub(super) fn rrefs(&self) -> Option<Arc<[AnyRRef]>> {
+    pub(in crate::realize) fn rrefs(&self) -> Option<Arc<[AnyRRef]>> {
         Some(self.taken.as_ref()?.rrefs.clone())
     }
 }

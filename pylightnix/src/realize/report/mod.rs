@@ -1,0 +1,10 @@
+//! What a run reports, as data: events, actions, reasons, totals. Nothing in this folder decides anything.
+
+pub(super) mod action;
+pub(super) mod event;
+pub(super) mod reason;
+pub(super) mod taken;
+pub(super) mod titles;
+pub(super) mod totals;
+#[cfg(feature = "tracing")]
+pub(super) mod traced;
