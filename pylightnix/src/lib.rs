@@ -48,7 +48,7 @@
 //! # fn main() -> Result<()> {
 //! # let folder = tempfile::tempdir()?;
 //! # let folder = folder.path().join("store");
-//! let store = Store::open_at(folder)?;
+//! let store = Store::open(folder)?;
 //! let plan = instantiate(Mean::new(instantiate(Numbers::new(5))?))?; // nothing has run yet
 //! let mean = store.realize(&plan)?; // both stages run
 //! assert_eq!(mean.out.load()?, 2.0);

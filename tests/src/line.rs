@@ -107,7 +107,7 @@ impl Line {
     #[must_use]
     pub fn empty(program: &'static str) -> Self {
         let folder = folder();
-        let store = Store::open_at(folder.path().join("store")).expect("a new store");
+        let store = Store::open(folder.path().join("store")).expect("a new store");
         Line {
             folder,
             store,

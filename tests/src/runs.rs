@@ -23,7 +23,7 @@ pub fn in_memory() -> (TempDir, Store) {
     let memory = Path::new("/dev/shm");
     let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
     let folder = folder.expect("a temporary folder");
-    let store = Store::open_at(folder.path().join("store")).expect("a new store");
+    let store = Store::open(folder.path().join("store")).expect("a new store");
     (folder, store.with_durability(Durability::None))
 }
 

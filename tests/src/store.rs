@@ -25,7 +25,7 @@ pub fn folder() -> TempDir {
 #[must_use]
 pub fn store() -> (TempDir, Store) {
     let folder = folder();
-    let store = Store::open_at(folder.path().join("store")).expect("a new store");
+    let store = Store::open(folder.path().join("store")).expect("a new store");
     (folder, store)
 }
 
@@ -84,7 +84,7 @@ pub fn unused(store: &Store) -> (TempDir, Store) {
     let folder = folder();
     let root = folder.path().join("store");
     copy_all(store.root(), &root);
-    let store = Store::open_at(root).expect("the copy");
+    let store = Store::open(root).expect("the copy");
     (folder, store)
 }
 

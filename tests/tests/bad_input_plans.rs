@@ -206,12 +206,12 @@ fn no_derivation_names_itself() {
     assert_ne!(own, text);
     fs::remove_file(&config).unwrap();
     fs::write(&config, own).unwrap();
-    let Err(error) = store.instantiate(&plan) else {
+    let Err(error) = store.derivation(&plan) else {
         panic!("it was instantiated")
     };
     assert_eq!(error.kind(), ErrorKind::Store);
     assert_says(&error, &["sha256sum", &plan.to_string(), "help: "]);
-    let Err(error) = store.open::<Link>(&made) else {
+    let Err(error) = store.realization_as::<Link>(&made) else {
         panic!("it was opened")
     };
     assert_says(&error, &["sha256sum", &plan.to_string()]);

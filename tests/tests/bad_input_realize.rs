@@ -265,7 +265,7 @@ fn part_of_a_child() {
 
 /// What is there is found; what is not is not begun.
 fn unwritable(root: &Path) {
-    let store = Store::open_at(root).unwrap();
+    let store = Store::open(root).unwrap();
     let before = traces(root);
     let rref = store.realize(&of("there")).unwrap();
     assert_eq!(rref.note.load().unwrap(), "there");
@@ -294,7 +294,7 @@ fn unwritable(root: &Path) {
 fn a_store_that_cannot_be_written() {
     let folder = folder();
     let root = folder.path().join("store");
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     store.realize(&of("there")).unwrap();
     drop(store);
     let mut child = child_as_nobody("use a store that cannot be written", &root);
@@ -313,10 +313,7 @@ fn a_file_system_that_cannot_be_written() {
     }
     let (folder, again) = (folder(), folder());
     let root = folder.path().join("store");
-    Store::open_at(&root)
-        .unwrap()
-        .realize(&of("there"))
-        .unwrap();
+    Store::open(&root).unwrap().realize(&of("there")).unwrap();
     let mount = Mount::read_only(&root, again.path());
     // Another process: one process takes both for the same store.
     let mut child = child("use a store that cannot be written", &mount.at);
@@ -355,7 +352,7 @@ fn a_disk_that_fills_up() {
     }
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=512k");
-    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let store = Store::open(mount.at.join("store")).unwrap();
     let before = store.realize(&of("before")).unwrap();
     let free = "free some space on that file system and run again";
     let slot: Arc<Mutex<Option<Filler>>> = Arc::default();
@@ -424,7 +421,7 @@ fn what_fills_a_disk_is_not_kept() {
     }
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=4m");
-    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let store = Store::open(mount.at.join("store")).unwrap();
     // A program fills it, and cannot say so: its words would be in the log.
     let script = "cat /dev/zero > \"$note\" 2>/dev/null; echo full; exit 1";
     let fill =
@@ -490,7 +487,7 @@ fn a_full_disk_is_no_result_of_a_stage() {
     }
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=4m");
-    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let store = Store::open(mount.at.join("store")).unwrap();
     let error = store
         .realize(&instantiate(Fills::new()).unwrap())
         .unwrap_err();
@@ -540,7 +537,7 @@ fn a_store_that_is_removed_while_it_is_used() {
     assert_says(&error, &["stage `note` failed", "is gone: "]);
     assert!(!store.root().exists());
     // A new one in its place is used as any.
-    let store = Store::open_at(store.root()).unwrap();
+    let store = Store::open(store.root()).unwrap();
     assert_eq!(store.realize(&of("a")).unwrap().note.load().unwrap(), "a");
 }
 

@@ -394,7 +394,7 @@ fn part_of_a_child() {
     let Some((_, place)) = part() else {
         return;
     };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let work = doing(move |b| {
         let script = "trap '' TERM; echo $$ > $place/pid.new; mv $place/pid.new $place/pid; while :; do sleep 1; done";
         Ok(b.run(b.command("sh").args(["-c", script]).env("place", &place))?)

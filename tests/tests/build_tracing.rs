@@ -362,7 +362,7 @@ fn those_of_other_processes_are_found_and_those_of_dead_ones_are_not() {
     let folder = folder();
     let mut process = Running::start(child("realize", folder.path()));
     let number = process.wait_for("printed");
-    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     let found = store.running().unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].process, number.parse().ok());
@@ -379,7 +379,7 @@ fn those_of_other_processes_are_found_and_those_of_dead_ones_are_not() {
 #[ignore = "a part that other tests play in a process of their own"]
 fn part_of_a_child() {
     let Some((part, place)) = part() else { return };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     match &*part {
         "logs" => return logs(&store),
         "threads" => return threads(&store),

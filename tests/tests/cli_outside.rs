@@ -207,7 +207,7 @@ fn errors_of_stages_are_made_visible() {
         pylightnix_cli::progress::failure_report(&error, |kept| kept.display().to_string());
     assert_eq!(harmful(&report), []);
     let place = line.folder.path().join(format!("no{EVIL}"));
-    let error = Store::open_existing_at(place).unwrap_err();
+    let error = Store::open_existing(place).unwrap_err();
     assert_eq!(harmful(&format!("{error:?}")), []);
 }
 
@@ -308,7 +308,7 @@ fn archives_go_through_pipes() {
     drop(input);
     let unpacked = unpacking.wait_with_output().unwrap();
     assert!(unpacked.status.success(), "{unpacked:?}");
-    let other = Store::open_existing_at(&place).unwrap();
+    let other = Store::open_existing(&place).unwrap();
     assert!(other.has(&line.newest("plot")).unwrap());
 }
 

@@ -173,7 +173,7 @@ impl Place {
     /// With one realization, `pictures`, of these files.
     fn new(files: &[(&str, Vec<u8>)]) -> Self {
         let place = Place(folder());
-        let store = pylightnix::store::Store::open_at(place.0.path().join("store")).unwrap();
+        let store = pylightnix::store::Store::open(place.0.path().join("store")).unwrap();
         let mut draft = store.draft().unwrap();
         for (name, bytes) in files {
             fs::write(draft.out().join(name), bytes).unwrap();

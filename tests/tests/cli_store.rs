@@ -1254,7 +1254,7 @@ fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
     let all = line.store.rrefs().unwrap();
     // Also where it is only the copy that is damaged, and what was made from it is there.
     assert_eq!(line.say("copy --all --to damaged").code, 0);
-    let damaged = Store::open_at(line.folder.path().join("damaged")).unwrap();
+    let damaged = Store::open(line.folder.path().join("damaged")).unwrap();
     damage(&damaged);
     let more = publish(&mut line.store.draft().unwrap(), &config("more"))
         .unwrap()
@@ -1290,7 +1290,7 @@ fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
         assert_eq!(line.say(brought).code, 0);
     }
     for store in ["other", "third"] {
-        let store = Store::open_at(line.folder.path().join(store)).unwrap();
+        let store = Store::open(line.folder.path().join(store)).unwrap();
         assert_eq!(store.rrefs().unwrap().iter().collect::<Vec<_>>(), whole);
     }
     // What was asked for by name is not left out.

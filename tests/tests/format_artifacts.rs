@@ -189,7 +189,7 @@ fn a_failed_load_names_stage_artifact_and_path() {
     let id = store
         .realize(&instantiate(Formats::new()).unwrap())
         .unwrap();
-    let rref = store.open::<Misread>(&id).unwrap();
+    let rref = store.realization_as::<Misread>(&id).unwrap();
     unread(
         rref.text.load(),
         "text",

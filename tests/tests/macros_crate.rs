@@ -31,7 +31,7 @@ fn they_are_registered() {
     let summary = instantiate(Summary::new(numbers, 2_u64)).unwrap();
     let run = Realize::new(&store).arg(Unit("m"));
     run.run(&summary).unwrap();
-    assert_eq!(store.instantiate(&summary).unwrap().id(), summary.id());
+    assert_eq!(store.derivation(&summary).unwrap().id(), summary.id());
 }
 
 /// One `use` for the trait and its derive, as the root and the module of lenses have them.

@@ -87,7 +87,7 @@ fn live(length: u64) {
     assert!(store.plan(&plan).unwrap().is_done());
     drop((plan, again));
 
-    let opened = store.open::<Link>(&rref).unwrap();
+    let opened = store.realization_as::<Link>(&rref).unwrap();
     drop(rref);
     let id = opened.id().clone();
     let mut at = opened;
@@ -98,8 +98,8 @@ fn live(length: u64) {
             None => break,
         }
     }
-    drop(store.open::<Link>(&id).unwrap());
-    let plan = store.instantiate(id.dref()).unwrap();
+    drop(store.realization_as::<Link>(&id).unwrap());
+    let plan = store.derivation(id.dref()).unwrap();
     assert!(store.plan(&plan).unwrap().is_done());
 }
 

@@ -80,7 +80,7 @@ fn each_alone_works() {
 fn what_says_its_type_needs_no_name() {
     let (_folder, store) = scratch();
     let rref = store.realize(&renamed()).unwrap();
-    let opened = store.open::<renamed::Twin>(&rref).unwrap();
+    let opened = store.realization_as::<renamed::Twin>(&rref).unwrap();
     assert_eq!(opened.of.load().unwrap(), "renamed");
 }
 
@@ -99,12 +99,12 @@ fn a_name_of_two_stages_finds_none() {
     let (_folder, store) = scratch();
     store.realize(&reexported()).unwrap();
     // The program has a third one.
-    let error = store.instantiate(reexported().id()).unwrap_err();
+    let error = store.derivation(reexported().id()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Plan);
     assert_says(&error, &["two stages are named `twin`: at ", " in crate `"]);
     let numbers = instantiate(renamed::Numbers::new()).unwrap();
     store.realize(&numbers).unwrap();
-    let again = store.instantiate(numbers.id()).unwrap();
+    let again = store.derivation(numbers.id()).unwrap();
     assert!(store.plan(&again).unwrap().is_done());
 }
 

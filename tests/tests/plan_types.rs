@@ -70,7 +70,7 @@ chain! {
 #[test]
 fn is_realized() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     let last = store.realize(&c119::plan().unwrap()).unwrap();
     assert_eq!(last.before.before.before.id().name().as_str(), "c116");
     assert_eq!(store.rrefs().unwrap().len(), 120);

@@ -417,12 +417,12 @@ fn dependencies_in_containers() {
     assert_eq!(rref.below.load().unwrap(), "read me");
     assert_eq!(rref.context().count(), 11);
     // The same again, from the reference alone.
-    let opened = store.open::<Everything>(&rref).unwrap();
+    let opened = store.realization_as::<Everything>(&rref).unwrap();
     assert_eq!(opened, rref);
     assert_eq!(opened.found.load().unwrap(), found);
     assert_eq!(opened.map["b"].out.load().unwrap(), "4");
     assert_eq!(opened.eyes.len(), 3);
-    let again = store.instantiate(&plan).unwrap();
+    let again = store.derivation(&plan).unwrap();
     assert_eq!(again.id(), plan.id());
     assert_eq!(store.realize(&again).unwrap()[0].id(), rref.id());
 }
@@ -483,7 +483,7 @@ fn recursive_configs() {
     assert_eq!(rref.sum.load().unwrap(), "10");
     let two = rref.before.as_ref().unwrap().before.as_ref().unwrap();
     assert_eq!((two.add, two.sum.load().unwrap().as_str()), (2, "3"));
-    let opened = store.open::<Step>(&rref).unwrap();
+    let opened = store.realization_as::<Step>(&rref).unwrap();
     assert_eq!(opened.before.as_ref().unwrap().sum.load().unwrap(), "6");
 }
 
@@ -561,7 +561,7 @@ fn wide_plans_and_diamonds() {
     let (rref, report) = Realize::new(&store).run_reporting(&diamond).unwrap();
     assert_eq!((report.stages, report.built, report.runs), (65, 65, 65));
     assert_eq!(rref.paths.load().unwrap(), "18446744073709551616");
-    let opened = store.open::<Twice>(&rref).unwrap();
+    let opened = store.realization_as::<Twice>(&rref).unwrap();
     assert_eq!(opened.left, rref.right);
 }
 
@@ -656,7 +656,7 @@ fn odd(_: &Build<Odd>) -> Result<OddOutputs> {
 #[test]
 fn a_path_that_names_a_derivation_is_refused_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     let plan = instantiate(Odd::new()).unwrap();
     assert_eq!(plan.config_json().deps().len(), 1);
     let error = store.realize(&plan).unwrap_err();

@@ -300,7 +300,7 @@ fn a_derivation_from_the_store_takes_its_arguments() {
     let (_folder, store) = scratch();
     let run = || Realize::new(&store).arg(token()).arg(Progress::default());
     let there = run().arg(Verbosity(0)).run(&length_of("a")).unwrap();
-    let again = store.instantiate(there.id().dref()).unwrap();
+    let again = store.derivation(there.id().dref()).unwrap();
     let error = error_of(run().force(&again).run(&again));
     assert_says(&error, &["stage `length` takes the run-time argument"]);
     let rrefs = run().arg(Verbosity(0)).force(&again).run(&again).unwrap();

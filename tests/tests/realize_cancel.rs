@@ -149,7 +149,7 @@ fn who_waits_for_another_program_is_told() {
     let place = folder();
     let mut other = Running::start(child("looks", place.path()));
     other.wait_for("in looks");
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let cancel = Cancel::new();
     let observer = |event: &Event<'_>| {
         if matches!(event, Event::Waiting { .. }) {
@@ -204,7 +204,7 @@ fn part_of_a_child() {
     let Some((kind, place)) = part() else {
         return;
     };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let before = of("quick", &place, &[]);
     let plan = of(&kind, &place, &[&before]);
     let plan = match &*kind {
@@ -243,7 +243,7 @@ fn ctrl_c_stops_a_run_in_order() {
         wait_until(|| !is_running(&pid_text));
         std::fs::remove_file(&pid).unwrap();
         // What was finished before is there, and nothing is in the way.
-        let store = Store::open_at(place.path().join("store")).unwrap();
+        let store = Store::open(place.path().join("store")).unwrap();
         assert_eq!(store.rrefs().unwrap().len(), 1);
         assert!(
             store
@@ -271,7 +271,7 @@ fn a_second_ctrl_c_stops_at_once() {
         codes,
         BTreeMap::from([("INT", Some(130)), ("TERM", Some(143))])
     );
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     assert!(
         store
             .plan(&of("quick", place.path(), &[]))

@@ -77,7 +77,7 @@ fn file(rref: &RRef<After>) -> PathBuf {
 
 /// The records as another process reads them.
 fn read(store: &Store, rref: &RRef<After>) -> Vec<BuildRecord> {
-    let store = Store::open_at(store.root()).unwrap();
+    let store = Store::open(store.root()).unwrap();
     store.realization(rref.id()).unwrap().builds().to_vec()
 }
 

@@ -112,7 +112,10 @@ fn a_stage_sees_what_its_config_says() {
     assert!(saved.contains("\"width\": 40"), "{saved}");
     // What is opened from the reference alone is no other.
     assert_eq!(seen.settings, WRITTEN);
-    assert_eq!(store.open::<Seen>(&seen).unwrap().settings, WRITTEN);
+    assert_eq!(
+        store.realization_as::<Seen>(&seen).unwrap().settings,
+        WRITTEN
+    );
     assert_eq!(store.realize(&plan).unwrap().settings, WRITTEN);
 }
 
@@ -432,7 +435,7 @@ fn a_config_that_is_read_from_a_store_is_read_back() {
     let (_folder, store) = scratch();
     let plan = instantiate(Of::new(PLANNED)).unwrap();
     let of = store.realize(&plan).unwrap();
-    let again = store.instantiate(plan.id()).unwrap();
+    let again = store.derivation(plan.id()).unwrap();
     let forced = Realize::new(&store).force_all().run(&again).unwrap();
     assert_eq!(forced[0].id(), of.id());
 
@@ -440,7 +443,7 @@ fn a_config_that_is_read_from_a_store_is_read_back() {
     let set = instantiate(Of::new(HashSet::from([1, 2, 3]))).unwrap();
     let files = [("value.json", "[]")];
     let _ = publish_texts(&store, set.config_json(), &Context::empty(), &files);
-    let again = store.instantiate(set.id()).unwrap();
+    let again = store.derivation(set.id()).unwrap();
     let error = Realize::new(&store).force_all().run(&again).unwrap_err();
     assert_says(&error, &["the field `value[", "of stage `of`"]);
 }

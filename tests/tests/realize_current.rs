@@ -583,10 +583,10 @@ fn looking_writes_nothing() {
     let root = store.root().to_owned();
     // Once the clock has gone on, a run notes what it found and that it is on the disk, so that nobody need look again.
     std::thread::sleep(Duration::from_millis(200));
-    Store::open_at(&root).unwrap().realize(&plan).unwrap();
+    Store::open(&root).unwrap().realize(&plan).unwrap();
     drop(store);
     let before = traces(&root);
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     // Nothing to do; something to do, and only asked.
     store.plan(&plan).unwrap();
     store.plan(&other_result::plan(2)).unwrap();
@@ -595,7 +595,7 @@ fn looking_writes_nothing() {
         .plan(&first::plan(9))
         .unwrap();
     store
-        .open::<first::User<()>>(&rref)
+        .realization_as::<first::User<()>>(&rref)
         .unwrap()
         .out
         .load()

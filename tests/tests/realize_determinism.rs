@@ -80,7 +80,7 @@ fn what_is_the_same_each_time() {
     assert!(found.is_deterministic());
     assert_eq!(found.rebuilds.len(), 1);
     // By its reference alone.
-    let again = store.instantiate(plan.id()).unwrap();
+    let again = store.derivation(plan.id()).unwrap();
     let found = Realize::new(&store).check_determinism(&again, 1).unwrap();
     assert!(found.is_deterministic());
 }

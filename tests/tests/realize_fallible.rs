@@ -545,7 +545,7 @@ fn typed_looks_at_what_is_in_a_store() {
     let read = instantiate(Reader::new(plan.text.clone())).unwrap();
     let read = store.realize(&read).unwrap();
     let made = store.realize(&plan).unwrap();
-    let seen = store.open::<Summary>(&made).unwrap();
+    let seen = store.realization_as::<Summary>(&made).unwrap();
     assert_eq!(
         seen.trials[0].as_ref().unwrap_err().text(),
         "it diverged at rate 2"
@@ -553,12 +553,17 @@ fn typed_looks_at_what_is_in_a_store() {
     assert_eq!(seen.trials, made.trials);
     // What is only known by a path of it may be anything.
     assert_eq!(
-        store.open::<Reader>(&read).unwrap().text.load().unwrap(),
+        store
+            .realization_as::<Reader>(&read)
+            .unwrap()
+            .text
+            .load()
+            .unwrap(),
         made.text.load().unwrap()
     );
     // The failure itself has nothing that a lens could show.
     let failure = made.trials[0].clone().unwrap_err();
-    let error = error_of(store.open::<Trial>(&failure));
+    let error = error_of(store.realization_as::<Trial>(&failure));
     assert_eq!(error.kind(), ErrorKind::Stage);
     assert_says(
         &error,
@@ -575,7 +580,7 @@ fn typed_looks_at_what_is_in_a_store() {
         .unwrap();
     assert!(
         store
-            .open::<Naive>(&strict)
+            .realization_as::<Naive>(&strict)
             .unwrap()
             .trial
             .score
@@ -590,16 +595,16 @@ fn typed_looks_at_what_is_in_a_store() {
         .publish(json.config_json(), &context, Outcome::Ok, &record)
         .unwrap()
         .id;
-    assert!(store.open::<Strict>(&odd).unwrap().trial.is_err());
+    assert!(store.realization_as::<Strict>(&odd).unwrap().trial.is_err());
     assert_says(
-        &error_of(store.open::<Naive>(&odd)),
+        &error_of(store.realization_as::<Naive>(&odd)),
         &[
             "was made from a failure of",
             "help: use `DRef<_, Try<One>>`",
         ],
     );
     // A derivation that is read from the store is realized as its stage says.
-    let again = store.instantiate(of(2.).id()).unwrap();
+    let again = store.derivation(of(2.).id()).unwrap();
     assert_eq!(
         store.realize(&again).unwrap()[0].failure().unwrap(),
         failure

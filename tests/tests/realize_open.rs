@@ -62,7 +62,7 @@ fn trained(store: &Store) -> RRef<Train> {
 
 #[track_caller]
 fn unfit<C: Config>(store: &Store, id: &RRefId, what: &[&str]) -> Error {
-    let Err(error) = store.open::<C>(id) else {
+    let Err(error) = store.realization_as::<C>(id) else {
         panic!("it was opened")
     };
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -77,8 +77,8 @@ fn what_was_realized_is_opened_as_it_was() {
     let rref = trained(&store);
     let id: RRefId = rref.to_string().parse().unwrap();
     // By another handle, as another process has it.
-    let store = Store::open_at(store.root()).unwrap();
-    let opened = store.open::<Train>(&id).unwrap();
+    let store = Store::open(store.root()).unwrap();
+    let opened = store.realization_as::<Train>(&id).unwrap();
     assert_eq!(opened, rref);
     assert_eq!((opened.rate, opened.epochs, opened.threads), (0.5, 10, 1));
     assert_eq!(opened.layers, [4, 5]);
@@ -97,7 +97,7 @@ fn what_is_not_there() {
     let (_folder, store) = scratch();
     let (_elsewhere, other) = scratch();
     let rref = trained(&other);
-    let error = store.open::<Train>(&rref).unwrap_err();
+    let error = store.realization_as::<Train>(&rref).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(
         &error,
@@ -107,7 +107,7 @@ fn what_is_not_there() {
             "help: realize it, or unpack",
         ],
     );
-    let error = store.instantiate(rref.id().dref()).unwrap_err();
+    let error = store.derivation(rref.id().dref()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(
         &error,
@@ -119,7 +119,7 @@ fn what_is_not_there() {
         other.root().join("away"),
     )
     .unwrap();
-    let error = other.open::<Train>(&rref).unwrap_err();
+    let error = other.realization_as::<Train>(&rref).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(&error, &[&rref.one.to_string()]);
 }
@@ -253,13 +253,15 @@ mod later {
 fn later_types_that_fit() {
     let (_folder, store) = scratch();
     let rref = trained(&store);
-    let opened = store.open::<later::Fits>(&rref).unwrap();
+    let opened = store.realization_as::<later::Fits>(&rref).unwrap();
     assert_eq!((opened.decay, opened.rate, opened.epochs), (0.25, 0.5, 12));
     assert_eq!(opened.layers, [4, 5]);
     assert_eq!(opened.one, rref.one);
     assert_eq!(opened.model.path(), rref.model.path());
     // Many of one are fine where one was chosen.
-    let many = store.open::<later::ManyDependencies>(&rref).unwrap();
+    let many = store
+        .realization_as::<later::ManyDependencies>(&rref)
+        .unwrap();
     assert_eq!((many.one.len(), many.file.len()), (1, 1));
     // An identity is what it was, whatever its type has got since.
     assert_eq!(opened.id(), rref.id());
@@ -282,7 +284,7 @@ fn all_that_does_not_fit_is_named_at_once() {
     );
     assert_eq!(error.parts().len(), 5, "{error:?}");
     // What does not fit where it depends on others, too.
-    let Err(error) = store.open::<later::Deep>(&rref) else {
+    let Err(error) = store.realization_as::<later::Deep>(&rref) else {
         panic!("it was opened")
     };
     assert_says(
@@ -340,7 +342,7 @@ fn a_value_inside_others_is_named_by_its_path() {
         let value = serde_json::from_str(text).unwrap();
         let config = Nested::new(BTreeMap::from([("a b".to_owned(), value)]), 1);
         let rref = store.realize(&instantiate(config).unwrap()).unwrap();
-        store.open::<nested_types::Fits>(&rref).map(drop)
+        store.realization_as::<nested_types::Fits>(&rref).map(drop)
     };
     open(r#"[{"rate": 0.5}, {"rate": 0.5, "steps": 255}]"#).unwrap();
     for (text, path, why) in [
@@ -431,10 +433,18 @@ mod score_now {
 fn json_artifacts_load_as_the_type_of_today() {
     let (_folder, store) = scratch();
     let rref = store.realize(&instantiate(Score::new()).unwrap()).unwrap();
-    let scores = store.open::<score_now::Score>(&rref).unwrap().scores.load();
+    let scores = store
+        .realization_as::<score_now::Score>(&rref)
+        .unwrap()
+        .scores
+        .load();
     let scores = scores.unwrap();
     assert_eq!((scores.accuracy, scores.loss), (0.5, None));
-    let other = store.open::<score_now::Other>(&rref).unwrap().scores.load();
+    let other = store
+        .realization_as::<score_now::Other>(&rref)
+        .unwrap()
+        .scores
+        .load();
     let error = other.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Artifact);
     assert_says(
@@ -555,12 +565,12 @@ fn one_is_not_read_where_many_were_chosen() {
     let many = store
         .realize(&instantiate(Mean::new(data.clone(), data.data.clone())).unwrap())
         .unwrap();
-    assert_eq!(store.open::<Mean>(&many).unwrap().files.len(), 2);
-    let Err(error) = store.open::<one_of_many::Typed>(&many) else {
+    assert_eq!(store.realization_as::<Mean>(&many).unwrap().files.len(), 2);
+    let Err(error) = store.realization_as::<one_of_many::Typed>(&many) else {
         panic!("it was opened")
     };
     assert_says(&error, &[&data.to_string()]);
-    let Err(error) = store.open::<one_of_many::Mixed>(&many) else {
+    let Err(error) = store.realization_as::<one_of_many::Mixed>(&many) else {
         panic!("it was opened")
     };
     assert_says(
@@ -570,8 +580,11 @@ fn one_is_not_read_where_many_were_chosen() {
     let files = store
         .realize(&instantiate(Files::new(data.data.clone())).unwrap())
         .unwrap();
-    assert_eq!(store.open::<Files>(&files).unwrap().files.len(), 2);
-    let Err(error) = store.open::<one_of_many::File>(&files) else {
+    assert_eq!(
+        store.realization_as::<Files>(&files).unwrap().files.len(),
+        2
+    );
+    let Err(error) = store.realization_as::<one_of_many::File>(&files) else {
         panic!("it was opened")
     };
     assert_says(
@@ -659,12 +672,15 @@ fn one_derivation_has_one_type() {
     let pair = store
         .realize(&instantiate(Pair::new(sides)).unwrap())
         .unwrap();
-    assert_eq!(store.open::<Pair>(&pair).unwrap().sides["l"].len(), 2);
-    store.open::<two_types::Pair>(&pair).unwrap();
+    assert_eq!(
+        store.realization_as::<Pair>(&pair).unwrap().sides["l"].len(),
+        2
+    );
+    store.realization_as::<two_types::Pair>(&pair).unwrap();
     let both = store
         .realize(&instantiate(Both::new(data.clone(), data.clone())).unwrap())
         .unwrap();
-    let Err(error) = store.open::<two_types::Both>(&both) else {
+    let Err(error) = store.realization_as::<two_types::Both>(&both) else {
         panic!("it was opened")
     };
     assert_says(&error, &[&data.to_string(), "Data`", "Twin`", "help: "]);
@@ -677,7 +693,7 @@ fn derivations_are_made_again_with_their_stages() {
     let plan = instantiate(Mean::new(data.clone(), data.data.clone())).unwrap();
     let rref = store.realize(&plan).unwrap();
     let id: DRefId = plan.to_string().parse().unwrap();
-    let again = store.instantiate(&id).unwrap();
+    let again = store.derivation(&id).unwrap();
     assert_eq!(
         (again.id(), again.config_json().text()),
         (&id, plan.config_json().text())
@@ -699,7 +715,7 @@ fn derivations_without_their_stages() {
     let (_folder, store) = scratch();
     // A matcher that was given is not in the store: the stage's own takes many, and the field takes one.
     let rref = trained(&store);
-    let error = store.instantiate(rref.id().dref()).unwrap_err();
+    let error = store.derivation(rref.id().dref()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert_says(
         &error,
@@ -712,7 +728,7 @@ fn derivations_without_their_stages() {
     // A stage that this program does not have.
     let foreign = tests::store::config("foreign");
     store.add_derivation(&foreign).unwrap();
-    let error = store.instantiate(foreign.id()).unwrap_err();
+    let error = store.derivation(foreign.id()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(
         &error,
@@ -725,7 +741,7 @@ fn derivations_without_their_stages() {
     // One of the name, of another config.
     let other = tests::store::config("data");
     store.add_derivation(&other).unwrap();
-    let error = store.instantiate(other.id()).unwrap_err();
+    let error = store.derivation(other.id()).unwrap_err();
     assert_says(
         &error,
         &["does not fit", "`data` is not in the stored config"],

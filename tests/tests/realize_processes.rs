@@ -87,7 +87,7 @@ fn part_of_a_child() {
     let Some((_, place)) = part() else {
         return;
     };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let waits = |event: &Event<'_>| {
         if matches!(event, Event::Waiting { .. }) {
             println!("\nwaiting");
@@ -114,7 +114,7 @@ fn processes_build_it_once() {
         .collect();
     children.iter_mut().for_each(Running::end);
     assert_eq!(count(place.path()), 1);
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let rref = store.realize(&plan(place.path())).unwrap();
     assert!(
         made.iter().all(|made| made.starts_with(&rref.to_string())),
@@ -132,7 +132,7 @@ fn who_waits_takes_what_the_other_made() {
     let place = folder();
     let mut other = Running::start(child("realize", place.path()));
     other.wait_for("building");
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let told = Told::default();
     let go = |event: &Event<'_>| {
         if matches!(event, Event::Waiting { .. }) {
@@ -158,7 +158,7 @@ fn who_waits_for_one_that_dies_builds_it() {
     let mut other = Running::start(child("realize", place.path()));
     other.wait_for("building");
     let other = Mutex::new(other);
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let told = Told::default();
     let kill = |event: &Event<'_>| {
         if matches!(event, Event::Waiting { .. }) {
@@ -177,7 +177,7 @@ fn who_waits_for_one_that_dies_builds_it() {
 fn threads_build_it_once() {
     let place = folder();
     let root = place.path().join("store");
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     let start = Barrier::new(4);
     let told = Told::default();
     let made: Vec<_> = thread::scope(|scope| {
@@ -188,7 +188,7 @@ fn threads_build_it_once() {
                 let store = if at < 2 {
                     store.clone()
                 } else {
-                    Store::open_at(root).unwrap()
+                    Store::open(root).unwrap()
                 };
                 let plan = plan(place);
                 start.wait();
@@ -217,7 +217,7 @@ fn different_contexts_do_not_wait_for_each_other() {
     let mut other = Running::start(child("realize", place.path()));
     other.wait_for("building");
     // The same stage with another config, while the other process is in it.
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let elsewhere = folder();
     let_go(elsewhere.path());
     let place_of = elsewhere.path().to_owned();

@@ -78,7 +78,7 @@ fn titles(store: &Store) -> BTreeSet<String> {
     let all = store.rrefs().unwrap();
     let works = all.iter().filter(|rref| rref.name().as_str() == "work");
     works
-        .map(|rref| store.open::<Work>(rref).unwrap().title.clone())
+        .map(|rref| store.realization_as::<Work>(rref).unwrap().title.clone())
         .collect()
 }
 
@@ -322,7 +322,7 @@ fn forced_stages_run_again() {
         "1 of 4 stages built in 1 run, 3 reused; 1 run gave what was there already"
     );
     // It has a second build record, and nothing else is new.
-    let opened = store.open::<Work>(&rref).unwrap();
+    let opened = store.realization_as::<Work>(&rref).unwrap();
     let middle_builds = opened.after.iter().filter(|work| work.builds().len() == 2);
     assert_eq!(middle_builds.count(), 1);
     let new: Vec<_> = objects(&store)
@@ -719,7 +719,7 @@ fn logs_are_kept_beside_results() {
     let rref = store.realize(&plan).unwrap();
     assert!(names(rref.path()).is_empty());
     let log = |at: usize| {
-        let rref = store.open::<Nothing>(&rref).unwrap();
+        let rref = store.realization_as::<Nothing>(&rref).unwrap();
         let id = rref.builds()[at].id;
         rref.path().with_file_name(format!("build-{id}.log"))
     };

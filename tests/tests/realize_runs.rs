@@ -135,7 +135,7 @@ fn part_of_a_child() {
     let Some((kind, place)) = part() else {
         return;
     };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let run = Realize::new(&store).jobs(1).observer(|event: &Event<'_>| {
         if matches!(event, Event::Waiting { .. }) {
             println!("\nwaiting");
@@ -165,7 +165,7 @@ fn a_build_that_is_killed_after_any_run_goes_on() {
         let place = place.path();
         kill_in("differ", place, ended);
         assert_eq!(made(place), (0..=ended).collect::<Vec<_>>());
-        let store = Store::open_at(place.join("store")).unwrap();
+        let store = Store::open(place.join("store")).unwrap();
         let plan = six::plan("differ", place);
         let dry = store.plan(&plan).unwrap();
         let reason = match ended {
@@ -204,7 +204,7 @@ fn runs_with_equal_results_are_counted() {
     let place = place.path();
     kill_in("same", place, 4);
     made(place);
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let plan = six::plan("same", place);
     let rref = store.realize(&plan).unwrap();
     assert_eq!(made(place), [4, 5]);
@@ -356,7 +356,7 @@ fn more_runs_than_before_are_made_and_fewer_are_not() {
 fn a_forced_build_that_is_killed_goes_on() {
     let place = folder();
     let place = place.path();
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let plan = six::plan("differ", place);
     store.realize(&plan).unwrap();
     made(place);
@@ -393,10 +393,10 @@ fn what_is_left_of_a_whole_build_is_whole() {
     // Packed, copied or left by a removal, one of six makes no other five.
     let archive = place.join("one.zip");
     store.pack([all[2].id()], &archive).unwrap();
-    let other = Store::open_at(place.join("unpacked")).unwrap();
+    let other = Store::open(place.join("unpacked")).unwrap();
     other.unpack(&archive).unwrap();
     assert_eq!(other.realize(&plan).unwrap().id(), all[2].id());
-    let other = Store::open_at(place.join("copied")).unwrap();
+    let other = Store::open(place.join("copied")).unwrap();
     other.copy_from(&store, [all[3].id()]).unwrap();
     assert_eq!(other.realize(&plan).unwrap().id(), all[3].id());
     for gone in &all[1..] {
@@ -415,7 +415,7 @@ fn what_is_there_of_a_part_of_a_build_stays_a_part() {
     made(place);
     // A copy has it marked, too.
     let rrefs = store.rrefs_of(plan.id()).unwrap();
-    let other = Store::open_at(place.join("copied")).unwrap();
+    let other = Store::open(place.join("copied")).unwrap();
     other.copy_from(&store, &rrefs).unwrap();
     other.realize(&plan).unwrap();
     assert_eq!(made(place), [3, 4, 5]);
@@ -462,7 +462,7 @@ fn a_mark_that_cannot_be_read_is_one_of_all_runs() {
         .unwrap();
     let mark = fs::read_dir(of_it.unwrap().path()).unwrap().next().unwrap();
     fs::write(mark.unwrap().path(), "{").unwrap();
-    let store = Store::open_at(store.root()).unwrap();
+    let store = Store::open(store.root()).unwrap();
     store.realize(&plan).unwrap();
     assert_eq!(made(place), [2, 3, 4, 5]);
     store.realize(&plan).unwrap();

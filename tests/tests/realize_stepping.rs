@@ -304,7 +304,7 @@ fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
     let (_folder, store) = scratch();
     let plan = plan(3);
     let b = store.step(&plan).unwrap().take(&plan.sum).unwrap();
-    let again = || Store::open_at(store.root()).unwrap();
+    let again = || Store::open(store.root()).unwrap();
     let refusals = [
         store.realize(&plan.sum).map(drop),
         // On threads that this one waits for, be it to cancel them.
@@ -353,7 +353,7 @@ struct Snake {
 
 #[stage(many, nouts = 2)]
 fn snake(b: &Build<Snake>) -> Result<()> {
-    let store = Store::open_at(&b.store)?;
+    let store = Store::open(&b.store)?;
     let itself = snake_in(&b.store);
     Ok(Realize::new(&store).jobs(2).run(&itself).map(drop)?)
 }
@@ -579,7 +579,7 @@ fn slow_plan(place: &Path) -> DRef<Slow> {
 #[test]
 fn taking_waits_for_who_is_building() {
     let place = folder();
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let plan = slow_plan(place.path());
     let told = Told::default();
     thread::scope(|scope| {
@@ -608,7 +608,7 @@ fn part_of_a_child() {
     let Some((part, place)) = part() else {
         return;
     };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let plan = slow_plan(&place);
     if part == "take" {
         let mut stepping = store.step(&plan).unwrap();
@@ -629,7 +629,7 @@ fn part_of_a_child() {
 fn other_processes_wait_for_a_build_by_hand() {
     let place = folder();
     fs::write(place.path().join("go"), "").unwrap();
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     let plan = slow_plan(place.path());
     let mut stepping = store.step(&plan).unwrap();
     let mut b = stepping.take(&plan).unwrap();
@@ -655,7 +655,7 @@ fn who_is_killed_with_a_build_in_hand_keeps_nobody_waiting() {
     fs::write(place.path().join("go"), "").unwrap();
     let mut other = Running::start(child("take", place.path()));
     other.wait_for("taken");
-    let store = Store::open_at(place.path().join("store")).unwrap();
+    let store = Store::open(place.path().join("store")).unwrap();
     other.kill();
     let made = store.realize(&slow_plan(place.path())).unwrap();
     assert_eq!(made.out.load().unwrap(), "by the stage");

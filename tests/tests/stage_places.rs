@@ -33,7 +33,7 @@ fn number_of<C: Stage<Card = One>>(
     let (first, id) = run(instantiate(config()).unwrap().config_json().deps().len() + 1);
     assert_eq!(run(0).0, first);
     // What another process needs.
-    let again = store.instantiate(&id).unwrap();
+    let again = store.derivation(&id).unwrap();
     assert!(store.plan(&again).unwrap().is_done());
     first
 }

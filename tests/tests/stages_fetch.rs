@@ -691,7 +691,7 @@ const TOKEN: &str = "PYLIGHTNIX_TEST_TOKEN";
 #[ignore = "a part that tests play with programs of their own"]
 fn part_of_a_child() {
     let Some((part, place)) = part() else { return };
-    let store = Store::open_at(place.join("store")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
     let plain = Fetched::new(std::env::var(URL).unwrap(), Digest::of(HELLO));
     let config = match part.as_str() {
         "with a header" => Fetched {

@@ -122,7 +122,7 @@ fn no_files_are_an_empty_folder() -> Result<()> {
 fn what_is_realized_is_found_again_without_its_contents() -> Result<()> {
     let (_folder, store) = scratch();
     let first = store.realize(&node::<Text>("greeting", "hello")?)?;
-    let again = store.open::<Given<Text>>(&first)?;
+    let again = store.realization_as::<Given<Text>>(&first)?;
     assert_eq!(again.out.load()?, "hello");
     Ok(())
 }

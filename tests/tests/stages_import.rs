@@ -18,7 +18,7 @@ use tests::runs::assert_says;
 /// A store, and a folder for what is imported: on a disk, as files in memory are not remembered.
 fn places() -> (TempDir, Store, PathBuf) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     let store = store.with_durability(Durability::None);
     let source = folder.path().join("source");
     fs::create_dir(&source).unwrap();

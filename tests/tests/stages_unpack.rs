@@ -764,7 +764,7 @@ fn no_archive_fills_the_disk() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mount = Mount::new(folder.path(), "size=24m");
-    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let store = Store::open(mount.at.join("store")).unwrap();
     let zeros = vec![0; 40 << 20];
     for archive in [
         gz(&zeros),

@@ -987,7 +987,7 @@ fn more_than_there_is_room_for_is_refused_before_anything_is_written() {
     from.pack([&rref], &archive).unwrap();
     let disk = TempDir::new().unwrap();
     let mount = Mount::new(disk.path(), "size=24m");
-    let to = Store::open_at(mount.at.join("store")).unwrap();
+    let to = Store::open(mount.at.join("store")).unwrap();
     refused_by(&to, &archive, "are free on the disk");
     let error = Unpack::new(&to)
         .max_size(1 << 20)

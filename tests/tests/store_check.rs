@@ -525,7 +525,7 @@ fn records_configs_and_build_records_are_mended() {
     let report = made.repair(None);
     assert_eq!(Made::actions(&report), [RepairAction::PutAside]);
     assert_eq!(report.left[0].dependents.len(), 3);
-    let again = Store::open_at(made.store.root()).unwrap();
+    let again = Store::open(made.store.root()).unwrap();
     again.add_derivation(&config("a")).unwrap();
     assert_eq!(objects(&made.store), sound);
 }
@@ -541,7 +541,7 @@ fn what_is_missing_comes_from_another_store() {
     )
     .unwrap();
     assert_eq!(made.repair(None).left.len(), 1);
-    let again = Store::open_at(made.store.root()).unwrap();
+    let again = Store::open(made.store.root()).unwrap();
     let report = again.repair().with(&peer).run().unwrap();
     assert_eq!(Made::actions(&report), [RepairAction::Copied], "{report}");
     assert_eq!(objects(&made.store), sound);

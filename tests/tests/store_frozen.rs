@@ -91,7 +91,7 @@ fn frozen() -> (TempDir, Store) {
     let mut archive = tar::Archive::new(bytes);
     archive.set_preserve_permissions(true);
     archive.unpack(folder.path()).unwrap();
-    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     (folder, store)
 }
 
@@ -112,7 +112,7 @@ fn without_this_machine(path: &Path) {
 fn make_it() {
     assert!(!Path::new(FROZEN).exists(), "it is made once");
     let folder = folder();
-    let store = Store::open_at(folder.path().join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     let (trees, _) = store.realize(&plan()).unwrap();
     store.add_root("first", trees[0].id()).unwrap();
     drop(store);
@@ -202,9 +202,9 @@ fn it_is_packed_copied_and_collected() {
     let all = store.rrefs().unwrap();
     let archive = folder.path().join("all.zip");
     store.pack(&all, &archive).unwrap();
-    let unpacked = Store::open_at(folder.path().join("unpacked")).unwrap();
+    let unpacked = Store::open(folder.path().join("unpacked")).unwrap();
     unpacked.unpack(&archive).unwrap();
-    let copied = Store::open_at(folder.path().join("copied")).unwrap();
+    let copied = Store::open(folder.path().join("copied")).unwrap();
     copied.copy_from(&store, &all).unwrap();
     for other in [&unpacked, &copied] {
         assert_eq!(other.rrefs().unwrap(), all);

@@ -32,7 +32,7 @@ fn part_of_a_child() {
             let _ = std::io::stdin().read_line(&mut String::new());
             let mut all = Vec::new();
             for number in 0..40 {
-                let store = Store::open_at(&place).unwrap();
+                let store = Store::open(&place).unwrap();
                 let text = number.to_string();
                 let a = publish_texts(&store, &config("a"), &Context::empty(), &[("x", &text)]);
                 let b = publish_on(&store, &config_on("b", &config("a")), &[&a], &text);
@@ -44,33 +44,33 @@ fn part_of_a_child() {
             }
         }
         "use a" => {
-            let store = Store::open_at(&place).unwrap();
+            let store = Store::open(&place).unwrap();
             store.use_derivations([config("a").id()]).unwrap();
             println!("\nready");
             let _ = std::io::stdin().read_line(&mut String::new());
         }
         "make something from a and end" => {
-            let store = Store::open_at(&place).unwrap();
+            let store = Store::open(&place).unwrap();
             let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
             publish_on(&store, &config_on("new", &config("a")), &[&a], "new");
         }
         "collect what others own" => collect_what_others_own(&place),
         "save code and end" => {
-            let store = Store::open_at(&place).unwrap();
+            let store = Store::open(&place).unwrap();
             store.save_code("unused", "fn a() {}").unwrap();
         }
         "make a root of a" => {
-            let store = Store::open_at(&place).unwrap();
+            let store = Store::open(&place).unwrap();
             let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
             store.add_root("a", &a).unwrap();
         }
         "link a" => {
-            let store = Store::open_at(&place).unwrap();
+            let store = Store::open(&place).unwrap();
             let a = store.rrefs_of(config("a").id()).unwrap().remove(0);
             store.link(&a, place.with_file_name("link")).unwrap();
         }
         "collect" => {
-            let store = Store::open_at(&place).unwrap();
+            let store = Store::open(&place).unwrap();
             println!("\nready");
             let report = store.gc().observer(|event| {
                 if *event == GcEvent::Waiting {
@@ -223,7 +223,7 @@ fn a_link_outside_keeps_what_it_points_to() {
         )
         .unwrap();
         fs::rename(&aside, &root).unwrap();
-        Store::open_at(&root).unwrap()
+        Store::open(&root).unwrap()
     };
     let other = store(&chain.store);
     let report = other.gc().run().unwrap();
@@ -542,7 +542,7 @@ fn a_kept_realization_with_a_broken_record_stops_it() {
 fn publishing_and_collecting_do_not_disturb_each_other() {
     let folder = folder();
     let root = folder.path().join("store");
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     let mut children: Vec<Running> = (0..4)
         .map(|_| Running::start(child("publish chains", &root)))
         .collect();
@@ -616,7 +616,7 @@ fn a_disk_that_is_full_is_collected() {
         };
         let mount = Mount::new(folder.path(), options);
         let root = mount.at.join("store");
-        drop(Store::open_at(&root).unwrap());
+        drop(Store::open(&root).unwrap());
         assert_eq!(fs::metadata(root.join("reserved")).unwrap().len(), 8 << 20);
         let objects = root.join("store-v1");
         fs::remove_dir(&objects).unwrap();
@@ -628,7 +628,7 @@ fn a_disk_that_is_full_is_collected() {
                 (0..200).any(|number| fs::write(mount.at.join(number.to_string()), "").is_err());
             assert!(full);
         }
-        let store = Store::open_at(&root).unwrap();
+        let store = Store::open(&root).unwrap();
         assert!(store.add_derivation(&config("small")).is_err());
         let report = store.gc().run().unwrap();
         assert!(report.refused.is_empty(), "{report}");
@@ -664,7 +664,7 @@ fn what_cannot_be_deleted_frees_nothing_and_is_told_each_time() {
 }
 
 fn collect_what_others_own(place: &Path) {
-    let store = Store::open_at(place).unwrap();
+    let store = Store::open(place).unwrap();
     let report = store.gc().run().unwrap();
     assert_eq!(report.realizations.len(), 2);
     let own = report
@@ -693,7 +693,7 @@ fn what_lies_in_a_layer_of_an_image_is_removed_where_it_is() {
     let below = snapshot(lower_store.root());
     let memory = Mount::new(layers.path(), "size=32m");
     let overlay = Mount::overlay(lower.path(), &memory.at.join("upper"), at.path());
-    let store = Store::open_existing_at(overlay.at.join("store")).unwrap();
+    let store = Store::open_existing(overlay.at.join("store")).unwrap();
     // One that others were made from stays with them.
     assert!(store.remove(&made.a).run().is_err());
     let all = store.rrefs().unwrap();

@@ -37,7 +37,7 @@ fn part_of_a_child() {
     let Some((part, root)) = part() else {
         return;
     };
-    let store = Store::open_at(root).unwrap();
+    let store = Store::open(root).unwrap();
     let words: Vec<&str> = part.split(' ').collect();
     match words[..] {
         ["realize", count] => {
@@ -242,7 +242,7 @@ fn a_copied_store_is_read_anew() {
         .args([store.root(), &copy])
         .status();
     assert!(status.unwrap().success());
-    let copy = Store::open_at(&copy).unwrap();
+    let copy = Store::open(&copy).unwrap();
     let plan = numbers(5).unwrap();
     let rref = copy.rrefs_of(plan[0].id()).unwrap().remove(0);
     fs::write(copy.realization_dir(&rref).join("record"), "broken").unwrap();
@@ -285,10 +285,7 @@ fn a_change_within_a_tick_is_seen() {
     let place = folder();
     let mount = Mount::with_coarse_times(place.path());
     let root = mount.at.join("store");
-    let (one, other) = (
-        Store::open_at(&root).unwrap(),
-        Store::open_at(&root).unwrap(),
-    );
+    let (one, other) = (Store::open(&root).unwrap(), Store::open(&root).unwrap());
     for round in 0..100 {
         let config = config(&format!("round-{round}"));
         let rref = publish_texts(&other, &config, &Context::empty(), &[("x", "x")]);

@@ -62,7 +62,7 @@ fn part_of_a_child() {
     let Some((part, place)) = tests::store::part() else {
         return;
     };
-    let store = Store::open_at(&place).unwrap();
+    let store = Store::open(&place).unwrap();
     match part.as_str() {
         "use what there is" => {
             let drefs = store.drefs().unwrap();
@@ -81,7 +81,7 @@ fn part_of_a_child() {
         }
         "open" => {
             let id = store.rrefs_of(plan().id()).unwrap().remove(0);
-            let rref = store.open::<Two>(&id).unwrap();
+            let rref = store.realization_as::<Two>(&id).unwrap();
             drop(store);
             println!("\nopened");
             let _ = std::io::stdin().read_line(&mut String::new());
@@ -136,7 +136,7 @@ fn results_stay_while_they_are_in_use() {
         }
         let mut user = Running::start(child(part, &root));
         user.wait_for(if part == "open" { "opened" } else { "realized" });
-        let store = Store::open_at(&root).unwrap();
+        let store = Store::open(&root).unwrap();
         assert!(gc(&store).is_empty());
         user.go_on();
         user.end();
@@ -151,7 +151,7 @@ fn a_process_keeps_what_it_published_itself() {
     store.add_derivation(&config("empty")).unwrap();
     let root = store.root().to_owned();
     drop(store);
-    let store = Store::open_at(root).unwrap();
+    let store = Store::open(root).unwrap();
     assert!(gc(&store).is_empty());
     assert_eq!(store.rrefs().unwrap(), [a]);
     assert_eq!(store.drefs().unwrap().len(), 2);
@@ -220,7 +220,7 @@ fn a_lease_that_is_not_understood_stops_a_collection() {
 fn a_store_that_may_not_be_written_is_read_without_a_lease() {
     let folder = folder();
     let root = folder.path().join("store");
-    Store::open_at(&root).unwrap().realize(&plan()).unwrap();
+    Store::open(&root).unwrap().realize(&plan()).unwrap();
     let before = tests::store::snapshot(&root);
     assert!(Path::new(&root).join("leases").exists());
     let mut child = child_as_nobody("realize without the right to write", &root);

@@ -21,7 +21,7 @@ fn part_of_a_child() {
     let Some((part, place)) = tests::store::part() else {
         return;
     };
-    let store = Store::open_at(&place).unwrap();
+    let store = Store::open(&place).unwrap();
     match part.as_str() {
         "hold a draft" => {
             let draft = store.draft().unwrap();
@@ -60,7 +60,7 @@ fn part_of_a_child() {
         }
         "begin and end" => {
             for _ in 0..30 {
-                let store = Store::open_at(&place).unwrap();
+                let store = Store::open(&place).unwrap();
                 let mut draft = store.draft().unwrap();
                 fs::write(draft.out().join("x"), "1").unwrap();
                 publish(&mut draft, &config("stage")).unwrap();
@@ -166,7 +166,7 @@ fn a_dead_holder_holds_nothing() {
 fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     let folder = folder();
     let root = folder.path().join("store");
-    Store::open_at(&root).unwrap();
+    Store::open(&root).unwrap();
     let mut living = Running::start(child("hold a draft", &root));
     let mut dead = Running::start(child("hold a draft", &root));
     let living_out = living.wait_for("holding");
@@ -179,7 +179,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     // A lease whose folder is gone.
     fs::write(root.join("leases/01890a5d-ac96-774b-bcce-b302099a8058"), "").unwrap();
 
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     store.rrefs().unwrap();
     assert!(Path::new(&dead_out).exists(), "opening sweeps nothing");
     let draft = store.draft().unwrap();
@@ -194,7 +194,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     living.go_on();
     living.end();
     // What the ended left is for the next one that writes.
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     let _draft = store.draft().unwrap();
     assert_eq!(entries(&root.join("leases")), 1);
     assert_eq!(entries(&root.join("tmp")), 1);
@@ -242,14 +242,14 @@ fn processes_may_publish_the_same_at_once() {
 fn beginning_and_sweeping_do_not_disturb_each_other() {
     let folder = folder();
     let root = folder.path().join("store");
-    Store::open_at(&root).unwrap();
+    Store::open(&root).unwrap();
     let mut children: Vec<Running> = (0..4)
         .map(|_| Running::start(child("begin and end", &root)))
         .collect();
     for child in &mut children {
         child.end();
     }
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     let _draft = store.draft().unwrap();
     assert_eq!(entries(&root.join("leases")), 1);
     assert_eq!(entries(&root.join("tmp")), 1);
@@ -264,7 +264,7 @@ fn one_lease_serves_all_handles_of_a_process() {
     let (_folder, store) = store();
     let link = store.root().with_file_name("link");
     std::os::unix::fs::symlink(store.root(), &link).unwrap();
-    let other = Store::open_at(&link).unwrap();
+    let other = Store::open(&link).unwrap();
     let (_one, _two) = (store.draft().unwrap(), other.draft().unwrap());
     assert_eq!(entries(&store.root().join("leases")), 1);
     assert_eq!(snapshot(&store.root().join("leases")).len(), 1);

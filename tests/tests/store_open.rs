@@ -12,7 +12,7 @@ fn refused(root: &Path, why: &str) -> String {
     let before = fs::metadata(root)
         .is_ok_and(|root| root.is_dir())
         .then(|| snapshot(root));
-    let error = Store::open_at(root).unwrap_err();
+    let error = Store::open(root).unwrap_err();
     let text = error.to_string();
     assert!(text.contains(why), "{text}");
     assert!(text.contains(root.to_str().unwrap()), "{text}");
@@ -29,14 +29,14 @@ fn missing_and_empty_folders_become_stores() {
         if root.ends_with("c") {
             fs::create_dir(&root).unwrap();
         }
-        let store = Store::open_at(&root).unwrap();
+        let store = Store::open(&root).unwrap();
         assert_eq!(store.root(), root);
         assert_eq!(
             fs::read_to_string(root.join("format.json")).unwrap(),
             "{\"format\": \"pylightnix-store\", \"version\": 1}\n"
         );
         assert!(store.rrefs().unwrap().is_empty());
-        Store::open_at(&root).unwrap();
+        Store::open(&root).unwrap();
     }
 }
 
@@ -45,11 +45,11 @@ fn what_was_cut_short_is_completed() {
     let folder = folder();
     let root = folder.path();
     fs::write(root.join(".format.json-x"), "{\"for").unwrap();
-    Store::open_at(root).unwrap();
+    Store::open(root).unwrap();
     // Every folder that is missing comes back, whether it is needed to read or only to write.
     for name in ["store-v1", "tmp", "cache", "code", "locks", "failed"] {
         fs::remove_dir_all(root.join(name)).unwrap();
-        let store = Store::open_at(root).unwrap();
+        let store = Store::open(root).unwrap();
         publish_texts(&store, &config("a"), &Context::empty(), &[("x", "1")]);
     }
 }
@@ -60,7 +60,7 @@ fn many_open_at_once() {
     let root = folder.path().join("store");
     std::thread::scope(|scope| {
         for _ in 0..16 {
-            scope.spawn(|| Store::open_at(&root).unwrap());
+            scope.spawn(|| Store::open(&root).unwrap());
         }
     });
 }
@@ -73,7 +73,7 @@ fn anything_else_is_refused() {
     fs::write(&file, "").unwrap();
     refused(&file, "it is a file, not a folder");
     assert!(
-        Store::open_at(file.join("below"))
+        Store::open(file.join("below"))
             .unwrap_err()
             .to_string()
             .contains("a file")
@@ -128,7 +128,7 @@ fn anything_else_is_refused() {
     }
 
     let odd = root.join("odd");
-    Store::open_at(&odd).unwrap();
+    Store::open(&odd).unwrap();
     fs::remove_dir(odd.join("store-v1")).unwrap();
     fs::write(odd.join("store-v1"), "").unwrap();
     refused(&odd, "its `store-v1` is a file");
@@ -181,7 +181,7 @@ fn broken_configs_are_named() {
     store.add_derivation(&config).unwrap();
     let path = store.derivation_dir(config.id()).join("config.json");
     let refused = || {
-        let again = Store::open_at(store.root())
+        let again = Store::open(store.root())
             .unwrap()
             .with_durability(pylightnix::store::Durability::None);
         for error in [
@@ -210,7 +210,7 @@ fn broken_configs_are_named() {
         store.config(config.id()).unwrap_err().kind(),
         ErrorKind::Store
     );
-    let again = Store::open_at(store.root()).unwrap();
+    let again = Store::open(store.root()).unwrap();
     again.add_derivation(&config).unwrap();
     assert_eq!(store.config(config.id()).unwrap().text(), config.text());
 }

@@ -202,7 +202,7 @@ fn reading_writes_nothing() {
             .collect()
     };
     let before = times();
-    let store = Store::open_at(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     store.config(config.id()).unwrap();
     store.candidates(config.id(), &Context::empty()).unwrap();
     store.realization(&id).unwrap();
@@ -276,7 +276,7 @@ fn links_are_kept_as_text() {
 fn many_files_give_the_reference_that_few_threads_give() {
     let (_folder, full) = store();
     let place = folder();
-    let scratch = Store::open_at(place.path().join("scratch"))
+    let scratch = Store::open(place.path().join("scratch"))
         .unwrap()
         .with_durability(Durability::None);
     let config = config("many");

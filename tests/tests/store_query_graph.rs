@@ -22,7 +22,7 @@ fn part_of_a_child() {
         return;
     };
     assert_eq!(part, "what is hidden");
-    let store = Store::open_at(&place).unwrap();
+    let store = Store::open(&place).unwrap();
     // What cannot be read is told, and the rest is counted.
     let usage = store.disk_usage().unwrap();
     assert_eq!(usage.refused.len(), 1);

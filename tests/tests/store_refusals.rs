@@ -133,12 +133,12 @@ fn part_of_a_child() {
         "publish odd modes" => odd_modes(&place),
         "use a store that cannot be written" => unwritable(&place),
         "make a store where that is not allowed" => {
-            let report = format!("{:?}", Store::open_at(place.join("new")).unwrap_err());
+            let report = format!("{:?}", Store::open(place.join("new")).unwrap_err());
             assert!(report.contains("cannot create the store"), "{report}");
             assert!(report.contains("help: see who owns it"), "{report}");
         }
         "find a store that cannot be read" => {
-            let report = format!("{:?}", Store::open_at(&place).unwrap_err());
+            let report = format!("{:?}", Store::open(&place).unwrap_err());
             assert!(report.contains("cannot read"), "{report}");
             assert!(report.contains("help: see who owns it"), "{report}");
         }
@@ -158,7 +158,7 @@ fn plays(mut child: Command) {
 
 /// Files and folders that their owner made unreadable are published all the same.
 fn odd_modes(place: &Path) {
-    let store = Store::open_at(place.join("theirs")).unwrap();
+    let store = Store::open(place.join("theirs")).unwrap();
     let mut draft = store.draft().unwrap();
     let out = draft.out().to_owned();
     fs::create_dir_all(out.join("closed/below")).unwrap();
@@ -197,7 +197,7 @@ fn modes_that_forbid_reading() {
 
 /// It can be read, and what must write says why it cannot.
 fn unwritable(root: &Path) {
-    let store = Store::open_at(root).unwrap();
+    let store = Store::open(root).unwrap();
     let config: ConfigJson = store.config(&store.drefs().unwrap()[0]).unwrap();
     let found = store.candidates(config.id(), &Context::empty()).unwrap();
     assert_eq!(found.len(), 1);
@@ -206,7 +206,7 @@ fn unwritable(root: &Path) {
     assert!(store.check().contents().run().unwrap().is_sound());
     let kept = store.gc().plan().unwrap().kept;
     let elsewhere = tempfile::tempdir().unwrap();
-    let copy = Store::open_at(elsewhere.path().join("store")).unwrap();
+    let copy = Store::open(elsewhere.path().join("store")).unwrap();
     copy.copy_from(&store, [&found[0].id]).unwrap();
     store
         .pack([&found[0].id], elsewhere.path().join("archive"))
@@ -264,7 +264,7 @@ fn a_store_of_somebody_else() {
     }
     plays(child_as_nobody("use a store that cannot be written", &root));
     let closed = folder.path().join("closed");
-    Store::open_at(&closed).unwrap();
+    Store::open(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     plays(child_as_nobody("find a store that cannot be read", &closed));
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
@@ -295,7 +295,7 @@ fn a_disk_that_is_full() {
     }
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=256k");
-    let store = Store::open_at(mount.at.join("store")).unwrap();
+    let store = Store::open(mount.at.join("store")).unwrap();
     publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
     let before = objects(&store);
     let mut draft = store.draft().unwrap();

@@ -29,8 +29,8 @@ fn mode(path: &Path, mode: u32) {
 
 /// A store with `a` and `b`, which was made from it, and its backup, which has one more build record of `a`.
 fn stores(place: &Path) -> (Store, Store, RRefId, RRefId) {
-    let store = Store::open_at(place.join("store")).unwrap();
-    let peer = Store::open_at(place.join("peer")).unwrap();
+    let store = Store::open(place.join("store")).unwrap();
+    let peer = Store::open(place.join("peer")).unwrap();
     let a = publish_texts(
         &store,
         &config("a"),
@@ -78,8 +78,8 @@ fn too_many_open_files_are_no_damage() {
 }
 
 fn few_files(place: &Path) {
-    let store = Store::open_existing_at(place.join("store")).unwrap();
-    let peer = Store::open_existing_at(place.join("peer")).unwrap();
+    let store = Store::open_existing(place.join("store")).unwrap();
+    let peer = Store::open_existing(place.join("peer")).unwrap();
     let a = store
         .rrefs()
         .unwrap()
@@ -154,8 +154,8 @@ fn what_is_closed_to_this_user_is_no_damage() {
 }
 
 fn closed_to_us(place: &Path) {
-    let store = Store::open_existing_at(place.join("store")).unwrap();
-    let peer = Store::open_existing_at(place.join("peer")).unwrap();
+    let store = Store::open_existing(place.join("store")).unwrap();
+    let peer = Store::open_existing(place.join("peer")).unwrap();
     let found = |name: &str| {
         let all = store.rrefs().unwrap();
         all.into_iter()

@@ -21,7 +21,7 @@ use tests::store::{
 fn part_of_a_child() {
     if let Some((part, place)) = tests::store::part() {
         assert_eq!(part, "use what there is");
-        let store = Store::open_at(&place).unwrap();
+        let store = Store::open(&place).unwrap();
         store.use_derivations(&store.drefs().unwrap()).unwrap();
         println!("\nusing");
         let _ = std::io::stdin().read_line(&mut String::new());

@@ -34,8 +34,8 @@ struct Options {
 // ANCHOR: main
 fn main() -> Result<()> {
     let options = Options::parse();
-    let store_a = Store::open_at(options.folder.join("_storageA"))?;
-    let store_b = Store::open_at(options.folder.join("_storageB"))?;
+    let store_a = Store::open(options.folder.join("_storageA"))?;
+    let store_b = Store::open(options.folder.join("_storageB"))?;
     let archive = options.folder.join("_archive.zip");
     let anneal = annealing(options.maxiter)?;
 

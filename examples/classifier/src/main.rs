@@ -121,7 +121,7 @@ fn judge(b: &Build<Judge>) -> Result<JudgeOutputs> {
 
 // ANCHOR: main
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     let best = instantiate(Train::new(instantiate(Data::new())?, 3, 4))?;
     let judge = instantiate(Judge::new(best.clone()))?;
     let (judge, report) = Realize::new(&store).run_reporting(&judge)?;

@@ -9,7 +9,7 @@ use pylightnix::prelude::*;
 /// Whatever fails; also an unknown word.
 // ANCHOR: command
 pub fn command(target: &impl Target) -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     match std::env::args().nth(1).as_deref() {
         Some("plan") => println!("{}", store.plan(target)?),
         Some("run") => println!("{}", Realize::new(&store).run_reporting(target)?.1),

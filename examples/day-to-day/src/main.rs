@@ -53,7 +53,7 @@ fn whole_of(parts: impl IntoIterator<Item = i32>) -> Result<DRef<Whole>> {
 // ANCHOR_END: stages
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     match std::env::args().nth(1).as_deref() {
         None => {
             plans(&store)?;

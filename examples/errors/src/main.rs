@@ -75,7 +75,7 @@ use with_anyhow::Mean;
 // ANCHOR_END: anyhow
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     let part = std::env::args().nth(1).unwrap_or_default();
     match part.as_str() {
         "forms" => forms(&store),

@@ -23,7 +23,7 @@ fn numbers(b: &Build<Numbers>) -> Result<NumbersOutputs> {
 
 // ANCHOR: main
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
 
     let numbers = instantiate(Numbers::new(5))?;
     println!("{numbers}");

@@ -92,7 +92,7 @@ fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
 
 // ANCHOR: main
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     // In place of a server somewhere: one in this program, until it ends.
     let mirror = server::serve(include_bytes!("../hello-1.0.tar.gz"))?;
 

@@ -93,7 +93,7 @@ fn trained(b: &Build<Trained>) -> Result<TrainedOutputs> {
 // ANCHOR_END: trained
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     match std::env::args().nth(1).as_deref() {
         None => {
             program(&store)?;

@@ -94,7 +94,7 @@ fn searches(b: &Build<Searches>) -> Result<SearchesOutputs> {
 // ANCHOR_END: nouts
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
 
     println!("# one");
     // ANCHOR: one

@@ -40,7 +40,7 @@ fn main() -> Result<()> {
             fs::write("report.md", SAMPLE)?;
         }
     }
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     documents
         .iter()
         .try_for_each(|document| run(&store, document.as_ref(), &languages))

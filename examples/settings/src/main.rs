@@ -69,7 +69,7 @@ fn experiment() -> Result<DRef<Best>> {
 // ANCHOR_END: best
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     let parts = [missing, run, again, retried, asserted, evaluated, choices];
     let names = [
         "missing",

@@ -4,7 +4,7 @@ use pylightnix::prelude::*;
 use stepping::{MeanOutputs, experiment};
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     let experiment = experiment()?;
     if store.plan(&experiment)?.is_done() {
         println!(

@@ -83,7 +83,7 @@ fn report(b: &Build<Report>) -> Result<ReportOutputs> {
 // ANCHOR_END: report
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
 
     println!("# sweep");
     // ANCHOR: sweep
@@ -128,7 +128,7 @@ fn main() -> Result<()> {
             run.result.load()?.x
         );
     }
-    let same: RRef<Table> = store.open(all.id())?; // from a reference that was kept somewhere
+    let same: RRef<Table> = store.realization_as(all.id())?; // from a reference that was kept somewhere
     println!("{} runs", same.runs.len());
     // ANCHOR_END: typed
 
@@ -216,7 +216,7 @@ fn main() -> Result<()> {
 
     println!("# copy");
     // ANCHOR: copy
-    let other = Store::open_at("_other")?;
+    let other = Store::open("_other")?;
     other.copy_from(&store, [&all])?;
     println!("{} results are there", other.rrefs()?.len());
     // ANCHOR_END: copy

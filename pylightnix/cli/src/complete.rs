@@ -122,5 +122,5 @@ fn store() -> Option<Store> {
         }
     }
     let place = place.map_or_else(Store::default_root, Ok).ok()?;
-    Store::open_existing_at(place).ok()
+    Store::open_existing(place).ok()
 }

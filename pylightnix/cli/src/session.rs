@@ -96,12 +96,12 @@ impl Session {
 
     /// Opens the store, which has to exist.
     pub(crate) fn store(&self) -> Done<&Store> {
-        self.open(Store::open_existing_at)
+        self.open(Store::open_existing)
     }
 
     /// Opens the store, and creates it if it does not exist.
     pub(crate) fn store_or_new(&self) -> Done<&Store> {
-        self.open(Store::open_at)
+        self.open(Store::open)
     }
 
     fn open(&self, open: impl FnOnce(PathBuf) -> pylightnix::Result<Store>) -> Done<&Store> {
@@ -136,7 +136,7 @@ impl Session {
 
     /// Opens another store, which has to exist.
     pub(crate) fn other_store(&self, place: &Path) -> Done<Store> {
-        Store::open_existing_at(place).map_err(Fault::Store)
+        Store::open_existing(place).map_err(Fault::Store)
     }
 
     /// Returns the experiment, in a user's program.

@@ -177,7 +177,7 @@ impl<C: Config> Build<C> {
     /// }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let walks = store.realize(&instantiate(Walk::new())?)?;
     /// assert_ne!(walks[0].out.load()?, walks[1].out.load()?);
     /// # Ok(()) }
@@ -288,7 +288,7 @@ impl<C: Config> Build<C> {
     /// }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let sum = store.realize(&instantiate(Sum::new((0..100_000).collect()))?)?;
     /// assert_eq!(sum.out.load()?, "100000\n");
     /// # Ok(()) }
@@ -345,7 +345,7 @@ impl<C: Config> Build<C> {
     /// }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let greeting = store.realize(&instantiate(Greeting::new("world".to_owned()))?)?;
     /// assert_eq!(greeting.out.load()?, "hello world\n");
     /// # Ok(()) }

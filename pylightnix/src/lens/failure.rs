@@ -66,7 +66,7 @@ use crate::store::{BuildKind, BuildRecord, newest_first};
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// let settings: Result<Vec<_>, _> =
 ///     [0.3, 0.7, 2.].map(|rate| instantiate(Setting::new(rate))).into_iter().collect();
 /// let best = store.realize(&instantiate(Best::new(settings?))?)?;

@@ -274,7 +274,7 @@ impl<C: Config> DRef<C> {
     /// }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let fit = store.realize(&instantiate(Fit::new(2.))?.or_failure())?;
     /// assert_eq!(fit.unwrap_err().text(), "it diverged");
     /// # Ok(()) }

@@ -59,7 +59,7 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// let points = grid(([0.1, 0.5], [10, 20]));
 /// let runs = sweep(points, |(rate, epochs)| Train::new(rate, epochs))?;
 /// let best = store.realize(&instantiate(Best::new(labelled(&runs)?))?)?;

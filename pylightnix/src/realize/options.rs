@@ -24,7 +24,7 @@ use crate::{Error, ErrorKind, Result};
 /// # }
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// let store = Store::open_at(folder.path().join("store"))?;
+/// let store = Store::open(folder.path().join("store"))?;
 /// let greeting = instantiate(Greeting::new())?;
 /// let rref = Realize::new(&store).jobs(2).force(&greeting).run(&greeting)?;
 /// assert_eq!(rref.out.load()?, "hello\n");
@@ -127,7 +127,7 @@ impl<'a> Realize<'a> {
     ///
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let trained = [instantiate(Train::new(4))?, instantiate(Train::new(8))?];
     /// let refused = store.realize(&trained[0]).unwrap_err();
     /// assert!(refused.to_string().ends_with("it needs 1 `gpu`, and this run has none"));
@@ -259,7 +259,7 @@ impl<'a> Realize<'a> {
     ///
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let plan = instantiate(Sum::new(10))?;
     /// let missing = store.realize(&plan).unwrap_err();
     /// assert!(missing.to_string().contains("stage `sum` takes the run-time argument"));

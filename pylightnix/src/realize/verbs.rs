@@ -27,7 +27,7 @@ impl Store {
     /// # }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// let store = Store::open_at(folder.path().join("store"))?;
+    /// let store = Store::open(folder.path().join("store"))?;
     /// let rref = store.realize(&instantiate(Greeting::new())?)?;
     /// assert_eq!(rref.out.load()?, "hello\n");
     /// # Ok(()) }
@@ -55,7 +55,7 @@ impl Store {
     /// }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     ///
     /// let one = store.evaluate(experiment)?;
     /// let two = store.evaluate(|| instantiate(Number::new(2)))?;
@@ -95,7 +95,7 @@ impl Realize<'_> {
     /// Realizes the target.
     ///
     /// What it gives can be looked into all the way down, and keeps what this run knows of its whole plan until the last of
-    /// it is dropped: from a large one, keep what you need of it, or [open](Store::open) its reference anew.
+    /// it is dropped: from a large one, keep what you need of it, or [open](Store::realization_as) its reference anew.
     ///
     /// # Errors
     /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a
@@ -131,7 +131,7 @@ impl Realize<'_> {
     /// # }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let welcome = instantiate(Welcome::new())?;
     /// let missing = Realize::new(&store).realized(&welcome).unwrap_err();
     /// assert!(format!("{missing:?}").contains("stage `welcome` would have to run: missing"));
@@ -165,7 +165,7 @@ impl Realize<'_> {
     /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let plan = |path: &str| instantiate(Train::new(instantiate(Load::new(path.to_owned()))?));
     /// store.realize(&plan("a.csv")?)?;
     /// let steps = Realize::new(&store).explain(&plan("b.csv")?)?.steps;

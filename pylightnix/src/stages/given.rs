@@ -69,7 +69,7 @@ struct Contents(Arc<BTreeMap<String, Vec<u8>>>);
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// let store = Store::open_at(folder.path().join("store"))?;
+/// let store = Store::open(folder.path().join("store"))?;
 /// let terms = node::<Json<_>>("terms", &vec![1.5, 2.5])?;
 /// let sum = store.realize(&instantiate(Sum::new(terms))?)?;
 /// assert_eq!(sum.out.load()?, 4.0);
@@ -103,7 +103,7 @@ pub fn node<F: Format>(name: &str, value: &F::View) -> Result<DRef<Given<F>>> {
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// let store = Store::open_at(folder.path().join("store"))?;
+/// let store = Store::open(folder.path().join("store"))?;
 /// let page = node_files("page", [("index.html", "<h1>hello</h1>"), ("style/plain.css", "")])?;
 /// let made = store.realize(&page)?;
 /// assert!(made.out.path().join("style/plain.css").is_file());

@@ -38,7 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// Fails if the folder holds something else, if the store has a newer version, or if a system call fails.
-    pub fn open_at(root: impl AsRef<Path>) -> Result<Self> {
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         // Made absolute, so that printed paths stay valid when the process changes its working directory.
         let root = std::path::absolute(root).map_err(|error| Error::io("find", root, error))?;
@@ -57,10 +57,10 @@ impl Store {
     /// Opens the existing store at `root`. Never creates one.
     ///
     /// # Errors
-    /// As [`open_at`](Self::open_at); also [`ErrorKind::Missing`](crate::ErrorKind::Missing) if there is no store at `root`.
-    pub fn open_existing_at(root: impl AsRef<Path>) -> Result<Self> {
+    /// As [`open`](Self::open); also [`ErrorKind::Missing`](crate::ErrorKind::Missing) if there is no store at `root`.
+    pub fn open_existing(root: impl AsRef<Path>) -> Result<Self> {
         format::expect_store(root.as_ref())?;
-        Self::open_at(root)
+        Self::open(root)
     }
 
     /// Returns the root that [`open_default`](Self::open_default) uses: `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is
@@ -75,9 +75,9 @@ impl Store {
     /// Opens the store at `$PYLIGHTNIX_ROOT`, or at `~/_pylightnix` if that is unset.
     ///
     /// # Errors
-    /// As [`open_at`](Self::open_at); also fails if there is no home folder.
+    /// As [`open`](Self::open); also fails if there is no home folder.
     pub fn open_default() -> Result<Self> {
-        Self::open_at(format::default_root()?)
+        Self::open(format::default_root()?)
     }
 
     /// Returns a handle to the same store with another durability setting.

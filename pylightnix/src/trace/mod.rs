@@ -28,7 +28,7 @@
 //!
 //! # fn main() -> Result<()> {
 //! # let folder = tempfile::tempdir()?;
-//! # let store = Store::open_at(folder.path().join("store"))?;
+//! # let store = Store::open(folder.path().join("store"))?;
 //! // Once per program, possibly with other layers such as `tracing_subscriber::fmt::layer()`.
 //! tracing_subscriber::registry().with(BuildLogs::new()).init();
 //!

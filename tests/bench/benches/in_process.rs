@@ -47,7 +47,7 @@ fn calls(criterion: &mut Criterion) {
 
 fn measure(criterion: &mut Criterion) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let store = Store::open_at(folder.path().join("store"))?.with_durability(Durability::None);
+    let store = Store::open(folder.path().join("store"))?.with_durability(Durability::None);
     let (one, many) = (chain(1)?, chain(STAGES)?);
     store.realize(&many)?;
     // What changed just now is looked at more closely.

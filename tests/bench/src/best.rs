@@ -43,7 +43,7 @@ fn loss(trial: &RRef<Trial>) -> Result<f64> {
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     let best = match args {
         ["ours", root] => {
-            let store = Store::open_at(root)?.with_durability(Durability::None);
+            let store = Store::open(root)?.with_durability(Durability::None);
             loss(&store.realize(&instantiate(Trial::new())?)?)?
         }
         ["serde", list] => {
@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 }
 
 fn list_artifacts(root: &Path, list: &Path) -> Result<()> {
-    let store = Store::open_at(root)?;
+    let store = Store::open(root)?;
     let mut lines = String::new();
     let rrefs = store.rrefs()?;
     for rref in &rrefs {

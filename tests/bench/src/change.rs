@@ -30,7 +30,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
     };
     let generation: u64 = generation.parse()?;
     let has_sink = *shape == "wide";
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     match rest {
         [] => {
             black_box(store.realize(&plan(has_sink, generation, 0)?)?);

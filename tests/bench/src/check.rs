@@ -27,7 +27,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [root] = args else {
         return Err("one store".into());
     };
-    let report = Store::open_at(root)?.check().contents().run()?;
+    let report = Store::open(root)?.check().contents().run()?;
     match report.is_sound() {
         true => Ok(()),
         false => Err(format!("{report}").into()),
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 }
 
 fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64)) -> Result<()> {
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     for at in 0..*realizations {
         let mut draft = store.draft()?;
         for file in 0..*files {
@@ -65,8 +65,8 @@ fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64))
 
 fn measure(options: &Options, table: &mut Table, what: &str, root: &Path) -> Result<()> {
     let mut files = Vec::new();
-    for rref in Store::open_at(root)?.rrefs()? {
-        for entry in fs::read_dir(Store::open_at(root)?.out_dir(&rref))? {
+    for rref in Store::open(root)?.rrefs()? {
+        for entry in fs::read_dir(Store::open(root)?.out_dir(&rref))? {
             let path = entry?.path();
             files.push((path.metadata()?.size(), path));
         }

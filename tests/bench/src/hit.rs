@@ -20,7 +20,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [root] = args else {
         return Err("one store".into());
     };
-    let store = Store::open_at(root)?;
+    let store = Store::open(root)?;
     let target = plan("chain", 1)?;
     store.realize(&target)?;
     // A folder that changed just now is looked at more closely.

@@ -29,7 +29,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [shape, count, root, rest @ ..] = args else {
         return Err("a shape, a count and a store".into());
     };
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     let target = plan(shape, count.parse()?)?;
     black_box(store.realize(&target)?);
     match rest {

@@ -25,7 +25,7 @@ fn nothing(_: &Build<Nothing>) -> Result<()> {
 /// Realizes the plan in a store in which nothing ever is.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = options.folder()?;
-    let store = Store::open_at(folder.path().join("store"))?;
+    let store = Store::open(folder.path().join("store"))?;
     let plan: Vec<_> = (0..STAGES)
         .map(|number| instantiate(Nothing::new(number)))
         .collect::<Result<_, _>>()?;

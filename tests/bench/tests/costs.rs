@@ -44,7 +44,7 @@ fn each(of: impl Fn(u64) -> u64) -> f64 {
 
 /// A store in which a chain is realized and known.
 fn realized(root: &Path, count: u64) -> (Store, DRef<Step>) {
-    let store = Store::open_at(root).unwrap();
+    let store = Store::open(root).unwrap();
     let store = store.with_durability(Durability::None);
     let target = chain(count);
     store.realize(&target).unwrap();
@@ -86,7 +86,7 @@ fn allocations_of_a_hit() {
 fn allocations_of_a_build() {
     let folder = tempfile::tempdir().unwrap();
     let each = each(|count| {
-        let store = Store::open_at(folder.path().join(count.to_string())).unwrap();
+        let store = Store::open(folder.path().join(count.to_string())).unwrap();
         let store = store.with_durability(Durability::None);
         let target = chain(count);
         allocations(&store, &target)

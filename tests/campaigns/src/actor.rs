@@ -62,17 +62,17 @@ fn act(arguments: &[String]) -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         // So many realizations, each made from the one before.
-        ["publish", root, tag, count] => publish(&Store::open_at(root)?, tag, number(count)?)?,
+        ["publish", root, tag, count] => publish(&Store::open(root)?, tag, number(count)?)?,
         // Another realization of the first of those.
-        ["publish another", root, tag] => publish_another(&Store::open_at(root)?, tag)?,
+        ["publish another", root, tag] => publish_another(&Store::open(root)?, tag)?,
         // A plan of so many layers of two stages; numbers from `seed` on.
         ["realize", root, layers, seed] => {
-            realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
+            realize(&Store::open(root)?, number(layers)?, number(seed)?)?;
         }
         // The same, but says when its first build has a folder, and goes on when its input ends.
         ["halt in a build", root, layers, seed] => {
             let (layers, seed) = (number(layers)?, number(seed)?);
-            realize_and(&Store::open_at(root)?, layers, seed, |event| {
+            realize_and(&Store::open(root)?, layers, seed, |event| {
                 if matches!(event, Event::Attempt { .. }) {
                     // Nobody hears it: then nobody waits for it.
                     let _ = halt();
@@ -81,36 +81,36 @@ fn act(arguments: &[String]) -> Result<()> {
         }
         // The same, and then uses what it has until its input ends.
         ["stay", root, layers, seed] => {
-            realize(&Store::open_at(root)?, number(layers)?, number(seed)?)?;
+            realize(&Store::open(root)?, number(layers)?, number(seed)?)?;
             halt()?;
         }
         // So many realizations of one small file, made from nothing, without waiting for the disk.
         ["many", root, count] => {
-            let store = Store::open_at(root)?.with_durability(Durability::None);
+            let store = Store::open(root)?.with_durability(Durability::None);
             many(&store, number(count)?)?;
         }
         // What anybody may do with a store, and what has to succeed in any that is not in need of repair.
         ["normal", root] => {
-            let store = Store::open_at(root)?;
+            let store = Store::open(root)?;
             realize(&store, 2, 900)?;
             publish(&store, "after", 2)?;
         }
         // Ends in the midst of a build, with no chance to clean up.
         ["die", root] => {
-            let draft = Store::open_at(root)?.draft()?;
+            let draft = Store::open(root)?.draft()?;
             fs::write(draft.out().join("half"), "of it")?;
             std::process::abort();
         }
         // A build that fails, whose folder is kept.
-        ["fail", root] => fail(&Store::open_at(root)?)?,
+        ["fail", root] => fail(&Store::open(root)?)?,
         ["gc", root] => {
-            let report = Store::open_at(root)?.gc().run()?;
+            let report = Store::open(root)?.gc().run()?;
             say(&format!("alone {}", report.alone.as_secs_f64()))?;
             refused(report.refused)?;
         }
         // The same, but says when it knows what goes, and goes on when its input ends.
         ["halt in a gc", root] => {
-            let store = Store::open_at(root)?;
+            let store = Store::open(root)?;
             let halted = store.gc().observer(|event| {
                 if matches!(event, GcEvent::Chosen { .. }) {
                     let _ = halt();
@@ -120,44 +120,41 @@ fn act(arguments: &[String]) -> Result<()> {
         }
         // Collects again and again, until it is killed or refused.
         ["collect", root] => loop {
-            Store::open_at(root)?.gc().run()?;
+            Store::open(root)?.gc().run()?;
         },
         // To be sound is not asked here: whether it comes to its end.
-        ["check", root] => drop(Store::open_at(root)?.check().contents().run()?),
+        ["check", root] => drop(Store::open(root)?.check().contents().run()?),
         ["pack", root, archive] => {
-            let store = Store::open_at(root)?;
+            let store = Store::open(root)?;
             store.pack(store.rrefs()?, archive)?;
         }
         ["unpack", root, archive] => {
-            let unpacked = Store::open_at(root)?.unpack(archive)?;
+            let unpacked = Store::open(root)?.unpack(archive)?;
             unpacked.iter().try_for_each(acknowledge)?;
         }
         ["copy", root, other] => {
-            let other = Store::open_at(other)?;
-            let copied = Store::open_at(root)?.copy_from(&other, other.rrefs()?)?;
+            let other = Store::open(other)?;
+            let copied = Store::open(root)?.copy_from(&other, other.rrefs()?)?;
             copied.iter().try_for_each(acknowledge)?;
         }
         ["link", root, rref, path] => {
             let rref: RRefId = rref.parse()?;
-            Store::open_at(root)?.link(&rref, path)?;
+            Store::open(root)?.link(&rref, path)?;
             acknowledge(&rref)?;
         }
         ["root", root, rref, name] => {
             let rref: RRefId = rref.parse()?;
-            Store::open_at(root)?.add_root(name, &rref)?;
+            Store::open(root)?.add_root(name, &rref)?;
             acknowledge(&rref)?;
         }
         ["remove", root, rref] => {
             let rref: RRefId = rref.parse()?;
-            let report = Store::open_at(root)?
-                .remove(&rref)
-                .with_dependents()
-                .run()?;
+            let report = Store::open(root)?.remove(&rref).with_dependents().run()?;
             refused(report.refused)?;
         }
         ["repair", root, peers @ ..] => {
-            let store = Store::open_at(root)?;
-            let peers: Result<Vec<Store>, Error> = peers.iter().map(Store::open_at).collect();
+            let store = Store::open(root)?;
+            let peers: Result<Vec<Store>, Error> = peers.iter().map(Store::open).collect();
             let peers = peers?;
             let report = peers
                 .iter()
@@ -166,7 +163,7 @@ fn act(arguments: &[String]) -> Result<()> {
         }
         // Uses a realization until its input ends.
         ["hold", root, rref] => {
-            let (store, rref): (_, RRefId) = (Store::open_at(root)?, rref.parse()?);
+            let (store, rref): (_, RRefId) = (Store::open(root)?, rref.parse()?);
             store.use_derivations([rref.dref()])?;
             store.realization(&rref)?;
             acknowledge(&rref)?;

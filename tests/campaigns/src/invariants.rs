@@ -37,7 +37,7 @@ pub fn holds(root: &Path, expected: &Expected) -> Violated {
 /// # Errors
 /// That it cannot be run.
 pub fn faults(root: &Path) -> Result<Vec<Fault>, String> {
-    let checked = Store::open_at(root).and_then(|store| store.check().contents().run());
+    let checked = Store::open(root).and_then(|store| store.check().contents().run());
     Ok(checked.map_err(|error| format!("check: {error:?}"))?.faults)
 }
 
@@ -46,7 +46,7 @@ pub fn faults(root: &Path) -> Result<Vec<Fault>, String> {
 /// # Errors
 /// Which one is not.
 pub fn has_all<'a>(root: &Path, rrefs: impl IntoIterator<Item = &'a RRefId>) -> Violated {
-    let store = Store::open_at(root).map_err(|error| format!("open: {error:?}"))?;
+    let store = Store::open(root).map_err(|error| format!("open: {error:?}"))?;
     for rref in rrefs {
         if !store.has(rref).map_err(|error| format!("{error:?}"))? {
             return Err(format!("{rref} was acknowledged or kept, and is gone"));

@@ -36,7 +36,7 @@ pub fn kill(options: &Options) -> Result<Figures> {
         let text = root.to_string_lossy().into_owned();
         let rooted = actor::run(&options.program, &["realize", &text, "2", "500"])?;
         let rooted: BTreeSet<RRefId> = rooted.acknowledged.into_iter().collect();
-        let store = Store::open_at(&root)?;
+        let store = Store::open(&root)?;
         for (at, rref) in rooted.iter().enumerate() {
             store.add_root(&format!("kept-{at}"), rref)?;
         }
@@ -136,7 +136,7 @@ fn round(
         ..Expected::default()
     };
     let held = holds_after(program, root, &expected, 0);
-    let store = Store::open_at(root)?;
+    let store = Store::open(root)?;
     let left = store.rrefs()?.len();
     if left != rooted.len() && held.is_ok() {
         return Ok(Err(format!(

@@ -64,7 +64,7 @@ pub(crate) fn round(
     let (layers, seed) = (LAYERS.to_string(), seed.to_string());
     let expected = actor::run(program, &["realize", &alone, &layers, &seed])?;
     let expected: BTreeSet<RRefId> = expected.acknowledged.into_iter().collect();
-    Store::open_at(&root)?;
+    Store::open(&root)?;
 
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -143,7 +143,7 @@ fn look(
     if let Err(why) = holds(root, &there) {
         return Ok(Err(why));
     }
-    let store = Store::open_at(root)?;
+    let store = Store::open(root)?;
     let all: BTreeSet<RRefId> = store.rrefs()?.into_iter().collect();
     if all != *expected || all.len() != STAGES {
         return Ok(Err(format!(

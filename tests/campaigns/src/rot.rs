@@ -52,7 +52,7 @@ pub fn rot(options: &Options) -> Result<Figures> {
 type Held = std::result::Result<(), String>;
 
 fn round(library: &Library, rng: &mut Rng, figures: &mut Figures) -> Result<Held> {
-    let store = Store::open_at(&library.root)?.with_durability(Durability::None);
+    let store = Store::open(&library.root)?.with_durability(Durability::None);
     let with_peer = rng.bool();
     let mut damages: Vec<Damage> = Vec::new();
     for _ in 0..rng.usize(1..=3) {

@@ -63,14 +63,14 @@ impl Scene {
         if died.signal.is_none() {
             return Err(unable(format!("it was to die: {died:?}")));
         }
-        scene.all = Store::open_at(store)?.rrefs()?.into_iter().collect();
+        scene.all = Store::open(store)?.rrefs()?.into_iter().collect();
         fs::rename(&scene.folder, &scene.template)?;
         Ok(scene)
     }
 
     /// Damage that the peer can mend, that needs no peer, and that nobody can mend.
     fn damage(&self) -> Result<()> {
-        let broken = Store::open_at(self.path("broken"))?;
+        let broken = Store::open(self.path("broken"))?;
         let flipped = broken.out_dir(&self.kept[1]).join("below/long");
         fs::set_permissions(&flipped, fs::Permissions::from_mode(0o644))?;
         let mut bytes = fs::read(&flipped)?;

@@ -53,7 +53,7 @@ pub fn wait(options: &Options) -> Result<Figures> {
                 .violations
                 .push(format!("the collection of {name}: {ended:?}"));
         }
-        let left = Store::open_at(&root)?.rrefs()?.len();
+        let left = Store::open(&root)?.rrefs()?.len();
         let published = before.published.count() + during.published.count();
         if left != kept + published {
             figures.violations.push(format!(
@@ -133,7 +133,7 @@ fn milliseconds(time: Duration) -> f64 {
 impl Waits {
     /// Enters and publishes again and again, as long as `go_on` says; a hundred times at least.
     fn while_(root: &Path, mut go_on: impl FnMut() -> Result<bool>) -> Result<Self> {
-        let store = Store::open_at(root)?.with_durability(Durability::None);
+        let store = Store::open(root)?.with_durability(Durability::None);
         let mut waits = Waits::default();
         while go_on()? || waits.entered.count() < 100 {
             // What is in use already would not have to be said.

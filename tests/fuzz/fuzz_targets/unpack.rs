@@ -49,7 +49,7 @@ impl Place {
         }
         let root = self.root.join("store");
         self.store.get_or_insert_with(|| {
-            let store = Store::open_at(root).expect("a store");
+            let store = Store::open(root).expect("a store");
             store.with_durability(Durability::None)
         })
     }
@@ -112,7 +112,7 @@ fn good() -> &'static [u8] {
             "/dev/shm/pylightnix-fuzz-good-{}",
             std::process::id()
         ));
-        let store = Store::open_at(&root).expect("a store");
+        let store = Store::open(&root).expect("a store");
         let config = |text: String| ConfigJson::from_json(&text).expect("a config");
         let a = config("{\"name\": \"a\"}".into());
         let b = config(format!("{{\"name\": \"b\", \"on\": \"{}\"}}", a.id()));

@@ -67,7 +67,7 @@ fn show(store: &Store) -> Result<()> {
 
 fn main() -> Result<()> {
     if std::env::args().nth(1).as_deref() == Some("show") {
-        return show(&Store::open_at("_store")?);
+        return show(&Store::open("_store")?);
     }
     let fit = instantiate(Fit::new(instantiate(Samples::new(100))?, 2))?;
     day_to_day::command(&fit)

@@ -74,7 +74,7 @@ fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
 // ANCHOR_END: sum
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
 
     // ANCHOR: phases
     // Planned: nothing ran. A promise is a path to come, for other configs.

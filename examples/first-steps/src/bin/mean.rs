@@ -41,7 +41,7 @@ fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
 // ANCHOR_END: mean
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
 
     // ANCHOR: realize
     let mean = instantiate(Mean::new(instantiate(Numbers::new(5))?))?;

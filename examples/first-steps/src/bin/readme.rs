@@ -37,7 +37,7 @@ fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
 }
 
 fn main() -> Result<()> {
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     let plan = instantiate(Mean::new(instantiate(Numbers::new(100))?))?; // nothing has run yet
     let (mean, report) = Realize::new(&store).run_reporting(&plan)?;
     println!("{report}");

@@ -32,7 +32,7 @@ fn count(b: &Build<Count>) -> Result<CountOutputs> {
 
 fn main() -> Result<()> {
     // ANCHOR: main
-    let store = Store::open_at("_store")?;
+    let store = Store::open("_store")?;
     fs::write("poem.txt", "a rose is a rose\n")?;
 
     let words = node::<Json<_>>("words", &vec!["rose".to_owned(), "is".to_owned()])?;

@@ -236,7 +236,7 @@ impl Copy {
             true => None,
             false => Some(session.realizations(&self.references)?),
         };
-        let to = Store::open_at(&self.to).map_err(Fault::Store)?;
+        let to = Store::open(&self.to).map_err(Fault::Store)?;
         let rrefs = match roots {
             Some(roots) => to.copy_from(from, &roots)?,
             None => {

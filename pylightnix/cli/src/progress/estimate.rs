@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn what_is_known_is_summed_and_shared() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::new(&Store::open_at(folder.path().join("store")).unwrap());
+        let state = State::new(&Store::open(folder.path().join("store")).unwrap());
         let (a, b, c) = (dref("a"), dref("b"), dref("c"));
         let left = |at: Duration| {
             let known = state.known();

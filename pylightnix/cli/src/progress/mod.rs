@@ -18,7 +18,7 @@
 //!
 //! # fn main() -> Result<()> {
 //! # let folder = tempfile::tempdir()?;
-//! # let store = Store::open_at(folder.path().join("store"))?;
+//! # let store = Store::open(folder.path().join("store"))?;
 //! let progress = Progress::new(&store, Show::Auto);
 //! let run = Realize::new(&store).observer(progress.observer());
 //! let result = run.run_reporting(&instantiate(Count::new(3))?);

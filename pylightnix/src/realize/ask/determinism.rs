@@ -36,7 +36,7 @@ impl Realize<'_> {
     /// # }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let sum = instantiate(Sum::new())?;
     /// store.realize(&sum)?;
     /// let found = Realize::new(&store).check_determinism(&sum, 3)?;

@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 
 use crate::lens::RRef;
 use crate::plan::Stage;
-use crate::realize::ask::open::Read;
+use crate::realize::ask::typed::Read;
 use crate::store::{Find, Finding, Store, is_there};
 use crate::{ErrorKind, Result};
 
 impl<'a> Find<'a> {
-    /// Those of the stage of config `C`, with types, as [`Store::open`] gives them.
+    /// Those of the stage of config `C`, with types, as [`Store::realization_as`] gives them.
     pub fn stage<C: Stage>(self) -> FindStage<'a, C> {
         FindStage {
             find: self.name(C::NAME),
@@ -66,7 +66,7 @@ impl<C: Stage> Iterator for FindingStage<'_, C> {
                 Ok(found) => found,
                 Err(error) => return Some(Err(error)),
             };
-            match self.store.open_from(found.id(), &mut self.read) {
+            match self.store.realization_from(found.id(), &mut self.read) {
                 // It was removed meanwhile; if it is there, something that it was made from is not.
                 Err(error)
                     if error.kind() == ErrorKind::Missing

@@ -6,6 +6,6 @@ pub(super) mod accept;
 pub(super) mod determinism;
 pub(super) mod dry;
 pub(super) mod find;
-pub(super) mod open;
 pub(super) mod realized;
 pub(super) mod references;
+pub(super) mod typed;

@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// let runs = sweep([0.1, 0.5], Train::new)?;
 /// let plan = store.plan(&runs)?;
 /// assert_eq!(plan.titles().title(&runs[0]), "train rate=0.1");

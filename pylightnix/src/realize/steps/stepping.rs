@@ -61,7 +61,7 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// let total = instantiate(Sum::new(instantiate(Data::new())?))?;
 /// let mut stepping = store.step(total.clone())?;
 /// let next = stepping.next_to_build()?.expect("all is missing");

@@ -31,7 +31,7 @@ use crate::realize::stop::watchdog::Watchdog;
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// let cancel = Cancel::new();
 /// let button = cancel.clone();
 /// std::thread::spawn(move || button.cancel());

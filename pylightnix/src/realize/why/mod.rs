@@ -85,7 +85,7 @@ impl Store {
     /// # #[stage] fn train(b: &Build<Train>) -> Result<TrainOutputs> { Ok(TrainOutputs { out: b.out.save(&b.rate)? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let plan = |path: &str, rate| {
     ///     let load = instantiate(Load::new(path.to_owned()))?;
     ///     instantiate(Train::new(load, rate))

@@ -58,7 +58,7 @@ impl Realize<'_> {
     /// # #[stage] fn load(b: &Build<Load>) -> Result<LoadOutputs> { Ok(LoadOutputs { out: b.out.save(&b.path)? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// store.realize(&instantiate(Load::new("a.csv".to_owned()))?)?;
     /// let plan = instantiate(Load::new("b.csv".to_owned()))?;
     /// let why = Realize::new(&store).why(&plan, &plan)?;

@@ -59,7 +59,7 @@ pub struct Imported {
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("notes.txt");
-/// let store = Store::open_at(folder.path().join("store"))?;
+/// let store = Store::open(folder.path().join("store"))?;
 /// std::fs::write(&path, "one\ntwo\n")?;
 /// let count = || instantiate(Count::new(file(&store, &path)?));
 /// assert_eq!(store.realize(&count()?)?.out.load()?, 2);

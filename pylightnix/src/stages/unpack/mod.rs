@@ -87,7 +87,7 @@ pub struct Unpacked {
 ///
 /// # fn main() -> Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// let store = Store::open_at(folder.path().join("store"))?;
+/// let store = Store::open(folder.path().join("store"))?;
 /// # let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
 /// # std::io::Write::write_all(&mut gz, b"one\ntwo\n")?;
 /// # let gz = gz.finish()?;

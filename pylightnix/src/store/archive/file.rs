@@ -19,14 +19,14 @@ use crate::{Error, Result};
 /// ```
 /// # use pylightnix::store::{ArchiveFile, Store, Unpack};
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// # let archive = folder.path().join("results.zip");
 /// # store.pack([] as [pylightnix::config::RRefId; 0], &archive)?;
 /// let archive = ArchiveFile::open(&archive)?;
 /// let other = folder.path().join("other");
 /// // Creates nothing if the archive is rejected.
 /// let inside = archive.check(None, &other)?;
-/// assert_eq!(Unpack::new(&Store::open_at(other)?).read_file(&archive)?, inside);
+/// assert_eq!(Unpack::new(&Store::open(other)?).read_file(&archive)?, inside);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ArchiveFile {

@@ -94,7 +94,7 @@ impl<'a> Pack<'a> {
     /// ```
     /// # use pylightnix::store::{Pack, Store};
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let packed = Pack::new(&store).write_every(folder.path().join("all.zip"))?;
     /// for error in &packed.left_out {
     ///     eprintln!("left out: {error}");
@@ -152,7 +152,7 @@ impl<'a> Pack<'a> {
     /// ```
     /// # use pylightnix::store::{Pack, Store};
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let mut archive = Vec::new(); // or a connection
     /// let packed = Pack::new(&store).write_to(store.rrefs()?, &mut archive)?;
     /// assert_eq!(packed.bytes, archive.len() as u64);

@@ -22,7 +22,7 @@ use crate::store::publish::whole::present;
 /// ```
 /// # use pylightnix::store::{Store, Unpack};
 /// # let folder = tempfile::tempdir()?;
-/// # let store = Store::open_at(folder.path().join("store"))?;
+/// # let store = Store::open(folder.path().join("store"))?;
 /// # let archive = folder.path().join("results.zip");
 /// # store.pack([] as [pylightnix::config::RRefId; 0], &archive)?;
 /// // At most a gigabyte, regardless of free disk space.

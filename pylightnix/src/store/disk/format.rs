@@ -76,7 +76,7 @@ pub(in crate::store) fn expect_store(root: &Path) -> Result<()> {
     let message = format!("there is no store at {}", root.display());
     Err(Error::new(ErrorKind::Missing, message)
         .at(root)
-        .help("`Store::open_at` makes one"))
+        .help("`Store::open` makes one"))
 }
 
 /// Whether `format.json` exists; fails if this library cannot read that store.

@@ -59,7 +59,7 @@ impl Store {
     /// # use pylightnix::store::Store;
     /// # use std::time::Duration;
     /// # let folder = tempfile::tempdir()?;
-    /// let store = Store::open_at(folder.path().join("store"))?;
+    /// let store = Store::open(folder.path().join("store"))?;
     /// const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
     /// // What would be removed?
     /// println!("{}", store.gc().keep_newer_than(WEEK).plan()?);

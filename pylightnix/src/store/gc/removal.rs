@@ -38,7 +38,7 @@ impl Store {
     /// # use pylightnix::config::ConfigJson;
     /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
     /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;

@@ -19,7 +19,7 @@ impl Store {
     /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
     /// # use std::time::Duration;
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let mut build = BuildRecord::now(BuildKind::Build);
     /// # build.start = build.stop - Duration::from_secs(5);

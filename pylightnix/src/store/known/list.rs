@@ -116,7 +116,7 @@ impl Store {
     /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// for layers in 1..=3 { store.realize(&instantiate(Train::new(layers))?)?; }
     /// let drefs = store.drefs_named("tr*")?;
     /// assert_eq!(drefs.len(), 3);

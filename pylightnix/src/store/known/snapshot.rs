@@ -287,7 +287,7 @@ impl Store {
     /// ```
     /// # use pylightnix::store::Store;
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let drefs = store.drefs_named("train*")?;
     /// let all = store.realizations_of_each(&drefs).flat_map(|(_, found)| found);
     /// for one in all {

@@ -38,8 +38,8 @@ impl Store {
     /// # use pylightnix::config::ConfigJson;
     /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
     /// # let folder = tempfile::tempdir()?;
-    /// let laptop = Store::open_at(folder.path().join("laptop"))?;
-    /// let shared = Store::open_at(folder.path().join("shared"))?;
+    /// let laptop = Store::open(folder.path().join("laptop"))?;
+    /// let shared = Store::open(folder.path().join("shared"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
     /// # let rref = laptop.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;

@@ -18,7 +18,7 @@ impl Store {
     /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save("a b")? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let words = store.realize(&instantiate(Words::new())?)?;
     /// assert_eq!(std::fs::read_to_string(store.artifact(&words, "words.txt")?)?, "a b");
     /// # Ok(()) }

@@ -22,7 +22,7 @@ impl Store {
     /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save(&b.text)? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let old = store.realize(&instantiate(Words::new("a\nb\n".to_owned()))?)?;
     /// let new = store.realize(&instantiate(Words::new("a\nc\n".to_owned()))?)?;
     /// let diff = store.diff(&old, &new)?;

@@ -34,7 +34,7 @@ impl Store {
     /// # }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// # for epochs in [2, 5, 10] { store.realize(&instantiate(Train::new(epochs))?)?; }
     /// let week = Duration::from_secs(7 * 24 * 60 * 60);
     /// let good = store.find().name("tr*").newer_than(week).metric("scores.json", "accuracy", 0.75..);

@@ -22,7 +22,7 @@ impl Store {
     /// # #[stage] fn count(b: &Build<Count>) -> Result<CountOutputs> { Ok(CountOutputs { out: b.out.save(&2)? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let words = instantiate(Words::new())?;
     /// let count = store.realize(&instantiate(Count::new(words.clone()))?)?;
     /// assert_eq!(store.dependencies(&count)?, [count.words.id().clone()]);

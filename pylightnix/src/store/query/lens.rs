@@ -32,7 +32,7 @@ impl Store {
     /// # #[stage] fn count(b: &Build<Count>) -> Result<CountOutputs> { Ok(CountOutputs { out: b.out.save(&vec![2, 3])? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// # let words = instantiate(Words::new("a b".to_owned()))?;
     /// let count = store.realize(&instantiate(Count::new(words))?)?;
     /// let lens = store.lens(&count)?;

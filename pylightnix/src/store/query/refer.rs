@@ -60,7 +60,7 @@ impl Store {
     /// # #[stage] fn train(b: &Build<Train>) -> Result<TrainOutputs> { Ok(TrainOutputs { out: b.out.save("..")? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let first = store.realize(&instantiate(Train::new(1))?)?;
     /// let second = store.realize(&instantiate(Train::new(2))?)?;
     /// assert_eq!(store.refer("train")?, Referred::Realization(second.id().clone()));

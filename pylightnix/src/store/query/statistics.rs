@@ -38,7 +38,7 @@ impl Store {
     /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// for layers in 1..=3 { store.realize(&instantiate(Train::new(layers))?)?; }
     /// let (all, _) = store.statistics("*")?;
     /// assert_eq!((all[0].name.as_str(), all[0].derivations, all[0].builds), ("train", 3, 3));

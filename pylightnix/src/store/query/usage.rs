@@ -29,7 +29,7 @@ impl Store {
     /// # #[stage] fn words(b: &Build<Words>) -> Result<WordsOutputs> { Ok(WordsOutputs { out: b.out.save("a b")? }) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let words = store.realize(&instantiate(Words::new())?)?;
     /// let usage = store.disk_usage()?;
     /// assert_eq!(usage.realizations[0].id, *words.id());

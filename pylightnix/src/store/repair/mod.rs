@@ -86,8 +86,8 @@ impl Store {
     /// ```
     /// # use pylightnix::store::Store;
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
-    /// # let backup = Store::open_at(folder.path().join("backup"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// # let backup = Store::open(folder.path().join("backup"))?;
     /// let report = store.repair().with(&backup).run()?;
     /// println!("{report}");
     /// assert!(report.left.is_empty());

@@ -28,7 +28,7 @@ impl Store {
     /// # use pylightnix::config::ConfigJson;
     /// # use pylightnix::store::Store;
     /// # let folder = tempfile::tempdir()?;
-    /// let store = Store::open_at(folder.path().join("store"))?;
+    /// let store = Store::open(folder.path().join("store"))?;
     /// let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// assert!(store.use_derivations([config.id()])?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

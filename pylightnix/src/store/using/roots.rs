@@ -115,7 +115,7 @@ impl Store {
     /// # use pylightnix::config::ConfigJson;
     /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
     /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
@@ -140,7 +140,7 @@ impl Store {
     /// # #[stage] fn train(b: &Build<Train>) -> Result<()> { Ok(()) }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// let plan = instantiate(Train::new(3))?;
     /// let model = store.realize(&plan)?;
     /// let run = RootRun::new("experiment", "model");

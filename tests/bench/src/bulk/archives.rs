@@ -16,13 +16,13 @@ use crate::table::{Row, Table};
 
 /// Packs all of a store.
 pub(super) fn pack(root: &Path, archive: &Path) -> Result<()> {
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     Ok(store.pack(store.rrefs()?, archive)?)
 }
 
 /// Unpacks into a new store.
 pub(super) fn unpack(archive: &Path, root: &Path) -> Result<()> {
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     store.unpack(archive)?;
     Ok(())
 }

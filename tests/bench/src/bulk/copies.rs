@@ -14,8 +14,8 @@ use crate::table::{Row, Table};
 
 /// Copies all of a store into a new one.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
-    let from = Store::open_at(from)?;
-    let to = Store::open_at(to)?.with_durability(Durability::None);
+    let from = Store::open(from)?;
+    let to = Store::open(to)?.with_durability(Durability::None);
     to.copy_from(&from, from.rrefs()?)?;
     Ok(())
 }

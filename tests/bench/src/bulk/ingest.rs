@@ -43,7 +43,7 @@ fn written(b: &Build<Written>) -> Result<WrittenOutputs> {
 
 /// Realizes the stage; gives how long that took after its own work.
 pub(super) fn ours(load: &str, root: &Path) -> Result<Duration> {
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     let target = instantiate(Written::new(load.to_owned()))?;
     store.realize(&target)?;
     Ok(WRITTEN.get().ok_or("the stage did not run")?.elapsed())

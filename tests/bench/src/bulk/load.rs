@@ -82,7 +82,7 @@ impl Load {
 
     /// Makes a store that holds them as a realization.
     pub(super) fn fill(&self, root: &Path) -> Result<()> {
-        let store = Store::open_at(root)?.with_durability(Durability::None);
+        let store = Store::open(root)?.with_durability(Durability::None);
         let mut draft = store.draft()?;
         self.write(draft.out())?;
         let text = format!(

@@ -206,7 +206,7 @@ impl Case<'_> {
 
     /// A realization in the middle.
     fn middle(&self) -> Result<RRefId> {
-        let store = Store::open_existing_at(self.root)?;
+        let store = Store::open_existing(self.root)?;
         let drefs = store.drefs()?;
         let dref = drefs.get(drefs.len() / 2).ok_or("nothing is there")?;
         let rrefs = store.rrefs_of(dref)?;

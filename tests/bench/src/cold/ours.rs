@@ -43,7 +43,7 @@ pub(super) fn publish(
     durability: Durability,
     root: &Path,
 ) -> Result<Duration> {
-    let store = Store::open_at(root)?.with_durability(durability);
+    let store = Store::open(root)?.with_durability(durability);
     let stage = |deps, number| instantiate(Data::new(deps, shape.files, shape.bytes, number));
     let mut plan = Vec::new();
     for number in 0..stages {

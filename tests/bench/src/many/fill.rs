@@ -35,7 +35,7 @@ pub(crate) enum Half {
 
 /// Publishes half of the realizations; another `round` makes other ones. They take turns: a group stays, the next one goes.
 pub(crate) fn fill(root: &Path, shape: Shape, half: Half, round: usize) -> Result<()> {
-    let store = Store::open_at(root)?.with_durability(Durability::None);
+    let store = Store::open(root)?.with_durability(Durability::None);
     let groups = REALIZATIONS / shape.each / GROUP;
     let wanted = |group: &usize| (group % 2 == 1) == (half == Half::Goes);
     let groups: Vec<usize> = (0..groups).filter(wanted).collect();

@@ -55,11 +55,11 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
             let shape = *shape.ok_or("no such shape")?;
             fill(Path::new(root), shape, half, round.parse()?)
         }
-        ["list", root] => list(&Store::open_at(root)?),
-        ["find", root, what] => find(&Store::open_at(root)?, what),
+        ["list", root] => list(&Store::open(root)?),
+        ["find", root, what] => find(&Store::open(root)?, what),
         ["gc", root] => {
             let day = Duration::from_secs(DAY);
-            let report = Store::open_at(root)?.gc().keep_newer_than(day).run()?;
+            let report = Store::open(root)?.gc().keep_newer_than(day).run()?;
             match report.refused.as_slice() {
                 [] if report.realizations.len() == REALIZATIONS / 2 => Ok(()),
                 _ => Err(format!("{report}").into()),

@@ -329,7 +329,7 @@ fn built_twice(stage: &Stage<'_>) -> Result<Violated> {
     let made: BTreeSet<RRefId> = (first.end()?.acknowledged.into_iter())
         .chain(second.end()?.acknowledged)
         .collect();
-    let store = Store::open_at(stage.root())?;
+    let store = Store::open(stage.root())?;
     for rref in &made {
         let builds = store.realization(rref)?.builds().len();
         if builds != 1 {

@@ -54,7 +54,7 @@ impl Stores {
     }
 
     fn open(&mut self, store: usize) -> Result<()> {
-        let opened = Store::open_at(self.root(store))?.with_durability(Durability::None);
+        let opened = Store::open(self.root(store))?.with_durability(Durability::None);
         self.stores[store] = Some(opened);
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Stores {
         let (root, away) = (self.root(store), self.folder.path().join("away"));
         fs::rename(&root, &away)?;
         // Who opens any store forgets those that are not where they were.
-        Store::open_at(self.folder.path().join("other"))?;
+        Store::open(self.folder.path().join("other"))?;
         fs::rename(&away, &root)?;
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Library {
     pub(super) fn new() -> Result<Self> {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
         let root = folder.path().join("store");
-        let store = Store::open_at(&root)?.with_durability(Durability::None);
+        let store = Store::open(&root)?.with_durability(Durability::None);
         let on = vec![vec![], vec![0], vec![0], vec![1, 2], vec![], vec![]];
         let mut rrefs: Vec<RRefId> = Vec::new();
         for (at, on) in on.iter().enumerate() {
@@ -40,7 +40,7 @@ impl Library {
             rrefs.push(publish(&store, at, &on, if at == 4 { 0 } else { at })?);
         }
         store.add_root("kept", &rrefs[3])?;
-        let peer = Store::open_at(folder.path().join("peer"))?.with_durability(Durability::None);
+        let peer = Store::open(folder.path().join("peer"))?.with_durability(Durability::None);
         peer.copy_from(&store, &rrefs)?;
         drop(store);
         let before = snapshot(&root)?;

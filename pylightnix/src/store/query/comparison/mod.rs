@@ -38,7 +38,7 @@ impl Store {
     /// # }
     /// # fn main() -> Result<()> {
     /// # let folder = tempfile::tempdir()?;
-    /// # let store = Store::open_at(folder.path().join("store"))?;
+    /// # let store = Store::open(folder.path().join("store"))?;
     /// # for epochs in [2, 5, 10] { store.realize(&instantiate(Train::new(epochs))?)?; }
     /// let runs: Vec<_> = store.find().name("train").run()?.collect::<Result<_, _>>()?;
     /// let mut table = store.compare(&runs)?;

@@ -20,14 +20,14 @@ impl Store {
     /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
     /// names all that differs, fields that are missing, that are too many, or that hold something else. Fields with a
     /// default may be missing.
-    pub fn open<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
+    pub fn realization_as<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         self.use_derivations([id.dref()])?;
-        self.open_from(id, &mut Read::default())
+        self.realization_from(id, &mut Read::default())
     }
 
     /// Opens a realization with the configs and records in `read`, and adds to them. The derivation has to be in use.
-    pub(in crate::realize) fn open_from<C: Config>(
+    pub(in crate::realize) fn realization_from<C: Config>(
         &self,
         id: &RRefId,
         read: &mut Read,
@@ -81,7 +81,7 @@ impl Store {
     /// # Errors
     /// A derivation that is not there, or whose stage, or that of one of its dependencies, is not in this program, or
     /// does not fit it; two stages of its name in this program.
-    pub fn instantiate(&self, id: impl AsRef<DRefId>) -> Result<AnyDRef> {
+    pub fn derivation(&self, id: impl AsRef<DRefId>) -> Result<AnyDRef> {
         let id = id.as_ref();
         let mut revived = Revived::default();
         let mut read: HashMap<DRefId, ConfigJson> = HashMap::new();
