@@ -75,9 +75,8 @@ use proc_macro::TokenStream;
 ///
 /// # Another name for the library
 ///
-/// What the macros make names the library as `::pylightnix`. Where it is known by another name, since `Cargo.toml` renames
-/// it or another crate re-exports it, all three macros take its path: `#[config(crate = path)]` on the struct,
-/// `#[stage(crate = path)]` and `#[track(crate = path)]`.
+/// Generated code names the library as `::pylightnix`. If `Cargo.toml` renames it or another crate re-exports it, give its
+/// path to all three macros: `#[config(crate = path)]` on the struct, `#[stage(crate = path)]` and `#[track(crate = path)]`.
 ///
 /// ```
 /// mod lab {

@@ -1,4 +1,4 @@
-//! By which path generated code names the library.
+//! The path by which generated code names the library.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -6,24 +6,25 @@ use syn::Path;
 
 use crate::options::{Form, Spec};
 
-/// The option that all three macros take.
+/// The option `crate`, which all three macros accept.
 pub(crate) const OPTION: Spec = Spec {
     key: "crate",
     form: Form::Path,
     example: "crate = other_crate::pylightnix",
 };
 
-/// The library as generated code names it.
+/// The path of the library in generated code.
 #[derive(Clone)]
 pub(crate) enum Library {
     /// `::pylightnix`
     Usual,
-    /// What `crate = path` says, imported by a name of ours: so a path that leads nowhere is said once, where it is written.
+    /// The path in `crate = path`, imported under a generated name, so that the compiler reports an invalid path once, where
+    /// it is written.
     At { path: Path, name: Ident },
 }
 
 impl Library {
-    /// `of` tells the item that the code is for from others beside it.
+    /// `of` is the name of the item, so that the generated names of several items in one module differ.
     pub(crate) fn new(path: Option<Path>, of: &str) -> Self {
         match path {
             None => Library::Usual,
@@ -34,7 +35,7 @@ impl Library {
         }
     }
 
-    /// What has to stand where the name is used.
+    /// Generates the import that must be in scope where the generated name is used.
     pub(crate) fn import(&self) -> TokenStream {
         match self {
             Library::Usual => TokenStream::new(),
@@ -46,7 +47,7 @@ impl Library {
         }
     }
 
-    /// Code that nobody else names, with the import that it needs.
+    /// Wraps code that defines no names in a block with the import.
     pub(crate) fn around(&self, code: TokenStream) -> TokenStream {
         match self {
             Library::Usual => code,
@@ -62,7 +63,7 @@ impl Library {
         }
     }
 
-    /// The same at a place of the user's code, for what the compiler says of that.
+    /// Returns the path with a span in the user's code, where the compiler then reports errors about it.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         match self {
             Library::Usual => quote_spanned!(span=> ::pylightnix),

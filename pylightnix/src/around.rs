@@ -1,11 +1,11 @@
-//! What surrounds a run: who waits for it, and with the feature `tracing` the subscriber and the span of the thread that asked
-//! for it.
+//! The context of a thread that starts a run, passed on to the threads of the run: which build locks it holds, and with the
+//! feature `tracing` its subscriber and span.
 
 use crate::config::DRefId;
 use crate::lens::BuildLog;
 use crate::store::Waiters;
 
-/// What is taken to the threads of a run.
+/// The context of a thread, to be entered on other threads.
 #[derive(Clone)]
 pub(crate) struct Around {
     waiters: Waiters,
@@ -16,7 +16,7 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    /// What surrounds this thread here.
+    /// Captures the context of this thread.
     pub(crate) fn here() -> Self {
         Around {
             waiters: Waiters::with_this_thread(),
@@ -27,7 +27,7 @@ impl Around {
         }
     }
 
-    /// Does `work`, on another thread, as if it were there.
+    /// Calls `work` on this thread in the captured context.
     pub(crate) fn inside<R>(&self, work: impl FnOnce() -> R) -> R {
         self.waiters.run(|| self.traced(work))
     }
@@ -44,7 +44,7 @@ impl Around {
     }
 }
 
-/// Runs the code of a stage, in a span of its own whose log is this one.
+/// Runs the code of a stage in a span of its own, whose events go to `log`.
 #[cfg_attr(
     not(feature = "tracing"),
     expect(unused_variables, reason = "there is no span")

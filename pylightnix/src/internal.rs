@@ -1,5 +1,4 @@
-//! What the command line needs of this library and no other program: items without a promise, which change from one version to
-//! the next. Both crates are released together.
+//! Items for the crate `pylightnix-cli` only. They may change in any version; both crates are released together.
 
 pub use crate::config::changes::compact;
 #[cfg(feature = "signals")]

@@ -1,10 +1,10 @@
 //! Keep every step of an experiment as an immutable, typed, reusable result.
 //!
-//! An experiment is a row of steps. They take hours, some give another result each time, and they change while you work.
-//! Pylightnix keeps the result of each step in a *store*, a plain folder in which nothing that is published ever changes:
-//! what is there and still valid is reused, what is missing or was made by other code is made again, and results that
-//! differ are all kept, for a *matcher* to choose among. It is the system of the Python package [pylightnix], with the same
-//! references; here the compiler checks how the steps are joined.
+//! An experiment is a series of steps. They take hours, some give another result each time, and they change while you work.
+//! Pylightnix keeps the result of each step in a *store*, a plain folder in which nothing that is published ever changes: a
+//! result that exists and is still valid is reused, a result that is missing or was made by other code is made again, and
+//! results that differ are all kept, for a *matcher* to choose among. It is the system of the Python package [pylightnix],
+//! with the same references; here the compiler checks how the steps are joined.
 //!
 //! [pylightnix]: https://pypi.org/project/pylightnix/
 //!
@@ -59,11 +59,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What is where
+//! # Modules
 //!
-//! `use pylightnix::prelude::*;` brings what an experiment usually needs. For the rest, by concern:
+//! `use pylightnix::prelude::*;` brings what an experiment usually needs. The rest is in these modules:
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
 //! | [`plan`] | derivations ([`DRef`](plan::DRef)), [`instantiate`](plan::instantiate), targets, and the [matchers](plan::matcher) |
 //! | [`lens`] | a config's fields in a running stage ([`Build`](lens::Build)) and in a result ([`RRef`](lens::RRef)); artifacts and their [formats](lens::format) |
@@ -78,39 +78,40 @@
 //! # Features
 //!
 //! - `fetch`: the stage `fetch_url`, files from servers.
-//! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy's files.
-//! - `signals`: Ctrl-C stops runs, `realize::Cancel::on_signals`.
-//! - `tracing`: spans for stages, and what they log through `tracing` in the logs of their builds, `pylightnix::trace`.
+//! - `npy`: the format `Npy<T>`, arrays of `ndarray` as NumPy files.
+//! - `signals`: `realize::Cancel::on_signals`, by which Ctrl-C stops runs.
+//! - `tracing`: a span for each run of a stage, whose `tracing` events are written to the log of its build; see
+//!   `pylightnix::trace`.
 //! - `unpack`: the stage `unpack`, archives and compressed files of other programs.
 //!
-//! The crate `pylightnix-cli` is the command line, for programs with an experiment and as the program `pylightnix` for any store, and
-//! has what a run shows while it goes.
+//! The crate `pylightnix-cli` has the command line, as a function for programs with an experiment and as the program
+//! `pylightnix` for any store. It also has the progress display of runs.
 //!
 //! # Types of other crates
 //!
-//! Where a type of another crate is in a signature of this one, that crate is re-exported, in the version that fits: `jiff`
-//! (times), `uuid` (of build records), `serde_json` (values in them), and with the feature `npy` `ndarray`. Traits of `serde`
-//! and, with the feature `tracing`, of `tracing-subscriber` are in bounds and implemented here; use version 1 of `serde`, and
-//! version 0.3 of `tracing-subscriber`.
+//! Crates whose types occur in signatures of this one are re-exported, in the right version: `jiff` (times), `uuid` (of
+//! build records), `serde_json` (values in them), and with the feature `npy` `ndarray`. Traits of `serde` and, with the
+//! feature `tracing`, of `tracing-subscriber` occur in bounds; use version 1 of `serde`, and version 0.3 of
+//! `tracing-subscriber`.
 //!
 //! # Restrictions
 //!
 //! - Configs are structs with named fields that own their data. Stages are plain functions of one argument, not async.
 //! - The code of a stage is tracked as far as it is named: its own text, and the helpers in `uses(..)`. Other functions,
-//!   versions of dependencies, included files, the environment and data from outside are not.
+//!   versions of dependencies, included files, the environment and external data are not tracked.
 //! - Stages run as threads of this process.
-//! - Tested on Linux; for macOS it is compiled, and not tested. All of a store lies on one file system.
+//! - Tested on Linux. On macOS it compiles, and is not tested. A store has to be on one file system.
 //!
 //! # The book
 //!
-//! The folder `book` of the project is a book: a tutorial from nothing to an experiment in two stores, and how it works
-//! inside. `mdbook serve book` shows it as pages.
+//! The folder `book` of the repository is a book: a tutorial from the first stage to an experiment in two stores, and how
+//! the store works. `mdbook serve book` shows it in a browser.
 
 #![warn(unreachable_pub, missing_debug_implementations)]
-// A library says what it has to say in its results.
+// A library reports through its return values, not on the terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-// Generated code names the crate as its users do.
+// Generated code names the crate as `::pylightnix`, also inside it.
 extern crate self as pylightnix;
 
 mod around;
@@ -136,12 +137,12 @@ pub mod trace;
 mod units;
 mod visible;
 
-/// The example of the README has to compile.
+/// Compiles the example of the README as a documentation test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
-// What signatures of this crate name, so that its users have the same version.
+// Re-exports of crates whose types occur in signatures, so that users have the same version.
 pub use jiff;
 #[cfg(feature = "npy")]
 pub use ndarray;
@@ -149,9 +150,9 @@ pub use serde_json;
 pub use uuid;
 
 pub use error::{BoxError, Error, ErrorKind};
-// The trait and its derive: one name, and one `use` for both.
+// One `use` imports both the trait and its derive macro.
 pub use lens::Config;
 pub use pylightnix_macros::{stage, track};
 
-/// What functions of this library return.
+/// The result type of this library's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,8 +1,8 @@
-//! All that an experiment usually needs: `use pylightnix::prelude::*;`.
+//! The items that an experiment usually needs: `use pylightnix::prelude::*;`.
 //!
-//! The matchers are not in it, as their names are short words of other preludes too. `#[stage(matcher = latest())]` knows them
-//! without an import; elsewhere they are `matcher::latest()`. Of two types of one name in two preludes, say which is meant by
-//! an import of its own, which goes before those by `*`: `use pylightnix::prelude::Text;`.
+//! The matchers are not included, because their names are short words that occur in other preludes too. `#[stage(matcher =
+//! latest())]` resolves them without an import; elsewhere write `matcher::latest()`. If two preludes export the same name,
+//! an explicit import takes precedence over a glob import: `use pylightnix::prelude::Text;`.
 
 #[cfg(feature = "npy")]
 pub use crate::lens::format::Npy;
@@ -15,5 +15,5 @@ pub use crate::realize::Realize;
 pub use crate::store::Store;
 pub use crate::{stage, track};
 
-/// What stages and experiments return: `?` takes any error.
+/// The result type of stages and experiments: `?` converts any error.
 pub type Result<T, E = crate::BoxError> = std::result::Result<T, E>;

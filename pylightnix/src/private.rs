@@ -1,4 +1,4 @@
-//! What generated code names. Nothing here is for people, and all of it may change.
+//! Items for generated code only. They may change in any version.
 
 use crate::config::{ConfigWriter, Fields, Name, StoredValue};
 use crate::lens::{self, Config, Omitted, Plain, SelfRef};
@@ -7,13 +7,13 @@ use crate::plan::{Stage, StageValue};
 use crate::{BoxError, Error, ErrorKind, Result};
 use std::fmt;
 
-/// The whole library, for `crate = path`.
+/// The whole library, for the option `crate = path` of the macros.
 pub use crate as library;
 pub use crate::lens::Promise;
 pub use crate::plan::matcher::StageMatcher;
 pub use crate::plan::{ArgType, Place, Registration, Tracked};
 pub use inventory::submit;
-// A user's module may have its own things by these names.
+// Re-exported because a user's module may define other items with these names.
 pub use std::clone::Clone;
 pub use std::default::Default;
 pub use std::marker::PhantomData;
@@ -34,8 +34,8 @@ pub mod matchers {
     };
 }
 
-/// The config of a stage's own function. What its [`STAGE`](Self::STAGE) is is found by name: that of [`NoStage`] if it is
-/// no config, so that this is said where the function names it, and not here again.
+/// The config in the signature of a stage function. The compiler resolves [`STAGE`](Self::STAGE) to the inherent constant if
+/// `C` has a stage, else to that of [`NoStage`]. So an error in the signature is reported there, and not a second time here.
 pub struct Own<C>(PhantomData<C>);
 
 impl<C> fmt::Debug for Own<C> {
@@ -45,13 +45,13 @@ impl<C> fmt::Debug for Own<C> {
 }
 
 impl<C: Stage> Own<C> {
-    /// Its stage.
+    /// The registration of the stage.
     pub const STAGE: Registration = Registration::of::<C>();
 }
 
-/// What stands in for a stage.
+/// The fallback for a type without a stage.
 pub trait NoStage {
-    /// None.
+    /// A placeholder.
     const STAGE: Registration;
 }
 
@@ -59,20 +59,20 @@ impl<C> NoStage for Own<C> {
     const STAGE: Registration = Registration::none::<C>();
 }
 
-/// A type parameter of a generic stage, as its code says it.
+/// Formats a type parameter of a generic stage for the text of its code.
 pub fn type_parameter<T: ?Sized>(name: &str) -> String {
     format!("{name} = {}", std::any::type_name::<T>())
 }
 
-/// A constant parameter of a generic stage, as its code says it.
+/// Formats a constant parameter of a generic stage for the text of its code.
 pub fn const_parameter(name: &str, value: impl fmt::Display) -> String {
     format!("{name} = {value}")
 }
 
-/// What generated code does with a plain field.
+/// The operations of generated code on a plain field.
 ///
-/// `Via` is always inferred. With one implementation for all types, a type that is not plain would be told one error for
-/// each thing that it lacks; with two to choose from it is told one, of this trait.
+/// `Via` is always inferred. With a single implementation, the compiler would report one error for each bound that a type
+/// does not satisfy. With two implementations to choose from, it reports one error, about this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a plain field of a config",
     label = "not plain data",
@@ -83,13 +83,13 @@ pub fn const_parameter(name: &str, value: impl fmt::Display) -> String {
             `SelfRef<F>`, with `#[selfref(\"path\")]`"
 )]
 pub trait PlainField<Via>: Sized {
-    /// The same value, for a lens.
+    /// Returns a copy for a lens.
     fn view(&self) -> Self;
 
-    /// Writes it.
+    /// Writes the field.
     fn write(&self, out: &mut ConfigWriter, key: &'static str) -> Result<()>;
 
-    /// Writes it, unless it has its default: then it is noted as left out.
+    /// Writes the field unless it has its default, in which case it is added to `omitted`.
     fn write_unless(
         &self,
         default: &Self,
@@ -98,16 +98,16 @@ pub trait PlainField<Via>: Sized {
         key: &'static str,
     ) -> Result<()>;
 
-    /// Whether its type alone tells that JSON gives back the same value.
+    /// Returns whether the type guarantees a lossless round trip through JSON.
     fn is_exact() -> bool;
 
-    /// Notes it as no part of the identity.
+    /// Adds the field to `unhashed`, as no part of the identity.
     fn note(&self, unhashed: &mut Omitted, key: &'static str) -> Result<()>;
 
-    /// Reads it.
+    /// Reads the field.
     fn read(fields: &mut Fields<'_>, key: &'static str) -> Result<Self>;
 
-    /// Reads it, or has the default.
+    /// Reads the field, or returns the default if it is missing.
     fn read_or(
         fields: &mut Fields<'_>,
         key: &'static str,
@@ -119,13 +119,13 @@ pub trait PlainField<Via>: Sized {
 #[derive(Debug)]
 pub enum IsPlain {}
 
-/// Marks the implementation for nothing.
+/// Marks the second implementation, which applies to no type.
 #[derive(Debug)]
 pub enum IsNever {}
 
-/// Implemented for nothing.
+/// Implemented by no type.
 pub trait Never {
-    /// Nothing.
+    /// Never called.
     fn never<T>() -> T;
 }
 
@@ -216,8 +216,8 @@ impl<T: Never> PlainField<IsNever> for T {
     }
 }
 
-/// What tells values apart, if a config can hold this one. As a `serde_json::Value` a NaN is what a `None` is, `-0.0` equals
-/// `0.0`, and 128 bits do not fit.
+/// Returns the canonical JSON of a value, to compare values; `None` if a config cannot hold the value. `serde_json::Value`
+/// does not distinguish NaN from `None` or `-0.0` from `0.0`, and does not hold 128-bit integers.
 fn canonical<T: Plain>(value: &T) -> Option<String> {
     let mut out = ConfigWriter::new(&Name::new("value").ok()?);
     out.field("value").plain(value).ok()?;
@@ -234,7 +234,8 @@ fn json_of<T: Plain>(key: &'static str, value: &T) -> Result<serde_json::Value> 
     })
 }
 
-/// The field of a promise. A function, not `SelfRef`'s own: the compiler would suggest that one.
+/// Makes the value of a promise field. This is a free function because the compiler would suggest an associated one to
+/// users.
 pub const fn promise<F>() -> SelfRef<F> {
     SelfRef::promise()
 }
@@ -266,17 +267,17 @@ pub fn read_promise<F>(
     Err(Error::new(ErrorKind::Config, message))
 }
 
-/// What does not fit while a config is read: all of it, and not the first thing alone.
+/// Collects the errors of all fields while a config is read, so that they are reported together.
 #[derive(Debug, Default)]
 pub struct Misfits(Vec<Error>);
 
 impl Misfits {
-    /// The value, or nothing if it does not fit.
+    /// Returns the value, or notes the error and returns `None`.
     pub fn note<T>(&mut self, read: Result<T>) -> Option<T> {
         read.map_err(|error| self.0.push(error)).ok()
     }
 
-    /// Refuses fields that the type does not have, and says all that does not fit.
+    /// Reports fields that the type does not have, and all noted errors.
     pub fn end<C: Config>(mut self, fields: Fields<'_>) -> Result<()> {
         let rest: Vec<_> = fields.rest().map(|key| format!("`{key}`")).collect();
         if !rest.is_empty() {
@@ -296,17 +297,17 @@ impl Misfits {
     }
 }
 
-/// A value that was noted, when all fits.
+/// Returns a value of [`Misfits::note`] after [`Misfits::end`] succeeded, so that it is always `Some`.
 pub fn fitting<T>(noted: Option<T>) -> Result<T> {
     noted.ok_or_else(|| Error::new(ErrorKind::Config, "a field does not fit"))
 }
 
-/// The value of a field, if it is there.
+/// Takes the value of a field, if the config has it.
 pub fn there<'a>(fields: &mut Fields<'a>, key: &'static str) -> Option<StoredValue<'a>> {
     Some(StoredValue::new(key, fields.take(key)?))
 }
 
-/// The value of a field that has to be there.
+/// Takes the value of a field, and fails if the config does not have it.
 pub fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredValue<'a>> {
     match fields.take(key) {
         Some(raw) => Ok(StoredValue::new(key, raw)),
@@ -318,7 +319,7 @@ pub fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredVa
     }
 }
 
-/// The matcher of a stage without `many`.
+/// Wraps the matcher of a stage without `many`.
 pub fn takes_one<C: Config, M>(matcher: M) -> StageMatcher<C>
 where
     M: Matcher<C>,
@@ -327,7 +328,7 @@ where
     StageMatcher::new(matcher)
 }
 
-/// The matcher of a stage with `many`.
+/// Wraps the matcher of a stage with `many`.
 pub fn takes_many<C: Config, M>(matcher: M) -> StageMatcher<C>
 where
     M: Matcher<C>,
@@ -336,19 +337,19 @@ where
     StageMatcher::new(matcher)
 }
 
-/// Ends the run of a stage function.
+/// Converts the return value of a stage function for the run.
 pub fn finish<C, R: StageResult<C>>(result: R) -> Result<(), BoxError> {
     result.finish()
 }
 
-/// What a stage function may return.
+/// The return types of stage functions.
 #[diagnostic::on_unimplemented(
     message = "a stage of `{C}` cannot return `{Self}`",
     label = "not a `Result`",
     note = "a stage can fail: let it return `Result<()>`, or `Result` of the outputs struct that `#[derive(Config)]` made"
 )]
 pub trait StageResult<C> {
-    /// Forgets the proofs.
+    /// Drops the outputs, which are proofs for the compiler only.
     fn finish(self) -> Result<(), BoxError>;
 }
 

@@ -1,11 +1,12 @@
-//! Text from outside, made fit to be shown: what controls a terminal or turns the direction of writing is made visible.
+//! Escapes control characters in untrusted text: those that control a terminal, and those that change the direction of
+//! writing.
 //!
-//! It is for text that a person reads. Data for programs stay as they are.
+//! Use it for text that people read. Data for programs stays unchanged.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Whether a character does something to the place where it is shown, instead of being shown.
+/// Whether a character controls the terminal or the direction of writing.
 pub fn is_unruly(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -14,17 +15,17 @@ pub fn is_unruly(c: char) -> bool {
         )
 }
 
-/// As one line: breaks of lines and tabs are made visible, too.
+/// Escapes a text that is shown on one line: line breaks and tabs too.
 pub fn line(text: &str) -> Cow<'_, str> {
     shown(text, is_unruly)
 }
 
-/// With its lines and tabs.
+/// Escapes a text that is shown on several lines: keeps line breaks and tabs.
 pub fn lines(text: &str) -> Cow<'_, str> {
     shown(text, |c| is_unruly(c) && !matches!(c, '\n' | '\t'))
 }
 
-/// What `write` writes, with its lines: for reports of the library that are printed as they are.
+/// Writes the escaped output of `write`, with its lines: for `Display` of reports, which programs print unchanged.
 pub(crate) fn report(
     f: &mut fmt::Formatter<'_>,
     write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,

@@ -122,7 +122,7 @@ fn without_fields(
     }
 }
 
-/// What the attributes of the struct say.
+/// Parses the attributes of the struct, which name the library.
 fn library(attrs: &[Attribute], config: &str, faults: &mut Faults) -> Library {
     let mut options = Options::default();
     for attr in attrs {

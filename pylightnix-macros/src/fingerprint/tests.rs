@@ -12,7 +12,7 @@ fn of(code: &str) -> String {
     )
 }
 
-/// A change to any of this would make all results stale everywhere.
+/// A change to any of these texts would make the results in all stores stale.
 #[test]
 fn golden() {
     let code = r##"
@@ -112,7 +112,7 @@ fn what_counts() {
     }
 }
 
-/// What a macro by example puts in one piece is not its parts.
+/// An invisible group, which `macro_rules` makes, is not the same as its tokens.
 #[test]
 fn invisible_groups_count() {
     let sum: TokenStream = "b + c".parse().unwrap_or_default();
@@ -147,7 +147,7 @@ fn operator() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-/// Tokens, as each is written, so that any space may stand between them.
+/// Generates tokens as separate texts, so that any whitespace may stand between them.
 fn tokens() -> impl Strategy<Value = Vec<String>> {
     let one = prop_oneof![
         3 => word(),
@@ -169,7 +169,7 @@ fn tokens() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(trees, 0..8).prop_map(|parts| parts.concat())
 }
 
-/// Only the last comma of a list does not count, and two are no end of a list.
+/// Only the last comma of a list is ignored, and two commas do not end a list.
 #[test]
 fn two_commas_count() {
     for (two, one) in [
@@ -185,7 +185,7 @@ fn two_commas_count() {
 }
 
 proptest! {
-    /// The text gives the tokens back: so different tokens have different texts.
+    /// Parsing the text gives the same tokens: so different tokens have different texts.
     #[test]
     fn the_text_is_the_tokens(tokens in tokens()) {
         let code: TokenStream = tokens.join(" ").parse().unwrap();
@@ -207,7 +207,7 @@ proptest! {
         prop_assert_eq!(of(&spaced), of(&tokens.join(" ")));
     }
 
-    /// Another token in one place is another text, if it is not a comma that does not count.
+    /// Replacing one token changes the text, unless it is a comma that is ignored.
     #[test]
     fn another_token_counts(tokens in tokens(), at: prop::sample::Index, other in prop_oneof![word(), literal()]) {
         prop_assume!(!tokens.is_empty());

@@ -34,7 +34,7 @@ pub(super) struct CanonicalText {
 
 /// A position in a text, to rewind to.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct Checkpoint {
     len: usize,
     depth: usize,
 }
@@ -64,17 +64,17 @@ impl CanonicalText {
         self.out
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark {
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             len: self.out.len(),
             depth: self.depth,
         }
     }
 
-    /// Removes everything that was written since `mark`.
-    pub(super) fn rewind(&mut self, mark: Mark) {
-        self.out.truncate(mark.len);
-        self.depth = mark.depth;
+    /// Removes everything that was written since `checkpoint`.
+    pub(super) fn rewind(&mut self, checkpoint: Checkpoint) {
+        self.out.truncate(checkpoint.len);
+        self.depth = checkpoint.depth;
     }
 
     /// Returns whether another list or object may be opened here.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::fault::push_key;
 use super::plain::{SELF_TAG, write_plain};
-use super::text::{CanonicalText, Mark};
+use super::text::{CanonicalText, Checkpoint};
 use super::{ConfigJson, DRefId, Lists, Name};
 use crate::Result;
 
@@ -63,7 +63,7 @@ struct State {
     /// The hashes of what it depends on.
     deps: Vec<[u8; 16]>,
     /// The start of an item that has no value yet.
-    pending: Option<Mark>,
+    pending: Option<Checkpoint>,
 }
 
 impl State {
@@ -72,7 +72,7 @@ impl State {
         self.drop_pending();
         self.path.truncate(path);
         push_key(&mut self.path, key);
-        self.pending = Some(self.text.mark());
+        self.pending = Some(self.text.checkpoint());
         self.text.entry(key);
         ValueWriter(self)
     }
@@ -83,15 +83,15 @@ impl State {
         self.path.push('[');
         self.path.push_str(itoa::Buffer::new().format(index));
         self.path.push(']');
-        self.pending = Some(self.text.mark());
+        self.pending = Some(self.text.checkpoint());
         self.text.item();
         ValueWriter(self)
     }
 
     /// Removes an item without a value, whose writer was dropped or failed.
     fn drop_pending(&mut self) {
-        if let Some(mark) = self.pending.take() {
-            self.text.rewind(mark);
+        if let Some(checkpoint) = self.pending.take() {
+            self.text.rewind(checkpoint);
         }
     }
 

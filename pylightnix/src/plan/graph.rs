@@ -91,7 +91,8 @@ impl PlanGraph {
         &self.parts[at / PART][at % PART]
     }
 
-    /// Returns what was chosen for the stages of `target`, in its shape. `chosen` knows it by the place of a stage.
+    /// Returns the realizations chosen for the stages of `target`, in its shape. `chosen` maps the index of a derivation to
+    /// them.
     pub(crate) fn collect<'c, T: Target + ?Sized>(
         &self,
         target: &T,
@@ -208,7 +209,7 @@ struct Recipes {
     last: usize,
     /// For each recipe, the index of the first derivation with it.
     firsts: Vec<usize>,
-    /// Where the stage of each name is.
+    /// The place in the source of the stage with each name.
     stages: HashMap<&'static str, Place>,
 }
 

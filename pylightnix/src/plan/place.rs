@@ -1,21 +1,21 @@
-//! Where a stage is written.
+//! The place of a stage in the source.
 
 use std::fmt;
 
-/// Where a stage is written: its crate, and the place in it.
+/// The place of a stage in the source: crate, module, file and line.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     file: &'static str,
     line: u32,
-    /// The path of its module, which begins with the name of the crate.
+    /// The path of the module; its first part is the name of the crate.
     module: &'static str,
-    /// Of the package, where Cargo says it: a program may have two versions of one crate.
+    /// The version of the package, if Cargo gives it: a program may contain two versions of one crate.
     version: Option<&'static str>,
 }
 
 impl Place {
-    /// What the compiler says of it.
+    /// Makes a place from `module_path!()`, `CARGO_PKG_VERSION`, `file!()` and `line!()`.
     pub const fn new(
         module: &'static str,
         version: Option<&'static str>,
@@ -30,25 +30,25 @@ impl Place {
         }
     }
 
-    /// Of what is no stage.
+    /// A placeholder for a derivation without a stage.
     pub(super) const NOWHERE: Place = Place::new("", None, "", 0);
 
-    /// The file and the line.
+    /// Returns the file and the line.
     pub(super) fn line(&self) -> (&'static str, u32) {
         (self.file, self.line)
     }
 
-    /// The name of the crate.
+    /// Returns the name of the crate.
     pub(super) fn crate_name(&self) -> &'static str {
         self.module.split("::").next().unwrap_or(self.module)
     }
 
-    /// Whether both are of one crate.
+    /// Returns whether both places are in the same version of the same crate.
     pub(super) fn is_beside(&self, other: &Place) -> bool {
         self.crate_name() == other.crate_name() && self.version == other.version
     }
 
-    /// With the name of the crate, and its version if `other` is of another version.
+    /// Displays the place with the name of its crate, and with the version if `other` is in another version of that crate.
     pub(super) fn in_its_crate(&self, other: &Place) -> String {
         let name = self.crate_name();
         match self.version {

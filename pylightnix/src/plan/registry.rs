@@ -64,7 +64,7 @@ impl Registration {
         self.place.line()
     }
 
-    /// The crate of its function.
+    /// Returns the name of the crate that defines the stage.
     pub fn crate_name(&self) -> &'static str {
         self.place.crate_name()
     }
@@ -139,7 +139,7 @@ fn find_namesakes() -> Result<()> {
     Ok(())
 }
 
-/// What is said of two stages of one name, which could not be told apart.
+/// Makes the error about two stages that have the same name and cannot be told apart.
 pub(super) fn namesakes(name: &str, one: Place, two: Place) -> Error {
     let (one, two) = (one.min(two), one.max(two));
     let (at_one, at_two, help) = match one.is_beside(&two) {

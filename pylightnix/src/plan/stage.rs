@@ -56,7 +56,7 @@ pub trait Stage: Config {
         Vec::new()
     }
 
-    /// Makes what chooses among its realizations.
+    /// Makes the matcher, which chooses among the realizations of the stage.
     #[doc(hidden)]
     fn matcher() -> StageMatcher<Self>;
 

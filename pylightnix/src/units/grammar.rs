@@ -1,7 +1,7 @@
-//! How people write durations and sizes: `2h 30m`, `8GiB`.
+//! The syntax of durations and sizes: `2h 30m`, `8GiB`.
 //!
-//! The library and its macros compile this one file (`pylightnix-macros/src/grammar.rs` is a link to it), so that an attribute,
-//! an option and a call take the same texts. It needs nothing but the standard library.
+//! The library and its macros compile this one file (`pylightnix-macros/src/grammar.rs` is a link to it), so that
+//! attributes, command line options and functions accept the same texts. It depends on the standard library only.
 
 use std::fmt;
 use std::time::Duration;
@@ -35,7 +35,7 @@ const SIZES: [(&str, u64); 11] = [
     ("PB", 1_000_000_000_000_000),
 ];
 
-/// What a text is not, and why, and what to write instead.
+/// The error for an invalid text: what is wrong with it, and what to write instead.
 #[derive(Debug)]
 pub(crate) struct Misread {
     pub(crate) message: String,
@@ -48,7 +48,7 @@ impl fmt::Display for Misread {
     }
 }
 
-/// The time in a text: numbers with units, which are added up, or one number of seconds. What is less than a nanosecond is
+/// Parses a duration: numbers with units, which are added up, or one number of seconds. Fractions of a nanosecond are
 /// dropped.
 pub(crate) fn duration(text: &str) -> Result<Duration, Misread> {
     let misread = |why: &str| {
@@ -66,7 +66,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Misread> {
     while !rest.is_empty() {
         let (number, unit, more) = part(rest);
         let unit = match unit {
-            // Of several numbers each says what it counts.
+            // Only a single number may omit its unit.
             "" if more.is_empty() && number.len() == text.trim().len() => "s",
             unit => unit,
         };
@@ -90,7 +90,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Misread> {
     Ok(Duration::new(seconds, (nanoseconds % second) as u32))
 }
 
-/// The bytes in a text: one number with a unit. What is less than a byte is dropped.
+/// Parses a size in bytes: one number with a unit. Fractions of a byte are dropped.
 pub(crate) fn bytes(text: &str) -> Result<u64, Misread> {
     let misread = |why: &str, help: String| Misread {
         message: format!("`{text}` is not a size{why}"),
@@ -127,7 +127,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, Misread> {
     bytes.ok_or_else(|| misread(" that fits: it is too large", example()))
 }
 
-/// A number, the unit after it, and what is left, without the space between them.
+/// Splits a text into a number, the unit after it, and the rest, without the spaces between them.
 fn part(text: &str) -> (&str, &str, &str) {
     let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == '_';
     let (number, rest) = split(text, is_number);
@@ -135,24 +135,24 @@ fn part(text: &str) -> (&str, &str, &str) {
     (number, unit, rest.trim_start())
 }
 
-/// The characters at the beginning for which something holds, and the others.
+/// Splits a text after the leading characters that satisfy `holds`.
 fn split(text: &str, holds: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !holds(c)).unwrap_or(text.len()))
 }
 
-/// A decimal number, exactly.
+/// An exact decimal number.
 struct Number {
     whole: u128,
-    /// What follows the point, in parts of `SCALE`.
+    /// The fraction, in units of `1 / SCALE`.
     part: u128,
 }
 
 impl Number {
-    /// How many digits after the point count: with the largest unit, the next one is less than a nanosecond.
+    /// The number of digits after the point that count: with the largest unit, one more digit is less than a nanosecond.
     const DIGITS: usize = 18;
     const SCALE: u128 = 10_u128.pow(Self::DIGITS as u32);
 
-    /// Digits, with one point at most, and underscores between them as in Rust.
+    /// Parses digits with at most one point, and underscores between them as in Rust.
     fn read(text: &str) -> Option<Self> {
         let text = text.replace('_', "");
         let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
@@ -165,13 +165,13 @@ impl Number {
             .take(Self::DIGITS)
             .collect();
         Some(Number {
-            // A number of more digits fits nowhere, and is told so.
+            // A number with more digits is too large for any unit; `times` reports the overflow.
             whole: format!("0{whole}").parse().unwrap_or(u128::MAX),
             part: part.parse().ok()?,
         })
     }
 
-    /// So many times `size`, if that fits.
+    /// Returns the number times `size`; `None` if it overflows.
     fn times(&self, size: u64) -> Option<u128> {
         let size = u128::from(size);
         let part = self.part * size / Self::SCALE;

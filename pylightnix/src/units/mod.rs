@@ -1,4 +1,4 @@
-//! Times and amounts of memory, as people write them.
+//! Durations and amounts of memory as text.
 
 mod grammar;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub(crate) use grammar::{Misread, bytes, duration};
 
-/// A time in its two largest units: "2h 30m", "1m 5s", "1.5 s", "20 ms".
+/// Formats a duration with its two largest units: "2h 30m", "1m 5s", "1.5 s", "20 ms".
 pub fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     let two = |large: u64, unit: &str, small: u64, lesser: &str| match small {
@@ -22,7 +22,7 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// The units that memory is counted in, in bytes, the largest first.
+/// The units of memory, in bytes, the largest first.
 const MEMORY: [(&str, u64); 5] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -31,7 +31,7 @@ const MEMORY: [(&str, u64); 5] = [
     ("B", 1),
 ];
 
-/// An amount of memory in its largest unit: "8GiB", "1.5MiB".
+/// Formats an amount of memory in its largest unit: "8GiB", "1.5MiB".
 pub(crate) fn memory(bytes: u64) -> String {
     let fits = |(_, size): &&(&str, u64)| *size <= bytes;
     let (unit, size) = MEMORY.iter().find(fits).unwrap_or(&("B", 1));

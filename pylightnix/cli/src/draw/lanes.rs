@@ -11,8 +11,8 @@ use super::model::Picture;
 pub(super) struct Row {
     /// The lines, two characters for each column, without trailing spaces.
     pub(super) lanes: Vec<char>,
-    /// The box in this row, and the position of its mark in `lanes`.
-    pub(super) mark: Option<(usize, usize)>,
+    /// The box in this row, and the position of its symbol in `lanes`.
+    pub(super) symbol: Option<(usize, usize)>,
 }
 
 /// Returns the rows of a picture, or `None` if they take more columns than `most`.
@@ -142,7 +142,7 @@ impl Lanes {
             lanes.pop();
         }
         let place = parts.iter().position(|part| *part == Part::Mark);
-        let mark = at.zip(place).map(|(at, column)| (at, 2 * column));
-        self.rows.push(Row { lanes, mark });
+        let symbol = at.zip(place).map(|(at, column)| (at, 2 * column));
+        self.rows.push(Row { lanes, symbol });
     }
 }

@@ -110,7 +110,7 @@ fn joined(picture: &Picture, rows: &[Row], paper: &Paper) -> String {
     let words: BTreeMap<usize, Words> = rows
         .iter()
         .filter_map(|row| {
-            let (at, _) = row.mark?;
+            let (at, _) = row.symbol?;
             let room = paper.width - indent(row) - 1;
             Some((at, Words::of(&picture.boxes[at], room)))
         })
@@ -139,7 +139,7 @@ fn line(
 ) -> String {
     let lines = |from: usize, to: usize| -> String { row.lanes[from..to].iter().collect() };
     let dim = |text: String| paper.paint(Style::new().dimmed(), &text);
-    let Some((at, mark)) = row.mark else {
+    let Some((at, symbol)) = row.symbol else {
         return dim(lines(0, row.lanes.len()));
     };
     let state = picture.boxes[at].state();
@@ -150,9 +150,9 @@ fn line(
     // The state has to fit the line.
     let column = column.min(room.saturating_sub(2 + width(&words.standing)));
     let blanks = " ".repeat(indent + 1 - row.lanes.len());
-    let mut line = dim(lines(0, mark));
-    line += &paper.paint(style(state), self::mark(state));
-    line += &dim(lines(mark + 1, row.lanes.len()));
+    let mut line = dim(lines(0, symbol));
+    line += &paper.paint(style(state), self::symbol(state));
+    line += &dim(lines(symbol + 1, row.lanes.len()));
     line += &blanks;
     line += &words.line(paper, state, column);
     line
@@ -175,9 +175,9 @@ fn listed(picture: &Picture, paper: &Paper) -> String {
         let state = one.state();
         let column = column.min(room.saturating_sub(2 + width(&words.standing)));
         let number = paper.paint(Style::new().dimmed(), &format!("{:>digits$}", at + 1));
-        let mark = paper.paint(style(state), mark(state));
+        let symbol = paper.paint(style(state), symbol(state));
         let line = words.line(paper, state, column);
-        text += &format!("{number} {mark} {line}\n");
+        text += &format!("{number} {symbol} {line}\n");
         for line in wrapped(&ranges(&into[at]), paper.width - indent - 2) {
             let blanks = " ".repeat(indent);
             text += &format!("{blanks}{}\n", paper.paint(Style::new().dimmed(), &line));
@@ -222,7 +222,7 @@ fn wrapped(ranges: &[String], most: usize) -> Vec<String> {
     lines
 }
 
-fn mark(state: State) -> &'static str {
+fn symbol(state: State) -> &'static str {
     match state {
         State::Realized | State::Reused => "●",
         State::Undecided => "◌",

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::store::disk::system::Entries;
 use crate::{Error, Result};
 
-/// Returns the entries of a folder, in no order. A missing folder has no entries; that something else has its place is an error.
+/// Returns the entries of a folder, in no order. A missing folder has no entries; a path that is not a folder is an error.
 pub(in crate::store) fn entries(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<DirEntry>> + '_> {

@@ -76,9 +76,9 @@ impl RunningBuild {
     /// Returns the next attempt of the same run, which begins before the folder of the failed one is removed.
     pub(in crate::store) fn next_try(&self) -> Option<RunningBuild> {
         let tmp = self.folder.parent()?;
-        let mark = mark(&self.dref, self.index);
+        let suffix = folder_suffix(&self.dref, self.index);
         let mut folders = fs::read_dir(tmp).ok()?.flatten().map(|entry| entry.path());
-        let folder = folders.find(|path| *path != self.folder && has_mark(path, &mark))?;
+        let folder = folders.find(|path| *path != self.folder && has_suffix(path, &suffix))?;
         Some(RunningBuild {
             since: begun(&folder),
             folder,
@@ -88,21 +88,21 @@ impl RunningBuild {
 }
 
 /// Returns the suffix of a run's folder name.
-pub(in crate::store) fn mark(dref: &DRefId, index: usize) -> String {
+pub(in crate::store) fn folder_suffix(dref: &DRefId, index: usize) -> String {
     format!("-{index}-{}", &dref.folder()[..HASH])
 }
 
-fn has_mark(path: &Path, mark: &str) -> bool {
+fn has_suffix(path: &Path, suffix: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     // The number before the suffix contains no `-`.
-    name.and_then(|name| name.strip_suffix(mark))
+    name.and_then(|name| name.strip_suffix(suffix))
         .is_some_and(|number| !number.contains('-'))
 }
 
 /// Parses a run's folder name into the index and the beginning of the derivation's hash.
-fn read_mark(name: &str) -> Option<(usize, &str)> {
-    let (_number, mark) = name.split_once('-')?;
-    let (index, hash) = mark.split_once('-')?;
+fn parse_folder_name(name: &str) -> Option<(usize, &str)> {
+    let (_number, rest) = name.split_once('-')?;
+    let (index, hash) = rest.split_once('-')?;
     (hash.len() == HASH).then_some(())?;
     Some((index.parse().ok()?, hash))
 }
@@ -146,7 +146,8 @@ impl Store {
                 .flatten()
                 .filter_map(|entry| {
                     let name = entry.file_name().into_string().ok()?;
-                    let (index, hash) = read_mark(&name).filter(|(_, hash)| wanted(hash))?;
+                    let (index, hash) =
+                        parse_folder_name(&name).filter(|(_, hash)| wanted(hash))?;
                     Some((index, hash.to_owned(), entry.path()))
                 })
                 .collect();

@@ -415,7 +415,7 @@ impl Store {
     }
 }
 
-/// Syncs all of the file system that a folder is on; `false` if the system has no such call.
+/// Syncs the whole file system of a folder. Returns `false` if the system has no such call.
 fn is_synced_at_once(folder: &Path) -> Result<bool> {
     File::open(folder)
         .and_then(|opened| sync_file_system(&opened))

@@ -77,7 +77,7 @@ impl BuildMark {
     }
 }
 
-/// The name and the content of a mark.
+/// A mark that is not parsed yet: its file name and its content.
 pub(in crate::store) type RawMark = (String, Vec<u8>);
 
 /// Whether a file name is that of a mark.

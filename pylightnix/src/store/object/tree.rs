@@ -64,7 +64,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// That at `path` there is what `kind` says; a [`Manifest`] checks that it can be.
+    /// Creates the entry for `path`. [`Manifest::new`] checks whether it is valid.
     pub fn new(path: impl Into<String>, kind: EntryKind) -> Self {
         Entry {
             path: path.into(),
@@ -96,7 +96,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// What it is called in data for programs: `folder`, `file` or `link`.
+    /// Returns the name of the type in data for programs: `folder`, `file` or `link`.
     pub fn word(&self) -> &'static str {
         match self {
             EntryKind::Dir => "folder",
@@ -107,8 +107,8 @@ impl EntryKind {
 }
 
 impl Serialize for Entry {
-    /// An object with `path` and `kind` ([`EntryKind::word`]); of a file with `size_bytes`, `sha256` and, if it may be executed,
-    /// `executable`; of a link with `target`.
+    /// Serializes an object with `path` and `kind` ([`EntryKind::word`]); for a file also `size_bytes`, `sha256` and, if it
+    /// is executable, `executable`; for a link also `target`.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut entry = to.serialize_map(None)?;
         entry.serialize_entry("path", &self.path)?;

@@ -13,7 +13,7 @@ use crate::store::disk::layout::{LOG, OUT, RECORD};
 use crate::store::disk::regular::open_regular;
 use crate::store::disk::remove::remove_tree;
 use crate::store::disk::unsynced::Unsynced;
-use crate::store::known::running::mark;
+use crate::store::known::running::folder_suffix;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::Builds;
 use crate::store::object::context::Context;
@@ -80,15 +80,15 @@ impl Store {
 
     /// Begins a run of a derivation named in the lease, so that other processes see it in [`running`](Self::running).
     pub(crate) fn draft_of(&self, dref: &DRefId, index: usize) -> Result<Draft> {
-        Draft::begin(self, &mark(dref, index))
+        Draft::begin(self, &folder_suffix(dref, index))
     }
 }
 
 impl Draft {
-    /// Begins a build in a folder whose name ends in `mark`.
-    pub(in crate::store) fn begin(store: &Store, mark: &str) -> Result<Self> {
+    /// Begins a build in a folder whose name ends in `suffix`.
+    pub(in crate::store) fn begin(store: &Store, suffix: &str) -> Result<Self> {
         let mut folder = store.manager().temporary()?.into_os_string();
-        folder.push(mark);
+        folder.push(suffix);
         let folder = PathBuf::from(folder);
         let out = folder.join(OUT);
         fs::create_dir(&folder)

@@ -93,13 +93,13 @@ pub struct FileChange {
     pub old: Option<EntryKind>,
     /// The type and content in the new realization.
     pub new: Option<EntryKind>,
-    /// Where the two begin to differ, if both are files and they were [read](Diff::read_contents).
+    /// The first difference, if both are files and they were [read](Diff::read_contents).
     pub first: Option<FirstDifference>,
 }
 
 impl Serialize for FileChange {
-    /// An object with `path`; `old` and `new`, what it is there ([`EntryKind::word`]); `old_bytes` and `new_bytes`; and
-    /// `first_difference` if that is known.
+    /// Serializes an object with `path`; `old` and `new`, the types ([`EntryKind::word`]); `old_bytes` and `new_bytes`; and
+    /// `first_difference`, if it is known.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let word = |kind: &Option<EntryKind>| kind.as_ref().map(EntryKind::word);
         let size = |kind: &Option<EntryKind>| match kind {
@@ -121,14 +121,14 @@ impl Serialize for FileChange {
 }
 
 impl FileChange {
-    /// Whether it is a file on both sides.
+    /// Whether the entry is a file on both sides.
     fn is_of_files(&self) -> bool {
         let is_file = |kind: &Option<EntryKind>| matches!(kind, Some(EntryKind::File { .. }));
         is_file(&self.old) && is_file(&self.new)
     }
 
-    /// Reads both files up to where they differ, and notes that; nothing if it is no file on one side. The folders are those of the
-    /// two trees.
+    /// Reads both files up to the first difference and stores it in `first`. Does nothing unless the entry is a file on both
+    /// sides. `old` and `new` are the folders of the two trees.
     pub(crate) fn read_contents(&mut self, old: &Path, new: &Path) -> Result<()> {
         if self.is_of_files() {
             self.first = FirstDifference::of_files(old.join(&self.path), new.join(&self.path))?;
@@ -147,10 +147,10 @@ impl Diff {
             && self.files.is_empty()
     }
 
-    /// Reads the files that are on both sides to where they begin to differ, and notes that with each: [`FileChange::first`].
+    /// Reads the files that exist on both sides up to the first difference, and stores it in [`FileChange::first`].
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn read_contents(&mut self) -> Result<()> {
         let (old, new) = &self.folders;
         for change in &mut self.files {

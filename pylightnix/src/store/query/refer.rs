@@ -44,14 +44,14 @@ impl Referred {
 impl Store {
     /// Resolves an abbreviated reference, as typed on a command line:
     ///
-    /// | text | what it stands for |
+    /// | text | meaning |
     /// |---|---|
-    /// | `train` | the newest realization of a stage of this name |
+    /// | `train` | the newest realization of a stage with this name |
     /// | `train@2` | the second newest |
-    /// | `7c308bad` | the derivation whose hash begins so, or the realization, if no derivation's does |
-    /// | `7c308bad/0123`, `train/0123` | the realization of that derivation whose hash begins so |
-    /// | `dref:7c30`, `rref:0123` | a reference, cut anywhere |
-    /// | a path | what it leads to in the store: a derivation, a realization, an artifact |
+    /// | `7c308bad` | the derivation whose hash begins with this, or the realization, if no derivation matches |
+    /// | `7c308bad/0123`, `train/0123` | the realization of that derivation whose hash begins with the second part |
+    /// | `dref:7c30`, `rref:0123` | a reference, truncated anywhere |
+    /// | a path | the derivation, realization or artifact in the store that it leads to |
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;

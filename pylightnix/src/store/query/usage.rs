@@ -228,8 +228,9 @@ impl fmt::Display for DiskSpace {
 }
 
 impl Serialize for DiskUsage {
-    /// An object with `derivations` (the largest last) and `realizations`, each with its `reference`, `files`, `size_bytes` and
-    /// `disk_bytes`; with `others`, by name, `all` and `saved`, which have the same but a reference; and with `refused`.
+    /// Serializes an object with `derivations` (the largest last) and `realizations`, each with its `reference`, `files`,
+    /// `size_bytes` and `disk_bytes`; with `others`, by name, and `all` and `saved`, which have these fields without
+    /// `reference`; and with `refused`.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut derivations = self.derivations();
         derivations

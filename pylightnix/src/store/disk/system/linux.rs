@@ -1,4 +1,4 @@
-//! The calls of Linux.
+//! The system calls of Linux.
 
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -12,18 +12,18 @@ use std::path::Path;
 
 use super::Change;
 
-/// The entries of a folder, by one call for as many as the buffer takes.
+/// Directory entries, read with `getdents64` into a buffer of the caller.
 pub(in crate::store) use rustix::fs::RawDir as Entries;
 
-/// Opens a folder only to look for things below it. Nobody needs the right to read it.
+/// Opens a folder with `O_PATH`, to look up names below it. The folder need not be readable.
 pub(in crate::store) fn open_place(folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open(folder, flags, Mode::empty())
 }
 
-/// The change of what has this name; links are not followed.
+/// Returns the change times and identity of `name` in the folder `at`, without following links.
 pub(in crate::store) fn change_of(at: BorrowedFd<'_>, name: &Path) -> Result<Change, Errno> {
-    // A network file system need not ask for the rest.
+    // Ask only for the fields that are used: a network file system may answer them from its cache.
     let wanted = StatxFlags::INO | StatxFlags::NLINK | StatxFlags::CTIME | StatxFlags::MTIME;
     let found = statx(at, name, AtFlags::SYMLINK_NOFOLLOW, wanted)?;
     Ok(Change {
@@ -34,33 +34,34 @@ pub(in crate::store) fn change_of(at: BorrowedFd<'_>, name: &Path) -> Result<Cha
     })
 }
 
-/// Syncs all that was written to a file system; `false` if the system cannot.
+/// Syncs the file system that `folder` is on (`syncfs`). Returns `false` if the system does not support it.
 pub(in crate::store) fn sync_file_system(folder: &File) -> io::Result<bool> {
     syncfs(folder)?;
     Ok(true)
 }
 
-/// Exchanges two names.
+/// Exchanges two paths atomically (`RENAME_EXCHANGE`).
 pub(in crate::store) fn exchange(a: &Path, b: &Path) -> Result<(), Errno> {
     renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)
 }
 
-/// Renames what is at `from` where nothing is at `to`.
+/// Renames `from` to `to`, and fails if `to` exists (`RENAME_NOREPLACE`).
 pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
 }
 
-/// Takes room on the disk for so many bytes of a file.
+/// Allocates `bytes` bytes of disk space for a file.
 pub(in crate::store) fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     Ok(fallocate(file, FallocateFlags::empty(), 0, bytes)?)
 }
 
-/// Lets `to` have the contents of `from` without copying them (ioctl_ficlone(2)), where that can be done.
+/// Makes `to` a reflink of `from`, which shares its blocks (ioctl_ficlone(2)). Returns `false` if that is not possible.
 pub(in crate::store) fn share_blocks(to: &File, from: &File) -> bool {
     ioctl_ficlone(to, from).is_ok()
 }
 
-/// Whether anybody has a file open for writing, if the system says. It has to be opened for reading alone.
+/// Whether any process has the file open for writing; `None` if the system does not tell. `file` must be opened for reading
+/// only.
 pub(in crate::store) fn is_open_for_writing(file: &File) -> Option<bool> {
     match lease::take_and_give_back(file) {
         Ok(()) => Some(false),
@@ -69,7 +70,7 @@ pub(in crate::store) fn is_open_for_writing(file: &File) -> Option<bool> {
     }
 }
 
-/// The call that no safe crate has.
+/// The `fcntl` commands that no safe crate offers.
 mod lease {
     #![allow(
         unsafe_code,
@@ -80,19 +81,19 @@ mod lease {
     use std::io;
     use std::os::fd::AsRawFd as _;
 
-    /// The same on all architectures but PA-RISC (`asm-generic/fcntl.h`).
+    /// The value on all architectures except PA-RISC (`asm-generic/fcntl.h`).
     const F_SETSIG: libc::c_int = 10;
 
     pub(super) fn take_and_give_back(file: &File) -> io::Result<()> {
-        // Whoever opens it for writing in between has a signal sent here, by default SIGIO, which ends the process. This one is
-        // ignored unless somebody handles it.
+        // If a process opens the file for writing while the lease is held, the kernel sends this process a signal. The
+        // default, SIGIO, would end the process; SIGURG is ignored unless a handler is installed.
         fcntl(file, F_SETSIG, libc::SIGURG)?;
         fcntl(file, libc::F_SETLEASE, libc::F_RDLCK)?;
         fcntl(file, libc::F_SETLEASE, libc::F_UNLCK)
     }
 
     fn fcntl(file: &File, command: libc::c_int, argument: libc::c_int) -> io::Result<()> {
-        // SAFETY: the descriptor is open as long as `file` is borrowed. These commands take an integer and touch no memory of
+        // SAFETY: the descriptor stays open while `file` is borrowed. These commands take an integer and touch no memory of
         // this process.
         match unsafe { libc::fcntl(file.as_raw_fd(), command, argument) } {
             -1 => Err(io::Error::last_os_error()),

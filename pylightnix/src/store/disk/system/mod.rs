@@ -1,8 +1,8 @@
-//! What the store asks of the system beyond what every Unix has.
+//! System calls beyond POSIX, with a portable fallback.
 //!
-//! There are two halves with the same functions: [`linux`](self) has the calls of Linux, and the portable half does the same by those
-//! that all have, by more of them or with less certainty. Linux builds and tests the portable half with
-//! `RUSTFLAGS="--cfg pylightnix_portable"`.
+//! Two modules have the same functions: [`linux`](self) uses the system calls of Linux; the portable one uses POSIX, with
+//! more calls or with weaker guarantees. On Linux, `RUSTFLAGS="--cfg pylightnix_portable"` builds and tests the portable
+//! module.
 
 #[cfg(all(target_os = "linux", not(pylightnix_portable)))]
 mod linux;
@@ -29,13 +29,13 @@ pub(crate) use portable::is_in_memory;
 #[cfg(not(target_os = "linux"))]
 pub(in crate::store) use portable::untrusted_system;
 
-/// What tells that a folder was changed, and when it was.
+/// The metadata that tells whether, and when, a folder was changed.
 pub(in crate::store) struct Change {
     pub(in crate::store) inode: u64,
-    /// On most file systems it counts the folders in it.
+    /// The link count. On most file systems it counts the subfolders.
     pub(in crate::store) links: u64,
-    /// When anything of it was changed, in seconds and nanoseconds. Nobody can set that time but to now.
+    /// The ctime, in seconds and nanoseconds. Programs cannot set it to any time but now.
     pub(in crate::store) changed: (i64, u32),
-    /// When something came to it or went.
+    /// The mtime: when an entry was added or removed.
     pub(in crate::store) modified: (i64, u32),
 }

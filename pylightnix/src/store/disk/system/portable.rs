@@ -1,4 +1,4 @@
-//! The same by what every Unix has.
+//! The portable fallback, by calls that every Unix has.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, DirEntry, Mode, OFlags, open, statat};
@@ -11,7 +11,8 @@ use std::vec;
 
 use super::Change;
 
-/// The entries of a folder. All are read at once: while some are removed, a system may pass over others.
+/// Directory entries. All are read at once, because on some systems a listing misses entries when others are removed
+/// meanwhile.
 pub(in crate::store) struct Entries(vec::IntoIter<Result<DirEntry, Errno>>);
 
 impl Entries {
@@ -40,19 +41,19 @@ impl Entries {
         self.0.next()
     }
 
-    /// Whether no more was read than what was given. There is no buffer that says it.
+    /// Whether the next call would read from the disk. Always `false`: there is no buffer to look into.
     pub(in crate::store) fn is_buffer_empty(&self) -> bool {
         false
     }
 }
 
-/// Opens a folder to look for things below it.
+/// Opens a folder, to look up names below it.
 pub(in crate::store) fn open_place(folder: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open(folder, flags, Mode::empty())
 }
 
-/// The change of what has this name; links are not followed.
+/// Returns the change times and identity of `name` in the folder `at`, without following links.
 pub(in crate::store) fn change_of(at: BorrowedFd<'_>, name: &Path) -> Result<Change, Errno> {
     let found = statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(Change {
@@ -63,17 +64,17 @@ pub(in crate::store) fn change_of(at: BorrowedFd<'_>, name: &Path) -> Result<Cha
     })
 }
 
-/// The widths of these fields are the system's.
+/// Converts a field of `stat`, whose width depends on the system.
 fn number<T: TryInto<U>, U: Default>(of_any_width: T) -> U {
     of_any_width.try_into().unwrap_or_default()
 }
 
-/// POSIX has no such call that waits.
+/// Returns `false`: POSIX has no `sync` of one file system that waits for its end.
 pub(in crate::store) fn sync_file_system(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Exchanges two names.
+/// Exchanges two paths atomically, where the system supports it.
 pub(in crate::store) fn exchange(a: &Path, b: &Path) -> Result<(), Errno> {
     #[cfg(target_vendor = "apple")]
     {
@@ -87,7 +88,7 @@ pub(in crate::store) fn exchange(a: &Path, b: &Path) -> Result<(), Errno> {
     }
 }
 
-/// Renames what is at `from` where nothing is at `to`.
+/// Renames `from` to `to` and fails if `to` exists, where the system supports it.
 pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     #[cfg(target_vendor = "apple")]
     {
@@ -101,28 +102,28 @@ pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> 
     }
 }
 
-/// POSIX has a call that may write instead of taking room.
+/// Unsupported: `posix_fallocate` may write zeros instead of only reserving space.
 pub(in crate::store) fn allocate(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// There is no such call.
+/// Returns `false`: POSIX has no reflinks.
 pub(in crate::store) fn share_blocks(_: &File, _: &File) -> bool {
     false
 }
 
-/// There is no such call.
+/// Returns `None`: POSIX has no leases.
 pub(in crate::store) fn is_open_for_writing(_: &File) -> Option<bool> {
     None
 }
 
-/// That writing to a mapping moves no time is known of Linux.
+/// Returns `false`: only Linux is known to leave the times of a file unchanged after writes to a mapping.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn is_in_memory(_: &File) -> bool {
     false
 }
 
-/// The file system that `root` is on, if locks on it cannot be trusted: those that are not on this machine.
+/// Returns the file system type of `root` if its locks are unreliable, because it is not local to this machine.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
 pub(in crate::store) fn untrusted_system(root: &Path) -> Option<String> {
     /// `MNT_LOCAL` of `sys/mount.h`.
@@ -132,7 +133,7 @@ pub(in crate::store) fn untrusted_system(root: &Path) -> Option<String> {
     (!is_local).then(|| "unknown".to_owned())
 }
 
-/// No locks are trusted where nothing says on which machine they are.
+/// Treats all locks as unreliable, because the system does not tell whether a file system is local.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
 pub(in crate::store) fn untrusted_system(_: &Path) -> Option<String> {
     Some("unknown".to_owned())
