@@ -204,7 +204,7 @@ fn publish(
     time: i64,
     log: &str,
 ) -> RRefId {
-    let mut draft = store.draft().expect("a draft");
+    let mut draft = store.plumbing().draft().expect("a draft");
     for (path, text) in files {
         let path = draft.out().join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

@@ -66,7 +66,7 @@ pub fn publish_texts(
     context: &Context,
     files: &[(&str, &str)],
 ) -> RRefId {
-    let mut draft = store.draft().expect("a draft");
+    let mut draft = store.plumbing().draft().expect("a draft");
     for (path, text) in files {
         let path = draft.out().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("its folder");

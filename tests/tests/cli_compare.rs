@@ -31,7 +31,7 @@ fn three_runs(store: &Store) {
     {
         let config = format!(r#"{{"name": "train", "layers": [4, 5], "opt": {{"rate": {rate}}}}}"#);
         let config = ConfigJson::from_json(&config).unwrap();
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         let scores = format!(r#"{{"accuracy": {accuracy}, "loss": {loss}}}"#);
         fs::write(draft.out().join("scores.json"), scores).unwrap();
         let mut build = built();

@@ -29,7 +29,7 @@ fn publish(line: &Line, number: u32) -> RRefId {
     let field = serde_json::to_string(&format!("f{EVIL}")).unwrap();
     let config = format!("{{\"name\": \"evil\", {field}: {value}}}");
     let config = ConfigJson::from_json(&config).unwrap();
-    let mut draft = line.store.draft().unwrap();
+    let mut draft = line.store.plumbing().draft().unwrap();
     let name = format!("a{EVIL}\nfake");
     fs::create_dir(draft.out().join(&name)).unwrap();
     fs::write(draft.out().join(&name).join(&name), EVIL).unwrap();
@@ -244,7 +244,7 @@ fn long_texts_are_cut_on_a_terminal_and_fill_up_no_rows_elsewhere() {
         let text = if number == 7 { &long[..] } else { "short" };
         let config = format!("{{\"name\": \"wide\", \"number\": {number}, \"text\": \"{text}\"}}");
         let config = ConfigJson::from_json(&config).unwrap();
-        let mut draft = line.store.draft().unwrap();
+        let mut draft = line.store.plumbing().draft().unwrap();
         writeln!(fs::File::create(draft.out().join("x")).unwrap(), "{number}").unwrap();
         let context = Default::default();
         let published = draft.publish(&config, &context, Outcome::Ok, &built());

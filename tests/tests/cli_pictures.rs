@@ -174,7 +174,7 @@ impl Place {
     fn new(files: &[(&str, Vec<u8>)]) -> Self {
         let place = Place(folder());
         let store = pylightnix::store::Store::open(place.0.path().join("store")).unwrap();
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         for (name, bytes) in files {
             fs::write(draft.out().join(name), bytes).unwrap();
         }

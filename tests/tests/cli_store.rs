@@ -576,7 +576,7 @@ fn list_has_room_for_all_that_begin_so() {
     let line = Line::empty(env!("CARGO_BIN_EXE_store-cli"));
     let mut begun: BTreeMap<String, usize> = BTreeMap::new();
     for number in 0..17 {
-        let mut draft = line.store.draft().unwrap();
+        let mut draft = line.store.plumbing().draft().unwrap();
         let new = publish(&mut draft, &config(&format!("stage-{number}"))).unwrap();
         *begun
             .entry(new.id.dref().folder()[..1].to_owned())
@@ -1256,7 +1256,7 @@ fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
     assert_eq!(line.say("copy --all --to damaged").code, 0);
     let damaged = Store::open(line.folder.path().join("damaged")).unwrap();
     damage(&damaged);
-    let more = publish(&mut line.store.draft().unwrap(), &config("more"))
+    let more = publish(&mut line.store.plumbing().draft().unwrap(), &config("more"))
         .unwrap()
         .id;
     let Said { code, err, .. } = line.say("copy --all --to damaged");
@@ -1305,7 +1305,7 @@ fn what_was_published_by_older_rules_is_noted_and_left_out() {
     let numbers = by_older_rules(store, &line.newest("numbers"), |out| {
         fs::remove_file(out.join("numbers.json")).unwrap();
     });
-    let linking = publish(&mut store.draft().unwrap(), &config("linking"))
+    let linking = publish(&mut store.plumbing().draft().unwrap(), &config("linking"))
         .unwrap()
         .id;
     let linking = by_older_rules(store, &linking, |out| {
@@ -1626,6 +1626,7 @@ fn names_that_are_kept_are_no_older_than_the_store() {
     let store = line.store.clone().with_durability(Durability::None);
     for at in 0..1100 {
         store
+            .plumbing()
             .add_derivation(&config(&format!("many-{at}")))
             .unwrap();
     }
@@ -1635,7 +1636,7 @@ fn names_that_are_kept_are_no_older_than_the_store() {
     assert_eq!(line.out("path mean"), mean);
     let names = store.root().join("cache/index/names");
     assert!(names.exists());
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let new = publish(&mut draft, &config("newcomer")).unwrap().id;
     assert_eq!(line.newest("newcomer"), new);
     store.remove(&new).force().run().unwrap();

@@ -34,7 +34,7 @@ fn code(body: &str) -> String {
 /// Publishes one that was built at that minute.
 fn publish(store: &Store, config: &str, on: &[&RRefId], code: &str, minute: u32) -> RRefId {
     let config = ConfigJson::from_json(config).unwrap();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), minute.to_string()).unwrap();
     let mut build = built();
     build.id = format!("01933f00-{minute:04}-7000-8000-000000000000")
@@ -46,7 +46,7 @@ fn publish(store: &Store, config: &str, on: &[&RRefId], code: &str, minute: u32)
     build.user = "me".to_owned();
     build.command = vec!["train".to_owned()];
     let fingerprint = format!("{:032x}", code.len());
-    store.save_code(&fingerprint, code).unwrap();
+    store.plumbing().save_code(&fingerprint, code).unwrap();
     build.fingerprint = Some(fingerprint);
     build.omitted = [("seed".to_owned(), 1.into())].into();
     for rref in on {

@@ -45,7 +45,7 @@ fn good() -> &'static Good {
     static GOOD: OnceLock<Good> = OnceLock::new();
     GOOD.get_or_init(|| {
         let (folder, store) = store();
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         let out = draft.out().to_owned();
         fs::create_dir(out.join("d")).unwrap();
         fs::write(out.join("d/x"), "one").unwrap();
@@ -86,7 +86,7 @@ impl Target {
         // Long, and looked at after each archive.
         fs::remove_file(store.root().join("reserved")).unwrap();
         // This process has its lease from here on.
-        drop(store.draft().unwrap());
+        drop(store.plumbing().draft().unwrap());
         let before = all(folder.path());
         Target {
             _folder: folder,

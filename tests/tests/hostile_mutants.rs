@@ -22,7 +22,7 @@ type Objects = BTreeMap<String, (u32, Vec<u8>)>;
 fn good() -> Vec<(Vec<u8>, Objects)> {
     let (folder, store) = store();
     let (a, b) = (config("a"), config_on("b", &config("a")));
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::create_dir(draft.out().join("d")).unwrap();
     fs::write(draft.out().join("d/x"), "one").unwrap();
     fs::write(draft.out().join("d/zeros"), vec![0; 3000]).unwrap();

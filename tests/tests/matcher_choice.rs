@@ -73,7 +73,7 @@ fn put(store: &Store, of: &DRef<Trial>, score: &str, kind: BuildKind, minute: u8
     let mut build = BuildRecord::now(kind);
     build.start = "2026-01-01T00:00:00Z".parse().unwrap();
     build.stop = format!("2026-01-01T00:{minute:02}:00Z").parse().unwrap();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     std::fs::write(draft.out().join("score.txt"), score).unwrap();
     let json = of.config_json();
     let published = draft.publish(json, &Context::empty(), Outcome::Ok, &build);
@@ -159,7 +159,7 @@ fn a_build_from_the_future_is_not_the_latest() {
         let mut record = BuildRecord::now(BuildKind::Build);
         record.stop = record.start + std::time::Duration::from_secs(hours * 3600) - FIVE_MINUTES;
         record.start = record.stop;
-        store.add_build(&rref, &record, None).unwrap();
+        store.plumbing().add_build(&rref, &record, None).unwrap();
         rref
     };
     let old = timed("0", 0);
@@ -191,15 +191,18 @@ fn latest_takes_the_newest_build() {
     };
     // An acceptance and an import of the old one change nothing; another build of it does.
     for kind in [BuildKind::Accept, BuildKind::Import] {
-        store.add_build(&old, &record(kind, 40), None).unwrap();
+        store
+            .plumbing()
+            .add_build(&old, &record(kind, 40), None)
+            .unwrap();
         assert_eq!(*chosen(&store, &plan).id(), new);
     }
     let again = record(BuildKind::Build, 30);
-    store.add_build(&old, &again, None).unwrap();
+    store.plumbing().add_build(&old, &again, None).unwrap();
     assert_eq!(*chosen(&store, &plan).id(), old);
     // Equally new: by reference.
     let again = record(BuildKind::Build, 30);
-    store.add_build(&new, &again, None).unwrap();
+    store.plumbing().add_build(&new, &again, None).unwrap();
     assert_eq!(*chosen(&store, &plan).id(), old.clone().min(new.clone()));
     // Several: the newest, then those without a build.
     let two = chosen(&store, &plan.clone().latest_n(2));

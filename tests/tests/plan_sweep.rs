@@ -360,7 +360,7 @@ fn what_is_not_in_the_store_has_no_label() {
     });
     configs
         .iter()
-        .for_each(|config| store.add_derivation(config).unwrap());
+        .for_each(|config| store.plumbing().add_derivation(config).unwrap());
     let labels = store.labels(configs.iter().map(ConfigJson::id)).unwrap();
     assert_eq!(labels.iter().collect::<HashSet<_>>().len(), 2, "{labels:?}");
     assert!(labels[0].starts_with("on=b#"), "{labels:?}");

@@ -363,7 +363,7 @@ fn labels_are_the_code_of_given_realizers() {
 
 /// A realization of which nothing says which code made it.
 fn unknown(store: &Store, plan: &DRef<first::Sum<()>>, text: &str) -> RRefId {
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("sum.txt"), text).unwrap();
     let record = BuildRecord::now(BuildKind::Import);
     let json = plan.config_json();
@@ -404,7 +404,7 @@ fn unknown_results_are_seen_when_they_are_trusted_or_accepted() {
 fn a_recorded_failure_is_no_result() {
     let (_folder, store) = scratch();
     let plan = first::of(2);
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let record = BuildRecord::now(BuildKind::Build);
     draft
         .publish(

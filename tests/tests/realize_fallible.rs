@@ -588,7 +588,7 @@ fn typed_looks_at_what_is_in_a_store() {
             .is_ok()
     );
     let json = instantiate(Strict::new(of(2.))).unwrap();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let context: Context = [failure.id().clone()].into_iter().collect();
     let record = BuildRecord::now(BuildKind::Build);
     let odd = draft
@@ -615,7 +615,7 @@ fn typed_looks_at_what_is_in_a_store() {
 fn a_failure_without_a_text() {
     let (_folder, store) = scratch();
     let plan = of(2.);
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let record = BuildRecord::now(BuildKind::Build);
     let empty = Context::empty();
     draft

@@ -727,7 +727,7 @@ fn derivations_without_their_stages() {
     assert_says(&error, &["a matcher given by `with_matcher` is not stored"]);
     // A stage that this program does not have.
     let foreign = tests::store::config("foreign");
-    store.add_derivation(&foreign).unwrap();
+    store.plumbing().add_derivation(&foreign).unwrap();
     let error = store.derivation(foreign.id()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
     assert_says(
@@ -740,7 +740,7 @@ fn derivations_without_their_stages() {
     );
     // One of the name, of another config.
     let other = tests::store::config("data");
-    store.add_derivation(&other).unwrap();
+    store.plumbing().add_derivation(&other).unwrap();
     let error = store.derivation(other.id()).unwrap_err();
     assert_says(
         &error,

@@ -443,7 +443,7 @@ fn realizations_that_nobody_says_who_built() {
     };
     let import = BuildRecord::now(BuildKind::Import);
     let rrefs = [1, 2].map(|n| {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         fs::write(draft.out().join("x"), "").unwrap();
         let done = draft.publish(&config(n), &Context::empty(), Outcome::Ok, &import);
         done.unwrap().id
@@ -451,7 +451,7 @@ fn realizations_that_nobody_says_who_built() {
     // Both came at once, so neither was before the other.
     assert!(store.why(&rrefs[1]).unwrap().nearest.is_none());
     let later = BuildRecord::now(BuildKind::Import);
-    store.add_build(&rrefs[1], &later, None).unwrap();
+    store.plumbing().add_build(&rrefs[1], &later, None).unwrap();
     let why = store.why(&rrefs[1]).unwrap();
     assert_eq!(causes(&why), ["n: 1 -> 2"]);
 }

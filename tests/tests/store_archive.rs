@@ -38,7 +38,7 @@ fn packed() -> (TempDir, Store, Vec<RRefId>, PathBuf) {
         &[("x", "1")],
     );
 
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let out = draft.out().to_owned();
     fs::create_dir_all(out.join("d/none")).unwrap();
     fs::write(out.join("d/zeros"), vec![0; 300_000]).unwrap();
@@ -142,9 +142,11 @@ fn build_records_are_united() {
     let (_other, to) = fresh();
     to.unpack(&archive).unwrap();
     let accept = BuildRecord::now(BuildKind::Accept);
-    to.add_build(&chain[0], &accept, None).unwrap();
+    to.plumbing().add_build(&chain[0], &accept, None).unwrap();
     let more = built();
-    from.add_build(&chain[0], &more, Some(b"said")).unwrap();
+    from.plumbing()
+        .add_build(&chain[0], &more, Some(b"said"))
+        .unwrap();
     from.pack([&chain[0]], &archive).unwrap();
     assert_eq!(to.unpack(&archive).unwrap(), chain[..1]);
     let builds = to.realization(&chain[0]).unwrap().builds().to_vec();
@@ -301,7 +303,7 @@ fn large_artifacts_are_packed_as_small_ones_are() {
     const MIB: usize = 1 << 20;
     let (folder, from) = store();
     let from = from.with_durability(Durability::None);
-    let mut draft = from.draft().unwrap();
+    let mut draft = from.plumbing().draft().unwrap();
     for size in [MIB, MIB + 1, 2 * MIB, 9 * MIB + 7] {
         fs::write(draft.out().join(format!("noise-{size}")), noise(size)).unwrap();
         fs::write(draft.out().join(format!("text-{size}")), text(size)).unwrap();
@@ -966,7 +968,7 @@ fn more_entries_than_sixteen_bits_can_count() {
 
 /// A realization of a file with 64 MiB of holes.
 fn hollow(store: &Store) -> RRefId {
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let file = File::create(draft.out().join("hollow")).unwrap();
     file.set_len(64 << 20).unwrap();
     drop(file);

@@ -31,7 +31,7 @@ struct Made {
 fn made() -> Made {
     let (_folder, store) = store();
     let files = [("x", "xx"), ("deep/run", "run"), ("deep/y", "yy")];
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::create_dir_all(draft.out().join("deep/empty")).unwrap();
     for (path, text) in files {
         fs::write(draft.out().join(path), text).unwrap();
@@ -396,6 +396,7 @@ fn what_another_store_has_is_replaced() {
         let broken = objects(&made.store);
         // Something is added after the backup was made.
         made.store
+            .plumbing()
             .add_build(&made.a, &built(), Some(b"log"))
             .unwrap();
         let builds = made.store.realization(&made.a).unwrap().builds().len();
@@ -469,7 +470,7 @@ fn what_is_nowhere_else_is_put_aside_and_made_again() {
     assert!(!made.store.has(&made.a).unwrap());
     assert_eq!(made.fault().kind, FaultKind::Context);
     // The same result again makes it whole.
-    let mut draft = made.store.draft().unwrap();
+    let mut draft = made.store.plumbing().draft().unwrap();
     fs::create_dir_all(draft.out().join("deep/empty")).unwrap();
     for (path, text) in [("x", "xx"), ("deep/run", "run"), ("deep/y", "yy")] {
         fs::write(draft.out().join(path), text).unwrap();
@@ -526,7 +527,7 @@ fn records_configs_and_build_records_are_mended() {
     assert_eq!(Made::actions(&report), [RepairAction::PutAside]);
     assert_eq!(report.left[0].dependents.len(), 3);
     let again = Store::open(made.store.root()).unwrap();
-    again.add_derivation(&config("a")).unwrap();
+    again.plumbing().add_derivation(&config("a")).unwrap();
     assert_eq!(objects(&made.store), sound);
 }
 
@@ -551,7 +552,7 @@ fn what_is_missing_comes_from_another_store() {
 fn a_pipe_in_place_of_a_file_is_named_and_not_waited_for() {
     let (_folder, store) = store();
     let config = config("stage");
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let id = publish(&mut draft, &config).unwrap().id;
     let derivation = store.realization_dir(&id).parent().unwrap().to_owned();
     for place in [
@@ -577,7 +578,7 @@ fn a_pipe_in_place_of_a_file_is_named_and_not_waited_for() {
 #[test]
 fn a_device_in_place_of_a_record_is_not_read_for_ever() {
     let (_folder, store) = store();
-    let id = publish(&mut store.draft().unwrap(), &config("stage"))
+    let id = publish(&mut store.plumbing().draft().unwrap(), &config("stage"))
         .unwrap()
         .id;
     let record = store.realization_dir(&id).join("record");

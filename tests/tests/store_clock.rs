@@ -53,7 +53,7 @@ fn record(kind: BuildKind, when: When) -> BuildRecord {
 }
 
 fn put(store: &Store, of: &DRef<Draw>, text: &str, outcome: Outcome, when: When) -> RRefId {
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     std::fs::write(draft.out().join("n.txt"), text).unwrap();
     let build = record(BuildKind::Build, when);
     let published = draft.publish(of.config_json(), &Context::empty(), outcome, &build);
@@ -209,7 +209,7 @@ fn the_newest_log_is_one_that_has_a_time() {
     let (_folder, store) = scratch();
     let plan = instantiate(Draw::new(1)).unwrap();
     for (text, when) in [("old", When::Hours(1)), ("ahead", When::Ahead)] {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         std::fs::write(draft.out().join("n.txt"), text).unwrap();
         std::fs::write(draft.log(), format!("{text} was printed\n")).unwrap();
         let build = record(BuildKind::Build, when);

@@ -21,7 +21,7 @@ fn diamond(store: &Store) -> [RRefId; 4] {
         &Context::empty(),
         &[("d/x", "a"), ("y", "")],
     );
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("run"), "r").unwrap();
     fs::set_permissions(draft.out().join("run"), fs::Permissions::from_mode(0o755)).unwrap();
     symlink("run", draft.out().join("link")).unwrap();
@@ -81,8 +81,10 @@ fn build_records_are_united() {
     let (_two, to) = store();
     let [.., d] = diamond(&from);
     to.copy_from(&from, [&d]).unwrap();
-    from.add_build(&d, &built(), Some(b"second\n")).unwrap();
-    to.add_build(&d, &built(), None).unwrap();
+    from.plumbing()
+        .add_build(&d, &built(), Some(b"second\n"))
+        .unwrap();
+    to.plumbing().add_build(&d, &built(), None).unwrap();
     to.copy_from(&from, [&d]).unwrap();
     from.copy_from(&to, [&d]).unwrap();
     let builds = |store: &Store| store.realization(&d).unwrap().builds().to_vec();
@@ -181,7 +183,7 @@ fn what_is_not_there_and_links_that_lead_out_are_refused() {
 #[test]
 fn holes_stay_holes() {
     let (_folder, from) = store();
-    let mut draft = from.draft().unwrap();
+    let mut draft = from.plumbing().draft().unwrap();
     let file = fs::File::create(draft.out().join("hollow")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"here", 20 << 20).unwrap();
     file.set_len(40 << 20).unwrap();

@@ -45,7 +45,10 @@ fn part_of_a_child() {
         }
         "use a" => {
             let store = Store::open(&place).unwrap();
-            store.use_derivations([config("a").id()]).unwrap();
+            store
+                .plumbing()
+                .use_derivations([config("a").id()])
+                .unwrap();
             println!("\nready");
             let _ = std::io::stdin().read_line(&mut String::new());
         }
@@ -57,7 +60,7 @@ fn part_of_a_child() {
         "collect what others own" => collect_what_others_own(&place),
         "save code and end" => {
             let store = Store::open(&place).unwrap();
-            store.save_code("unused", "fn a() {}").unwrap();
+            store.plumbing().save_code("unused", "fn a() {}").unwrap();
         }
         "make a root of a" => {
             let store = Store::open(&place).unwrap();
@@ -369,7 +372,7 @@ fn age_and_number_keep() {
     for hours in [40, 30, 20, 10] {
         let mut build = BuildRecord::now(BuildKind::Build);
         build.stop = now - Duration::from_secs(hours * 3600);
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         fs::write(draft.out().join("x"), vec![b'x'; 1000 * hours as usize]).unwrap();
         all.push(
             draft
@@ -442,18 +445,18 @@ fn what_else_goes() {
     let (_folder, store) = store();
     let mut build = BuildRecord::now(BuildKind::Build);
     build.fingerprint = Some("used".to_owned());
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let kept = draft
         .publish(&config("a"), &Context::empty(), Outcome::Ok, &build)
         .unwrap()
         .id;
-    store.save_code("used", "fn a() {}").unwrap();
-    store.save_code("unused", "fn b() {}").unwrap();
-    store.add_derivation(&config("empty")).unwrap();
-    store.add_derivation(&config("noted")).unwrap();
+    store.plumbing().save_code("used", "fn a() {}").unwrap();
+    store.plumbing().save_code("unused", "fn b() {}").unwrap();
+    store.plumbing().add_derivation(&config("empty")).unwrap();
+    store.plumbing().add_derivation(&config("noted")).unwrap();
     let note = store.derivation_dir(config("noted").id()).join("note");
     fs::write(&note, "mine").unwrap();
-    let failed = store.draft().unwrap();
+    let failed = store.plumbing().draft().unwrap();
     fs::write(failed.out().join("x"), vec![0; 5000]).unwrap();
     failed.keep_failed(&Name::new("a").unwrap()).unwrap();
     let (_folder, store) = unused(&store);
@@ -629,7 +632,7 @@ fn a_disk_that_is_full_is_collected() {
             assert!(full);
         }
         let store = Store::open(&root).unwrap();
-        assert!(store.add_derivation(&config("small")).is_err());
+        assert!(store.plumbing().add_derivation(&config("small")).is_err());
         let report = store.gc().run().unwrap();
         assert!(report.refused.is_empty(), "{report}");
         assert_eq!(report.realizations.len(), 4);
@@ -771,7 +774,11 @@ fn what_comes_into_use_meanwhile_stays() {
     assert_eq!(chain.store.gc().run().unwrap().kept, 0);
     assert!(!root.exists());
 
-    chain.store.save_code("unused", "fn a() {}").unwrap();
+    chain
+        .store
+        .plumbing()
+        .save_code("unused", "fn a() {}")
+        .unwrap();
     let (_folder, store) = unused(&chain.store);
     let end = ends("save code and end");
     let gc = store.gc().observer(|event| {

@@ -46,7 +46,9 @@ fn part_of_a_child() {
             println!("\nbuilt {}", report.built);
         }
         ["builds", name] => {
-            let found = store.candidates(config(name).id(), &Context::empty());
+            let found = store
+                .plumbing()
+                .candidates(config(name).id(), &Context::empty());
             println!("\nbuilds {}", found.unwrap()[0].builds().len());
         }
         ["accept", name] => {
@@ -56,7 +58,7 @@ fn part_of_a_child() {
             };
             let rref = rref.unwrap().remove(0);
             let build = BuildRecord::now(BuildKind::Accept);
-            store.add_build(&rref, &build, None).unwrap();
+            store.plumbing().add_build(&rref, &build, None).unwrap();
             println!("\naccepted");
         }
         _ => panic!("no part {part}"),
@@ -135,12 +137,18 @@ fn a_change_right_after_a_look_is_seen() {
     let a = config("a");
     let rref = publish_texts(&store, &a, &Context::empty(), &[("x", "x")]);
     for count in 1..500 {
-        let found = store.candidates(a.id(), &Context::empty()).unwrap();
+        let found = store
+            .plumbing()
+            .candidates(a.id(), &Context::empty())
+            .unwrap();
         assert_eq!(found[0].builds().len(), count);
-        store.add_build(&rref, &built(), None).unwrap();
+        store.plumbing().add_build(&rref, &built(), None).unwrap();
     }
     for count in 1..200 {
-        let found = store.candidates(a.id(), &Context::empty()).unwrap();
+        let found = store
+            .plumbing()
+            .candidates(a.id(), &Context::empty())
+            .unwrap();
         assert_eq!(found.len(), count);
         let text = count.to_string();
         publish_texts(&store, &a, &Context::empty(), &[("x", &text)]);
@@ -159,7 +167,10 @@ fn truth(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
 }
 
 fn known(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
-    let found = store.candidates(config.id(), &Context::empty()).unwrap();
+    let found = store
+        .plumbing()
+        .candidates(config.id(), &Context::empty())
+        .unwrap();
     let each = found.into_iter();
     each.map(|one| (one.id.clone(), one.builds().len()))
         .collect()
@@ -226,7 +237,7 @@ fn other_processes_see_what_changed_since() {
         assert_eq!(told("builds a", &store, "builds "), count.to_string());
         // It keeps what it knows for others.
         told("realize 1", &store, "built ");
-        store.add_build(&on, &built(), None).unwrap();
+        store.plumbing().add_build(&on, &built(), None).unwrap();
     }
 }
 
@@ -255,15 +266,17 @@ fn contexts_and_builds_come_back_whole() {
     let (_folder, store) = store();
     let from = config("from");
     let into = config_on("into", &from);
-    let made = publish(&mut store.draft().unwrap(), &from).unwrap().id;
+    let made = publish(&mut store.plumbing().draft().unwrap(), &from)
+        .unwrap()
+        .id;
     let context: Context = [made.clone()].into_iter().collect();
     let build = built();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     draft.publish(&into, &context, Outcome::Ok, &build).unwrap();
     let_the_clock_tick();
     // The first look reads, the second one knows.
     for _ in 0..2 {
-        let found = store.candidates(into.id(), &context).unwrap();
+        let found = store.plumbing().candidates(into.id(), &context).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].context, context);
         assert_eq!(found[0].context.lines(), context.lines());
@@ -272,7 +285,13 @@ fn contexts_and_builds_come_back_whole() {
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].context, context);
         let none = Context::empty();
-        assert!(store.candidates(into.id(), &none).unwrap().is_empty());
+        assert!(
+            store
+                .plumbing()
+                .candidates(into.id(), &none)
+                .unwrap()
+                .is_empty()
+        );
     }
 }
 
@@ -290,11 +309,15 @@ fn a_change_within_a_tick_is_seen() {
         let config = config(&format!("round-{round}"));
         let rref = publish_texts(&other, &config, &Context::empty(), &[("x", "x")]);
         let builds = || {
-            let found = one.candidates(config.id(), &Context::empty()).unwrap();
+            let found = one
+                .plumbing()
+                .candidates(config.id(), &Context::empty())
+                .unwrap();
             found[0].builds().len()
         };
         assert_eq!(builds(), 1);
         other
+            .plumbing()
             .add_build(&rref, &BuildRecord::now(BuildKind::Accept), None)
             .unwrap();
         assert_eq!(builds(), 2, "in round {round}");
@@ -320,7 +343,10 @@ fn what_was_known_before_does_not_replace_what_another_found_since() {
         .join(digit(first).to_string());
     fs::remove_file(&file).unwrap();
     // Known here, and not told to the disk yet.
-    store.candidates(first.id(), &Context::empty()).unwrap();
+    store
+        .plumbing()
+        .candidates(first.id(), &Context::empty())
+        .unwrap();
     // Another process finds a change, and tells it to the disk.
     told("accept number", &store, "accepted");
     let_the_clock_tick();

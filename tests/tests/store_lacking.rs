@@ -72,7 +72,7 @@ fn publishing_refuses_what_could_not_be_read_elsewhere() {
         ),
     ];
     for (config, fill, why) in cases {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         fs::write(draft.out().join("x"), "x").unwrap();
         fill(draft.out());
         let error = publish(&mut draft, &config).unwrap_err();
@@ -89,7 +89,7 @@ fn publishing_refuses_what_could_not_be_read_elsewhere() {
         publish(&mut draft, &config).unwrap();
     }
     // A failure has promised nothing.
-    let mut failure = store.draft().unwrap();
+    let mut failure = store.plumbing().draft().unwrap();
     let none = Context::empty();
     let outcome = failure.publish(&promising(), &none, Outcome::Failed, &built());
     assert!(outcome.unwrap().new);
@@ -128,6 +128,7 @@ fn what_lacks_a_promise_is_made_again_and_stays() {
         assert_eq!(*reason, Reason::Lacking);
         assert!(
             store
+                .plumbing()
                 .candidates(lacking.dref(), &Context::empty())
                 .unwrap()
                 .is_empty()
@@ -164,6 +165,7 @@ fn a_config_that_cannot_be_read_promises_nothing_for_now() {
     let text = fs::read(&config).unwrap();
     let candidates = || {
         store
+            .plumbing()
             .candidates(id.dref(), &Context::empty())
             .unwrap()
             .len()
@@ -218,7 +220,10 @@ fn what_was_published_by_older_rules_is_sound_and_stays() {
     );
     assert_eq!(objects(&store), before);
     // A link alone is nothing that anybody relies on.
-    let found = store.candidates(linking.dref(), &Context::empty()).unwrap();
+    let found = store
+        .plumbing()
+        .candidates(linking.dref(), &Context::empty())
+        .unwrap();
     assert_eq!(found.len(), 1);
 }
 
@@ -256,7 +261,7 @@ fn what_is_brought_to_a_damaged_copy_of_itself_is_no_success() {
     }
     // Nor is making it once more.
     let again = || {
-        let mut draft = to.draft().unwrap();
+        let mut draft = to.plumbing().draft().unwrap();
         fs::write(draft.out().join("x"), "x").unwrap();
         publish(&mut draft, &config("a"))
     };

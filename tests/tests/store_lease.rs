@@ -66,7 +66,7 @@ fn part_of_a_child() {
     match part.as_str() {
         "use what there is" => {
             let drefs = store.drefs().unwrap();
-            assert!(store.use_derivations(&drefs).unwrap());
+            assert!(store.plumbing().use_derivations(&drefs).unwrap());
             // The store goes, the process stays.
             drop(store);
             println!("\nusing");
@@ -90,8 +90,8 @@ fn part_of_a_child() {
         "realize without the right to write" => {
             let rref = store.realize(&plan()).unwrap();
             assert_eq!(rref.out.load().unwrap(), "12");
-            assert!(!store.use_derivations([plan().id()]).unwrap());
-            let report = format!("{:?}", store.draft().unwrap_err());
+            assert!(!store.plumbing().use_derivations([plan().id()]).unwrap());
+            let report = format!("{:?}", store.plumbing().draft().unwrap_err());
             assert!(report.contains("can still be read"), "{report}");
         }
         other => panic!("no part is called {other}"),
@@ -148,7 +148,7 @@ fn results_stay_while_they_are_in_use() {
 fn a_process_keeps_what_it_published_itself() {
     let (_folder, store) = store();
     let a = publish_texts(&store, &config("a"), &Context::empty(), &[]);
-    store.add_derivation(&config("empty")).unwrap();
+    store.plumbing().add_derivation(&config("empty")).unwrap();
     let root = store.root().to_owned();
     drop(store);
     let store = Store::open(root).unwrap();
@@ -185,6 +185,7 @@ fn a_lease_grows_only_by_what_is_new() {
         .collect();
     for _ in 0..2 {
         store
+            .plumbing()
             .use_derivations(many.iter().map(|config| config.id()))
             .unwrap();
         assert_eq!(lease(&store).len(), lines.len() + many.len());

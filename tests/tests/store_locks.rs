@@ -24,7 +24,7 @@ fn part_of_a_child() {
     let store = Store::open(&place).unwrap();
     match part.as_str() {
         "hold a draft" => {
-            let draft = store.draft().unwrap();
+            let draft = store.plumbing().draft().unwrap();
             fs::write(draft.out().join("x"), "half").unwrap();
             println!("\nholding {}", draft.out().display());
             wait();
@@ -41,6 +41,7 @@ fn part_of_a_child() {
             let _lock = lock(&store, &mut || println!("\nwaiting"));
             let config = config("stage");
             if store
+                .plumbing()
                 .candidates(config.id(), &Context::empty())
                 .unwrap()
                 .is_empty()
@@ -61,7 +62,7 @@ fn part_of_a_child() {
         "begin and end" => {
             for _ in 0..30 {
                 let store = Store::open(&place).unwrap();
-                let mut draft = store.draft().unwrap();
+                let mut draft = store.plumbing().draft().unwrap();
                 fs::write(draft.out().join("x"), "1").unwrap();
                 publish(&mut draft, &config("stage")).unwrap();
             }
@@ -77,6 +78,7 @@ fn wait() {
 
 fn lock(store: &Store, on_wait: &mut dyn FnMut()) -> pylightnix::store::BuildLock {
     store
+        .plumbing()
         .lock_build(config("stage").id(), &Context::empty(), on_wait)
         .unwrap()
 }
@@ -104,7 +106,10 @@ fn one_of_many_processes_builds() {
     }
     assert_eq!(entries(&store.root().join("failed")), 1);
     let config = config("stage");
-    let found = store.candidates(config.id(), &Context::empty()).unwrap();
+    let found = store
+        .plumbing()
+        .candidates(config.id(), &Context::empty())
+        .unwrap();
     assert_eq!((found.len(), found[0].builds().len()), (1, 1));
     assert_eq!(entries(&store.root().join("locks/b")), 0);
 }
@@ -138,9 +143,11 @@ fn other_contexts_and_derivations_do_not_wait() {
     let _one = lock(&store, never);
     let context = Context::from_iter([a]);
     let _two = store
+        .plumbing()
         .lock_build(config("stage").id(), &context, never)
         .unwrap();
     let _three = store
+        .plumbing()
         .lock_build(config("a").id(), &Context::empty(), never)
         .unwrap();
     assert_eq!(entries(&store.root().join("locks/b")), 3);
@@ -182,7 +189,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     let store = Store::open(&root).unwrap();
     store.rrefs().unwrap();
     assert!(Path::new(&dead_out).exists(), "opening sweeps nothing");
-    let draft = store.draft().unwrap();
+    let draft = store.plumbing().draft().unwrap();
     assert!(!Path::new(&dead_out).exists());
     assert!(Path::new(&living_out).join("x").exists());
     assert!(!orphan.exists());
@@ -195,7 +202,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     living.end();
     // What the ended left is for the next one that writes.
     let store = Store::open(&root).unwrap();
-    let _draft = store.draft().unwrap();
+    let _draft = store.plumbing().draft().unwrap();
     assert_eq!(entries(&root.join("leases")), 1);
     assert_eq!(entries(&root.join("tmp")), 1);
 }
@@ -204,7 +211,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
 fn read_only_remains_are_swept() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_folder, store) = store();
-    let draft = store.draft().unwrap();
+    let draft = store.plumbing().draft().unwrap();
     fs::create_dir_all(draft.out().join("a/b")).unwrap();
     fs::write(draft.out().join("a/b/x"), "1").unwrap();
     for path in ["a/b", "a", ""] {
@@ -232,6 +239,7 @@ fn processes_may_publish_the_same_at_once() {
         child.end();
     }
     let found = store
+        .plumbing()
         .candidates(config("stage").id(), &Context::empty())
         .unwrap();
     assert_eq!(found.len(), 50);
@@ -250,10 +258,11 @@ fn beginning_and_sweeping_do_not_disturb_each_other() {
         child.end();
     }
     let store = Store::open(&root).unwrap();
-    let _draft = store.draft().unwrap();
+    let _draft = store.plumbing().draft().unwrap();
     assert_eq!(entries(&root.join("leases")), 1);
     assert_eq!(entries(&root.join("tmp")), 1);
     let found = store
+        .plumbing()
         .candidates(config("stage").id(), &Context::empty())
         .unwrap();
     assert_eq!(found[0].builds().len(), 120);
@@ -265,7 +274,10 @@ fn one_lease_serves_all_handles_of_a_process() {
     let link = store.root().with_file_name("link");
     std::os::unix::fs::symlink(store.root(), &link).unwrap();
     let other = Store::open(&link).unwrap();
-    let (_one, _two) = (store.draft().unwrap(), other.draft().unwrap());
+    let (_one, _two) = (
+        store.plumbing().draft().unwrap(),
+        other.plumbing().draft().unwrap(),
+    );
     assert_eq!(entries(&store.root().join("leases")), 1);
     assert_eq!(snapshot(&store.root().join("leases")).len(), 1);
 }

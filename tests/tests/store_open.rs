@@ -178,7 +178,7 @@ fn what_is_not_there_is_missing() {
 fn broken_configs_are_named() {
     let (_folder, store) = store();
     let config = config("stage");
-    store.add_derivation(&config).unwrap();
+    store.plumbing().add_derivation(&config).unwrap();
     let path = store.derivation_dir(config.id()).join("config.json");
     let refused = || {
         let again = Store::open(store.root())
@@ -186,7 +186,7 @@ fn broken_configs_are_named() {
             .with_durability(pylightnix::store::Durability::None);
         for error in [
             store.config(config.id()).unwrap_err(),
-            again.add_derivation(&config).unwrap_err(),
+            again.plumbing().add_derivation(&config).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Store);
             let report = format!("{error:?}");
@@ -211,7 +211,7 @@ fn broken_configs_are_named() {
         ErrorKind::Store
     );
     let again = Store::open(store.root()).unwrap();
-    again.add_derivation(&config).unwrap();
+    again.plumbing().add_derivation(&config).unwrap();
     assert_eq!(store.config(config.id()).unwrap().text(), config.text());
 }
 
@@ -224,12 +224,13 @@ fn broken_records_are_named() {
     let text = fs::read(&path).unwrap();
     let refused = || {
         let draft = || {
-            let mut draft = store.draft().unwrap();
+            let mut draft = store.plumbing().draft().unwrap();
             fs::write(draft.out().join("x"), "1").unwrap();
             tests::store::publish(&mut draft, &config).unwrap_err()
         };
         for error in [
             store
+                .plumbing()
                 .candidates(config.id(), &Context::empty())
                 .unwrap_err(),
             store.realization(&id).unwrap_err(),
@@ -266,10 +267,11 @@ fn a_file_where_a_folder_should_be_is_named() {
     let at = store.derivation_dir(config.id());
     fs::write(&at, "").unwrap();
     let error = store
+        .plumbing()
         .candidates(config.id(), &Context::empty())
         .unwrap_err();
     assert!(error.to_string().contains(at.to_str().unwrap()), "{error}");
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let error = tests::store::publish(&mut draft, &config).unwrap_err();
     assert!(error.to_string().contains(at.to_str().unwrap()), "{error}");
 }
@@ -286,6 +288,7 @@ fn unknown_entries_are_passed_over() {
     assert_eq!(store.rrefs().unwrap(), [id]);
     assert_eq!(
         store
+            .plumbing()
             .candidates(config.id(), &Context::empty())
             .unwrap()
             .len(),

@@ -24,7 +24,7 @@ fn mode(path: &Path) -> u32 {
 fn a_realization_is_whole_and_read_only() {
     let (_folder, store) = store();
     let config = config("stage");
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let out = draft.out().to_owned();
     fs::create_dir_all(out.join("a/b")).unwrap();
     fs::write(out.join("a/b/data"), "data").unwrap();
@@ -65,7 +65,7 @@ fn a_realization_is_whole_and_read_only() {
 fn a_link_by_the_path_of_the_build_is_made_relative() {
     let (_folder, store) = store();
     let publish_links = |by_path: bool| {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         let out = draft.out().to_owned();
         let link = |relative: &str, below: &str, at: &str| match by_path {
             true => symlink(out.join(below), out.join(at)).unwrap(),
@@ -94,7 +94,7 @@ fn a_link_by_the_path_of_the_build_is_made_relative() {
 fn a_result_whose_record_is_broken_is_not_taken_for_the_same() {
     let (_folder, store) = store();
     let publish_again = || {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         fs::write(draft.out().join("x"), "x").unwrap();
         publish(&mut draft, &config("stage"))
     };
@@ -118,7 +118,7 @@ fn the_same_bytes_are_the_same_realization() {
     let before = fs::metadata(store.derivation_dir(config.id())).unwrap();
     thread::sleep(Duration::from_millis(20));
 
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "1").unwrap();
     fs::write(draft.log(), "again").unwrap();
     let again = publish(&mut draft, &config).unwrap();
@@ -165,7 +165,7 @@ fn candidates_are_those_of_the_context() {
     assert_ne!(one, two);
 
     let found = |context: &Context| -> Vec<RRefId> {
-        let found = store.candidates(b.id(), context).unwrap();
+        let found = store.plumbing().candidates(b.id(), context).unwrap();
         assert!(found.iter().all(|found| found.context == *context));
         found.into_iter().map(|found| found.id).collect()
     };
@@ -178,6 +178,7 @@ fn candidates_are_those_of_the_context() {
     let absent = config("absent");
     assert!(
         store
+            .plumbing()
             .candidates(absent.id(), &Context::empty())
             .unwrap()
             .is_empty()
@@ -204,7 +205,10 @@ fn reading_writes_nothing() {
     let before = times();
     let store = Store::open(&root).unwrap();
     store.config(config.id()).unwrap();
-    store.candidates(config.id(), &Context::empty()).unwrap();
+    store
+        .plumbing()
+        .candidates(config.id(), &Context::empty())
+        .unwrap();
     store.realization(&id).unwrap();
     store.rrefs().unwrap();
     drop(store);
@@ -215,13 +219,13 @@ fn reading_writes_nothing() {
 fn a_dropped_draft_is_gone_and_a_failed_one_is_kept() {
     let (_folder, store) = store();
     let config = config("stage");
-    let draft = store.draft().unwrap();
+    let draft = store.plumbing().draft().unwrap();
     fs::create_dir(draft.out().join("a")).unwrap();
     fs::write(draft.out().join("a/x"), "1").unwrap();
     drop(draft);
     assert_nothing_under_way(&store);
 
-    let draft = store.draft().unwrap();
+    let draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "1").unwrap();
     fs::write(draft.log(), "why").unwrap();
     let kept = draft.keep_failed(config.id().name()).unwrap();
@@ -236,7 +240,7 @@ fn a_dropped_draft_is_gone_and_a_failed_one_is_kept() {
 #[test]
 fn a_draft_is_published_once() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     publish(&mut draft, &config("stage")).unwrap();
     let error = publish(&mut draft, &config("stage")).unwrap_err();
     assert!(error.to_string().contains("published already"));
@@ -247,7 +251,7 @@ fn other_names_of_a_file_are_cut_off() {
     let (folder, store) = store();
     let outside = folder.path().join("outside");
     fs::write(&outside, "1").unwrap();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::hard_link(&outside, draft.out().join("one")).unwrap();
     fs::hard_link(&outside, draft.out().join("two")).unwrap();
     let id = publish(&mut draft, &config("stage")).unwrap().id;
@@ -263,7 +267,7 @@ fn other_names_of_a_file_are_cut_off() {
 #[test]
 fn links_are_kept_as_text() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::create_dir(draft.out().join("a folder")).unwrap();
     fs::write(draft.out().join("x"), "x").unwrap();
     symlink(".//a folder/../x", draft.out().join("link")).unwrap();
@@ -281,7 +285,7 @@ fn many_files_give_the_reference_that_few_threads_give() {
         .with_durability(Durability::None);
     let config = config("many");
     let ids = [&full, &scratch].map(|store| {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         for number in 0..300 {
             let place = draft.out().join(format!("{}", number % 7));
             fs::create_dir_all(&place).unwrap();
@@ -300,7 +304,10 @@ fn build_records_can_be_added() {
     let mut accept = BuildRecord::now(BuildKind::Accept);
     accept.fingerprint = Some("0123".into());
     accept.omitted.insert("n".into(), 500.into());
-    store.add_build(&id, &accept, Some(b"said")).unwrap();
+    store
+        .plumbing()
+        .add_build(&id, &accept, Some(b"said"))
+        .unwrap();
     let found = store.realization(&id).unwrap();
     assert_eq!(found.builds()[1], accept);
     let log = found.folder().join(format!("build-{}.log", accept.id));
@@ -309,7 +316,10 @@ fn build_records_can_be_added() {
     let absent: RRefId = format!("rref:{}-{}", "0".repeat(32), id.dref().folder())
         .parse()
         .unwrap();
-    let error = store.add_build(&absent, &accept, None).unwrap_err();
+    let error = store
+        .plumbing()
+        .add_build(&absent, &accept, None)
+        .unwrap_err();
     assert!(error.to_string().contains("is not in the store"), "{error}");
 }
 
@@ -341,11 +351,14 @@ fn build_records_of_other_versions_are_understood_or_passed_over() {
 fn texts_of_fingerprints_are_kept_once() {
     let (_folder, store) = store();
     assert_eq!(store.code("0123ab").unwrap(), None);
-    store.save_code("0123ab", "fn f() {}").unwrap();
-    store.save_code("0123ab", "another text").unwrap();
+    store.plumbing().save_code("0123ab", "fn f() {}").unwrap();
+    store
+        .plumbing()
+        .save_code("0123ab", "another text")
+        .unwrap();
     assert_eq!(store.code("0123ab").unwrap().unwrap(), "fn f() {}");
     for name in ["", "..", "a/b", ".hidden", "é"] {
-        assert!(store.save_code(name, "").is_err(), "{name:?}");
+        assert!(store.plumbing().save_code(name, "").is_err(), "{name:?}");
     }
 }
 
@@ -353,8 +366,8 @@ fn texts_of_fingerprints_are_kept_once() {
 fn a_derivation_deleted_meanwhile_is_made_again() {
     let (_folder, store) = store();
     let config = config("stage");
-    store.add_derivation(&config).unwrap();
-    store.add_derivation(&config).unwrap();
+    store.plumbing().add_derivation(&config).unwrap();
+    store.plumbing().add_derivation(&config).unwrap();
     fs::remove_dir_all(store.derivation_dir(config.id())).unwrap();
     let id = publish_texts(&store, &config, &Context::empty(), &[("x", "1")]);
     store.config(config.id()).unwrap();
@@ -364,7 +377,7 @@ fn a_derivation_deleted_meanwhile_is_made_again() {
 #[test]
 fn failures_can_be_realizations() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let config = config("stage");
     let failed = draft
         .publish(&config, &Context::empty(), Outcome::Failed, &built())
@@ -383,7 +396,7 @@ fn failures_can_be_realizations() {
 )]
 fn a_file_that_is_open_for_writing_is_refused() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let path = draft.out().join("still.txt");
     let mut open = File::create(&path).unwrap();
     open.write_all(b"half of it").unwrap();
@@ -414,7 +427,7 @@ fn a_file_that_is_open_for_writing_is_refused() {
 #[test]
 fn a_file_that_is_closed_a_moment_later_is_published() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let open = File::create(draft.out().join("soon.txt")).unwrap();
     let closing = thread::spawn(move || {
         thread::sleep(Duration::from_millis(200));
@@ -434,7 +447,7 @@ fn what_it_was_made_from_has_to_be_there_still() {
     store.remove(&goes).force().run().unwrap();
     // Of a derivation that is there already, and of one that is not.
     for config in [b, config_on("c", &a)] {
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         let context = [goes.clone()].into_iter().collect();
         let error = draft
             .publish(&config, &context, Outcome::Ok, &built())

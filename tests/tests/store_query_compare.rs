@@ -124,7 +124,7 @@ fn what_was_left_out_code_and_failures() {
             ("same".to_owned(), json!(1)),
         ];
         build.omitted = left_out.into();
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         fs::write(draft.out().join("n"), n.to_string()).unwrap();
         let config = config(&match n {
             2 => r#"{"name": "run", "rate": 0.2}"#.to_owned(),
@@ -208,7 +208,7 @@ fn sorted_filtered_and_chosen() {
 
 /// Publishes an array, and what a file that is none has in it.
 fn arrays(store: &Store, write: impl Fn(&Path)) -> Comparison {
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     write(draft.out());
     let config = config(r#"{"name": "arrays"}"#);
     let done = draft.publish(&config, &Context::empty(), Outcome::Ok, &built());

@@ -44,7 +44,7 @@ fn configs_field_by_field() {
 }
 
 fn publish(store: &Store, name: &str, fill: impl Fn(&std::path::Path)) -> RRefId {
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fill(draft.out());
     let published = draft.publish(&config(name), &Context::empty(), Outcome::Ok, &built());
     published.unwrap().id
@@ -127,7 +127,7 @@ fn what_they_were_made_from() {
     assert_eq!(paths, ["name", "on"]);
     assert_eq!(diff.only_new, [two]);
     // How they ended.
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "1").unwrap();
     let failed = draft.publish(&config("a"), &Context::empty(), Outcome::Failed, &built());
     let diff = store.diff(&one, failed.unwrap().id).unwrap();

@@ -36,7 +36,7 @@ fn json_config(value: &serde_json::Value) -> ConfigJson {
 }
 
 fn publish(store: &Store, config: &ConfigJson, build: &BuildRecord, text: &str) -> RRefId {
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("result.json"), text).unwrap();
     let published = draft.publish(config, &Context::empty(), Outcome::Ok, build);
     published.unwrap().id
@@ -94,7 +94,10 @@ fn by_age() {
     assert_eq!(ids(store.find().older_than(Duration::MAX)), []);
     // An acceptance makes it new.
     let accepted = BuildRecord::now(BuildKind::Accept);
-    store.add_build(&all[2], &accepted, None).unwrap();
+    store
+        .plumbing()
+        .add_build(&all[2], &accepted, None)
+        .unwrap();
     assert_eq!(
         ids(store.find().newer_than(HOUR * 3)),
         sorted(vec![all[0].clone(), all[2].clone()])
@@ -329,7 +332,7 @@ fn what_is_broken_is_an_error_in_its_place() {
 fn failures_are_told_apart() {
     let (_folder, store) = scratch();
     let good = publish(&store, &config("a"), &built(), "1");
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("error.txt"), "no").unwrap();
     let failed = draft.publish(&config("a"), &Context::empty(), Outcome::Failed, &built());
     let failed = failed.unwrap().id;
@@ -402,7 +405,7 @@ fn scored(store: &Store) -> Vec<RRefId> {
     let train = |score: f64| {
         let config = json!({"name": "train", "rate": score / 10., "on": data.id().to_string()});
         let text = json!({"accuracy": score, "loss": [3, 2, 1.5 - score]}).to_string();
-        let mut draft = store.draft().unwrap();
+        let mut draft = store.plumbing().draft().unwrap();
         fs::write(draft.out().join("result.json"), text).unwrap();
         let from = Context::from_iter([march.clone()]);
         let published = draft.publish(&json_config(&config), &from, Outcome::Ok, &built());

@@ -28,7 +28,7 @@ fn refused(fill: impl FnOnce(&Path)) -> String {
     let (_folder, store) = store();
     publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
     let before = objects(&store);
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fill(draft.out());
     let error = publish(&mut draft, &config("stage")).unwrap_err();
     assert_eq!(objects(&store), before);
@@ -72,7 +72,7 @@ fn entries_that_no_output_may_hold() {
     );
     // Deeper than a process can have folders open.
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::create_dir_all(draft.out().join("d/".repeat(1_900))).unwrap();
     assert!(publish(&mut draft, &config("deep")).is_err());
     let out = draft.out().to_owned();
@@ -96,7 +96,7 @@ fn entries_that_no_output_may_hold() {
 #[test]
 fn a_file_that_is_still_written_to() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let path = draft.out().join("growing");
     fs::write(&path, vec![0; 16 << 20]).unwrap();
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
@@ -159,7 +159,7 @@ fn plays(mut child: Command) {
 /// Files and folders that their owner made unreadable are published all the same.
 fn odd_modes(place: &Path) {
     let store = Store::open(place.join("theirs")).unwrap();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let out = draft.out().to_owned();
     fs::create_dir_all(out.join("closed/below")).unwrap();
     fs::write(out.join("closed/none"), "1").unwrap();
@@ -177,7 +177,7 @@ fn odd_modes(place: &Path) {
     let none = store.out_dir(&id).join("closed/none");
     assert_eq!(fs::read_to_string(none).unwrap(), "1");
     // The rest goes although it is read-only.
-    let mut again = store.draft().unwrap();
+    let mut again = store.plumbing().draft().unwrap();
     fs::create_dir_all(again.out().join("closed/below")).unwrap();
     fs::write(again.out().join("closed/none"), "1").unwrap();
     fs::write(again.out().join("linked"), "2").unwrap();
@@ -199,7 +199,10 @@ fn modes_that_forbid_reading() {
 fn unwritable(root: &Path) {
     let store = Store::open(root).unwrap();
     let config: ConfigJson = store.config(&store.drefs().unwrap()[0]).unwrap();
-    let found = store.candidates(config.id(), &Context::empty()).unwrap();
+    let found = store
+        .plumbing()
+        .candidates(config.id(), &Context::empty())
+        .unwrap();
     assert_eq!(found.len(), 1);
     let path = found[0].out().join("x");
     assert_eq!(fs::read_to_string(path).unwrap(), "1");
@@ -228,16 +231,19 @@ fn unwritable(root: &Path) {
             .copy_from(&copy, [&found[0].id])
             .map(drop)
             .unwrap_err(),
-        store.draft().map(|_: Draft| ()).unwrap_err(),
+        store.plumbing().draft().map(|_: Draft| ()).unwrap_err(),
         store
+            .plumbing()
             .lock_build(config.id(), &Context::empty(), &mut || ())
             .map(drop)
             .unwrap_err(),
-        store.save_code("0", "").unwrap_err(),
+        store.plumbing().save_code("0", "").unwrap_err(),
         store
+            .plumbing()
             .add_build(&found[0].id, &tests::store::built(), None)
             .unwrap_err(),
         store
+            .plumbing()
             .add_derivation(&tests::store::config("another"))
             .unwrap_err(),
     ];
@@ -298,7 +304,7 @@ fn a_disk_that_is_full() {
     let store = Store::open(mount.at.join("store")).unwrap();
     publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
     let before = objects(&store);
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "2").unwrap();
     let filler = mount.at.join("filler");
     let _ = fs::write(&filler, vec![1; 1 << 20]);
@@ -306,7 +312,7 @@ fn a_disk_that_is_full() {
     assert_eq!(objects(&store), before);
     let report = format!("{error:?}");
     assert!(report.contains("help: free some space"), "{report}");
-    let mut other = store.draft().unwrap();
+    let mut other = store.plumbing().draft().unwrap();
     fs::write(other.out().join("x"), "").unwrap();
     let error = publish(&mut other, &config("stage")).unwrap_err();
     assert!(
@@ -328,10 +334,10 @@ fn a_store_on_two_file_systems() {
         return;
     }
     let (_folder, store) = store();
-    store.draft().unwrap();
+    store.plumbing().draft().unwrap();
     let _mount = Mount::new(&store.root().join("tmp"), "size=1m");
     let before = objects(&store);
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let error = publish(&mut draft, &config("stage")).unwrap_err();
     assert_eq!(objects(&store), before);
     let report = format!("{error:?}");

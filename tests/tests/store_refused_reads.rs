@@ -39,7 +39,9 @@ fn stores(place: &Path) -> (Store, Store, RRefId, RRefId) {
     );
     let b = publish_on(&store, &config_on("b", &config("a")), &[&a], "b");
     peer.copy_from(&store, [&b]).unwrap();
-    peer.add_build(&a, &built(), Some(b"said")).unwrap();
+    peer.plumbing()
+        .add_build(&a, &built(), Some(b"said"))
+        .unwrap();
     (store, peer, a, b)
 }
 

@@ -22,7 +22,10 @@ fn part_of_a_child() {
     if let Some((part, place)) = tests::store::part() {
         assert_eq!(part, "use what there is");
         let store = Store::open(&place).unwrap();
-        store.use_derivations(&store.drefs().unwrap()).unwrap();
+        store
+            .plumbing()
+            .use_derivations(&store.drefs().unwrap())
+            .unwrap();
         println!("\nusing");
         let _ = std::io::stdin().read_line(&mut String::new());
     }
@@ -205,7 +208,7 @@ fn roots_and_living_processes_hold_it() {
 fn what_was_made_from_something_removed_is_not_published() {
     let made = made();
     let store = &made.store;
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "c2").unwrap();
     store.remove(&made.b).with_dependents().run().unwrap();
     let context = Context::from_iter([made.b.clone()]);

@@ -159,7 +159,7 @@ proptest! {
 #[test]
 fn the_vector() {
     let (_folder, store) = store();
-    let mut draft = store.draft().unwrap();
+    let mut draft = store.plumbing().draft().unwrap();
     let out = draft.out().to_owned();
     // ANCHOR: vector
     fs::create_dir(out.join("bin")).unwrap();

@@ -128,10 +128,7 @@ impl Store {
 
     /// Takes the build lock for `dref` in `context`, which at most one thread of all processes holds. If another thread holds
     /// it, calls `on_wait` once and waits.
-    ///
-    /// # Errors
-    /// Fails if a system call fails, or if this thread already holds the lock or waiting for it would deadlock.
-    pub fn lock_build(
+    pub(crate) fn lock_build(
         &self,
         dref: &DRefId,
         context: &Context,

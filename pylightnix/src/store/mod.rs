@@ -12,6 +12,7 @@ mod handle;
 mod index;
 mod known;
 mod object;
+mod plumbing;
 mod publish;
 mod query;
 mod repair;
@@ -34,6 +35,7 @@ pub use object::context::Context;
 pub use object::realization::Realization;
 pub use object::record::{Outcome, Record, RecordHead};
 pub use object::tree::{Entry, EntryKind, Manifest, TreeDigest};
+pub use plumbing::Plumbing;
 pub use publish::draft::{Draft, Published};
 pub use query::{
     Cell, Column, ColumnKind, Comparison, DependencyGraph, Diff, DiskSpace, DiskUsage, FileChange,

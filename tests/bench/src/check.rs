@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 fn fill(root: &Path, (name, bytes, files, realizations): &(&str, u64, u64, u64)) -> Result<()> {
     let store = Store::open(root)?.with_durability(Durability::None);
     for at in 0..*realizations {
-        let mut draft = store.draft()?;
+        let mut draft = store.plumbing().draft()?;
         for file in 0..*files {
             let name = draft.out().join(format!("{file:05}"));
             crate::cold::write(&name, at << 20 | file, *bytes)?;

@@ -97,7 +97,7 @@ fn act(arguments: &[String]) -> Result<()> {
         }
         // Ends in the midst of a build, with no chance to clean up.
         ["die", root] => {
-            let draft = Store::open(root)?.draft()?;
+            let draft = Store::open(root)?.plumbing().draft()?;
             fs::write(draft.out().join("half"), "of it")?;
             std::process::abort();
         }
@@ -164,7 +164,7 @@ fn act(arguments: &[String]) -> Result<()> {
         // Uses a realization until its input ends.
         ["hold", root, rref] => {
             let (store, rref): (_, RRefId) = (Store::open(root)?, rref.parse()?);
-            store.use_derivations([rref.dref()])?;
+            store.plumbing().use_derivations([rref.dref()])?;
             store.realization(&rref)?;
             acknowledge(&rref)?;
             std::io::stdin().read_to_end(&mut Vec::new())?;
@@ -202,7 +202,7 @@ fn publish(store: &Store, tag: &str, count: u64) -> Result<()> {
     for at in 0..count {
         let config = config(&format!("{tag}-{at}"), last.as_ref())?;
         let context: Context = last.iter().cloned().collect();
-        let mut draft = store.draft()?;
+        let mut draft = store.plumbing().draft()?;
         let out = draft.out().to_owned();
         write_artifacts(&out, &format!("{tag} {at}"))
             .map_err(|error| unable(format!("an artifact: {error}")))?;
@@ -216,7 +216,7 @@ fn publish(store: &Store, tag: &str, count: u64) -> Result<()> {
 
 fn publish_another(store: &Store, tag: &str) -> Result<()> {
     let config = config(&format!("{tag}-0"), None)?;
-    let mut draft = store.draft()?;
+    let mut draft = store.plumbing().draft()?;
     fs::write(draft.out().join("text"), "another")?;
     let build = BuildRecord::now(BuildKind::Build);
     let published = draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
@@ -225,7 +225,7 @@ fn publish_another(store: &Store, tag: &str) -> Result<()> {
 
 fn many(store: &Store, count: u64) -> Result<()> {
     for at in 0..count {
-        let mut draft = store.draft()?;
+        let mut draft = store.plumbing().draft()?;
         fs::write(draft.out().join("text"), at.to_string())?;
         let build = BuildRecord::now(BuildKind::Build);
         let config = config(&format!("many-{at}"), None)?;
@@ -308,7 +308,7 @@ fn realize_and(
 }
 
 fn fail(store: &Store) -> Result<()> {
-    let draft = store.draft()?;
+    let draft = store.plumbing().draft()?;
     fs::write(draft.out().join("part"), "of it").map_err(|error| unable(error.to_string()))?;
     draft.keep_failed(&"failing".parse()?)?;
     Ok(())

@@ -141,9 +141,9 @@ impl Waits {
             let text = format!("{{\n    \"name\": \"other\",\n    \"of\": \"{fresh}\"\n}}");
             let config = ConfigJson::from_json(&text)?;
             let begun = Instant::now();
-            store.use_derivations([config.id()])?;
+            store.plumbing().use_derivations([config.id()])?;
             waits.entered.0.push(begun.elapsed());
-            let mut draft = store.draft()?;
+            let mut draft = store.plumbing().draft()?;
             std::fs::write(draft.out().join("text"), fresh.to_string())?;
             let build = BuildRecord::now(BuildKind::Build);
             let begun = Instant::now();

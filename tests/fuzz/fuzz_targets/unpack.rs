@@ -123,7 +123,7 @@ fn good() -> &'static [u8] {
         ));
         let mut context: Vec<config::RRefId> = Vec::new();
         for (number, config) in [a, b, c].iter().enumerate() {
-            let mut draft = store.draft().expect("a draft");
+            let mut draft = store.plumbing().draft().expect("a draft");
             let out = draft.out().to_owned();
             fs::create_dir(out.join("d")).expect("made");
             fs::write(out.join("d/x"), "x".repeat(number * 40)).expect("made");

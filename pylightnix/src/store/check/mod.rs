@@ -62,7 +62,7 @@ impl Store {
     /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
-    /// # let mut draft = store.draft()?;
+    /// # let mut draft = store.plumbing().draft()?;
     /// # std::fs::write(draft.out().join("x"), "abc")?;
     /// # let rref = draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
     /// assert!(store.check().contents().run()?.is_sound());

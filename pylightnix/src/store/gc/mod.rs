@@ -44,10 +44,11 @@ pub struct Gc<'a> {
 }
 
 impl Store {
-    /// Removes everything that is not reachable from roots ([`add_root`](Self::add_root), [`link`](Self::link)) or from living
-    /// processes ([`use_derivations`](Self::use_derivations), which realizing calls), including this process. Also removes
-    /// derivations without realizations, code texts that no build record names, the folders of failed builds, partial downloads
-    /// that were not written to for a day, and the temporary files of dead processes.
+    /// Removes everything that is not reachable from roots ([`add_root`](Self::add_root), [`link`](Self::link)) or from what
+    /// living processes use, including this process: what they realized, looked at, or named by
+    /// [`Plumbing::use_derivations`](crate::store::Plumbing::use_derivations). Also removes derivations without realizations, code
+    /// texts that no build record names, the folders of failed builds, partial downloads that were not written to for a day, and
+    /// the temporary files of dead processes.
     ///
     /// Without roots, everything that no living process uses is removed. [`realize`](Self::realize) creates no roots; create
     /// them for the results to keep. Programs with the command line of `pylightnix-cli` keep the latest results of their

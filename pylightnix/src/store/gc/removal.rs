@@ -41,7 +41,7 @@ impl Store {
     /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
-    /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// # let rref = store.plumbing().draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
     /// // This process published it, so it is in use.
     /// assert!(store.remove(&rref).run().is_err());
     /// store.remove(&rref).with_dependents().force().run()?;

@@ -23,7 +23,7 @@ impl Store {
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let mut build = BuildRecord::now(BuildKind::Build);
     /// # build.start = build.stop - Duration::from_secs(5);
-    /// # store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
+    /// # store.plumbing().draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
     /// assert_eq!(store.usual_time(config.id())?, Some(Duration::from_secs(5)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -264,10 +264,7 @@ impl Store {
 
     /// Returns the realizations of `dref` that were made from `context`, sorted by reference; empty if the derivation is not in
     /// the store. Omits realizations with a missing promised artifact, which earlier versions could publish.
-    ///
-    /// # Errors
-    /// Fails if a record is corrupt, or if a system call fails.
-    pub fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
+    pub(crate) fn candidates(&self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
         let snapshot = Snapshot(self.known_of(dref, None, false)?);
         Ok(self.candidates_in(&snapshot, dref, context))
     }

@@ -10,11 +10,13 @@ use crate::store::object::build_record::BuildRecord;
 use crate::store::object::realization::missing;
 
 impl Store {
-    /// Adds a build record to a realization, for an import, an acceptance, or another build with the same result.
-    ///
-    /// # Errors
-    /// Fails if the realization is not in the store, or if a system call fails.
-    pub fn add_build(&self, rref: &RRefId, build: &BuildRecord, log: Option<&[u8]>) -> Result<()> {
+    /// Adds a build record to a realization that is in the store.
+    pub(crate) fn add_build(
+        &self,
+        rref: &RRefId,
+        build: &BuildRecord,
+        log: Option<&[u8]>,
+    ) -> Result<()> {
         let folder = self.realization_dir(rref);
         let bytes = build.to_bytes()?;
         let manager = self.manager();

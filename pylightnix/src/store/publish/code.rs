@@ -12,10 +12,7 @@ use crate::{Error, ErrorKind, Result};
 
 impl Store {
     /// Saves the text of a code fingerprint, unless it is saved already.
-    ///
-    /// # Errors
-    /// Fails if the fingerprint is not a valid file name, or if a system call fails.
-    pub fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
+    pub(crate) fn save_code(&self, fingerprint: &str, text: &str) -> Result<()> {
         if self.saved_code().contains(fingerprint) {
             // The lease already protects it from garbage collection while this process lives.
             return Ok(());

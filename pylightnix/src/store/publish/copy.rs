@@ -42,7 +42,7 @@ impl Store {
     /// let shared = Store::open(folder.path().join("shared"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
-    /// # let rref = laptop.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// # let rref = laptop.plumbing().draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
     /// shared.copy_from(&laptop, [&rref])?;
     /// assert!(shared.has(&rref)?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

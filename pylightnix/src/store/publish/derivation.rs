@@ -16,10 +16,7 @@ use crate::{Error, ErrorKind, Result};
 
 impl Store {
     /// Adds a derivation to the store. Does nothing if it is there already.
-    ///
-    /// # Errors
-    /// Fails if its folder holds another config, or if a system call fails.
-    pub fn add_derivation(&self, config: &ConfigJson) -> Result<()> {
+    pub(crate) fn add_derivation(&self, config: &ConfigJson) -> Result<()> {
         if !self.knows(config.id()) {
             // Before checking whether it exists, to protect it from garbage collection until it has a realization.
             self.record_in_use([config.id()])?;

@@ -71,10 +71,7 @@ pub struct Published {
 
 impl Store {
     /// Begins a build in a new, empty folder.
-    ///
-    /// # Errors
-    /// Fails if a system call fails.
-    pub fn draft(&self) -> Result<Draft> {
+    pub(crate) fn draft(&self) -> Result<Draft> {
         Draft::begin(self, "")
     }
 

@@ -108,10 +108,7 @@ impl Store {
     }
 
     /// Whether a realization is the result of an incomplete multi-run build. Running its stage makes the missing results.
-    ///
-    /// # Errors
-    /// Fails if a record is corrupt, or if a system call fails.
-    pub fn is_unfinished(&self, realization: &Realization) -> Result<bool> {
+    pub(crate) fn is_unfinished(&self, realization: &Realization) -> Result<bool> {
         let snapshot = Snapshot::of(self, realization.id.dref())?;
         if !snapshot.is_marked() {
             return Ok(false);

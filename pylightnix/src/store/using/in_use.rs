@@ -13,27 +13,12 @@ use crate::store::using::sweep::{LeaseState, all_names, probe_for_removal};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Records in this process's lease that it uses these derivations. Until the process exits, garbage collection keeps all
-    /// their realizations and dependencies. Realizations that are read after this call are safe from removal.
-    ///
-    /// Realizing, opening, packing, unpacking, copying and publishing call this themselves. The cost is one small write for all
-    /// derivations that were not recorded before, and nothing otherwise.
-    ///
-    /// Returns `false` if this process has no write permission to the store. It can still read, but without protection.
-    ///
-    /// # Errors
-    /// Fails if a system call fails, for example on a full disk.
-    ///
-    /// ```
-    /// # use pylightnix::config::ConfigJson;
-    /// # use pylightnix::store::Store;
-    /// # let folder = tempfile::tempdir()?;
-    /// let store = Store::open(folder.path().join("store"))?;
-    /// let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
-    /// assert!(store.use_derivations([config.id()])?);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn use_derivations<'a>(&self, drefs: impl IntoIterator<Item = &'a DRefId>) -> Result<bool> {
+    /// Records in this process's lease that it uses these derivations, so that garbage collection keeps them. Returns `false` if
+    /// this process has no write permission to the store.
+    pub(crate) fn use_derivations<'a>(
+        &self,
+        drefs: impl IntoIterator<Item = &'a DRefId>,
+    ) -> Result<bool> {
         match self.record_in_use(drefs) {
             Ok(()) => Ok(true),
             Err(error) if is_refused_to_write(&error) => Ok(false),

@@ -33,7 +33,7 @@ impl Store {
     /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
-    /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// # let rref = store.plumbing().draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
     /// let link = folder.path().join("result");
     /// store.link(&rref, &link)?;
     /// assert_eq!(std::fs::read_link(&link)?, store.out_dir(&rref));

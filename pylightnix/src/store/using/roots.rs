@@ -118,7 +118,7 @@ impl Store {
     /// # let store = Store::open(folder.path().join("store"))?;
     /// # let config = ConfigJson::from_json("{\n    \"name\": \"params\"\n}")?;
     /// # let build = BuildRecord::now(BuildKind::Build);
-    /// # let rref = store.draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
+    /// # let rref = store.plumbing().draft()?.publish(&config, &Context::empty(), Outcome::Ok, &build)?.id;
     /// store.add_root("best-so-far", &rref)?;
     /// assert_eq!(store.roots()?[0].rref, rref);
     /// assert!(store.remove_root("best-so-far")?);

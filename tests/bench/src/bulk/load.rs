@@ -83,7 +83,7 @@ impl Load {
     /// Makes a store that holds them as a realization.
     pub(super) fn fill(&self, root: &Path) -> Result<()> {
         let store = Store::open(root)?.with_durability(Durability::None);
-        let mut draft = store.draft()?;
+        let mut draft = store.plumbing().draft()?;
         self.write(draft.out())?;
         let text = format!(
             "{{\n    \"name\": \"load\",\n    \"of\": \"{}\"\n}}",

@@ -73,7 +73,7 @@ fn group(store: &Store, group: usize, shape: Shape, half: Half, round: usize) ->
         ))?;
         let context: Context = first.iter().cloned().collect();
         for realization in 0..shape.each {
-            let mut draft = store.draft()?;
+            let mut draft = store.plumbing().draft()?;
             let score = format!("{{\"score\": {realization}.5, \"of\": {at}}}");
             fs::write(draft.out().join("score.json"), score)?;
             let mut build = BuildRecord::now(BuildKind::Build);

@@ -88,7 +88,7 @@ impl Stores {
 
     fn publish(&mut self, store: usize, key: &Key) -> Result<()> {
         let opened = self.store(store)?;
-        let mut draft = opened.draft()?;
+        let mut draft = opened.plumbing().draft()?;
         fs::write(draft.out().join("text"), format!("content {}", key.content))?;
         let context: Context = self.some(&key.from).into_iter().collect();
         let config = &self.configs[key.stage];
@@ -108,7 +108,7 @@ impl Stores {
         match step {
             Step::Publish(store, key) => self.publish(*store, key)?,
             Step::Abandon(store) => {
-                let draft = self.store(*store)?.draft()?;
+                let draft = self.store(*store)?.plumbing().draft()?;
                 fs::write(draft.out().join("part"), "of it")?;
                 drop(draft);
             }
@@ -165,7 +165,7 @@ impl Stores {
             }
             Step::Reopen(store, dies) => {
                 if *dies {
-                    let draft = self.store(*store)?.draft()?;
+                    let draft = self.store(*store)?.plumbing().draft()?;
                     fs::write(draft.out().join("part"), "of it")?;
                     // A draft that is not dropped would hold the store for ever: so its folder is kept by another name.
                     let folder = draft.out().parent().unwrap_or(draft.out()).to_owned();

@@ -179,7 +179,7 @@ fn publish(store: &Store, at: usize, on: &[&RRefId], content: usize) -> Result<R
         .map(|(at, dep)| format!(",\n    \"on{at}\": \"{}\"", dep.dref()))
         .collect();
     let config = ConfigJson::from_json(&format!("{{\n    \"name\": \"book-{at}\"{lines}\n}}"))?;
-    let mut draft = store.draft()?;
+    let mut draft = store.plumbing().draft()?;
     let out = draft.out().to_owned();
     fs::create_dir_all(out.join("shelf/deep"))?;
     fs::create_dir(out.join("none"))?;
