@@ -1,4 +1,4 @@
-//! What a run would do for each stage of a plan, found out without running anything.
+//! Predicts what a run would do for each stage of a plan, without running anything.
 
 use super::decide::decision::{Decision, DecisionInput};
 use super::decide::pinned::refused;
@@ -13,7 +13,7 @@ use super::walk::walk;
 use crate::Result;
 use crate::plan::PlanGraph;
 
-/// Returns what a run would do for each stage if it had all run-time arguments.
+/// Returns what a run with all run-time arguments would do for each stage.
 pub(super) fn foresee<'a>(
     options: &'a Realize<'a>,
     graph: &'a PlanGraph,
@@ -25,7 +25,7 @@ pub(super) fn foresee<'a>(
     let taken = walk(options, graph, lookups, |visit| {
         let dref = visit.stage.id();
         let unknown = visit.unknown_deps();
-        // Without any realization, the choices of its dependencies make no difference.
+        // Without any realization, the choices for the dependencies do not matter.
         let is_decided = unknown.is_empty() || options.store.rrefs_of(dref)?.is_empty();
         let (action, taken) = if let Some(why) = refused.get(&visit.at) {
             (Action::Fails(why.clone()), None)

@@ -1,12 +1,12 @@
-//! Realizing plans: what is there is reused, what is missing or stale is built.
+//! Realizing plans: reuses existing results, and builds missing and stale ones.
 //!
-//! For each derivation, in dependency order and as many at once as the jobs allow: the chosen realizations of its direct
-//! dependencies are its context; its realizations with that context and today's code are the candidates; the matcher takes
-//! some of them, or has new ones built.
+//! For each derivation, in dependency order and in parallel as the number of jobs allows: the realizations chosen for its
+//! direct dependencies are its context; its realizations with that context and today's code are the candidates; the matcher
+//! takes some of them, or requests new ones.
 //!
-//! A user sets `options` and calls one of the `verbs`. A run goes from there through `run/` down to the store: for each stage
-//! `lookup/` reads what the store has, `decide/` takes or builds, `execute/` carries out the runs. `ask/`, `steps/` and `why/` are
-//! other verbs, on the same decisions.
+//! A user sets `options` and calls one of the `verbs`. From there a run goes through `run/` to the store: for each stage,
+//! `lookup/` reads snapshots, `decide/` takes candidates or builds, and `execute/` carries out the build. `ask/`, `steps/`
+//! and `why/` are other verbs that make the same decisions.
 
 mod ask;
 mod decide;

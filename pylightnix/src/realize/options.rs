@@ -14,7 +14,7 @@ use crate::plan::{Args, PlanGraph, RunArg};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
-/// A run that is to be made, with its options.
+/// A run with its options.
 ///
 /// ```standalone_crate
 /// # use pylightnix::prelude::*;
@@ -39,9 +39,9 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry_failed: bool,
     pub(in crate::realize) keep_going: bool,
     pub(in crate::realize) trust_unknown: bool,
-    /// Whether results are published: only a stub of the benchmarks does not.
+    /// Whether results are published; only a stub for benchmarks does not publish.
     pub(in crate::realize) publishes: bool,
-    /// Realizations that were made by hand for this run, which matchers see as if the stages had made them.
+    /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: Vec<RRefId>,
     pub(in crate::realize) resources: Declared,
     pub(in crate::realize) cancel: Option<Cancel>,
@@ -62,7 +62,7 @@ impl fmt::Debug for Realize<'_> {
 }
 
 impl<'a> Realize<'a> {
-    /// A run in this store, with as many jobs as the machine has processors.
+    /// Creates a run in this store, with as many jobs as the machine has processors.
     pub fn new(store: &Store) -> Self {
         Realize {
             store: store.clone(),
@@ -82,35 +82,35 @@ impl<'a> Realize<'a> {
         }
     }
 
-    /// How many stages may run at once; at least 1. With 1, all run on the calling thread.
+    /// Sets the number of stages that may run at once, at least 1. With 1, all stages run on the calling thread.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
         self
     }
 
-    /// How many threads the stages that run may keep busy together, of which each takes as many as its
-    /// `#[stage(threads = n)]` says, else one. Without it, as many as the machine has processors, or as there are
-    /// [`jobs`](Self::jobs) if those are more.
+    /// Sets the number of threads that all running stages may use together. A stage uses as many as its `#[stage(threads =
+    /// n)]` declares, 1 by default. The default is the number of processors, or the number of [`jobs`](Self::jobs) if that
+    /// is larger.
     ///
     /// A stage that needs more of this, of [`memory`](Self::memory) or of a [`resource`](Self::resource) than the run has
-    /// fails before anything runs, unless what it made is there. Else stages wait until what they need is free, all of it
-    /// at once; for the one that waits longest it is put aside, so that those that need little do not pass it for ever. Each
-    /// of the `nouts` runs of a stage counts.
+    /// fails before any stage runs, unless its result exists. Otherwise stages wait until everything that they need is free
+    /// at once. Resources are set aside for the stage that waits longest, so that stages with small needs do not overtake it
+    /// forever. Each of the `nouts` runs of a stage counts.
     pub fn threads(mut self, threads: usize) -> Self {
         self.resources.threads = Some(threads.max(1));
         self
     }
 
-    /// How many bytes of memory the stages that run may need together, as their `#[stage(memory = "..")]` says; see
-    /// [`bytes`](super::bytes). Without it, all that the machine has, or less where a container has less; on systems other
-    /// than Linux, any amount. What a stage really uses is not watched.
+    /// Sets the memory, in bytes, that all running stages may need together, as their `#[stage(memory = "..")]` declares;
+    /// see [`bytes`](super::bytes). The default is the memory of the machine, or of its container if that is less; on
+    /// systems other than Linux it is unlimited. The actual memory use of a stage is not measured.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.resources.memory = Some(bytes);
         self
     }
 
-    /// How much there is of something that stages ask for with `#[stage(resources(name = n))]`: processors for graphics,
-    /// licences, a device. Without it there is none.
+    /// Declares the available amount of a resource that stages request with `#[stage(resources(name = n))]`: GPUs, licences,
+    /// a device. The default is 0.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -140,102 +140,103 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Runs this stage once again, whatever is there. The matcher then chooses among old and new results. A stage that is
-    /// not in the plan is an error of the run.
+    /// Runs this stage again even if it has current results. The matcher then chooses among old and new results. The run
+    /// fails if the stage is not in the plan.
     pub fn force(mut self, dref: impl AsRef<DRefId>) -> Self {
         self.forced.insert(dref.as_ref().clone());
         self
     }
 
-    /// Runs every stage of the plan once again.
+    /// Runs every stage of the plan again.
     pub fn force_all(mut self) -> Self {
         self.force_all = true;
         self
     }
 
-    /// RetryPolicy again what failed before and is a result: without this, the failure of a stage with `#[stage(fallible)]` stands
-    /// until its code, its config or its dependencies change. [`force`](Self::force) tries one stage again. Where there is
-    /// a success, it is taken as ever.
+    /// Retries recorded failures. By default, the failure of a stage with `#[stage(fallible)]` stays valid until its code,
+    /// its config or its dependencies change. To retry a single stage, use [`force`](Self::force). A success is reused as
+    /// usual.
     pub fn retry_failed(mut self) -> Self {
         self.retry_failed = true;
         self
     }
 
-    /// After a failure, goes on with all stages that do not depend on it. Without it, no further stage is begun.
+    /// Continues after a failure with all stages that do not depend on it. By default, no further stage begins.
     pub fn keep_going(mut self) -> Self {
         self.keep_going = true;
         self
     }
 
-    /// Lets matchers see realizations of which nothing says which code made them.
+    /// Accepts realizations whose code is unknown as candidates.
     pub fn trust_unknown(mut self) -> Self {
         self.trust_unknown = true;
         self
     }
 
-    /// Makes every run that fails again, up to `retries` times, whatever the stages say.
+    /// Retries every failing run up to `retries` times, overriding the stages' own limits.
     ///
-    /// A run fails when the stage returns an error, panics, does not keep a promise or takes too long. Each try begins in
-    /// an empty folder. Before the next one it waits for 1, 2, 4, .. seconds, at most for a minute, and keeps what it needs
-    /// of the machine. What the earlier tries printed is in the log of the last one, with their errors, and only the folder
-    /// of the last one is kept if that fails too. The build record says how many there were.
+    /// A run fails if the stage returns an error, panics, breaks a promise or exceeds its time limit. Each attempt begins in
+    /// an empty folder, after a wait of 1, 2, 4, .. seconds, at most a minute, during which the run keeps its resources. The
+    /// log of the last attempt contains the output and the errors of the earlier ones; if the last attempt fails too, only
+    /// its folder is kept. The build record contains the number of attempts.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retry.retries = Some(retries);
         self
     }
 
-    /// As [`retries`](Self::retries), for one stage. A stage that is not in the plan is an error of the run.
+    /// Sets [`retries`](Self::retries) for one stage. The run fails if the stage is not in the plan.
     pub fn retries_of(mut self, dref: impl AsRef<DRefId>, retries: u32) -> Self {
         self.retry.retries_of.insert(dref.as_ref().clone(), retries);
         self
     }
 
-    /// How long to wait before a run is made again for the first time; each further time it is twice as long, up to a
-    /// minute or to this. Without it, a second.
+    /// Sets the wait before the first retry. It doubles with each retry, up to a minute, or to this wait if it is longer.
+    /// The default is one second.
     pub fn retry_wait(mut self, wait: Duration) -> Self {
         self.retry.wait = wait;
         self
     }
 
-    /// How long each try of a run may take, whatever the stages say; [`Duration::MAX`] is for ever.
+    /// Sets the time limit of each attempt, overriding the stages' own limits; [`Duration::MAX`] means no limit.
     ///
-    /// When the time is up, the stage is told: `b.check()?` fails, `b.cancelled()` says so, and the child processes of
-    /// `b.run(..)` are asked to end. Nothing can end the thread of a stage that does not look: the run waits for it, tells
-    /// observers ([`Event::Overdue`]), and does not publish what comes so late.
+    /// When the time is up, the stage is told to stop: `b.check()?` fails, `b.cancelled()` returns `true`, and the child
+    /// processes of `b.run(..)` get `SIGTERM`. The thread of a stage that does not check cannot be stopped: the run waits
+    /// for it, notifies observers ([`Event::Overdue`]), and does not publish its late result.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.retry.timeout = Some(timeout);
         self
     }
 
-    /// As [`timeout`](Self::timeout), for one stage. A stage that is not in the plan is an error of the run.
+    /// Sets [`timeout`](Self::timeout) for one stage. The run fails if the stage is not in the plan.
     pub fn timeout_of(mut self, dref: impl AsRef<DRefId>, timeout: Duration) -> Self {
         self.retry.timeout_of.insert(dref.as_ref().clone(), timeout);
         self
     }
 
-    /// How long a stage that was told to stop has for it, before its child processes are killed and observers are told.
-    /// Without it, 5 seconds.
+    /// Sets the time that a stage has to stop, before its child processes are killed and observers are notified. The default
+    /// is 5 seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.retry.grace = grace;
         self
     }
 
-    /// Lets this token stop the run; its error then is of the kind [`ErrorKind::Cancelled`], and says how far it got.
+    /// Lets this token cancel the run. The run then fails with [`ErrorKind::Cancelled`], and the error tells how far it got.
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.cancel = Some(cancel.clone());
         self
     }
 
-    /// Gives the stages that declare it, `#[stage(args(T))]`, a run-time argument: a verbosity, a progress bar, a token, a
-    /// connection. They read it with [`b.arg::<T>()`](crate::lens::Build::arg). One of a type; the last given counts.
+    /// Gives a run-time argument to the stages that declare it with `#[stage(args(T))]`: a verbosity, a progress bar, a
+    /// token, a connection. They read it with [`b.arg::<T>()`](crate::lens::Build::arg). There is one argument of each type;
+    /// a later one replaces an earlier one.
     ///
-    /// Arguments are found by type, so give each a type of its own. A stage that may have to run and whose argument is
-    /// missing fails the run before anything runs; one whose result is there needs none, and an argument that no stage
-    /// takes is passed over.
+    /// Arguments are identified by their types, so give each a type of its own. A run fails before any stage runs if an
+    /// argument of a stage that may have to run is missing. A stage that is reused needs no arguments, and arguments that no
+    /// stage declares are ignored.
     ///
-    /// It is no part of the identity, of the fingerprint or of the build record: a result that was made with another
-    /// argument is reused all the same. So it may say how a result is made, and must not change what comes out; what does
-    /// belongs in the config.
+    /// An argument is not part of the identity, the fingerprint or the build record: a result is reused even if it was made
+    /// with another argument. So an argument may control how a result is made, but must not change the result; anything that
+    /// does belongs in the config.
     ///
     /// ```
     /// # use pylightnix::prelude::*;
@@ -273,13 +274,13 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Tells `observer` what happens.
+    /// Adds an observer of the run's events.
     pub fn observer(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.push(Box::new(observer));
         self
     }
 
-    /// Returns the plan, if it has all stages that the options name.
+    /// Returns the plan, after checking that it has all stages that the options name.
     pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
         let named = self.retry.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
@@ -324,7 +325,7 @@ impl<'a> Realize<'a> {
     }
 }
 
-/// The resources that a run was told it has.
+/// The resources that the user declared for the run.
 #[derive(Default)]
 pub(in crate::realize) struct Declared {
     pub(in crate::realize) threads: Option<usize>,
@@ -332,15 +333,15 @@ pub(in crate::realize) struct Declared {
     pub(in crate::realize) named: BTreeMap<String, u64>,
 }
 
-/// How the results in the store count.
+/// How existing results count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::realize) enum Mode {
     /// Results count.
     Usual,
-    /// Results count, and failures are tried again.
+    /// Successes count, and failures are retried.
     Retry,
-    /// Results are passed over.
+    /// Existing results do not count.
     Forced,
-    /// Results count, and no run is due: all were just made.
+    /// Results count, and no run is due, because all were just made.
     Made,
 }

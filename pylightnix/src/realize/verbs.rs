@@ -1,4 +1,4 @@
-//! What a user asks of a plan: run it, say what a run would do, give what is realized.
+//! The verbs of a run: run a plan, predict what a run would do, return what is realized.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 impl Store {
-    /// Realizes a target: [`Realize::run`] with the usual options. What is there and current is reused.
+    /// Realizes a target: [`Realize::run`] with the default options. Reuses existing results that are current.
     ///
     /// # Errors
     /// As [`Realize::run`].
@@ -36,13 +36,13 @@ impl Store {
         Realize::new(self).run(target)
     }
 
-    /// Instantiates and realizes in one go: calls `plan`, a function that makes a target, and realizes what it gives.
+    /// Instantiates and realizes a plan: calls `plan`, a function that makes a target, and realizes the target.
     ///
-    /// The same is `store.realize(&experiment()?)`; this is for a plan that nobody needs afterwards. The target may be of
-    /// any shape: a `DRef`, a tuple, an array, a `Vec` or a map of targets.
+    /// Equivalent to `store.realize(&experiment()?)`, for a plan that is not needed afterwards. The target may have any
+    /// shape: a `DRef`, a tuple, an array, a `Vec` or a map of targets.
     ///
     /// # Errors
-    /// Those of `plan`, of which it returns the type, and those of [`Realize::run`].
+    /// The errors of `plan`, whose type it returns, and those of [`Realize::run`].
     ///
     /// ```
     /// # use pylightnix::prelude::*;
@@ -74,7 +74,7 @@ impl Store {
         Ok(self.realize(&plan()?)?)
     }
 
-    /// What is realized of a target, if nothing has to run for it: [`Realize::realized`] with the usual options.
+    /// Returns the realizations of a target if nothing has to run: [`Realize::realized`] with the default options.
     ///
     /// # Errors
     /// As [`Realize::realized`].
@@ -82,7 +82,8 @@ impl Store {
         Realize::new(self).realized(target)
     }
 
-    /// Says what realizing a target would do, and why, and does nothing: [`Realize::plan`] with the usual options.
+    /// Predicts what realizing a target would do, with reasons, without running anything: [`Realize::plan`] with the default
+    /// options.
     ///
     /// # Errors
     /// As [`Realize::plan`].
@@ -94,17 +95,18 @@ impl Store {
 impl Realize<'_> {
     /// Realizes the target.
     ///
-    /// What it gives can be looked into all the way down, and keeps what this run knows of its whole plan until the last of
-    /// it is dropped: from a large one, keep what you need of it, or [open](Store::realization_as) its reference anew.
+    /// The result gives access to all its dependencies, and keeps the state of this run for its whole plan until it is
+    /// dropped. For a large plan, keep only what you need, or look up the reference again with [`Store::realization_as`].
     ///
     /// # Errors
-    /// A plan that contradicts itself; a run-time argument that is missing; a stage that fails, panics or does not keep a
-    /// promise; a matcher that cannot choose; a store that cannot be read or written. What is published by then stays.
+    /// Fails if the plan contradicts itself; if a run-time argument is missing; if a stage fails, panics or breaks a
+    /// promise; if a matcher cannot choose; or if the store cannot be read or written. Results that were published stay in
+    /// the store.
     pub fn run<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
         Ok(self.run_reporting(target)?.0)
     }
 
-    /// Realizes the target and says what that took.
+    /// Realizes the target, and returns the totals of the run as well.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -117,11 +119,13 @@ impl Realize<'_> {
         Ok((graph.collect(target, chosen), report))
     }
 
-    /// What [`run`](Self::run) would give, if nothing has to run for it: asserts that all stages of the plan are realized,
-    /// by today's code, and that their matchers want no more. It writes no result, ever, and needs no run-time arguments.
+    /// Returns what [`run`](Self::run) would return if nothing has to run: asserts that all stages of the plan are realized
+    /// by today's code, and that their matchers want no more realizations. Never builds anything, and needs no run-time
+    /// arguments.
     ///
     /// # Errors
-    /// Stages that would have to run: the error says which and why ([`ErrorKind::Missing`](crate::ErrorKind::Missing)). Else as [`run`](Self::run).
+    /// Fails if stages would have to run ([`ErrorKind::Missing`](crate::ErrorKind::Missing)); the message lists them with
+    /// the reasons. Otherwise as [`run`](Self::run).
     ///
     /// ```
     /// # use pylightnix::prelude::*;
@@ -146,16 +150,17 @@ impl Realize<'_> {
         Ok(graph.collect(target, |at| chosen.get(at)))
     }
 
-    /// Says for each stage what a run would do, and why, and does nothing.
+    /// Predicts what a run would do for each stage, with the reason, without running anything.
     ///
     /// # Errors
-    /// A plan that contradicts itself, or a store that cannot be read.
+    /// Fails if the plan contradicts itself, or if the store cannot be read.
     pub fn plan<T: Target + ?Sized>(&self, target: &T) -> Result<DryPlan> {
         dry_run(self, self.graph_of(target)?, false)
     }
 
-    /// As [`plan`](Self::plan), and says of the first 300 stages that have something to do what changed: [`Step::why`]. What
-    /// changed in a dependency is followed to the stage that changed first. It takes a millisecond or so for each.
+    /// As [`plan`](Self::plan), with a summary of what changed for the first 300 stages that would run: [`Step::why`]. A
+    /// change in a dependency is traced back to the stages that changed first. This takes about a millisecond for each
+    /// stage.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -182,7 +187,7 @@ impl Realize<'_> {
         dry_run(self, self.graph_of(target)?, true)
     }
 
-    /// The plan, which has to have all stages that are forced.
+    /// Lists the plan of a target, and checks that it has all stages that the options name.
     pub(in crate::realize) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<PlanGraph> {
         self.checked(PlanGraph::of(target)?)
     }

@@ -1,6 +1,7 @@
-//! One way through a plan: its stages in dependency order, each with the choices of the stages before it.
+//! A traversal of a plan in dependency order, in which each stage has the choices for the stages before it.
 //!
-//! A run goes another way, on several threads (`run/scheduler.rs`), and makes the same [`DecisionInput`] for each stage.
+//! A run traverses the plan differently, on several threads (`run/scheduler.rs`), and makes the same [`DecisionInput`] for
+//! each stage.
 
 use std::sync::Arc;
 
@@ -13,19 +14,19 @@ use crate::Result;
 use crate::lens::AnyRRef;
 use crate::plan::{AnyDRef, PlanGraph};
 
-/// A stage on the way, and what was chosen for the stages before it.
+/// A visited stage, with the choices for the stages before it.
 pub(super) struct Visit<'a> {
     options: &'a Realize<'a>,
     lookups: Option<&'a Lookups<'a>>,
     pub(super) graph: &'a PlanGraph,
-    /// The place of the stage in the plan.
+    /// The index of the stage in the plan.
     pub(super) at: usize,
     pub(super) stage: &'a AnyDRef,
-    /// For each stage before it, what was chosen; `None` if that is not known.
+    /// The choice for each earlier stage; `None` if it is not known.
     taken: &'a [Option<Taken>],
 }
 
-/// Visits the stages of a plan in dependency order. `visit` returns what is chosen for the stage, if that is known. Without
+/// Visits the stages of a plan in dependency order. `visit` returns the choice for the stage, if it is known. Without
 /// `lookups`, each stage's snapshot is read when it is visited.
 pub(super) fn walk<'a>(
     options: &'a Realize<'a>,
@@ -49,7 +50,7 @@ pub(super) fn walk<'a>(
 }
 
 impl Visit<'_> {
-    /// The places of the direct dependencies whose choices are not known, in the order of the plan.
+    /// Returns the indices of the direct dependencies whose choices are not known, in the order of the plan.
     pub(super) fn unknown_deps(&self) -> Vec<usize> {
         let deps = self.graph.deps(self.at).iter().copied();
         let mut unknown: Vec<_> = deps.filter(|dep| self.taken[*dep].is_none()).collect();
@@ -57,8 +58,8 @@ impl Visit<'_> {
         unknown
     }
 
-    /// Calls `work` with what the decision on the stage depends on. All direct dependencies should be known; one that is not counts
-    /// as having no realization.
+    /// Calls `work` with the input of the decision on the stage. All direct dependencies should have choices; one without a
+    /// choice counts as having no realization.
     pub(super) fn with_input<R>(
         &self,
         work: impl FnOnce(&DecisionInput<'_>) -> Result<R>,

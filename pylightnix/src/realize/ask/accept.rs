@@ -1,4 +1,4 @@
-//! Acceptance: a person says that a stale result stands.
+//! Acceptance: the user declares that stale results are still valid.
 
 use std::collections::HashSet;
 
@@ -11,12 +11,12 @@ use crate::store::{BuildKind, BuildRecord, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// Says that the stale results of the stages of `target` stand although their code changed: each gets a record with
-    /// the code of today. The stages that they depend on have to be realized or accepted before; see
-    /// [`accept_all`](Self::accept_all). Gives what was accepted.
+    /// Declares the stale results of the stages of `target` valid although their code changed: adds a record with today's
+    /// code to each. The stages that they depend on have to be realized or accepted already; see
+    /// [`accept_all`](Self::accept_all). Returns the accepted realizations.
     ///
     /// # Errors
-    /// A stage whose dependencies would have to be built first, or a store that cannot be written.
+    /// Fails if a dependency would have to be built first, or if the store cannot be written.
     pub fn accept<T: Target + ?Sized>(&self, target: &T) -> Result<Vec<RRefId>> {
         let mut wanted = HashSet::new();
         target.visit(&mut |dref| {
@@ -25,8 +25,8 @@ impl Store {
         accept_where(self, &PlanGraph::of(target)?, |dref| wanted.contains(dref))
     }
 
-    /// Says that all stale results of a plan stand, those of the dependencies of `target` included. Gives what was
-    /// accepted.
+    /// Declares all stale results of a plan valid, including those of the dependencies of `target`. Returns the accepted
+    /// realizations.
     ///
     /// # Errors
     /// As [`accept`](Self::accept).
@@ -71,7 +71,7 @@ fn accept_where(
     Ok(accepted)
 }
 
-/// The error of a stage that cannot be accepted, as its dependency at `dep` is not realized.
+/// Makes the error for a stage that cannot be accepted because its dependency with index `dep` is not realized.
 fn has_to_be_built(visit: &Visit<'_>, dep: usize) -> Error {
     let (dref, dep) = (visit.stage.id(), visit.graph.dref(dep).id());
     let message = format!(

@@ -1,4 +1,4 @@
-//! Whether a stage gives the same result each time.
+//! Tests whether a stage is deterministic.
 
 use serde::Serialize;
 use std::fmt;
@@ -20,13 +20,14 @@ use crate::store::{Draft, FileChange, Manifest, Realization, TreeDigest, compare
 use crate::{BoxError, Error, ErrorKind, Result, as_text};
 
 impl Realize<'_> {
-    /// Makes a realized stage again, `times` times and at least once, one after the other, and says what differs from what is in the store,
-    /// file by file. Nothing is published. Everything that it depends on is as it was chosen.
+    /// Tests whether a stage is deterministic: rebuilds a realized stage `times` times, at least once and one after the
+    /// other, and compares each output file by file with the store. Publishes nothing. The dependencies are the realizations
+    /// that are chosen for it.
     ///
-    /// Each time it is run 0 (`b.index()`), in a folder of its own. So a stage that takes its seed from the index should
-    /// give the same each time, and one that takes it from the clock should not. It is compared with all realizations
-    /// that were made from the same context; the first output that is none of them is kept with the failed builds, to
-    /// look into it.
+    /// Each rebuild is run 0 (`b.index()`), in a folder of its own. So a stage that derives its seed from the index should
+    /// give equal outputs, and a stage that derives it from the time should not. An output is compared with all realizations
+    /// that were made from the same context; the first output that equals none of them is kept with the failed builds for
+    /// inspection.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -45,8 +46,8 @@ impl Realize<'_> {
     /// ```
     ///
     /// # Errors
-    /// A stage that is not realized by today's code, or that depends on such; a refusal of the system. That it fails or
-    /// panics when it is made again is no error, and in the answer.
+    /// Fails if the stage or one of its dependencies is not realized by today's code, or if a system call fails. A rebuild
+    /// that fails or panics is not an error, but part of the result.
     pub fn check_determinism<T>(&self, target: &T, times: usize) -> Result<Determinism>
     where
         T: Target + AsRef<DRefId>,
@@ -125,7 +126,7 @@ impl Realize<'_> {
         Ok(found)
     }
 
-    /// Makes the stage once more. Returns its folder too, if its output is not in the store.
+    /// Rebuilds the stage once. Also returns the folder of the output, if the output is not in the store.
     fn rebuild_once(
         &self,
         at: usize,
@@ -160,42 +161,42 @@ impl Realize<'_> {
     }
 }
 
-/// What making a stage again gave: see [`Realize::check_determinism`]. As text, it is a sum, and the differences file by file.
+/// The result of [`Realize::check_determinism`]. Displays as a summary, followed by the differences file by file.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Determinism {
     /// The derivation.
     pub dref: DRefId,
-    /// The realization that its matcher takes, with which outputs are compared that are not in the store.
+    /// The realization that the matcher chooses. Outputs that are not in the store are compared with it.
     pub stored: RRefId,
-    /// What it gave each time.
+    /// The result of each rebuild.
     pub rebuilds: Vec<Rebuild>,
-    /// The folder of the first output that is not in the store; its files are in `out/`. Garbage collection removes it.
+    /// The folder of the first output that is not in the store, with its files in `out/`. Garbage collection removes it.
     pub kept: Option<PathBuf>,
 }
 
-/// What making a stage again gave once.
+/// The result of one rebuild.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rebuild {
-    /// The same as this realization.
+    /// The output equals this realization.
     Same(RRefId),
-    /// Something that is not in the store.
+    /// The output is not in the store.
     Differs {
-        /// What it is.
+        /// The tree digest of the output.
         #[serde(serialize_with = "as_text::one")]
         tree: TreeDigest,
-        /// What differs from [`Determinism::stored`].
+        /// The differences from [`Determinism::stored`].
         files: Vec<FileChange>,
     },
-    /// It failed.
+    /// The rebuild failed.
     #[serde(serialize_with = "as_text::one")]
     Failed(Error),
 }
 
 impl Determinism {
-    /// Whether it gave one and the same realization each time, which is in the store.
+    /// Returns whether all rebuilds gave the same realization, which is in the store.
     pub fn is_deterministic(&self) -> bool {
         let same = |rebuild: &Rebuild| match rebuild {
             Rebuild::Same(rref) => Some(rref.clone()),
@@ -205,8 +206,8 @@ impl Determinism {
         first.is_some() && self.rebuilds.iter().all(|rebuild| same(rebuild) == first)
     }
 
-    /// Whether it gave the same each time, though that may not be in the store: another machine, or what is not tracked,
-    /// may have made a difference.
+    /// Returns whether all rebuilds gave equal outputs, even if these are not in the store: then another machine, or an
+    /// input that is not tracked, made the difference.
     pub fn agrees(&self) -> bool {
         let mut all = self.rebuilds.windows(2);
         all.all(|pair| match (&pair[0], &pair[1]) {

@@ -10,7 +10,7 @@ use crate::store::{Find, Finding, Store, is_there};
 use crate::{ErrorKind, Result};
 
 impl<'a> Find<'a> {
-    /// Those of the stage of config `C`, with types, as [`Store::realization_as`] gives them.
+    /// Searches among the realizations of the stage of config `C`, and returns them typed, as [`Store::realization_as`] does.
     pub fn stage<C: Stage>(self) -> FindStage<'a, C> {
         FindStage {
             find: self.name(C::NAME),
@@ -19,7 +19,7 @@ impl<'a> Find<'a> {
     }
 }
 
-/// A search for the realizations of one stage: see [`Find::stage`].
+/// A search for the realizations of one stage, created by [`Find::stage`].
 #[derive(Debug)]
 #[must_use = "nothing happens before `run`"]
 pub struct FindStage<'a, C> {
@@ -28,11 +28,11 @@ pub struct FindStage<'a, C> {
 }
 
 impl<'a, C: Stage> FindStage<'a, C> {
-    /// Searches as [`Find::run`] does. One whose config does not fit `C`, as it was made by another version of the struct,
-    /// is an error in its place. What many realizations were made from is read once.
+    /// Runs the search as [`Find::run`] does. A realization whose config does not fit `C`, because another version of the
+    /// struct made it, yields an error in its place. A dependency that many realizations share is read once.
     ///
-    /// Where this process may write, garbage collection keeps all realizations of the derivations of this name until it
-    /// ends.
+    /// If this process has write permission to the store, garbage collection keeps all realizations of the derivations with
+    /// this name until the process exits.
     ///
     /// # Errors
     /// As [`Find::run`].
@@ -49,7 +49,7 @@ impl<'a, C: Stage> FindStage<'a, C> {
     }
 }
 
-/// A search under way: see [`FindStage::run`].
+/// An iterator over the results of a search; see [`FindStage::run`].
 pub struct FindingStage<'a, C> {
     store: Store,
     finding: Finding<'a>,
@@ -67,7 +67,7 @@ impl<C: Stage> Iterator for FindingStage<'_, C> {
                 Err(error) => return Some(Err(error)),
             };
             match self.store.realization_from(found.id(), &mut self.read) {
-                // It was removed meanwhile; if it is there, something that it was made from is not.
+                // The realization was removed during the search; if it still exists, one of its dependencies is missing.
                 Err(error)
                     if error.kind() == ErrorKind::Missing
                         && matches!(

@@ -1,6 +1,7 @@
-//! What is asked of a plan or of the store without a run: dry runs, what is realized, acceptance, determinism, typed references.
+//! Operations on a plan or a store that are not runs: dry runs, choices without building, acceptance, determinism tests,
+//! typed references.
 //!
-//! The verbs call these; nothing here is called by a run. Each file stands for itself.
+//! The verbs call these; a run calls none of them. The files do not depend on each other.
 
 pub(super) mod accept;
 pub(super) mod determinism;

@@ -1,4 +1,4 @@
-//! The choices of a run with nothing to do: nothing is ever built.
+//! The choices of a run that builds nothing.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,10 +11,10 @@ use crate::realize::options::Realize;
 use crate::realize::report::action::{Action, Foreseen};
 use crate::{Error, ErrorKind, Result};
 
-/// The most missing stages that an error names.
+/// The maximum number of missing stages that an error lists.
 const TOLD: usize = 10;
 
-/// Returns what is chosen for each stage, or an error that says which stages are missing and why.
+/// Returns the choice for each stage, or an error that lists the missing stages with the reasons.
 pub(in crate::realize) fn realized(
     options: &Realize<'_>,
     graph: &PlanGraph,

@@ -1,4 +1,4 @@
-//! What has types stands for plain references.
+//! Conversions from typed references to plain ones.
 
 use crate::config::{DRefId, RRefId};
 use crate::lens::{AnyRRef, Cardinality, Config, RRef};

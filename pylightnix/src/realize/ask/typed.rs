@@ -11,22 +11,23 @@ use crate::store::{Realization, Store};
 use crate::{Error, ErrorKind, Result};
 
 impl Store {
-    /// A typed view of a realization that is in the store, whoever made it.
+    /// Returns a typed view of a realization in the store, whichever program made it.
     ///
-    /// It reads the configs and records of what the realization was made from, each once. Where this process may write,
-    /// garbage collection keeps all that until the process ends.
+    /// Reads the configs and records of the realization and of its dependencies, each once. If this process has write
+    /// permission to the store, garbage collection keeps them until the process exits.
     ///
     /// # Errors
-    /// A realization that is not there, or a config that does not fit `C`, or the types of its dependencies: the error
-    /// names all that differs, fields that are missing, that are too many, or that hold something else. Fields with a
-    /// default may be missing.
+    /// Fails if the realization is not in the store, or if its config, or that of a dependency, does not fit its type. The
+    /// error lists all differences: fields that are missing, unknown, or of another type. A field with a default may be
+    /// missing.
     pub fn realization_as<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         self.use_derivations([id.dref()])?;
         self.realization_from(id, &mut Read::default())
     }
 
-    /// Opens a realization with the configs and records in `read`, and adds to them. The derivation has to be in use.
+    /// Returns a typed view, using and extending the configs and records in `read`. The caller has recorded the derivation
+    /// in use.
     pub(in crate::realize) fn realization_from<C: Config>(
         &self,
         id: &RRefId,
@@ -75,12 +76,12 @@ impl Store {
             })
     }
 
-    /// A derivation that is in the store, with the stage of this program that has its name: what another process needs
-    /// to realize it. Fields that are not hashed have their defaults.
+    /// Restores a derivation from its config in the store, with the stage of this program that has its name: so another
+    /// process can realize it. `unhashed` fields have their defaults.
     ///
     /// # Errors
-    /// A derivation that is not there, or whose stage, or that of one of its dependencies, is not in this program, or
-    /// does not fit it; two stages of its name in this program.
+    /// Fails if the derivation is not in the store; if its stage, or that of a dependency, is not in this program or does
+    /// not fit the config; or if two stages of this program have its name.
     pub fn derivation(&self, id: impl AsRef<DRefId>) -> Result<AnyDRef> {
         let id = id.as_ref();
         let mut revived = Revived::default();
@@ -104,7 +105,7 @@ impl Store {
         revived.any(id).cloned()
     }
 
-    /// Reads the closure of `root`: all that it was made from, dependencies first, and itself.
+    /// Reads the closure of `root`: all direct and indirect dependencies, then `root` itself.
     fn read_closure(&self, root: &RRefId, read: &mut Read) -> Result<Vec<Realization>> {
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
@@ -128,7 +129,7 @@ impl Store {
         Ok(closure)
     }
 
-    /// The derivations of a closure, each with the type that the fields leading to it say, from `root`, a `C`, on.
+    /// Restores the derivations of a closure, with the types that the fields declare. `root` has the config type `C`.
     fn detached_nodes<C: Config>(
         &self,
         root: &DRefId,
@@ -181,11 +182,11 @@ impl Store {
     }
 }
 
-/// What was read of a store: never changing, and shared by many closures.
+/// A cache of configs and records that were read from a store. They never change, and closures share them.
 #[derive(Default)]
 pub(in crate::realize) struct Read {
     configs: HashMap<DRefId, ConfigJson>,
-    /// Those from which others were made.
+    /// The realizations that are dependencies of others.
     realizations: HashMap<RRefId, Realization>,
 }
 
@@ -209,7 +210,7 @@ impl Read {
     }
 }
 
-/// Makes a derivation again with the stage that has its name; of several types of one generic stage, the one that fits.
+/// Restores a derivation with the stage that has its name. Among the types of a generic stage, takes the one that fits.
 fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     let id = json.id();
     let mut last = None;

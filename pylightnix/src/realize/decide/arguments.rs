@@ -1,4 +1,4 @@
-//! Run-time arguments that stages take and the run does not give, found before anything runs.
+//! Missing run-time arguments, detected before any stage runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,22 +8,22 @@ use crate::realize::options::Realize;
 use crate::realize::report::action::{Action, Foreseen};
 use crate::{Error, ErrorKind, Result};
 
-/// The most stages that a message names.
+/// The maximum number of stages that a message names.
 const NAMED: usize = 5;
 
-/// Returns the arguments that `dref` takes and the run does not give.
+/// Returns the types of the arguments that `dref` takes and the run does not give.
 pub(in crate::realize) fn missing(options: &Realize<'_>, dref: &AnyDRef) -> Vec<ArgType> {
     let mut args = dref.node().args();
     args.retain(|arg| !options.args.has(arg));
     args
 }
 
-/// Whether any stage takes an argument that the run does not give.
+/// Returns whether any stage takes an argument that the run does not give.
 pub(in crate::realize) fn any_missing(options: &Realize<'_>, graph: &PlanGraph) -> bool {
     graph.any_recipe(|stage| !missing(options, stage).is_empty())
 }
 
-/// Fails if a stage that may have to run lacks an argument. A stage that is reused needs none.
+/// Fails if a stage that may have to run lacks an argument. A stage that is reused needs no arguments.
 pub(in crate::realize) fn check(
     options: &Realize<'_>,
     graph: &PlanGraph,
@@ -62,7 +62,8 @@ pub(in crate::realize) fn check(
     }
 }
 
-/// Fails if a stage that is about to run lacks an argument. It was to be reused when the run began, and its result is gone since.
+/// Fails if a stage that is about to run lacks an argument. The check at the beginning expected to reuse it, and its result
+/// has been removed since.
 pub(in crate::realize) fn check_one(options: &Realize<'_>, dref: &AnyDRef) -> Result<()> {
     match missing(options, dref).first() {
         None => Ok(()),
@@ -70,7 +71,7 @@ pub(in crate::realize) fn check_one(options: &Realize<'_>, dref: &AnyDRef) -> Re
     }
 }
 
-/// Says which arguments are missing.
+/// Returns a message that names the missing arguments.
 pub(in crate::realize) fn why(missing: &[ArgType]) -> String {
     let names: Vec<_> = missing
         .iter()

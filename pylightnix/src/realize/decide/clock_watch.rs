@@ -1,4 +1,4 @@
-//! A watch for build records that lie ahead of this machine's clock.
+//! Detects build records that end ahead of this machine's clock.
 
 use std::sync::{Once, OnceLock};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::config::RRefId;
 use crate::store::{BuildHead, Clock};
 
-/// Notes the first build record that lies ahead, so that a run tells of it once and not for each stage.
+/// Remembers the first build record ahead of the clock, so that a run reports it once rather than for each stage.
 pub(in crate::realize) struct ClockWatch {
     clock: Clock,
     found: OnceLock<(RRefId, Timestamp)>,
@@ -15,7 +15,7 @@ pub(in crate::realize) struct ClockWatch {
 }
 
 impl ClockWatch {
-    /// A watch by the clock of now.
+    /// Creates a watch with the current time.
     pub(in crate::realize) fn begin() -> Self {
         ClockWatch {
             clock: Clock::now(),
@@ -24,7 +24,7 @@ impl ClockWatch {
         }
     }
 
-    /// Returns when a build ended, if that lies ahead.
+    /// Returns the end of a build if it is ahead of the clock.
     pub(in crate::realize) fn ahead(&self, build: &BuildHead<'_>) -> Option<Timestamp> {
         match build.ended(self.clock) {
             Some(_) => None,
@@ -32,12 +32,12 @@ impl ClockWatch {
         }
     }
 
-    /// Notes a build of a realization that lies ahead.
+    /// Remembers a build of a realization that ends ahead of the clock.
     pub(in crate::realize) fn found(&self, rref: RRefId, ended: Timestamp) {
         let _ = self.found.set((rref, ended));
     }
 
-    /// Notes the first build of a realization that lies ahead, if none is noted yet.
+    /// Remembers the first build of a realization that ends ahead of the clock, unless one is remembered already.
     pub(in crate::realize) fn look<'a>(
         &self,
         rref: &RRefId,
@@ -50,10 +50,10 @@ impl ClockWatch {
         }
     }
 
-    /// Calls `tell` with what is noted, once.
+    /// Calls `tell` with the remembered build, at most once.
     pub(in crate::realize) fn tell(&self, tell: impl FnOnce(&RRefId, Timestamp)) {
         if let Some((rref, ended)) = self.found.get() {
-            // `_force`: an observer may panic in here, and others are told all the same.
+            // `call_once_force`, because an observer may panic in here, and the other observers must still be told.
             self.told.call_once_force(|_| tell(rref, *ended));
         }
     }

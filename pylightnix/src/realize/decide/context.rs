@@ -1,4 +1,4 @@
-//! The context of a stage, from what was chosen for its dependencies.
+//! The context of a stage, computed from the choices for its dependencies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::plan::PlanGraph;
 use crate::realize::report::taken::Taken;
 use crate::store::{Context, RecordedChoice};
 
-/// Returns what was chosen for the direct dependencies of the stage at `at`. `of` knows it by the place of a stage.
+/// Returns the choices for the direct dependencies of the stage with index `at`. `of` maps an index to the choice.
 pub(in crate::realize) fn chosen_for(
     graph: &PlanGraph,
     at: usize,
@@ -25,7 +25,7 @@ pub(in crate::realize) fn chosen_for(
     }))
 }
 
-/// Returns the context: the references of all that was chosen.
+/// Returns the context: the references of all chosen realizations.
 pub(in crate::realize) fn context_of(chosen: &Chosen) -> Context {
     if chosen.iter().all(|(_, rrefs)| rrefs.len() == 1) {
         return Context::sorted(chosen.iter().map(|(_, rrefs)| rrefs[0].id().clone()));
@@ -38,7 +38,7 @@ pub(in crate::realize) fn context_of(chosen: &Chosen) -> Context {
     context.into()
 }
 
-/// Returns what was chosen for each dependency of the stage at `at`, and how, for a build record.
+/// Returns, for a build record, the choice for each dependency of the stage with index `at`, and the matcher that made it.
 pub(in crate::realize) fn recorded_choices<'a>(
     graph: &PlanGraph,
     at: usize,

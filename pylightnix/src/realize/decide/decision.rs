@@ -1,4 +1,4 @@
-//! The decision on one stage whose dependencies are chosen: take results, build, or never.
+//! The decision on a stage whose dependencies are chosen: take existing results, build new ones, or fail.
 
 use crate::Result;
 use crate::config::RRefId;
@@ -16,15 +16,15 @@ use crate::realize::report::reason::{Reason, Stale};
 use crate::realize::report::taken::Taken;
 use crate::store::{BuildMark, Context, Outcome, Realization, Snapshot, Store};
 
-/// The most runs of one build. A matcher that asks for more has made a mistake: a count that went below zero, for example.
+/// The maximum number of runs in one build. A matcher that asks for more has a bug, for example a negative count.
 const MOST: usize = 1_000_000;
 
-/// What to do with a stage.
+/// The decision on a stage.
 pub(in crate::realize) enum Decision {
-    /// The matcher takes results that are in the store.
+    /// The matcher takes realizations from the store.
     Take {
         taken: Taken,
-        /// The marks of builds that ended: their process died before it removed them.
+        /// The marks of completed builds whose process died before it removed them.
         over: Vec<String>,
     },
     /// These runs have to be made.
@@ -33,39 +33,39 @@ pub(in crate::realize) enum Decision {
     Never(String),
 }
 
-/// What the decision on a stage depends on.
+/// The input of the decision on a stage.
 #[derive(Clone, Copy)]
 pub(in crate::realize) struct DecisionInput<'a> {
     pub(in crate::realize) store: &'a Store,
-    /// The plan of the stage.
+    /// The plan that the stage belongs to.
     pub(in crate::realize) graph: &'a PlanGraph,
     pub(in crate::realize) dref: &'a AnyDRef,
     pub(in crate::realize) chosen: &'a Chosen,
     pub(in crate::realize) context: &'a Context,
     pub(in crate::realize) trust_unknown: bool,
-    /// Realizations that a person made, which count as current in this run.
+    /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: &'a [RRefId],
-    /// Where its candidates are read.
+    /// Where the candidates are read.
     pub(in crate::realize) source: CandidateSource<'a>,
-    /// Notes build records that lie ahead of the clock, if the run tells of them.
+    /// Detects build records ahead of the clock, if the run reports them.
     pub(in crate::realize) clock_watch: Option<&'a ClockWatch>,
 }
 
-/// Where the candidates of a decision are read.
+/// The source of the candidates of a decision.
 #[derive(Clone, Copy)]
 pub(in crate::realize) enum CandidateSource<'a> {
-    /// In a snapshot that was taken after the lease of this process named the derivation.
+    /// A snapshot that was taken after the lease of this process named the derivation.
     Snapshot(&'a Snapshot),
-    /// In a snapshot, and among the realizations that were published since.
+    /// A snapshot, and the realizations published since.
     SnapshotAndNew(&'a Snapshot, &'a [Realization]),
-    /// In the index, which reads the folder if it changed.
+    /// The index, which reads the folder if it changed.
     Index,
-    /// In the folder, whatever the index has.
+    /// The folder, bypassing the index.
     Disk,
 }
 
 impl<'a> CandidateSource<'a> {
-    /// The snapshot among the lookups of a plan, if it could be read.
+    /// Returns the snapshot from the lookups of a plan, or the index if that snapshot could not be read.
     pub(in crate::realize) fn of(lookups: &'a Lookups<'_>, at: usize) -> Result<Self> {
         Ok(match lookups.snapshot(at)? {
             Some(snapshot) => CandidateSource::Snapshot(snapshot),
@@ -75,7 +75,7 @@ impl<'a> CandidateSource<'a> {
 }
 
 impl<'a> DecisionInput<'a> {
-    /// The input of the decision on a stage of a run with these options.
+    /// Returns the input of the decision on a stage of a run with these options.
     pub(in crate::realize) fn of(
         options: &'a Realize<'_>,
         graph: &'a PlanGraph,
@@ -97,7 +97,7 @@ impl<'a> DecisionInput<'a> {
         }
     }
 
-    /// The stage's name, with what tells it from others of that name.
+    /// Returns the title of the stage.
     pub(in crate::realize) fn titled(&self) -> Titled<'a> {
         self.graph.titled(self.dref.id())
     }
@@ -156,7 +156,7 @@ impl DecisionInput<'_> {
                      or build them in several runs"
                 )));
             }
-            // A forced stage asks its matcher too: it may want more than one build makes, or refuse.
+            // The matcher of a forced stage is asked too: it may want more realizations than one build makes, or refuse.
             Selection::Take(_) if mode == Mode::Forced => nouts,
             Selection::Take(rrefs) if due.is_empty() => {
                 let taken = Taken { rrefs, from: tries };
@@ -166,7 +166,7 @@ impl DecisionInput<'_> {
             Selection::Take(_) => 0,
             Selection::Build(more) => more,
         };
-        // Runs that are due come first: a failure is the result only when no run is left that may succeed.
+        // Due runs come first: a failure is the result only if no run remains that may succeed.
         let has_failed = !failures.is_empty();
         if due.is_empty()
             && matches!(mode, Mode::Usual | Mode::Made)
@@ -193,13 +193,13 @@ impl DecisionInput<'_> {
             None if self.is_lacking()? => Reason::Lacking,
             None => Reason::ContextChanged,
         };
-        // Whole builds, of `nouts` runs each.
+        // Build in multiples of `nouts` runs.
         let more = more.saturating_sub(due.len());
         let due = due.and(more.next_multiple_of(nouts.max(1)), tries);
         Ok(Decision::Build { due, reason })
     }
 
-    /// Returns the realizations with this context that are stale, each with the reason.
+    /// Returns the stale realizations with this context, each with the reason.
     pub(in crate::realize) fn stale(&self) -> Result<Vec<(AnyRRef, Stale)>> {
         let node = self.dref.node();
         let Some(code) = node.code() else {
@@ -229,7 +229,7 @@ impl DecisionInput<'_> {
         )
     }
 
-    /// Reads the realizations from this context, and the builds of several runs that have begun and not ended.
+    /// Reads the realizations from this context, and the marks of incomplete multi-run builds.
     fn candidates(&self) -> Result<(Vec<Realization>, Vec<BuildMark>)> {
         let (dref, context) = (self.dref.id(), self.context);
         let now;
@@ -257,7 +257,7 @@ impl DecisionInput<'_> {
         Ok((all, begun))
     }
 
-    /// Whether the store has no realization of the derivation, from any context.
+    /// Returns whether the store has no realization of the derivation from any context.
     fn is_missing(&self) -> Result<bool> {
         match self.source {
             CandidateSource::Snapshot(snapshot) => Ok(snapshot.is_empty()),
@@ -265,7 +265,7 @@ impl DecisionInput<'_> {
         }
     }
 
-    /// Whether a realization from this context lacks an artifact that the config promises.
+    /// Returns whether a realization from this context lacks a promised artifact.
     fn is_lacking(&self) -> Result<bool> {
         let config = self.dref.config_json();
         self.store.has_lacking(config, self.context)

@@ -1,6 +1,6 @@
-//! The decision on one stage whose dependencies are chosen: take, build or never.
+//! The decision on a stage whose dependencies are chosen: take, build, or fail.
 //!
-//! It reads the store through `lookup/` alone, and knows nothing of threads. Begin to read at [`decision`].
+//! Reads the store through `lookup/` only, and does not depend on threads. Begin to read at [`decision`].
 
 pub(super) mod arguments;
 pub(super) mod clock_watch;

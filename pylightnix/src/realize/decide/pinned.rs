@@ -1,4 +1,4 @@
-//! Realizations that matchers insist on, such as `exactly(rref)`: checked before anything runs, and not hours later.
+//! Realizations that matchers require, as `exact(rref)` does: checked before any stage runs rather than hours later.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub(in crate::realize) fn refused(
     Ok(refused)
 }
 
-/// Returns why the matcher of `dref` cannot choose `id`; `None` if it can.
+/// Returns the reason why the matcher of `dref` cannot choose `id`, or `None` if it can.
 fn unusable(options: &Realize<'_>, dref: &AnyDRef, id: &RRefId) -> Result<Option<String>> {
     let store = &options.store;
     if id.dref() != dref.id() {

@@ -1,9 +1,9 @@
-//! Which runs of a stage are due: runs are counted, not candidates.
+//! Determines which runs of a stage are due, from build records rather than from the number of candidates.
 //!
-//! Build records of today's code say which runs ended. While the mark of a build is there, the runs of that build that no
-//! such record names are due, those and no others. Without a mark a build is whole, whatever is left of what it
-//! made. A stage that takes more runs than any record names has the rest made. A record without the index of its run (of a
-//! result that a person made, accepted or imported, or of an earlier version of this library) stands for all runs.
+//! A run is complete if a build record of today's code names it. While a build has a mark, exactly its runs without such a
+//! record are due. A build without a mark is complete, even if some of its results were removed since. If a stage takes more
+//! runs than the records name, the additional runs are due. A record without a run index stands for all runs: that of a
+//! result that was made by hand, accepted or imported, or that comes from an earlier version of this library.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::plan::Code;
 use crate::realize::decide::staleness::{changed_default, is_current};
 use crate::store::{BuildHead, BuildMark, Realization, RunOf};
 
-/// Today's code of a stage, by which a record counts or does not.
+/// Today's code of a stage, which decides whether a record counts.
 #[derive(Clone, Copy)]
 pub(in crate::realize) struct CurrentCode<'a> {
     pub(in crate::realize) code: &'a Code,
@@ -25,7 +25,7 @@ impl CurrentCode<'_> {
         is_current(head, self.code, self.omitted)
     }
 
-    /// Whether a mark is of a build by today's code.
+    /// Returns whether a mark belongs to a build by today's code.
     fn begun(&self, begun: &BuildMark) -> bool {
         let BuildMark {
             fingerprint,
@@ -39,7 +39,7 @@ impl CurrentCode<'_> {
     }
 }
 
-/// Returns the runs that the builds of a current realization by today's code name; `None` for a record that stands for all runs.
+/// Returns the runs that the build records of a current realization name; `None` for a record that stands for all runs.
 fn each_run<'a>(
     heads: impl Iterator<Item = BuildHead<'a>>,
     current_code: CurrentCode<'_>,
@@ -55,7 +55,7 @@ fn each_run<'a>(
     }
 }
 
-/// Whether the builds of a current realization stand for `nouts` runs, if no build has begun and not ended.
+/// Returns whether the builds of a current realization cover `nouts` runs, given that there is no incomplete build.
 pub(in crate::realize) fn stand_for<'a>(
     heads: impl Iterator<Item = BuildHead<'a>>,
     current_code: CurrentCode<'_>,
@@ -68,14 +68,14 @@ pub(in crate::realize) fn stand_for<'a>(
     stand
 }
 
-/// The runs that ended, by build records of today's code.
+/// The completed runs, according to build records of today's code.
 #[derive(Default)]
 pub(in crate::realize) struct EndedRuns {
     /// Whether a record stands for all runs.
     is_all: bool,
-    /// The indexes of the runs, sorted.
+    /// The indices of the runs, sorted.
     indexes: Vec<usize>,
-    /// The largest number of runs that a record names.
+    /// The largest total number of runs in a record.
     of: usize,
 }
 
@@ -106,16 +106,16 @@ impl EndedRuns {
     }
 }
 
-/// The runs that have to be made.
+/// The runs that are due.
 #[derive(Clone, Debug, Default)]
 pub(in crate::realize) struct Due {
-    /// Runs of builds that were interrupted.
+    /// The missing runs of interrupted builds.
     these: Vec<usize>,
-    /// Runs that were never begun, after those.
+    /// The runs that no build has begun; they follow `these`.
     then: Range<usize>,
-    /// The number of runs that the stage has afterwards, in all.
+    /// The total number of runs of the stage afterwards.
     pub(in crate::realize) of: usize,
-    /// The marks of the builds that end with these runs.
+    /// The marks of the builds that these runs complete.
     pub(in crate::realize) ends: Vec<String>,
 }
 
@@ -128,7 +128,7 @@ impl Due {
         self.len() == 0
     }
 
-    /// Returns the index of the run at `place`.
+    /// Returns the index of the due run at position `place`.
     pub(in crate::realize) fn at(&self, place: usize) -> usize {
         match self.these.get(place) {
             Some(index) => *index,
@@ -136,7 +136,7 @@ impl Due {
         }
     }
 
-    /// Adds `more` new runs. Their indexes begin after all runs so far, of which there are at least `tries`.
+    /// Adds `more` new runs. Their indices follow those of all earlier runs, of which there are at least `tries`.
     pub(in crate::realize) fn and(mut self, more: usize, tries: usize) -> Self {
         let next = self.of.max(tries);
         if more > 0 {
@@ -154,15 +154,15 @@ impl Due {
     }
 }
 
-/// The runs of a stage so far: those that ended, and the builds that have begun and not ended.
+/// The history of a stage: completed runs and incomplete builds.
 pub(in crate::realize) struct RunHistory {
     ended: EndedRuns,
-    /// The builds by today's code that have begun and not ended.
+    /// The incomplete builds by today's code.
     begun: Vec<BuildMark>,
 }
 
 impl RunHistory {
-    /// Of the builds in `begun`, those by today's code count.
+    /// Creates a history. Of the builds in `begun`, only those by today's code count.
     pub(in crate::realize) fn new(
         ended: EndedRuns,
         mut begun: Vec<BuildMark>,
@@ -172,7 +172,7 @@ impl RunHistory {
         RunHistory { ended, begun }
     }
 
-    /// Returns the runs that are due of a stage that takes `nouts`.
+    /// Returns the runs that are due if the stage takes `nouts` runs.
     pub(in crate::realize) fn due(&self, nouts: usize) -> Due {
         let ended = &self.ended;
         if ended.is_all {
@@ -186,9 +186,9 @@ impl RunHistory {
         let mut of = ended.of;
         for begun in &self.begun {
             let last = match begun.fingerprint {
-                // A mark that cannot be read stands for a build of all runs.
+                // An unreadable mark counts as that of a build of all runs.
                 None => ended.of.max(nouts),
-                // What it was to make for a larger `nouts` than today's is not wanted any more.
+                // If `nouts` was larger when the build began, the surplus runs are not wanted any more.
                 Some(_) => begun.of.saturating_sub(begun.nouts.saturating_sub(nouts)),
             };
             these.extend((begun.first..last).filter(|index| !ended.has(*index)));
@@ -208,7 +208,7 @@ impl RunHistory {
         }
     }
 
-    /// Returns no runs, and the index at which new ones begin: for runs that are forced.
+    /// Returns no due runs, only the index at which new ones begin: for forced runs.
     pub(in crate::realize) fn none_due(&self) -> Due {
         let begun = self.begun.iter().map(|begun| begun.of);
         Due {
@@ -217,12 +217,12 @@ impl RunHistory {
         }
     }
 
-    /// Whether a build by today's code has begun and not ended.
+    /// Returns whether there is an incomplete build by today's code.
     pub(in crate::realize) fn any_begun(&self) -> bool {
         !self.begun.is_empty()
     }
 
-    /// Returns the marks of builds all of whose runs ended.
+    /// Returns the marks of builds whose runs are all complete.
     pub(in crate::realize) fn over(&self) -> Vec<String> {
         let is_over = |begun: &&BuildMark| {
             begun.fingerprint.is_some()

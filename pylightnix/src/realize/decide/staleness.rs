@@ -1,4 +1,4 @@
-//! Whether a realization was made by today's code.
+//! Determines whether a realization was made by today's code.
 
 use crate::lens::Omitted;
 use crate::plan::Code;
@@ -15,7 +15,7 @@ pub(in crate::realize) fn staleness<'a>(
     let mut known = false;
     let mut changed = None;
     let mut is_timed = false;
-    // Builds come oldest first, and the newest says what changed last. One whose time lies ahead of the clock counts as older.
+    // Builds come oldest first, and the newest one determines the reason. A build ahead of the clock counts as the oldest.
     for build in builds {
         let Some(fingerprint) = build.fingerprint else {
             continue;
@@ -49,7 +49,7 @@ pub(in crate::realize) fn staleness<'a>(
     }
 }
 
-/// Whether a build was made by today's code.
+/// Returns whether a build was made by today's code.
 pub(in crate::realize) fn is_current(
     build: &BuildHead<'_>,
     code: &Code,
@@ -59,8 +59,8 @@ pub(in crate::realize) fn is_current(
         && changed_default(&build.omitted(), omitted).is_none()
 }
 
-/// Returns a field that the config leaves out and whose default has changed since the build. A field that the record does not
-/// name counts as unchanged.
+/// Returns an omitted field whose default has changed since the build. A field that the record does not name counts as
+/// unchanged.
 pub(in crate::realize) fn changed_default(then: &Omitted, omitted: &Omitted) -> Option<Stale> {
     omitted.iter().find_map(|(field, is)| {
         let was = then.get(field).filter(|was| *was != is)?;

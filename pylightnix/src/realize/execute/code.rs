@@ -1,4 +1,4 @@
-//! Running the code of a stage, once, on this thread.
+//! Runs the code of a stage once, on the current thread.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,21 +14,22 @@ use crate::plan::{AnyDRef, Args, Run};
 use crate::realize::failure::panics::caught;
 use crate::store::Draft;
 
-/// What a stage returned. The outer error is one that the stage did not return: a panic, a promise that it did not keep.
+/// The result of running a stage. The inner error is the one that the stage returned; the outer error is a panic or a broken
+/// promise.
 pub(in crate::realize) type Returned = Result<Result<(), BoxError>, BoxError>;
 
-/// What the code of a stage is given, beside its config.
+/// The input of a stage's code, beside its config.
 pub(in crate::realize) struct CodeInput<'a> {
     pub(in crate::realize) chosen: &'a Chosen,
     pub(in crate::realize) cache: &'a Path,
     pub(in crate::realize) args: &'a Args,
-    /// Where it sends its progress.
+    /// The channel for progress reports.
     pub(in crate::realize) progress: Option<SyncSender<ProgressReport>>,
     pub(in crate::realize) index: usize,
     pub(in crate::realize) site: Site,
 }
 
-/// Runs the code of a stage in the folder of a draft. A panic is caught, and written to the log.
+/// Runs the code of a stage in the folder of a draft. Catches a panic and writes it to the log.
 pub(in crate::realize) fn run_code(
     dref: &AnyDRef,
     draft: &Draft,
@@ -57,7 +58,7 @@ pub(in crate::realize) fn run_code(
     }
 }
 
-/// The surroundings of a run of a stage.
+/// Returns the parameters of a run of a stage.
 pub(in crate::realize) fn site(
     dref: &AnyDRef,
     draft: &Draft,

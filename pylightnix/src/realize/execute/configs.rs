@@ -1,4 +1,4 @@
-//! Configs that do not come back from their JSON as they were written: refused before a stage runs that would read them.
+//! Detects configs that do not survive a round trip through their JSON, before a stage runs that would read them.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Result;
 use crate::plan::PlanGraph;
 
-/// The stages of a plan whose configs, and those of all their dependencies, are checked. `None` if the types of all configs make
-/// checks needless.
+/// For each stage of a plan, whether its config and those of all its dependencies were checked. `None` if the types of all
+/// configs guarantee the round trip.
 #[derive(Default)]
 pub(in crate::realize) struct ConfigChecks(OnceLock<Option<Box<[AtomicBool]>>>);
 
 impl ConfigChecks {
-    /// Fails if the config of a stage that is about to run, or of anything that it is made from, does not come back as it was: the stage
-    /// would read values that its reference does not stand for.
+    /// Fails if the config of a stage that is about to run, or that of a direct or indirect dependency, does not survive a
+    /// round trip: the stage would read values that its reference does not identify.
     pub(in crate::realize) fn check(&self, graph: &PlanGraph, at: usize) -> Result<()> {
         let known = self.0.get_or_init(|| {
             let some = graph.any_recipe(|stage| !stage.node().is_exact());
@@ -33,7 +33,7 @@ impl ConfigChecks {
             let deps = graph.deps(at).iter();
             waiting.extend(deps.filter(|dep| seen.insert(**dep)));
         }
-        // Only now, as a dependency of one that was checked might have failed.
+        // Marked only at the end, because a dependency of a checked stage might have failed.
         for at in seen {
             known[at].store(true, Ordering::Release);
         }

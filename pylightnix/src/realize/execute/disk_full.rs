@@ -1,4 +1,4 @@
-//! Failures by a full disk: how they are recognized, and what is deleted then.
+//! Recognizes failures caused by a full disk, and frees space.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,10 +6,10 @@ use std::io;
 use crate::store::{Draft, is_full};
 use crate::{BoxError, Error, ErrorKind};
 
-/// What programs print when the disk is full.
+/// The messages that programs print when the disk is full.
 const SAID: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
-/// Whether a run failed because the disk is full. The error may not say so: a child process that fails for it ends with a status,
+/// Returns whether a run failed because the disk is full. The error may not show it: a child process exits with a status,
 /// and its log could not be written.
 pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = Some(&**cause);
@@ -27,7 +27,7 @@ pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
     is_full(draft.out())
 }
 
-/// Deletes what the run has written, so that others can go on, and returns an error that says so.
+/// Deletes the output of the run, to free space for other runs, and returns an error that says so.
 pub(in crate::realize) fn told(draft: &Draft, cause: BoxError) -> BoxError {
     let done = match draft.make_room() {
         Ok(()) => "what this run had written was deleted, so that it does not keep the disk full"

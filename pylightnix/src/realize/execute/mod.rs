@@ -1,9 +1,9 @@
-//! How builds are carried out.
+//! Executors, which carry out builds.
 //!
-//! An [`Executor`] is given the runs of a build as an [`Order`]: references, a context, indices and limits. It knows nothing of matchers,
-//! of other stages or of the plan. The build lock, the promises, publishing and every decision stay with its caller, `run/`. What an
-//! executor says of a task is a hint: the store says what is made. The only executor so far is that of
-//! this process, `run/threads.rs`.
+//! An [`Executor`] receives the runs of a build as an [`Order`]: references, a context, indices and limits. It does not know
+//! matchers, other stages or the plan. Its caller, `run/`, holds the build lock, checks promises, publishes, and makes all
+//! decisions. What an executor reports about a task is only a hint: the store decides what is made. So far the only executor
+//! is `run/threads.rs`, which uses the threads of this process.
 
 pub(in crate::realize) mod code;
 pub(in crate::realize) mod configs;
@@ -16,25 +16,26 @@ use crate::config::DRefId;
 use crate::plan::Limits;
 use crate::store::Context;
 
-/// The runs of one derivation, from one context, that are to be made.
+/// The runs of one derivation from one context that have to be made.
 pub(in crate::realize) struct Order<'a> {
     pub(in crate::realize) dref: DRefId,
     pub(in crate::realize) context: Context,
     /// The indices of the runs.
     pub(in crate::realize) indices: Vec<usize>,
-    /// What one run needs.
+    /// The resources that one run needs.
     pub(in crate::realize) limits: &'a Limits,
 }
 
-/// What the process of the run does for each run of an order: it makes the draft, has the code run, and publishes.
+/// The work on an order, done by the process of the run: for each run it creates the draft, calls the stage's code, and
+/// publishes.
 pub(in crate::realize) trait Work: Send + Sync {
-    /// The order.
+    /// Returns the order.
     fn order(&self) -> &Order<'_>;
 
-    /// Makes runs until none is left to begin, or until `pause` returns true after one. Returns whether some are left.
+    /// Makes runs until none is left to begin, or until `pause` returns `true` after a run. Returns whether runs are left.
     fn make(&self, pause: &dyn Fn() -> bool) -> bool;
 
-    /// Whether all runs have ended.
+    /// Returns whether all runs have ended.
     fn is_over(&self) -> bool;
 
     /// Waits until another run has ended, or all have.
@@ -44,29 +45,30 @@ pub(in crate::realize) trait Work: Send + Sync {
 /// An order that an executor carries out.
 pub(in crate::realize) struct Task<'a>(pub(in crate::realize) Arc<dyn Work + 'a>);
 
-/// What an executor sees of a task.
+/// The state of a task, as the executor sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::realize) enum Sight {
-    /// Some of its runs have not ended.
+    /// Some runs have not ended.
     Running,
-    /// All of its runs have ended, well or not.
+    /// All runs have ended, successfully or not.
     Over,
 }
 
 /// Carries out orders.
 pub(in crate::realize) trait Executor<'a> {
-    /// Takes what one run of the stage at `at` needs. Returns false if that is not free: the stage gets another turn when it is.
+    /// Reserves the resources for one run of the stage with index `at`. Returns `false` if they are not free; the stage gets
+    /// another turn when they are.
     fn room(&self, at: usize) -> bool;
 
-    /// Begins an order, and returns at once.
+    /// Begins an order without waiting for it.
     fn submit(&self, work: Arc<dyn Work + 'a>) -> Task<'a>;
 
-    /// Looks at a task.
+    /// Returns the state of a task.
     fn look(&self, task: &Task<'a>) -> Sight;
 
-    /// Begins no further order. Runs that go on are told to stop by the watchdog of the run.
+    /// Begins no further orders. The watchdog stops the runs in progress.
     fn cancel(&self);
 
-    /// Takes over the task of an equal order that an earlier process submitted and left, if there is one.
+    /// Returns the task of an equal order that an earlier process submitted and left behind, if there is one.
     fn adopt(&self, order: &Order<'_>) -> Option<Task<'a>>;
 }

@@ -1,4 +1,4 @@
-//! The folders around what a stage promises to write.
+//! The parent folders of promised artifacts.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::plan::AnyNode;
 use crate::{Error, Result};
 
-/// Makes the folders around all promises in `out`, so that a stage can write them.
+/// Creates the parent folders of all promised artifacts in `out`.
 pub(in crate::realize) fn make_folders(node: &dyn AnyNode, out: &Path) -> Result<()> {
     for promise in node.promises() {
         if let Some((folders, _)) = promise.path.rsplit_once('/') {

@@ -1,4 +1,4 @@
-//! The errors of a run.
+//! The error messages of a run.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error
     .help(format!("it is about {}", stage.dref()))
 }
 
-/// Adds a word on the store, if its folder is gone.
+/// Adds a note to the error if the folder of the store is gone.
 pub(in crate::realize) fn with_store_gone(error: Error, root: &Path) -> Error {
     if root.exists() {
         return error;
@@ -37,7 +37,7 @@ pub(in crate::realize) fn with_store_gone(error: Error, root: &Path) -> Error {
     ))
 }
 
-/// The error of a build whose results do not suffice for the matcher.
+/// Makes the error for a build that made too few candidates for the matcher.
 pub(in crate::realize) fn too_few(
     stage: Titled<'_>,
     runs: usize,
@@ -65,7 +65,7 @@ pub(in crate::realize) fn too_few(
         .help(format!("{advice}\nwhat is there, of {dref}:{there}"))
 }
 
-/// The error of a run that failed. `kept` is its folder, and whether that has a log.
+/// Makes the error for a failed run. `kept` is its folder, and whether the folder has a log.
 pub(in crate::realize) fn run_failed(
     stage: Titled<'_>,
     index: usize,
@@ -106,7 +106,7 @@ pub(in crate::realize) fn run_failed(
     }
 }
 
-/// The error of a run of a stage that was told to stop.
+/// Makes the error for a run of a stage that was stopped.
 pub(in crate::realize) fn stopped(
     why: StopReason,
     ending: &Ending,
@@ -144,10 +144,10 @@ pub(in crate::realize) fn stopped(
     }
 }
 
-/// How a stage can be stopped.
+/// The advice about how a stage can be stopped.
 const LOOK: &str = "a stage stops only when it checks: call `b.check()?` in its loop, and run its programs with `b.run(..)`";
 
-/// What observers are told of a run that goes on although it was told to stop.
+/// Makes the error that observers receive about a run that ignores the request to stop.
 pub(in crate::realize) fn does_not_stop(
     stage: Titled<'_>,
     late: &Overdue,
@@ -165,7 +165,7 @@ pub(in crate::realize) fn does_not_stop(
     Error::new(ErrorKind::Stage, message).help(format!("{LOOK}\nit is about {}", late.dref))
 }
 
-/// The error of a stage that was not begun, as the run was cancelled.
+/// Makes the error for a stage that did not begin because the run was cancelled.
 pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
     Error::new(
         ErrorKind::Cancelled,
@@ -174,7 +174,7 @@ pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
     .help(format!("it is about {}", stage.dref()))
 }
 
-/// The error of a run that was cancelled, with those of the stages that ran.
+/// Makes the error for a cancelled run, with the errors of the stages that were running.
 pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages: usize) -> Error {
     let message = format!("the run was cancelled: {realized} of {stages} stages are realized");
     Error::new(ErrorKind::Cancelled, message)
@@ -182,7 +182,7 @@ pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages
         .help("published results stay: run again to go on")
 }
 
-/// The error of a stage whose output does not keep its promises.
+/// Makes the error for a stage whose output breaks promises.
 pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Violation]) -> BoxError {
     let said = |lack: &Violation| {
         let path = &lack.path;
@@ -212,7 +212,8 @@ pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Violat
         .into()
 }
 
-/// One error for all that failed in a run. `blocked` stages need what failed; `left` others were not begun.
+/// Combines all failures of a run into one error. `blocked` is the number of stages that depend on failed ones, and `left`
+/// that of the other stages that did not begin.
 pub(in crate::realize) fn run_error(
     mut failures: Vec<Error>,
     blocked: usize,

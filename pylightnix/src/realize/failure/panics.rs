@@ -1,4 +1,4 @@
-//! Catching panics of stages, matchers and observers, with their messages and places.
+//! Catches panics of stages, matchers and observers, with their messages and source locations.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,21 +7,21 @@ use std::sync::Once;
 use std::thread;
 
 thread_local! {
-    /// The message and the place of the last panic of this thread that was not asked for yet.
+    /// The message and the location of the last panic on this thread, until they are taken.
     static LAST: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
-/// Does `work`. If it panics, returns the message and the place.
+/// Calls `work`. If it panics, returns the message and the location.
 pub(in crate::realize) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     see_places();
     LAST.take();
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| text(&*panic))
 }
 
-/// Installs a panic hook, as only a hook is told the place of a panic. The hook of before is called too.
+/// Installs a panic hook, because only a hook receives the location of a panic. The previous hook is still called.
 fn see_places() {
     static ONCE: Once = Once::new();
-    // Changing the hook while this thread panics would end the process.
+    // Changing the hook while this thread panics would abort the process.
     if ONCE.is_completed() || thread::panicking() {
         return;
     }
@@ -31,7 +31,7 @@ fn see_places() {
             let last = panic
                 .location()
                 .map(|place| (said(panic.payload()), place.to_string()));
-            // A thread that is about to end has no thread-local storage any more.
+            // While a thread exits, its thread-local storage may be gone.
             let _ = LAST.try_with(|known| known.replace(last));
             before(panic);
         }));
@@ -41,7 +41,7 @@ fn see_places() {
 fn text(panic: &(dyn Any + Send)) -> String {
     let said = said(panic);
     match LAST.take() {
-        // A panic that was passed on from another thread has its place there.
+        // The location of a panic that was resumed from another thread is stored in that thread.
         Some((text, place)) if text == said => format!("it panicked: {said} (at {place})"),
         _ => format!("it panicked: {said}"),
     }

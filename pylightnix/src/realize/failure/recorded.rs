@@ -1,4 +1,4 @@
-//! Failures as results, of stages with `#[stage(fallible)]`: how they are written and read.
+//! Recorded failures: how the failures of stages with `#[stage(fallible)]` are stored as results and read back.
 
 use std::io;
 use std::path::Path;
@@ -9,13 +9,13 @@ use crate::store::regular;
 use crate::store::{BuildKind, Clock, Outcome, Realization};
 use crate::{BoxError, Error, ErrorKind, Result};
 
-/// The artifact of a failure.
+/// The artifact that holds the text of a failure.
 pub(in crate::realize) const FAILURE: &str = "failure.txt";
 
-/// The most bytes of an error's text that are kept.
+/// The maximum size of an error's text that is stored, in bytes.
 const MOST: usize = 64 << 10;
 
-/// Reads the text of a failure; `None` if `realization` is none.
+/// Reads the text of a failure; returns `None` if `realization` is a success.
 pub(in crate::realize) fn text_of(realization: &Realization) -> Result<Option<Arc<str>>> {
     if realization.outcome == Outcome::Ok {
         return Ok(None);
@@ -30,12 +30,12 @@ pub(in crate::realize) fn text_of(realization: &Realization) -> Result<Option<Ar
     }
 }
 
-/// Whether a matcher took a failure, which is then the only one taken.
+/// Returns whether a matcher took a failure, which is then the only realization taken.
 pub(in crate::realize) fn is_failure(taken: &[AnyRRef]) -> bool {
     taken.first().is_some_and(|rref| rref.failure().is_some())
 }
 
-/// Returns the newest failure; among equals, the one with the lowest reference.
+/// Returns the newest failure; among equally new ones, that with the lowest reference.
 pub(in crate::realize) fn newest(mut failures: Vec<Realization>) -> Option<Realization> {
     let clock = Clock::now();
     failures.sort_by_key(|failure| {
@@ -46,12 +46,12 @@ pub(in crate::realize) fn newest(mut failures: Vec<Realization>) -> Option<Reali
     failures.into_iter().next()
 }
 
-/// Returns the text of an error and its causes. Paths in `out` are written without the folder of the try, so that equal failures are
-/// one realization.
+/// Returns the text of an error and its causes. The path of `out` is shortened to `out`, so that equal
+/// failures are one realization.
 pub(in crate::realize) fn text(error: &BoxError, out: &Path) -> String {
     let mut text = error.to_string();
     match error.downcast_ref::<Error>() {
-        // Its full report has the causes.
+        // The full report of the library's errors contains the causes.
         Some(error) => text = format!("{error:?}"),
         None => {
             let mut cause = error.source();
@@ -75,8 +75,8 @@ pub(in crate::realize) fn text(error: &BoxError, out: &Path) -> String {
     text
 }
 
-/// Whether an error is about this machine or store rather than about the stage. The stage may succeed another day, so such an error
-/// is no result.
+/// Returns whether an error concerns this machine or store rather than the stage. Such an error is not recorded, because the
+/// stage may succeed later.
 pub(in crate::realize) fn is_of_the_machine(error: &BoxError) -> bool {
     let first: &(dyn std::error::Error + 'static) = &**error;
     std::iter::successors(Some(first), |error| error.source()).any(|error| {

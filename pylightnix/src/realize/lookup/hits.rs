@@ -1,7 +1,7 @@
-//! Hits: stages that have nothing to choose, because the store has exactly one realization for them.
+//! Hits: stages that need no choice, because the store has exactly one realization for them.
 //!
-//! Most stages of most runs are hits, and few of their realizations are ever looked into. So a hit is only the place of the
-//! realization in its snapshot. The [`AnyRRef`] is made on request, and with it those of the realization's dependencies.
+//! Most stages of most runs are hits, and few of their realizations are ever accessed. So a hit is only the position of the
+//! realization in its snapshot. The [`AnyRRef`], and those of its dependencies, are created on request.
 
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -15,24 +15,24 @@ use crate::store::{Context, Outcome, Sole, Store};
 
 /// The hits of a run. A stage is a hit only if all its dependencies are.
 pub(in crate::realize) struct Hits {
-    /// The folder of all derivations. It is kept in place of the store, which a realization does not keep open.
+    /// The folder of all derivations. Stored instead of a `Store`, so that a realization does not keep the store open.
     objects: Arc<Path>,
     graph: Arc<PlanGraph>,
     snapshots: Arc<Snapshots>,
     all: Vec<OnceLock<Hit>>,
-    /// A weak cache: all who ask for a stage's realization get the same one. It is weak because a realization holds these hits, by
-    /// its dependencies, and would else be kept by itself.
+    /// A cache of weak references, so that all requests for the realization of a stage share one value. The references are
+    /// weak because a realization holds these hits through its dependencies: a strong one would be a reference cycle.
     made: Mutex<FxHashMap<usize, Weak<[AnyRRef]>>>,
 }
 
-/// The place of a realization in the snapshot of its derivation.
+/// The position of a realization in the snapshot of its derivation.
 pub(in crate::realize) struct Hit {
     hash: [u8; 16],
     place: usize,
 }
 
 impl Hits {
-    /// No hits yet.
+    /// Creates an empty set of hits.
     pub(in crate::realize) fn new(
         store: &Store,
         graph: &Arc<PlanGraph>,
@@ -49,15 +49,15 @@ impl Hits {
         }
     }
 
-    /// Whether the stage at `at` is a hit.
+    /// Returns whether the stage with index `at` is a hit.
     pub(in crate::realize) fn is_hit(&self, at: usize) -> bool {
         self.all[at].get().is_some()
     }
 
-    /// Returns the hit for the stage at `at`: the only realization that was made from the hits of its dependencies. `None` if there
-    /// is another one beside it, if it is a failure, or if `is_current` says that its builds are stale.
+    /// Returns the hit for the stage with index `at`: the only realization made from the hits of its dependencies. Returns
+    /// `None` if there is a second realization, if it is a failure, or if `is_current` finds that its builds are stale.
     ///
-    /// The caller makes sure that the stage's matcher takes an only realization.
+    /// The caller ensures that the stage's matcher always takes a single candidate.
     pub(in crate::realize) fn find(
         &self,
         at: usize,
@@ -69,7 +69,7 @@ impl Hits {
         }
         let snapshot = self.snapshots.get(at)?.as_ref()?;
         if snapshot.is_marked() {
-            // A build of several runs was interrupted: the only realization may be one of several.
+            // A multi-run build was interrupted: the only realization may be one of several.
             return None;
         }
         let hit = |dep: &usize| Some((&self.all[*dep].get()?.hash, self.graph.hash(*dep)));
@@ -81,7 +81,7 @@ impl Hits {
         Some(Hit { hash, place })
     }
 
-    /// Records the hit for the stage at `at`.
+    /// Records the hit for the stage with index `at`.
     pub(in crate::realize) fn note(&self, at: usize, hit: Hit) {
         let _ = self.all[at].set(hit);
     }
@@ -98,7 +98,7 @@ impl Hits {
 
     /// Returns the stage's realization, if the stage is a hit.
     pub(in crate::realize) fn rrefs(self: &Arc<Self>, at: usize) -> Option<Arc<[AnyRRef]>> {
-        // A cache is never half-done: a panic under this lock does no harm.
+        // A panic cannot leave the cache inconsistent.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rrefs) = made.get(&at).and_then(Weak::upgrade) {
             return Some(rrefs);

@@ -1,6 +1,6 @@
-//! What the store has for the stages of a plan, read ahead of the decisions.
+//! Snapshots of the store for the stages of a plan, prefetched before the decisions.
 //!
-//! It asks the store, and knows nothing of matchers, of today's code or of runs. Begin to read at [`prefetch`].
+//! Reads the store; does not depend on matchers, code fingerprints or runs. Begin to read at [`prefetch`].
 
 pub(super) mod hits;
 pub(super) mod prefetch;

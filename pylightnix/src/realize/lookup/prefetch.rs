@@ -1,8 +1,9 @@
-//! Looking up what the store has for the stages of a plan, on threads of its own: while the plan is still gone through, and
+//! Prefetching: background threads read the snapshots of a plan's derivations while the plan is still being listed, and
 //! while earlier stages are decided.
 //!
-//! The plan arrives in parts, at a [`Feed`]. Threads take one part after another and read a snapshot of each derivation's folder.
-//! When the plan is whole, [`Feed::end`] gives the [`Lookups`], which the decisions ask.
+//! The plan arrives in parts, through a [`Feed`]. The threads take one part after another and read a snapshot of each
+//! derivation's folder. When the plan is complete, [`Feed::end`] returns the [`Lookups`], from which the decisions take the
+//! snapshots.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Scope};
@@ -11,52 +12,53 @@ use crate::plan::{AnyDRef, PART, PlanGraph};
 use crate::store::{Snapshot, SnapshotReader, Store, cores};
 use crate::{Error, Result};
 
-/// Stages that one thread looks up in one go, and the snapshot of each. A snapshot that cannot be read is `None`: it is read
-/// again when the stage is decided, which then fails.
+/// A part of a plan, which one thread reads at a time, with the snapshot of each stage. An unreadable snapshot is `None`: it
+/// is read again when the stage is decided, and then reported.
 struct Part {
     drefs: Arc<[AnyDRef]>,
     snapshots: Box<[OnceLock<Option<Snapshot>>]>,
 }
 
-/// The queue of parts, which the threads share.
+/// The queue of parts, shared by the threads.
 pub(in crate::realize) struct Prefetch<'a> {
     store: &'a Store,
-    /// The most threads that look up at once, the caller's among them.
+    /// The maximum number of threads that read, including the caller's.
     threads: usize,
     queue: Mutex<Queue>,
-    /// Signals a new part, or the end of them.
+    /// Notified when a part is added, and when no more parts follow.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
     parts: Vec<Arc<Part>>,
-    /// The first part that no thread has taken.
+    /// The index of the first part that no thread has taken.
     next: usize,
-    /// All parts of the plan are here.
+    /// Whether all parts of the plan were added.
     is_whole: bool,
-    /// Nobody needs lookups any more.
+    /// Whether no more snapshots are needed.
     is_over: bool,
 }
 
-/// Takes the plan, part by part.
+/// Accepts the plan, part by part.
 pub(in crate::realize) struct Feed<'scope, 'env, 'a> {
     scope: &'scope Scope<'scope, 'env>,
     prefetch: &'env Prefetch<'a>,
-    /// The threads that look up, the caller's among them.
+    /// The number of threads that read, including the caller's.
     threads: usize,
-    /// Parts whose derivations this process's lease does not name yet.
+    /// Parts whose derivations the lease of this process does not name yet.
     unnamed: Vec<Arc<[AnyDRef]>>,
     may_write: bool,
-    /// The error of naming them. It is returned when the plan is whole, as a plan that contradicts itself is reported first.
+    /// The error of writing to the lease. Returned when the plan is complete, because a contradiction in the plan is
+    /// reported first.
     failed: Option<Error>,
 }
 
-/// The number of parts whose derivations are added to the lease at once, as each time takes a few system calls.
+/// The number of parts whose derivations are added to the lease together, because each write takes a few system calls.
 const NAMED_AT_ONCE: usize = 8;
 
 impl<'a> Prefetch<'a> {
-    /// An empty queue, for a run of `jobs` threads.
+    /// Creates an empty queue, for a run with `jobs` threads.
     pub(in crate::realize) fn new(store: &'a Store, jobs: usize) -> Self {
         Prefetch {
             store,
@@ -66,7 +68,7 @@ impl<'a> Prefetch<'a> {
         }
     }
 
-    /// Begins a plan. The threads that look it up belong to `scope`, and end when the feed is dropped.
+    /// Begins a plan. The prefetch threads belong to `scope`, and end when the feed is dropped.
     pub(in crate::realize) fn feed<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
@@ -88,7 +90,7 @@ impl<'a> Prefetch<'a> {
         }
     }
 
-    /// Waits for the next part that no thread has taken; `None` when there will be none.
+    /// Waits for the next part that no thread has taken; returns `None` if no more parts follow.
     fn awaited_part(&self) -> Option<Arc<Part>> {
         let mut queue = self.queue();
         loop {
@@ -111,7 +113,7 @@ impl<'a> Prefetch<'a> {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // A panic under this lock leaves nothing half-done.
+        // A panic under this lock cannot leave the queue inconsistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,7 +135,7 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
         }
     }
 
-    /// Adds a whole plan.
+    /// Adds a complete plan.
     pub(in crate::realize) fn add_all(&mut self, graph: &PlanGraph) {
         graph.parts().iter().for_each(|part| self.add(part));
     }
@@ -158,7 +160,7 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
         })
     }
 
-    /// Names the derivations in the lease, and hands their parts to the threads.
+    /// Adds the derivations to the lease, and then the parts to the queue.
     fn pass_on(&mut self) {
         let parts = std::mem::take(&mut self.unnamed);
         if self.failed.is_some() {
@@ -166,8 +168,8 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
         }
         if self.may_write {
             let drefs = parts.iter().flat_map(|part| part.iter());
-            // Before the lookup, so that no collection removes what it finds. If the plan is refused later, its derivations stay in
-            // use until the process ends.
+            // The lease comes before the lookup, so that no garbage collection removes what the lookup finds. If the plan is
+            // refused later, its derivations stay in use until the process exits.
             match (self.prefetch.store).use_derivations(drefs.map(AnyDRef::id)) {
                 Ok(may_write) => self.may_write = may_write,
                 Err(error) => {
@@ -184,7 +186,7 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
         let wanted = self.prefetch.threads.min(left / 2);
         for _ in self.threads..wanted {
             let prefetch = self.prefetch;
-            // If the system refuses a thread, the decisions look up what they need themselves.
+            // If a thread cannot be started, the decisions read the snapshots themselves.
             let thread = thread::Builder::new().name("prefetch".to_owned());
             if thread
                 .spawn_scoped(self.scope, || prefetch.look_up_parts())
@@ -197,10 +199,10 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
     }
 }
 
-/// What the store has for each stage of a plan.
+/// The snapshots of all stages of a plan.
 ///
-/// A lookup that a decision gets can be relied on: the lease of this process names the derivation, so nothing removes its
-/// realizations, and they are on the disk.
+/// A decision can rely on a snapshot: the lease of this process names the derivation, so its realizations are protected from
+/// garbage collection, and they are durable.
 pub(in crate::realize) struct Lookups<'a> {
     prefetch: &'a Prefetch<'a>,
     snapshots: Arc<Snapshots>,
@@ -209,17 +211,17 @@ pub(in crate::realize) struct Lookups<'a> {
 }
 
 impl Lookups<'_> {
-    /// Whether this process may write to the store.
+    /// Returns whether this process has write permission to the store.
     pub(in crate::realize) fn may_write(&self) -> bool {
         self.may_write
     }
 
-    /// The snapshots that were read so far.
+    /// Returns the snapshots that were read so far.
     pub(in crate::realize) fn snapshots(&self) -> &Arc<Snapshots> {
         &self.snapshots
     }
 
-    /// The snapshot of the stage at `at`; `None` if it could not be read.
+    /// Returns the snapshot of the stage with index `at`; `None` if it could not be read.
     pub(in crate::realize) fn snapshot(&self, at: usize) -> Result<Option<&Snapshot>> {
         let snapshot = match self.snapshots.get(at) {
             Some(snapshot) => snapshot,
@@ -234,7 +236,7 @@ impl Lookups<'_> {
         Ok(snapshot.as_ref())
     }
 
-    /// Reads parts on this thread, in order, until the one with the stage at `at` was read or another thread has taken it.
+    /// Reads parts on this thread, in order, until the part with the stage `at` is read or taken by another thread.
     fn wait_for<'s>(
         &'s self,
         at: usize,
@@ -252,8 +254,8 @@ impl Lookups<'_> {
         self.snapshots.wait(at)
     }
 
-    /// Makes sure that all realizations of the plan are on the disk: in one go, as one call for the whole file system costs
-    /// less than one for each.
+    /// Ensures that all realizations of the plan are durable. Syncs the whole file system, which costs less than an fsync
+    /// for each realization.
     fn settle(&self) -> Result<()> {
         let mut is_settled = self
             .is_settled
@@ -280,23 +282,23 @@ pub(in crate::realize) struct Snapshots {
 }
 
 impl Snapshots {
-    /// The number of stages.
+    /// Returns the number of stages.
     pub(in crate::realize) fn len(&self) -> usize {
         self.count
     }
 
-    /// The snapshot of the stage at `at`, if it was read already.
+    /// Returns the snapshot of the stage with index `at`, if it was read already.
     pub(in crate::realize) fn get(&self, at: usize) -> Option<&Option<Snapshot>> {
         self.parts[at / PART].snapshots[at % PART].get()
     }
 
-    /// Waits for the snapshot of the stage at `at`.
+    /// Waits for the snapshot of the stage with index `at`.
     fn wait(&self, at: usize) -> &Option<Snapshot> {
         self.parts[at / PART].snapshots[at % PART].wait()
     }
 
-    /// Waits until the whole part with the stage at `at` was read. The caller goes through the part in order, and waiting for each
-    /// stage would wake its thread as many times.
+    /// Waits until the whole part with the stage `at` is read. The caller goes through the part in order, and waiting for
+    /// each stage would wake its thread each time.
     fn wait_for_part(&self, at: usize) {
         if let Some(last) = self.parts[at / PART].snapshots.last() {
             last.wait();
@@ -322,7 +324,7 @@ impl Part {
     }
 }
 
-/// Also when the work beside it panics: the threads would wait for ever.
+/// Also runs if the work panics: otherwise the threads would wait forever.
 impl Drop for Feed<'_, '_, '_> {
     fn drop(&mut self) {
         self.prefetch.queue().is_over = true;
@@ -330,7 +332,7 @@ impl Drop for Feed<'_, '_, '_> {
     }
 }
 
-/// A guard that fills in the snapshots that are still empty, also after a panic: other threads may wait for them.
+/// A guard that fills in the remaining snapshots with `None`, also after a panic, because other threads may wait for them.
 struct Filled<'a>(&'a [OnceLock<Option<Snapshot>>]);
 
 impl Drop for Filled<'_> {

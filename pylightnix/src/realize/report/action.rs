@@ -10,13 +10,14 @@ use crate::realize::report::reason::Reason;
 use crate::realize::report::taken::Taken;
 use crate::realize::report::titles::Titles;
 
-/// What a run would do: its stages, dependencies first. As text, it is a line for each stage that is not simply reused, and a sum.
+/// The result of a dry run: a step for each stage, dependencies first. Displays as one line for each stage that is not
+/// simply reused, and a summary.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DryPlan {
-    /// The stages.
+    /// The steps, one for each stage.
     pub steps: Vec<Step>,
-    /// The number of stages for which nothing says what changed, because there are too many: see [`Step::why`].
+    /// The number of stages without an explanation, because only a limited number is explained: see [`Step::why`].
     pub untold: usize,
     pub(in crate::realize) titles: Titles,
 }
@@ -27,63 +28,64 @@ pub struct DryPlan {
 pub struct Step {
     /// The derivation.
     pub dref: DRefId,
-    /// What would be done.
+    /// What the run would do.
     pub action: Action,
-    /// What changed, in a few words: `config changed: rate 0.1 -> 0.2`. Only [`Realize::explain`](crate::realize::Realize::explain) looks for it, for the first
-    /// 300 stages with something to do.
+    /// A summary of what changed: `config changed: rate 0.1 -> 0.2`. Only
+    /// [`Realize::explain`](crate::realize::Realize::explain) computes it, for the first 300 stages that would run.
     pub why: Option<String>,
 }
 
-/// What would be done for a stage.
+/// What a run would do for a stage.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Its matcher chooses these realizations, which are in the store.
+    /// The matcher chooses these realizations from the store.
     Reuse(Vec<RRefId>),
-    /// It failed before, and this failure is its result: nothing runs.
+    /// The stage failed before, and this recorded failure is its result. Nothing runs.
     Failed(RRefId),
-    /// It runs.
+    /// The stage runs.
     Build {
-        /// How many times.
+        /// The number of runs.
         runs: usize,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
-    /// It will be decided when its dependencies are known: rebuilt, they may give what they gave before.
+    /// The decision depends on the results of dependencies that have to be built first: rebuilding may give equal results
+    /// again.
     Undecided {
-        /// The direct dependencies that are not known yet.
+        /// The direct dependencies whose results are not known yet.
         waits_for: Vec<DRefId>,
     },
-    /// It cannot be realized, and why.
+    /// The stage cannot be realized, for this reason.
     Fails(String),
 }
 
 impl DryPlan {
-    /// The titles of the stages, which tell stages of one name apart.
+    /// Returns the titles of the stages, which distinguish stages of the same name.
     pub fn titles(&self) -> &Titles {
         &self.titles
     }
 
-    /// Whether a run would build nothing.
+    /// Returns whether a run would build nothing.
     pub fn is_done(&self) -> bool {
         self.steps.iter().all(|step| step.action.is_there())
     }
 
-    /// The step of a derivation.
+    /// Returns the step of a derivation.
     pub fn step(&self, dref: impl AsRef<DRefId>) -> Option<&Step> {
         self.steps.iter().find(|step| step.dref == *dref.as_ref())
     }
 }
 
 impl Action {
-    /// Whether nothing has to run.
+    /// Returns whether nothing has to run.
     pub(in crate::realize) fn is_there(&self) -> bool {
         matches!(self, Action::Reuse(_) | Action::Failed(_))
     }
 }
 
 impl Action {
-    /// What it is called in data for programs: `reuse`, `failed`, `build`, `later` or `fails`.
+    /// Returns the name of the action in data for programs: `reuse`, `failed`, `build`, `later` or `fails`.
     pub fn word(&self) -> &'static str {
         match self {
             Action::Reuse(_) => "reuse",
@@ -94,7 +96,7 @@ impl Action {
         }
     }
 
-    /// How many times it runs, if it is known that it does.
+    /// Returns the number of runs, if the stage certainly runs.
     pub fn runs(&self) -> Option<usize> {
         match self {
             Action::Build { runs, .. } => Some(*runs),
@@ -102,7 +104,7 @@ impl Action {
         }
     }
 
-    /// What is there and is chosen.
+    /// Returns the existing realizations that are chosen.
     pub fn rrefs(&self) -> &[RRefId] {
         match self {
             Action::Reuse(rrefs) => rrefs,
@@ -113,7 +115,7 @@ impl Action {
 }
 
 impl DryPlan {
-    /// Why that is to be done for a stage of this plan; nothing of what is reused.
+    /// Returns the reason for the action on a stage of this plan; `None` if the stage is reused.
     pub fn reason(&self, step: &Step) -> Option<String> {
         match &step.action {
             Action::Reuse(_) => None,
@@ -127,12 +129,12 @@ impl DryPlan {
     }
 }
 
-/// A stage of a plan, for programs.
+/// The serialized form of a step.
 #[derive(Serialize)]
 struct Planned<'a> {
     dref: &'a DRefId,
     name: &'a str,
-    /// What tells it from other stages of that name.
+    /// The label that distinguishes the stage from others of the same name.
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     action: &'static str,
@@ -147,8 +149,8 @@ struct Planned<'a> {
 }
 
 impl Serialize for DryPlan {
-    /// A list of the stages, each an object with `dref`, `name` and `action` ([`Action::word`]); and with `label`, `runs`, `reason`,
-    /// `why` and `rrefs` where there is any.
+    /// Serializes a list of the stages, each an object with `dref`, `name` and `action` ([`Action::word`]), and with
+    /// `label`, `runs`, `reason`, `why` and `rrefs` if they have values.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.steps.iter().map(|step| Planned {
             dref: &step.dref,
@@ -196,7 +198,7 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// Returns the step as a line. With `titles`, it says what tells the stage from others of its name.
+    /// Formats the step as a line. With `titles`, the stage has its label.
     fn text(&self, titles: Option<&Titles>) -> String {
         let Step { dref, action, why } = self;
         let label = titles.and_then(|titles| titles.label(dref));
@@ -232,14 +234,14 @@ impl Step {
     }
 }
 
-/// What a run would do for one stage, and what is chosen for it, if that is known.
+/// What a run would do for one stage, and the choice, if it is known.
 pub(in crate::realize) struct Foreseen {
     pub(in crate::realize) action: Action,
     pub(in crate::realize) taken: Option<Taken>,
 }
 
 impl Foreseen {
-    /// Returns what is chosen, if that is known.
+    /// Returns the chosen realizations, if they are known.
     pub(in crate::realize) fn rrefs(&self) -> Option<Arc<[AnyRRef]>> {
         Some(self.taken.as_ref()?.rrefs.clone())
     }

@@ -1,4 +1,4 @@
-//! The events of a run, which observers are told.
+//! The events of a run, which observers receive.
 
 use std::fmt;
 use std::path::Path;
@@ -10,19 +10,19 @@ use crate::config::{DRefId, RRefId};
 use crate::realize::report::reason::Reason;
 use crate::realize::report::titles::Titles;
 
-/// Something that happened in a run.
+/// An event of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The run begins.
     Begun {
-        /// How many derivations the plan has.
+        /// The number of derivations in the plan.
         stages: usize,
-        /// What they are called.
+        /// The titles of the stages.
         titles: &'a Titles,
     },
-    /// A stage has to run, for the first time in the run: these stages are not decided yet. It is told once, before that
-    /// [`Building`](Self::Building), and not at all when everything is reused.
+    /// The first stage has to run, and these stages are not decided yet. Sent at most once, before the first
+    /// [`Building`](Self::Building); not sent if everything is reused.
     Left {
         /// The derivations.
         drefs: &'a [&'a DRefId],
@@ -31,14 +31,14 @@ pub enum Event<'a> {
     Building {
         /// The derivation.
         dref: &'a DRefId,
-        /// How many runs it takes.
+        /// The number of runs.
         runs: usize,
-        /// Why.
+        /// The reason.
         reason: &'a Reason,
-        /// Why, in words that say what changed; that is looked up when it is displayed.
+        /// A summary of what changed, computed when it is displayed.
         why: &'a Brief<'a>,
     },
-    /// A stage has to run, and waits until what it needs is free: threads, memory or a named resource.
+    /// A stage that has to run waits for resources: threads, memory or a named resource.
     Queued {
         /// The derivation.
         dref: &'a DRefId,
@@ -48,136 +48,136 @@ pub enum Event<'a> {
         /// The derivation.
         dref: &'a DRefId,
     },
-    /// One run of a stage begins.
+    /// A run of a stage begins.
     Started {
         /// The derivation.
         dref: &'a DRefId,
-        /// Which run, as `b.index()` says.
+        /// The index of the run, as `b.index()` returns it.
         index: usize,
     },
-    /// A try of a run begins; what it prints goes to this file.
+    /// An attempt of a run begins, whose output goes to this file.
     Attempt {
         /// The derivation.
         dref: &'a DRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// The log. It is not there before something is printed; of a run that ends well, it is renamed.
+        /// The log. The file does not exist before the first output, and is renamed when the run succeeds.
         log: &'a Path,
     },
-    /// A run of a stage failed, and is made again after a wait.
+    /// An attempt of a run failed, and the next one begins after a wait.
     Retrying {
         /// The derivation.
         dref: &'a DRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// Which try failed, from 1.
+        /// The number of the failed attempt, from 1.
         attempt: u32,
-        /// How many more there may be.
+        /// The number of remaining attempts.
         left: u32,
-        /// How long it waits before the next one.
+        /// The wait before the next attempt.
         wait: Duration,
-        /// Why it failed.
+        /// The error.
         error: &'a Error,
     },
-    /// A run of a stage was told to stop, and goes on: nothing can be done but to wait for it, or to end the program.
+    /// A run of a stage was told to stop and still goes on. It can only be waited for, unless the program is ended.
     Overdue {
         /// The derivation.
         dref: &'a DRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// Why it has to stop, and what the stage can do better.
+        /// The reason to stop, with advice about how the stage can check for it.
         error: &'a Error,
     },
-    /// One run of a stage says how far it is, by [`Build::progress`](crate::lens::Build::progress).
+    /// A run of a stage reports progress with [`Build::progress`](crate::lens::Build::progress).
     ///
-    /// It is told on a thread of its own, at most ten times in a second for each run of a stage; it may come a moment after
-    /// the run has ended.
+    /// Sent from a separate thread, at most ten times per second for each run; it may arrive a moment after the run has
+    /// ended.
     Progress {
         /// The derivation.
         dref: &'a DRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// How much is done, in the stage's own unit: bytes, for `fetch_url`.
+        /// The completed amount, in the stage's own unit: bytes, for `fetch_url`.
         done: u64,
-        /// Of how much, if that is known.
+        /// The total amount, if it is known.
         total: Option<u64>,
     },
-    /// One run of a stage succeeded, and its result is in the store.
+    /// A run of a stage succeeded, and its result is in the store.
     Published {
         /// The realization.
         rref: &'a RRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// Whether the result was not there before.
+        /// Whether the result is new to the store.
         new: bool,
-        /// How long the run took, in seconds.
+        /// The duration of the run, in seconds.
         seconds: f64,
     },
-    /// One run of a stage failed, and the failure is a result, which is in the store.
+    /// A run of a fallible stage failed, and the failure is recorded in the store as the result.
     FailureRecorded {
-        /// The realization that it is.
+        /// The realization that records the failure.
         rref: &'a RRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// Whether it had not failed like this before.
+        /// Whether the failure is new to the store.
         new: bool,
-        /// How long the run took, in seconds.
+        /// The duration of the run, in seconds.
         seconds: f64,
-        /// What the error said.
+        /// The text of the error.
         text: &'a str,
     },
-    /// One run of a stage failed for good, or was stopped.
+    /// A run of a stage failed after its last attempt, or was stopped.
     RunFailed {
         /// The derivation.
         dref: &'a DRefId,
-        /// Which run.
+        /// The index of the run.
         index: usize,
-        /// The folder that is kept of it, with its output in `out` and its log, if it has one, in `log`.
+        /// The folder that is kept for inspection, with the output in `out` and the log, if any, in `log`.
         kept: Option<&'a Path>,
-        /// Why it failed.
+        /// The error.
         error: &'a Error,
     },
-    /// A realization that the run looked at has a build record that lies more than an hour ahead of this machine's clock: it
-    /// counts as one without a time, and is chosen last. It is told once in a run, of the first that is found.
+    /// A build record ends more than an hour ahead of this machine's clock. It counts as a record without a time, and its
+    /// realization is chosen last. Sent once in a run, for the first such record.
     AheadOfClock {
         /// The realization.
         rref: &'a RRefId,
-        /// When that build ended, as its record says.
+        /// The end of the build, according to the record.
         ended: jiff::Timestamp,
     },
-    /// The matcher of a stage chose.
+    /// The matcher of a stage chose realizations.
     Chosen {
         /// The derivation.
         dref: &'a DRefId,
-        /// What it chose.
+        /// The chosen realizations.
         rrefs: &'a [&'a RRefId],
-        /// Whether this run built something for it; else it was there.
+        /// Whether this run built the stage, rather than reusing results.
         built: bool,
     },
-    /// The run was cancelled: the runs of stages under way are told to stop, and no other begins.
+    /// The run was cancelled: no further run begins, and the running stages are told to stop.
     Stopping {
-        /// How many runs go on.
+        /// The number of runs in progress.
         running: usize,
     },
-    /// A stage was stopped, as all stages are.
+    /// A stage was stopped because the run was cancelled.
     Cancelled {
         /// The derivation.
         dref: &'a DRefId,
-        /// What became of its runs.
+        /// The error of its runs.
         error: &'a Error,
     },
     /// A stage failed.
     Failed {
         /// The derivation.
         dref: &'a DRefId,
-        /// Why.
+        /// The error.
         error: &'a Error,
     },
 }
 
-/// Is told what happens in a run, from several threads at once. Any `Fn(&Event)` is one.
+/// An observer of a run, which receives events from several threads at once. Any `Fn(&Event)` is one.
 pub trait Observer: Send + Sync {
-    /// Something happened.
+    /// Receives an event.
     fn event(&self, event: &Event<'_>);
 }
 
@@ -187,11 +187,10 @@ impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
     }
 }
 
-/// Why a stage is built, in a few words that say what changed: `config changed: rate 0.1 -> 0.2`, or
-/// ``from `load`: path "a.csv" -> "b.csv"``.
+/// A summary of what changed, as the reason why a stage is built: `config changed: rate 0.1 -> 0.2`, or ``from `load`: path
+/// "a.csv" -> "b.csv"``.
 ///
-/// Nothing is looked up before it is displayed. It is told of the first 300 stages that a run builds; of others, it is the
-/// [`Reason`].
+/// It is computed when it is displayed, for the first 300 stages that a run builds; for others it displays the [`Reason`].
 pub struct Brief<'a> {
     find: &'a (dyn Fn() -> String + Sync),
     text: OnceLock<String>,

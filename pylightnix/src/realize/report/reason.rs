@@ -1,34 +1,34 @@
-//! Why a stage has to run, and why a realization is stale.
+//! The reasons why a stage has to run, and why a realization is stale.
 
 use std::fmt;
 
-/// Why a stage has to run.
+/// The reason why a stage has to run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Nothing of it is in the store.
+    /// The stage has no realization in the store.
     Missing,
-    /// Its results were made from other realizations of its dependencies than those that are chosen now.
+    /// The existing realizations were made from other realizations of the dependencies than those chosen now.
     ContextChanged,
-    /// Its results lack an artifact that the config promises.
+    /// The existing realizations lack a promised artifact.
     Lacking,
-    /// Its results were made by other code.
+    /// The existing realizations were made by other code.
     Stale(Stale),
-    /// It takes several runs, and some are missing: its build was interrupted, or it takes more runs than before.
+    /// Some runs are missing: a multi-run build was interrupted, or the stage takes more runs than before.
     RunsMissing {
-        /// How many runs ended.
+        /// The number of completed runs.
         there: usize,
-        /// How many it takes.
+        /// The number of runs that the stage takes.
         of: usize,
     },
-    /// Its matcher wants more realizations than there are.
+    /// The matcher wants more realizations than exist.
     MoreWanted {
-        /// How many there are.
+        /// The number of candidates.
         there: usize,
     },
-    /// It failed before, and the run asks for failures to be tried again, or the stage's failures are no results any more.
+    /// The stage failed before, and the run retries failures, or the stage is not fallible any more.
     Failed,
-    /// The run asks for it.
+    /// The run forces the stage.
     Forced,
 }
 
@@ -60,31 +60,31 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Why a realization is stale: no record of a build, import or acceptance says that it comes from the code of today.
+/// The reason why a realization is stale: no record of a build, import or acceptance has today's code.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Stale {
-    /// Its stage, or a helper that the stage names in `uses`, is another today.
+    /// The code of the stage, or of a helper in its `uses`, has changed.
     Code {
-        /// The fingerprint of the code that made it.
+        /// The fingerprint of the code that made the realization.
         was: String,
-        /// The fingerprint of the code of today.
+        /// The fingerprint of today's code.
         is: String,
-        /// Fields with a default that came since, which may be all that changed.
+        /// Fields with a default that were added since; they may be the only change.
         added: Vec<String>,
     },
-    /// A field that the config leaves out has another default today.
+    /// The default of a field that the config omits has changed.
     Default {
         /// The field.
         field: String,
-        /// The value with which it was made.
+        /// The value when the realization was made.
         was: serde_json::Value,
-        /// The value of today.
+        /// Today's value.
         is: serde_json::Value,
     },
-    /// A person made it, in place of its stage: see [`Stepping`](crate::realize::Stepping).
+    /// A person made it by hand in place of the stage: see [`Stepping`](crate::realize::Stepping).
     ByHand,
-    /// Nothing says which code made it.
+    /// The code that made it is unknown.
     Unknown,
 }
 

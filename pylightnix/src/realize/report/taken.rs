@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::lens::AnyRRef;
 
-/// What a matcher took, and the number of candidates.
+/// The realizations that a matcher took, and the number of candidates.
 #[derive(Clone)]
 pub(in crate::realize) struct Taken {
     pub(in crate::realize) rrefs: Arc<[AnyRRef]>,

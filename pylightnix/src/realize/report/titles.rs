@@ -1,4 +1,4 @@
-//! What the stages of a plan are called.
+//! The titles of the stages of a plan.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use crate::Result;
 use crate::config::DRefId;
 use crate::plan::{AnyDRef, PlanGraph, Target};
 
-/// The most stages that a message names; others are counted.
+/// The maximum number of stages that a message names; others are only counted.
 const NAMED: usize = 3;
 
-/// What the stages of a plan are called: by their names, and where several have one name, by the fields in which these
-/// differ. The differing fields are found on request.
+/// The titles of the stages of a plan: their names, with the differing fields if several stages have the same name. The
+/// differing fields are computed on first use.
 ///
 /// ```standalone_crate
 /// # use pylightnix::plan::sweep;
@@ -35,7 +35,7 @@ impl Titles {
         Titles(graph.clone())
     }
 
-    /// What the stages of a target's plan are called. No store is asked.
+    /// Returns the titles of the stages in the plan of a target. Does no I/O.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -54,27 +54,29 @@ impl Titles {
     /// ```
     ///
     /// # Errors
-    /// A plan that contradicts itself.
+    /// Fails if the plan contradicts itself.
     pub fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
         Ok(Titles(Arc::new(PlanGraph::of(target)?)))
     }
 
-    /// The stages of the plan, dependencies first.
+    /// Iterates over the stages of the plan, dependencies first.
     pub fn stages(&self) -> impl Iterator<Item = &AnyDRef> {
         self.0.drefs()
     }
 
-    /// The name of a stage, and what tells it from the others of that name: `train rate=0.1`.
+    /// Returns the name of a stage with its label, if it has one: `train rate=0.1`.
     pub fn title(&self, dref: impl AsRef<DRefId>) -> String {
         self.0.titled(dref.as_ref()).to_string()
     }
 
-    /// What tells a stage from the others of its name: `rate=0.1`. Nothing if it is the only one.
+    /// Returns the label that distinguishes a stage from others of the same name: `rate=0.1`. Returns `None` if the name is
+    /// unique.
     pub fn label(&self, dref: impl AsRef<DRefId>) -> Option<String> {
         self.0.label(dref.as_ref())
     }
 
-    /// Returns `x, y and 3 more are known`: the first three derivations, each between quotes, and the number of others.
+    /// Formats `x, y and 3 more are known`: the titles of the first three derivations, each between quotes, and the number
+    /// of others.
     pub(crate) fn until(&self, drefs: &[DRefId], quote: &str) -> String {
         let quoted = |dref| format!("{quote}{}{quote}", self.title(dref));
         let mut words: Vec<_> = drefs.iter().take(NAMED).map(quoted).collect();

@@ -1,23 +1,23 @@
-//! What a run did, in numbers.
+//! The totals of a run.
 
 use serde::Serialize;
 use std::fmt;
 
-/// What a run did, in numbers.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The derivations of the plan.
+    /// The number of derivations in the plan.
     pub stages: usize,
-    /// The stages whose results were in the store.
+    /// The number of stages whose results were reused.
     pub reused: usize,
-    /// The stages that were built.
+    /// The number of stages that were built.
     pub built: usize,
-    /// The runs of stage functions that it took, failed ones included.
+    /// The number of runs of stage functions, including failed ones.
     pub runs: usize,
-    /// The stages whose result is a failure: of those that may fail, `#[stage(fallible)]`.
+    /// The number of stages whose result is a recorded failure; only stages with `#[stage(fallible)]` can have one.
     pub failures: usize,
-    /// The runs whose results were in the store already.
+    /// The number of runs whose results were in the store already.
     pub repeated: usize,
 }
 

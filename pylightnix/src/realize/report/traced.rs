@@ -1,4 +1,4 @@
-//! The events of a run, as events of the crate [`tracing`].
+//! Emits the events of a run through the crate [`tracing`].
 
 use tracing::{debug, error, info, warn};
 
@@ -7,7 +7,7 @@ use super::event::Event;
 /// The target of these events.
 const RUN: &str = "pylightnix::run";
 
-/// Tells the subscribers of `tracing`.
+/// Emits the event to the subscribers of `tracing`.
 pub(in crate::realize) fn say(event: &Event<'_>) {
     match event {
         Event::Begun { stages, .. } => debug!(target: RUN, stages, "the run begins"),
@@ -67,7 +67,7 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
             warn!(target: RUN, %dref, %error, "a stage was stopped")
         }
         Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
-        // Too many to be worth a line each.
+        // Not emitted, because there are too many of them.
         Event::Left { .. } | Event::Progress { .. } | Event::Chosen { .. } => {}
     }
 }

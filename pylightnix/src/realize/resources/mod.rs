@@ -1,4 +1,4 @@
-//! The resources that stages share: threads, memory and what users name. Begin to read at [`needs`].
+//! The resources that stages share: threads, memory, and resources that users name. Begin to read at [`needs`].
 
 pub(super) mod needs;
 pub(super) mod pool;

@@ -1,4 +1,4 @@
-//! The resources that a run has, and those that its stages need.
+//! The resources of a run, and the needs of its stages.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::store::cores;
 use crate::units::{self, Misread};
 use crate::{Error, ErrorKind, Result};
 
-/// How many bytes a text like "16GiB" stands for, as in `#[stage(memory = "16GiB")]`: a number, and one of the units `B`,
-/// `KiB`, `MiB`, `GiB`, `TiB`, `PiB` (steps of 1024), `kB`, `MB`, `GB`, `TB` and `PB` (steps of 1000).
+/// Parses a size such as "16GiB", as in `#[stage(memory = "16GiB")]`, and returns the number of bytes: a number and one of
+/// the units `B`, `KiB`, `MiB`, `GiB`, `TiB`, `PiB` (powers of 1024), `kB`, `MB`, `GB`, `TB` and `PB` (powers of 1000).
 ///
 /// # Errors
-/// Another text.
+/// Fails if `text` is not a valid size.
 ///
 /// ```
 /// use pylightnix::realize::bytes;
@@ -28,12 +28,11 @@ pub fn bytes(text: &str) -> Result<u64> {
     units::bytes(text).map_err(error_of)
 }
 
-/// How long a text like "2h 30m" stands for, as in `#[stage(timeout = "2h 30m")]`: numbers, each with one of the units `ms`,
-/// `s`, `m` (minutes), `h`, `d` and `w`, which are added up. The units have their long names, too, and a number alone is so
-/// many seconds.
+/// Parses a duration such as "2h 30m", as in `#[stage(timeout = "2h 30m")]`: numbers with the units `ms`, `s`, `m`
+/// (minutes), `h`, `d` and `w`, or their long names, which are added up. A single number without a unit counts seconds.
 ///
 /// # Errors
-/// Another text.
+/// Fails if `text` is not a valid duration.
 ///
 /// ```
 /// use pylightnix::realize::duration;
@@ -53,12 +52,12 @@ fn error_of(misread: Misread) -> Error {
     Error::new(ErrorKind::Resources, misread.message).help(misread.help)
 }
 
-/// Returns the resources that the stages of a run may use at once.
+/// Returns the resources that the stages of a run may use together.
 pub(in crate::realize) fn total(options: &Realize<'_>) -> Amounts {
     let declared = &options.resources;
     let mut total = Amounts::default();
     let processors = cores();
-    // More jobs than processors are a wish of the user.
+    // A user who asks for more jobs than processors wants that many threads.
     let threads = declared.threads.unwrap_or(processors.max(options.jobs));
     total.set(ResourceKind::Threads, threads as u64);
     total.set(
@@ -84,7 +83,7 @@ pub(in crate::realize) fn needs(limits: &Limits) -> Amounts {
     needs
 }
 
-/// Returns the error of a stage that needs more of a resource than the run has; `None` if it does not.
+/// Returns an error if a stage needs more of a resource than the run has; `None` otherwise.
 pub(in crate::realize) fn lack(
     total: &Amounts,
     graph: &PlanGraph,
@@ -129,8 +128,8 @@ pub(in crate::realize) fn lack(
     )))
 }
 
-/// Returns the memory of this machine, or of this process's control group if that has a limit; `u64::MAX` if it is not known. The
-/// system is asked once.
+/// Returns the memory of this machine, or the limit of this process's control group if it is smaller; `u64::MAX` if it is
+/// unknown. Cached.
 fn memory_of_this_machine() -> u64 {
     static MEMORY: OnceLock<u64> = OnceLock::new();
     *MEMORY.get_or_init(ask_for_memory)
@@ -139,11 +138,11 @@ fn memory_of_this_machine() -> u64 {
 fn ask_for_memory() -> u64 {
     #[cfg(target_os = "linux")]
     {
-        // The memory that the system itself uses is counted in: a stage that needs nearly all memory may try.
+        // Includes the memory that the system itself uses: a stage that needs nearly all memory may try.
         let info = rustix::system::sysinfo();
         let memory = u128::from(info.totalram) * u128::from(info.mem_unit);
         let memory = u64::try_from(memory).unwrap_or(u64::MAX);
-        // Where the limits of a container are (cgroup v2); "max" is none.
+        // The limit of a container (cgroup v2); "max" means none.
         let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
         let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
         memory.min(limit.unwrap_or(u64::MAX))

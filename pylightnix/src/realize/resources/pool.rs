@@ -1,4 +1,4 @@
-//! A pool of resources, and the line of those that wait for some.
+//! A pool of resources with a waiting queue.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -8,12 +8,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::realize) enum ResourceKind {
     Threads,
-    /// In bytes.
+    /// Memory, in bytes.
     Memory,
     Named(Arc<str>),
 }
 
-/// An amount of each kind; 0 of those that are not named.
+/// An amount of each kind; missing kinds are 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::realize) struct Amounts(BTreeMap<ResourceKind, u64>);
 
@@ -26,7 +26,7 @@ impl Amounts {
         self.0.get(kind).copied().unwrap_or_default()
     }
 
-    /// Returns the kinds of which these amounts need more than `there` has.
+    /// Returns the kinds of which these amounts exceed `there`.
     pub(in crate::realize) fn short_of(
         &self,
         there: &Amounts,
@@ -55,23 +55,23 @@ impl Amounts {
     }
 }
 
-/// The free resources, and the line of those that wait for some.
+/// The free resources, and the queue of tasks that wait for some.
 ///
-/// Each gets all that it needs at once or waits, so that none holds a part while it waits for the rest. What the first in the line
-/// for a resource needs of it is set aside as it becomes free, and others get what is left: a run that needs much is not passed
-/// for ever by runs that need little, and runs that need another resource need not wait for it. When [`PATIENCE`] others went
-/// before the one that waits longest, all that it needs is set aside.
+/// A task gets all that it needs at once or waits, so that no task holds a part while it waits for the rest. For the first
+/// waiting task of each resource, freed amounts are set aside, and others get the remainder: so a task with large needs is
+/// not overtaken forever, and tasks that need another resource do not wait for it. When [`PATIENCE`] tasks have overtaken
+/// the one that waits longest, everything that it needs is set aside.
 pub(in crate::realize) struct ResourcePool<T> {
     free: Amounts,
-    /// The line, by what each needs; those that need the same are in the order in which they came.
+    /// The queue, grouped by needs; tasks with equal needs are in order of arrival.
     waiting: BTreeMap<Amounts, VecDeque<(u64, T)>>,
     came: u64,
-    /// The one that waits longest, and the number of others that went before it since.
+    /// The task that waits longest, and the number of tasks that have overtaken it.
     longest: u64,
     passed: u32,
 }
 
-/// The number of others that may go before the one that waits longest until all that it needs is set aside.
+/// The number of tasks that may overtake the one that waits longest, until everything that it needs is set aside.
 const PATIENCE: u32 = 10;
 
 impl<T> ResourcePool<T> {
@@ -85,10 +85,10 @@ impl<T> ResourcePool<T> {
         }
     }
 
-    /// Takes these amounts if they are free and not set aside for others.
+    /// Takes these amounts if they are free and not set aside.
     pub(in crate::realize) fn take(&mut self, needs: &Amounts) -> bool {
         if !self.has_waiting() {
-            // Nothing is set aside.
+            // With an empty queue, nothing is set aside.
             let fits = needs.short_of(&self.free).next().is_none();
             if fits {
                 self.free.subtract(needs);
@@ -106,7 +106,7 @@ impl<T> ResourcePool<T> {
         true
     }
 
-    /// Puts `who` at the end of the line.
+    /// Appends `who` to the queue.
     pub(in crate::realize) fn wait(&mut self, needs: Amounts, who: T) {
         self.waiting
             .entry(needs)
@@ -115,12 +115,12 @@ impl<T> ResourcePool<T> {
         self.came += 1;
     }
 
-    /// Gives back amounts that were taken.
+    /// Returns amounts that were taken.
     pub(in crate::realize) fn release(&mut self, needs: &Amounts) {
         self.free.add(needs);
     }
 
-    /// Returns the next one in the line whose needs are free, and takes them.
+    /// Removes the next task whose needs are free from the queue, and takes the amounts.
     pub(in crate::realize) fn next(&mut self) -> Option<T> {
         if !self.has_waiting() {
             return None;
@@ -138,7 +138,7 @@ impl<T> ResourcePool<T> {
         next.map(|(_, who)| who)
     }
 
-    /// Whether the line has any.
+    /// Returns whether any task waits.
     pub(in crate::realize) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -152,8 +152,8 @@ impl<T> ResourcePool<T> {
         }
     }
 
-    /// Returns the first of each group with equal needs, the longest waiting first: what the first of a group cannot have, the others
-    /// cannot have either.
+    /// Returns the first task of each group, the longest waiting first. If its needs are not free, those of the rest of its
+    /// group are not either.
     fn line(&self) -> Vec<(u64, &Amounts)> {
         let first =
             |(needs, line): (_, &VecDeque<(u64, T)>)| line.front().map(|(came, _)| (*came, needs));
@@ -163,11 +163,11 @@ impl<T> ResourcePool<T> {
     }
 }
 
-/// What is left of the free resources when those at the front of the line have theirs set aside.
+/// The remaining free resources after those at the front of the queue have theirs set aside.
 struct Claims {
     left: Amounts,
     claimed: BTreeSet<ResourceKind>,
-    /// Whether the first in the line has waited too long.
+    /// Whether the task that waits longest has been overtaken too often.
     impatient: bool,
 }
 
@@ -181,8 +181,8 @@ impl Claims {
         }
     }
 
-    /// Whether the next in the line can have what it needs. If not, what is short is set aside for it, unless another is before it in
-    /// the line for that resource.
+    /// Returns whether the next task in the queue can have its needs. If not, sets aside the scarce resources for it, unless
+    /// an earlier task waits for them.
     fn admit(&mut self, needs: &Amounts) -> bool {
         let impatient = std::mem::take(&mut self.impatient);
         let short: Vec<ResourceKind> = needs.short_of(&self.left).cloned().collect();

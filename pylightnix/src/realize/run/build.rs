@@ -1,4 +1,4 @@
-//! Building a stage: the lock, the decision under it, the runs, and the choice among what they made.
+//! Building a stage: the build lock, the decision under the lock, the runs, and the choice among their results.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::realize::report::taken::Taken;
 use crate::store::{BuildMark, Made};
 use crate::{Error, ErrorKind, Result};
 
-/// Builds what is missing, under the build lock. Returns what the matcher took then, and whether anything ran.
+/// Builds the missing realizations under the build lock. Returns the matcher's choice, and whether anything ran.
 pub(in crate::realize) fn build(
     run: &RunState<'_>,
     at: usize,
@@ -36,7 +36,7 @@ pub(in crate::realize) fn build(
             lock.ok_or_else(|| not_begun(input.titled()))?
         }
     };
-    // Another process may have made it meanwhile.
+    // Another process may have built it while this one waited for the lock.
     let snapshot = store.fresh_snapshot(input.dref.config_json())?;
     store.settle(&[(dref, &snapshot)])?;
     let again = DecisionInput {
@@ -71,7 +71,7 @@ pub(in crate::realize) fn build(
     if more > 1 {
         marks.push(mark(input, &due)?);
     }
-    // If a run fails or this process dies, the marks stay, and the missing runs are made next time.
+    // If a run fails or this process dies, the marks stay, and the next build makes the missing runs.
     let made = run_all(run, at, input, &due)?;
     store.mark_ended(dref, &marks)?;
     let new = made.iter().filter(|made| made.published.new).count();
@@ -121,7 +121,8 @@ fn mark(input: &DecisionInput<'_>, due: &Due) -> Result<String> {
     input.store.mark_begun(dref, input.context, &begun)
 }
 
-/// Makes all runs, and returns what they published, or the first failure. What other runs published stays.
+/// Makes all runs, and returns what they published, or the first failure. Results that other runs published stay in the
+/// store.
 fn run_all<'a>(
     state: &RunState<'a>,
     at: usize,
@@ -139,7 +140,7 @@ fn run_all<'a>(
         Some(task) => task,
         None => executor.submit(runs.clone()),
     };
-    // This thread makes runs too, so that they go on even if all others wait for other processes.
+    // This thread makes runs too, so that there is progress even if all other threads wait for other processes.
     runs.make(&|| false);
     while executor.look(&task) == Sight::Running {
         runs.wait();
@@ -152,7 +153,7 @@ fn run_all<'a>(
             Err(error) => failures.push(error),
         }
     }
-    // The error of a run that was stopped says more than that of one that was not begun.
+    // The error of a run that was stopped says more than that of a run that did not begin.
     let not_begun =
         |error: &Error| error.kind() == ErrorKind::Cancelled && error.source().is_none();
     failures.sort_by_key(not_begun);

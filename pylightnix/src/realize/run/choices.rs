@@ -8,19 +8,19 @@ use crate::plan::PlanGraph;
 use crate::realize::lookup::hits::Hits;
 use crate::realize::report::taken::Taken;
 
-/// The choices that are made before a run begins.
+/// The choices that exist before a run begins.
 pub(in crate::realize) type AlreadyChosen = HashMap<DRefId, Taken>;
 
-/// What was chosen for each stage of a plan.
+/// The choices for the stages of a plan.
 pub(in crate::realize) struct Choices {
     pub(in crate::realize) hits: Arc<Hits>,
-    /// The choice of each stage that is no hit, and of each hit whose realization was asked for. It is empty for a stage that failed
-    /// or was not run.
+    /// The choice for each stage that is not a hit, and for each hit whose realization was requested. Empty for a stage that
+    /// failed or did not run.
     chosen: Vec<OnceLock<Taken>>,
 }
 
 impl Choices {
-    /// No choices but those of `given`.
+    /// Creates choices that contain only those of `given`.
     pub(in crate::realize) fn new(hits: Hits, graph: &PlanGraph, given: &AlreadyChosen) -> Self {
         let mut chosen = Vec::with_capacity(graph.len());
         chosen.resize_with(graph.len(), OnceLock::new);
@@ -36,17 +36,17 @@ impl Choices {
         choices
     }
 
-    /// Records the choice of a stage.
+    /// Records the choice for a stage.
     pub(in crate::realize) fn choose(&self, at: usize, taken: Taken) {
         let _ = self.chosen[at].set(taken);
     }
 
-    /// Whether the stage has a choice.
+    /// Returns whether the stage has a choice.
     pub(in crate::realize) fn has_chosen(&self, at: usize) -> bool {
         self.hits.is_hit(at) || self.chosen[at].get().is_some()
     }
 
-    /// Returns the choice of a stage, if it has one.
+    /// Returns the choice for a stage, if there is one.
     pub(in crate::realize) fn taken(&self, at: usize) -> Option<&Taken> {
         if let Some(taken) = self.chosen[at].get() {
             return Some(taken);

@@ -1,10 +1,10 @@
-//! The numbers of a run under way, which several threads count.
+//! The totals of a run in progress, counted by several threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::realize::report::totals::Report;
 
-/// The numbers of a [`Report`], counted by several threads.
+/// Atomic counters for the totals of a [`Report`].
 #[derive(Default)]
 pub(in crate::realize) struct Counters {
     pub(in crate::realize) reused: AtomicUsize,
@@ -27,7 +27,7 @@ impl Counters {
     }
 }
 
-/// Adds one to a counter.
+/// Increments a counter.
 pub(in crate::realize) fn count(counter: &AtomicUsize) {
     counter.fetch_add(1, Relaxed);
 }

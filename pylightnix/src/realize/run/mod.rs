@@ -1,7 +1,8 @@
-//! A run: the stages of a plan are decided in dependency order, on several threads, and built where they have to be.
+//! A run: decides the stages of a plan in dependency order on several threads, and builds those that have no current
+//! results.
 //!
-//! It decides by `decide/`, on what `lookup/` reads, and has builds carried out by `execute/`, which it knows by the trait
-//! [`Executor`](super::execute::Executor) alone. Begin to read at [`run_plan`], then [`build`] and [`runs`].
+//! Decides with `decide/` on the snapshots of `lookup/`, and builds with `execute/`, of which it uses only the trait
+//! [`Executor`](super::execute::Executor). Begin to read at [`run_plan`], then [`build`] and [`runs`].
 
 pub(super) mod build;
 pub(super) mod choices;

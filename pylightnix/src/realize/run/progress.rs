@@ -1,4 +1,4 @@
-//! The thread that tells observers how far stages are.
+//! The thread that passes progress reports of stages to observers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -8,13 +8,13 @@ use crate::lens::ProgressReport;
 use crate::realize::options::Realize;
 use crate::realize::report::event::Event;
 
-/// The number of messages that may wait for an observer.
+/// The capacity of the channel.
 const WAITING: usize = 64;
 
-/// Starts the thread that tells observers how far stages are, and returns where the stages send it; `None` without observers, or
-/// if the system refuses the thread. The thread ends when all senders are dropped.
+/// Starts the thread that passes progress reports to observers, and returns the sender for the stages. Returns `None` if
+/// there are no observers or the thread cannot be started. The thread ends when all senders are dropped.
 ///
-/// It has a channel in between because a build cannot hold observers, which live only as long as the run.
+/// The channel is needed because a build cannot hold references to observers, which live only as long as the run.
 pub(in crate::realize) fn progress_thread<'scope>(
     scope: &'scope Scope<'scope, '_>,
     options: &'scope Realize<'_>,
@@ -31,7 +31,7 @@ pub(in crate::realize) fn progress_thread<'scope>(
                 done: step.done,
                 total: step.total,
             };
-            // An observer that panics fails the run by the next event that the run itself tells.
+            // If an observer panics here, the panic is ignored; the next event from the run itself makes the run fail.
             let _ = catch_unwind(AssertUnwindSafe(|| options.tell(&event)));
         }
     };

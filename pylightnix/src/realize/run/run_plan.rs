@@ -1,4 +1,4 @@
-//! A run: every stage of a plan, decided and, where it has to be, built.
+//! Runs a plan: decides every stage, and builds it if necessary.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -44,8 +44,8 @@ use crate::realize::why::Briefs;
 use crate::store::Context;
 use crate::{Error, ErrorKind, Result};
 
-/// Runs a plan, and returns what was chosen for each stage. `list` lists the plan's stages and tells of each part as soon as it
-/// has it, so that the store is read meanwhile. What is in `given` is chosen already.
+/// Runs a plan, and returns the choice for each stage. `list` lists the stages of the plan, and passes each part on as soon
+/// as it is complete, so that snapshots are prefetched meanwhile. `given` are choices that exist already.
 pub(in crate::realize) fn run_plan(
     options: &Realize<'_>,
     list: impl FnOnce(&mut Listed<'_>) -> Result<Arc<PlanGraph>>,
@@ -69,8 +69,8 @@ pub(in crate::realize) fn run_plan(
     })
 }
 
-/// Finds, before anything runs, what cannot run: a stage without a run-time argument is an error at once. Returns the stages that
-/// need more resources than the run has, of those that have to run, and the stages that fail whatever their dependencies give.
+/// Detects failures before any stage runs. Fails if a run-time argument is missing. Returns the stages that have to run and
+/// need more resources than the run has, and the stages that fail whatever their dependencies give.
 fn foresee_failures(
     options: &Realize<'_>,
     graph: &PlanGraph,
@@ -79,7 +79,7 @@ fn foresee_failures(
     let some_lack = graph.any_recipe(|stage| lack(total, graph, stage).is_some());
     let mut lacking = HashSet::new();
     if some_lack || arguments::any_missing(options, graph) {
-        // Only then, as it costs about as much as a run with nothing to do.
+        // Only if necessary, because predicting costs about as much as a run that builds nothing.
         let foreseen = foresee(options, graph, None)?;
         lacking = lacking_stages(graph, total, &foreseen);
         arguments::check(options, graph, &foreseen)?;
@@ -87,7 +87,7 @@ fn foresee_failures(
     Ok((lacking, refused(options, graph)?))
 }
 
-/// The stages that have to run and need more than `total`. A stage whose result is in the store needs nothing.
+/// Returns the stages that have to run and need more than `total`. A stage with a result in the store needs nothing.
 fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
     let stages = graph.drefs().enumerate().zip(foreseen);
     let lacking = stages.filter(|((_, stage), foreseen)| {
@@ -96,19 +96,19 @@ fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> 
     lacking.map(|((at, _), _)| at).collect()
 }
 
-/// What became of a stage on one turn.
+/// The result of one turn of a stage.
 enum StageOutcome {
     Chosen(Taken),
     Hit(Hit),
     /// A dependency failed.
     Blocked,
-    /// The resources that it needs are not free.
+    /// The required resources are not free.
     Waits,
-    /// It has to be built, once the other threads were started.
+    /// The stage has to be built, after the other threads are started.
     Later,
 }
 
-/// Counts the stages that depend on a stage that failed.
+/// Counts the direct and indirect dependents of failed stages.
 fn blocked(graph: &PlanGraph, failed: impl Iterator<Item = usize>) -> usize {
     let mut waiting: Vec<usize> = failed.collect();
     let failed: HashSet<usize> = waiting.iter().copied().collect();
@@ -124,7 +124,7 @@ fn blocked(graph: &PlanGraph, failed: impl Iterator<Item = usize>) -> usize {
 }
 
 impl<'a> RunState<'a> {
-    /// The state of a run in which nothing is chosen but what is `given`.
+    /// Creates the state of a run whose only choices are those in `given`.
     fn new(
         options: &'a Realize<'a>,
         graph: &'a Arc<PlanGraph>,
@@ -153,14 +153,14 @@ impl<'a> RunState<'a> {
         }
     }
 
-    /// Goes through all stages.
+    /// Processes all stages.
     fn run_all(&self) -> Result<()> {
         self.tell(&Event::Begun {
             stages: self.graph.len(),
             titles: &Titles::of_graph(self.graph),
         });
         if !self.options.keep_going {
-            // A stage that is known to fail stops the run before it begins.
+            // A predicted failure stops the run before it begins.
             for at in self.refused.keys().chain(&self.lacking) {
                 self.step(Turn::first(*at));
             }
@@ -170,7 +170,7 @@ impl<'a> RunState<'a> {
         Ok(())
     }
 
-    /// Returns what was chosen and what the run did, or one error for all that failed.
+    /// Returns the choices and the totals, or one error for all failures.
     fn end(self) -> Result<(Choices, Report)> {
         let mut failures = self
             .failures
@@ -183,7 +183,7 @@ impl<'a> RunState<'a> {
         if failures.is_empty() && chosen == stages {
             return Ok((self.choices, self.counters.report(stages)));
         }
-        // In the order of the plan, so that the error is the same whichever thread failed first.
+        // In the order of the plan, so that the error does not depend on which thread failed first.
         failures.sort_by_key(|(at, _)| *at);
         if self.watchdog.is_cancelled() {
             let stopped = failures.into_iter().map(|(_, error)| error).collect();
@@ -195,7 +195,7 @@ impl<'a> RunState<'a> {
         Err(run_error(failures, blocked, left))
     }
 
-    /// Goes through all stages, with a watchdog if they may have to stop.
+    /// Processes all stages, with a watchdog if there are time limits or a cancellation token.
     fn run_watched(&self) -> Result<()> {
         let retry = &self.options.retry;
         let limited = retry.any_timeout(self.graph);
@@ -217,7 +217,7 @@ impl<'a> RunState<'a> {
                     index: late.index,
                     error: &error,
                 };
-                // An observer that panics fails the run by the next event that the run itself tells.
+                // If an observer panics here, the panic is ignored; the next event from the run itself makes the run fail.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             };
             let cancelled = |running| {
@@ -239,16 +239,16 @@ impl<'a> RunState<'a> {
         })
     }
 
-    /// Decides one stage, and builds it if that is the decision. Failures end here.
+    /// Decides one stage, and builds it if necessary. Records its failure instead of returning it.
     fn step(&self, mut turn: Turn) -> StepOutcome {
         let at = turn.at;
         if self.choices.has_chosen(at) {
-            // Its choice was made before the run.
+            // The choice existed before the run.
             return StepOutcome::Done;
         }
         let done = caught(|| self.decide(&mut turn));
         if !matches!(done, Ok(Ok(_))) && !self.options.keep_going {
-            // Before the release, which would let in a stage that waits for these resources.
+            // Before the release, which would admit a stage that waits for these resources.
             self.executor().cancel();
         }
         if turn.granted {
@@ -267,14 +267,14 @@ impl<'a> RunState<'a> {
             Ok(Ok(StageOutcome::Later)) => return StepOutcome::Later,
             Ok(Ok(StageOutcome::Blocked)) => return StepOutcome::Done,
             Ok(Err(error)) => error,
-            // Panics of stages and matchers are caught nearer, so this was an observer.
+            // Panics of stages and matchers are caught closer to their calls, so this one comes from an observer.
             Err(panic) => {
                 Error::new(ErrorKind::Stage, "an observer of the run failed").because(panic)
             }
         };
         let error = with_store_gone(error, self.options.store.root());
         let dref = self.graph.dref(at).id();
-        // An observer that panics here was told of the failure once.
+        // If an observer panics here, it was notified of the failure already.
         let event = match error.kind() {
             ErrorKind::Cancelled => Event::Cancelled {
                 dref,
@@ -367,7 +367,7 @@ impl<'a> RunState<'a> {
         Ok(StageOutcome::Chosen(taken))
     }
 
-    /// Returns the hit for a stage whose dependencies are chosen, if its matcher takes an only realization.
+    /// Returns the hit for a stage whose dependencies are chosen, if its matcher always takes a single candidate.
     fn hit(&self, at: usize, mode: Mode) -> Option<Hit> {
         let options = self.options;
         let node = self.graph.dref(at).node();
@@ -391,7 +391,7 @@ impl<'a> RunState<'a> {
         Some(hit)
     }
 
-    /// Removes the marks of builds that ended. If another process has the build lock, it removes them itself.
+    /// Removes the marks of complete builds. If another process holds the build lock, that process removes them.
     fn remove_marks(&self, stage: &AnyDRef, context: &Context, marks: &[String]) -> Result<()> {
         if marks.is_empty() || !self.lookups.may_write() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The runs of a build: each from a fresh draft to its publication, with as many tries as it has.
+//! The runs of a build: each goes from a new draft to its publication, with retries.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,17 +39,17 @@ pub(in crate::realize) struct BuildRuns<'a> {
     choices: BTreeMap<DRefId, RecordedChoice>,
     /// The threads that wait for these runs.
     waiters: Waiters,
-    /// How many runs the stage has in all, for the build records.
+    /// The total number of runs of the stage, for the build records.
     of: usize,
-    /// How many runs were begun.
+    /// The number of runs that have begun.
     begun: AtomicUsize,
-    /// The results of the runs that ended.
+    /// The results of the runs that have ended.
     ended: Mutex<Vec<Result<Made>>>,
-    /// Signals the end of a run.
+    /// Notified when a run ends.
     end: Condvar,
 }
 
-/// Runs a stage once in a draft of the caller, which looks at the output and publishes nothing.
+/// Runs a stage once in the caller's draft, without publishing.
 pub(in crate::realize) fn rehearse(
     options: &Realize<'_>,
     at: usize,
@@ -62,7 +62,7 @@ pub(in crate::realize) fn rehearse(
     runs.run_code(draft, index, site)?
 }
 
-/// Keeps the folder of a run that failed for good, and says what it failed of.
+/// Keeps the folder of a run that failed after its last attempt, and makes the error.
 pub(in crate::realize) fn keep_failed(
     draft: Draft,
     stage: Titled<'_>,
@@ -81,7 +81,7 @@ pub(in crate::realize) fn keep_failed(
 }
 
 impl<'a> BuildRuns<'a> {
-    /// The runs with these indices of the stage at `at`, which has `of` in all. None is begun.
+    /// Creates the runs with these indices of the stage with index `at`, which has `of` runs in total. None has begun.
     pub(in crate::realize) fn new(
         options: &'a Realize<'a>,
         graph: &'a PlanGraph,
@@ -113,7 +113,7 @@ impl<'a> BuildRuns<'a> {
         }
     }
 
-    /// For a run that goes on: it counts, watches over and tells of these runs.
+    /// Lets a run in progress count, watch and report these runs.
     pub(in crate::realize) fn of_run(
         self,
         counters: &Arc<Counters>,
@@ -130,13 +130,13 @@ impl<'a> BuildRuns<'a> {
         }
     }
 
-    /// Takes the results of the runs that ended.
+    /// Takes the results of the runs that have ended.
     pub(in crate::realize) fn take_ended(&self) -> Vec<Result<Made>> {
         std::mem::take(&mut *self.ended())
     }
 
     fn ended(&self) -> MutexGuard<'_, Vec<Result<Made>>> {
-        // A list is never half-done.
+        // A panic cannot leave the list inconsistent.
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,14 +152,14 @@ impl Work for BuildRuns<'_> {
             if next >= self.order.indices.len() {
                 return false;
             }
-            // An observer may panic. The run counts as ended all the same: its builder would wait for ever.
+            // If an observer panics, the run still counts as ended: otherwise the thread that builds would wait forever.
             let ended = caught(|| self.waiters.run(|| self.one(self.order.indices[next])))
                 .unwrap_or_else(|panic| {
                     let message = "an observer of the run failed";
                     Err(Error::new(ErrorKind::Stage, message).because(panic))
                 });
             self.ended().push(ended);
-            // A signal costs a system call, and the thread that makes the only run does not wait.
+            // Notifying costs a system call, and the thread that makes the only run does not wait.
             if self.order.indices.len() > 1 {
                 self.end.notify_all();
             }
@@ -183,7 +183,7 @@ impl Work for BuildRuns<'_> {
 }
 
 impl BuildRuns<'_> {
-    /// One run, from a fresh folder to its publication, with as many tries as it has.
+    /// Makes one run, from a new draft to its publication, with retries.
     fn one(&self, index: usize) -> Result<Made> {
         let dref = &self.order.dref;
         let retry = &self.options.retry;
@@ -206,7 +206,7 @@ impl BuildRuns<'_> {
                 };
             let ending = self.watchdog.end(&ticket);
             let result = match (ending.why, result) {
-                // A run that finished although it was told to stop is kept.
+                // The result of a run that completed although the run was cancelled is kept.
                 (None | Some(StopReason::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
                 (Some(why), Ok(result)) => Err(stopped(why, &ending, result)),
                 (Some(why), Err(cause)) => Err(stopped(why, &ending, Err(cause))),
@@ -226,7 +226,7 @@ impl BuildRuns<'_> {
                             });
                             Ok(made)
                         }
-                        // The store refuses: another try of the stage would not help.
+                        // An error of the store: retrying the stage would not help.
                         Err(error) => Err(self.failed(draft, index, attempt, error.into())),
                     };
                 }
@@ -244,7 +244,7 @@ impl BuildRuns<'_> {
                 return Err(self.failed(draft, index, attempt, cause));
             }
             let wait = retry.wait(attempt);
-            // Other runs go on meanwhile.
+            // Other runs continue meanwhile.
             let cause = match disk_full::is_cause(&draft, &cause) {
                 true => disk_full::told(&draft, cause),
                 false => cause,
@@ -254,7 +254,7 @@ impl BuildRuns<'_> {
                 format!("try {attempt} of stage `{}` failed", self.stage),
             )
             .because(cause);
-            // If the log cannot be written, the next try says why.
+            // If the log cannot be written, the next attempt reports the error.
             let _ = writeln!(
                 &BuildLog::at(draft.log()),
                 "[{error:?}\n  try {} of {} begins in {}]",
@@ -279,7 +279,7 @@ impl BuildRuns<'_> {
         unreachable!("the number of tries has a limit")
     }
 
-    /// Makes one try. Returns its folder, its record and what came of it. It goes on with the log of the earlier tries.
+    /// Makes one attempt, which appends to the log of earlier attempts. Returns the draft, the build record and the result.
     fn attempt(
         &self,
         ticket: &Ticket,
@@ -334,8 +334,8 @@ impl BuildRuns<'_> {
         error
     }
 
-    /// Publishes the error that a stage returned as its result: the text, and the log. The files that it had written are kept with the
-    /// failed builds, for inspection.
+    /// Publishes an error that the stage returned as a recorded failure, with its text and the log. Keeps the files that the
+    /// stage wrote with the failed builds, for inspection.
     fn record_failure(
         &self,
         draft: Draft,
@@ -355,7 +355,7 @@ impl BuildRuns<'_> {
         }
         let made = self.publish(&mut failure, record, Outcome::Failed)?;
         if has_files(draft.out()) {
-            // It is no part of the result, so an error here is passed over.
+            // These files are not part of the result, so an error is ignored.
             let _ = draft.keep_failed(self.order.dref.name());
         }
         self.options.tell(&Event::FailureRecorded {
@@ -368,7 +368,7 @@ impl BuildRuns<'_> {
         Ok(made)
     }
 
-    /// Runs the stage's code, and checks that it kept its promises.
+    /// Runs the code of the stage, and checks its promises.
     fn run_code(&self, draft: &mut Draft, index: usize, site: Site) -> Returned {
         let given = CodeInput {
             chosen: &self.chosen,
@@ -383,13 +383,13 @@ impl BuildRuns<'_> {
         }
         match draft.unkept(self.dref.config_json()) {
             Ok(unkept) if !unkept.is_empty() => Err(promises_not_kept(self.dref.node(), &unkept)),
-            // Publishing says what cannot be published.
+            // Publishing reports other violations.
             _ => Ok(Ok(())),
         }
     }
 }
 
-/// Whether a folder has anything but folders in it.
+/// Returns whether a folder contains anything except folders.
 fn has_files(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| {
         entries.any(|entry| {

@@ -1,5 +1,5 @@
-//! The scheduler: a stage whose dependencies are done goes to the next free thread. One that has to run waits until the resources
-//! that it needs are free.
+//! The scheduler: assigns each stage whose dependencies are done to the next free thread. A stage that has to run waits
+//! until its resources are free.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::realize::execute::Work;
 use crate::realize::resources::needs::needs;
 use crate::realize::resources::pool::{Amounts, ResourcePool};
 
-/// The queue that the threads of a run share.
+/// The queue shared by the threads of a run.
 pub(in crate::realize) struct Scheduler<'a> {
     graph: &'a PlanGraph,
     jobs: usize,
@@ -21,7 +21,7 @@ pub(in crate::realize) struct Scheduler<'a> {
     pending: Vec<AtomicUsize>,
     /// The number of stages that are not done.
     left: AtomicUsize,
-    /// Whether the calling thread works alone: as long as no stage takes time, other threads are not started.
+    /// Whether only the calling thread works: the other threads are not started before a stage takes time.
     is_alone: AtomicBool,
     stopped: AtomicBool,
     queue: Mutex<Queue<'a>>,
@@ -30,30 +30,30 @@ pub(in crate::realize) struct Scheduler<'a> {
 
 struct Queue<'a> {
     ready: VecDeque<Task<'a>>,
-    /// Shared runs of builds under way, whose resources are taken: they go before other stages.
+    /// Builds in progress that a thread can help with, whose resources are reserved. They take precedence over new stages.
     help: Vec<Task<'a>>,
     /// The free resources, and the tasks that wait for some.
     pool: ResourcePool<Task<'a>>,
-    /// The number of threads that wait for a task.
+    /// The number of idle threads.
     idle: usize,
 }
 
-/// The turn of a stage on a thread.
+/// A turn of a stage on a thread.
 pub(in crate::realize) struct Turn {
-    /// The place of the stage in the plan.
+    /// The index of the stage in the plan.
     pub(in crate::realize) at: usize,
-    /// Whether the resources that it needs are taken.
+    /// Whether its resources are reserved.
     pub(in crate::realize) granted: bool,
 }
 
-/// What became of a stage on its turn.
+/// The result of a turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::realize) enum StepOutcome {
-    /// It is realized, or it failed.
+    /// The stage is realized, or failed.
     Done,
-    /// It waits for resources, and gets another turn when it has them.
+    /// The stage waits for resources, and gets another turn when they are free.
     Waits,
-    /// It takes time: the other threads are started, and then it gets another turn.
+    /// The stage takes time: the other threads are started, and then it gets another turn.
     Later,
 }
 
@@ -63,7 +63,7 @@ enum Task<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    /// A scheduler for `jobs` threads. All runs together use no more than `total` at once.
+    /// Creates a scheduler for `jobs` threads. All runs together use at most `total`.
     pub(in crate::realize) fn new(graph: &'a PlanGraph, jobs: usize, total: Amounts) -> Self {
         let stages = 0..graph.len();
         let ready = (stages.clone())
@@ -88,8 +88,8 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Calls `step` for every stage, each after its dependencies, on `jobs` threads, the calling one among them. The others are
-    /// started only when a stage takes time.
+    /// Calls `step` for every stage, after its dependencies, on `jobs` threads including the calling one. The other threads
+    /// are started only when a stage takes time.
     pub(in crate::realize) fn run(&self, step: impl Fn(Turn) -> StepOutcome + Sync) {
         if self.jobs > 1 && self.work_alone(&step) {
             return;
@@ -98,7 +98,7 @@ impl<'a> Scheduler<'a> {
         let around = Around::here();
         thread::scope(|scope| {
             for _ in 1..self.jobs {
-                // If the system refuses a thread, the others do its work.
+                // If a thread cannot be started, the others do its work.
                 let builder = thread::Builder::new()
                     .name("realize".to_owned())
                     .stack_size(STACK);
@@ -111,14 +111,15 @@ impl<'a> Scheduler<'a> {
         });
     }
 
-    /// Begins no further stage.
+    /// Begins no further stages.
     pub(in crate::realize) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         drop(self.lock());
         self.wake.notify_all();
     }
 
-    /// Takes what a run of the stage needs. Returns false if that is not free: the stage gets another turn when it is.
+    /// Reserves the resources for one run of the stage. Returns `false` if they are not free; the stage gets another turn
+    /// when they are.
     pub(in crate::realize) fn take(&self, at: usize) -> bool {
         let needs = self.needs(at);
         let mut queue = self.lock();
@@ -130,7 +131,7 @@ impl<'a> Scheduler<'a> {
         false
     }
 
-    /// Gives back the resources of a run of the stage.
+    /// Releases the resources of a run of the stage.
     pub(in crate::realize) fn release(&self, at: usize) {
         let needs = self.needs(at);
         let mut queue = self.lock();
@@ -138,7 +139,7 @@ impl<'a> Scheduler<'a> {
         self.let_in(queue);
     }
 
-    /// Lets idle threads help with the runs of an order, each when the resources of a run are free.
+    /// Lets idle threads help with the runs of an order, each when the resources for a run are free.
     pub(in crate::realize) fn share(&self, work: &Arc<dyn Work + 'a>) {
         let needs = needs(work.order().limits);
         let runs = work.order().indices.len();
@@ -149,7 +150,7 @@ impl<'a> Scheduler<'a> {
         self.let_in(queue);
     }
 
-    /// Hands the tasks whose resources are free to the threads.
+    /// Gives the tasks whose resources are free to the threads.
     fn let_in(&self, mut queue: MutexGuard<'_, Queue<'a>>) {
         let mut some = false;
         while let Some(task) = queue.pool.next() {
@@ -171,16 +172,17 @@ impl<'a> Scheduler<'a> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<'a>> {
-        // A panic under this lock leaves nothing half-done.
+        // A panic under this lock cannot leave the queue inconsistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a stage that takes time has to wait for the other threads to start, by [`StepOutcome::Later`].
+    /// Returns whether a stage that takes time has to return [`StepOutcome::Later`], so that the other threads are started
+    /// first.
     pub(in crate::realize) fn is_alone(&self) -> bool {
         self.is_alone.load(Ordering::Acquire)
     }
 
-    /// Takes stages on this thread until one takes time. Returns true if none is left.
+    /// Processes stages on this thread until one takes time. Returns `true` if none is left.
     fn work_alone(&self, step: &impl Fn(Turn) -> StepOutcome) -> bool {
         let mut turn = None;
         let mut now = Instant::now();
@@ -209,7 +211,7 @@ impl<'a> Scheduler<'a> {
         }
         match self.lock().ready.pop_front() {
             Some(Task::Stage(turn)) => Some(turn),
-            // While this thread is alone, no work is shared.
+            // While this thread works alone, no build is shared.
             Some(Task::Help(..)) | None => None,
         }
     }
@@ -222,7 +224,7 @@ impl<'a> Scheduler<'a> {
         while let Some(task) = self.next() {
             match task {
                 Task::Help(work) => {
-                    // Tasks that have waited longer go first, and this one goes to the end of the line.
+                    // Tasks that have waited longer go first, and this one goes to the end of the queue.
                     let some_left = work.make(&|| self.lock().pool.has_waiting());
                     let needs = needs(work.order().limits);
                     let mut queue = self.lock();
@@ -233,7 +235,7 @@ impl<'a> Scheduler<'a> {
                     self.let_in(queue);
                 }
                 Task::Stage(first) => {
-                    // A chain goes on here, without another look at the queue.
+                    // A chain of stages continues on this thread, without going through the queue.
                     let mut turn = Some(first);
                     while let Some(Turn { at, granted }) = turn {
                         turn = match step(Turn { at, granted }) {
@@ -267,7 +269,7 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Notes that a stage is done. Returns one of the stages that became ready by that, and queues the others.
+    /// Records that a stage is done. Returns one of the stages that are ready now, and queues the others.
     fn done(&self, at: usize) -> Option<Turn> {
         let mut mine = None;
         let mut others = Vec::new();
@@ -294,7 +296,7 @@ impl<'a> Scheduler<'a> {
 }
 
 impl Turn {
-    /// The first turn of a stage, with no resources taken.
+    /// Creates the first turn of a stage, without reserved resources.
     pub(in crate::realize) fn first(at: usize) -> Self {
         Turn { at, granted: false }
     }
@@ -306,8 +308,8 @@ impl Task<'_> {
     }
 }
 
-/// A decision that takes longer than this reads files, so other threads should decide beside it.
+/// A decision that takes longer than this reads files, so other threads should decide in parallel.
 const WORTH_A_THREAD: Duration = Duration::from_millis(1);
 
-/// The usual stack of a main thread: a stage that works there works on every thread.
+/// The usual stack size of a main thread, so that a stage which works there works on every thread.
 const STACK: usize = 8 << 20;

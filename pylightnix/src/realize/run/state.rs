@@ -1,4 +1,4 @@
-//! The state of a run, and what it tells observers.
+//! The state of a run, and the events that it sends to observers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::SyncSender;
@@ -23,36 +23,36 @@ use crate::realize::resources::pool::Amounts;
 use crate::realize::stop::watchdog::Watchdog;
 use crate::realize::why::Briefs;
 
-/// The state of a run, which all its threads share.
+/// The state of a run, shared by all its threads.
 pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) options: &'a Realize<'a>,
     pub(in crate::realize) graph: &'a Arc<PlanGraph>,
     pub(in crate::realize) scheduler: Scheduler<'a>,
     pub(in crate::realize) counters: Arc<Counters>,
-    /// Where stages send their progress; `None` without observers.
+    /// The channel for progress reports of stages; `None` without observers.
     pub(in crate::realize) progress: Option<SyncSender<ProgressReport>>,
-    /// Stages that fail whatever their dependencies give, each with the reason.
+    /// The stages that fail whatever their dependencies give, each with the reason.
     pub(in crate::realize) refused: HashMap<usize, String>,
-    /// What the store has for each stage.
+    /// The prefetched snapshots of the stages.
     pub(in crate::realize) lookups: Lookups<'a>,
     pub(in crate::realize) watchdog: Arc<Watchdog>,
-    /// Done once observers were told which stages were left when the first one had to run.
+    /// Completed once observers know which stages were undecided when the first one had to run.
     pub(in crate::realize) left_told: Once,
-    /// Why stages are built, in a few words.
+    /// The summaries of the reasons why stages are built.
     pub(in crate::realize) briefs: Mutex<Briefs<'a>>,
-    /// The resources that all stages share.
+    /// The resources shared by all stages.
     pub(in crate::realize) total: Amounts,
     pub(in crate::realize) configs: ConfigChecks,
-    /// Stages that have to run, and need more resources than the run has.
+    /// The stages that have to run, and need more resources than the run has.
     pub(in crate::realize) lacking: HashSet<usize>,
     pub(in crate::realize) choices: Choices,
     pub(in crate::realize) clock_watch: ClockWatch,
-    /// The errors of stages, each with the place of its stage in the plan.
+    /// The errors of stages, each with the index of its stage in the plan.
     pub(in crate::realize) failures: Mutex<Vec<(usize, Error)>>,
 }
 
 impl<'a> RunState<'a> {
-    /// What carries out the builds of this run.
+    /// Returns the executor for the builds of this run.
     pub(in crate::realize) fn executor(&self) -> &dyn Executor<'a> {
         &self.scheduler
     }
@@ -61,27 +61,27 @@ impl<'a> RunState<'a> {
         self.options.tell(event);
     }
 
-    /// Says in a few words why a stage is built.
+    /// Returns a summary of the reason why a stage is built.
     pub(in crate::realize) fn brief(&self, at: usize, reason: &Reason) -> String {
         let choices = recorded_choices(self.graph, at, |dep| self.choices.taken(dep));
-        // A cache of answers is never half-done, so an observer that panicked under this lock did no harm.
+        // A panic, for example of an observer, cannot leave the cache inconsistent.
         let mut briefs = self.briefs.lock().unwrap_or_else(PoisonError::into_inner);
         briefs.of_run(at, choices, reason)
     }
 
-    /// Tells observers, once, of a build record that lies ahead of the clock.
+    /// Notifies observers of a build record ahead of the clock, at most once.
     pub(in crate::realize) fn tell_ahead(&self) {
         self.clock_watch.tell(|rref, ended| {
             self.tell(&Event::AheadOfClock { rref, ended });
         });
     }
 
-    /// Tells observers, once, which stages are not decided yet.
+    /// Notifies observers of the undecided stages, at most once.
     pub(in crate::realize) fn tell_left(&self) {
         if self.options.observers.is_empty() {
             return;
         }
-        // `_force`: an observer may panic in here, and others are told all the same.
+        // `call_once_force`, because an observer may panic in here, and the other observers must still be told.
         self.left_told.call_once_force(|_| {
             let stages = self.graph.drefs().enumerate();
             let left = stages.filter(|(at, _)| !self.choices.has_chosen(*at));

@@ -1,4 +1,4 @@
-//! A stub of building a stage, for benchmarks that measure what is around it.
+//! A stub for building stages, for benchmarks that measure the rest of a run.
 
 use jiff::Timestamp;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::realize::report::taken::Taken;
 use crate::{Error, ErrorKind, Result};
 
 impl Realize<'_> {
-    /// Runs stages and publishes nothing: each seems to have made an empty result, which gets no folder. Benchmarks measure the rest
-    /// of a run by it.
+    /// Runs stages without publishing: each result is an empty placeholder without a folder. For benchmarks that measure the
+    /// rest of a run.
     #[doc(hidden)]
     pub fn without_publishing(mut self) -> Self {
         self.publishes = false;
@@ -23,7 +23,7 @@ impl Realize<'_> {
     }
 }
 
-/// Runs the stage once, where nothing can be written.
+/// Runs the stage once, in a folder that cannot be written.
 pub(in crate::realize) fn run_alone(
     run: &RunState<'_>,
     at: usize,

@@ -1,4 +1,5 @@
-//! The executor of this process: runs are made on the thread that decided to build, and idle threads of the scheduler help.
+//! The executor of this process: makes runs on the thread that decided to build, with the help of idle threads of the
+//! scheduler.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ impl<'a> Executor<'a> for Scheduler<'a> {
         self.stop();
     }
 
-    /// Threads end with their process, so no earlier process has left any.
+    /// Returns `None`: threads end with their process, so no earlier process has left a task behind.
     fn adopt(&self, _: &Order<'_>) -> Option<Task<'a>> {
         None
     }

@@ -1,4 +1,4 @@
-//! One build of a stage that a person makes in place of its function.
+//! A build that a person makes by hand, in place of the stage's function.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,14 +13,13 @@ use crate::realize::failure::errors::promises_not_kept;
 use crate::store::{BuildLock, BuildRecord, Context, Draft, Outcome, Store};
 use crate::{Error, ErrorKind, Result};
 
-/// A build that is in your hands: what [`Stepping::take`](crate::realize::Stepping::take) gives.
+/// A build by hand, created by [`Stepping::take`](crate::realize::Stepping::take).
 ///
-/// It dereferences to the [`Build`] that the stage's function would get: dependencies can be loaded, artifacts saved, its
-/// log written. [`finish`](Self::finish) publishes what is there. [`cancel`](Self::cancel) throws it away, and so does
-/// dropping it. Until then it has the build lock, as a stage that runs: whoever else wants to build this stage from these
-/// dependencies waits, be it another process or another thread of this one. The thread that took it would wait for itself:
-/// to realize this stage there, or in a run that it waits for, is an error. Time limits, and what the stage needs of the machine, do not
-/// count for it.
+/// It dereferences to the [`Build`] that the stage's function would get, so you can load dependencies, save artifacts and
+/// write to the log. [`finish`](Self::finish) publishes the result. [`cancel`](Self::cancel) and dropping it discard the
+/// result. Until then this thread holds the build lock: other processes and threads that want to build this stage from the
+/// same dependencies wait. Realizing this stage on this thread, or in a run that it waits for, is an error, because it would
+/// wait for itself. Time limits and resources of the stage do not apply.
 pub struct ByHand<C: Config> {
     build: Build<C>,
     store: Store,
@@ -28,13 +27,13 @@ pub struct ByHand<C: Config> {
     chosen: Chosen,
     context: Context,
     record: BuildRecord,
-    /// Both are `Some` until the build is published. The folder is removed before the lock is left.
+    /// `Some` until the build is published, as is `lock`. The folder is removed before the lock is released.
     draft: Option<Draft>,
     lock: Option<BuildLock>,
     desk: Arc<Desk>,
 }
 
-/// What a stepping shares with the build that was taken from it.
+/// The state that a stepping shares with the build taken from it.
 #[derive(Default)]
 pub(in crate::realize) struct Desk(Mutex<OnDesk>);
 
@@ -42,13 +41,13 @@ pub(in crate::realize) struct Desk(Mutex<OnDesk>);
 pub(in crate::realize) struct OnDesk {
     /// The stage that is being built by hand.
     pub(in crate::realize) in_hand: Option<DRefId>,
-    /// What was made by hand.
+    /// The results made by hand.
     pub(in crate::realize) made: Vec<RRefId>,
 }
 
 impl Desk {
     pub(in crate::realize) fn look(&self) -> MutexGuard<'_, OnDesk> {
-        // A panic under this lock leaves nothing half-done.
+        // A panic under this lock cannot leave the state inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,19 +80,18 @@ impl<C: Config> ByHand<C> {
         }
     }
 
-    /// Publishes what was made, and gives the result. `value` is what the stage's function would return: its outputs, or
-    /// `()` for a person who wrote the files by other means; either way all promises have to be kept.
+    /// Publishes the result and returns it. `value` is what the stage's function would return: its outputs, or `()` if the
+    /// files were written by other means; all promises are checked in either case.
     ///
-    /// The build record says that it was made by hand, whatever was called to make it, the stage's function included: it
-    /// does not have the fingerprint of the stage. The matcher, when the stepping goes on, sees it beside what the stage made; every other
-    /// run finds it stale, says so, and lets the stage run, unless somebody [accepts](Store::accept) it.
+    /// The build record says that the result was made by hand, even if you called the stage's function: it does not have the
+    /// fingerprint of the stage. When this stepping continues, the matcher sees the result as a candidate. All other runs
+    /// treat it as stale and run the stage, unless it is [accepted](Store::accept).
     ///
     /// # Errors
-    /// A promise that is not kept, an output that cannot be published, or a refusal of the system. The build is still in
-    /// your hands then, with all that was written: put right what is wrong, and finish again. A build that was finished
-    /// before.
+    /// Fails if a promise is broken, if the output cannot be published, if a system call fails, or if the build is finished
+    /// already. After an error the build is unchanged: correct the files, and finish again.
     pub fn finish<T: StageValue<C>>(&mut self, value: T) -> Result<RRef<C>> {
-        // It only proves that something was written once.
+        // `value` only proves at compile time that the artifacts were written.
         drop(value);
         let dref = self.dref.id();
         let Some(draft) = &mut self.draft else {
@@ -130,10 +128,10 @@ impl<C: Config> ByHand<C> {
         }
     }
 
-    /// Throws away what was made so far. Nothing is published, and the stage is still to be built.
+    /// Discards the result. Nothing is published, and the stage still has to be built.
     pub fn cancel(self) {}
 
-    /// Gives up the folder, and then the lock.
+    /// Removes the folder, and then releases the lock.
     fn put_down(&mut self) {
         if self.draft.take().is_some() {
             self.lock = None;

@@ -1,4 +1,4 @@
-//! Going through a plan stage by stage.
+//! Stepping through a plan stage by stage.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use crate::realize::stop::cancel::Cancel;
 use crate::store::{BuildKind, BuildRecord, Context, Store};
 use crate::{Error, ErrorKind, Result};
 
-/// A plan that is realized stage by stage, with a pause before each that has to be built: look at why, let it run, or
-/// [take](Self::take) it into your own hands. [`Realize::step`] makes one.
+/// A plan that is realized stage by stage, with a pause before each stage that has to be built: inspect the reason, let the
+/// stage run, or [take](Self::take) it to build it by hand. Created by [`Realize::step`].
 ///
-/// Nothing runs while it is not asked to, and no thread waits. What is published stays, whatever becomes of the stepping:
-/// it can be dropped at any time, and another one, or a run, goes on from there.
+/// A stepping does nothing between calls, and has no threads. Published results stay in the store: you can drop the stepping
+/// at any time, and another one, or a run, continues from there.
 ///
-/// In Pylightnix these are `repl_realize`, `repl_build`, `repl_continue` and `repl_cancel`.
+/// The equivalents in Pylightnix are `repl_realize`, `repl_build`, `repl_continue` and `repl_cancel`.
 ///
 /// ```standalone_crate
 /// # use pylightnix::prelude::*;
@@ -84,24 +84,24 @@ pub struct Stepping<'a, T> {
     options: Realize<'a>,
     target: T,
     graph: Arc<PlanGraph>,
-    /// What is chosen so far. Nothing is chosen twice.
+    /// The choices so far. Each stage is chosen once.
     taken: AlreadyChosen,
-    /// Whether this process may write to the store.
+    /// Whether this process has write permission to the store.
     may_write: bool,
     desk: Arc<Desk>,
 }
 
-/// A stage that is to be built next.
+/// The next stage that has to be built.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Paused {
     /// The derivation.
     pub dref: DRefId,
-    /// How many runs it takes.
+    /// The number of runs.
     pub runs: usize,
-    /// What [`b.index()`](crate::lens::Build::index) of the first of them is.
+    /// The [`b.index()`](crate::lens::Build::index) of the first run.
     pub first: usize,
-    /// Why it has to be built.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -116,7 +116,7 @@ impl fmt::Display for Paused {
 }
 
 impl Store {
-    /// Goes through a plan stage by stage: [`Realize::step`] with the usual options.
+    /// Steps through a plan: [`Realize::step`] with the default options.
     ///
     /// # Errors
     /// As [`Realize::step`].
@@ -126,10 +126,10 @@ impl Store {
 }
 
 impl<'a> Realize<'a> {
-    /// Goes through the plan of `target` stage by stage, with the options of this run. Nothing runs yet.
+    /// Steps through the plan of `target`, with the options of this run. Nothing runs yet.
     ///
     /// # Errors
-    /// A plan that contradicts itself, a run-time argument that is missing, or a store that cannot be read.
+    /// Fails if the plan contradicts itself, if a run-time argument is missing, or if the store cannot be read.
     pub fn step<T: Target>(mut self, target: T) -> Result<Stepping<'a, T>> {
         let graph = Arc::new(self.graph_of(&target)?);
         if arguments::any_missing(&self, &graph) {
@@ -137,7 +137,7 @@ impl<'a> Realize<'a> {
         }
         let drefs = graph.drefs().map(|stage| stage.id());
         if self.force_all {
-            // Each is forced until it is built.
+            // Each stage is forced until it is built.
             self.force_all = false;
             self.forced.extend(drefs.clone().cloned());
         }
@@ -154,11 +154,11 @@ impl<'a> Realize<'a> {
 }
 
 impl<'a, T: Target> Stepping<'a, T> {
-    /// Goes on to the first stage that has to be built, in the order of the plan, and says what it is and why; `None` if
-    /// all is realized. Results that other processes have made by now are taken.
+    /// Advances to the first stage, in the order of the plan, that has to be built, and returns it with the reason; `None`
+    /// if all stages are realized. Results that other processes have made in the meantime are taken.
     ///
     /// # Errors
-    /// A matcher that cannot choose, a store that cannot be read, or a build by hand that is not finished.
+    /// Fails if a matcher cannot choose, if the store cannot be read, or if a build by hand is not finished.
     pub fn next_to_build(&mut self) -> Result<Option<Paused>> {
         self.free()?;
         for at in 0..self.graph.len() {
@@ -169,10 +169,11 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(None)
     }
 
-    /// Lets the next stage that has to be built run, as in a usual run, and says which it was; `None` if all is realized.
+    /// Runs the next stage that has to be built, as a run would, and returns which one it was; `None` if all stages are
+    /// realized.
     ///
     /// # Errors
-    /// As [`Realize::run`]. A stage that fails is still the next one: it can be taken into hand to see why.
+    /// As [`Realize::run`]. A stage that fails stays the next one: take it to find out why.
     pub fn run_next(&mut self) -> Result<Option<Paused>> {
         let Some(paused) = self.next_to_build()? else {
             return Ok(None);
@@ -183,11 +184,10 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(Some(paused))
     }
 
-    /// Lets all stages run that `dref`, a stage of the plan, depends on, and pauses before it. Returns `None` if it need not
-    /// be built.
+    /// Runs all dependencies of `dref`, a stage of the plan, and pauses before it. Returns `None` if it need not be built.
     ///
     /// # Errors
-    /// As [`run_next`](Self::run_next), and a stage that is not in the plan.
+    /// As [`run_next`](Self::run_next). Also fails if the stage is not in the plan.
     pub fn run_to(&mut self, dref: impl AsRef<DRefId>) -> Result<Option<Paused>> {
         self.free()?;
         let at = self.at(dref.as_ref())?;
@@ -197,13 +197,14 @@ impl<'a, T: Target> Stepping<'a, T> {
         self.look(at)
     }
 
-    /// Takes a stage of the plan into your own hands: gives what its function would get. All that it depends on is run
-    /// first, as [`run_to`](Self::run_to) does. Until the build is finished or cancelled, this stepping does not go on.
+    /// Takes a stage of the plan to build it by hand, and returns what its function would get. Runs all its dependencies
+    /// first, as [`run_to`](Self::run_to) does. The stepping does not continue until the build is finished or cancelled.
     ///
-    /// A stage that takes several runs is taken for one of them; then its matcher says whether it wants more.
+    /// One build by hand is one run. If the stage takes several runs, its matcher may ask for more.
     ///
     /// # Errors
-    /// A stage that is not in the plan, need not be built, or is in the hands of this thread already. Else as [`run_to`](Self::run_to).
+    /// As [`run_to`](Self::run_to). Also fails if the stage need not be built, or if this thread is building it by hand
+    /// already.
     pub fn take<C: Config, Q: Cardinality>(&mut self, dref: &DRef<C, Q>) -> Result<ByHand<C>> {
         let Some(_) = self.run_to(dref)? else {
             return Err(self.nothing_to_build(dref.id()));
@@ -216,7 +217,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let go_on = || !options.cancel.as_ref().is_some_and(Cancel::is_cancelled);
         let lock = store.lock_build_while(dref.id(), &context, on_wait, &go_on)?;
         let lock = lock.ok_or_else(|| not_begun(self.graph.titled(dref.id())))?;
-        // Another process may just have made it.
+        // Another process may have built it while this one waited for the lock.
         let Some(paused) = self.look(at)? else {
             return Err(self.nothing_to_build(dref.id()));
         };
@@ -267,7 +268,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(ByHand::new(build, parts))
     }
 
-    /// Returns what is chosen so far for stages of the plan; `None` if one of them was not reached yet.
+    /// Returns the choices so far for stages of the plan; `None` if one of them is not decided yet.
     pub fn chosen<U: Target + ?Sized>(&self, stages: &U) -> Option<U::Output> {
         let mut realized = Realizations::default();
         let mut all = true;
@@ -278,10 +279,10 @@ impl<'a, T: Target> Stepping<'a, T> {
         all.then(|| stages.collect(&realized))
     }
 
-    /// Lets all that is left run without a pause, and gives the realized target.
+    /// Runs all remaining stages without pauses, and returns the realized target.
     ///
     /// # Errors
-    /// As [`Realize::run`]. What is chosen stays so: this, or anything else, can be tried again.
+    /// As [`Realize::run`]. Choices that were made stay, so that any method can be called again.
     pub fn run_all(&mut self) -> Result<T::Output> {
         self.free()?;
         let choices = self.run_graph(self.graph.clone())?;
@@ -295,7 +296,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(self.graph.collect(&self.target, chosen))
     }
 
-    /// Runs what is left of these stages, and of what they depend on.
+    /// Runs the rest of these stages and of their dependencies.
     fn run<U: Target>(&mut self, stages: &U) -> Result<()> {
         let graph = Arc::new(PlanGraph::of(stages)?);
         if (graph.drefs()).all(|stage| self.taken.contains_key(stage.id())) {
@@ -310,7 +311,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(())
     }
 
-    /// Runs what is left of a plan that is listed already.
+    /// Runs the rest of a plan that is listed already.
     fn run_graph(&self, graph: Arc<PlanGraph>) -> Result<Choices> {
         let list = |listed: &mut Listed<'_>| {
             graph.parts().iter().for_each(listed);
@@ -320,7 +321,8 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(choices)
     }
 
-    /// Fails while a build by hand is not finished: the stepping could wait for its lock for ever. Notes what was made by hand.
+    /// Fails while a build by hand is not finished, because the stepping could wait for its lock forever. Takes over the
+    /// results made by hand.
     fn free(&mut self) -> Result<()> {
         let desk = self.desk.look();
         if let Some(dref) = &desk.in_hand {
@@ -336,7 +338,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         Ok(())
     }
 
-    /// Whether this stage, whose dependencies are chosen, has to be built. If not, its choice is noted.
+    /// Returns the stage, whose dependencies are chosen, if it has to be built. Otherwise records its choice.
     fn look(&mut self, at: usize) -> Result<Option<Paused>> {
         let stage = self.graph.dref(at);
         let dref = stage.id();
@@ -378,7 +380,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         self.taken.insert(dref.clone(), taken);
     }
 
-    /// Returns what is chosen for the dependencies of a stage, and its context.
+    /// Returns the choices for the dependencies of a stage, and its context.
     fn context(&self, at: usize) -> (Chosen, Context) {
         let chosen = chosen_for(&self.graph, at, |dep| {
             let taken = self.taken.get(self.graph.dref(dep).id())?;

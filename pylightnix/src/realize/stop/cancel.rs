@@ -1,4 +1,4 @@
-//! Stopping runs from outside.
+//! Cancellation tokens.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::realize::stop::watchdog::Watchdog;
 
-/// Stops runs from outside: give it to [`Realize::cancel`](crate::realize::Realize::cancel), and call [`cancel`](Self::cancel) from any
-/// thread. Its clones are the same one.
+/// A cancellation token: pass it to [`Realize::cancel`](crate::realize::Realize::cancel), and call [`cancel`](Self::cancel)
+/// from any thread. Clones share one state.
 ///
-/// Then no run begins any more. Stages that run are told: `b.check()?` fails, and their child processes end. What is
-/// published by then stays, and so does what a stage finishes all the same.
+/// After that, no further run begins. Running stages are told to stop: `b.check()?` fails, and their child processes get
+/// `SIGTERM`. Results that were published stay, and so does the result of a stage that completes anyway.
 ///
 /// ```standalone_crate
 /// # use pylightnix::prelude::*;
@@ -51,13 +51,13 @@ struct Token {
 }
 
 impl Cancel {
-    /// One that was not used.
+    /// Creates a token that is not cancelled.
     pub fn new() -> Self {
         Cancel::default()
     }
 
-    /// Stops all runs that it was given to, and those that it is given to later. Not to be called from within a signal
-    /// handler: it takes locks.
+    /// Cancels all runs that have this token, and all later ones. Do not call it in a signal handler, because it takes
+    /// locks.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         let runs = std::mem::take(&mut *self.0.runs.lock().unwrap_or_else(PoisonError::into_inner));
@@ -66,12 +66,12 @@ impl Cancel {
         }
     }
 
-    /// Whether it was used.
+    /// Returns whether the token is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Tells this run, now if it was used already.
+    /// Registers a run, and cancels it at once if the token is cancelled already.
     pub(in crate::realize) fn reach(&self, run: &Arc<Watchdog>) {
         let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|run| run.strong_count() > 0);

@@ -1,4 +1,4 @@
-//! Stopping runs: the token of users, the signals of the system, and the watchdog that tells stages. Begin to read at [`watchdog`].
+//! Stopping runs: cancellation tokens, signals, and the watchdog, which tells stages to stop. Begin to read at [`watchdog`].
 
 pub(super) mod cancel;
 #[cfg(feature = "signals")]

@@ -1,4 +1,4 @@
-//! Ctrl-C.
+//! Cancellation by Ctrl-C and `SIGTERM`.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,13 @@ use crate::realize::stop::cancel::Cancel;
 use crate::{Error, ErrorKind, Result};
 
 impl Cancel {
-    /// The token that is used when this process gets `SIGINT`, as Ctrl-C sends it, or `SIGTERM`. A second signal ends the
-    /// process at once, with status 130 or 143: nothing in a store is harmed by that, and child processes of stages end
-    /// too.
+    /// Returns the token that `SIGINT`, which Ctrl-C sends, and `SIGTERM` cancel. A second signal ends the process
+    /// immediately, with status 130 or 143; this does not damage a store, and child processes of stages end too.
     ///
-    /// There is one for the process, and it stays used. It is there with the feature `signals`.
+    /// There is one such token in a process, and it stays cancelled. Requires the feature `signals`.
     ///
     /// # Errors
-    /// The system lets nobody wait for signals.
+    /// Fails if the handlers cannot be installed.
     ///
     /// ```no_run
     /// # use pylightnix::prelude::*;
@@ -50,7 +49,7 @@ impl Cancel {
 fn listen() -> io::Result<Cancel> {
     let cancel = Cancel::new();
     let before = Arc::new(AtomicBool::new(false));
-    // First of all the second one: it has to work whatever state the program is in, so a handler does it.
+    // The handler for the second signal comes first, because it has to work in any state of the program.
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 128 + signal, before.clone())?;
         flag::register(signal, before.clone())?;

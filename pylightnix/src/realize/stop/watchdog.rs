@@ -1,5 +1,5 @@
-//! The watchdog of a run: it tells runs of stages to stop, when their time is up or the run is cancelled, and kills the child
-//! processes of those that do not.
+//! The watchdog of a run: tells runs of stages to stop when their time is up or the run is cancelled, and kills the child
+//! processes of those that do not stop.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ pub(in crate::realize) struct Watchdog {
 #[derive(Default)]
 struct State {
     cancelled: bool,
-    /// The run is over.
+    /// Whether the run is over.
     ended: bool,
     watched: Vec<Watched>,
     numbers: u64,
 }
 
-/// One try of one run of a stage.
+/// An attempt of a run of a stage.
 struct Watched {
     number: u64,
     dref: DRefId,
@@ -33,27 +33,27 @@ struct Watched {
     limit: Option<Duration>,
     /// When it was told to stop.
     told: Option<Instant>,
-    /// It was told to stop, and did not in time.
+    /// Whether it was told to stop and did not stop in time.
     overdue: bool,
 }
 
-/// The handle of a try that is watched.
+/// The handle of a watched attempt.
 pub(in crate::realize) struct Ticket {
     number: u64,
     pub(in crate::realize) stop: Arc<Stop>,
 }
 
-/// How a try ended.
+/// How an attempt ended.
 pub(in crate::realize) struct Ending {
-    /// Why it had to stop, if it had to.
+    /// The reason why it had to stop, if it had to.
     pub(in crate::realize) why: Option<StopReason>,
-    /// How long it took.
+    /// Its duration.
     pub(in crate::realize) took: Duration,
-    /// It was told to stop, and did not in time.
+    /// Whether it was told to stop and did not stop in time.
     pub(in crate::realize) overdue: bool,
 }
 
-/// A run of a stage that was told to stop and did not in time.
+/// A run of a stage that was told to stop and did not stop in time.
 pub(in crate::realize) struct Overdue {
     pub(in crate::realize) dref: DRefId,
     pub(in crate::realize) index: usize,
@@ -61,7 +61,7 @@ pub(in crate::realize) struct Overdue {
 }
 
 impl Watchdog {
-    /// Tells all runs to stop, and lets no other begin.
+    /// Tells all runs to stop, and lets no further run begin.
     pub(in crate::realize) fn cancel(&self) {
         self.state().cancelled = true;
         self.wake.notify_all();
@@ -71,7 +71,7 @@ impl Watchdog {
         self.state().cancelled
     }
 
-    /// Begins to watch a try; `None` if the run is cancelled.
+    /// Begins to watch an attempt; returns `None` if the run is cancelled.
     pub(in crate::realize) fn begin(
         &self,
         dref: &DRefId,
@@ -98,14 +98,14 @@ impl Watchdog {
             overdue: false,
         });
         drop(state);
-        // A new deadline. A signal costs a system call.
+        // There is a new deadline. Notifying costs a system call.
         if limit.is_some() {
             self.wake.notify_all();
         }
         Some(ticket)
     }
 
-    /// Ends watching a try.
+    /// Stops watching an attempt.
     pub(in crate::realize) fn end(&self, ticket: &Ticket) -> Ending {
         let mut state = self.state();
         let at = state
@@ -116,7 +116,7 @@ impl Watchdog {
             unreachable!("a try begins once and ends once");
         };
         let took = watched.begin.elapsed();
-        // It may have ended just before the watchdog would have told it.
+        // It may have ended just before the watchdog would have told it to stop.
         let late = watched.limit.filter(|limit| took >= *limit);
         Ending {
             why: ticket.stop.reason().or(late.map(StopReason::TimeUp)),
@@ -125,7 +125,7 @@ impl Watchdog {
         }
     }
 
-    /// Waits for this time. Returns true at once when the run is cancelled.
+    /// Sleeps for this time. Returns `true` at once if the run is cancelled.
     pub(in crate::realize) fn sleep(&self, time: Duration) -> bool {
         let state = self.state();
         let waited = self
@@ -135,14 +135,15 @@ impl Watchdog {
         state.cancelled
     }
 
-    /// Lets [`keep`](Self::keep) return.
+    /// Makes [`keep`](Self::keep) return.
     pub(in crate::realize) fn close(&self) {
         self.state().ended = true;
         self.wake.notify_all();
     }
 
-    /// Watches until [`close`](Self::close) is called. A run that is told to stop has `grace` for it; then its child processes are killed,
-    /// and `overdue` is called. `cancelled` is called once when the run is cancelled, with the number of runs under way.
+    /// Watches until [`close`](Self::close) is called. After a run is told to stop, it has the time `grace`; then its child
+    /// processes are killed, and `overdue` is called. `cancelled` is called once when the run is cancelled, with the number
+    /// of runs in progress.
     pub(in crate::realize) fn keep(
         &self,
         grace: Duration,
@@ -158,7 +159,7 @@ impl Watchdog {
                 drop(state);
                 cancelled(running);
                 state = self.state();
-                // It may be over by now.
+                // It may have ended in the meantime.
                 continue;
             }
             let late = state.look(grace);
@@ -182,13 +183,13 @@ impl Watchdog {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic under this lock leaves nothing half-done.
+        // A panic under this lock cannot leave the state inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Tells runs to stop whose time is up. Returns those that did not stop in time.
+    /// Tells the runs whose time is up to stop. Returns those that did not stop in time.
     fn look(&mut self, grace: Duration) -> Vec<Overdue> {
         let mut late = Vec::new();
         for watched in &mut self.watched {

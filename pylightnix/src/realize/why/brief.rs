@@ -1,4 +1,4 @@
-//! What changed, in a few words: for each stage of a plan that has something to do.
+//! Summaries of what changed, for the stages of a plan that would run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -15,48 +15,48 @@ use crate::realize::report::reason::Reason;
 use crate::realize::report::reason::Stale;
 use crate::store::{RecordedChoice, Store};
 
-/// The most stages for which it is said what changed.
+/// The maximum number of stages that are explained.
 pub(in crate::realize) const MOST: usize = 300;
 
-/// The most dependencies that are followed for one stage, and the greatest depth.
+/// The maximum number of dependencies that are followed for one stage, and the maximum depth.
 const FOLLOWED: usize = 200;
 const DEEP: usize = 100;
 
-/// The most stages that changed first that are named for one stage, and the most fields of each.
+/// The maximum number of first changes that the summary for one stage names, and of fields in each.
 const ROOTS: usize = 3;
 const FIELDS: usize = 3;
 
-/// The most characters of a value that are shown.
+/// The maximum length of a displayed value, in characters.
 const LONG: usize = 40;
 
-/// The reasons for the stages of one plan, with what was read for them.
+/// Computes the summaries for one plan, and caches what it reads.
 pub(in crate::realize) struct Briefs<'a> {
     store: &'a Store,
     graph: &'a PlanGraph,
-    /// What a run would do; `None` while a run goes on.
+    /// The predicted actions; `None` while a run is in progress.
     foreseen: Option<&'a [Foreseen]>,
-    /// The folders of its derivations, read on request: none of these is an earlier version of another.
+    /// The folders of the plan's derivations, computed on first use: none of these is an earlier version of another.
     planned: OnceLock<HashSet<String>>,
-    /// For each name, the most stages that may have something to do.
+    /// For each name, the maximum number of stages that may run.
     to_do: OnceLock<HashMap<Name, usize>>,
-    /// Earlier versions, by name.
+    /// The earlier versions, by name.
     others: HashMap<Name, Arc<Others>>,
-    /// What changed first between two versions.
+    /// The first changes between two versions.
     known: HashMap<(Version, Version), Arc<Roots>>,
-    /// The number of stages that were asked about, and of dependencies that were followed for this one.
+    /// The number of stages that were explained, and the number of dependencies that were followed for the current one.
     asked: usize,
     followed: usize,
 }
 
-/// Stages that changed by themselves.
+/// The stages in which something changed first, rather than in a dependency.
 #[derive(Clone, Default)]
 struct Roots {
     first: Vec<Root>,
-    /// Whether there are others.
+    /// Whether there are further ones.
     more: bool,
 }
 
-/// What changed in one of them.
+/// The change in one of them.
 #[derive(Clone)]
 struct Root {
     dref: DRefId,
@@ -65,7 +65,7 @@ struct Root {
 }
 
 impl<'a> Briefs<'a> {
-    /// For a plan, while a run goes on, or with what a run would do.
+    /// Creates the summaries for a plan, with the predicted actions or for a run in progress.
     pub(in crate::realize) fn new(
         store: &'a Store,
         graph: &'a PlanGraph,
@@ -84,7 +84,7 @@ impl<'a> Briefs<'a> {
         }
     }
 
-    /// Says why a run builds a stage now, from what was chosen for its dependencies.
+    /// Summarizes why a run builds a stage now, given the choices for its dependencies.
     pub(in crate::realize) fn of_run(
         &mut self,
         at: usize,
@@ -103,17 +103,18 @@ impl<'a> Briefs<'a> {
         }
     }
 
-    /// Says how a version differs from the nearest earlier one; `None` if that cannot be read, or too many stages were asked about.
+    /// Summarizes how a version differs from the nearest earlier one; `None` if that cannot be read, or if the maximum
+    /// number of stages is reached.
     fn of(&mut self, new: Side, reason: Option<&Reason>) -> Option<String> {
         self.asked += 1;
         self.followed = 0;
         if self.asked > MOST {
             return None;
         }
-        // A store that cannot be read is an error of the run itself, and not of its reasons.
+        // An unreadable store makes the run itself fail, so it is ignored here.
         let before = before(self.store, &new, || self.others_of(&new.dref)).ok()?;
         let Some((old, _)) = before.nearest else {
-            // Results may have been there and were removed since, so it is not said that there never were any.
+            // Earlier results may have been removed, so the summary does not claim that there were none.
             return reason.map(Reason::to_string);
         };
         let dref = new.dref.clone();
@@ -134,9 +135,9 @@ impl<'a> Briefs<'a> {
         Ok(others)
     }
 
-    /// What changed first between two versions of a stage.
+    /// Finds the first changes between two versions of a stage.
     ///
-    /// If nothing else differs, it is why another result was `taken`.
+    /// If nothing else differs, the result contains the reason why another realization was `taken`.
     fn roots(
         &mut self,
         old: Side,
@@ -197,7 +198,7 @@ impl<'a> Briefs<'a> {
         Ok(roots)
     }
 
-    /// What is said of a stage of which nothing differs: why it would run, or that it did.
+    /// Returns the text for a stage in which nothing differs: why it would run, or that it ran.
     fn reason_of(&self, side: &Side) -> Option<String> {
         if side.rref.is_some() {
             return Some("it gave another result".to_owned());
@@ -210,7 +211,7 @@ impl<'a> Briefs<'a> {
     }
 }
 
-/// Whether there is more to tell than the reason.
+/// Returns whether there is more to say than the reason.
 fn is_looked_up(reason: &Reason) -> bool {
     match reason {
         Reason::Missing | Reason::ContextChanged => true,
@@ -224,7 +225,7 @@ fn is_looked_up(reason: &Reason) -> bool {
     }
 }
 
-/// Says of a plan's stages what changed.
+/// Fills in the summaries for the steps of a plan.
 pub(in crate::realize) fn explain(
     store: &Store,
     graph: &PlanGraph,
@@ -253,13 +254,13 @@ pub(in crate::realize) fn explain(
     plan.untold = briefs.asked.saturating_sub(MOST);
 }
 
-/// The names of the folders of a plan's derivations.
+/// Returns the folder names of a plan's derivations.
 pub(super) fn folders(graph: &PlanGraph) -> HashSet<String> {
     let stages = graph.drefs();
     stages.map(|stage| stage.id().folder()).collect()
 }
 
-/// How many stages of each name have something to do; if that is not known, how many there are.
+/// Counts the stages of each name that would run; if that is not known, all stages of the name.
 fn to_do(graph: &PlanGraph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usize> {
     let mut counts = HashMap::new();
     for (at, stage) in graph.drefs().enumerate() {
@@ -313,7 +314,7 @@ impl Root {
         let words = listed(&words, FIELDS, ", ", " and ");
         match self.dref == *asked {
             true => words,
-            // Fields that differ tell it from others already.
+            // The differing fields identify the version already.
             false if !self.fields.is_empty() && !is_noted(graph, &self.dref) => {
                 format!("from `{}`: {words}", self.dref.name())
             }
@@ -351,7 +352,7 @@ impl Roots {
     }
 }
 
-/// Whether people know it by something that is in no field.
+/// Returns whether people recognize the stage by its note, which is not in a field.
 fn is_noted(graph: &PlanGraph, dref: &DRefId) -> bool {
     let at = graph.place(dref);
     at.is_some_and(|at| graph.dref(at).node().note().is_some())
@@ -359,7 +360,7 @@ fn is_noted(graph: &PlanGraph, dref: &DRefId) -> bool {
 
 fn code_text(code: &CodeChange) -> String {
     let parts = code.parts.iter();
-    // That it is the stage's own goes without saying.
+    // Omit the stage's own name, which is obvious.
     let parts: Vec<_> = parts
         .filter(|part| !part.what.starts_with("stage "))
         .map(|part| part.what.clone())
@@ -370,7 +371,7 @@ fn code_text(code: &CodeChange) -> String {
     }
 }
 
-/// The first of them, and how many others there are.
+/// Joins the first `most` items, and adds the number of further ones.
 fn listed(all: &[String], most: usize, between: &str, and: &str) -> String {
     let first = all.iter().take(most).map(String::as_str);
     let mut text = first.collect::<Vec<_>>().join(between);
@@ -380,7 +381,7 @@ fn listed(all: &[String], most: usize, between: &str, and: &str) -> String {
     text
 }
 
-/// The beginning of a value that is long.
+/// Truncates a long value.
 fn short(value: &str) -> String {
     match value.char_indices().nth(LONG) {
         Some((end, _)) => format!("{}..", &value[..end]),

@@ -1,4 +1,4 @@
-//! How one version of a stage differs from another, with the dependencies followed to what changed first.
+//! The differences between two versions of a stage, traced through dependencies to the first changes.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,10 +12,10 @@ use crate::Result;
 use crate::config::{DRefId, FieldChange, RRefId, reference_in};
 use crate::store::RecordedChoice;
 
-/// The most stages that are followed.
+/// The maximum number of stages that are followed.
 const MOST: usize = 200;
 
-/// How one stage differs between the two that are compared.
+/// The differences between two versions of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Change {
@@ -23,7 +23,7 @@ pub struct Change {
     pub old: Version,
     /// The later version.
     pub new: Version,
-    /// What differs, at least one thing.
+    /// The differences, at least one.
     pub causes: Vec<Cause>,
 }
 
@@ -33,7 +33,7 @@ pub struct Change {
 pub struct Version {
     /// The derivation.
     pub dref: DRefId,
-    /// The realization; `None` of a stage that is to be built.
+    /// The realization; `None` for a stage that has to be built.
     pub rref: Option<RRefId>,
 }
 
@@ -44,7 +44,7 @@ pub struct Version {
 pub enum Cause {
     /// A field of the config.
     Field(FieldChange),
-    /// The default of a field that the config leaves out.
+    /// The default of a field that the config omits.
     Default {
         /// The field.
         field: String,
@@ -53,45 +53,46 @@ pub enum Cause {
         /// The value now.
         new: Value,
     },
-    /// The code, or a helper that it names.
+    /// The code of the stage, or of a helper that it uses.
     Code(CodeChange),
     /// A dependency.
     Dependency(DependencyChange),
-    /// The stage did not run: its matcher takes another one of the results that were in the store.
+    /// The stage did not run: its matcher takes another of the realizations that existed before.
     Choice {
-        /// The matcher before, if the build says so.
+        /// The matcher before, if the build record contains it.
         old: Option<String>,
         /// The matcher now, if it is known.
         new: Option<String>,
     },
-    /// Nothing: the same code gave another result from the same dependencies.
+    /// No difference: the same code gave another result from the same dependencies.
     Nothing,
 }
 
-/// A dependency that is another derivation now, or of which another realization was taken.
+/// A dependency that is another derivation now, or for which another realization was chosen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DependencyChange {
-    /// The field of the config that holds it, if it is found.
+    /// The path of the config field with the dependency, if it is found.
     pub field: Option<String>,
     /// The derivation before.
     pub old: DRefId,
     /// The derivation now.
     pub new: DRefId,
-    /// The realizations that were taken of it before, sorted.
+    /// The realizations chosen for it before, sorted.
     pub old_taken: Vec<RRefId>,
-    /// The realizations that are taken of it now, sorted; empty if it has to be built first.
+    /// The realizations chosen for it now, sorted; empty if it has to be built first.
     pub new_taken: Vec<RRefId>,
-    /// How that was chosen before, if the build says so.
+    /// The matcher's choice before, if the build record contains it.
     pub old_choice: Option<RecordedChoice>,
-    /// How it is chosen now, if the build says so, or the plan.
+    /// The matcher's choice now, if the build record contains it or the plan determines it.
     pub new_choice: Option<RecordedChoice>,
-    /// Which of the [changes](super::Why::changes) says why it differs; `None` if that cannot be followed: it is another
-    /// stage, is no longer in the store, or was taken along with what was taken before.
+    /// The index in [changes](super::Why::changes) of the reason why the dependency differs. `None` if it cannot be
+    /// followed: it belongs to another stage, is no longer in the store, or was chosen in addition to earlier realizations.
     pub change: Option<usize>,
 }
 
-/// Returns all changes, that of the stage itself first, and whether some dependencies were not followed because there are too many.
+/// Returns all changes, that of the stage itself first, and whether some dependencies were not followed because there are
+/// too many.
 pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<Change>, bool)> {
     let version = Side::version;
     let until = (old.build_id(), new.build_id());
@@ -135,7 +136,7 @@ pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<
     Ok((changes, cut))
 }
 
-/// Returns the two versions of a dependency that are compared.
+/// Returns the two versions of a dependency to compare.
 pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
     if dep.old.name() != dep.new.name() {
         return None;
@@ -156,8 +157,8 @@ pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
     Some((version(&dep.old, Some(old)), version(&dep.new, new)))
 }
 
-/// Returns why a consumer got another result of a dependency of which nothing differs: its matcher changed, or the result that it
-/// takes now was there already when the consumer was built `before`. `None` if a run gave the other result.
+/// Returns why a consumer got another realization of a dependency in which nothing differs: the matcher changed, or the
+/// realization existed already when the consumer was built `before`. Returns `None` if a new run made it.
 pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -> Option<Cause> {
     let matcher = |choice: &Option<RecordedChoice>| Some(choice.as_ref()?.matcher.clone());
     let (old, now) = (matcher(&dep.old_choice), matcher(&dep.new_choice));
@@ -166,8 +167,8 @@ pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -
     (changed || was_there).then_some(Cause::Choice { old, new: now })
 }
 
-/// Returns what differs between two versions, without following dependencies. If nothing does, returns why the later one is
-/// `taken`.
+/// Returns the differences between two versions, without following dependencies. If there are none, returns why the later
+/// one is `taken`.
 pub(super) fn causes(
     source: &Source<'_>,
     old: &Side,
@@ -175,7 +176,7 @@ pub(super) fn causes(
     taken: Option<Cause>,
 ) -> Result<Vec<Cause>> {
     let mut causes = Vec::new();
-    // Dependencies that are other derivations now.
+    // The dependencies that are other derivations now.
     let mut pairs: BTreeMap<(DRefId, DRefId), String> = BTreeMap::new();
     if old.dref != new.dref {
         for change in old.config.diff(&new.config)? {
@@ -220,7 +221,7 @@ pub(super) fn causes(
     Ok(causes)
 }
 
-/// Adds the default of a field that one side leaves out.
+/// Fills in the default of a field that one side omits.
 fn with_defaults(mut change: FieldChange, old: &Side, new: &Side) -> FieldChange {
     let default = |side: &Side| side.omitted.get(&change.path).map(ToString::to_string);
     match (&change.old, &change.new) {
@@ -263,7 +264,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Says what the matcher of a stage did that did not run.
+/// Describes the choice of a matcher for a stage that did not run.
 pub(super) fn choice_text(old: &Option<String>, new: &Option<String>) -> String {
     match (old, new) {
         (Some(old), Some(new)) if old != new => format!("its matcher changed: `{old}` -> `{new}`"),

@@ -1,4 +1,4 @@
-//! What changed in the code of a stage.
+//! Changes in the code of a stage.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -6,28 +6,28 @@ use std::fmt;
 
 use crate::plan::{Section, sections};
 
-/// Other code: its fingerprints, and what the texts that were kept of them tell.
+/// A change of code: the fingerprints, and the differences between the saved texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CodeChange {
-    /// The fingerprint of the earlier code; `None` if nothing says which that was.
+    /// The fingerprint of the earlier code; `None` if it is unknown.
     pub old: Option<String>,
-    /// The fingerprint of the later code; `None` if nothing says which that was.
+    /// The fingerprint of the later code; `None` if it is unknown.
     pub new: Option<String>,
-    /// The functions and other parts that differ; none if one of the texts was not kept.
+    /// The parts that differ; empty if one of the texts was not saved.
     pub parts: Vec<CodePart>,
 }
 
-/// A part of the code of a stage that differs: its function, a helper, the format of an artifact.
+/// A part of the code of a stage that differs: its function, a helper, or the format of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CodePart {
-    /// What it is, for people: "stage `train`", "helper `loss`".
+    /// The name of the part, for people: "stage `train`", "helper `loss`".
     pub what: String,
-    /// Its text in the earlier code, laid out in lines and without comments; `None` if it was not there. A stage with a
-    /// `version` has that for its text.
+    /// The text in the earlier code, formatted in lines and without comments; `None` if the part did not exist. The text of
+    /// a stage with a `version` is that version.
     pub old: Option<String>,
-    /// Its text in the later code.
+    /// The text in the later code.
     pub new: Option<String>,
 }
 
@@ -63,7 +63,7 @@ fn differing(old: &[Section<'_>], new: &[Section<'_>]) -> Vec<CodePart> {
             });
         }
     };
-    // Of helpers with one name, those that are the same belong together.
+    // Among helpers with the same name, match those with equal texts.
     let mut changed = Vec::new();
     for Section { kind, name, body } in new {
         let there = left.get_mut(&(*kind, *name));

@@ -1,12 +1,12 @@
-//! Why a stage ran, or would run: what differs from the nearest earlier version of it.
+//! Explains why a stage ran, or would run: its differences from the nearest earlier version.
 //!
-//! The nearest earlier version is, among the builds of the same derivation before this one, the newest that differs in its
-//! code, in what it was made from or in a default that changed. If there is none, it is the other derivation of the same
-//! name with the fewest fields that differ, and among several of these the one that was built last; of a stage of a plan, one
-//! that is not in the plan, if there is any. At most 256 builds and 256 derivations are looked at, the latest ones, so that an
-//! answer takes milliseconds in a store of any size.
+//! The nearest earlier version is the newest earlier build of the same derivation that differs in its code, its context or a
+//! changed default. If there is none, it is another derivation with the same name, that with the fewest differing fields,
+//! and among several the one that was built last; for a stage of a plan, preferably one that is not in the plan. Only the
+//! latest 256 builds and 256 derivations are compared, so that an answer takes milliseconds in a store of any size.
 //!
-//! [`Realize::explain`](crate::realize::Realize::explain) says it of all stages of a plan, and [`Brief`] of a stage that a run builds.
+//! [`Realize::explain`](crate::realize::Realize::explain) summarizes this for all stages of a plan, and [`Brief`] for a
+//! stage that a run builds.
 
 mod brief;
 mod change;
@@ -34,48 +34,52 @@ use brief::folders;
 use nearest::{Before, Others, before};
 use side::{Side, Source, made_by};
 
-/// Why a stage ran, or would run: see [`Store::why`] and [`Realize::why`](crate::realize::Realize::why).
+/// The reason why a stage ran, or would run: see [`Store::why`] and [`Realize::why`](crate::realize::Realize::why).
 ///
-/// As text: all of it but the texts of code. Serialized: the same, for other programs, with those texts.
+/// Displays everything except the texts of code. Serialization includes those texts.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Why {
     /// The derivation.
     pub dref: DRefId,
-    /// The realization; `None` of a stage that is to be built.
+    /// The realization; `None` for a stage that has to be built.
     pub rref: Option<RRefId>,
-    /// What a run would do, and why; `None` without a plan.
+    /// What a run would do, with the reason; `None` without a plan.
     pub action: Option<String>,
-    /// The candidates of the stage's matcher; `None` without a plan.
+    /// The matcher of the stage with its candidates; `None` without a plan.
     pub choice: Option<StageChoice>,
-    /// The build that is asked about, the newest one; `None` if it is to be built, or nothing says who built it.
+    /// The newest build of the realization, which is explained; `None` if the stage has to be built, or if there is no build
+    /// record.
     #[serde(serialize_with = "short")]
     pub build: Option<BuildRecord>,
-    /// The results of the same code, config and dependencies before, newest first, since the nearest version that differs.
+    /// The earlier results of the same code, config and dependencies, newest first, as far back as the nearest version that
+    /// differs.
     pub repeated: Vec<RRefId>,
-    /// How the version was found that this one is compared with; `None` if there is none.
+    /// The nearest earlier version, with which this one is compared; `None` if there is none.
     pub nearest: Option<Nearest>,
-    /// How the two differ, and then how each dependency does that differs. Empty if there is nothing to compare with.
+    /// The differences between the two versions, followed by those of each dependency that differs. Empty without an earlier
+    /// version.
     pub changes: Vec<Change>,
-    /// Whether there were too many dependencies to follow them all.
+    /// Whether there were too many dependencies to follow all of them.
     pub cut: bool,
-    /// For each direct dependency, what its matcher took, and from how many. Empty if the build does not say.
+    /// For each direct dependency, the matcher's choice and the number of candidates. Empty if the build record does not
+    /// contain them.
     pub choices: BTreeMap<DRefId, RecordedChoice>,
 }
 
-/// What the matcher of a stage of a plan chooses from.
+/// The matcher of a stage of a plan, and the realizations that it chooses from.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct StageChoice {
-    /// The matcher, as it is written.
+    /// The matcher, as written in the source.
     pub matcher: String,
-    /// All realizations of the derivation, the latest first.
+    /// All realizations of the derivation, latest first.
     pub candidates: Vec<Candidate>,
 }
 
 impl Store {
-    /// Why a realization was built: what differs from the nearest earlier version of its stage. The types of the stages
-    /// are not needed. [`Realize::why`](crate::realize::Realize::why) says it of a stage of a plan.
+    /// Explains why a realization was built, by its differences from the nearest earlier version of its stage. Does not need
+    /// the types of the stages. [`Realize::why`](crate::realize::Realize::why) is the equivalent for a stage of a plan.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -99,7 +103,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// A realization that is not in the store or is broken, a refusal of the system. Others that are broken are passed over.
+    /// Fails if the realization is not in the store or is corrupt, or if a system call fails. Other corrupt realizations are
+    /// ignored.
     pub fn why(&self, rref: impl AsRef<RRefId>) -> Result<Why> {
         let realization = self.realization(rref.as_ref())?;
         let build = made_by(&realization, None).cloned();
@@ -139,7 +144,8 @@ impl Why {
     }
 }
 
-/// Returns other derivations of the name. Those of the plan are no earlier versions of each other, unless there are no others.
+/// Returns the other derivations with the same name. Those of the plan do not count as earlier versions of each other,
+/// unless there are no others.
 fn others(source: &Source<'_>, dref: &DRefId) -> Result<Others> {
     if let Some((graph, _)) = source.plan {
         let planned = folders(graph);
@@ -151,7 +157,7 @@ fn others(source: &Source<'_>, dref: &DRefId) -> Result<Others> {
     Others::of(source.store, dref, |_| true)
 }
 
-/// The fields of a build record that the serialized form has.
+/// The serialized fields of a build record.
 #[derive(Serialize)]
 struct ShortBuild<'a> {
     start: String,

@@ -1,4 +1,4 @@
-//! The earlier version of a stage that a version is compared with.
+//! Finds the nearest earlier version of a stage.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,50 +13,50 @@ use crate::config::{ConfigJson, DRefId, RRefId, object_parts};
 use crate::store::{BuildKind, Clock, Store};
 use crate::{Error, ErrorKind, Result};
 
-/// The most builds of one derivation, and the most other derivations of its name, that are compared.
+/// The maximum number of builds of one derivation, and of other derivations with its name, that are compared.
 const MOST: usize = 256;
 
-/// The most other derivations of a name that are read for many stages, and the most that are compared with each stage.
+/// The maximum number of other derivations with a name that are read for many stages, and that are compared with each stage.
 const MOST_OF_MANY: usize = 16_384;
 const NEAR: usize = 32;
 
-/// How the earlier version was found that a version is compared with.
+/// How the nearest earlier version was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Nearest {
-    /// The number of fields in which the two configs differ; 0 if it is the same derivation.
+    /// The number of fields in which the two configs differ; 0 for the same derivation.
     pub fields: usize,
-    /// The number of other derivations of the name whose configs were compared.
+    /// The number of other derivations with the same name whose configs were compared.
     pub compared: usize,
-    /// The number of other derivations of the name in the store.
+    /// The number of other derivations with the same name in the store.
     pub there: usize,
 }
 
 /// The builds before a version.
 pub(super) struct Before {
-    /// Builds of the same config, code and dependencies, newest first, since the nearest one that differs.
+    /// The builds of the same config, code and dependencies, newest first, as far back as the nearest one that differs.
     pub(super) repeated: Vec<RRefId>,
     pub(super) nearest: Option<(Side, Nearest)>,
 }
 
-/// Other derivations of a name. If there are many, those that were put into the store last.
+/// Other derivations with the same name: if there are many, those that were added to the store last.
 pub(super) struct Others {
-    /// The newest first.
+    /// The derivations, newest first.
     read: Vec<Other>,
     there: usize,
-    /// The derivations that have a field, by the hash of the field's name and value. It is empty if all are compared.
+    /// The derivations with a field, by the hash of the field's name and value. Empty if all derivations are compared.
     with_field: HashMap<u64, Vec<usize>>,
 }
 
 struct Other {
     dref: DRefId,
     config: ConfigJson,
-    /// Its builds, newest first, read on request.
+    /// The builds, newest first, loaded on first use.
     builds: OnceLock<Vec<(Uuid, RRefId)>>,
 }
 
 impl Others {
-    /// The derivations of whose folders `counts` returns true. All of them are compared with a stage.
+    /// Reads the derivations for whose folders `counts` returns `true`, to compare all of them with a stage.
     pub(super) fn of(store: &Store, dref: &DRefId, counts: impl Fn(&str) -> bool) -> Result<Self> {
         Self::of_at_most(store, dref, MOST, counts)
     }
@@ -86,7 +86,8 @@ impl Others {
         })
     }
 
-    /// The derivations of a name, to be compared with many stages quickly: only those that share most of their fields.
+    /// Reads the derivations with a name, to compare them with many stages quickly: only those that share most fields with a
+    /// stage are compared.
     pub(super) fn of_many(
         store: &Store,
         dref: &DRefId,
@@ -109,7 +110,7 @@ impl Others {
         self.read.is_empty()
     }
 
-    /// Returns the derivations that a config is compared with.
+    /// Returns the derivations to compare a config with.
     fn near(&self, config: &ConfigJson) -> Result<Vec<&Other>> {
         if self.with_field.is_empty() {
             return Ok(self.read.iter().collect());
@@ -139,7 +140,7 @@ fn fields(config: &ConfigJson) -> Result<Vec<u64>> {
     Ok(parts.into_iter().map(hash).collect())
 }
 
-/// Finds the builds before `new`: those of the same derivation, else those of others.
+/// Finds the builds before `new`: those of the same derivation, or else those of others.
 pub(super) fn before(
     store: &Store,
     new: &Side,
@@ -172,10 +173,10 @@ pub(super) fn before(
     Ok(Before { repeated, nearest })
 }
 
-/// Returns the builds of a derivation before that one, newest first.
+/// Returns the builds of a derivation before a given one, newest first.
 fn builds_before(store: &Store, dref: &DRefId, limit: Option<Uuid>) -> Result<Vec<(Uuid, RRefId)>> {
     let mut builds = Vec::new();
-    // The names of the files have the times: no file is read.
+    // The file names contain the times, so no file is read.
     for rref in store.rrefs_of(dref)?.into_iter().take(8 * MOST) {
         for id in store.build_ids(&rref)? {
             if is_before(limit, id) {
@@ -187,7 +188,7 @@ fn builds_before(store: &Store, dref: &DRefId, limit: Option<Uuid>) -> Result<Ve
     Ok(builds)
 }
 
-/// Whether a build was before that one. A build whose time lies ahead of this machine's clock was before none.
+/// Returns whether a build is before a given one. A build ahead of this machine's clock is before none.
 fn is_before(limit: Option<Uuid>, id: Uuid) -> bool {
     let clock = Clock::now();
     limit.is_none_or(|limit| match clock.order(limit) {
@@ -196,7 +197,7 @@ fn is_before(limit: Option<Uuid>, id: Uuid) -> bool {
     })
 }
 
-/// Sorts builds newest first. Those whose time lies ahead of this machine's clock come last.
+/// Sorts builds, newest first. Those ahead of this machine's clock come last.
 fn newest_first<T>(builds: &mut [T], of: impl Fn(&T) -> &(Uuid, RRefId)) {
     let clock = Clock::now();
     builds.sort_unstable_by(|one, other| {
@@ -205,7 +206,7 @@ fn newest_first<T>(builds: &mut [T], of: impl Fn(&T) -> &(Uuid, RRefId)) {
     });
 }
 
-/// Returns a realization as one build has it; `None` if that is an acceptance, or cannot be read.
+/// Returns a realization as of one build; `None` if that is an acceptance, or cannot be read.
 fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
     let Some(realization) = readable(store.realization(rref))? else {
         return Ok(None);
@@ -220,8 +221,8 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
     }
 }
 
-/// Returns the nearest of the other derivations of the name: the one with the fewest fields that differ, and among several the one
-/// that was built last.
+/// Returns the nearest of the other derivations with the same name: that with the fewest differing fields, and among several
+/// the one that was built last.
 fn among(
     store: &Store,
     others: &Others,
@@ -265,7 +266,7 @@ fn distance(one: &ConfigJson, other: &ConfigJson) -> Result<usize> {
     Ok(one.diff(other)?.len())
 }
 
-/// `None` for a derivation that is broken or was removed meanwhile.
+/// Returns `None` for a derivation that is corrupt or was removed in the meantime.
 fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),

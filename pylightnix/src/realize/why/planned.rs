@@ -1,4 +1,4 @@
-//! Why a stage of a plan would run, and what its matcher chooses from.
+//! Explains why a stage of a plan would run, and lists what its matcher chooses from.
 
 use serde::Serialize;
 
@@ -14,43 +14,43 @@ use crate::realize::report::action::{Foreseen, Step};
 use crate::store::{Clock, Outcome, Realization};
 use crate::{Error, ErrorKind, Result};
 
-/// The most candidates that are listed.
+/// The maximum number of listed candidates.
 const MOST: usize = 1000;
 
-/// A realization of the derivation that is asked about.
+/// A realization of the explained derivation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// Its reference.
+    /// The reference.
     pub rref: RRefId,
-    /// What it is to the matcher.
+    /// Its role in the matcher's choice.
     pub standing: Standing,
-    /// Why it is stale, if it is; else that its time does not count, if it lies ahead of the clock.
+    /// Why it is stale, or that its time does not count because it is ahead of the clock.
     pub why: Option<String>,
 }
 
-/// What a realization is to the matcher of its stage.
+/// The role of a realization in the choice of its stage's matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {
     /// The matcher takes it.
     Taken,
-    /// The matcher sees it.
+    /// It is a candidate, and the matcher does not take it.
     Seen,
-    /// Not seen: it is stale.
+    /// It is not a candidate because it is stale.
     Stale,
-    /// Not seen: it was made from other realizations of its dependencies.
+    /// It is not a candidate because it was made from other realizations of the dependencies.
     OtherContext,
-    /// Not seen: it is a failure.
+    /// It is not a candidate because it is a failure.
     Failed,
-    /// It is not known whether it will be seen: a dependency has to be built first.
+    /// It is unknown whether it is a candidate, because a dependency has to be built first.
     Undecided,
 }
 
 impl Realize<'_> {
-    /// Why a stage of the plan of `target` would run, or, if what it made is there, why that was built: what differs from
-    /// the nearest earlier version, and what its matcher chooses from.
+    /// Explains why a stage of the plan of `target` would run, or, if its result exists, why that was built: the differences
+    /// from the nearest earlier version, and the realizations that its matcher chooses from.
     ///
     /// ```standalone_crate
     /// # use pylightnix::prelude::*;
@@ -67,7 +67,7 @@ impl Realize<'_> {
     /// ```
     ///
     /// # Errors
-    /// A stage that is not in the plan, a plan that contradicts itself, a store that cannot be read.
+    /// Fails if the stage is not in the plan, if the plan contradicts itself, or if the store cannot be read.
     pub fn why<T: Target + ?Sized>(&self, target: &T, stage: impl AsRef<DRefId>) -> Result<Why> {
         let dref = stage.as_ref();
         let graph = self.graph_of(target)?;
@@ -94,7 +94,7 @@ impl Realize<'_> {
             action: foreseen[at].action.clone(),
             why: None,
         };
-        // The reader knows of which stage.
+        // Omit the name of the stage, which the reader knows.
         let text = step.to_string();
         let (word, rest) = text.split_once(&dref.to_string()).unwrap_or((&text, ""));
         why.action = Some(format!("{}{rest}", word.trim_end()));
@@ -125,7 +125,7 @@ impl Realize<'_> {
         for rref in rrefs.iter().take(MOST) {
             let realization = match self.store.realization(rref) {
                 Ok(realization) => realization,
-                // Another process has removed it meanwhile.
+                // Another process removed it in the meantime.
                 Err(error) if error.kind() == ErrorKind::Missing => continue,
                 Err(error) => return Err(error),
             };

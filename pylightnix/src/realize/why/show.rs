@@ -1,4 +1,4 @@
-//! Reasons as text.
+//! Formats explanations as text.
 
 use jiff::{Timestamp, Unit};
 use std::fmt;
@@ -11,19 +11,19 @@ use crate::store::{BuildKind, BuildRecord};
 use crate::units::time;
 use crate::visible;
 
-/// How references are written: whole, or short for a terminal.
+/// Formats a reference, complete or abbreviated for a terminal.
 pub(crate) type Names<'a> = &'a dyn Fn(&RRefId) -> String;
 
-/// How times are written.
+/// Formats a time.
 pub(crate) type Times = fn(Timestamp) -> String;
 
 impl Why {
-    /// In a few words: what changed first, in it and in what it depends on.
+    /// Returns a summary: the first changes, in the stage or in its dependencies.
     pub fn in_short(&self) -> String {
         if self.changes.is_empty() {
             return match (self.repeated.is_empty(), &self.action) {
                 (true, _) => "the first of its name in the store".to_owned(),
-                // Nothing differs, and it runs all the same: a run says why.
+                // Nothing differs, and the stage has to run anyway: give the reason of the run.
                 (false, Some(action)) if self.rref.is_none() => match action.split_once(": ") {
                     Some((_, reason)) => reason.to_owned(),
                     None => action.clone(),
@@ -44,7 +44,7 @@ impl Why {
                 }
                 Cause::Code(_) if at == 0 => Some("its code changed".to_owned()),
                 Cause::Code(_) => Some(format!("the code{of} changed")),
-                // What it comes to is told for itself.
+                // The differences of the dependency follow separately.
                 Cause::Dependency(dep) if dep.change.is_some() => None,
                 Cause::Dependency(dep) => Some(format!(
                     "`{}`{of} is another",
@@ -63,7 +63,7 @@ impl Why {
         words.join("; ")
     }
 
-    /// The lines before the changes: what is asked about, and what it is compared with.
+    /// Returns the lines before the changes: what is explained, and the version that it is compared with.
     pub fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
         let mut lines = Vec::new();
         let own = self.rref.as_ref().map(name);
@@ -122,7 +122,7 @@ impl Why {
         lines
     }
 
-    /// What stands over the changes of a dependency; the first has nothing.
+    /// Returns the heading for the changes of a dependency; the first change has none.
     pub fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
         let Change { old, new, .. } = self.changes.get(at).filter(|_| at > 0)?;
         let mut leading = self.changes.iter().filter_map(|change| {
@@ -142,7 +142,7 @@ impl Why {
         ))
     }
 
-    /// The lines after the changes: what matchers chose.
+    /// Returns the lines after the changes: the choices of matchers.
     pub fn tail(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.cut {
@@ -231,6 +231,6 @@ fn when(time: Timestamp) -> String {
 }
 
 fn lasted(build: &BuildRecord) -> Duration {
-    // A clock that was set back gives less than nothing.
+    // After a clock was set back, the duration may be negative.
     Duration::try_from_secs_f64(build.seconds()).unwrap_or_default()
 }

@@ -13,25 +13,25 @@ use crate::realize::report::action::Foreseen;
 use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
 use crate::{ErrorKind, Result};
 
-/// A version of a stage: as it was built, or as a plan has it.
+/// A version of a stage: as it was built, or as a plan defines it.
 pub(in crate::realize) struct Side {
     pub(super) dref: DRefId,
     pub(super) rref: Option<RRefId>,
     pub(super) config: ConfigJson,
-    /// The realizations that were taken of each direct dependency, sorted; empty for one that is not decided yet.
+    /// The realizations chosen for each direct dependency, sorted; empty if there is no choice yet.
     pub(super) context: BTreeMap<DRefId, Vec<RRefId>>,
     pub(super) fingerprint: Option<String>,
-    /// The code, if this program has it; else its text may be in the store.
+    /// The code, if this program contains it; otherwise its text may be in the store.
     pub(super) code: Option<Arc<Code>>,
     pub(super) omitted: Omitted,
-    /// How they were taken, as far as that is known.
+    /// The matchers' choices, as far as they are known.
     pub(super) choices: BTreeMap<DRefId, RecordedChoice>,
-    /// The build of the realization that is asked about.
+    /// The build to explain.
     pub(super) build: Option<BuildRecord>,
 }
 
 impl Side {
-    /// Returns a realization as the newest build not after `until` has it; `None` if it is not in the store.
+    /// Returns a realization as of its newest build that is not after `until`; `None` if it is not in the store.
     pub(super) fn of(store: &Store, rref: &RRefId, until: Option<Uuid>) -> Result<Option<Self>> {
         match store.realization(rref) {
             Ok(realization) => {
@@ -43,7 +43,7 @@ impl Side {
         }
     }
 
-    /// Returns a realization as one of its builds has it.
+    /// Returns a realization as of one of its builds.
     pub(super) fn recorded(
         store: &Store,
         realization: &Realization,
@@ -74,7 +74,7 @@ impl Side {
         })
     }
 
-    /// Returns a stage of a plan, with what is taken of its dependencies.
+    /// Returns a stage of a plan, with the choices for its dependencies.
     pub(in crate::realize) fn planned(
         stage: &AnyDRef,
         choices: BTreeMap<DRefId, RecordedChoice>,
@@ -112,7 +112,7 @@ impl Side {
         self.build.as_ref().map(|build| build.id)
     }
 
-    /// Whether two versions of one derivation differ in nothing but the result.
+    /// Returns whether two versions of one derivation differ only in the result.
     pub(super) fn repeats(&self, other: &Side) -> bool {
         self.fingerprint == other.fingerprint
             && self.context == other.context
@@ -122,7 +122,7 @@ impl Side {
     }
 }
 
-/// Returns the fields that both sides leave out and that have other defaults. A field that only one side names counts as equal.
+/// Returns the omitted fields of both sides whose defaults differ. A field that only one side names counts as equal.
 pub(super) fn changed_defaults<'a>(
     old: &'a Omitted,
     new: &'a Omitted,
@@ -133,8 +133,8 @@ pub(super) fn changed_defaults<'a>(
     })
 }
 
-/// Returns the build to ask about: the newest one, and not after `until` if there is one before it. A realization that was never
-/// built here has an import. Builds whose time lies ahead of this machine's clock come last.
+/// Returns the build to explain: the newest one that is not after `until`, if there is one. A realization that was never
+/// built here has an import instead. Builds ahead of this machine's clock come last.
 pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<&BuildRecord> {
     let in_time = |build: &&BuildRecord| until.is_none_or(|until| build.id <= until);
     let made = |build: &&BuildRecord| build.kind == BuildKind::Build;
@@ -147,14 +147,14 @@ pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<
         .or_else(|| builds().next())
 }
 
-/// Where versions are looked up: in the store, and in the plan that is asked about.
+/// The store, and the plan that is explained, in which versions are looked up.
 pub(super) struct Source<'a> {
     pub(super) store: &'a Store,
     pub(super) plan: Option<(&'a PlanGraph, &'a [Foreseen])>,
 }
 
 impl Source<'_> {
-    /// Returns the stage of the plan as a run would build it; `None` if it is in no plan.
+    /// Returns the stage as a run would build it; `None` if it is not in the plan.
     pub(super) fn planned(&self, dref: &DRefId) -> Option<Side> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
@@ -163,7 +163,8 @@ impl Source<'_> {
         Some(Side::planned(stage, choices))
     }
 
-    /// Returns a version as the newest build not after `until` has it, or as the plan has it; `None` if neither does.
+    /// Returns a version as of its newest build that is not after `until`, or as the plan defines it; `None` if neither
+    /// exists.
     pub(super) fn side(&self, version: &Version, until: Option<Uuid>) -> Result<Option<Side>> {
         match &version.rref {
             Some(rref) => Side::of(self.store, rref, until),
@@ -171,12 +172,12 @@ impl Source<'_> {
         }
     }
 
-    /// Returns the text of the code of a version, if it was kept.
+    /// Returns the text of the code of a version, if it was saved.
     pub(super) fn text(&self, side: &Side) -> Result<Option<String>> {
         match (&side.code, &side.fingerprint) {
             (Some(code), _) => Ok(Some(code.text().to_owned())),
             (None, Some(fingerprint)) => match self.store.code(fingerprint) {
-                // A fingerprint that is no file name has no text, and a text that cannot be read is left out.
+                // A fingerprint that is not a valid file name has no text; an unreadable text is ignored.
                 Err(error) if error.kind() != ErrorKind::Io => Ok(None),
                 text => text,
             },
