@@ -1,7 +1,7 @@
-//! The command line of [Pylightnix](pylightnix): of programs with an experiment, and of the program `pylightnix`, which
-//! works on any store; and [`progress`], which shows a run.
+//! The command line of [Pylightnix](pylightnix), for programs with an experiment and as the program `pylightnix`, which
+//! works on any store; and [`progress`], the progress display of runs.
 //!
-//! [`main`] is all that a program with one target needs; [`App`] is for several, and for arguments of its own.
+//! A program with one target calls [`main`]; a program with several targets or its own arguments uses [`App`].
 //!
 //! The exit code of a command is 0 on success, 1 if a stage failed, a check found faults, nothing matches
 //! or something was refused, 2 for a command line that is not valid, 3 if the store does not exist or cannot be
@@ -37,7 +37,7 @@ pub use app::{App, NoArgs, main};
 pub use clap;
 pub use progress::{Progress, Show, failure_report};
 
-/// The example of the README has to compile.
+/// Compiles the example of the README as a documentation test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

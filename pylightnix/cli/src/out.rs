@@ -82,11 +82,11 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A random mark that replaces ESC in the sequences of this program. It is not known outside, so that no text from outside
-/// can imitate them.
+/// A random key that replaces ESC in the sequences of this program. It is secret, so that untrusted text cannot imitate
+/// them.
 static KEY: OnceCell<String> = OnceCell::new();
 
-/// Marks terminal sequences of this program, such as a style, so that [`text`] lets them through.
+/// Replaces ESC in terminal sequences of this program, such as a style, by the key, so that [`text`] lets them through.
 pub(crate) fn own(sequences: impl fmt::Display) -> String {
     let key = KEY.get_or_init(|| {
         let random = RandomState::new().build_hasher().finish();

@@ -62,7 +62,7 @@ pub(crate) struct Session {
     width: Option<usize>,
     /// Whether standard output is a terminal.
     is_terminal: bool,
-    /// Returns the definition of the whole command line.
+    /// The definition of the whole command line.
     command: clap::Command,
     /// Whether an unreadable part was left out of the answer.
     left_out: Cell<bool>,

@@ -1,4 +1,4 @@
-//! The program `pylightnix`: looks into any store and takes care of it, without the code of the experiments in it.
+//! The program `pylightnix`: inspects and maintains any store, without the code of its experiments.
 
 use std::process::ExitCode;
 

@@ -184,8 +184,8 @@ fn written(session: &Session, path: &Path, text: &str) -> Done<()> {
 /// How many bytes of a file are read to recognize a drawing.
 const BEGIN: usize = 256;
 
-/// Returns whether the start of a file looks like a drawing in the format of `text`: they share the first word, or for
-/// terminals have a mark in the first line.
+/// Returns whether the start of a file looks like a drawing in the format of `text`: they share the first word, or for the
+/// terminal format have one of its symbols in the first line.
 fn begins_alike(start: &[u8], text: &str) -> bool {
     let start = String::from_utf8_lossy(start);
     let word = |text: &str| -> String { text.chars().take(5).collect() };

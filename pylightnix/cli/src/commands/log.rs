@@ -101,7 +101,7 @@ fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
     let mut logs = Vec::new();
     let folder = Path::new(text);
     let failures = store.failed_builds()?;
-    // By whatever way the store is named.
+    // Compare canonical paths, because a store can be reached by several paths.
     let is_kept = |path: PathBuf| {
         let kept = failures.iter().map(|(_, kept)| kept.canonicalize());
         kept.flatten().any(|kept| kept == path)

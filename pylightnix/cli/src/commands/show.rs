@@ -135,13 +135,13 @@ impl Show {
     }
 }
 
-/// Whether there are more derivations or realizations than that. Where the file system does not count the folders in a
-/// folder, as btrfs, only derivations count.
+/// Returns whether the store has more than `count` derivations or realizations. On file systems that do not count
+/// subfolders, such as btrfs, only derivations count.
 fn has_more_than(store: &Store, count: usize) -> Done<bool> {
     let drefs = store.drefs_named("*")?;
     let mut left = count as u64;
     for dref in drefs.iter().take(count) {
-        // Each folder in it is a link to it, beside its own two.
+        // The link count of a folder is the number of its subfolders plus two.
         let links = fs::metadata(store.derivation_dir(dref)).map_or(0, |found| found.nlink());
         match left.checked_sub(links.saturating_sub(2)) {
             Some(rest) => left = rest,

@@ -7,7 +7,7 @@ use super::order;
 const SWEEPS: usize = 16;
 /// The weight of straight bends, relative to centred boxes.
 const STRAIGHT: f64 = 4.;
-/// The weight that keeps a slot without neighbours on one side in its place.
+/// The weight that keeps a slot in its place if it has no neighbours on one side.
 const STAY: f64 = 0.1;
 
 /// Returns the centre of each slot across the layers, for slots of these sizes with this gap between them. Each is as near

@@ -44,12 +44,12 @@ enum Part {
     Free,
     /// Its lane passes.
     Pass,
-    /// Its lane passes, and is joined to the others of the row.
+    /// Its lane passes, and a line joins it to the other joined columns of the row.
     Fork,
-    /// Its lane ends, joined to the others of the row.
+    /// Its lane ends, and a line joins it to the other joined columns of the row.
     End,
-    /// A box stands in it, joined to the others of the row.
-    Mark,
+    /// It contains the symbol of a box, and a line joins it to the other joined columns of the row.
+    Symbol,
 }
 
 impl Lanes {
@@ -81,7 +81,7 @@ impl Lanes {
             let passing: Vec<_> = passing.collect();
             self.push(&passing, None);
         }
-        parts[own] = Part::Mark;
+        parts[own] = Part::Symbol;
         self.push(&parts, Some(at));
         self.dead_end = consumers.is_empty().then_some(own);
         self.lead_on(at, own, consumers);
@@ -117,7 +117,7 @@ impl Lanes {
     }
 
     fn push(&mut self, parts: &[Part], at: Option<usize>) {
-        let joined = |part: &Part| matches!(part, Part::Fork | Part::End | Part::Mark);
+        let joined = |part: &Part| matches!(part, Part::Fork | Part::End | Part::Symbol);
         let first = parts.iter().position(joined).unwrap_or(0);
         let last = parts.iter().rposition(joined).unwrap_or(0);
         let mut lanes = Vec::with_capacity(2 * parts.len());
@@ -134,14 +134,14 @@ impl Lanes {
                 (Part::End, false, _) => '╰',
                 (Part::End, true, false) => '╯',
                 (Part::End, true, true) => '┴',
-                (Part::Mark, ..) => '●',
+                (Part::Symbol, ..) => '●',
             });
             lanes.push(if column >= first && right { '─' } else { ' ' });
         }
         while lanes.last() == Some(&' ') {
             lanes.pop();
         }
-        let place = parts.iter().position(|part| *part == Part::Mark);
+        let place = parts.iter().position(|part| *part == Part::Symbol);
         let symbol = at.zip(place).map(|(at, column)| (at, 2 * column));
         self.rows.push(Row { lanes, symbol });
     }

@@ -163,7 +163,7 @@ pub struct PictureBox {
 }
 
 impl PictureBox {
-    /// Name and count: "train ×100".
+    /// Returns the name with the number of nodes: "train ×100".
     pub(super) fn title(&self) -> String {
         match self.nodes.len() {
             1 => self.name.clone(),
@@ -171,7 +171,7 @@ impl PictureBox {
         }
     }
 
-    /// What is written in it, line by line, where a program that draws it decides how wide it becomes.
+    /// Returns the lines of text in the box, for formats in which another program determines the box's width.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             self.short_title(LONGEST),
@@ -182,7 +182,7 @@ impl PictureBox {
         lines
     }
 
-    /// Its title in no more than `most` columns, with the whole count.
+    /// Returns the title shortened to `most` columns, with the complete number of nodes.
     pub(super) fn short_title(&self, most: usize) -> String {
         let title = self.title();
         let count = title.strip_prefix(&self.name).unwrap_or_default();
@@ -190,7 +190,7 @@ impl PictureBox {
         shortened(&format!("{name}{count}"), most)
     }
 
-    /// The states, with counts if there are several nodes: "60 reused, 40 to build".
+    /// Returns the states, with counts if there are several nodes: "60 reused, 40 to build".
     pub(super) fn standing(&self) -> String {
         match self.nodes.len() {
             1 => self.state().to_string(),
@@ -198,7 +198,7 @@ impl PictureBox {
         }
     }
 
-    /// The most urgent of its states.
+    /// Returns the most urgent state.
     pub(super) fn state(&self) -> State {
         let last = self.states.keys().next_back();
         last.copied().unwrap_or(State::Realized)
@@ -206,7 +206,7 @@ impl PictureBox {
 }
 
 impl Picture {
-    /// The boxes, each after those that go into it.
+    /// Returns the boxes, dependencies first.
     pub fn boxes(&self) -> &[PictureBox] {
         &self.boxes
     }

@@ -50,7 +50,7 @@ impl Paper {
     }
 }
 
-/// The words beside the mark of a box, as far as they fit.
+/// The words beside the symbol of a box, as far as they fit.
 struct Words {
     title: String,
     detail: String,

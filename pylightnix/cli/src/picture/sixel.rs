@@ -3,7 +3,7 @@
 //! The format is that of DEC's terminals, "VT330/VT340 Programmer Reference Manual, Volume 2: Graphics Programming" (1988),
 //! chapter 14 (<https://vt100.net/docs/vt3xx-gp/chapter14.html>). Colour components are percentages.
 //!
-//! The crate `icy_sixel` 0.7 does it too, by way of `quantette`, and brings 35 crates along.
+//! The crate `icy_sixel` 0.7 is an alternative, but adds 35 crates as dependencies, by way of `quantette`.
 
 use std::io::{self, Write};
 

@@ -3,12 +3,11 @@
 //! `println!`, C libraries, panic messages and child processes that inherit them write to the file descriptors 1 and 2. Both
 //! are replaced by a pipe, and restored at the end.
 //!
-//! Nothing less does it. What is printed past the display tears its lines apart, and stages print what they like: a writer
-//! that they had to use would be of no help with a library in C, and the hook of the standard library for `println!`
-//! (`set_output_capture`) is not stable and knows of one thread alone. A file in place of the pipe would have to be looked
-//! at again and again, and prompts would come late. What is in the pipe when the program ends all of a sudden is the most
-//! telling that it ever printed, so an [`heir`](super::heir) shows it, and nothing is taken out of the pipe before it is
-//! shown ([`Peek`]).
+//! Alternatives do not work. Output that bypasses the display breaks its lines. A special writer for stages would not
+//! capture C libraries, and the standard library's hook for `println!` (`set_output_capture`) is unstable and captures a
+//! single thread. A file instead of the pipe would have to be polled, and prompts would appear late. When the program ends
+//! abruptly, its last output is the most important one, so an [`heir`](super::heir) shows what is still in the pipe, and
+//! nothing is removed from the pipe before it is shown ([`Peek`]).
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -180,7 +179,7 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
         match wait(&from) {
             Ok(true) => {}
             Ok(false) if ended.load(Ordering::Acquire) => break,
-            // A prompt, maybe.
+            // The incomplete line may be a prompt.
             Ok(false) if cutter.has_rest() => {
                 show(cutter.rest().into_iter().collect());
                 continue;

@@ -1,10 +1,10 @@
-//! Shows the last output if the program ends abruptly: by `abort`, by `exit` in the middle of a stage, by a fault in native
-//! code or by a kill. That output is still in the pipe, and often says why.
+//! Shows the last output if the program ends abruptly: by `abort`, by `exit` during a stage, by a fault in native code or by
+//! a kill. That output is still in the pipe, and often contains the cause.
 //!
-//! Only another process can show it: no handler runs at a kill, and one that runs after a fault may not take the locks that
-//! the display needs. A fork that goes on in our own code is not safe, as there are other threads, and the program that
-//! would be started anew is our user's, who knows nothing of this. Every Unix has a shell that waits and copies; it costs
-//! one process a run with a display, and ends with it.
+//! Only another process can show it: a kill runs no handler, and a handler after a fault must not take the locks of the
+//! display. Continuing in a forked child is not safe with several threads, and the executable belongs to the user, so it
+//! cannot be started in another role. Every Unix has a shell that can wait and copy. It costs one process for each run with
+//! a display, and ends with the run.
 
 use std::io;
 use std::os::fd::OwnedFd;

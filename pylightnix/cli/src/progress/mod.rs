@@ -1,6 +1,7 @@
-//! What a run shows while it goes: on a terminal, as lines, or as JSON.
+//! The progress display of runs: on a terminal, as lines, or as JSON.
 //!
-//! It is what the command line shows, and programs without one can show it, too. [`Progress`] makes an observer of a run:
+//! The command line uses it, and programs without the command line can use it too. [`Progress`] creates an observer of a
+//! run:
 //!
 //! ```standalone_crate
 //! # use pylightnix::prelude::*;
@@ -32,24 +33,25 @@
 //!
 //! # On a terminal
 //!
-//! The display is one line for the whole run and one for each stage that runs, redrawn ten times in a second while anything
-//! is built; a run that finds everything shows nothing. It is drawn on standard error, as long as that is a terminal. While
-//! it is there, standard output and standard error, as far as they are terminals, are pipes: whatever the process prints, by
-//! whatever means, goes above the display, whole lines at a time. Should the process be killed, a shell that waits for that
-//! shows what it printed last. A stage that asks whether it prints to a terminal hears that it does not. Ctrl-Z takes the
-//! display away until the program is continued, and stops the child processes of stages as well; in the background nothing
-//! is drawn. Panics are events of `tracing`, too, as [`pylightnix::trace::log_panics`] makes them.
+//! The display has one line for the whole run and one for each running stage, redrawn ten times per second while stages are
+//! built; a run that builds nothing shows nothing. It is drawn on standard error if that is a terminal. While it is shown,
+//! standard output and standard error, if they are terminals, are replaced by pipes: all output of the process appears above
+//! the display, in whole lines. If the process is killed, a waiting shell shows its last output. A stage that tests whether
+//! its output is a terminal finds that it is not. Ctrl-Z removes the display until the program continues, and stops the
+//! child processes of stages as well; in the background nothing is drawn. Panics become `tracing` events too, as with
+//! [`pylightnix::trace::log_panics`].
 //!
 //! # As JSON
 //!
-//! [`Show::Json`] writes an object a line to standard error, and what stages print is one of them. Each has `event`, its name,
-//! and `time`, RFC 3339; those of stages have `dref` and `name`, those of runs of stages `index` too; where several stages
-//! of the plan have one name, `label` says in which fields they differ. Others may be added.
+//! [`Show::Json`] writes one object per line to standard error; output of stages becomes an object as well. Each object has
+//! the fields `event`, its name, and `time`, in RFC 3339; events of stages also have `dref` and `name`, and those of runs of
+//! stages `index`. If several stages of the plan have the same name, `label` has the fields that differ. Later versions may
+//! add fields and events.
 //!
-//! | `event` | its other fields |
+//! | `event` | other fields |
 //! |---|---|
 //! | `begun` | `stages` |
-//! | `building` | `runs`, `reason`, `why`: what changed |
+//! | `building` | `runs`, `reason`, `why`: a summary of what changed |
 //! | `queued`, `waiting`, `started` | |
 //! | `attempt` | `log`, a path |
 //! | `progress` | `done`, `total` or `null` |
@@ -59,11 +61,11 @@
 //! | `failure_recorded` | `rref`, `new`, `took_seconds`, `error` |
 //! | `run_failed` | `kept`, a path or `null`, `error` |
 //! | `chosen`, of stages that were built | `rrefs` |
-//! | `ahead_of_clock` | `rref`, `ended`: a build record that lies ahead of this machine's clock, the first that is found |
+//! | `ahead_of_clock` | `rref`, `ended`: the first build record that is found to end ahead of this machine's clock |
 //! | `stopping` | `running` |
 //! | `cancelled`, `failed` | `error` |
-//! | `printed`, by anybody in this process | `text`, a line |
-//! | `ended`, the last one | `stages`, `reused`, `built`, `failed`, `cancelled`, `took_seconds` |
+//! | `printed`, by any code of this process | `text`, a line |
+//! | `ended`, the last event | `stages`, `reused`, `built`, `failed`, `cancelled`, `took_seconds` |
 
 mod capture;
 mod clean;
@@ -101,27 +103,27 @@ pub use failures::failure_report;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Show {
-    /// As a display where standard error is a terminal, else as lines.
+    /// As a display if standard error is a terminal, otherwise as lines.
     #[default]
     Auto,
-    /// As a display, whatever standard error is.
+    /// As a display, even if standard error is not a terminal.
     Display,
-    /// As lines, with the time since the run began.
+    /// As lines, with the time since the beginning of the run.
     Lines,
-    /// As JSON, an object a line; see the [module](self).
+    /// As JSON, one object per line; see the [module](self).
     Json,
-    /// Not at all.
+    /// Show nothing.
     Nothing,
 }
 
-/// What a run shows while it goes. It ends with this value, or by [`end`](Self::end).
+/// The progress display of a run. Dropping it or calling [`end`](Self::end) ends it.
 pub struct Progress(Arc<Inner>);
 
 struct Inner {
     state: Arc<State>,
     show: Show,
     colors: bool,
-    /// What shows it, since something is built.
+    /// The active display; set when the first stage is built.
     shown: OnceCell<Shown>,
 }
 
@@ -132,7 +134,7 @@ enum Shown {
 }
 
 impl Progress {
-    /// For a run in this store, which knows how long things take.
+    /// Creates a display for a run in this store, whose build records it uses to estimate times.
     pub fn new(store: &Store, show: Show) -> Self {
         let show = match show {
             Show::Auto if is_display() => Show::Display,
@@ -148,7 +150,7 @@ impl Progress {
         Progress(Arc::new(inner))
     }
 
-    /// With or without colours. Unless it is said, the display has them, if `NO_COLOR` is not set.
+    /// Turns colours on or off. By default, the display has colours unless `NO_COLOR` is set.
     pub fn colors(mut self, colors: bool) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.colors = colors;
@@ -156,14 +158,14 @@ impl Progress {
         self
     }
 
-    /// What the run is to tell, [`Realize::observer`](pylightnix::realize::Realize::observer).
+    /// Returns the observer, to pass to [`Realize::observer`](pylightnix::realize::Realize::observer).
     pub fn observer(&self) -> impl Observer + use<> {
         let inner = self.0.clone();
         move |event: &Event<'_>| inner.event(event)
     }
 
-    /// Ends it: the display goes, and standard output and standard error are what they were. Who prints after this prints
-    /// below what stages printed.
+    /// Ends the display: removes it, and restores standard output and standard error. Later output appears below the output
+    /// of stages.
     pub fn end(&self) {
         match self.0.shown.get() {
             Some(Shown::Live(live)) => live.end(),
@@ -185,7 +187,7 @@ impl std::fmt::Debug for Progress {
     }
 }
 
-/// Whether standard error can show a display.
+/// Returns whether standard error can show a display.
 fn is_display() -> bool {
     let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     io::stderr().is_terminal() && !dumb
@@ -193,7 +195,7 @@ fn is_display() -> bool {
 
 impl Inner {
     fn event(&self, event: &Event<'_>) {
-        // Of what is there, nothing is done but to count it.
+        // A reused stage is only counted.
         if let Event::Chosen { built: false, .. } = event {
             self.state.reused.fetch_add(1, Relaxed);
             if self.shown.get().is_none() {

@@ -16,7 +16,7 @@ use rustix::termios::{tcgetpgrp, tcgetwinsize};
 /// Synchronized output: terminals that support it show everything up to `END` at once; others ignore it.
 const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
-/// Turns wrapping off, and `WRAP` turns it on again: a terminal may report a smaller width later than it has it.
+/// Turns wrapping off, and `WRAP` turns it on again: a terminal may be narrower than the width that it last reported.
 const CUT: &str = "\x1b[?7l";
 const BREAK: &str = "\x1b[?7h";
 /// Clears to the end of the line, and to the end of the screen.

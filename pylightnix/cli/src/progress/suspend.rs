@@ -2,9 +2,9 @@
 //!
 //! Child processes of stages are in process groups of their own, so they are stopped and continued here.
 //!
-//! Without this, the shell would write its prompt into the display, the programs of stages would run on, and after `fg` the
-//! cursor would stand where the display does not begin. A terminal that hands over its modes alone (`tcsetattr`) is of no
-//! help: it is the lines that have to go.
+//! Without this, the shell would write its prompt into the display, the child processes of stages would continue, and after
+//! `fg` the cursor would not be where the display begins. Restoring the terminal modes (`tcsetattr`) is not enough, because
+//! the lines have to be removed.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
