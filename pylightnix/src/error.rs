@@ -1,7 +1,8 @@
 //! The error type of the library.
 
+mod report;
+
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,8 +45,23 @@ pub enum ErrorKind {
 
 /// An error of this library.
 ///
-/// `Display` writes one line. `Debug` writes a full report with causes and advice, so that a `main` function that returns
-/// the error prints it well.
+/// `Display` writes what happened and why, in one line: `cannot read x: permission denied`. `Debug` writes a full report with causes
+/// and advice, so that a `main` function that returns the error prints it well. [`message`](Self::message), [`causes`](Self::causes)
+/// and [`help`](Self::help) give what happened, why, and what to do next.
+///
+/// What `Display` says is not a [`source`](StdError::source) as well, so that a chain of errors says nothing twice. The sources are
+/// the causes that do not fit into the line, if there are any.
+///
+/// ```
+/// use pylightnix::prelude::*;
+///
+/// # let folder = tempfile::tempdir()?;
+/// let place = folder.path().join("none");
+/// let error = Store::open_existing(&place).unwrap_err();
+/// assert_eq!(error.to_string(), format!("there is no store at {}", place.display()));
+/// assert_eq!(error.help(), Some("`Store::open` makes one"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -68,7 +84,7 @@ impl Error {
     ///
     /// let error = Error::new(ErrorKind::Missing, "there is no table of the runs")
     ///     .at(Path::new("runs.csv"))
-    ///     .help("make it with `compare --csv`");
+    ///     .with_help("make it with `compare --csv`");
     /// assert_eq!(error.to_string(), "there is no table of the runs");
     /// assert_eq!(format!("{error:?}"), "there is no table of the runs\n  help: make it with `compare --csv`");
     /// ```
@@ -100,7 +116,7 @@ impl Error {
 
     /// Sets the advice for the reader.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
@@ -122,7 +138,7 @@ impl Error {
         self
     }
 
-    /// Sets the cause, for [`source`](StdError::source).
+    /// Sets the cause, for [`causes`](Self::causes).
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
@@ -168,6 +184,48 @@ impl Error {
         self.0.kind
     }
 
+    /// Returns what happened, without its causes.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns what the reader can do next, as lines: the advice of this error, or else of the nearest cause that has some.
+    pub fn help(&self) -> Option<&str> {
+        let of_causes = || {
+            let causes = self.causes().filter_map(|cause| cause.downcast_ref());
+            causes
+                .filter_map(|cause: &Error| cause.0.help.as_deref())
+                .next()
+        };
+        self.0.help.as_deref().or_else(of_causes)
+    }
+
+    /// Returns all causes with their types, the nearest first. These are also the causes that `Display` says, which are no
+    /// [`source`](StdError::source).
+    ///
+    /// ```
+    /// use pylightnix::{Error, ErrorKind};
+    /// use std::num::ParseIntError;
+    ///
+    /// let cause = "ten".parse::<u32>().unwrap_err();
+    /// let error = Error::new(ErrorKind::Stage, "the number of runs is not valid").because(cause);
+    /// assert_eq!(error.to_string(), "the number of runs is not valid: invalid digit found in string");
+    /// assert!(error.causes().any(|cause| cause.is::<ParseIntError>()));
+    /// ```
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        Self::chain(self).skip(1)
+    }
+
+    /// Returns an error and all its causes, also those that the `Display` of an error of this library says.
+    pub(crate) fn chain<'e>(
+        first: &'e (dyn StdError + 'static),
+    ) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+        std::iter::successors(Some(first), |&error| match error.downcast_ref::<Error>() {
+            Some(error) => error.0.source.as_deref().map(|source| source as _),
+            None => error.source(),
+        })
+    }
+
     /// Returns the file or folder that the error is about, if any.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
@@ -197,68 +255,5 @@ fn io_help(error: &io::Error) -> Option<&'static str> {
                  cannot be moved: copy the store out of it, with `copy --all`",
         ),
         _ => None,
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        // Without the reason, "cannot create x" says too little.
-        if self.0.kind == ErrorKind::Io
-            && let Some(source) = &self.0.source
-        {
-            write!(f, ": {source}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes the full report. Control characters are escaped, because file names and messages of stages are not trusted.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut report = String::new();
-        self.report(&mut report)?;
-        f.write_str(&visible::lines(&report))
-    }
-}
-
-impl Error {
-    fn report(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        write!(f, "{self}")?;
-        let mut cause = self.source();
-        if self.0.kind == ErrorKind::Io {
-            cause = cause.and_then(StdError::source);
-        }
-        while let Some(error) = cause {
-            write!(f, "\n  caused by: {}", indented(&error.to_string(), "    "))?;
-            if let Some(help) = error
-                .downcast_ref::<Error>()
-                .and_then(|inner| inner.0.help.as_deref())
-            {
-                write!(f, "\n  help: {}", indented(help, "    "))?;
-            }
-            cause = error.source();
-        }
-        for part in &self.0.parts {
-            write!(f, "\n- {}", indented(&format!("{part:?}"), "  "))?;
-        }
-        if let Some(help) = &self.0.help {
-            write!(f, "\n  help: {}", indented(help, "    "))?;
-        }
-        Ok(())
-    }
-}
-
-/// Indents all lines of `text` but the first.
-fn indented(text: &str, by: &str) -> String {
-    text.replace('\n', &format!("\n{by}"))
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0
-            .source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
     }
 }

@@ -315,7 +315,7 @@ pub fn stored<'a>(fields: &mut Fields<'a>, key: &'static str) -> Result<StoredVa
             ErrorKind::Config,
             format!("the field `{key}` is not in the stored config"),
         )
-        .help("give the field a default if older results must stay readable")),
+        .with_help("give the field a default if older results must stay readable")),
     }
 }
 

@@ -13,7 +13,7 @@ const RREF: &str = "rref:0123456789abcdef0123456789abcdef-7c308bad0e7fa364790b71
 #[track_caller]
 fn assert_error(error: &Error, message: &str, help: &str) {
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
-    assert_eq!(error.to_string(), message);
+    assert_eq!(error.message(), message);
     let report = format!("{error:?}");
     let shown = report.split_once("help: ").map(|(_, shown)| shown);
     assert!(shown.is_some_and(|shown| shown.contains(help)), "{report}");

@@ -115,10 +115,36 @@ fn stages_and_formats() -> anyhow::Result<()> {
         &error,
         &["stage `numbers` failed", "artifact `out`", "no numbers"],
     );
-    // As `main` would say it.
-    let said = format!("{:?}", anyhow::Error::from(error));
+    let said = error.to_string();
     assert!(said.contains("stage `numbers` failed"), "{said}");
+    assert_eq!(said.matches("no numbers").count(), 1, "{said}");
+    // In one line, and as `main` would say it, where a backtrace may follow.
+    let theirs = anyhow::Error::from(error);
+    assert_eq!(format!("{theirs:#}"), said);
+    assert!(format!("{theirs:?}").starts_with(&said));
     Ok(())
+}
+
+#[test]
+fn a_full_disk_is_no_result() {
+    let full = || std::io::Error::from_raw_os_error(28); // ENOSPC
+    let (_folder, store) = scratch();
+    let sum = plan(&[1])
+        .unwrap()
+        .with_realizer("full", move |b| -> Result<()> {
+            let refused = pylightnix::Error::io("write", b.path(), full());
+            Err(anyhow::Error::from(refused).into()) // which hides the types of its causes
+        });
+    let error = store.realize(&sum).unwrap_err();
+    assert_says(&error, &["the disk is full", &full().to_string()]);
+
+    let read_only = || std::io::Error::from_raw_os_error(30); // EROFS
+    let sum = sum.with_realizer("read-only", move |b| -> Result<()> {
+        let refused = pylightnix::Error::io("write", b.path(), read_only());
+        Err(anyhow::Error::from(refused).into())
+    });
+    let error = store.realize(&sum).unwrap_err();
+    assert_says(&error, &["stage `sum` failed", &read_only().to_string()]);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use ndarray::{Array, Array2, ArrayD, Ix2, IxDyn, array};
 use pylightnix::prelude::*;
 use pylightnix::{BoxError, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
-use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -179,7 +178,8 @@ fn unread<T>(result: pylightnix::Result<T>, field: &str, path: &Path, why: &str)
         "cannot load artifact `{field}` of stage `formats` from {}",
         path.display()
     );
-    assert_eq!(error.to_string(), message);
+    assert_eq!(error.message(), message);
+    assert!(error.to_string().starts_with(&message), "{error}");
     assert_says(&error, &[&format!("caused by: {why}"), "help: ", "rref:"]);
 }
 
@@ -293,7 +293,12 @@ fn a_failed_save_names_stage_artifact_and_path() {
                 why,
             ],
         );
-        let cause = error.source().unwrap().downcast_ref::<Error>().unwrap();
+        let cause = error
+            .causes()
+            .next()
+            .unwrap()
+            .downcast_ref::<Error>()
+            .unwrap();
         assert_eq!(cause.kind(), ErrorKind::Artifact);
         assert!(
             cause.path().unwrap().ends_with(format!("out/{path}")),

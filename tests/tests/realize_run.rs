@@ -10,7 +10,6 @@ use pylightnix::prelude::*;
 use pylightnix::realize::Event;
 use pylightnix::{BoxError, Error, ErrorKind};
 use std::collections::BTreeSet;
-use std::error::Error as _;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
@@ -424,7 +423,11 @@ fn a_failure_stops_the_run() {
     let run = Realize::new(&store).jobs(1).observer(&told);
     let error = error_of(run.run(&plan));
     assert_eq!(error.kind(), ErrorKind::Stage);
-    assert_eq!(error.to_string(), "stage `work title=bad` failed in run 0");
+    assert_eq!(error.message(), "stage `work title=bad` failed in run 0");
+    assert_eq!(
+        error.to_string(),
+        format!("{}: bad failed", error.message())
+    );
     assert!(error.parts().is_empty());
     assert_says(&error, &["caused by: bad failed", &bad.to_string()]);
     assert_says(&error, &["2 stages that need it were not run"]);
@@ -476,7 +479,7 @@ fn several_failures_are_told_together() {
         let causes: Vec<_> = error
             .parts()
             .iter()
-            .map(|part| part.source().unwrap().to_string())
+            .map(|part| part.causes().next().unwrap().to_string())
             .collect();
         assert_eq!(
             causes,
@@ -538,7 +541,7 @@ fn a_failed_stage_leaves_its_folder_and_log() {
         &["caused by: an odd number", "caused by: invalid digit found"],
     );
     assert!(
-        error.source().unwrap().downcast_ref::<Odd>().is_some(),
+        error.causes().any(|cause| cause.is::<Odd>()),
         "the stage's own error"
     );
     let folder = kept(&error);
@@ -580,7 +583,7 @@ fn a_panic_is_a_failure() {
         let error = error_of(Realize::new(&store).keep_going().run(&(plan, good.clone())));
         assert_eq!(error.kind(), ErrorKind::Stage);
         assert!(kept(&error).join("out/partial.txt").exists());
-        error.source().unwrap().to_string()
+        error.causes().next().unwrap().to_string()
     };
     let at = |text: &str, line: u32| format!("it panicked: {text} (at {}:{line}:", file!());
     let line = line!();
@@ -615,8 +618,10 @@ fn other_runs_of_a_stage_that_fails_stay() {
         done(b.index.save(&b.index().to_string())?)
     });
     let error = error_of(store.realize(&some_fail));
-    assert_eq!(error.to_string(), "stage `several` failed in run 1");
-    assert_says(&error, &["not this one"]);
+    assert_eq!(
+        error.to_string(),
+        "stage `several` failed in run 1: not this one"
+    );
     assert_eq!(store.rrefs_of(several.id()).unwrap().len(), 2);
 }
 

@@ -93,7 +93,9 @@ fn failures_say_which_stage_it_was() {
         Event::RunFailed { dref, error, .. } => {
             let titles = titles.lock().unwrap();
             let title = titles.as_ref().unwrap().title(dref);
-            told.lock().unwrap().push((title, error.to_string()));
+            told.lock()
+                .unwrap()
+                .push((title, error.message().to_owned()));
         }
         _ => {}
     };

@@ -1,6 +1,5 @@
 //! Stages that fail with errors of their own, and what a program makes of them.
 
-use std::error::Error as StdError;
 use std::num::ParseFloatError;
 
 use pylightnix::prelude::*;
@@ -93,7 +92,8 @@ fn forms(store: &Store) -> Result<()> {
     if let Err(e) = store.realize(&plan) {
         println!("{{e}}:\n{e}\n");
         println!("{{e:#}}:\n{e:#}\n");
-        println!("{{e:?}}:\n{e:?}");
+        println!("{{e:?}}:\n{e:?}\n");
+        println!("e.help():\n{}", e.help().unwrap_or_default());
     }
     // ANCHOR_END: forms
     Ok(())
@@ -104,7 +104,7 @@ fn decided(store: &Store) -> Result<()> {
     let plan = instantiate(Table::new(String::new()))?;
     match store.realize(&plan) {
         Ok(table) => println!("{:?}", table.numbers.load()?),
-        Err(error) => match (error.kind(), cause_of(&error)) {
+        Err(error) => match (error.kind(), table_error(&error)) {
             (_, Some(TableError::Empty)) => println!("nothing to do: the table is empty"),
             (ErrorKind::Cancelled, _) => println!("stopped"),
             _ => return Err(error.into()),
@@ -115,10 +115,9 @@ fn decided(store: &Store) -> Result<()> {
 }
 
 // ANCHOR: cause
-/// The cause of an error that is of this type, if there is one.
-fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
-    std::iter::successors(Some(error), |&error| error.source())
-        .find_map(|error| error.downcast_ref())
+/// What the stage returned, if that is the cause.
+fn table_error(error: &Error) -> Option<&TableError> {
+    error.causes().find_map(|cause| cause.downcast_ref())
 }
 // ANCHOR_END: cause
 

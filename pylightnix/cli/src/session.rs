@@ -108,7 +108,7 @@ impl Session {
         self.store.get_or_try_init(|| {
             open(self.store_folder()?).map_err(|error| {
                 Fault::Store(match error.kind() {
-                    ErrorKind::Missing => error.help(
+                    ErrorKind::Missing => error.with_help(
                         "a run creates it; if it is elsewhere, give its folder with `--store` or in `$PYLIGHTNIX_ROOT`",
                     ),
                     _ => error,

@@ -28,7 +28,7 @@ impl Fault {
         }
     }
 
-    pub(crate) fn help(mut self, help: &'static str) -> Self {
+    pub(crate) fn with_help(mut self, help: &'static str) -> Self {
         self.help = Some(help);
         self
     }
@@ -87,7 +87,7 @@ impl Fault {
             format!("{subject} {}{place}", self.problem),
         );
         match self.help {
-            Some(help) => error.help(help),
+            Some(help) => error.with_help(help),
             None => error,
         }
     }
@@ -98,12 +98,12 @@ impl Fault {
             "is nested more than {} levels deep",
             super::text::MAX_DEPTH
         ))
-        .help("put a value this deep into a file that a stage reads")
+        .with_help("put a value this deep into a file that a stage reads")
     }
 
     /// Reports a duplicate key of an object.
     pub(super) fn repeated(key: &str) -> Self {
-        Fault::new(format!("has the key {key:?} twice")).help("keep one of them")
+        Fault::new(format!("has the key {key:?} twice")).with_help("keep one of them")
     }
 }
 

@@ -26,7 +26,7 @@ impl FieldPath {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let fault = |reason: &str| {
             Error::new(ErrorKind::Reference, format!("{text:?} is not a valid path: {reason}"))
-                .help("write the names with dots between them, as in `lr.schedule[3].rate` or `table[\"a key\"]`")
+                .with_help("write the names with dots between them, as in `lr.schedule[3].rate` or `table[\"a key\"]`")
         };
         let mut steps = Vec::new();
         let mut rest = text;

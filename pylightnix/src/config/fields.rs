@@ -229,7 +229,7 @@ fn misfit(path: &str, problem: &str) -> Error {
         ErrorKind::Config,
         format!("the field `{path}` of the stored config {problem}"),
     )
-    .help("the config was made by another version of its struct, or by another program: read it with the type that made it")
+    .with_help("the config was made by another version of its struct, or by another program: read it with the type that made it")
 }
 
 /// Joins the parts of a path with `/`.

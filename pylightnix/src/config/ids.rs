@@ -186,7 +186,7 @@ fn malformed(text: &str, what: &str, form: &str) -> Error {
         ErrorKind::Reference,
         format!("`{text}` is not a reference of a {what}"),
     )
-    .help(format!(
+    .with_help(format!(
         "it has the form {form}, with 32 lowercase hex digits for each hash"
     ))
 }

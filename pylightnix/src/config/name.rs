@@ -46,7 +46,7 @@ impl Name {
         };
         Err(
             Error::new(ErrorKind::Reference, format!("the name {text:?} {fault}"))
-                .help("use only a-z, A-Z, 0-9, `_` and `-`"),
+                .with_help("use only a-z, A-Z, 0-9, `_` and `-`"),
         )
     }
 

@@ -62,7 +62,7 @@ fn write_string(text: &mut CanonicalText, value: &str) -> Result<()> {
         return Err(Fault::new(format!(
             "is the string {value:?}, which Pylightnix would read as a dependency"
         ))
-        .help("put the dependency into its own field, of type `DRef` and marked `#[dref]`"));
+        .with_help("put the dependency into its own field, of type `DRef` and marked `#[dref]`"));
     }
     if value.starts_with("rref:") && value.parse::<RRefId>().is_ok() {
         return Err(realization(value));
@@ -76,7 +76,7 @@ pub(super) fn realization(value: &str) -> Fault {
     Fault::new(format!(
         "is the string {value:?}, a reference of a realization, which a config cannot hold"
     ))
-    .help(
+    .with_help(
         "depend on its derivation with `#[dref]`, and choose the realization with the matcher `exact`",
     )
 }
@@ -98,7 +98,7 @@ fn write_float<F: LowerExp + FromStr + PartialEq>(
     };
     Err(
         Fault::new(format!("{problem}, which JSON cannot represent"))
-            .help("use a finite number, or an `Option` with `None` for this case"),
+            .with_help("use a finite number, or an `Option` with `None` for this case"),
     )
 }
 
@@ -150,8 +150,11 @@ impl<'a> Serializer for Plain<'a> {
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<()> {
-        Err(Fault::new("is a byte string, which JSON cannot represent")
-            .help("use a `Vec<u8>`, written as a list of numbers, or a `String` in hex or base64"))
+        Err(
+            Fault::new("is a byte string, which JSON cannot represent").with_help(
+                "use a `Vec<u8>`, written as a list of numbers, or a `String` in hex or base64",
+            ),
+        )
     }
 
     fn serialize_none(self) -> Result<()> {
@@ -250,7 +253,7 @@ impl<'a> Serializer for Plain<'a> {
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'a>> {
         if name.starts_with(JSON_TEXT) {
             return Err(Fault::new("holds a JSON text of serde_json, which is not canonical")
-                .help("use `serde_json::Value` without serde_json's feature `arbitrary_precision`, or a type of your own"));
+                .with_help("use `serde_json::Value` without serde_json's feature `arbitrary_precision`, or a type of your own"));
         }
         Ok(Members {
             text: self.open('{')?,
@@ -304,7 +307,7 @@ impl Items<'_> {
                 Fault::new(format!(
                     "is a list that begins with {SELF_TAG}, which Pylightnix would read as a promise"
                 ))
-                .help("declare a promise with `#[selfref(\"path\")]`, or begin the list with another value"),
+                .with_help("declare a promise with `#[selfref(\"path\")]`, or begin the list with another value"),
                 self.variant,
             ));
         }
@@ -445,7 +448,7 @@ fn no_string(what: &str) -> Fault {
     Fault::new(format!(
         "has a key that is {what}, and JSON keys are strings"
     ))
-    .help("make the keys strings, or write the map as a list of pairs")
+    .with_help("make the keys strings, or write the map as a list of pairs")
 }
 
 macro_rules! no_strings {

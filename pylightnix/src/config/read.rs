@@ -28,7 +28,7 @@ pub(super) fn from_json(text: &str) -> Result<ConfigJson> {
 /// Implements [`ConfigJson::from_canonical`].
 pub(super) fn from_canonical(bytes: &[u8]) -> Result<ConfigJson> {
     let foreign = |what: String| {
-        Error::new(ErrorKind::Config, what).help(
+        Error::new(ErrorKind::Config, what).with_help(
             "a config.json never changes, and its hash is its name: this one was edited, is damaged, or is not from \
              a store; restore it, or make the derivation again",
         )
@@ -66,14 +66,14 @@ impl<'a> Reader<'a> {
         if json_type != JsonType::Object {
             return Err(
                 Fault::new(format!("is {}, not an object", json_type.noun()))
-                    .help("write a config as {\"name\": \"stage\", ..}"),
+                    .with_help("write a config as {\"name\": \"stage\", ..}"),
             );
         }
         self.object(raw)?;
         let Object(entries) = self.part(raw)?;
         let Some((_, name)) = entries.into_iter().find(|(key, _)| key == "name") else {
             return Err(Fault::new("has no `name`")
-                .help("add the name of the stage: {\"name\": \"stage\", ..}"));
+                .with_help("add the name of the stage: {\"name\": \"stage\", ..}"));
         };
         if JsonType::of(name) != JsonType::String {
             return Err(self
@@ -81,13 +81,13 @@ impl<'a> Reader<'a> {
                     name,
                     format!("is {}, not a string", JsonType::of(name).noun()),
                 )
-                .help(NAME_HELP)
+                .with_help(NAME_HELP)
                 .under_key("name"));
         }
         let Text(text) = self.part(name)?;
         Name::new(&text).map_err(|error| {
             self.fault(name, format!("is not a valid name: {error}"))
-                .help(NAME_HELP)
+                .with_help(NAME_HELP)
                 .under_key("name")
         })
     }
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             }
             _ => Err(self
                 .fault(raw, "is a number too large for a 64-bit float".to_owned())
-                .help("the largest float is 1.7976931348623157e+308; write an integer without a decimal point and an exponent")),
+                .with_help("the largest float is 1.7976931348623157e+308; write an integer without a decimal point and an exponent")),
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
                 raw,
                 format!("has a string that is not valid Unicode: {}", reason(&error)),
             )
-            .help("write both halves of a surrogate pair, as in \"\\ud83d\\ude00\"")
+            .with_help("write both halves of a surrogate pair, as in \"\\ud83d\\ude00\"")
         })
     }
 

@@ -66,7 +66,7 @@ impl<F> Artifact<F> {
                 format!("cannot load artifact `{field}` of stage `{name}` from {}", self.path.display()),
             )
             .because(cause)
-            .help(format!(
+            .with_help(format!(
                 "if the file is damaged, check the store; if its format changed, realize the stage again\n(it belongs to {})",
                 self.home.rref
             ))

@@ -313,7 +313,7 @@ impl<C: Config> Build<C> {
         let text = text.ok_or_else(|| {
             let message = format!("stage `{}` has no field `{key}`", self.dref().name());
             Error::new(ErrorKind::Stage, message)
-                .help("name a field by its key in the config: its name, or what `rename` says")
+                .with_help("name a field by its key in the config: its name, or what `rename` says")
         })?;
         let folder = self.scratch()?.join("fields");
         std::fs::create_dir_all(&folder)

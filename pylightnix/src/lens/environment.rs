@@ -188,7 +188,7 @@ fn text_of_path(path: &Path) -> Result<Value> {
         );
         Error::new(ErrorKind::Stage, message)
             .at(path)
-            .help("use a store whose path is UTF-8")
+            .with_help("use a store whose path is UTF-8")
     })?;
     Ok(Value::String(text.to_owned()))
 }

@@ -66,7 +66,7 @@ impl<F, Tag> Output<F, Tag> {
             Err(error) => Err(self
                 .fault("find", &self.path)
                 .because(error)
-                .help("write the file or folder at `path()` before calling `written()`")),
+                .with_help("write the file or folder at `path()` before calling `written()`")),
         }
     }
 

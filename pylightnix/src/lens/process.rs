@@ -159,7 +159,7 @@ fn start_error(command: &Command, error: io::Error) -> Error {
     .because(error);
     match help.is_empty() {
         true => error,
-        false => error.help(help),
+        false => error.with_help(help),
     }
 }
 
@@ -200,9 +200,8 @@ fn exit_error(command: &Command, status: ExitStatus, last: &str, folder: &Path) 
         last => error.because(format!("its last lines were\n{last}")),
     };
     match status.signal() {
-        Some(signal) if signal == Signal::KILL.as_raw() => {
-            error.help("Linux kills processes like this when it runs out of memory: see `dmesg`")
-        }
+        Some(signal) if signal == Signal::KILL.as_raw() => error
+            .with_help("Linux kills processes like this when it runs out of memory: see `dmesg`"),
         _ => error,
     }
 }

@@ -113,7 +113,7 @@ impl StopReason {
                 ErrorKind::Stage,
                 format!("its time limit of {} is up", units::time(limit)),
             )
-            .help(
+            .with_help(
                 "give it more time with `#[stage(timeout = \"..\")]`, or for one run with `Realize::timeout_of`",
             ),
         }

@@ -165,7 +165,7 @@ impl Lossy {
                 shown(new),
             ),
         };
-        Error::new(ErrorKind::Config, message).help(format!(
+        Error::new(ErrorKind::Config, message).with_help(format!(
             "the hash of its config identifies a stage, so the JSON must not change: use types with a fixed order, such as \
              `BTreeSet` instead of `HashSet`, and symmetric serde attributes; a field that does not influence results can be \
              `#[config(unhashed)]`\nthe derivation is {}",

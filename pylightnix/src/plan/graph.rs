@@ -322,7 +322,7 @@ impl Collector {
                     "the config of {dref} contains {dep}, which is not one of its dependencies"
                 );
                 return Err(Error::new(ErrorKind::Plan, message)
-                    .help("put the dependency in a field marked `#[dref]`"));
+                    .with_help("put the dependency in a field marked `#[dref]`"));
             }
             // An owned derivation that the config does not name is not a dependency.
             let is_named = |hash| named.binary_search_by_key(&hash, DRefId::hash).is_ok();
@@ -345,5 +345,7 @@ fn conflict(dref: &AnyDRef, listed: &dyn AnyNode, reason: &str) -> Error {
         ErrorKind::Plan,
         format!("{dref} is in this plan twice, and {reason}"),
     )
-    .help("instantiate it once and clone the `DRef`, so that all consumers use the same results")
+    .with_help(
+        "instantiate it once and clone the `DRef`, so that all consumers use the same results",
+    )
 }

@@ -68,7 +68,7 @@ impl<Q: Cardinality> RefPath<Opaque, Q> {
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
             let what = format!("{path:?} is not a valid path inside an artifact");
             return Err(Error::new(ErrorKind::Config, what)
-                .help("write names with single `/` between them, without `.` and `..`"));
+                .with_help("write names with single `/` between them, without `.` and `..`"));
         }
         Ok(RefPath::new(
             self.dref.clone(),

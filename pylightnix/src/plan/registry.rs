@@ -155,5 +155,5 @@ pub(super) fn namesakes(name: &str, one: Place, two: Place) -> Error {
         ),
     };
     let message = format!("two stages are named `{name}`: at {at_one} and at {at_two}");
-    Error::new(ErrorKind::Plan, message).help(help)
+    Error::new(ErrorKind::Plan, message).with_help(help)
 }

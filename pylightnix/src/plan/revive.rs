@@ -72,7 +72,7 @@ impl ConfigType {
                     ErrorKind::Config,
                     format!("{dref} has the type `{one}` in one field and `{two}` in another"),
                 )
-                .help("give all fields that hold this derivation the same type"))
+                .with_help("give all fields that hold this derivation the same type"))
             }
             (Some(_), None) => Ok(true),
             _ => Ok(self.said && !other.said),
@@ -138,7 +138,7 @@ impl Revived {
                 ErrorKind::Config,
                 format!("{dref} is in a config, but not in the context"),
             )
-            .help("the store is damaged: check it")
+            .with_help("the store is damaged: check it")
         })
     }
 
@@ -157,7 +157,7 @@ impl Revived {
             "`{}` holds {field} of {dref}, but the matcher chooses {other}",
             value.path()
         );
-        Err(Error::new(ErrorKind::Config, message).help(
+        Err(Error::new(ErrorKind::Config, message).with_help(
             "use `DRef<_, Many>` or `RefPath<_, Many>` for many realizations, `DRef<_>` or `RefPath<_>` for one, and \
              `DRef<_, Try<One>>` or `RefPath<_, Try<One>>` for one or its failure; a matcher given by `with_matcher` is not stored",
         ))

@@ -204,7 +204,7 @@ pub fn labelled<C: Config, Q: Cardinality>(
         if map.insert(label, dref.clone()).is_some() {
             return Err(
                 Error::new(ErrorKind::Plan, format!("{dref} is in this list twice"))
-                    .help("two points give the same config: remove one of them"),
+                    .with_help("two points give the same config: remove one of them"),
             );
         }
     }

@@ -285,7 +285,7 @@ impl<'a> Realize<'a> {
         let named = self.retry.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, but is not in the plan");
-            return Err(Error::new(ErrorKind::Plan, message).help(
+            return Err(Error::new(ErrorKind::Plan, message).with_help(
                 "name a stage that the target depends on, with the config that it has there",
             ));
         }
@@ -299,7 +299,9 @@ impl<'a> Realize<'a> {
                 ErrorKind::Plan,
                 format!("{dref} is to be forced, but is not in the plan"),
             )
-            .help("force a stage that the target depends on, with the config that it has there")),
+            .with_help(
+                "force a stage that the target depends on, with the config that it has there",
+            )),
             None => Ok(graph),
         }
     }

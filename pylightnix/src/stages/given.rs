@@ -128,7 +128,7 @@ where
             ErrorKind::Config,
             format!("the file {path:?} of the node `{name}` {problem}"),
         )
-        .help("give each file once, by its relative path, with single `/` between names")
+        .with_help("give each file once, by its relative path, with single `/` between names")
     };
     for (path, bytes) in files {
         let path: String = path.into();
@@ -190,7 +190,9 @@ fn give<F: 'static>(b: &crate::lens::Build<Given<F>>) -> Result<()> {
                     path.display()
                 ),
             )
-            .help("make the node with `node` or `node_files` in the program that realizes it"));
+            .with_help(
+                "make the node with `node` or `node_files` in the program that realizes it",
+            ));
         };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)

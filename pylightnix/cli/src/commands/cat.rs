@@ -66,7 +66,7 @@ fn only_file(store: &Store, rref: &RRefId) -> Done<String> {
                 .collect::<Vec<_>>()
                 .join("\n  ");
             Err(Error::new(ErrorKind::Artifact, message)
-                .help(format!("its files:\n  {shown}"))
+                .with_help(format!("its files:\n  {shown}"))
                 .into())
         }
     }
@@ -78,5 +78,5 @@ fn is_folder(path: &Path) -> Error {
         format!("{} is a folder", path.display()),
     )
     .at(path)
-    .help("`tree` shows what is in it; name a file")
+    .with_help("`tree` shows what is in it; name a file")
 }

@@ -133,7 +133,7 @@ fn nothing_is_kept() -> Error {
         ErrorKind::Store,
         "no root keeps anything in this store: `gc` would remove all results",
     )
-    .help(
+    .with_help(
         "choose first what to keep: `run` keeps the results of the targets of a program, `link REF PATH` and `roots --add NAME REF` \
          keep single results\nto remove everything, add `--without-roots`; `--dry-run` shows what that is",
     )

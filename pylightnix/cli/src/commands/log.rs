@@ -203,7 +203,7 @@ fn print(session: &Session, path: &Path) -> Done<()> {
 }
 
 fn nothing(text: &str) -> Error {
-    Error::new(ErrorKind::Missing, format!("`{text}` has no build")).help(
+    Error::new(ErrorKind::Missing, format!("`{text}` has no build")).with_help(
         "`list` shows what was built here; results that were unpacked without build records have no logs",
     )
 }

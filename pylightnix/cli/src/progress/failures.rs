@@ -39,12 +39,12 @@ pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> Str
         let lines = last_lines(&kept.join("log")).unwrap_or_default();
         let is_new = |line: &String| !head.lines().any(|said| said.trim() == line.trim());
         if lines.iter().any(is_new) {
-            report.push_str(&format!("\n\n{error}; its log ends with\n"));
+            report.push_str(&format!("\n\n{}; its log ends with\n", error.message()));
             for line in lines {
                 report.push_str(&format!("  | {line}\n"));
             }
         } else {
-            report.push_str(&format!("\n\n{error}\n"));
+            report.push_str(&format!("\n\n{}\n", error.message()));
         }
         report.push_str(&format!("  all of it: {}", more(kept)));
     }
@@ -52,6 +52,12 @@ pub(crate) fn failure_logs(error: &Error, more: impl Fn(&Path) -> String) -> Str
         report.push_str(&format!("\n\n{} more have logs", logs.len() - LOGS));
     }
     report
+}
+
+/// Returns why a run failed that is tried again, without the name of its stage.
+pub(super) fn cause(error: &Error) -> String {
+    let nearest = error.causes().next();
+    nearest.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Reads the last lines of a log, cleaned for printing.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::clean::visible;
 use super::estimate::clock;
+use super::failures::cause;
 use super::state::State;
 use pylightnix::config::DRefId;
 use pylightnix::internal::ahead;
@@ -90,8 +91,7 @@ impl Lines {
                 wait,
                 error,
             } => {
-                let cause = std::error::Error::source(*error);
-                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                let cause = cause(error);
                 format!(
                     "retry   {} in {}: try {attempt} failed, {left} left: {cause}",
                     of(dref, *index),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::capture::{Capture, Which, copy_of_stderr};
 use super::clean::visible;
 use super::estimate::clock;
+use super::failures::cause;
 use super::row::{Row, Shape};
 use super::screen::Screen;
 use super::state::{Known, Running, State, called};
@@ -109,8 +110,7 @@ impl Live {
                 error,
                 ..
             } => {
-                let cause = std::error::Error::source(*error);
-                let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                let cause = cause(error);
                 format!(
                     "retry   {}: try {attempt} failed, {left} left: {cause}",
                     self.state.called(dref, 0)

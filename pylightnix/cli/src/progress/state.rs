@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::failures::cause;
 use pylightnix::config::{DRefId, Name};
 use pylightnix::realize::{Event, Titles};
 use pylightnix::store::Store;
@@ -186,7 +187,7 @@ impl Known {
                 dref, index, error, ..
             } => {
                 if let Some(running) = self.running(dref, *index) {
-                    running.note = Some(format!("waiting to try again: {error}"));
+                    running.note = Some(format!("waiting to try again: {}", cause(error)));
                 }
             }
             Event::Overdue { dref, index, .. } => {

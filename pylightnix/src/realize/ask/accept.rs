@@ -79,7 +79,7 @@ fn has_to_be_built(visit: &Visit<'_>, dep: usize) -> Error {
         visit.graph.titled(dref),
         visit.graph.titled(dep),
     );
-    Error::new(ErrorKind::Plan, message).help(format!(
+    Error::new(ErrorKind::Plan, message).with_help(format!(
         "accept or realize what it depends on, then accept it\nit is about {dref}, and {dep}"
     ))
 }

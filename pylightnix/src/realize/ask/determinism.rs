@@ -278,5 +278,5 @@ impl fmt::Display for Determinism {
 fn not_realized(dref: &DRefId, why: &str) -> Error {
     let name = dref.name();
     let message = format!("stage `{name}` cannot be compared, as it is not realized: {why}");
-    Error::new(ErrorKind::Plan, message).help(format!("realize it first\nit is about {dref}"))
+    Error::new(ErrorKind::Plan, message).with_help(format!("realize it first\nit is about {dref}"))
 }

@@ -48,7 +48,7 @@ pub(in crate::realize) fn realized(
                 continue;
             }
         };
-        missing.push(Error::new(kind, message).help(format!("it is about {dref}")));
+        missing.push(Error::new(kind, message).with_help(format!("it is about {dref}")));
     }
     let not = missing.len() + undecided;
     if not == 0 {
@@ -69,5 +69,5 @@ pub(in crate::realize) fn realized(
     }
     Err(Error::new(ErrorKind::Missing, message)
         .with_parts(missing)
-        .help(help))
+        .with_help(help))
 }

@@ -63,7 +63,7 @@ impl Store {
                 format!("{id} is the failure of a stage, and has no artifacts to look at");
             return Err(Error::new(ErrorKind::Stage, message)
                 .because(failure)
-                .help("`Realize::retry_failed` tries it again"));
+                .with_help("`Realize::retry_failed` tries it again"));
         }
         typed
             .get(id)
@@ -222,7 +222,7 @@ fn revive_stage(json: &ConfigJson, revived: &Revived) -> Result<AnyDRef> {
     }
     Err(last.unwrap_or_else(|| {
         Error::new(ErrorKind::Missing, format!("this program has no stage named `{}`, for {id}", id.name()))
-            .help("run the program that made it; a generic stage is registered for the types that `register(..)` lists")
+            .with_help("run the program that made it; a generic stage is registered for the types that `register(..)` lists")
     }))
 }
 
@@ -238,13 +238,14 @@ fn of_failure(rref: &RRefId, dref: &DRefId) -> Error {
     let message =
         format!("{rref} was made from a failure of {dref}, and its config's type takes none");
     Error::new(ErrorKind::Config, message)
-        .help("use `DRef<_, Try<One>>` for a dependency whose failure is a result")
+        .with_help("use `DRef<_, Try<One>>` for a dependency whose failure is a result")
 }
 
 fn wrong_number(rref: &RRefId, dref: &DRefId, count: usize) -> Error {
     let message = format!(
         "{rref} was made from {count} realizations of {dref}, and its config's type says another number"
     );
-    Error::new(ErrorKind::Config, message)
-        .help("use `DRef<_, Many>` for a dependency of which many are read, and `DRef<_>` for one")
+    Error::new(ErrorKind::Config, message).with_help(
+        "use `DRef<_, Many>` for a dependency of which many are read, and `DRef<_>` for one",
+    )
 }

@@ -121,7 +121,7 @@ fn error(options: &Realize<'_>, arg: &str, takers: &[&DRefId]) -> Error {
     if takers.len() > NAMED {
         about.push(format!("\nand about {} more", takers.len() - NAMED));
     }
-    Error::new(ErrorKind::Argument, message).help(format!(
+    Error::new(ErrorKind::Argument, message).with_help(format!(
         "give it to the run: `Realize::new(&store).arg(value)` with a value of that type{given}{}",
         about.concat()
     ))

@@ -1,6 +1,5 @@
 //! Recognizes failures caused by a full disk, and frees space.
 
-use std::error::Error as StdError;
 use std::io;
 
 use crate::store::{Draft, is_full};
@@ -12,8 +11,7 @@ const SAID: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 /// Returns whether a run failed because the disk is full. The error may not show it: a child process exits with a status,
 /// and its log could not be written.
 pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(&**cause);
-    while let Some(error) = next {
+    for error in Error::chain(&**cause) {
         let refused = error.downcast_ref::<io::Error>().map(io::Error::kind);
         let is_refused = matches!(
             refused,
@@ -22,7 +20,6 @@ pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
         if is_refused || SAID.iter().any(|said| error.to_string().contains(said)) {
             return true;
         }
-        next = error.source();
     }
     is_full(draft.out())
 }
@@ -36,7 +33,7 @@ pub(in crate::realize) fn told(draft: &Draft, cause: BoxError) -> BoxError {
     };
     Error::new(ErrorKind::Stage, "the disk is full")
         .because(cause)
-        .help(format!(
+        .with_help(format!(
             "free some space on that file system and run again\n{done}"
         ))
         .into()

@@ -15,7 +15,7 @@ pub(in crate::realize) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> 
         format!("the matcher of stage `{stage}` failed"),
     )
     .because(cause)
-    .help(format!("it is about {}", stage.dref()))
+    .with_help(format!("it is about {}", stage.dref()))
 }
 
 pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error {
@@ -23,7 +23,7 @@ pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error
         ErrorKind::Matcher,
         format!("stage `{stage}` cannot be realized: {why}"),
     )
-    .help(format!("it is about {}", stage.dref()))
+    .with_help(format!("it is about {}", stage.dref()))
 }
 
 /// Adds a note to the error if the folder of the store is gone.
@@ -62,7 +62,7 @@ pub(in crate::realize) fn too_few(
          other results, or choose with another matcher"
     };
     Error::new(ErrorKind::Matcher, message)
-        .help(format!("{advice}\nwhat is there, of {dref}:{there}"))
+        .with_help(format!("{advice}\nwhat is there, of {dref}:{there}"))
 }
 
 /// Makes the error for a failed run. `kept` is its folder, and whether the folder has a log.
@@ -99,7 +99,7 @@ pub(in crate::realize) fn run_failed(
     };
     let error = Error::new(kind, message)
         .because(cause)
-        .help(format!("{tries}{folder}\nit is about {dref}"));
+        .with_help(format!("{tries}{folder}\nit is about {dref}"));
     match kept {
         Ok((folder, _)) => error.at(folder),
         Err(_) => error,
@@ -140,7 +140,7 @@ pub(in crate::realize) fn stopped(
     }
     match help.is_empty() {
         true => error.into(),
-        false => error.help(help.join("\n")).into(),
+        false => error.with_help(help.join("\n")).into(),
     }
 }
 
@@ -162,7 +162,7 @@ pub(in crate::realize) fn does_not_stop(
         late.index,
         units::time(grace),
     );
-    Error::new(ErrorKind::Stage, message).help(format!("{LOOK}\nit is about {}", late.dref))
+    Error::new(ErrorKind::Stage, message).with_help(format!("{LOOK}\nit is about {}", late.dref))
 }
 
 /// Makes the error for a stage that did not begin because the run was cancelled.
@@ -171,7 +171,7 @@ pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
         ErrorKind::Cancelled,
         format!("stage `{stage}` was cancelled before it ran"),
     )
-    .help(format!("it is about {}", stage.dref()))
+    .with_help(format!("it is about {}", stage.dref()))
 }
 
 /// Makes the error for a cancelled run, with the errors of the stages that were running.
@@ -179,7 +179,7 @@ pub(in crate::realize) fn cancelled(stopped: Vec<Error>, realized: usize, stages
     let message = format!("the run was cancelled: {realized} of {stages} stages are realized");
     Error::new(ErrorKind::Cancelled, message)
         .with_parts(stopped)
-        .help("published results stay: run again to go on")
+        .with_help("published results stay: run again to go on")
 }
 
 /// Makes the error for a stage whose output breaks promises.

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::lens::AnyRRef;
 use crate::store::regular;
 use crate::store::{BuildKind, Clock, Outcome, Realization};
@@ -77,21 +79,30 @@ pub(in crate::realize) fn text(error: &BoxError, out: &Path) -> String {
 
 /// Returns whether an error concerns this machine or store rather than the stage. Such an error is not recorded, because the
 /// stage may succeed later.
-pub(in crate::realize) fn is_of_the_machine(error: &BoxError) -> bool {
-    let first: &(dyn std::error::Error + 'static) = &**error;
-    std::iter::successors(Some(first), |error| error.source()).any(|error| {
-        let io = error.downcast_ref::<io::Error>().is_some_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-                    | io::ErrorKind::ReadOnlyFilesystem
-                    | io::ErrorKind::OutOfMemory
-            )
-        });
+pub(in crate::realize) fn is_of_the_machine(first: &BoxError) -> bool {
+    Error::chain(&**first).any(|error| {
         let store = error
             .downcast_ref::<Error>()
             .is_some_and(|error| matches!(error.kind(), ErrorKind::Store | ErrorKind::Missing));
-        io || store
+        store || is_of_the_system(error)
     })
+}
+
+/// Whether the operating system lacks something that another day may have.
+fn is_of_the_system(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::OutOfMemory
+        );
+    }
+    // An error that passes another off as itself, as one of `anyhow` or with `#[error(transparent)]`, hides the types below it, but not
+    // the words.
+    let text = error.to_string();
+    [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::NOMEM]
+        .into_iter()
+        .any(|errno| text.contains(&io::Error::from(errno).to_string()))
 }

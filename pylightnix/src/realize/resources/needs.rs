@@ -49,7 +49,7 @@ pub fn duration(text: &str) -> Result<Duration> {
 }
 
 fn error_of(misread: Misread) -> Error {
-    Error::new(ErrorKind::Resources, misread.message).help(misread.help)
+    Error::new(ErrorKind::Resources, misread.message).with_help(misread.help)
 }
 
 /// Returns the resources that the stages of a run may use together.
@@ -122,7 +122,7 @@ pub(in crate::realize) fn lack(
         graph.titled(dref.id()),
         said.join("; and ")
     );
-    Some(Error::new(ErrorKind::Resources, message).help(format!(
+    Some(Error::new(ErrorKind::Resources, message).with_help(format!(
         "state what this machine has, `Realize::new(&store){option}`, or realize the stage on a machine that has it and \
          unpack the result here\nit is about {dref}"
     )))

@@ -1,6 +1,5 @@
 //! Building a stage: the build lock, the decision under the lock, the runs, and the choice among their results.
 
-use std::error::Error as _;
 use std::sync::Arc;
 
 use super::counters::count;
@@ -155,7 +154,7 @@ fn run_all<'a>(
     }
     // The error of a run that was stopped says more than that of a run that did not begin.
     let not_begun =
-        |error: &Error| error.kind() == ErrorKind::Cancelled && error.source().is_none();
+        |error: &Error| error.kind() == ErrorKind::Cancelled && error.causes().next().is_none();
     failures.sort_by_key(not_begun);
     match failures.into_iter().next() {
         None => Ok(all),

@@ -96,7 +96,7 @@ impl<C: Config> ByHand<C> {
         let dref = self.dref.id();
         let Some(draft) = &mut self.draft else {
             let message = format!("this build of stage `{}` was finished before", dref.name());
-            return Err(Error::new(ErrorKind::Plan, message).help(format!(
+            return Err(Error::new(ErrorKind::Plan, message).with_help(format!(
                 "take the stage again for another result\nit is about {dref}"
             )));
         };
@@ -105,7 +105,7 @@ impl<C: Config> ByHand<C> {
             let message = format!("this build of stage `{}` is not finished", dref.name());
             return Err(Error::new(ErrorKind::Stage, message)
                 .because(promises_not_kept(self.dref.node(), &unkept))
-                .help(format!(
+                .with_help(format!(
                     "the build is still open: write what is missing and finish it again, or cancel it\nits folder: {}\nit \
                      is about {dref}",
                     draft.out().display()

@@ -327,7 +327,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let desk = self.desk.look();
         if let Some(dref) = &desk.in_hand {
             let message = format!("stage `{}` is being built by hand", self.graph.titled(dref));
-            return Err(Error::new(ErrorKind::Plan, message).help(format!(
+            return Err(Error::new(ErrorKind::Plan, message).with_help(format!(
                 "`finish` or `cancel` that build before the stepping goes on\nit is about {dref}"
             )));
         }
@@ -393,8 +393,9 @@ impl<'a, T: Target> Stepping<'a, T> {
     fn at(&self, dref: &DRefId) -> Result<usize> {
         self.graph.place(dref).ok_or_else(|| {
             let message = format!("{dref} is not in the plan of this run");
-            Error::new(ErrorKind::Plan, message)
-                .help("name a stage that the target depends on, with the config that it has there")
+            Error::new(ErrorKind::Plan, message).with_help(
+                "name a stage that the target depends on, with the config that it has there",
+            )
         })
     }
 
@@ -405,7 +406,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         });
         let name = dref.name();
         let message = format!("stage `{}` need not be built", self.graph.titled(dref));
-        Error::new(ErrorKind::Plan, message).help(format!(
+        Error::new(ErrorKind::Plan, message).with_help(format!(
             "`Realize::new(&store).force(&{name}).step(..)` has it built once more{}",
             there.unwrap_or_default()
         ))

@@ -73,7 +73,7 @@ impl Realize<'_> {
         let graph = self.graph_of(target)?;
         let Some(at) = graph.place(dref) else {
             let message = format!("{dref} is not in the plan");
-            return Err(Error::new(ErrorKind::Plan, message).help(
+            return Err(Error::new(ErrorKind::Plan, message).with_help(
                 "ask about a stage that the target depends on, with the config that it has there",
             ));
         };

@@ -18,7 +18,7 @@ pub(super) fn checked(url: &str) -> Result<Uri> {
         return Err(fault(
             "it contains a user or a password, which would be written into the config of each result",
         )
-        .help(
+        .with_help(
             "remove the part before the `@`, and give the password at run time: by a line `machine HOST login USER password \
              PASSWORD` in `~/.netrc`, or by `Fetched::headers` with a token from an environment variable",
         ));
@@ -26,14 +26,14 @@ pub(super) fn checked(url: &str) -> Result<Uri> {
     let uri: Uri = url.parse().map_err(|error| {
         fault("it is not a valid URL")
             .because(BoxError::from(error))
-            .help(help)
+            .with_help(help)
     })?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
         (Some(other), _) if other != "http" && other != "https" => {
-            Err(fault(&format!("the protocol `{other}` is not supported")).help(help))
+            Err(fault(&format!("the protocol `{other}` is not supported")).with_help(help))
         }
-        _ => Err(fault("it has no host name").help(help)),
+        _ => Err(fault("it has no host name").with_help(help)),
     }
 }
 

@@ -341,7 +341,7 @@ impl<'a> Download<'a> {
             self.b.url, self.b.within
         );
         Err(
-            Error::new(ErrorKind::Stage, text).help(match self.partial.length() {
+            Error::new(ErrorKind::Stage, text).with_help(match self.partial.length() {
                 0 => "check that the server is available, or set a higher limit".to_owned(),
                 bytes => format!("run again to resume after {bytes} bytes"),
             }),
@@ -380,13 +380,15 @@ impl<'a> Download<'a> {
         }
         let error = Error::new(ErrorKind::Stage, text);
         if wrong {
-            return error.help(
+            return error.with_help(
                 "if the file was changed on purpose, put its new SHA-256 digest into the plan; otherwise do not trust the file",
             );
         }
         match self.partial.length() {
-            0 => error.help("check the URL and that the server is available, or add `mirrors`"),
-            bytes => error.help(format!("run again to resume after {bytes} bytes")),
+            0 => {
+                error.with_help("check the URL and that the server is available, or add `mirrors`")
+            }
+            bytes => error.with_help(format!("run again to resume after {bytes} bytes")),
         }
     }
 

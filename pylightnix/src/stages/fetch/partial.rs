@@ -48,12 +48,14 @@ fn locked(path: &Path) -> Result<File> {
                 "{} is not a regular file, as a partial download must be",
                 path.display()
             );
-            return Err(Error::new(ErrorKind::Stage, text).help("remove it and run again"));
+            return Err(Error::new(ErrorKind::Stage, text).with_help("remove it and run again"));
         }
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let text = format!("another process writes {}", path.display());
-                return Err(Error::new(ErrorKind::Stage, text).help("run again when it has ended"));
+                return Err(
+                    Error::new(ErrorKind::Stage, text).with_help("run again when it has ended")
+                );
             }
             // Where files cannot be locked, garbage collection removes nothing that may be in use.
             Err(TryLockError::Error(_)) | Ok(()) => {}

@@ -67,7 +67,7 @@ fn read(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
         Err(env::VarError::NotPresent) => Err(fault(format!(
             "takes its value from the environment variable `{variable}`, which is not set"
         ))
-        .help("set it for the run; it does not become part of the result")),
+        .with_help("set it for the run; it does not become part of the result")),
         Err(env::VarError::NotUnicode(_)) => Err(fault(format!(
             "takes its value from the environment variable `{variable}`, which is not valid UTF-8"
         ))),

@@ -94,7 +94,9 @@ fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>>
             format!("cannot import {}: the store lies in it", path.display()),
         )
         .at(path)
-        .help("import only the folders and files that are needed, or put the store elsewhere"));
+        .with_help(
+            "import only the folders and files that are needed, or put the store elsewhere",
+        ));
     }
     let found = Source::walk(&source)?;
     let cache = DigestCache::of(store, &source);
@@ -127,7 +129,7 @@ fn canonical(path: &Path, verb: &str) -> Result<PathBuf> {
         if !missing {
             return error;
         }
-        error.help(format!(
+        error.with_help(format!(
             "give an absolute path or one relative to {}; earlier imports from this path are still in the store",
             std::env::current_dir().unwrap_or_default().display()
         ))
@@ -141,7 +143,7 @@ fn import_file(b: &crate::lens::Build<Imported>) -> Result<()> {
             ErrorKind::Stage,
             "this process does not know the source path of the import",
         )
-        .help("make the derivation with `file` in the program that realizes it"));
+        .with_help("make the derivation with `file` in the program that realizes it"));
     }
     let changed = |cause: Option<Error>| {
         let error = Error::new(
@@ -149,7 +151,7 @@ fn import_file(b: &crate::lens::Build<Imported>) -> Result<()> {
             format!("{} changed after it was hashed", b.source.display()),
         )
         .at(&b.source)
-        .help("run again when no program writes to it; it is then another derivation");
+        .with_help("run again when no program writes to it; it is then another derivation");
         match cause {
             Some(cause) => error.because(cause),
             None => error,

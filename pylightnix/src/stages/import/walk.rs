@@ -220,7 +220,7 @@ pub(super) fn changed(path: &Path) -> Error {
         format!("{} changed while it was imported", path.display()),
     )
     .at(path)
-    .help("import it when no program writes to it any more")
+    .with_help("import it when no program writes to it any more")
 }
 
 fn refused(path: &Path, problem: &str) -> Error {
@@ -229,5 +229,5 @@ fn refused(path: &Path, problem: &str) -> Error {
         format!("cannot import {}: it {problem}", path.display()),
     )
     .at(path)
-    .help("remove it, or import another folder or file; only files, folders, and links inside the folder can be imported, with UTF-8 names")
+    .with_help("remove it, or import another folder or file; only files, folders, and links inside the folder can be imported, with UTF-8 names")
 }

@@ -144,7 +144,7 @@ fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
         return tar::unpack(whole, tree);
     }
     let Some(compression) = Compression::of(&start) else {
-        return Err(tree.refused(&unknown(&start)).help(
+        return Err(tree.refused(&unknown(&start)).with_help(
             "zip, tar, gz, xz and zst are supported; a page of HTML often means that the server does not have the file at this address",
         ));
     };

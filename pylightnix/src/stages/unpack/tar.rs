@@ -145,7 +145,7 @@ impl<R: Read> Archive<R> {
         if long.sparse || kind == b'S' {
             return Err(tree
                 .refused_entry(&name, "is a sparse file, which is not supported")
-                .help("make the archive again without `--sparse`"));
+                .with_help("make the archive again without `--sparse`"));
         }
         match kind {
             b'5' => tree.folder(&name),

@@ -81,7 +81,7 @@ impl Tree {
         if count > self.most {
             return Err(self
                 .refused(&format!("it has more than {} entries", self.most))
-                .help("if that is right, set a higher `Unpacked::entries`"));
+                .with_help("if that is right, set a higher `Unpacked::entries`"));
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Tree {
                         self.strip
                     ),
                 )
-                .help("set a lower `strip`"));
+                .with_help("set a lower `strip`"));
         }
         let path = rest.join("/");
         check_path(&format!("content/{path}"))
@@ -282,7 +282,7 @@ impl Tree {
         if self.strip > 0 {
             return Err(self
                 .refused("it is a single compressed file, so `strip` has no meaning")
-                .help("leave out `strip`"));
+                .with_help("leave out `strip`"));
         }
         let at = self.out.clone();
         let file = File::create_new(&at).map_err(|error| Error::io("create", &at, error))?;
@@ -326,10 +326,10 @@ impl Tree {
                 .refused(&format!(
                     "it contains more than the {free} bytes that are free on the disk"
                 ))
-                .help("free some space on that file system and run again"),
+                .with_help("free some space on that file system and run again"),
             None => self
                 .refused(&format!("it contains more than {} bytes", self.limit))
-                .help("if that is right, set a higher `Unpacked::limit`"),
+                .with_help("if that is right, set a higher `Unpacked::limit`"),
         }
     }
 
@@ -348,7 +348,7 @@ impl Tree {
         match error.kind() {
             IoErrorKind::UnexpectedEof => self
                 .refused("it ends too early")
-                .help("it is truncated: download it again"),
+                .with_help("it is truncated: download it again"),
             _ => self.refused(&format!("it is damaged: {error}")),
         }
     }

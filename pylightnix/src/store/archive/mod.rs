@@ -72,7 +72,9 @@ fn refused(archive: &Path, why: &str) -> Error {
         format!("the archive {} is refused: {why}", archive.display()),
     )
     .at(archive)
-    .help("nothing of it was published: get it again from where it comes from, or pack it anew")
+    .with_help(
+        "nothing of it was published: get it again from where it comes from, or pack it anew",
+    )
 }
 
 /// Returns the error for a malformed entry; `why` is a predicate.

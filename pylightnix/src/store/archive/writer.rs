@@ -394,7 +394,7 @@ fn damaged(out: &Out, artifact: &Artifact<'_>) -> Error {
         format!("{} does not match the record", path.display()),
     )
     .at(&path)
-    .help("it was damaged or changed: move its realization away and have it made again")
+    .with_help("it was damaged or changed: move its realization away and have it made again")
 }
 
 /// Fills the buffer, unless the file ends earlier.

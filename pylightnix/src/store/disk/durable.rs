@@ -176,8 +176,7 @@ pub fn is_refused_to_write(error: &Error) -> bool {
 
 /// Returns the kind of the I/O error that caused `error`, or `None` if it has no such cause.
 fn kind(error: &Error) -> Option<io::ErrorKind> {
-    use std::error::Error as _;
-    let source = error.source()?.downcast_ref::<io::Error>()?;
+    let source = error.causes().next()?.downcast_ref::<io::Error>()?;
     Some(source.kind())
 }
 

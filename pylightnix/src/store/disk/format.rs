@@ -36,7 +36,7 @@ pub(in crate::store) fn open(root: &Path) -> Result<bool> {
             ),
         )
         .at(root)
-        .help("move that file away; the folder is then made anew, empty")),
+        .with_help("move that file away; the folder is then made anew, empty")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => complete(root),
         Err(error) => Err(Error::io("look at", &root.join(OBJECTS), error)),
     }
@@ -76,7 +76,7 @@ pub(in crate::store) fn expect_store(root: &Path) -> Result<()> {
     let message = format!("there is no store at {}", root.display());
     Err(Error::new(ErrorKind::Missing, message)
         .at(root)
-        .help("`Store::open` makes one"))
+        .with_help("`Store::open` makes one"))
 }
 
 /// Whether `format.json` exists; fails if this library cannot read that store.
@@ -115,7 +115,7 @@ fn is_store(root: &Path) -> Result<bool> {
             ),
         )
         .at(root)
-        .help(if format.version > VERSION {
+        .with_help(if format.version > VERSION {
             "a newer pylightnix made it: use that one, or another folder"
         } else {
             "an older pylightnix made it: use that one to pack what you need, and unpack it into a store of this version"
@@ -178,7 +178,7 @@ fn not_a_store(root: &Path, fault: &str) -> Error {
         format!("{} is not a pylightnix store: {fault}", root.display()),
     )
     .at(root)
-    .help("give a folder that is empty or does not exist yet, and it becomes one")
+    .with_help("give a folder that is empty or does not exist yet, and it becomes one")
 }
 
 /// Returns `$PYLIGHTNIX_ROOT`, or `~/_pylightnix` if that is unset.
@@ -192,6 +192,6 @@ pub(in crate::store) fn default_root() -> Result<PathBuf> {
             ErrorKind::Store,
             "no store was named, and there is no home folder",
         )
-        .help("set PYLIGHTNIX_ROOT to the folder that the store should have")),
+        .with_help("set PYLIGHTNIX_ROOT to the folder that the store should have")),
     }
 }

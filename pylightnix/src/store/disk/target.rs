@@ -157,5 +157,5 @@ fn refused(path: &Path, what: &str) -> Error {
     let message = format!("{} exists, and {what}: nothing was written", path.display());
     Error::new(ErrorKind::Io, message)
         .at(path)
-        .help("choose another path for the output, or remove the existing file")
+        .with_help("choose another path for the output, or remove the existing file")
 }

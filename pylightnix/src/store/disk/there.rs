@@ -1,6 +1,5 @@
 //! Existence tests that distinguish "missing" from "cannot tell".
 
-use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -34,7 +33,7 @@ pub(in crate::store) fn is_damage(error: &io::Error) -> bool {
 pub(in crate::store) fn tells_of_damage(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io => {
-            let cause = error.source().and_then(|cause| cause.downcast_ref());
+            let cause = error.causes().next().and_then(|cause| cause.downcast_ref());
             cause.is_some_and(is_damage)
         }
         _ => true,

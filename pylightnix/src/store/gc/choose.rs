@@ -109,5 +109,5 @@ fn unknown_context(rref: &RRefId, why: &Error) -> Error {
         format!("{rref} has to be kept, but its record does not say what it was made from"),
     )
     .because(why.to_string())
-    .help("nothing was removed: run `repair` first")
+    .with_help("nothing was removed: run `repair` first")
 }

@@ -158,7 +158,7 @@ pub(in crate::store) fn untrusted(store: &Store, system: &str) -> Error {
         ),
     )
     .at(store.root())
-    .help("if no other process on any machine uses this store, say so: `nobody_else_uses_it()`")
+    .with_help("if no other process on any machine uses this store, say so: `nobody_else_uses_it()`")
 }
 
 impl fmt::Debug for Gc<'_> {

@@ -269,7 +269,7 @@ impl Removal<'_> {
             ErrorKind::Store,
             format!("{self} cannot be removed:\n{}", reasons.join("\n")),
         )
-        .help(help.join("\n")))
+        .with_help(help.join("\n")))
     }
 }
 

@@ -195,7 +195,7 @@ impl Listed<'_> {
         let broken = || {
             let message = format!("the index entry of {dref} is not a context");
             Error::new(ErrorKind::Store, message)
-                .help("delete the folder `cache/index` of the store")
+                .with_help("delete the folder `cache/index` of the store")
         };
         let mut rest = Reader(self.context);
         let mut rrefs = Vec::new();

@@ -248,7 +248,7 @@ pub(in crate::store) fn read_record(folder: impl AsFd, at: &Path) -> Result<Opti
             format!("{} holds no record of a realization", at.display()),
         )
         .at(at)
-        .help("move that folder away; what it held is made again when it is needed")
+        .with_help("move that folder away; what it held is made again when it is needed")
     };
     match read_at(folder, RECORD, at)? {
         Some(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| broken()),
@@ -298,7 +298,7 @@ fn read_at(folder: impl AsFd, name: &str, at: &Path) -> Result<Option<Vec<u8>>> 
 pub(in crate::store) fn missing(rref: &RRefId, folder: &Path) -> Error {
     Error::new(ErrorKind::Missing, format!("{rref} is not in the store"))
         .at(folder)
-        .help("realize it, or unpack an archive that holds it")
+        .with_help("realize it, or unpack an archive that holds it")
 }
 
 pub(in crate::store) fn broken(rref: &RRefId, folder: &Path) -> Error {
@@ -309,7 +309,7 @@ pub(in crate::store) fn broken(rref: &RRefId, folder: &Path) -> Error {
         ),
     )
     .at(folder)
-    .help(format!(
+    .with_help(format!(
         "move {} away; what it held is made again when it is needed",
         folder.display()
     ))

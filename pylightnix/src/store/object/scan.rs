@@ -116,7 +116,7 @@ pub(in crate::store) fn scan(out: &Path) -> Result<Vec<Scanned<()>>> {
             format!("the output {} is not a folder any more", out.display()),
         )
         .at(out)
-        .help("write into the given folder; do not replace it"));
+        .with_help("write into the given folder; do not replace it"));
     }
     Output.walk(out)
 }
@@ -150,7 +150,7 @@ impl Walk for Output {
             format!("cannot publish {}: it {why}", path.display()),
         )
         .at(path)
-        .help(
+        .with_help(
             "an output holds files, folders and links with UTF-8 names: \
              have the stage remove this entry, or write it elsewhere",
         )

@@ -220,7 +220,7 @@ fn wait_for_writers(file: &File, path: &Path) -> Result<()> {
 
 fn still_written(path: &Path) -> Error {
     let message = format!("{} is still open for writing", path.display());
-    Error::new(ErrorKind::Stage, message).at(path).help(
+    Error::new(ErrorKind::Stage, message).at(path).with_help(
         "a thread or a child process of the stage has it open, or has it mapped: have the stage close it, and wait for all that it \
          started, before it returns",
     )
@@ -351,5 +351,7 @@ fn changed(path: &Path) -> Error {
         ),
     )
     .at(path)
-    .help("something that the stage started is still running: have the stage wait for it to end")
+    .with_help(
+        "something that the stage started is still running: have the stage wait for it to end",
+    )
 }

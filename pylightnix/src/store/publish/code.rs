@@ -73,7 +73,7 @@ impl Store {
                 ErrorKind::Store,
                 format!("{fingerprint:?} cannot be the name of a kept text"),
             )
-            .help("a fingerprint is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot"));
+            .with_help("a fingerprint is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot"));
         }
         Ok(self.layout().code().join(fingerprint))
     }

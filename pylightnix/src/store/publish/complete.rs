@@ -30,5 +30,5 @@ pub(in crate::store) fn expect_complete(
     );
     Err(Error::new(ErrorKind::Store, message)
         .at(&path)
-        .help(lack.help()))
+        .with_help(lack.help()))
 }

@@ -203,7 +203,7 @@ impl Store {
             ),
         )
         .at(&path)
-        .help("nothing was copied: `check` that store, and `repair` it"))
+        .with_help("nothing was copied: `check` that store, and `repair` it"))
     }
 
     /// Copies build records and logs to `folder`.

@@ -195,7 +195,7 @@ fn read(dref: &DRefId, path: &Path) -> Result<Vec<u8>> {
             format!("{dref} is not in the store"),
         )
         .at(folder)
-        .help("`instantiate` and realize it, or unpack an archive that holds it")),
+        .with_help("`instantiate` and realize it, or unpack an archive that holds it")),
         Err(error) => Err(Error::io("read", path, error)),
     }
 }
@@ -206,7 +206,7 @@ fn broken(dref: &DRefId, path: &Path) -> Error {
         format!("{} is not the config of {dref}", path.display()),
     )
     .at(path)
-    .help(format!(
+    .with_help(format!(
         "`sha256sum config.json` should begin with the hash of the folder's name: \
          move {} away, and what is realized again is made anew",
         path.parent().unwrap_or(path).display()

@@ -160,7 +160,7 @@ impl Draft {
                 ErrorKind::Store,
                 format!("{} cannot be published: it {misfit}", derivation.id()),
             )
-            .help("a context has realizations of each dependency that the config names"));
+            .with_help("a context has realizations of each dependency that the config names"));
         }
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
@@ -256,7 +256,7 @@ impl Draft {
         let message = format!("cannot publish {}: it {lack}", path.display());
         Err(Error::new(ErrorKind::Stage, message)
             .at(&path)
-            .help(lack.help()))
+            .with_help(lack.help()))
     }
 
     /// Frees disk space: deletes the output and truncates a long log to its end.

@@ -57,10 +57,10 @@ impl Every {
         };
         if unfinished == Unfinished::LeftOut && store.is_unfinished(&found)? {
             let message = format!("{rref} belongs to a build of several runs that is not finished");
-            self.left_out.push(
-                Error::new(ErrorKind::Store, message)
-                    .help("run its stage again for the missing runs, or pack it by its reference"),
-            );
+            self.left_out
+                .push(Error::new(ErrorKind::Store, message).with_help(
+                    "run its stage again for the missing runs, or pack it by its reference",
+                ));
             return Ok(());
         }
         let deps = found.context.realizations().cloned();

@@ -124,7 +124,7 @@ fn check_context(store: &Store, context: &Context, id: &RRefId) -> Result<()> {
                 ErrorKind::Store,
                 format!("{id} cannot be published: {dep}, from which it was made, is not in the store"),
             )
-            .help(
+            .with_help(
                 "it was removed meanwhile: run again; call `use_derivations` before reading to keep it",
             ));
         }
@@ -146,7 +146,7 @@ fn check_same(target: &Path, text: &str) -> Result<()> {
         format!("the record {} is broken", path.display()),
     )
     .at(&path)
-    .help(format!("move {} away and run again", target.display()));
+    .with_help(format!("move {} away and run again", target.display()));
     // As text: `is_not_found` would mistake an I/O error for a missing derivation.
     Err(match cause {
         Some(error) => broken.because(error.to_string()),

@@ -76,5 +76,5 @@ fn refused(store: &Store, rref: &RRefId, what: &str, fault: &Fault) -> Error {
     };
     Error::new(ErrorKind::Store, message)
         .at(&fault.path)
-        .help(help)
+        .with_help(help)
 }

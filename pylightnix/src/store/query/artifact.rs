@@ -37,7 +37,7 @@ impl Store {
             Err(_) => {
                 let there = list_names(entries.iter().map(|entry| entry.path.as_str()));
                 let message = format!("{rref} has no artifact {path:?}");
-                Err(Error::new(ErrorKind::Missing, message).help(there))
+                Err(Error::new(ErrorKind::Missing, message).with_help(there))
             }
         }
     }

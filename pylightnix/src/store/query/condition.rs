@@ -49,7 +49,7 @@ impl Condition {
         });
         let Some((what, operator, value)) = found.filter(|(what, ..)| !what.is_empty()) else {
             let message = format!("{text:?} is not a condition");
-            return Err(Error::new(ErrorKind::Reference, message).help(
+            return Err(Error::new(ErrorKind::Reference, message).with_help(
                 "write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or \
                  `~` and a part of a text: `data ~ march`",
             ));

@@ -13,7 +13,7 @@ impl Glob {
     pub(crate) fn parse(pattern: &str) -> Result<Self> {
         let fault = |why: &str| {
             let message = format!("{pattern:?} is not a pattern of names: {why}");
-            Error::new(ErrorKind::Reference, message).help(
+            Error::new(ErrorKind::Reference, message).with_help(
                 "a name is made of a-z, A-Z, 0-9, `_` and `-`; in a pattern, `*` stands for any of them, `?` for one, and \
                  `{a,b}` for one of several",
             )

@@ -124,7 +124,7 @@ impl Store {
         };
         Err(Error::new(ErrorKind::Store, message)
             .with_parts(graph.broken.drain(..).map(|(_, error)| error).collect())
-            .help("`check` the store and `repair` it, or use its graph, which has all the other entries"))
+            .with_help("`check` the store and `repair` it, or use its graph, which has all the other entries"))
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn number_in(path: &Path, way: &FieldPath) -> Result<Option<f64>> {
         )
         .because(error)
         .at(path)
-        .help("give the path of the number itself, as in `scores.accuracy`")),
+        .with_help("give the path of the number itself, as in `scores.accuracy`")),
     }
 }
 

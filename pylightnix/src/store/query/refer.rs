@@ -105,7 +105,9 @@ fn resolve(store: &Store, text: &str) -> Result<Referred> {
     // An empty text would match everything: an unset variable in a script must not select the only result.
     if text.is_empty() {
         let message = "an empty text is not a reference";
-        return Err(Error::new(ErrorKind::Reference, message).help("`list` shows the realizations"));
+        return Err(
+            Error::new(ErrorKind::Reference, message).with_help("`list` shows the realizations")
+        );
     }
     if let Some(rest) = text.strip_prefix("rref:") {
         return one_of(store, text, rrefs(store, rest)?);
@@ -219,7 +221,7 @@ fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
                 ),
             )
             .at(&found)
-            .help("name the store that it is in with `--store`")),
+            .with_help("name the store that it is in with `--store`")),
         };
     };
     let mut parts = inside.iter().map(|part| part.to_str().unwrap_or_default());
@@ -286,7 +288,7 @@ fn newest(store: &Store, text: &str, drefs: &[DRefId], count: usize) -> Result<R
             ErrorKind::Missing,
             format!("there is no `{text}`: only {there} realizations exist"),
         )
-        .help("`list` shows the realizations")),
+        .with_help("`list` shows the realizations")),
     }
 }
 
@@ -324,7 +326,7 @@ fn one_of(store: &Store, text: &str, found: Vec<Referred>) -> Result<Referred> {
                 let _ = write!(help, "\n  and {} more", count - MOST);
             }
             let message = format!("`{text}` is ambiguous: it matches {count} references");
-            Err(Error::new(ErrorKind::Reference, message).help(help))
+            Err(Error::new(ErrorKind::Reference, message).with_help(help))
         }
     }
 }
@@ -334,7 +336,7 @@ fn nothing(store: &Store, text: &str) -> Error {
         ErrorKind::Missing,
         format!("nothing in the store {} matches `{text}`", store.root().display()),
     )
-    .help(match like(store, text) {
+    .with_help(match like(store, text) {
         Some(names) => format!("did you mean one of these? {names}"),
         None => "give a name (`train`, or `train@2` for the second newest), the beginning of a reference, a path in the \
                  store, or a link to a result; `list` shows the realizations"
@@ -358,7 +360,7 @@ fn like(store: &Store, text: &str) -> Option<String> {
 
 fn without_realizations(dref: &DRefId) -> Error {
     Error::new(ErrorKind::Missing, format!("{dref} has no realizations"))
-        .help("it was never built here, or its results were removed")
+        .with_help("it was never built here, or its results were removed")
 }
 
 /// Formats a time for people, in the local time zone if the program is built with jiff's support for it, as the command line

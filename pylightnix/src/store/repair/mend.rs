@@ -361,7 +361,7 @@ fn first<S, T>(stores: &[S], read: impl Fn(&S) -> Result<T>) -> Result<Option<T>
 /// Returns the error for a possible good copy that could not be read.
 fn not_looked_at(rref: &RRefId, why: &str) -> Error {
     let message = format!("{rref} is left as it is: there may be a good copy of it, but {why}");
-    Error::new(ErrorKind::Store, message).help("repair again when that can be read")
+    Error::new(ErrorKind::Store, message).with_help("repair again when that can be read")
 }
 
 fn done(path: &Path, action: RepairAction, quarantine: Option<PathBuf>) -> Repaired {

@@ -182,7 +182,7 @@ impl Store {
         };
         let folder = look(folder)?;
         if folder.starts_with(look(self.root())?) {
-            return Err(refused("it lies in the store").help("links are for outside of it"));
+            return Err(refused("it lies in the store").with_help("links are for outside of it"));
         }
         let path = folder.join(name);
         utf8(&path)?;
@@ -217,7 +217,7 @@ fn not_an_own_link(path: &Path) -> Error {
         format!("{} exists and is not a link of this store", path.display()),
     )
     .at(path)
-    .help("move it away, or give the link another name")
+    .with_help("move it away, or give the link another name")
 }
 
 /// What a root's link points to.

@@ -392,7 +392,7 @@ fn deadlock_error(dref: &DRefId) -> Error {
         "this thread is already building stage `{}`, and would wait for itself",
         dref.name()
     );
-    Error::new(ErrorKind::Plan, message).help(format!(
+    Error::new(ErrorKind::Plan, message).with_help(format!(
         "`finish` or `cancel` the build that was taken by hand before this stage is realized, or realize it on another \
          thread; a stage cannot realize itself\nit is about {dref}"
     ))

@@ -198,7 +198,7 @@ impl Store {
         };
         Err(
             Error::new(ErrorKind::Missing, format!("there is no root {name:?}"))
-                .help(format!("{there}; `roots` lists them")),
+                .with_help(format!("{there}; `roots` lists them")),
         )
     }
 
@@ -349,7 +349,7 @@ fn no_name(name: &str) -> Error {
         ErrorKind::Store,
         format!("{name:?} cannot be the name of a root"),
     )
-    .help(format!(
+    .with_help(format!(
         "a name is 1 to 200 of a-z, A-Z, 0-9, `_`, `-` and `.`, not beginning with a dot, nor with `{IN_LINKS}` or \
          `{IN_RUNS}`, which roots by links and by runs begin with"
     ))
@@ -365,5 +365,5 @@ fn not_a_root(path: &Path) -> Error {
         ),
     )
     .at(path)
-    .help("if nothing has to be kept for it, remove that file")
+    .with_help("if nothing has to be kept for it, remove that file")
 }

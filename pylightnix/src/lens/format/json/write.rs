@@ -127,7 +127,7 @@ struct Writer<'a> {
 
 fn no_number(is_nan: bool) -> Fault {
     let what = if is_nan { "NaN" } else { "an infinity" };
-    Fault::new(format!("is {what}, which JSON cannot represent")).help(
+    Fault::new(format!("is {what}, which JSON cannot represent")).with_help(
         "save a finite number, an `Option` with `None` for this case, or use another format, such as `Npy`",
     )
 }
@@ -188,7 +188,7 @@ impl<'a> Serializer for Writer<'a> {
             return Err(Fault::new(
                 "is `Some` of a value that JSON writes as `null`, which is read back as `None`",
             )
-            .help("use one `Option`, or an enum with a variant for each case"));
+            .with_help("use one `Option`, or an enum with a variant for each case"));
         }
         Ok(())
     }
@@ -467,7 +467,7 @@ impl SerializeMap for Entries<'_> {
             {
                 let key = String::from_utf8_lossy(&pair[0].key);
                 return Err(Fault::new(format!("has the key {key} twice"))
-                    .help("two different keys of the map have the same text in JSON"));
+                    .with_help("two different keys of the map have the same text in JSON"));
             }
             let mut sorted = Vec::with_capacity(end - start);
             for entry in &self.entries {

@@ -97,7 +97,7 @@ impl Comparison {
             let message = format!("there is no column `{name}`");
             let there = self.columns.iter().map(|column| column.name.as_str());
             let there = list_names(nearest_first(name, there).into_iter());
-            Error::new(ErrorKind::Reference, message).help(there)
+            Error::new(ErrorKind::Reference, message).with_help(there)
         })
     }
 }
