@@ -1,6 +1,6 @@
-//! Zip files whose headers may say anything, made from good archives.
+//! Zip files with arbitrary headers, derived from valid archives.
 //!
-//! It is part of the fuzzing workspace too, and needs nothing of this package.
+//! The fuzzing workspace includes this file too, so it uses nothing else of this package.
 #![allow(clippy::panic, reason = "a helper of tests fails them by panicking")]
 
 use flate2::Crc;
@@ -9,93 +9,93 @@ use pylightnix::config::{ConfigJson, DRefId, Digest, RRefId};
 use pylightnix::store::{Entry, EntryKind, Manifest, Record};
 use std::io::Read as _;
 
-/// A header of an entry, local or central. The fields after `extra` are only in central ones.
+/// A header of an entry, local or central. The fields after `extra` exist only in central headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// What it begins with.
+    /// The signature.
     pub signature: u32,
-    /// The version needed.
+    /// The version needed to extract.
     pub needed: u16,
     /// The flags.
     pub flags: u16,
-    /// How the bytes are kept.
+    /// The compression method.
     pub method: u16,
-    /// The time.
+    /// The modification time.
     pub time: u16,
-    /// The date.
+    /// The modification date.
     pub date: u16,
     /// The checksum.
     pub crc: u32,
-    /// How many bytes are kept.
+    /// The compressed size.
     pub packed: u32,
-    /// How many bytes they stand for.
+    /// The uncompressed size.
     pub size: u32,
     /// The name.
     pub name: Vec<u8>,
     /// The extra fields.
     pub extra: Vec<u8>,
-    /// By what it was made.
+    /// The version made by.
     pub made_by: u16,
     /// The comment.
     pub comment: Vec<u8>,
-    /// On which disk it begins.
+    /// The disk number.
     pub disk: u16,
-    /// Attributes.
+    /// The internal attributes.
     pub internal: u16,
-    /// Attributes of a system, with the Unix mode in the upper half.
+    /// The external attributes, with the Unix mode in the upper half.
     pub external: u32,
-    /// Where the local header is; none to have it computed.
+    /// The offset of the local header; computed if `None`.
     pub offset: Option<u32>,
 }
 
-/// An entry with its two headers.
+/// An entry with both headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// The header before the bytes.
+    /// The local header.
     pub local: Header,
-    /// The header in the directory; none to leave it out there.
+    /// The central header; `None` leaves the entry out of the central directory.
     pub central: Option<Header>,
-    /// The bytes as they are kept.
+    /// The compressed data.
     pub data: Vec<u8>,
 }
 
-/// The record at the end. What is none is computed.
+/// The end record. Fields that are `None` are computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct End {
-    /// This disk's number.
+    /// The number of this disk.
     pub disk: u16,
-    /// The number of the disk with the directory.
+    /// The number of the disk with the central directory.
     pub directory_disk: u16,
-    /// How many entries are on this disk.
+    /// The number of entries on this disk.
     pub here: Option<u16>,
-    /// How many entries there are.
+    /// The total number of entries.
     pub all: Option<u16>,
-    /// How long the directory is.
+    /// The size of the central directory.
     pub size: Option<u32>,
-    /// Where the directory begins.
+    /// The offset of the central directory.
     pub start: Option<u32>,
     /// The comment.
     pub comment: Vec<u8>,
 }
 
-/// A zip file in its parts.
+/// The parts of a zip file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Zip {
-    /// What comes before the first entry.
+    /// The bytes before the first entry.
     pub before: Vec<u8>,
     /// The entries.
     pub items: Vec<Item>,
-    /// What comes between the last entry and the directory.
+    /// The bytes between the last entry and the central directory.
     pub between: Vec<u8>,
-    /// What comes between the directory and the record at the end.
+    /// The bytes between the central directory and the end record.
     pub trailer: Vec<u8>,
-    /// The record at the end.
+    /// The end record.
     pub end: End,
-    /// What comes after it.
+    /// The bytes after the end record.
     pub after: Vec<u8>,
 }
 
-/// The checksum of bytes, as zip files have it.
+/// Computes the CRC-32 checksum of zip files.
 #[must_use]
 pub fn crc(bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
@@ -103,7 +103,7 @@ pub fn crc(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Little-endian numbers from bytes.
+/// A reader of little-endian numbers.
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -195,7 +195,7 @@ impl Header {
 }
 
 impl Item {
-    /// A stored file.
+    /// Creates a stored file.
     #[must_use]
     pub fn new(name: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>, mode: u32) -> Self {
         let name = name.as_ref();
@@ -222,59 +222,59 @@ impl Item {
         item
     }
 
-    /// Does the same to both headers.
+    /// Applies a change to both headers.
     pub fn both(&mut self, change: impl Fn(&mut Header)) {
         change(&mut self.local);
         self.central.iter_mut().for_each(change);
     }
 
-    /// Gives it another name.
+    /// Renames the entry.
     pub fn rename(&mut self, name: impl AsRef<[u8]>) {
         self.both(|header| header.name = name.as_ref().to_vec());
     }
 
-    /// Its name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn name(&self) -> String {
         String::from_utf8_lossy(&self.local.name).into_owned()
     }
 
-    /// Gives it other bytes, stored.
+    /// Replaces the content by stored bytes.
     pub fn keep(&mut self, bytes: &[u8]) {
         self.data = bytes.to_vec();
         self.both(|header| header.method = 0);
         self.seal();
     }
 
-    /// The bytes that it stands for, at most so many.
+    /// Returns the uncompressed content, at most `most` bytes.
     #[must_use]
     pub fn bytes(&self, most: u64) -> Vec<u8> {
         if self.local.method != 8 {
             return self.data.clone();
         }
         let mut bytes = Vec::new();
-        // What cannot be inflated ends there.
+        // Malformed data ends the content.
         let _ = DeflateDecoder::new(&*self.data)
             .take(most)
             .read_to_end(&mut bytes);
         bytes
     }
 
-    /// Lets the headers say what is true of the bytes.
+    /// Updates sizes and checksum in the headers.
     pub fn seal(&mut self) {
         let bytes = self.bytes(1 << 24);
         let (crc, packed, size) = (crc(&bytes), self.data.len() as u32, bytes.len() as u32);
         self.both(|header| (header.crc, header.packed, header.size) = (crc, packed, size));
     }
 
-    /// Its Unix mode.
+    /// Sets the Unix mode.
     pub fn mode(&mut self, mode: u32) {
         self.both(|header| header.external = mode << 16);
     }
 }
 
 impl Zip {
-    /// Takes a zip file apart, if it is one of those that lie close: no gaps, no large sizes.
+    /// Parses a zip file without gaps and without Zip64 fields; returns `None` for any other file.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut end = Bytes(bytes.get(bytes.len().checked_sub(22)?..)?);
@@ -302,7 +302,7 @@ impl Zip {
         })
     }
 
-    /// The file.
+    /// Serializes the zip file.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.before.clone();
@@ -343,7 +343,7 @@ impl Zip {
         bytes
     }
 
-    /// The first entry whose name ends so.
+    /// Returns the first entry whose name ends with `end`.
     pub fn item(&mut self, end: &str) -> &mut Item {
         let found = self
             .items
@@ -358,7 +358,7 @@ impl Zip {
         self.items.push(Item::new(name, bytes, 0o100_444));
     }
 
-    /// Replaces the beginning of names.
+    /// Replaces a prefix of names.
     fn move_names(&mut self, from: &str, to: &str) {
         for item in &mut self.items {
             if let Some(rest) = item.local.name.strip_prefix(from.as_bytes()) {
@@ -368,7 +368,8 @@ impl Zip {
         }
     }
 
-    /// Replaces a reference in all configs and records but some: the places of those that have changed.
+    /// Replaces a reference in all configs and records, except those at the positions in `but`. Returns the positions of the
+    /// changed ones.
     fn replace(&mut self, from: &str, to: &str, but: &[usize]) -> Vec<usize> {
         let mut changed = Vec::new();
         for (at, item) in self.items.iter_mut().enumerate() {
@@ -385,7 +386,7 @@ impl Zip {
         changed
     }
 
-    /// Puts a config in the place of the one of a derivation: all names and references follow.
+    /// Changes the config at position `at`, and updates all names and references that depend on its hash.
     pub fn rename_config(&mut self, at: usize) {
         let name = self.items[at].name();
         let Some(from) = name.strip_suffix("/config.json") else {
@@ -418,7 +419,7 @@ impl Zip {
         }
     }
 
-    /// Lets each record say what is true of the artifacts that it names, and all names and references follow.
+    /// Updates each record to match its artifacts, and updates all names and references that depend on it.
     pub fn reseal_records(&mut self) {
         for at in 0..self.items.len() {
             let name = self.items[at].name();
@@ -440,12 +441,12 @@ impl Zip {
         }
     }
 
-    /// Gives the realization `old`, whose record is the entry at `at`, another record: names and references follow, also
-    /// in the records of what was made from it.
+    /// Replaces the record, at position `at`, of the realization `old`, and updates names and references, including those in
+    /// the records of its dependents.
     pub fn put_record(&mut self, at: usize, old: &RRefId, text: &[u8]) {
         self.items[at].keep(text);
         let mut next = vec![(at, old.clone())];
-        // Each is changed once, or a loop would be followed for ever.
+        // Change each record once, because a cycle of references would be followed forever.
         let mut done = Vec::new();
         while let Some((at, old)) = next.pop() {
             done.push(at);
@@ -507,18 +508,18 @@ impl Zip {
     }
 }
 
-/// Numbers that look random, the same for the same seed (xorshift64*, Marsaglia 2003 and Vigna 2016).
+/// A deterministic pseudo-random number generator (xorshift64*, Marsaglia 2003 and Vigna 2016).
 #[derive(Clone, Debug)]
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// Begins with a seed.
+    /// Creates a generator with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// The next one.
+    /// Returns the next number.
     pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -526,7 +527,7 @@ impl Numbers {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// The next one below `most`, which is not 0.
+    /// Returns the next number below `most`, which must not be 0.
     pub fn below(&mut self, most: usize) -> usize {
         (self.draw() >> 16) as usize % most.max(1)
     }

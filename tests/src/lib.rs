@@ -1,4 +1,4 @@
-//! What the whole-system tests share.
+//! Helpers shared by the whole-system tests.
 
 pub mod crafted;
 pub mod library;

@@ -1,4 +1,4 @@
-//! Stages of a library, and a macro of one that makes stages.
+//! Stages of a library, and a macro of a library that generates stages.
 
 use pylightnix::prelude::*;
 
@@ -6,9 +6,9 @@ use pylightnix::prelude::*;
 #[derive(Config)]
 pub struct Shared {
     #[selfref("number.json")]
-    /// It.
+    /// The number as a file.
     pub out: SelfRef<Json<u32>>,
-    /// What it is.
+    /// The number.
     pub number: u32,
 }
 
@@ -19,7 +19,7 @@ fn shared(b: &Build<Shared>) -> Result<SharedOutputs> {
     })
 }
 
-/// A config with its stage, which doubles a [`Shared`].
+/// Defines a config with a stage that doubles a [`Shared`].
 #[macro_export]
 macro_rules! doubles {
     ($config:ident by $stage:ident, $matcher:expr) => {

@@ -1,4 +1,4 @@
-//! A store of which every byte is known, and programs that are asked about it.
+//! A store with fixed bytes, for tests of command line output.
 
 use crate::store::{folder, unused};
 use pylightnix::config::{ConfigJson, RRefId};
@@ -8,17 +8,17 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// A store whose references, times and texts are the same in every run, with `numbers` twice, `mean` of each, a `plot` with
-/// several files, and a recorded failure.
+/// A store whose references, times and texts are equal in every run: `numbers` twice, `mean` of each, a `plot` with several
+/// files, and a recorded failure.
 pub struct Line {
-    /// Where it lies, with room for files of the test.
+    /// The folder of the store, which can also hold files of the test.
     pub folder: TempDir,
     /// The store.
     pub store: Store,
     program: &'static str,
 }
 
-/// What a program said, with the places of this run named.
+/// The result of a command, with the paths of this run replaced by placeholders.
 #[derive(Debug)]
 pub struct Said {
     /// The exit code.
@@ -30,7 +30,7 @@ pub struct Said {
 }
 
 impl Line {
-    /// The store, and the program that is asked: `env!("CARGO_BIN_EXE_..")`.
+    /// Creates the store, to be used with the program `env!("CARGO_BIN_EXE_..")`.
     #[must_use]
     pub fn new(program: &'static str) -> Self {
         let line = Self::empty(program);
@@ -94,7 +94,7 @@ impl Line {
         let config = ConfigJson::from_json("{\"name\": \"flaky\"}").expect("a config");
         let files = [("failure.txt", "it did not work\n".to_owned())];
         publish(store, &config, &[], &files, Outcome::Failed, time + 120, "");
-        // This process uses what it published, and the programs shall be free to remove it.
+        // This process's lease protects what it published; copy the store, so that the program may remove everything.
         let (folder, store) = unused(store);
         Line {
             folder,
@@ -103,7 +103,7 @@ impl Line {
         }
     }
 
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn empty(program: &'static str) -> Self {
         let folder = folder();
@@ -115,7 +115,7 @@ impl Line {
         }
     }
 
-    /// The program with these arguments, separated by spaces, in a known environment.
+    /// Returns the command with these arguments, separated by spaces, in a fixed environment.
     #[must_use]
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.program);
@@ -134,13 +134,13 @@ impl Line {
         command
     }
 
-    /// Asks it.
+    /// Runs the program.
     #[must_use]
     pub fn say(&self, arguments: &str) -> Said {
         self.said(self.command(arguments).output().expect("a program"))
     }
 
-    /// What it printed, if it ended well.
+    /// Runs the program, which must succeed, and returns its output.
     #[must_use]
     pub fn out(&self, arguments: &str) -> String {
         let said = self.say(arguments);
@@ -153,14 +153,14 @@ impl Line {
         said.out
     }
 
-    /// Its JSON, if it ended well.
+    /// Runs the program, which must succeed, and returns its output as JSON.
     #[must_use]
     pub fn json(&self, arguments: &str) -> serde_json::Value {
         let out = self.out(&format!("{arguments} --json"));
         serde_json::from_str(&out).expect("JSON")
     }
 
-    /// What an output says, with the places of this run named.
+    /// Replaces the paths of this run in an output by placeholders.
     #[must_use]
     pub fn said(&self, output: Output) -> Said {
         let text = |bytes: Vec<u8>| {
@@ -181,7 +181,7 @@ impl Line {
         }
     }
 
-    /// The newest realization of this name.
+    /// Returns the newest realization with this name.
     #[must_use]
     pub fn newest(&self, name: &str) -> RRefId {
         self.out(&format!("path {name} --json"))
@@ -194,7 +194,7 @@ impl Line {
     }
 }
 
-/// Publishes files as a build that ended so many seconds into the year would.
+/// Publishes files, with a build record that ends `time` seconds into the year.
 fn publish(
     store: &Store,
     config: &ConfigJson,

@@ -1,4 +1,4 @@
-//! What Cargo knows of the packages of this workspace, and of those that they depend on.
+//! The metadata that Cargo reports for the packages of this workspace and for their dependencies.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -9,63 +9,63 @@ use std::process::Command;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Package {
-    /// What it is called.
+    /// The name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What it is for, in a line.
+    /// The description, one line.
     pub description: Option<String>,
-    /// Under which licences it may be used, as SPDX says it.
+    /// The licences, as an SPDX expression.
     pub license: Option<String>,
-    /// The registry or repository that it comes from; `None` for a package of this workspace.
+    /// The source, a registry or a repository; `None` for a package of this workspace.
     pub source: Option<String>,
-    /// The registries that it may be published to; `None` for all, an empty list for none.
+    /// The registries that it may be published to; `None` means all, an empty list none.
     pub publish: Option<Vec<String>>,
-    /// Its features, with what each of them turns on.
+    /// The features, with the features that each of them enables.
     pub features: BTreeMap<String, Vec<String>>,
-    /// The oldest Rust that builds it.
+    /// The minimum Rust version.
     pub rust_version: Option<String>,
-    /// Where its documentation is.
+    /// The address of the documentation.
     pub documentation: Option<String>,
-    /// Words to find it by.
+    /// The keywords.
     pub keywords: Vec<String>,
-    /// Where crates.io lists it.
+    /// The categories on crates.io.
     pub categories: Vec<String>,
-    /// What its manifest has for other tools.
+    /// The metadata for other tools.
     pub metadata: serde_json::Value,
-    /// Its `Cargo.toml`.
+    /// The path of `Cargo.toml`.
     pub manifest_path: PathBuf,
-    /// What it depends on.
+    /// The dependencies.
     pub dependencies: Vec<Dependency>,
 }
 
-/// A line of a `Cargo.toml`.
+/// A dependency in a `Cargo.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Dependency {
-    /// The package.
+    /// The name of the package.
     pub name: String,
-    /// The versions that it may have.
+    /// The version requirement.
     pub req: String,
-    /// Where it lies, if it is no package of a registry.
+    /// The path, for a path dependency.
     pub path: Option<PathBuf>,
 }
 
 impl Package {
-    /// Whether it is meant for other people.
+    /// Returns whether the package is published.
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.source.is_none() && self.publish.as_ref().is_none_or(|to| !to.is_empty())
     }
 
-    /// Its folder.
+    /// Returns the folder of the package.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new(""))
     }
 }
 
-/// The top level of the repository.
+/// Returns the top level of the repository.
 #[must_use]
 pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -73,7 +73,7 @@ pub fn top() -> &'static Path {
         .expect("the tests lie in a folder of the repository")
 }
 
-/// The packages of the workspace that are published.
+/// Returns the packages of the workspace that are published.
 #[must_use]
 pub fn published() -> Vec<Package> {
     let mut packages = metadata(&["--no-deps"]);
@@ -81,10 +81,10 @@ pub fn published() -> Vec<Package> {
     packages
 }
 
-/// The packages that `cargo metadata` lists with these options.
+/// Returns the packages that `cargo metadata` lists with these options.
 ///
 /// # Panics
-/// When Cargo cannot tell them.
+/// Panics if `cargo metadata` fails.
 #[must_use]
 pub fn metadata(options: &[&str]) -> Vec<Package> {
     #[derive(Deserialize)]
@@ -102,7 +102,7 @@ pub fn metadata(options: &[&str]) -> Vec<Package> {
     metadata.packages
 }
 
-/// The Cargo that runs this, at the top level.
+/// Returns the Cargo command that runs this program, in the top level of the repository.
 #[must_use]
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

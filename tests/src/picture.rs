@@ -1,25 +1,25 @@
-//! Pictures of sessions in a terminal.
+//! SVG pictures of terminal sessions.
 
 use crate::terminal::Terminal;
 use anstyle_svg::Term;
 use portable_pty::CommandBuilder;
 use std::path::{Path, PathBuf};
 
-/// The size of the terminal. No output is as long.
+/// The size of the terminal, larger than any output.
 const COLUMNS: u16 = 92;
 const LINES: u16 = 60;
 
-/// A session in a terminal with one program, and what is on the screen in the end.
+/// A terminal session with one program, and the resulting screen.
 pub struct Session {
     name: String,
     program: PathBuf,
     folder: PathBuf,
-    /// Text with escape sequences for its colours, and with no others.
+    /// The screen as text, with escape sequences for colours only.
     text: String,
 }
 
 impl Session {
-    /// A session in a folder, with a program that is shown by this name.
+    /// Begins a session in a folder; the program is displayed as `name`.
     #[must_use]
     pub fn new(name: &str, program: &str, folder: &Path) -> Self {
         Session {
@@ -30,10 +30,10 @@ impl Session {
         }
     }
 
-    /// Runs the program with these words, and waits for its end.
+    /// Runs the program with these arguments, and waits for its end.
     ///
     /// # Panics
-    /// When it fails.
+    /// Panics if the program fails.
     pub fn enter(&mut self, words: &str) -> &mut Self {
         let mut program = CommandBuilder::new(&self.program);
         program.args(words.split(' '));
@@ -56,7 +56,7 @@ impl Session {
         self
     }
 
-    /// The picture of all that was on the screen.
+    /// Returns the SVG picture of the screen.
     #[must_use]
     pub fn svg(&self) -> String {
         let terminal = Term::new()
@@ -64,17 +64,17 @@ impl Session {
             .bg_color(anstyle::RgbColor(24, 26, 31).into())
             .palette(anstyle_svg::WIN10_CONSOLE);
         let svg = terminal.render_svg(&self.text);
-        // Faint text stays readable; and the opacity of a part of a text is that of its letters.
+        // Make faint text more opaque, so that it stays readable; the opacity of a text element is `fill-opacity`.
         let svg = svg.replace("opacity: 0.4", "fill-opacity: 0.65");
         let svg = scalable(&svg).unwrap_or(svg);
         let lines: Vec<_> = svg.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"
     }
 
-    /// The picture has to be what the file has. With `SHOWN=write` in the environment the file is written.
+    /// Compares the picture with the file. With `SHOWN=write` in the environment, writes the file instead.
     ///
     /// # Panics
-    /// When it is another one.
+    /// Panics if they differ.
     pub fn shows(&self, file: &Path) {
         let svg = self.svg();
         if std::env::var("SHOWN").is_ok_and(|what| what == "write") {
@@ -91,7 +91,7 @@ impl Session {
     }
 }
 
-/// The picture with a box to scale, so that a narrow page does not cut it.
+/// Adds a `viewBox`, so that the picture scales down on a narrow page.
 fn scalable(svg: &str) -> Option<String> {
     let (width, rest) = svg
         .strip_prefix("<svg width=\"")?

@@ -1,4 +1,4 @@
-//! What runs say and what they leave, for tests of realizing.
+//! Helpers for tests of realizing: recorded events, and traces on disk.
 
 use pylightnix::realize::{Event, Observer};
 use pylightnix::store::{Durability, Store};
@@ -10,14 +10,14 @@ use std::path::Path;
 use std::sync::Mutex;
 use tempfile::TempDir;
 
-/// A fresh store in a folder of its own, that does not wait for the disk.
+/// Creates a store in a temporary folder, with durability `None`.
 #[must_use]
 pub fn scratch() -> (TempDir, Store) {
     let (folder, store) = crate::store::store();
     (folder, store.with_durability(Durability::None))
 }
 
-/// A fresh store in memory, where there is such a place: for very many files, which a disk takes long to make and to remove.
+/// Creates a store in memory where that is possible, for tests with very many files, which would take long on a disk.
 #[must_use]
 pub fn in_memory() -> (TempDir, Store) {
     let memory = Path::new("/dev/shm");
@@ -27,7 +27,7 @@ pub fn in_memory() -> (TempDir, Store) {
     (folder, store.with_durability(Durability::None))
 }
 
-/// Fails unless the report of `error` says all of this.
+/// Asserts that the report of `error` contains all of these texts.
 #[track_caller]
 pub fn assert_says(error: &Error, what: &[&str]) {
     let report = format!("{error:?}");
@@ -36,26 +36,26 @@ pub fn assert_says(error: &Error, what: &[&str]) {
     }
 }
 
-/// What a realizer ends in that has written all and has nothing to return.
+/// Converts the result of the last step of a realizer that has written all its artifacts to `Ok(())`.
 ///
 /// # Errors
-/// Never.
+/// Never fails.
 pub fn done<T>(_: T) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// What an observer was told: a line for each event.
+/// An observer that records a line for each event.
 #[derive(Default)]
 pub struct Told(Mutex<Vec<String>>);
 
 impl Told {
-    /// All lines.
+    /// Returns all lines.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().expect("no observer panicked").clone()
     }
 
-    /// Those that begin with `word`.
+    /// Returns the lines that begin with `word`.
     #[must_use]
     pub fn of(&self, word: &str) -> Vec<String> {
         let mut lines = self.lines();
@@ -63,7 +63,7 @@ impl Told {
         lines
     }
 
-    /// Forgets what it was told.
+    /// Discards the recorded lines.
     pub fn clear(&self) {
         self.0.lock().expect("no observer panicked").clear();
     }
@@ -107,7 +107,7 @@ impl Observer for &Told {
                 "retrying {}#{index} after {attempt}, {left} left",
                 dref.name()
             ),
-            // What they tell is told by others too.
+            // Other events contain the same information.
             Event::Left { .. } | Event::Attempt { .. } | Event::RunFailed { .. } => return,
             Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),
             Event::Stopping { running } => format!("stopping {running}"),
@@ -119,7 +119,8 @@ impl Observer for &Told {
     }
 }
 
-/// Everything below `root`, and itself, with what a write would change: times, inode, size and mode.
+/// Returns the metadata that a write would change (times, inode, size, mode) of everything below `root`, and of `root`
+/// itself.
 #[must_use]
 pub fn traces(root: &Path) -> BTreeMap<String, [i64; 6]> {
     let mut found = BTreeMap::new();
@@ -143,7 +144,7 @@ pub fn traces(root: &Path) -> BTreeMap<String, [i64; 6]> {
     found
 }
 
-/// The names in a folder, sorted.
+/// Returns the names in a folder, sorted.
 #[must_use]
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");

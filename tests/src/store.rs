@@ -1,4 +1,4 @@
-//! Small stores, and processes that work in them.
+//! Small stores, and child processes that use them.
 
 use pylightnix::config::{ConfigJson, Digest, RRefId};
 use pylightnix::store::{
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
-/// A folder for one test, that every user can look into.
+/// Creates a temporary folder that every user can read.
 #[must_use]
 pub fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -21,7 +21,7 @@ pub fn folder() -> TempDir {
     folder
 }
 
-/// A fresh store in a folder of its own.
+/// Creates a store in a temporary folder.
 #[must_use]
 pub fn store() -> (TempDir, Store) {
     let folder = folder();
@@ -29,13 +29,13 @@ pub fn store() -> (TempDir, Store) {
     (folder, store)
 }
 
-/// A config of nothing but a name.
+/// Creates a config with only a name.
 #[must_use]
 pub fn config(name: &str) -> ConfigJson {
     ConfigJson::from_json(&format!("{{\n    \"name\": \"{name}\"\n}}")).expect("a config")
 }
 
-/// A config of a name and one dependency.
+/// Creates a config with a name and one dependency.
 #[must_use]
 pub fn config_on(name: &str, on: &ConfigJson) -> ConfigJson {
     let text = format!(
@@ -45,7 +45,7 @@ pub fn config_on(name: &str, on: &ConfigJson) -> ConfigJson {
     ConfigJson::from_json(&text).expect("a config")
 }
 
-/// A record of a build that ended just now.
+/// Creates a record of a build that ended just now.
 #[must_use]
 pub fn built() -> BuildRecord {
     BuildRecord::now(BuildKind::Build)
@@ -54,12 +54,12 @@ pub fn built() -> BuildRecord {
 /// Publishes a draft of a derivation without dependencies.
 ///
 /// # Errors
-/// Those of publishing.
+/// Those of [`Draft::publish`].
 pub fn publish(draft: &mut Draft, config: &ConfigJson) -> pylightnix::Result<Published> {
     draft.publish(config, &Context::empty(), Outcome::Ok, &built())
 }
 
-/// Publishes files of these texts.
+/// Publishes files with these texts.
 pub fn publish_texts(
     store: &Store,
     config: &ConfigJson,
@@ -78,7 +78,7 @@ pub fn publish_texts(
     published.id
 }
 
-/// A copy of a store that no living process uses, this one included.
+/// Copies a store, so that no living process, including this one, uses the copy.
 #[must_use]
 pub fn unused(store: &Store) -> (TempDir, Store) {
     let folder = folder();
@@ -100,7 +100,7 @@ pub fn publish_on(store: &Store, config: &ConfigJson, on: &[&RRefId], text: &str
     publish_texts(store, config, &context, &[("x", text)])
 }
 
-/// Makes of a realization one whose record does not say from what it was made, and is sound otherwise.
+/// Replaces a realization by one whose record lacks the context and is valid otherwise.
 pub fn forget_context(store: &Store, rref: &RRefId) -> RRefId {
     let folder = store.realization_dir(rref);
     let text = fs::read_to_string(folder.join("record")).expect("a store to damage");
@@ -113,8 +113,8 @@ pub fn forget_context(store: &Store, rref: &RRefId) -> RRefId {
     new
 }
 
-/// Makes of a realization one that holds what `change` leaves of its artifacts, as older versions would have published it, and
-/// is sound otherwise.
+/// Replaces a realization by one whose artifacts are changed by `change`, as an older version could have published it; it is
+/// valid otherwise.
 pub fn by_older_rules(store: &Store, rref: &RRefId, change: impl FnOnce(&Path)) -> RRefId {
     let old = store.record(rref).expect("a record");
     let folder = store.realization_dir(rref);
@@ -166,7 +166,7 @@ pub fn by_older_rules(store: &Store, rref: &RRefId, change: impl FnOnce(&Path)) 
     new
 }
 
-/// Every path below `root`, with its mode and its bytes, its link's target or nothing.
+/// Returns every path below `root` with its mode, and with its content or its link target.
 #[must_use]
 pub fn snapshot(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
@@ -193,19 +193,19 @@ pub fn snapshot(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     found
 }
 
-/// What is published: `snapshot` of `store-v1`.
+/// Returns the `snapshot` of `store-v1`: all published objects.
 #[must_use]
 pub fn objects(store: &Store) -> BTreeMap<String, (u32, Vec<u8>)> {
     snapshot(&store.root().join("store-v1"))
 }
 
-/// Which part a child process plays.
+/// The environment variable with the part that a child process plays.
 const PART: &str = "PYLIGHTNIX_TEST_PART";
-/// The folder that it plays it in.
+/// The environment variable with the folder of the child process.
 const PLACE: &str = "PYLIGHTNIX_TEST_PLACE";
 
-/// Runs this test program again, to play `part` in `place`. It must have an ignored test called `part_of_a_child`, that
-/// asks [`part`] what to do.
+/// Returns a command that runs this test program again, to play `part` in `place`. The program must have an ignored test
+/// `part_of_a_child`, which calls [`part`] to find out what to do.
 #[must_use]
 pub fn child(part: &str, place: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
@@ -213,7 +213,7 @@ pub fn child(part: &str, place: &Path) -> Command {
     command
 }
 
-/// As [`child`], for a user that permissions bind.
+/// As [`child`], as a user without root permissions.
 #[must_use]
 pub fn child_as_nobody(part: &str, place: &Path) -> Command {
     let root = fs::metadata("/proc/self").expect("this process").uid() == 0;
@@ -228,11 +228,11 @@ pub fn child_as_nobody(part: &str, place: &Path) -> Command {
     command
 }
 
-/// Whether this process may mount. If it may not, the test of this name is run again in a namespace where it may, and
-/// the answer is that all is done.
+/// Returns whether this process may mount file systems. If it may not, runs the test with this name again in a namespace
+/// where it may, and returns `false`: the caller then has nothing left to do.
 ///
 /// # Panics
-/// When it fails there, or when the system lets nobody but root mount.
+/// Panics if the test fails there, or if the system lets only root create such namespaces.
 #[must_use]
 pub fn can_mount(test: &str) -> bool {
     if fs::metadata("/proc/self").expect("this process").uid() == 0 {
@@ -266,20 +266,20 @@ fn play(command: &mut Command, part: &str, place: &Path) {
         .stdout(Stdio::piped());
 }
 
-/// The part and place of this process, if it is a child.
+/// Returns the part and the folder of this process if it is a child.
 #[must_use]
 pub fn part() -> Option<(String, PathBuf)> {
     Some((std::env::var(PART).ok()?, std::env::var_os(PLACE)?.into()))
 }
 
-/// A running child, killed with this value.
+/// A running child process, killed on drop.
 pub struct Running {
     child: Child,
     said: BufReader<ChildStdout>,
 }
 
 impl Running {
-    /// Starts it.
+    /// Starts the child.
     #[must_use]
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("a child");
@@ -287,7 +287,7 @@ impl Running {
         Running { child, said }
     }
 
-    /// Waits until it prints a line that begins with `word`, and returns the rest of that line.
+    /// Waits until the child prints a line that begins with `word`, and returns the rest of that line.
     pub fn wait_for(&mut self, word: &str) -> String {
         loop {
             let mut line = String::new();
@@ -299,31 +299,31 @@ impl Running {
         }
     }
 
-    /// Sends it a signal, by its name without `SIG`.
+    /// Sends a signal, given by its name without `SIG`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.expect("kill").success());
     }
 
-    /// Waits for its end, whatever that is.
+    /// Waits for the end of the child, and returns its status.
     pub fn status(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("its end")
     }
 
-    /// Kills it with no chance to clean up.
+    /// Kills the child, which has no chance to clean up.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Lets it go on: it reads a line of its input.
+    /// Releases the child, which waits for a line on its standard input.
     pub fn go_on(&mut self) {
         use std::io::Write as _;
         writeln!(self.child.stdin.as_mut().expect("its input")).expect("a line");
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for the end of the child, which must succeed.
     pub fn end(&mut self) {
         assert!(self.child.wait().expect("its end").success());
     }
@@ -335,28 +335,30 @@ impl Drop for Running {
     }
 }
 
-/// A file system of its own, gone with this value.
+/// A mounted file system, unmounted on drop.
 pub struct Mount {
-    /// Where it is.
+    /// The mount point.
     pub at: PathBuf,
 }
 
 impl Mount {
-    /// An empty one in memory, with these options of `mount`.
+    /// Mounts an empty tmpfs with these options.
     #[must_use]
     pub fn new(at: &Path, options: &str) -> Mount {
         mount(["-t", "tmpfs", "-o", options, "none"].map(Path::new), at);
         Mount { at: at.to_owned() }
     }
 
-    /// An empty one in memory whose times tick with the kernel's timer: a change within a tick does not show in them.
+    /// Mounts an empty file system in memory with coarse times: a change within a tick of the kernel's timer does not change
+    /// them.
     #[must_use]
     pub fn with_coarse_times(at: &Path) -> Mount {
         mount(["-t", "ramfs", "none"].map(Path::new), at);
         Mount { at: at.to_owned() }
     }
 
-    /// The folder `lower` as a layer of an image, with what is written in `upper`, an empty folder beside which there is room.
+    /// Mounts an overlay with the folder `lower` as the read-only layer of an image, and with `upper`, an empty folder, for
+    /// changes; there must be space for a work folder beside `upper`.
     #[must_use]
     pub fn overlay(lower: &Path, upper: &Path, at: &Path) -> Mount {
         let work = upper.with_file_name("work");
@@ -373,7 +375,7 @@ impl Mount {
         Mount { at: at.to_owned() }
     }
 
-    /// The folder `from` once more, where nothing can be written.
+    /// Mounts the folder `from` a second time, read-only.
     #[must_use]
     pub fn read_only(from: &Path, at: &Path) -> Mount {
         mount([Path::new("--bind"), from], at);

@@ -1,4 +1,4 @@
-//! Programs in a terminal, and what a person sees of them.
+//! Programs in a pseudo-terminal, and the screen that a person would see.
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read as _, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A program that runs in a terminal of its own, killed with this value.
+/// A program that runs in a pseudo-terminal, killed on drop.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
@@ -46,7 +46,7 @@ impl Terminal {
         let system = native_pty_system();
         let pair = system.openpty(size(columns, lines)).expect("a terminal");
         let child = pair.slave.spawn_command(program).expect("the program");
-        // Or its end would never be seen.
+        // Otherwise the end of the program would not be visible here.
         drop(pair.slave);
         let mut output = pair.master.try_clone_reader().expect("its output");
         let keyboard = pair.master.take_writer().expect("its input");
@@ -61,7 +61,7 @@ impl Terminal {
             let shown = shown.clone();
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
-                // A terminal whose program is gone fails.
+                // Reading fails when the program has exited.
                 while let Ok(read) = output.read(&mut buffer)
                     && read > 0
                 {
@@ -81,38 +81,38 @@ impl Terminal {
         }
     }
 
-    /// What is on the screen, without the spaces at the ends of lines and the empty lines below.
+    /// Returns the screen, without trailing spaces and trailing empty lines.
     #[must_use]
     pub fn screen(&self) -> String {
         let now = self.shown.now.lock().expect("no reader panicked");
         screen(&now)
     }
 
-    /// What is on the screen, with escape sequences for its colours and no others.
+    /// Returns the screen with escape sequences for colours only.
     #[must_use]
     pub fn in_colours(&self) -> String {
         let now = self.shown.now.lock().expect("no reader panicked");
         now.parser.screen().contents_formatted_basic()
     }
 
-    /// The line of the cursor, from 0.
+    /// Returns the line of the cursor, from 0.
     #[must_use]
     pub fn cursor(&self) -> usize {
         let now = self.shown.now.lock().expect("no reader panicked");
         now.parser.screen().cursor_position().0.into()
     }
 
-    /// All bytes that came, from the one of this number on.
+    /// Returns all received bytes from the offset `from` on.
     #[must_use]
     pub fn raw(&self, from: usize) -> Vec<u8> {
         let now = self.shown.now.lock().expect("no reader panicked");
         now.raw[from..].to_vec()
     }
 
-    /// Waits until the screen is as wanted, and gives it.
+    /// Waits until the screen satisfies the condition, and returns the screen.
     ///
     /// # Panics
-    /// When that takes for ever.
+    /// Panics after a timeout.
     pub fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         self.wait(|now| {
             let screen = screen(now);
@@ -123,7 +123,7 @@ impl Terminal {
         })
     }
 
-    /// Waits until `look` gives something, and not what there is instead.
+    /// Waits until `look` succeeds; its error describes the current state.
     fn wait<T>(&self, look: impl Fn(&Now) -> Result<T, String>) -> T {
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut now = self.shown.now.lock().expect("no reader panicked");
@@ -142,15 +142,15 @@ impl Terminal {
         }
     }
 
-    /// Waits until this is on the screen.
+    /// Waits until the text is on the screen.
     pub fn wait_for(&self, text: &str) -> String {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
-    /// Waits until these bytes were sent, and gives the number of the one behind them; those before `from` do not count.
+    /// Waits until these bytes were received after the offset `from`, and returns the offset after them.
     ///
     /// # Panics
-    /// When that takes for ever.
+    /// Panics after a timeout.
     pub fn wait_for_sent(&self, from: usize, bytes: &str) -> usize {
         self.wait(|now| {
             let mut windows = now.raw[from..].windows(bytes.len());
@@ -161,10 +161,10 @@ impl Terminal {
         })
     }
 
-    /// Waits until so many more bytes came: the display goes on.
+    /// Waits until `more` further bytes were received, that is, until the display is drawn again.
     ///
     /// # Panics
-    /// When that takes for ever.
+    /// Panics after a timeout.
     pub fn wait_for_bytes(&self, more: usize) {
         let now = self.shown.now.lock().expect("no reader panicked").raw.len();
         self.wait(|then| match then.raw.len() < now + more {
@@ -181,7 +181,7 @@ impl Terminal {
         self.keyboard.flush().expect("the keyboard");
     }
 
-    /// Gives the terminal another size. Text that is there is not broken anew.
+    /// Resizes the terminal. Existing lines are not rewrapped.
     pub fn resize(&mut self, columns: u16, lines: u16) {
         let mut now = self.shown.now.lock().expect("no reader panicked");
         now.parser.screen_mut().set_size(some(lines), some(columns));
@@ -191,10 +191,10 @@ impl Terminal {
             .expect("another size");
     }
 
-    /// Waits for the end; gives the exit status and what is on the screen then.
+    /// Waits for the end of the program; returns the exit status and the final screen.
     ///
     /// # Panics
-    /// When it cannot be waited for.
+    /// Panics if waiting fails.
     pub fn end(&mut self) -> (u32, String) {
         let status = self.child.wait().expect("its end");
         if let Some(reader) = self.reader.take() {

@@ -1,4 +1,4 @@
-//! A server on this machine that does what a test says, right or wrong.
+//! An HTTP server on this machine whose answers, valid or not, a test determines.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -6,24 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What was asked for.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The path, from `/` on.
     pub path: String,
-    /// The headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
 }
 
 impl Request {
-    /// The value of a header.
+    /// Returns the value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(header, _)| header == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The first byte that is wanted, if not all are.
+    /// Returns the first requested byte, if the request has a range.
     #[must_use]
     pub fn from(&self) -> Option<usize> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
@@ -31,7 +31,7 @@ impl Request {
     }
 }
 
-/// A server, until it is dropped.
+/// A server that runs until it is dropped.
 pub struct Server {
     address: String,
     asked: Arc<Mutex<Vec<Request>>>,
@@ -39,8 +39,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Lets `answer` write to each connection. It is told how many requests there were before. The connection is closed
-    /// after it.
+    /// Starts a server. `answer` writes the response to each connection, and receives the number of earlier requests. Then
+    /// the connection is closed.
     #[must_use]
     pub fn new<F>(answer: F) -> Self
     where
@@ -71,7 +71,7 @@ impl Server {
                         all.push(request.clone());
                         all.len() - 1
                     };
-                    // A client that goes away is no fault of the server's.
+                    // A client that disconnects is not an error of the server.
                     let _ = answer(before, &request, &mut connection);
                 });
             }
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// A server that has one file, and can give the rest of it.
+    /// Starts a server with one file, which supports range requests.
     #[must_use]
     pub fn of(body: &'static [u8]) -> Self {
         Server::new(move |_, request, to| match request.from() {
@@ -92,13 +92,13 @@ impl Server {
         })
     }
 
-    /// An address on it; `path` begins with `/`.
+    /// Returns a URL on the server; `path` begins with `/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// All requests so far.
+    /// Returns all requests so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Request> {
         self.asked.lock().expect("no test panicked in it").clone()
@@ -108,7 +108,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // It waits for a connection before it looks.
+        // The thread waits for a connection before it checks the flag.
         let _ = TcpStream::connect(&self.address);
     }
 }
@@ -128,10 +128,10 @@ fn read(connection: &TcpStream) -> io::Result<Request> {
     Ok(Request { path, headers })
 }
 
-/// Answers with a status line and headers, each without its line's end.
+/// Writes a status line and headers, given without line ends.
 ///
 /// # Errors
-/// The client went away.
+/// Fails if the client disconnected.
 pub fn head(to: &mut TcpStream, lines: &[&str]) -> io::Result<()> {
     let mut text = String::from("HTTP/1.1 ");
     for line in lines {
@@ -142,20 +142,20 @@ pub fn head(to: &mut TcpStream, lines: &[&str]) -> io::Result<()> {
     to.write_all(text.as_bytes())
 }
 
-/// Answers with a whole file.
+/// Writes a response with a whole file.
 ///
 /// # Errors
-/// The client went away.
+/// Fails if the client disconnected.
 pub fn whole(to: &mut TcpStream, body: &[u8]) -> io::Result<()> {
     let length = format!("Content-Length: {}", body.len());
     head(to, &["200 OK", &length, "ETag: \"one\""])?;
     to.write_all(body)
 }
 
-/// Answers with the bytes of a file from `from` on.
+/// Writes a response with the bytes of a file from `from` on.
 ///
 /// # Errors
-/// The client went away.
+/// Fails if the client disconnected.
 pub fn rest(to: &mut TcpStream, body: &[u8], from: usize) -> io::Result<()> {
     let Some(rest) = body.get(from..).filter(|rest| !rest.is_empty()) else {
         let range = format!("Content-Range: bytes */{}", body.len());

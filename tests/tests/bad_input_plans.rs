@@ -1,4 +1,4 @@
-//! Plans that are odd or enormous, and matchers that break: each error names the stage and what to do, and stays short.
+//! Unusual and huge plans, and matchers that fail: each error names the stage and gives advice, and stays short.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ fn link(b: &Build<Link>) -> Result<LinkOutputs> {
     Ok(LinkOutputs { out })
 }
 
-/// What takes an argument.
+/// A stage that takes a run-time argument.
 #[derive(Config)]
 struct Asking {
     #[dref]
@@ -42,7 +42,7 @@ fn asking(_: &Build<Asking>) -> Result<()> {
     Ok(())
 }
 
-/// Two a build.
+/// A stage with two runs per build.
 #[derive(Config)]
 struct Pair {}
 
@@ -91,7 +91,7 @@ fn panics_of_keys_and_filters_name_the_stage() {
             "it panicked: no 1 today",
         ],
     );
-    // Other stages go on where that is wanted, and what needs it does not.
+    // With `keep_going`, other stages continue, and its dependents do not.
     let after = instantiate(Link::new(Some(filter), 2)).unwrap();
     let told = Told::default();
     let run = Realize::new(&store).jobs(1).keep_going().observer(&told);
@@ -102,11 +102,11 @@ fn panics_of_keys_and_filters_name_the_stage() {
     );
     assert_eq!(told.of("published").len(), 1);
     assert_eq!(objects(&store).len(), before.len() + objects_of_one(&store));
-    // On the way to a choice nothing is locked for ever.
+    // After the failure, no lock is held.
     store.realize(&of(1)).unwrap();
 }
 
-/// How many files and folders one more link is.
+/// Returns how many files and folders one more link adds.
 fn objects_of_one(store: &Store) -> usize {
     let of = of(7).id().to_string();
     let (_, name) = of.split_once(':').unwrap();
@@ -199,7 +199,7 @@ fn no_derivation_names_itself() {
     let (_folder, store) = scratch();
     let plan = instantiate(Link::new(Some(of(1)), 2)).unwrap();
     let made = store.realize(&plan).unwrap();
-    // In memory there is no way to write it. In a store, one that somebody wrote is not what its name says.
+    // A cycle cannot be written in memory. In a store, a forged config does not match its name.
     let config = store.derivation_dir(plan.id()).join("config.json");
     let text = fs::read_to_string(&config).unwrap();
     let own = text.replace(&of(1).to_string(), &plan.to_string());

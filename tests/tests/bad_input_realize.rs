@@ -1,4 +1,5 @@
-//! What the outside world does to plans and runs: each error names the thing and what to do, and the store is as it was.
+//! Failures of the environment during plans and runs: each error names its subject and gives advice, and the store is
+//! unchanged.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +27,7 @@ struct Layer {
     rate: f64,
 }
 
-/// Bytes as serde has them, and JSON has not.
+/// Bytes that serde supports and JSON does not.
 #[derive(Clone)]
 struct Raw(Vec<u8>);
 
@@ -42,7 +43,7 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
-/// Fields that can go wrong.
+/// A config with fields that can be invalid.
 #[derive(Config)]
 struct Net {
     #[config(default = 0.5)]
@@ -102,7 +103,7 @@ fn configs_that_cannot_be_json() {
     );
 }
 
-/// Fields with defaults that others are near to.
+/// A config with default fields whose names are similar to other words.
 #[derive(Config)]
 struct Omitting {
     #[config(default, omit_default)]
@@ -207,7 +208,7 @@ fn outputs_that_no_store_may_hold() {
         "have the stage remove",
     ];
     let error = fails(&store, &socket, &what);
-    // It is kept to be looked at, and where it says.
+    // The failed build is kept, and the report says where.
     let report = format!("{error:?}");
     let (_, kept) = report.split_once("its folder is kept: ").unwrap();
     let kept = Path::new(kept.lines().next().unwrap());
@@ -248,7 +249,7 @@ fn outputs_that_no_store_may_hold() {
         });
         fails(&store, &link, &["it did not keep its promise `note`", says]);
     }
-    // All the others go on as ever.
+    // All other stages continue as usual.
     assert_eq!(store.realize(&of("before")).unwrap(), before);
     assert_eq!(store.realize(&of("a")).unwrap().note.load().unwrap(), "a");
 }
@@ -263,7 +264,7 @@ fn part_of_a_child() {
     unwritable(&root);
 }
 
-/// What is there is found; what is not is not begun.
+/// Existing results are found; nothing is built.
 fn unwritable(root: &Path) {
     let store = Store::open(root).unwrap();
     let before = traces(root);
@@ -315,18 +316,18 @@ fn a_file_system_that_cannot_be_written() {
     let root = folder.path().join("store");
     Store::open(&root).unwrap().realize(&of("there")).unwrap();
     let mount = Mount::read_only(&root, again.path());
-    // Another process: one process takes both for the same store.
+    // In another process, because one process treats both mounts as the same store.
     let mut child = child("use a store that cannot be written", &mount.at);
     assert!(child.stdout(Stdio::inherit()).status().unwrap().success());
 }
 
-/// Takes all space that is left, until it is dropped.
+/// Fills all free space until it is dropped.
 struct Filler(PathBuf);
 
 impl Filler {
     fn new(folder: &Path) -> Self {
         let path = folder.join("filler");
-        // Less and less, to the last byte.
+        // Write smaller and smaller parts, down to single bytes.
         let mut file = fs::File::create(&path).unwrap();
         let mut size = 1 << 20;
         while size > 0 {
@@ -340,7 +341,7 @@ impl Filler {
 
 impl Drop for Filler {
     fn drop(&mut self) {
-        // Emptied, not removed: a child that another test is just starting may hold it open for an instant.
+        // Truncate the file rather than remove it: a child that another test is just starting may hold it open for a moment.
         let _ = fs::write(&self.0, "");
     }
 }
@@ -362,7 +363,7 @@ fn a_disk_that_fills_up() {
     };
     let empty = || drop(slot.lock().unwrap().take());
 
-    // While the stage saves.
+    // The disk fills up while the stage saves.
     let fill = filling(&mount.at);
     let saving = of("a").with_realizer("saves", move |b| -> Result<()> {
         fill();
@@ -376,7 +377,7 @@ fn a_disk_that_fills_up() {
     ];
     fails(&store, &saving, &what);
     empty();
-    // While its result is published.
+    // The disk fills up while the result is published.
     let fill = filling(&mount.at);
     let publishing = writing("a", move |_| {
         fill();
@@ -388,7 +389,7 @@ fn a_disk_that_fills_up() {
         &["stage `note` failed", "No space left", free],
     );
     empty();
-    // Before anything can begin.
+    // The disk is full before anything begins.
     let filler = Filler::new(&mount.at);
     let Err(error) = store.realize(&of("b")) else {
         panic!("it was realized")
@@ -405,7 +406,7 @@ fn a_disk_that_fills_up() {
     assert_eq!(store.rrefs().unwrap().len(), 3);
 }
 
-/// What is kept of failed builds: the paths of all files.
+/// Returns the paths of all files of failed builds.
 fn kept_files(store: &Store) -> Vec<String> {
     let kept = tests::store::snapshot(&store.root().join("failed"));
     let files = kept
@@ -422,7 +423,7 @@ fn what_fills_a_disk_is_not_kept() {
     let folder = folder();
     let mount = Mount::new(folder.path(), "size=4m");
     let store = Store::open(mount.at.join("store")).unwrap();
-    // A program fills it, and cannot say so: its words would be in the log.
+    // A child process fills the disk, and cannot report it, because its message would go to the log.
     let script = "cat /dev/zero > \"$note\" 2>/dev/null; echo full; exit 1";
     let fill =
         move |b: &Build<Note>| -> Result<()> { done(b.run(b.command("sh").args(["-c", script]))?) };
@@ -440,10 +441,10 @@ fn what_fills_a_disk_is_not_kept() {
     );
     let kept = kept_files(&store);
     assert!(kept.iter().all(|path| path.ends_with("/log")), "{kept:?}");
-    // Others go on.
+    // Other stages continue.
     assert_eq!(store.realize(&of("b")).unwrap().note.load().unwrap(), "b");
 
-    // The log itself may fill it: its end stays.
+    // If the log itself fills the disk, its end is kept.
     let printing = of("c").with_realizer("prints", |b| -> Result<()> {
         let mut log = b.log();
         for line in 0.. {
@@ -463,7 +464,7 @@ fn what_fills_a_disk_is_not_kept() {
     assert_eq!(store.realize(&of("d")).unwrap().note.load().unwrap(), "d");
 }
 
-/// A stage whose failures are results.
+/// A fallible stage.
 #[derive(Config)]
 struct Fills {
     #[selfref("file")]
@@ -497,7 +498,7 @@ fn a_full_disk_is_no_result_of_a_stage() {
 
 #[test]
 fn a_store_that_is_removed_while_it_is_used() {
-    // Between two runs.
+    // The store is removed between two runs.
     let (_folder, store) = scratch();
     store.realize(&of("a")).unwrap();
     fs::remove_dir_all(store.root()).unwrap();
@@ -510,7 +511,7 @@ fn a_store_that_is_removed_while_it_is_used() {
         &[&root, "help: ", "is gone: it was removed or moved"],
     );
     assert!(!store.root().exists(), "half a store is none");
-    // While a stage runs.
+    // The store is removed while a stage runs.
     let (_folder, store) = scratch();
     let root = store.root().to_owned();
     let removing = of("a").with_realizer("removes", move |b| -> Result<()> {
@@ -525,7 +526,7 @@ fn a_store_that_is_removed_while_it_is_used() {
         &["stage `note` failed", "No such file", "could not be kept"],
     );
     assert!(!store.root().exists());
-    // After it has written all.
+    // The store is removed after the stage has written everything.
     let (_folder, store) = scratch();
     let root = store.root().to_owned();
     let removing = writing("a", move |_| {
@@ -536,7 +537,7 @@ fn a_store_that_is_removed_while_it_is_used() {
     };
     assert_says(&error, &["stage `note` failed", "is gone: "]);
     assert!(!store.root().exists());
-    // A new one in its place is used as any.
+    // A new store in its place works.
     let store = Store::open(store.root()).unwrap();
     assert_eq!(store.realize(&of("a")).unwrap().note.load().unwrap(), "a");
 }
@@ -558,7 +559,7 @@ fn a_broken_record_fails_its_stage_only() {
         &[&broken.to_string(), "is broken", "help: ", "move "],
     );
     assert_eq!(store.rrefs_of(of("whole").id()).unwrap().len(), 1);
-    // As the help says.
+    // Follow the advice of the error.
     fs::remove_dir_all(store.realization_dir(broken.id())).unwrap();
     assert_eq!(store.realize(&of("broken")).unwrap(), broken);
 }

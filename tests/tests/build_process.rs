@@ -1,4 +1,4 @@
-//! What a stage is given while it runs: child processes with its fields as their environment, a scratch folder, a seed.
+//! The environment of a running stage: child processes with its fields as environment variables, a scratch folder, a seed.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use std::thread;
 use tests::runs::{assert_says, names, scratch};
 use tests::store::{Running, child, folder, part};
 
-/// Something to depend on.
+/// A dependency.
 #[derive(Config)]
 struct Source {
     #[selfref("deep/source.txt")]
@@ -63,7 +63,7 @@ struct Fields {
 
 #[stage]
 fn fields(b: &Build<Fields>) -> Result<FieldsOutputs> {
-    // No shell in between: shells pass on only what can be a name of theirs.
+    // Without a shell: shells pass on only variables with valid shell names.
     b.run(
         b.command("cp")
             .arg("/proc/self/environ")
@@ -73,7 +73,7 @@ fn fields(b: &Build<Fields>) -> Result<FieldsOutputs> {
     Ok(FieldsOutputs { promise })
 }
 
-/// A stage whose realizers the tests give.
+/// A stage whose realizers are given by the tests.
 #[derive(Config)]
 struct Work {
     title: String,
@@ -114,7 +114,7 @@ fn log_of(rref: &RRef<Work>) -> Vec<u8> {
 
 fn is_running(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    // Nobody may be there to wait for an orphan.
+    // An orphan that no process reaps stays a zombie.
     stat.is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
 }
 
@@ -178,7 +178,7 @@ fn children_have_the_fields_in_their_environment() {
         ("0", "1")
     );
     assert!(env["PYLIGHTNIX_SEED"].parse::<u64>().is_ok());
-    // What this program has, too.
+    // The child inherits variables of this program.
     assert_eq!(env["PATH"], std::env::var("PATH").unwrap());
 }
 
@@ -199,7 +199,7 @@ fn a_field_too_long_for_a_variable_is_named_and_never_left_out() {
             "field_file",
         ],
     );
-    // Whoever runs the command, the program does not start without the value.
+    // However the command is started, the program does not start without the value.
     let by_itself = work().with_realizer("by itself", |b| {
         let started = b.command("true").status();
         assert_eq!(
@@ -241,7 +241,7 @@ fn a_child_prints_to_the_log_at_once() {
     let work = doing(|b| {
         use std::io::Write as _;
         writeln!(b.log(), "before")?;
-        // The child sees what it printed itself in the log, so that is no buffer of ours.
+        // The child finds its own output in the log, so the output is not buffered in this process.
         let script = "echo out; echo err >&2; grep -c . ../log";
         b.run(b.command("sh").args(["-c", script]).current_dir(b.path()))?;
         writeln!(b.log(), "after")?;
@@ -292,7 +292,7 @@ fn a_failure_repeats_the_last_lines() {
         "{report}"
     );
 
-    // What earlier children printed is not theirs to repeat.
+    // The error does not repeat output of earlier children.
     let work = doing(|b| {
         b.run(b.command("echo").arg("of the first"))?;
         Ok(b.run(&mut b.command("false"))?)
@@ -425,7 +425,7 @@ fn scratch_is_gone_afterwards_and_kept_with_a_failure() {
             assert_eq!(scratch, b.scratch()?);
             assert!(!scratch.starts_with(b.path()));
             fs::write(scratch.join("some.txt"), "some")?;
-            // What nobody can write to any more has to go as well.
+            // A folder without write permission is removed too.
             fs::create_dir(scratch.join("closed"))?;
             fs::write(scratch.join("closed/file"), "")?;
             fs::set_permissions(scratch.join("closed"), fs::Permissions::from_mode(0o555))?;
@@ -493,7 +493,7 @@ fn seeds_are_the_same_everywhere() {
     assert_eq!(of(1).1, 17104141557737846647);
 }
 
-/// A folder's files may be named by relative paths from it: what `current_dir` is for.
+/// `current_dir` is a folder whose files are named by relative paths.
 #[test]
 fn a_command_is_an_ordinary_one() {
     let (_folder, store) = scratch();
@@ -501,7 +501,7 @@ fn a_command_is_an_ordinary_one() {
         let mut command = Command::new("pwd");
         command.current_dir(b.scratch()?);
         b.run(&mut command)?;
-        // It can be run once more.
+        // A command can be run a second time.
         Ok(b.run(&mut command)?)
     });
     let log = String::from_utf8(log_of(&store.realize(&work).unwrap())).unwrap();

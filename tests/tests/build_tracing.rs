@@ -1,4 +1,4 @@
-//! What lands in the log of a build, and reading it while the build goes on.
+//! The content of a build's log, and reading it during the build.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -37,7 +37,7 @@ where
     work.with_realizer("doing", f)
 }
 
-/// The log of a realization, or of a failed build.
+/// Returns the log of a realization, or of a failed build.
 fn log_in(folder: &Path) -> String {
     let log = names(folder).into_iter().find(|name| name.ends_with("log"));
     fs::read_to_string(folder.join(log.expect("a log"))).unwrap()
@@ -47,7 +47,7 @@ fn log_of(rref: &RRef<Work>) -> String {
     log_in(rref.path().parent().unwrap())
 }
 
-/// The lines, those of events without their time.
+/// Returns the lines, without the times of events.
 fn lines(log: &str) -> Vec<&str> {
     log.lines()
         .map(|line| match line.split_once("Z ") {
@@ -57,7 +57,7 @@ fn lines(log: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Plays a part in a process of its own: whether anybody listens is a matter of the whole process.
+/// Runs a part in a child process, because there is one subscriber per process.
 fn alone(part: &str) {
     let folder = folder();
     Running::start(child(part, folder.path())).end();
@@ -101,7 +101,7 @@ fn logs(store: &Store) {
     ];
     assert_eq!(lines(&log), expected);
 
-    // With details.
+    // With the level DEBUG.
     let detail = doing("detail", |_| {
         tracing::debug!("a detail");
         tracing::trace!("too much");
@@ -130,7 +130,7 @@ fn threads(store: &Store) {
                         let span = &span;
                         scope.spawn(move || {
                             span.in_scope(|| tracing::info!("{} in thread {at}", b.title));
-                            // Out of the span, it is nobody's.
+                            // Outside of the span, an event belongs to no stage.
                             tracing::info!("outside");
                         });
                     }
@@ -140,7 +140,7 @@ fn threads(store: &Store) {
         })
         .into();
     tracing::info!("before");
-    // A span of the program around the run is none of a build.
+    // A span of the program around the run is not in any log.
     let _around = tracing::info_span!("around").entered();
     let made = Realize::new(store).jobs(3).run(&plans).unwrap();
     for (title, rrefs) in ["a", "b", "c"].iter().zip(made) {
@@ -160,7 +160,7 @@ fn a_run_is_in_the_span_of_its_caller_and_says_what_it_does() {
 }
 
 fn around(store: &Store) {
-    /// Keeps the targets and messages of all events, with the names of the spans around them.
+    /// Records the targets and messages of all events, with the names of their spans.
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<String>>>);
     struct Message(String);
@@ -251,7 +251,7 @@ fn panics(store: &Store) {
     assert_eq!(log.matches("no number at all").count(), 1, "{log}");
 }
 
-/// A stage that prints what it is told to, until nobody tells.
+/// Returns a stage that prints the lines that it receives, until the sender is dropped.
 fn told(title: &str) -> (DRef<Work, Many>, Sender<&'static str>, Receiver<()>) {
     let (tell, words) = channel::<&str>();
     let (done, dones) = channel();

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use tests::line::Line;
 
-/// What bash offers after `words`, the last of which may have begun.
+/// Returns what bash offers after `words`, whose last word may be incomplete.
 fn offered(line: &Line, program: &str, words: &str) -> Vec<String> {
     let script = format!(
         "{program} completions bash > script || exit 1\n\
@@ -62,7 +62,7 @@ fn commands_names_and_references() {
     let names = offer("pylightnix path ");
     assert!(names.iter().any(|name| name == "flaky"), "{names:?}");
     assert!(offer("pylightnix gc --ol").contains(&"--older-than".to_owned()));
-    // In another store.
+    // With another store.
     assert!(!offer("pylightnix --store nowhere show num").contains(&"numbers".to_owned()));
 }
 

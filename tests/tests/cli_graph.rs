@@ -1,4 +1,4 @@
-//! Drawings of what depends on what. `SNAPSHOTS=overwrite` writes those in `cli_graph` anew.
+//! Drawings of dependency graphs. `SNAPSHOTS=overwrite` rewrites the expected drawings in `cli_graph`.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use tests::runs::scratch;
 use tests::store::{config, config_on, publish_on, publish_texts};
 use unicode_width::UnicodeWidthStr as _;
 
-/// Nodes of these names with their states, made when they are first named.
+/// Creates a drawing of nodes with these names and states.
 fn of(states: &[(&str, State)], edges: &[(&str, &str)]) -> Drawing {
     let mut drawing = Drawing::default();
     let mut at = BTreeMap::new();
@@ -59,7 +59,7 @@ fn diamond() -> Drawing {
     )
 }
 
-/// Ten layers of a hundred, each made from three of the layer before.
+/// Creates ten layers of a hundred nodes, each with three dependencies in the layer before.
 fn thousand() -> Drawing {
     let mut drawing = Drawing::default();
     for at in 0..1000 {
@@ -91,7 +91,7 @@ fn fan(count: usize) -> Drawing {
     drawing
 }
 
-/// What a config cannot be called, and what it can, at its longest.
+/// Creates nodes with unusual names, up to the longest possible one.
 fn odd() -> Drawing {
     let long = "very-long-".repeat(20);
     let bad = "<b>&amp;\"quoted\"\\n\u{1b}[31m`code`\u{202e}#";
@@ -115,7 +115,7 @@ fn odd() -> Drawing {
             .detail("a\nb"),
     );
     drawing.connect(3, last);
-    // None of these can be drawn.
+    // None of these edges can be drawn.
     drawing.connect(last, last);
     drawing.connect(last, 0);
     drawing.connect(last, 99);
@@ -174,7 +174,7 @@ fn a_thousand_are_readable() {
         picture.summary(),
         "1,000 stages in 10 boxes: 334 reused, 666 to build"
     );
-    // Those whose names differ in digits only, as the last resort.
+    // As a last resort, nodes whose names differ only in digits share a box.
     let fan = fan(500).grouped(Grouping::default());
     assert_eq!(
         fan.terminal(60, false),
@@ -192,7 +192,7 @@ fn all_of_a_thousand() {
         text.lines().filter(|line| line.contains("layer-")).count(),
         1000
     );
-    // Lines would not fit: those that go in are named by number.
+    // The lines would not fit: dependencies are listed by number.
     assert!(text.contains("← "), "{text}");
     no_overlap(&picture);
 }
@@ -251,11 +251,11 @@ fn odd_names_spoil_nothing() {
     no_overlap(&picture);
 }
 
-/// What an image shows.
+/// The boxes and lines of an image.
 struct Shown {
-    /// Left, top, right, bottom, and how wide the longest line in it can become.
+    /// Left, top, right and bottom, and the maximum width of the longest line of text.
     boxes: BTreeMap<String, ([f64; 4], f64)>,
-    /// The first point and the last one.
+    /// The first and the last point.
     lines: BTreeMap<String, [(f64, f64); 2]>,
     page: (f64, f64),
 }
@@ -287,7 +287,7 @@ fn read(svg: &str) -> Shown {
                 y + number(&rect, "height"),
             ];
             let texts = group.children().filter(|child| child.has_tag_name("text"));
-            // The widest of the fonts that are named.
+            // Assume the widest of the fonts.
             let widths = texts.map(|text| {
                 text.text().unwrap_or("").width() as f64 * 0.602 * number(&text, "font-size")
             });
@@ -323,7 +323,8 @@ fn read(svg: &str) -> Shown {
     }
 }
 
-/// Boxes are apart and on the page, with their text inside, and all lines lead from box to box the same way.
+/// Checks that boxes do not overlap, are on the page and contain their text, and that all lines lead from box to box in one
+/// direction.
 fn no_overlap(picture: &Picture) {
     let shown = read(&picture.svg());
     assert_eq!(shown.boxes.len(), picture.boxes().len());
@@ -356,7 +357,7 @@ fn no_overlap(picture: &Picture) {
     }
 }
 
-/// What the lines of a drawing for terminals say: which box comes from which, by their lines.
+/// Returns the edges that the lines of a terminal drawing show, by the names of the boxes.
 fn traced(text: &str) -> BTreeSet<(String, String)> {
     let mut columns: Vec<BTreeSet<String>> = Vec::new();
     let mut edges = BTreeSet::new();
@@ -364,7 +365,7 @@ fn traced(text: &str) -> BTreeSet<(String, String)> {
         let cells: Vec<char> = line.chars().collect();
         let mark = cells.iter().position(|c| "●○◌◐?✗".contains(*c));
         let end = match mark {
-            // The name begins after the first blank that no cell of a column follows.
+            // The name begins at the first letter.
             Some(_) => line.chars().position(|c| c.is_ascii_alphabetic()).unwrap(),
             None => cells.len(),
         };
@@ -404,7 +405,7 @@ fn traced(text: &str) -> BTreeSet<(String, String)> {
     edges
 }
 
-/// Nodes with names out of `names`, and edges from lower numbers to higher ones.
+/// Generates nodes with names out of `names`, and edges from lower numbers to higher ones.
 fn drawings(most: usize, dense: usize) -> impl Strategy<Value = (Vec<usize>, Vec<(usize, usize)>)> {
     (1..most).prop_flat_map(move |count| {
         let names = prop::collection::vec(0..5_usize, count);
@@ -448,7 +449,7 @@ proptest! {
             nodes.sort_unstable();
             prop_assert_eq!(nodes, (0..names.len()).collect::<Vec<_>>());
             prop_assert!(picture.edges().iter().all(|(from, into)| from < into));
-            // What is connected stays so, or shares a box.
+            // Connected nodes stay connected, or share a box.
             let mut at = vec![0; names.len()];
             for (number, one) in picture.boxes().iter().enumerate() {
                 one.nodes.iter().for_each(|node| at[*node] = number);
@@ -511,7 +512,7 @@ fn what_a_result_was_made_from() {
     assert_eq!(lines[0][..2], ["●", "a"]);
     assert_eq!(lines[1][..2], ["●", "b"]);
     assert_eq!(lines[3].join(" "), "2 stages: 2 realized");
-    // Without words, all of the store.
+    // Without arguments, the graph is the whole store.
     assert!(said(&store_cli(&store, &[])).contains("3 stages: 3 realized"));
     assert!(
         said(&store_cli(
@@ -531,7 +532,7 @@ fn what_a_result_was_made_from() {
         json["nodes"][0],
         serde_json::json!({ "reference": reference(&b), "name": "b", "state": "realized" })
     );
-    // The file's name says the format.
+    // The file's extension determines the format.
     for (name, begin) in [
         ("g.svg", "<svg "),
         ("g.dot", "digraph "),
@@ -548,7 +549,7 @@ fn what_a_result_was_made_from() {
     }
     assert!(said(&store_cli(&store, &["b", "--format", "dot"])).starts_with("digraph "));
     assert_eq!(store_cli(&store, &["nothing"]).status.code(), Some(1));
-    // What is missing is drawn as missing.
+    // A missing realization is drawn as missing.
     fs::remove_dir_all(store.realization_dir(&a)).unwrap();
     assert!(said(&store_cli(&store, &["b"])).contains("1 realized, 1 missing"));
     assert!(said(&store_cli(&store, &[])).contains("2 realized, 1 missing"));
@@ -578,7 +579,7 @@ fn what_a_run_would_do() {
     let json: serde_json::Value = serde_json::from_str(&graph(&["mean", "--json"])).unwrap();
     assert_eq!(json["nodes"][1]["state"], "to_build");
     assert_eq!(json["nodes"][1]["reason"], "missing");
-    // What is not in the plan may be in the store.
+    // A name that is not in the plan may be in the store.
     assert!(graph(&["numbers@1"]).contains("1 stage: 1 realized"));
     assert_eq!(
         experiment(store.root(), &["graph", "nothing"])

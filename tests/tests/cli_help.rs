@@ -1,4 +1,4 @@
-//! Each page of the help says what, when, and one example; every command is in it.
+//! Each help page says what the command does and when to use it, and has one example; every command is listed.
 
 #![allow(
     clippy::unwrap_used,
@@ -50,7 +50,7 @@ fn each_page_says_what_and_when_and_has_an_example() {
     }
 }
 
-/// What an example shows has to be a command line that is understood.
+/// Every example has to parse as a command line.
 #[test]
 fn examples_are_understood() {
     for (program, called) in [(STORE, "pylightnix "), (EXPERIMENT, "experiment ")] {
@@ -61,7 +61,7 @@ fn examples_are_understood() {
             let example: Vec<&str> = example.lines().skip(1).collect();
             let example = example.join(" ");
             let words = example.split_once(called).unwrap().1;
-            // Up to what the shell does with it.
+            // Up to the first operator of the shell.
             let words = words
                 .split(['|', '>', ')'])
                 .next()

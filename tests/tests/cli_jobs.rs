@@ -1,4 +1,4 @@
-//! A run as a job of a shell: Ctrl-Z, `fg`, `bg`, a sudden end.
+//! A run as a job of a shell: Ctrl-Z, `fg`, `bg`, an abrupt end.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -34,13 +34,13 @@ impl Shell {
         std::os::unix::fs::symlink(WATCHED, folder.path().join("watched")).unwrap();
         let mut terminal = Terminal::start(bash, 90, 24);
         terminal.wait_for("shell>");
-        // Or Ctrl-Z throws away what is just on its way to the terminal.
+        // Otherwise Ctrl-Z discards output that is on its way to the terminal.
         terminal.type_keys("stty noflsh; clear\n");
         terminal.wait_until("clear screen", |screen| screen == "shell>");
         Shell { folder, terminal }
     }
 
-    /// How far the child process of the stage has counted.
+    /// Returns the number up to which the child process of the stage has counted.
     fn count(&self) -> u32 {
         let text = fs::read_to_string(self.folder.path().join("count")).unwrap_or_default();
         text.trim().parse().unwrap_or_default()
@@ -82,7 +82,7 @@ fn what_is_stopped_leaves_the_terminal_to_the_shell_and_comes_back() {
             !screen.contains("to build") && !screen.contains("^Z"),
             "{screen}"
         );
-        // Nothing of it goes on: not what it draws, nor its child processes.
+        // Everything is stopped: the display and the child processes.
         let (sent, count) = (shell.terminal.raw(0).len(), shell.count());
         sleep(Duration::from_millis(400));
         assert_eq!(shell.terminal.raw(sent), b"");
@@ -96,7 +96,7 @@ fn what_is_stopped_leaves_the_terminal_to_the_shell_and_comes_back() {
         let screen = shell.terminal.wait_for("25%");
         shell.wait_for_count();
         assert_eq!(screen.matches("to build").count(), 1, "{screen}");
-        // The display is below all that was said.
+        // The display is below all other output.
         let said = screen.find(command).unwrap();
         assert!(said < screen.find("to build").unwrap(), "{screen}");
     }
@@ -147,7 +147,7 @@ fn the_last_words_of_a_program_that_ends_all_of_a_sudden_are_shown() {
         .type_keys("ulimit -c 0; ./watched run measured aborts --jobs 2\n");
     shell.terminal.wait_for("25%");
     shell.go("aborts");
-    // Before the shell says that it ended, or after that: nobody can tell them to wait for each other.
+    // Before or after the shell's message about the end: their order is not determined.
     let last = ["the invariant of a library\n", "does not hold", "Aborted"];
     shell.terminal.wait_until("last words", |screen| {
         last.iter().all(|words| screen.contains(words)) && !screen.contains("25%")

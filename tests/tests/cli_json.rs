@@ -1,5 +1,5 @@
-//! What `--json` prints: the keys of every command, and what sort of value each has. Programs rely on them: a key may be added,
-//! and none may go. `SNAPSHOTS=overwrite` writes `cli_json/keys.txt` anew.
+//! The keys and the types of values that `--json` prints for every command. Programs rely on them: keys may be added, but
+//! not removed. `SNAPSHOTS=overwrite` rewrites `cli_json/keys.txt`.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use tests::line::Line;
 const STORE: &str = env!("CARGO_BIN_EXE_store-cli");
 const EXPERIMENT: &str = env!("CARGO_BIN_EXE_experiment");
 
-/// The paths in a JSON value, each with the sorts of what is there. The items of a list have one path.
+/// Collects the paths in a JSON value, each with the types of its values. All items of a list have the same path.
 fn keys(value: &Value, path: &str, found: &mut BTreeMap<String, BTreeSet<&'static str>>) {
     let sort = match value {
         Value::Null => "nothing",
@@ -42,7 +42,7 @@ fn keys(value: &Value, path: &str, found: &mut BTreeMap<String, BTreeSet<&'stati
     }
 }
 
-/// What is asked, and the keys of the answer.
+/// Runs a command, and appends the keys of its answer.
 fn ask(line: &Line, arguments: &str, shown: &mut String) {
     let said = line.say(&format!("{arguments} --json"));
     let value: Value = serde_json::from_str(&said.out)
@@ -127,7 +127,7 @@ fn no_key_goes() {
     for arguments in ["check --contents", "repair --from other"] {
         ask_store(arguments);
     }
-    // A command that is new has to come in here.
+    // A new command has to be added to this test.
     let help = line.out("--help");
     let commands = help.split("Commands:").nth(1).unwrap();
     let commands = commands.split("\n\n").next().unwrap().lines();

@@ -1,4 +1,4 @@
-//! Text from outside, on its way to a person; and files outside, which commands write.
+//! Untrusted text that commands display, and files outside of the store that commands write.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -16,14 +16,14 @@ use tests::line::Line;
 use tests::store::built;
 use tests::terminal::Terminal;
 
-/// Sets the title, clears the screen, hides text, in C0 and in C1, and turns the direction of writing.
+/// Sets the title, clears the screen, hides text, with C0 and C1 controls, and changes the direction of writing.
 const EVIL: &str = "\x1b]0;owned\x07\x1b[2J\x1b[8m\u{9b}31m\x7f\u{202e}\rx";
 
 fn line() -> Line {
     Line::empty(env!("CARGO_BIN_EXE_store-cli"))
 }
 
-/// A realization of `evil` of which everything that can be is hostile.
+/// Publishes a realization of `evil` in which every text is hostile.
 fn publish(line: &Line, number: u32) -> RRefId {
     let value = serde_json::to_string(&format!("{EVIL}{number}")).unwrap();
     let field = serde_json::to_string(&format!("f{EVIL}")).unwrap();
@@ -48,7 +48,7 @@ fn publish(line: &Line, number: u32) -> RRefId {
     published.unwrap().id
 }
 
-/// Characters that do something to a terminal.
+/// Returns the characters that control a terminal.
 fn harmful(text: &str) -> Vec<char> {
     let harmful = |c: &char| {
         c.is_control() && *c != '\n'
@@ -88,7 +88,7 @@ fn nothing_from_outside_controls_the_terminal() {
     ] {
         for more in ["", " --json", " --color always"] {
             let said = line.say(&format!("{arguments}{more}"));
-            // What this program paints itself.
+            // The styles of this program itself.
             let own = ["0", "1", "2", "4", "31", "32", "33"];
             let own = |text: String| {
                 own.iter().fold(text, |text, number| {
@@ -111,7 +111,7 @@ fn nothing_from_outside_controls_the_terminal() {
     let json = line.json("show evil");
     assert_eq!(json["builds"][0]["host"], format!("host{EVIL}\nfake"));
 
-    // What is broken is named with its path.
+    // A damaged file is named by its path.
     let name = format!("a{EVIL}\nfake");
     let out = line.store.out_dir(&rref);
     assert!(folder.is_dir());
@@ -234,7 +234,7 @@ fn reports_of_the_library_are_made_visible() {
     }
 }
 
-/// What a table takes of long texts.
+/// Long texts are cut in tables on a terminal, and do not pad the other rows elsewhere.
 #[test]
 fn long_texts_are_cut_on_a_terminal_and_fill_up_no_rows_elsewhere() {
     let line = line();
@@ -280,7 +280,7 @@ fn long_texts_are_cut_on_a_terminal_and_fill_up_no_rows_elsewhere() {
     }
 }
 
-/// A store of which every byte is known.
+/// Returns a store with fixed bytes.
 fn known() -> Line {
     Line::new(env!("CARGO_BIN_EXE_store-cli"))
 }
@@ -361,7 +361,7 @@ fn what_is_there_is_no_drawing_and_stays() {
         assert_eq!(said.code, 1, "{name}: {}", said.out);
         assert!(said.err.contains("nothing was written"), "{}", said.err);
         assert_eq!(fs::read_to_string(path(name)).unwrap(), there);
-        // A drawing takes the place of one, and a link to it stays.
+        // A drawing replaces a drawing, and a link to it is kept.
         fs::write(path(name), "").unwrap();
         let _ = line.out(&format!("graph -o {name}"));
         let drawn = fs::read(path(name)).unwrap();

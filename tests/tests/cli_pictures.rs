@@ -1,4 +1,4 @@
-//! Pictures in terminals: what `show` sends to those that take them.
+//! Pictures that `show` sends to terminals that support them.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +17,10 @@ use tests::terminal::Terminal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_store-cli");
 
-/// What a terminal with sixels, and one without, says of itself.
+/// The answers of a terminal with sixel support, and of one without.
 const SIXELS: &str = "\x1b[?63;1;4;22c";
 const NO_SIXELS: &str = "\x1b[?63;1;22c";
-/// What it is asked.
+/// The query.
 const WHAT: &str = "\x1b[c";
 const WHICH: &str = "\x1b[?1;1;0S\x1b[?2;1;0S\x1b[c";
 
@@ -41,7 +41,7 @@ impl Picture {
         }
     }
 
-    /// A white sheet with a red line, a black one and a blue corner.
+    /// Returns a white picture with a red line, a black line and a blue corner.
     fn plot() -> Self {
         Self::new(40, 26, |x, y| match (x, y) {
             (x, y) if x == y => [255, 0, 0],
@@ -89,7 +89,7 @@ impl Picture {
         }
     }
 
-    /// What a terminal shows of sixels that name their size: pixels that are not written are none.
+    /// Decodes sixels that state their size; fails on pixels that are not written.
     fn of_sixels(text: &str) -> Self {
         let (size, mut rest) = text.split_once('#').unwrap();
         let size: Vec<usize> = size
@@ -157,7 +157,7 @@ impl Picture {
         }
     }
 
-    /// Whether they are the same, but for what hundredths cannot say.
+    /// Returns whether the pictures are equal up to the precision of percentages.
     fn is_like(&self, other: &Self) -> bool {
         let near = |one: &Colour, other: &Colour| (0..3).all(|at| one[at].abs_diff(other[at]) <= 2);
         let mut both = self.colours.iter().zip(&other.colours);
@@ -170,7 +170,7 @@ impl Picture {
 struct Place(TempDir);
 
 impl Place {
-    /// With one realization, `pictures`, of these files.
+    /// Creates a store with one realization, `pictures`, of these files.
     fn new(files: &[(&str, Vec<u8>)]) -> Self {
         let place = Place(folder());
         let store = pylightnix::store::Store::open(place.0.path().join("store")).unwrap();
@@ -188,7 +188,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// What is shown in a terminal of 80 columns, whose modes are told before and after.
+    /// Runs `show` in a terminal of 80 columns, and prints the terminal modes before and after.
     fn show(&self, words: &str, environment: &[(&str, &str)]) -> Terminal {
         let script = format!(
             "stty -a > before; sh -c 'echo $$ > process; exec {PROGRAM} show {words}'; code=$?; stty -a > after; exit $code"
@@ -214,7 +214,7 @@ impl Place {
         Terminal::start(shell, 80, 60)
     }
 
-    /// The end, with the terminal as it was; gives the exit status and all that was sent.
+    /// Waits for the end, and checks that the terminal modes are restored; returns the exit status and all output.
     fn end(&self, mut terminal: Terminal) -> (u32, String) {
         let (status, screen) = terminal.end();
         let read = |name: &str| fs::read_to_string(self.path(name)).unwrap();
@@ -222,7 +222,7 @@ impl Place {
         (status, String::from_utf8(terminal.raw(0)).unwrap())
     }
 
-    /// What a terminal with sixels that answers so is sent.
+    /// Returns what is sent to a terminal with sixel support that gives this answer.
     fn shown(&self, words: &str, graphics: &str) -> String {
         let mut terminal = self.show(words, &[]);
         let asked = terminal.wait_for_sent(0, WHAT);
@@ -231,13 +231,13 @@ impl Place {
         terminal.type_keys(&format!("{graphics}{SIXELS}"));
         let (status, sent) = self.end(terminal);
         assert_eq!(status, 0, "{sent}");
-        // Nothing of the answers is seen.
+        // The answers are not visible.
         assert!(!sent.contains("63;1"), "{sent}");
         sent
     }
 }
 
-/// The sequences of these beginnings and ends among what was sent.
+/// Returns the sequences with this beginning and end in the output.
 fn between<'t>(sent: &'t str, begin: &str, end: &str) -> Vec<&'t str> {
     let mut found = Vec::new();
     let mut rest = sent;
@@ -286,7 +286,7 @@ fn a_terminal_that_says_that_it_takes_sixels_gets_the_picture() {
     assert_eq!(shown.len(), 2, "{sent}");
     assert!(Picture::of_sixels(shown[0]).is_like(&plot), "{}", shown[0]);
     assert!(Picture::of_sixels(shown[1]).is_like(&gray), "{}", shown[1]);
-    // Each below its name, with lines that begin where lines begin.
+    // Each picture is below its name, and begins at the left margin.
     assert!(sent.contains("a.png\x1b[0m\r\n\x1bP"), "{sent}");
     assert!(sent.ends_with("\x1b\\\r\n"), "{sent}");
     let lines = sent.matches('\n').count();
@@ -295,7 +295,7 @@ fn a_terminal_that_says_that_it_takes_sixels_gets_the_picture() {
 
 #[test]
 fn pictures_are_as_large_and_as_colourful_as_the_terminal_says() {
-    // 80 columns, of which nobody knows how wide they are.
+    // 80 columns of unknown width in pixels.
     let wide = Picture::new(1280, 12, |x, y| [(x / 5) as u8, (y * 20) as u8, 100]);
     let high = Picture::new(10, 300, |x, y| [(x * 25) as u8, (y / 2) as u8, 0]);
     let place = Place::new(&[("a.png", wide.opaque()), ("b.png", high.opaque())]);
@@ -309,7 +309,7 @@ fn pictures_are_as_large_and_as_colourful_as_the_terminal_says() {
         colours.dedup();
         assert!((8..=16).contains(&colours.len()), "{colours:?}");
     }
-    // With enough of them, they are those of the picture.
+    // With enough colour registers, the colours are exact.
     let sent = place.shown("pictures", "\x1b[?1;0;1024S\x1b[?2;3;0S");
     let shown: Vec<_> = sixels(&sent).into_iter().map(Picture::of_sixels).collect();
     assert_eq!((size(&shown[0]), size(&shown[1])), ((640, 6), (10, 300)));
@@ -324,7 +324,7 @@ fn what_is_no_picture_is_named() {
     let mut torn = plot.clone();
     let middle = torn.len() / 2;
     torn[middle] ^= 0x55;
-    // A picture of more pixels than there is room for, which has none of them.
+    // A picture with too many pixels, whose header alone states them.
     let mut huge = plot.clone();
     huge[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
     let files = [
@@ -360,7 +360,7 @@ fn kitty_and_iterm2_get_png_files() {
     let clear = plot.png(png::ColorType::Rgba, |colour| {
         Some(if colour == [255; 3] { 0 } else { 255 })
     });
-    // Of noise, which no PNG file can say in few words.
+    // Noise, which a PNG file cannot compress.
     let noise = Picture::new(700, 70, |x, y| {
         let mix = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761);
         [(mix >> 9) as u8, (mix >> 17) as u8, (mix >> 23) as u8]
@@ -373,9 +373,9 @@ fn kitty_and_iterm2_get_png_files() {
     ]);
     let pictures = |files: &[Vec<u8>]| {
         assert_eq!(files[0], plot.opaque());
-        // On a white sheet, wherever it is shown.
+        // On a white background, whatever the terminal's is.
         assert!(Picture::of_png(&files[1]).is_like(&plot));
-        // As wide as the terminal.
+        // Scaled to the width of the terminal.
         let noise = Picture::of_png(&files[2]);
         assert_eq!((noise.width, noise.height()), (640, 64));
     };
@@ -420,19 +420,19 @@ fn kitty_and_iterm2_get_png_files() {
 #[test]
 fn others_get_the_page_alone() {
     let place = Place::new(&[("a.png", Picture::plot().opaque())]);
-    // One that takes none.
+    // A terminal without sixel support.
     let mut terminal = place.show("pictures", &[]);
     terminal.wait_for_sent(0, WHAT);
     terminal.type_keys(NO_SIXELS);
     let (status, sent) = place.end(terminal);
     assert_eq!((status, sixels(&sent).len()), (0, 0), "{sent}");
     assert!(!sent.contains(WHICH), "{sent}");
-    // One that says nothing is not waited for for long.
+    // For a terminal that does not answer, the wait is short.
     let begun = Instant::now();
     let (status, sent) = place.end(place.show("pictures", &[]));
     assert_eq!((status, sixels(&sent).len()), (0, 0), "{sent}");
     assert!(begun.elapsed().as_secs() < 10);
-    // Nothing is asked where there is no picture, or no keyboard, or no need.
+    // No query is sent without a picture, without a keyboard, or if it is not needed.
     for (words, environment) in [
         ("text", &[][..]),
         ("pictures < /dev/null", &[]),

@@ -1,4 +1,4 @@
-//! What a run shows: on a terminal, as lines, as JSON; and what is left of it when it ends.
+//! The progress of a run: on a terminal, as lines, as JSON; and its remains after the end.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -13,7 +13,7 @@ use tests::terminal::Terminal;
 
 const WATCHED: &str = env!("CARGO_BIN_EXE_watched");
 
-/// A store and the files that let stages go on.
+/// A store, and the files that release stages.
 struct Place(TempDir);
 
 impl Place {
@@ -35,7 +35,7 @@ impl Place {
         self.command(&words, columns, lines)
     }
 
-    /// The program in a terminal.
+    /// Returns the program in a terminal.
     fn command(&self, words: &[&str], columns: u16, lines: u16) -> Terminal {
         let mut program = CommandBuilder::new(WATCHED);
         program.args(words);
@@ -49,7 +49,7 @@ impl Place {
         Terminal::start(program, columns, lines)
     }
 
-    /// The program without one.
+    /// Runs the program without a terminal.
     fn run(&self, words: &[&str]) -> Output {
         let mut program = Command::new(WATCHED);
         program
@@ -61,7 +61,7 @@ impl Place {
         program.output().unwrap()
     }
 
-    /// The logs of what is published and of what failed.
+    /// Returns the logs of published and of failed builds.
     fn logs(&self) -> Vec<String> {
         let mut logs = Vec::new();
         let mut folders = vec![self.store().join("store-v1"), self.store().join("failed")];
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-/// The lines of a screen that are no results: their references and paths vary.
+/// Returns the lines of a screen without the results, whose references and paths vary.
 fn without_results(screen: &str) -> Vec<&str> {
     let lines = screen.lines();
     lines
@@ -87,7 +87,7 @@ fn without_results(screen: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The line for the whole run, and those below it.
+/// Returns the summary line of the run and the lines below it.
 fn display(screen: &str) -> Vec<&str> {
     let lines: Vec<_> = screen.lines().collect();
     let at: Vec<_> = (0..lines.len())
@@ -112,14 +112,15 @@ fn a_stage_is_shown_with_its_progress_and_its_log_and_nothing_stays() {
         "{screen}"
     );
 
-    // While nothing else happens, lines are only written over.
+    // While nothing else happens, lines are overwritten rather than cleared.
     let so_far = terminal.raw(0).len();
     terminal.wait_for_bytes(2000);
     let drawn = String::from_utf8_lossy(&terminal.raw(so_far)).into_owned();
     for clears in ["\x1b[J", "\x1b[0J", "\x1b[2J", "\x1b[2K", "\x1b[H"] {
         assert!(!drawn.contains(clears), "{clears:?} in {drawn:?}");
     }
-    // A terminal that is narrower than it says yet cuts lines, and nothing at their ends is broken off when it breaks lines anew.
+    // If the terminal is narrower than it reports, lines are cut; rewrapping does not move trailing spaces to lines of their
+    // own.
     let begin = drawn.find("\x1b[?7l").unwrap();
     let rows = &drawn[begin + 5..];
     let rows = &rows[..rows.find("\x1b[?7h").unwrap()];
@@ -140,7 +141,7 @@ fn a_stage_is_shown_with_its_progress_and_its_log_and_nothing_stays() {
         ["1 of 1 stage built in 1 run, 0 reused"]
     );
 
-    // When all is there, nothing is drawn at all.
+    // If everything is reused, nothing is drawn.
     let mut terminal = place.terminal(&["measured"], 90, 20);
     let (status, screen) = terminal.end();
     assert_eq!(status, 0, "{screen}");
@@ -174,7 +175,7 @@ fn what_stages_print_goes_above_the_display() {
     let screen = terminal.wait_until("both stages", |screen| {
         screen.contains("it talks") && screen.contains("25%")
     });
-    // It is broken by the terminal, as it is anywhere: so it stays one line.
+    // A long line is wrapped by the terminal as usual, so it stays one line.
     let long = format!("after an empty one, {}", "long ".repeat(30));
     let printed = [
         "by println",
@@ -261,7 +262,7 @@ fn a_panic_is_above_the_display_and_in_the_log_and_the_end_says_where() {
         lines[2].contains("watched.rs:") && lines[2].ends_with(": on purpose"),
         "{log}"
     );
-    // The report repeats the log and says where it is.
+    // The report repeats the log and names its file.
     let end: Vec<_> = screen.lines().rev().take(5).collect();
     assert!(
         end[0].contains("watched log /") && end[0].ends_with("-panics"),
@@ -294,7 +295,7 @@ fn the_display_follows_the_size_of_the_terminal() {
                 && lines.iter().all(|line| line.chars().count() < columns)
         }
     };
-    // The line for the whole, then as many as there is room for, and how many more.
+    // The summary line, as many stages as fit, and the number of the others.
     let screen = terminal.wait_until("30 stages", |screen| screen.ends_with("  and 11 more"));
     assert!(fits(100, 21)(&screen), "{screen}");
     assert!(screen.contains("waiting as number "), "{screen}");
@@ -348,7 +349,7 @@ fn a_second_ctrl_c_ends_it_at_once_with_the_cursor_below() {
     terminal.type_keys("\x03");
     let (status, screen) = terminal.end();
     assert_eq!(status, 130, "{screen}");
-    // What the terminal says of the key is below as well.
+    // The `^C` that the terminal echoes is below as well.
     assert_eq!(screen.lines().last(), Some("^C"), "{screen}");
     assert_eq!(terminal.cursor(), screen.lines().count() - 1, "{screen}");
 }
@@ -385,18 +386,18 @@ fn without_a_terminal_there_are_lines() {
         2,
         "{said}"
     );
-    // What a stage prints is where it belongs.
+    // Output of stages is in its place.
     assert!(said.contains("\nby eprintln\n"), "{said}");
     let out = String::from_utf8(run.stdout).unwrap();
     assert!(out.starts_with("by println\nby a child\n"), "{out}");
-    // The end, for each of the two.
+    // The last event of each of the two stages.
     assert_eq!(
         said.matches("; its log ends with\n  | line 20 of ").count(),
         2,
         "{said}"
     );
     assert!(!said.contains("line 19 of"), "{said}");
-    // The command shows all of it.
+    // The command shows the whole log.
     let command = said.lines().last().unwrap();
     let command = command.strip_prefix("  all of it: ").unwrap();
     let shown = Command::new("sh")
@@ -479,7 +480,7 @@ fn events_are_json_whatever_is_printed() {
             "20%"
         ]
     );
-    // Standard output has the results alone.
+    // Standard output contains only the results.
     let results: Value = serde_json::from_slice(&run.stdout).unwrap();
     assert_eq!(results["report"]["built"], 2);
 

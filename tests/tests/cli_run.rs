@@ -1,4 +1,4 @@
-//! The user's door: a program with a plan of its own.
+//! The command line of a program with a plan.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -79,7 +79,7 @@ fn targets_and_stages() {
         "{}",
         unknown.err
     );
-    // A stage that is no target of its own, forced by its name.
+    // A stage that is not a target, forced by its name.
     let forced = line.say("run mean --force numbers");
     assert!(
         forced.err.contains("gave what was there already"),
@@ -129,11 +129,11 @@ fn results_are_linked() {
         fs::read_to_string(line.folder.path().join("result-2/mean.json")).unwrap(),
         "2.0\n"
     );
-    // Two links, and what the run keeps of its two targets.
+    // Two links, and the roots of the run for its two targets.
     assert_eq!(line.json("roots").as_array().unwrap().len(), 4);
 }
 
-/// The files of the roots, with what they hold.
+/// Returns the files of the roots with their contents.
 fn roots(line: &Line) -> BTreeMap<PathBuf, String> {
     let names = fs::read_dir(line.store.root().join("roots")).expect("the roots");
     let paths = names.map(|name| name.expect("a root").path());
@@ -153,14 +153,14 @@ fn a_run_keeps_what_its_targets_are() {
         (said.code, &*said.out),
         (0, "removed 0 of 2 realizations: 0 B\n")
     );
-    // What is kept already is not written again.
+    // A root that exists already is not rewritten.
     let (path, text) = kept.first_key_value().unwrap();
     let inode = || fs::metadata(path).unwrap().ino();
     let before = inode();
     assert_eq!(line.say("run -q -o result").code, 0);
     assert_eq!(inode(), before);
     fs::remove_file(line.folder.path().join("result")).unwrap();
-    // Neither other arguments nor other people take it away, nor a run that fails.
+    // Neither other arguments, nor other users, nor a failing run replace it.
     assert_eq!(line.say("run --count 3 -q").code, 0);
     let other = line.command("run -q").env("USER", "somebody-else").status();
     assert!(other.unwrap().success());
@@ -168,7 +168,7 @@ fn a_run_keeps_what_its_targets_are() {
     assert_eq!(line.say("gc").code, 0);
     let now = roots(&line);
     assert_eq!((now.len(), now.get(path)), (3, Some(text)));
-    // What the same target was before, for the same person, goes.
+    // The previous root of the same target and user is removed.
     let name = path.file_name().unwrap().to_str().unwrap();
     let old = path.with_file_name(format!("{}{}", &name[..name.len() - 16], "0".repeat(16)));
     fs::write(&old, text).unwrap();
@@ -236,7 +236,7 @@ fn what_runs_keep_is_listed_and_ended() {
     let listed = line.json("roots");
     assert_eq!(listed[0]["run"]["program"], "experiment");
     assert!(listed[0]["since"].is_string() && listed[0]["planned"].is_boolean());
-    // Old ones that the plan has no more go with a collection that says how old.
+    // Old roots of derivations that are not in the plan any more are removed by `gc --older-than`.
     let long_ago = SystemTime::now() - Duration::from_secs(86_400 * 40);
     for path in roots(&line).keys() {
         File::open(path).unwrap().set_modified(long_ago).unwrap();
@@ -252,7 +252,7 @@ fn what_runs_keep_is_listed_and_ended() {
         said.out
     );
     assert_eq!(roots(&line).len(), 1);
-    // By hand.
+    // Manual removal.
     assert_eq!(line.say("roots --remove").code, 2);
     let refused = line.say("rm mean@1 --with-dependents");
     assert!(
@@ -265,7 +265,7 @@ fn what_runs_keep_is_listed_and_ended() {
     let ended = line.say("roots --remove --program experiment --target mean --older-than 1d");
     assert!(ended.err.contains(" no longer keeps "), "{}", ended.err);
     assert!(roots(&line).is_empty());
-    // Now nothing keeps anything.
+    // No root is left.
     let refused = line.say("gc");
     assert_eq!(refused.code, 1);
     assert!(
@@ -309,7 +309,7 @@ fn on_a_terminal_gc_asks() {
         "{screen}"
     );
     assert_eq!(line.out("list").lines().count(), all - 2);
-    // Nothing is asked where nothing goes, or where it is said already.
+    // There is no question if nothing would be removed, or if `--yes` is given.
     assert_eq!(answer(&["gc"], None).0, 0);
     assert_eq!(line.say("run --count 4 -q").code, 0);
     assert_eq!(line.say("roots --remove --target mean").code, 0);
@@ -327,7 +327,7 @@ fn failures_end_with_one() {
         "{}",
         failed.err
     );
-    // `-k` makes what does not depend on it.
+    // With `-k`, independent stages are built.
     assert_eq!(line.say("run broken mean -k").code, 1);
     assert_eq!(line.out("cat mean"), "2.0\n");
     assert!(line.out("log broken --list").contains("failed"));

@@ -1,5 +1,5 @@
-//! Completions in a real zsh and a real fish. Not every machine has these: `tests/shells` runs these tests, and they fail where
-//! a shell is missing.
+//! Completions in a real zsh and a real fish. As not every machine has these, `tests/shells` runs these tests, and they fail
+//! if a shell is missing.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use tests::terminal::Terminal;
 const STORE: &str = env!("CARGO_BIN_EXE_store-cli");
 const EXPERIMENT: &str = env!("CARGO_BIN_EXE_experiment");
 
-/// What is typed, and what it becomes.
+/// The typed text, and the completed text.
 const TYPED: [(&str, &str); 8] = [
     ("pylightnix rep", "pylightnix repair"),
     ("pylightnix show num", "pylightnix show numbers"),
@@ -34,12 +34,12 @@ const TYPED: [(&str, &str); 8] = [
     ),
 ];
 
-/// A store, and programs in a folder with a space in its name, which is in `PATH`.
+/// Creates a store, and programs in a folder in `PATH` whose name contains a space.
 fn line() -> (Line, String) {
     let line = Line::new(STORE);
     let programs = line.folder.path().join("my programs");
     fs::create_dir(&programs).unwrap();
-    // Copies, for a link would be followed.
+    // Copies, because a link would be resolved.
     fs::copy(STORE, programs.join("pylightnix")).unwrap();
     symlink(EXPERIMENT, line.folder.path().join("experiment")).unwrap();
     let path = format!(
@@ -53,7 +53,7 @@ fn line() -> (Line, String) {
 #[test]
 #[ignore = "it needs zsh: `tests/shells` runs it"]
 fn zsh_completes() {
-    // One that is set up, and one that is not.
+    // With the completion system set up by the user, and without.
     for set_up in ["", "autoload -Uz compinit; compinit\n"] {
         let (line, path) = line();
         let home = line.folder.path().join("home");

@@ -1,4 +1,4 @@
-//! The commands that look into a store, on a store of which every byte is known.
+//! The commands that inspect a store, on a store with fixed bytes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use snapbox::{assert_data_eq, str};
 use tests::line::{Line, Said};
 use tests::store::{by_older_rules, config, publish, publish_on, publish_texts};
 
-/// What a command says: its exit code, standard output, and standard error after a line.
+/// Returns the exit code, standard output, and after a separator standard error.
 fn shown(line: &Line, arguments: &str) -> String {
     let Said { code, out, err } = line.say(arguments);
     let err = if err.is_empty() {
@@ -494,7 +494,7 @@ nothing matches
 
 "#]]
     );
-    // In the words of `compare`, and with signs for ranges.
+    // In the form of `compare`, and as comparisons for ranges.
     assert_data_eq!(
         shown(&line, "find --where mean.value>=1.5 --field count!=3"),
         str![[r#"
@@ -570,7 +570,7 @@ REFERENCE          BUILT              TOOK  NAME
     );
 }
 
-/// Of 17 stages some begin with the same digit.
+/// Among 17 stages, some hashes begin with the same digit.
 #[test]
 fn list_has_room_for_all_that_begin_so() {
     let line = Line::empty(env!("CARGO_BIN_EXE_store-cli"));
@@ -816,7 +816,7 @@ result -> [STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e
 
 "#]]
     );
-    // However long the path of the folder is, that is replaced here: tables cut what does not fit.
+    // Independent of the length of the folder's path, which is replaced here: tables cut long texts.
     let mut roots = line.command("roots");
     let roots = line.said(roots.env("COLUMNS", "500").output().unwrap());
     assert_data_eq!(
@@ -1144,7 +1144,7 @@ fn one_broken_realization_stops_no_other() {
         assert!(err.contains("left out: "), "{command}: {err}");
         assert!(err.contains(&numbers.to_string()), "{command}: {err}");
     }
-    // What was made from it cannot go without it, and all others do.
+    // A realization with dependents cannot be removed alone; with them it can.
     let all = line.store.rrefs().unwrap().len();
     let copied = line.json("list --store other");
     let copied = copied.as_array().unwrap();
@@ -1189,7 +1189,7 @@ fn one_broken_realization_hides_none_of_the_same_derivation() {
         };
         assert!(out.contains(shown), "{command}: {out}");
     }
-    // A name stands for the newest that can be read.
+    // A name stands for the newest readable realization.
     assert!(line.out("path twins").contains(&*whole.folder()));
     fs::remove_dir_all(line.store.realization_dir(whole)).unwrap();
     let Said { code, err, .. } = line.say("path twins");
@@ -1252,7 +1252,7 @@ fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
         fs::write(&path, " ".repeat(length)).unwrap();
     };
     let all = line.store.rrefs().unwrap();
-    // Also where it is only the copy that is damaged, and what was made from it is there.
+    // Also if only the copy is damaged, and its dependent exists.
     assert_eq!(line.say("copy --all --to damaged").code, 0);
     let damaged = Store::open(line.folder.path().join("damaged")).unwrap();
     damage(&damaged);
@@ -1293,7 +1293,7 @@ fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
         let store = Store::open(line.folder.path().join(store)).unwrap();
         assert_eq!(store.rrefs().unwrap().iter().collect::<Vec<_>>(), whole);
     }
-    // What was asked for by name is not left out.
+    // A realization that was requested by name is not left out.
     assert_eq!(line.say("pack some.zip numbers").code, 1);
     assert!(!line.folder.path().join("some.zip").exists());
 }
@@ -1311,7 +1311,7 @@ fn what_was_published_by_older_rules_is_noted_and_left_out() {
     let linking = by_older_rules(store, &linking, |out| {
         symlink("nowhere", out.join("link")).unwrap();
     });
-    // What was made from the numbers is without them now, and no matter here.
+    // Remove the dependent of the numbers, which does not matter here.
     store.remove(line.newest("mean")).run().unwrap();
     let Said { code, out, .. } = line.say("check --contents");
     assert_eq!(code, 0, "{out}");
@@ -1569,7 +1569,7 @@ fn tables_fit() {
             let mut command = line.command(arguments);
             let out = command.env("COLUMNS", width.to_string()).output().unwrap();
             let out = line.said(out).out;
-            // Sums are sentences.
+            // Summary lines are sentences.
             let table = out.lines().filter(|line| !line.contains(", "));
             let most = table.map(|line| line.chars().count()).max().unwrap();
             assert!(most <= width, "{most} of {width}: {out}");
@@ -1619,7 +1619,7 @@ fn a_closed_pipe_ends_it_quietly() {
     }
 }
 
-/// The names of derivations are kept in a large store, and what comes later is found all the same.
+/// A large store has a cache of derivation names, which notices later changes.
 #[test]
 fn names_that_are_kept_are_no_older_than_the_store() {
     let line = line();
@@ -1631,7 +1631,7 @@ fn names_that_are_kept_are_no_older_than_the_store() {
             .unwrap();
     }
     let mean = line.out("path mean");
-    // What changed just now is not kept.
+    // A folder that has just changed is not cached.
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(line.out("path mean"), mean);
     let names = store.root().join("cache/index/names");
@@ -1646,7 +1646,7 @@ fn names_that_are_kept_are_no_older_than_the_store() {
     assert_eq!(line.out("path mean"), mean);
 }
 
-/// What the index says of a derivation counts as long as nothing came or went.
+/// The index entry of a derivation counts as long as its folder is unchanged.
 #[test]
 fn a_realization_by_its_beginning_with_and_without_the_index() {
     let line = line();
@@ -1655,7 +1655,7 @@ fn a_realization_by_its_beginning_with_and_without_the_index() {
     assert!(!index.exists());
     assert!(line.out("path 410be4 --json").contains(whole));
     assert_eq!(line.say("path 410be5").code, 1);
-    // What was changed just now is not kept.
+    // A folder that has just changed is not cached.
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(line.say("list").code, 0);
     assert!(fs::read_dir(&index).unwrap().count() > 0);

@@ -12,7 +12,7 @@ use std::path::Path;
 use tests::runs::scratch;
 use tests::store::built;
 
-/// A program on this store, with an answer that depends on nothing else.
+/// Returns a program on this store, in a fixed environment.
 fn program(path: &str, store: &Path) -> Command {
     Command::new(path)
         .env("PYLIGHTNIX_ROOT", store)
@@ -25,13 +25,13 @@ fn pylightnix(store: &Store) -> Command {
     program(env!("CARGO_BIN_EXE_store-cli"), store.root())
 }
 
-/// The code of a stage, as stores keep it.
+/// Returns the code of a stage, in the format of stores.
 fn code(body: &str) -> String {
     let body = format!("fn train(b: &Build<Train>) -> Result<TrainOutputs> {{\n{body}}}");
     format!("[stage train {}]\n{body}\n", body.len())
 }
 
-/// Publishes one that was built at that minute.
+/// Publishes a realization whose build ended at this minute.
 fn publish(store: &Store, config: &str, on: &[&RRefId], code: &str, minute: u32) -> RRefId {
     let config = ConfigJson::from_json(config).unwrap();
     let mut draft = store.plumbing().draft().unwrap();
@@ -61,7 +61,7 @@ fn publish(store: &Store, config: &str, on: &[&RRefId], code: &str, minute: u32)
         .id
 }
 
-/// Two versions of two stages.
+/// Publishes two versions of two stages.
 fn two_versions(store: &Store) {
     let versions = [
         (
@@ -277,12 +277,12 @@ compared with [..]/[..], the nearest before it (1 field differs):
 its matcher `latest()` chooses from: nothing
 
 "#]]);
-    // It says so and does nothing.
+    // The command only explains.
     let json = experiment().args(args).arg("--json").output().unwrap();
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["rref"], Value::Null);
     assert_eq!(json["changes"][1]["causes"][0]["path"], "count");
-    // What is there: its matcher sees it.
+    // An existing realization is a candidate.
     let there = experiment().args(["why", "numbers"]).assert().success();
     there.stdout_eq(str![[r#"
 [..]/[..] was built [..]
@@ -292,7 +292,7 @@ its matcher `latest()` chooses from:
   [..]/[..]: taken
 
 "#]]);
-    // What is only in the store, and what is nowhere.
+    // A name that is only in the store, and an unknown name.
     experiment()
         .args(["run", "--count", "7"])
         .assert()
@@ -363,7 +363,7 @@ Example: what made the newest `train` run?
 "#]]);
 }
 
-/// As it is on a terminal that takes colours.
+/// As on a terminal with colours.
 #[test]
 fn diffs_have_colours() {
     let (_folder, store) = scratch();

@@ -1,4 +1,4 @@
-//! The canonical JSON of configs: its bytes, typed and untyped, and reading it back.
+//! The canonical JSON of configs: its bytes, written from typed values and from JSON, and parsing it.
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn config<T: Serialize>(value: T) -> ConfigJson {
     writer.finish()
 }
 
-/// The canonical form of one value, without what stands around it.
+/// Returns the canonical form of one value, without the rest of the config.
 fn form<T: Serialize>(value: T) -> String {
     let config = config(value);
     let text = config.text();
@@ -39,7 +39,8 @@ fn read<T: DeserializeOwned>(config: &ConfigJson) -> T {
     StoredValue::new("x", raw).plain().unwrap()
 }
 
-/// What the typed way writes, the untyped way reads and writes again, to the byte; and the value comes back.
+/// Checks that parsing the typed output as JSON and writing it again gives the same bytes, and that the value can be read
+/// back.
 fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let written = config(value);
     assert_eq!(ConfigJson::from_json(written.text()).unwrap(), written);
@@ -166,7 +167,7 @@ proptest! {
     fn single_floats_come_back_to_the_bit(value in single()) {
         prop_assert_eq!(form(value).parse::<f32>().unwrap().to_bits(), value.to_bits());
         prop_assert_eq!(read::<f32>(&config(value)).to_bits(), value.to_bits());
-        // No digits are there for the precision that it has not.
+        // There are no more digits than the precision of the type.
         prop_assert!(form(value).bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count() <= 17);
         prop_assert_eq!(form(vec![value]), format!("[\n        {}\n    ]", form(value)));
     }
@@ -192,7 +193,7 @@ proptest! {
 
     #[test]
     fn any_json_keeps_its_order_and_is_canonical_once_written(value in nested(), tail in "[a-z]{1,5}") {
-        // One line, and `name` in the middle.
+        // On one line, with `name` in the middle.
         let text = format!(
             "{{\"before\": {}, \"name\": \"stage\", \"after {tail}\": [null, true]}}",
             serde_json::to_string(&value).unwrap()
@@ -210,7 +211,7 @@ proptest! {
 
 #[test]
 fn floats_are_laid_out_as_python_does() {
-    // Each from `repr` of CPython 3.11.
+    // Expected values from `repr` of CPython 3.11.
     let known = [
         (0.0, "0.0"),
         (-0.0, "-0.0"),
@@ -234,7 +235,7 @@ fn floats_are_laid_out_as_python_does() {
         (5e-324, "5e-324"),
         (2.2250738585072014e-308, "2.2250738585072014e-308"),
         (f64::MAX, "1.7976931348623157e+308"),
-        // Halfway between two shortest forms: the even digit.
+        // Halfway between two shortest decimals: the even digit wins.
         (768262547500885.0 + 0.25, "768262547500885.2"),
         (5.684341886080802e-14, "5.684341886080802e-14"),
         (9007199254740993.0, "9007199254740992.0"),
@@ -292,7 +293,7 @@ fn every_kind_of_value_has_its_form() {
         }),
         "{\n        \"Cosine\": {\n            \"period\": 9,\n            \"floor\": null\n        }\n    }"
     );
-    // Sorted by code points, as Python does, which is not the order of the escapes.
+    // Sorted by code points, as in Python, which is not the order of the escapes.
     assert_eq!(
         form(HashMap::from([
             ("é", 1),
@@ -304,13 +305,13 @@ fn every_kind_of_value_has_its_form() {
         "{\n        \"A\": 3,\n        \"z\": 2,\n        \"\\u00e9\": 1,\n        \"\\uffff\": 5,\n        \
          \"\\ud83d\\ude00\": 4\n    }"
     );
-    // To serde, a struct with a flattened field is a map.
+    // For serde, a struct with a flattened field is a map.
     let flat = Flat {
         z: 1,
         rest: BTreeMap::from([("a".to_owned(), 2)]),
     };
     assert_eq!(form(flat), "{\n        \"a\": 2,\n        \"z\": 1\n    }");
-    // A reference is only that which parses, and keys are none.
+    // Only a string that parses is a reference, and keys are not references.
     assert_eq!(form("dref:not-one"), "\"dref:not-one\"");
     assert!(config(BTreeMap::from([(DREF, 1)])).deps().is_empty());
 }
@@ -410,7 +411,7 @@ fn fields_without_a_value_are_left_out() {
 
 #[test]
 fn numbers_of_a_text_are_those_of_python() {
-    // Each as `json.dumps(json.loads(text))` of CPython 3.11 gives it.
+    // Expected values from `json.dumps(json.loads(text))` of CPython 3.11.
     let big = "123456789012345678901234567890123456789012345678901234567890";
     for (text, canonical) in [
         ("-0", "0"),
@@ -449,7 +450,7 @@ fn another_order_is_another_derivation() {
 }
 
 proptest! {
-    /// Dependencies are read from the text when they are asked for: whatever stands beside them.
+    /// Dependencies are parsed from the text on demand, whatever the other values are.
     #[test]
     fn dependencies_are_the_values_that_are_references(
         deps in prop::collection::vec((any::<[u8; 16]>(), "[a-z]{1,4}"), 0..4),
@@ -462,7 +463,7 @@ proptest! {
         for text in &texts {
             list.item().plain(text).unwrap();
             deps.iter().for_each(|dep| list.item().dref(dep));
-            // Not one, for what stands before it.
+            // Not a reference, because of its prefix.
             list.item().plain(&format!("\\{DREF}")).unwrap();
         }
         deps.iter().for_each(|dep| list.item().dref(dep));

@@ -1,4 +1,4 @@
-//! What no config can hold: each error names the place and the fix.
+//! Values that a config cannot hold: each error names the field and gives advice.
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use pylightnix::config::{ConfigJson, ConfigWriter, Name, StoredValue};
@@ -19,7 +19,7 @@ fn assert_error(error: &Error, message: &str, help: &str) {
     assert!(shown.is_some_and(|shown| shown.contains(help)), "{report}");
 }
 
-/// The error of a plain value in the field `lr`.
+/// Asserts the error of a plain value in the field `lr`.
 #[track_caller]
 fn refused<T: Serialize>(value: T, message: &str, help: &str) {
     let mut config = ConfigWriter::new(&Name::new("anneal").unwrap());
@@ -179,12 +179,12 @@ fn what_pylightnix_would_take_for_something_else() {
         );
     }
     let mut config = ConfigWriter::new(&Name::new("anneal").unwrap());
-    // Neither of these is a promise to Pylightnix.
+    // Pylightnix does not take either of these for a promise.
     config.field("a").plain("__self__").unwrap();
     config.field("b").plain(&["a", "__self__"]).unwrap();
 }
 
-/// `depth` lists inside each other.
+/// Nested lists of this depth.
 struct Lists(usize);
 
 impl Serialize for Lists {
@@ -198,7 +198,7 @@ impl Serialize for Lists {
 
 #[test]
 fn nesting_has_a_bound_typed_and_untyped() {
-    // The config's own object is the first level.
+    // The object of the config is the first level.
     let mut config = ConfigWriter::new(&Name::new("anneal").unwrap());
     config.field("lr").plain(&Lists(127)).unwrap();
     let config = config.finish();

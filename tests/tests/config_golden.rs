@@ -1,11 +1,11 @@
-//! Configs made by Pylightnix 0.3.0 have the same bytes and the same references here.
+//! Configs made by Pylightnix 0.3.0 have the same bytes and references here.
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use pylightnix::config::{ConfigJson, ConfigWriter, DRefId, Name};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One sample: a config as `json.dumps` writes it in one line, what Pylightnix stores, and its reference.
+/// A sample: a config as `json.dumps` writes it on one line, the form that Pylightnix stores, and its reference.
 #[derive(Deserialize)]
 struct Sample {
     config: String,
@@ -20,7 +20,7 @@ fn samples() -> Vec<Sample> {
         .collect()
 }
 
-/// Every reference in a config, as Pylightnix's `cfgdeps` finds them.
+/// Collects every reference in a config, as Pylightnix's `cfgdeps` does.
 fn references(value: &Value, found: &mut Vec<DRefId>) {
     match value {
         Value::String(text) => found.extend(text.parse::<DRefId>()),
@@ -52,7 +52,7 @@ fn stored_bytes_are_read_back() {
         let config = ConfigJson::from_canonical(sample.serialized.as_bytes()).unwrap();
         assert_eq!(config.id(), &sample.dref);
         assert_eq!(config.text(), sample.serialized);
-        // The one-line form holds the same config, and is not what a store holds.
+        // The one-line form has the same content, and is not the stored form.
         ConfigJson::from_canonical(sample.config.as_bytes()).unwrap_err();
     }
 }

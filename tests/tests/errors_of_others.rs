@@ -9,7 +9,7 @@ use pylightnix_cli::App;
 use std::path::Path;
 use tests::runs::{assert_says, scratch};
 
-/// A format whose functions give such errors.
+/// A format whose functions return `anyhow` errors.
 struct Lines;
 
 fn read(path: &Path) -> anyhow::Result<Vec<u32>> {
@@ -46,7 +46,7 @@ struct Numbers {
     numbers: Vec<u32>,
 }
 
-/// A key with such an error.
+/// A key function that returns an `anyhow` error.
 fn count(run: &RRef<Numbers>) -> anyhow::Result<usize> {
     Ok(run.out.load()?.len())
 }
@@ -78,7 +78,7 @@ fn sum(b: &Build<Sum>) -> anyhow::Result<SumOutputs> {
     })
 }
 
-/// What returns the prelude's.
+/// A function that returns the prelude's `Result`.
 fn checked(numbers: &[u32]) -> Result<Vec<u32>> {
     match numbers {
         [13, ..] => Err("13 comes last".into()),
@@ -118,7 +118,7 @@ fn stages_and_formats() -> anyhow::Result<()> {
     let said = error.to_string();
     assert!(said.contains("stage `numbers` failed"), "{said}");
     assert_eq!(said.matches("no numbers").count(), 1, "{said}");
-    // In one line, and as `main` would say it, where a backtrace may follow.
+    // On one line, and as a `main` function prints it, where a backtrace may follow.
     let theirs = anyhow::Error::from(error);
     assert_eq!(format!("{theirs:#}"), said);
     assert!(format!("{theirs:?}").starts_with(&said));
@@ -149,7 +149,7 @@ fn a_full_disk_is_no_result() {
 
 #[test]
 fn experiments() {
-    // Closures need no types, and a function with another error goes into one.
+    // Closures need no type annotations, and a function with another error type can be called in one.
     let _ = App::new()
         .target("sum", |_| Ok(plan(&[1])?))
         .target("both", |_| Ok([plan(&[1])?, plan(&[2])?]))

@@ -1,4 +1,4 @@
-//! Artifacts in their formats, and what is said of one that cannot be read or written.
+//! Artifacts in their formats, and the errors of unreadable and unwritable ones.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use tests::runs::{assert_says, scratch};
 
-/// Numbers, one on a line: a format of one's own.
+/// A user-defined format: numbers, one per line.
 enum Lines {}
 
 impl Format for Lines {
@@ -32,7 +32,7 @@ impl Format for Lines {
     }
 }
 
-/// What a JSON artifact holds.
+/// The content of a JSON artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Settings {
     name: String,
@@ -95,7 +95,7 @@ fn formats(b: &Build<Formats>) -> Result<FormatsOutputs> {
         bytes: b.bytes.save(&[0, 255, 13, 10])?,
         json: b.json.save(&settings())?,
         any: b.any.save(&any())?,
-        // A view in another order is written as what it shows.
+        // A view in another memory order is saved as the array that it represents.
         table: b.table.save(&table().t().to_owned().t())?,
         whole: b.whole.save(&array![i32::MIN, 0, i32::MAX].into_dyn())?,
         lines: b.lines.save(&[3, -1])?,
@@ -126,7 +126,7 @@ fn each_format_gives_back_what_was_saved() {
         fs::read(rref.folder.path().join("below/file")).unwrap(),
         b"deep"
     );
-    // For other programs: where they are, as what they are.
+    // The files are at the promised paths in standard formats, for other programs.
     assert!(rref.lines.path().ends_with("out/a/b/lines.txt"));
     assert_eq!(rref.lines.rref(), rref.id());
     assert_eq!(
@@ -144,7 +144,7 @@ fn each_format_gives_back_what_was_saved() {
     );
 }
 
-/// Other formats of the same artifacts.
+/// The same artifacts with other formats.
 #[derive(Config)]
 struct Misread {
     #[selfref("text.txt")]
@@ -224,7 +224,7 @@ fn a_failed_load_names_stage_artifact_and_path() {
         "Is a directory",
     );
     fs::remove_file(rref.whole.path()).unwrap();
-    // Nobody would ever write to it.
+    // A pipe without a writer.
     let pipe = Command::new("mkfifo").arg(rref.whole.path()).status();
     assert!(pipe.unwrap().success());
     let whole = rref.whole.path();
@@ -238,7 +238,7 @@ fn a_failed_load_names_stage_artifact_and_path() {
     );
 }
 
-/// What cannot be saved.
+/// Values that cannot be saved.
 #[derive(Config)]
 struct Unsaved {
     #[selfref("lines.txt")]
@@ -314,7 +314,7 @@ mod what_comes_back {
     use serde::{Deserialize, Serialize, de::DeserializeOwned};
     use std::collections::{BTreeMap, HashMap, HashSet};
 
-    /// What is written, or why not.
+    /// Returns the written bytes, or the error.
     fn saved<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<Vec<u8>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("value.json");
@@ -407,7 +407,7 @@ mod what_comes_back {
                 Ok(text) => {
                     prop_assert!(fits(&tree));
                     prop_assert_eq!(&loaded::<Tree>(&text), &tree);
-                    // Another map of the same entries is another order of them.
+                    // Another hash map with the same entries has another order.
                     let mut again = tree.clone();
                     again.by_name = tree.by_name.clone().into_iter().collect();
                     prop_assert_eq!(saved(&again).unwrap(), text);

@@ -1,5 +1,5 @@
-//! Archives made to harm, each spoilt in one way: all are refused, the report names the entry and says what is wrong with
-//! it, and nothing in the store has changed.
+//! Hostile archives, each invalid in one way: all are refused, the error names the entry and the fault, and the store is
+//! unchanged.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,19 +19,19 @@ use std::sync::OnceLock;
 use tests::crafted::{Header, Item, Zip};
 use tests::store::{built, config, config_on, folder, publish_texts, snapshot, store};
 
-/// An archive of two realizations, as `pack` makes it.
+/// A valid archive of two realizations, as `pack` writes it.
 #[derive(Clone)]
 struct Good {
     bytes: Vec<u8>,
     zip: Zip,
-    /// Of many kinds of entries.
+    /// A realization with many kinds of entries.
     a: RRefId,
-    /// Made from `a`.
+    /// A realization made from `a`.
     b: RRefId,
 }
 
 impl Good {
-    /// Where the entries of `a` are.
+    /// Returns the path prefix of the entries of `a`.
     fn prefix(&self) -> String {
         prefix(&self.a)
     }
@@ -71,7 +71,7 @@ fn good() -> &'static Good {
     })
 }
 
-/// A store to attack: empty, or with other realizations in it, or with those of the good archive.
+/// A store to attack: empty, or with other realizations, or with those of the valid archive.
 struct Target {
     _folder: tempfile::TempDir,
     store: Store,
@@ -83,9 +83,9 @@ impl Target {
         let (folder, store) = store();
         let store = store.with_durability(Durability::None);
         fill(&store);
-        // Long, and looked at after each archive.
+        // Large, and read after each archive.
         fs::remove_file(store.root().join("reserved")).unwrap();
-        // This process has its lease from here on.
+        // From here on, this process has a lease.
         drop(store.plumbing().draft().unwrap());
         let before = all(folder.path());
         Target {
@@ -112,7 +112,7 @@ impl Target {
         ]
     }
 
-    /// The archive is refused for these reasons, and all is as it was.
+    /// Asserts that the archive is refused for these reasons, and that everything is unchanged.
     fn refuses(&self, case: &str, archive: &[u8], why: &[&str]) {
         let folder = folder();
         let path = folder.path().join("hostile.zip");
@@ -145,7 +145,7 @@ impl Target {
     }
 }
 
-/// The store and what is beside it, but for what leases say, which names what this process looked for.
+/// Returns the store and its neighbours, without the content of leases, which name what this process looked up.
 fn all(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = snapshot(root);
     for (path, (_, bytes)) in &mut found {
@@ -170,7 +170,7 @@ impl Cases {
         }
     }
 
-    /// Refused by each target, for these reasons.
+    /// Asserts that each target refuses the archive for these reasons.
     fn bytes(&mut self, case: &str, archive: &[u8], why: &[&str]) {
         assert!(self.names.insert(case.to_owned()), "{case} comes twice");
         for target in &self.targets {
@@ -178,7 +178,7 @@ impl Cases {
         }
     }
 
-    /// The good archive, spoilt.
+    /// Tests the valid archive with a change.
     fn spoil(&mut self, case: &str, spoil: impl FnOnce(&mut Zip), why: &[&str]) {
         let mut zip = good().zip.clone();
         spoil(&mut zip);
@@ -187,7 +187,7 @@ impl Cases {
         self.bytes(case, &bytes, why);
     }
 
-    /// The good archive with another record of `a`, to which all names and references are made to fit.
+    /// Tests the valid archive with another record of `a`, and with all names and references updated.
     fn record(&mut self, case: &str, change: impl FnOnce(&str) -> Vec<u8>, why: &[&str]) {
         let spoil = |zip: &mut Zip| change_record(zip, &good().a, change);
         self.spoil(
@@ -197,7 +197,7 @@ impl Cases {
         );
     }
 
-    /// How many there were.
+    /// Asserts the minimum number of cases.
     fn at_least(&self, count: usize) {
         let found = self.names.len();
         println!(
@@ -219,7 +219,7 @@ fn change_record(zip: &mut Zip, id: &RRefId, change: impl FnOnce(&str) -> Vec<u8
     zip.put_record(at, id, &change(&text));
 }
 
-/// Gives `a` other entries, and a record that is true of them: its new reference.
+/// Changes the entries of `a`, and updates its record; returns the new reference.
 fn change_entries(zip: &mut Zip, change: impl FnOnce(&mut Vec<Entry>)) -> RRefId {
     let mut reference = None;
     change_record(zip, &good().a, |text| {
@@ -237,7 +237,7 @@ fn change_entries(zip: &mut Zip, change: impl FnOnce(&mut Vec<Entry>)) -> RRefId
     reference.unwrap()
 }
 
-/// A change that puts one text in the place of another, which must be there.
+/// Returns a function that replaces a text, which must exist.
 fn swap(from: &str, to: &str) -> impl Fn(&str) -> Vec<u8> {
     move |text| {
         assert!(text.contains(from), "{from:?} is not in {text}");
@@ -245,7 +245,7 @@ fn swap(from: &str, to: &str) -> impl Fn(&str) -> Vec<u8> {
     }
 }
 
-/// A change that adds lines.
+/// Returns a function that appends lines.
 fn and(lines: &str) -> impl Fn(&str) -> Vec<u8> {
     move |text| format!("{text}{lines}").into_bytes()
 }
@@ -259,7 +259,7 @@ fn the_good_archive_is_taken() {
     fs::write(&path, &good.bytes).unwrap();
     let taken = target.store.unpack(&path).unwrap();
     assert_eq!(taken, [good.a.clone(), good.b.clone()]);
-    // Made true again after nothing was changed, it is the same.
+    // Updating hashes after no change gives the same archive.
     let mut zip = good.zip.clone();
     zip.items.iter_mut().for_each(Item::seal);
     zip.reseal_records();
@@ -517,7 +517,7 @@ fn links_that_lead_out() {
         &["x/../../.."],
         &["../d/../.."],
         &[&long],
-        // Through links: `d/m0` is in the folder, the others are followed from there.
+        // Through links: `d/m0` is in the folder, and the other links continue from there.
         &["m1/../..", "."],
         &["m1", "m2", "m3", "../.."],
         &["m1/d/../..", ".."],
@@ -878,7 +878,7 @@ fn files_that_are_not_only_an_archive() {
     );
     cases.bytes("zeros", &[0; 1000], &[cut]);
 
-    // With the records for large archives.
+    // With Zip64 records.
     let large = |change: &dyn Fn(&mut [u8; 76])| {
         let plain = good_bytes.len() - 22;
         let number = |at: usize, length: usize| {
@@ -956,7 +956,7 @@ fn files_that_are_not_only_an_archive() {
 fn what_is_cut_short_anywhere() {
     let targets = Target::three();
     for length in 0..good().bytes.len() {
-        // All stores now and then: looking at everything in them takes its time.
+        // All targets only for some lengths, because comparing the whole store takes time.
         let targets = if length % 64 == 0 {
             &targets[..]
         } else {
@@ -979,7 +979,7 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 fn bytes_that_are_not_what_they_should_be() {
     let mut cases = Cases::new();
     let p = good().prefix();
-    // Entries that share bytes.
+    // Entries that share data.
     cases.spoil(
         "twice the same",
         |zip| {
@@ -1034,7 +1034,7 @@ fn bytes_that_are_not_what_they_should_be() {
         },
         &["d/x\" has", "bytes, and its record says 3"],
     );
-    // Bombs.
+    // Decompression bombs.
     let bomb = deflate(&vec![0; 100 << 20]);
     cases.spoil(
         "a bomb that says what the record says",
@@ -1140,7 +1140,7 @@ fn bytes_that_are_not_what_they_should_be() {
         },
         &[".log\" is longer than it says"],
     );
-    // Streams.
+    // Compressed streams.
     cases.spoil(
         "more after a stream",
         |zip| {
@@ -1177,7 +1177,7 @@ fn bytes_that_are_not_what_they_should_be() {
         },
         &["zeros\" cannot be inflated"],
     );
-    // Folders hold nothing.
+    // Folders with content.
     cases.spoil(
         "a folder with bytes",
         |zip| zip.item("out/d/").keep(b"1"),
@@ -1392,7 +1392,7 @@ fn realizations_that_do_not_belong_together() {
     cases.spoil(
         "a dependency of the config alone",
         |zip| {
-            // `a` is made to depend on `b`, which depends on `a`: the hashes cannot both be right.
+            // `a` depends on `b`, which depends on `a`: both hashes cannot be right.
             let text = config_on("a", &config_on("b", &config("a")))
                 .text()
                 .to_owned();
@@ -1424,7 +1424,7 @@ fn realizations_that_do_not_belong_together() {
     cases.at_least(12);
 }
 
-/// Gives `a` one more entry of each of these paths.
+/// Adds an entry for each of these paths to `a`.
 fn with_entries(entries: Vec<Entry>, bytes: &dyn Fn(&Entry) -> Vec<u8>) -> Vec<u8> {
     let mut zip = good().zip.clone();
     let id = change_entries(&mut zip, |all| all.extend(entries.iter().cloned()));
@@ -1450,7 +1450,7 @@ fn paths_too_long_for_the_system() {
                 .map(|depth| Entry::new(vec![name.as_str(); depth].join("/"), EntryKind::Dir))
                 .collect();
             let path = depth * (length + 1);
-            // What fits is no harm.
+            // Valid paths are accepted.
             if path < 4090 {
                 continue;
             }
@@ -1466,7 +1466,7 @@ fn paths_too_long_for_the_system() {
 
 #[test]
 fn links_that_take_for_ever_to_follow() {
-    // Each goes on with the next, and then deep into nowhere.
+    // Each link continues with the next one, and the last one leads to a deep path that does not exist.
     let entries = (0..300)
         .map(|number| {
             Entry::new(

@@ -1,5 +1,5 @@
-//! Archives changed at random: whatever is taken of them leaves a sound store, with nothing in it that the good archive
-//! did not hold. `MUTANTS_SEED` and `MUTANTS_COUNT` run others than the usual ones.
+//! Archives with random changes: whatever is accepted leaves a valid store, with only content of the valid archive.
+//! `MUTANTS_SEED` and `MUTANTS_COUNT` change the seed and the number of the mutants.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use tests::store::{built, config, config_on, folder, objects, publish_texts, sna
 
 type Objects = BTreeMap<String, (u32, Vec<u8>)>;
 
-/// Archives, each with what unpacking it makes.
+/// Returns archives, each with the objects that unpacking creates.
 fn good() -> Vec<(Vec<u8>, Objects)> {
     let (folder, store) = store();
     let (a, b) = (config("a"), config_on("b", &config("a")));
@@ -46,7 +46,7 @@ fn good() -> Vec<(Vec<u8>, Objects)> {
         .collect()
 }
 
-/// Changes bytes, wherever they are.
+/// Changes arbitrary bytes.
 fn mutate_bytes(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
     for _ in 0..=numbers.below(3) {
         let at = numbers.below(bytes.len());
@@ -73,7 +73,7 @@ fn mutate_bytes(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
     }
 }
 
-/// Changes entries, and lets the headers say what is true of them.
+/// Changes entries, and updates their headers.
 fn mutate_entries(zip: &mut Zip, other: &Zip, numbers: &mut Numbers) {
     let at = numbers.below(zip.items.len());
     let to = numbers.below(zip.items.len());
@@ -149,7 +149,7 @@ fn whatever_is_taken_is_good() {
                 let report = store.check().contents().run().unwrap();
                 assert!(report.faults.is_empty(), "round {round}: {report}");
                 for (path, object) in objects(store) {
-                    // What builds say of themselves is said by no hash.
+                    // Build records are not covered by a hash.
                     let build = entries && path.contains("/build-");
                     let all = good.iter().find_map(|(_, objects)| objects.get(&path));
                     let wanted = wanted.get(&path).or(all);
@@ -166,6 +166,7 @@ fn whatever_is_taken_is_good() {
     }
     let [of_bytes, of_entries] = taken;
     println!("{count} mutants: taken {of_bytes} of changed bytes, {of_entries} of changed entries");
-    // Entries in another order, for one, do no harm; if nothing were taken, nothing would be tried.
+    // Some mutants are harmless, for example with another order of entries; if none were accepted, the test would be
+    // ineffective.
     assert!(count < 500 || of_entries > 0);
 }

@@ -1,5 +1,5 @@
-//! What the workspace depends on is what `deny.toml` allows: licences, versions side by side, and sources. Advisories change
-//! from day to day, and `cargo deny check advisories` asks for them.
+//! The dependencies of the workspace satisfy `deny.toml`: licences, duplicate versions, and sources. Advisories change
+//! daily; `cargo deny check advisories` checks them.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use tests::packages::{self, Package};
 
-/// `deny.toml`: the keys that this program holds. Another key, or a value that allows more, is an error.
+/// `deny.toml`, with the keys that this test enforces. Another key, or a more permissive value, is an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rules {
@@ -32,7 +32,7 @@ struct Licenses {
     exceptions: Vec<Exception>,
 }
 
-/// Licences that one package may have beside those that all may have.
+/// Licences that are allowed for a single package.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Exception {
@@ -52,7 +52,7 @@ struct Bans {
     skip: Vec<Skip>,
 }
 
-/// A version that may stand beside another of its package.
+/// A version that is allowed beside another version of its package.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Skip {
@@ -72,21 +72,21 @@ struct Sources {
     _unknown_git: Level,
 }
 
-/// What happens where a rule is broken. Only this is held.
+/// The level of a rule. Only this one is enforced.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Deny,
 }
 
-/// How `Cargo.lock` names crates.io.
+/// The name of crates.io in `Cargo.lock`.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 fn rules(text: &str) -> Result<Rules, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
-/// All that is wrong with the licences, a line each.
+/// Returns all violations of licences, one per line.
 fn licence_faults(rules: &Licenses, packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut idle: BTreeSet<(&str, &str)> = (rules.exceptions.iter())
@@ -131,7 +131,7 @@ fn licence_faults(rules: &Licenses, packages: &[Package]) -> Vec<String> {
     faults
 }
 
-/// All that is wrong with the versions, a line each.
+/// Returns all violations of versions, one per line.
 fn version_faults(rules: &Bans, packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -171,7 +171,7 @@ fn version_faults(rules: &Bans, packages: &[Package]) -> Vec<String> {
     faults
 }
 
-/// All that comes from elsewhere than crates.io, a line each.
+/// Returns all packages from sources other than crates.io, one per line.
 fn source_faults(packages: &[Package]) -> Vec<String> {
     let elsewhere = packages.iter().filter_map(|package| {
         let source = package
@@ -202,7 +202,7 @@ fn what_is_depended_on_is_what_deny_toml_allows() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-/// Rules that allow little.
+/// Returns rules that allow little.
 fn strict() -> Rules {
     let text = r#"
         [graph]

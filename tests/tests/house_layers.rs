@@ -1,5 +1,5 @@
-//! The structure of the library and of the command line: a module uses those below it and knows nothing of those above it (ARCHITECTURE.md, "The map"), and
-//! no file is in a circle with one of another room.
+//! The structure of the library and of the command line: a module uses only modules below it (ARCHITECTURE.md, "The map"),
+//! and there is no dependency cycle between files of different rooms.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
-/// Each module of the crate's root, with those that it may use beside the helpers. The layers, the lowest first, then what
-/// stands beside them. `lens` and `plan` are two halves of one layer.
+/// Each top-level module, with the modules that it may use in addition to the helpers: first the layers, the lowest first,
+/// then the modules beside them. `lens` and `plan` are two halves of one layer.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("store", &["config"]),
@@ -17,21 +17,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["config", "store", "lens"]),
     ("realize", &["config", "store", "lens", "plan", "around"]),
     ("stages", &["config", "store", "lens", "plan"]),
-    // They tell the crate `tracing` of what runs do.
+    // These connect runs with the crate `tracing`.
     ("trace", &["config", "lens"]),
     ("around", &["config", "store", "lens", "trace"]),
-    // What programs name.
+    // The public interface for programs.
     ("prelude", &["store", "lens", "plan", "realize"]),
     ("private", &["config", "lens", "plan"]),
-    // What the command line names, which is a crate above all of these.
+    // The interface for the command line, a crate above all of these.
     ("internal", &["config", "lens", "plan", "store"]),
     ("error", &[]),
 ];
 
-/// What has no layer: all may use it, and it uses nothing.
+/// Modules without a layer: every module may use them, and they use none.
 const HELPERS: &[&str] = &["units", "visible", "as_text", "hash_key"];
 
-/// The same of the command line, a crate above the library. All that is said to a person goes through the session.
+/// The modules of the command line, a crate above the library. All output goes through the session.
 const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("exit", &[]),
     ("text", &[]),
@@ -40,7 +40,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("out", &[]),
     ("draw", &[]),
     ("picture", &["exit"]),
-    // An observer of runs, for any program.
+    // An observer of runs, usable by any program.
     ("progress", &[]),
     ("complete", &["text"]),
     ("experiment", &["exit"]),
@@ -80,11 +80,11 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The paths that a file names, whole, as they are written.
+/// Collects the paths in a file, as they are written.
 #[derive(Default)]
 struct Paths {
     found: Vec<Vec<String>>,
-    /// Without those of unit tests, which stand in the file that they test.
+    /// Whether to skip `mod` blocks, which contain the unit tests of the file.
     without_tests: bool,
 }
 
@@ -124,11 +124,11 @@ impl Visit<'_> for Paths {
         }
     }
 
-    /// `pub(in crate::store)` uses nothing.
+    /// A visibility such as `pub(in crate::store)` is not a use.
     fn visit_vis_restricted(&mut self, _: &syn::VisRestricted) {}
 }
 
-/// The source files below a folder.
+/// Returns the source files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -153,7 +153,7 @@ fn modules_of_the_command_line_use_those_below_them() {
     check("../pylightnix/cli/src", COMMAND_LINE, &["visible"]);
 }
 
-/// Checks the modules in a folder, of which all may use the helpers.
+/// Checks the modules in a folder. Every module may use the helpers.
 fn check(folder: &str, layers: &[(&str, &[&str])], helpers: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let modules: BTreeSet<&str> = (layers.iter().map(|(module, _)| *module))
@@ -192,13 +192,13 @@ fn check(folder: &str, layers: &[(&str, &[&str])], helpers: &[&str]) {
     assert_eq!(seen, known, "the modules that there are");
 }
 
-/// A module by its path below `crate`.
+/// A module, as its path below `crate`.
 type Module = Vec<String>;
 
-/// The modules of the library that have a file, with what each names of the others.
+/// The modules of the library that have a file, and the paths in each of them.
 struct Modules {
     files: BTreeMap<Module, PathBuf>,
-    /// What a module gives under a name of its own: the path behind `pub use`.
+    /// Re-exports: for a module and a name, the path behind `pub use`.
     given: BTreeMap<(Module, String), Module>,
     named: BTreeMap<Module, Vec<Module>>,
 }
@@ -254,13 +254,13 @@ impl Modules {
         modules
     }
 
-    /// A path as it is written in a module, from the crate's root; `None` if it leads out of the library.
+    /// Resolves a path in a module relative to the crate root; returns `None` if it leads out of the library.
     fn whole(&self, module: &Module, path: &[String]) -> Option<Module> {
         let is_folder = self.files[module].ends_with("mod.rs");
         let mut names = path;
         let mut from = module.clone();
         match names.first()?.as_str() {
-            // The root itself, as in `pub use crate as library`, is no file.
+            // `crate` alone, as in `pub use crate as library`, is not a file.
             "crate" => return Some(names[1..].to_vec()).filter(|path| !path.is_empty()),
             "self" => names = &names[1..],
             "super" => {
@@ -269,7 +269,7 @@ impl Modules {
                     names = &names[1..];
                 }
             }
-            // A folder names its own files so.
+            // A `mod.rs` names its own submodules without a prefix.
             first => {
                 from.push(first.to_owned());
                 if !is_folder || !self.files.contains_key(&from) {
@@ -282,7 +282,7 @@ impl Modules {
         Some(from)
     }
 
-    /// The module that defines what a path names, behind all that is given on.
+    /// Returns the module that defines an item, following re-exports.
     fn definer(&self, path: &[String]) -> Option<Module> {
         let mut path = path.to_vec();
         'follow: for _ in 0..8 {
@@ -307,7 +307,7 @@ impl Modules {
     fn uses(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
         let uses = self.named.iter().map(|(module, named)| {
             let used = named.iter().filter_map(|path| self.definer(path));
-            // What a folder's `mod.rs` says of its own files is their list, and no use.
+            // Uses of its own submodules in a `mod.rs` are re-exports, not dependencies.
             let is_own = |used: &Module| used.starts_with(module);
             (module, used.filter(|used| !is_own(used)).collect())
         });
@@ -315,7 +315,8 @@ impl Modules {
     }
 }
 
-/// The room of a module. The two large layers have rooms; each of the others is one, and `lens` and `plan` are one together.
+/// Returns the room of a module. The two large layers have several rooms; each other module is one room, and `lens` and
+/// `plan` are one room together.
 fn room(module: &Module) -> String {
     match module[0].as_str() {
         "store" | "realize" => module[..module.len().min(2)].join("/"),
@@ -354,7 +355,7 @@ fn no_file_is_in_a_circle_with_one_of_another_room() {
         }
     }
     assert!(circles.is_empty(), "in a circle: {circles:#?}");
-    // That the paths are read at all.
+    // A check that paths are resolved at all.
     let run: Module = ["realize", "run", "build"].map(str::to_owned).to_vec();
     let state: Module = ["realize", "run", "state"].map(str::to_owned).to_vec();
     assert!(uses[&run].contains(&state));

@@ -1,14 +1,14 @@
-//! The packages that are published say what they are, and hold what their readers need and nothing else.
+//! Published packages have complete metadata, and their archives contain what users need and nothing else.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use std::fs;
 use tests::packages::{self, Package};
 
-/// What an archive may hold beside sources. Cargo adds what begins with `Cargo.` and a dot.
+/// The files that an archive may contain besides sources. Cargo adds files that begin with `Cargo.` and hidden ones.
 const BESIDE: [&str; 2] = ["LICENSE", "README.md"];
 
-/// All that is missing from what a package says of itself, a line each.
+/// Returns the missing metadata of a package, one item per line.
 fn unsaid(package: &Package) -> Vec<String> {
     let mut faults = Vec::new();
     let mut wanted = |is_there: bool, what: &str| {
@@ -27,7 +27,7 @@ fn unsaid(package: &Package) -> Vec<String> {
         package.documentation.as_ref() == Some(&page),
         "its documentation is not on docs.rs",
     );
-    // What crates.io takes.
+    // The limits of crates.io.
     wanted(
         (1..=5).contains(&package.keywords.len()),
         "no keywords, or too many",

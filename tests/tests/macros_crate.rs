@@ -1,4 +1,4 @@
-//! Macros in crates that know the library by another name, or through another crate.
+//! Macros in crates that rename the library, or use it through another crate.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -23,7 +23,7 @@ fn stages_of_libraries_with_other_names_for_the_library() {
     assert_eq!(realized.numbers.out.load().unwrap(), [0, 2, 4, 6]);
 }
 
-/// As another process does: by what was registered.
+/// As another process restores them: from the registry of stages.
 #[test]
 fn they_are_registered() {
     let (_folder, store) = store();
@@ -34,7 +34,7 @@ fn they_are_registered() {
     assert_eq!(store.derivation(&summary).unwrap().id(), summary.id());
 }
 
-/// One `use` for the trait and its derive, as the root and the module of lenses have them.
+/// One `use` imports the trait and its derive macro, from the root and from the module `lens`.
 mod by_one_use {
     use pylightnix::lens::SelfRef;
 

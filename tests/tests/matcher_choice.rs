@@ -1,4 +1,4 @@
-//! What matchers choose, and what is said when they cannot.
+//! The choices of matchers, and their errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use pylightnix::{BoxError, Error, ErrorKind};
 use std::cmp::Reverse;
 use tests::runs::{Told, assert_says, scratch};
 
-/// A run with a score, which another run need not have.
+/// A stage with a score, which may differ between runs.
 #[derive(Config)]
 struct Trial {
     #[selfref("score.txt")]
@@ -32,7 +32,7 @@ fn trial(b: &Build<Trial>) -> Result<TrialOutputs> {
     Ok(TrialOutputs { score })
 }
 
-/// The same whatever run it is.
+/// A deterministic stage.
 #[derive(Config)]
 struct Constant {
     #[selfref("score.txt")]
@@ -45,7 +45,7 @@ fn constant(b: &Build<Constant>) -> Result<ConstantOutputs> {
     Ok(ConstantOutputs { score })
 }
 
-/// What takes long before a trial.
+/// A long-running dependency of a trial.
 #[derive(Config)]
 struct After {
     #[selfref("after.txt")]
@@ -68,7 +68,7 @@ fn score(run: &RRef<Trial>) -> Result<f64> {
     Ok(run.score.load()?.parse()?)
 }
 
-/// Puts a realization there, of a build that ended at this minute, if it was a build.
+/// Publishes a realization with a record of this kind that ended at this minute.
 fn put(store: &Store, of: &DRef<Trial>, score: &str, kind: BuildKind, minute: u8) -> RRefId {
     let mut build = BuildRecord::now(kind);
     build.start = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -85,7 +85,7 @@ fn put_all(store: &Store, of: &DRef<Trial>, scores: &[&str]) -> Vec<RRefId> {
     scores.iter().map(put).collect()
 }
 
-/// What is chosen of what is there, without a run.
+/// Returns the choice among existing realizations, without a run.
 #[track_caller]
 fn chosen<T: Target>(store: &Store, target: &T) -> T::Output {
     let told = Told::default();
@@ -95,7 +95,7 @@ fn chosen<T: Target>(store: &Store, target: &T) -> T::Output {
     chosen
 }
 
-/// The indices of the runs that it takes.
+/// Realizes a target, and returns the result with the indices of the runs.
 #[track_caller]
 fn built<T: Target>(store: &Store, target: &T) -> (T::Output, Vec<String>) {
     let told = Told::default();
@@ -106,7 +106,7 @@ fn built<T: Target>(store: &Store, target: &T) -> (T::Output, Vec<String>) {
     (chosen, indices.collect())
 }
 
-/// The error, and what was begun.
+/// Returns the error of realizing a target, with the stages that began.
 #[track_caller]
 fn fails<T: Target>(store: &Store, target: &T) -> (Error, Vec<String>) {
     let told = Told::default();
@@ -165,7 +165,7 @@ fn a_build_from_the_future_is_not_the_latest() {
     let old = timed("0", 0);
     let _wrong = timed("1", 50_000);
     assert_eq!(*chosen(&store, &plan).id(), old);
-    // Clocks of machines differ a little.
+    // The clocks of machines differ slightly.
     let soon = timed("2", 1);
     assert_eq!(*chosen(&store, &plan).id(), soon);
 }
@@ -174,7 +174,7 @@ fn a_build_from_the_future_is_not_the_latest() {
 fn latest_takes_the_newest_build() {
     let (_folder, store) = scratch();
     let plan = seeded(1).latest();
-    // Never built: acceptances and imports are no builds, whenever they were.
+    // Without a build: acceptances and imports do not count, whatever their times are.
     let imported = put(&store, &plan, "0", BuildKind::Import, 50);
     let accepted = put(&store, &plan, "1", BuildKind::Accept, 59);
     let least = imported.clone().min(accepted.clone());
@@ -200,11 +200,11 @@ fn latest_takes_the_newest_build() {
     let again = record(BuildKind::Build, 30);
     store.plumbing().add_build(&old, &again, None).unwrap();
     assert_eq!(*chosen(&store, &plan).id(), old);
-    // Equally new: by reference.
+    // Equally new: the reference decides.
     let again = record(BuildKind::Build, 30);
     store.plumbing().add_build(&new, &again, None).unwrap();
     assert_eq!(*chosen(&store, &plan).id(), old.clone().min(new.clone()));
-    // Several: the newest, then those without a build.
+    // Several: the newest first, those without a build last.
     let two = chosen(&store, &plan.clone().latest_n(2));
     let mut those = [old.clone(), new.clone()];
     those.sort();
@@ -214,7 +214,7 @@ fn latest_takes_the_newest_build() {
     );
     let three = chosen(&store, &plan.clone().latest_n(3));
     assert!(three.iter().any(|run| *run.id() == least));
-    // The stage's own matcher is it.
+    // The default matcher of a stage is `latest`.
     assert_eq!(*chosen(&store, &seeded(1)).id(), old.min(new));
 }
 
@@ -239,7 +239,7 @@ fn keys_choose_the_lowest_and_the_highest() {
     );
     let highest = plan.clone().highest_n(3, score);
     assert_eq!(many(chosen(&store, &highest)), ["3", "7", "inf"]);
-    // Other keys than floats.
+    // Keys of other types than floats.
     let by = |plan: DRef<Trial>| value(chosen(&store, &plan));
     let lowest = |run: &RRef<Trial>| Ok(run.score.load()?.parse::<f64>()?.abs());
     assert!(["-0.0", "0.0"].contains(&by(plan.clone().lowest(lowest)).as_str()));
@@ -315,11 +315,11 @@ fn nan_is_never_chosen() {
     assert_eq!(value(chosen(&store, &plan.clone().highest(pair))), "6");
     let maybe = |run: &RRef<Trial>| Ok(Some(Reverse(score(run)?)));
     assert_eq!(value(chosen(&store, &plan.clone().highest(maybe))), "5");
-    // It does not count among many either: the third is built.
+    // It does not count among several either: the third one is built.
     let (three, runs) = built(&store, &plan.clone().lowest_n(3, score));
     assert_eq!(runs, ["5"], "counted on from the 5 there are");
     assert_eq!(scores(&three), ["5", "6", "1005"]);
-    // Nor after a build.
+    // Not even after a build.
     let hopeless = seeded(2).lowest(|_| Ok(f64::NAN));
     let (error, runs) = fails(&store, &hopeless);
     assert_eq!(runs.len(), 1, "it is not tried for ever");
@@ -429,7 +429,7 @@ fn exact_takes_that_one() {
     assert_says(&error, &["`exact_many` was given no reference"]);
 }
 
-/// As [`exact_takes_that_one`], of what cannot be had: nothing runs, not even what comes before.
+/// Like [`exact_takes_that_one`], for a realization that is not available: nothing runs, not even its dependencies.
 #[test]
 fn exact_of_what_is_not_there_fails_at_once() {
     let (_folder, store) = scratch();
@@ -457,25 +457,25 @@ fn exact_of_what_is_not_there_fails_at_once() {
             "(none)",
         ],
     );
-    // The dry run says the same, without waiting for what it depends on.
+    // The dry run reports the same, without waiting for dependencies.
     let dry = Realize::new(&store).plan(&target).unwrap();
     let Action::Fails(why) = &dry.step(&plan).unwrap().action else {
         panic!("{dry}")
     };
     assert!(why.contains("unpack it into this store"), "{why}");
-    // Those that do not need it go on when they are let.
+    // With `keep_going`, independent stages continue.
     let told = Told::default();
     let going = Realize::new(&store).keep_going().observer(&told);
     assert!(going.run(&target).is_err());
     assert_eq!(told.of("published").len(), 3, "{:?}", told.lines());
-    // What is there is named.
+    // The error names the existing realizations.
     let mine = store.realize(&plan).unwrap();
     let far = other.realize(&plan.clone().with_realizer("far", |b| {
         b.after.save("far").map(|after| AfterOutputs { after })
     }));
     let (error, _) = fails(&store, &plan.clone().with_matcher(exact(far.unwrap())));
     assert_says(&error, &[&mine.to_string()]);
-    // Many fail for any of them.
+    // `exact_many` fails if any of them is missing.
     let some = seeded(1).with_matcher(matcher::exact_many([
         store.realize(&seeded(1)).unwrap().id(),
         there.id(),
@@ -486,13 +486,13 @@ fn exact_of_what_is_not_there_fails_at_once() {
         &error,
         &[&there.to_string(), "which is of another derivation"],
     );
-    // Filtered, it is still that one.
+    // With a filter, the requirement is the same.
     let filtered = exact(&there).filter(|_: &RRef<After>| Ok(true));
     let (empty, _) = (scratch(), ());
     let (error, runs) = fails(&empty.1, &plan.clone().with_matcher(filtered));
     assert!(runs.is_empty());
     assert_says(&error, &["unpack it into this store"]);
-    // Stale is as good as not there, and says so.
+    // A stale realization counts as missing, and the error says so.
     let changed = plan.with_realizer("changed", |b| {
         b.after.save("0").map(|after| AfterOutputs { after })
     });
@@ -530,7 +530,7 @@ fn filters_pass_over_candidates() {
     );
     let one = only().filter(|run: &RRef<Trial>| Ok(score(run)? == 3.));
     assert_eq!(value(chosen(&store, &plan.clone().with_matcher(one))), "3");
-    // What it passes over is still counted: the new run has the next index.
+    // Realizations that the filter skips still count as runs: the new run has the next index.
     let large = latest().filter(|run: &RRef<Trial>| Ok(score(run)? > 1000.));
     let (large, runs) = built(&store, &plan.clone().with_matcher(large));
     assert_eq!(
@@ -567,7 +567,7 @@ fn functions_pick_in_many_ways() {
     let plan = seeded(1);
     put_all(&store, &plan, &["1", "2", "3"]);
     let value = |plan: DRef<Trial>| chosen(&store, &plan).score.load().unwrap();
-    // They see all candidates, by reference.
+    // The function receives all candidates, sorted by reference.
     let sorted = pick(|runs: &[RRef<Trial>]| {
         assert!(runs.is_sorted() && runs.len() == 3);
         Ok(runs[0].clone())
@@ -589,13 +589,13 @@ fn functions_pick_in_many_ways() {
     chosen(&store, &plan.clone().with_matcher(take));
     let rest = pick_many(|runs: &[RRef<Trial>]| Ok(runs[1..].to_vec()));
     assert_eq!(chosen(&store, &plan.clone().with_matcher(rest)).len(), 2);
-    // In any order, and one twice.
+    // In any order, and with a duplicate.
     let mixed = pick_many(|runs: &[RRef<Trial>]| {
         Ok(vec![runs[2].clone(), runs[0].clone(), runs[2].clone()])
     });
     let mixed = chosen(&store, &plan.clone().with_matcher(mixed));
     assert!(mixed.len() == 2 && mixed.is_sorted());
-    // They can have more made.
+    // The function can request more runs.
     let none = pick(|runs: &[RRef<Trial>]| Ok(runs.get(3).cloned()));
     let (_, runs) = built(&store, &plan.clone().with_matcher(none));
     assert_eq!(runs, ["3"]);
@@ -654,7 +654,7 @@ fn foreign_realizations_are_refused() {
             "is not a candidate",
         ],
     );
-    // One of its own that is stale is as foreign.
+    // A stale realization of the same derivation cannot be chosen either.
     let stale = store.realize(&seeded(3)).unwrap();
     let changed = seeded(3).with_realizer("changed", |b| {
         b.score.save("0").map(|score| TrialOutputs { score })
@@ -672,7 +672,7 @@ fn matchers_that_fail_and_panic_are_contained() {
     let (error, runs) = fails(&store, &plan.clone().lowest(score));
     assert!(runs.is_empty());
     assert_eq!(error.kind(), ErrorKind::Matcher);
-    // Whose key it was, and why.
+    // The error names the matcher of the key, and the cause.
     assert_says(
         &error,
         &[
@@ -694,7 +694,7 @@ fn matchers_that_fail_and_panic_are_contained() {
             "it panicked: 2 are too many",
         ],
     );
-    // A dry run says it too, and goes on.
+    // A dry run reports it too, and continues.
     let dry = Realize::new(&store).trust_unknown();
     let dry = dry.plan(&(panics, instantiate(Constant::new()).unwrap()));
     let dry = dry.unwrap();
@@ -703,7 +703,7 @@ fn matchers_that_fail_and_panic_are_contained() {
     assert!(!dry.is_done());
 }
 
-/// A matcher of one's own: the shortest score.
+/// A user-defined matcher: the shortest score.
 struct Shortest;
 
 impl Matcher<Trial> for Shortest {
@@ -733,7 +733,7 @@ fn matchers_of_ones_own() {
     assert_eq!(chosen(&store, &filtered).score.load().unwrap(), "333");
 }
 
-/// All that every matcher chooses in this store.
+/// Returns the choices of every matcher in this store.
 fn all_choices(store: &Store) -> Vec<Vec<RRefId>> {
     let plan = seeded(1);
     let one = |plan: DRef<Trial>| vec![chosen(store, &plan).id().clone()];
@@ -763,7 +763,7 @@ fn all_choices(store: &Store) -> Vec<Vec<RRefId>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// The same realizations and build records give the same choice, whatever the order they came in.
+    /// Equal realizations and build records give equal choices, whatever the order of publication.
     #[test]
     fn the_order_of_making_does_not_matter(
         made in prop::collection::btree_map(0_u8..40, (0_u8..4, 0_u8..3), 2..8),

@@ -1,4 +1,4 @@
-//! Long chains: nothing in their lives recurses, as threads with a small stack show.
+//! Long chains: no operation on them recurses, as threads with a small stack show.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -7,7 +7,8 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use tests::runs::in_memory;
 
 const STACK: usize = 256 << 10;
-/// Realizing so many takes seconds without optimisation; a frame of a recursion over them would have 26 bytes of stack.
+/// Realizing this many stages takes seconds without optimisation; each frame of a recursion over them would have 26 bytes of
+/// stack.
 const MANY: u64 = 10_000;
 const VERY_MANY: u64 = 100_000;
 
@@ -51,7 +52,7 @@ fn the_plan_of_100_000() {
         assert_eq!(plan, twin);
         let hash = |plan| BuildHasherDefault::<DefaultHasher>::default().hash_one(plan);
         assert_eq!(hash(&plan), hash(&twin));
-        // Both at once: every stage is met twice.
+        // Both at once: every stage is visited twice.
         let dry = store.plan(&[&plan, &twin]).unwrap();
         assert_eq!(dry.steps.len() as u64, VERY_MANY);
         assert!(!dry.to_string().is_empty());

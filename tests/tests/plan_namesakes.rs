@@ -1,4 +1,4 @@
-//! A program one crate of which has two stages of one name is refused, with both places.
+//! A program with two stages of the same name in one crate is refused; the error names both places.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -24,7 +24,7 @@ fn second(_: &Build<Second>) -> Result<()> {
     Ok(())
 }
 
-/// Its own name is nobody else's: the program is wrong all the same.
+/// Its name is unique, but the program is refused as a whole.
 #[derive(Config)]
 struct Third {}
 

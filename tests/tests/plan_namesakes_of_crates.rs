@@ -1,4 +1,5 @@
-//! Stages of one name in several crates, which may not know of each other: nothing is wrong before two of them meet.
+//! Stages with the same name in several crates, which may not know each other: they are refused only if two of them are in
+//! one plan.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -7,7 +8,7 @@ use pylightnix::prelude::*;
 use pylightnix::{Error, ErrorKind};
 use tests::runs::{assert_says, scratch};
 
-/// The program's own.
+/// The program's own stage.
 #[derive(Config)]
 struct Twin {
     #[selfref("of.txt")]
@@ -21,7 +22,7 @@ fn twin(b: &Build<Twin>) -> Result<TwinOutputs> {
     })
 }
 
-/// What is made from two of one name.
+/// A stage with two dependencies of the same name.
 #[derive(Config)]
 struct Both {
     #[dref]
@@ -62,7 +63,7 @@ fn says_both(error: &Error) {
 fn each_alone_works() {
     let (_folder, store) = scratch();
     let own = instantiate(Twin::new()).unwrap();
-    // They have one config, so one reference: their code tells their results apart.
+    // Equal configs have equal references: the code distinguishes their results.
     assert_eq!((own.id(), own.id()), (renamed().id(), reexported().id()));
     for _ in 0..2 {
         let of = [
@@ -98,7 +99,7 @@ fn two_in_one_plan_are_refused() {
 fn a_name_of_two_stages_finds_none() {
     let (_folder, store) = scratch();
     store.realize(&reexported()).unwrap();
-    // The program has a third one.
+    // The program contains a third stage with this name.
     let error = store.derivation(reexported().id()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Plan);
     assert_says(&error, &["two stages are named `twin`: at ", " in crate `"]);

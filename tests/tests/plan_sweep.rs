@@ -1,4 +1,4 @@
-//! Plans of many: grids, and labels that tell their derivations and realizations apart.
+//! Plans with many stages: grids, and labels that distinguish their derivations and realizations.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use tests::runs::{assert_says, scratch};
 
-/// What others are made from.
+/// A dependency.
 #[derive(Config)]
 struct Data {
     #[selfref("data.txt")]
@@ -27,7 +27,7 @@ fn data(b: &Build<Data>) -> Result<DataOutputs> {
     Ok(DataOutputs { data })
 }
 
-/// With parameters of all sorts.
+/// A stage with parameters of many types.
 #[derive(Config)]
 struct Train {
     #[selfref("loss.json")]
@@ -47,7 +47,7 @@ fn train(b: &Build<Train>) -> Result<TrainOutputs> {
     Ok(TrainOutputs { loss })
 }
 
-/// Two ways to one.
+/// A stage that reaches one dependency in two ways.
 #[derive(Config)]
 struct Plot {
     #[dref]
@@ -61,7 +61,7 @@ fn plot(_: &Build<Plot>) -> Result<()> {
     Ok(())
 }
 
-/// All results of a sweep.
+/// A stage that collects all results of a sweep.
 #[derive(Config)]
 struct Table {
     #[selfref("table.txt")]
@@ -111,7 +111,7 @@ fn a_sweep_is_made_and_collected_in_one_go() {
     assert_eq!((report.stages, table.listed.len()), (6, 4));
     let text = table.table.load().unwrap();
     assert!(text.starts_with("rate=0.1,optimizer=adam: 0.1\n"), "{text}");
-    // In the store, too. What was left out as it had its default is known of realizations.
+    // The labels of the store are equal. Omitted defaults are known for realizations.
     assert_eq!(store.labels(&table.listed).unwrap(), wanted);
     let drefs: Vec<_> = runs.iter().map(|run| run.id().clone()).collect();
     let drefs = store.labels(&drefs).unwrap();
@@ -124,19 +124,19 @@ fn a_sweep_is_made_and_collected_in_one_go() {
 #[test]
 fn what_differs_is_said_as_short_as_it_can_be() {
     let train = |size: u32, rate: f64| instantiate(Train::new(some_data(size), rate)).unwrap();
-    // One alone, and nothing that differs.
+    // A single derivation, and equal ones.
     assert_eq!(labels(&train(1, 0.5)), ["train"]);
     assert_eq!(labels(&[train(1, 0.5), train(1, 0.5)]), ["train", "train"]);
     assert_eq!(labels(&Vec::<DRef<Train>>::new()), Vec::<String>::new());
-    // Through dependencies.
+    // Fields of dependencies.
     assert_eq!(
         labels(&[train(1, 0.5), train(2, 0.5)]),
         ["size=1", "size=2"]
     );
-    // By two ways at once.
+    // In two ways at once.
     let plot = |size: u32| instantiate(Plot::new(train(size, 0.5), some_data(size))).unwrap();
     assert_eq!(labels(&[plot(1), plot(2)]), ["size=1", "size=2"]);
-    // Ends of paths that would not tell fields apart are longer.
+    // Suffixes of paths are extended until they are unique.
     let plot =
         |one: u32, other: u32| instantiate(Plot::new(train(one, 0.5), some_data(other))).unwrap();
     assert_eq!(
@@ -147,7 +147,7 @@ fn what_differs_is_said_as_short_as_it_can_be() {
             "train.data.size=2,data.size=4"
         ]
     );
-    // Values inside values, and what only one has.
+    // Nested values, and values that only one config has.
     let table = |items: &[u32]| {
         let table = BTreeMap::from([("a b".to_owned(), items.to_vec())]);
         instantiate(Train {
@@ -168,7 +168,7 @@ fn what_differs_is_said_as_short_as_it_can_be() {
         labels(&[table(&[1]), train(1, 0.5)]),
         ["[\"a b\"]=[1]", "[\"a b\"]=-"]
     );
-    // Stages of several names.
+    // Stages with different names.
     let mixed = (train(1, 0.5), some_data(1), train(1, 0.25));
     assert_eq!(
         labels(&mixed),
@@ -176,7 +176,7 @@ fn what_differs_is_said_as_short_as_it_can_be() {
     );
 }
 
-/// How a training goes down.
+/// The optimizer of a training.
 #[derive(Clone, Serialize, Deserialize)]
 enum Optimizer {
     Plain,
@@ -231,7 +231,7 @@ fn variants_are_named_with_what_differs_in_them() {
         "optimizer=Plain",
     ];
     assert_eq!(labels_of(all.map(fit_of)), wanted);
-    // Of one variant, its fields alone.
+    // With a single variant, only its fields.
     assert_eq!(
         labels_of([0.5, 0.9].map(sgd).map(fit_of)),
         ["momentum=0.5", "momentum=0.9"]
@@ -254,10 +254,10 @@ fn lists_of_dependencies_are_told_in_short() {
         runs,
         ..fit_of(Optimizer::Plain)
     };
-    // Fifty times the same difference is one.
+    // Fifty equal differences count as one.
     let all = [0.1, 0.5].map(|rate| fit(many(50, rate)));
     assert_eq!(labels_of(all), ["rate=0.1", "rate=0.5"]);
-    // So many of them, and not which.
+    // A list is shown by its length if only that differs.
     let all = [1, 2, 50].map(|count| fit(many(count, 0.1)));
     assert_eq!(
         labels_of(all),
@@ -269,7 +269,7 @@ fn lists_of_dependencies_are_told_in_short() {
     };
     let all = [2, 3].map(|count| named(many(count, 0.1)));
     assert_eq!(labels_of(all), ["named=[2 train]", "named=[3 train]"]);
-    // Where all differ in all, a few of them tell them apart.
+    // If every field differs everywhere, a few of them are shown.
     let all = (0..3).map(|at| {
         fit((0..40)
             .map(|run| train(run, f64::from(at * 40 + run)))
@@ -353,7 +353,7 @@ fn what_is_not_in_the_store_has_no_label() {
     let plan = instantiate(Train::new(some_data(1), 0.5)).unwrap();
     let error = store.labels([&plan]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
-    // A dependency that is nowhere to be read is told apart by its hash.
+    // A dependency whose config is unknown is shown by its hash.
     let configs = [1, 2].map(|number| {
         let text = format!("{{\"name\": \"a\", \"on\": \"dref:{number:032}-b\"}}");
         ConfigJson::from_json(&text).unwrap()
@@ -366,7 +366,7 @@ fn what_is_not_in_the_store_has_no_label() {
     assert!(labels[0].starts_with("on=b#"), "{labels:?}");
 }
 
-/// A chain in which every link leads to the one before by two ways.
+/// A chain in which every link reaches the previous one in two ways.
 #[derive(Config)]
 struct Chain {
     #[dref]

@@ -1,9 +1,9 @@
-//! A chain of many types of config: the compiler looks through none of them.
+//! A chain of many config types: the compiler does not traverse it.
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use pylightnix::prelude::*;
 
-/// A module for each name, with a config that depends on the one of another module, and its stage.
+/// Defines a module for each name, with a config that depends on that of another module, and its stage.
 macro_rules! chain {
     ($($name:ident after $before:ident,)*) => {$(
         mod $name {

@@ -1,4 +1,4 @@
-//! Plans are values: equal, cloned, conflicting, with dependencies in containers, recursive and generic.
+//! Plans are values: comparison, cloning, conflicts, dependencies in containers, recursive and generic configs.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use tests::runs::{assert_says, scratch};
 
-/// A number in a file.
+/// A stage that writes a number.
 #[derive(Config)]
 struct Number {
     #[selfref("out.txt")]
@@ -25,7 +25,7 @@ fn number(b: &Build<Number>) -> Result<NumberOutputs> {
     Ok(NumberOutputs { out })
 }
 
-/// The sum of some.
+/// A stage that adds numbers.
 #[derive(Config)]
 struct Sum {
     #[selfref("out.txt")]
@@ -44,7 +44,7 @@ fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
     Ok(SumOutputs { out })
 }
 
-/// Another result each run.
+/// A nondeterministic stage.
 #[derive(Config)]
 struct Dice {
     #[selfref("eyes.txt")]
@@ -57,7 +57,7 @@ fn dice(b: &Build<Dice>) -> Result<DiceOutputs> {
     Ok(DiceOutputs { eyes })
 }
 
-/// A folder of files.
+/// A stage that writes a folder.
 #[derive(Config)]
 struct Tree {
     #[selfref("tree")]
@@ -95,7 +95,7 @@ fn equal_configs_are_equal_plans() {
     assert_eq!(hash_of(&one), hash_of(&again));
     assert_eq!(one.cmp(&two), one.id().cmp(two.id()));
     assert_eq!(HashSet::from([one.clone(), again, two]).len(), 2);
-    // A plan is its dependencies' values too.
+    // Equality of plans includes their dependencies.
     assert_eq!(total(vec![of(1), of(2)]), total(vec![of(1), of(2)]));
     assert_ne!(total(vec![of(1), of(2)]), total(vec![of(2), of(1)]));
     assert_eq!(one.clone().value, 1);
@@ -135,7 +135,7 @@ fn matchers_and_realizers_are_no_part_of_the_identity() {
         total(vec![other.latest()]).id(),
         total(vec![one.clone()]).id()
     );
-    // What it was made from stays as it was.
+    // The original is unchanged.
     let (_folder, store) = scratch();
     assert_eq!(store.realize(&one).unwrap().out.load().unwrap(), "1");
 }
@@ -159,7 +159,7 @@ fn a_plan_owns_its_parts_and_goes_anywhere() {
     assert_eq!(sum.join().unwrap(), "3");
 }
 
-/// The error of a plan that contradicts itself: nothing is written for it.
+/// Asserts the error of a plan that contradicts itself, and that nothing is written for it.
 #[track_caller]
 fn conflict<T: Target>(target: &T, about: &str, why: &str) {
     let (_folder, store) = scratch();
@@ -192,7 +192,7 @@ fn different_matchers_of_one_derivation_conflict() {
     conflict(&(one.clone().latest(), one.clone().latest_n(1)), &name, why);
     let two = |n| one.clone().latest_n(n);
     conflict(&[two(1), two(2)], &name, why);
-    // However deep.
+    // At any depth.
     conflict(
         &(
             total(vec![one.clone()]),
@@ -201,13 +201,13 @@ fn different_matchers_of_one_derivation_conflict() {
         &name,
         why,
     );
-    // In two plans that are equal but for it.
+    // Between two plans that are equal otherwise.
     conflict(
         &[total(vec![one.clone()]), total(vec![one.clone().latest()])],
         &name,
         why,
     );
-    // A closure that captures may choose another way each time.
+    // Closures with captures are never equal, because they may choose differently.
     let below = |limit: i64| one.clone().lowest(move |run| Ok(run.value.min(limit)));
     conflict(&[below(1), below(2)], &name, why);
     let picked = |limit: i64| {
@@ -215,7 +215,7 @@ fn different_matchers_of_one_derivation_conflict() {
             .with_matcher(matcher::only().filter(move |run: &RRef<Number>| Ok(run.value < limit)))
     };
     conflict(&[picked(8), picked(8)], &name, why);
-    // Two closures are two, even if they capture nothing.
+    // Two closures are different, even without captures.
     conflict(
         &(
             one.clone().lowest(|run| Ok(run.value)),
@@ -231,11 +231,11 @@ fn equal_matchers_of_one_derivation_agree() {
     fn value(run: &RRef<Number>) -> Result<i64> {
         Ok(run.value)
     }
-    // The stage's own, made twice; the same, cloned.
+    // The stage's own matcher, made twice; and clones of a given matcher.
     agrees(&(of(1), of(1), total(vec![of(1)])));
     let given = of(1).lowest(|run| Ok(run.value));
     agrees(&(given.clone(), total(vec![given])));
-    // Equal by what they say.
+    // Matchers that are equal by value.
     agrees(&[of(1).latest(), of(1).latest()]);
     agrees(&[of(1).latest_n(1), of(1).latest_n(1)]);
     agrees(&[
@@ -245,7 +245,7 @@ fn equal_matchers_of_one_derivation_agree() {
     agrees(&[of(1).lowest(value), of(1).lowest(value)]);
     agrees(&[of(1).lowest_n(1, value), of(1).lowest_n(1, value)]);
     agrees(&[of(1).highest_n(1, value), of(1).highest_n(1, value)]);
-    // One closure that captures nothing, given twice.
+    // The same closure without captures, given twice.
     let best = || of(1).highest(|run| Ok(run.value));
     agrees(&[best(), best()]);
     let filtered =
@@ -269,7 +269,7 @@ fn different_realizers_of_one_derivation_conflict() {
     agrees(&(one.clone(), one.clone(), total(vec![one])));
 }
 
-/// A config of any type: two types may have one reference.
+/// A config of any type: two types may have equal references.
 #[derive(Config)]
 struct Value<T: Plain + Display> {
     #[selfref("value.txt")]
@@ -305,7 +305,7 @@ fn two_types_of_one_reference_conflict() {
     conflict(&(small, large), &name, "Value<u64>");
 }
 
-/// Each kind of dependency.
+/// A config with each kind of dependency.
 #[derive(Config)]
 struct Everything {
     #[selfref("found.json")]
@@ -342,7 +342,7 @@ fn everything(b: &Build<Everything>) -> Result<EverythingOutputs> {
     }
     found.push(b.file.load()?);
     found.push(b.below.load()?);
-    // Many come in the order of their references, as files do of the realizations that they are in.
+    // Many realizations are sorted by reference, and so are files of many realizations.
     assert!(b.rolls.is_sorted());
     let rolls: Vec<_> = b.rolls.iter().map(|roll| roll.id()).collect();
     let eyes: Vec<_> = b.eyes.iter().map(|eyes| eyes.rref()).collect();
@@ -384,7 +384,7 @@ fn dependencies_in_containers() {
         ]),
     ))
     .unwrap();
-    // In the plan they are what they were.
+    // In the plan, the fields have their original values.
     assert_eq!(plan.list[0], of(3));
     assert_eq!(plan.map["a"].value, 5);
     assert_eq!(plan.below.path(), "tree/doc/README");
@@ -409,14 +409,14 @@ fn dependencies_in_containers() {
         "x=Some(\"7\")",
     ];
     assert_eq!(rref.found.load().unwrap(), found);
-    // And realized ones afterwards.
+    // The same for the realized fields.
     assert!(rref.none.is_none());
     assert_eq!(rref.list[1].out.load().unwrap(), "2");
     assert_eq!(rref.list[0], rref.list[2]);
     assert_eq!(rref.rolls.len(), 3);
     assert_eq!(rref.below.load().unwrap(), "read me");
     assert_eq!(rref.context().count(), 11);
-    // The same again, from the reference alone.
+    // The same view, from the reference alone.
     let opened = store.realization_as::<Everything>(&rref).unwrap();
     assert_eq!(opened, rref);
     assert_eq!(opened.found.load().unwrap(), found);
@@ -452,7 +452,7 @@ fn paths_below_an_artifact() {
     }
 }
 
-/// A chain of itself.
+/// A chain of stages of one type.
 #[derive(Config)]
 struct Step {
     #[selfref("sum.txt")]
@@ -529,7 +529,7 @@ fn targets_of_any_shape() {
     assert_eq!(nested[0].as_ref().unwrap()[0].1.len(), 3);
     let nothing: Vec<RRef<Number>> = store.realize(&Vec::<DRef<Number>>::new()).unwrap();
     assert!(nothing.is_empty());
-    // What is shared is made once.
+    // A shared dependency is built once.
     assert_eq!(store.rrefs_of(of(1).id()).unwrap().len(), 1);
     let names: BTreeSet<_> = store
         .drefs()
@@ -552,7 +552,7 @@ fn wide_plans_and_diamonds() {
         store.realize(&wide).unwrap().out.load().unwrap(),
         (0..500).sum::<i64>().saturating_add(1).to_string()
     );
-    // Doubling 64 times has 2^64 ways to the top, and 65 stages.
+    // Doubling 64 times gives 2^64 paths to the top, and 65 stages.
     let mut diamond = instantiate(Twice::new(None, None, 0)).unwrap();
     for level in 1..=64 {
         let (left, right) = (diamond.clone(), diamond);
@@ -565,7 +565,7 @@ fn wide_plans_and_diamonds() {
     assert_eq!(opened.left, rref.right);
 }
 
-/// Two of itself.
+/// A stage with two dependencies on its own type.
 #[derive(Config)]
 struct Twice {
     #[selfref("paths.txt")]
@@ -587,7 +587,7 @@ fn twice(b: &Build<Twice>) -> Result<TwiceOutputs> {
     Ok(TwiceOutputs { paths })
 }
 
-/// Something with several parameters, after something else.
+/// A stage with several parameters and a dependency.
 #[derive(Config)]
 struct Tuned {
     #[selfref("out.txt")]
@@ -629,7 +629,7 @@ fn changed_configs_by_struct_update() {
     let run = Realize::new(&store);
     let (first, report) = run.run_reporting(&same).unwrap();
     assert_eq!((report.built, report.reused), (2, 0));
-    // What did not change is reused.
+    // Unchanged stages are reused.
     let (longer, report) = run.run_reporting(&longer).unwrap();
     assert_eq!((report.built, report.reused), (1, 1));
     assert_eq!(longer.number, first.number);
@@ -641,7 +641,7 @@ fn changed_configs_by_struct_update() {
     assert_eq!(store.realize(&same).unwrap(), first);
 }
 
-/// Whoever reads its text takes a part of the path for a derivation.
+/// A config in whose JSON a part of a path looks like a derivation.
 #[derive(Config)]
 struct Odd {
     #[selfref("dref:7c308bad0e7fa364790b71e6ffab924a-params/x.txt")]

@@ -1,4 +1,5 @@
-//! What the types of the public interface can be used for, whatever is in them. That each is `Debug` is a lint of the library.
+//! The auto traits of the public types, whatever their type parameters are. A lint of the library ensures that each is
+//! `Debug`.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -21,7 +22,7 @@ const fn is_sent<T: Send>() {}
 
 const fn is_shared<T: Send + Sync>() {}
 
-/// What asks for something: it is made here and may run there.
+/// Builders: they may be created on one thread and run on another.
 const BUILDERS: () = {
     is_shared::<Realize<'static>>();
     is_sent::<Stepping<'static, DRef<Shared>>>();
@@ -40,7 +41,7 @@ const BUILDERS: () = {
     is_shared::<Cancel>();
 };
 
-/// What is found or made.
+/// Values: results of searches and runs.
 const VALUES: () = {
     is_shared::<Store>();
     is_shared::<pylightnix::Error>();
@@ -76,7 +77,7 @@ fn a_run_is_asked_for_here_and_made_there() {
     assert_eq!(there.join().unwrap(), 3);
 }
 
-/// In the versions that signatures have them in.
+/// The re-exported versions are those in the signatures.
 #[test]
 fn crates_in_signatures_are_reexported() {
     let (_folder, store) = scratch();

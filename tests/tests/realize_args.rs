@@ -1,4 +1,4 @@
-//! Run-time arguments: given by type, read in stages, missing ones found before anything runs, no part of the identity.
+//! Run-time arguments: given by type, read in stages, checked before any stage runs, not part of the identity.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,17 +16,17 @@ use std::sync::{Arc, Mutex};
 use tests::runs::{Told, assert_says, scratch};
 use tests::store::snapshot;
 
-/// How much to say.
+/// The verbosity.
 #[derive(Debug)]
 struct Verbosity(u8);
 
-/// What says who asks. Neither `Clone` nor serializable: arguments need not be.
+/// A token that is neither `Clone` nor serializable: arguments need not be.
 struct Token(String);
 
-/// Counts, for all runs.
+/// A counter shared by all runs.
 type Progress = Arc<AtomicUsize>;
 
-/// A text that is fetched.
+/// A stage that takes arguments.
 #[derive(Config)]
 struct Fetched {
     #[selfref("text.txt")]
@@ -42,7 +42,7 @@ fn fetched(b: &Build<Fetched>) -> Result<FetchedOutputs> {
     Ok(FetchedOutputs { text })
 }
 
-/// What takes no argument.
+/// A stage without arguments.
 #[derive(Config)]
 struct Plain {
     #[selfref("text.txt")]
@@ -57,7 +57,7 @@ fn plain(b: &Build<Plain>) -> Result<PlainOutputs> {
     Ok(PlainOutputs { text })
 }
 
-/// Its length, told as wanted.
+/// A stage that takes another argument.
 #[derive(Config)]
 struct Length {
     #[selfref("length.json")]
@@ -80,7 +80,7 @@ fn tell<C: TakesArg<Verbosity>>(b: &Build<C>, what: &str) {
     }
 }
 
-/// A generic stage with an argument that its parameter says.
+/// A generic stage whose argument depends on its parameter.
 #[derive(Config)]
 struct Generic<const N: usize> {}
 
@@ -123,7 +123,7 @@ fn stages_read_what_the_run_gives() {
     let length = run.run(&length_of("four")).unwrap();
     assert_eq!(length.length.load().unwrap(), 4);
     assert_eq!(progress.load(SeqCst), 1);
-    // The last of a type counts.
+    // The last argument of a type counts.
     let log = format!("build-{}.log", length.builds()[0].id);
     let log = fs::read_to_string(length.path().with_file_name(log)).unwrap();
     assert_eq!(log, "measuring\n");
@@ -209,10 +209,10 @@ fn what_is_there_needs_no_argument() {
     let run = || Realize::new(&store).arg(token()).arg(Progress::default());
     let all = run().arg(Verbosity(0)).run(&plan).unwrap();
     assert_eq!(store.realize(&plan).unwrap(), all);
-    // Nor does what no longer has to run, in a plan where something else does.
+    // A stage that is reused needs no argument either, even if another stage of the plan runs.
     let other = instantiate(Plain::new(vec![of("a")])).unwrap();
     store.realize(&(plan.clone(), other)).unwrap();
-    // What is forced needs its own, and so does what may run after it.
+    // A forced stage needs its arguments, and so does a stage that may run after it.
     let error = error_of(
         Realize::new(&store)
             .arg(Verbosity(0))

@@ -1,4 +1,4 @@
-//! Stopping runs from outside: by a token, and by Ctrl-C.
+//! Cancelling runs by a token and by Ctrl-C.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tests::runs::{Told, assert_says, names, scratch};
 use tests::store::{Running, child, folder, part};
 
-/// Work of several sorts.
+/// A stage with several behaviours.
 #[derive(Config)]
 struct Work {
     #[selfref("text.txt")]
@@ -25,7 +25,7 @@ struct Work {
     #[dref]
     after: Vec<DRef<Work>>,
     kind: String,
-    /// Where it waits.
+    /// The folder of the files on which it waits.
     #[config(default, unhashed)]
     place: PathBuf,
 }
@@ -74,7 +74,7 @@ fn error_of<T>(result: pylightnix::Result<T>) -> Error {
     }
 }
 
-/// Uses the token when so many runs began.
+/// Returns an observer that cancels the token after this number of runs has begun.
 fn after(cancel: &Cancel, runs: usize) -> impl Fn(&Event<'_>) + use<> {
     let (cancel, begun) = (cancel.clone(), Mutex::new(0));
     move |event| {
@@ -242,7 +242,7 @@ fn ctrl_c_stops_a_run_in_order() {
         program.end();
         wait_until(|| !is_running(&pid_text));
         std::fs::remove_file(&pid).unwrap();
-        // What was finished before is there, and nothing is in the way.
+        // Earlier results are in the store, and nothing blocks the next run.
         let store = Store::open(place.path().join("store")).unwrap();
         assert_eq!(store.rrefs().unwrap().len(), 1);
         assert!(

@@ -1,4 +1,4 @@
-//! Which matcher chose what, from how many: in the build record of the consumer.
+//! The build record of a consumer contains the matchers' choices and the numbers of candidates.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 use tests::runs::scratch;
 
-/// Runs that differ.
+/// A stage with different results.
 #[derive(Config)]
 struct Trial {
     #[selfref("score.json")]
@@ -31,7 +31,7 @@ fn score(run: &RRef<Trial>) -> Result<f64> {
     Ok(run.score.load()?)
 }
 
-/// What is the same each time.
+/// A deterministic stage.
 #[derive(Config)]
 struct Constant {}
 
@@ -40,7 +40,7 @@ fn constant(_: &Build<Constant>) -> Result<()> {
     Ok(())
 }
 
-/// Made from all of those.
+/// A stage with all of these as dependencies.
 #[derive(Config)]
 struct After {
     #[selfref("text.txt")]
@@ -69,13 +69,13 @@ fn plan() -> DRef<After> {
     instantiate(After::new(of(1), three, Some(constant))).unwrap()
 }
 
-/// The file of a build record.
+/// Returns the path of the build record.
 fn file(rref: &RRef<After>) -> PathBuf {
     let name = format!("build-{}.json", rref.builds()[0].id);
     rref.path().with_file_name(name)
 }
 
-/// The records as another process reads them.
+/// Reads the records as another process does.
 fn read(store: &Store, rref: &RRef<After>) -> Vec<BuildRecord> {
     let store = Store::open(store.root()).unwrap();
     store.realization(rref.id()).unwrap().builds().to_vec()
@@ -98,7 +98,7 @@ fn a_build_record_says_how_each_dependency_was_chosen() {
     let made = store.realize(&plan()).unwrap();
     let record = &made.builds()[0];
     assert_eq!(record.choices.len(), 3);
-    // As the stage says it, and as the matcher of the plan says itself.
+    // The matcher as written in the stage, or as the matcher of the plan describes itself.
     is(
         &record.choices[of(1).id()],
         "lowest(score)",
@@ -112,7 +112,7 @@ fn a_build_record_says_how_each_dependency_was_chosen() {
     let constant = &record.choices[made.constant.as_ref().unwrap().id().dref()];
     assert_eq!((constant.matcher.as_str(), constant.from), ("latest()", 1));
     assert_eq!(read(&store, &made), made.builds());
-    // What depends on nothing has chosen nothing, and says nothing of it.
+    // A stage without dependencies records no choices.
     assert!(made.best.builds()[0].choices.is_empty());
     let name = format!("build-{}.json", made.best.builds()[0].id);
     let text = fs::read_to_string(made.best.path().with_file_name(name)).unwrap();
@@ -136,7 +136,7 @@ fn it_is_sorted_and_stands_beside_the_rest() {
             "from": 1,
         })
     );
-    // It travels with the result.
+    // The choices are part of an archive.
     let archive = store.root().with_extension("zip");
     store.pack([&made], &archive).unwrap();
     let (_other, other) = scratch();
@@ -177,7 +177,7 @@ fn records_without_it_or_with_another_form_of_it_are_read() {
         let there = read(&store, &made);
         assert_eq!(there[0].choices.len(), count);
         assert_eq!(there[0].fingerprint, made.builds()[0].fingerprint);
-        // The result is as current as ever.
+        // The result is still current.
         assert!(store.plan(&plan()).unwrap().is_done());
     }
 }
@@ -193,7 +193,7 @@ fn matchers_say_what_they_are() {
     let said = |matcher: &dyn Fn(DRef<Trial>) -> DRef<Trial>, expected: &str| {
         let three = of(2).lowest_n(1, score);
         let after = instantiate(After::new(matcher(of(1)), three, None)).unwrap();
-        // It may be the realization of another matcher: each run adds a record.
+        // The result may be chosen by another matcher: each run adds a record.
         let made = Realize::new(&store).force(&after).run(&after).unwrap();
         let newest = made.builds().last().unwrap();
         assert_eq!(newest.choices[of(1).id()].matcher, expected);

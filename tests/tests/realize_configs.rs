@@ -1,4 +1,4 @@
-//! What a stage sees of its config, and of those of its dependencies, is what their references say.
+//! A stage sees its config, and those of its dependencies, as their references identify them.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::runs::{Told, assert_says, scratch};
 use tests::store::{objects, publish_texts};
 
-/// Settings of which JSON keeps only a part.
+/// Settings that JSON represents only in part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Settings {
     depth: u32,
-    /// No part of what is written.
+    /// Not serialized.
     #[serde(skip)]
     verbose: u32,
-    /// Written in whole parts of ten.
+    /// Serialized as multiples of ten.
     #[serde(serialize_with = "in_tens")]
     width: u32,
 }
@@ -39,7 +39,7 @@ const WRITTEN: Settings = Settings {
     width: 40,
 };
 
-/// What it saw, as text.
+/// Its artifact is the config that it saw, as text.
 #[derive(Config)]
 struct Seen {
     #[selfref("seen.json")]
@@ -65,7 +65,7 @@ fn plan() -> DRef<Seen> {
     instantiate(Seen::new(PLANNED)).unwrap()
 }
 
-/// What it saw of those before it.
+/// Its artifact is the dependencies' configs that it saw.
 #[derive(Config)]
 struct After {
     #[selfref("seen.json")]
@@ -110,7 +110,7 @@ fn a_stage_sees_what_its_config_says() {
     let seen = store.realize(&plan).unwrap();
     let saved = std::fs::read_to_string(seen.out.path()).unwrap();
     assert!(saved.contains("\"width\": 40"), "{saved}");
-    // What is opened from the reference alone is no other.
+    // A view from the reference alone is equal.
     assert_eq!(seen.settings, WRITTEN);
     assert_eq!(
         store.realization_as::<Seen>(&seen).unwrap().settings,
@@ -140,7 +140,7 @@ fn a_stage_sees_what_the_configs_of_its_dependencies_say() {
         let seen: Vec<_> = last.out.load().unwrap().iter().map(width_of).collect();
         assert_eq!(seen, [(40, 0), (40, 0)]);
         assert_eq!(last.after.before.settings, WRITTEN);
-        // As many as are written of the field that is no part of the identity.
+        // An `unhashed` field has its default.
         assert_eq!(last.after.before.aside, Settings::default());
     }
 }
@@ -164,7 +164,7 @@ fn what_is_no_part_of_the_identity_stays_as_the_plan_has_it() {
     let seen = store.realize(&plan).unwrap();
     assert_eq!((&seen.settings, &seen.aside), (&WRITTEN, &PLANNED));
 
-    // With the matcher and the realizer that the plan gives a dependency.
+    // With the matcher and the realizer that the plan gives for a dependency.
     let after = instantiate(After::new(plan.lowest(|run| Ok(run.settings.width)))).unwrap();
     let after = store.realize(&after).unwrap();
     assert_eq!(after.before, seen);
@@ -172,7 +172,7 @@ fn what_is_no_part_of_the_identity_stays_as_the_plan_has_it() {
     assert_eq!(after.before.aside, PLANNED);
 }
 
-/// Of any type.
+/// A config with a value of any type.
 #[derive(Config)]
 struct Of<T: Plain> {
     value: T,
@@ -196,7 +196,7 @@ fn a_generic_stage_sees_what_its_config_says() {
     assert_eq!((&of.value, of.out.load().unwrap()), (&WRITTEN, WRITTEN));
 }
 
-/// Nests what has no order.
+/// A nested unordered value.
 #[derive(Config)]
 struct Sets {
     #[selfref("out.txt")]
@@ -257,7 +257,7 @@ fn what_has_no_order_is_refused_when_its_stage_is_built() {
                 plan.id().to_string().as_str(),
             ],
         );
-        // Not even a failure, although its stage may fail.
+        // Not even a recorded failure, although the stage is fallible.
         assert_eq!(told.of("building"), [""; 0]);
         assert_eq!(store.rrefs_of(plan.id()).unwrap(), []);
         assert!(objects(&store).is_empty());
@@ -276,7 +276,7 @@ fn what_has_no_order_is_refused_when_its_stage_is_built() {
         assert_says(&error, &["of stage `sets`"]);
     }
     assert_eq!(SETS.load(Ordering::Relaxed), 0);
-    // Of these there is one order.
+    // Sets of these sizes have only one order.
     for size in [0, 1] {
         store.realize(&of_size(size)).unwrap().unwrap();
     }
@@ -285,7 +285,7 @@ fn what_has_no_order_is_refused_when_its_stage_is_built() {
     assert_says(&error.unwrap_err(), &["the field `value[", "`of`"]);
 }
 
-/// Types that keep what they hold.
+/// Types that survive the round trip.
 #[derive(Config)]
 struct Kept {
     sets: BTreeSet<String>,
@@ -330,11 +330,11 @@ fn what_comes_back_is_built() {
     store.realize(&instantiate(config).unwrap()).unwrap();
 }
 
-/// Comes back as another, once it is told to.
+/// A value that deserializes as another value, once a test enables that.
 #[derive(Clone, Debug, PartialEq)]
 struct Drifting<const WHICH: usize>(usize);
 
-/// By how much.
+/// The amount by which the values of each type drift.
 static DRIFT: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 
 impl<const WHICH: usize> Serialize for Drifting<WHICH> {
@@ -421,7 +421,7 @@ fn a_hit_that_a_stage_would_see_is_read_back() {
     store.realize(&last(1)).unwrap();
     DRIFT[1].store(1, Ordering::Relaxed);
     store.realize(&last(1)).unwrap();
-    // All that cannot be told apart by the first of them.
+    // Every stage with such a dependency fails, not only the first one.
     let run = Realize::new(&store).jobs(1).keep_going();
     let error = run.run(&[last(2), last(3)]).unwrap_err();
     assert_eq!(error.parts().len(), 2, "{error:?}");
@@ -439,7 +439,7 @@ fn a_config_that_is_read_from_a_store_is_read_back() {
     let forced = Realize::new(&store).force_all().run(&again).unwrap();
     assert_eq!(forced[0].id(), of.id());
 
-    // As it was made before such configs were refused.
+    // A result from before such configs were refused.
     let set = instantiate(Of::new(HashSet::from([1, 2, 3]))).unwrap();
     let files = [("value.json", "[]")];
     let _ = publish_texts(&store, set.config_json(), &Context::empty(), &files);
@@ -448,7 +448,7 @@ fn a_config_that_is_read_from_a_store_is_read_back() {
     assert_says(&error, &["the field `value[", "of stage `of`"]);
 }
 
-/// A link of a chain, with a field that has to be read back.
+/// A link of a chain, with a field that needs a check.
 #[derive(Config)]
 struct Chain {
     #[dref]

@@ -1,4 +1,4 @@
-//! What a run finds there and what it would do: code that changed, defaults, contexts, acceptance, early cut-off.
+//! What a run reuses and what it would build: changed code, defaults, contexts, acceptance, early cut-off.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,9 +14,9 @@ use std::fs;
 use std::time::Duration;
 use tests::runs::{Told, assert_says, done, scratch, traces};
 
-/// A stage as it was, and as it is in later versions of a program: same name, same config, other code.
+/// Defines a stage in several versions of a program: the same name and config, with different code.
 ///
-/// Generic stages are registered for the types that they list only, so that several of one name fit in this program.
+/// Generic stages are registered only for the types that they list, so that several with one name fit into this program.
 macro_rules! version {
     ($version:ident, [$($option:tt)*], $body:expr, $($field:tt)*) => {
         mod $version {
@@ -40,12 +40,12 @@ macro_rules! version {
                 Ok(SumOutputs { out: b.out.save(&f(b).to_string())? })
             }
 
-            /// The derivation.
+            /// Returns the derivation.
             pub(crate) fn of(a: i64) -> DRef<Sum<()>> {
                 instantiate(Sum::new(a)).expect("a derivation")
             }
 
-            /// What uses it: the same in all versions.
+            /// A consumer that is equal in all versions.
             #[derive(Config)]
             pub(crate) struct User<T: Send + Sync + 'static> {
                 #[selfref("used.txt")]
@@ -59,7 +59,7 @@ macro_rules! version {
                 Ok(UserOutputs { out: b.out.save(&b.sum.out.load()?)? })
             }
 
-            /// The plan of both.
+            /// Returns the plan of both stages.
             pub(crate) fn plan(a: i64) -> DRef<User<()>> {
                 instantiate(User::new(of(a))).expect("a derivation")
             }
@@ -92,7 +92,7 @@ fn reason(plan: &DryPlan, dref: &DRefId) -> String {
     }
 }
 
-/// What was built, and for what reasons.
+/// Realizes a target, and returns the stages that were built, with the reasons.
 #[track_caller]
 fn building<T: pylightnix::plan::Target>(store: &Store, target: &T) -> (T::Output, Vec<String>) {
     let told = Told::default();
@@ -123,7 +123,7 @@ fn changed_code_never_gives_an_old_result() {
     let (_folder, store) = scratch();
     let old = store.realize(&first::plan(2)).unwrap();
     let plan = other_result::plan(2);
-    // The dry run says what changed, and what waits for it.
+    // The dry run says what changed, and which stages wait for it.
     let dry = store.plan(&plan).unwrap();
     let Action::Build {
         runs: 1,
@@ -133,7 +133,7 @@ fn changed_code_never_gives_an_old_result() {
         panic!("{dry}")
     };
     assert!(was != is && added.is_empty());
-    // Both texts are there to compare, once the new code ran.
+    // Both texts are saved, once the new code has run.
     assert!(store.code(was).unwrap().unwrap().contains("b.a * 2"));
     let undecided = Action::Undecided {
         waits_for: vec![plan.sum.id().clone()],
@@ -163,7 +163,7 @@ fn changed_code_never_gives_an_old_result() {
     );
     assert!(store.code(is).unwrap().unwrap().contains("b.a * 3"));
     assert!(store.plan(&plan).unwrap().is_done());
-    // The old code finds its own result again.
+    // The old code finds its own result.
     let (again, built) = building(&store, &first::plan(2));
     assert!(built.is_empty());
     assert_eq!(again.id(), old.id());
@@ -177,7 +177,7 @@ fn the_same_bytes_cut_the_run_off() {
     assert_eq!(built, ["building sum x1: stale: its code changed"]);
     assert_eq!(new.id(), old.id());
     assert_eq!(new.sum.builds().len(), 2, "one for each code");
-    // From now on both codes stand for it.
+    // From now on the realization has records of both codes.
     let (_, built) = building(&store, &first::plan(2));
     assert!(built.is_empty());
     assert!(store.plan(&same_result::plan(2)).unwrap().is_done());
@@ -204,7 +204,7 @@ fn another_default_makes_it_stale() {
     );
     let (new, _) = building(&store, &plan);
     assert_eq!(new.out.load().unwrap(), "6");
-    // Given as the old default was, the field is written: another derivation.
+    // If the old default is given explicitly, the JSON contains the field: another derivation.
     let given = with_other_default::Sum {
         by: 2,
         ..with_other_default::Sum::new(2)
@@ -233,7 +233,7 @@ fn a_field_that_came_suggests_to_accept() {
     let (new, built) = building(&store, &plan);
     assert!(built.is_empty());
     assert_eq!((new.sum.by, new.id()), (2, old.id()));
-    // What was accepted is accepted with the defaults of today.
+    // The acceptance records today's defaults.
     let kinds: Vec<_> = new.sum.builds().iter().map(|build| build.kind).collect();
     assert_eq!(kinds, [BuildKind::Build, BuildKind::Accept]);
     assert_eq!(new.sum.builds()[1].omitted["by"], 2);
@@ -248,18 +248,18 @@ fn a_field_that_came_suggests_to_accept() {
 fn pinned_code_is_its_version() {
     let (_folder, store) = scratch();
     let old = store.realize(&pinned::plan(2)).unwrap();
-    // A field that the record does not know counts as equal.
+    // A field that a record does not name counts as unchanged.
     let (new, built) = building(&store, &pinned_with_field::plan(2));
     assert!(built.is_empty(), "{built:?}");
     assert_eq!(new.id(), old.id());
-    // With whatever default it comes first.
+    // Whatever its default is when it is added.
     assert!(
         store
             .plan(&pinned_with_other_default::plan(2))
             .unwrap()
             .is_done()
     );
-    // Once a record knows it, it counts.
+    // Once a record names the field, it counts.
     let run = Realize::new(&store).force(pinned_with_field::of(2).id());
     run.run(&pinned_with_field::plan(2)).unwrap();
     store.realize(&pinned_with_field::plan(5)).unwrap();
@@ -281,7 +281,7 @@ fn accepting_is_one_record_and_no_run() {
     let (_folder, store) = scratch();
     let old = store.realize(&first::plan(2)).unwrap();
     let plan = other_result::plan(2);
-    // Its user has nothing to accept, and depends on what is stale.
+    // The consumer has nothing to accept, and depends on a stale result.
     let error = store.accept(&plan).unwrap_err();
     assert_says(
         &error,
@@ -311,7 +311,7 @@ fn accepting_is_one_record_and_no_run() {
     assert_eq!(accepted.out.load().unwrap(), "4", "the old result stands");
     let (_, built) = building(&store, &first::plan(2));
     assert!(built.is_empty(), "for the old code as well");
-    // An acceptance is no build.
+    // An acceptance does not count as a build.
     assert_eq!(accepted.sum.built_at(), old.sum.built_at());
 }
 
@@ -361,7 +361,7 @@ fn labels_are_the_code_of_given_realizers() {
     assert_eq!(text(rref), "1");
 }
 
-/// A realization of which nothing says which code made it.
+/// Publishes a realization whose code is unknown.
 fn unknown(store: &Store, plan: &DRef<first::Sum<()>>, text: &str) -> RRefId {
     let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("sum.txt"), text).unwrap();
@@ -389,12 +389,12 @@ fn unknown_results_are_seen_when_they_are_trusted_or_accepted() {
         "4",
         "unseen"
     );
-    // Of another plan, accepted.
+    // An acceptance of another plan's result.
     let plan = first::of(3);
     let id = unknown(&store, &plan, "60");
     assert_eq!(store.accept(&plan).unwrap()[..], *std::slice::from_ref(&id));
     assert_eq!(*store.realize(&plan).unwrap().id(), id);
-    // Known to be of other code, it is not trusted.
+    // A realization that is known to be of other code is not trusted.
     let other = other_result::of(3);
     let dry = Realize::new(&store).trust_unknown().plan(&other).unwrap();
     assert_eq!(reason(&dry, other.id()), "stale: its code changed");
@@ -443,7 +443,7 @@ fn contexts_keep_results_apart() {
     );
     assert_eq!(one.context().collect::<Vec<_>>(), [one.sum.id()]);
     assert_ne!(one.sum, two.sum);
-    // Each is found again by its own context, whichever is newer.
+    // Each realization is found by its own context, whichever is newer.
     for (sum, rref) in [(&sums[0], &one), (&sums[1], &two), (&sums[0], &one)] {
         let exactly = sum.clone().with_matcher(matcher::exact(&rref.sum));
         let (again, built) = building(&store, &user(&exactly));
@@ -461,7 +461,7 @@ fn contexts_keep_results_apart() {
         action(&dry, one.id().dref()),
         Action::Undecided { .. }
     ));
-    // The same bytes from other contexts are two realizations.
+    // Equal bytes from different contexts are two realizations.
     let constant = |sum: &DRef<first::Sum<()>>| {
         user(sum).with_realizer("constant", |b| -> Result<()> { done(b.out.save("c")?) })
     };
@@ -474,7 +474,7 @@ fn contexts_keep_results_apart() {
 fn a_dry_run_has_a_reason_for_each_stage() {
     let (_folder, store) = scratch();
     let plan = first::plan(2);
-    // On an empty store all is missing, whatever it depends on.
+    // In an empty store all stages are missing, whatever they depend on.
     let dry = store.plan(&plan).unwrap();
     let order: Vec<_> = dry.steps.iter().map(|step| &step.dref).collect();
     assert_eq!(order, [plan.sum.id(), plan.id()], "dependencies first");
@@ -504,7 +504,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
         dry.step(plan.id()).unwrap().to_string(),
         format!("reuse   {plan}")
     );
-    // More wanted.
+    // The matcher wants more realizations.
     let three = plan.clone().with_matcher(matcher::some(3));
     let dry = store.plan(&three).unwrap();
     assert_eq!(
@@ -519,14 +519,14 @@ fn a_dry_run_has_a_reason_for_each_stage() {
             .contains(", 2 runs: its matcher wants more results than there are (1)\n"),
         "{dry}"
     );
-    // Forced, whatever it waits for.
+    // Forced, even if it waits for dependencies.
     let forced = Realize::new(&store).force(plan.sum.id());
     let dry = forced.plan(&plan).unwrap();
     assert_eq!(reason(&dry, plan.sum.id()), "forced");
     assert!(matches!(action(&dry, plan.id()), Action::Undecided { .. }));
     let dry = Realize::new(&store).force_all().plan(&plan).unwrap();
     assert_eq!(reason(&dry, plan.id()), "forced");
-    // Not to be had.
+    // A realization that cannot be chosen.
     let never = plan.clone().with_matcher(matcher::exact(&rref.sum));
     let dry = store.plan(&never).unwrap();
     assert!(
@@ -542,7 +542,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
 
 #[test]
 fn a_dry_run_says_what_a_run_does() {
-    // In each state of the store: what the plan calls built is built, and what it calls reused is not.
+    // In each state of the store: what the plan predicts to be built is built, and what it predicts to be reused is reused.
     type Make = fn() -> DRef<first::User<()>>;
     let states: [(&str, &[Make]); 3] = [
         ("empty", &[]),
@@ -575,19 +575,19 @@ fn a_dry_run_says_what_a_run_does() {
 fn looking_writes_nothing() {
     let (_folder, store) = scratch();
     let plan = first::plan(2);
-    // On an empty store: no lease, no folder, no time changes.
+    // In an empty store, no lease and no folder is created, and no times change.
     let before = traces(store.root());
     store.plan(&plan).unwrap();
     assert_eq!(traces(store.root()), before);
     let rref = store.realize(&plan).unwrap();
     let root = store.root().to_owned();
-    // Once the clock has gone on, a run notes what it found and that it is on the disk, so that nobody need look again.
+    // After the next clock tick, a run caches what it found, and that it is durable, so that it is not checked again.
     std::thread::sleep(Duration::from_millis(200));
     Store::open(&root).unwrap().realize(&plan).unwrap();
     drop(store);
     let before = traces(&root);
     let store = Store::open(&root).unwrap();
-    // Nothing to do; something to do, and only asked.
+    // Only predicted: with nothing to build, and with something to build.
     store.plan(&plan).unwrap();
     store.plan(&other_result::plan(2)).unwrap();
     Realize::new(&store)

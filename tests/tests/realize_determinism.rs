@@ -1,4 +1,4 @@
-//! Whether a stage gives the same each time: what is found, and what is left behind.
+//! Tests of determinism: the result, and what stays in the store.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tests::runs::{assert_says, done, names, scratch};
 use tests::store::{objects, snapshot};
 
-/// What others are made from.
+/// A dependency.
 #[derive(Config)]
 struct Data {
     #[selfref("data.txt")]
@@ -28,7 +28,7 @@ fn data(b: &Build<Data>) -> Result<DataOutputs> {
     Ok(DataOutputs { data })
 }
 
-/// A stage whose realizers the tests give.
+/// A stage whose realizers are given by the tests.
 #[derive(Config)]
 struct Sum {
     #[selfref("sum.txt")]
@@ -51,13 +51,13 @@ fn plan() -> DRef<Sum> {
     instantiate(Sum::new(instantiate(Data::new()).unwrap())).unwrap()
 }
 
-/// Realizes the plan and makes its last stage again; nothing may be published by that.
+/// Realizes the plan and rebuilds its last stage, which must not publish anything.
 fn check(store: &Store, plan: &DRef<Sum>, times: usize) -> Determinism {
     store.realize(plan).unwrap();
     let before = objects(store);
     let found = Realize::new(store).check_determinism(plan, times).unwrap();
     assert_eq!(objects(store), before);
-    // Nothing but this process's own folder.
+    // Only the folder of this process.
     assert_eq!(snapshot(&store.root().join("tmp")).len(), 1);
     found
 }
@@ -74,7 +74,7 @@ fn what_is_the_same_each_time() {
         found.to_string(),
         format!("{plan} is deterministic: made again 3 times, it was the same")
     );
-    // Of a stage of many, the first run is among what is there.
+    // For a stage with many realizations, the first rebuild equals one of them.
     let data = plan.data.clone();
     let found = Realize::new(&store).check_determinism(&data, 0).unwrap();
     assert!(found.is_deterministic());
@@ -124,7 +124,7 @@ fn what_differs_is_said_file_by_file() {
     assert_eq!(told["stored"], stored.to_string());
     assert_eq!(file["path"], "sum.txt");
     assert_eq!(file["first_difference"]["offset"], 8);
-    // To look into it.
+    // Kept for inspection.
     assert!(kept.starts_with(store.root().join("failed")));
     assert_eq!(
         fs::read_to_string(kept.join("out/sum.txt")).unwrap(),

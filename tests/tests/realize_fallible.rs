@@ -1,4 +1,4 @@
-//! Stages whose failure is a result: what consumers see, what is kept, when it is tried again.
+//! Fallible stages: what consumers see, what is recorded, and when failures are retried.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use tests::runs::{Told, assert_says, names, scratch};
 use tests::store::{objects, unused};
 
-/// A trial that may not go well.
+/// A fallible stage.
 #[derive(Config)]
 struct Trial {
     #[selfref("score.json")]
@@ -38,7 +38,7 @@ fn trial(b: &Build<Trial>) -> Result<TrialOutputs> {
     })
 }
 
-/// Looks at trials.
+/// A consumer that inspects failures.
 #[derive(Config)]
 struct Summary {
     #[selfref("summary.txt")]
@@ -67,7 +67,7 @@ fn summary(b: &Build<Summary>) -> Result<SummaryOutputs> {
     Ok(SummaryOutputs { text })
 }
 
-/// Wants one that went well.
+/// A consumer that needs successes.
 #[derive(Config)]
 struct Strict {
     #[dref]
@@ -81,7 +81,7 @@ fn strict(b: &Build<Strict>) -> Result<()> {
     Ok(())
 }
 
-/// As an older version of it was.
+/// An older version that is not fallible.
 #[derive(Config)]
 struct Naive {
     #[dref]
@@ -94,7 +94,7 @@ fn naive(b: &Build<Naive>) -> Result<()> {
     Ok(())
 }
 
-/// Wants a file that was made from trials.
+/// A consumer of a file that was made from trials.
 #[derive(Config)]
 struct Reader {
     #[dref]
@@ -161,14 +161,14 @@ fn consumers_see_a_failure_as_a_value() {
         report.to_string(),
         "nothing to build: all 3 stages reused; 1 is a failure"
     );
-    // In what is realized as in a build.
+    // In realized fields, as in a build.
     assert_eq!(
         again.trials[0].as_ref().unwrap_err().text(),
         "it diverged at rate 2"
     );
     assert_eq!(again.trials[1].as_ref().unwrap().score.load().unwrap(), 0.5);
     assert!(matches!(&again.score, Some(Err(failure)) if failure.text().contains("rate 2")));
-    // And as a target, of any shape.
+    // As a target of any shape.
     let (bad, good) = store.realize(&(of(2.), [of(0.5)])).unwrap();
     assert_eq!(bad, again.trials[0]);
     assert_eq!(good[0], again.trials[1]);
@@ -195,7 +195,7 @@ fn a_failure_is_a_realization_with_text_and_log() {
         store.realization(failure.id()).unwrap().outcome,
         Outcome::Failed
     );
-    // What it had written is kept for a look, as with other failures.
+    // The files that the failed stage wrote are kept for inspection, as with other failures.
     let kept = names(&store.root().join("failed"));
     assert_eq!(kept.len(), 1);
     let kept = store.root().join("failed").join(&kept[0]);
@@ -211,7 +211,7 @@ fn a_failure_stands_until_something_changes() {
     let (_folder, store) = scratch();
     let first = failure(&store, &of(2.));
     assert_eq!(failure(&store, &of(2.)).builds().len(), 1);
-    // Asked for, it is tried again; the same failure is the same realization.
+    // With `retry_failed` the stage runs again; an equal failure is the same realization.
     let told = Told::default();
     let retrying = Realize::new(&store).retry_failed().observer(&told);
     let plan = (of(2.), of(0.5));
@@ -223,7 +223,7 @@ fn a_failure_stands_until_something_changes() {
     assert_eq!(told.of("recorded"), ["recorded trial#1 again"]);
     let forced = Realize::new(&store).force(of(2.)).run(&of(2.)).unwrap();
     assert_eq!(forced.unwrap_err().builds().len(), 3);
-    // Other code has not failed yet.
+    // There is no failure of the changed code yet.
     let other = of(2.).with_realizer("better", |b| -> Result<()> {
         let _ = (b.score.save(&9.)?, b.notes.save("good")?);
         Ok(())
@@ -240,7 +240,7 @@ fn a_failure_stands_until_something_changes() {
             .unwrap(),
         9.
     );
-    // And the failure of the first code is still its own.
+    // The failure of the first code is still recorded.
     assert_eq!(failure(&store, &of(2.)), first);
 }
 
@@ -293,7 +293,7 @@ fn a_success_is_preferred() {
     let retry = Realize::new(&store).retry_failed();
     assert_eq!(failure(&store, &plan).text(), "bad luck in run 0");
     let good = retry.run(&plan).unwrap().unwrap();
-    // The next one fails again, and changes nothing; nor is anything tried again where there is a success.
+    // The next run fails again and changes nothing; a success is not retried.
     let forced = Realize::new(&store).force(&plan).run(&plan).unwrap();
     assert_eq!(forced.unwrap(), good);
     assert_eq!(retry.run(&plan).unwrap().unwrap(), good);
@@ -312,7 +312,7 @@ fn a_success_is_preferred() {
     assert_eq!(failure(&store, &failing("same code", 5.)).text(), "c");
 }
 
-/// Three runs in one build.
+/// A stage with three runs per build.
 #[derive(Config)]
 struct Three {
     #[selfref("index.txt")]
@@ -379,7 +379,7 @@ fn whoever_wants_a_result_is_stopped() {
     let (_folder, store) = scratch();
     let naive = |rate| instantiate(Naive::new(of(rate).latest())).unwrap();
     failure(&store, &of(2.));
-    // The failure that is there is none of its candidates: it is tried, and fails the run.
+    // The existing failure is not a candidate: the stage runs, and its failure fails the run.
     let error = error_of(store.realize(&naive(2.)));
     assert_says(
         &error,
@@ -391,7 +391,7 @@ fn whoever_wants_a_result_is_stopped() {
     );
     assert_eq!(store.rrefs_of(of(2.).id()).unwrap().len(), 1);
     store.realize(&naive(0.5)).unwrap();
-    // Both in one plan cannot be.
+    // Both cannot be in one plan.
     let error = error_of(store.realize(&(of(2.), of(2.).latest())));
     assert_says(&error, &["is in this plan twice", "their matchers differ"]);
     assert_says(
@@ -408,7 +408,7 @@ fn any_choice_can_be_one_or_its_failure() {
         store.realize(&plan).unwrap().unwrap_err().text(),
         "it diverged at rate 2"
     );
-    // Also of a stage that does not say so.
+    // Also for a stage that is not declared fallible.
     let naive = instantiate(Naive::new(of(3.).latest()))
         .unwrap()
         .or_failure();
@@ -433,7 +433,7 @@ fn a_failure_can_be_passed_on() {
     let passed = store.realize(&strict(2.)).unwrap().unwrap_err();
     assert_eq!(passed.text(), "stage `trial` failed: it diverged at rate 2");
     assert!(store.realize(&strict(0.5)).unwrap().is_ok());
-    // Its record says what it was made from, and how that was chosen.
+    // The build record of the failure contains its context and the choices.
     let trial = failure(&store, &of(2.));
     let record = store.realization(passed.id()).unwrap();
     assert!(record.context.realizations().eq([trial.id()]));
@@ -442,7 +442,7 @@ fn a_failure_can_be_passed_on() {
         (choice.matcher.as_str(), choice.from),
         ("latest() or a failure", 1)
     );
-    // Once what it depends on goes well, it is another context.
+    // When the dependency succeeds, the context is another one.
     let better = of(2.).with_realizer("better", |b| -> Result<()> {
         let _ = (b.score.save(&9.)?, b.notes.save("good")?);
         Ok(())
@@ -508,7 +508,7 @@ fn failures_travel_as_other_results_do() {
         assert_eq!(fs::read_to_string(there.log().unwrap()).unwrap(), "try 0\n");
         assert!(store.check().run().unwrap().is_sound());
     }
-    // Its text is checked as any artifact is.
+    // The text is verified like any artifact.
     let text = other.realization_dir(failure.id()).join("out/failure.txt");
     fs::set_permissions(&text, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     fs::write(&text, "it diverged at rate 7\n").unwrap();
@@ -528,7 +528,7 @@ fn failures_are_kept_and_collected_as_other_results_are() {
     assert_eq!(left.len(), 2);
     assert!(left.contains(made.trials[0].as_ref().unwrap_err().id()));
     assert!(names(&store.root().join("failed")).is_empty());
-    // Where some of each derivation are kept, a success is not given up for newer failures.
+    // If the newest realizations of each derivation are kept, newer failures do not displace a success.
     let (_folder, store) = scratch();
     let good = store.realize(&of(0.5)).unwrap().unwrap();
     let newer = Realize::new(&store).force(of(0.5));
@@ -551,7 +551,7 @@ fn typed_looks_at_what_is_in_a_store() {
         "it diverged at rate 2"
     );
     assert_eq!(seen.trials, made.trials);
-    // What is only known by a path of it may be anything.
+    // A dependency that is known only by the path of its artifact may be a failure.
     assert_eq!(
         store
             .realization_as::<Reader>(&read)
@@ -561,7 +561,7 @@ fn typed_looks_at_what_is_in_a_store() {
             .unwrap(),
         made.text.load().unwrap()
     );
-    // The failure itself has nothing that a lens could show.
+    // A failure has no view as a success.
     let failure = made.trials[0].clone().unwrap_err();
     let error = error_of(store.realization_as::<Trial>(&failure));
     assert_eq!(error.kind(), ErrorKind::Stage);
@@ -573,7 +573,7 @@ fn typed_looks_at_what_is_in_a_store() {
             "help: `Realize::retry_failed`",
         ],
     );
-    // Nor can it stand where a result is wanted.
+    // It cannot be used where a success is required.
     let strict = store
         .realize(&instantiate(Strict::new(of(0.5))).unwrap())
         .unwrap()
@@ -603,7 +603,7 @@ fn typed_looks_at_what_is_in_a_store() {
             "help: use `DRef<_, Try<One>>`",
         ],
     );
-    // A derivation that is read from the store is realized as its stage says.
+    // A derivation that is restored from the store is realized as its stage declares.
     let again = store.derivation(of(2.).id()).unwrap();
     assert_eq!(
         store.realize(&again).unwrap()[0].failure().unwrap(),
@@ -624,18 +624,18 @@ fn a_failure_without_a_text() {
     let trusting = Realize::new(&store).trust_unknown();
     let failed = trusting.run(&plan).unwrap().unwrap_err();
     assert_eq!(failed.text(), "it left no error text");
-    // Nothing says which code it was.
+    // The code that made it is unknown.
     assert_eq!(failure(&store, &plan).text(), "it diverged at rate 2");
 }
 
-/// The same stage, whose failures were results once.
+/// Defines a stage that was fallible in an earlier version.
 macro_rules! once_fallible {
     ($version:ident, [$($option:tt)*]) => {
         mod $version {
             use pylightnix::prelude::*;
             use std::marker::PhantomData;
 
-            /// Fails.
+            /// A stage that fails.
             #[derive(Config)]
             pub(crate) struct Fails<T: Send + Sync + 'static> {
                 #[config(default, unhashed)]

@@ -1,5 +1,4 @@
-//! Stages for which there is one realization, and nothing to choose: what they give is the same as ever, however late it is
-//! looked into.
+//! Hits, stages with exactly one realization: their results equal those of other stages, however late they are accessed.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tests::runs::{Told, assert_says, in_memory, scratch};
 
-/// A sum of what it depends on, and a number.
+/// A stage that adds its dependencies and a number.
 #[derive(Config)]
 struct Sum {
     #[selfref("sum.txt")]
@@ -37,7 +36,7 @@ fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
     Ok(SumOutputs { sum })
 }
 
-/// Differs from run to run.
+/// A nondeterministic stage.
 #[derive(Config)]
 struct Dice {
     #[selfref("sum.txt")]
@@ -50,7 +49,7 @@ fn dice(b: &Build<Dice>) -> Result<DiceOutputs> {
     Ok(DiceOutputs { sum })
 }
 
-/// After both.
+/// A stage that depends on both.
 #[derive(Config)]
 struct After {
     #[selfref("sum.txt")]
@@ -72,14 +71,14 @@ fn number(of: &[&DRef<Sum>], number: u64) -> DRef<Sum> {
     instantiate(Sum::new(of.iter().copied().cloned().collect(), number)).unwrap()
 }
 
-/// Two that share what they depend on, and one after them.
+/// Returns a diamond: two stages with a shared dependency, and a stage after both.
 fn diamond(last: u64) -> DRef<Sum> {
     let top = number(&[], 1);
     let (left, right) = (number(&[&top], 2), number(&[&top], 3));
     number(&[&left, &right], last)
 }
 
-/// All that a realization was made from, looked into by its lens.
+/// Collects all direct and indirect dependencies through the lens.
 fn below(rref: &RRef<Sum>) -> BTreeSet<(RRefId, String)> {
     let mut all = BTreeSet::new();
     let mut waiting = vec![rref.clone()];
@@ -105,16 +104,16 @@ fn what_is_found_is_what_was_built() {
     assert_eq!(found, built);
     assert_eq!(below(&found), below(&built));
     assert_eq!(below(&found).len(), 4);
-    // Whoever looks into the same one has the same.
+    // All accesses share one value.
     assert!(std::ptr::eq(
         found.of[0].of[0].path(),
         found.of[1].of[0].path()
     ));
-    // It needs neither the plan nor the store's handle.
+    // The results need neither the plan nor the store handle.
     drop((plan, store));
     assert_eq!(found.of[0].of[0], found.of[1].of[0]);
     assert_eq!(found.of[1].of[0].sum.load().unwrap(), "1");
-    // What has gone meanwhile is told when it is loaded.
+    // An artifact that was removed in the meantime is an error on loading.
     fs::rename(found.of[0].path(), folder.path().join("away")).unwrap();
     let gone = found.of[0].sum.load().unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::Artifact, "{gone:?}");
@@ -128,7 +127,7 @@ fn what_is_built_from_what_is_found_sees_it() {
     assert_eq!((report.reused, report.built), (3, 1));
     assert_eq!(rref.sum.load().unwrap(), (5 + 3 + 4).to_string());
     assert_eq!(below(&rref).len(), 4);
-    // Its build record says which matcher chose what.
+    // The build record contains the matcher's choice.
     let took: Vec<_> = rref.builds()[0].choices.values().collect();
     assert_eq!(took.len(), 2);
     assert!(took.iter().all(|choice| choice.matcher == "latest()"));
@@ -142,13 +141,13 @@ fn where_there_is_a_rival_the_matcher_chooses() {
     let dice = instantiate(Dice::new()).unwrap();
     let plan = instantiate(After::new(number(&[], 1), dice.clone())).unwrap();
     let first = store.realize(&plan).unwrap();
-    // The rival is newer, so what depends on it is made again, and the other stays.
+    // The second realization is newer, so its consumer is rebuilt, and the first result stays.
     let newer = Realize::new(&store).force(&dice).run(&dice).unwrap();
     assert_ne!(newer, first.dice);
     let (second, report) = Realize::new(&store).run_reporting(&plan).unwrap();
     assert_eq!((report.reused, report.built), (2, 1));
     assert_eq!((&second.dice, second.of.id()), (&newer, first.of.id()));
-    // Of both contexts there is one now, and the one of the newer choice is taken.
+    // Each context has one realization now, and that of the newer choice is taken.
     assert_eq!(store.realize(&plan).unwrap(), second);
     assert_eq!(
         store.realize(&plan).unwrap().sum.load().unwrap(),
@@ -185,7 +184,7 @@ fn who_cannot_be_told_stops_what_comes_after() {
     assert_eq!(store.rrefs_of(second.id()).unwrap(), []);
 }
 
-/// Counts how often it is asked, and takes the first.
+/// A matcher that counts its calls, and takes the first candidate.
 struct Asked(Arc<AtomicUsize>);
 
 impl Matcher<Dice> for Asked {
@@ -210,7 +209,7 @@ fn a_matcher_of_the_program_is_always_asked() {
     }
 }
 
-/// How often the expression of its stage's matcher was evaluated.
+/// How often the expression of the stage's matcher was evaluated.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 fn newest() -> matcher::LatestN {
@@ -257,7 +256,7 @@ fn a_long_chain_is_looked_into_and_dropped() {
     }
     assert_eq!(steps, count);
     assert_eq!(rref.sum.load().unwrap(), "0");
-    // All of them hang below this one.
+    // This value owns the whole chain.
     drop(found);
     drop(rref);
 }

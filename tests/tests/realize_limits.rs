@@ -1,4 +1,4 @@
-//! Tries and time limits: runs that fail are made again, and those that take too long are told to stop.
+//! Retries and time limits: failing runs are retried, and runs that take too long are told to stop.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 use tests::runs::{Told, assert_says, names, scratch};
 
-/// Some work, which tests give a realizer.
+/// A stage whose realizers are given by the tests.
 #[derive(Config)]
 struct Work {
     #[selfref("text.txt")]
@@ -31,7 +31,7 @@ fn work(b: &Build<Work>) -> Result<WorkOutputs> {
     Ok(WorkOutputs { text })
 }
 
-/// What a macro says.
+/// A stage with limits in its attribute.
 #[derive(Config)]
 struct Limited {
     #[config(default, unhashed)]
@@ -65,7 +65,7 @@ where
     })
 }
 
-/// Fails so many times.
+/// Returns a stage that fails this number of times.
 fn failing(times: usize) -> (DRef<Work>, Arc<AtomicUsize>) {
     let tried = Arc::new(AtomicUsize::new(0));
     let count = tried.clone();
@@ -93,7 +93,7 @@ fn error_of<T>(result: pylightnix::Result<T>) -> Error {
     }
 }
 
-/// Waits until `what`, however long it takes.
+/// Waits until the condition holds, without a time limit.
 fn wait_until(what: impl Fn() -> bool) {
     while !what() {
         thread::sleep(SOON);
@@ -166,7 +166,7 @@ fn nothing_is_tried_again_unless_it_is_asked_for() {
     let (work, tried) = failing(100);
     error_of(store.realize(&work));
     assert_eq!(tried.load(SeqCst), 1);
-    // The one stage's own number goes before that of the run, and that before the stage's.
+    // The number for one stage precedes that of the run, which precedes the stage's own.
     let some = work.clone().with_limits(Limits::new().retries(1));
     let run = || Realize::new(&store).retry_wait(SOON);
     error_of(run().run(&some));
@@ -197,7 +197,7 @@ fn a_stage_that_is_not_in_the_plan_has_no_limits() {
 fn a_child_that_takes_too_long_is_ended() {
     let (_folder, store) = scratch();
     let work = doing(|b| {
-        // Not only the shell.
+        // Not only the shell is killed.
         b.run(
             b.command("sh")
                 .args(["-c", "echo begun; sleep 1000; echo on"]),
@@ -231,7 +231,7 @@ fn a_child_that_does_not_want_to_end_is_killed() {
     assert_says(&error_of(run.run(&work)), &["was stopped"]);
     let failed = store.root().join("failed");
     let log = failed.join(&names(&failed)[0]).join("log");
-    // It had the chance.
+    // The child got `SIGTERM` first.
     assert_eq!(fs::read_to_string(log).unwrap(), "begun\nno\n");
 }
 
@@ -253,7 +253,7 @@ fn a_stage_that_looks_stops() {
         &["its time limit is 50 ms", "its time limit of 50 ms is up"],
     );
     assert!(told.of("overdue").is_empty());
-    // Each try has the whole time.
+    // Each attempt has the whole time limit.
     let run = Realize::new(&store)
         .timeout(LATER)
         .retries(2)
@@ -313,7 +313,7 @@ fn who_is_in_time_is_published() {
     run.timeout_of(&work, Duration::MAX).run(&work).unwrap();
 }
 
-/// Its failures are results.
+/// A fallible stage.
 #[derive(Config)]
 struct Fragile {
     slow: bool,
@@ -344,7 +344,7 @@ fn a_failure_is_a_result_after_the_last_try_and_lateness_is_none() {
 
     let slow = instantiate(Fragile::new(true)).unwrap();
     let run = Realize::new(&store).retry_wait(SOON).timeout(LATER);
-    // How fast this machine is says nothing of the stage.
+    // A timeout is not recorded as a failure, because it depends on the speed of the machine.
     assert_says(
         &error_of(run.run(&slow)),
         &["its time limit is 50 ms", "it was tried 3 times"],

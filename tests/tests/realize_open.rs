@@ -1,4 +1,5 @@
-//! Typed views of what is in a store, whoever made it: with later types, and where they do not fit.
+//! Typed views of realizations, whichever program made them: with later versions of the types, and with types that do not
+//! fit.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@ use pylightnix::{Error, ErrorKind};
 use std::collections::BTreeMap;
 use tests::runs::{assert_says, scratch};
 
-/// What a train is made of.
+/// A dependency.
 #[derive(Config)]
 struct Data {
     #[selfref("data.txt")]
@@ -76,7 +77,7 @@ fn what_was_realized_is_opened_as_it_was() {
     let (_folder, store) = scratch();
     let rref = trained(&store);
     let id: RRefId = rref.to_string().parse().unwrap();
-    // By another handle, as another process has it.
+    // Through another handle, as in another process.
     let store = Store::open(store.root()).unwrap();
     let opened = store.realization_as::<Train>(&id).unwrap();
     assert_eq!(opened, rref);
@@ -113,7 +114,7 @@ fn what_is_not_there() {
         &error,
         &[&rref.id().dref().to_string(), "is not in the store"],
     );
-    // Nor what it was made from.
+    // A missing dependency is an error too.
     std::fs::rename(
         other.realization_dir(rref.one.id()),
         other.root().join("away"),
@@ -124,11 +125,11 @@ fn what_is_not_there() {
     assert_says(&error, &[&rref.one.to_string()]);
 }
 
-/// Later types of the stage's config.
+/// Later versions of the config type.
 mod later {
     use super::*;
 
-    /// With a field more, that has a default, in another place; without what is not hashed.
+    /// With an additional field that has a default, another order of fields, and without the `unhashed` field.
     #[derive(Config)]
     pub(super) struct Fits {
         #[config(default = 0.25)]
@@ -148,7 +149,7 @@ mod later {
     /// The dependencies that all of them have.
     macro_rules! types {
         ($($name:ident { $($field:tt)* })*) => {$(
-            /// It does not fit.
+            /// A version that does not fit.
             #[derive(Config)]
             pub(super) struct $name {
                 $($field)*
@@ -258,12 +259,12 @@ fn later_types_that_fit() {
     assert_eq!(opened.layers, [4, 5]);
     assert_eq!(opened.one, rref.one);
     assert_eq!(opened.model.path(), rref.model.path());
-    // Many of one are fine where one was chosen.
+    // `Many` fits where one realization was chosen.
     let many = store
         .realization_as::<later::ManyDependencies>(&rref)
         .unwrap();
     assert_eq!((many.one.len(), many.file.len()), (1, 1));
-    // An identity is what it was, whatever its type has got since.
+    // The reference stays the same, even if the type has new fields.
     assert_eq!(opened.id(), rref.id());
 }
 
@@ -283,7 +284,7 @@ fn all_that_does_not_fit_is_named_at_once() {
         ],
     );
     assert_eq!(error.parts().len(), 5, "{error:?}");
-    // What does not fit where it depends on others, too.
+    // A misfit in a dependency is an error too.
     let Err(error) = store.realization_as::<later::Deep>(&rref) else {
         panic!("it was opened")
     };
@@ -301,7 +302,7 @@ fn all_that_does_not_fit_is_named_at_once() {
     );
 }
 
-/// A config with values inside values.
+/// A config with nested values.
 #[derive(Config)]
 struct Nested {
     #[selfref("x")]
@@ -325,7 +326,7 @@ mod nested_types {
         steps: Option<u8>,
     }
 
-    /// It fits.
+    /// A version that fits.
     #[derive(Config)]
     pub(super) struct Fits {
         #[selfref("x")]
@@ -384,13 +385,13 @@ fn a_value_inside_others_is_named_by_its_path() {
     }
 }
 
-/// What an older program wrote.
+/// The type of an older program.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct OldScores {
     accuracy: f64,
 }
 
-/// What this program reads.
+/// The type of this program.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Scores {
     accuracy: f64,
@@ -398,7 +399,7 @@ struct Scores {
     loss: Option<f64>,
 }
 
-/// As the older program has it.
+/// The config of the older program.
 #[derive(Config)]
 struct Score {
     #[selfref("scores.json")]
@@ -414,14 +415,14 @@ fn score(b: &Build<Score>) -> Result<ScoreOutputs> {
 mod score_now {
     use super::*;
 
-    /// As this program has it.
+    /// The config of this program.
     #[derive(Config)]
     pub(super) struct Score {
         #[selfref("scores.json")]
         pub(super) scores: SelfRef<Json<Scores>>,
     }
 
-    /// As another one.
+    /// A config of another type.
     #[derive(Config)]
     pub(super) struct Other {
         #[selfref("scores.json")]
@@ -486,12 +487,12 @@ fn later_types_that_do_not_fit_name_the_field() {
     unfit::<later::PlainDependency>(&store, id, &["`rate`"]);
     unfit::<later::ListDependency>(&store, id, &["`one`"]);
     unfit::<later::OneAndMany>(&store, id, &["`file` holds many realizations of dref:"]);
-    // The dependency's own config does not fit the type that the field says.
+    // The config of the dependency does not fit the type that the field declares.
     let error = unfit::<later::OtherDependency>(&store, id, &[&rref.one.id().dref().to_string()]);
     assert_says(&error, &["Train", "is not in the stored config"]);
 }
 
-/// Many of them.
+/// A stage with many realizations of a dependency.
 #[derive(Config)]
 struct Mean {
     #[selfref("mean.txt")]
@@ -511,7 +512,7 @@ fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
 mod one_of_many {
     use super::*;
 
-    /// One where many were chosen.
+    /// A version that takes one realization where many were chosen.
     #[derive(Config)]
     pub(super) struct Typed {
         #[selfref("mean.txt")]
@@ -522,7 +523,7 @@ mod one_of_many {
         files: RefPath<Text, Many>,
     }
 
-    /// One file where many were chosen.
+    /// A version that takes one file where many were chosen.
     #[derive(Config)]
     pub(super) struct Mixed {
         #[selfref("mean.txt")]
@@ -533,7 +534,7 @@ mod one_of_many {
         files: RefPath<Text>,
     }
 
-    /// One file of what nothing else names.
+    /// A version that takes one file of a derivation that no other field names.
     #[derive(Config)]
     pub(super) struct File {
         #[selfref("file.txt")]
@@ -543,7 +544,7 @@ mod one_of_many {
     }
 }
 
-/// As `one_of_many::File`, of many.
+/// Like `one_of_many::File`, with many files.
 #[derive(Config)]
 struct Files {
     #[selfref("file.txt")]
@@ -597,7 +598,7 @@ fn one_is_not_read_where_many_were_chosen() {
     );
 }
 
-/// Two dependencies of one derivation.
+/// A stage with two dependencies on one derivation.
 #[derive(Config)]
 struct Pair {
     #[selfref("pair.txt")]
@@ -615,7 +616,7 @@ fn pair(b: &Build<Pair>) -> Result<PairOutputs> {
 mod two_types {
     use super::*;
 
-    /// As `Data`.
+    /// Equal to `Data`.
     #[derive(Config)]
     pub(super) struct Twin {
         #[selfref("data.txt")]
@@ -623,7 +624,7 @@ mod two_types {
         size: u32,
     }
 
-    /// Fields of two types for what may be one derivation.
+    /// A version whose fields declare two types for one derivation.
     #[derive(Config)]
     pub(super) struct Pair {
         #[selfref("pair.txt")]
@@ -632,7 +633,7 @@ mod two_types {
         sides: BTreeMap<String, DRef<Twin, Many>>,
     }
 
-    /// Both types at once.
+    /// A version that declares both types at once.
     #[derive(Config)]
     pub(super) struct Both {
         #[selfref("both.txt")]
@@ -644,7 +645,7 @@ mod two_types {
     }
 }
 
-/// Both of one type.
+/// A version that declares one type for both.
 #[derive(Config)]
 struct Both {
     #[selfref("both.txt")]
@@ -705,7 +706,7 @@ fn derivations_are_made_again_with_their_stages() {
         .unwrap();
     assert_eq!((report.built, made[0].id()), (1, rref.id()));
     assert_eq!(made[0].downcast::<Mean>().unwrap().all.len(), 2);
-    // It stands for the same derivation in one plan.
+    // It is the same derivation in one plan.
     let (one, two) = store.realize(&(&plan, &again)).unwrap();
     assert_eq!(one.id(), two[0].id());
 }
@@ -713,7 +714,7 @@ fn derivations_are_made_again_with_their_stages() {
 #[test]
 fn derivations_without_their_stages() {
     let (_folder, store) = scratch();
-    // A matcher that was given is not in the store: the stage's own takes many, and the field takes one.
+    // The plan's matcher is not stored: the stage's own matcher takes many realizations, and the field takes one.
     let rref = trained(&store);
     let error = store.derivation(rref.id().dref()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -725,7 +726,7 @@ fn derivations_without_their_stages() {
         ],
     );
     assert_says(&error, &["a matcher given by `with_matcher` is not stored"]);
-    // A stage that this program does not have.
+    // The stage is not in this program.
     let foreign = tests::store::config("foreign");
     store.plumbing().add_derivation(&foreign).unwrap();
     let error = store.derivation(foreign.id()).unwrap_err();
@@ -738,7 +739,7 @@ fn derivations_without_their_stages() {
             "help: run the program",
         ],
     );
-    // One of the name, of another config.
+    // The stage has this name, and another config.
     let other = tests::store::config("data");
     store.plumbing().add_derivation(&other).unwrap();
     let error = store.derivation(other.id()).unwrap_err();

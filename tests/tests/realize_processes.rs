@@ -1,4 +1,4 @@
-//! Several threads and processes that want the same: it is made once.
+//! Several threads and processes that want the same results: each is built once.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use tests::runs::{Told, names};
 use tests::store::{Running, child, folder, part};
 
-/// A stage that takes until it is let go.
+/// A stage that runs until it is released.
 #[derive(Config)]
 struct Slow {
     #[selfref("slow.txt")]
     slow: SelfRef<Text>,
     title: String,
-    /// Where it counts its runs, and waits.
+    /// The folder in which it counts its runs and waits.
     #[config(default, unhashed)]
     place: PathBuf,
 }
@@ -35,7 +35,7 @@ fn slow(b: &Build<Slow>) -> Result<SlowOutputs> {
     Ok(SlowOutputs { slow })
 }
 
-/// Uses it, so that the plan has another stage.
+/// A consumer, so that the plan has a second stage.
 #[derive(Config)]
 struct Uses {
     #[selfref("uses.txt")]
@@ -105,7 +105,7 @@ fn processes_build_it_once() {
         .map(|_| Running::start(child("realize", place.path())))
         .collect();
     wait_for(&place.path().join("count"));
-    // So that the others come to wait, which they do not have to: none of them may run it.
+    // Gives the others time to begin waiting. They may come later: none of them must run the stage.
     thread::sleep(Duration::from_millis(300));
     let_go(place.path());
     let mut made: Vec<_> = children
@@ -121,7 +121,7 @@ fn processes_build_it_once() {
         "{made:?}"
     );
     assert_eq!(rref.slow.builds().len(), 1);
-    // Who runs which of the two stages is open.
+    // It is not determined which process runs which of the two stages.
     made.retain(|made| !made.ends_with(" in 0 runs"));
     assert!((1..=2).contains(&made.len()), "{made:?}");
     assert!(names(&store.root().join("locks/b")).is_empty());
@@ -184,7 +184,7 @@ fn threads_build_it_once() {
         let thread = |at: usize| {
             let (start, told, root, store, place) = (&start, &told, &root, &store, place.path());
             move || {
-                // Clones, and stores that were opened anew.
+                // Clones of the handle, and handles from opening the store again.
                 let store = if at < 2 {
                     store.clone()
                 } else {
@@ -216,7 +216,7 @@ fn different_contexts_do_not_wait_for_each_other() {
     let place = folder();
     let mut other = Running::start(child("realize", place.path()));
     other.wait_for("building");
-    // The same stage with another config, while the other process is in it.
+    // The same stage with another config, while the other process builds it.
     let store = Store::open(place.path().join("store")).unwrap();
     let elsewhere = folder();
     let_go(elsewhere.path());

@@ -1,4 +1,4 @@
-//! What is realized already, without ever a build; and plan and run in one call.
+//! The realized results of a plan, without building; and planning and running in one call.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::fs;
 use tests::runs::{Told, assert_says, scratch, traces};
 use tests::store::objects;
 
-/// A number, after others.
+/// A stage with dependencies.
 #[derive(Config)]
 struct Number {
     #[selfref("n.json")]
@@ -30,7 +30,7 @@ fn number(b: &Build<Number>) -> Result<NumberOutputs> {
     Ok(NumberOutputs { out })
 }
 
-/// What has a run-time argument.
+/// A stage with a run-time argument.
 #[derive(Config)]
 struct Asking {
     #[selfref("index.txt")]
@@ -105,7 +105,7 @@ fn what_is_missing_is_told_with_the_reason() {
         ],
     );
     store.realize(&one).unwrap();
-    // The one, and what depends on it without ever having been made.
+    // A missing stage, and a consumer that was never built.
     let two = of(2, &[&one]);
     is_not(
         &store,
@@ -117,7 +117,7 @@ fn what_is_missing_is_told_with_the_reason() {
         ],
     );
     store.realize(&two).unwrap();
-    // Made by other code; and what depends on it may be there or not.
+    // Stale results; the state of their consumer is unknown.
     let changed = one.clone().with_realizer("other", |b| -> Result<()> {
         let _ = b.out.save(&7)?;
         Ok(())
@@ -134,7 +134,7 @@ fn what_is_missing_is_told_with_the_reason() {
     assert_eq!(error.parts().len(), 1);
     store.realize(&changed).unwrap();
     is_not(&store, &of(2, &[&changed]), &["run: context changed"]);
-    // What is forced is to run, whatever is there.
+    // A forced stage has to run, even if it has results.
     let forced = error_of(Realize::new(&store).force(&one).realized(&one));
     assert_says(&forced, &["would have to run: forced"]);
 }
@@ -145,7 +145,7 @@ fn what_the_matcher_wants_is_told() {
     let run = Realize::new(&store).arg(0_u8);
     let asking = instantiate(Asking::new()).unwrap();
     let made = run.run(&asking).unwrap();
-    // It needs no argument.
+    // No arguments are needed.
     assert_eq!(store.realized(&asking).unwrap(), made);
     let two = asking.clone().latest_n(2);
     is_not(
@@ -202,7 +202,7 @@ fn plan_and_run_in_one_call() {
     assert_eq!(store.realized(&experiment().unwrap()).unwrap(), made);
     let shape = store.evaluate(|| -> Result<_> { Ok([(experiment()?, Some(of(3, &[])))]) });
     assert_eq!(shape.unwrap()[0].0, made);
-    // The plan's own error, of its own type.
+    // The error of the plan keeps its type.
     let error: BoxError = error_of(store.evaluate(fails));
     assert_eq!(error.to_string(), "no plan");
     let error: Error = error_of(store.evaluate(|| {

@@ -1,4 +1,4 @@
-//! What stages need of the machine, and what a run has: never more at once than there is, and nobody waits for ever.
+//! The resources of stages and of runs: the total use never exceeds the limit, and no stage waits forever.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 use tests::runs::{Told, assert_says, in_memory, scratch};
 
-/// Some work, after other work, whose needs the tests give.
+/// A stage with dependencies, whose needs are given by the tests.
 #[derive(Config)]
 struct Work {
     #[selfref("title.txt")]
@@ -34,7 +34,7 @@ fn work(b: &Build<Work>) -> Result<WorkOutputs> {
     Ok(WorkOutputs { text })
 }
 
-/// What a macro says.
+/// A stage with resources in its attribute.
 #[derive(Config)]
 struct Large {
     #[config(default = 2, unhashed)]
@@ -47,7 +47,7 @@ fn large(b: &Build<Large>) -> Result<()> {
     Ok(())
 }
 
-/// Several runs at once.
+/// A stage with several runs per build.
 #[derive(Config)]
 struct Several {
     #[selfref("index.txt")]
@@ -86,7 +86,7 @@ fn error_of<T>(result: pylightnix::Result<T>) -> Error {
     }
 }
 
-/// Opened once; who comes before waits.
+/// A gate that opens once; threads that arrive earlier wait.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -109,7 +109,7 @@ impl Gate {
     }
 }
 
-/// What is in use, and the most that was.
+/// The current and the maximum use of resources.
 #[derive(Default)]
 struct InUse {
     now: Mutex<BTreeMap<&'static str, (u64, u64)>>,
@@ -142,7 +142,7 @@ impl InUse {
             .map_or(0, |(_, most)| *most)
     }
 
-    /// Waits until so much was in use at once.
+    /// Waits until the maximum use reaches this amount.
     fn wait_for_most(&self, name: &'static str, most: u64) {
         let patience = Duration::from_secs(60);
         let now = self.now.lock().unwrap();
@@ -159,7 +159,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn never_more_than_there_is_and_all_get_through(
-        // For each stage its needs, and which of those before it are its dependencies.
+        // For each stage, its needs, and which of the earlier stages it depends on.
         stages in proptest::collection::vec((1..4_u32, 0..5_u64, 0..3_u32, any::<u32>()), 1..25),
         jobs in 1..6_usize,
     ) {
@@ -200,7 +200,7 @@ fn a_big_one_is_not_passed_by_small_ones() {
             Ok(())
         })
     };
-    // It is done when the first two small ones run.
+    // The big stage is done when the first two small ones run.
     let both = waiting(of("both"), 2);
     let then = |title: &str, n| {
         let work = instantiate(Work::new(vec![both.clone()], title.to_owned())).unwrap();
@@ -238,7 +238,7 @@ fn a_big_one_is_not_passed_by_small_ones() {
         Event::Queued { .. } => {
             let mut queued = queued.lock().unwrap();
             *queued += 1;
-            // All others stand in the line: now one of two is given back, which would do for a small one.
+            // All others are queued: now one of two units is released, which would suffice for a small stage.
             if *queued == 4 {
                 gates[0].open();
             }
@@ -264,7 +264,7 @@ fn who_needs_something_else_does_not_wait() {
     });
     let open = gate.clone();
     let mut plan = vec![first];
-    // More than there are jobs and threads, and none of them can begin.
+    // More stages than jobs and threads, and none of them can begin.
     for n in 0..10 {
         plan.push(of(&format!("gpu {n}")).with_limits(gpus(1)));
     }
@@ -296,7 +296,7 @@ fn each_run_of_a_stage_counts() {
 
 #[test]
 fn runs_of_one_stage_let_others_in() {
-    // While one thread makes one run after the other, the big one and small ones come and go.
+    // While one thread makes one run after another, the big stage and small ones come and go.
     let several = instantiate(Several::new()).unwrap();
     let several = several.with_realizer("counting", move |b| -> Result<SeveralOutputs> {
         let index = b.index.save(&b.index().to_string())?;

@@ -1,4 +1,4 @@
-//! Runs: what is made and told, side by side, forced, and after failures.
+//! Runs: results and events, parallel stages, forced stages, and failures.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tests::runs::{Told, assert_says, done, names, scratch};
 use tests::store::objects;
 
-/// Some work, after other work.
+/// A stage with dependencies.
 #[derive(Config)]
 struct Work {
     #[selfref("deep/er/text.txt")]
@@ -41,7 +41,7 @@ fn work(b: &Build<Work>) -> Result<WorkOutputs> {
     Ok(WorkOutputs { text })
 }
 
-/// Several results.
+/// A stage with several realizations.
 #[derive(Config)]
 struct Several {
     #[selfref("index.txt")]
@@ -89,7 +89,7 @@ fn error_of<T>(result: pylightnix::Result<T>) -> Error {
     }
 }
 
-/// A place where so many meet, unless they wait too long.
+/// A barrier for this number of threads, with a timeout.
 #[derive(Default)]
 struct Meeting {
     here: Mutex<usize>,
@@ -113,7 +113,7 @@ impl Meeting {
     }
 }
 
-/// How many are inside at once, at most.
+/// Counts the threads inside, and their maximum.
 #[derive(Default)]
 struct Room {
     inside: AtomicUsize,
@@ -248,7 +248,7 @@ fn observers_are_told_each_thing_once() {
         (report.stages, report.reused, report.built, report.runs),
         (3, 3, 0, 0)
     );
-    // A function is one; it sees what is chosen.
+    // A function is an observer; it receives the choices.
     let seen = Mutex::new(Vec::new());
     let see = |event: &Event<'_>| {
         if let Event::Chosen { rrefs, .. } = event {
@@ -287,7 +287,7 @@ fn observers_that_panic_fail_the_run_and_no_more() {
                 .map(drop)
         };
         if at == "begun" {
-            // Nothing was done yet: it is the caller's own panic.
+            // Nothing has begun: the panic reaches the caller.
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
             assert!(caught.is_err() || caught.unwrap().is_err());
         } else {
@@ -308,7 +308,7 @@ fn forced_stages_run_again() {
     let told = Told::default();
     let run = Realize::new(&store).jobs(1).observer(&told).force(&middle);
     let (again, report) = run.run_reporting(&last).unwrap();
-    // The same bytes: the same realization, and nothing after it runs.
+    // Equal bytes give the same realization, and its consumers do not run.
     assert_eq!(again, rref);
     assert_eq!(
         (report.built, report.runs, report.repeated, report.reused),
@@ -329,7 +329,7 @@ fn forced_stages_run_again() {
         .filter(|path| !before.contains_key(path))
         .collect();
     assert!(new.len() == 1 && new[0].contains("/build-"), "{new:?}");
-    // By the plain reference, and all.
+    // Forced by the plain reference, and all stages forced.
     let run = Realize::new(&store).force(first.id()).force(&last);
     assert_eq!(run.run_reporting(&last).unwrap().1.built, 2);
     let (_, report) = Realize::new(&store)
@@ -442,7 +442,7 @@ fn a_failure_stops_the_run() {
         "what was there stays"
     );
 
-    // Keeping going: all that does not need it.
+    // With `keep_going`, all stages that do not depend on it.
     let error = error_of(Realize::new(&store).jobs(1).keep_going().run(&plan));
     assert_says(
         &error,
@@ -453,7 +453,7 @@ fn a_failure_stops_the_run() {
         titles(&store),
         BTreeSet::from(["good".to_owned(), "later".to_owned()])
     );
-    // When it can be made, only what is missing is.
+    // When it succeeds, only the missing stages are built.
     let mended = of("bad", &[]);
     let needs = of("needs", &[&mended]);
     let (_, report) = Realize::new(&store)
@@ -513,7 +513,7 @@ impl std::error::Error for Odd {
     }
 }
 
-/// The folder that the report of a failure names.
+/// Returns the folder that the report of a failure names.
 fn kept(error: &Error) -> PathBuf {
     let report = format!("{error:?}");
     let (_, after) = report.split_once("its folder is kept: ").unwrap();
@@ -557,7 +557,7 @@ fn a_failed_stage_leaves_its_folder_and_log() {
     let log = folder.join("log");
     assert_says(&error, &[&format!("its log: {}", log.display())]);
     assert_eq!(fs::read_to_string(log).unwrap(), "step 1\nstep 2");
-    // Without a log none is named.
+    // Without output, no log is named.
     let quiet = doing(&plan, |_| Err("quietly".into()));
     let error = error_of(store.realize(&quiet));
     assert!(kept(&error).is_dir());
@@ -597,7 +597,7 @@ fn a_panic_is_a_failure() {
     ] {
         assert!(said.starts_with(&at(text, line)), "{said}");
     }
-    // What is passed on from another thread has its place there, and one that was caught is none of it.
+    // A panic that was resumed from another thread has its own location; one that was caught is not reported.
     let passed_on = said(|| {
         let _ = std::panic::catch_unwind(|| panic!("caught"));
         let there = thread::spawn(|| panic!("there")).join();
@@ -625,7 +625,7 @@ fn other_runs_of_a_stage_that_fails_stay() {
     assert_eq!(store.rrefs_of(several.id()).unwrap().len(), 2);
 }
 
-/// Two promises.
+/// A stage with two promises.
 #[derive(Config)]
 struct Promises {
     #[selfref("one.txt")]
@@ -647,7 +647,7 @@ fn promises(b: &Build<Promises>) -> Result<()> {
     Ok(())
 }
 
-/// As they are promised, but taken back.
+/// A stage that keeps a promise, and then removes the artifact.
 #[derive(Config)]
 struct Broken {
     #[selfref("one.txt")]
@@ -682,7 +682,7 @@ fn promises_are_kept_or_nothing_is_published() {
     let error = error_of(store.realize(&instantiate(Broken::new()).unwrap()));
     assert_says(&error, &["its promise `one`"]);
     assert!(store.rrefs().unwrap().is_empty());
-    // Kept, and more: all of it is published, read-only.
+    // Promised and further artifacts are all published, read-only.
     let rref = store.realize(&with(2)).unwrap();
     assert_eq!(names(rref.path()), ["a", "extra.txt", "one.txt"]);
     assert_eq!(
@@ -692,7 +692,7 @@ fn promises_are_kept_or_nothing_is_published() {
     assert!(rref.two.path().is_dir() && rref.two.path().ends_with("out/a/b/two"));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().readonly();
     assert!(mode(&rref.path().join("extra.txt")) && mode(rref.path()) && mode(rref.two.path()));
-    // A link keeps a promise if it leads to something that is published with it.
+    // A link keeps a promise if its target is published with it.
     let linked = with(0).with_realizer("links", |b| -> Result<()> {
         std::os::unix::fs::symlink("extra.txt", b.one.path())?;
         std::os::unix::fs::symlink("nowhere", b.two.path())?;
@@ -707,7 +707,7 @@ fn promises_are_kept_or_nothing_is_published() {
     );
 }
 
-/// Nothing is promised.
+/// A stage without promises.
 #[derive(Config)]
 struct Nothing {}
 
@@ -729,11 +729,11 @@ fn logs_are_kept_beside_results() {
         rref.path().with_file_name(format!("build-{id}.log"))
     };
     assert_eq!(fs::read_to_string(log(0)).unwrap(), "nothing to do\n");
-    // Of each build, also of one with the same result.
+    // Each build has a log, even if its result is the same.
     Realize::new(&store).force(&plan).run(&plan).unwrap();
     assert_eq!(fs::read_to_string(log(1)).unwrap(), "nothing to do\n");
     assert_ne!(log(0), log(1));
-    // From several threads lines stay whole; a silent build has none.
+    // Lines from several threads do not mix; a silent build has no log.
     let threads = plan.clone().with_realizer("threads", |b| -> Result<()> {
         thread::scope(|scope| {
             for thread in 0..4 {
@@ -818,7 +818,7 @@ fn stages_say_how_far_they_are_and_do_not_wait_for_observers() {
     assert_eq!(told.first(), Some(&(0, 1)));
     assert_eq!(told.last(), Some(&(0, 100_000)), "the end is told");
     assert!(told.len() < 20, "{told:?}");
-    // An observer that panics in between does not end the world.
+    // A panic of an observer in between does no harm.
     let panicking =
         |event: &Event<'_>| assert!(!matches!(event, Event::Progress { .. }), "panicking");
     Realize::new(&store)

@@ -1,4 +1,4 @@
-//! Runs are counted: a part of what one build makes never passes for the whole.
+//! Multi-run builds: a part of the results of one build is never taken for all of them.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use tests::runs::{assert_says, scratch};
 use tests::store::{Running, child, folder, part};
 
-/// A stage whose runs give their indexes, as it is with so many runs.
+/// Defines stages whose results are the indices of their runs.
 ///
-/// Generic stages are registered for the types that they list only, so that several of one name fit in this program.
+/// Generic stages are registered only for the types that they list, so that several with one name fit into this program.
 macro_rules! draws {
     ($name:ident, $takes:ty, $($option:tt)*) => {
         mod $name {
@@ -29,7 +29,7 @@ macro_rules! draws {
                 #[selfref("index.json")]
                 pub out: SelfRef<Json<usize>>,
                 pub kind: String,
-                /// Where it counts its runs, and is told what to do.
+                /// The folder in which it counts its runs, and finds its instructions.
                 #[config(default, unhashed)]
                 pub place: PathBuf,
                 #[config(default, unhashed)]
@@ -40,7 +40,7 @@ macro_rules! draws {
             fn draw<T: Send + Sync + 'static>(b: &Build<Draw<T>>) -> Result<DrawOutputs> {
                 let mut count = OpenOptions::new();
                 let mut count = count.create(true).append(true).open(b.place.join("count"))?;
-                // In one call: others write, too.
+                // In one write, because other processes write too.
                 count.write_all(format!("{}\n", b.index()).as_bytes())?;
                 let hold = b.place.join(format!("hold-{}", b.index()));
                 if hold.exists() {
@@ -59,7 +59,7 @@ macro_rules! draws {
             }
 
             pub fn plan(kind: &str, place: &Path) -> DRef<Draw<()>, $takes> {
-                // Not every matcher here takes it.
+                // Avoids a warning: not every matcher in these tests uses `index`.
                 let _: fn(&RRef<Draw<()>>) -> Result<usize> = index;
                 let place = place.to_owned();
                 instantiate(Draw { place, ..Draw::new(kind.to_owned()) }).unwrap()
@@ -73,7 +73,7 @@ draws!(one, One, matcher = highest(index), nouts = 1);
 draws!(two, One, matcher = highest(index), nouts = 2);
 draws!(five, One, matcher = highest(index), nouts = 5);
 draws!(forty, One, matcher = highest(index), nouts = 40);
-// These take the only realization that there is, without a question.
+// These take the only realization without being called.
 draws!(newest_of_two, One, nouts = 2);
 draws!(newest_of_six, One, nouts = 6);
 draws!(
@@ -95,7 +95,7 @@ fn wait_until(what: impl Fn() -> bool) {
     }
 }
 
-/// The indexes of the runs that were made since this was asked last.
+/// Returns the indices of the runs made since the last call.
 fn made(place: &Path) -> Vec<usize> {
     let text = fs::read_to_string(place.join("count")).unwrap_or_default();
     let _ = fs::remove_file(place.join("count"));
@@ -104,7 +104,7 @@ fn made(place: &Path) -> Vec<usize> {
     indexes
 }
 
-/// Runs a plan on one thread, and stops it when the run of this index begins; that one ends.
+/// Runs a plan on one thread, and cancels it when the run with this index begins; that run completes.
 fn stop_in<T: pylightnix::plan::Target>(store: &Store, plan: &T, at: usize, forced: bool) -> Error {
     let cancel = Cancel::new();
     let stop = cancel.clone();
@@ -148,7 +148,7 @@ fn part_of_a_child() {
     println!("\nmade {}", rref.unwrap().out.load().unwrap());
 }
 
-/// Kills a process that makes six runs, at the beginning of the one of this index.
+/// Kills a process that makes six runs, at the beginning of the run with this index.
 fn kill_in(kind: &str, place: &Path, at: usize) {
     let hold = place.join(format!("hold-{at}"));
     fs::write(&hold, "").unwrap();
@@ -225,7 +225,7 @@ fn runs_with_equal_results_are_counted() {
     );
 }
 
-/// Where there is one realization and its matcher takes that, whatever it is, it is not asked.
+/// If there is one realization and its matcher always takes a single candidate, the matcher is not called.
 #[test]
 fn the_only_realization_is_a_part_of_a_build_too() {
     let (folder, store) = scratch();
@@ -270,7 +270,7 @@ fn what_a_person_stops_goes_on_with_the_rest() {
     assert_eq!(made(place), [0, 1, 2]);
     assert_eq!(store.realize(&plan).unwrap().len(), 6);
     assert_eq!(made(place), [3, 4, 5]);
-    // Of two runs, one is a part, too.
+    // One of two runs is a part too.
     let plan = two::plan("pair", place);
     stop_in(&store, &plan, 0, false);
     assert_eq!(store.realize(&plan).unwrap().out.load().unwrap(), 1);
@@ -318,7 +318,7 @@ fn a_failure_that_is_a_result_is_a_run_that_ended() {
     let plan = fallible::plan("differ", place);
     stop_in(&store, &plan, 1, false);
     assert_eq!(made(place), [0, 1]);
-    // One of those that are left may succeed; what failed while it was stopped may be among them.
+    // One of the remaining runs may succeed; a run that failed while it was stopped may be among them.
     fs::remove_file(place.join("fail-4")).unwrap();
     let rref = store.realize(&plan).unwrap();
     assert!(made(place).ends_with(&[2, 3, 4, 5]));
@@ -360,7 +360,7 @@ fn a_forced_build_that_is_killed_goes_on() {
     let plan = six::plan("differ", place);
     store.realize(&plan).unwrap();
     made(place);
-    // Known, and trusted: that a build begins is to be seen all the same.
+    // Cached and trusted: a build that begins now must be noticed anyway.
     thread::sleep(Duration::from_millis(200));
     assert!(store.plan(&plan).unwrap().is_done());
     kill_in("forced-differ", place, 6);
@@ -390,7 +390,7 @@ fn what_is_left_of_a_whole_build_is_whole() {
         .realize(&plan.clone().with_matcher(matcher::all()))
         .unwrap();
     made(place);
-    // Packed, copied or left by a removal, one of six makes no other five.
+    // One of six results that was packed, copied or left by a removal does not require the other five.
     let archive = place.join("one.zip");
     store.pack([all[2].id()], &archive).unwrap();
     let other = Store::open(place.join("unpacked")).unwrap();
@@ -413,14 +413,14 @@ fn what_is_there_of_a_part_of_a_build_stays_a_part() {
     let plan = six::plan("differ", place);
     stop_in(&store, &plan, 2, false);
     made(place);
-    // A copy has it marked, too.
+    // A copy has the mark too.
     let rrefs = store.rrefs_of(plan.id()).unwrap();
     let other = Store::open(place.join("copied")).unwrap();
     other.copy_from(&store, &rrefs).unwrap();
     other.realize(&plan).unwrap();
     assert_eq!(made(place), [3, 4, 5]);
     assert_eq!(marks(&other), 0);
-    // So has what a collection leaves of it: the run whose result went is made again.
+    // The mark also survives a garbage collection: the run whose result was removed is made again.
     let gone = rrefs.iter().find(|rref| {
         store
             .realization(rref)

@@ -1,4 +1,4 @@
-//! Going through a plan stage by stage, and building by hand.
+//! Stepping through a plan, and building by hand.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -69,7 +69,7 @@ fn plan(size: i64) -> DRef<Page> {
     instantiate(Page::new(instantiate(Sum::new(data)).unwrap())).unwrap()
 }
 
-/// What is under way in a store, and which builds are locked.
+/// Returns the number of running builds in a store, and that of build locks.
 fn under_way(store: &Store) -> (usize, usize) {
     let tmp = store.root().join("tmp");
     let drafts = names(&tmp)
@@ -104,7 +104,7 @@ fn it_pauses_before_each_stage_and_says_why() {
     assert_eq!(page.out.load().unwrap(), "sum 6");
     assert_eq!(stepping.chosen(&plan).unwrap(), page);
     assert!(told.of("started").is_empty());
-    // All is as a usual run leaves it.
+    // The state is that after a usual run.
     assert!(store.plan(&plan).unwrap().is_done());
     assert_eq!(store.step(&plan).unwrap().next_to_build().unwrap(), None);
 }
@@ -148,7 +148,7 @@ fn what_is_made_by_hand_goes_on_and_is_never_taken_for_the_work_of_the_stage() {
         .with_file_name(format!("build-{}.log", made.builds()[0].id));
     assert_eq!(fs::read_to_string(log).unwrap(), "I did this\n");
 
-    // It has the choices of a build, and another fingerprint than one.
+    // It has the choices of a build, and another fingerprint.
     let [record] = made.builds() else {
         panic!("{:?}", made.builds())
     };
@@ -162,13 +162,13 @@ fn what_is_made_by_hand_goes_on_and_is_never_taken_for_the_work_of_the_stage() {
             .contains("[by hand 0]")
     );
 
-    // Every other run says so, and lets the stage run.
+    // Every other run reports it, and runs the stage.
     let dry = store.plan(&plan).unwrap();
     assert_says_plan(&dry, "sum: stale: it was made by hand: accept it");
     let usual = store.realize(&plan).unwrap();
     assert_eq!(usual.out.load().unwrap(), "sum 6");
     assert_ne!(usual.sum.builds()[0].fingerprint.as_ref(), Some(&by_hand));
-    // Also when nothing that is unknown is suspected.
+    // Also with `trust_unknown`.
     let run = Realize::new(&store).trust_unknown();
     assert_eq!(run.run(&plan).unwrap(), usual);
 }
@@ -204,7 +204,7 @@ fn the_same_bytes_by_hand_keep_what_was_made_from_them() {
     let plan = plan(3);
     let mut stepping = store.step(&plan).unwrap();
     let mut b = stepping.take(&plan.sum).unwrap();
-    // Even the stage's own function, called by hand, is by hand: nobody knows what else was done.
+    // Even calling the stage's own function counts as by hand, because other changes cannot be excluded.
     let outputs = sum(&b).unwrap();
     b.finish(outputs).unwrap();
     stepping.run_all().unwrap();
@@ -234,7 +234,7 @@ fn a_build_without_its_promises_is_not_finished_and_not_lost() {
         ],
     );
     assert!(store.rrefs_of(plan.sum.id()).unwrap().is_empty());
-    // What cannot be published leaves it there too.
+    // An output that cannot be published stays in the folder too.
     fs::write(b.note.path(), "not yet").unwrap();
     let _ = std::os::unix::net::UnixListener::bind(b.path().join("s")).unwrap();
     let error = b.finish(()).unwrap_err();
@@ -269,7 +269,7 @@ fn a_build_that_is_cancelled_or_dropped_leaves_nothing() {
         let next = stepping.next_to_build().unwrap().unwrap();
         assert_eq!(next.dref, *plan.sum.id());
     }
-    // Nor does a stepping, and the build that was taken from it outlives it.
+    // A stepping does not hold it either, and the build that was taken from it outlives it.
     let mut b = stepping.take(&plan.sum).unwrap();
     drop(stepping);
     let _ = (b.out.save(&1).unwrap(), b.note.save("").unwrap());
@@ -307,7 +307,7 @@ fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
     let again = || Store::open(store.root()).unwrap();
     let refusals = [
         store.realize(&plan.sum).map(drop),
-        // On threads that this one waits for, be it to cancel them.
+        // On threads that this one waits for, even to cancel them.
         Realize::new(&again()).jobs(2).run(&plan).map(drop),
         Realize::new(&store)
             .cancel(&Cancel::new())
@@ -328,7 +328,7 @@ fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
         ];
         assert_says(&error, &says);
     }
-    // What is free is built, and another thread waits its turn.
+    // An independent stage is built, and another thread waits for the lock.
     assert_eq!(store.realize(&plan.sum.data).unwrap().size, 3);
     let waits = Told::default();
     thread::scope(|scope| {
@@ -344,7 +344,7 @@ fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
     });
 }
 
-/// Realizes itself.
+/// A stage that realizes itself.
 #[derive(Config)]
 struct Snake {
     #[config(default, unhashed)]
@@ -479,11 +479,11 @@ fn one_of_many_is_made_by_hand() {
         .collect();
     values.sort_unstable();
     assert_eq!(values, [11, 12, 77]);
-    // Without what was made by hand, one is missing.
+    // Without the result that was made by hand, one is missing.
     assert_says_plan(&store.plan(&draws).unwrap(), "(2)");
 }
 
-/// Another result each time.
+/// A nondeterministic stage.
 #[derive(Config)]
 struct Tick {
     #[selfref("n.json")]
@@ -547,7 +547,7 @@ fn what_others_made_before_its_turn_is_taken() {
     assert_eq!(next.dref, *plan.id());
 }
 
-/// Waits in its build until it is let go.
+/// A stage that waits in its build until it is released.
 #[derive(Config)]
 struct Slow {
     #[selfref("slow.txt")]
@@ -639,7 +639,7 @@ fn other_processes_wait_for_a_build_by_hand() {
     assert!(!place.path().join("begun").exists());
     let out = b.out.save("by hand").unwrap();
     b.finish(SlowOutputs { out }).unwrap();
-    // It does not take what a person made for what the stage makes.
+    // It does not take a result made by hand for a result of the stage.
     assert_eq!(other.wait_for("made"), "by the stage");
     other.end();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What stages of one name are called, so that they can be told apart.
+//! The titles of stages with the same name, which distinguish them.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -7,7 +7,7 @@ use pylightnix::realize::{Event, Titles};
 use std::sync::Mutex;
 use tests::runs::{assert_says, scratch};
 
-/// A part of a sweep.
+/// A stage of a sweep.
 #[derive(Config)]
 struct Fold {
     #[selfref("n.json")]
@@ -27,7 +27,7 @@ fn fold(b: &Build<Fold>) -> Result<FoldOutputs> {
     })
 }
 
-/// All of it.
+/// A stage that collects the sweep.
 #[derive(Config)]
 struct Total {
     #[selfref("n.json")]
@@ -121,7 +121,7 @@ fn failures_say_which_stage_it_was() {
     assert_eq!(told, [said(1), said(3)]);
 }
 
-/// What a file is imported from is in no config.
+/// An imported file is labelled by its path, which is not in the config.
 #[test]
 fn imported_files_are_told_by_their_paths() {
     let (folder, store) = scratch();
@@ -139,7 +139,7 @@ fn imported_files_are_told_by_their_paths() {
         text.contains(&format!("-import-file ({}): missing", path.display())),
         "{text}"
     );
-    // Both at once are one file and two contents.
+    // Both are one file with two contents.
     let both = store.plan(&(first, import())).unwrap();
     assert_eq!(both.titles().title(&both.steps[1].dref), called);
 }
@@ -149,7 +149,7 @@ fn what_is_not_there_is_named_too() {
     let (_folder, store) = scratch();
     let error = store.realized(&folds(&[])).unwrap_err();
     assert_says(&error, &["stage `fold k=2` would have to run: missing"]);
-    // One alone has its name.
+    // A single stage is called by its name.
     let error = store.realized(&folds(&[])[2]).unwrap_err();
     assert_says(&error, &["stage `fold` would have to run: missing"]);
 }

@@ -1,4 +1,4 @@
-//! Why stages ran, or would run.
+//! Explanations why stages ran, or would run.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,14 +18,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tests::runs::{assert_says, scratch};
 
-/// An experiment in two stages as it was, and as it is in later versions of a program.
+/// Defines an experiment of two stages, in several versions of a program.
 macro_rules! version {
     ($version:ident, $load:expr, $train:expr, [$($option:tt)*] $($field:tt)*) => {
         mod $version {
             use pylightnix::prelude::*;
             use std::marker::PhantomData;
 
-            /// Reads something.
+            /// A stage that reads data.
             #[derive(Config)]
             pub(crate) struct Load<T: Send + Sync + 'static> {
                 #[selfref("data.txt")]
@@ -35,7 +35,7 @@ macro_rules! version {
                 pub(crate) of: PhantomData<T>,
             }
 
-            /// What both stages use.
+            /// A helper of both stages.
             #[track]
             fn shared(n: u64) -> u64 {
                 $load(n)
@@ -46,7 +46,7 @@ macro_rules! version {
                 Ok(LoadOutputs { out: b.out.save(&shared(b.path.len() as u64).to_string())? })
             }
 
-            /// Makes something of it.
+            /// A stage that processes the data.
             #[derive(Config)]
             pub(crate) struct Train<T: Send + Sync + 'static> {
                 #[selfref("model.txt")]
@@ -63,7 +63,7 @@ macro_rules! version {
                 Ok(TrainOutputs { out: b.out.save(&format!("{} {}", b.data.out.load()?, run(b)))? })
             }
 
-            /// The plan of both.
+            /// Returns the plan of both.
             pub(crate) fn plan(path: &str, rate: f64) -> DRef<Train<()>> {
                 let data = instantiate(Load::new(path.to_owned())).expect("a derivation");
                 instantiate(Train::new(data, rate)).expect("a derivation")
@@ -144,7 +144,7 @@ fn the_fewest_fields_and_then_the_newest() {
         store.realize(&first::plan(path, rate)).unwrap();
     }
     let rref = store.realize(&first::plan("b", 0.4)).unwrap();
-    // What comes later is not before it.
+    // A later build is not an earlier version.
     store.realize(&first::plan("b", 0.5)).unwrap();
     let why = store.why(&rref).unwrap();
     assert_eq!(causes(&why), ["rate: 0.2 -> 0.4"]);
@@ -178,7 +178,7 @@ fn a_helper_of_a_dependency() {
     let (_folder, store) = scratch();
     store.realize(&first::plan("a", 0.1)).unwrap();
     let plan = other_helper::plan("a", 0.1);
-    // Before it runs: the dependency has to be built, and why that is so.
+    // Before it runs: the dependency has to be built, for this reason.
     let why = Realize::new(&store).why(&plan, &plan).unwrap();
     assert_eq!(
         causes(&why),
@@ -190,7 +190,7 @@ fn a_helper_of_a_dependency() {
     assert!(why.rref.is_none() && why.action.as_ref().unwrap().starts_with("later"));
     let choice = why.choice.as_ref().unwrap();
     assert_eq!(choice.candidates[0].standing, Standing::Undecided);
-    // And after.
+    // After the run.
     let rref = store.realize(&plan).unwrap();
     let why = store.why(&rref).unwrap();
     assert_eq!(
@@ -228,7 +228,7 @@ fn a_default_that_changed_or_came() {
         candidate.to_string().ends_with("changed from 1 to 2"),
         "{candidate}"
     );
-    // A field that was left out had its default.
+    // An omitted field had its default.
     let (data, rate) = (plan.data.clone(), plan.rate);
     let other = instantiate(other_default::Train {
         by: 7,
@@ -239,7 +239,7 @@ fn a_default_that_changed_or_came() {
     assert_eq!(causes(&why), ["by: 1 -> 7"]);
 }
 
-/// So that each run gives another result.
+/// Makes each run give another result.
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
 #[derive(Config)]
@@ -290,11 +290,11 @@ fn the_same_code_once_more_and_what_the_matcher_takes() {
     );
     let choice = &why.choices[drawn.id()];
     assert_eq!((choice.matcher.as_str(), choice.from), ("latest()", 2));
-    // The one that was forced: nothing changed.
+    // The stage that was forced: nothing changed.
     let why = store.why(&new.drawn).unwrap();
     assert_eq!(why.repeated, [old.drawn.id().clone()]);
     assert_eq!(why.in_short(), "made again by the same code");
-    // What the matcher sees now.
+    // The current candidates of the matcher.
     let why = Realize::new(&store).why(&plan, &drawn).unwrap();
     let candidates = why.choice.unwrap().candidates;
     let standings: Vec<_> = candidates.iter().map(|one| one.standing).collect();
@@ -341,7 +341,7 @@ fn score(run: &RRef<Trial>) -> Result<f64, BoxError> {
     Ok(run.score.load()?.parse()?)
 }
 
-/// Which way `turned` looks at scores: its text stays, as a key's does whose body changes.
+/// The direction in which `turned` compares scores: its text does not change, as that of a key function whose body changes.
 static TURN: AtomicBool = AtomicBool::new(false);
 
 fn turned(run: &RRef<Trial>) -> Result<f64, BoxError> {
@@ -353,7 +353,7 @@ fn turned(run: &RRef<Trial>) -> Result<f64, BoxError> {
     })
 }
 
-/// A stage that did not run gave nothing: its matcher takes something else.
+/// The result of a stage that did not run can change too: its matcher takes another realization.
 #[test]
 fn a_matcher_that_takes_another_result() {
     let (_folder, store) = scratch();
@@ -375,7 +375,7 @@ fn a_matcher_that_takes_another_result() {
     assert_eq!(told_in_run(&store, &plan_now), [brief]);
     let why = store.why(store.realize(&plan_now).unwrap()).unwrap();
     assert_eq!(why.in_short(), format!("of `trial`, {changed}"));
-    // Another key under the same name.
+    // Another key function with the same name.
     let (_folder, store) = scratch();
     let plan = plan(&lowest_score.clone().with_matcher(matcher::highest(turned)));
     store.realize(&plan).unwrap();
@@ -387,7 +387,7 @@ fn a_matcher_that_takes_another_result() {
     assert_eq!(causes(&why)[1..], [takes]);
 }
 
-/// What is gone is not told as if it had never been, and what fails once more is not told as another result.
+/// A removed result is not reported as nonexistent, and a repeated failure is not reported as another result.
 #[test]
 fn what_is_not_known_is_not_told() {
     let (_folder, store) = scratch();
@@ -398,7 +398,7 @@ fn what_is_not_known_is_not_told() {
     assert_eq!(told(&run, &plan), ["", "missing"]);
     let why = run.why(&plan, &plan).unwrap();
     assert!(!why.to_string().contains("was built before\n"), "{why}");
-    // Nothing differs, and it is made all the same.
+    // Nothing differs, and the stage runs anyway.
     let forced = Realize::new(&store).force(&plan.data);
     let why = forced.why(&plan, &plan.data).unwrap();
     assert_eq!(why.in_short(), "forced");
@@ -416,7 +416,7 @@ fn what_is_broken_or_gone_is_passed_over() {
     let near = store.realize(&first::plan("a", 0.1)).unwrap();
     let far = store.realize(&first::plan("b", 0.1)).unwrap();
     let rref = store.realize(&first::plan("a", 0.2)).unwrap();
-    // The text of its code is gone too.
+    // The text of its code is removed too.
     forget_code(&store);
     let record = store.realization_dir(near.id()).join("record");
     fs::remove_file(&record).unwrap();
@@ -448,7 +448,7 @@ fn realizations_that_nobody_says_who_built() {
         let done = draft.publish(&config(n), &Context::empty(), Outcome::Ok, &import);
         done.unwrap().id
     });
-    // Both came at once, so neither was before the other.
+    // Both were imported at once, so neither is earlier.
     assert!(store.why(&rrefs[1]).unwrap().nearest.is_none());
     let later = BuildRecord::now(BuildKind::Import);
     store.plumbing().add_build(&rrefs[1], &later, None).unwrap();
@@ -456,7 +456,7 @@ fn realizations_that_nobody_says_who_built() {
     assert_eq!(causes(&why), ["n: 1 -> 2"]);
 }
 
-/// A chain is followed to its beginning, and to a limit.
+/// A chain is followed to its beginning, and up to a limit.
 #[test]
 fn a_chain_is_followed() {
     #[derive(Config)]
@@ -487,20 +487,20 @@ fn a_chain_is_followed() {
     assert!(store.why(&rref).unwrap().cut);
 }
 
-/// What is told of the stages of a plan, dependencies first.
+/// Returns the explanations of the stages of a plan, dependencies first.
 fn told(run: &Realize<'_>, plan: &impl Target) -> Vec<String> {
     let plan = run.explain(plan).unwrap();
     let whys = plan.steps.into_iter();
     whys.map(|step| step.why.unwrap_or_default()).collect()
 }
 
-/// What a run tells of each stage that it builds.
+/// Returns the explanations in the events of each stage that a run builds.
 fn told_in_run(store: &Store, plan: &impl Target) -> Vec<String> {
     let told = Mutex::new(Vec::new());
     let observer = |event: &Event<'_>| {
         if let Event::Building { why, .. } = event {
             told.lock().unwrap().push(why.to_string());
-            // The same, however often it is asked for.
+            // Formatting it again gives the same text.
             assert_eq!(told.lock().unwrap().last(), Some(&why.to_string()));
         }
     };
@@ -516,7 +516,7 @@ fn in_a_few_words_before_and_in_a_run() {
     let run = || Realize::new(&store);
     let plan = first::plan("a", 0.1);
     assert_eq!(told(&run(), &plan), ["missing", "missing"]);
-    // Nobody looks unless it is asked for.
+    // Nothing is computed unless it is requested.
     let bare = run().plan(&plan).unwrap();
     assert!(bare.steps.iter().all(|step| step.why.is_none()));
     assert_eq!(told_in_run(&store, &plan), ["missing", "missing"]);
@@ -551,7 +551,7 @@ fn in_a_few_words_before_and_in_a_run() {
         assert_eq!(told(&run(), &plan), whys);
         assert_eq!(told_in_run(&store, &plan), whys);
     }
-    // What the helper gave as it was is there.
+    // Results of the earlier code are in the store.
     let plan = other_code::plan("c", 0.2);
     let both = "code changed; from `load`: code changed: helper `shared`";
     assert_eq!(told(&run(), &plan), ["", both]);
@@ -572,11 +572,11 @@ fn other_stages_of_the_plan_are_no_earlier_versions() {
     };
     let whole = sweep("a", &[0.1, 0.2, 0.3]);
     store.realize(&whole).unwrap();
-    // A new one beside those that are there.
+    // A new stage beside existing ones.
     let more = sweep("a", &[0.1, 0.2, 0.3, 0.4]);
     let whys = told(&Realize::new(&store), &more);
     assert_eq!(whys, ["", "", "", "", "missing"]);
-    // Each one has its own before it, and all have one cause.
+    // Each stage has its own earlier version, and all have one cause.
     let other = sweep("b", &[0.3, 0.2, 0.1]);
     let whys = told(&Realize::new(&store), &other);
     assert_eq!(whys[0], r#"config changed: path "a" -> "b""#);
@@ -598,7 +598,7 @@ fn of_many_stages_only_the_first_are_told() {
     assert_eq!(plan.steps.len(), 401);
     assert_eq!(plan.untold, 101);
     let whys: Vec<_> = plan.steps.iter().map(|step| &step.why).collect();
-    // Each of them is compared with its own version before, among so many.
+    // Among many, each stage is compared with its own earlier version.
     let why = r#"from `load`: path "a" -> "b""#;
     assert!(whys[1..300].iter().all(|told| told.as_deref() == Some(why)));
     assert!(whys[300..].iter().all(|told| told.is_none()));

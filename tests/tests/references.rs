@@ -1,4 +1,4 @@
-//! Names and references: parse, print, order, serde, and what is refused.
+//! Names and references: parsing, formatting, order, serde, and invalid texts.
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ const DREF: &str = "dref:7c308bad0e7fa364790b71e6ffab924a-params";
 const RREF: &str = "rref:0123456789abcdef0123456789abcdef-7c308bad0e7fa364790b71e6ffab924a-params";
 
 fn name() -> impl Strategy<Value = Name> {
-    // Names with dashes, digits and even hashes in them: the parts are told apart by length.
+    // Names with dashes, digits and even hashes: the parts are separated by their lengths.
     "[a-zA-Z0-9_-]{1,70}|-[0-9a-f]{32}-|[a-z]{200}".prop_map(|text| Name::new(&text).unwrap())
 }
 
@@ -34,7 +34,7 @@ proptest! {
 
     #[test]
     fn references_sort_as_their_texts(mut drefs in prop::collection::vec(dref(), 0..20), hash: [u8; 16], flip: bool) {
-        // Equal hashes leave the order to the names.
+        // With equal hashes, the names determine the order.
         for dref in &mut drefs {
             if flip {
                 *dref = DRefId::new(hash, dref.name().clone());

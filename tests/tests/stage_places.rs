@@ -1,8 +1,8 @@
-//! Stages in all the places where they may stand, and matchers as they are written there.
+//! Stages at all possible places, and matchers as they are written there.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
-// Not the prelude: a matcher in `#[stage(..)]` needs no import.
+// Without the prelude: a matcher in `#[stage(..)]` needs no import.
 use pylightnix::lens::{Build, One, RRef, SelfRef, format::Json};
 use pylightnix::plan::matcher::{Choice, Matcher};
 use pylightnix::plan::{DRef, Stage, instantiate, registered};
@@ -32,13 +32,13 @@ fn number_of<C: Stage<Card = One>>(
     };
     let (first, id) = run(instantiate(config()).unwrap().config_json().deps().len() + 1);
     assert_eq!(run(0).0, first);
-    // What another process needs.
+    // As another process restores it.
     let again = store.derivation(&id).unwrap();
     assert!(store.plan(&again).unwrap().is_done());
     first
 }
 
-/// The matcher of a stage, and whether it need not be asked about a realization that is the only one.
+/// Returns the text of a stage's matcher, and whether it always takes a single candidate.
 fn written<C: Stage>() -> (&'static str, bool) {
     (C::MATCHER, C::matcher().takes_the_only())
 }
@@ -47,12 +47,12 @@ fn written<C: Stage>() -> (&'static str, bool) {
 fn made_by_a_macro_of_a_library() {
     assert_eq!(number_of(|| Double::new(of(3)), |run| run.out.load()), 6);
     assert_eq!(number_of(|| Twice::new(of(4)), |run| run.out.load()), 8);
-    // Written out, they cost no more than left away.
+    // Written explicitly, the default matcher is as cheap.
     assert_eq!(written::<Double>(), ("latest()", true));
     assert_eq!(written::<Twice>(), ("only()", true));
 }
 
-/// Another way to write one of the library.
+/// A matcher of the library, written differently.
 #[derive(Config)]
 struct Other {}
 
@@ -139,7 +139,7 @@ fn in_a_block_made_by_a_macro() {
     }
 }
 
-/// Names of its own, which are not those of the library.
+/// User-defined matchers with names of the library.
 mod own_names {
     use super::*;
 
@@ -151,7 +151,7 @@ mod own_names {
         number: u32,
     }
 
-    /// Another matcher by a name of the library's.
+    /// Another matcher with a name of the library.
     pub(super) struct Latest;
 
     impl<C: Config> Matcher<C> for Latest {
@@ -189,7 +189,7 @@ fn beside_names_that_are_those_of_the_library() {
     assert_eq!(written::<Named>(), (text, false));
 }
 
-/// Another crate's names, as its prelude gives them.
+/// Names of another crate's prelude.
 mod other {
     pub(super) enum Text {}
 
@@ -206,7 +206,7 @@ mod other {
 mod beside_another_prelude {
     use super::other::*;
     use pylightnix::prelude::*;
-    // Both have a type of this name: this says which is meant.
+    // Both preludes have a type with this name: an explicit import decides.
     use pylightnix::prelude::Text;
 
     #[derive(Config)]
@@ -234,7 +234,7 @@ mod beside_another_prelude {
     }
 }
 
-/// Dependencies whose types go by other names.
+/// Dependencies with type aliases.
 mod aliases {
     use super::*;
     use std::collections::BTreeMap;

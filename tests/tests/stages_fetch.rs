@@ -1,4 +1,4 @@
-//! Files from servers, good and bad ones.
+//! Downloads from well-behaved and misbehaving servers.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -18,7 +18,7 @@ use tests::web::{Server, head, rest, whole};
 
 const HELLO: &[u8] = b"hello from afar\n";
 
-/// A body that does not fit into the buffers on the way.
+/// A body larger than all buffers.
 fn long() -> &'static [u8] {
     let bytes: Vec<u8> = (0..1_000_000_u32)
         .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
@@ -30,7 +30,7 @@ fn sha256(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
 }
 
-/// A download that does not wait long.
+/// Returns a download with short waits.
 fn quick(server: &Server, path: &str, body: &[u8]) -> Fetched {
     Fetched {
         wait: 0.01,
@@ -44,7 +44,7 @@ fn fetched(store: &Store, config: Fetched) -> pylightnix::Result<Vec<u8>> {
     Ok(fs::read(rref.out.path()).unwrap())
 }
 
-/// What is kept of broken downloads: the lengths.
+/// Returns the lengths of partial downloads.
 fn kept(store: &Store) -> Vec<u64> {
     let Ok(folder) = fs::read_dir(store.root().join("cache/fetches")) else {
         return Vec::new();
@@ -259,7 +259,7 @@ fn the_next_run_goes_on_as_well() -> Result<()> {
 fn a_server_that_breaks_off_each_time_gives_the_file_in_the_end() -> Result<()> {
     let (_folder, store) = scratch();
     let body = long();
-    // In ten pieces, which is more than the five tries: those that bring something do not count.
+    // In ten pieces, more than the five tries: rounds with progress do not count.
     let server = Server::new(move |_, request, to| {
         let from = request.from().unwrap_or(0);
         let length = format!("Content-Length: {}", body.len() - from);
@@ -302,7 +302,7 @@ fn a_server_without_ranges_sends_all_again() -> Result<()> {
 fn parts_of_two_versions_are_not_joined() -> Result<()> {
     let (_folder, store) = scratch();
     let new = long();
-    // It breaks off with the old file, and then sends the rest of the new one, without a word.
+    // The server breaks off with the old file, and later sends the rest of the new file without an error.
     let server = Server::new(move |before, request, to| match (before, request.from()) {
         (0, _) => {
             head(to, &["200 OK", "Content-Length: 4000000"])?;
@@ -377,7 +377,7 @@ fn a_server_that_says_too_long_a_length_is_believed_by_the_hash() -> Result<()> 
         to.write_all(HELLO)
     });
     assert_eq!(fetched(&store, quick(&server, "/x", HELLO))?, HELLO);
-    // And without the right bytes it is not.
+    // Without the right bytes it fails.
     let error = fetched(&store, quick(&server, "/x", b"other")).unwrap_err();
     assert_says(&error, &["closed the connection after 16 of 1000 bytes"]);
     Ok(())
@@ -482,7 +482,7 @@ fn a_slow_server_is_waited_for() -> Result<()> {
         }
         Ok(())
     });
-    // Longer in all than its patience, which counts for each piece.
+    // Longer in total than `patience`, which counts for each piece.
     let config = Fetched {
         patience: 0.8,
         ..quick(&server, "/x", HELLO)
@@ -683,7 +683,7 @@ fn a_password_in_an_address_is_refused_before_it_is_written() {
     }
 }
 
-/// The variables that a child reads what to do from.
+/// The environment variables with the instructions of a child process.
 const URL: &str = "PYLIGHTNIX_TEST_URL";
 const TOKEN: &str = "PYLIGHTNIX_TEST_TOKEN";
 
@@ -707,7 +707,7 @@ fn part_of_a_child() {
     }
 }
 
-/// Fetches in a child with these variables; gives what it said.
+/// Fetches in a child process with these variables; returns its output.
 fn fetched_with(store: &Store, part: &str, url: &str, variables: &[(&str, &str)]) -> String {
     let mut command = child(part, store.root().parent().unwrap());
     command.env(URL, url).env_remove("NETRC").env_remove(TOKEN);
@@ -722,7 +722,7 @@ fn fetched_with(store: &Store, part: &str, url: &str, variables: &[(&str, &str)]
     refusal.unwrap_or_default().to_owned()
 }
 
-/// Nothing in a store says this.
+/// Asserts that no file of a store contains the secret.
 fn assert_unwritten(store: &Store, secret: &str) {
     for (path, (_, bytes)) in snapshot(store.root()) {
         let mut windows = bytes.windows(secret.len());
@@ -734,7 +734,7 @@ fn assert_unwritten(store: &Store, secret: &str) {
 fn a_token_is_sent_to_its_server_alone_and_written_nowhere() {
     let (_folder, store) = scratch();
     let far = Server::of(HELLO);
-    // The same machine by another name.
+    // The same machine under another name.
     let there = far.url("/there").replace("127.0.0.1", "localhost");
     let near = Server::new(move |_, request, to| match request.path.as_str() {
         "/away" => {
@@ -799,7 +799,7 @@ fn passwords_come_from_netrc() {
     assert_eq!(said, "");
     assert_eq!(far.asked()[0].header("authorization"), None);
     assert_unwritten(&store, "s3cret");
-    // At home, where nothing names it.
+    // In the home folder, without `$NETRC`.
     fs::rename(&netrc, folder.path().join(".netrc")).unwrap();
     let home = folder.path().display().to_string();
     let said = fetched_with(&store, "plain", &format!("{url}2"), &[("HOME", &home)]);
@@ -965,7 +965,7 @@ fn parts_that_nobody_goes_on_with_are_collected() -> Result<()> {
 #[test]
 fn a_proxy_forwards_requests_for_plain_addresses() {
     let (_folder, store) = scratch();
-    // It knows no tunnels, answers in chunks, and without a length.
+    // The proxy supports no tunnels, and answers in chunks and without a length.
     let proxy = Server::new(move |before, request, to| match request.path.as_str() {
         "http://example.invalid/x?y" if request.header("host") == Some("example.invalid") => {
             head(to, &["200 OK", "Transfer-Encoding: chunked"])?;
@@ -1020,7 +1020,7 @@ fn a_proxy_forwards_requests_for_plain_addresses() {
         said.contains("the proxy 127.0.0.1:1 cannot be reached"),
         "{said}"
     );
-    // What is left out goes there at once.
+    // Excluded hosts are accessed directly.
     let server = Server::of(HELLO);
     let asked = proxy.asked().len();
     for by in [

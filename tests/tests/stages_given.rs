@@ -1,4 +1,4 @@
-//! Values that the program gives, as derivations.
+//! Values from the program as derivations.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -67,7 +67,7 @@ fn any_format_of_one_file_will_do() -> Result<()> {
     Ok(())
 }
 
-/// A format that is a folder.
+/// A format that writes a folder.
 enum Folder {}
 
 impl Format for Folder {

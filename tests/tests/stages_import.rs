@@ -1,4 +1,4 @@
-//! Files and folders of this machine, as derivations.
+//! Local files and folders as derivations.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tests::runs::assert_says;
 
-/// A store, and a folder for what is imported: on a disk, as files in memory are not remembered.
+/// Creates a store, and a folder of files to import, on a disk: digests of files in memory are not cached.
 fn places() -> (TempDir, Store, PathBuf) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let store = Store::open(folder.path().join("store")).unwrap();
@@ -25,12 +25,12 @@ fn places() -> (TempDir, Store, PathBuf) {
     (folder, store, source)
 }
 
-/// Waits until a change of a file that is there cannot be missed in its times.
+/// Waits until any change of an existing file would change its times.
 fn settle() {
     thread::sleep(Duration::from_millis(3100));
 }
 
-/// The only file in which the store remembers what it imported.
+/// Returns the only file of the digest cache.
 fn memory(store: &Store) -> PathBuf {
     let folder = store.root().join("cache/imports");
     let mut files: Vec<_> = fs::read_dir(folder)
@@ -111,7 +111,7 @@ fn what_is_remembered_is_not_read_again() -> Result<()> {
     let dref = file(&store, &source)?;
     let text = remembered(&store);
 
-    // With another digest in the memory it can be seen whose digest is taken.
+    // A wrong digest in the cache shows which digest is used.
     let first = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
     assert!(text.contains(first), "{text}");
     let forged = text.replace(first, &"0".repeat(64));
@@ -125,7 +125,7 @@ fn what_is_remembered_is_not_read_again() -> Result<()> {
     assert_eq!(remembered(&store).len(), text.len());
     assert_eq!(file(&store, &source)?, dref);
 
-    // Same size and time of change, other bytes: setting the time back does not hide it.
+    // Equal size and mtime with different bytes: setting the mtime back does not hide the change.
     let time = source.join("a").metadata()?.modified()?;
     let mut a = File::options().write(true).open(source.join("a"))?;
     a.write_all(b"FIRST")?;
@@ -142,7 +142,7 @@ fn a_file_of_just_now_is_not_trusted() -> Result<()> {
     fs::write(&path, "one")?;
     let first = file(&store, &path)?;
     assert!(!remembered(&store).contains("[["), "{}", remembered(&store));
-    // However fast the second change follows, it is seen.
+    // A second change is noticed, however soon it follows.
     for round in 0..200 {
         let text = format!("{round:03}");
         fs::write(&path, &text)?;
@@ -151,7 +151,7 @@ fn a_file_of_just_now_is_not_trusted() -> Result<()> {
         assert_eq!(file(&store, &path)?, first);
         assert_ne!(dref, first);
     }
-    // A time of change in the past is no proof: it may have been set.
+    // An mtime in the past proves nothing, because it can be set.
     File::options()
         .write(true)
         .open(&path)?
@@ -165,7 +165,7 @@ fn a_file_of_just_now_is_not_trusted() -> Result<()> {
     Ok(())
 }
 
-/// What is written through a descriptor or a mapping that is open already need not show in the times of a file.
+/// Writes through an open descriptor or mapping need not change the times of a file.
 #[test]
 fn a_file_that_somebody_writes_is_not_remembered() -> Result<()> {
     let (_folder, store, source) = places();
@@ -337,7 +337,7 @@ fn a_file_that_cannot_be_read_is_named() -> Result<()> {
         let error = file(&store, &source).unwrap_err();
         assert_says(&error, &["/secret", "Permission denied", "ls -ld"]);
     } else {
-        // Root may read everything, but no memory at the address 0.
+        // Even root cannot read memory at address 0.
         let error = file(&store, "/proc/self/mem").unwrap_err();
         assert_says(&error, &["cannot read /proc/"]);
     }

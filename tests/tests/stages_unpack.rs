@@ -1,4 +1,4 @@
-//! Archives of other programs, sound and hostile.
+//! Archives of other programs, valid and hostile.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 
 // Archives.
 
-/// An entry of a tar archive, with any name and kind.
+/// Creates an entry of a tar archive, with any name and type.
 fn entry(kind: u8, name: &[u8], target: &[u8], mode: &[u8; 7], data: &[u8]) -> Vec<u8> {
     let mut block = [0; 512];
     block[..name.len()].copy_from_slice(name);
@@ -78,7 +78,7 @@ fn zst(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
 }
 
-/// A zip file with these files.
+/// Creates a zip file with these files.
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, data) in files {
@@ -90,7 +90,7 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// The same bytes with every `from` replaced: names that a writer would refuse.
+/// Replaces every `from` in the bytes, for names that a writer refuses.
 fn patched(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let mut found = 0;
@@ -128,7 +128,7 @@ fn refused(store: &Store, archive: &[u8], what: &[&str]) {
     assert_says(&error, what);
 }
 
-/// All that is in a folder: a line each.
+/// Lists everything in a folder, one entry per line.
 fn listing(root: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut waiting = vec![root.to_owned()];
@@ -211,7 +211,7 @@ fn compressed_files_are_decompressed() -> Result<()> {
         let out = unpacked(&store, &file)?;
         assert_eq!(fs::read_to_string(out)?, text);
     }
-    // Several members, streams or frames are one file, as the programs have it.
+    // Several members, streams or frames are one file.
     for pack in [gz, xz, zst] {
         let both = [pack(b"one "), pack(b"two")].concat();
         assert_eq!(fs::read_to_string(unpacked(&store, &both)?)?, "one two");
@@ -285,7 +285,7 @@ fn names_are_stripped() -> Result<()> {
     );
     let error = unpacked_with(&store, &gz(b"text"), strip(1)).unwrap_err();
     assert_says(&error, &["is a single compressed file"]);
-    // What is stripped may make a link lead out.
+    // Stripping names may make a link lead out of the folder.
     let out = tar(&[a_file("a/x", b""), a_link("b/y", "../a/x")]);
     assert!(unpacked(&store, &out).is_ok());
     let error = unpacked_with(&store, &out, strip(1)).unwrap_err();
@@ -297,7 +297,7 @@ fn names_are_stripped() -> Result<()> {
 fn long_names_of_all_kinds_are_read() -> Result<()> {
     let (_folder, store) = scratch();
     let long = "name/".repeat(50) + &"x".repeat(200);
-    // GNU's.
+    // GNU long names.
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(1);
@@ -309,7 +309,7 @@ fn long_names_of_all_kinds_are_read() -> Result<()> {
     builder.append_link(&mut header, "link", &long)?;
     let out = unpacked(&store, &builder.into_inner()?)?;
     assert_eq!(fs::read_to_string(out.join("link"))?, "1");
-    // Of pax.
+    // Pax headers.
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_pax_extensions([("path", long.as_bytes()), ("mtime", b"1.5")])?;
     let mut header = tar::Header::new_ustar();
@@ -319,14 +319,14 @@ fn long_names_of_all_kinds_are_read() -> Result<()> {
     let mut archive = builder.into_inner()?;
     let out = unpacked(&store, &archive)?;
     assert_eq!(fs::read_to_string(out.join(&long))?, "2");
-    // Of ustar, with a prefix.
+    // A ustar prefix.
     let mut block = a_file("end", b"3");
     block[345..354].copy_from_slice(b"beginning");
     summed(&mut block);
     archive = tar(&[block]);
     let out = unpacked(&store, &archive)?;
     assert_eq!(listing(&out), ["beginning/", "beginning/end \"3\""]);
-    // As `git archive` begins.
+    // The beginning of an archive by `git archive`.
     let comment = entry(
         b'g',
         b"pax_global_header",
@@ -539,12 +539,12 @@ fn bombs_are_limited() -> Result<()> {
         );
         unpacked_with(&store, &archive, limit(8 << 20))?;
     }
-    // The names of one file count each.
+    // Each name of one file counts.
     let names: Vec<_> = (0..9).map(|n| a_hard_link(&n.to_string(), "a")).collect();
     let links = tar(&[vec![a_file("a", &zeros[..1 << 20])], names].concat());
     let error = unpacked_with(&store, &links, limit(5 << 20)).unwrap_err();
     assert_says(&error, &["contains more than 5242880 bytes"]);
-    // A size that is only said.
+    // A size in the header that the data does not have.
     let mut huge = a_file("huge", b"");
     huge[124..135].copy_from_slice(b"77777777777");
     summed(&mut huge);
@@ -707,7 +707,7 @@ fn mutants_are_refused_or_unpacked_and_nothing_else() {
                     }
                 }
             }
-            // Headers with the right sum, whatever else is wrong with them.
+            // Fix the checksums of headers, whatever else is wrong with them.
             for block in mutant.chunks_exact_mut(512) {
                 if block.starts_with(b"hello-1.0") {
                     summed(block);
@@ -718,7 +718,7 @@ fn mutants_are_refused_or_unpacked_and_nothing_else() {
             }
         }
     }
-    // Nothing but the store.
+    // Nothing outside of the store was created.
     assert_eq!(tests::runs::names(folder.path()), ["store"]);
 }
 

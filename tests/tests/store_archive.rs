@@ -1,4 +1,4 @@
-//! Archives: what is packed comes out again, and nothing else does.
+//! Archives: unpacking restores exactly what was packed.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use tests::store::{
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-/// A store with a chain of three, the middle one of many kinds of entries, and its archive.
+/// Creates a store with a chain of three, the middle one with many kinds of entries, and its archive.
 fn packed() -> (TempDir, Store, Vec<RRefId>, PathBuf) {
     let (folder, store) = store();
     let (a, b) = (config("a"), config_on("b", &config("a")));
@@ -63,7 +63,7 @@ fn packed() -> (TempDir, Store, Vec<RRefId>, PathBuf) {
     (folder, store, vec![a, b, c], archive)
 }
 
-/// What of the store's objects belongs to these.
+/// Returns the objects of these realizations.
 fn objects_of(store: &Store, rrefs: &[RRefId]) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut found = objects(store);
     found.retain(|path, _| {
@@ -93,12 +93,12 @@ fn what_is_packed_comes_out_again() {
     let tmp = snapshot(&to.root().join("tmp"));
     assert_eq!(tmp.len(), 1, "only the lease's folder is left: {tmp:?}");
 
-    // The same bytes, whichever of the realizations are named, from whichever store.
+    // The bytes are the same, whichever of the realizations are requested, and from whichever store.
     let again = folder.path().join("again.zip");
     to.pack(chain.iter().rev(), &again).unwrap();
     assert_eq!(fs::read(&archive).unwrap(), fs::read(&again).unwrap());
 
-    // And a second time nothing new comes of it.
+    // Unpacking again changes nothing.
     let before = objects(&to);
     assert_eq!(to.unpack(&archive).unwrap(), chain);
     assert_eq!(objects(&to), before);
@@ -239,7 +239,7 @@ fn packing_replaces_nothing_but_an_archive() {
     }
     assert_eq!(fs::read(&table).unwrap(), b"a,b\n1,2\n");
 
-    // An archive is replaced, and a link to one stays a link.
+    // An archive is replaced, and a link to an archive stays a link.
     let link = folder.path().join("link.zip");
     symlink(&archive, &link).unwrap();
     let before = fs::read(&archive).unwrap();
@@ -250,7 +250,7 @@ fn packing_replaces_nothing_but_an_archive() {
     store.pack([root], &archive).unwrap();
     assert_eq!(fs::read(&archive).unwrap(), before);
 
-    // What a link leads to is written, though it is not there yet.
+    // The target of a link is written, even if it does not exist yet.
     let (far, near) = (
         folder.path().join("far.zip"),
         folder.path().join("near.zip"),
@@ -261,7 +261,7 @@ fn packing_replaces_nothing_but_an_archive() {
     assert!(fs::symlink_metadata(&near).unwrap().is_symlink());
     assert_eq!(fs::read(&far).unwrap(), before);
 
-    // A pipe is written into, and stays one.
+    // A pipe is written to, and stays a pipe.
     let pipe = folder.path().join("pipe");
     let status = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(status.unwrap().success());
@@ -280,7 +280,7 @@ fn packing_replaces_nothing_but_an_archive() {
     assert_eq!((bytes, streamed), (before.len() as u64, before));
 }
 
-/// So many bytes that do not compress.
+/// Returns incompressible bytes.
 fn noise(length: usize) -> Vec<u8> {
     let blocks = 0..(length as u64).div_ceil(32);
     let mut noise: Vec<u8> = blocks
@@ -290,14 +290,14 @@ fn noise(length: usize) -> Vec<u8> {
     noise
 }
 
-/// Lines that compress.
+/// Returns compressible lines.
 fn text(length: usize) -> Vec<u8> {
     let lines =
         (0_u64..).flat_map(|number| format!("line {} of many\n", number * number).into_bytes());
     lines.take(length).collect()
 }
 
-/// Around the sizes at which files are packed in another way: in memory, by parts, a thread beside.
+/// Around the size limits between the ways to pack files: in memory, in parts, with a second thread.
 #[test]
 fn large_artifacts_are_packed_as_small_ones_are() {
     const MIB: usize = 1 << 20;
@@ -370,7 +370,7 @@ fn large_artifacts_are_packed_as_small_ones_are() {
     assert!(fs::read(&archive).unwrap() == before);
 }
 
-/// Unpacking is refused, the store is as it was, and the report contains `why`.
+/// Asserts that unpacking is refused, that the store is unchanged, and that the report contains `why`.
 fn refused(archive: &Path, why: &str) {
     let (_folder, store) = fresh();
     refused_by(&store, archive, why);
@@ -424,7 +424,7 @@ fn what_is_added_around_it_is_refused() {
     let pipe = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    // Without waiting for somebody who writes into it.
+    // Without waiting for a writer.
     refused(&pipe, "it is not a regular file");
 }
 
@@ -457,7 +457,7 @@ fn any_changed_byte_is_refused() {
             fs::create_dir(&objects).unwrap();
         }
     }
-    // The bits after the end of a deflated stream mean nothing.
+    // The bits after the end of a deflated stream are insignificant.
     assert!(taken.len() <= 3, "{taken:?}");
 }
 
@@ -485,7 +485,7 @@ impl Crafted {
             .push((name.into(), bytes.into(), options(0o444)));
     }
 
-    /// The config, the record and the entries of a realization, as they should be.
+    /// Adds the correct config, record and entries of a realization.
     fn realization(
         &mut self,
         config: &ConfigJson,
@@ -572,7 +572,7 @@ fn file(bytes: &str) -> EntryKind {
     }
 }
 
-/// A good archive of one realization with `d/x`, to be spoilt.
+/// Returns a valid archive of one realization with `d/x`, to be changed.
 fn good() -> (Crafted, RRefId) {
     let mut good = Crafted::new();
     let id = good.realization(
@@ -640,7 +640,7 @@ fn what_publishing_refuses_is_not_unpacked() {
     store.unpack(&path).unwrap();
 }
 
-/// Spoils the good archive.
+/// Tests the valid archive with a change.
 fn spoilt(spoil: impl FnOnce(&mut Crafted, &RRefId), why: &str) {
     let (mut crafted, id) = good();
     spoil(&mut crafted, &id);
@@ -758,7 +758,7 @@ fn entries_that_are_missing_or_not_what_they_should_be() {
         },
         "d/x\" has an unexpected time",
     );
-    // A file for the folder, and a link for the file.
+    // A file in place of the folder, and a link in place of the file.
     spoilt(
         |crafted, _| {
             let entry = crafted.entry("out/d/");
@@ -777,23 +777,23 @@ fn entries_that_are_missing_or_not_what_they_should_be() {
 
 #[test]
 fn records_that_do_not_fit() {
-    // Of something that is not there.
+    // A dependency that is not in the archive.
     let mut crafted = Crafted::new();
     let (a, b) = (config("a"), config_on("b", &config("a")));
     let absent = RRefId::new([1; 16], a.id().clone());
     crafted.realization(&b, Context::from_iter([absent]), &[]);
     crafted.refused("from which that was made");
-    // Of something that its config does not name.
+    // A dependency that the config does not name.
     let mut crafted = Crafted::new();
     let a = crafted.realization(&a, Context::empty(), &[]);
     crafted.realization(&config("other"), Context::from_iter([a]), &[]);
     crafted.refused("which its config does not name");
-    // Of nothing, though its config names something.
+    // No dependency, although the config names one.
     let mut crafted = Crafted::new();
     crafted.realization(&config("a"), Context::empty(), &[]);
     crafted.realization(&b, Context::empty(), &[]);
     crafted.refused(&format!("names no realization of {}", config("a").id()));
-    // Of another config, whose reference begins alike.
+    // Another config, whose reference has the same beginning.
     let mut crafted = Crafted::new();
     crafted.realization(&config("good"), Context::empty(), &[]);
     let text = String::from_utf8(crafted.entry("record").1.clone()).unwrap();
@@ -808,7 +808,7 @@ fn records_that_do_not_fit() {
     crafted.entries.truncate(1);
     crafted.add(format!("{prefix}/record"), text);
     crafted.refused("is of another derivation");
-    // Links that lead out.
+    // Links that lead out of the folder.
     for target in ["/etc/passwd", "../record", "d/../../../..", "."] {
         let mut crafted = Crafted::new();
         let link = EntryKind::Link {
@@ -844,7 +844,7 @@ fn structures_that_zip_readers_let_through() {
         fs::write(&path, bytes).unwrap();
         refused(&path, why);
     };
-    // Two entries of one name: `d/x` is called `config.json` like the first.
+    // Two entries with one name: `d/x` is called `config.json` like the first.
     let mut twice = Crafted::new();
     let id = twice.realization(&config("good"), Context::empty(), &[("x", file("1"), "1")]);
     let name = format!("{}/{}/out/x", id.dref().folder(), id.folder());
@@ -865,7 +865,7 @@ fn structures_that_zip_readers_let_through() {
         .position(|part| part == [0x50, 0x4b, 1, 2])
         .unwrap();
     let end = bytes.len() - 22;
-    // A local header that says another name, method or size than the directory.
+    // A local header with another name, method or size than the central directory.
     for at in [8, 18, 22, 30] {
         spoil(&|bytes| bytes[at] ^= 1, "two headers that differ");
     }
@@ -878,7 +878,7 @@ fn structures_that_zip_readers_let_through() {
         "does not end as a zip file does",
     );
     spoil(&|bytes| bytes[central + 32] = 1, "has an unexpected header");
-    // Something between the entries and the directory.
+    // Bytes between the entries and the central directory.
     spoil(
         &|bytes| {
             bytes.insert(central, 0);
@@ -887,7 +887,7 @@ fn structures_that_zip_readers_let_through() {
         },
         "data between its entries and its directory",
     );
-    // An entry that is in no directory.
+    // An entry that is not in the central directory.
     spoil(
         &|bytes| {
             let count = bytes[end + 8] - 1;
@@ -896,7 +896,7 @@ fn structures_that_zip_readers_let_through() {
         },
         "its directory is not as long as it says",
     );
-    // Encrypted, or with its sizes after it.
+    // Encrypted, or with a data descriptor.
     for flag in [1, 8] {
         spoil(
             &|bytes| {
@@ -926,7 +926,7 @@ fn deflated_streams_that_say_something_else() {
     let (_folder, path) = craft(1 << 20).write();
     fresh().1.unpack(&path).unwrap();
     craft(10).refused("has 1048576 bytes, and its record says 10");
-    // The same with headers that agree with the record.
+    // The same with headers that match the record.
     let mut bytes = craft(10).bytes();
     let real = (1_u32 << 20).to_le_bytes();
     let mut changed = 0;
@@ -966,7 +966,7 @@ fn more_entries_than_sixteen_bits_can_count() {
     assert_eq!(store.unpack(&path).unwrap(), [id]);
 }
 
-/// A realization of a file with 64 MiB of holes.
+/// Publishes a realization of a file with 64 MiB of holes.
 fn hollow(store: &Store) -> RRefId {
     let mut draft = store.plumbing().draft().unwrap();
     let file = File::create(draft.out().join("hollow")).unwrap();
@@ -999,7 +999,7 @@ fn more_than_there_is_room_for_is_refused_before_anything_is_written() {
         format!("{error:?}").contains("; 1048576 are allowed"),
         "{error:?}"
     );
-    // Who says how much it may be knows that it has holes, which take no room.
+    // With an explicit size limit, free space is not checked, because holes take no space.
     let found = Unpack::new(&to).max_size(100 << 20).read(&archive).unwrap();
     assert_eq!(found, std::slice::from_ref(&rref));
     let file = fs::metadata(to.out_dir(&rref).join("hollow")).unwrap();

@@ -1,4 +1,4 @@
-//! Checking: whatever is wrong is found and named. Repairing: what can be had elsewhere is, and nothing else is touched.
+//! Checks find and name every fault. Repairs restore what exists elsewhere, and touch nothing else.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -65,7 +65,7 @@ impl Made {
         report
     }
 
-    /// The one fault that there is.
+    /// Returns the only fault.
     fn fault(&self) -> Fault {
         let report = self.check();
         assert_eq!(report.faults.len(), 1, "{report}");
@@ -76,7 +76,7 @@ impl Made {
         fault
     }
 
-    /// Does something to the artifacts of a, which are open for it.
+    /// Changes the artifacts of a, which are made writable for it.
     fn change(&self, change: impl FnOnce(&Path)) {
         for folder in ["", "deep", "deep/empty"] {
             mode(&self.out.join(folder), 0o755);
@@ -95,7 +95,7 @@ impl Made {
     }
 }
 
-/// Replaces a file that is read-only.
+/// Replaces a read-only file.
 fn put(path: &Path, text: &str) {
     let found = fs::metadata(path).unwrap().permissions();
     fs::remove_file(path).unwrap();
@@ -186,7 +186,7 @@ fn damaged_artifacts_are_named_with_what_depends_on_them() {
         let mut dependents = vec![made.b.clone(), made.c.clone()];
         dependents.sort_unstable();
         assert_eq!(fault.dependents, dependents);
-        // Only what is asked for is looked at.
+        // Only the requested realizations are checked.
         assert!(
             made.store
                 .check()
@@ -236,7 +236,7 @@ fn damaged_records_and_configs_are_named() {
     }
     fs::remove_file(&record).unwrap();
     let report = made.check();
-    // It is missing, and so c was made from something that is not there.
+    // It is missing, and so is the dependency of c.
     let kinds: Vec<_> = report.faults.iter().map(|fault| fault.kind).collect();
     assert!(
         kinds.contains(&FaultKind::Record) && kinds.contains(&FaultKind::Context),
@@ -338,7 +338,7 @@ fn a_sample_reads_some() {
 }
 
 impl Made {
-    /// Repairs, and checks that what was repaired is sound.
+    /// Repairs, and checks that everything repaired is intact.
     fn repair(&self, with: Option<&Store>) -> RepairReport {
         let mut repair = self.store.repair();
         if let Some(peer) = with {
@@ -365,7 +365,7 @@ impl Made {
     }
 }
 
-/// A copy of a store, as a backup is one.
+/// Copies a store, as a backup does.
 fn backup(made: &Made) -> (tempfile::TempDir, Store) {
     tests::store::unused(&made.store)
 }
@@ -394,7 +394,7 @@ fn what_another_store_has_is_replaced() {
         let (_folder, peer) = backup(&made);
         made.change(damage);
         let broken = objects(&made.store);
-        // Something is added after the backup was made.
+        // Added after the backup was made.
         made.store
             .plumbing()
             .add_build(&made.a, &built(), Some(b"log"))
@@ -411,7 +411,7 @@ fn what_another_store_has_is_replaced() {
         now.retain(|path, _| sound.contains_key(path));
         assert_eq!(now, sound);
         assert!(made.check().is_sound());
-        // The broken one is as it was.
+        // The quarantined original is unchanged.
         let aside = report.repaired[0].quarantine.as_ref().unwrap();
         let prefix = made.store.realization_dir(&made.a);
         let prefix = prefix
@@ -447,7 +447,7 @@ fn the_same_bytes_elsewhere_in_the_store_are_enough() {
     let report = made.repair(None);
     assert_eq!(Made::actions(&report), [RepairAction::Replaced], "{report}");
     assert_eq!(objects(&made.store), sound);
-    // One that is broken itself is no help.
+    // A damaged peer does not help.
     made.change(|out| put(&out.join("deep/y"), "yz"));
     let report = made.repair(None);
     assert_eq!(Made::actions(&report), [RepairAction::PutAside], "{report}");
@@ -469,7 +469,7 @@ fn what_is_nowhere_else_is_put_aside_and_made_again() {
     );
     assert!(!made.store.has(&made.a).unwrap());
     assert_eq!(made.fault().kind, FaultKind::Context);
-    // The same result again makes it whole.
+    // Publishing the same result again repairs it.
     let mut draft = made.store.plumbing().draft().unwrap();
     fs::create_dir_all(draft.out().join("deep/empty")).unwrap();
     for (path, text) in [("x", "xx"), ("deep/run", "run"), ("deep/y", "yy")] {
@@ -521,7 +521,7 @@ fn records_configs_and_build_records_are_mended() {
     assert!(report.left.is_empty());
     assert_eq!(objects(&made.store), sound);
 
-    // Without the other store a config is written anew when it is needed.
+    // Without a peer, a config is rewritten when it is needed.
     fs::write(&text, "{}").unwrap();
     let report = made.repair(None);
     assert_eq!(Made::actions(&report), [RepairAction::PutAside]);
@@ -588,7 +588,7 @@ fn a_device_in_place_of_a_record_is_not_read_for_ever() {
         .args(["c", "1", "5"])
         .output();
     if !zero.unwrap().status.success() {
-        // Only root makes devices, and not in every container.
+        // Only root can create devices, and not in every container.
         return;
     }
     let error = store.realization(&id).unwrap_err();

@@ -1,4 +1,4 @@
-//! Build records that lie ahead of the clock: they count as ones without a time, everywhere alike, and it is said.
+//! Build records ahead of the clock count as records without a time everywhere, and are reported.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tests::runs::scratch;
 use tests::store::unused;
 
-/// Something that gives another result each time.
+/// A nondeterministic stage.
 #[derive(Config)]
 struct Draw {
     #[selfref("n.txt")]
@@ -32,7 +32,7 @@ fn draw(b: &Build<Draw>) -> Result<DrawOutputs> {
     })
 }
 
-/// When a build ended.
+/// The end of a build.
 #[derive(Clone, Copy)]
 enum When {
     Hours(u64),
@@ -60,7 +60,7 @@ fn put(store: &Store, of: &DRef<Draw>, text: &str, outcome: Outcome, when: When)
     published.unwrap().id
 }
 
-/// The same stage with a result of an hour ago and one from the future.
+/// Creates two results of a stage: one from an hour ago, and one from the future.
 fn two(store: &Store) -> (DRef<Draw>, RRefId, RRefId) {
     let plan = instantiate(Draw::new(1)).unwrap();
     let old = put(store, &plan, "old", Outcome::Ok, When::Hours(1));
@@ -81,7 +81,7 @@ fn nobody_takes_it_for_the_newest() {
     assert_eq!(wrong.built_at(), None);
     let realization = store.realization(&ahead).unwrap();
     assert_eq!(realization.builds()[0].ended(), None);
-    // What is asked for by its age is not there, whichever it is.
+    // A realization without a plausible time is neither newer nor older than any age.
     for found in store.find().run().unwrap() {
         let found = found.unwrap();
         assert_eq!(found.newest().unwrap().is_none(), *found.id() == ahead);
@@ -135,7 +135,7 @@ fn collecting_ranks_it_last_and_never_takes_it_for_old() {
     );
 }
 
-/// What a run tells of clocks.
+/// Returns the events of a run about clocks.
 fn told(store: &Store, target: &impl pylightnix::plan::Target) -> Vec<RRefId> {
     let told = Mutex::new(Vec::new());
     let observer = |event: &Event<'_>| {
@@ -159,7 +159,7 @@ fn a_run_says_it_once() {
         .collect();
     assert_eq!(told(&store, &others), []);
     assert_eq!(told(&store, &plan), [ahead]);
-    // Of one that is alone, too, and once for all of them.
+    // Also for a single realization, and once for all of them.
     let alone = instantiate(Draw::new(9)).unwrap();
     let sole = put(&store, &alone, "alone", Outcome::Ok, When::Ahead);
     assert_eq!(told(&store, &alone), [sole]);
@@ -229,7 +229,7 @@ fn the_newest_log_is_one_that_has_a_time() {
     assert!(all.contains("(ahead of this machine's clock)"), "{all}");
 }
 
-/// The version before is one that has a time.
+/// The earlier version is one with a time.
 #[test]
 fn versions_are_compared_with_those_that_have_a_time() {
     let (_folder, store) = scratch();

@@ -69,7 +69,7 @@ fn a_copy_is_the_same_and_shares_no_file() {
         assert!(found(&from).ino() != found(&to).ino() || found(&from).dev() != found(&to).dev());
     }
     assert!(to.check().contents().run().unwrap().is_sound());
-    // Twice changes nothing.
+    // Copying again changes nothing.
     to.copy_from(&from, [&d, &a]).unwrap();
     to.copy_from(&to, [&d]).unwrap();
     assert_eq!(objects(&to), wanted);

@@ -1,8 +1,8 @@
-//! A store of version 1 of the format as it was written once: every later version reads it, finds it sound, takes what is
-//! in it, and goes on with it.
+//! A store of version 1, as it was written once: every later version can read it, finds it intact, reuses its results, and
+//! can add to it.
 //!
-//! `tests/data/store-v1.tar.gz` was made by `cargo test -p tests --test store_frozen -- --ignored` with the stages below. It is
-//! never made again for this version: what it holds is what users have.
+//! `tests/data/store-v1.tar.gz` was made by `cargo test -p tests --test store_frozen -- --ignored` with the stages below. It
+//! is never regenerated for this version, because it represents the stores of users.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -19,7 +19,7 @@ use tests::store::folder;
 
 const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/store-v1.tar.gz");
 
-/// Some numbers: twice in the store, of two seeds.
+/// A stage with two realizations in the store, from two seeds.
 #[derive(Config)]
 struct FrozenDraw {
     #[selfref("draw.json")]
@@ -40,7 +40,7 @@ fn value(draw: &RRef<FrozenDraw>) -> Result<u64> {
     Ok(draw.out.load()?)
 }
 
-/// One of each sort of entry, made from a draw.
+/// A stage with each kind of entry, made from a draw.
 #[derive(Config)]
 struct FrozenTree {
     #[selfref("tree")]
@@ -63,7 +63,7 @@ fn frozen_tree(b: &Build<FrozenTree>) -> Result<()> {
     Ok(())
 }
 
-/// A failure that is a result.
+/// A fallible stage with a recorded failure.
 #[derive(Config)]
 struct FrozenFailure {
     #[dref]
@@ -84,7 +84,7 @@ fn plan() -> Plan {
     (vec![tree(1), tree(2)], failure)
 }
 
-/// The store, as it was written.
+/// Unpacks the store as it was written.
 fn frozen() -> (TempDir, Store) {
     let folder = folder();
     let bytes = GzDecoder::new(File::open(FROZEN).unwrap());
@@ -95,7 +95,7 @@ fn frozen() -> (TempDir, Store) {
     (folder, store)
 }
 
-/// Takes out of a build record where it was made.
+/// Removes machine-specific fields from a build record.
 fn without_this_machine(path: &Path) {
     let mut record: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     record["host"] = "lab".into();
@@ -180,7 +180,7 @@ fn nothing_of_it_is_made_again_and_new_things_are_made_from_it() {
         "11"
     );
     assert!(failure.unwrap_err().text().contains("11 is no good"));
-    // A default that it does not know of leaves it as it is; another value is another result.
+    // The field `bias` was added later: with its default it does not change the reference, with another value it does.
     let other = FrozenDraw {
         bias: 5,
         ..FrozenDraw::new(1)
@@ -213,7 +213,7 @@ fn it_is_packed_copied_and_collected() {
     }
     let (_folder, unused) = tests::store::unused(&store);
     let report = unused.gc().run().unwrap();
-    // The root keeps one tree, with the draw that it was made from.
+    // The root keeps one tree, and the draw that it was made from.
     assert_eq!((report.realizations.len(), report.kept), (5, 2));
     Removal::run(
         unused
@@ -224,7 +224,7 @@ fn it_is_packed_copied_and_collected() {
     .unwrap();
 }
 
-/// The references of all that is in it.
+/// The references of all realizations in the store.
 const RREFS: [&str; 7] = [
     "rref:4589ce6ce1c5bc70d2c4ec904e513b6f-322c382c153686b25b6317e22061a2ea-frozen_draw",
     "rref:783f4418b19e5f16848a487a37710c09-74ff46b403b8241e80806db2e9665400-frozen_tree",

@@ -1,4 +1,4 @@
-//! Garbage collection: what stays, what goes, and what happens meanwhile.
+//! Garbage collection: what is kept, what is removed, and what happens concurrently.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use tests::store::{
     publish_on, publish_texts, snapshot, store, unused,
 };
 
-/// What the children here do.
+/// The parts of child processes.
 #[test]
 #[ignore = "plays a part in the tests here"]
 fn part_of_a_child() {
@@ -37,7 +37,7 @@ fn part_of_a_child() {
                 let a = publish_texts(&store, &config("a"), &Context::empty(), &[("x", &text)]);
                 let b = publish_on(&store, &config_on("b", &config("a")), &[&a], &text);
                 all.extend([a, b]);
-                // What was told stays as long as the process does.
+                // Results that the process was given stay while it lives.
                 for rref in &all {
                     store.realization(rref).unwrap();
                 }
@@ -115,7 +115,7 @@ fn chain() -> Chain {
 }
 
 impl Chain {
-    /// What goes; the report of the dry run must say the same.
+    /// Collects garbage; the dry run must predict the same. Returns what was removed.
     fn gc(&self) -> Vec<RRefId> {
         let before = objects(&self.store);
         let planned = self.store.gc().plan().unwrap();
@@ -155,7 +155,7 @@ fn what_roots_reach_stays() {
     assert!(!chain.store.derivation_dir(chain.d.dref()).exists());
     assert_eq!(entries(&chain.store.root().join("trash")), 0);
     assert!(chain.gc().is_empty());
-    // A root can move.
+    // A root can be changed.
     chain.store.add_root("keep", &chain.a).unwrap();
     assert_eq!(chain.store.roots().unwrap().len(), 1);
     assert_eq!(unused(&chain.store).1.gc().run().unwrap().kept, 1);
@@ -179,7 +179,7 @@ fn roots_are_of_what_is_there_and_have_plain_names() {
     ] {
         let report = format!("{:?}", chain.store.add_root(name, &chain.a).unwrap_err());
         assert!(report.contains("cannot be the name of a root"), "{report}");
-        // Those of links can be removed, and there is none.
+        // The roots of links can be removed; there is none.
         assert_eq!(
             chain.store.remove_root(name).ok(),
             (name == "link-1").then_some(false)
@@ -191,7 +191,7 @@ fn roots_are_of_what_is_there_and_have_plain_names() {
             .unwrap();
     assert!(chain.store.add_root("x", &missing).is_err());
     assert!(chain.store.roots().unwrap().is_empty());
-    // What cannot be understood may be meant to keep something.
+    // A file that is not a valid root may be meant to keep something.
     let path = chain.store.root().join("roots/mine");
     for bytes in [&b""[..], b"\xff", b"rref:..\n", b"no"] {
         fs::write(&path, bytes).unwrap();
@@ -213,12 +213,12 @@ fn a_link_outside_keeps_what_it_points_to() {
         .link(&chain.d, place.path().join("other"))
         .unwrap();
     assert_eq!(fs::read_to_string(link.join("x")).unwrap(), "b");
-    // What this process linked it uses: another one collects.
+    // A realization that this process linked is in use by it, so another process collects.
     let store = |from: &Store| {
         let root = from.root().to_owned();
         let aside = root.with_file_name("aside");
         let _ = fs::remove_dir_all(&aside);
-        // The same store at the same place, without this process's lease.
+        // The same store at the same path, without the lease of this process.
         tests::store::copy_all(&root, &aside);
         fs::rename(
             &root,
@@ -332,7 +332,7 @@ fn what_is_put_where_a_link_is_just_then_is_not_lost() {
                 fs::rename(&file, &path).unwrap();
             });
             start.wait();
-            // Whether the link was replaced before or not.
+            // Whether or not the link was replaced before.
             let _ = match round % 2 {
                 0 => chain.store.link(&chain.a, &path),
                 _ => chain.store.unlink(&path).map(drop),
@@ -399,7 +399,7 @@ fn age_and_number_keep() {
     );
     assert_eq!(gone(store.gc().free_at_most(0)), []);
     assert_eq!(gone(store.gc().free_at_most(45_000)), all[..1]);
-    // What does not fit is passed over.
+    // A realization that would exceed the limit is skipped.
     assert_eq!(gone(store.gc().free_at_most(35_000)), all[1..2]);
     let report = store.gc().free_at_most(75_000).run().unwrap();
     assert!(report.bytes > 70_000 && report.bytes <= 75_000, "{report}");
@@ -409,7 +409,7 @@ fn age_and_number_keep() {
 #[test]
 fn nothing_goes_before_what_was_made_from_it() {
     let chain = chain();
-    // All of it is as large, and the sum of two fits.
+    // All have the same size, and two fit into the limit.
     let one = chain.store.gc().plan().unwrap().realizations[0].bytes;
     let report = chain.store.gc().free_at_most(one + one / 2).run().unwrap();
     assert_eq!(report.realizations.len(), 1);
@@ -503,7 +503,7 @@ fn a_derivation_goes_with_its_last_realization_unless_something_else_lies_there(
     let (_folder, store) = store();
     for (name, depth) in [("alone", 120), ("noted", 1)] {
         for text in ["1", "2"] {
-            // Deeper than what is removed at once.
+            // Deeper than the limit of plain recursion.
             let path = format!("{}x", "d/".repeat(depth));
             publish_texts(&store, &config(name), &Context::empty(), &[(&path, text)]);
         }
@@ -535,7 +535,7 @@ fn a_kept_realization_with_a_broken_record_stops_it() {
     assert!(report.contains(&chain.b.to_string()), "{report}");
     assert!(report.contains("help: nothing was removed"), "{report}");
     assert_eq!(objects(&chain.store), before);
-    // One that nobody wants is only garbage.
+    // Without a root it is garbage.
     chain.store.add_root("c", &chain.a).unwrap();
     let (_folder, store) = unused(&chain.store);
     assert_eq!(store.gc().run().unwrap().kept, 1);
@@ -565,7 +565,7 @@ fn publishing_and_collecting_do_not_disturb_each_other() {
             collected
         });
         for (at, child) in children.iter_mut().enumerate() {
-            // Some end as they please, some are killed.
+            // Some exit normally, some are killed.
             if at % 2 == 0 {
                 child.end();
             } else {
@@ -573,7 +573,7 @@ fn publishing_and_collecting_do_not_disturb_each_other() {
                 child.kill();
             }
             for rref in store.rrefs().unwrap() {
-                // It may be collected between the two looks, but then as a whole.
+                // It may be collected between the two reads, but then completely.
                 if let Ok(found) = store.realization(&rref) {
                     for dep in found.context.realizations() {
                         assert!(store.has(dep).unwrap() || !store.has(&rref).unwrap());
@@ -645,7 +645,7 @@ fn a_disk_that_is_full_is_collected() {
 fn what_cannot_be_deleted_frees_nothing_and_is_told_each_time() {
     let (folder, store) = store();
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        // Only root can give a folder to somebody else.
+        // Only root can give a folder to another user.
         return;
     }
     let id = publish_texts(
@@ -697,7 +697,7 @@ fn what_lies_in_a_layer_of_an_image_is_removed_where_it_is() {
     let memory = Mount::new(layers.path(), "size=32m");
     let overlay = Mount::overlay(lower.path(), &memory.at.join("upper"), at.path());
     let store = Store::open_existing(overlay.at.join("store")).unwrap();
-    // One that others were made from stays with them.
+    // The dependencies of others stay with them.
     assert!(store.remove(&made.a).run().is_err());
     let all = store.rrefs().unwrap();
     let removed = store.remove(&made.a).with_dependents().run().unwrap();
@@ -712,7 +712,7 @@ fn what_lies_in_a_layer_of_an_image_is_removed_where_it_is() {
     assert_eq!(snapshot(lower_store.root()), below);
 }
 
-/// What is done after it is known what goes, and before it is moved.
+/// Runs `what` after the objects to remove are chosen, and before they are moved.
 fn meanwhile(chain: &Chain, mut what: impl FnMut(&Store) + Send) -> pylightnix::store::GcReport {
     let gc = chain.store.gc().observer(|event| {
         if matches!(event, GcEvent::Chosen { .. }) {
@@ -743,20 +743,20 @@ fn what_comes_into_use_meanwhile_stays() {
         let chain = chain();
         meanwhile(&chain, |store| {
             ends(part)(store);
-            // One that sweeps what the dead left.
+            // A process that sweeps after dead processes.
             ends("save code and end")(store);
         });
         assert!(chain.store.has(&chain.a).unwrap(), "{part}");
         let new = part.starts_with("make something");
         assert_eq!(chain.store.rrefs().unwrap().len(), if new { 2 } else { 1 });
-        // The dead keep nothing the next time.
+        // Dead processes keep nothing in the next collection.
         let kept = chain.store.gc().run().unwrap().kept;
         assert_eq!(kept, usize::from(!new), "{part}");
     }
 
     let chain = chain();
     let mut user = None;
-    // The link of this root may be about to be made by who uses what it keeps.
+    // A process that uses the realization of this root may be about to create its link.
     let root = chain
         .store
         .root()

@@ -1,4 +1,4 @@
-//! The index: what it spares, and that it never hides what came, went or changed.
+//! The index: which reads it saves, and that it never hides a change.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -65,7 +65,7 @@ fn part_of_a_child() {
     }
 }
 
-/// What a process that plays this part says after this word.
+/// Returns what a child process with this part prints after this word.
 fn told(part: &str, store: &Store, word: &str) -> String {
     let output = child(part, store.root()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -81,7 +81,7 @@ fn files(store: &Store) -> Vec<PathBuf> {
     }
 }
 
-/// Longer than the clock of a file system stands still.
+/// Waits longer than a tick of the file system's clock.
 fn let_the_clock_tick() {
     std::thread::sleep(Duration::from_millis(150));
 }
@@ -93,7 +93,7 @@ fn what_is_known_is_not_read_again() {
     let_the_clock_tick();
     assert_eq!(told("realize 40", &store, "built "), "0");
     assert!(!files(&store).is_empty());
-    // Nobody looks at these now: `check` is for that.
+    // With the index these files are not read: verifying them is the task of `check`.
     let plan = numbers(1).unwrap();
     let rref = store.rrefs_of(plan[0].id()).unwrap().remove(0);
     let record = store.realization_dir(&rref).join("record");
@@ -101,7 +101,7 @@ fn what_is_known_is_not_read_again() {
     fs::write(&record, "broken").unwrap();
     assert_eq!(told("realize 40", &store, "built "), "0");
     assert!(!store.check().run().unwrap().is_sound());
-    // Without the index they are looked at.
+    // Without the index they are read.
     fs::remove_dir_all(store.root().join("cache")).unwrap();
     let output = child("realize 40", store.root()).output().unwrap();
     assert!(!output.status.success());
@@ -155,7 +155,7 @@ fn a_change_right_after_a_look_is_seen() {
     }
 }
 
-/// What is in the store, read without the index.
+/// Returns the content of the store, read without the index.
 fn truth(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
     let mut rrefs = store.rrefs_of(config.id()).unwrap();
     rrefs.sort_unstable();
@@ -235,7 +235,7 @@ fn other_processes_see_what_changed_since() {
     let_the_clock_tick();
     for count in 1..6 {
         assert_eq!(told("builds a", &store, "builds "), count.to_string());
-        // It keeps what it knows for others.
+        // It saves the index for other processes.
         told("realize 1", &store, "built ");
         store.plumbing().add_build(&on, &built(), None).unwrap();
     }
@@ -274,7 +274,7 @@ fn contexts_and_builds_come_back_whole() {
     let mut draft = store.plumbing().draft().unwrap();
     draft.publish(&into, &context, Outcome::Ok, &build).unwrap();
     let_the_clock_tick();
-    // The first look reads, the second one knows.
+    // The first read fills the cache, the second one uses it.
     for _ in 0..2 {
         let found = store.plumbing().candidates(into.id(), &context).unwrap();
         assert_eq!(found.len(), 1);
@@ -295,7 +295,7 @@ fn contexts_and_builds_come_back_whole() {
     }
 }
 
-/// What changes within a tick of the clock after it was looked at gives no other time.
+/// A change within a clock tick after a read does not change the time.
 #[test]
 fn a_change_within_a_tick_is_seen() {
     if !can_mount("a_change_within_a_tick_is_seen") {
@@ -342,17 +342,17 @@ fn what_was_known_before_does_not_replace_what_another_found_since() {
         .join("cache/index")
         .join(digit(first).to_string());
     fs::remove_file(&file).unwrap();
-    // Known here, and not told to the disk yet.
+    // Cached in this process, and not saved yet.
     store
         .plumbing()
         .candidates(first.id(), &Context::empty())
         .unwrap();
-    // Another process finds a change, and tells it to the disk.
+    // Another process finds a change, and saves it.
     told("accept number", &store, "accepted");
     let_the_clock_tick();
     told("realize 1", &store, "built");
     let before = fs::read(&file).unwrap();
-    // What is known here is told last.
+    // The entry of this process is saved last.
     store.realize(other).unwrap();
     assert!(
         fs::read(&file).unwrap() == before,

@@ -1,4 +1,4 @@
-//! What is published has all that its config promises, and every link in it leads to something that is published with it.
+//! Published realizations have all promised artifacts, and their links lead to published artifacts.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -13,7 +13,7 @@ use std::path::Path;
 use tests::runs::{Told, scratch};
 use tests::store::{built, by_older_rules, config, objects, publish, publish_texts, store};
 
-/// A config that promises `a/note`.
+/// Returns a config that promises `a/note`.
 fn promising() -> ConfigJson {
     let text = r#"{"name": "stage", "inside": {"list": [1, ["__self__", "a", "note"]]}}"#;
     ConfigJson::from_json(text).unwrap()
@@ -80,7 +80,7 @@ fn publishing_refuses_what_could_not_be_read_elsewhere() {
         let report = format!("{error:?}");
         assert!(report.contains(why), "{why:?} is not in {report}");
         assert!(report.contains("help: have the stage write"), "{report}");
-        // Nothing was sealed: it can be put right, and published.
+        // Nothing was sealed: the output can be corrected and published.
         for link in ["link", "a/note", "a"] {
             fs::remove_file(draft.out().join(link)).ok();
         }
@@ -88,14 +88,14 @@ fn publishing_refuses_what_could_not_be_read_elsewhere() {
         fs::write(draft.out().join("a/note"), "n").unwrap();
         publish(&mut draft, &config).unwrap();
     }
-    // A failure has promised nothing.
+    // A failure has no promises to keep.
     let mut failure = store.plumbing().draft().unwrap();
     let none = Context::empty();
     let outcome = failure.publish(&promising(), &none, Outcome::Failed, &built());
     assert!(outcome.unwrap().new);
 }
 
-/// One note.
+/// A stage with one artifact.
 #[derive(Config)]
 struct Note {
     text: String,
@@ -119,7 +119,7 @@ fn what_lacks_a_promise_is_made_again_and_stays() {
         fs::remove_file(out.join("note")).unwrap()
     });
     let before = objects(&store);
-    // Twice: as it is read, and as the index knows it.
+    // Twice: from the folder, and from the index.
     for _ in 0..2 {
         let planned = store.plan(&plan).unwrap();
         let Action::Build { reason, .. } = &planned.steps[0].action else {
@@ -178,7 +178,7 @@ fn a_config_that_cannot_be_read_promises_nothing_for_now() {
     assert!(store.has(&lacking).unwrap());
 }
 
-/// A store with a result that lacks a promise, and one with a link to nothing.
+/// Creates a store with a realization that lacks a promised artifact, and one with a dangling link.
 fn old() -> (tempfile::TempDir, Store, [RRefId; 2]) {
     let (folder, store) = store();
     let lacking = publish_texts(&store, &promising(), &Context::empty(), &[("a/note", "n")]);
@@ -219,7 +219,7 @@ fn what_was_published_by_older_rules_is_sound_and_stays() {
         "{repaired}"
     );
     assert_eq!(objects(&store), before);
-    // A link alone is nothing that anybody relies on.
+    // A link alone is not a promise.
     let found = store
         .plumbing()
         .candidates(linking.dref(), &Context::empty())
@@ -227,7 +227,7 @@ fn what_was_published_by_older_rules_is_sound_and_stays() {
     assert_eq!(found.len(), 1);
 }
 
-/// Replaces the bytes of an artifact.
+/// Replaces the content of an artifact.
 fn damage(store: &Store, rref: &RRefId) {
     let path = store.out_dir(rref).join("x");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -259,7 +259,7 @@ fn what_is_brought_to_a_damaged_copy_of_itself_is_no_success() {
         assert!(report.contains("`repair`"), "{report}");
         assert_eq!(objects(&to), before);
     }
-    // Nor is making it once more.
+    // Publishing the same result again fails as well.
     let again = || {
         let mut draft = to.plumbing().draft().unwrap();
         fs::write(draft.out().join("x"), "x").unwrap();
@@ -267,7 +267,7 @@ fn what_is_brought_to_a_damaged_copy_of_itself_is_no_success() {
     };
     let error = again().unwrap_err().to_string();
     assert!(error.contains("already, and is damaged"), "{error}");
-    // As it says.
+    // Follow the advice.
     to.repair().run().unwrap();
     assert!(again().unwrap().new && !again().unwrap().new);
     damage(&to, &a);

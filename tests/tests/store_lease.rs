@@ -1,4 +1,4 @@
-//! What living processes use stays, and what the dead used does not.
+//! Objects that living processes use are kept; those that only dead processes used are not.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use tests::store::{
 /// A stage without dependencies.
 #[derive(Config)]
 pub struct One {
-    /// Its text.
+    /// The artifact.
     #[selfref("x")]
     pub out: SelfRef<Text>,
 }
@@ -32,13 +32,13 @@ fn one(b: &Build<One>) -> Result<OneOutputs> {
     })
 }
 
-/// A stage on that.
+/// A stage with a dependency.
 #[derive(Config)]
 pub struct Two {
-    /// Its text.
+    /// The artifact.
     #[selfref("x")]
     pub out: SelfRef<Text>,
-    /// Where it begins.
+    /// The dependency.
     #[dref]
     pub one: DRef<One>,
 }
@@ -55,7 +55,7 @@ fn plan() -> DRef<Two> {
     instantiate(Two::new(instantiate(One::new()).unwrap())).unwrap()
 }
 
-/// What the children here do.
+/// The parts of child processes.
 #[test]
 #[ignore = "plays a part in the tests here"]
 fn part_of_a_child() {
@@ -67,7 +67,7 @@ fn part_of_a_child() {
         "use what there is" => {
             let drefs = store.drefs().unwrap();
             assert!(store.plumbing().use_derivations(&drefs).unwrap());
-            // The store goes, the process stays.
+            // The handle is dropped, the process lives on.
             drop(store);
             println!("\nusing");
             let _ = std::io::stdin().read_line(&mut String::new());

@@ -1,4 +1,4 @@
-//! Processes and threads that want the same, and processes that die.
+//! Processes and threads that want the same object, and processes that die.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tests::store::{Running, child, config, folder, publish, publish_texts, snapshot, store};
 
-/// What the children here do.
+/// The parts of child processes.
 #[test]
 #[ignore = "plays a part in the tests here"]
 fn part_of_a_child() {
@@ -71,7 +71,7 @@ fn part_of_a_child() {
     }
 }
 
-/// Until the parent says so.
+/// Waits for a line from the parent.
 fn wait() {
     let _ = std::io::stdin().read_line(&mut String::new());
 }
@@ -179,11 +179,11 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     let living_out = living.wait_for("holding");
     let dead_out = dead.wait_for("holding");
     dead.kill();
-    // Also what has no lease at all, and what had come as far as the trash.
+    // Also a folder without a lease, and an object in the trash.
     let orphan = root.join("tmp/01890a5d-ac96-774b-bcce-b302099a8057");
     fs::create_dir_all(orphan.join("0/out")).unwrap();
     fs::create_dir_all(root.join("trash/x/y")).unwrap();
-    // A lease whose folder is gone.
+    // A lease without a folder.
     fs::write(root.join("leases/01890a5d-ac96-774b-bcce-b302099a8058"), "").unwrap();
 
     let store = Store::open(&root).unwrap();
@@ -200,7 +200,7 @@ fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     drop(store);
     living.go_on();
     living.end();
-    // What the ended left is for the next one that writes.
+    // The next process that writes removes what ended processes left behind.
     let store = Store::open(&root).unwrap();
     let _draft = store.plumbing().draft().unwrap();
     assert_eq!(entries(&root.join("leases")), 1);

@@ -1,4 +1,4 @@
-//! Opening stores, and what is none or is broken.
+//! Opening stores, and errors for folders that are not stores or are damaged.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -46,7 +46,7 @@ fn what_was_cut_short_is_completed() {
     let root = folder.path();
     fs::write(root.join(".format.json-x"), "{\"for").unwrap();
     Store::open(root).unwrap();
-    // Every folder that is missing comes back, whether it is needed to read or only to write.
+    // Every missing folder is recreated, whether it is needed for reading or only for writing.
     for name in ["store-v1", "tmp", "cache", "code", "locks", "failed"] {
         fs::remove_dir_all(root.join(name)).unwrap();
         let store = Store::open(root).unwrap();
@@ -137,7 +137,7 @@ fn anything_else_is_refused() {
 #[test]
 fn the_default_place() {
     let folder = folder();
-    // The environment of this process is its tests', so a child has its own.
+    // In a child process, because the environment of this process is shared by all its tests.
     for (variable, root) in [("PYLIGHTNIX_ROOT", "here"), ("HOME", "_pylightnix")] {
         let mut child = tests::store::child("open the default", folder.path());
         child
@@ -204,7 +204,7 @@ fn broken_configs_are_named() {
         fs::write(&path, bytes).unwrap();
         refused();
     }
-    // One that is missing is written anew by who has it.
+    // A missing config is rewritten by a process that has it.
     fs::remove_file(&path).unwrap();
     assert_eq!(
         store.config(config.id()).unwrap_err().kind(),

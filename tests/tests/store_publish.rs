@@ -1,4 +1,4 @@
-//! Publishing: what is in the store afterwards, and what is not.
+//! Publishing: the content of the store afterwards.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -85,7 +85,7 @@ fn a_link_by_the_path_of_the_build_is_made_relative() {
     );
     assert_eq!(fs::read_to_string(out.join("latest")).unwrap(), "9");
     assert_eq!(fs::read_to_string(out.join("a/b/latest")).unwrap(), "9");
-    // Each build has a folder of its own, and the same result all the same.
+    // Each build has its own folder, and the results are equal anyway.
     assert!(!publish_links(true).new);
     assert_eq!(publish_links(false).id, by_path.id);
 }
@@ -132,7 +132,7 @@ fn the_same_bytes_are_the_same_realization() {
         fs::read_to_string(found.folder().join(log)).unwrap(),
         "again"
     );
-    // An index sees by this that there is something new.
+    // The index detects the new realization by this change.
     let after = fs::metadata(store.derivation_dir(config.id())).unwrap();
     assert!(after.modified().unwrap() > before.modified().unwrap());
     assert_nothing_under_way(&store);
@@ -388,7 +388,7 @@ fn failures_can_be_realizations() {
     assert_ne!(fine, failed.id);
 }
 
-/// It could change when it is published: a mode binds only those who open the file after it was set.
+/// A file that is open for writing could change after its publication: permissions are checked only when a file is opened.
 #[test]
 #[cfg_attr(
     any(not(target_os = "linux"), pylightnix_portable),
@@ -409,7 +409,7 @@ fn a_file_that_is_open_for_writing_is_refused() {
         ],
     );
     assert!(store.rrefs_of(config("open").id()).unwrap().is_empty());
-    // A child process has it, too, whatever becomes of ours.
+    // A child process inherits it, even after it is closed here.
     let mut child = Command::new("sleep")
         .arg("60")
         .stdout(open.try_clone().unwrap())
@@ -423,7 +423,7 @@ fn a_file_that_is_open_for_writing_is_refused() {
     assert!(published.new);
 }
 
-/// A process that is being started has open what was open, until it runs its program.
+/// A process that is just starting holds inherited descriptors until its `exec`.
 #[test]
 fn a_file_that_is_closed_a_moment_later_is_published() {
     let (_folder, store) = store();
@@ -445,7 +445,7 @@ fn what_it_was_made_from_has_to_be_there_still() {
     let goes = publish_texts(&store, &a, &Context::empty(), &[("x", "goes")]);
     publish_texts(&store, &b, &[stays].into_iter().collect(), &[("x", "1")]);
     store.remove(&goes).force().run().unwrap();
-    // Of a derivation that is there already, and of one that is not.
+    // For a derivation that exists, and for one that does not.
     for config in [b, config_on("c", &a)] {
         let mut draft = store.plumbing().draft().unwrap();
         let context = [goes.clone()].into_iter().collect();

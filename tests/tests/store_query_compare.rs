@@ -1,4 +1,4 @@
-//! Realizations side by side.
+//! Comparison tables.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ fn config(text: &str) -> ConfigJson {
     ConfigJson::from_json(text).unwrap()
 }
 
-/// One of the stage `run`, with this in its config beside the name and this in `scores.json`.
+/// Publishes a realization of the stage `run`, with these fields in its config and this content in `scores.json`.
 fn run(store: &Store, fields: &str, scores: &str) -> RRefId {
     let config = config(&format!(r#"{{"name": "run", {fields}}}"#));
     publish_texts(
@@ -37,7 +37,7 @@ fn names(table: &Comparison) -> Vec<&str> {
     names.collect()
 }
 
-/// What is in a column, as text.
+/// Returns the cells of a column as text.
 #[track_caller]
 fn cells(table: &Comparison, column: &str) -> Vec<String> {
     let at = names(table).iter().position(|name| *name == column);
@@ -61,7 +61,7 @@ fn the_fields_that_differ_and_the_numbers() {
             r#"{"loss": [1], "accuracy": 0.8, "empty": []}"#,
         ),
     ];
-    // Once each, whatever is asked.
+    // Duplicates in the request are ignored.
     let table = store.compare(all.iter().chain(&all)).unwrap();
     assert_eq!(
         names(&table),
@@ -88,7 +88,7 @@ fn the_fields_that_differ_and_the_numbers() {
     assert_eq!(table.columns[4].kind, ColumnKind::Number);
     let rows: Vec<_> = table.rows.iter().map(|row| &row.rref).collect();
     assert_eq!(rows, [&all[0], &all[1]]);
-    // One has nothing to differ from.
+    // With one row nothing differs.
     let table = store.compare(&all[..1]).unwrap();
     assert_eq!(names(&table)[0], "scores.accuracy");
     assert!(store.compare(&all[..0]).unwrap().rows.is_empty());
@@ -161,7 +161,7 @@ fn sorted_filtered_and_chosen() {
     assert_eq!(sorted("n", false), "1 2 9 10");
     assert_eq!(sorted("n", true), "10 9 2 1");
     assert_eq!(sorted("tag", false), "1 10 2 9");
-    // By its last; nothing comes last.
+    // A series is sorted by its last value; missing values come last.
     assert_eq!(sorted("scores", false), "1 9 2 10");
     assert_eq!(sorted("scores", true), "2 9 1 10");
     let left = |condition: &str| {
@@ -206,7 +206,7 @@ fn sorted_filtered_and_chosen() {
     }
 }
 
-/// Publishes an array, and what a file that is none has in it.
+/// Publishes an array and a malformed file, and compares them.
 fn arrays(store: &Store, write: impl Fn(&Path)) -> Comparison {
     let mut draft = store.plumbing().draft().unwrap();
     write(draft.out());
@@ -237,7 +237,7 @@ fn arrays_of_numpy() {
             npy(">i4", "3,", &[0, 0, 1, 0, 0, 0, 0, 2, 255, 255, 255, 255]),
         )
         .unwrap();
-        // More than there is.
+        // The header states more values than there are.
         fs::write(
             out.join("huge.npy"),
             npy("<f8", "4611686018427387904,", &[0; 8]),
@@ -258,7 +258,7 @@ fn arrays_of_numpy() {
     assert_eq!(long.sparkline(8), "▁▂▃▄▅▆▇█");
 }
 
-/// A file of NumPy's.
+/// Returns a NumPy file.
 fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}\n");
     let mut file = b"\x93NUMPY\x02\x00".to_vec();

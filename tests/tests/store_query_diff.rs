@@ -1,4 +1,4 @@
-//! What differs between two realizations.
+//! Differences between two realizations.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -117,7 +117,7 @@ fn what_they_were_made_from() {
         (&vec![one.clone()], &vec![two.clone()])
     );
     assert_eq!(diff.to_string(), format!("- from {one}\n+ from {two}"));
-    // Of two stages.
+    // Of different stages.
     let diff = store.diff(&one, &new).unwrap();
     let paths: Vec<_> = diff
         .fields
@@ -126,7 +126,7 @@ fn what_they_were_made_from() {
         .collect();
     assert_eq!(paths, ["name", "on"]);
     assert_eq!(diff.only_new, [two]);
-    // How they ended.
+    // Different outcomes.
     let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "1").unwrap();
     let failed = draft.publish(&config("a"), &Context::empty(), Outcome::Failed, &built());

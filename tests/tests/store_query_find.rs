@@ -1,4 +1,4 @@
-//! Finding realizations: each condition, streaming, what is broken or comes and goes, and with types.
+//! Finding realizations: each condition, laziness, corrupt and removed realizations, typed results.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,11 +18,11 @@ use std::time::Duration;
 use tests::runs::{assert_says, in_memory, scratch};
 use tests::store::{built, config, publish_texts};
 
-/// Times without a crate for them.
+/// Times, without a dependency on `jiff`.
 mod jiff_free {
     use pylightnix::store::BuildRecord;
 
-    /// Moves the end of a build by so many hours to the past.
+    /// Moves the end of a build this number of hours into the past.
     pub(super) fn ago(mut build: BuildRecord, hours: u64) -> BuildRecord {
         build.stop -= std::time::Duration::from_secs(hours * 3600);
         build
@@ -102,7 +102,7 @@ fn by_age() {
         ids(store.find().newer_than(HOUR * 3)),
         sorted(vec![all[0].clone(), all[2].clone()])
     );
-    // Nothing says how old it is.
+    // Without build records, its age is unknown.
     for entry in fs::read_dir(store.realization_dir(&all[0])).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ext| ext == "json") {
@@ -145,7 +145,7 @@ fn by_field() {
     );
 }
 
-/// A stage with a field that comes later.
+/// A stage with a field that was added later.
 #[derive(Config)]
 struct Train {
     #[selfref("result.json")]
@@ -303,7 +303,7 @@ fn what_is_broken_is_an_error_in_its_place() {
     let json = store.derivation_dir(all[1].dref()).join("config.json");
     fs::remove_file(&json).unwrap();
     fs::write(json, "{}").unwrap();
-    // What is not looked at is not missed.
+    // Files that are not read may be missing.
     assert_eq!(ids(store.find()).len(), 3);
     let run = |find: Find<'_>| -> (Vec<RRefId>, Vec<Error>) {
         let (good, bad): (Vec<_>, Vec<_>) = find.run().unwrap().partition(Result::is_ok);
@@ -322,7 +322,7 @@ fn what_is_broken_is_an_error_in_its_place() {
         &bad[0],
         &["is not the config of", &all[1].dref().to_string()],
     );
-    // Foreign names in the store are passed over.
+    // Foreign names in the store are ignored.
     fs::create_dir(store.root().join("store-v1/notes")).unwrap();
     fs::write(store.derivation_dir(all[2].dref()).join("notes.txt"), "").unwrap();
     assert_eq!(ids(store.find()).len(), 3);
@@ -349,7 +349,7 @@ fn it_comes_one_by_one() {
     order.sort_by_key(|rref| rref.dref().clone());
     let mut found = store.find().newer_than(HOUR).run().unwrap();
     assert_eq!(found.next().unwrap().unwrap().id(), &order[0]);
-    // What goes meanwhile is passed over.
+    // A derivation that is removed during the search is skipped.
     fs::remove_dir_all(store.derivation_dir(order[1].dref())).unwrap();
     assert_eq!(found.next().unwrap().unwrap().id(), &order[2]);
     assert!(found.next().is_none() && found.next().is_none());
@@ -382,7 +382,7 @@ fn with_types() {
         .run()
         .unwrap();
     assert_eq!(few.map(|run| run.unwrap().rate).collect::<Vec<_>>(), [0.2]);
-    // One of the name that another program made.
+    // A stage with this name from another program.
     let foreign = json_config(&json!({"name": "train", "rate": "fast"}));
     publish(&store, &foreign, &built(), "1");
     let (good, bad): (Vec<_>, Vec<_>) = store
@@ -397,7 +397,7 @@ fn with_types() {
     assert_says(&error, &[&foreign.id().to_string(), "does not fit"]);
 }
 
-/// Results of two stages, of which one is made from the other.
+/// Publishes results of two stages, one made from the other.
 fn scored(store: &Store) -> Vec<RRefId> {
     let data = json_config(&json!({"name": "data", "path": "march.csv"}));
     let march = publish(store, &data, &built(), "{}");
@@ -441,7 +441,7 @@ fn by_conditions_as_tables_take_them() {
     ] {
         let found = ids(store.find().name("train").meets(condition));
         assert_eq!(found.len(), count, "{condition}");
-        // What is the same in all rows of a table is no column of it.
+        // A property that is equal in all rows is not a column.
         if condition != "ended = ok" {
             assert_eq!(table(condition).unwrap(), found, "{condition}");
         }

@@ -1,4 +1,4 @@
-//! What depends on what, what it takes up, and getting at artifacts by path.
+//! Dependencies, disk usage, and access to artifacts by path.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::fs;
 use tests::runs::{assert_says, scratch};
 use tests::store::{child_as_nobody, config, config_on, publish_on, publish_texts, store};
 
-/// What the children here do.
+/// The parts of child processes.
 #[test]
 #[ignore = "plays a part in the tests here"]
 fn part_of_a_child() {
@@ -23,7 +23,7 @@ fn part_of_a_child() {
     };
     assert_eq!(part, "what is hidden");
     let store = Store::open(&place).unwrap();
-    // What cannot be read is told, and the rest is counted.
+    // Unreadable files are reported, and the rest is counted.
     let usage = store.disk_usage().unwrap();
     assert_eq!(usage.refused.len(), 1);
     assert_says(&usage.refused[0], &["hidden"]);
@@ -152,7 +152,7 @@ fn what_is_not_there() {
         assert_eq!(error.kind(), ErrorKind::Missing, "{error:?}");
         assert_says(&error, &[&none.to_string(), "is not in the store"]);
     }
-    // A hole in the middle.
+    // A missing object in the middle.
     fs::remove_dir_all(store.realization_dir(&b)).unwrap();
     let error = store.closure(&c).unwrap_err();
     assert_says(&error, &[&b.to_string(), "is not in the store"]);
@@ -222,7 +222,7 @@ fn what_it_takes_up() {
             .find(|one| one.id == *rref)
             .unwrap()
     };
-    // The record and one build record come with the artifacts.
+    // The record and one build record count in addition to the artifacts.
     assert_eq!(of(&big).taken.files, 4);
     assert!(of(&big).taken.bytes > 100_001 && of(&big).taken.disk >= 100_000);
     assert_eq!(of(&a[0]).taken.files, 3);
@@ -248,7 +248,7 @@ fn what_it_takes_up() {
     assert_eq!(b_usage.shared.files, 1);
     assert!(shared.to_string().contains("saved by 1 shared files"));
 
-    // Asked twice is asked once; what is not there is told.
+    // Duplicates in the request count once; a missing realization is reported.
     let none = RRefId::new([0; 16], b.dref().clone());
     let some = store.disk_usage_of([&b, &b, &none]).unwrap();
     assert_eq!((some.realizations.len(), some.refused.len()), (2, 1));
@@ -317,13 +317,13 @@ fn links_to_derivations() {
         store.derivation_dir(rref.dref())
     );
     assert!(store.roots().unwrap().is_empty());
-    // The one sort of link replaces the other.
+    // Each kind of link replaces the other.
     store.link(&rref, &link).unwrap();
     assert_eq!(store.roots().unwrap().len(), 1);
     store.link_derivation(rref.dref(), &link).unwrap();
     assert!(!store.roots().unwrap()[0].counts);
     assert!(store.unlink(&link).unwrap());
-    // What is somebody else's stays.
+    // Foreign files are kept.
     fs::write(&link, "mine").unwrap();
     let error = store.link_derivation(rref.dref(), &link).unwrap_err();
     assert_says(

@@ -1,4 +1,4 @@
-//! Lenses without types: every way that there is, and what is said where there is none.
+//! Untyped lenses: every kind of path, and the errors of invalid paths.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use std::fs;
 use tests::runs::{assert_says, scratch};
 use tests::store::{config, forget_context, publish_texts};
 
-/// What others are made from.
+/// A dependency.
 #[derive(Config)]
 struct Data {
     #[selfref("data.txt")]
@@ -30,7 +30,7 @@ fn data(b: &Build<Data>) -> Result<DataOutputs> {
     Ok(DataOutputs { data })
 }
 
-/// Each sort of field.
+/// A stage with each kind of field.
 #[derive(Config)]
 struct Train {
     #[selfref("scores.json")]
@@ -176,7 +176,7 @@ fn from_a_derivation() {
         lens.get("listed[0].data").unwrap().refpath().unwrap().1,
         "data.txt"
     );
-    // Nothing is realized on this way.
+    // Paths through derivations lead to nothing realized.
     let refused = |way: &str, why: &str| {
         let lens = lens.get(way).unwrap();
         for error in [
@@ -289,10 +289,10 @@ fn configs_of_other_programs() {
         lens.get("empty").unwrap().names().unwrap(),
         Vec::<String>::new()
     );
-    // A record that does not say what was chosen of a dependency.
+    // A record without the choice for a dependency.
     let error = lens.get("drefs[0].x").unwrap_err();
     assert_says(&error, &["there are 0 realizations"]);
-    // From its derivation, one that is not in the store.
+    // Through a derivation that is not in the store.
     fs::rename(store.derivation_dir(params.id()), store.root().join("away")).unwrap();
     let error = store
         .lens(config.id())

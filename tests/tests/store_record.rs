@@ -1,4 +1,4 @@
-//! The text of records: what is printed is read back, and nothing else is.
+//! The text of records: parsing accepts exactly what formatting writes.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 

@@ -1,4 +1,4 @@
-//! What cannot be published, and what the system refuses: the store is as it was, and the report says what to do.
+//! Outputs that cannot be published, and failing system calls: the store is unchanged, and the error gives advice.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use tests::store::{
     store,
 };
 
-/// The report on publishing what `fill` writes.
+/// Returns the report of publishing what `fill` writes.
 fn refused(fill: impl FnOnce(&Path)) -> String {
     let (_folder, store) = store();
     publish_texts(&store, &config("before"), &Context::empty(), &[("x", "1")]);
@@ -70,7 +70,7 @@ fn entries_that_no_output_may_hold() {
         &deep,
         &["is nested 129 deep; the limit for an output is 128", help],
     );
-    // Deeper than a process can have folders open.
+    // Deeper than the limit on open files.
     let (_folder, store) = store();
     let mut draft = store.plumbing().draft().unwrap();
     fs::create_dir_all(draft.out().join("d/".repeat(1_900))).unwrap();
@@ -110,7 +110,7 @@ fn a_file_that_is_still_written_to() {
         let error = publish(&mut draft, &config("stage")).unwrap_err();
         done.store(true, Ordering::Relaxed);
         let report = format!("{error:?}");
-        // Where the system does not tell who has it open, that it grew does.
+        // Where the system does not reveal writers, the growth of the file is detected.
         let why = [
             "growing is still open for writing",
             "growing was changed while",
@@ -119,7 +119,7 @@ fn a_file_that_is_still_written_to() {
         assert!(report.contains("help: "), "{report}");
     });
     drop(file);
-    // When it has come to rest the same draft is fine.
+    // When the file has stopped growing, the same draft can be published.
     publish(&mut draft, &config("stage")).unwrap();
 }
 
@@ -156,7 +156,7 @@ fn plays(mut child: Command) {
     );
 }
 
-/// Files and folders that their owner made unreadable are published all the same.
+/// Files and folders that their owner cannot read are published anyway.
 fn odd_modes(place: &Path) {
     let store = Store::open(place.join("theirs")).unwrap();
     let mut draft = store.plumbing().draft().unwrap();
@@ -176,7 +176,7 @@ fn odd_modes(place: &Path) {
     let id = publish(&mut draft, &config("stage")).unwrap().id;
     let none = store.out_dir(&id).join("closed/none");
     assert_eq!(fs::read_to_string(none).unwrap(), "1");
-    // The rest goes although it is read-only.
+    // The rest is removed although it is read-only.
     let mut again = store.plumbing().draft().unwrap();
     fs::create_dir_all(again.out().join("closed/below")).unwrap();
     fs::write(again.out().join("closed/none"), "1").unwrap();
@@ -195,7 +195,7 @@ fn modes_that_forbid_reading() {
     plays(child_as_nobody("publish odd modes", folder.path()));
 }
 
-/// It can be read, and what must write says why it cannot.
+/// The store can be read, and operations that write explain why they fail.
 fn unwritable(root: &Path) {
     let store = Store::open(root).unwrap();
     let config: ConfigJson = store.config(&store.drefs().unwrap()[0]).unwrap();
@@ -321,7 +321,7 @@ fn a_disk_that_is_full() {
             .is_some_and(|path| path.starts_with(store.root()))
     );
     drop(other);
-    // Emptied, not removed: a child that another test is just starting may hold it open for an instant.
+    // Truncate the file rather than remove it: a child that another test is just starting may hold it open for a moment.
     fs::write(&filler, "").unwrap();
     let id = publish(&mut draft, &config("stage")).unwrap().id;
     let text = fs::read_to_string(store.out_dir(&id).join("x")).unwrap();

@@ -1,4 +1,4 @@
-//! What the system refuses to let be read, for now, is no damage: nothing is moved away for it.
+//! A temporary failure to read an object is not damage: nothing is quarantined.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -27,7 +27,7 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// A store with `a` and `b`, which was made from it, and its backup, which has one more build record of `a`.
+/// Creates a store with `a` and `b`, which was made from `a`, and its backup, which has one more build record of `a`.
 fn stores(place: &Path) -> (Store, Store, RRefId, RRefId) {
     let store = Store::open(place.join("store")).unwrap();
     let peer = Store::open(place.join("peer")).unwrap();
@@ -45,7 +45,7 @@ fn stores(place: &Path) -> (Store, Store, RRefId, RRefId) {
     (store, peer, a, b)
 }
 
-/// Changes the bytes of an artifact.
+/// Changes the content of an artifact.
 fn damage(store: &Store, rref: &RRefId) {
     let path = store.out_dir(rref).join("x");
     mode(&path, 0o644);
@@ -111,7 +111,7 @@ fn few_files(place: &Path) {
                 Err(_) => refusals += 1,
             }
             let now = objects(&store);
-            // What it was made of is there, whatever came of it, the build records as well.
+            // Whatever came of the repair, no content is lost: neither artifacts nor build records.
             let damaged = store.out_dir(&a).join("x");
             let is_whole = fs::read(damaged).unwrap() == b"xx";
             assert!(is_whole || is_damaged, "with {left} files");
@@ -129,7 +129,7 @@ fn few_files(place: &Path) {
                         .all(|path| !path.contains("record"))
             );
         }
-        // What was quarantined is the damaged one, which a good copy has replaced.
+        // The damaged original is in quarantine, and a good copy has replaced it.
         let aside = store.root().join("quarantine");
         fs::remove_dir_all(&aside).ok();
         store.repair().with(&peer).run().unwrap();
@@ -195,12 +195,12 @@ fn closed_to_us(place: &Path) {
             assert_eq!(fault.kind, FaultKind::Unreadable, "{why}");
             assert!(fault.message.contains("ermission denied"), "{why}");
         }
-        // The others are checked all the same.
+        // The other realizations are checked anyway.
         assert!(checked.realizations >= 1 && checked.files >= 1, "{checked}");
         assert_eq!(objects(&store), before, "{why}");
         assert_eq!(quarantined(&store), Vec::<String>::new(), "{why}");
     }
-    // A mode is set, and then it can be read.
+    // A permission is set, and then the file can be read.
     mode(&store.out_dir(&b).join("x"), 0);
     let report = store.repair().run().unwrap();
     let actions: Vec<_> = report
@@ -210,7 +210,7 @@ fn closed_to_us(place: &Path) {
         .collect();
     assert_eq!(actions, [RepairAction::ModesSet], "{report}");
     assert_eq!(objects(&store), before);
-    // Where the good copy cannot be read, the damaged one stays until it can be.
+    // While the good copy cannot be read, the damaged one stays in place.
     damage(&store, &a);
     for closed in [
         peer.out_dir(&a).join("x"),

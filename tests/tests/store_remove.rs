@@ -1,4 +1,4 @@
-//! Removing by hand.
+//! Manual removal.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use tests::store::{
     Running, child, config, config_on, folder, objects, publish_on, publish_texts, store, unused,
 };
 
-/// What the children here do.
+/// The parts of child processes.
 #[test]
 #[ignore = "plays a part in the tests here"]
 fn part_of_a_child() {
@@ -68,7 +68,7 @@ fn removed(report: pylightnix::store::GcReport) -> Vec<RRefId> {
 }
 
 impl Made {
-    /// That a removal is refused for these reasons, and changes nothing.
+    /// Asserts that a removal is refused for these reasons, and changes nothing.
     fn refused(&self, remove: impl Fn() -> pylightnix::store::Removal<'static>, reasons: &[&str]) {
         let before = objects(&self.store);
         for error in [remove().plan().unwrap_err(), remove().run().unwrap_err()] {
@@ -142,7 +142,7 @@ fn a_derivation_goes_with_its_realizations() {
         (4, 0)
     );
     assert!(!store.derivation_dir(made.a[0].dref()).exists());
-    // One without realizations.
+    // A derivation without realizations.
     store.remove_derivation(made.b.dref()).run().unwrap();
     assert_eq!(store.drefs().unwrap(), [made.c.dref().clone()]);
 }
@@ -190,7 +190,7 @@ fn roots_and_living_processes_hold_it() {
     );
     assert!(store.roots().unwrap().is_empty());
     assert!(store.check().contents().run().unwrap().is_sound());
-    // What was removed can be made again, also by a process that knew it.
+    // A removed realization can be made again, also by a process that had cached it.
     let again = publish_texts(store, &config("a"), &Context::empty(), &[("x", "2")]);
     store
         .remove_derivation(again.dref())

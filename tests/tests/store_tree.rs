@@ -1,4 +1,4 @@
-//! The digest of a tree, against its published vector and against `prost`.
+//! The digest of a tree, compared with its published vector and with an encoding by `prost`.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tests::store::{config, publish, store};
 
-/// The messages, as `remote_execution.proto` numbers their fields.
+/// The messages, with the field numbers of `remote_execution.proto`.
 mod api {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(crate) struct Digest {
@@ -121,7 +121,7 @@ fn flatten(prefix: &str, nodes: &BTreeMap<String, Node>, into: &mut Vec<Entry>) 
     }
 }
 
-/// Names close to `/` in the order of bytes, and some that are not ASCII.
+/// Generates names whose bytes sort close to `/`, and names that are not ASCII.
 fn name() -> impl Strategy<Value = String> {
     "[a-b.+0é-]{1,4}".prop_filter("a name", |name| name != "." && name != "..")
 }
@@ -143,7 +143,7 @@ proptest! {
     fn equals_the_digest_that_prost_encodes(tree in tree(), seed in any::<u64>()) {
         let mut entries = Vec::new();
         flatten("", &tree, &mut entries);
-        // Any order will do.
+        // In any order.
         let mut mix = seed;
         entries.sort_by_cached_key(|_| {
             mix = mix.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

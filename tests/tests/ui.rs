@@ -1,6 +1,6 @@
-//! What does not compile, and what the compiler says of it: one mistake and one error a file.
+//! Code that does not compile, and the messages of the compiler: one mistake and one error per file.
 
-/// All at once: trybuild compiles cases in one go when none of them has to run.
+/// All at once: trybuild compiles all cases together if none of them has to run.
 #[test]
 fn messages() {
     let cases = trybuild::TestCases::new();

@@ -1,5 +1,5 @@
-//! Durations and sizes are written alike wherever one writes them: in `#[stage(..)]`, for `realize::duration` and
-//! `realize::bytes`, and after the options of the command line. `tests/ui/stage/fail` has what the compiler says of wrong ones.
+//! Durations and sizes have the same syntax in `#[stage(..)]`, in `realize::duration` and `realize::bytes`, and in options
+//! of the command line. `tests/ui/stage/fail` has the compiler's messages for invalid ones.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
@@ -14,7 +14,7 @@ use tests::line::Line;
 /// Nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
-/// Each text, what it stands for, and what a stage has that says it.
+/// Each text, its value, and the limits of a stage that uses it.
 macro_rules! table {
     ($option:ident, [$($text:tt = $value:expr,)*]) => {
         [$({
@@ -45,7 +45,7 @@ fn line() -> Line {
     Line::empty(env!("CARGO_BIN_EXE_experiment"))
 }
 
-/// How the program ends, and what it says, with this text after each of the options: with 2 if it does not take it.
+/// Runs the program with this text for each of the options; returns the exit codes, 2 for an invalid text, and the output.
 fn options(line: &Line, options: &[&str], text: &str) -> Vec<(i32, String)> {
     let said = options.iter().map(|option| {
         let (command, option) = option.rsplit_once(' ').unwrap();
@@ -93,7 +93,7 @@ fn durations() {
             assert_ne!(code, 2, "{text}: {err}");
         }
     }
-    // No stage has this limit, and an age may be nothing.
+    // A stage cannot have this limit, but an age can be zero.
     assert_eq!(duration("0s").unwrap(), Duration::ZERO);
     assert_eq!(
         duration("18446744073709551615s").unwrap().as_secs(),

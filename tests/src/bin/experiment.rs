@@ -1,4 +1,4 @@
-//! A program with an experiment, as users write one: what the tests of the command line run.
+//! A program with an experiment, such as users write, for tests of the command line.
 
 use pylightnix::prelude::*;
 use pylightnix_cli::{App, clap};
@@ -10,7 +10,7 @@ use std::time::Duration;
 // ANCHOR: arguments
 #[derive(clap::Args)]
 struct Arguments {
-    /// How many numbers there are
+    /// The number of numbers
     #[arg(long, default_value_t = 5)]
     count: u32,
 }
@@ -51,7 +51,7 @@ fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
     })
 }
 
-/// Something that goes wrong.
+/// A stage that fails.
 #[derive(Config)]
 struct Broken {
     #[dref]
@@ -63,7 +63,7 @@ fn broken(b: &Build<Broken>) -> Result<()> {
     Err(format!("it never works with {} numbers", b.numbers.count).into())
 }
 
-/// Something that waits until it is stopped.
+/// A stage that runs until it is stopped.
 #[derive(Config)]
 struct Endless {}
 

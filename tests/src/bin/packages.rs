@@ -1,5 +1,5 @@
-//! Checks of the packages that are published, which take Cargo itself: each builds from what would be uploaded, with each of its
-//! features alone, with none, with all, and with the oldest Rust that it states. Run as `cargo run -p tests --bin packages`.
+//! Checks of the published packages that need Cargo: each package builds from its archive, with each single feature, with
+//! none, with all, and with the minimum Rust version that it states. Run as `cargo run -p tests --bin packages`.
 
 use std::process::{Command, ExitCode};
 use tests::packages::{self, Package};
@@ -7,26 +7,27 @@ use tests::packages::{self, Package};
 fn main() -> ExitCode {
     let packages = packages::published();
     let checks = [archives, features, oldest_rust];
-    // The first that fails is the one to mend.
+    // Stop at the first failure.
     match checks.iter().all(|check| check(&packages)) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
 }
 
-/// Builds each package from its archive, where it sees nothing of this repository, and the others as a registry would have them.
+/// Builds each package from its archive, without access to this repository; its dependencies are resolved as from a
+/// registry.
 fn archives(packages: &[Package]) -> bool {
     let mut cargo = packages::cargo();
     cargo.args(["package", "--locked", "--allow-dirty", "--all-features"]);
     for package in packages {
         cargo.args(["--package", &package.name]);
     }
-    // What it depends on is built there already.
+    // The dependencies are built there already.
     cargo.env("CARGO_TARGET_DIR", packages::top().join("target"));
     runs(&mut cargo)
 }
 
-/// Lints each package with no feature, with each alone, and with all.
+/// Lints each package without features, with each single feature, and with all features.
 fn features(packages: &[Package]) -> bool {
     packages.iter().all(|package| {
         let alone = package.features.keys().filter(|name| *name != "default");
@@ -43,7 +44,7 @@ fn features(packages: &[Package]) -> bool {
     })
 }
 
-/// Checks each package with the oldest Rust that it states, if that is installed.
+/// Checks each package with its minimum Rust version, if that toolchain is installed.
 fn oldest_rust(packages: &[Package]) -> bool {
     let installed = installed_rusts();
     packages.iter().all(|package| {
@@ -71,7 +72,7 @@ fn oldest_rust(packages: &[Package]) -> bool {
     })
 }
 
-/// The toolchains that rustup knows; none where there is no rustup.
+/// Returns the toolchains that rustup lists; empty without rustup.
 fn installed_rusts() -> Vec<String> {
     let output = Command::new("rustup").args(["toolchain", "list"]).output();
     let listed = output.map(|output| output.stdout).unwrap_or_default();
@@ -82,7 +83,7 @@ fn installed_rusts() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Runs a command, and says which.
+/// Prints and runs a command. Returns whether it succeeded.
 fn runs(command: &mut Command) -> bool {
     let words: Vec<_> = command
         .get_args()

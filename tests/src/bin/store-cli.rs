@@ -1,4 +1,4 @@
-//! The program `pylightnix`, built where the tests find it.
+//! The program `pylightnix`, built as a binary of this package so that tests find it.
 
 use std::process::ExitCode;
 

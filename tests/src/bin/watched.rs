@@ -1,4 +1,4 @@
-//! An experiment whose stages print, panic, wait and do not listen, for tests of what a run shows.
+//! An experiment whose stages print, panic, wait and ignore requests to stop, for tests of the progress display.
 
 #![allow(clippy::panic, reason = "its stages do what stages should not")]
 
@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-/// A stage that says how far it is.
+/// A stage that reports progress.
 #[derive(Config)]
 struct Measured {}
 
@@ -21,7 +21,7 @@ fn measured(b: &Build<Measured>) -> Result<()> {
     wait("measured", || Ok(b.check()?))
 }
 
-/// One that prints in all ways that there are.
+/// A stage that prints in every possible way.
 #[derive(Config)]
 struct Talks {}
 
@@ -40,7 +40,7 @@ fn talks(b: &Build<Talks>) -> Result<()> {
     wait("talks", || Ok(b.check()?))
 }
 
-/// One that panics, after a thread of it did.
+/// A stage that panics, after one of its threads panicked.
 #[derive(Config)]
 struct Panics {}
 
@@ -58,7 +58,7 @@ fn panics(b: &Build<Panics>) -> Result<()> {
     panic!("on purpose");
 }
 
-/// One that fails, with a log.
+/// A stage that fails and writes to its log.
 #[derive(Config)]
 struct Fails {
     number: u32,
@@ -72,7 +72,7 @@ fn fails(b: &Build<Fails>) -> Result<()> {
     Err("it failed on purpose".into())
 }
 
-/// One that stops when it is told to.
+/// A stage that stops when it is told to.
 #[derive(Config)]
 struct Waits {
     number: u32,
@@ -84,7 +84,7 @@ fn waits(b: &Build<Waits>) -> Result<()> {
     wait("waits", || Ok(b.check()?))
 }
 
-/// One that does not.
+/// A stage that ignores the request to stop.
 #[derive(Config)]
 struct Deaf {}
 
@@ -93,7 +93,7 @@ fn deaf(_: &Build<Deaf>) -> Result<()> {
     wait("deaf", || Ok(()))
 }
 
-/// One that ends the whole program.
+/// A stage that aborts the process.
 #[derive(Config)]
 struct Aborts {}
 
@@ -104,7 +104,7 @@ fn aborts(b: &Build<Aborts>) -> Result<()> {
     std::process::abort();
 }
 
-/// One with a child process that counts in a file, until a test lets it go on.
+/// A stage with a child process that counts in a file until a test releases it.
 #[derive(Config)]
 struct Counts {}
 
@@ -115,7 +115,7 @@ fn counts(b: &Build<Counts>) -> Result<()> {
     Ok(())
 }
 
-/// Waits until a test lets it go on.
+/// Waits until a test releases the stage.
 fn wait(word: &str, check: impl Fn() -> Result<()>) -> Result<()> {
     let place = PathBuf::from(std::env::var_os("WATCHED").unwrap_or_default());
     while !place.join(word).exists() {

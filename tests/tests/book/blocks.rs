@@ -1,4 +1,4 @@
-//! Code and output come from examples.
+//! Code and output in the book come from examples.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
 use crate::check::Source;
 use crate::includes::Include;
 
-/// What may be typed by hand: commands, and lines of a Cargo.toml.
+/// The languages of blocks that may be written by hand: commands, and lines of a Cargo.toml.
 const BY_HAND: [&str; 2] = ["sh", "toml"];
 
 pub(crate) fn faults(source: &Source, book: &Path, faults: &mut Vec<String>) {
@@ -53,10 +53,10 @@ pub(crate) fn faults(source: &Source, book: &Path, faults: &mut Vec<String>) {
     }
 }
 
-/// Where the Rust that the book shows lies: what is compiled, and what tests hold against the macros.
+/// The folders of Rust code that the book may include: compiled code, and the tested expansions of macros.
 const COMPILED: [&str; 3] = ["examples", "tests", "pylightnix-macros/src/expansions"];
 
-/// Whether a file is Rust that a test would find to be wrong.
+/// Returns whether a test would detect an error in this Rust file.
 fn is_compiled(path: &Path, book: &Path) -> bool {
     let Ok(path) = path.canonicalize() else {
         return true; // It is missing, which is told once.

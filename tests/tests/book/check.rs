@@ -10,14 +10,14 @@ use crate::{blocks, includes, links, summary};
 
 /// A Markdown file of the book.
 pub(crate) struct Source {
-    /// Its path below `src/`.
+    /// The path below `src/`.
     pub(crate) name: String,
-    /// Its folder.
+    /// The folder that contains it.
     pub(crate) folder: PathBuf,
     pub(crate) text: String,
 }
 
-/// All that is wrong with the book in a folder, a line each. The book is built into `built`.
+/// Returns all faults of the book in a folder, one per line. Builds the book into `built`.
 pub(crate) fn faults(book: &Path, built: &Path) -> Vec<String> {
     let mut sources = Vec::new();
     read_sources(&book.join("src"), "", &mut sources);

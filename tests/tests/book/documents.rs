@@ -1,14 +1,14 @@
-//! The documents at the top level: what they link to exists, and so do the files that they name, with the functions and types
-//! that they say are in them.
+//! Checks of the documents at the top level: links lead to existing files, and named files exist and define the functions
+//! and types that the documents attribute to them.
 
 use std::path::Path;
 
 use pulldown_cmark::{Event, Parser, Tag};
 
-/// Where a file that is named may lie: from the top level, or in the library.
+/// The folders to which a named file may be relative: the top level, or the library.
 const BELOW: [&str; 3] = ["", "pylightnix/src", "tests/tests"];
 
-/// All that is wrong with the documents in a folder, a line each.
+/// Returns all faults of the documents in a folder, one per line.
 pub(crate) fn faults(root: &Path, names: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
     for name in names {
@@ -29,7 +29,7 @@ pub(crate) fn faults(root: &Path, names: &[&str]) -> Vec<String> {
                 faults.push(format!("{name}: `{item}` is not in `{file}`"));
             }
         }
-        // What follows `https:` is an address.
+        // The text after `https:` is an address.
         let files =
             named.filter(|word| word.ends_with(".rs") && *word != ".rs" && !word.starts_with("//"));
         for file in files {
@@ -54,7 +54,7 @@ fn links(text: &str) -> Vec<String> {
     links.collect()
 }
 
-/// The calls of a diagram, each with its file: lines `Type::function, function   file.rs`, in a block of text.
+/// Iterates over the calls in a diagram with their files: lines `Type::function, function   file.rs`, in a block of text.
 fn calls(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let blocks = text.split("```text\n").skip(1);
     let lines = blocks.flat_map(|rest| rest.split("```").next().unwrap_or_default().lines());
@@ -66,7 +66,7 @@ fn calls(text: &str) -> impl Iterator<Item = (&str, &str)> {
     calls.flat_map(|(functions, file)| functions.split(", ").map(move |one| (one, file)))
 }
 
-/// The types that are named with their files: "`Type`, `file.rs`".
+/// Iterates over the types that are named with their files: "`Type`, `file.rs`".
 fn types(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let parts: Vec<&str> = text.split('`').collect();
     let pairs = (0..parts.len().saturating_sub(2)).filter_map(move |at| {
@@ -78,7 +78,7 @@ fn types(text: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.collect::<Vec<_>>().into_iter()
 }
 
-/// Whether a source has the definition of a type, or of a function that may be called by its type.
+/// Returns whether a source defines a type or a function; a function may be given as `Type::function`.
 fn defines(source: &str, item: &str) -> bool {
     let name = item.rsplit("::").next().unwrap_or(item);
     ["fn", "struct", "enum", "trait", "type"]

@@ -1,4 +1,4 @@
-//! Every include gives something.
+//! Every include refers to existing text.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ pub(crate) struct Include {
 }
 
 impl Include {
-    /// Reads what stands between `{{#` and `}}`.
+    /// Parses the text between `{{#` and `}}`.
     pub(crate) fn parse(inside: &str, source: &Source) -> Option<Self> {
         let target = inside.strip_prefix("include ")?.trim();
         let (path, anchor) = match target.split_once(':') {
@@ -25,14 +25,14 @@ impl Include {
         })
     }
 
-    /// What it gives, or what is wrong with it.
+    /// Returns the included text, or the fault.
     fn text(&self) -> Result<String, String> {
         let text =
             fs::read_to_string(&self.path).map_err(|_| "there is no such file".to_owned())?;
         let Some(anchor) = &self.anchor else {
             return Ok(text);
         };
-        // Lines move when a file is edited, and nobody would see it.
+        // Line numbers are refused: they change when a file is edited, and no check would detect it.
         if !anchor.starts_with(|first: char| first.is_ascii_alphabetic()) || anchor.contains(':') {
             return Err(format!("`{anchor}` is not the name of an anchor"));
         }
@@ -47,7 +47,7 @@ impl Include {
     }
 }
 
-/// The number of the one line that ends so.
+/// Returns the number of the only line that ends with `mark`.
 fn only_line(text: &str, mark: &str) -> Result<usize, String> {
     let found: Vec<_> = text
         .lines()

@@ -1,9 +1,9 @@
-//! Every link of a built page leads somewhere.
+//! Every link of a built page leads to an existing target.
 
 use std::fs;
 use std::path::Path;
 
-/// Looks at the page that was built as `page`.
+/// Checks the page that was built as `page`.
 pub(crate) fn faults(built: &Path, page: &str, faults: &mut Vec<String>) {
     let Ok(html) = fs::read_to_string(built.join(page)) else {
         return; // No chapter, which is told once.
@@ -11,7 +11,7 @@ pub(crate) fn faults(built: &Path, page: &str, faults: &mut Vec<String>) {
     if html.contains("{{#") {
         faults.push(format!("{page}: an include is left over"));
     }
-    // What was meant as a link and was not read as one.
+    // Text that was meant as a link and was not parsed as one.
     for line in html.lines().filter(|line| line.contains("](")) {
         faults.push(format!("{page}: this is not a link: {line}"));
     }
@@ -47,7 +47,7 @@ fn fault(built: &Path, page: &str, link: &str) -> Option<&'static str> {
     (!place.is_empty() && !is_there()).then_some("there is no such place in it")
 }
 
-/// Whether it is `https://` or `http://` with a host.
+/// Returns whether a link is `https://` or `http://` with a host.
 fn is_address(link: &str) -> bool {
     let rest = link
         .strip_prefix("https://")
@@ -67,7 +67,7 @@ fn is_address(link: &str) -> bool {
         && link.chars().all(|letter| letter.is_ascii_graphic())
 }
 
-/// The values of `attribute` in all tags named so.
+/// Iterates over the values of `attribute` in all tags with this name.
 fn values<'a>(html: &'a str, tag: &str, attribute: &'a str) -> impl Iterator<Item = &'a str> {
     let tags = html
         .split(&format!("<{tag} "))
@@ -78,7 +78,7 @@ fn values<'a>(html: &'a str, tag: &str, attribute: &'a str) -> impl Iterator<Ite
         .filter_map(move |tag| values_anywhere(tag, attribute).next())
 }
 
-/// The values of all attributes named so.
+/// Iterates over the values of all attributes with this name.
 fn values_anywhere<'a>(html: &'a str, attribute: &str) -> impl Iterator<Item = &'a str> {
     let found: Vec<_> = html
         .split(&format!("{attribute}=\""))

@@ -1,5 +1,5 @@
-//! The book builds; its code comes from compiled examples; its links lead somewhere. The documents at the top level name
-//! files that exist. The rendered book is up to date. And the checks find what is wrong.
+//! The book builds, its code comes from compiled examples, and its links are valid. The documents at the top level name
+//! existing files. The rendered book is up to date. Tests of the checks themselves ensure that they detect faults.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ fn the_book_has_no_fault() {
     assert!(built.path().join("introduction.html").exists());
 }
 
-/// A book of two chapters without a fault, and an example that it shows.
+/// A valid book of two chapters, and an example that it includes.
 const SOUND: [(&str, &str); 6] = [
     (
         "book/book.toml",
@@ -93,7 +93,7 @@ fn a_document_that_names_what_is_gone_is_found() {
     );
 }
 
-/// A folder with the sound book.
+/// Creates a folder with the valid book.
 fn sound_book() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in SOUND {
@@ -104,7 +104,7 @@ fn sound_book() -> tempfile::TempDir {
     folder
 }
 
-/// The faults of the sound book after `from` became `to` in `file`; a file that is not there is made.
+/// Returns the faults of the valid book after replacing `from` by `to` in `file`; a missing file is created.
 fn faults_after(file: &str, from: &str, to: &str) -> Vec<String> {
     let folder = sound_book();
     let path = folder.path().join(file);
@@ -252,7 +252,7 @@ fn each_fault_is_found() {
     }
 }
 
-/// Where the book lies as Markdown that shows its code.
+/// The folder of the book as Markdown with its code included.
 const RENDERED: &str = "book/rendered";
 
 #[test]

@@ -1,4 +1,4 @@
-//! The book as Markdown that shows its code, for who reads it in the repository.
+//! The book as Markdown with its code included, for readers of the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,10 +8,10 @@ use mdbook_driver::MDBook;
 use mdbook_driver::builtin_renderers::MarkdownRenderer;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// The table of contents, which a page of the folder shows.
+/// The table of contents, which is displayed for the folder.
 const CONTENTS: &str = "README.md";
 
-/// The pages of the book in a folder, by their names.
+/// Returns the pages of the book in a folder, by name.
 pub(crate) fn pages(book: &Path) -> Result<BTreeMap<String, String>, String> {
     let said = |error| format!("{error:#}");
     let (chapters, _) = MDBook::load(book)
@@ -41,7 +41,7 @@ pub(crate) fn pages(book: &Path) -> Result<BTreeMap<String, String>, String> {
     }
     let summary = fs::read_to_string(book.join("src/SUMMARY.md"))
         .map_err(|error| format!("SUMMARY.md: {error}"))?;
-    // Its first line is `# Summary`, and its parts are headings of the first level.
+    // The first line is `# Summary`, and its parts are headings of the first level.
     let contents = summary.split_once('\n').map_or("", |(_, rest)| rest);
     let contents = contents.replace("\n# ", "\n## ");
     pages.insert(
@@ -51,14 +51,14 @@ pub(crate) fn pages(book: &Path) -> Result<BTreeMap<String, String>, String> {
     Ok(pages)
 }
 
-/// What a page begins with, for who would change it.
+/// Returns the note at the beginning of a page, for people who want to change it.
 fn note(source: &str) -> String {
     format!(
         "<!-- Written from book/src/{source} by a test: change that, and see CONTRIBUTING.md. -->\n"
     )
 }
 
-/// All links between pages that lead nowhere, a line each.
+/// Returns all broken links between pages, one per line.
 pub(crate) fn link_faults(pages: &BTreeMap<String, String>) -> Vec<String> {
     let places: BTreeMap<_, _> = (pages.iter())
         .map(|(name, text)| (name.as_str(), headings(text)))
@@ -89,7 +89,7 @@ pub(crate) fn link_faults(pages: &BTreeMap<String, String>) -> Vec<String> {
     faults
 }
 
-/// The page that `path` names on the page `name`.
+/// Resolves `path` relative to the page `name`.
 fn beside(name: &str, path: &str) -> String {
     let mut parts: Vec<_> = name.split('/').collect();
     parts.pop();
@@ -102,7 +102,7 @@ fn beside(name: &str, path: &str) -> String {
     parts.join("/")
 }
 
-/// The names by which the headings of a page are linked to, as forges make them.
+/// Returns the anchors of a page's headings, as forges generate them.
 fn headings(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut heading: Option<String> = None;
@@ -132,7 +132,7 @@ fn name_of(heading: &str) -> String {
     letters.collect::<String>().to_lowercase()
 }
 
-/// What differs between these pages and the files of a folder, a line each.
+/// Returns the differences between these pages and the files of a folder, one per line.
 pub(crate) fn differences(pages: &BTreeMap<String, String>, folder: &Path) -> Vec<String> {
     let there = files(folder, "");
     let mut faults: Vec<_> = (there.iter())
@@ -149,7 +149,7 @@ pub(crate) fn differences(pages: &BTreeMap<String, String>, folder: &Path) -> Ve
     faults
 }
 
-/// Writes the pages into a folder, which has nothing else then.
+/// Writes the pages into a folder, and removes all other files from it.
 pub(crate) fn write(pages: &BTreeMap<String, String>, folder: &Path) -> std::io::Result<()> {
     for name in files(folder, "")
         .iter()
@@ -165,7 +165,7 @@ pub(crate) fn write(pages: &BTreeMap<String, String>, folder: &Path) -> std::io:
     Ok(())
 }
 
-/// The paths of all files below a folder.
+/// Returns the paths of all files below a folder.
 fn files(folder: &Path, below: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder.join(below))

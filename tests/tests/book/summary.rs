@@ -1,4 +1,4 @@
-//! Every chapter is there, and every file is a chapter.
+//! Every chapter exists, and every file is a chapter.
 
 use std::collections::BTreeMap;
 
