@@ -1,0 +1,130 @@
+//! What the published crates offer, item by item, as rustdoc sees it with all features; what is hidden in the documentation is
+//! left out. A change here is a change for users: read it, then `SNAPSHOTS=overwrite` writes `data/public-surface.txt` anew.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may say so by a panic"
+)]
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use snapbox::assert_data_eq;
+use tests::packages;
+
+/// The description of each published crate that rustdoc writes, in the order of their names. It has a target folder of its own, as
+/// its options would have everything else built anew; what is there is used again.
+fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-surface");
+    let mut cargo = packages::cargo();
+    cargo
+        .args(["doc", "--lib", "--no-deps", "--all-features", "--locked"])
+        .arg("--target-dir")
+        .arg(&target);
+    for package in packages {
+        cargo.args(["--package", &package.name]);
+    }
+    let output = cargo
+        .env("RUSTDOCFLAGS", "-Zunstable-options --output-format json")
+        // So that a stable compiler takes these options.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env_remove("CARGO_ENCODED_RUSTDOCFLAGS")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let json = |package: &packages::Package| format!("{}.json", package.name.replace('-', "_"));
+    let files = packages.iter().map(json);
+    files.map(|file| target.join("doc").join(file)).collect()
+}
+
+/// A line of the surface.
+struct Item {
+    id: u32,
+    /// What it stands in: a module, a type, a trait, an `impl`.
+    parent: Option<u32>,
+    text: String,
+}
+
+/// The items of a crate.
+fn items(json: &Path) -> Vec<Item> {
+    let surface = public_api::Builder::from_rustdoc_json(json)
+        // They follow from others, and would be most of the lines.
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .build();
+    let surface = surface.unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}\nThe version of `public-api` in tests/Cargo.toml has to read what rustdoc of the toolchain in \
+             rust-toolchain.toml writes: the README of `public-api` names those that fit",
+            json.display()
+        )
+    });
+    let items = surface.items().map(|item| Item {
+        id: item.id().0,
+        parent: item.parent_id().map(|id| id.0),
+        text: item.to_string(),
+    });
+    items.collect()
+}
+
+/// The lines of a crate, without what others say: an impl stands with its trait and with its type, and its functions are those
+/// of the trait.
+fn abridged(items: &[Item]) -> String {
+    let of_a_trait = |item: &&Item| item.text.starts_with("impl") && item.text.contains(" for ");
+    let of_traits: HashSet<u32> = items
+        .iter()
+        .filter(of_a_trait)
+        .map(|item| item.id)
+        .collect();
+    let is_said = |item: &Item| {
+        item.text.starts_with("pub fn") && item.parent.is_some_and(|id| of_traits.contains(&id))
+    };
+    let mut seen = HashSet::new();
+    let mut kept = String::new();
+    for item in items {
+        if !is_said(item) && seen.insert(&item.text) {
+            writeln!(kept, "{}", item.text).unwrap();
+        }
+    }
+    kept
+}
+
+#[test]
+fn the_public_surface_is_as_it_was() {
+    let mut packages = packages::published();
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut shown = String::new();
+    for (package, json) in packages.iter().zip(described(&packages)) {
+        writeln!(shown, "# {}\n{}", package.name, abridged(&items(&json))).unwrap();
+    }
+    assert_data_eq!(shown, snapbox::file!["../data/public-surface.txt"].raw());
+}
+
+#[test]
+fn a_surface_is_abridged_to_what_is_new() {
+    let lines = [
+        (1, 0, "pub struct a::A", true),
+        (2, 1, "impl a::A", true),
+        (3, 2, "pub fn a::A::new() -> Self", true),
+        (4, 1, "impl core::ops::deref::Deref for a::A", true),
+        (5, 4, "pub type a::A::Target = str", true),
+        (6, 4, "pub fn a::A::deref(&self) -> &str", false),
+        (7, 0, "pub trait a::T", true),
+        (8, 7, "pub fn a::T::t(&self)", true),
+        (9, 7, "impl a::T for a::A", true),
+        (10, 9, "pub fn a::A::t(&self)", false),
+        (9, 1, "impl a::T for a::A", false),
+        (11, 0, "pub fn a::f()", true),
+    ];
+    let items = lines.map(|(id, parent, text, _)| Item {
+        id,
+        parent: Some(parent),
+        text: text.to_owned(),
+    });
+    let kept = lines.iter().filter(|(.., is_kept)| *is_kept);
+    let kept: String = kept.map(|(_, _, text, _)| format!("{text}\n")).collect();
+    assert_eq!(abridged(&items), kept);
+}
