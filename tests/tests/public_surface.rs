@@ -62,12 +62,36 @@ fn items(json: &Path) -> Vec<Item> {
             json.display()
         )
     });
+    let own = json.file_stem().unwrap().to_str().unwrap();
     let items = surface.items().map(|item| Item {
         id: item.id().0,
         parent: item.parent_id().map(|id| id.0),
-        text: item.to_string(),
+        text: shortened(&item.to_string(), own),
     });
     items.collect()
+}
+
+/// A line without the modules in which other crates keep what they offer, and which they may change: `Option` for
+/// `core::option::Option`, `jiff::Timestamp` for `jiff::timestamp::Timestamp`.
+fn shortened(text: &str, own: &str) -> String {
+    let is_of_paths = |letter: char| letter.is_alphanumeric() || "_:".contains(letter);
+    let mut short = String::new();
+    for piece in text.split_inclusive(|letter| !is_of_paths(letter)) {
+        let path = piece.trim_end_matches(|letter| !is_of_paths(letter));
+        let first = path.split("::").next().unwrap_or("");
+        match path.rsplit_once("::") {
+            Some((_, last)) if first.starts_with(char::is_lowercase) && first != own => {
+                if !["alloc", "core", "std"].contains(&first) {
+                    short.push_str(first);
+                    short.push_str("::");
+                }
+                short.push_str(last);
+                short.push_str(&piece[path.len()..]);
+            }
+            _ => short.push_str(piece),
+        }
+    }
+    short
 }
 
 /// The lines of a crate, without what others say: an impl stands with its trait and with its type, and its functions are those
@@ -83,13 +107,18 @@ fn abridged(items: &[Item]) -> String {
         item.text.starts_with("pub fn") && item.parent.is_some_and(|id| of_traits.contains(&id))
     };
     let mut seen = HashSet::new();
-    let mut kept = String::new();
-    for item in items {
-        if !is_said(item) && seen.insert(&item.text) {
-            writeln!(kept, "{}", item.text).unwrap();
+    let mut kept: Vec<&str> = (items.iter().filter(|item| !is_said(item)))
+        .map(|item| &*item.text)
+        .filter(|text| seen.insert(*text))
+        .collect();
+    // Methods come impl by impl, and in which of several they are is no business of users.
+    let is_method = |text: &&str| text.starts_with("pub fn");
+    for methods in kept.chunk_by_mut(|a, b| is_method(a) == is_method(b)) {
+        if is_method(&methods[0]) {
+            methods.sort_unstable();
         }
     }
-    kept
+    kept.join("\n") + "\n"
 }
 
 #[test]
@@ -108,7 +137,9 @@ fn a_surface_is_abridged_to_what_is_new() {
     let lines = [
         (1, 0, "pub struct a::A", true),
         (2, 1, "impl a::A", true),
-        (3, 2, "pub fn a::A::new() -> Self", true),
+        (3, 2, "pub fn a::A::a() -> Self", true),
+        (12, 1, "impl a::A", false),
+        (13, 12, "pub fn a::A::b()", true),
         (4, 1, "impl core::ops::deref::Deref for a::A", true),
         (5, 4, "pub type a::A::Target = str", true),
         (6, 4, "pub fn a::A::deref(&self) -> &str", false),
@@ -127,4 +158,19 @@ fn a_surface_is_abridged_to_what_is_new() {
     let kept = lines.iter().filter(|(.., is_kept)| *is_kept);
     let kept: String = kept.map(|(_, _, text, _)| format!("{text}\n")).collect();
     assert_eq!(abridged(&items), kept);
+    // Where the methods are does not matter.
+    let mut moved = items;
+    moved.swap(2, 4);
+    assert_eq!(abridged(&moved), kept);
+}
+
+#[test]
+fn paths_of_other_crates_are_short() {
+    let long = "pub fn a::b::C::d(&self, core::option::Option<jiff::timestamp::Timestamp>) -> <Self as a::b::E>::F";
+    let short = "pub fn a::b::C::d(&self, Option<jiff::Timestamp>) -> <Self as a::b::E>::F";
+    assert_eq!(shortened(long, "a"), short);
+    assert_eq!(
+        shortened("impl a::b::E for &mut alloc::vec::Vec<u8>", "c"),
+        "impl a::E for &mut Vec<u8>"
+    );
 }
