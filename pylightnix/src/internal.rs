@@ -4,5 +4,5 @@ pub use crate::config::changes::compact;
 #[cfg(feature = "signals")]
 pub use crate::lens::stop::signal_children;
 pub use crate::store::internal::*;
-pub use crate::units::time;
+pub use crate::units::text;
 pub use crate::visible::{is_unruly, line, lines};

@@ -335,7 +335,7 @@ fn an_archive_that_is_refused_makes_no_store() {
     fs::write(&archive, &whole).unwrap();
     for (arguments, why) in [
         ("unpack nothing.zip", "cannot open nothing.zip"),
-        ("unpack plot.zip --max-size 10B", "10 are allowed"),
+        ("unpack plot.zip --max-size 10B", "10 B are allowed"),
         ("unpack -", "the archive standard input is refused"),
     ] {
         let said = unpack(arguments);

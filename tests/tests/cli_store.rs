@@ -33,13 +33,13 @@ fn list() {
     assert_data_eq!(
         shown(&line, "list"),
         str![[r#"
-REFERENCE          BUILT              TOOK  NAME
-6b97bed3/411d5f0c  2026-01-01 00:06  5.0 s  flaky (failed)
-1cdb520f/f63c049d  2026-01-01 00:02  5.0 s  mean
-41270c52/6f736356  2026-01-01 00:04  5.0 s  mean
-a34a5511/cef4e1c6  2026-01-01 00:01  5.0 s  numbers
-da8c3c32/9949d1ad  2026-01-01 00:03  5.0 s  numbers
-966f6385/410be467  2026-01-01 00:05  5.0 s  plot
+REFERENCE          BUILT             TOOK  NAME
+6b97bed3/411d5f0c  2026-01-01 00:06   5 s  flaky (failed)
+1cdb520f/f63c049d  2026-01-01 00:02   5 s  mean
+41270c52/6f736356  2026-01-01 00:04   5 s  mean
+a34a5511/cef4e1c6  2026-01-01 00:01   5 s  numbers
+da8c3c32/9949d1ad  2026-01-01 00:03   5 s  numbers
+966f6385/410be467  2026-01-01 00:05   5 s  plot
 = 0
 
 "#]]
@@ -47,9 +47,9 @@ da8c3c32/9949d1ad  2026-01-01 00:03  5.0 s  numbers
     assert_data_eq!(
         shown(&line, "list --newest -n 2"),
         str![[r#"
-REFERENCE          BUILT              TOOK  NAME
-6b97bed3/411d5f0c  2026-01-01 00:06  5.0 s  flaky (failed)
-966f6385/410be467  2026-01-01 00:05  5.0 s  plot
+REFERENCE          BUILT             TOOK  NAME
+6b97bed3/411d5f0c  2026-01-01 00:06   5 s  flaky (failed)
+966f6385/410be467  2026-01-01 00:05   5 s  plot
 = 0
 
 "#]]
@@ -122,7 +122,7 @@ Artifacts (10 B)
   numbers.json  10 B
 
 Builds
-  2026-01-01 00:01:00  built in 5.0 s by ada on lab
+  2026-01-01 00:01:00  built in 5 s by ada on lab
     code 003c003c003c003c…
     git commit 012345678901… was checked out, with or without changes
     ./experiment run
@@ -156,7 +156,7 @@ Artifacts (20 B)
   plot.svg  7 B
 
 Builds
-  2026-01-01 00:05:00  built in 5.0 s by ada on lab
+  2026-01-01 00:05:00  built in 5 s by ada on lab
     code 012c012c012c012c…
     git commit 012345678901… was checked out, with or without changes
     ./experiment run
@@ -253,7 +253,7 @@ Artifacts (16 B)
   failure.txt  16 B
 
 Builds
-  2026-01-01 00:06:00  built in 5.0 s by ada on lab
+  2026-01-01 00:06:00  built in 5 s by ada on lab
     code 0168016801680168…
     git commit 012345678901… was checked out, with or without changes
     ./experiment run
@@ -561,9 +561,9 @@ fn list_what_took_longest() {
     assert_data_eq!(
         shown(&line, "list --slowest -n 2"),
         str![[r#"
-REFERENCE          BUILT              TOOK  NAME
-6b97bed3/411d5f0c  2026-01-01 00:06  5.0 s  flaky (failed)
-1cdb520f/f63c049d  2026-01-01 00:02  5.0 s  mean
+REFERENCE          BUILT             TOOK  NAME
+6b97bed3/411d5f0c  2026-01-01 00:06   5 s  flaky (failed)
+1cdb520f/f63c049d  2026-01-01 00:02   5 s  mean
 = 0
 
 "#]]
@@ -739,12 +739,12 @@ fn stats() {
     assert_data_eq!(
         shown(&line, "stats"),
         str![[r#"
-NAME     DERIVATIONS  REALIZATIONS  FAILURES  BUILDS    TIME  NEWEST
-mean               2             2         0       2  10.0 s  2026-01-01 00:04
-numbers            2             2         0       2  10.0 s  2026-01-01 00:03
-flaky              1             1         1       1   5.0 s  2026-01-01 00:06
-plot               1             1         0       1   5.0 s  2026-01-01 00:05
-6 derivations, 6 realizations, 6 builds in 30.0 s
+NAME     DERIVATIONS  REALIZATIONS  FAILURES  BUILDS  TIME  NEWEST
+mean               2             2         0       2  10 s  2026-01-01 00:04
+numbers            2             2         0       2  10 s  2026-01-01 00:03
+flaky              1             1         1       1   5 s  2026-01-01 00:06
+plot               1             1         0       1   5 s  2026-01-01 00:05
+6 derivations, 6 realizations, 6 builds in 30 s
 = 0
 
 "#]]
@@ -884,10 +884,10 @@ would remove 3 of 6 realizations, 3 derivations: 968 B
     assert_data_eq!(
         shown(&line, "list"),
         str![[r#"
-REFERENCE          BUILT              TOOK  NAME
-1cdb520f/f63c049d  2026-01-01 00:02  5.0 s  mean
-a34a5511/cef4e1c6  2026-01-01 00:01  5.0 s  numbers
-966f6385/410be467  2026-01-01 00:05  5.0 s  plot
+REFERENCE          BUILT             TOOK  NAME
+1cdb520f/f63c049d  2026-01-01 00:02   5 s  mean
+a34a5511/cef4e1c6  2026-01-01 00:01   5 s  numbers
+966f6385/410be467  2026-01-01 00:05   5 s  plot
 = 0
 
 "#]]
@@ -1096,12 +1096,12 @@ a34a5511/cef4e1c6               numbers
     assert_data_eq!(
         shown(&line, "list --store other"),
         str![[r#"
-REFERENCE          BUILT              TOOK  NAME
-1cdb520f/f63c049d                           mean
-41270c52/6f736356  2026-01-01 00:04  5.0 s  mean
-a34a5511/cef4e1c6                           numbers
-da8c3c32/9949d1ad  2026-01-01 00:03  5.0 s  numbers
-966f6385/410be467                           plot
+REFERENCE          BUILT             TOOK  NAME
+1cdb520f/f63c049d                          mean
+41270c52/6f736356  2026-01-01 00:04   5 s  mean
+a34a5511/cef4e1c6                          numbers
+da8c3c32/9949d1ad  2026-01-01 00:03   5 s  numbers
+966f6385/410be467                          plot
 = 0
 
 "#]]

@@ -1091,12 +1091,12 @@ fn bytes_that_are_not_what_they_should_be() {
     cases.spoil(
         "as long as can be said",
         forged(u64::MAX),
-        &["bytes; ", "are free on the disk"],
+        &["it holds ", "are free on the disk"],
     );
     cases.spoil(
         "beyond signed numbers",
         forged(1 << 63),
-        &["bytes; ", "are free on the disk"],
+        &["it holds ", "are free on the disk"],
     );
     cases.spoil(
         "five gigabytes",

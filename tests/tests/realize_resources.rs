@@ -345,7 +345,7 @@ fn more_than_there_is_fails_before_anything_runs() {
     refused(
         Limits::new().memory(2 << 30),
         &[
-            "it needs 2GiB of memory, and this run has 1.5GiB",
+            "it needs 2 GiB of memory, and this run has 1.5 GiB",
             ".memory(bytes(\"2GiB\")?)",
         ],
     );
@@ -432,6 +432,6 @@ fn the_machine_has_memory() {
     let much = of("much").with_limits(Limits::new().memory(1 << 50));
     assert_says(
         &error_of(store.realize(&much)),
-        &["it needs 1024TiB of memory, and this run has "],
+        &["it needs 1 PiB of memory, and this run has "],
     );
 }

@@ -430,15 +430,12 @@ fn a_server_without_an_end_is_stopped() {
     let error = fetched(&store, limited(&endless)).unwrap_err();
     assert_says(
         &error,
-        &[
-            "has more bytes than the limit of 1048576",
-            "`Fetched::limit`",
-        ],
+        &["has more bytes than the limit of 1MiB", "`Fetched::limit`"],
     );
     assert_eq!(kept(&store), [0_u64; 0]);
     let large = Server::new(|_, _, to| head(to, &["200 OK", "Content-Length: 1048577"]));
     let error = fetched(&store, limited(&large)).unwrap_err();
-    assert_says(&error, &["has more bytes than the limit of 1048576"]);
+    assert_says(&error, &["has more bytes than the limit of 1MiB"]);
 }
 
 #[test]
@@ -455,7 +452,7 @@ fn a_server_that_sends_nothing_is_given_up() {
     };
     let begun = Instant::now();
     let error = fetched(&store, impatient(&silent)).unwrap_err();
-    assert_says(&error, &["sent nothing for 0.3 s"]);
+    assert_says(&error, &["sent nothing for 300 ms"]);
     let stalled = Server::new(|_, _, to| {
         head(to, &["200 OK", "Content-Length: 16"])?;
         to.write_all(&HELLO[..5])?;
@@ -463,7 +460,7 @@ fn a_server_that_sends_nothing_is_given_up() {
         Ok(())
     });
     let error = fetched(&store, impatient(&stalled)).unwrap_err();
-    assert_says(&error, &["sent nothing for 0.3 s after 5 of 16 bytes"]);
+    assert_says(&error, &["sent nothing for 300 ms after 5 of 16 bytes"]);
     assert!(
         begun.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -847,7 +844,7 @@ fn a_server_that_dawdles_is_given_up() {
     assert_says(
         &error,
         &[
-            "within 0.5 s",
+            "within 500 ms",
             "`Fetched::within`",
             "run again to resume after",
         ],
@@ -899,10 +896,7 @@ fn a_server_is_held_to_the_length_that_it_states() {
     let error = fetched(&store, quick(&large, "/x", HELLO)).unwrap_err();
     assert_says(
         &error,
-        &[
-            "has more bytes than the limit of 10737418240",
-            "`Fetched::limit`",
-        ],
+        &["has more bytes than the limit of 10GiB", "`Fetched::limit`"],
     );
 }
 

@@ -996,7 +996,7 @@ fn more_than_there_is_room_for_is_refused_before_anything_is_written() {
         .read(&archive)
         .unwrap_err();
     assert!(
-        format!("{error:?}").contains("; 1048576 are allowed"),
+        format!("{error:?}").contains(", and 1 MiB are allowed"),
         "{error:?}"
     );
     // With an explicit size limit, free space is not checked, because holes take no space.

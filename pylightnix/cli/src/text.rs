@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use pylightnix::config::{DRefId, RRefId};
 
-pub(crate) use pylightnix::internal::bytes_text as size;
+pub(crate) use pylightnix::internal::text::{seconds, size};
 
 /// The number of hex digits of an abbreviated hash.
 const SHORT: usize = 8;
@@ -22,26 +22,6 @@ pub(crate) fn local_second(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
-}
-
-/// Formats a duration in at most two units.
-pub(crate) fn duration(seconds: f64) -> String {
-    match seconds {
-        // Includes -0.0, the sum of an empty iterator.
-        s if s <= 0.0 => "0 us".to_owned(),
-        s if s < 0.000_999_5 => format!("{:.0} us", s * 1e6),
-        s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
-        s if s < 59.95 => format!("{s:.1} s"),
-        s => {
-            let whole = s.round() as u64;
-            let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
-            match (days, hours) {
-                (0, 0) => format!("{minutes} m {:02} s", whole % 60),
-                (0, _) => format!("{hours} h {minutes:02} m"),
-                _ => format!("{days} d {hours:02} h"),
-            }
-        }
-    }
 }
 
 /// Abbreviates a realization: the beginnings of its derivation's hash and of its own.

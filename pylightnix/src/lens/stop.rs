@@ -111,7 +111,7 @@ impl StopReason {
             StopReason::Cancelled => Error::new(ErrorKind::Cancelled, "it was cancelled"),
             StopReason::TimeUp(limit) => Error::new(
                 ErrorKind::Stage,
-                format!("its time limit of {} is up", units::time(limit)),
+                format!("its time limit of {} is up", units::text::duration(limit)),
             )
             .with_help(
                 "give it more time with `#[stage(timeout = \"..\")]`, or for one run with `Realize::timeout_of`",

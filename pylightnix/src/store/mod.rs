@@ -76,6 +76,5 @@ pub(crate) mod internal {
     pub use super::disk::durable::is_refused_to_write;
     pub use super::disk::regular::{open_regular, read as read_regular};
     pub use super::disk::target::Target;
-    pub use super::gc::report::bytes as bytes_text;
     pub use super::object::clock::ahead;
 }

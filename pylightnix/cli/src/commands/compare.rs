@@ -6,7 +6,7 @@ use crate::complete;
 use crate::exit::{Done, Exit, Fault};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
-use crate::text::{count, duration, local_time, short_rref, size};
+use crate::text::{count, local_time, seconds, short_rref, size};
 use pylightnix::ErrorKind;
 use pylightnix::config::RRefId;
 use pylightnix::store::{Cell as Value, ColumnKind, Comparison, Referred};
@@ -213,7 +213,7 @@ fn shown(cell: &Value, kind: ColumnKind) -> String {
             Ok(time) => local_time(time),
             Err(_) => cell.to_string(),
         },
-        (ColumnKind::Seconds, cell) => cell.number().map(duration).unwrap_or_default(),
+        (ColumnKind::Seconds, cell) => cell.number().map(seconds).unwrap_or_default(),
         (ColumnKind::Bytes, Value::Value(bytes)) => bytes.as_u64().map(size).unwrap_or_default(),
         (_, cell) => cell.to_string(),
     }

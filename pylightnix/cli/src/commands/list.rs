@@ -9,7 +9,7 @@ use crate::exit::{Done, Exit};
 use crate::json::List as JsonList;
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
-use crate::text::{duration, local_time, short_dref, short_rref};
+use crate::text::{local_time, seconds, short_dref, short_rref};
 use pylightnix::ErrorKind;
 use pylightnix::config::DRefId;
 use pylightnix::store::{Outcome, Realization};
@@ -76,10 +76,10 @@ impl List {
             for (_, found) in store.realizations_of_each(&drefs) {
                 all.extend(found.into_iter().filter_map(|one| session.or_unread(one)));
             }
-            let seconds = |one: &Realization| one.build_seconds().unwrap_or(-1.0);
+            let took = |one: &Realization| one.build_seconds().unwrap_or(-1.0);
             match self.newest {
                 true => all.sort_by_cached_key(|one| Reverse((one.last_built(), one.id.clone()))),
-                false => all.sort_by(|one, other| seconds(other).total_cmp(&seconds(one))),
+                false => all.sort_by(|one, other| took(other).total_cmp(&took(one))),
             }
             self.write(session, all.into_iter().map(Ok))?
         } else {
@@ -192,10 +192,7 @@ impl Listed for Realization {
         vec![
             Cell::styled(reference, style::REFERENCE),
             self.last_built().map(local_time).unwrap_or_default().into(),
-            self.build_seconds()
-                .map(duration)
-                .unwrap_or_default()
-                .into(),
+            self.build_seconds().map(seconds).unwrap_or_default().into(),
             match self.outcome {
                 Outcome::Ok => name.into(),
                 _ => Cell::styled(format!("{name} (failed)"), style::BAD),

@@ -15,7 +15,7 @@ use crate::out::Out;
 use crate::picture::{Pictures, is_picture};
 use crate::session::{Session, style};
 use crate::table::cut;
-use crate::text::{count, duration, local_second, short_dref, short_rref, size};
+use crate::text::{count, local_second, seconds, short_dref, short_rref, size};
 use crate::visible;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
@@ -355,7 +355,7 @@ impl Page<'_> {
         }
         for build in self.realization.builds_newest_first().take(most) {
             let what = match build.kind {
-                BuildKind::Build => format!("built in {}", duration(build.seconds())),
+                BuildKind::Build => format!("built in {}", seconds(build.seconds())),
                 BuildKind::Import => "imported".to_owned(),
                 BuildKind::Accept => "accepted".to_owned(),
                 _ => "recorded".to_owned(),

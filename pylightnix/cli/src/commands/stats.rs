@@ -6,7 +6,7 @@ use crate::complete;
 use crate::exit::{Done, Exit};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
-use crate::text::{count, duration, local_time};
+use crate::text::{count, local_time, seconds};
 use pylightnix::store::Statistics;
 
 /// Count derivations, realizations and builds, and their time, by name
@@ -58,7 +58,7 @@ impl Stats {
                         failures.into()
                     },
                     row.builds.to_string().into(),
-                    duration(row.build_seconds).into(),
+                    seconds(row.build_seconds).into(),
                     row.newest.map(local_time).unwrap_or_default().into(),
                 ]);
             }
@@ -70,7 +70,7 @@ impl Stats {
                 count(sum(|row| row.derivations), "derivation", "derivations"),
                 count(sum(|row| row.realizations), "realization", "realizations"),
                 count(sum(|row| row.builds), "build", "builds"),
-                duration(rows.iter().map(|row| row.build_seconds).sum()),
+                seconds(rows.iter().map(|row| row.build_seconds).sum()),
             )?;
             Ok(())
         })?;

@@ -77,16 +77,6 @@ impl Known {
     }
 }
 
-/// Formats a duration like a clock: `0:05`, `12:34`, `1:02:03`.
-pub(super) fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,14 +133,5 @@ mod tests {
             total: Some(100),
         });
         assert_eq!(left(minute), some(3 * minute, false));
-    }
-
-    #[test]
-    fn clocks() {
-        let clock = |seconds| clock(Duration::from_secs(seconds));
-        assert_eq!(
-            [clock(5), clock(754), clock(3723)],
-            ["0:05", "12:34", "1:02:03"]
-        );
     }
 }

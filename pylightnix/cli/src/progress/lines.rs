@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clean::visible;
-use super::estimate::clock;
 use super::failures::cause;
 use super::state::State;
 use pylightnix::config::DRefId;
 use pylightnix::internal::ahead;
-use pylightnix::internal::time;
+use pylightnix::internal::text;
 use pylightnix::realize::Event;
 
 /// The interval between progress lines of one stage.
@@ -35,7 +34,7 @@ impl Lines {
 
     pub(super) fn event(&self, event: &Event<'_>) {
         if let Some(text) = self.text(event) {
-            let time = clock(self.state.known().begun.elapsed());
+            let time = text::clock(self.state.known().begun.elapsed());
             let lines = text.lines().map(|line| visible(line, false));
             let text: String = lines.map(|line| format!("{time:>7}  {line}\n")).collect();
             // In a single write, so that the output of stages cannot split it. A closed pipe does not stop the run.
@@ -95,7 +94,7 @@ impl Lines {
                 format!(
                     "retry   {} in {}: try {attempt} failed, {left} left: {cause}",
                     of(dref, *index),
-                    time(*wait)
+                    text::duration(*wait)
                 )
             }
             Event::Overdue { error, .. } => format!("late    {error}"),
@@ -106,7 +105,7 @@ impl Lines {
                 seconds,
             } => {
                 let again = if *new { "" } else { ", as before" };
-                let took = time(Duration::try_from_secs_f64(*seconds).unwrap_or_default());
+                let took = text::seconds(*seconds);
                 format!("built   {} in {took}{again}", of(rref.dref(), *index))
             }
             Event::FailureRecorded {

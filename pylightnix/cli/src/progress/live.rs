@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::capture::{Capture, Which, copy_of_stderr};
 use super::clean::visible;
-use super::estimate::clock;
 use super::failures::cause;
 use super::row::{Row, Shape};
 use super::screen::Screen;
@@ -16,7 +15,7 @@ use super::state::{Known, Running, State, called};
 use super::suspend::Suspend;
 use super::tail::Tail;
 use pylightnix::config::DRefId;
-use pylightnix::internal::ahead;
+use pylightnix::internal::{ahead, text};
 use pylightnix::realize::Event;
 
 /// The interval between two drawings.
@@ -233,7 +232,7 @@ impl Frame {
             stage.tail = Some(Tail::of(log));
         }
         let name: String = name.chars().take(NAME).collect();
-        let took = clock(now.saturating_duration_since(running.since));
+        let took = text::clock(now.saturating_duration_since(running.since));
         let mut message = match running.progress {
             Some((done, None)) => format!("{done}  "),
             _ => String::new(),
@@ -268,14 +267,14 @@ fn whole(known: &Known, reused: usize, now: Instant) -> String {
     if !known.waiting.is_empty() {
         counts.push(format!("{} waiting", known.waiting.len()));
     }
-    let took = clock(now.saturating_duration_since(known.begun));
+    let took = text::clock(now.saturating_duration_since(known.begun));
     let left = match known.time_left(to_build, now) {
         _ if known.stopping => String::new(),
         None => String::new(),
         // A lower bound below a second is of no use.
         Some(left) if left.is_least && left.time < Duration::from_secs(1) => String::new(),
-        Some(left) if left.is_least => format!(", at least {} left", clock(left.time)),
-        Some(left) => format!(", about {} left", clock(left.time)),
+        Some(left) if left.is_least => format!(", at least {} left", text::clock(left.time)),
+        Some(left) => format!(", about {} left", text::clock(left.time)),
     };
     let stopping = match (known.stopping, known.running.len()) {
         (false, _) => String::new(),

@@ -7,7 +7,8 @@ use crate::lens::StopReason;
 use crate::plan::{AnyNode, Titled};
 use crate::realize::stop::watchdog::{Ending, Overdue};
 use crate::store::Violation;
-use crate::{BoxError, Error, ErrorKind, units};
+use crate::units::text;
+use crate::{BoxError, Error, ErrorKind};
 
 pub(in crate::realize) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> Error {
     Error::new(
@@ -112,7 +113,7 @@ pub(in crate::realize) fn stopped(
     ending: &Ending,
     result: Result<(), BoxError>,
 ) -> BoxError {
-    let took = units::time(ending.took);
+    let took = text::duration(ending.took);
     let error = match why {
         StopReason::Cancelled => Error::new(
             ErrorKind::Cancelled,
@@ -122,7 +123,7 @@ pub(in crate::realize) fn stopped(
             ErrorKind::Stage,
             format!(
                 "it ran for {took}, and its time limit is {}",
-                units::time(limit)
+                text::duration(limit)
             ),
         ),
     };
@@ -155,12 +156,12 @@ pub(in crate::realize) fn does_not_stop(
 ) -> Error {
     let why = match late.why {
         StopReason::Cancelled => "it was cancelled".to_owned(),
-        StopReason::TimeUp(limit) => format!("its time limit of {} is up", units::time(limit)),
+        StopReason::TimeUp(limit) => format!("its time limit of {} is up", text::duration(limit)),
     };
     let message = format!(
         "stage `{stage}` did not stop in run {} within {} of being told: {why}",
         late.index,
-        units::time(grace),
+        text::duration(grace),
     );
     Error::new(ErrorKind::Stage, message).with_help(format!("{LOOK}\nit is about {}", late.dref))
 }

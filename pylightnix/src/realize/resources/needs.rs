@@ -7,7 +7,7 @@ use crate::plan::{AnyDRef, Limits, PlanGraph};
 use crate::realize::options::Realize;
 use crate::realize::resources::pool::{Amounts, ResourceKind};
 use crate::store::cores;
-use crate::units::{self, Misread};
+use crate::units::{self, Misread, text};
 use crate::{Error, ErrorKind, Result};
 
 /// Parses a size such as "16GiB", as in `#[stage(memory = "16GiB")]`, and returns the number of bytes: a number and one of
@@ -100,11 +100,10 @@ pub(in crate::realize) fn lack(
         let (needs, has) = (needs.of(kind), total.of(kind));
         match kind {
             ResourceKind::Threads => format!("{needs} threads, and this run has {has}"),
-            ResourceKind::Memory => format!(
-                "{} of memory, and this run has {}",
-                units::memory(needs),
-                units::memory(has)
-            ),
+            ResourceKind::Memory => {
+                let (needs, has) = text::sizes(needs, has);
+                format!("{needs} of memory, and this run has {has}")
+            }
             ResourceKind::Named(name) if has == 0 => {
                 format!("{needs} `{name}`, and this run has none")
             }
@@ -114,7 +113,7 @@ pub(in crate::realize) fn lack(
     let said: Vec<_> = lacks.iter().map(said).collect();
     let option = match first {
         ResourceKind::Threads => format!(".threads({})", needs.of(first)),
-        ResourceKind::Memory => format!(".memory(bytes({:?})?)", units::memory(needs.of(first))),
+        ResourceKind::Memory => format!(".memory(bytes({:?})?)", text::exact_size(needs.of(first))),
         ResourceKind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
     };
     let message = format!(

@@ -260,7 +260,7 @@ impl BuildRuns<'_> {
                 "[{error:?}\n  try {} of {} begins in {}]",
                 attempt + 1,
                 u64::from(retries) + 1,
-                units::time(wait),
+                units::text::duration(wait),
             );
             self.options.tell(&Event::Retrying {
                 dref,

@@ -2,13 +2,12 @@
 
 use jiff::{Timestamp, Unit};
 use std::fmt;
-use std::time::Duration;
 
 use super::change::choice_text;
 use super::{Candidate, Cause, Change, Standing, Version, Why};
 use crate::config::RRefId;
-use crate::store::{BuildKind, BuildRecord};
-use crate::units::time;
+use crate::store::BuildKind;
+use crate::units::text;
 use crate::visible;
 
 /// Formats a reference, complete or abbreviated for a terminal.
@@ -71,7 +70,7 @@ impl Why {
             (Some(rref), Some(build)) if build.kind == BuildKind::Build => lines.push(format!(
                 "{rref} was built {}, in {}",
                 when(build.start),
-                time(lasted(build))
+                text::seconds(build.seconds())
             )),
             (Some(rref), Some(build)) => {
                 lines.push(format!("{rref} was brought here {}", when(build.stop)));
@@ -228,9 +227,4 @@ fn version(one: &Version, name: Names<'_>) -> String {
 
 fn when(time: Timestamp) -> String {
     time.round(Unit::Second).unwrap_or(time).to_string()
-}
-
-fn lasted(build: &BuildRecord) -> Duration {
-    // After a clock was set back, the duration may be negative.
-    Duration::try_from_secs_f64(build.seconds()).unwrap_or_default()
 }

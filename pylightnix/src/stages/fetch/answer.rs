@@ -5,6 +5,7 @@ use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::{Error as Refusal, Timeout};
 
 use crate::Error;
+use crate::units::text;
 
 /// The reason why an attempt failed.
 pub(super) enum Fault {
@@ -67,10 +68,13 @@ impl Fault {
     /// Makes a fault from a request without a complete response.
     pub(super) fn request(refusal: Refusal, patience: f64) -> Self {
         match refusal {
-            Refusal::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Fault::temporary(format!("could not be reached in {patience} s"))
+            Refusal::Timeout(Timeout::Resolve | Timeout::Connect) => Fault::temporary(format!(
+                "could not be reached in {}",
+                text::seconds(patience)
+            )),
+            Refusal::Timeout(_) => {
+                Fault::temporary(format!("sent nothing for {}", text::seconds(patience)))
             }
-            Refusal::Timeout(_) => Fault::temporary(format!("sent nothing for {patience} s")),
             Refusal::HostNotFound => Fault::temporary("has an unknown host name"),
             Refusal::TooManyRedirects => Fault::permanent("redirected more than 10 times"),
             Refusal::Io(error) => match error.kind() {

@@ -14,6 +14,7 @@ use super::pace::{Pace, is_enough};
 use super::partial::{Origin, Partial};
 use super::secrets::Secrets;
 use crate::lens::Build;
+use crate::units::text;
 use crate::{Error, ErrorKind, Result};
 
 /// The value of the header `User-Agent`.
@@ -301,8 +302,8 @@ impl<'a> Download<'a> {
                     }
                     if let Some((bytes, took)) = pace.is_too_slow(read) {
                         return Err(Fault::temporary(format!(
-                            "sent only {bytes} bytes in {:.1} s; the minimum is {} per second (`Fetched::pace`)",
-                            took.as_secs_f64(),
+                            "sent only {bytes} bytes in {}; the minimum is {} per second (`Fetched::pace`)",
+                            text::duration(took),
                             b.pace
                         )));
                     }
@@ -337,8 +338,9 @@ impl<'a> Download<'a> {
             return Ok(());
         }
         let text = format!(
-            "cannot fetch {} within {} s (`Fetched::within`)",
-            self.b.url, self.b.within
+            "cannot fetch {} within {} (`Fetched::within`)",
+            self.b.url,
+            text::seconds(self.b.within)
         );
         Err(
             Error::new(ErrorKind::Stage, text).with_help(match self.partial.length() {
@@ -364,7 +366,7 @@ impl<'a> Download<'a> {
         match self.partial.clear() {
             Ok(()) => Fault::permanent(format!(
                 "has more bytes than the limit of {} (`Fetched::limit`)",
-                self.b.limit
+                text::exact_size(self.b.limit)
             )),
             Err(error) => error.into(),
         }

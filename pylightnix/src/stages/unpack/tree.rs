@@ -13,6 +13,7 @@ use crate::config::Digest;
 use crate::store::{
     Entry, EntryKind, Manifest, Paths, Resolved, SparseWriter, check_path, check_target, free_bytes,
 };
+use crate::units::text;
 use crate::{Error, ErrorKind, Result};
 
 /// The entries of an archive that were written so far.
@@ -324,11 +325,15 @@ impl Tree {
         match self.free {
             Some(free) => self
                 .refused(&format!(
-                    "it contains more than the {free} bytes that are free on the disk"
+                    "it contains more than the {} that are free on the disk",
+                    text::size(free)
                 ))
                 .with_help("free some space on that file system and run again"),
             None => self
-                .refused(&format!("it contains more than {} bytes", self.limit))
+                .refused(&format!(
+                    "it contains more than {}",
+                    text::exact_size(self.limit)
+                ))
                 .with_help("if that is right, set a higher `Unpacked::limit`"),
         }
     }

@@ -16,6 +16,7 @@ use crate::store::disk::unsynced::Unsynced;
 use crate::store::publish::install::{add_builds, install};
 use crate::store::publish::staging::Staging;
 use crate::store::publish::whole::present;
+use crate::units::text;
 
 /// An unpack operation with its options.
 ///
@@ -109,15 +110,13 @@ impl Archive<'_> {
     ) -> Result<()> {
         let needed = all.map(|(packed, is_there)| self.size(packed, is_there));
         let needed = needed.fold(0, u64::saturating_add);
+        let too_large = |most, is| {
+            let (needed, most) = text::sizes(needed, most);
+            refused(self.path, &format!("it holds {needed}, and {most} {is}"))
+        };
         match (max_size, free_bytes(place)) {
-            (Some(most), _) if needed > most => Err(refused(
-                self.path,
-                &format!("it holds {needed} bytes; {most} are allowed"),
-            )),
-            (None, Some(free)) if needed > free => Err(refused(
-                self.path,
-                &format!("it holds {needed} bytes; {free} are free on the disk"),
-            )
+            (Some(most), _) if needed > most => Err(too_large(most, "are allowed")),
+            (None, Some(free)) if needed > free => Err(too_large(free, "are free on the disk")
             .more_help(
                 "if that is right, free some space; if its files have holes and take less, say how much it may have by \
                  `Unpack::max_size`",

@@ -226,7 +226,7 @@ impl fmt::Display for CheckReport {
             self.faults.len(),
             self.realizations,
             self.files,
-            crate::store::gc::bytes(self.bytes)
+            crate::units::text::size(self.bytes)
         )
     }
 }

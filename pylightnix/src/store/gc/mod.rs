@@ -27,7 +27,6 @@ pub(in crate::store) use bin::Bin;
 pub(in crate::store) use choose::Kept;
 pub(in crate::store) use known_roots::KnownRoots;
 pub use removal::Removal;
-pub(crate) use report::bytes;
 pub use report::{Collected, GcEvent, GcReport};
 
 /// A garbage collection with its options, created by [`Store::gc`].

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::config::{DRefId, RRefId};
 use crate::store::known::survey::Survey;
 use crate::store::using::roots::Root;
+use crate::units::text;
 use crate::{as_text, visible};
 
 /// The progress of a collection.
@@ -121,7 +122,7 @@ impl fmt::Display for GcReport {
                     .newest
                     .map(|time| format!(" {time}"))
                     .unwrap_or_default();
-                writeln!(f, "{} {}{newest}", gone.rref, bytes(gone.bytes))?;
+                writeln!(f, "{} {}{newest}", gone.rref, text::size(gone.bytes))?;
             }
             for dref in &self.derivations {
                 writeln!(f, "{dref}")?;
@@ -155,26 +156,8 @@ impl fmt::Display for GcReport {
                 self.derivations.len(),
                 self.failed.len(),
                 self.code.len(),
-                bytes(self.bytes),
+                text::size(self.bytes),
             )
         })
-    }
-}
-
-/// Formats a size for people.
-pub fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut rest = bytes as f64;
-    let mut unit = "B";
-    for next in UNITS {
-        if rest < 1024.0 {
-            break;
-        }
-        rest /= 1024.0;
-        unit = next;
-    }
-    match unit {
-        "B" => format!("{bytes} B"),
-        unit => format!("{rest:.1} {unit}"),
     }
 }

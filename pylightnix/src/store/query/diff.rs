@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::FirstDifference;
 use crate::config::{FieldChange, RRefId};
-use crate::store::gc::bytes;
 use crate::store::{Context, EntryKind, Manifest, Outcome, Store};
+use crate::units::text;
 use crate::{Error, ErrorKind, Result, visible};
 
 impl Store {
@@ -213,7 +213,7 @@ fn shown(kind: &EntryKind) -> String {
             size, executable, ..
         } => format!(
             "{}{}",
-            bytes(*size),
+            text::size(*size),
             if *executable { ", executable" } else { "" }
         ),
     }

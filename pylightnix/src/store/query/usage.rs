@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::parallel;
-use crate::store::gc::bytes;
+use crate::units::text;
 use crate::{Error, Result};
 
 /// The unit of `st_blocks`, independent of the file system's block size.
@@ -223,7 +223,7 @@ impl Sum for DiskSpace {
 
 impl fmt::Display for DiskSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {} files", bytes(self.disk), self.files)
+        write!(f, "{} in {} files", text::size(self.disk), self.files)
     }
 }
 
@@ -252,10 +252,10 @@ impl fmt::Display for DiskUsage {
         let mut derivations = self.derivations();
         derivations.sort_by_key(|one| one.taken.disk);
         for UsageOf { id, taken, .. } in &derivations {
-            writeln!(f, "{:>10}  {id}", bytes(taken.disk))?;
+            writeln!(f, "{:>10}  {id}", text::size(taken.disk))?;
         }
         for (name, taken) in &self.others {
-            writeln!(f, "{:>10}  {name}", bytes(taken.disk))?;
+            writeln!(f, "{:>10}  {name}", text::size(taken.disk))?;
         }
         for error in &self.refused {
             writeln!(f, "not counted: {error}")?;
@@ -263,7 +263,7 @@ impl fmt::Display for DiskUsage {
         write!(
             f,
             "{:>10}  {} realizations of {} derivations",
-            bytes(self.all.disk),
+            text::size(self.all.disk),
             self.realizations.len(),
             derivations.len()
         )?;
@@ -272,7 +272,7 @@ impl fmt::Display for DiskUsage {
             files => write!(
                 f,
                 ", {} saved by {files} shared files",
-                bytes(self.saved.disk)
+                text::size(self.saved.disk)
             ),
         }
     }
