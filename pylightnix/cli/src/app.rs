@@ -10,9 +10,9 @@ use std::rc::Rc;
 
 use crate::commands::{Command, PlanCommand, Run};
 use crate::complete;
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::{Configure, Experiment, MakeTarget};
-use crate::session::{Common, Session, style};
+use crate::session::{CommonOptions, Session, style};
 use pylightnix::BoxError;
 use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
@@ -65,7 +65,7 @@ pub fn store_main() -> ExitCode {
     CompleteEnv::with_factory(command).complete();
     let matches = command().get_matches();
     let done = || {
-        let common = Common::from_arg_matches(&matches)?;
+        let common = CommonOptions::from_arg_matches(&matches)?;
         Ok((common, Command::from_arg_matches(&matches)?))
     };
     match done() {
@@ -249,8 +249,8 @@ impl<A: Args + 'static> App<A> {
         self.targets.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    fn read(&self, matches: &ArgMatches) -> Result<(Common, A, PlanCommand), clap::Error> {
-        let common = Common::from_arg_matches(matches)?;
+    fn read(&self, matches: &ArgMatches) -> Result<(CommonOptions, A, PlanCommand), clap::Error> {
+        let common = CommonOptions::from_arg_matches(matches)?;
         match matches.subcommand() {
             None => {
                 let mine = A::from_arg_matches(matches)?;
@@ -272,7 +272,7 @@ impl<A: Args + 'static> App<A> {
 
     /// Refuses options before a command that belong after it: they would be ignored.
     fn refuse_lost(&self, matches: &ArgMatches, name: &str) -> Result<(), clap::Error> {
-        let global = Common::augment_args(Clap::new(""));
+        let global = CommonOptions::augment_args(Clap::new(""));
         let is_global = |id: &str| global.get_arguments().any(|arg| arg.get_id() == id);
         let given =
             |id: &str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
@@ -326,7 +326,7 @@ fn base(name: impl Into<clap::builder::Str>) -> Clap {
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(100)
         .disable_help_subcommand(true);
-    Common::augment_args(command)
+    CommonOptions::augment_args(command)
 }
 
 const STORE_EXAMPLES: &[(&str, &str)] = &[
@@ -389,7 +389,7 @@ fn program() -> String {
 }
 
 /// Reports a fault, and returns the exit code.
-fn finish(session: &Session, done: Done) -> ExitCode {
+fn finish(session: &Session, done: CommandResult) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(fault) => {
@@ -398,7 +398,7 @@ fn finish(session: &Session, done: Done) -> ExitCode {
                 session.say(format_args!("{word} {text}"));
             }
             match fault {
-                Fault::Closed => Exit::Done.into(),
+                CommandError::Closed => Exit::Done.into(),
                 fault => fault.exit().into(),
             }
         }

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use std::collections::HashMap;
 
 use crate::draw::{Drawing, Node, State};
-use crate::exit::Done;
+use crate::exit::CommandResult;
 use crate::experiment::Experiment;
 use crate::stages::Stages;
 use crate::text::{short_dref, short_rref};
@@ -50,7 +50,11 @@ fn key<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
 
 impl Depends {
     /// Builds the graph of the plan of these stages, with what a run would do.
-    pub(crate) fn of_plan(store: &Store, experiment: &Experiment, stages: &Stages) -> Done<Self> {
+    pub(crate) fn of_plan(
+        store: &Store,
+        experiment: &Experiment,
+        stages: &Stages,
+    ) -> CommandResult<Self> {
         let run = experiment.configured(Realize::new(store));
         let plan = run.plan(&stages.wanted)?;
         let deps: HashMap<&DRefId, &AnyDRef> = stages.all().map(|dref| (dref.id(), dref)).collect();
@@ -69,7 +73,7 @@ impl Depends {
     }
 
     /// Builds the graph of the closures of these results.
-    pub(crate) fn of_referred(store: &Store, referred: &[Referred]) -> Done<Self> {
+    pub(crate) fn of_referred(store: &Store, referred: &[Referred]) -> CommandResult<Self> {
         let mut depends = Depends::default();
         for one in referred {
             match one {
@@ -83,7 +87,7 @@ impl Depends {
     }
 
     /// Builds the graph of all realizations in a store.
-    pub(crate) fn of_store(store: &Store) -> Done<Self> {
+    pub(crate) fn of_store(store: &Store) -> CommandResult<Self> {
         let mut drefs = store.drefs_named("*")?;
         drefs.sort_unstable();
         let mut depends = Depends::default();
@@ -117,7 +121,7 @@ impl Depends {
         Ok(depends)
     }
 
-    fn add_realizations(&mut self, store: &Store, rref: &RRefId) -> Done<()> {
+    fn add_realizations(&mut self, store: &Store, rref: &RRefId) -> CommandResult<()> {
         let mut waiting = vec![rref.clone()];
         while let Some(rref) = waiting.pop() {
             if self.at.contains_key(&rref.to_string()) {
@@ -142,7 +146,7 @@ impl Depends {
         Ok(())
     }
 
-    fn add_derivations(&mut self, store: &Store, dref: &DRefId) -> Done<()> {
+    fn add_derivations(&mut self, store: &Store, dref: &DRefId) -> CommandResult<()> {
         let mut waiting = vec![dref.clone()];
         while let Some(dref) = waiting.pop() {
             if self.at.contains_key(&dref.to_string()) {

@@ -1,4 +1,4 @@
-//! Exit codes and faults of commands.
+//! Exit codes and errors of commands.
 
 use std::io;
 use std::path::Path;
@@ -28,11 +28,11 @@ impl From<Exit> for ExitCode {
 }
 
 /// The result of a command.
-pub(crate) type Done<T = Exit> = Result<T, Fault>;
+pub(crate) type CommandResult<T = Exit> = Result<T, CommandError>;
 
 /// Why a command ended early.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum CommandError {
     /// An error of the library.
     Error(Error),
     /// A failed run, with the last lines of its logs.
@@ -45,25 +45,27 @@ pub(crate) enum Fault {
     Closed,
 }
 
-impl Fault {
+impl CommandError {
     /// Returns the exit code of the fault.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Fault::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
-            Fault::Error(_) | Fault::Run(..) => Exit::Failed,
-            Fault::Store(_) => Exit::NoStore,
-            Fault::Usage(_) => Exit::Usage,
-            Fault::Closed => Exit::Done,
+            CommandError::Error(error) if error.kind() == ErrorKind::Cancelled => Exit::Cancelled,
+            CommandError::Error(_) | CommandError::Run(..) => Exit::Failed,
+            CommandError::Store(_) => Exit::NoStore,
+            CommandError::Usage(_) => Exit::Usage,
+            CommandError::Closed => Exit::Done,
         }
     }
 
     /// Returns the text of the fault; `None` for a closed pipe.
     pub(crate) fn report(&self) -> Option<String> {
         match self {
-            Fault::Run(error, logs) => Some(on_the_line(format!("{error:?}")) + logs),
-            Fault::Error(error) | Fault::Store(error) => Some(on_the_line(format!("{error:?}"))),
-            Fault::Usage(text) => Some(text.clone()),
-            Fault::Closed => None,
+            CommandError::Run(error, logs) => Some(on_the_line(format!("{error:?}")) + logs),
+            CommandError::Error(error) | CommandError::Store(error) => {
+                Some(on_the_line(format!("{error:?}")))
+            }
+            CommandError::Usage(text) => Some(text.clone()),
+            CommandError::Closed => None,
         }
     }
 }
@@ -88,27 +90,27 @@ fn on_the_line(mut text: String) -> String {
     text
 }
 
-impl From<Error> for Fault {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
-        Fault::Error(error)
+        CommandError::Error(error)
     }
 }
 
 /// Converts a failure to write the output.
-impl From<io::Error> for Fault {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Fault::Closed,
-            _ => Fault::Error(Error::io("write to", Path::new("the output"), error)),
+            io::ErrorKind::BrokenPipe => CommandError::Closed,
+            _ => CommandError::Error(Error::io("write to", Path::new("the output"), error)),
         }
     }
 }
 
-impl From<serde_json::Error> for Fault {
+impl From<serde_json::Error> for CommandError {
     fn from(error: serde_json::Error) -> Self {
         match error.io_error_kind() {
             Some(kind) => io::Error::from(kind).into(),
-            None => Fault::Error(
+            None => CommandError::Error(
                 Error::new(ErrorKind::Config, "cannot be written as JSON").because(error),
             ),
         }

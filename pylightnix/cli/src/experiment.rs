@@ -1,6 +1,6 @@
 //! The targets and the plan of a user's program.
 
-use crate::exit::{Done, Fault};
+use crate::exit::{CommandError, CommandResult};
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Realize;
 use pylightnix::{BoxError, Error, ErrorKind};
@@ -50,7 +50,7 @@ impl Experiment {
     }
 
     /// Makes the stages of these targets; without names, of the first target.
-    pub(crate) fn plan(&self, names: &[String]) -> Done<Vec<AnyDRef>> {
+    pub(crate) fn plan(&self, names: &[String]) -> CommandResult<Vec<AnyDRef>> {
         let mut stages = Vec::new();
         if names.is_empty()
             && let Some((_, make)) = self.targets.first()
@@ -66,19 +66,19 @@ impl Experiment {
         Ok(stages)
     }
 
-    fn unknown(&self, name: &str) -> Fault {
+    fn unknown(&self, name: &str) -> CommandError {
         let there: Vec<&str> = self.names().filter(|name| !name.is_empty()).collect();
         let there = match there.is_empty() {
             true => "this program has only one target, which needs no name".to_owned(),
             false => format!("the targets are {}", there.join(", ")),
         };
-        Fault::Usage(format!("there is no target `{name}`\n  help: {there}"))
+        CommandError::Usage(format!("there is no target `{name}`\n  help: {there}"))
     }
 }
 
-fn made(stages: Result<Vec<AnyDRef>, BoxError>) -> Done<Vec<AnyDRef>> {
+fn made(stages: Result<Vec<AnyDRef>, BoxError>) -> CommandResult<Vec<AnyDRef>> {
     stages.map_err(|error| {
-        Fault::Error(match error.downcast::<Error>() {
+        CommandError::Error(match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
         })

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::out::Out;
 use crate::progress::visible;
 use crate::session::{Session, style};
@@ -32,7 +32,7 @@ pub(crate) fn follow(
     session: &Session,
     store: &Store,
     wanted: &dyn Fn(&RunningBuild) -> bool,
-) -> Done {
+) -> CommandResult {
     let mut followed: HashMap<u64, Followed> = HashMap::new();
     let mut several = false;
     loop {
@@ -73,7 +73,7 @@ pub(crate) fn follow(
 
 impl Followed {
     /// Prints the new lines, and at the end of the build also an incomplete last one.
-    fn print(&mut self, session: &Session, named: bool, out: &mut Out) -> Done<()> {
+    fn print(&mut self, session: &Session, named: bool, out: &mut Out) -> CommandResult<()> {
         self.file.read_to_end(&mut self.rest)?;
         let whole = match (
             self.alive,

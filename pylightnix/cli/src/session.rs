@@ -8,10 +8,10 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::Experiment;
 use crate::out::{self, Border, Out};
-use crate::progress::{Cutter, visible};
+use crate::progress::{LineSplitter, visible};
 use crate::table::cut;
 use pylightnix::ErrorKind;
 use pylightnix::config::{DRefId, RRefId};
@@ -20,7 +20,7 @@ use pylightnix::store::{Realization, Referred, Store, Unread};
 // Options that every command has. Not a doc comment: clap would show it as the description of the program.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[group(skip)]
-pub(crate) struct Common {
+pub(crate) struct CommonOptions {
     /// The folder of the store [default: $PYLIGHTNIX_ROOT, else ~/_pylightnix]
     #[arg(long, global = true, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath, help_heading = "Options of all commands")]
     pub(crate) store: Option<PathBuf>,
@@ -71,7 +71,7 @@ pub(crate) struct Session {
 impl Session {
     /// Creates a session with the options that were given to `command`; `experiment` is set in a user's program.
     pub(crate) fn new(
-        common: &Common,
+        common: &CommonOptions,
         experiment: Option<Experiment>,
         command: clap::Command,
     ) -> Self {
@@ -95,19 +95,22 @@ impl Session {
     }
 
     /// Opens the store, which has to exist.
-    pub(crate) fn store(&self) -> Done<&Store> {
+    pub(crate) fn store(&self) -> CommandResult<&Store> {
         self.open(Store::open_existing)
     }
 
     /// Opens the store, and creates it if it does not exist.
-    pub(crate) fn store_or_new(&self) -> Done<&Store> {
+    pub(crate) fn store_or_new(&self) -> CommandResult<&Store> {
         self.open(Store::open)
     }
 
-    fn open(&self, open: impl FnOnce(PathBuf) -> pylightnix::Result<Store>) -> Done<&Store> {
+    fn open(
+        &self,
+        open: impl FnOnce(PathBuf) -> pylightnix::Result<Store>,
+    ) -> CommandResult<&Store> {
         self.store.get_or_try_init(|| {
             open(self.store_folder()?).map_err(|error| {
-                Fault::Store(match error.kind() {
+                CommandError::Store(match error.kind() {
                     ErrorKind::Missing => error.with_help(
                         "a run creates it; if it is elsewhere, give its folder with `--store` or in `$PYLIGHTNIX_ROOT`",
                     ),
@@ -118,25 +121,25 @@ impl Session {
     }
 
     /// Returns the folder of the store, which may not exist yet.
-    pub(crate) fn store_folder(&self) -> Done<PathBuf> {
+    pub(crate) fn store_folder(&self) -> CommandResult<PathBuf> {
         match &self.place {
             Some(place) => Ok(place.clone()),
-            None => Store::default_root().map_err(Fault::Store),
+            None => Store::default_root().map_err(CommandError::Store),
         }
     }
 
     /// Returns whether the store exists; fails if it cannot be used.
-    pub(crate) fn has_store(&self) -> Done<bool> {
+    pub(crate) fn has_store(&self) -> CommandResult<bool> {
         match self.store() {
             Ok(_) => Ok(true),
-            Err(Fault::Store(error)) if error.kind() == ErrorKind::Missing => Ok(false),
+            Err(CommandError::Store(error)) if error.kind() == ErrorKind::Missing => Ok(false),
             Err(fault) => Err(fault),
         }
     }
 
     /// Opens another store, which has to exist.
-    pub(crate) fn other_store(&self, place: &Path) -> Done<Store> {
-        Store::open_existing(place).map_err(Fault::Store)
+    pub(crate) fn other_store(&self, place: &Path) -> CommandResult<Store> {
+        Store::open_existing(place).map_err(CommandError::Store)
     }
 
     /// Returns the experiment, in a user's program.
@@ -145,13 +148,13 @@ impl Session {
     }
 
     /// Resolves an abbreviated reference.
-    pub(crate) fn refer(&self, text: &str) -> Done<Referred> {
+    pub(crate) fn refer(&self, text: &str) -> CommandResult<Referred> {
         Ok(self.store()?.refer(text)?)
     }
 
     /// Resolves a word that is neither a name in the store nor a pattern of names; returns `None` if it is one, or if
     /// nothing matches.
-    pub(crate) fn referred(&self, word: &str) -> Done<Option<Referred>> {
+    pub(crate) fn referred(&self, word: &str) -> CommandResult<Option<Referred>> {
         let store = self.store()?;
         // A text that is not a valid pattern may be a reference.
         if !store.drefs_named(word).unwrap_or_default().is_empty() {
@@ -165,24 +168,24 @@ impl Session {
     }
 
     /// The derivations of exactly this name.
-    pub(crate) fn called(&self, name: &str) -> Done<Vec<DRefId>> {
+    pub(crate) fn called(&self, name: &str) -> CommandResult<Vec<DRefId>> {
         let mut drefs = self.store()?.drefs_beginning(name)?;
         drefs.retain(|dref| dref.name().as_str() == name);
         Ok(drefs)
     }
 
     /// Resolves an abbreviated reference to a realization: the newest one of a derivation.
-    pub(crate) fn realization(&self, text: &str) -> Done<RRefId> {
+    pub(crate) fn realization(&self, text: &str) -> CommandResult<RRefId> {
         Ok(self.store()?.refer_to_realization(text)?)
     }
 
     /// Resolves several abbreviated references to realizations.
-    pub(crate) fn realizations(&self, texts: &[String]) -> Done<Vec<RRefId>> {
+    pub(crate) fn realizations(&self, texts: &[String]) -> CommandResult<Vec<RRefId>> {
         texts.iter().map(|text| self.realization(text)).collect()
     }
 
     /// Resolves an abbreviated reference to a realization, with the path of an artifact if it names one.
-    pub(crate) fn artifact(&self, text: &str) -> Done<(RRefId, Option<String>)> {
+    pub(crate) fn artifact(&self, text: &str) -> CommandResult<(RRefId, Option<String>)> {
         match self.refer(text)? {
             Referred::Artifact(rref, path) => Ok((rref, Some(path))),
             Referred::Realization(rref) => Ok((rref, None)),
@@ -191,7 +194,7 @@ impl Session {
     }
 
     /// Resolves an abbreviated reference to a derivation, or to the derivation of a realization.
-    pub(crate) fn derivation(&self, text: &str) -> Done<DRefId> {
+    pub(crate) fn derivation(&self, text: &str) -> CommandResult<DRefId> {
         Ok(self.refer(text)?.derivation().clone())
     }
 
@@ -201,9 +204,9 @@ impl Session {
     }
 
     /// Refuses `--json` for the command `what`, which prints no data.
-    pub(crate) fn no_json(&self, what: &str) -> Done<()> {
+    pub(crate) fn no_json(&self, what: &str) -> CommandResult<()> {
         match self.json {
-            true => Err(Fault::Usage(format!(
+            true => Err(CommandError::Usage(format!(
                 "`{what}` cannot print JSON: remove `--json`"
             ))),
             false => Ok(()),
@@ -226,16 +229,16 @@ impl Session {
     }
 
     /// Paints `text` in this style for standard output, if colours are on.
-    pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
-        Painted {
+    pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> StyledText<T> {
+        StyledText {
             style: self.color().then_some(style),
             text,
         }
     }
 
     /// Paints `text` in this style for standard error, if colours are on.
-    pub(crate) fn paint_err<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
-        Painted {
+    pub(crate) fn paint_err<T: fmt::Display>(&self, style: Style, text: T) -> StyledText<T> {
+        StyledText {
             style: self.color_err().then_some(style),
             text,
         }
@@ -269,13 +272,13 @@ impl Session {
     }
 
     /// Copies bytes from outside to standard output: unchanged, but on a terminal without sequences other than colours.
-    pub(crate) fn copy(&self, mut from: impl Read) -> Done<()> {
+    pub(crate) fn copy(&self, mut from: impl Read) -> CommandResult<()> {
         let mut out = self.out();
         if !self.is_terminal {
             io::copy(&mut from, out.raw())?;
             return Ok(out.flush()?);
         }
-        let mut cutter = Cutter::default();
+        let mut cutter = LineSplitter::default();
         let mut buffer = vec![0; 32 << 10];
         loop {
             let read = match from.read(&mut buffer) {
@@ -307,7 +310,7 @@ impl Session {
     }
 
     /// Writes an answer as JSON.
-    pub(crate) fn print_json(&self, value: &impl Serialize) -> Done<()> {
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> CommandResult<()> {
         let mut out = Out::new(Border::Json);
         serde_json::to_writer_pretty(&mut out, value)?;
         writeln!(out)?;
@@ -318,8 +321,8 @@ impl Session {
     pub(crate) fn print<T: Serialize>(
         &self,
         value: &T,
-        text: impl FnOnce(&T, &mut Out) -> Done<()>,
-    ) -> Done<()> {
+        text: impl FnOnce(&T, &mut Out) -> CommandResult<()>,
+    ) -> CommandResult<()> {
         if self.json {
             return self.print_json(value);
         }
@@ -379,12 +382,12 @@ impl Session {
 }
 
 /// Text with an optional style.
-pub(crate) struct Painted<T> {
+pub(crate) struct StyledText<T> {
     style: Option<Style>,
     text: T,
 }
 
-impl<T: fmt::Display> fmt::Display for Painted<T> {
+impl<T: fmt::Display> fmt::Display for StyledText<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.style {
             Some(style) => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::exit::{Done, Fault};
+use crate::exit::{CommandError, CommandResult};
 use crate::experiment::Experiment;
 use crate::session::Session;
 use pylightnix::config::DRefId;
@@ -19,9 +19,9 @@ pub(crate) struct Stages {
 }
 
 /// Returns the experiment of the program.
-pub(crate) fn experiment_of(session: &Session) -> Done<&Experiment> {
+pub(crate) fn experiment_of(session: &Session) -> CommandResult<&Experiment> {
     session.experiment().ok_or_else(|| {
-        Fault::Usage(
+        CommandError::Usage(
             "this program has no plan: only a program with an experiment can do that".to_owned(),
         )
     })
@@ -29,7 +29,7 @@ pub(crate) fn experiment_of(session: &Session) -> Done<&Experiment> {
 
 impl Stages {
     /// Selects stages by the names of targets, else by the names of stages in the plan of all targets.
-    pub(crate) fn of(experiment: &Experiment, words: &[String]) -> Done<Self> {
+    pub(crate) fn of(experiment: &Experiment, words: &[String]) -> CommandResult<Self> {
         let is_target = |word: &String| experiment.names().any(|name| name == word);
         let mut wanted = Vec::new();
         let mut targets: Vec<String> = Vec::new();
@@ -49,12 +49,12 @@ impl Stages {
                 match is_target(word) {
                     true => wanted.extend(experiment.plan(std::slice::from_ref(word))?),
                     false => wanted.extend(whole.like(word).map_err(|fault| match fault {
-                        Fault::Usage(text) => {
+                        CommandError::Usage(text) => {
                             let there = names.iter().filter(|name| !name.is_empty());
                             let there: Vec<_> = there.map(String::as_str).collect();
                             match there.is_empty() {
-                                true => Fault::Usage(text),
-                                false => Fault::Usage(format!(
+                                true => CommandError::Usage(text),
+                                false => CommandError::Usage(format!(
                                     "{text}\n  and the targets are: {}",
                                     there.join(", ")
                                 )),
@@ -71,13 +71,13 @@ impl Stages {
     }
 
     /// Returns the derivations in the plan of all targets.
-    pub(crate) fn planned(experiment: &Experiment) -> Done<HashSet<DRefId>> {
+    pub(crate) fn planned(experiment: &Experiment) -> CommandResult<HashSet<DRefId>> {
         let names: Vec<String> = experiment.names().map(str::to_owned).collect();
         let stages = Stages::with(experiment.plan(&names)?)?;
         Ok(stages.all().map(|dref| dref.id().clone()).collect())
     }
 
-    fn with(wanted: Vec<AnyDRef>) -> Done<Self> {
+    fn with(wanted: Vec<AnyDRef>) -> CommandResult<Self> {
         let titles = Titles::of(&wanted)?;
         Ok(Stages {
             wanted,
@@ -102,7 +102,7 @@ impl Stages {
     }
 
     /// Returns the stages that these words name, in the order of the plan.
-    pub(crate) fn named(&self, words: &[String]) -> Done<Vec<AnyDRef>> {
+    pub(crate) fn named(&self, words: &[String]) -> CommandResult<Vec<AnyDRef>> {
         let mut found: Vec<AnyDRef> = Vec::new();
         for word in words {
             for stage in self.like(word)? {
@@ -115,7 +115,7 @@ impl Stages {
     }
 
     /// Returns the stages with this name, the stage with this title, or the stage whose reference begins with the word.
-    fn like(&self, word: &str) -> Done<Vec<AnyDRef>> {
+    fn like(&self, word: &str) -> CommandResult<Vec<AnyDRef>> {
         let all = || self.all().cloned();
         let is_named = |dref: &AnyDRef| dref.id().name().as_str() == word;
         let named: Vec<_> = all().filter(is_named).collect();
@@ -143,7 +143,7 @@ impl Stages {
                     "the plan has no stage `{word}`\n  help: its stages are: {}",
                     names.join(", ")
                 );
-                Err(Fault::Usage(text))
+                Err(CommandError::Usage(text))
             }
             _ => {
                 let shown = |dref| format!("\n  {dref:?}  {}", self.title(dref));
@@ -152,7 +152,7 @@ impl Stages {
                     "`{word}` is ambiguous; it matches several stages of the plan:{}",
                     these.concat()
                 );
-                Err(Fault::Usage(text))
+                Err(CommandError::Usage(text))
             }
         }
     }

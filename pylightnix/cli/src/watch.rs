@@ -5,7 +5,7 @@ use std::path::Path;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::exit::Fault;
+use crate::exit::CommandError;
 use crate::progress::{self, Show};
 use crate::session::Session;
 use pylightnix::realize::{Observer, Report};
@@ -69,14 +69,14 @@ impl RunProgress {
     }
 
     /// Ends the display of a failed run, and returns its fault.
-    pub(crate) fn failed(self, session: &Session, error: Error) -> Fault {
+    pub(crate) fn failed(self, session: &Session, error: Error) -> CommandError {
         self.progress.end();
         match error.kind() {
             // Logs do not help after Ctrl-C.
-            ErrorKind::Cancelled => Fault::Error(error),
+            ErrorKind::Cancelled => CommandError::Error(error),
             _ => {
                 let logs = progress::failure_logs(&error, |kept| see(session, kept));
-                Fault::Run(error, logs)
+                CommandError::Run(error, logs)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::complete;
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::Session;
 use pylightnix::config::RRefId;
 use pylightnix::internal::open_regular;
@@ -28,7 +28,7 @@ pub(crate) struct Cat {
 }
 
 impl Cat {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         session.no_json("cat")?;
         let store = session.store()?;
         let (rref, inside) = session.artifact(&self.reference)?;
@@ -40,14 +40,14 @@ impl Cat {
         let path = store.artifact(&rref, &path)?;
         let refused = |error| Error::io("read", &path, error);
         if path.is_dir() {
-            return Err(Fault::Error(is_folder(&path)));
+            return Err(CommandError::Error(is_folder(&path)));
         }
         session.copy(open_regular(&path).map_err(refused)?.0)?;
         Ok(Exit::Done)
     }
 }
 
-fn only_file(store: &Store, rref: &RRefId) -> Done<String> {
+fn only_file(store: &Store, rref: &RRefId) -> CommandResult<String> {
     let record = store.record(rref)?;
     let entries = record.manifest().entries().iter();
     let files = entries.filter(|entry| entry.kind != EntryKind::Dir);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::text::{count, size};
 use pylightnix::store::Fault;
@@ -30,7 +30,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let mut check = store.check();
         if !self.only.is_empty() {
@@ -77,7 +77,11 @@ impl Check {
 }
 
 /// Writes faults as text.
-pub(super) fn write_faults(session: &Session, faults: &[Fault], out: &mut impl Write) -> Done<()> {
+pub(super) fn write_faults(
+    session: &Session,
+    faults: &[Fault],
+    out: &mut impl Write,
+) -> CommandResult<()> {
     for fault in faults {
         let text = fault.to_string();
         let path = fault.path.display().to_string();

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, local_time, seconds, short_rref, size};
@@ -54,7 +54,7 @@ pub(crate) struct Compare {
 }
 
 impl Compare {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let rrefs = self.rrefs(session)?;
         let (mut table, unread) = session.store()?.compare_readable(&rrefs)?;
         for error in &unread {
@@ -63,8 +63,10 @@ impl Compare {
         self.arrange(&mut table)
             .map_err(|error| match error.kind() {
                 // The reference is from the command line.
-                ErrorKind::Reference if !rrefs.is_empty() => Fault::Usage(format!("{error:?}")),
-                _ => Fault::Error(error),
+                ErrorKind::Reference if !rrefs.is_empty() => {
+                    CommandError::Usage(format!("{error:?}"))
+                }
+                _ => CommandError::Error(error),
             })?;
         if table.rows.is_empty() {
             match rrefs.is_empty() {
@@ -103,7 +105,7 @@ impl Compare {
     }
 
     /// Returns the realizations that the command line names.
-    fn rrefs(&self, session: &Session) -> Done<Vec<RRefId>> {
+    fn rrefs(&self, session: &Session) -> CommandResult<Vec<RRefId>> {
         let store = session.store()?;
         let mut rrefs = Vec::new();
         for word in &self.what {
@@ -126,7 +128,7 @@ impl Compare {
     }
 
     /// Returns hints why nothing matches.
-    fn hints(&self, session: &Session) -> Done<Vec<String>> {
+    fn hints(&self, session: &Session) -> CommandResult<Vec<String>> {
         let mut hints = Vec::new();
         for word in &self.what {
             let finding = session.store()?.find().name(word).run();

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::Session;
 use pylightnix::Error;
 use pylightnix::internal::Target;
@@ -42,7 +42,7 @@ const ZSH_COMPLETES: &[u8] =
     b"(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }\n";
 
 impl Completions {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         session.no_json("completions")?;
         let command = session.command();
         let name = command.get_name();
@@ -54,7 +54,7 @@ impl Completions {
         );
         let shells = Shells::builtins();
         let Some(shell) = shells.completer(&self.shell) else {
-            return Err(Fault::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "the shell {} is not supported",
                 self.shell
             )));
@@ -77,7 +77,7 @@ impl Completions {
 }
 
 /// Checks that only manual pages would be replaced by the pages of this program.
-fn expect_pages(folder: &Path, program: &str) -> Done<()> {
+fn expect_pages(folder: &Path, program: &str) -> CommandResult<()> {
     let unread = |error| Error::io("read the folder", folder, error);
     for entry in fs::read_dir(folder).map_err(unread)? {
         let path = entry.map_err(unread)?.path();
@@ -92,7 +92,7 @@ fn expect_pages(folder: &Path, program: &str) -> Done<()> {
 }
 
 impl Man {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         session.no_json("man")?;
         let mut command = session.command();
         command.build();
@@ -107,7 +107,7 @@ impl Man {
             None => command,
             Some(name) => match command.find_subcommand(name) {
                 Some(found) => found.clone(),
-                None => return Err(Fault::Usage(format!("there is no command `{name}`"))),
+                None => return Err(CommandError::Usage(format!("there is no command `{name}`"))),
             },
         };
         let mut out = session.out();

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 
 /// Show the differences between two realizations
@@ -28,7 +28,7 @@ pub(crate) struct Diff {
 }
 
 impl Diff {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let (old, new) = (
             session.realization(&self.old)?,
             session.realization(&self.new)?,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, short_dref, short_rref, size};
@@ -30,7 +30,7 @@ pub(crate) struct Du {
 }
 
 impl Du {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let mut rrefs = Vec::new();
         for word in &self.references {

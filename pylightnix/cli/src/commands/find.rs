@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::ops::Bound;
 use std::time::Duration;
 
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::json::List as JsonList;
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
@@ -67,7 +67,7 @@ struct Metric {
 }
 
 impl Find {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let search = self.search(session, store)?;
         let mut out = session.out();
@@ -81,8 +81,8 @@ impl Find {
         let mut table = Table::new(session, columns);
         let (mut count, mut faults) = (0, 0);
         let mut finding = search.run().map_err(|error| match error.kind() {
-            ErrorKind::Reference => Fault::Usage(format!("{error:?}")),
-            _ => Fault::Error(error),
+            ErrorKind::Reference => CommandError::Usage(format!("{error:?}")),
+            _ => CommandError::Error(error),
         })?;
         let with_time = finding.by_ref().map(|found| -> pylightnix::Result<_> {
             let found = found?;
@@ -146,7 +146,7 @@ impl Find {
         })
     }
 
-    fn search<'a>(&self, session: &Session, store: &'a Store) -> Done<Search<'a>> {
+    fn search<'a>(&self, session: &Session, store: &'a Store) -> CommandResult<Search<'a>> {
         let mut search = store.find();
         if let Some(name) = &self.name {
             search = match session.referred(name)? {

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
 use super::roots::planned_here;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, local_time, short_rref, size};
@@ -58,7 +58,7 @@ pub(super) struct Answer<R> {
 }
 
 impl Gc {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let roots = session.store()?.roots()?;
         if !self.without_roots && !self.dry_run && !roots.iter().any(|root| root.counts) {
             return Err(nothing_is_kept().into());
@@ -95,7 +95,7 @@ impl Gc {
         &self,
         session: &'s Session,
         dropped: &HashSet<String>,
-    ) -> Done<Collection<'s>> {
+    ) -> CommandResult<Collection<'s>> {
         let mut gc = session.store()?.gc().letting_go(dropped.clone());
         if let Some(age) = self.older_than {
             gc = gc.keep_newer_than(age);
@@ -112,7 +112,7 @@ impl Gc {
         Ok(gc)
     }
 
-    fn print(&self, session: &Session, report: &GcReport) -> Done {
+    fn print(&self, session: &Session, report: &GcReport) -> CommandResult {
         let answer = Answer {
             dry_run: self.dry_run,
             report,
@@ -149,7 +149,7 @@ fn has_something(report: &GcReport) -> bool {
 }
 
 /// Shows what would be removed, and asks for confirmation.
-fn ask(session: &Session, report: &GcReport) -> Done<bool> {
+fn ask(session: &Session, report: &GcReport) -> CommandResult<bool> {
     let mut shown = Vec::new();
     write_report(session, report, true, &mut shown)?;
     let mut err = io::stderr();
@@ -167,7 +167,7 @@ pub(super) fn write_report(
     report: &GcReport,
     dry_run: bool,
     out: &mut impl Write,
-) -> Done<()> {
+) -> CommandResult<()> {
     let columns = [
         Column::left("REFERENCE"),
         Column::left("BUILT").optional(),

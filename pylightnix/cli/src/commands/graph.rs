@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::complete;
 use crate::depends::Depends;
 use crate::draw::{Grouping, Picture};
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::stages::Stages;
 use pylightnix::internal::Target;
@@ -62,7 +62,7 @@ enum Format {
 }
 
 impl Graph {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         // Checked before a large graph is read.
         let format = match session.json() {
             true => Format::Terminal,
@@ -108,7 +108,7 @@ impl Graph {
         Ok(Exit::Done)
     }
 
-    fn format(&self) -> Done<Format> {
+    fn format(&self) -> CommandResult<Format> {
         if let Some(format) = self.format {
             return Ok(format);
         }
@@ -119,7 +119,7 @@ impl Graph {
             Some("mmd" | "mermaid") => Format::Mermaid,
             None | Some("txt") => Format::Terminal,
             Some(other) => {
-                return Err(Fault::Usage(format!(
+                return Err(CommandError::Usage(format!(
                     "the extension `.{other}` is not known\n  help: use `.svg`, `.dot`, `.mmd` or `.txt`, or give the format with `--format`"
                 )));
             }
@@ -127,16 +127,16 @@ impl Graph {
         Ok(by_name)
     }
 
-    fn depends(&self, session: &Session) -> Done<Depends> {
+    fn depends(&self, session: &Session) -> CommandResult<Depends> {
         if let Some(experiment) = session.experiment() {
             match Stages::of(experiment, &self.targets) {
                 Ok(stages) => {
                     return Depends::of_plan(session.store_or_new()?, experiment, &stages);
                 }
                 // A name that is not in the plan may be in the store.
-                Err(fault @ Fault::Usage(_)) => {
+                Err(fault @ CommandError::Usage(_)) => {
                     return self.of_store(session).map_err(|other| match other {
-                        Fault::Error(_) | Fault::Store(_) => fault,
+                        CommandError::Error(_) | CommandError::Store(_) => fault,
                         other => other,
                     });
                 }
@@ -146,11 +146,11 @@ impl Graph {
         self.of_store(session)
     }
 
-    fn of_store(&self, session: &Session) -> Done<Depends> {
+    fn of_store(&self, session: &Session) -> CommandResult<Depends> {
         if self.targets.is_empty() {
             return Depends::of_store(session.store()?);
         }
-        let referred: Done<Vec<_>> = self
+        let referred: CommandResult<Vec<_>> = self
             .targets
             .iter()
             .map(|word| session.refer(word))
@@ -169,7 +169,7 @@ fn drawn(picture: &Picture, format: Format, session: &Session, color: bool) -> S
 }
 
 /// Writes a drawing into a file that does not exist or is another drawing; `-` is standard output.
-fn written(session: &Session, path: &Path, text: &str) -> Done<()> {
+fn written(session: &Session, path: &Path, text: &str) -> CommandResult<()> {
     if path.as_os_str() == "-" {
         let mut out = session.out();
         out.raw().write_all(text.as_bytes())?;

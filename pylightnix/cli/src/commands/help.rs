@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::Session;
 
 /// Print the help of this program or of a command
@@ -17,7 +17,7 @@ pub(crate) struct Help {
 }
 
 impl Help {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         session.no_json("help")?;
         let mut command = session.command();
         command.build();
@@ -25,7 +25,7 @@ impl Help {
             None => command.render_long_help(),
             Some(name) => match command.find_subcommand_mut(name) {
                 Some(found) => found.render_long_help(),
-                None => return Err(Fault::Usage(format!("there is no command `{name}`"))),
+                None => return Err(CommandError::Usage(format!("there is no command `{name}`"))),
             },
         };
         let mut out = session.out();

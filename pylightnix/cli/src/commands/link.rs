@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::complete;
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::Session;
 use pylightnix::config::RRefId;
 use pylightnix::{Error, ErrorKind};
@@ -43,7 +43,7 @@ struct Answer {
 }
 
 impl Link {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         if let Some(path) = self.remove {
             return match store.unlink(&path)? {
@@ -55,7 +55,7 @@ impl Link {
             };
         }
         let Some(reference) = self.reference else {
-            return Err(Fault::Usage(
+            return Err(CommandError::Usage(
                 "name the result that the link leads to".to_owned(),
             ));
         };

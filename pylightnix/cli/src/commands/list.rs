@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::json::List as JsonList;
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
@@ -58,7 +58,7 @@ struct DerivationRow<'a> {
 }
 
 impl List {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let mut drefs = self.drefs(session)?;
         drefs.sort_by(|one, other| (one.name(), one).cmp(&(other.name(), other)));
@@ -97,7 +97,7 @@ impl List {
         })
     }
 
-    fn drefs(&self, session: &Session) -> Done<Vec<DRefId>> {
+    fn drefs(&self, session: &Session) -> CommandResult<Vec<DRefId>> {
         let store = session.store()?;
         if self.only.is_empty() {
             return Ok(store.drefs_named("*")?);
@@ -136,7 +136,7 @@ impl List {
         &self,
         session: &Session,
         all: impl Iterator<Item = pylightnix::Result<T>>,
-    ) -> Done<usize> {
+    ) -> CommandResult<usize> {
         let mut out = session.out();
         let mut json = session
             .json()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::follow::follow;
 use crate::session::{Session, style};
 use crate::text::local_second;
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
 }
 
 impl Log {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let Some(reference) = &self.reference else {
             session.no_json("log --follow")?;
@@ -96,7 +96,7 @@ impl Log {
 }
 
 /// Returns the logs of the builds that `text` names, the oldest first; for a name, of its newest realization or of all.
-fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
+fn logs_of(session: &Session, text: &str, all: bool) -> CommandResult<Vec<Entry>> {
     let store = session.store()?;
     let mut logs = Vec::new();
     let folder = Path::new(text);
@@ -164,7 +164,7 @@ fn logs_of(session: &Session, text: &str, all: bool) -> Done<Vec<Entry>> {
 }
 
 /// Returns the realizations of these derivations, and reports those that cannot be read.
-fn readable(session: &Session, drefs: &[DRefId]) -> Done<Vec<Realization>> {
+fn readable(session: &Session, drefs: &[DRefId]) -> CommandResult<Vec<Realization>> {
     let all = session.store()?.realizations_of_each(drefs);
     let all = all.flat_map(|(_, all)| all);
     Ok(all.filter_map(|one| session.or_unread(one)).collect())
@@ -197,7 +197,7 @@ fn under_way(store: &Store, log: &Path) -> Option<DRefId> {
         .map(|build| build.dref)
 }
 
-fn print(session: &Session, path: &Path) -> Done<()> {
+fn print(session: &Session, path: &Path) -> CommandResult<()> {
     let (log, _) = open_regular(path).map_err(|error| Error::io("read", path, error))?;
     session.copy(log)
 }

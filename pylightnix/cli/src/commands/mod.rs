@@ -27,7 +27,7 @@ mod why;
 
 pub(crate) use run::Run;
 
-use super::exit::Done;
+use super::exit::CommandResult;
 use super::session::Session;
 
 /// The commands that need only a store. In a user's program, some of them use its plan as well.
@@ -70,7 +70,7 @@ pub(crate) enum PlanCommand {
 }
 
 impl Command {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         match self {
             Command::List(command) => command.run(session),
             Command::Show(command) => command.run(session),
@@ -102,7 +102,7 @@ impl Command {
 }
 
 impl PlanCommand {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         match self {
             PlanCommand::Run(command) => command.run(session),
             PlanCommand::Plan(command) => command.run(session),

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use crate::complete;
-use crate::exit::{Done, Fault};
+use crate::exit::{CommandError, CommandResult};
 use crate::out::Out;
 use crate::session::{Session, style};
 use crate::text::{count, size};
@@ -94,13 +94,13 @@ impl Packed {
 
 /// The JSON answer.
 #[derive(Serialize)]
-struct Brought {
+struct Added {
     store: PathBuf,
     rrefs: Vec<RRefId>,
 }
 
 impl Pack {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let mut packing = Packing::new(session.store()?);
         if self.without_builds {
             packing = packing.without_builds();
@@ -136,7 +136,7 @@ impl Pack {
         self.archive.as_os_str() == "-"
     }
 
-    fn write_every(&self, session: &Session, packing: Packing<'_>) -> Done<store::Packed> {
+    fn write_every(&self, session: &Session, packing: Packing<'_>) -> CommandResult<store::Packed> {
         if !self.is_stream() {
             return Ok(packing.write_every(&self.archive)?);
         }
@@ -151,7 +151,7 @@ impl Pack {
         session: &Session,
         packing: Packing<'_>,
         roots: Vec<RRefId>,
-    ) -> Done<store::Packed> {
+    ) -> CommandResult<store::Packed> {
         if !self.is_stream() {
             return Ok(packing.write(roots, &self.archive)?);
         }
@@ -162,10 +162,10 @@ impl Pack {
     }
 
     /// Adds a hint to the fault if the first argument is a result instead of an archive.
-    fn swapped(&self, session: &Session, fault: Fault) -> Fault {
+    fn swapped(&self, session: &Session, fault: CommandError) -> CommandError {
         match (fault, self.archive.to_str(), self.references.last()) {
-            (Fault::Error(error), Some(first), Some(last)) if session.refer(first).is_ok() => {
-                Fault::Error(error.more_help(&format!(
+            (CommandError::Error(error), Some(first), Some(last)) if session.refer(first).is_ok() => {
+                CommandError::Error(error.more_help(&format!(
                     "`{first}` is a result, but the first argument is the archive: did you mean `pack {last} {first}`?"
                 )))
             }
@@ -175,7 +175,7 @@ impl Pack {
 }
 
 impl Unpack {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let is_stream = self.archive.as_os_str() == "-";
         let has_store = session.has_store()?;
         let archive = match is_stream {
@@ -194,7 +194,7 @@ impl Unpack {
         let rrefs = unpacking.read_file(&archive)?;
         print_brought(
             session,
-            Brought {
+            Added {
                 store: store.root().to_owned(),
                 rrefs,
             },
@@ -203,10 +203,10 @@ impl Unpack {
 }
 
 /// Standard output, for an archive.
-fn standard_output(session: &Session) -> Done<Out> {
+fn standard_output(session: &Session) -> CommandResult<Out> {
     session.no_json("pack -")?;
     if io::stdout().is_terminal() {
-        return Err(Fault::Usage(
+        return Err(CommandError::Usage(
             "standard output is a terminal: write the archive to a pipe or a file".to_owned(),
         ));
     }
@@ -214,10 +214,10 @@ fn standard_output(session: &Session) -> Done<Out> {
 }
 
 /// The archive that comes from standard input.
-fn standard_input(session: &Session, has_store: bool) -> Done<ArchiveFile> {
+fn standard_input(session: &Session, has_store: bool) -> CommandResult<ArchiveFile> {
     let input = io::stdin();
     if input.is_terminal() {
-        return Err(Fault::Usage(
+        return Err(CommandError::Usage(
             "standard input is a terminal: read the archive from a pipe or a file".to_owned(),
         ));
     }
@@ -230,13 +230,13 @@ fn standard_input(session: &Session, has_store: bool) -> Done<ArchiveFile> {
 }
 
 impl Copy {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let from = session.store()?;
         let roots = match self.all {
             true => None,
             false => Some(session.realizations(&self.references)?),
         };
-        let to = Store::open(&self.to).map_err(Fault::Store)?;
+        let to = Store::open(&self.to).map_err(CommandError::Store)?;
         let rrefs = match roots {
             Some(roots) => to.copy_from(from, &roots)?,
             None => {
@@ -249,7 +249,7 @@ impl Copy {
         };
         print_brought(
             session,
-            Brought {
+            Added {
                 store: to.root().to_owned(),
                 rrefs,
             },
@@ -257,7 +257,7 @@ impl Copy {
     }
 }
 
-fn print_brought(session: &Session, brought: Brought) -> Done {
+fn print_brought(session: &Session, brought: Added) -> CommandResult {
     session.print(&brought, |brought, out| {
         for rref in &brought.rrefs {
             writeln!(out, "{}", session.paint(style::REFERENCE, rref))?;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::Session;
 
 /// Print the path of a realization or of one of its artifacts
@@ -37,7 +37,7 @@ struct Answer {
 }
 
 impl PathOf {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let answer = if self.derivation {
             let dref = session.derivation(&self.reference)?;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of};
 use crate::table::{Cell, Column, Table};
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let experiment = experiment_of(session)?;
         let stages = Stages::of(experiment, &self.targets)?;
         let mut run = experiment.configured(Realize::new(session.store_or_new()?));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::check::write_faults;
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::text::count;
 use pylightnix::store::Store;
@@ -29,9 +29,9 @@ pub(crate) struct Repair {
 }
 
 impl Repair {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
-        let peers: Done<Vec<Store>> = self
+        let peers: CommandResult<Vec<Store>> = self
             .from
             .iter()
             .map(|place| session.other_store(place))

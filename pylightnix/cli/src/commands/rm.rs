@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::gc::{Answer, write_report};
 use crate::complete;
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::Session;
 use pylightnix::config::{DRefId, RRefId};
 use pylightnix::store::{Referred, Removal};
@@ -47,7 +47,7 @@ enum Target {
 }
 
 impl Rm {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let mut targets = Vec::new();
         for word in &self.references {
@@ -84,12 +84,17 @@ impl Rm {
         Ok(Exit::Done)
     }
 
-    fn targets(&self, session: &Session, word: &str, targets: &mut Vec<Target>) -> Done<()> {
+    fn targets(
+        &self,
+        session: &Session,
+        word: &str,
+        targets: &mut Vec<Target>,
+    ) -> CommandResult<()> {
         let named = session.called(word)?;
         match (named.is_empty(), self.all) {
             (false, true) => targets.extend(named.into_iter().map(Target::Derivation)),
             (false, false) => {
-                return Err(Fault::Usage(format!(
+                return Err(CommandError::Usage(format!(
                     "`{word}` is a name\n  help: `{word}@1` is the newest of that name, and `--all` removes all of them"
                 )));
             }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::stages::Stages;
 use crate::table::{Cell, Column, Table};
@@ -52,7 +52,7 @@ struct Row<'a> {
 }
 
 impl Roots {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         if let Some([name, reference]) = self.add.as_deref() {
             let rref = session.realization(reference)?;
@@ -87,9 +87,9 @@ impl Roots {
             && self.older_than.is_none_or(|age| is_older(root, age))
     }
 
-    fn remove_chosen(&self, session: &Session) -> Done {
+    fn remove_chosen(&self, session: &Session) -> CommandResult {
         if self.program.is_none() && self.target.is_none() && self.older_than.is_none() {
-            return Err(Fault::Usage(
+            return Err(CommandError::Usage(
                 "`--remove` takes the name of a root, or `--program`, `--target` or `--older-than`"
                     .to_owned(),
             ));
@@ -104,7 +104,7 @@ impl Roots {
         Ok(Exit::Done)
     }
 
-    fn list(&self, session: &Session) -> Done {
+    fn list(&self, session: &Session) -> CommandResult {
         let roots = session.store()?.roots()?;
         let planned = planned_here(session, &roots);
         let rows: Vec<_> = roots.iter().filter(|root| self.chooses(root)).collect();

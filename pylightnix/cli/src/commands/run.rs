@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::experiment::Experiment;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of};
@@ -126,7 +126,7 @@ impl Run {
         })
     }
 
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let experiment = experiment_of(session)?;
         let stages = Stages::of(experiment, &self.targets)?;
         let store = session.store_or_new()?;
@@ -179,7 +179,7 @@ fn keep(
     experiment: &Experiment,
     stages: &Stages,
     results: &[Vec<AnyRRef>],
-) -> Done<()> {
+) -> CommandResult<()> {
     let targets = stages.targets.iter().zip(&stages.wanted).zip(results);
     let targets: Vec<TargetResults> = targets
         .map(|((target, dref), rrefs)| {
@@ -206,7 +206,7 @@ impl Options {
         session: &Session,
         experiment: &Experiment,
         stages: &Stages,
-    ) -> Done<Realize<'static>> {
+    ) -> CommandResult<Realize<'static>> {
         let mut run = experiment.configured(Realize::new(session.store_or_new()?));
         run = run.cancel(&Cancel::on_signals()?);
         for dref in stages.named(&self.force)? {
@@ -264,7 +264,7 @@ impl Options {
         session: &Session,
         stages: &Stages,
         rrefs: Vec<RRefId>,
-    ) -> Done<Vec<ResultOf>> {
+    ) -> CommandResult<Vec<ResultOf>> {
         let store = session.store()?;
         let mut results = Vec::new();
         let mut links = self.links(rrefs.len());

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::complete;
-use crate::exit::Done;
+use crate::exit::CommandResult;
 use crate::out::Out;
 use crate::picture::{Pictures, is_picture};
 use crate::session::{Session, style};
@@ -96,7 +96,7 @@ struct BuildRow<'a> {
 }
 
 impl Show {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let rref = session.realization(&self.reference)?;
         let realization = store.realization(&rref)?;
@@ -137,7 +137,7 @@ impl Show {
 
 /// Returns whether the store has more than `count` derivations or realizations. On file systems that do not count
 /// subfolders, such as btrfs, only derivations count.
-fn has_more_than(store: &Store, count: usize) -> Done<bool> {
+fn has_more_than(store: &Store, count: usize) -> CommandResult<bool> {
     let drefs = store.drefs_named("*")?;
     let mut left = count as u64;
     for dref in drefs.iter().take(count) {
@@ -180,7 +180,7 @@ struct Page<'s> {
 }
 
 impl Page<'_> {
-    fn answer(&self) -> Done<Answer<'_>> {
+    fn answer(&self) -> CommandResult<Answer<'_>> {
         let id = &self.realization.id;
         let context = self.realization.context.iter();
         let entries = self.record.manifest().entries();
@@ -234,7 +234,7 @@ impl Page<'_> {
         sizes.sum()
     }
 
-    fn write(&self, most: usize, out: &mut impl Write) -> Done<()> {
+    fn write(&self, most: usize, out: &mut impl Write) -> CommandResult<()> {
         let (session, realization) = (self.session, &self.realization);
         let id = &realization.id;
         writeln!(out, "{}", session.paint(style::REFERENCE, id))?;
@@ -259,7 +259,7 @@ impl Page<'_> {
         self.write_dependents(most, out)
     }
 
-    fn heading(&self, text: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
+    fn heading(&self, text: impl std::fmt::Display, out: &mut impl Write) -> CommandResult<()> {
         Ok(writeln!(
             out,
             "\n{}",
@@ -267,7 +267,7 @@ impl Page<'_> {
         )?)
     }
 
-    fn write_config(&self, out: &mut impl Write) -> Done<()> {
+    fn write_config(&self, out: &mut impl Write) -> CommandResult<()> {
         let keys: Vec<_> = self.config.fields()?.rest().collect();
         // Build records have the defaults that the config leaves out.
         let newest = self.realization.builds_newest_first().next();
@@ -306,7 +306,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn write_context(&self, out: &mut impl Write) -> Done<()> {
+    fn write_context(&self, out: &mut impl Write) -> CommandResult<()> {
         if self.realization.context.is_empty() {
             return Ok(());
         }
@@ -317,12 +317,12 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn line(&self, rref: &RRefId, out: &mut impl Write) -> Done<()> {
+    fn line(&self, rref: &RRefId, out: &mut impl Write) -> CommandResult<()> {
         let short = self.session.paint(style::REFERENCE, short_rref(rref));
         Ok(writeln!(out, "  {short}  {}", rref.name())?)
     }
 
-    fn write_artifacts(&self, most: usize, out: &mut impl Write) -> Done<()> {
+    fn write_artifacts(&self, most: usize, out: &mut impl Write) -> CommandResult<()> {
         let entries = self.record.manifest().entries();
         if entries.is_empty() {
             return Ok(());
@@ -347,7 +347,7 @@ impl Page<'_> {
         self.more(entries.len(), most, "`tree` lists them", out)
     }
 
-    fn write_builds(&self, most: usize, out: &mut impl Write) -> Done<()> {
+    fn write_builds(&self, most: usize, out: &mut impl Write) -> CommandResult<()> {
         let (id, builds) = (&self.realization.id, self.realization.builds());
         self.heading("Builds", out)?;
         if builds.is_empty() {
@@ -410,7 +410,7 @@ impl Page<'_> {
         self.more(builds.len(), most, "`--all` shows them", out)
     }
 
-    fn write_dependents(&self, most: usize, out: &mut impl Write) -> Done<()> {
+    fn write_dependents(&self, most: usize, out: &mut impl Write) -> CommandResult<()> {
         self.heading("Used by", out)?;
         match &self.dependents {
             None => writeln!(
@@ -428,14 +428,14 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn more(&self, all: usize, most: usize, how: &str, out: &mut impl Write) -> Done<()> {
+    fn more(&self, all: usize, most: usize, how: &str, out: &mut impl Write) -> CommandResult<()> {
         if all > most {
             writeln!(out, "  and {}: {how}", count(all - most, "more", "more"))?;
         }
         Ok(())
     }
 
-    fn pictures(&self, most: usize, out: &mut Out) -> Done<()> {
+    fn pictures(&self, most: usize, out: &mut Out) -> CommandResult<()> {
         let entries = self.record.manifest().entries().iter();
         let is_file = |entry: &&Entry| matches!(entry.kind, EntryKind::File { .. });
         let all: Vec<_> = entries

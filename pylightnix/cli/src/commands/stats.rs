@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{count, local_time, seconds};
@@ -23,7 +23,7 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let store = session.store()?;
         let (rows, left_out) = store.statistics(self.name.as_deref().unwrap_or("*"))?;
         for unread in &left_out {

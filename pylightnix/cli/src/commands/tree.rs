@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::io::Write as _;
 
 use crate::complete;
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::text::size;
 use crate::visible;
@@ -31,7 +31,7 @@ struct Answer<'a> {
 }
 
 impl Tree {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let rref = session.realization(&self.reference)?;
         let record = session.store()?.record(&rref)?;
         let entries = record.manifest().entries();

@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 use std::io::Write;
 
 use crate::complete;
-use crate::exit::{Done, Exit, Fault};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
 use crate::stages::Stages;
 use crate::text::{local_second, short_rref};
@@ -33,7 +33,7 @@ pub(crate) struct Why {
 }
 
 impl Why {
-    pub(crate) fn run(self, session: &Session) -> Done {
+    pub(crate) fn run(self, session: &Session) -> CommandResult {
         let why = match self.of_plan(session)? {
             Some(why) => why,
             None => {
@@ -49,7 +49,7 @@ impl Why {
     }
 
     /// Explains a stage of the plan of all targets, if there is a plan with this stage.
-    fn of_plan(&self, session: &Session) -> Done<Option<Answer>> {
+    fn of_plan(&self, session: &Session) -> CommandResult<Option<Answer>> {
         let Some(experiment) = session.experiment() else {
             return Ok(None);
         };
@@ -58,10 +58,10 @@ impl Why {
         let mut named = match stages.named(std::slice::from_ref(&self.what)) {
             Ok(named) => named,
             // The name may be in the store.
-            Err(Fault::Usage(text)) if session.realization(&self.what).is_err() => {
-                return Err(Fault::Usage(text));
+            Err(CommandError::Usage(text)) if session.realization(&self.what).is_err() => {
+                return Err(CommandError::Usage(text));
             }
-            Err(Fault::Usage(_)) => return Ok(None),
+            Err(CommandError::Usage(_)) => return Ok(None),
             Err(fault) => return Err(fault),
         };
         let one = named.pop();
@@ -69,7 +69,7 @@ impl Why {
             let all = named.iter().chain([one]);
             let shown = |dref: &AnyDRef| format!("\n  {}  {}", dref.id(), stages.title(dref));
             let all: String = all.map(shown).collect();
-            return Err(Fault::Usage(format!(
+            return Err(CommandError::Usage(format!(
                 "`{}` is the name of several stages of the plan: choose one of\n{}",
                 self.what,
                 all.trim_start_matches('\n')
@@ -85,7 +85,7 @@ impl Why {
     }
 }
 
-fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
+fn write(session: &Session, why: &Answer, out: &mut impl Write) -> CommandResult<()> {
     for line in why.head(&short_rref, local_second) {
         writeln!(out, "{line}")?;
     }
@@ -117,7 +117,7 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> Done<()> {
 }
 
 /// Writes the diff of a part of the code.
-fn write_part(session: &Session, part: &CodePart, out: &mut impl Write) -> Done<()> {
+fn write_part(session: &Session, part: &CodePart, out: &mut impl Write) -> CommandResult<()> {
     let (old, new) = (
         part.old.as_deref().unwrap_or_default(),
         part.new.as_deref().unwrap_or_default(),

@@ -39,7 +39,7 @@ struct Lanes {
 
 /// The part of a column in a row.
 #[derive(Clone, Copy, PartialEq)]
-enum Part {
+enum Segment {
     /// The column is free.
     Free,
     /// Its lane passes.
@@ -58,30 +58,30 @@ impl Lanes {
         for (lane, part) in self.columns.iter_mut().zip(&mut parts) {
             if lane.remove(&at) {
                 *part = if lane.is_empty() {
-                    Part::End
+                    Segment::End
                 } else {
-                    Part::Fork
+                    Segment::Fork
                 };
             }
         }
         // Below a lane that ends in it, else in the first free column.
-        let ended = parts.iter().position(|part| *part == Part::End);
-        let free = || parts.iter().position(|part| *part == Part::Free);
+        let ended = parts.iter().position(|part| *part == Segment::End);
+        let free = || parts.iter().position(|part| *part == Segment::Free);
         let own = ended.or_else(free).unwrap_or(parts.len());
         if own == parts.len() {
-            parts.push(Part::Free);
+            parts.push(Segment::Free);
             self.columns.push(BTreeSet::new());
         }
         if self.dead_end == Some(own) {
             // A box right below a dead end would look connected to it.
             let passing = parts.iter().map(|part| match part {
-                Part::Free => Part::Free,
-                _ => Part::Pass,
+                Segment::Free => Segment::Free,
+                _ => Segment::Pass,
             });
             let passing: Vec<_> = passing.collect();
             self.push(&passing, None);
         }
-        parts[own] = Part::Symbol;
+        parts[own] = Segment::Symbol;
         self.push(&parts, Some(at));
         self.dead_end = consumers.is_empty().then_some(own);
         self.lead_on(at, own, consumers);
@@ -97,51 +97,52 @@ impl Lanes {
         match along {
             Some(other) if !consumers.is_empty() && !ends_at_once => {
                 let mut parts = self.passing();
-                parts[own] = Part::End;
-                parts[other] = Part::Fork;
+                parts[own] = Segment::End;
+                parts[other] = Segment::Fork;
                 self.push(&parts, None);
             }
             _ => self.columns[own] = consumers,
         }
     }
 
-    fn passing(&self) -> Vec<Part> {
+    fn passing(&self) -> Vec<Segment> {
         let part = |lane: &BTreeSet<usize>| {
             if lane.is_empty() {
-                Part::Free
+                Segment::Free
             } else {
-                Part::Pass
+                Segment::Pass
             }
         };
         self.columns.iter().map(part).collect()
     }
 
-    fn push(&mut self, parts: &[Part], at: Option<usize>) {
-        let joined = |part: &Part| matches!(part, Part::Fork | Part::End | Part::Symbol);
+    fn push(&mut self, parts: &[Segment], at: Option<usize>) {
+        let joined =
+            |part: &Segment| matches!(part, Segment::Fork | Segment::End | Segment::Symbol);
         let first = parts.iter().position(joined).unwrap_or(0);
         let last = parts.iter().rposition(joined).unwrap_or(0);
         let mut lanes = Vec::with_capacity(2 * parts.len());
         for (column, part) in parts.iter().enumerate() {
             let (left, right) = (column > first, column < last);
             lanes.push(match (part, left, right) {
-                (Part::Free, true, true) => '─',
-                (Part::Free, ..) => ' ',
+                (Segment::Free, true, true) => '─',
+                (Segment::Free, ..) => ' ',
                 // A passing lane is not joined: the line goes under it.
-                (Part::Pass, ..) => '│',
-                (Part::Fork, false, _) => '├',
-                (Part::Fork, true, false) => '┤',
-                (Part::Fork, true, true) => '┼',
-                (Part::End, false, _) => '╰',
-                (Part::End, true, false) => '╯',
-                (Part::End, true, true) => '┴',
-                (Part::Symbol, ..) => '●',
+                (Segment::Pass, ..) => '│',
+                (Segment::Fork, false, _) => '├',
+                (Segment::Fork, true, false) => '┤',
+                (Segment::Fork, true, true) => '┼',
+                (Segment::End, false, _) => '╰',
+                (Segment::End, true, false) => '╯',
+                (Segment::End, true, true) => '┴',
+                (Segment::Symbol, ..) => '●',
             });
             lanes.push(if column >= first && right { '─' } else { ' ' });
         }
         while lanes.last() == Some(&' ') {
             lanes.pop();
         }
-        let place = parts.iter().position(|part| *part == Part::Symbol);
+        let place = parts.iter().position(|part| *part == Segment::Symbol);
         let symbol = at.zip(place).map(|(at, column)| (at, 2 * column));
         self.rows.push(Row { lanes, symbol });
     }

@@ -14,9 +14,9 @@ const LINE: f64 = 6.;
 /// to the fourth with the second and the third as control points, and straight to the last.
 pub(super) type Path = Vec<(f64, f64)>;
 
-/// The place of a box on the page.
+/// The rectangle of a box on the page.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct Rectangle {
     pub(super) x: f64,
     pub(super) y: f64,
     pub(super) width: f64,
@@ -25,7 +25,7 @@ pub(super) struct Place {
 
 /// The places of boxes and lines.
 pub(super) struct Layout {
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<Rectangle>,
     /// The path of each edge.
     pub(super) paths: Vec<Path>,
     pub(super) width: f64,
@@ -34,23 +34,23 @@ pub(super) struct Layout {
 
 /// The direction of lines.
 #[derive(Clone, Copy)]
-pub(super) enum Way {
+pub(super) enum Direction {
     Down,
     Right,
 }
 
-impl Way {
+impl Direction {
     /// Converts a position along and across the layers to x and y.
     fn point(self, along: f64, across: f64) -> (f64, f64) {
         match self {
-            Way::Down => (across, along),
-            Way::Right => (along, across),
+            Direction::Down => (across, along),
+            Direction::Right => (along, across),
         }
     }
 }
 
 impl Layout {
-    pub(super) fn going(way: Way, layers: &Layers, sizes: &[(f64, f64)]) -> Self {
+    pub(super) fn going(way: Direction, layers: &Layers, sizes: &[(f64, f64)]) -> Self {
         let boxes = sizes.len();
         // `point` is its own inverse: it also converts a size.
         let along = |at: usize| way.point(sizes[at].0, sizes[at].1).0;
@@ -92,7 +92,7 @@ impl Layout {
         let place = |at: usize| {
             let (x, y) = way.point(span(at).0, middles[at] - across(at) / 2.);
             let (width, height) = sizes[at];
-            Place {
+            Rectangle {
                 x,
                 y,
                 width,
@@ -105,7 +105,7 @@ impl Layout {
             } else {
                 (bands[slot].1, bands[slot].1)
             };
-            Stop {
+            Waypoint {
                 across: middles[slot],
                 band: bands[slot],
                 enter,
@@ -122,8 +122,8 @@ impl Layout {
     }
 }
 
-/// The stop of a line at a layer.
-struct Stop {
+/// The point of a line at a layer.
+struct Waypoint {
     across: f64,
     /// The start and the end of the layer.
     band: (f64, f64),
@@ -134,9 +134,9 @@ struct Stop {
 }
 
 /// Returns a path that is straight within layers and curved between them.
-fn path(way: Way, stops: impl Iterator<Item = Stop>) -> Path {
+fn path(way: Direction, stops: impl Iterator<Item = Waypoint>) -> Path {
     let mut path = Vec::new();
-    let mut last: Option<Stop> = None;
+    let mut last: Option<Waypoint> = None;
     for stop in stops {
         if let Some(last) = last {
             let (from, to) = (last.band.1, stop.band.0);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::crossings;
 use super::layers::Layers;
-use super::layout::{GAP, Layout, Place, Way};
+use super::layout::{Direction, GAP, Layout, Rectangle};
 use super::model::Picture;
 
 /// The margin of the page.
@@ -16,16 +16,16 @@ const WIDE: f64 = 1400.;
 /// side, as many as fit the page.
 pub(super) fn laid_out(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
     let parts = parts(picture);
-    let layers: Vec<Layers> = parts.iter().map(Part::layers).collect();
-    let going = |way: Way| -> Vec<Layout> {
+    let layers: Vec<Layers> = parts.iter().map(Component::layers).collect();
+    let going = |way: Direction| -> Vec<Layout> {
         let each = parts.iter().zip(&layers);
         each.map(|(part, layers)| Layout::going(way, layers, &part.sizes(sizes)))
             .collect()
     };
     let widest = |all: &[Layout]| all.iter().map(|part| part.width).fold(0., f64::max);
-    let mut layouts = going(Way::Down);
+    let mut layouts = going(Direction::Down);
     if widest(&layouts) > WIDE {
-        let right = going(Way::Right);
+        let right = going(Direction::Right);
         if widest(&right) < widest(&layouts) {
             layouts = right;
         }
@@ -34,13 +34,13 @@ pub(super) fn laid_out(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
 }
 
 /// A connected component of the picture.
-struct Part {
+struct Component {
     boxes: Vec<usize>,
     /// The edges, by indexes into `boxes`.
     edges: Vec<(usize, usize)>,
 }
 
-impl Part {
+impl Component {
     fn layers(&self) -> Layers {
         let mut layers = Layers::of(self.boxes.len(), &self.edges);
         crossings::reduce(&mut layers);
@@ -53,7 +53,7 @@ impl Part {
 }
 
 /// Returns the connected components of a picture, in the order of their first boxes.
-fn parts(picture: &Picture) -> Vec<Part> {
+fn parts(picture: &Picture) -> Vec<Component> {
     let (into, out) = picture.neighbours();
     let mut part_of = vec![usize::MAX; picture.boxes.len()];
     let mut count = 0;
@@ -70,11 +70,11 @@ fn parts(picture: &Picture) -> Vec<Part> {
         }
         count += 1;
     }
-    let none = || Part {
+    let none = || Component {
         boxes: Vec::new(),
         edges: Vec::new(),
     };
-    let mut parts: Vec<Part> = (0..count).map(|_| none()).collect();
+    let mut parts: Vec<Component> = (0..count).map(|_| none()).collect();
     let mut place = Vec::with_capacity(part_of.len());
     for (at, part) in part_of.iter().enumerate() {
         place.push(parts[*part].boxes.len());
@@ -89,8 +89,8 @@ fn parts(picture: &Picture) -> Vec<Part> {
 }
 
 /// Arranges all parts on one page, line by line like words.
-fn joined(picture: &Picture, parts: &[Part], layouts: Vec<Layout>) -> Layout {
-    let nowhere = Place {
+fn joined(picture: &Picture, parts: &[Component], layouts: Vec<Layout>) -> Layout {
+    let nowhere = Rectangle {
         x: 0.,
         y: 0.,
         width: 0.,
@@ -109,7 +109,7 @@ fn joined(picture: &Picture, parts: &[Part], layouts: Vec<Layout>) -> Layout {
             (left, top, high) = (MARGIN, top + high + 2. * GAP, 0.);
         }
         for (at, place) in part.boxes.iter().zip(layout.places) {
-            page.places[*at] = Place {
+            page.places[*at] = Rectangle {
                 x: place.x + left,
                 y: place.y + top,
                 ..place

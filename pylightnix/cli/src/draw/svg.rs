@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::colours::palette;
-use super::layout::{Path, Place};
+use super::layout::{Path, Rectangle};
 use super::model::{Picture, PictureBox, State};
 use super::page;
 use super::text::{cut, width};
@@ -23,7 +23,7 @@ const LEGEND: f64 = 24.;
 impl Picture {
     /// Writes a self-contained SVG image, for light and dark pages.
     pub fn svg(&self) -> String {
-        let words: Vec<Words> = self.boxes.iter().map(Words::of).collect();
+        let words: Vec<BoxText> = self.boxes.iter().map(BoxText::of).collect();
         let sizes: Vec<_> = words.iter().map(|words| (words.width(), HEIGHT)).collect();
         let layout = page::laid_out(self, &sizes);
         let legend = Legend::of(self);
@@ -77,19 +77,19 @@ impl Picture {
 }
 
 /// The text of a box.
-struct Words {
+struct BoxText {
     title: String,
     below: String,
 }
 
-impl Words {
+impl BoxText {
     fn of(one: &PictureBox) -> Self {
         let standing = one.standing();
         let below = match one.detail.as_str() {
             "" => standing,
             detail => format!("{standing} · {detail}"),
         };
-        Words {
+        BoxText {
             title: one.short_title(LONGEST),
             below: cut(&below, LONGEST),
         }
@@ -102,8 +102,8 @@ impl Words {
     }
 }
 
-fn drawn(at: usize, one: &PictureBox, words: &Words, place: &Place) -> String {
-    let Place {
+fn drawn(at: usize, one: &PictureBox, words: &BoxText, place: &Rectangle) -> String {
+    let Rectangle {
         x,
         y,
         width,
@@ -158,7 +158,7 @@ fn short(value: f64) -> f64 {
 }
 
 /// Draws a bar at the bottom of a box with the share of each state.
-fn shares(one: &PictureBox, place: &Place) -> String {
+fn shares(one: &PictureBox, place: &Rectangle) -> String {
     let full = place.width - 2. * PADDING;
     let mut text = String::new();
     let mut done = 0;

@@ -24,24 +24,24 @@ impl Picture {
     /// to it by lines. If there would be too many lanes, each box has a number instead, and lists the numbers of its
     /// dependencies.
     pub fn terminal(&self, width: usize, colours: bool) -> String {
-        let paper = Paper {
+        let pen = Pen {
             width: width.max(LEAST),
             colours,
         };
-        let lanes = paper.width.saturating_sub(WORDS) / 2;
+        let lanes = pen.width.saturating_sub(WORDS) / 2;
         match lanes::rows(self, lanes.min(LANES)) {
-            Some(rows) => joined(self, &rows, &paper),
-            None => listed(self, &paper),
+            Some(rows) => joined(self, &rows, &pen),
+            None => listed(self, &pen),
         }
     }
 }
 
-struct Paper {
+struct Pen {
     width: usize,
     colours: bool,
 }
 
-impl Paper {
+impl Pen {
     fn paint(&self, style: Style, text: &str) -> String {
         match self.colours && !text.is_empty() && style != Style::new() {
             true => format!("{style}{text}{style:#}"),
@@ -51,13 +51,13 @@ impl Paper {
 }
 
 /// The words beside the symbol of a box, as far as they fit.
-struct Words {
+struct BoxText {
     title: String,
     detail: String,
     standing: String,
 }
 
-impl Words {
+impl BoxText {
     fn of(one: &PictureBox, room: usize) -> Self {
         let title = one.short_title(room);
         let left = room - width(&title);
@@ -72,7 +72,7 @@ impl Words {
         } else {
             String::new()
         };
-        Words {
+        BoxText {
             title,
             detail,
             standing,
@@ -90,40 +90,40 @@ impl Words {
     }
 
     /// Formats the line with the state in this column, if the other words leave room.
-    fn line(&self, paper: &Paper, state: State, column: usize) -> String {
-        let mut line = paper.paint(Style::new().bold(), &self.title);
+    fn line(&self, pen: &Pen, state: State, column: usize) -> String {
+        let mut line = pen.paint(Style::new().bold(), &self.title);
         if !self.detail.is_empty() {
             line += " ";
-            line += &paper.paint(Style::new().dimmed(), &self.detail);
+            line += &pen.paint(Style::new().dimmed(), &self.detail);
         }
         if !self.standing.is_empty() {
             line += &" ".repeat(2 + column.saturating_sub(self.head()));
-            line += &paper.paint(style(state), &self.standing);
+            line += &pen.paint(style(state), &self.standing);
         }
         line
     }
 }
 
-fn joined(picture: &Picture, rows: &[Row], paper: &Paper) -> String {
+fn joined(picture: &Picture, rows: &[Row], pen: &Pen) -> String {
     let widest = rows.iter().map(|row| row.lanes.len()).max().unwrap_or(0);
     let indent = |row: &Row| row.lanes.len().max(widest.min(ALIGNED));
-    let words: BTreeMap<usize, Words> = rows
+    let words: BTreeMap<usize, BoxText> = rows
         .iter()
         .filter_map(|row| {
             let (at, _) = row.symbol?;
-            let room = paper.width - indent(row) - 1;
-            Some((at, Words::of(&picture.boxes[at], room)))
+            let room = pen.width - indent(row) - 1;
+            Some((at, BoxText::of(&picture.boxes[at], room)))
         })
         .collect();
     let column = words
         .values()
-        .map(Words::head)
+        .map(BoxText::head)
         .max()
         .unwrap_or(0)
         .min(NAMES);
     let mut text = String::new();
     for row in rows {
-        text += &line(picture, row, indent(row), &words, column, paper);
+        text += &line(picture, row, indent(row), &words, column, pen);
         text.push('\n');
     }
     text
@@ -133,12 +133,12 @@ fn line(
     picture: &Picture,
     row: &Row,
     indent: usize,
-    words: &BTreeMap<usize, Words>,
+    words: &BTreeMap<usize, BoxText>,
     column: usize,
-    paper: &Paper,
+    pen: &Pen,
 ) -> String {
     let lines = |from: usize, to: usize| -> String { row.lanes[from..to].iter().collect() };
-    let dim = |text: String| paper.paint(Style::new().dimmed(), &text);
+    let dim = |text: String| pen.paint(Style::new().dimmed(), &text);
     let Some((at, symbol)) = row.symbol else {
         return dim(lines(0, row.lanes.len()));
     };
@@ -146,41 +146,46 @@ fn line(
     let Some(words) = words.get(&at) else {
         return String::new();
     };
-    let room = paper.width - indent - 1;
+    let room = pen.width - indent - 1;
     // The state has to fit the line.
     let column = column.min(room.saturating_sub(2 + width(&words.standing)));
     let blanks = " ".repeat(indent + 1 - row.lanes.len());
     let mut line = dim(lines(0, symbol));
-    line += &paper.paint(style(state), self::symbol(state));
+    line += &pen.paint(style(state), self::symbol(state));
     line += &dim(lines(symbol + 1, row.lanes.len()));
     line += &blanks;
-    line += &words.line(paper, state, column);
+    line += &words.line(pen, state, column);
     line
 }
 
 /// Lists the boxes with numbers instead of lines.
-fn listed(picture: &Picture, paper: &Paper) -> String {
+fn listed(picture: &Picture, pen: &Pen) -> String {
     let (into, _) = picture.neighbours();
     let digits = picture.boxes.len().to_string().len();
     let indent = digits + 3;
-    let room = paper.width - indent;
+    let room = pen.width - indent;
     let words: Vec<_> = picture
         .boxes
         .iter()
-        .map(|one| Words::of(one, room))
+        .map(|one| BoxText::of(one, room))
         .collect();
-    let column = words.iter().map(Words::head).max().unwrap_or(0).min(NAMES);
+    let column = words
+        .iter()
+        .map(BoxText::head)
+        .max()
+        .unwrap_or(0)
+        .min(NAMES);
     let mut text = String::new();
     for (at, (one, words)) in picture.boxes.iter().zip(&words).enumerate() {
         let state = one.state();
         let column = column.min(room.saturating_sub(2 + width(&words.standing)));
-        let number = paper.paint(Style::new().dimmed(), &format!("{:>digits$}", at + 1));
-        let symbol = paper.paint(style(state), symbol(state));
-        let line = words.line(paper, state, column);
+        let number = pen.paint(Style::new().dimmed(), &format!("{:>digits$}", at + 1));
+        let symbol = pen.paint(style(state), symbol(state));
+        let line = words.line(pen, state, column);
         text += &format!("{number} {symbol} {line}\n");
-        for line in wrapped(&ranges(&into[at]), paper.width - indent - 2) {
+        for line in wrapped(&ranges(&into[at]), pen.width - indent - 2) {
             let blanks = " ".repeat(indent);
-            text += &format!("{blanks}{}\n", paper.paint(Style::new().dimmed(), &line));
+            text += &format!("{blanks}{}\n", pen.paint(Style::new().dimmed(), &line));
         }
     }
     text

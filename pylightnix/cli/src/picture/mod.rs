@@ -17,7 +17,7 @@ use std::path::Path;
 
 use rustix::termios::{Winsize, tcgetwinsize};
 
-use crate::exit::Done;
+use crate::exit::CommandResult;
 use crate::visible;
 use ask::Sixels;
 use pixels::Pixels;
@@ -53,7 +53,7 @@ fn ending(path: &str) -> String {
 
 impl Pictures {
     /// Detects the protocol of standard output. May send a query through `out`.
-    pub(crate) fn of_terminal(out: &mut impl Write) -> Done<Option<Self>> {
+    pub(crate) fn of_terminal(out: &mut impl Write) -> CommandResult<Option<Self>> {
         if !io::stdout().is_terminal() {
             return Ok(None);
         }
@@ -92,7 +92,7 @@ impl Pictures {
     }
 
     /// Shows a picture, or prints why it cannot.
-    pub(crate) fn show(self, path: &Path, out: &mut impl Write) -> Done<()> {
+    pub(crate) fn show(self, path: &Path, out: &mut impl Write) -> CommandResult<()> {
         let refused = |error| Error::io("read", path, error);
         if fs::metadata(path).map_err(refused)?.len() > LARGEST {
             return cannot(path, "it is too large", out);
@@ -139,7 +139,7 @@ impl Pictures {
     }
 }
 
-fn cannot(path: &Path, why: impl std::fmt::Display, out: &mut impl Write) -> Done<()> {
+fn cannot(path: &Path, why: impl std::fmt::Display, out: &mut impl Write) -> CommandResult<()> {
     let text = format!("cannot show {}: {why}", path.display());
     Ok(writeln!(out, "{}", visible::line(&text))?)
 }
@@ -156,13 +156,13 @@ fn terminal_width() -> usize {
 }
 
 /// Sends a file to iTerm2.
-fn iterm2(bytes: &[u8], out: &mut impl Write) -> Done<()> {
+fn iterm2(bytes: &[u8], out: &mut impl Write) -> CommandResult<()> {
     write!(out, "\x1b]1337;File=inline=1;size={}:", bytes.len())?;
     Ok(write!(out, "{}\x07", BASE64_STANDARD.encode(bytes))?)
 }
 
 /// Sends a PNG file to kitty.
-fn kitty(bytes: &[u8], out: &mut impl Write) -> Done<()> {
+fn kitty(bytes: &[u8], out: &mut impl Write) -> CommandResult<()> {
     let text = BASE64_STANDARD.encode(bytes);
     let mut chunks = text.as_bytes().chunks(CHUNK).peekable();
     let mut control = "f=100,a=T,q=2,";

@@ -6,8 +6,8 @@
 //! Alternatives do not work. Output that bypasses the display breaks its lines. A special writer for stages would not
 //! capture C libraries, and the standard library's hook for `println!` (`set_output_capture`) is unstable and captures a
 //! single thread. A file instead of the pipe would have to be polled, and prompts would appear late. When the program ends
-//! abruptly, its last output is the most important one, so an [`heir`](super::heir) shows what is still in the pipe, and
-//! nothing is removed from the pipe before it is shown ([`Peek`]).
+//! abruptly, its last output is the most important one, so an [exit guard](super::exit_guard) shows what is still in the pipe, and
+//! nothing is removed from the pipe before it is shown ([`TeePipe`]).
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,8 +23,8 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{SpliceFlags, tee};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 
-use super::clean::Cutter;
-use super::heir::Heir;
+use super::clean::LineSplitter;
+use super::exit_guard::ExitGuard;
 
 /// Whether a capture is active: the process has only one pair of these descriptors.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -39,20 +39,20 @@ const PATIENCE: Timespec = Timespec {
 const LAST: Duration = Duration::from_secs(1);
 
 /// The captured descriptors.
-pub(super) struct Capture(Mutex<Option<Held>>);
+pub(super) struct Capture(Mutex<Option<CaptureState>>);
 
-struct Held {
+struct CaptureState {
     /// The original descriptors. Standard output is captured only if the caller asks for it.
     out: Option<OwnedFd>,
     err: OwnedFd,
     ended: Arc<AtomicBool>,
     reader: JoinHandle<()>,
     /// Shows the rest of the output if the program ends abruptly; `None` if it could not be started.
-    heir: Option<Heir>,
+    exit_guard: Option<ExitGuard>,
 }
 
 /// Selects the descriptors to capture.
-pub(super) enum Which {
+pub(super) enum Streams {
     /// The descriptors that are terminals.
     Terminals,
     Both,
@@ -67,43 +67,43 @@ pub(super) fn copy_of_stderr() -> io::Result<OwnedFd> {
 impl Capture {
     /// Begins to capture; `show` gets each line. Fails without effect if the system refuses or another capture is active.
     pub(super) fn begin(
-        which: Which,
+        streams: Streams,
         show: impl Fn(Vec<String>) + Send + 'static,
     ) -> io::Result<Self> {
         if TAKEN.swap(true, Ordering::AcqRel) {
             return Err(io::Error::other("standard error is captured already"));
         }
-        let held = Held::begin(which, show);
-        if held.is_err() {
+        let state = CaptureState::begin(streams, show);
+        if state.is_err() {
             TAKEN.store(false, Ordering::Release);
         }
-        Ok(Capture(Mutex::new(Some(held?))))
+        Ok(Capture(Mutex::new(Some(state?))))
     }
 
-    /// Stops the heir: output that is left in the pipe is no longer shown if the program ends abruptly.
+    /// Stops the exit guard: output that is left in the pipe is no longer shown if the program ends abruptly.
     pub(super) fn disinherit(&self) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = &mut *held {
-            held.heir = None;
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = &mut *state {
+            state.exit_guard = None;
         }
     }
 
     /// Restores the descriptors, and waits until all captured output is shown.
     pub(super) fn end(&self) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(held) = held {
-            held.end();
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(state) = state {
+            state.end();
             TAKEN.store(false, Ordering::Release);
         }
     }
 }
 
-impl Held {
-    fn begin(which: Which, show: impl Fn(Vec<String>) + Send + 'static) -> io::Result<Self> {
+impl CaptureState {
+    fn begin(streams: Streams, show: impl Fn(Vec<String>) + Send + 'static) -> io::Result<Self> {
         let err = copy_of_stderr()?;
-        let captures_out = match which {
-            Which::Terminals => io::stdout().is_terminal(),
-            Which::Both => true,
+        let captures_out = match streams {
+            Streams::Terminals => io::stdout().is_terminal(),
+            Streams::Both => true,
         };
         let out = match captures_out {
             true => Some(fcntl_dupfd_cloexec(io::stdout(), 3)?),
@@ -112,9 +112,9 @@ impl Held {
         // One pipe for both keeps their order.
         let (from, to) = io::pipe()?;
         let (from, to) = (OwnedFd::from(from), OwnedFd::from(to));
-        let heir = match which {
-            Which::Terminals => Heir::of(&from, &err).ok(),
-            Which::Both => None,
+        let exit_guard = match streams {
+            Streams::Terminals => ExitGuard::of(&from, &err).ok(),
+            Streams::Both => None,
         };
         let ended = Arc::new(AtomicBool::new(false));
         let reader = {
@@ -122,22 +122,22 @@ impl Held {
             let reader = thread::Builder::new().name("printed".to_owned());
             reader.spawn(move || read(from, &ended, show))?
         };
-        let held = Held {
+        let state = CaptureState {
             out,
             err,
             ended,
             reader,
-            heir,
+            exit_guard,
         };
-        let taken = dup2_stderr(&to).and_then(|()| match held.out {
+        let taken = dup2_stderr(&to).and_then(|()| match state.out {
             Some(_) => dup2_stdout(&to),
             None => Ok(()),
         });
         drop(to);
         match taken {
-            Ok(()) => Ok(held),
+            Ok(()) => Ok(state),
             Err(errno) => {
-                held.end();
+                state.end();
                 Err(errno.into())
             }
         }
@@ -152,7 +152,7 @@ impl Held {
         // Only child processes that inherited the pipe can still write to it.
         self.ended.store(true, Ordering::Release);
         let _ = self.reader.join();
-        drop(self.heir);
+        drop(self.exit_guard);
     }
 }
 
@@ -165,10 +165,10 @@ impl Drop for Capture {
 /// Reads until all writers have closed the pipe, or until the capture has ended and the pipe is empty.
 fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     let mut from = std::fs::File::from(from);
-    let mut cutter = Cutter::default();
+    let mut cutter = LineSplitter::default();
     let mut buffer = vec![0; 64 << 10];
     let mut until = None;
-    let copy = Peek::new();
+    let copy = TeePipe::new();
     loop {
         if ended.load(Ordering::Acquire) {
             let until = *until.get_or_insert_with(|| Instant::now() + LAST);
@@ -212,9 +212,9 @@ fn read(from: OwnedFd, ended: &AtomicBool, show: impl Fn(Vec<String>)) {
     }
 }
 
-/// A second pipe for `tee(2)`: output is copied into it and shown before it is removed from the first one, so that the heir
+/// A second pipe for `tee(2)`: output is copied into it and shown before it is removed from the first one, so that the exit guard
 /// can show it if the program ends in between.
-struct Peek {
+struct TeePipe {
     #[cfg(target_os = "linux")]
     from: OwnedFd,
     #[cfg(target_os = "linux")]
@@ -222,11 +222,11 @@ struct Peek {
 }
 
 #[cfg(target_os = "linux")]
-impl Peek {
+impl TeePipe {
     fn new() -> Option<Self> {
         let (from, into) = io::pipe().ok()?;
         let (from, into) = (from.into(), into.into());
-        Some(Peek { from, into })
+        Some(TeePipe { from, into })
     }
 
     /// Reads from the pipe without removing; returns `None` if the system refuses.
@@ -246,7 +246,7 @@ impl Peek {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Peek {
+impl TeePipe {
     fn new() -> Option<Self> {
         None
     }

@@ -7,9 +7,9 @@ const LONGEST: usize = 16 << 10;
 
 /// Cuts output into lines.
 #[derive(Default)]
-pub(crate) struct Cutter(Vec<u8>);
+pub(crate) struct LineSplitter(Vec<u8>);
 
-impl Cutter {
+impl LineSplitter {
     /// Adds output, and returns the lines that are complete now.
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -92,7 +92,7 @@ mod tests {
     fn lines_are_cut_wherever_the_bytes_are() {
         let text = "one\ntwo é\r\n\nlast".as_bytes();
         for at in 0..text.len() {
-            let mut cutter = Cutter::default();
+            let mut cutter = LineSplitter::default();
             let mut lines = cutter.add(&text[..at]);
             lines.extend(cutter.add(&text[at..]));
             assert_eq!(lines, ["one", "two é", ""]);

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::{Known, Running};
+use super::state::{Running, Status};
 use pylightnix::config::DRefId;
 
 /// An estimate of the remaining time of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct TimeLeft {
     pub(super) time: Duration,
     /// Whether the time is a lower bound, because the durations of some stages are not known.
     pub(super) is_least: bool,
@@ -19,11 +19,11 @@ const SOME: f64 = 0.02;
 /// A limit that keeps the arithmetic from overflowing.
 const FOR_EVER: Duration = Duration::from_secs(1 << 40);
 
-impl Known {
+impl Status {
     /// Estimates the remaining time, if anything is known: from the progress that stages report, from earlier builds
     /// of the same derivations, and from builds of other derivations of the same name in this run. It assumes as many
     /// parallel runs as there were at most so far.
-    pub(super) fn time_left(&self, to_build: usize, now: Instant) -> Option<Left> {
+    pub(super) fn time_left(&self, to_build: usize, now: Instant) -> Option<TimeLeft> {
         let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
         let mut to_begin = Duration::ZERO;
         let (mut is_known, mut is_least) = (false, false);
@@ -51,7 +51,7 @@ impl Known {
         let most = to_build.max(1) as f64 / self.left.len().max(1) as f64;
         sum += to_begin.min(FOR_EVER).mul_f64(most.min(1.));
         let side_by_side = u32::try_from(self.peak).unwrap_or(u32::MAX).max(1);
-        is_known.then(|| Left {
+        is_known.then(|| TimeLeft {
             time: longest.max(sum / side_by_side),
             is_least,
         })
@@ -96,8 +96,8 @@ mod tests {
         let state = State::new(&Store::open(folder.path().join("store")).unwrap());
         let (a, b, c) = (dref("a"), dref("b"), dref("c"));
         let left = |at: Duration| {
-            let known = state.known();
-            known.time_left(3, known.begun + at)
+            let status = state.status();
+            status.time_left(3, status.begun + at)
         };
         state.event(&Event::Left {
             drefs: &[&a, &b, &c],
@@ -105,11 +105,11 @@ mod tests {
         assert_eq!(left(Duration::ZERO), None);
 
         let minute = Duration::from_secs(60);
-        state.known().usual.insert(a.clone(), minute);
-        let some = |time, is_least| Some(Left { time, is_least });
+        state.status().usual.insert(a.clone(), minute);
+        let some = |time, is_least| Some(TimeLeft { time, is_least });
         assert_eq!(left(Duration::ZERO), some(minute, true));
         state
-            .known()
+            .status()
             .usual
             .extend([(b.clone(), minute), (c.clone(), minute)]);
         assert_eq!(left(Duration::ZERO), some(3 * minute, false));
@@ -118,9 +118,9 @@ mod tests {
         for dref in [&a, &b] {
             state.event(&Event::Started { dref, index: 0 });
         }
-        let begun = state.known().begun;
+        let begun = state.status().begun;
         state
-            .known()
+            .status()
             .running
             .iter_mut()
             .for_each(|one| one.since = begun);

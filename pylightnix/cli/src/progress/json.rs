@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::capture::{Capture, Which, copy_of_stderr};
+use super::capture::{Capture, Streams, copy_of_stderr};
 use super::state::State;
 use crate::visible;
 use pylightnix::config::DRefId;
@@ -16,18 +16,18 @@ use pylightnix::realize::Event;
 
 /// Writes JSON lines to the original standard error.
 pub(super) struct Json {
-    to: Arc<To>,
+    to: Arc<Destination>,
     capture: Option<Capture>,
     ended: AtomicBool,
     state: Arc<State>,
 }
 
-enum To {
+enum Destination {
     Copy(File),
     Stderr,
 }
 
-impl To {
+impl Destination {
     /// Writes one event, in a single write.
     fn say(&self, name: &str, stage: Option<(&DRefId, Option<usize>)>, fields: Value) {
         let mut object = json!({ "event": name, "time": Timestamp::now().to_string() });
@@ -44,8 +44,8 @@ impl To {
         let line = format!("{}\n", visible::json(&object.to_string()));
         // A closed pipe does not stop the run.
         let _ = match self {
-            To::Copy(file) => (&*file).write_all(line.as_bytes()),
-            To::Stderr => io::stderr().write_all(line.as_bytes()),
+            Destination::Copy(file) => (&*file).write_all(line.as_bytes()),
+            Destination::Stderr => io::stderr().write_all(line.as_bytes()),
         };
     }
 }
@@ -53,21 +53,21 @@ impl To {
 impl Json {
     pub(super) fn begin(state: &Arc<State>) -> Self {
         let to = match copy_of_stderr() {
-            Ok(copy) => To::Copy(File::from(copy)),
-            Err(_) => To::Stderr,
+            Ok(copy) => Destination::Copy(File::from(copy)),
+            Err(_) => Destination::Stderr,
         };
         let to = Arc::new(to);
         let capture = match *to {
-            To::Copy(_) => {
+            Destination::Copy(_) => {
                 let to = to.clone();
                 let say = move |lines: Vec<String>| {
                     for line in lines {
                         to.say("printed", None, json!({ "text": line }));
                     }
                 };
-                Capture::begin(Which::Both, say).ok()
+                Capture::begin(Streams::Both, say).ok()
             }
-            To::Stderr => None,
+            Destination::Stderr => None,
         };
         pylightnix::trace::log_panics();
         Json {
@@ -87,14 +87,14 @@ impl Json {
             capture.end();
         }
         let state = &self.state;
-        let known = state.known();
+        let status = state.status();
         let fields = json!({
-            "stages": known.stages,
+            "stages": status.stages,
             "reused": state.reused.load(Relaxed),
-            "built": known.built,
-            "failed": known.failed,
-            "cancelled": known.cancelled,
-            "took_seconds": known.begun.elapsed().as_secs_f64(),
+            "built": status.built,
+            "failed": status.failed,
+            "cancelled": status.cancelled,
+            "took_seconds": status.begun.elapsed().as_secs_f64(),
         });
         self.to.say("ended", None, fields);
     }

@@ -34,7 +34,7 @@ impl Lines {
 
     pub(super) fn event(&self, event: &Event<'_>) {
         if let Some(text) = self.text(event) {
-            let time = text::clock(self.state.known().begun.elapsed());
+            let time = text::clock(self.state.status().begun.elapsed());
             let lines = text.lines().map(|line| visible(line, false));
             let text: String = lines.map(|line| format!("{time:>7}  {line}\n")).collect();
             // In a single write, so that the output of stages cannot split it. A closed pipe does not stop the run.

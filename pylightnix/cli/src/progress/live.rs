@@ -6,12 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::capture::{Capture, Which, copy_of_stderr};
+use super::capture::{Capture, Streams, copy_of_stderr};
 use super::clean::visible;
 use super::failures::cause;
 use super::row::{Row, Shape};
 use super::screen::Screen;
-use super::state::{Known, Running, State, called};
+use super::state::{Running, State, Status, called};
 use super::suspend::Suspend;
 use super::tail::Tail;
 use pylightnix::config::DRefId;
@@ -65,7 +65,7 @@ impl Live {
             let screen = screen.clone();
             move |lines: Vec<String>| screen.above(&lines)
         };
-        let capture = Capture::begin(Which::Terminals, above).ok()?;
+        let capture = Capture::begin(Streams::Terminals, above).ok()?;
         pylightnix::trace::log_panics();
         // The display works without handlers for SIGTSTP and SIGCONT.
         let suspend = Mutex::new(Suspend::of(&screen).ok());
@@ -174,31 +174,31 @@ impl Frame {
         let size = screen.size();
         // Terminals differ in how they wrap after the last column, so it stays empty.
         let width = size.width.saturating_sub(1);
-        let known = state.known();
+        let status = state.status();
         let now = Instant::now();
-        let whole = whole(&known, state.reused.load(Relaxed), now);
+        let whole = whole(&status, state.reused.load(Relaxed), now);
         let mut rows = vec![self.whole.text(String::new(), whole, None, width)];
 
         let room = usize::from(size.height.saturating_sub(4)).max(1);
-        let name = |running: &Running| called(known.titles(), &running.dref, running.index);
-        let names: Vec<String> = known.running.iter().map(name).collect();
+        let name = |running: &Running| called(status.titles(), &running.dref, running.index);
+        let names: Vec<String> = status.running.iter().map(name).collect();
         let widest = names.iter().map(|name| name.chars().count()).max();
         let widest = widest.unwrap_or_default().min(NAME);
-        let shown = match known.running.len() {
+        let shown = match status.running.len() {
             all if all > room => room - 1,
             all => all,
         };
-        for (running, name) in known.running.iter().zip(&names).take(shown) {
+        for (running, name) in status.running.iter().zip(&names).take(shown) {
             rows.push(self.stage(running, name, widest, width, now));
         }
-        if shown < known.running.len() {
-            rows.push(format!("  and {} more", known.running.len() - shown));
+        if shown < status.running.len() {
+            rows.push(format!("  and {} more", status.running.len() - shown));
         }
         self.stages.retain(|(dref, index), _| {
-            let mut running = known.running.iter();
+            let mut running = status.running.iter();
             running.any(|one| one.index == *index && one.dref == *dref)
         });
-        drop(known);
+        drop(status);
         screen.draw(rows);
     }
 
@@ -248,14 +248,14 @@ impl Frame {
 }
 
 /// Returns the summary line of the whole run.
-fn whole(known: &Known, reused: usize, now: Instant) -> String {
-    let Known {
+fn whole(status: &Status, reused: usize, now: Instant) -> String {
+    let Status {
         stages,
         built,
         failed,
         cancelled,
         ..
-    } = known;
+    } = status;
     let to_build = stages.saturating_sub(reused + built + failed + cancelled);
     let mut counts = vec![format!("{built} built"), format!("{to_build} to build")];
     if reused > 0 {
@@ -264,19 +264,19 @@ fn whole(known: &Known, reused: usize, now: Instant) -> String {
     if *failed > 0 {
         counts.push(format!("{failed} failed"));
     }
-    if !known.waiting.is_empty() {
-        counts.push(format!("{} waiting", known.waiting.len()));
+    if !status.waiting.is_empty() {
+        counts.push(format!("{} waiting", status.waiting.len()));
     }
-    let took = text::clock(now.saturating_duration_since(known.begun));
-    let left = match known.time_left(to_build, now) {
-        _ if known.stopping => String::new(),
+    let took = text::clock(now.saturating_duration_since(status.begun));
+    let left = match status.time_left(to_build, now) {
+        _ if status.stopping => String::new(),
         None => String::new(),
         // A lower bound below a second is of no use.
         Some(left) if left.is_least && left.time < Duration::from_secs(1) => String::new(),
         Some(left) if left.is_least => format!(", at least {} left", text::clock(left.time)),
         Some(left) => format!(", about {} left", text::clock(left.time)),
     };
-    let stopping = match (known.stopping, known.running.len()) {
+    let stopping = match (status.stopping, status.running.len()) {
         (false, _) => String::new(),
         (true, 0) => "stopping: ".to_owned(),
         (true, 1) => "stopping, 1 stage still runs (Ctrl-C ends it at once): ".to_owned(),

@@ -70,8 +70,8 @@
 mod capture;
 mod clean;
 mod estimate;
+mod exit_guard;
 mod failures;
-mod heir;
 mod json;
 mod lines;
 mod live;
@@ -95,7 +95,7 @@ use pylightnix::realize::{Event, Observer};
 use pylightnix::store::Store;
 use state::State;
 
-pub(crate) use clean::{Cutter, visible};
+pub(crate) use clean::{LineSplitter, visible};
 pub(crate) use failures::failure_logs;
 pub use failures::failure_report;
 
@@ -124,10 +124,10 @@ struct Inner {
     show: Show,
     colors: bool,
     /// The active display; set when the first stage is built.
-    shown: OnceCell<Shown>,
+    shown: OnceCell<ActiveDisplay>,
 }
 
-enum Shown {
+enum ActiveDisplay {
     Live(Live),
     Lines(Lines),
     Json(Json),
@@ -168,9 +168,9 @@ impl Progress {
     /// of stages.
     pub fn end(&self) {
         match self.0.shown.get() {
-            Some(Shown::Live(live)) => live.end(),
-            Some(Shown::Json(json)) => json.end(),
-            Some(Shown::Lines(_)) | None => {}
+            Some(ActiveDisplay::Live(live)) => live.end(),
+            Some(ActiveDisplay::Json(json)) => json.end(),
+            Some(ActiveDisplay::Lines(_)) | None => {}
         }
     }
 }
@@ -215,20 +215,20 @@ impl Inner {
             return;
         }
         match self.shown.get_or_init(|| self.begin()) {
-            Shown::Live(live) => live.event(event),
-            Shown::Lines(lines) => lines.event(event),
-            Shown::Json(json) => json.event(event),
+            ActiveDisplay::Live(live) => live.event(event),
+            ActiveDisplay::Lines(lines) => lines.event(event),
+            ActiveDisplay::Json(json) => json.event(event),
         }
     }
 
-    fn begin(&self) -> Shown {
+    fn begin(&self) -> ActiveDisplay {
         match self.show {
-            Show::Json => Shown::Json(Json::begin(&self.state)),
+            Show::Json => ActiveDisplay::Json(Json::begin(&self.state)),
             Show::Display => match Live::begin(&self.state, self.colors) {
-                Some(live) => Shown::Live(live),
-                None => Shown::Lines(Lines::begin(&self.state)),
+                Some(live) => ActiveDisplay::Live(live),
+                None => ActiveDisplay::Lines(Lines::begin(&self.state)),
             },
-            _ => Shown::Lines(Lines::begin(&self.state)),
+            _ => ActiveDisplay::Lines(Lines::begin(&self.state)),
         }
     }
 }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthChar as _;
 /// One line of the display.
 pub(super) struct Row {
     bar: ProgressBar,
-    line: Arc<Line>,
+    line: Arc<BarLine>,
     shape: Shape,
 }
 
@@ -47,19 +47,19 @@ impl Shape {
 
 /// The target of a progress bar: one line in memory.
 #[derive(Debug, Default)]
-struct Line {
+struct BarLine {
     text: Mutex<String>,
     width: AtomicU16,
 }
 
-/// The handle of a [`Line`] that a progress bar draws to.
+/// The handle of a [`BarLine`] that a progress bar draws to.
 #[derive(Debug)]
-struct End(Arc<Line>);
+struct BarTarget(Arc<BarLine>);
 
 impl Row {
     pub(super) fn new(shape: Shape, colors: bool) -> Self {
-        let line = Arc::new(Line::default());
-        let target = ProgressDrawTarget::term_like(Box::new(End(line.clone())));
+        let line = Arc::new(BarLine::default());
+        let target = ProgressDrawTarget::term_like(Box::new(BarTarget(line.clone())));
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(shape.style(colors));
         Row { bar, line, shape }
     }
@@ -93,7 +93,7 @@ impl Row {
     }
 }
 
-impl TermLike for End {
+impl TermLike for BarTarget {
     fn width(&self) -> u16 {
         self.0.width.load(Relaxed)
     }

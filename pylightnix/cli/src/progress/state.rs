@@ -16,11 +16,11 @@ pub(super) struct State {
     store: Store,
     /// The number of reused stages, counted without the lock since there may be very many.
     pub(super) reused: AtomicUsize,
-    known: Mutex<Known>,
+    status: Mutex<Status>,
 }
 
 /// The state of a run under the lock.
-pub(super) struct Known {
+pub(super) struct Status {
     pub(super) begun: Instant,
     pub(super) stages: usize,
     /// The titles of the stages; `None` before the run begins.
@@ -62,7 +62,7 @@ impl State {
         State {
             store: store.clone(),
             reused: AtomicUsize::new(0),
-            known: Mutex::new(Known {
+            status: Mutex::new(Status {
                 begun: Instant::now(),
                 stages: 0,
                 titles: None,
@@ -81,34 +81,34 @@ impl State {
         }
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         // A panic cannot leave the state inconsistent.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the title of a run of a stage.
     pub(super) fn called(&self, dref: &DRefId, index: usize) -> String {
         // Titles may take a moment to compute: do it without the lock.
-        let titles = self.known().titles.clone();
+        let titles = self.status().titles.clone();
         called(titles.as_ref(), dref, index)
     }
 
     pub(super) fn label(&self, dref: &DRefId) -> Option<String> {
-        let titles = self.known().titles.clone();
+        let titles = self.status().titles.clone();
         titles?.label(dref)
     }
 
     pub(super) fn event(&self, event: &Event<'_>) {
-        self.known().event(event);
+        self.status().event(event);
     }
 
     /// Looks up the usual durations that are missing. May take a while, so it runs without the lock.
     pub(super) fn ask(&self) {
-        let to_ask = std::mem::take(&mut self.known().to_ask);
+        let to_ask = std::mem::take(&mut self.status().to_ask);
         for dref in to_ask {
             // A time that cannot be read stays unknown.
             if let Ok(Some(time)) = self.store.usual_time(&dref) {
-                self.known().usual.insert(dref, time);
+                self.status().usual.insert(dref, time);
             }
         }
     }
@@ -127,7 +127,7 @@ pub(super) fn called(titles: Option<&Titles>, dref: &DRefId, index: usize) -> St
     called
 }
 
-impl Known {
+impl Status {
     /// Returns the titles of the stages, once the run has begun.
     pub(super) fn titles(&self) -> Option<&Titles> {
         self.titles.as_ref()

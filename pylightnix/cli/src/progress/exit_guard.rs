@@ -10,41 +10,41 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
-/// The script of the heir process, which shows what is left in the pipe once this program is gone. It waits for the end
+/// The script of the guard process, which shows what is left in the pipe once this program is gone. It waits for the end
 /// of another pipe, its standard error. The cursor is then in the first line of the display, and a shell may already have
 /// written there.
-const HEIR: &str = r#"trap '' INT TSTP
+const SCRIPT: &str = r#"trap '' INT TSTP
 read -r _ <&2
 printf '\n\033[J'
 exec cat"#;
 
-pub(super) struct Heir {
+pub(super) struct ExitGuard {
     process: Child,
-    /// The write end of the pipe that the heir waits for: it closes with this process.
+    /// The write end of the pipe that the guard process waits for: it closes with this process.
     _life: io::PipeWriter,
 }
 
-impl Heir {
-    /// Starts the heir of the pipe with the read end `from`; it writes to `terminal`.
+impl ExitGuard {
+    /// Starts the guard of the pipe with the read end `from`; it writes to `terminal`.
     pub(super) fn of(from: &OwnedFd, terminal: &OwnedFd) -> io::Result<Self> {
         let (life, ours) = io::pipe()?;
         let process = Command::new("/bin/sh")
-            .args(["-c", HEIR])
+            .args(["-c", SCRIPT])
             .current_dir("/")
             .stdin(Stdio::from(from.try_clone()?))
             .stdout(Stdio::from(terminal.try_clone()?))
             .stderr(Stdio::from(life))
             .spawn()?;
-        Ok(Heir {
+        Ok(ExitGuard {
             process,
             _life: ours,
         })
     }
 }
 
-impl Drop for Heir {
+impl Drop for ExitGuard {
     fn drop(&mut self) {
-        // All output was shown: the heir has nothing to do.
+        // All output was shown: the guard has nothing to do.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
