@@ -4,19 +4,21 @@
 //! count. Everything else does: two token streams that differ in it have different texts, because parsing a text as Rust
 //! gives the same tokens. The text is formatted in lines, so that people can read differences.
 
-mod layout;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
 use proc_macro2::TokenStream;
+use pylightnix_reach::layout;
 use quote::ToTokens;
 use syn::{Attribute, Signature};
 
 /// Returns the normalized text of any code.
 pub(crate) fn text(code: TokenStream) -> String {
-    layout::text(&token::walk(code))
+    let tokens = token::walk(code);
+    let tokens: Vec<_> = tokens.iter().map(token::Token::laid_out).collect();
+    layout::text(&tokens)
 }
 
 /// Returns the normalized text of a function.

@@ -1,6 +1,7 @@
 //! The tokens that count for a fingerprint, with multi-character operators as single tokens.
 
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
+use pylightnix_reach::layout;
 
 /// A token as defined by the Rust reference: an operator is one token, regardless of the spacing after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +16,28 @@ pub(super) enum Token {
 }
 
 impl Token {
+    /// Returns the token in the form in which its text is laid out.
+    pub(super) fn laid_out(&self) -> layout::Token<'_> {
+        match self {
+            Token::Word(text) => layout::Token::Word(text),
+            Token::Literal(text) => layout::Token::Literal(text),
+            Token::Operator(text) => layout::Token::Operator(text),
+            Token::Open(delimiter) => layout::Token::Open(bracket(*delimiter)),
+            Token::Close(delimiter) => layout::Token::Close(bracket(*delimiter)),
+        }
+    }
+
     pub(super) fn is(&self, operator: &str) -> bool {
         matches!(self, Token::Operator(this) if this == operator)
+    }
+}
+
+fn bracket(delimiter: Delimiter) -> layout::Delimiter {
+    match delimiter {
+        Delimiter::Parenthesis => layout::Delimiter::Parenthesis,
+        Delimiter::Bracket => layout::Delimiter::Bracket,
+        Delimiter::Brace => layout::Delimiter::Brace,
+        Delimiter::None => layout::Delimiter::Invisible,
     }
 }
 

@@ -1,10 +1,43 @@
 //! Formats tokens as readable lines. The rules must not change, because stores keep and compare such texts.
 
-use proc_macro2::Delimiter::{self, Brace, Bracket, None as Invisible, Parenthesis};
+use Delimiter::{Brace, Bracket, Invisible, Parenthesis};
 
-use super::token::Token;
+/// A token as the [Rust reference](https://doc.rust-lang.org/reference/tokens.html) defines it: an operator is one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token<'a> {
+    /// An identifier, a keyword or a lifetime.
+    Word(&'a str),
+    /// A literal, as it is written in the source.
+    Literal(&'a str),
+    /// An operator or other punctuation.
+    Operator(&'a str),
+    /// An opening bracket.
+    Open(Delimiter),
+    /// A closing bracket.
+    Close(Delimiter),
+}
 
-pub(super) fn text(tokens: &[Token]) -> String {
+/// A kind of brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimiter {
+    /// `( )`
+    Parenthesis,
+    /// `[ ]`
+    Bracket,
+    /// `{ }`
+    Brace,
+    /// Nothing: a group of a `macro_rules` macro.
+    Invisible,
+}
+
+impl Token<'_> {
+    fn is(&self, operator: &str) -> bool {
+        matches!(self, Token::Operator(this) if *this == operator)
+    }
+}
+
+/// Returns the text of tokens.
+pub fn text(tokens: &[Token<'_>]) -> String {
     let angles = angles(tokens);
     let mut text = String::new();
     let mut indent: usize = 0;
@@ -42,13 +75,13 @@ struct Angle {
 }
 
 /// Guesses which `<` and `>` are brackets. A wrong guess only affects spaces.
-fn angles(tokens: &[Token]) -> Vec<Angle> {
+fn angles(tokens: &[Token<'_>]) -> Vec<Angle> {
     let mut depth: usize = 0;
     let mut angles = Vec::with_capacity(tokens.len());
     for (at, token) in tokens.iter().enumerate() {
         let mut angle = Angle::default();
         match token {
-            Token::Operator(operator) => match operator.as_str() {
+            Token::Operator(operator) => match *operator {
                 "<" if at > 0 && takes_parameters(&tokens[..at]) => {
                     depth += 1;
                     angle.opens = true;
@@ -73,18 +106,18 @@ fn angles(tokens: &[Token]) -> Vec<Angle> {
     angles
 }
 
-fn takes_parameters(before: &[Token]) -> bool {
+fn takes_parameters(before: &[Token<'_>]) -> bool {
     match before {
-        [.., Token::Word(word), Token::Word(_)] if word == "fn" => true,
+        [.., Token::Word(word), Token::Word(_)] if *word == "fn" => true,
         [.., Token::Word(word)] => {
-            word == "impl" || word == "for" || word.starts_with(|c: char| c.is_uppercase())
+            *word == "impl" || *word == "for" || word.starts_with(|c: char| c.is_uppercase())
         }
         [.., last] => last.is("::"),
         [] => false,
     }
 }
 
-fn push(token: &Token, text: &mut String) {
+fn push(token: &Token<'_>, text: &mut String) {
     match token {
         Token::Word(token) | Token::Literal(token) | Token::Operator(token) => text.push_str(token),
         Token::Open(delimiter) => text.push(brackets(*delimiter).0),
@@ -103,38 +136,38 @@ fn brackets(delimiter: Delimiter) -> (char, char) {
 }
 
 /// Returns whether a line ends between two tokens.
-fn breaks(before: &Token, token: &Token, in_block: bool) -> bool {
+fn breaks(before: &Token<'_>, token: &Token<'_>, in_block: bool) -> bool {
     match (before, token) {
         (_, Token::Close(Brace)) => *before != Token::Open(Brace),
         (Token::Open(Brace), _) => true,
-        (Token::Close(Brace), Token::Word(word)) => word != "else" && word != "as",
+        (Token::Close(Brace), Token::Word(word)) => *word != "else" && *word != "as",
         (Token::Close(Brace), Token::Literal(_)) => true,
         (Token::Close(Brace), token) => token.is("#"),
-        (Token::Operator(operator), _) => in_block && (operator == ";" || operator == ","),
+        (Token::Operator(operator), _) => in_block && (*operator == ";" || *operator == ","),
         _ => false,
     }
 }
 
 /// Returns whether a space is between the last of `tokens` and `token`. It may be omitted only if the tokens would still be
 /// lexed as two. `angles` are the roles of the two tokens.
-fn is_spaced(tokens: &[Token], token: &Token, angles: &[Angle]) -> bool {
+fn is_spaced(tokens: &[Token<'_>], token: &Token<'_>, angles: &[Angle]) -> bool {
     let (before_before, before) = match tokens {
         [.., two, one] => (Some(two), one),
         [one] => (None, one),
         [] => return false,
     };
-    let is_name = |token: Option<&Token>| match token {
-        Some(Token::Word(word)) => !EXPRESSION_FOLLOWS.contains(&word.as_str()),
+    let is_name = |token: Option<&Token<'_>>| match token {
+        Some(Token::Word(word)) => !EXPRESSION_FOLLOWS.contains(word),
         _ => false,
     };
     match (before, token) {
         (Token::Open(Brace), Token::Close(Brace)) => false,
         (Token::Open(Parenthesis | Bracket | Invisible), _)
         | (_, Token::Close(Parenthesis | Bracket | Invisible)) => false,
-        (_, Token::Operator(operator)) if matches!(operator.as_str(), "," | ";" | "?") => false,
+        (_, Token::Operator(operator)) if matches!(*operator, "," | ";" | "?") => false,
         // Without a space `x.0.1` would contain a float literal, and `1.max` and `1..2` might.
         (Token::Literal(_), Token::Operator(operator)) if operator.starts_with('.') => true,
-        (Token::Operator(operator), Token::Literal(_)) if operator == "." => {
+        (Token::Operator(operator), Token::Literal(_)) if *operator == "." => {
             matches!(before_before, Some(Token::Literal(_)))
         }
         (Token::Word(_) | Token::Literal(_) | Token::Close(_), Token::Operator(_))
@@ -149,25 +182,19 @@ fn is_spaced(tokens: &[Token], token: &Token, angles: &[Angle]) -> bool {
         }
         (Token::Operator(_), Token::Open(Parenthesis)) if angles[0].closes => false,
         (Token::Operator(one), Token::Operator(two)) => {
-            !(one == "::" && two == "<"
-                || one == "?" && two == "."
-                || angles[0].opens && two == "&"
-                || angles[0].closes && two == "::")
+            !(*one == "::" && *two == "<"
+                || *one == "?" && *two == "."
+                || angles[0].opens && *two == "&"
+                || angles[0].closes && *two == "::")
         }
         (Token::Word(_), Token::Open(Parenthesis | Bracket)) => !is_name(Some(before)),
         (Token::Close(close), Token::Open(Parenthesis | Bracket)) => *close == Brace,
-        (Token::Operator(operator), Token::Word(_)) if operator == "!" => is_name(before_before),
-        (Token::Operator(operator), Token::Word(_)) => {
-            !matches!(operator.as_str(), "." | "::" | "&")
-        }
-        (Token::Operator(operator), Token::Open(_)) => {
-            !matches!(operator.as_str(), "!" | "#" | "&")
-        }
-        (Token::Word(_), Token::Operator(operator)) if operator == "!" => !is_name(Some(before)),
-        (Token::Word(_), Token::Operator(operator)) => {
-            !matches!(operator.as_str(), "::" | ":" | ".")
-        }
-        (Token::Close(_), Token::Operator(operator)) => !matches!(operator.as_str(), "::" | "."),
+        (Token::Operator(operator), Token::Word(_)) if *operator == "!" => is_name(before_before),
+        (Token::Operator(operator), Token::Word(_)) => !matches!(*operator, "." | "::" | "&"),
+        (Token::Operator(operator), Token::Open(_)) => !matches!(*operator, "!" | "#" | "&"),
+        (Token::Word(_), Token::Operator(operator)) if *operator == "!" => !is_name(Some(before)),
+        (Token::Word(_), Token::Operator(operator)) => !matches!(*operator, "::" | ":" | "."),
+        (Token::Close(_), Token::Operator(operator)) => !matches!(*operator, "::" | "."),
         _ => true,
     }
 }

@@ -1,0 +1,577 @@
+//! Finds the items of source files, and loads the files of their modules.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config;
+use crate::item::{FileId, Item, ItemId, Kind, ModuleId};
+use crate::lex::{self, Token};
+use crate::names::{Name, word};
+use crate::strings;
+use crate::text;
+use crate::tokens::{attributes, imports, string_value};
+use crate::world::{World, real};
+
+/// Reads a file into a module. `owns_folder` says that its modules lie beside it, as with `mod.rs`.
+pub(crate) fn file(world: &mut World, path: &Path, module: ModuleId, owns_folder: bool) {
+    // A file that includes itself, or is a module of itself by a link, ends here.
+    let depth = std::iter::successors(Some(module), |id| world.modules[id.0].parent).count();
+    if depth > 64 {
+        return;
+    }
+    let package = world.modules[module.0].package;
+    let Some(file) = world.tokens(path, package) else {
+        return;
+    };
+    let tokens = world.shared_tokens(file);
+    included(world, file, &tokens);
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    let folder = match owns_folder {
+        true => beside.clone(),
+        false => path.with_extension(""),
+    };
+    let end = tokens.len();
+    let mut reader = Reader {
+        world,
+        tokens,
+        file,
+        module,
+        parent: None,
+        folder,
+        beside,
+        in_block: false,
+    };
+    reader.items(0..end);
+}
+
+/// Reads the files of code that functions of a file include.
+fn included(world: &mut World, file: FileId, tokens: &[Token]) {
+    for at in 0..tokens.len() {
+        if !tokens[at].word(word::INCLUDE) || !tokens.get(at + 1).is_some_and(|it| it.is(b'!')) {
+            continue;
+        }
+        let Some(open) = tokens.get(at + 2).filter(|token| token.is_open()) else {
+            continue;
+        };
+        let Some(path) = strings::file_named(world, file, at + 3..open.mate) else {
+            continue;
+        };
+        let path = real(&path);
+        if world.included.contains_key(&path) {
+            continue;
+        }
+        let package = world.files[file.0].package;
+        if let Some(read) = world.tokens(&path, package) {
+            world.included.insert(path, read);
+        }
+    }
+}
+
+struct Reader<'w> {
+    world: &'w mut World,
+    tokens: Arc<[Token]>,
+    file: FileId,
+    module: ModuleId,
+    /// The `impl` or trait whose members are read.
+    parent: Option<ItemId>,
+    /// Where the files of modules lie.
+    folder: PathBuf,
+    /// Where `#[path]` begins.
+    beside: PathBuf,
+    /// Whether what is read is a block, which has statements among its items.
+    in_block: bool,
+}
+
+/// What the attributes of an item say.
+#[derive(Default)]
+struct Marks {
+    is_test: bool,
+    is_stage: bool,
+    /// `path = ".."`
+    path: Option<String>,
+    attributes: Vec<Range<usize>>,
+}
+
+impl Reader<'_> {
+    fn word(&self, at: usize, end: usize) -> Option<Name> {
+        let token = self
+            .tokens
+            .get(at)
+            .filter(|token| at < end && token.is_word())?;
+        Some(token.name)
+    }
+
+    fn is(&self, at: usize, end: usize, name: Name) -> bool {
+        self.word(at, end) == Some(name)
+    }
+
+    fn opens(&self, at: usize, bracket: u8) -> bool {
+        self.tokens
+            .get(at)
+            .is_some_and(|token| token.opens(bracket))
+    }
+
+    fn items(&mut self, range: Range<usize>) {
+        let mut at = range.start;
+        while at < range.end {
+            at = self.item(at, range.end).max(at + 1);
+        }
+    }
+
+    /// Reads the item at `start`, and returns the index after it.
+    fn item(&mut self, start: usize, end: usize) -> usize {
+        if let Some(inner) = self.inner_attribute(start) {
+            // Of the module, not of the item after it.
+            self.conditions(std::slice::from_ref(&inner));
+            return inner.end + 1;
+        }
+        let (attrs, mut at) = attributes(&self.tokens, start, end);
+        let marks = self.marks(attrs);
+        if self.is(at, end, word::PUB) {
+            at += 1;
+            if self.opens(at, b'(') {
+                at = self.tokens[at].mate + 1;
+            }
+        }
+        at = self.qualifiers(at, end);
+        let Some(token) = self.tokens.get(at).filter(|_| at < end).copied() else {
+            return end;
+        };
+        if !token.is_word() {
+            return if token.is_open() {
+                token.mate + 1
+            } else {
+                at + 1
+            };
+        }
+        let next = self.word(at + 1, end);
+        match token.name {
+            word::FN => self.function(start, at, end, &marks),
+            word::CONST | word::TYPE => {
+                let kind = match token.name {
+                    word::CONST => Kind::Const,
+                    _ => Kind::Alias,
+                };
+                let after = self.semicolon(at, end);
+                self.add(kind, next, start..after, after, &marks);
+                after
+            }
+            word::STATIC => {
+                let name = match next {
+                    Some(word::MUT) => self.word(at + 2, end),
+                    next => next,
+                };
+                let after = self.semicolon(at, end);
+                self.add(Kind::Static, name, start..after, after, &marks);
+                after
+            }
+            word::STRUCT | word::ENUM => self.type_definition(start, at, end, &marks),
+            word::UNION if next.is_some() => self.type_definition(start, at, end, &marks),
+            word::TRAIT | word::IMPL => self.members(start, at, end, &marks),
+            word::MOD => self.submodule(at, end, &marks),
+            word::USE => {
+                let after = self.semicolon(at, end);
+                if !marks.is_test && after > at + 1 {
+                    // Which of several imports holds is told by the module.
+                    self.conditions(&marks.attributes);
+                    let found = imports(&self.tokens, at + 1..after - 1);
+                    self.world.modules[self.module.0].imports.extend(found);
+                }
+                after
+            }
+            word::EXTERN => self.external(at, end),
+            word::MACRO_RULES if self.tokens.get(at + 1).is_some_and(|it| it.is(b'!')) => {
+                self.macro_definition(start, at + 2, end, &marks)
+            }
+            word::MACRO if next.is_some() => self.macro_definition(start, at + 1, end, &marks),
+            _ => self.invocation(start, at, end, &marks),
+        }
+    }
+
+    fn inner_attribute(&self, at: usize) -> Option<Range<usize>> {
+        match self.tokens.get(at..at + 3)? {
+            [hash, bang, open] if hash.is(b'#') && bang.is(b'!') && open.opens(b'[') => {
+                Some(at + 3..open.mate)
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds the predicates of attributes to the module.
+    fn conditions(&mut self, attrs: &[Range<usize>]) {
+        for attr in attrs {
+            let found = text::conditions(self.world, &self.tokens, attr.clone());
+            self.world.modules[self.module.0].conditions.extend(found);
+        }
+    }
+
+    fn marks(&self, attrs: Vec<Range<usize>>) -> Marks {
+        let mut marks = Marks::default();
+        let with_tests = self.world.with_tests;
+        for attr in &attrs {
+            let words = || {
+                self.tokens[attr.clone()]
+                    .iter()
+                    .filter(|token| token.is_word())
+            };
+            let has = |name| words().any(|token| token.name == name);
+            // The last word of the path: `#[tokio::test]`.
+            let path_end = (attr.start..attr.end)
+                .find(|at| !(self.tokens[*at].is_word() || self.tokens[*at].is(b':')));
+            let last = self.tokens[attr.start..path_end.unwrap_or(attr.end)]
+                .iter()
+                .rfind(|token| token.is_word())
+                .map(|token| token.name);
+            match last {
+                Some(word::TEST | word::TEST_CASE) => marks.is_test = !with_tests,
+                Some(word::STAGE) => marks.is_stage = true,
+                Some(word::CFG) if has(word::TEST) => {
+                    let is_only = !has(word::NOT) && !has(word::ANY);
+                    marks.is_test |= is_only && !with_tests;
+                }
+                Some(word::PATH | word::CFG_ATTR) => {
+                    let path = attr
+                        .clone()
+                        .find_map(|at| match self.tokens.get(at..at + 3)? {
+                            [key, equals, text]
+                                if key.word(word::PATH)
+                                    && equals.is(b'=')
+                                    && text.kind == lex::Kind::Text =>
+                            {
+                                string_value(self.world.text(text.name))
+                            }
+                            _ => None,
+                        });
+                    marks.path = path.or(marks.path);
+                }
+                _ => {}
+            }
+        }
+        marks.attributes = attrs;
+        marks
+    }
+
+    /// Skips the words before `fn`, `trait` and `impl`.
+    fn qualifiers(&self, mut at: usize, end: usize) -> usize {
+        loop {
+            let Some(name) = self.word(at, end) else {
+                return at;
+            };
+            let next = self.word(at + 1, end);
+            let is_text = |at| {
+                self.tokens
+                    .get(at)
+                    .is_some_and(|it: &Token| it.kind == lex::Kind::Text)
+            };
+            match name {
+                word::DEFAULT | word::ASYNC | word::UNSAFE | word::AUTO | word::SAFE
+                    if next.is_some() => {}
+                word::CONST
+                    if matches!(
+                        next,
+                        Some(
+                            word::FN
+                                | word::ASYNC
+                                | word::UNSAFE
+                                | word::EXTERN
+                                | word::TRAIT
+                                | word::IMPL
+                        )
+                    ) => {}
+                word::EXTERN if next == Some(word::FN) => {}
+                word::EXTERN if is_text(at + 1) && self.is(at + 2, end, word::FN) => at += 1,
+                _ => return at,
+            }
+            at += 1;
+        }
+    }
+
+    /// Returns the index after the next `;`.
+    fn semicolon(&self, mut at: usize, end: usize) -> usize {
+        while at < end {
+            let token = self.tokens[at];
+            if token.is_open() {
+                at = token.mate.max(at);
+            } else if token.is(b';') {
+                return at + 1;
+            }
+            at += 1;
+        }
+        end
+    }
+
+    /// Returns the index of the `{` or `;` that ends the head of an item, and the index after the item.
+    fn body(&self, mut at: usize, end: usize) -> (usize, usize) {
+        while at < end {
+            let token = self.tokens[at];
+            if token.opens(b'{') {
+                return (at, token.mate + 1);
+            }
+            if token.is(b';') {
+                return (at, at + 1);
+            }
+            if token.is_open() {
+                at = token.mate.max(at);
+            }
+            at += 1;
+        }
+        (end, end)
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        name: Option<Name>,
+        tokens: Range<usize>,
+        body: usize,
+        marks: &Marks,
+    ) -> Option<ItemId> {
+        let name = name.filter(|_| !marks.is_test)?;
+        let id = ItemId(self.world.items.len());
+        self.world.items.push(Item {
+            kind,
+            name,
+            module: self.module,
+            file: self.file,
+            start: tokens.start,
+            end: tokens.end,
+            body,
+            parent: self.parent,
+            members: Vec::new(),
+            config: None,
+            is_stage: marks.is_stage,
+        });
+        if let Some(parent) = self.parent {
+            self.world.items[parent.0].members.push(id);
+            return Some(id);
+        }
+        let module = &mut self.world.modules[self.module.0];
+        module.all.push(id);
+        match kind {
+            Kind::Invocation => module.has_invocations = true,
+            Kind::Impl => {}
+            _ => module.items.entry(name).or_default().push(id),
+        }
+        Some(id)
+    }
+
+    fn function(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+        let (body, after) = self.body(at, end);
+        let name = self.word(at + 1, end);
+        self.add(Kind::Fn, name, start..after, body, marks);
+        if !marks.is_test && self.opens(body, b'{') {
+            self.bodies(body + 1..self.tokens[body].mate);
+        }
+        after
+    }
+
+    /// Looks into the body of a function: an `impl` in it holds everywhere, and a block with a stage is a module.
+    fn bodies(&mut self, range: Range<usize>) {
+        let mut braces = Vec::new();
+        let mut blocks: Vec<usize> = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            let token = self.tokens[at];
+            let before = self.tokens[at - 1];
+            let starts_statement = before.opens(b'{')
+                || matches!(before.kind, lex::Kind::Close(b'}' | b']'))
+                || before.is(b';');
+            if token.opens(b'{') {
+                braces.push(at);
+            } else if token.kind == lex::Kind::Close(b'}') {
+                braces.pop();
+            } else if token.word(word::IMPL) && starts_statement {
+                let (body, after) = self.body(at, range.end);
+                if self.opens(body, b'{') {
+                    let parent = self.parent.take();
+                    self.item(at, after);
+                    self.parent = parent;
+                    at = after;
+                    continue;
+                }
+            } else if token.is(b'#') && self.opens(at + 1, b'[') {
+                let (attrs, _) = attributes(&self.tokens, at, range.end);
+                if self.marks(attrs).is_stage {
+                    let block = braces.last().copied().unwrap_or(range.start - 1);
+                    if !blocks.contains(&block) {
+                        blocks.push(block);
+                    }
+                }
+            }
+            at += 1;
+        }
+        for block in blocks {
+            // A block within one that is read already is found by reading that one.
+            let mate = self.tokens[block].mate;
+            let package = self.world.modules[self.module.0].package;
+            let module = self.world.module(Some(self.module), true, package);
+            let outer = (self.module, self.parent.take(), self.in_block);
+            (self.module, self.in_block) = (module, true);
+            self.items(block + 1..mate);
+            (self.module, self.parent, self.in_block) = outer;
+        }
+    }
+
+    fn type_definition(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+        let kind = match self.tokens[at].name {
+            word::STRUCT => Kind::Struct,
+            word::ENUM => Kind::Enum,
+            _ => Kind::Union,
+        };
+        let (body, after) = self.body(at, end);
+        let name = self.word(at + 1, end);
+        let Some(id) = self.add(kind, name, start..after, after, marks) else {
+            return after;
+        };
+        if kind == Kind::Struct && body < end {
+            let derive = config::derive(&self.tokens, &marks.attributes, body);
+            if !matches!(derive, config::Derive::No)
+                && let Some(fields) = config::fields(&self.tokens, body, &self.world.names)
+            {
+                self.world.items[id.0].config = Some(fields);
+                self.world.configs.push((id, derive));
+            }
+        }
+        after
+    }
+
+    fn members(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+        let (body, after) = self.body(at, end);
+        let (kind, name) = match self.tokens[at].name {
+            word::TRAIT => (Kind::Trait, self.word(at + 1, end)),
+            _ => (Kind::Impl, Some(word::IMPL)),
+        };
+        let outer = self.parent.take();
+        let id = self.add(kind, name, start..after, body, marks);
+        if id.is_some() && self.opens(body, b'{') {
+            self.parent = id;
+            self.items(body + 1..self.tokens[body].mate);
+        }
+        self.parent = outer;
+        after
+    }
+
+    fn submodule(&mut self, at: usize, end: usize, marks: &Marks) -> usize {
+        let (body, after) = self.body(at, end);
+        let Some(name) = self.word(at + 1, end).filter(|_| !marks.is_test) else {
+            return after;
+        };
+        let package = self.world.modules[self.module.0].package;
+        let module = self.world.module(Some(self.module), false, package);
+        let outer = std::mem::replace(&mut self.module, module);
+        self.conditions(&marks.attributes);
+        self.module = outer;
+        let modules = &mut self.world.modules[self.module.0].modules;
+        modules.entry(name).or_default().push(module);
+        let text = self.world.text(name).trim_start_matches("r#").to_owned();
+        if self.opens(body, b'{') {
+            let inner = match &marks.path {
+                Some(path) => self.beside.join(path),
+                None => self.folder.join(&text),
+            };
+            let outer = (
+                self.module,
+                std::mem::replace(&mut self.folder, inner.clone()),
+                std::mem::replace(&mut self.beside, inner),
+                std::mem::replace(&mut self.in_block, false),
+            );
+            self.module = module;
+            self.items(body + 1..self.tokens[body].mate);
+            (self.module, self.folder, self.beside, self.in_block) = outer;
+        } else if let Some(path) = &marks.path {
+            let path = self.beside.join(path);
+            file(self.world, &path, module, true);
+        } else {
+            let beside = self.folder.join(format!("{text}.rs"));
+            let inside = self.folder.join(&text).join("mod.rs");
+            match beside.is_file() {
+                true => file(self.world, &beside, module, false),
+                false => file(self.world, &inside, module, true),
+            }
+        }
+        after
+    }
+
+    /// `extern crate ..;` or `extern "C" { .. }`.
+    fn external(&mut self, at: usize, end: usize) -> usize {
+        if self.is(at + 1, end, word::CRATE) {
+            let after = self.semicolon(at, end);
+            let path = self.word(at + 2, end);
+            let renamed = self
+                .is(at + 3, end, word::AS)
+                .then(|| self.word(at + 4, end));
+            if let (Some(path), Some(Some(name))) = (path, renamed) {
+                let path = match path {
+                    word::SELF => vec![word::CRATE],
+                    path => vec![path],
+                };
+                let name = Some(name);
+                let imports = &mut self.world.modules[self.module.0].imports;
+                imports.push(crate::item::Import { path, name });
+            }
+            return after;
+        }
+        let (body, after) = self.body(at, end);
+        if self.opens(body, b'{') {
+            self.items(body + 1..self.tokens[body].mate);
+        }
+        after
+    }
+
+    fn macro_definition(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+        let name = self.word(at, end);
+        let mut open = at + 1;
+        // `macro name(..) {..}`
+        if self.opens(open, b'(') && self.opens(self.tokens[open].mate + 1, b'{') {
+            open = self.tokens[open].mate + 1;
+        }
+        let mut after = match self.tokens.get(open) {
+            Some(token) if open < end && token.is_open() => token.mate + 1,
+            _ => end.min(open + 1),
+        };
+        if self
+            .tokens
+            .get(after)
+            .is_some_and(|token| after < end && token.is(b';'))
+        {
+            after += 1;
+        }
+        self.add(Kind::MacroDefinition, name, start..after, after, marks);
+        after
+    }
+
+    /// `path::name! {..}`, or something that is no item.
+    fn invocation(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+        let mut bang = at;
+        let mut name = None;
+        while bang < end && (self.tokens[bang].is_word() || self.tokens[bang].is(b':')) {
+            name = self.word(bang, end).or(name);
+            bang += 1;
+        }
+        let open = bang + 1;
+        let is_call = bang < end && self.tokens[bang].is(b'!');
+        let Some(token) = self.tokens.get(open).filter(|it| is_call && it.is_open()) else {
+            return at + 1;
+        };
+        let mut after = token.mate + 1;
+        if self
+            .tokens
+            .get(after)
+            .is_some_and(|token| after < end && token.is(b';'))
+        {
+            after += 1;
+        }
+        if self.in_block {
+            return after;
+        }
+        if name == Some(word::INCLUDE) && !marks.is_test {
+            let path = strings::file_named(self.world, self.file, open + 1..token.mate);
+            if let Some(path) = path {
+                file(self.world, &path, self.module, true);
+            }
+        }
+        self.add(Kind::Invocation, name, start..after, open, marks);
+        after
+    }
+}

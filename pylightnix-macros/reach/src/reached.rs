@@ -1,0 +1,343 @@
+//! What a stage reaches, in the form that the macros use.
+
+use std::path::PathBuf;
+
+use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
+
+use crate::config::FieldKind;
+use crate::follow::{Cause, Follow, Found};
+use crate::item::ItemId;
+use crate::text;
+use crate::world::World;
+
+/// What a stage reaches.
+#[derive(Clone, Debug, Default)]
+pub struct Reached {
+    /// The items, the stage first, the others sorted by name.
+    pub items: Vec<ReachedItem>,
+    /// The predicates of `cfg` whose values count, as they are in the crate of the stage.
+    pub conditions: Vec<String>,
+    /// The variables whose values at compile time count.
+    pub variables: Vec<String>,
+    /// The crates that the items name, without those whose sources are read.
+    pub crates: Vec<String>,
+    /// The files that are included.
+    pub files: Vec<PathBuf>,
+    /// What counts and is not seen, in words for people.
+    pub unseen: Vec<String>,
+}
+
+/// Something that a stage reaches.
+#[derive(Clone, Debug)]
+pub struct ReachedItem {
+    /// `fn`, `struct`, `field` and so on.
+    pub kind: &'static str,
+    /// The name that people see.
+    pub name: String,
+    /// What counts of it.
+    pub text: String,
+    /// The first 32 hex digits of the SHA-256 digest of kind and text.
+    pub hash: String,
+    /// Its file in the package and its line; empty if it has none.
+    pub place: String,
+    /// The number of the item that names it first.
+    pub from: Option<usize>,
+}
+
+/// Predicates that have the same value in all packages of a build.
+const OF_THE_TARGET: [&str; 22] = [
+    "all",
+    "any",
+    "not",
+    "unix",
+    "windows",
+    "wasm",
+    "panic",
+    "target_os",
+    "target_family",
+    "target_arch",
+    "target_env",
+    "target_abi",
+    "target_vendor",
+    "target_pointer_width",
+    "target_endian",
+    "target_feature",
+    "target_has_atomic",
+    "target_thread_local",
+    "true",
+    "false",
+    "proc_macro",
+    "doc",
+];
+
+/// Variables that say where something lies.
+fn is_place(variable: &str) -> bool {
+    variable.ends_with("_DIR")
+        || variable.ends_with("_PATH")
+        || variable.ends_with("_TMPDIR")
+        || variable.starts_with("CARGO_BIN_EXE_")
+}
+
+impl Reached {
+    pub(crate) fn new(world: &World, stage: ItemId, found: Found) -> Self {
+        let mut all = Listing {
+            world,
+            listed: Vec::new(),
+        };
+        all.items(stage, &found);
+        all.fields(&found);
+        let mut reached = Reached::default();
+        for (path, cause) in &found.externals {
+            let text = path.clone();
+            all.add(
+                "use",
+                path.clone(),
+                text,
+                String::new(),
+                Key::None,
+                cause.from,
+            );
+            let path = path.strip_prefix("use ").unwrap_or(path);
+            let name = path.split("::").next().unwrap_or(path);
+            let is_rust = ["std", "core", "alloc", "proc_macro"].contains(&name);
+            if !is_rust && !name.contains(' ') {
+                reached.crates.push(name.to_owned());
+            }
+        }
+        for (path, cause) in &found.files {
+            let folder = &world.packages[0].folder;
+            let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+            let text = file_text(&Follow::bytes(path));
+            all.add(
+                "file",
+                name.into_owned(),
+                text,
+                String::new(),
+                Key::None,
+                cause.from,
+            );
+            reached.files.push(path.clone());
+        }
+        reached.items = all.numbered(stage);
+        reached.seen(world, &found);
+        reached
+    }
+
+    /// Takes what is no text.
+    fn seen(&mut self, world: &World, found: &Found) {
+        let own = |package: usize| package == 0;
+        for (condition, package) in &found.conditions {
+            let words = condition.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+            let mut words = words.filter(|word| !word.is_empty());
+            let of_target = !condition.contains("feature =")
+                && !condition.contains("debug_assertions")
+                && words
+                    .next()
+                    .is_some_and(|word| OF_THE_TARGET.contains(&word));
+            if own(*package) || of_target {
+                self.conditions.push(condition.clone());
+            } else {
+                let name = &world.packages[*package].name;
+                self.unseen.push(format!("features of `{name}`"));
+            }
+        }
+        for (variable, package) in &found.variables {
+            if is_place(variable) {
+                continue;
+            }
+            if own(*package) {
+                self.variables.push(variable.clone());
+            } else {
+                let name = &world.packages[*package].name;
+                self.unseen
+                    .push(format!("the variable {variable} of `{name}`"));
+            }
+        }
+        self.unseen.extend(found.unknown.iter().cloned());
+        for list in [
+            &mut self.conditions,
+            &mut self.variables,
+            &mut self.crates,
+            &mut self.unseen,
+        ] {
+            list.sort();
+            list.dedup();
+        }
+        self.files.sort();
+    }
+}
+
+/// What tells where an item comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Item(ItemId),
+    None,
+}
+
+struct Listing<'a> {
+    world: &'a World,
+    listed: Vec<(ReachedItem, Key, Option<ItemId>)>,
+}
+
+impl Listing<'_> {
+    fn add(
+        &mut self,
+        kind: &'static str,
+        name: String,
+        text: String,
+        place: String,
+        key: Key,
+        from: Option<ItemId>,
+    ) {
+        let item = ReachedItem {
+            hash: hash(kind, &text),
+            kind,
+            name,
+            text,
+            place,
+            from: None,
+        };
+        self.listed.push((item, key, from));
+    }
+
+    fn items(&mut self, stage: ItemId, found: &Found) {
+        for (id, cause) in &found.items {
+            let item = &self.world.items[id.0];
+            // Of a config its fields count.
+            if item.config.is_some() {
+                continue;
+            }
+            let line = self
+                .world
+                .tokens_of(*id)
+                .get(item.start)
+                .map_or(0, |token| token.line);
+            let place = format!("{}:{line}", self.world.place(item.file));
+            let kind = if *id == stage {
+                "stage"
+            } else {
+                item.kind.word()
+            };
+            let name = text::name_of(self.world, item);
+            let text = text::of_item(self.world, *id);
+            self.add(
+                kind,
+                name,
+                text,
+                place,
+                Key::Item(*id),
+                self.through_configs(found, cause),
+            );
+        }
+    }
+
+    /// Configs are not listed: what they lead to is named by what names them.
+    fn through_configs(&self, found: &Found, cause: &Cause) -> Option<ItemId> {
+        let mut from = cause.from;
+        for _ in 0..64 {
+            let id = from?;
+            self.world.items[id.0].config.as_ref()?;
+            from = found.items.get(&id).and_then(|cause| cause.from);
+        }
+        None
+    }
+
+    fn fields(&mut self, found: &Found) {
+        for (id, at) in found.fields.keys() {
+            let item = &self.world.items[id.0];
+            let tokens = self.world.tokens_of(*id);
+            let Some(field) = item
+                .config
+                .as_ref()
+                .and_then(|config| config.fields.get(*at))
+            else {
+                continue;
+            };
+            let ty = text::of_range(self.world, tokens, field.ty.clone(), false);
+            let mut lines = Vec::new();
+            for attribute in &field.attributes {
+                if !text::is_ignored(tokens, attribute.clone()) {
+                    let text = text::of_range(self.world, tokens, attribute.clone(), false);
+                    lines.push(format!("#[{text}]"));
+                }
+            }
+            lines.push(format!("{:?}: {ty}", field.key));
+            let kind = match field.kind {
+                FieldKind::Artifact => "artifact",
+                _ => "field",
+            };
+            let name = format!(
+                "{}.{}",
+                self.world.text(item.name),
+                self.world.text(field.name)
+            );
+            let line = tokens.get(field.ty.start).map_or(0, |token| token.line);
+            let place = format!("{}:{line}", self.world.place(item.file));
+            let from = found.items.get(id).and_then(|cause| cause.from);
+            self.add(kind, name, lines.join("\n"), place, Key::None, from);
+        }
+    }
+
+    /// Sorts what is listed, the stage first, and numbers what names each.
+    fn numbered(mut self, stage: ItemId) -> Vec<ReachedItem> {
+        self.listed.sort_by(|(one, one_key, _), (two, two_key, _)| {
+            let is_other = |key: &Key| *key != Key::Item(stage);
+            let one = (
+                is_other(one_key),
+                &one.name,
+                one.kind,
+                &one.text,
+                &one.place,
+            );
+            one.cmp(&(
+                is_other(two_key),
+                &two.name,
+                two.kind,
+                &two.text,
+                &two.place,
+            ))
+        });
+        let numbers: FxHashMap<ItemId, usize> = self
+            .listed
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (_, key, _))| match key {
+                Key::Item(id) => Some((*id, at)),
+                Key::None => None,
+            })
+            .collect();
+        let with_from = |(mut item, _, from): (ReachedItem, Key, Option<ItemId>)| {
+            item.from = from.and_then(|from| numbers.get(&from).copied());
+            item
+        };
+        self.listed.into_iter().map(with_from).collect()
+    }
+}
+
+/// The text that stands for a file: what is in it, if a person would read it.
+fn file_text(bytes: &[u8]) -> String {
+    const LONGEST: usize = 16 * 1024;
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.len() <= LONGEST => text.to_owned(),
+        _ => format!(
+            "{} bytes, SHA-256 {}",
+            bytes.len(),
+            hex(&Sha256::digest(bytes))
+        ),
+    }
+}
+
+fn hash(kind: &str, text: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(kind.as_bytes());
+    hash.update([0]);
+    hash.update(text.as_bytes());
+    let mut hash = hex(&hash.finalize());
+    hash.truncate(32);
+    hash
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,280 @@
+//! What names mean: items, modules, and crates whose sources are not read.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::item::{Import, ItemId, Kind, ModuleId, PackageId};
+use crate::names::{Name, word};
+use crate::world::World;
+
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Meaning {
+    Item(ItemId),
+    Module(ModuleId),
+    /// Something of a crate of procedural macros, whose names are not those of its functions.
+    Package(PackageId),
+    /// A path into a crate whose sources are not read.
+    External(String),
+}
+
+/// Looks up names, and remembers what it found.
+#[derive(Debug, Default)]
+pub(crate) struct Resolver {
+    found: FxHashMap<(ModuleId, Name), Arc<[Meaning]>>,
+    /// The names that are being looked up, as modules may import one another.
+    open: Vec<(ModuleId, Name)>,
+    /// The lowest of those that turned up again; what was found above it may lack something.
+    lowest: Option<usize>,
+}
+
+impl Resolver {
+    /// Returns what a path means in a module.
+    pub(crate) fn path(&mut self, world: &World, module: ModuleId, path: &[Name]) -> Vec<Meaning> {
+        let Some((first, rest)) = path.split_first() else {
+            return Vec::new();
+        };
+        let mut found = match lead(world, module, *first) {
+            Some(found) => found,
+            None => self.name(world, module, *first).to_vec(),
+        };
+        if found.is_empty() {
+            found = package(world, module, *first);
+        }
+        self.rest(world, found, rest)
+    }
+
+    /// Follows the words of a path after the first.
+    pub(crate) fn rest(
+        &mut self,
+        world: &World,
+        mut found: Vec<Meaning>,
+        rest: &[Name],
+    ) -> Vec<Meaning> {
+        for name in rest {
+            let mut next = Vec::new();
+            for meaning in found {
+                match meaning {
+                    Meaning::Module(module) => match *name {
+                        word::SUPER => {
+                            next.extend(enclosing(world, module).map(Meaning::Module));
+                        }
+                        word::SELF => next.push(Meaning::Module(module)),
+                        name => match macros_of(world, module) {
+                            Some(package) => next.push(Meaning::Package(package)),
+                            None => next.extend(self.name(world, module, name).iter().cloned()),
+                        },
+                    },
+                    Meaning::External(path) => {
+                        next.push(Meaning::External(format!("{path}::{}", world.text(*name))));
+                    }
+                    other => next.push(other),
+                }
+            }
+            found = next;
+        }
+        found
+    }
+
+    /// Returns what a name means in a module.
+    pub(crate) fn name(&mut self, world: &World, module: ModuleId, name: Name) -> Arc<[Meaning]> {
+        if let Some(found) = self.found.get(&(module, name)) {
+            return found.clone();
+        }
+        if let Some(at) = self.open.iter().position(|open| *open == (module, name)) {
+            self.lowest = Some(self.lowest.map_or(at, |lowest| lowest.min(at)));
+            return Arc::new([]);
+        }
+        let depth = self.open.len();
+        self.open.push((module, name));
+        let mut found = self.search(world, module, name);
+        found.sort();
+        found.dedup();
+        self.open.pop();
+        let found: Arc<[Meaning]> = found.into();
+        // Of a circle of imports only the outermost name is complete.
+        if self.lowest.is_none_or(|lowest| lowest >= depth) {
+            self.found.insert((module, name), found.clone());
+            self.lowest = None;
+        }
+        found
+    }
+
+    fn search(&mut self, world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
+        let this = &world.modules[module.0];
+        let mut found = own(world, module, name);
+        for import in this
+            .imports
+            .iter()
+            .filter(|import| import.name == Some(name))
+        {
+            found.extend(self.import(world, module, import));
+        }
+        if !found.is_empty() {
+            return found;
+        }
+        for import in this.imports.iter().filter(|import| import.name.is_none()) {
+            for meaning in self.import(world, module, import) {
+                match meaning {
+                    Meaning::Module(other) if other != module => {
+                        found.extend(self.name(world, other, name).iter().cloned());
+                    }
+                    // The variants of an enum.
+                    Meaning::Item(item) if has_variant(world, item, name) => {
+                        found.push(Meaning::Item(item));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        match this.parent {
+            Some(parent) if found.is_empty() && this.is_block => {
+                self.name(world, parent, name).to_vec()
+            }
+            _ => found,
+        }
+    }
+
+    /// Returns what an import of a module names.
+    pub(crate) fn import(
+        &mut self,
+        world: &World,
+        module: ModuleId,
+        import: &Import,
+    ) -> Vec<Meaning> {
+        let Some((first, rest)) = import.path.split_first() else {
+            return Vec::new();
+        };
+        let mut found = lead(world, module, *first).unwrap_or_default();
+        if found.is_empty() {
+            found = own(world, module, *first);
+        }
+        if found.is_empty() {
+            found = package(world, module, *first);
+        }
+        // `use name as name` would ask for itself.
+        let asks_itself = rest.is_empty() && import.name == Some(*first);
+        if found.is_empty() && !asks_itself {
+            found = self.name(world, module, *first).to_vec();
+        }
+        if found.is_empty() {
+            // Paths of the edition of 2015 begin at the root.
+            let root = world.modules[module.0].root;
+            found = own(world, root, *first)
+                .into_iter()
+                .filter(|meaning| matches!(meaning, Meaning::Module(_)))
+                .collect();
+        }
+        if found.is_empty() {
+            found = vec![Meaning::External(world.text(*first).to_owned())];
+        }
+        self.rest(world, found, rest)
+    }
+
+    /// Returns the paths into crates whose sources are not read, of which a module imports everything.
+    fn external_globs(&mut self, world: &World, module: ModuleId, depth: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        let this = &world.modules[module.0];
+        for import in this.imports.iter().filter(|import| import.name.is_none()) {
+            for meaning in self.import(world, module, import) {
+                match meaning {
+                    Meaning::External(path) => found.push(path),
+                    Meaning::Module(other) if depth > 0 => {
+                        found.extend(self.external_globs(world, other, depth - 1));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let Some(parent) = this.parent.filter(|_| this.is_block) {
+            found.extend(self.external_globs(world, parent, depth));
+        }
+        found
+    }
+
+    /// Returns whether a derive that is called `Config` is the one of this library: other libraries have one too.
+    pub(crate) fn is_config(&mut self, world: &World, module: ModuleId, path: &[Name]) -> bool {
+        let is_ours = |path: &str| path.starts_with(world.text(word::PYLIGHTNIX));
+        let found = self.path(world, module, path);
+        if found.is_empty() && path.len() == 1 {
+            let globs = self.external_globs(world, module, 8);
+            return globs.iter().any(|path| is_ours(path));
+        }
+        found
+            .iter()
+            .any(|meaning| matches!(meaning, Meaning::External(path) if is_ours(path)))
+    }
+}
+
+/// What `crate`, `self` and `super` mean at the beginning of a path.
+fn lead(world: &World, module: ModuleId, first: Name) -> Option<Vec<Meaning>> {
+    match first {
+        word::CRATE => Some(vec![Meaning::Module(world.modules[module.0].root)]),
+        word::SELF => Some(vec![Meaning::Module(named(world, module))]),
+        word::SUPER => Some(
+            enclosing(world, module)
+                .map(Meaning::Module)
+                .into_iter()
+                .collect(),
+        ),
+        _ => None,
+    }
+}
+
+/// The module that a block is in, or the module itself.
+fn named(world: &World, mut module: ModuleId) -> ModuleId {
+    while let Some(parent) = world.modules[module.0]
+        .parent
+        .filter(|_| world.modules[module.0].is_block)
+    {
+        module = parent;
+    }
+    module
+}
+
+fn enclosing(world: &World, module: ModuleId) -> Option<ModuleId> {
+    world.modules[named(world, module).0].parent
+}
+
+/// What a module defines itself under a name.
+fn own(world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
+    let module = &world.modules[module.0];
+    let items = module.items.get(&name).into_iter().flatten().copied();
+    let modules = module.modules.get(&name).into_iter().flatten().copied();
+    items
+        .map(Meaning::Item)
+        .chain(modules.map(Meaning::Module))
+        .collect()
+}
+
+/// What the name of a crate means.
+fn package(world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
+    let package = &world.packages[world.modules[module.0].package.0];
+    match package.packages.get(&name) {
+        Some(other) => world.packages[other.0]
+            .lib
+            .map(Meaning::Module)
+            .into_iter()
+            .collect(),
+        None if package.externals.contains(&name) => {
+            vec![Meaning::External(world.text(name).to_owned())]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The package of procedural macros that a module is the root of.
+fn macros_of(world: &World, module: ModuleId) -> Option<PackageId> {
+    let package = world.modules[module.0].package;
+    let this = &world.packages[package.0];
+    (this.is_proc_macro && this.lib == Some(module)).then_some(package)
+}
+
+fn has_variant(world: &World, item: ItemId, name: Name) -> bool {
+    let this = &world.items[item.0];
+    this.kind == Kind::Enum
+        && world.tokens_of(item)[this.start..this.end]
+            .iter()
+            .any(|token| token.word(name))
+}

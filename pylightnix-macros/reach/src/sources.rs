@@ -1,0 +1,165 @@
+//! The sources around a stage, and how the stage is found in them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::follow::follow;
+use crate::index::Index;
+use crate::item::{ItemId, Kind};
+use crate::lex;
+use crate::manifest::Manifest;
+use crate::names::word;
+use crate::reached::Reached;
+use crate::world::{Variables, World, real};
+
+/// The sources of a package, as far as they were asked for.
+///
+/// Reading them once serves all stages that one process of the compiler expands.
+pub struct Sources {
+    folder: PathBuf,
+    manifest: Manifest,
+    /// The roots of the crates that may be the one that is compiled, the most likely first.
+    roots: Vec<PathBuf>,
+    read: Vec<Crate>,
+    variable: Variables,
+}
+
+/// The sources of a crate.
+struct Crate {
+    world: World,
+    index: Index,
+}
+
+/// Where the compiler sees a stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// The name of the function.
+    pub name: &'a str,
+}
+
+/// A stage that was found in the sources.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    number: usize,
+    item: ItemId,
+}
+
+impl Sources {
+    /// Looks for the package of a file; `None` if there is no manifest of one.
+    ///
+    /// `variable` gives the variables that Cargo sets for the compiler.
+    pub fn around(
+        file: &Path,
+        variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let variable: Variables = Arc::new(variable);
+        let named = variable("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let above = file.ancestors().skip(1).map(Path::to_owned);
+        let (folder, manifest) = named
+            .into_iter()
+            .chain(above)
+            .find_map(|folder| Some((folder.clone(), Manifest::read(&folder)?)))?;
+        let roots = roots(&manifest, &variable);
+        Some(Sources {
+            folder,
+            manifest,
+            roots,
+            read: Vec::new(),
+            variable,
+        })
+    }
+
+    /// Looks for a stage by its place, and by its tokens from `fn` on, without comments, each character of an operator a
+    /// token. `None` if it is not written in these sources, as when a macro makes it.
+    pub fn stage(
+        &mut self,
+        place: &Place<'_>,
+        is_same: impl Fn(&mut dyn Iterator<Item = &str>) -> bool,
+    ) -> Option<Stage> {
+        let file = real(place.file);
+        for number in 0..self.roots.len() * 2 {
+            if number == self.read.len() {
+                // Code for tests is read only if the stage is not in the other code.
+                let (root, with_tests) = (&self.roots[number / 2], number % 2 == 1);
+                let world = World::read(
+                    &self.folder,
+                    &self.manifest,
+                    root,
+                    with_tests,
+                    self.variable.clone(),
+                );
+                let index = Index::new(&world);
+                self.read.push(Crate { world, index });
+            }
+            let world = &self.read[number].world;
+            let found = world.items.iter().position(|item| {
+                item.kind == Kind::Fn
+                    && item.is_stage
+                    && world.text(item.name) == place.name
+                    && real(&world.files[item.file.0].path) == file
+                    && {
+                        let tokens = &world.files[item.file.0].tokens[item.start..item.end];
+                        let mut tokens = tokens
+                            .iter()
+                            .skip_while(|token| !token.word(word::FN))
+                            .filter(|token| token.kind != lex::Kind::Doc)
+                            .map(|token| world.text(token.name));
+                        is_same(&mut tokens)
+                    }
+            });
+            if let Some(item) = found {
+                let item = ItemId(item);
+                return Some(Stage { number, item });
+            }
+        }
+        None
+    }
+
+    /// Follows what a stage reaches, but not into the items and modules that `untracked` names in its module.
+    pub fn reach(&mut self, stage: Stage, untracked: &[Vec<String>]) -> Reached {
+        let Crate { world, index } = &mut self.read[stage.number];
+        let module = world.items[stage.item.0].module;
+        let mut stops = Vec::new();
+        for path in untracked {
+            let names: Option<Vec<_>> = path.iter().map(|name| world.names.find(name)).collect();
+            if let Some(names) = names {
+                stops.extend(index.resolver.path(world, module, &names));
+            }
+        }
+        let found = follow(world, index, stage.item, stops);
+        Reached::new(world, stage.item, found)
+    }
+
+    /// The number of items that are known around a stage.
+    pub fn items(&self, stage: Stage) -> usize {
+        self.read[stage.number].world.items.len()
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("folder", &self.folder)
+            .field("roots", &self.roots)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the roots of the crates of a package that may be the one that is compiled.
+fn roots(manifest: &Manifest, variable: &Variables) -> Vec<PathBuf> {
+    let name = variable("CARGO_CRATE_NAME");
+    let is_binary = variable("CARGO_BIN_NAME").is_some();
+    let lib = manifest.lib.iter().filter(|_| !is_binary);
+    let lib = lib.map(|path| (manifest.lib_name.clone(), path.clone()));
+    let others = manifest.roots.iter().cloned();
+    let all: Vec<(String, PathBuf)> = lib.chain(others).collect();
+    let named = all.iter().filter(|(root, _)| name.as_ref() == Some(root));
+    let named: Vec<PathBuf> = named.map(|(_, path)| path.clone()).collect();
+    match named.is_empty() {
+        true => all.into_iter().map(|(_, path)| path).collect(),
+        false => named,
+    }
+}

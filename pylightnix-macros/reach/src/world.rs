@@ -1,0 +1,233 @@
+//! The sources of a crate, of the library of its package, and of the packages that it depends on by path.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::config::Derive;
+use crate::item::{File, FileId, Item, ItemId, Kind, Module, ModuleId, Package, PackageId};
+use crate::lex::{Token, lex};
+use crate::manifest::{Manifest, code_name};
+use crate::names::{Name, Names};
+use crate::parse;
+use crate::resolve::Resolver;
+
+/// Gives the variables of the environment in which the crate is compiled.
+pub(crate) type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// All that is read.
+pub(crate) struct World {
+    pub(crate) names: Names,
+    pub(crate) files: Vec<File>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) modules: Vec<Module>,
+    pub(crate) packages: Vec<Package>,
+    /// Files of code that a function includes, by their paths.
+    pub(crate) included: FxHashMap<PathBuf, FileId>,
+    /// The names of the macros that these sources define.
+    pub(crate) own_macros: FxHashSet<Name>,
+    /// Structs that derive a `Config`, which may be another library's until all modules are read.
+    pub(crate) configs: Vec<(ItemId, Derive)>,
+    /// Whether what is only compiled for tests counts.
+    pub(crate) with_tests: bool,
+    /// The variables of the environment in which the crate is compiled.
+    pub(crate) variable: Variables,
+}
+
+impl World {
+    /// Reads the crate with this root, in the package in `folder`.
+    pub(crate) fn read(
+        folder: &Path,
+        manifest: &Manifest,
+        root: &Path,
+        with_tests: bool,
+        variable: Variables,
+    ) -> Self {
+        let mut world = World {
+            names: Names::new(),
+            files: Vec::new(),
+            items: Vec::new(),
+            modules: Vec::new(),
+            packages: Vec::new(),
+            included: FxHashMap::default(),
+            own_macros: FxHashSet::default(),
+            configs: Vec::new(),
+            with_tests,
+            variable,
+        };
+        let mut folders = FxHashMap::default();
+        world.package(folder, manifest, Some(root), &mut folders);
+        world.settle_configs();
+        let macros = world
+            .items
+            .iter()
+            .filter(|item| item.kind == Kind::MacroDefinition);
+        world.own_macros = macros.map(|item| item.name).collect();
+        world
+    }
+
+    /// Tells the configs of stages from the structs of other libraries whose derive is called `Config` too.
+    fn settle_configs(&mut self) {
+        let mut resolver = Resolver::default();
+        for (item, derive) in std::mem::take(&mut self.configs) {
+            let module = self.items[item.0].module;
+            let is_ours = match derive {
+                Derive::No => false,
+                Derive::Certain => true,
+                Derive::Path(path) => resolver.is_config(self, module, &path),
+            };
+            if !is_ours {
+                self.items[item.0].config = None;
+                continue;
+            }
+            // Types that the derive makes stand for the config.
+            let name = self.text(self.items[item.0].name).to_owned();
+            for made in ["Lens", "Outputs"] {
+                let made = self.names.intern(&format!("{name}{made}"));
+                self.modules[module.0]
+                    .items
+                    .entry(made)
+                    .or_default()
+                    .push(item);
+            }
+        }
+    }
+
+    /// Reads a package: its library, and the crate with the root `own`.
+    fn package(
+        &mut self,
+        folder: &Path,
+        manifest: &Manifest,
+        own: Option<&Path>,
+        folders: &mut FxHashMap<PathBuf, PackageId>,
+    ) -> PackageId {
+        let id = PackageId(self.packages.len());
+        folders.insert(real(folder), id);
+        self.packages.push(Package {
+            name: manifest.name.clone(),
+            folder: folder.to_owned(),
+            is_proc_macro: manifest.is_proc_macro,
+            lib: None,
+            packages: FxHashMap::default(),
+            externals: Vec::new(),
+        });
+        // First what the names of the code mean.
+        let externals = ["std", "core", "alloc", "proc_macro"].map(str::to_owned);
+        let mut externals: Vec<String> = externals.into();
+        for dependency in &manifest.dependencies {
+            if dependency.is_dev && own.is_none() {
+                continue;
+            }
+            // The library's own code makes no result.
+            let read = dependency.folder.as_ref();
+            let read = read.filter(|_| !dependency.name.starts_with("pylightnix"));
+            let read = read.and_then(|folder| Some((folder, Manifest::read(folder)?)));
+            let Some((folder, found)) = read else {
+                let name = dependency.renamed.as_ref().unwrap_or(&dependency.name);
+                externals.push(name.clone());
+                continue;
+            };
+            let known = folders.get(&real(folder)).copied();
+            let package = known.unwrap_or_else(|| self.package(folder, &found, None, folders));
+            let name = dependency.renamed.as_ref().unwrap_or(&found.lib_name);
+            let name = self.names.intern(name);
+            self.packages[id.0].packages.insert(name, package);
+        }
+        self.packages[id.0].externals = externals
+            .iter()
+            .map(|name| self.names.intern(name))
+            .collect();
+        if let Some(lib) = &manifest.lib {
+            let module = self.root(lib, id);
+            self.packages[id.0].lib = Some(module);
+            let name = self.names.intern(&code_name(&manifest.lib_name));
+            self.packages[id.0].packages.insert(name, id);
+        }
+        if let Some(own) = own.filter(|own| manifest.lib.as_deref() != Some(own)) {
+            self.root(own, id);
+        }
+        id
+    }
+
+    fn root(&mut self, path: &Path, package: PackageId) -> ModuleId {
+        let root = self.module(None, false, package);
+        parse::file(self, path, root, true);
+        root
+    }
+
+    /// Adds an empty module.
+    pub(crate) fn module(
+        &mut self,
+        parent: Option<ModuleId>,
+        is_block: bool,
+        package: PackageId,
+    ) -> ModuleId {
+        let id = ModuleId(self.modules.len());
+        self.modules.push(Module {
+            parent,
+            is_block,
+            root: parent.map_or(id, |parent| self.modules[parent.0].root),
+            package,
+            items: FxHashMap::default(),
+            modules: FxHashMap::default(),
+            imports: Vec::new(),
+            all: Vec::new(),
+            has_invocations: false,
+            conditions: Vec::new(),
+        });
+        id
+    }
+
+    /// Reads the tokens of a file, if it can be read.
+    pub(crate) fn tokens(&mut self, path: &Path, package: PackageId) -> Option<FileId> {
+        let source = read_text(path)?;
+        let id = FileId(self.files.len());
+        let tokens = lex(&source, &mut self.names);
+        self.files.push(File {
+            path: path.to_owned(),
+            tokens: tokens.into(),
+            package,
+        });
+        Some(id)
+    }
+
+    pub(crate) fn tokens_of(&self, item: ItemId) -> &[Token] {
+        &self.files[self.items[item.0].file.0].tokens
+    }
+
+    pub(crate) fn shared_tokens(&self, file: FileId) -> Arc<[Token]> {
+        self.files[file.0].tokens.clone()
+    }
+
+    pub(crate) fn text(&self, name: Name) -> &str {
+        self.names.text(name)
+    }
+
+    /// Returns the path of a file within its package, with `/` on every system.
+    pub(crate) fn place(&self, file: FileId) -> String {
+        let file = &self.files[file.0];
+        let folder = &self.packages[file.package.0].folder;
+        let path = file.path.strip_prefix(folder).unwrap_or(&file.path);
+        path.to_string_lossy().replace('\\', "/")
+    }
+}
+
+/// Reads a text with the line ends of Unix, whatever Git made of them.
+pub(crate) fn read_text(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = match text.contains('\r') {
+        true => text.replace("\r\n", "\n"),
+        false => text,
+    };
+    Some(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
+}
+
+/// The path of a file or folder without links, or as it is if there is none.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
