@@ -9,7 +9,7 @@
 use proptest::prelude::*;
 use pylightnix::plan::Limits;
 use pylightnix::prelude::{Result, *};
-use pylightnix::realize::{Event, bytes};
+use pylightnix::realize::{Event, parse_bytes};
 use pylightnix::store::Store;
 use pylightnix::{Error, ErrorKind};
 use std::collections::BTreeMap;
@@ -323,7 +323,7 @@ fn more_than_there_is_fails_before_anything_runs() {
         let plan = after.clone().with_limits(limits);
         let run = Realize::new(&store)
             .threads(2)
-            .memory(bytes("1.5GiB").unwrap())
+            .memory(parse_bytes("1.5GiB").unwrap())
             .resource("gpu", 1);
         let dry = run.plan(&plan).unwrap().to_string();
         let error = error_of(run.observer(&told).run(&plan));
@@ -346,7 +346,7 @@ fn more_than_there_is_fails_before_anything_runs() {
         Limits::new().memory(2 << 30),
         &[
             "it needs 2 GiB of memory, and this run has 1.5 GiB",
-            ".memory(bytes(\"2GiB\")?)",
+            ".memory(parse_bytes(\"2GiB\")?)",
         ],
     );
     refused(

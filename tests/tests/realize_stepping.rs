@@ -247,7 +247,7 @@ fn a_build_without_its_promises_is_not_finished_and_not_lost() {
 
     let error = b.finish(()).unwrap_err();
     assert_says(&error, &["this build of stage `sum` was finished before"]);
-    b.cancel();
+    b.discard();
     assert_eq!(store.rrefs_of(plan.sum.id()).unwrap(), [made.id().clone()]);
     assert_eq!(stepping.run_all().unwrap().sum, made);
 }
@@ -262,7 +262,7 @@ fn a_build_that_is_cancelled_or_dropped_leaves_nothing() {
         let _ = b.out.save(&1).unwrap();
         assert_eq!(under_way(&store), (1, 1));
         match cancel {
-            true => b.cancel(),
+            true => b.discard(),
             false => drop(b),
         }
         assert_eq!(under_way(&store), (0, 0));
@@ -295,7 +295,7 @@ fn it_does_not_go_on_while_a_build_is_in_somebodys_hands() {
         assert_eq!(error.kind(), ErrorKind::Plan);
         assert_says(&error, &["stage `sum` is being built by hand", "`cancel`"]);
     }
-    b.cancel();
+    b.discard();
     assert_eq!(stepping.run_all().unwrap().out.load().unwrap(), "sum 6");
 }
 
@@ -339,7 +339,7 @@ fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
         while waits.of("waiting").is_empty() {
             thread::yield_now();
         }
-        b.cancel();
+        b.discard();
         assert_eq!(other.join().unwrap(), "sum 6");
     });
 }
@@ -528,7 +528,7 @@ fn a_choice_stands_whatever_others_make_meanwhile() {
     assert_eq!(next.reason, Reason::ContextChanged);
     let b = stepping.take(&plan).unwrap();
     assert_eq!(b.tick, first);
-    b.cancel();
+    b.discard();
     assert_eq!(stepping.run_all().unwrap().tick, first);
 }
 

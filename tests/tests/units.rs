@@ -1,4 +1,4 @@
-//! Durations and sizes have the same syntax in `#[stage(..)]`, in `realize::duration` and `realize::bytes`, and in options
+//! Durations and sizes have the same syntax in `#[stage(..)]`, in `realize::parse_duration` and `realize::parse_bytes`, and in options
 //! of the command line. `tests/ui/stage/fail` has the compiler's messages for invalid ones.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
@@ -8,7 +8,7 @@ use std::time::Duration;
 use pylightnix::ErrorKind;
 use pylightnix::plan::{Limits, Stage};
 use pylightnix::prelude::*;
-use pylightnix::realize::{bytes, duration};
+use pylightnix::realize::{parse_bytes, parse_duration};
 use tests::line::Line;
 
 /// Nanoseconds.
@@ -87,16 +87,16 @@ fn durations() {
     let line = line();
     for (text, nanoseconds, limits) in table {
         let time = Duration::from_nanos(nanoseconds);
-        assert_eq!(duration(text).unwrap(), time, "{text}");
+        assert_eq!(parse_duration(text).unwrap(), time, "{text}");
         assert_eq!(limits, Limits::new().timeout(time), "{text}");
         for (code, err) in options(&line, &DURATIONS, text) {
             assert_ne!(code, 2, "{text}: {err}");
         }
     }
     // A stage cannot have this limit, but an age can be zero.
-    assert_eq!(duration("0s").unwrap(), Duration::ZERO);
+    assert_eq!(parse_duration("0s").unwrap(), Duration::ZERO);
     assert_eq!(
-        duration("18446744073709551615s").unwrap().as_secs(),
+        parse_duration("18446744073709551615s").unwrap().as_secs(),
         u64::MAX
     );
 }
@@ -132,7 +132,7 @@ fn no_durations() {
     ];
     let line = line();
     for (text, says) in table {
-        let error = duration(text).unwrap_err();
+        let error = parse_duration(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Resources);
         assert!(error.to_string().ends_with(says), "{text}: {error}");
         assert!(format!("{error:?}").contains("as in `90s`"), "{error:?}");
@@ -169,13 +169,13 @@ fn sizes() {
     );
     let line = line();
     for (text, size, limits) in table {
-        assert_eq!(bytes(text).unwrap(), size, "{text}");
+        assert_eq!(parse_bytes(text).unwrap(), size, "{text}");
         assert_eq!(limits, Limits::new().memory(size), "{text}");
         for (code, err) in options(&line, &SIZES, text) {
             assert_ne!(code, 2, "{text}: {err}");
         }
     }
-    assert_eq!(bytes("0B").unwrap(), 0);
+    assert_eq!(parse_bytes("0B").unwrap(), 0);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn no_sizes() {
     ];
     let line = line();
     for (text, says) in table {
-        let error = bytes(text).unwrap_err();
+        let error = parse_bytes(text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Resources);
         assert!(error.to_string().ends_with(says), "{text}: {error}");
         for (code, err) in options(&line, &SIZES, text) {
@@ -212,7 +212,7 @@ fn no_sizes() {
             assert!(err.contains(says) || text.is_empty(), "{text}: {err}");
         }
     }
-    let help = |text| format!("{:?}", bytes(text).unwrap_err());
+    let help = |text| format!("{:?}", parse_bytes(text).unwrap_err());
     assert!(help("8G").contains("write `8GiB` (steps of 1024) or `8GB` (steps of 1000)"));
     assert!(help("8").contains("bytes are `8B`"));
     assert!(help("8 eggs").contains("the units are `B`, `KiB`"));

@@ -193,7 +193,7 @@ impl<A: Args + 'static> App<A> {
 
     /// Configures each run, before the options of the command line do: [run-time arguments](Realize::arg), observers,
     /// limits.
-    pub fn realize(
+    pub fn configure_run(
         mut self,
         set_up: impl Fn(&A, Realize<'static>) -> Realize<'static> + 'static,
     ) -> Self {

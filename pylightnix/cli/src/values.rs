@@ -6,12 +6,12 @@ use pylightnix::realize;
 
 /// Parses a duration: `90s`, `2h 30m`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    realize::duration(text).map_err(|error| format!("{error:?}"))
+    realize::parse_duration(text).map_err(|error| format!("{error:?}"))
 }
 
 /// Parses a size: `4GiB`, `500MB`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    realize::bytes(text).map_err(|error| format!("{error:?}"))
+    realize::parse_bytes(text).map_err(|error| format!("{error:?}"))
 }
 
 /// Parses an amount of a resource: `gpu=2`.

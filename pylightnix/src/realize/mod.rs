@@ -32,7 +32,7 @@ pub use report::event::{Event, Observer};
 pub use report::reason::{Reason, Stale};
 pub use report::titles::Titles;
 pub use report::totals::Report;
-pub use resources::needs::{bytes, duration};
+pub use resources::needs::{parse_bytes, parse_duration};
 pub use steps::by_hand::ByHand;
 pub use steps::stepping::{Paused, Stepping};
 pub use stop::cancel::Cancel;

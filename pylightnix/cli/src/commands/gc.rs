@@ -96,7 +96,7 @@ impl Gc {
         session: &'s Session,
         dropped: &HashSet<String>,
     ) -> CommandResult<Collection<'s>> {
-        let mut gc = session.store()?.gc().letting_go(dropped.clone());
+        let mut gc = session.store()?.gc().remove_roots(dropped.clone());
         if let Some(age) = self.older_than {
             gc = gc.keep_newer_than(age);
         }

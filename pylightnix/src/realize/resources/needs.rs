@@ -17,14 +17,14 @@ use crate::{Error, ErrorKind, Result};
 /// Fails if `text` is not a valid size.
 ///
 /// ```
-/// use pylightnix::realize::bytes;
-/// assert_eq!(bytes("16GiB")?, 16 << 30);
-/// assert_eq!(bytes("1.5 kB")?, 1500);
-/// assert_eq!(bytes("1_000MB")?, 1_000_000_000);
-/// assert!(bytes("16G").is_err());
+/// use pylightnix::realize::parse_bytes;
+/// assert_eq!(parse_bytes("16GiB")?, 16 << 30);
+/// assert_eq!(parse_bytes("1.5 kB")?, 1500);
+/// assert_eq!(parse_bytes("1_000MB")?, 1_000_000_000);
+/// assert!(parse_bytes("16G").is_err());
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
-pub fn bytes(text: &str) -> Result<u64> {
+pub fn parse_bytes(text: &str) -> Result<u64> {
     units::bytes(text).map_err(error_of)
 }
 
@@ -35,16 +35,16 @@ pub fn bytes(text: &str) -> Result<u64> {
 /// Fails if `text` is not a valid duration.
 ///
 /// ```
-/// use pylightnix::realize::duration;
+/// use pylightnix::realize::parse_duration;
 /// use std::time::Duration;
 ///
-/// assert_eq!(duration("2h 30m")?, Duration::from_secs(9000));
-/// assert_eq!(duration("1.5 hours")?, Duration::from_secs(5400));
-/// assert_eq!(duration("250ms")?, Duration::from_millis(250));
-/// assert!(duration("10 minuts").is_err());
+/// assert_eq!(parse_duration("2h 30m")?, Duration::from_secs(9000));
+/// assert_eq!(parse_duration("1.5 hours")?, Duration::from_secs(5400));
+/// assert_eq!(parse_duration("250ms")?, Duration::from_millis(250));
+/// assert!(parse_duration("10 minuts").is_err());
 /// # Ok::<(), pylightnix::Error>(())
 /// ```
-pub fn duration(text: &str) -> Result<Duration> {
+pub fn parse_duration(text: &str) -> Result<Duration> {
     units::duration(text).map_err(error_of)
 }
 
@@ -113,7 +113,7 @@ pub(in crate::realize) fn lack(
     let said: Vec<_> = lacks.iter().map(said).collect();
     let option = match first {
         ResourceKind::Threads => format!(".threads({})", needs.of(first)),
-        ResourceKind::Memory => format!(".memory(bytes({:?})?)", text::exact_size(needs.of(first))),
+        ResourceKind::Memory => format!(".memory(parse_bytes({:?})?)", text::exact_size(needs.of(first))),
         ResourceKind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
     };
     let message = format!(

@@ -16,7 +16,7 @@ use crate::{Error, ErrorKind, Result};
 /// A build by hand, created by [`Stepping::take`](crate::realize::Stepping::take).
 ///
 /// It dereferences to the [`Build`] that the stage's function would get, so you can load dependencies, save artifacts and
-/// write to the log. [`finish`](Self::finish) publishes the result. [`cancel`](Self::cancel) and dropping it discard the
+/// write to the log. [`finish`](Self::finish) publishes the result. [`discard`](Self::discard) and dropping it discard the
 /// result. Until then this thread holds the build lock: other processes and threads that want to build this stage from the
 /// same dependencies wait. Realizing this stage on this thread, or in a run that it waits for, is an error, because it would
 /// wait for itself. Time limits and resources of the stage do not apply.
@@ -129,7 +129,7 @@ impl<C: Config> ByHand<C> {
     }
 
     /// Discards the result. Nothing is published, and the stage still has to be built.
-    pub fn cancel(self) {}
+    pub fn discard(self) {}
 
     /// Removes the folder, and then releases the lock.
     fn put_down(&mut self) {

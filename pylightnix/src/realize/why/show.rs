@@ -63,6 +63,7 @@ impl Why {
     }
 
     /// Returns the lines before the changes: what is explained, and the version that it is compared with.
+    #[doc(hidden)]
     pub fn head(&self, name: Names<'_>, when: Times) -> Vec<String> {
         let mut lines = Vec::new();
         let own = self.rref.as_ref().map(name);
@@ -122,6 +123,7 @@ impl Why {
     }
 
     /// Returns the heading for the changes of a dependency; the first change has none.
+    #[doc(hidden)]
     pub fn title(&self, at: usize, name: Names<'_>) -> Option<String> {
         let Change { old, new, .. } = self.changes.get(at).filter(|_| at > 0)?;
         let mut leading = self.changes.iter().filter_map(|change| {
@@ -142,6 +144,7 @@ impl Why {
     }
 
     /// Returns the lines after the changes: the choices of matchers.
+    #[doc(hidden)]
     pub fn tail(&self, name: Names<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         if self.cut {

@@ -108,7 +108,7 @@ impl<'a> Gc<'a> {
     }
 
     /// Removes these roots first, unless their realizations are in use.
-    pub fn letting_go<S: Into<String>>(mut self, roots: impl IntoIterator<Item = S>) -> Self {
+    pub fn remove_roots<S: Into<String>>(mut self, roots: impl IntoIterator<Item = S>) -> Self {
         self.let_go = roots.into_iter().map(Into::into).collect();
         self
     }

@@ -63,7 +63,7 @@ impl Context {
     }
 
     /// Formats the context as in a record: lines `dep <dref> <rref> [<rref> ..]`, each ended by a newline.
-    pub fn lines(&self) -> String {
+    pub(crate) fn lines(&self) -> String {
         let mut lines = String::new();
         for (dref, rrefs) in self.iter() {
             // Writing to a `String` cannot fail.
