@@ -113,7 +113,10 @@ pub(in crate::realize) fn lack(
     let said: Vec<_> = lacks.iter().map(said).collect();
     let option = match first {
         ResourceKind::Threads => format!(".threads({})", needs.of(first)),
-        ResourceKind::Memory => format!(".memory(parse_bytes({:?})?)", text::exact_size(needs.of(first))),
+        ResourceKind::Memory => format!(
+            ".memory(parse_bytes({:?})?)",
+            text::exact_size(needs.of(first))
+        ),
         ResourceKind::Named(name) => format!(".resource({name:?}, {})", needs.of(first)),
     };
     let message = format!(
