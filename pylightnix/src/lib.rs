@@ -114,10 +114,10 @@
 // Generated code names the crate as `::pylightnix`, also inside it.
 extern crate self as pylightnix;
 
-mod around;
 mod as_text;
 mod error;
 mod hash_key;
+mod thread_context;
 
 #[doc(hidden)]
 #[path = "private.rs"]

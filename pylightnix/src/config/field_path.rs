@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 use std::fmt;
 
-use super::fault::{push_key, shown};
 use super::raw::{JsonType, Object, Text, reason};
+use super::value_error::{push_key, shown};
 use crate::{Error, ErrorKind, Result};
 
 /// A path in a JSON value: keys joined by dots, `[3]` or `.3` for an item of a list, `["a key"]` for a key that is not a

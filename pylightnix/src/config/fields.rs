@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-use super::fault::{push_key, shown};
 use super::misfit::path_of;
 use super::raw::{JsonType, Object, Text, reason};
+use super::value_error::{push_key, shown};
 use super::{ConfigJson, DRefId, Name};
 use crate::{Error, ErrorKind, Result};
 

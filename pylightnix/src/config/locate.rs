@@ -3,8 +3,8 @@
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-use super::fault::{push_key, shown};
 use super::raw::{Text, reason};
+use super::value_error::{push_key, shown};
 use crate::{Error, ErrorKind};
 
 /// Makes the error for `text`, which serde_json refused with `refusal`.

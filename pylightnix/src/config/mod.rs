@@ -6,7 +6,6 @@
 pub(crate) mod changes;
 mod digest;
 mod document;
-mod fault;
 pub(crate) mod field_path;
 mod fields;
 mod ids;
@@ -20,6 +19,7 @@ mod plain;
 mod raw;
 mod read;
 mod text;
+mod value_error;
 mod writer;
 
 pub use changes::FieldChange;
@@ -27,7 +27,6 @@ pub(crate) use changes::{names_inside, object_parts, reference_in};
 pub use digest::Digest;
 pub use document::ConfigJson;
 pub(crate) use document::promises;
-pub(crate) use fault::Fault;
 pub(crate) use field_path::{FieldPath, PathStep, joined, list_names, same};
 pub use fields::{Fields, StoredValue};
 pub use ids::{DRefId, RRefId};
@@ -37,4 +36,5 @@ pub use name::Name;
 pub(crate) use near::{is_near, nearest_first};
 #[doc(hidden)]
 pub use serde_json::value::RawValue;
+pub(crate) use value_error::ValueError;
 pub use writer::{ConfigWriter, ListWriter, MapWriter, ValueWriter};

@@ -10,11 +10,11 @@ use std::num::FpCategory;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::fault::Fault;
 use super::text::CanonicalText;
+use super::value_error::ValueError;
 use super::{DRefId, RRefId};
 
-type Result<T, E = Fault> = std::result::Result<T, E>;
+type Result<T, E = ValueError> = std::result::Result<T, E>;
 
 /// The JSON text of the first item of a promise's list, by which Pylightnix recognizes promises.
 pub(super) const SELF_TAG: &str = "\"__self__\"";
@@ -37,7 +37,7 @@ struct Plain<'a> {
 impl<'a> Plain<'a> {
     fn open(self, bracket: char) -> Result<&'a mut CanonicalText> {
         if !self.text.may_open() {
-            return Err(Fault::too_deep());
+            return Err(ValueError::too_deep());
         }
         self.text.open(bracket);
         Ok(self.text)
@@ -59,7 +59,7 @@ fn close_variant(text: &mut CanonicalText) {
 /// Writes a string. Refuses references, which Pylightnix would take for dependencies.
 fn write_string(text: &mut CanonicalText, value: &str) -> Result<()> {
     if value.starts_with("dref:") && value.parse::<DRefId>().is_ok() {
-        return Err(Fault::new(format!(
+        return Err(ValueError::new(format!(
             "is the string {value:?}, which Pylightnix would read as a dependency"
         ))
         .with_help("put the dependency into its own field, of type `DRef` and marked `#[dref]`"));
@@ -72,8 +72,8 @@ fn write_string(text: &mut CanonicalText, value: &str) -> Result<()> {
 }
 
 /// Reports a reference of a realization: a config names derivations, and matchers choose the realizations.
-pub(super) fn realization(value: &str) -> Fault {
-    Fault::new(format!(
+pub(super) fn realization(value: &str) -> ValueError {
+    ValueError::new(format!(
         "is the string {value:?}, a reference of a realization, which a config cannot hold"
     ))
     .with_help(
@@ -97,7 +97,7 @@ fn write_float<F: LowerExp + FromStr + PartialEq>(
         }
     };
     Err(
-        Fault::new(format!("{problem}, which JSON cannot represent"))
+        ValueError::new(format!("{problem}, which JSON cannot represent"))
             .with_help("use a finite number, or an `Option` with `None` for this case"),
     )
 }
@@ -113,7 +113,7 @@ macro_rules! integers {
 
 impl<'a> Serializer for Plain<'a> {
     type Ok = ();
-    type Error = Fault;
+    type Error = ValueError;
     type SerializeSeq = Items<'a>;
     type SerializeTuple = Items<'a>;
     type SerializeTupleStruct = Items<'a>;
@@ -151,7 +151,7 @@ impl<'a> Serializer for Plain<'a> {
 
     fn serialize_bytes(self, _: &[u8]) -> Result<()> {
         Err(
-            Fault::new("is a byte string, which JSON cannot represent").with_help(
+            ValueError::new("is a byte string, which JSON cannot represent").with_help(
                 "use a `Vec<u8>`, written as a list of numbers, or a `String` in hex or base64",
             ),
         )
@@ -252,7 +252,7 @@ impl<'a> Serializer for Plain<'a> {
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'a>> {
         if name.starts_with(JSON_TEXT) {
-            return Err(Fault::new("holds a JSON text of serde_json, which is not canonical")
+            return Err(ValueError::new("holds a JSON text of serde_json, which is not canonical")
                 .with_help("use `serde_json::Value` without serde_json's feature `arbitrary_precision`, or a type of your own"));
         }
         Ok(Members {
@@ -280,7 +280,7 @@ impl<'a> Serializer for Plain<'a> {
 }
 
 /// Adds the variant to the path of a fault, if the value is inside `{"Variant": ..}`.
-fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
+fn in_variant(fault: ValueError, variant: Option<&str>) -> ValueError {
     match variant {
         Some(variant) => fault.under_key(variant),
         None => fault,
@@ -304,7 +304,7 @@ impl Items<'_> {
             .map_err(|fault| in_variant(fault.under_index(self.index), self.variant))?;
         if self.index == 0 && self.text.since(start) == SELF_TAG {
             return Err(in_variant(
-                Fault::new(format!(
+                ValueError::new(format!(
                     "is a list that begins with {SELF_TAG}, which Pylightnix would read as a promise"
                 ))
                 .with_help("declare a promise with `#[selfref(\"path\")]`, or begin the list with another value"),
@@ -332,7 +332,7 @@ macro_rules! items {
     ($($trait:ident::$method:ident),*) => {$(
         impl $trait for Items<'_> {
             type Ok = ();
-            type Error = Fault;
+            type Error = ValueError;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
                 self.item(value)
@@ -362,7 +362,7 @@ macro_rules! members {
     ($($trait:ident),*) => {$(
         impl $trait for Members<'_> {
             type Ok = ();
-            type Error = Fault;
+            type Error = ValueError;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
                 self.text.entry(key);
@@ -403,7 +403,7 @@ struct Entry {
 
 impl SerializeMap for Entries<'_> {
     type Ok = ();
-    type Error = Fault;
+    type Error = ValueError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
         let start = self.keys.len();
@@ -431,7 +431,7 @@ impl SerializeMap for Entries<'_> {
             let mut order: Vec<usize> = (0..self.entries.len()).collect();
             order.sort_by_key(|&at| key(at));
             if let Some(twice) = order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
-                return Err(Fault::repeated(key(twice[0])));
+                return Err(ValueError::repeated(key(twice[0])));
             }
             let starts: Vec<usize> = self.entries.iter().map(|entry| entry.start).collect();
             self.text.reorder(&starts, &order);
@@ -444,8 +444,8 @@ impl SerializeMap for Entries<'_> {
 /// A serializer of map keys, which must be strings or chars.
 struct Key<'a>(&'a mut String);
 
-fn no_string(what: &str) -> Fault {
-    Fault::new(format!(
+fn no_string(what: &str) -> ValueError {
+    ValueError::new(format!(
         "has a key that is {what}, and JSON keys are strings"
     ))
     .with_help("make the keys strings, or write the map as a list of pairs")
@@ -463,14 +463,14 @@ macro_rules! no_strings {
 
 impl Serializer for Key<'_> {
     type Ok = ();
-    type Error = Fault;
-    type SerializeSeq = Impossible<(), Fault>;
-    type SerializeTuple = Impossible<(), Fault>;
-    type SerializeTupleStruct = Impossible<(), Fault>;
-    type SerializeTupleVariant = Impossible<(), Fault>;
-    type SerializeMap = Impossible<(), Fault>;
-    type SerializeStruct = Impossible<(), Fault>;
-    type SerializeStructVariant = Impossible<(), Fault>;
+    type Error = ValueError;
+    type SerializeSeq = Impossible<(), ValueError>;
+    type SerializeTuple = Impossible<(), ValueError>;
+    type SerializeTupleStruct = Impossible<(), ValueError>;
+    type SerializeTupleVariant = Impossible<(), ValueError>;
+    type SerializeMap = Impossible<(), ValueError>;
+    type SerializeStruct = Impossible<(), ValueError>;
+    type SerializeStructVariant = Impossible<(), ValueError>;
 
     fn serialize_str(self, value: &str) -> Result<()> {
         self.0.push_str(value);

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
-use super::fault::{Fault, line_and_column};
 use super::locate::not_json;
 use super::plain::realization;
 use super::raw::{JsonType, Object, Text, reason};
 use super::text::CanonicalText;
+use super::value_error::{ValueError, line_and_column};
 use super::{ConfigJson, DRefId, Name, RRefId};
 use crate::{Error, ErrorKind, Result};
 
@@ -61,18 +61,18 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn config(&mut self, raw: &'a RawValue) -> Result<Name, Fault> {
+    fn config(&mut self, raw: &'a RawValue) -> Result<Name, ValueError> {
         let json_type = JsonType::of(raw);
         if json_type != JsonType::Object {
             return Err(
-                Fault::new(format!("is {}, not an object", json_type.noun()))
+                ValueError::new(format!("is {}, not an object", json_type.noun()))
                     .with_help("write a config as {\"name\": \"stage\", ..}"),
             );
         }
         self.object(raw)?;
         let Object(entries) = self.part(raw)?;
         let Some((_, name)) = entries.into_iter().find(|(key, _)| key == "name") else {
-            return Err(Fault::new("has no `name`")
+            return Err(ValueError::new("has no `name`")
                 .with_help("add the name of the stage: {\"name\": \"stage\", ..}"));
         };
         if JsonType::of(name) != JsonType::String {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn value(&mut self, raw: &'a RawValue) -> Result<(), Fault> {
+    fn value(&mut self, raw: &'a RawValue) -> Result<(), ValueError> {
         match JsonType::of(raw) {
             JsonType::Null | JsonType::Bool => self.text.verbatim(raw.get()),
             JsonType::Number => self.number(raw)?,
@@ -103,13 +103,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn object(&mut self, raw: &'a RawValue) -> Result<(), Fault> {
+    fn object(&mut self, raw: &'a RawValue) -> Result<(), ValueError> {
         self.open(raw, '{')?;
         let Object(entries) = self.part(raw)?;
         let mut keys = HashSet::with_capacity(entries.len());
         for (key, value) in &entries {
             if !keys.insert(key.as_ref()) {
-                let fault = Fault::repeated(key);
+                let fault = ValueError::repeated(key);
                 return Err(fault.at_offset(self.offset(value)));
             }
             self.text.entry(key);
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn list(&mut self, raw: &'a RawValue) -> Result<(), Fault> {
+    fn list(&mut self, raw: &'a RawValue) -> Result<(), ValueError> {
         self.open(raw, '[')?;
         let items: Vec<&RawValue> = self.part(raw)?;
         for (index, item) in items.into_iter().enumerate() {
@@ -132,15 +132,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn open(&mut self, raw: &RawValue, bracket: char) -> Result<(), Fault> {
+    fn open(&mut self, raw: &RawValue, bracket: char) -> Result<(), ValueError> {
         if !self.text.may_open() {
-            return Err(Fault::too_deep().at_offset(self.offset(raw)));
+            return Err(ValueError::too_deep().at_offset(self.offset(raw)));
         }
         self.text.open(bracket);
         Ok(())
     }
 
-    fn string(&mut self, raw: &'a RawValue) -> Result<(), Fault> {
+    fn string(&mut self, raw: &'a RawValue) -> Result<(), ValueError> {
         let Text(value) = self.part(raw)?;
         if value.starts_with("dref:") {
             self.deps
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Writes a number as Python does: digits alone are an integer of any size, other forms are floats.
-    fn number(&mut self, raw: &RawValue) -> Result<(), Fault> {
+    fn number(&mut self, raw: &RawValue) -> Result<(), ValueError> {
         let digits = raw.get();
         if !digits.contains(['.', 'e', 'E']) {
             self.text
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Parses the outer level of `raw`, whose grammar was checked before.
-    fn part<T: Deserialize<'a>>(&self, raw: &'a RawValue) -> Result<T, Fault> {
+    fn part<T: Deserialize<'a>>(&self, raw: &'a RawValue) -> Result<T, ValueError> {
         serde_json::from_str(raw.get()).map_err(|error| {
             // The only remaining errors are unpaired surrogates, which Python accepts and UTF-8 cannot represent.
             self.fault(
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn fault(&self, raw: &RawValue, problem: String) -> Fault {
-        Fault::new(problem).at_offset(self.offset(raw))
+    fn fault(&self, raw: &RawValue, problem: String) -> ValueError {
+        ValueError::new(problem).at_offset(self.offset(raw))
     }
 
     /// Returns the offset of `raw`, a slice of the source text.

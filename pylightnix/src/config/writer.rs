@@ -4,9 +4,9 @@ use serde::Serialize;
 use std::cell::Cell;
 use std::fmt;
 
-use super::fault::push_key;
 use super::plain::{SELF_TAG, write_plain};
 use super::text::{CanonicalText, Checkpoint};
+use super::value_error::push_key;
 use super::{ConfigJson, DRefId, Lists, Name};
 use crate::Result;
 

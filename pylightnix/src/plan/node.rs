@@ -25,12 +25,12 @@ use crate::{BoxError, Result};
 
 /// A derivation with its recipe.
 pub(crate) struct Node<C: Config> {
-    base: Base<C>,
+    base: NodeDerivation<C>,
     recipe: Arc<Recipe<C>>,
 }
 
 /// The derivation of a node.
-enum Base<C: Config> {
+enum NodeDerivation<C: Config> {
     /// Stored inline, so that each stage of a plan takes one allocation.
     Inline(Derivation<C>),
     /// Shared with another node, which has another recipe.
@@ -154,7 +154,7 @@ impl<C: Config> Clone for Recipe<C> {
 
 impl<C: Config> Node<C> {
     pub(super) fn new(derivation: Derivation<C>, recipe: Arc<Recipe<C>>) -> Self {
-        let base = Base::Inline(derivation);
+        let base = NodeDerivation::Inline(derivation);
         Node { base, recipe }
     }
 
@@ -174,11 +174,11 @@ impl<C: Config> Node<C> {
     /// Returns the same derivation with another recipe.
     pub(super) fn with(self: Arc<Self>, recipe: Recipe<C>) -> Self {
         let node = match &self.base {
-            Base::Inline(_) => self,
-            Base::Shared(node) => node.clone(),
+            NodeDerivation::Inline(_) => self,
+            NodeDerivation::Shared(node) => node.clone(),
         };
         Node {
-            base: Base::Shared(node),
+            base: NodeDerivation::Shared(node),
             recipe: Arc::new(recipe),
         }
     }
@@ -190,8 +190,8 @@ impl<C: Config> Node<C> {
 
     fn derivation(&self) -> &Derivation<C> {
         match &self.base {
-            Base::Inline(derivation) => derivation,
-            Base::Shared(node) => node.derivation(),
+            NodeDerivation::Inline(derivation) => derivation,
+            NodeDerivation::Shared(node) => node.derivation(),
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) fn foresee<'a>(
 }
 
 fn decided(options: &Realize<'_>, input: &DecisionInput<'_>) -> (Action, Option<Taken>) {
-    let action = match input.decide(options.mode(input.dref.id())) {
+    let action = match input.decide(options.policy(input.dref.id())) {
         Ok(Decision::Take { taken, .. }) => {
             let mut ids = taken.rrefs.iter().map(|rref| rref.id().clone());
             let action = match ids.next() {

@@ -43,7 +43,7 @@ pub struct Realize<'a> {
     pub(in crate::realize) publishes: bool,
     /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: Vec<RRefId>,
-    pub(in crate::realize) resources: Declared,
+    pub(in crate::realize) resources: DeclaredResources,
     pub(in crate::realize) cancel: Option<Cancel>,
     pub(in crate::realize) retry: RetryPolicy,
     pub(in crate::realize) args: Args,
@@ -74,7 +74,7 @@ impl<'a> Realize<'a> {
             trust_unknown: false,
             publishes: true,
             by_hand: Vec::new(),
-            resources: Declared::default(),
+            resources: DeclaredResources::default(),
             cancel: None,
             retry: RetryPolicy::default(),
             args: Args::default(),
@@ -314,11 +314,11 @@ impl<'a> Realize<'a> {
         }
     }
 
-    pub(in crate::realize) fn mode(&self, dref: &DRefId) -> Mode {
+    pub(in crate::realize) fn policy(&self, dref: &DRefId) -> ReusePolicy {
         match () {
-            () if self.is_forced(dref) => Mode::Forced,
-            () if self.retry_failed => Mode::Retry,
-            () => Mode::Usual,
+            () if self.is_forced(dref) => ReusePolicy::Forced,
+            () if self.retry_failed => ReusePolicy::Retry,
+            () => ReusePolicy::Usual,
         }
     }
 
@@ -329,7 +329,7 @@ impl<'a> Realize<'a> {
 
 /// The resources that the user declared for the run.
 #[derive(Default)]
-pub(in crate::realize) struct Declared {
+pub(in crate::realize) struct DeclaredResources {
     pub(in crate::realize) threads: Option<usize>,
     pub(in crate::realize) memory: Option<u64>,
     pub(in crate::realize) named: BTreeMap<String, u64>,
@@ -337,7 +337,7 @@ pub(in crate::realize) struct Declared {
 
 /// How existing results count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::realize) enum Mode {
+pub(in crate::realize) enum ReusePolicy {
     /// Results count.
     Usual,
     /// Successes count, and failures are retried.

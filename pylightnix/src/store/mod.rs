@@ -28,7 +28,7 @@ pub use handle::Store;
 pub use known::follow::FollowLog;
 pub use known::running::RunningBuild;
 pub use known::snapshot::Unread;
-pub(crate) use known::snapshot::{Snapshot, SnapshotReader, Sole};
+pub(crate) use known::snapshot::{OnlyCandidate, Snapshot, SnapshotReader};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
 pub use object::context::Context;
@@ -67,7 +67,7 @@ pub(crate) use object::tree::check_path;
 #[cfg(feature = "unpack")]
 pub(crate) use object::tree::check_target;
 pub(crate) use object::violation::Violation;
-pub(crate) use publish::draft::Made;
+pub(crate) use publish::draft::PublishedRun;
 pub(crate) use query::compare;
 pub(crate) use using::deadlock::Waiters;
 

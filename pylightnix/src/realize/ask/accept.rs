@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::config::{DRefId, RRefId};
 use crate::plan::{PlanGraph, Target};
 use crate::realize::decide::decision::Decision;
-use crate::realize::options::{Mode, Realize};
+use crate::realize::options::{Realize, ReusePolicy};
 use crate::realize::walk::{Visit, walk};
 use crate::store::{BuildKind, BuildRecord, Store};
 use crate::{Error, ErrorKind, Result};
@@ -62,7 +62,7 @@ fn accept_where(
                     accepted.push(rref.id().clone());
                 }
             }
-            Ok(match input.decide(Mode::Usual)? {
+            Ok(match input.decide(ReusePolicy::Usual)? {
                 Decision::Take { taken, .. } => Some(taken),
                 Decision::Build { .. } | Decision::Never(_) => None,
             })

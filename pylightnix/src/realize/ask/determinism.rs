@@ -12,7 +12,7 @@ use crate::realize::decide::decision::{Decision, DecisionInput};
 use crate::realize::decide::pinned::refused;
 use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::lookup::prefetch::Prefetch;
-use crate::realize::options::{Mode, Realize};
+use crate::realize::options::{Realize, ReusePolicy};
 use crate::realize::report::event::Event;
 use crate::realize::run::runs::{keep_failed, rehearse};
 use crate::realize::walk::walk;
@@ -75,7 +75,7 @@ impl Realize<'_> {
                     return Err(not_realized(dref, why));
                 }
                 visit.with_input(|input| {
-                    let taken = match input.decide(Mode::Usual)? {
+                    let taken = match input.decide(ReusePolicy::Usual)? {
                         Decision::Take { taken, .. } => taken,
                         Decision::Build { reason, .. } => {
                             return Err(not_realized(dref, &reason.to_string()));

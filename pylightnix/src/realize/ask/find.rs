@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::lens::RRef;
 use crate::plan::Stage;
-use crate::realize::ask::typed::Read;
+use crate::realize::ask::typed::RecordCache;
 use crate::store::{Find, Finding, Store, is_there};
 use crate::{ErrorKind, Result};
 
@@ -43,7 +43,7 @@ impl<'a, C: Stage> FindStage<'a, C> {
         Ok(FindingStage {
             store: store.clone(),
             finding,
-            read: Read::default(),
+            read: RecordCache::default(),
             stage: PhantomData,
         })
     }
@@ -53,7 +53,7 @@ impl<'a, C: Stage> FindStage<'a, C> {
 pub struct FindingStage<'a, C> {
     store: Store,
     finding: Finding<'a>,
-    read: Read,
+    read: RecordCache,
     stage: PhantomData<fn() -> C>,
 }
 

@@ -23,7 +23,7 @@ impl Store {
     pub fn realization_as<C: Config>(&self, id: impl AsRef<RRefId>) -> Result<RRef<C>> {
         let id = id.as_ref();
         self.use_derivations([id.dref()])?;
-        self.realization_from(id, &mut Read::default())
+        self.realization_from(id, &mut RecordCache::default())
     }
 
     /// Returns a typed view, using and extending the configs and records in `read`. The caller has recorded the derivation
@@ -31,7 +31,7 @@ impl Store {
     pub(in crate::realize) fn realization_from<C: Config>(
         &self,
         id: &RRefId,
-        read: &mut Read,
+        read: &mut RecordCache,
     ) -> Result<RRef<C>> {
         let closure = self.read_closure(id, read)?;
         let nodes = self.detached_nodes::<C>(id.dref(), &closure, read)?;
@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Reads the closure of `root`: all direct and indirect dependencies, then `root` itself.
-    fn read_closure(&self, root: &RRefId, read: &mut Read) -> Result<Vec<Realization>> {
+    fn read_closure(&self, root: &RRefId, read: &mut RecordCache) -> Result<Vec<Realization>> {
         let mut closure = Vec::new();
         let mut seen = HashSet::new();
         let first = self.realization(root)?;
@@ -134,7 +134,7 @@ impl Store {
         &self,
         root: &DRefId,
         closure: &[Realization],
-        read: &mut Read,
+        read: &mut RecordCache,
     ) -> Result<Revived> {
         let mut configs = HashMap::new();
         let mut kinds: HashMap<DRefId, ConfigType> = HashMap::new();
@@ -184,13 +184,13 @@ impl Store {
 
 /// A cache of configs and records that were read from a store. They never change, and closures share them.
 #[derive(Default)]
-pub(in crate::realize) struct Read {
+pub(in crate::realize) struct RecordCache {
     configs: HashMap<DRefId, ConfigJson>,
     /// The realizations that are dependencies of others.
     realizations: HashMap<RRefId, Realization>,
 }
 
-impl Read {
+impl RecordCache {
     fn config(&mut self, store: &Store, dref: &DRefId) -> Result<ConfigJson> {
         if let Some(config) = self.configs.get(dref) {
             return Ok(config.clone());

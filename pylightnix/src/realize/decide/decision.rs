@@ -5,13 +5,13 @@ use crate::config::RRefId;
 use crate::lens::{AnyRRef, Chosen};
 use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
-use crate::realize::decide::runs::{CurrentCode, Due, EndedRuns, RunHistory};
+use crate::realize::decide::runs::{CurrentCode, DueRuns, EndedRuns, RunHistory};
 use crate::realize::decide::staleness::staleness;
 use crate::realize::failure::errors::matcher_failed;
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded::{newest, text_of};
 use crate::realize::lookup::prefetch::Lookups;
-use crate::realize::options::{Mode, Realize};
+use crate::realize::options::{Realize, ReusePolicy};
 use crate::realize::report::reason::{Reason, Stale};
 use crate::realize::report::taken::Taken;
 use crate::store::{BuildMark, Context, Outcome, Realization, Snapshot, Store};
@@ -28,7 +28,7 @@ pub(in crate::realize) enum Decision {
         over: Vec<String>,
     },
     /// These runs have to be made.
-    Build { due: Due, reason: Reason },
+    Build { due: DueRuns, reason: Reason },
     /// The stage cannot be realized, for this reason.
     Never(String),
 }
@@ -105,7 +105,7 @@ impl<'a> DecisionInput<'a> {
 
 impl DecisionInput<'_> {
     /// Reads the candidates and asks the matcher.
-    pub(in crate::realize) fn decide(&self, mode: Mode) -> Result<Decision> {
+    pub(in crate::realize) fn decide(&self, policy: ReusePolicy) -> Result<Decision> {
         let node = self.dref.node();
         let Some(code) = node.code() else {
             let why = "it was read from a store, without its stage: instantiate its config";
@@ -140,8 +140,10 @@ impl DecisionInput<'_> {
         let there = current.len();
         let tries = there + failures.len();
         let nouts = node.nouts();
-        let due = match mode {
-            Mode::Usual | Mode::Retry if tries > 0 || runs.any_begun() => runs.due(nouts),
+        let due = match policy {
+            ReusePolicy::Usual | ReusePolicy::Retry if tries > 0 || runs.any_begun() => {
+                runs.due(nouts)
+            }
             _ => runs.none_due(),
         };
         let more = match self.select(current)? {
@@ -157,7 +159,7 @@ impl DecisionInput<'_> {
                 )));
             }
             // The matcher of a forced stage is asked too: it may want more realizations than one build makes, or refuse.
-            Selection::Take(_) if mode == Mode::Forced => nouts,
+            Selection::Take(_) if policy == ReusePolicy::Forced => nouts,
             Selection::Take(rrefs) if due.is_empty() => {
                 let taken = Taken { rrefs, from: tries };
                 let over = runs.over();
@@ -169,7 +171,7 @@ impl DecisionInput<'_> {
         // Due runs come first: a failure is the result only if no run remains that may succeed.
         let has_failed = !failures.is_empty();
         if due.is_empty()
-            && matches!(mode, Mode::Usual | Mode::Made)
+            && matches!(policy, ReusePolicy::Usual | ReusePolicy::Made)
             && let Some(failure) = newest(failures)
         {
             let text = text_of(&failure)?;
@@ -180,7 +182,7 @@ impl DecisionInput<'_> {
         }
         let of = due.of;
         let reason = match stale {
-            _ if mode == Mode::Forced => Reason::Forced,
+            _ if policy == ReusePolicy::Forced => Reason::Forced,
             _ if !due.is_empty() && due.len() < of => Reason::RunsMissing {
                 there: of - due.len(),
                 of,

@@ -108,7 +108,7 @@ impl EndedRuns {
 
 /// The runs that are due.
 #[derive(Clone, Debug, Default)]
-pub(in crate::realize) struct Due {
+pub(in crate::realize) struct DueRuns {
     /// The missing runs of interrupted builds.
     these: Vec<usize>,
     /// The runs that no build has begun; they follow `these`.
@@ -119,7 +119,7 @@ pub(in crate::realize) struct Due {
     pub(in crate::realize) ends: Vec<String>,
 }
 
-impl Due {
+impl DueRuns {
     pub(in crate::realize) fn len(&self) -> usize {
         self.these.len() + self.then.len()
     }
@@ -173,12 +173,12 @@ impl RunHistory {
     }
 
     /// Returns the runs that are due if the stage takes `nouts` runs.
-    pub(in crate::realize) fn due(&self, nouts: usize) -> Due {
+    pub(in crate::realize) fn due(&self, nouts: usize) -> DueRuns {
         let ended = &self.ended;
         if ended.is_all {
-            return Due {
+            return DueRuns {
                 of: ended.of,
-                ..Due::default()
+                ..DueRuns::default()
             };
         }
         let mut these = Vec::new();
@@ -200,7 +200,7 @@ impl RunHistory {
         these.sort_unstable();
         these.dedup();
         let then = of..of.max(nouts);
-        Due {
+        DueRuns {
             these,
             of: then.end,
             then,
@@ -209,11 +209,11 @@ impl RunHistory {
     }
 
     /// Returns no due runs, only the index at which new ones begin: for forced runs.
-    pub(in crate::realize) fn none_due(&self) -> Due {
+    pub(in crate::realize) fn none_due(&self) -> DueRuns {
         let begun = self.begun.iter().map(|begun| begun.of);
-        Due {
+        DueRuns {
             of: begun.fold(self.ended.of, usize::max),
-            ..Due::default()
+            ..DueRuns::default()
         }
     }
 

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 
 use super::promises;
 use crate::BoxError;
-use crate::around;
 use crate::lens::{BuildLog, Chosen, ProgressReport, ProgressSender, Site, Stop};
 use crate::plan::{AnyDRef, Args, Run};
 use crate::realize::failure::panics::caught;
 use crate::store::Draft;
+use crate::thread_context;
 
 /// The result of running a stage. The inner error is the one that the stage returned; the outer error is a panic or a broken
 /// promise.
@@ -49,7 +49,7 @@ pub(in crate::realize) fn run_code(
         site: given.site,
         args: given.args,
     };
-    match caught(|| around::in_stage(dref.id(), index, &log, || node.run(run))) {
+    match caught(|| thread_context::in_stage(dref.id(), index, &log, || node.run(run))) {
         Ok(returned) => Ok(returned),
         Err(panic) => {
             log.write_panic(&panic);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::lens::StopReason;
 use crate::plan::{AnyNode, Titled};
-use crate::realize::stop::watchdog::{Ending, Overdue};
+use crate::realize::stop::watchdog::{AttemptEnd, Overdue};
 use crate::store::Violation;
 use crate::units::text;
 use crate::{BoxError, Error, ErrorKind};
@@ -110,7 +110,7 @@ pub(in crate::realize) fn run_failed(
 /// Makes the error for a run of a stage that was stopped.
 pub(in crate::realize) fn stopped(
     why: StopReason,
-    ending: &Ending,
+    ending: &AttemptEnd,
     result: Result<(), BoxError>,
 ) -> BoxError {
     let took = text::duration(ending.took);

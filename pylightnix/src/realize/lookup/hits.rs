@@ -11,7 +11,7 @@ use super::prefetch::Snapshots;
 use crate::config::RRefId;
 use crate::lens::{AnyRRef, Choices, Chosen, ChosenList};
 use crate::plan::PlanGraph;
-use crate::store::{Context, Outcome, Sole, Store};
+use crate::store::{Context, OnlyCandidate, Outcome, Store};
 
 /// The hits of a run. A stage is a hit only if all its dependencies are.
 pub(in crate::realize) struct Hits {
@@ -61,7 +61,7 @@ impl Hits {
     pub(in crate::realize) fn find(
         &self,
         at: usize,
-        is_current: impl FnOnce(&Sole<'_>) -> bool,
+        is_current: impl FnOnce(&OnlyCandidate<'_>) -> bool,
     ) -> Option<Hit> {
         let deps = self.graph.deps(at);
         if !deps.iter().all(|dep| self.is_hit(*dep)) {

@@ -1,8 +1,8 @@
 //! Prefetching: background threads read the snapshots of a plan's derivations while the plan is still being listed, and
 //! while earlier stages are decided.
 //!
-//! The plan arrives in parts, through a [`Feed`]. The threads take one part after another and read a snapshot of each
-//! derivation's folder. When the plan is complete, [`Feed::end`] returns the [`Lookups`], from which the decisions take the
+//! The plan arrives in parts, through a [`PrefetchInput`]. The threads take one part after another and read a snapshot of each
+//! derivation's folder. When the plan is complete, [`PrefetchInput::end`] returns the [`Lookups`], from which the decisions take the
 //! snapshots.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// A part of a plan, which one thread reads at a time, with the snapshot of each stage. An unreadable snapshot is `None`: it
 /// is read again when the stage is decided, and then reported.
-struct Part {
+struct PlanPart {
     drefs: Arc<[AnyDRef]>,
     snapshots: Box<[OnceLock<Option<Snapshot>>]>,
 }
@@ -31,7 +31,7 @@ pub(in crate::realize) struct Prefetch<'a> {
 
 #[derive(Default)]
 struct Queue {
-    parts: Vec<Arc<Part>>,
+    parts: Vec<Arc<PlanPart>>,
     /// The index of the first part that no thread has taken.
     next: usize,
     /// Whether all parts of the plan were added.
@@ -41,7 +41,7 @@ struct Queue {
 }
 
 /// Accepts the plan, part by part.
-pub(in crate::realize) struct Feed<'scope, 'env, 'a> {
+pub(in crate::realize) struct PrefetchInput<'scope, 'env, 'a> {
     scope: &'scope Scope<'scope, 'env>,
     prefetch: &'env Prefetch<'a>,
     /// The number of threads that read, including the caller's.
@@ -72,8 +72,8 @@ impl<'a> Prefetch<'a> {
     pub(in crate::realize) fn feed<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
-    ) -> Feed<'scope, 'env, 'a> {
-        Feed {
+    ) -> PrefetchInput<'scope, 'env, 'a> {
+        PrefetchInput {
             scope,
             prefetch: self,
             threads: 1,
@@ -91,7 +91,7 @@ impl<'a> Prefetch<'a> {
     }
 
     /// Waits for the next part that no thread has taken; returns `None` if no more parts follow.
-    fn awaited_part(&self) -> Option<Arc<Part>> {
+    fn awaited_part(&self) -> Option<Arc<PlanPart>> {
         let mut queue = self.queue();
         loop {
             if queue.is_over {
@@ -108,7 +108,7 @@ impl<'a> Prefetch<'a> {
     }
 
     /// Takes the next part that no thread has taken, if there is one.
-    fn next_part(&self) -> Option<Arc<Part>> {
+    fn next_part(&self) -> Option<Arc<PlanPart>> {
         self.queue().take()
     }
 
@@ -119,14 +119,14 @@ impl<'a> Prefetch<'a> {
 }
 
 impl Queue {
-    fn take(&mut self) -> Option<Arc<Part>> {
+    fn take(&mut self) -> Option<Arc<PlanPart>> {
         let part = self.parts.get(self.next)?.clone();
         self.next += 1;
         Some(part)
     }
 }
 
-impl<'env, 'a> Feed<'_, 'env, 'a> {
+impl<'env, 'a> PrefetchInput<'_, 'env, 'a> {
     /// Adds a part of the plan.
     pub(in crate::realize) fn add(&mut self, drefs: &Arc<[AnyDRef]>) {
         self.unnamed.push(drefs.clone());
@@ -179,7 +179,7 @@ impl<'env, 'a> Feed<'_, 'env, 'a> {
             }
         }
         let mut queue = self.prefetch.queue();
-        queue.parts.extend(parts.into_iter().map(Part::new));
+        queue.parts.extend(parts.into_iter().map(PlanPart::new));
         let left = queue.parts.len() - queue.next;
         drop(queue);
         self.prefetch.changed.notify_all();
@@ -277,7 +277,7 @@ impl Lookups<'_> {
 
 /// The snapshots of the stages of a plan, filled in while they are read.
 pub(in crate::realize) struct Snapshots {
-    parts: Vec<Arc<Part>>,
+    parts: Vec<Arc<PlanPart>>,
     count: usize,
 }
 
@@ -310,22 +310,22 @@ impl Snapshots {
     }
 }
 
-impl Part {
+impl PlanPart {
     fn new(drefs: Arc<[AnyDRef]>) -> Arc<Self> {
         let snapshots = drefs.iter().map(|_| OnceLock::new()).collect();
-        Arc::new(Part { drefs, snapshots })
+        Arc::new(PlanPart { drefs, snapshots })
     }
 
     fn look_up(&self, reader: &SnapshotReader<'_>) {
-        let filled = Filled(&self.snapshots);
-        for (dref, snapshot) in self.drefs.iter().zip(filled.0) {
+        let guard = FillGuard(&self.snapshots);
+        for (dref, snapshot) in self.drefs.iter().zip(guard.0) {
             let _ = snapshot.set(reader.read(dref.id(), Some(dref.config_json())).ok());
         }
     }
 }
 
 /// Also runs if the work panics: otherwise the threads would wait forever.
-impl Drop for Feed<'_, '_, '_> {
+impl Drop for PrefetchInput<'_, '_, '_> {
     fn drop(&mut self) {
         self.prefetch.queue().is_over = true;
         self.prefetch.changed.notify_all();
@@ -333,9 +333,9 @@ impl Drop for Feed<'_, '_, '_> {
 }
 
 /// A guard that fills in the remaining snapshots with `None`, also after a panic, because other threads may wait for them.
-struct Filled<'a>(&'a [OnceLock<Option<Snapshot>>]);
+struct FillGuard<'a>(&'a [OnceLock<Option<Snapshot>>]);
 
-impl Drop for Filled<'_> {
+impl Drop for FillGuard<'_> {
     fn drop(&mut self) {
         for snapshot in self.0 {
             let _ = snapshot.set(None);

@@ -131,7 +131,7 @@ impl DryPlan {
 
 /// The serialized form of a step.
 #[derive(Serialize)]
-struct Planned<'a> {
+struct SerializedStep<'a> {
     dref: &'a DRefId,
     name: &'a str,
     /// The label that distinguishes the stage from others of the same name.
@@ -152,7 +152,7 @@ impl Serialize for DryPlan {
     /// Serializes a list of the stages, each an object with `dref`, `name` and `action` ([`Action::word`]), and with
     /// `label`, `runs`, `reason`, `why` and `rrefs` if they have values.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.steps.iter().map(|step| Planned {
+        to.collect_seq(self.steps.iter().map(|step| SerializedStep {
             dref: &step.dref,
             name: step.dref.name().as_str(),
             label: self.titles.label(&step.dref),

@@ -95,11 +95,11 @@ impl<T> ResourcePool<T> {
             }
             return fits;
         }
-        let mut claims = Claims::of(self);
+        let mut reservations = Reservations::of(self);
         for (_, others) in self.line() {
-            claims.admit(others);
+            reservations.admit(others);
         }
-        if !claims.admit(needs) {
+        if !reservations.admit(needs) {
             return false;
         }
         self.give(needs);
@@ -125,10 +125,13 @@ impl<T> ResourcePool<T> {
         if !self.has_waiting() {
             return None;
         }
-        let mut claims = Claims::of(self);
+        let mut reservations = Reservations::of(self);
         let line = self.line();
         let needs = line.iter().map(|(_, needs)| *needs);
-        let needs = needs.clone().find(|needs| claims.admit(needs))?.clone();
+        let needs = needs
+            .clone()
+            .find(|needs| reservations.admit(needs))?
+            .clone();
         let line = self.waiting.get_mut(&needs)?;
         let next = line.pop_front();
         if line.is_empty() {
@@ -164,17 +167,17 @@ impl<T> ResourcePool<T> {
 }
 
 /// The remaining free resources after those at the front of the queue have theirs set aside.
-struct Claims {
+struct Reservations {
     left: Amounts,
     claimed: BTreeSet<ResourceKind>,
     /// Whether the task that waits longest has been overtaken too often.
     impatient: bool,
 }
 
-impl Claims {
+impl Reservations {
     fn of<T>(pool: &ResourcePool<T>) -> Self {
         let longest = pool.line().first().map(|(came, _)| *came);
-        Claims {
+        Reservations {
             left: pool.free.clone(),
             claimed: BTreeSet::new(),
             impatient: longest == Some(pool.longest) && pool.passed >= PATIENCE,

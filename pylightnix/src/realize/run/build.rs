@@ -8,13 +8,13 @@ use super::state::RunState;
 use crate::realize::decide::arguments;
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
-use crate::realize::decide::runs::Due;
-use crate::realize::execute::{Sight, Work as _};
+use crate::realize::decide::runs::DueRuns;
+use crate::realize::execute::{TaskState, Work as _};
 use crate::realize::failure::errors::{matcher_refused, not_begun, too_few};
-use crate::realize::options::Mode;
+use crate::realize::options::ReusePolicy;
 use crate::realize::report::event::{Brief, Event};
 use crate::realize::report::taken::Taken;
-use crate::store::{BuildMark, Made};
+use crate::store::{BuildMark, PublishedRun};
 use crate::{Error, ErrorKind, Result};
 
 /// Builds the missing realizations under the build lock. Returns the matcher's choice, and whether anything ran.
@@ -22,7 +22,7 @@ pub(in crate::realize) fn build(
     run: &RunState<'_>,
     at: usize,
     input: &DecisionInput<'_>,
-    mode: Mode,
+    policy: ReusePolicy,
 ) -> Result<(Taken, bool)> {
     let dref = input.dref.id();
     let store = input.store;
@@ -42,7 +42,7 @@ pub(in crate::realize) fn build(
         source: CandidateSource::Snapshot(&snapshot),
         ..*input
     };
-    let (due, reason) = match again.decide(mode)? {
+    let (due, reason) = match again.decide(policy)? {
         Decision::Take { taken, over } => {
             store.mark_ended(dref, &over)?;
             count(&run.counters.reused);
@@ -82,7 +82,7 @@ pub(in crate::realize) fn build(
         },
         ..*input
     };
-    let chosen = with_those.decide(Mode::Made)?;
+    let chosen = with_those.decide(ReusePolicy::Made)?;
     drop(lock);
     match chosen {
         Decision::Take { taken, .. } => Ok((taken, true)),
@@ -106,7 +106,7 @@ pub(in crate::realize) fn build(
 }
 
 /// Marks these runs as begun, and returns the name of the mark.
-fn mark(input: &DecisionInput<'_>, due: &Due) -> Result<String> {
+fn mark(input: &DecisionInput<'_>, due: &DueRuns) -> Result<String> {
     let node = input.dref.node();
     let begun = BuildMark {
         name: String::new(),
@@ -126,8 +126,8 @@ fn run_all<'a>(
     state: &RunState<'a>,
     at: usize,
     input: &DecisionInput<'_>,
-    due: &Due,
-) -> Result<Vec<Made>> {
+    due: &DueRuns,
+) -> Result<Vec<PublishedRun>> {
     let choices = recorded_choices(state.graph, at, |dep| state.choices.taken(dep));
     let indices: Vec<usize> = (0..due.len()).map(|place| due.at(place)).collect();
     let count = indices.len();
@@ -135,13 +135,13 @@ fn run_all<'a>(
     let runs = runs.of_run(&state.counters, &state.watchdog, &state.progress, choices);
     let runs = Arc::new(runs);
     let executor = state.executor();
-    let task = match executor.adopt(runs.order()) {
+    let task = match executor.adopt(runs.request()) {
         Some(task) => task,
         None => executor.submit(runs.clone()),
     };
     // This thread makes runs too, so that there is progress even if all other threads wait for other processes.
     runs.make(&|| false);
-    while executor.look(&task) == Sight::Running {
+    while executor.look(&task) == TaskState::Running {
         runs.wait();
     }
     let mut all = Vec::with_capacity(count);

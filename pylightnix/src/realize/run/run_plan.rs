@@ -13,7 +13,6 @@ use super::progress::progress_thread;
 use super::scheduler::{Scheduler, StepOutcome, Turn};
 use super::state::RunState;
 use super::stub::run_alone;
-use crate::around::Around;
 use crate::plan::{AnyDRef, Listed, PlanGraph};
 use crate::realize::decide::arguments;
 use crate::realize::decide::clock_watch::ClockWatch;
@@ -31,7 +30,7 @@ use crate::realize::failure::recorded::is_failure;
 use crate::realize::foresee::foresee;
 use crate::realize::lookup::hits::{Hit, Hits};
 use crate::realize::lookup::prefetch::{Lookups, Prefetch};
-use crate::realize::options::{Mode, Realize};
+use crate::realize::options::{Realize, ReusePolicy};
 use crate::realize::report::action::{Action, Foreseen};
 use crate::realize::report::event::Event;
 use crate::realize::report::taken::Taken;
@@ -42,6 +41,7 @@ use crate::realize::resources::pool::Amounts;
 use crate::realize::stop::watchdog::Overdue;
 use crate::realize::why::Briefs;
 use crate::store::Context;
+use crate::thread_context::ThreadContext;
 use crate::{Error, ErrorKind, Result};
 
 /// Runs a plan, and returns the choice for each stage. `list` lists the stages of the plan, and passes each part on as soon
@@ -208,7 +208,7 @@ impl<'a> RunState<'a> {
         if self.watchdog.is_cancelled() {
             self.executor().cancel();
         }
-        let around = Around::here();
+        let thread_context = ThreadContext::here();
         let watch = || {
             let overdue = |late: &Overdue| {
                 let error = does_not_stop(self.graph.titled(&late.dref), late, retry.grace);
@@ -225,7 +225,7 @@ impl<'a> RunState<'a> {
                 let event = Event::Stopping { running };
                 let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
             };
-            around.inside(|| self.watchdog.keep(retry.grace, cancelled, overdue));
+            thread_context.inside(|| self.watchdog.keep(retry.grace, cancelled, overdue));
         };
         thread::scope(|scope| {
             let watchdog = thread::Builder::new().name("watchdog".to_owned());
@@ -313,8 +313,8 @@ impl<'a> RunState<'a> {
             return Ok(StageOutcome::Blocked);
         }
         let found = CandidateSource::of(&self.lookups, at)?;
-        let mode = self.options.mode(stage.id());
-        if let Some(hit) = self.hit(at, mode) {
+        let policy = self.options.policy(stage.id());
+        if let Some(hit) = self.hit(at, policy) {
             count(&self.counters.reused);
             self.tell_ahead();
             let id = || [self.choices.hits.id_of(at, &hit)].into_iter();
@@ -329,7 +329,7 @@ impl<'a> RunState<'a> {
             clock_watch: Some(&self.clock_watch),
             ..DecisionInput::of(self.options, self.graph, stage, &chosen, &context, found)
         };
-        let decision = input.decide(mode);
+        let decision = input.decide(policy);
         self.tell_ahead();
         let (taken, built) = match decision? {
             Decision::Take { taken, over } => {
@@ -353,7 +353,7 @@ impl<'a> RunState<'a> {
                     turn.granted = true;
                 }
                 match self.options.publishes {
-                    true => build(self, at, &input, mode)?,
+                    true => build(self, at, &input, policy)?,
                     false => (run_alone(self, at, &input)?, true),
                 }
             }
@@ -368,10 +368,10 @@ impl<'a> RunState<'a> {
     }
 
     /// Returns the hit for a stage whose dependencies are chosen, if its matcher always takes a single candidate.
-    fn hit(&self, at: usize, mode: Mode) -> Option<Hit> {
+    fn hit(&self, at: usize, policy: ReusePolicy) -> Option<Hit> {
         let options = self.options;
         let node = self.graph.dref(at).node();
-        if !node.takes_the_only() || mode == Mode::Forced || !options.by_hand.is_empty() {
+        if !node.takes_the_only() || policy == ReusePolicy::Forced || !options.by_hand.is_empty() {
             return None;
         }
         let code = node.code()?;

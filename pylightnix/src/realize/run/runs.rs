@@ -16,20 +16,20 @@ use crate::lens::{BuildLog, Chosen, ProgressReport, Site, StopReason};
 use crate::plan::{AnyDRef, PlanGraph, Titled};
 use crate::realize::decide::decision::DecisionInput;
 use crate::realize::execute::code::{CodeInput, Returned, run_code, site};
-use crate::realize::execute::{Order, Work, disk_full};
+use crate::realize::execute::{BuildRequest, Work, disk_full};
 use crate::realize::failure::errors::{not_begun, promises_not_kept, run_failed, stopped};
 use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
 use crate::realize::report::event::Event;
-use crate::realize::stop::watchdog::{Ticket, Watchdog};
-use crate::store::{BuildKind, BuildRecord, Draft, Made, Outcome, RecordedChoice, Waiters};
+use crate::realize::stop::watchdog::{WatchHandle, Watchdog};
+use crate::store::{BuildKind, BuildRecord, Draft, Outcome, PublishedRun, RecordedChoice, Waiters};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// The runs of one build.
 pub(in crate::realize) struct BuildRuns<'a> {
     options: &'a Realize<'a>,
-    order: Order<'a>,
+    request: BuildRequest<'a>,
     stage: Titled<'a>,
     counters: Arc<Counters>,
     watchdog: Arc<Watchdog>,
@@ -44,7 +44,7 @@ pub(in crate::realize) struct BuildRuns<'a> {
     /// The number of runs that have begun.
     begun: AtomicUsize,
     /// The results of the runs that have ended.
-    ended: Mutex<Vec<Result<Made>>>,
+    ended: Mutex<Vec<Result<PublishedRun>>>,
     /// Notified when a run ends.
     end: Condvar,
 }
@@ -92,7 +92,7 @@ impl<'a> BuildRuns<'a> {
     ) -> Self {
         BuildRuns {
             options,
-            order: Order {
+            request: BuildRequest {
                 dref: input.dref.id().clone(),
                 context: input.context.clone(),
                 indices,
@@ -131,52 +131,52 @@ impl<'a> BuildRuns<'a> {
     }
 
     /// Takes the results of the runs that have ended.
-    pub(in crate::realize) fn take_ended(&self) -> Vec<Result<Made>> {
+    pub(in crate::realize) fn take_ended(&self) -> Vec<Result<PublishedRun>> {
         std::mem::take(&mut *self.ended())
     }
 
-    fn ended(&self) -> MutexGuard<'_, Vec<Result<Made>>> {
+    fn ended(&self) -> MutexGuard<'_, Vec<Result<PublishedRun>>> {
         // A panic cannot leave the list inconsistent.
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Work for BuildRuns<'_> {
-    fn order(&self) -> &Order<'_> {
-        &self.order
+    fn request(&self) -> &BuildRequest<'_> {
+        &self.request
     }
 
     fn make(&self, pause: &dyn Fn() -> bool) -> bool {
         loop {
             let next = self.begun.fetch_add(1, Ordering::AcqRel);
-            if next >= self.order.indices.len() {
+            if next >= self.request.indices.len() {
                 return false;
             }
             // If an observer panics, the run still counts as ended: otherwise the thread that builds would wait forever.
-            let ended = caught(|| self.waiters.run(|| self.one(self.order.indices[next])))
+            let ended = caught(|| self.waiters.run(|| self.one(self.request.indices[next])))
                 .unwrap_or_else(|panic| {
                     let message = "an observer of the run failed";
                     Err(Error::new(ErrorKind::Stage, message).because(panic))
                 });
             self.ended().push(ended);
             // Notifying costs a system call, and the thread that makes the only run does not wait.
-            if self.order.indices.len() > 1 {
+            if self.request.indices.len() > 1 {
                 self.end.notify_all();
             }
             if pause() {
-                return self.begun.load(Ordering::Acquire) < self.order.indices.len();
+                return self.begun.load(Ordering::Acquire) < self.request.indices.len();
             }
         }
     }
 
     fn is_over(&self) -> bool {
-        self.ended().len() >= self.order.indices.len()
+        self.ended().len() >= self.request.indices.len()
     }
 
     fn wait(&self) {
         let mut ended = self.ended();
         let count = ended.len();
-        while ended.len() == count && count < self.order.indices.len() {
+        while ended.len() == count && count < self.request.indices.len() {
             ended = (self.end.wait(ended)).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -184,27 +184,27 @@ impl Work for BuildRuns<'_> {
 
 impl BuildRuns<'_> {
     /// Makes one run, from a new draft to its publication, with retries.
-    fn one(&self, index: usize) -> Result<Made> {
-        let dref = &self.order.dref;
+    fn one(&self, index: usize) -> Result<PublishedRun> {
+        let dref = &self.request.dref;
         let retry = &self.options.retry;
         let retries = retry.retries(&self.dref);
         let mut earlier: Option<Draft> = None;
         for attempt in 1.. {
-            let Some(ticket) = self.watchdog.begin(dref, index, retry.timeout(&self.dref)) else {
+            let Some(handle) = self.watchdog.begin(dref, index, retry.timeout(&self.dref)) else {
                 return Err(not_begun(self.stage));
             };
             if attempt == 1 {
                 self.options.tell(&Event::Started { dref, index });
             }
             let (mut draft, record, result) =
-                match self.attempt(&ticket, index, attempt, earlier.take()) {
+                match self.attempt(&handle, index, attempt, earlier.take()) {
                     Ok(made) => made,
                     Err(error) => {
-                        self.watchdog.end(&ticket);
+                        self.watchdog.end(&handle);
                         return Err(error);
                     }
                 };
-            let ending = self.watchdog.end(&ticket);
+            let ending = self.watchdog.end(&handle);
             let result = match (ending.why, result) {
                 // The result of a run that completed although the run was cancelled is kept.
                 (None | Some(StopReason::Cancelled), Ok(Ok(()))) => Ok(Ok(())),
@@ -282,13 +282,13 @@ impl BuildRuns<'_> {
     /// Makes one attempt, which appends to the log of earlier attempts. Returns the draft, the build record and the result.
     fn attempt(
         &self,
-        ticket: &Ticket,
+        handle: &WatchHandle,
         index: usize,
         attempt: u32,
         earlier: Option<Draft>,
     ) -> Result<(Draft, BuildRecord, Returned)> {
         count(&self.counters.runs);
-        let mut draft = self.options.store.draft_of(&self.order.dref, index)?;
+        let mut draft = self.options.store.draft_of(&self.request.dref, index)?;
         if let Some(earlier) = earlier
             && earlier.log().exists()
         {
@@ -297,9 +297,9 @@ impl BuildRuns<'_> {
         }
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
-        let site = site(&self.dref, &draft, record.start, ticket.stop.clone());
+        let site = site(&self.dref, &draft, record.start, handle.stop.clone());
         self.options.tell(&Event::Attempt {
-            dref: &self.order.dref,
+            dref: &self.request.dref,
             index,
             log: draft.log(),
         });
@@ -313,9 +313,14 @@ impl BuildRuns<'_> {
         Ok((draft, record, result))
     }
 
-    fn publish(&self, draft: &mut Draft, record: &BuildRecord, outcome: Outcome) -> Result<Made> {
+    fn publish(
+        &self,
+        draft: &mut Draft,
+        record: &BuildRecord,
+        outcome: Outcome,
+    ) -> Result<PublishedRun> {
         let json = self.dref.config_json();
-        let made = draft.make(json, &self.order.context, outcome, record)?;
+        let made = draft.make(json, &self.request.context, outcome, record)?;
         if !made.published.new {
             count(&self.counters.repeated);
         }
@@ -323,7 +328,7 @@ impl BuildRuns<'_> {
     }
 
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
-        let dref = &self.order.dref;
+        let dref = &self.request.dref;
         let error = keep_failed(draft, self.stage, index, attempts, cause);
         self.options.tell(&Event::RunFailed {
             dref,
@@ -342,7 +347,7 @@ impl BuildRuns<'_> {
         record: &BuildRecord,
         error: &BoxError,
         index: usize,
-    ) -> Result<Made> {
+    ) -> Result<PublishedRun> {
         let text = recorded::text(error, draft.out());
         let mut failure = self.options.store.draft()?;
         let path = failure.out().join(recorded::FAILURE);
@@ -356,7 +361,7 @@ impl BuildRuns<'_> {
         let made = self.publish(&mut failure, record, Outcome::Failed)?;
         if has_files(draft.out()) {
             // These files are not part of the result, so an error is ignored.
-            let _ = draft.keep_failed(self.order.dref.name());
+            let _ = draft.keep_failed(self.request.dref.name());
         }
         self.options.tell(&Event::FailureRecorded {
             rref: &made.published.id,

@@ -7,11 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::around::Around;
 use crate::plan::PlanGraph;
 use crate::realize::execute::Work;
 use crate::realize::resources::needs::needs;
 use crate::realize::resources::pool::{Amounts, ResourcePool};
+use crate::thread_context::ThreadContext;
 
 /// The queue shared by the threads of a run.
 pub(in crate::realize) struct Scheduler<'a> {
@@ -95,14 +95,14 @@ impl<'a> Scheduler<'a> {
             return;
         }
         self.is_alone.store(false, Ordering::Release);
-        let around = Around::here();
+        let thread_context = ThreadContext::here();
         thread::scope(|scope| {
             for _ in 1..self.jobs {
                 // If a thread cannot be started, the others do its work.
                 let builder = thread::Builder::new()
                     .name("realize".to_owned())
                     .stack_size(STACK);
-                let work = || around.inside(|| self.work(&step));
+                let work = || thread_context.inside(|| self.work(&step));
                 if builder.spawn_scoped(scope, work).is_err() {
                     break;
                 }
@@ -139,10 +139,10 @@ impl<'a> Scheduler<'a> {
         self.let_in(queue);
     }
 
-    /// Lets idle threads help with the runs of an order, each when the resources for a run are free.
+    /// Lets idle threads help with the runs of a request, each when the resources for a run are free.
     pub(in crate::realize) fn share(&self, work: &Arc<dyn Work + 'a>) {
-        let needs = needs(work.order().limits);
-        let runs = work.order().indices.len();
+        let needs = needs(work.request().limits);
+        let runs = work.request().indices.len();
         let mut queue = self.lock();
         for _ in 1..runs.min(self.jobs) {
             queue.pool.wait(needs.clone(), Task::Help(work.clone()));
@@ -226,7 +226,7 @@ impl<'a> Scheduler<'a> {
                 Task::Help(work) => {
                     // Tasks that have waited longer go first, and this one goes to the end of the queue.
                     let some_left = work.make(&|| self.lock().pool.has_waiting());
-                    let needs = needs(work.order().limits);
+                    let needs = needs(work.request().limits);
                     let mut queue = self.lock();
                     queue.pool.release(&needs);
                     if some_left {

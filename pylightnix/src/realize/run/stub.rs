@@ -34,8 +34,8 @@ pub(in crate::realize) fn run_alone(
     let node = input.dref.node();
     let nowhere = Path::new("/dev/null");
     let limits = run.options.retry.timeout(input.dref);
-    let ticket = run.watchdog.begin(dref, 0, limits);
-    let stop = ticket.as_ref().map(|ticket| ticket.stop.clone());
+    let handle = run.watchdog.begin(dref, 0, limits);
+    let stop = handle.as_ref().map(|handle| handle.stop.clone());
     count(&run.counters.built);
     count(&run.counters.runs);
     let done = node.run(Run {
@@ -53,8 +53,8 @@ pub(in crate::realize) fn run_alone(
         },
         args: &run.options.args,
     });
-    if let Some(ticket) = ticket {
-        run.watchdog.end(&ticket);
+    if let Some(handle) = handle {
+        run.watchdog.end(&handle);
     }
     done.map_err(|cause| Error::new(ErrorKind::Stage, "a stage failed").because(cause))?;
     let nothing = input.store.nothing_made(dref, input.context);

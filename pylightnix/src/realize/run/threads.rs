@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::scheduler::Scheduler;
-use crate::realize::execute::{Executor, Order, Sight, Task, Work};
+use crate::realize::execute::{BuildRequest, Executor, Task, TaskState, Work};
 
 impl<'a> Executor<'a> for Scheduler<'a> {
     fn room(&self, at: usize) -> bool {
@@ -12,16 +12,16 @@ impl<'a> Executor<'a> for Scheduler<'a> {
     }
 
     fn submit(&self, work: Arc<dyn Work + 'a>) -> Task<'a> {
-        if work.order().indices.len() > 1 {
+        if work.request().indices.len() > 1 {
             self.share(&work);
         }
         Task(work)
     }
 
-    fn look(&self, task: &Task<'a>) -> Sight {
+    fn look(&self, task: &Task<'a>) -> TaskState {
         match task.0.is_over() {
-            true => Sight::Over,
-            false => Sight::Running,
+            true => TaskState::Over,
+            false => TaskState::Running,
         }
     }
 
@@ -30,7 +30,7 @@ impl<'a> Executor<'a> for Scheduler<'a> {
     }
 
     /// Returns `None`: threads end with their process, so no earlier process has left a task behind.
-    fn adopt(&self, _: &Order<'_>) -> Option<Task<'a>> {
+    fn adopt(&self, _: &BuildRequest<'_>) -> Option<Task<'a>> {
         None
     }
 }

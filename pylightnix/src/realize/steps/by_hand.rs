@@ -30,30 +30,30 @@ pub struct ByHand<C: Config> {
     /// `Some` until the build is published, as is `lock`. The folder is removed before the lock is released.
     draft: Option<Draft>,
     lock: Option<BuildLock>,
-    desk: Arc<Desk>,
+    shared: Arc<SharedStepping>,
 }
 
 /// The state that a stepping shares with the build taken from it.
 #[derive(Default)]
-pub(in crate::realize) struct Desk(Mutex<OnDesk>);
+pub(in crate::realize) struct SharedStepping(Mutex<SteppingState>);
 
 #[derive(Default)]
-pub(in crate::realize) struct OnDesk {
+pub(in crate::realize) struct SteppingState {
     /// The stage that is being built by hand.
     pub(in crate::realize) in_hand: Option<DRefId>,
     /// The results made by hand.
     pub(in crate::realize) made: Vec<RRefId>,
 }
 
-impl Desk {
-    pub(in crate::realize) fn look(&self) -> MutexGuard<'_, OnDesk> {
+impl SharedStepping {
+    pub(in crate::realize) fn look(&self) -> MutexGuard<'_, SteppingState> {
         // A panic under this lock cannot leave the state inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The parts of a build by hand.
-pub(in crate::realize) struct Parts {
+pub(in crate::realize) struct ByHandParts {
     pub(in crate::realize) store: Store,
     pub(in crate::realize) dref: AnyDRef,
     pub(in crate::realize) chosen: Chosen,
@@ -61,12 +61,12 @@ pub(in crate::realize) struct Parts {
     pub(in crate::realize) record: BuildRecord,
     pub(in crate::realize) draft: Draft,
     pub(in crate::realize) lock: BuildLock,
-    pub(in crate::realize) desk: Arc<Desk>,
+    pub(in crate::realize) shared: Arc<SharedStepping>,
 }
 
 impl<C: Config> ByHand<C> {
-    pub(in crate::realize) fn new(build: Build<C>, parts: Parts) -> Self {
-        parts.desk.look().in_hand = Some(parts.dref.id().clone());
+    pub(in crate::realize) fn new(build: Build<C>, parts: ByHandParts) -> Self {
+        parts.shared.look().in_hand = Some(parts.dref.id().clone());
         ByHand {
             build,
             store: parts.store,
@@ -76,7 +76,7 @@ impl<C: Config> ByHand<C> {
             record: parts.record,
             draft: Some(parts.draft),
             lock: Some(parts.lock),
-            desk: parts.desk,
+            shared: parts.shared,
         }
     }
 
@@ -118,7 +118,7 @@ impl<C: Config> ByHand<C> {
         self.record.omitted = self.dref.node().omitted().clone();
         let json = self.dref.config_json();
         let published = draft.publish(json, &self.context, Outcome::Ok, &self.record)?;
-        self.desk.look().made.push(published.id.clone());
+        self.shared.look().made.push(published.id.clone());
         self.put_down();
         let realization = self.store.realization(&published.id)?;
         let rref = self.dref.realization(realization, &self.chosen, None);
@@ -135,7 +135,7 @@ impl<C: Config> ByHand<C> {
     fn put_down(&mut self) {
         if self.draft.take().is_some() {
             self.lock = None;
-            self.desk.look().in_hand = None;
+            self.shared.look().in_hand = None;
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::by_hand::{ByHand, Desk, Parts};
+use super::by_hand::{ByHand, ByHandParts, SharedStepping};
 use crate::config::DRefId;
 use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, ProgressSender};
 use crate::plan::{AnyDRef, DRef, Listed, PlanGraph, Realizations, Run, Target};
@@ -88,7 +88,7 @@ pub struct Stepping<'a, T> {
     taken: AlreadyChosen,
     /// Whether this process has write permission to the store.
     may_write: bool,
-    desk: Arc<Desk>,
+    shared: Arc<SharedStepping>,
 }
 
 /// The next stage that has to be built.
@@ -148,7 +148,7 @@ impl<'a> Realize<'a> {
             graph,
             taken: AlreadyChosen::new(),
             may_write,
-            desk: Arc::default(),
+            shared: Arc::default(),
         })
     }
 }
@@ -255,7 +255,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             reason: &paused.reason,
             why: &Brief::new(&find),
         });
-        let parts = Parts {
+        let parts = ByHandParts {
             dref: stage.clone(),
             store,
             chosen,
@@ -263,7 +263,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             record,
             draft,
             lock,
-            desk: self.desk.clone(),
+            shared: self.shared.clone(),
         };
         Ok(ByHand::new(build, parts))
     }
@@ -324,17 +324,17 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// Fails while a build by hand is not finished, because the stepping could wait for its lock forever. Takes over the
     /// results made by hand.
     fn free(&mut self) -> Result<()> {
-        let desk = self.desk.look();
-        if let Some(dref) = &desk.in_hand {
+        let shared = self.shared.look();
+        if let Some(dref) = &shared.in_hand {
             let message = format!("stage `{}` is being built by hand", self.graph.titled(dref));
             return Err(Error::new(ErrorKind::Plan, message).with_help(format!(
                 "`finish` or `cancel` that build before the stepping goes on\nit is about {dref}"
             )));
         }
-        for made in desk.made.iter().skip(self.options.by_hand.len()) {
+        for made in shared.made.iter().skip(self.options.by_hand.len()) {
             self.options.forced.remove(made.dref());
         }
-        self.options.by_hand.clone_from(&desk.made);
+        self.options.by_hand.clone_from(&shared.made);
         Ok(())
     }
 
@@ -353,7 +353,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let (chosen, context) = self.context(at);
         let source = CandidateSource::Snapshot(&snapshot);
         let input = DecisionInput::of(&self.options, &self.graph, stage, &chosen, &context, source);
-        match input.decide(self.options.mode(dref))? {
+        match input.decide(self.options.policy(dref))? {
             Decision::Build { due, reason } => Ok(Some(Paused {
                 dref: dref.clone(),
                 runs: due.len(),

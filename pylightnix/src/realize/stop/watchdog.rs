@@ -19,12 +19,12 @@ struct State {
     cancelled: bool,
     /// Whether the run is over.
     ended: bool,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedAttempt>,
     numbers: u64,
 }
 
 /// An attempt of a run of a stage.
-struct Watched {
+struct WatchedAttempt {
     number: u64,
     dref: DRefId,
     index: usize,
@@ -38,13 +38,13 @@ struct Watched {
 }
 
 /// The handle of a watched attempt.
-pub(in crate::realize) struct Ticket {
+pub(in crate::realize) struct WatchHandle {
     number: u64,
     pub(in crate::realize) stop: Arc<Stop>,
 }
 
 /// How an attempt ended.
-pub(in crate::realize) struct Ending {
+pub(in crate::realize) struct AttemptEnd {
     /// The reason why it had to stop, if it had to.
     pub(in crate::realize) why: Option<StopReason>,
     /// Its duration.
@@ -77,21 +77,21 @@ impl Watchdog {
         dref: &DRefId,
         index: usize,
         limit: Option<Duration>,
-    ) -> Option<Ticket> {
+    ) -> Option<WatchHandle> {
         let mut state = self.state();
         if state.cancelled {
             return None;
         }
-        let ticket = Ticket {
+        let handle = WatchHandle {
             number: state.numbers,
             stop: Arc::default(),
         };
         state.numbers += 1;
-        state.watched.push(Watched {
-            number: ticket.number,
+        state.watched.push(WatchedAttempt {
+            number: handle.number,
             dref: dref.clone(),
             index,
-            stop: ticket.stop.clone(),
+            stop: handle.stop.clone(),
             begin: Instant::now(),
             limit,
             told: None,
@@ -102,24 +102,24 @@ impl Watchdog {
         if limit.is_some() {
             self.wake.notify_all();
         }
-        Some(ticket)
+        Some(handle)
     }
 
     /// Stops watching an attempt.
-    pub(in crate::realize) fn end(&self, ticket: &Ticket) -> Ending {
+    pub(in crate::realize) fn end(&self, handle: &WatchHandle) -> AttemptEnd {
         let mut state = self.state();
         let at = state
             .watched
             .iter()
-            .position(|watched| watched.number == ticket.number);
+            .position(|watched| watched.number == handle.number);
         let Some(watched) = at.map(|at| state.watched.swap_remove(at)) else {
             unreachable!("a try begins once and ends once");
         };
         let took = watched.begin.elapsed();
         // It may have ended just before the watchdog would have told it to stop.
         let late = watched.limit.filter(|limit| took >= *limit);
-        Ending {
-            why: ticket.stop.reason().or(late.map(StopReason::TimeUp)),
+        AttemptEnd {
+            why: handle.stop.reason().or(late.map(StopReason::TimeUp)),
             took,
             overdue: watched.overdue,
         }
@@ -222,7 +222,7 @@ impl State {
 
     /// Returns the time until the next deadline; `None` if there is none.
     fn next_look(&self, grace: Duration) -> Option<Duration> {
-        let next = |watched: &Watched| match watched.told {
+        let next = |watched: &WatchedAttempt| match watched.told {
             _ if watched.overdue => None,
             None => Some(watched.limit?.saturating_sub(watched.begin.elapsed())),
             Some(told) => Some(grace.saturating_sub(told.elapsed())),

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::change::{Cause, Version, causes, choice_text, chosen, followed};
 use super::code::CodeChange;
-use super::nearest::{Others, before};
-use super::side::{Side, Source};
+use super::nearest::{Namesakes, before};
+use super::stage_version::{Source, StageVersion};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, Name};
 use crate::plan::PlanGraph;
@@ -40,7 +40,7 @@ pub(in crate::realize) struct Briefs<'a> {
     /// For each name, the maximum number of stages that may run.
     to_do: OnceLock<HashMap<Name, usize>>,
     /// The earlier versions, by name.
-    others: HashMap<Name, Arc<Others>>,
+    namesakes: HashMap<Name, Arc<Namesakes>>,
     /// The first changes between two versions.
     known: HashMap<(Version, Version), Arc<Roots>>,
     /// The number of stages that were explained, and the number of dependencies that were followed for the current one.
@@ -51,14 +51,14 @@ pub(in crate::realize) struct Briefs<'a> {
 /// The stages in which something changed first, rather than in a dependency.
 #[derive(Clone, Default)]
 struct Roots {
-    first: Vec<Root>,
+    first: Vec<RootChange>,
     /// Whether there are further ones.
     more: bool,
 }
 
 /// The change in one of them.
 #[derive(Clone)]
-struct Root {
+struct RootChange {
     dref: DRefId,
     fields: Vec<String>,
     rest: Vec<String>,
@@ -77,7 +77,7 @@ impl<'a> Briefs<'a> {
             foreseen,
             planned: OnceLock::new(),
             to_do: OnceLock::new(),
-            others: HashMap::new(),
+            namesakes: HashMap::new(),
             known: HashMap::new(),
             asked: 0,
             followed: 0,
@@ -95,7 +95,7 @@ impl<'a> Briefs<'a> {
             return reason.to_string();
         }
         let was_full = self.asked > MOST;
-        let new = Side::planned(self.graph.dref(at), choices);
+        let new = StageVersion::planned(self.graph.dref(at), choices);
         match self.of(new, Some(reason)) {
             Some(text) => text,
             None if was_full || self.asked <= MOST => reason.to_string(),
@@ -105,14 +105,14 @@ impl<'a> Briefs<'a> {
 
     /// Summarizes how a version differs from the nearest earlier one; `None` if that cannot be read, or if the maximum
     /// number of stages is reached.
-    fn of(&mut self, new: Side, reason: Option<&Reason>) -> Option<String> {
+    fn of(&mut self, new: StageVersion, reason: Option<&Reason>) -> Option<String> {
         self.asked += 1;
         self.followed = 0;
         if self.asked > MOST {
             return None;
         }
         // An unreadable store makes the run itself fail, so it is ignored here.
-        let before = before(self.store, &new, || self.others_of(&new.dref)).ok()?;
+        let before = before(self.store, &new, || self.namesakes_of(&new.dref)).ok()?;
         let Some((old, _)) = before.nearest else {
             // Earlier results may have been removed, so the summary does not claim that there were none.
             return reason.map(Reason::to_string);
@@ -122,17 +122,18 @@ impl<'a> Briefs<'a> {
         roots.text(&dref, self.graph)
     }
 
-    fn others_of(&mut self, dref: &DRefId) -> Result<Arc<Others>> {
-        if let Some(others) = self.others.get(dref.name()) {
-            return Ok(others.clone());
+    fn namesakes_of(&mut self, dref: &DRefId) -> Result<Arc<Namesakes>> {
+        if let Some(namesakes) = self.namesakes.get(dref.name()) {
+            return Ok(namesakes.clone());
         }
         let planned = self.planned.get_or_init(|| folders(self.graph));
         let counts = |folder: &str| !planned.contains(folder);
         let to_do = self.to_do.get_or_init(|| to_do(self.graph, self.foreseen));
         let stages = to_do.get(dref.name()).copied().unwrap_or_default();
-        let others = Arc::new(Others::of_many(self.store, dref, stages, counts)?);
-        self.others.insert(dref.name().clone(), others.clone());
-        Ok(others)
+        let namesakes = Arc::new(Namesakes::of_many(self.store, dref, stages, counts)?);
+        self.namesakes
+            .insert(dref.name().clone(), namesakes.clone());
+        Ok(namesakes)
     }
 
     /// Finds the first changes between two versions of a stage.
@@ -140,8 +141,8 @@ impl<'a> Briefs<'a> {
     /// If nothing else differs, the result contains the reason why another realization was `taken`.
     fn roots(
         &mut self,
-        old: Side,
-        new: Side,
+        old: StageVersion,
+        new: StageVersion,
         depth: usize,
         taken: Option<Cause>,
     ) -> Result<Arc<Roots>> {
@@ -154,7 +155,7 @@ impl<'a> Briefs<'a> {
         let source = Source { store, plan };
         let until = (old.build_id(), new.build_id());
         let mut roots = Roots::default();
-        let mut own = Root::new(&new.dref);
+        let mut own = RootChange::new(&new.dref);
         for cause in causes(&source, &old, &new, taken)? {
             let dep = match cause {
                 Cause::Dependency(dep) => dep,
@@ -199,7 +200,7 @@ impl<'a> Briefs<'a> {
     }
 
     /// Returns the text for a stage in which nothing differs: why it would run, or that it ran.
-    fn reason_of(&self, side: &Side) -> Option<String> {
+    fn reason_of(&self, side: &StageVersion) -> Option<String> {
         if side.rref.is_some() {
             return Some("it gave another result".to_owned());
         }
@@ -272,9 +273,9 @@ fn to_do(graph: &PlanGraph, foreseen: Option<&[Foreseen]>) -> HashMap<Name, usiz
     counts
 }
 
-impl Root {
+impl RootChange {
     fn new(dref: &DRefId) -> Self {
-        Root {
+        RootChange {
             dref: dref.clone(),
             fields: Vec::new(),
             rest: Vec::new(),

@@ -7,7 +7,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::code::CodeChange;
-use super::side::{Side, Source, changed_defaults};
+use super::stage_version::{Source, StageVersion, changed_defaults};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, RRefId, reference_in};
 use crate::store::RecordedChoice;
@@ -93,8 +93,12 @@ pub struct DependencyChange {
 
 /// Returns all changes, that of the stage itself first, and whether some dependencies were not followed because there are
 /// too many.
-pub(super) fn changes(source: &Source<'_>, old: Side, new: Side) -> Result<(Vec<Change>, bool)> {
-    let version = Side::version;
+pub(super) fn changes(
+    source: &Source<'_>,
+    old: StageVersion,
+    new: StageVersion,
+) -> Result<(Vec<Change>, bool)> {
+    let version = StageVersion::version;
     let until = (old.build_id(), new.build_id());
     let mut cut = false;
     let mut known = HashMap::from([((version(&old), version(&new)), Some(0))]);
@@ -159,7 +163,11 @@ pub(super) fn followed(dep: &DependencyChange) -> Option<(Version, Version)> {
 
 /// Returns why a consumer got another realization of a dependency in which nothing differs: the matcher changed, or the
 /// realization existed already when the consumer was built `before`. Returns `None` if a new run made it.
-pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -> Option<Cause> {
+pub(super) fn chosen(
+    dep: &DependencyChange,
+    new: &StageVersion,
+    before: Option<Uuid>,
+) -> Option<Cause> {
     let matcher = |choice: &Option<RecordedChoice>| Some(choice.as_ref()?.matcher.clone());
     let (old, now) = (matcher(&dep.old_choice), matcher(&dep.new_choice));
     let changed = old.is_some() && now.is_some() && old != now;
@@ -171,8 +179,8 @@ pub(super) fn chosen(dep: &DependencyChange, new: &Side, before: Option<Uuid>) -
 /// one is `taken`.
 pub(super) fn causes(
     source: &Source<'_>,
-    old: &Side,
-    new: &Side,
+    old: &StageVersion,
+    new: &StageVersion,
     taken: Option<Cause>,
 ) -> Result<Vec<Cause>> {
     let mut causes = Vec::new();
@@ -222,8 +230,8 @@ pub(super) fn causes(
 }
 
 /// Fills in the default of a field that one side omits.
-fn with_defaults(mut change: FieldChange, old: &Side, new: &Side) -> FieldChange {
-    let default = |side: &Side| side.omitted.get(&change.path).map(ToString::to_string);
+fn with_defaults(mut change: FieldChange, old: &StageVersion, new: &StageVersion) -> FieldChange {
+    let default = |side: &StageVersion| side.omitted.get(&change.path).map(ToString::to_string);
     match (&change.old, &change.new) {
         (None, _) => change.old = default(old),
         (_, None) => change.new = default(new),
@@ -232,9 +240,15 @@ fn with_defaults(mut change: FieldChange, old: &Side, new: &Side) -> FieldChange
     change
 }
 
-fn dependency(old: &Side, new: &Side, was: DRefId, is: DRefId, field: Option<String>) -> Cause {
-    let taken = |side: &Side, dref| side.context.get(dref).cloned().unwrap_or_default();
-    let choice = |side: &Side, dref| side.choices.get(dref).cloned();
+fn dependency(
+    old: &StageVersion,
+    new: &StageVersion,
+    was: DRefId,
+    is: DRefId,
+    field: Option<String>,
+) -> Cause {
+    let taken = |side: &StageVersion, dref| side.context.get(dref).cloned().unwrap_or_default();
+    let choice = |side: &StageVersion, dref| side.choices.get(dref).cloned();
     Cause::Dependency(DependencyChange {
         field,
         old_taken: taken(old, &was),

@@ -14,7 +14,7 @@ mod code;
 mod nearest;
 mod planned;
 mod show;
-mod side;
+mod stage_version;
 
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -31,8 +31,8 @@ use crate::config::{DRefId, RRefId};
 pub use crate::realize::report::event::Brief;
 use crate::store::{BuildRecord, RecordedChoice, Store};
 use brief::folders;
-use nearest::{Before, Others, before};
-use side::{Side, Source, made_by};
+use nearest::{EarlierBuilds, Namesakes, before};
+use stage_version::{Source, StageVersion, made_by};
 
 /// The reason why a stage ran, or would run: see [`Store::why`] and [`Realize::why`](crate::realize::Realize::why).
 ///
@@ -108,7 +108,7 @@ impl Store {
     pub fn why(&self, rref: impl AsRef<RRefId>) -> Result<Why> {
         let realization = self.realization(rref.as_ref())?;
         let build = made_by(&realization, None).cloned();
-        let new = Side::recorded(self, &realization, build)?;
+        let new = StageVersion::recorded(self, &realization, build)?;
         let source = Source {
             store: self,
             plan: None,
@@ -118,9 +118,9 @@ impl Store {
 }
 
 impl Why {
-    fn of(source: &Source<'_>, new: Side) -> Result<Self> {
-        let Before { repeated, nearest } = before(source.store, &new, || {
-            others(source, &new.dref).map(Arc::new)
+    fn of(source: &Source<'_>, new: StageVersion) -> Result<Self> {
+        let EarlierBuilds { repeated, nearest } = before(source.store, &new, || {
+            namesakes(source, &new.dref).map(Arc::new)
         })?;
         let build = new.build.clone();
         let choices = build.as_ref().map(|build| build.choices.clone());
@@ -146,15 +146,15 @@ impl Why {
 
 /// Returns the other derivations with the same name. Those of the plan do not count as earlier versions of each other,
 /// unless there are no others.
-fn others(source: &Source<'_>, dref: &DRefId) -> Result<Others> {
+fn namesakes(source: &Source<'_>, dref: &DRefId) -> Result<Namesakes> {
     if let Some((graph, _)) = source.plan {
         let planned = folders(graph);
-        let others = Others::of(source.store, dref, |folder| !planned.contains(folder))?;
-        if !others.is_empty() {
-            return Ok(others);
+        let namesakes = Namesakes::of(source.store, dref, |folder| !planned.contains(folder))?;
+        if !namesakes.is_empty() {
+            return Ok(namesakes);
         }
     }
-    Others::of(source.store, dref, |_| true)
+    Namesakes::of(source.store, dref, |_| true)
 }
 
 /// The serialized fields of a build record.

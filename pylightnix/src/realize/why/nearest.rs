@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
-use super::side::Side;
+use super::stage_version::StageVersion;
 use crate::config::{ConfigJson, DRefId, RRefId, object_parts};
 use crate::store::{BuildKind, Clock, Store};
 use crate::{Error, ErrorKind, Result};
@@ -33,29 +33,29 @@ pub struct Nearest {
 }
 
 /// The builds before a version.
-pub(super) struct Before {
+pub(super) struct EarlierBuilds {
     /// The builds of the same config, code and dependencies, newest first, as far back as the nearest one that differs.
     pub(super) repeated: Vec<RRefId>,
-    pub(super) nearest: Option<(Side, Nearest)>,
+    pub(super) nearest: Option<(StageVersion, Nearest)>,
 }
 
 /// Other derivations with the same name: if there are many, those that were added to the store last.
-pub(super) struct Others {
+pub(super) struct Namesakes {
     /// The derivations, newest first.
-    read: Vec<Other>,
+    read: Vec<Namesake>,
     there: usize,
     /// The derivations with a field, by the hash of the field's name and value. Empty if all derivations are compared.
     with_field: HashMap<u64, Vec<usize>>,
 }
 
-struct Other {
+struct Namesake {
     dref: DRefId,
     config: ConfigJson,
     /// The builds, newest first, loaded on first use.
     builds: OnceLock<Vec<(Uuid, RRefId)>>,
 }
 
-impl Others {
+impl Namesakes {
     /// Reads the derivations for whose folders `counts` returns `true`, to compare all of them with a stage.
     pub(super) fn of(store: &Store, dref: &DRefId, counts: impl Fn(&str) -> bool) -> Result<Self> {
         Self::of_at_most(store, dref, MOST, counts)
@@ -71,7 +71,7 @@ impl Others {
         let mut read = Vec::with_capacity(named.len());
         for dref in named {
             if let Some(config) = readable(store.config(&dref))? {
-                read.push(Other {
+                read.push(Namesake {
                     dref,
                     config,
                     builds: OnceLock::new(),
@@ -79,7 +79,7 @@ impl Others {
             }
         }
         let with_field = HashMap::new();
-        Ok(Others {
+        Ok(Namesakes {
             read,
             there,
             with_field,
@@ -95,15 +95,15 @@ impl Others {
         counts: impl Fn(&str) -> bool,
     ) -> Result<Self> {
         let most = (2 * stages).clamp(MOST, MOST_OF_MANY);
-        let mut others = Others::of_at_most(store, dref, most, counts)?;
-        if others.read.len() > NEAR {
-            for (at, other) in others.read.iter().enumerate() {
+        let mut namesakes = Namesakes::of_at_most(store, dref, most, counts)?;
+        if namesakes.read.len() > NEAR {
+            for (at, other) in namesakes.read.iter().enumerate() {
                 for field in fields(&other.config)? {
-                    others.with_field.entry(field).or_default().push(at);
+                    namesakes.with_field.entry(field).or_default().push(at);
                 }
             }
         }
-        Ok(others)
+        Ok(namesakes)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -111,7 +111,7 @@ impl Others {
     }
 
     /// Returns the derivations to compare a config with.
-    fn near(&self, config: &ConfigJson) -> Result<Vec<&Other>> {
+    fn near(&self, config: &ConfigJson) -> Result<Vec<&Namesake>> {
         if self.with_field.is_empty() {
             return Ok(self.read.iter().collect());
         }
@@ -143,9 +143,9 @@ fn fields(config: &ConfigJson) -> Result<Vec<u64>> {
 /// Finds the builds before `new`: those of the same derivation, or else those of others.
 pub(super) fn before(
     store: &Store,
-    new: &Side,
-    others: impl FnOnce() -> Result<Arc<Others>>,
-) -> Result<Before> {
+    new: &StageVersion,
+    namesakes: impl FnOnce() -> Result<Arc<Namesakes>>,
+) -> Result<EarlierBuilds> {
     let limit = new.build_id();
     let mut repeated = Vec::new();
     for (id, rref) in builds_before(store, &new.dref, limit)?
@@ -164,13 +164,13 @@ pub(super) fn before(
             compared: 0,
             there: 0,
         };
-        return Ok(Before {
+        return Ok(EarlierBuilds {
             repeated,
             nearest: Some((old, nearest)),
         });
     }
-    let nearest = among(store, &*others()?, new, limit)?;
-    Ok(Before { repeated, nearest })
+    let nearest = among(store, &*namesakes()?, new, limit)?;
+    Ok(EarlierBuilds { repeated, nearest })
 }
 
 /// Returns the builds of a derivation before a given one, newest first.
@@ -207,14 +207,14 @@ fn newest_first<T>(builds: &mut [T], of: impl Fn(&T) -> &(Uuid, RRefId)) {
 }
 
 /// Returns a realization as of one build; `None` if that is an acceptance, or cannot be read.
-fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
+fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<StageVersion>> {
     let Some(realization) = readable(store.realization(rref))? else {
         return Ok(None);
     };
     let build = realization.builds().iter().find(|build| build.id == id);
     match build.filter(|build| build.kind != BuildKind::Accept) {
         Some(build) => {
-            let side = Side::recorded(store, &realization, Some(build.clone()));
+            let side = StageVersion::recorded(store, &realization, Some(build.clone()));
             readable(side)
         }
         None => Ok(None),
@@ -225,12 +225,12 @@ fn side(store: &Store, rref: &RRefId, id: Uuid) -> Result<Option<Side>> {
 /// the one that was built last.
 fn among(
     store: &Store,
-    others: &Others,
-    new: &Side,
+    namesakes: &Namesakes,
+    new: &StageVersion,
     limit: Option<Uuid>,
-) -> Result<Option<(Side, Nearest)>> {
-    let compared = others.near(&new.config)?;
-    let mut near: Vec<(usize, &Other)> = Vec::with_capacity(compared.len());
+) -> Result<Option<(StageVersion, Nearest)>> {
+    let compared = namesakes.near(&new.config)?;
+    let mut near: Vec<(usize, &Namesake)> = Vec::with_capacity(compared.len());
     for other in compared {
         near.push((distance(&other.config, &new.config)?, other));
     }
@@ -253,7 +253,7 @@ fn among(
                 let nearest = Nearest {
                     fields: equal[0].0,
                     compared: near.len(),
-                    there: others.there,
+                    there: namesakes.there,
                 };
                 return Ok(Some((old, nearest)));
             }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::side::{Source, made_by};
+use super::stage_version::{Source, made_by};
 use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, PlanGraph, Target};

@@ -8,7 +8,7 @@ use crate::Error;
 use crate::units::text;
 
 /// The reason why an attempt failed.
-pub(super) enum Fault {
+pub(super) enum AttemptError {
     /// A local error, which no server can solve.
     Here(Error),
     /// An error of the server or the network.
@@ -22,16 +22,16 @@ pub(super) enum Fault {
     },
 }
 
-impl From<Error> for Fault {
+impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
-        Fault::Here(error)
+        AttemptError::Here(error)
     }
 }
 
-impl Fault {
+impl AttemptError {
     /// Makes a permanent fault, without retry.
     pub(super) fn permanent(problem: impl Into<String>) -> Self {
-        Fault::There {
+        AttemptError::There {
             problem: problem.into(),
             retry: false,
             after: None,
@@ -40,7 +40,7 @@ impl Fault {
 
     /// Makes a temporary fault, with retry.
     pub(super) fn temporary(problem: impl Into<String>) -> Self {
-        Fault::There {
+        AttemptError::There {
             problem: problem.into(),
             retry: true,
             after: None,
@@ -58,7 +58,7 @@ impl Fault {
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        Fault::There {
+        AttemptError::There {
             problem: format!("answered `{status}`"),
             retry,
             after,
@@ -68,30 +68,31 @@ impl Fault {
     /// Makes a fault from a request without a complete response.
     pub(super) fn request(refusal: Refusal, patience: f64) -> Self {
         match refusal {
-            Refusal::Timeout(Timeout::Resolve | Timeout::Connect) => Fault::temporary(format!(
-                "could not be reached in {}",
-                text::seconds(patience)
-            )),
+            Refusal::Timeout(Timeout::Resolve | Timeout::Connect) => AttemptError::temporary(
+                format!("could not be reached in {}", text::seconds(patience)),
+            ),
             Refusal::Timeout(_) => {
-                Fault::temporary(format!("sent nothing for {}", text::seconds(patience)))
+                AttemptError::temporary(format!("sent nothing for {}", text::seconds(patience)))
             }
-            Refusal::HostNotFound => Fault::temporary("has an unknown host name"),
-            Refusal::TooManyRedirects => Fault::permanent("redirected more than 10 times"),
+            Refusal::HostNotFound => AttemptError::temporary("has an unknown host name"),
+            Refusal::TooManyRedirects => AttemptError::permanent("redirected more than 10 times"),
             Refusal::Io(error) => match error.kind() {
-                std::io::ErrorKind::ConnectionRefused => {
-                    Fault::temporary("refused the connection: no server listens at this address")
-                }
+                std::io::ErrorKind::ConnectionRefused => AttemptError::temporary(
+                    "refused the connection: no server listens at this address",
+                ),
                 // Includes invalid certificates.
                 std::io::ErrorKind::InvalidData => {
-                    Fault::permanent(format!("violated the protocol of the URL: {error}"))
+                    AttemptError::permanent(format!("violated the protocol of the URL: {error}"))
                 }
-                std::io::ErrorKind::UnexpectedEof => Fault::temporary("closed the connection"),
-                _ => Fault::temporary(format!("lost the connection: {error}")),
+                std::io::ErrorKind::UnexpectedEof => {
+                    AttemptError::temporary("closed the connection")
+                }
+                _ => AttemptError::temporary(format!("lost the connection: {error}")),
             },
             Refusal::Rustls(error) => {
-                Fault::permanent(format!("has no valid certificate: {error}"))
+                AttemptError::permanent(format!("has no valid certificate: {error}"))
             }
-            other => Fault::permanent(format!("gave no valid response: {other}")),
+            other => AttemptError::permanent(format!("gave no valid response: {other}")),
         }
     }
 }

@@ -8,7 +8,7 @@ use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 
 use super::Fetched;
 use super::address::{checked, resolved};
-use super::answer::Fault;
+use super::answer::AttemptError;
 use super::forward;
 use super::pace::{Pace, is_enough};
 use super::partial::{Origin, Partial};
@@ -139,8 +139,8 @@ impl<'a> Download<'a> {
                     self.log_line(&format!("{} bytes from {uri}", self.partial.length()));
                     return Ok(None);
                 }
-                Err(Fault::Here(error)) => return Err(error),
-                Err(Fault::There {
+                Err(AttemptError::Here(error)) => return Err(error),
+                Err(AttemptError::There {
                     problem,
                     retry,
                     after,
@@ -157,11 +157,11 @@ impl<'a> Download<'a> {
     }
 
     /// Downloads the missing part from one URL, and checks the digest.
-    fn try_from(&mut self, uri: &Uri) -> Result<(), Fault> {
+    fn try_from(&mut self, uri: &Uri) -> Result<(), AttemptError> {
         let resumed = self.partial.length();
         match self.receive(uri, resumed) {
             // The server has another version of the file: download all of it.
-            Err(Fault::There { .. }) if resumed > 0 && self.partial.length() == 0 => {
+            Err(AttemptError::There { .. }) if resumed > 0 && self.partial.length() == 0 => {
                 self.receive(uri, 0)
             }
             received => received,
@@ -169,7 +169,7 @@ impl<'a> Download<'a> {
     }
 
     /// Requests the file from byte `from` on and appends the response. Removes bytes that turn out to be wrong.
-    fn receive(&mut self, uri: &Uri, from: u64) -> Result<(), Fault> {
+    fn receive(&mut self, uri: &Uri, from: u64) -> Result<(), AttemptError> {
         let b = self.b;
         self.check_time()?;
         let response = self.ask(uri, from)?;
@@ -178,11 +178,11 @@ impl<'a> Download<'a> {
             StatusCode::PARTIAL_CONTENT if range_start(response.headers()) == Some(from) => from,
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
                 self.partial.clear()?;
-                return Err(Fault::temporary(
+                return Err(AttemptError::temporary(
                     "cannot send the rest of the partial download",
                 ));
             }
-            other => return Err(Fault::status(other, response.headers())),
+            other => return Err(AttemptError::status(other, response.headers())),
         };
         if from < self.partial.length() {
             self.partial.clear()?;
@@ -208,28 +208,29 @@ impl<'a> Download<'a> {
             b.sha256
         );
         match length {
-            Some(_) => Err(Fault::permanent(problem)),
-            None => Err(Fault::temporary(format!(
+            Some(_) => Err(AttemptError::permanent(problem)),
+            None => Err(AttemptError::temporary(format!(
                 "{problem} (without a length: the connection may have been cut)"
             ))),
         }
     }
 
     /// Sends a request and follows redirects.
-    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Stream>, Fault> {
+    fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Stream>, AttemptError> {
         let mut at = uri.clone();
         for _ in 0..=REDIRECTS {
             let answer = self.ask_one(&at, uri, from);
-            let response = answer.map_err(|refusal| Fault::request(refusal, self.b.patience))?;
+            let response =
+                answer.map_err(|refusal| AttemptError::request(refusal, self.b.patience))?;
             let Some(location) = location(&response) else {
                 return Ok(response);
             };
             // Do not show the location: it may contain secrets.
             at = resolved(&at, location).ok_or_else(|| {
-                Fault::permanent("redirected to an invalid URL, or to one with a password")
+                AttemptError::permanent("redirected to an invalid URL, or to one with a password")
             })?;
         }
-        Err(Fault::request(
+        Err(AttemptError::request(
             ureq::Error::TooManyRedirects,
             self.b.patience,
         ))
@@ -271,7 +272,11 @@ impl<'a> Download<'a> {
     }
 
     /// Reads a body and appends it to the partial download.
-    fn read(&mut self, response: Response<Stream>, length: Option<u64>) -> Result<(), Fault> {
+    fn read(
+        &mut self,
+        response: Response<Stream>,
+        length: Option<u64>,
+    ) -> Result<(), AttemptError> {
         let b = self.b;
         let mut body = response.into_body();
         let mut buffer = vec![0; 128 << 10];
@@ -281,7 +286,7 @@ impl<'a> Download<'a> {
             match body.read(&mut buffer) {
                 Ok(0) => match length {
                     Some(length) if self.partial.length() < length => {
-                        return Err(Fault::temporary(format!(
+                        return Err(AttemptError::temporary(format!(
                             "closed the connection after {} of {length} bytes",
                             self.partial.length()
                         )));
@@ -293,7 +298,7 @@ impl<'a> Download<'a> {
                     b.progress(self.partial.length(), length);
                     if let Some(length) = length.filter(|length| self.partial.length() > *length) {
                         self.partial.clear()?;
-                        return Err(Fault::permanent(format!(
+                        return Err(AttemptError::permanent(format!(
                             "sent more than the {length} bytes of its `Content-Length`"
                         )));
                     }
@@ -301,7 +306,7 @@ impl<'a> Download<'a> {
                         return Err(self.too_long());
                     }
                     if let Some((bytes, took)) = pace.is_too_slow(read) {
-                        return Err(Fault::temporary(format!(
+                        return Err(AttemptError::temporary(format!(
                             "sent only {bytes} bytes in {}; the minimum is {} per second (`Fetched::pace`)",
                             text::duration(took),
                             b.pace
@@ -310,8 +315,8 @@ impl<'a> Download<'a> {
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(match Fault::request(error.into(), b.patience) {
-                        Fault::There { problem, after, .. } => Fault::There {
+                    return Err(match AttemptError::request(error.into(), b.patience) {
+                        AttemptError::There { problem, after, .. } => AttemptError::There {
                             problem: match length {
                                 Some(length) => {
                                     format!(
@@ -362,9 +367,9 @@ impl<'a> Download<'a> {
         }
     }
 
-    fn too_long(&mut self) -> Fault {
+    fn too_long(&mut self) -> AttemptError {
         match self.partial.clear() {
-            Ok(()) => Fault::permanent(format!(
+            Ok(()) => AttemptError::permanent(format!(
                 "has more bytes than the limit of {} (`Fetched::limit`)",
                 text::exact_size(self.b.limit)
             )),

@@ -32,7 +32,7 @@ pub(super) struct DigestCache {
 }
 
 /// The digest of a file, and where it comes from.
-struct Hashed {
+struct FileDigest {
     digest: Digest,
     is_cached: bool,
     /// Whether a later change would show in the stamp.
@@ -74,14 +74,14 @@ impl DigestCache {
             .collect();
         let digests = in_parallel(&files, cores(), |_, (found, stamp)| {
             match known.get(&found.path) {
-                Some((cached, digest)) if cached == &stamp.0 => Ok(Hashed {
+                Some((cached, digest)) if cached == &stamp.0 => Ok(FileDigest {
                     digest: *digest,
                     is_cached: true,
                     shows_changes: true,
                 }),
                 _ => {
                     let (digest, shows_changes) = read(&source.at(found), stamp)?;
-                    Ok(Hashed {
+                    Ok(FileDigest {
                         digest,
                         is_cached: false,
                         shows_changes,

@@ -42,7 +42,7 @@ impl Compression {
 
     /// Returns a reader of the decompressed content: all members, streams or frames, with checks of their checksums.
     pub(super) fn read(self, file: BufReader<File>) -> impl BufRead {
-        let file = End { file, ended: false };
+        let file = EndReader { file, ended: false };
         let inside: Box<dyn Read> = match self {
             Compression::Gz => Box::new(TruncationCheck(Gz::new(file), |gz| gz.ended())),
             Compression::Xz => Box::new(TruncationCheck(
@@ -56,12 +56,12 @@ impl Compression {
 }
 
 /// A reader that notes whether its end was reached.
-struct End {
+struct EndReader {
     file: BufReader<File>,
     ended: bool,
 }
 
-impl Read for End {
+impl Read for EndReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
         self.ended |= read == 0 && !buffer.is_empty();
@@ -69,7 +69,7 @@ impl Read for End {
     }
 }
 
-impl BufRead for End {
+impl BufRead for EndReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let bytes = self.file.fill_buf()?;
         self.ended |= bytes.is_empty();
@@ -83,10 +83,10 @@ impl BufRead for End {
 
 /// A reader of all members of a gz file. As gzip does, it accepts padding with zeros after the last member, which tapes and
 /// other block devices leave.
-struct Gz(Option<GzDecoder<End>>);
+struct Gz(Option<GzDecoder<EndReader>>);
 
 impl Gz {
-    fn new(file: End) -> Self {
+    fn new(file: EndReader) -> Self {
         Gz(Some(GzDecoder::new(file)))
     }
 

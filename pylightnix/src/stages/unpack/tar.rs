@@ -24,7 +24,7 @@ pub(super) fn is_archive(start: &[u8]) -> bool {
 /// Writes the content of the archive.
 pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
     let mut archive = Archive { from, left: 0 };
-    let mut long = Long::default();
+    let mut long = ExtendedHeader::default();
     loop {
         let Some(header) = archive.next(&tree)? else {
             break;
@@ -55,14 +55,14 @@ pub(super) fn unpack(from: impl Read, mut tree: Tree) -> Result<()> {
 
 /// The attributes of the next entry that do not fit into its header.
 #[derive(Default)]
-struct Long {
+struct ExtendedHeader {
     name: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     size: Option<u64>,
     sparse: bool,
 }
 
-impl Long {
+impl ExtendedHeader {
     /// Returns whether an entry must follow.
     fn needs_entry(&self) -> bool {
         self.name.is_some() || self.target.is_some() || self.size.is_some()
@@ -126,7 +126,7 @@ impl<R: Read> Archive<R> {
         header: &Header,
         kind: u8,
         size: u64,
-        long: Long,
+        long: ExtendedHeader,
         tree: &mut Tree,
     ) -> Result<()> {
         let name = long.name.unwrap_or_else(|| header.name());

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::frame::{Member, Method};
 use super::refused_entry;
-use crate::store::disk::passing::Passing;
+use crate::store::disk::hashing_stream::HashingStream;
 use crate::{Error, Result};
 
 /// Buffer size for deflated data.
@@ -26,7 +26,7 @@ impl Archive<'_> {
     /// Reads the content of a stored entry.
     pub(super) fn bytes(&self, member: &Member) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let passing = &mut Passing::unhashed(member.size);
+        let passing = &mut HashingStream::unhashed(member.size);
         self.stream(member, passing, &mut |part| {
             bytes.extend_from_slice(part);
             Ok(())
@@ -38,7 +38,7 @@ impl Archive<'_> {
     pub(super) fn stream(
         &self,
         member: &Member,
-        passing: &mut Passing,
+        passing: &mut HashingStream,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut packed = Packed {
@@ -68,7 +68,7 @@ impl Archive<'_> {
         &self,
         member: &Member,
         reader: &mut dyn Read,
-        passing: &mut Passing,
+        passing: &mut HashingStream,
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         // One byte of room beyond the expected size detects an entry that is longer.

@@ -55,7 +55,7 @@ pub(super) struct Member {
 
 /// The fields that local and central headers share.
 #[derive(PartialEq, Eq)]
-struct Common {
+struct CommonFields {
     needed: u16,
     flags: u16,
     method: u16,
@@ -151,8 +151,8 @@ impl Frame<'_> {
             return Err(self.malformed("it has several parts or a comment"));
         }
         let plain = (u64::from(counts.0), u64::from(start), u64::from(size));
-        let large = counts.0 == u16::MAX || size == u32::MAX || start == u32::MAX;
-        let ((count, start, size), trailer) = if large {
+        let zip64 = counts.0 == u16::MAX || size == u32::MAX || start == u32::MAX;
+        let ((count, start, size), trailer) = if zip64 {
             let (found, at) = self.directory_64(source, end_at)?;
             // Values that fit into 32 bits are repeated in the plain record.
             if !(says(counts.0, u16::MAX, found.0)
@@ -200,7 +200,7 @@ impl Frame<'_> {
 
     /// Parses an entry of the central directory: the shared fields, the offset of the local header, the mode; and the entry's
     /// length.
-    fn central(&self, source: &mut Source<'_>) -> Result<((Common, u64, u32), u64)> {
+    fn central(&self, source: &mut Source<'_>) -> Result<((CommonFields, u64, u32), u64)> {
         if source.u32()? != CENTRAL {
             return Err(self.malformed("its directory holds something else than entries"));
         }
@@ -211,10 +211,10 @@ impl Frame<'_> {
         let offset = source.u32()?;
         common.name = source.bytes(name.into())?;
         let shown = self.name(&common)?;
-        let mut large = Large::read(source, extra)
+        let mut zip64 = Zip64Field::read(source, extra)
             .map_err(|_| refused_entry(self.path, &shown, "has an unexpected extra field"))?;
-        let found = large.sizes(&mut common) && large.is_used_up_by(offset);
-        let offset = large.value(offset);
+        let found = zip64.sizes(&mut common) && zip64.is_used_up_by(offset);
+        let offset = zip64.value(offset);
         let fits = made_by >> 8 == UNIX
             && is_written(made_by & 0xff)
             && disk == 0
@@ -238,7 +238,7 @@ impl Frame<'_> {
     }
 
     /// Parses a local header, and returns it with its length.
-    fn local(&self, source: &mut Source<'_>) -> Result<(Common, u64)> {
+    fn local(&self, source: &mut Source<'_>) -> Result<(CommonFields, u64)> {
         if source.u32()? != LOCAL {
             return Err(self.malformed("its directory does not point to its entries"));
         }
@@ -247,15 +247,15 @@ impl Frame<'_> {
         common.name = source.bytes(name.into())?;
         let shown = self.name(&common)?;
         let unexpected = || refused_entry(self.path, &shown, "has an unexpected extra field");
-        let mut large = Large::read(source, extra).map_err(|_| unexpected())?;
-        if !large.sizes(&mut common) || !large.is_used_up_by(0) {
+        let mut zip64 = Zip64Field::read(source, extra).map_err(|_| unexpected())?;
+        if !zip64.sizes(&mut common) || !zip64.is_used_up_by(0) {
             return Err(unexpected());
         }
         Ok((common, 30 + u64::from(name) + u64::from(extra)))
     }
 
-    fn common(&self, source: &mut Source<'_>) -> Result<Common> {
-        Ok(Common {
+    fn common(&self, source: &mut Source<'_>) -> Result<CommonFields> {
+        Ok(CommonFields {
             needed: source.u16()?,
             flags: source.u16()?,
             method: source.u16()?,
@@ -268,7 +268,7 @@ impl Frame<'_> {
         })
     }
 
-    fn member(&self, common: Common, name: String, data: u64, mode: u32) -> Result<Member> {
+    fn member(&self, common: CommonFields, name: String, data: u64, mode: u32) -> Result<Member> {
         let refused = |why: &str| Err(refused_entry(self.path, &name, why));
         let method = match common.method {
             0 if common.packed == common.size => Method::Stored,
@@ -293,7 +293,7 @@ impl Frame<'_> {
         })
     }
 
-    fn name(&self, common: &Common) -> Result<String> {
+    fn name(&self, common: &CommonFields) -> Result<String> {
         String::from_utf8(common.name.clone()).map_err(|error| {
             let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
             refused_entry(self.path, &shown, "has a name that is not UTF-8")
@@ -306,8 +306,8 @@ impl Frame<'_> {
 }
 
 /// Whether a plain number agrees with the 64-bit number, or is the reference to it.
-fn says<N: PartialEq + Into<u64>>(number: N, refers: N, large: u64) -> bool {
-    number == refers || number.into() == large
+fn says<N: PartialEq + Into<u64>>(number: N, refers: N, zip64: u64) -> bool {
+    number == refers || number.into() == zip64
 }
 
 /// Whether a version of the specification is supported: all up to the introduction of Zip64.
@@ -322,11 +322,11 @@ fn is_written(version: u16) -> bool {
 }
 
 /// The extra field with numbers above 32 bits, in order.
-struct Large {
+struct Zip64Field {
     numbers: std::vec::IntoIter<u64>,
 }
 
-impl Large {
+impl Zip64Field {
     fn read(source: &mut Source<'_>, length: u16) -> Result<Self, ()> {
         let mut numbers = Vec::new();
         if length > 0 {
@@ -342,13 +342,13 @@ impl Large {
             }
             numbers.extend(chunks.iter().map(|bytes| u64::from_le_bytes(*bytes)));
         }
-        Ok(Large {
+        Ok(Zip64Field {
             numbers: numbers.into_iter(),
         })
     }
 
     /// Takes the sizes, of which either both or neither are here.
-    fn sizes(&mut self, common: &mut Common) -> bool {
+    fn sizes(&mut self, common: &mut CommonFields) -> bool {
         let all = u64::from(u32::MAX);
         match (common.size == all, common.packed == all) {
             (false, false) => true,

@@ -17,7 +17,7 @@ use crate::store::disk::target::{Target, beside};
 use crate::store::disk::there::is_there;
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::store::publish::complete::expect_complete;
-use crate::store::publish::every::{Every, Unfinished};
+use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
 use crate::{Error, ErrorKind, Result};
 
 /// A pack operation with its options.
@@ -105,7 +105,7 @@ impl<'a> Pack<'a> {
     /// # Errors
     /// Fails if the archive cannot be written, or if a system call fails.
     pub fn write_every(self, archive: impl AsRef<Path>) -> Result<Packed> {
-        self.every(|pack, roots| pack.written(roots, archive.as_ref()))
+        self.exportable(|pack, roots| pack.written(roots, archive.as_ref()))
     }
 
     /// Packs all intact realizations of the store into a stream.
@@ -114,18 +114,18 @@ impl<'a> Pack<'a> {
     /// As [`write_every`](Self::write_every).
     pub fn write_every_to(self, to: &mut impl io::Write) -> Result<Packed> {
         let name = Path::new("the stream");
-        self.every(|pack, roots| Ok((pack.streamed(&pack.all(roots)?, to, name)?, true)))
+        self.exportable(|pack, roots| Ok((pack.streamed(&pack.all(roots)?, to, name)?, true)))
     }
 
     /// Packs repeatedly, each time without the realizations that failed, until all the rest succeed. `write` returns the size
     /// of the archive, and whether it was written to a stream.
-    fn every(
+    fn exportable(
         self,
         mut write: impl FnMut(Pack<'_>, &[RRefId]) -> Result<(u64, bool)>,
     ) -> Result<Packed> {
-        let mut every = Every::of(self.store, Unfinished::LeftOut)?;
+        let mut exportable = Exportable::of(self.store, IncompleteBuilds::LeftOut)?;
         loop {
-            let roots = every.rrefs();
+            let roots = exportable.rrefs();
             let unreadable = Mutex::default();
             let noting = Pack {
                 unreadable: Some(&unreadable),
@@ -140,10 +140,10 @@ impl<'a> Pack<'a> {
                     roots,
                     bytes,
                     is_stream,
-                    left_out: every.left_out,
+                    left_out: exportable.left_out,
                 });
             }
-            every.leave_out(unreadable);
+            exportable.leave_out(unreadable);
         }
     }
 

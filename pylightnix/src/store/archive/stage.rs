@@ -10,9 +10,9 @@ use super::inventory::Packed;
 use crate::config::Digest;
 use crate::store::disk::below::create_file;
 use crate::store::disk::durable::Durability;
+use crate::store::disk::hashing_stream::{HashingStream, hash_passing};
 use crate::store::disk::layout::{OUT, RECORD};
 use crate::store::disk::parallel;
-use crate::store::disk::passing::{Passing, hash_passing};
 use crate::store::disk::sparse::SparseWriter;
 use crate::store::object::seal::{finish, finish_folders, threads_to_write};
 use crate::store::object::tree::{Entry, EntryKind};
@@ -153,7 +153,7 @@ impl Archive<'_> {
     ) -> Result<()> {
         let member = &self.members[at];
         let Some(digest) = digest else {
-            return self.stream(member, &mut Passing::unhashed(member.size), take);
+            return self.stream(member, &mut HashingStream::unhashed(member.size), take);
         };
         let (streamed, found) =
             hash_passing(member.size, |passing| self.stream(member, passing, take));

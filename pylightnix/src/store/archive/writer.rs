@@ -17,8 +17,8 @@ use super::{FILE_MODE, FOLDER_MODE, LINK_MODE};
 use crate::config::Digest;
 use crate::store::disk::below::{open_file, open_folder};
 use crate::store::disk::durable::Durability;
+use crate::store::disk::hashing_stream::{HashingStream, hash_passing};
 use crate::store::disk::parallel;
-use crate::store::disk::passing::{Passing, hash_passing};
 use crate::store::disk::regular::open_regular;
 use crate::{Error, ErrorKind, Result};
 
@@ -113,7 +113,7 @@ impl Writer {
         let (mut file, size) = opened.map_err(|error| Error::io("read", path, error))?;
         let mut header = self.header(name.to_owned(), FILE_MODE, size);
         self.begin(&header)?;
-        let mut passing = Passing::unhashed(size);
+        let mut passing = HashingStream::unhashed(size);
         self.copy(&mut file, path, &mut header, &mut passing)?;
         self.end_again(header)
     }
@@ -234,7 +234,7 @@ impl Writer {
         file: &mut File,
         path: &Path,
         header: &mut Header,
-        passing: &mut Passing,
+        passing: &mut HashingStream,
     ) -> Result<()> {
         let mut crc = Crc::new();
         while passing.size() <= header.size {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use crate::config::Digest;
-use crate::store::disk::passing::hash_passing;
+use crate::store::disk::hashing_stream::hash_passing;
 use crate::store::disk::sparse::SparseWriter;
 use crate::store::disk::system::share_blocks;
 use crate::store::object::seal::hash;

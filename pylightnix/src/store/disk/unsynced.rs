@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::Result;
 use crate::store::disk::durable::{Durability, create};
-use crate::store::disk::sync_crew::{ToSync, sync_together};
+use crate::store::disk::sync_pool::{ToSync, sync_together};
 
 /// A set of files and folders to sync in parallel. They are not visible yet, so their order does not matter, and syncs that
 /// wait together share one journal commit.

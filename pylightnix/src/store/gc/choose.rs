@@ -9,14 +9,14 @@ use crate::store::using::lease::Used;
 use crate::{Error, ErrorKind, Result};
 
 /// The kept realizations of a survey.
-pub(in crate::store) struct Kept<'a> {
+pub(in crate::store) struct KeptRealizations<'a> {
     survey: &'a Survey,
     kept: Vec<bool>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> KeptRealizations<'a> {
     pub(in crate::store) fn nothing(survey: &'a Survey) -> Self {
-        Kept {
+        KeptRealizations {
             survey,
             kept: vec![false; survey.found.len()],
         }

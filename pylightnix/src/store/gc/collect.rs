@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::downloads;
-use super::{Bin, Gc, GcEvent, GcReport, Kept, KnownRoots};
+use super::{Gc, GcEvent, GcReport, KeptRealizations, KnownRoots, Trash};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::entries::entries;
@@ -28,11 +28,11 @@ use crate::{Error, Result};
 const BATCH: usize = 128;
 
 /// The result of the first phase, which needs no exclusive lock.
-struct Looked<'a> {
+struct MarkPhase<'a> {
     survey: &'a Survey,
     in_use: InUse,
     roots: KnownRoots,
-    kept: Kept<'a>,
+    kept: KeptRealizations<'a>,
     /// The realizations to remove, unless they turn out to be in use.
     order: Vec<usize>,
     code: HashSet<String>,
@@ -85,13 +85,13 @@ impl Gc<'_> {
             removed: chosen.realizations.len(),
             bytes: chosen.bytes,
         });
-        let mut bin = Bin::new(layout);
+        let mut trash = Trash::new(layout);
         let mut report = GcReport {
             elsewhere: looked.in_use.elsewhere,
             ..GcReport::default()
         };
         if looked.has_something(store) {
-            match looked.move_dead(store, &mut bin, &mut report) {
+            match looked.move_dead(store, &mut trash, &mut report) {
                 Err(error) if report.realizations.is_empty() => return Err(error),
                 // Objects that were moved have to be deleted even after an error.
                 Err(error) => report.refused.push(error),
@@ -107,7 +107,7 @@ impl Gc<'_> {
             bytes += size;
             (self.observer)(&GcEvent::Deleted { bytes, of });
         };
-        let left = bin.empty(&mut deleted);
+        let left = trash.empty(&mut deleted);
         report.not_deleted(left);
         for (path, size) in looked.failed {
             match remove_tree(&path) {
@@ -151,8 +151,8 @@ impl Gc<'_> {
         in_use: InUse,
         roots: KnownRoots,
         survey: &'a Survey,
-    ) -> Result<Looked<'a>> {
-        let mut kept = Kept::nothing(survey);
+    ) -> Result<MarkPhase<'a>> {
+        let mut kept = KeptRealizations::nothing(survey);
         kept.keep_used(&in_use.all)?;
         for root in roots.all.iter().filter(|root| root.counts) {
             kept.keep_rref(&root.rref)?;
@@ -195,7 +195,7 @@ impl Gc<'_> {
         code.retain(|fingerprint| {
             !used.contains(fingerprint.as_str()) && !in_use.has_code(fingerprint)
         });
-        Ok(Looked {
+        Ok(MarkPhase {
             survey,
             in_use,
             roots,
@@ -208,7 +208,7 @@ impl Gc<'_> {
     }
 }
 
-impl Looked<'_> {
+impl MarkPhase<'_> {
     fn report(&self) -> GcReport {
         let mut report = GcReport {
             kept: self.survey.found.len() - self.order.len(),
@@ -238,7 +238,7 @@ impl Looked<'_> {
     /// Moves unreachable objects to the trash in batches, between which other processes may enter. Each batch first reads new
     /// leases and roots: a process that entered in between could only find objects that were still there, and has recorded its
     /// use in a lease.
-    fn move_dead(&mut self, store: &Store, bin: &mut Bin, report: &mut GcReport) -> Result<()> {
+    fn move_dead(&mut self, store: &Store, trash: &mut Trash, report: &mut GcReport) -> Result<()> {
         let survey = self.survey;
         // The number of remaining realizations of each derivation.
         let mut left: HashMap<&DRefId, usize> = HashMap::new();
@@ -260,7 +260,7 @@ impl Looked<'_> {
                             true => store.derivation_dir(dref),
                             false => store.realization_dir(&surveyed.id),
                         };
-                        match bin.put(&folder, surveyed.bytes) {
+                        match trash.put(&folder, surveyed.bytes) {
                             Ok(()) => {
                                 *left -= 1;
                                 report.gone(survey, at);
@@ -291,7 +291,7 @@ impl Looked<'_> {
             self.alone(store, report, |this, report| {
                 for dref in batch {
                     if !this.in_use.has(dref) && has_only(store, dref, None) {
-                        match bin.put(&store.derivation_dir(dref), 0) {
+                        match trash.put(&store.derivation_dir(dref), 0) {
                             Ok(()) => {
                                 store.forget_derivation(dref);
                                 report.derivations.push((*dref).clone());

@@ -6,13 +6,13 @@
 //! wherever it is interrupted. It works in batches, so that other processes wait only briefly. The third phase deletes the
 //! trash without the lock.
 
-mod bin;
 mod choose;
 mod collect;
 mod downloads;
 mod known_roots;
 mod removal;
 pub(crate) mod report;
+mod trash;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -23,11 +23,11 @@ use crate::store::disk::reserve::{release, reserve};
 use crate::store::disk::system::untrusted_system;
 use crate::{Error, ErrorKind, Result};
 
-pub(in crate::store) use bin::Bin;
-pub(in crate::store) use choose::Kept;
+pub(in crate::store) use choose::KeptRealizations;
 pub(in crate::store) use known_roots::KnownRoots;
 pub use removal::Removal;
 pub use report::{Collected, GcEvent, GcReport};
+pub(in crate::store) use trash::Trash;
 
 /// A garbage collection with its options, created by [`Store::gc`].
 #[must_use = "nothing happens before `run` or `plan`"]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{Bin, GcReport, Kept, KnownRoots, untrusted};
+use super::{GcReport, KeptRealizations, KnownRoots, Trash, untrusted};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::reserve::{release, reserve};
@@ -18,14 +18,14 @@ use crate::{Error, ErrorKind, Result};
 #[must_use = "nothing happens before `run` or `plan`"]
 pub struct Removal<'a> {
     store: &'a Store,
-    what: What,
+    what: RemovalTarget,
     dependents: bool,
     force: bool,
     trust_locks: bool,
 }
 
 #[derive(Clone, Debug)]
-enum What {
+enum RemovalTarget {
     Realization(RRefId),
     Derivation(DRefId),
 }
@@ -49,15 +49,15 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn remove(&self, rref: impl AsRef<RRefId>) -> Removal<'_> {
-        self.removal(What::Realization(rref.as_ref().clone()))
+        self.removal(RemovalTarget::Realization(rref.as_ref().clone()))
     }
 
     /// Removes a derivation with all its realizations, under the conditions of [`remove`](Self::remove).
     pub fn remove_derivation(&self, dref: impl AsRef<DRefId>) -> Removal<'_> {
-        self.removal(What::Derivation(dref.as_ref().clone()))
+        self.removal(RemovalTarget::Derivation(dref.as_ref().clone()))
     }
 
-    fn removal(&self, what: What) -> Removal<'_> {
+    fn removal(&self, what: RemovalTarget) -> Removal<'_> {
         Removal {
             store: self,
             what,
@@ -149,12 +149,12 @@ impl Removal<'_> {
                 alone
             }
         };
-        let mut bin = Bin::new(store.layout());
+        let mut trash = Trash::new(store.layout());
         let mut report = GcReport::default();
-        let moved = self.move_all(&survey, &order, &roots, &mut bin, &mut report);
+        let moved = self.move_all(&survey, &order, &roots, &mut trash, &mut report);
         drop(alone);
         report.kept = survey.found.len() - report.realizations.len();
-        report.not_deleted(bin.empty(&mut |_| ()));
+        report.not_deleted(trash.empty(&mut |_| ()));
         moved.map(|()| report)
     }
 
@@ -163,7 +163,7 @@ impl Removal<'_> {
         survey: &Survey,
         order: &[usize],
         roots: &KnownRoots,
-        bin: &mut Bin,
+        trash: &mut Trash,
         report: &mut GcReport,
     ) -> Result<()> {
         for at in order {
@@ -171,11 +171,11 @@ impl Removal<'_> {
             for root in roots.all.iter().filter(|root| root.rref == *id) {
                 self.store.delete_root(&root.name)?;
             }
-            bin.put(&self.store.realization_dir(id), survey.found[*at].bytes)?;
+            trash.put(&self.store.realization_dir(id), survey.found[*at].bytes)?;
             report.gone(survey, *at);
         }
         if let Some(dref) = self.derivation() {
-            bin.put(&self.store.derivation_dir(dref), 0)?;
+            trash.put(&self.store.derivation_dir(dref), 0)?;
             self.store.forget_derivation(dref);
             self.store.delete_marks(dref)?;
             report.derivations.push(dref.clone());
@@ -185,20 +185,20 @@ impl Removal<'_> {
 
     fn derivation(&self) -> Option<&DRefId> {
         match &self.what {
-            What::Derivation(dref) => Some(dref),
-            What::Realization(_) => None,
+            RemovalTarget::Derivation(dref) => Some(dref),
+            RemovalTarget::Realization(_) => None,
         }
     }
 
     /// Returns the removal order, dependents first; fails if something may not be removed.
     fn order(&self, survey: &Survey, in_use: &InUse, roots: &KnownRoots) -> Result<Vec<usize>> {
         let targets: Vec<usize> = match &self.what {
-            What::Realization(rref) => survey.find(rref).into_iter().collect(),
-            What::Derivation(dref) => survey.of_derivation(dref).collect(),
+            RemovalTarget::Realization(rref) => survey.find(rref).into_iter().collect(),
+            RemovalTarget::Derivation(dref) => survey.of_derivation(dref).collect(),
         };
         let is_there = match &self.what {
-            What::Realization(_) => !targets.is_empty(),
-            What::Derivation(dref) => is_there(&self.store.derivation_dir(dref))?,
+            RemovalTarget::Realization(_) => !targets.is_empty(),
+            RemovalTarget::Derivation(dref) => is_there(&self.store.derivation_dir(dref))?,
         };
         if !is_there {
             let message = format!("{self} is not in the store");
@@ -211,7 +211,7 @@ impl Removal<'_> {
             next.extend(dependents[at].iter().copied().filter(|at| all.insert(*at)));
         }
         self.may_go(survey, in_use, roots, &targets, &all)?;
-        let mut kept = Kept::nothing(survey);
+        let mut kept = KeptRealizations::nothing(survey);
         kept.all_but(&all);
         Ok(kept.others(u64::MAX))
     }
@@ -276,8 +276,8 @@ impl Removal<'_> {
 impl fmt::Display for Removal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
-            What::Realization(rref) => rref.fmt(f),
-            What::Derivation(dref) => dref.fmt(f),
+            RemovalTarget::Realization(rref) => rref.fmt(f),
+            RemovalTarget::Derivation(dref) => dref.fmt(f),
         }
     }
 }

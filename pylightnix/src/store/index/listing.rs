@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Slice;
+use super::SharedBytes;
 use crate::config::{DRefId, Digest, Name, RRefId};
 use crate::store::disk::bytes::{Reader, put_sized, put_text, put_u64};
 use crate::store::object::build_mark::RawMark;
@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The content of a derivation's folder, packed.
 #[derive(Clone)]
-pub(in crate::store) struct Listing(pub(super) Slice);
+pub(in crate::store) struct Listing(pub(super) SharedBytes);
 
 /// One realization in a listing.
 pub(in crate::store) struct Listed<'a> {
@@ -60,7 +60,7 @@ impl Listing {
             put_text(&mut to, one.unreadable.join("\n").as_bytes());
             put_sized(&mut to, |to| pack_builds(to, &one.builds));
         }
-        Listing(Slice::new(to))
+        Listing(SharedBytes::new(to))
     }
 
     pub(in crate::store) fn is_empty(&self) -> bool {

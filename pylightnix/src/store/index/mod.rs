@@ -66,7 +66,7 @@ impl Index {
         dref: &DRefId,
         config: Option<&ConfigJson>,
         afresh: bool,
-    ) -> Result<Option<Known>> {
+    ) -> Result<Option<IndexEntry>> {
         // Taken before reading, so that later changes invalidate the entry.
         let Some(stamp) = Stamp::of(objects, dref)? else {
             return Ok(None);
@@ -94,7 +94,7 @@ impl Index {
             }
         }
         let lasts = lasts && !promised.is_refused();
-        let known = Known {
+        let known = IndexEntry {
             stamp,
             listing: Listing::of(found, &marks),
             is_settled: false,
@@ -116,15 +116,15 @@ impl Index {
     }
 
     /// Returns the entry of a derivation if it is up to date, without reading the folder.
-    pub(super) fn kept(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<Option<Known>> {
+    pub(super) fn kept(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<Option<IndexEntry>> {
         let stamp = Stamp::of(objects, dref)?;
         Ok(stamp.and_then(|stamp| self.shard(dref).get(objects.layout, dref, &stamp)))
     }
 
     /// Notes that the content of an entry is durable.
-    pub(super) fn is_settled(&self, layout: &Layout, dref: &DRefId, known: &Known) {
+    pub(super) fn is_settled(&self, layout: &Layout, dref: &DRefId, known: &IndexEntry) {
         if known.lasts {
-            let settled = Known {
+            let settled = IndexEntry {
                 is_settled: true,
                 ..known.clone()
             };
@@ -210,7 +210,7 @@ impl<'a> Objects<'a> {
 
 /// An entry of the index: the content of a derivation's folder.
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct IndexEntry {
     /// The stamp of the folder before it was read.
     stamp: Stamp,
     pub(super) listing: Listing,
@@ -222,17 +222,17 @@ pub(super) struct Known {
 
 /// A range of shared bytes.
 #[derive(Clone)]
-pub(super) struct Slice {
+pub(super) struct SharedBytes {
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) at: std::ops::Range<usize>,
 }
 
-impl Slice {
+impl SharedBytes {
     /// Wraps all of `bytes`.
     fn new(bytes: Vec<u8>) -> Self {
         let at = 0..bytes.len();
         let bytes = Arc::new(bytes);
-        Slice { bytes, at }
+        SharedBytes { bytes, at }
     }
 
     pub(super) fn get(&self) -> &[u8] {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::checked::Temporary;
 use super::listing::Listing;
-use super::{Known, Slice, Stamp, checked};
+use super::{IndexEntry, SharedBytes, Stamp, checked};
 use crate::config::{DRefId, Name};
 use crate::hash_key::HashKey;
 use crate::store::disk::bytes::{Reader, put_text, put_u32};
@@ -26,17 +26,17 @@ pub(super) struct Shard {
     /// Whether the file was read.
     is_loaded: bool,
     /// The entries of the file.
-    stored: Stored,
+    stored: ShardFile,
     /// The entries added since, which take precedence.
-    fresh: FxHashMap<HashKey, Fresh>,
+    fresh: FxHashMap<HashKey, NewEntry>,
 }
 
 /// An entry that is not in the file yet.
-struct Fresh {
+struct NewEntry {
     /// Its position in the order of addition.
     number: usize,
     name: Name,
-    known: Known,
+    known: IndexEntry,
 }
 
 impl Shard {
@@ -44,18 +44,23 @@ impl Shard {
         Shard {
             first,
             is_loaded: false,
-            stored: Stored::default(),
+            stored: ShardFile::default(),
             fresh: FxHashMap::default(),
         }
     }
 
     /// Returns the entry of a derivation if it has this stamp.
-    pub(super) fn get(&mut self, layout: &Layout, dref: &DRefId, stamp: &Stamp) -> Option<Known> {
+    pub(super) fn get(
+        &mut self,
+        layout: &Layout,
+        dref: &DRefId,
+        stamp: &Stamp,
+    ) -> Option<IndexEntry> {
         self.load(layout);
         self.of(dref).filter(|known| known.stamp == *stamp)
     }
 
-    fn of(&self, dref: &DRefId) -> Option<Known> {
+    fn of(&self, dref: &DRefId) -> Option<IndexEntry> {
         let key = HashKey(*dref.hash());
         if !self.fresh.is_empty()
             && let Some(fresh) = self.fresh.get(&key)
@@ -68,7 +73,12 @@ impl Shard {
     }
 
     /// Adds an entry, and returns the entry that is current afterwards.
-    pub(super) fn insert(&mut self, layout: &Layout, dref: &DRefId, known: Known) -> Known {
+    pub(super) fn insert(
+        &mut self,
+        layout: &Layout,
+        dref: &DRefId,
+        known: IndexEntry,
+    ) -> IndexEntry {
         self.load(layout);
         if let Some(now) = self.of(dref)
             && now.stamp == known.stamp
@@ -77,7 +87,7 @@ impl Shard {
             return now;
         }
         let number = self.fresh.len();
-        let fresh = Fresh {
+        let fresh = NewEntry {
             number,
             name: dref.name().clone(),
             known: known.clone(),
@@ -98,13 +108,13 @@ impl Shard {
 
     /// Rewrites the file, merged with what other processes wrote in the meantime.
     pub(super) fn save(&mut self, temporary: Temporary<'_>, layout: &Layout) -> crate::Result<()> {
-        self.stored = Stored::read(&self.file(layout));
+        self.stored = ShardFile::read(&self.file(layout));
         // Drained even if writing fails: there is no second attempt.
         let mut fresh: Vec<_> = self.fresh.drain().collect();
         fresh.sort_unstable_by_key(|(_, fresh)| fresh.number);
         let mut rests = Vec::with_capacity(fresh.len());
-        for (key, Fresh { name, known, .. }) in fresh {
-            let newer = |(_, stored): &(_, Known)| stored.stamp.is_newer(&known.stamp);
+        for (key, NewEntry { name, known, .. }) in fresh {
+            let newer = |(_, stored): &(_, IndexEntry)| stored.stamp.is_newer(&known.stamp);
             if !self.stored.get(&key).as_ref().is_some_and(newer) {
                 rests.push((key, rest_of(&name, &known)));
             }
@@ -114,7 +124,7 @@ impl Shard {
         };
         let written = checked::write(temporary, &self.file(layout), MAGIC, &body);
         // Use the new content in memory even if writing it failed.
-        self.stored = Stored::of(body, 0).unwrap_or_default();
+        self.stored = ShardFile::of(body, 0).unwrap_or_default();
         written
     }
 
@@ -124,14 +134,14 @@ impl Shard {
 
     fn load(&mut self, layout: &Layout) {
         if !std::mem::replace(&mut self.is_loaded, true) {
-            self.stored = Stored::read(&self.file(layout));
+            self.stored = ShardFile::read(&self.file(layout));
         }
     }
 }
 
 /// The content of a file.
 #[derive(Default)]
-struct Stored {
+struct ShardFile {
     bytes: Arc<Vec<u8>>,
     /// The start of the body, to which all offsets are relative.
     from: usize,
@@ -145,11 +155,11 @@ const LIST: usize = 4;
 /// Size of a list item: a hash and an offset.
 const ENTRY: usize = 16 + 4;
 
-impl Stored {
+impl ShardFile {
     /// Reads a file. A missing or invalid one counts as empty.
     fn read(file: &Path) -> Self {
         let file = checked::read(file, MAGIC);
-        file.and_then(|(bytes, from)| Stored::of(bytes, from))
+        file.and_then(|(bytes, from)| ShardFile::of(bytes, from))
             .unwrap_or_default()
     }
 
@@ -158,7 +168,7 @@ impl Stored {
         let count = reader.u32()? as usize;
         reader.take(count.checked_mul(ENTRY)?)?;
         let bytes = Arc::new(bytes);
-        Some(Stored { bytes, from, count })
+        Some(ShardFile { bytes, from, count })
     }
 
     fn body(&self) -> &[u8] {
@@ -175,7 +185,7 @@ impl Stored {
     }
 
     /// Returns the name and the entry of a derivation.
-    fn get(&self, key: &HashKey) -> Option<(&[u8], Known)> {
+    fn get(&self, key: &HashKey) -> Option<(&[u8], IndexEntry)> {
         let rest = self.find(key)?;
         let mut reader = Reader(self.body().get(rest..)?);
         let name = reader.bytes()?;
@@ -183,9 +193,9 @@ impl Stored {
         let is_settled = reader.u8()? == 1;
         let listing = reader.bytes()?;
         let end = self.bytes.len() - reader.0.len();
-        let known = Known {
+        let known = IndexEntry {
             stamp,
-            listing: Listing(Slice {
+            listing: Listing(SharedBytes {
                 bytes: self.bytes.clone(),
                 at: end - listing.len()..end,
             }),
@@ -256,7 +266,7 @@ impl Stored {
 }
 
 /// Encodes an entry, without its hash.
-fn rest_of(name: &Name, known: &Known) -> Vec<u8> {
+fn rest_of(name: &Name, known: &IndexEntry) -> Vec<u8> {
     let mut rest = Vec::new();
     put_text(&mut rest, name.as_str().as_bytes());
     known.stamp.put(&mut rest);

@@ -11,7 +11,7 @@ use crate::store::Store;
 use crate::store::disk::durable::Durability;
 use crate::store::disk::parallel;
 use crate::store::disk::system::sync_file_system;
-use crate::store::index::{Index, Known, Listed, MANY, Objects};
+use crate::store::index::{Index, IndexEntry, Listed, MANY, Objects};
 use crate::store::object::build_mark::{BuildMark, begun_from};
 use crate::store::object::builds::{BuildHead, Builds};
 use crate::store::object::context::Context;
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 
 /// The content of one derivation's folder at one time; empty if the derivation is not in the store.
 #[derive(Clone)]
-pub(crate) struct Snapshot(Option<Known>);
+pub(crate) struct Snapshot(Option<IndexEntry>);
 
 impl Snapshot {
     /// Takes a snapshot of one derivation.
@@ -37,12 +37,12 @@ impl Snapshot {
 }
 
 /// An iterator that saves the index when it is dropped.
-struct Learning<'a, I> {
+struct IndexSaver<'a, I> {
     store: &'a Store,
     each: I,
 }
 
-impl<I: Iterator> Iterator for Learning<'_, I> {
+impl<I: Iterator> Iterator for IndexSaver<'_, I> {
     type Item = I::Item;
 
     fn next(&mut self) -> Option<I::Item> {
@@ -50,7 +50,7 @@ impl<I: Iterator> Iterator for Learning<'_, I> {
     }
 }
 
-impl<I> Drop for Learning<'_, I> {
+impl<I> Drop for IndexSaver<'_, I> {
     fn drop(&mut self) {
         self.store.remember();
     }
@@ -91,12 +91,12 @@ impl Snapshot {
 }
 
 /// The only candidate of a context, borrowed from its snapshot.
-pub(crate) struct Sole<'a> {
+pub(crate) struct OnlyCandidate<'a> {
     listed: Listed<'a>,
     place: usize,
 }
 
-impl Sole<'_> {
+impl OnlyCandidate<'_> {
     /// Returns the hash of the reference.
     pub(crate) fn hash(&self) -> &[u8; 16] {
         self.listed.hash()
@@ -121,14 +121,17 @@ impl Sole<'_> {
 impl Snapshot {
     /// Returns the realization that was made from `context`, if there is exactly one. `context` yields the hashes of each
     /// realization and of its derivation, in the order of contexts.
-    pub(crate) fn sole<'c, I>(&self, context: impl Fn() -> I) -> Option<Sole<'_>>
+    pub(crate) fn sole<'c, I>(&self, context: impl Fn() -> I) -> Option<OnlyCandidate<'_>>
     where
         I: Iterator<Item = (&'c [u8; 16], &'c [u8; 16])>,
     {
         let listed = self.0.as_ref()?.listing.iter().enumerate();
         let mut found = listed.filter(|(_, one)| one.is_candidate() && one.is_made_from(context()));
         let (place, listed) = found.next()?;
-        found.next().is_none().then_some(Sole { listed, place })
+        found
+            .next()
+            .is_none()
+            .then_some(OnlyCandidate { listed, place })
     }
 
     /// Returns the realization at this position of the snapshot of `dref`, which was made from `context`. `objects` is the
@@ -177,7 +180,7 @@ impl Store {
     /// Syncs the realizations of these snapshots, before anyone relies on them: the process that published them may have died
     /// between its rename and its fsync.
     pub(crate) fn settle(&self, found: &[(&DRefId, &Snapshot)]) -> Result<()> {
-        let new: Vec<(&DRefId, &Known)> = (found.iter())
+        let new: Vec<(&DRefId, &IndexEntry)> = (found.iter())
             .filter(|(_, look)| self.is_to_settle(look))
             .filter_map(|(dref, look)| Some((*dref, look.0.as_ref()?)))
             .collect();
@@ -247,7 +250,7 @@ impl Store {
         dref: &DRefId,
         config: Option<&ConfigJson>,
         afresh: bool,
-    ) -> Result<Option<Known>> {
+    ) -> Result<Option<IndexEntry>> {
         let objects = Objects::of(self.layout());
         let index = self.manager().index();
         index.look(&objects, dref, config, afresh)
@@ -299,7 +302,7 @@ impl Store {
         &'d self,
         drefs: &'d [DRefId],
     ) -> impl Iterator<Item = (&'d DRefId, Vec<Result<Realization, Unread>>)> {
-        Learning {
+        IndexSaver {
             store: self,
             each: self.realizations_in(drefs),
         }

@@ -16,7 +16,7 @@ use crate::config::Digest;
 use crate::store::disk::below::{open_file, open_folder};
 use crate::store::disk::durable::Durability;
 use crate::store::disk::parallel;
-use crate::store::disk::sync_crew::SYNC_THREADS;
+use crate::store::disk::sync_pool::SYNC_THREADS;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::disk::writers::{Writers, writers};
 use crate::store::object::scan::{Scanned, ScannedKind};

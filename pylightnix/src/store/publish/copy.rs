@@ -12,7 +12,7 @@ use crate::store::disk::regular::open_regular;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::record::Record;
 use crate::store::publish::complete::expect_complete;
-use crate::store::publish::every::{Every, Unfinished};
+use crate::store::publish::exportable::{Exportable, IncompleteBuilds};
 use crate::store::publish::install::{add_builds, install};
 use crate::store::publish::staging::{Staging, stage_from};
 use crate::store::publish::whole::present;
@@ -64,13 +64,13 @@ impl Store {
     /// # Errors
     /// As [`copy_from`](Self::copy_from), for errors of this store and failed system calls.
     pub fn copy_every(&self, other: &Store) -> Result<(Vec<RRefId>, Vec<Error>)> {
-        let mut every = Every::of(other, Unfinished::Taken)?;
-        let rrefs = every.rrefs();
+        let mut exportable = Exportable::of(other, IncompleteBuilds::Taken)?;
+        let rrefs = exportable.rrefs();
         let copied = self.copy_but(other, &rrefs, &mut |error| {
-            every.left_out.push(error);
+            exportable.left_out.push(error);
             Ok(())
         })?;
-        Ok((copied, every.left_out))
+        Ok((copied, exportable.left_out))
     }
 
     /// Copies like [`copy_from`](Self::copy_from), but asks `leave_out` about each realization that cannot be copied. If it

@@ -54,7 +54,7 @@ struct Content {
 }
 
 /// The result of publishing. `realization` is `None` if it existed before, as it then has other builds too.
-pub(crate) struct Made {
+pub(crate) struct PublishedRun {
     pub(crate) published: Published,
     pub(crate) realization: Option<Realization>,
 }
@@ -148,7 +148,7 @@ impl Draft {
         context: &Context,
         outcome: Outcome,
         build: &BuildRecord,
-    ) -> Result<Made> {
+    ) -> Result<PublishedRun> {
         let Some(folder) = self.folder.clone() else {
             return Err(Error::new(
                 ErrorKind::Store,
@@ -190,7 +190,7 @@ impl Draft {
             let builds = Builds::of(vec![build.clone()]);
             (self.store).realization_of(published.id.clone(), record.head(), builds)
         });
-        Ok(Made {
+        Ok(PublishedRun {
             published,
             realization,
         })

@@ -8,7 +8,7 @@ pub(in crate::store) mod complete;
 pub(in crate::store) mod copy;
 pub(in crate::store) mod derivation;
 pub(in crate::store) mod draft;
-pub(in crate::store) mod every;
+pub(in crate::store) mod exportable;
 pub(in crate::store) mod install;
 pub(in crate::store) mod marks;
 pub(in crate::store) mod own_links;

@@ -9,7 +9,7 @@ use crate::store::disk::there::is_there;
 use crate::{Error, ErrorKind, Result};
 
 /// The existing ones among realizations that are to be published.
-pub(in crate::store) struct Existing {
+pub(in crate::store) struct ExistingRealizations {
     /// Realizations that exist and are intact.
     pub(in crate::store) whole: HashSet<RRefId>,
     /// Realizations that exist and are damaged or unreadable, with the error to report.
@@ -20,7 +20,7 @@ pub(in crate::store) struct Existing {
 pub(in crate::store) fn present<'r>(
     store: &Store,
     rrefs: impl IntoIterator<Item = &'r RRefId>,
-) -> Result<Existing> {
+) -> Result<ExistingRealizations> {
     let mut whole = HashSet::new();
     for rref in rrefs {
         if is_there(&store.realization_dir(rref))? {
@@ -38,10 +38,10 @@ pub(in crate::store) fn present<'r>(
             }
         }
     }
-    Ok(Existing { whole, damaged })
+    Ok(ExistingRealizations { whole, damaged })
 }
 
-impl Existing {
+impl ExistingRealizations {
     /// Returns the intact realizations, or an error if one is damaged.
     pub(in crate::store) fn all_intact(self) -> Result<HashSet<RRefId>> {
         let first = self

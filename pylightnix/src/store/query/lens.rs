@@ -79,11 +79,11 @@ pub struct Lens {
 #[derive(Clone)]
 enum Place {
     /// A stage as a whole.
-    Stage(Arc<Home>),
+    Stage(Arc<ConfigOwner>),
     /// The chosen realizations of a dependency, of which there are several.
     Several(Arc<[RRefId]>),
     /// A plain value in a config.
-    Value(Arc<Home>, Box<RawValue>),
+    Value(Arc<ConfigOwner>, Box<RawValue>),
     /// A file or folder.
     Artifact {
         dref: DRefId,
@@ -96,7 +96,7 @@ enum Place {
 }
 
 /// The stage that a config belongs to.
-struct Home {
+struct ConfigOwner {
     config: ConfigJson,
     /// The realization; `None` if the derivation is not realized.
     realized: Option<(RRefId, Context)>,
@@ -106,7 +106,7 @@ impl Place {
     fn planned(store: &Store, dref: &DRefId) -> Result<Self> {
         let config = store.config(dref)?;
         let realized = None;
-        Ok(Place::Stage(Arc::new(Home { config, realized })))
+        Ok(Place::Stage(Arc::new(ConfigOwner { config, realized })))
     }
 
     fn realized(store: &Store, rref: &RRefId) -> Result<Self> {
@@ -114,26 +114,26 @@ impl Place {
         store.use_derivations([rref.dref()])?;
         let realized = Some((rref.clone(), store.head(rref)?.context));
         let config = store.config(rref.dref())?;
-        Ok(Place::Stage(Arc::new(Home { config, realized })))
+        Ok(Place::Stage(Arc::new(ConfigOwner { config, realized })))
     }
 
     /// Resolves a value in a config.
-    fn of_value(store: &Store, home: &Arc<Home>, value: &RawValue) -> Result<Self> {
-        match Meaning::of(value) {
-            Meaning::Plain => Ok(Place::Value(home.clone(), value.to_owned())),
-            Meaning::Dependency(dref) => match &home.realized {
+    fn of_value(store: &Store, home: &Arc<ConfigOwner>, value: &RawValue) -> Result<Self> {
+        match ConfigValue::of(value) {
+            ConfigValue::Plain => Ok(Place::Value(home.clone(), value.to_owned())),
+            ConfigValue::Dependency(dref) => match &home.realized {
                 None => Place::planned(store, &dref),
                 Some((_, context)) => match context.get(&dref) {
                     [one] => Place::realized(store, one),
                     several => Ok(Place::Several(several.into())),
                 },
             },
-            Meaning::Promise(path) => Ok(Place::Artifact {
+            ConfigValue::Promise(path) => Ok(Place::Artifact {
                 dref: home.config.id().clone(),
                 rref: home.realized.as_ref().map(|(rref, _)| rref.clone()),
                 path,
             }),
-            Meaning::Of(dref, path) => Ok(Place::Artifact {
+            ConfigValue::Of(dref, path) => Ok(Place::Artifact {
                 rref: match home
                     .realized
                     .as_ref()
@@ -168,7 +168,7 @@ impl Place {
 }
 
 /// Resolves a value in a config.
-enum Meaning {
+enum ConfigValue {
     Plain,
     /// `"dref:.."`
     Dependency(DRefId),
@@ -178,29 +178,29 @@ enum Meaning {
     Of(DRefId, String),
 }
 
-impl Meaning {
+impl ConfigValue {
     fn of(value: &RawValue) -> Self {
         if let Ok(text) = serde_json::from_str::<String>(value.get()) {
             return match text.parse() {
-                Ok(dref) => Meaning::Dependency(dref),
-                Err(_) => Meaning::Plain,
+                Ok(dref) => ConfigValue::Dependency(dref),
+                Err(_) => ConfigValue::Plain,
             };
         }
         let Ok(parts) = serde_json::from_str::<Vec<String>>(value.get()) else {
-            return Meaning::Plain;
+            return ConfigValue::Plain;
         };
         let Some((first, path)) = parts.split_first() else {
-            return Meaning::Plain;
+            return ConfigValue::Plain;
         };
         if first == "__self__" {
-            return Meaning::Promise(path.join("/"));
+            return ConfigValue::Promise(path.join("/"));
         }
         // A list of several references is a list of dependencies.
         match (first.parse(), path.first()) {
             (Ok(dref), Some(name)) if name.parse::<DRefId>().is_err() => {
-                Meaning::Of(dref, path.join("/"))
+                ConfigValue::Of(dref, path.join("/"))
             }
-            _ => Meaning::Plain,
+            _ => ConfigValue::Plain,
         }
     }
 }
@@ -292,7 +292,7 @@ impl Lens {
         })
     }
 
-    fn fields(&self, home: &Home) -> Vec<String> {
+    fn fields(&self, home: &ConfigOwner) -> Vec<String> {
         let fields = home.config.fields().map(|fields| {
             let keys = fields.rest();
             keys.map(|key| key.into_owned()).collect()

@@ -7,8 +7,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::elsewhere::{Elsewhere, digests_below, find};
 use super::quarantine::Quarantine;
+use super::sources::{RepairSources, digests_below, find};
 use super::{Repair, RepairAction, RepairReport, Repaired, is_in_the_realization};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
@@ -52,13 +52,13 @@ impl Repair<'_> {
                 _ => report.left.push(fault),
             }
         }
-        let elsewhere = self.elsewhere(&of_rrefs);
+        let sources = self.sources(&of_rrefs);
         let mut missing = Vec::new();
         for (rref, faults) in of_rrefs {
             let (contexts, faults): (Vec<Fault>, Vec<Fault>) =
                 (faults.into_iter()).partition(|fault| fault.kind == FaultKind::Context);
             missing.extend(contexts.into_iter().map(|fault| (rref.clone(), fault)));
-            self.mend_realization(&rref, faults, &elsewhere, &mut quarantine, &mut report);
+            self.mend_realization(&rref, faults, &sources, &mut quarantine, &mut report);
         }
         // Last, as missing dependencies are copied with their own dependencies, which must be intact here by then.
         for (rref, fault) in missing {
@@ -82,7 +82,7 @@ impl Repair<'_> {
         first(&self.stores(), |store| store.record(rref))
     }
 
-    fn elsewhere(&self, of_rrefs: &BTreeMap<RRefId, Vec<Fault>>) -> Elsewhere {
+    fn sources(&self, of_rrefs: &BTreeMap<RRefId, Vec<Fault>>) -> RepairSources {
         let mut wanted = HashSet::new();
         for (rref, faults) in of_rrefs {
             let broken = faults.iter().filter(|fault| is_in_the_realization(fault));
@@ -100,7 +100,7 @@ impl Repair<'_> {
         &self,
         rref: &RRefId,
         faults: Vec<Fault>,
-        elsewhere: &Elsewhere,
+        sources: &RepairSources,
         quarantine: &mut Quarantine,
         report: &mut RepairReport,
     ) {
@@ -117,7 +117,7 @@ impl Repair<'_> {
         }
         let is_unknown = |fault: &Fault| fault.kind == FaultKind::Unreadable;
         if faults.iter().any(is_in_the_realization) && !faults.iter().any(is_unknown) {
-            let done = self.replace(rref, elsewhere, quarantine);
+            let done = self.replace(rref, sources, quarantine);
             note(report, faults, done);
             return;
         }
@@ -232,7 +232,7 @@ impl Repair<'_> {
     fn replace(
         &self,
         rref: &RRefId,
-        elsewhere: &Elsewhere,
+        sources: &RepairSources,
         quarantine: &mut Quarantine,
     ) -> Result<Option<Repaired>> {
         let place = self.store.realization_dir(rref);
@@ -249,7 +249,7 @@ impl Repair<'_> {
                     self.store.durability(),
                     &|entry, digest| {
                         let same = outs.iter().map(|out| out.join(&entry.path));
-                        let others = elsewhere.files.get(digest).into_iter().flatten().cloned();
+                        let others = sources.files.get(digest).into_iter().flatten().cloned();
                         same.chain(others).collect()
                     },
                 )?;
@@ -257,7 +257,7 @@ impl Repair<'_> {
                 if let Some(fault) = unknown.and_then(|lacked| lacked.faults.first()) {
                     return Err(not_looked_at(rref, fault));
                 }
-                if let (false, Some(refused)) = (lacking.is_empty(), &elsewhere.refused) {
+                if let (false, Some(refused)) = (lacking.is_empty(), &sources.refused) {
                     return Err(not_looked_at(rref, refused));
                 }
                 lacking.is_empty()

@@ -4,9 +4,9 @@
 //! damaged original by renames under the exclusive lock; the original moves to `quarantine/`. Only permissions are set in
 //! place.
 
-mod elsewhere;
 mod mend;
 mod quarantine;
+mod sources;
 
 use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// The result of a try-lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Attempt {
+pub(in crate::store) enum TryLock {
     Taken,
     Held,
     /// The file system does not support locks.
@@ -19,15 +19,15 @@ pub(in crate::store) enum Attempt {
 }
 
 /// Tries to take an exclusive lock without waiting.
-pub(in crate::store) fn attempt(file: &File, path: &Path) -> Result<Attempt> {
+pub(in crate::store) fn attempt(file: &File, path: &Path) -> Result<TryLock> {
     loop {
         return match file.try_lock() {
-            Ok(()) => Ok(Attempt::Taken),
-            Err(TryLockError::WouldBlock) => Ok(Attempt::Held),
+            Ok(()) => Ok(TryLock::Taken),
+            Err(TryLockError::WouldBlock) => Ok(TryLock::Held),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {
                 continue;
             }
-            Err(TryLockError::Error(error)) if lacks_locks(&error) => Ok(Attempt::Unknown),
+            Err(TryLockError::Error(error)) if lacks_locks(&error) => Ok(TryLock::Unknown),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
         };
     }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::config::DRefId;
 use crate::store::disk::durable::is_refused_to_write;
 use crate::store::disk::layout::Layout;
-use crate::store::using::flock::{Attempt, attempt, is_at};
+use crate::store::using::flock::{TryLock, attempt, is_at};
 use crate::{Error, Result};
 
 /// Prefix of the first line of a lease whose lock may be invisible to other users of the store.
@@ -104,7 +104,7 @@ impl Lease {
                 named.begins = line.len() as u64;
             }
             // Before the lock is taken, a sweep may have mistaken this for a dead process's lease and removed it.
-            if attempt(&file, &path)? == Attempt::Held || !is_at(&file, &path) {
+            if attempt(&file, &path)? == TryLock::Held || !is_at(&file, &path) {
                 continue;
             }
             let tmp = layout.tmp().join(&name);

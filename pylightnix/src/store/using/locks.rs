@@ -51,7 +51,7 @@ use crate::store::disk::system::untrusted_system;
 use crate::store::index::Index;
 use crate::store::object::context::Context;
 use crate::store::using::deadlock::{HeldLock, would_deadlock};
-use crate::store::using::flock::{Attempt, attempt, is_at, lock, open_lock, unlock};
+use crate::store::using::flock::{TryLock, attempt, is_at, lock, open_lock, unlock};
 use crate::store::using::lease::Lease;
 use crate::store::using::sweep::sweep;
 use crate::{Error, ErrorKind, Result};
@@ -200,7 +200,7 @@ impl Manager {
     pub(in crate::store) fn try_lock_sweep(&self) -> Result<Option<SweepLock>> {
         let path = self.layout.locks().join("sweep");
         let file = open_lock(&path)?;
-        Ok((attempt(&file, &path)? != Attempt::Held).then_some(SweepLock { _file: file }))
+        Ok((attempt(&file, &path)? != TryLock::Held).then_some(SweepLock { _file: file }))
     }
 
     /// Takes the sweep lock, which serializes sweeps and removals. Calls `on_wait` if it has to wait.
@@ -208,7 +208,7 @@ impl Manager {
         complete(self.layout.root())?;
         let path = self.layout.locks().join("sweep");
         let file = open_lock(&path)?;
-        if attempt(&file, &path)? == Attempt::Held {
+        if attempt(&file, &path)? == TryLock::Held {
             on_wait();
             lock(&file, &path, File::lock)?;
         }
@@ -348,7 +348,7 @@ impl BuildLock {
         let mut pause = Duration::from_millis(1);
         loop {
             let file = open_lock(&path)?;
-            if attempt(&file, &path)? == Attempt::Held {
+            if attempt(&file, &path)? == TryLock::Held {
                 if would_deadlock(&path) {
                     return Err(deadlock_error(dref));
                 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Error;
 use crate::store::disk::layout::Layout;
 use crate::store::disk::remove::remove_tree;
-use crate::store::using::flock::{Attempt, attempt, is_at};
+use crate::store::using::flock::{TryLock, attempt, is_at};
 use crate::store::using::lease::ELSEWHERE;
 
 /// Removes the temporary folders and leases of dead processes, and empties the trash. `own` is the name of this process's
@@ -155,9 +155,9 @@ pub(in crate::store) fn probe(lease: &Path) -> LeaseState {
         Err(_) => return LeaseState::Alive,
     };
     match attempt(&file, lease) {
-        Ok(Attempt::Taken) if is_at(&file, lease) => LeaseState::Dead(file),
+        Ok(TryLock::Taken) if is_at(&file, lease) => LeaseState::Dead(file),
         // Another sweep removed the lease while it was opened.
-        Ok(Attempt::Taken) => LeaseState::Missing,
+        Ok(TryLock::Taken) => LeaseState::Missing,
         _ => LeaseState::Alive,
     }
 }

@@ -10,9 +10,9 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use std::ops::Range;
 
 use crate::BoxError;
-use crate::config::{Fault, Lists};
+use crate::config::{Lists, ValueError};
 
-type Result<T, E = Fault> = std::result::Result<T, E>;
+type Result<T, E = ValueError> = std::result::Result<T, E>;
 
 /// The prefix of the struct names under which serde_json serializes types that hold JSON text.
 const JSON_TEXT: &str = "$serde_json::private::";
@@ -26,7 +26,7 @@ pub(super) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<JsonText, BoxE
     };
     value
         .serialize(Writer { text: &mut text })
-        .map_err(Fault::of_value)?;
+        .map_err(ValueError::of_value)?;
     text.bytes.push(b'\n');
     let Text { bytes, lists, .. } = text;
     Ok(JsonText { bytes, lists })
@@ -47,8 +47,8 @@ struct Text {
 }
 
 /// Reports a value that serde_json refuses: the only possible error of writing to memory.
-fn refused(error: serde_json::Error) -> Fault {
-    Fault::new(format!("cannot be represented in JSON: {error}"))
+fn refused(error: serde_json::Error) -> ValueError {
+    ValueError::new(format!("cannot be represented in JSON: {error}"))
 }
 
 impl Text {
@@ -62,7 +62,7 @@ impl Text {
         write: impl FnOnce(&mut PrettyFormatter<'static>, &mut Vec<u8>) -> std::io::Result<()>,
     ) -> Result<()> {
         write(&mut self.pretty, &mut self.bytes)
-            .map_err(|error| Fault::new(format!("cannot be written: {error}")))
+            .map_err(|error| ValueError::new(format!("cannot be written: {error}")))
     }
 
     fn open_list(&mut self) -> Result<()> {
@@ -125,9 +125,9 @@ struct Writer<'a> {
     text: &'a mut Text,
 }
 
-fn no_number(is_nan: bool) -> Fault {
+fn no_number(is_nan: bool) -> ValueError {
     let what = if is_nan { "NaN" } else { "an infinity" };
-    Fault::new(format!("is {what}, which JSON cannot represent")).with_help(
+    ValueError::new(format!("is {what}, which JSON cannot represent")).with_help(
         "save a finite number, an `Option` with `None` for this case, or use another format, such as `Npy`",
     )
 }
@@ -142,7 +142,7 @@ macro_rules! scalars {
 
 impl<'a> Serializer for Writer<'a> {
     type Ok = ();
-    type Error = Fault;
+    type Error = ValueError;
     type SerializeSeq = Items<'a>;
     type SerializeTuple = Items<'a>;
     type SerializeTupleStruct = Items<'a>;
@@ -185,7 +185,7 @@ impl<'a> Serializer for Writer<'a> {
             text: &mut *self.text,
         })?;
         if self.text.bytes.get(start..) == Some(b"null") {
-            return Err(Fault::new(
+            return Err(ValueError::new(
                 "is `Some` of a value that JSON writes as `null`, which is read back as `None`",
             )
             .with_help("use one `Option`, or an enum with a variant for each case"));
@@ -305,7 +305,7 @@ impl<'a> Serializer for Writer<'a> {
 }
 
 /// Adds the variant to the path of a fault, if the value is inside `{"Variant": ..}`.
-fn in_variant(fault: Fault, variant: Option<&str>) -> Fault {
+fn in_variant(fault: ValueError, variant: Option<&str>) -> ValueError {
     match variant {
         Some(variant) => fault.under_key(variant),
         None => fault,
@@ -325,7 +325,7 @@ macro_rules! items {
     ($($trait:ident::$method:ident),*) => {$(
         impl $trait for Items<'_> {
             type Ok = ();
-            type Error = Fault;
+            type Error = ValueError;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
                 self.text
@@ -369,7 +369,7 @@ macro_rules! members {
     ($($trait:ident),*) => {$(
         impl $trait for Members<'_> {
             type Ok = ();
-            type Error = Fault;
+            type Error = ValueError;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
                 if self.is_json {
@@ -433,7 +433,7 @@ const AFTER_KEY: &[u8] = b":null}";
 
 impl SerializeMap for Entries<'_> {
     type Ok = ();
-    type Error = Fault;
+    type Error = ValueError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
         let map = serde_json::to_vec(&OnlyKey(key)).map_err(refused)?;
@@ -466,7 +466,7 @@ impl SerializeMap for Entries<'_> {
                 .find(|pair| pair[0].key == pair[1].key)
             {
                 let key = String::from_utf8_lossy(&pair[0].key);
-                return Err(Fault::new(format!("has the key {key} twice"))
+                return Err(ValueError::new(format!("has the key {key} twice"))
                     .with_help("two different keys of the map have the same text in JSON"));
             }
             let mut sorted = Vec::with_capacity(end - start);

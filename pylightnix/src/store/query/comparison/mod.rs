@@ -104,11 +104,11 @@ impl Store {
             Some(row.outcome.to_string().into())
         });
         columns.add_numbers(&read);
-        let cells = |of: fn(&Read) -> Option<serde_json::Value>| {
+        let cells = |of: fn(&RowData) -> Option<serde_json::Value>| {
             let cells = read.iter().map(|row| of(row).map(Cell::Value));
             cells.collect::<Vec<_>>()
         };
-        let built = |row: &Read| Some(row.built?.to_string().into());
+        let built = |row: &RowData| Some(row.built?.to_string().into());
         columns.add("built", ColumnKind::Built, cells(built));
         columns.add(
             "seconds",
@@ -123,7 +123,7 @@ impl Store {
         Ok((columns.table(read, same), unread))
     }
 
-    fn read_row(&self, rref: &RRefId) -> Result<Read> {
+    fn read_row(&self, rref: &RRefId) -> Result<RowData> {
         let realization = self.realization(rref)?;
         let (builds, outcome) = (realization.builds(), realization.outcome);
         let record = self.record(rref)?;
@@ -136,7 +136,7 @@ impl Store {
             _ => 0,
         });
         let bytes = sizes.sum();
-        Ok(Read {
+        Ok(RowData {
             rref: rref.clone(),
             omitted: by.map(|build| build.omitted.clone()).unwrap_or_default(),
             fingerprint: by.and_then(|build| build.fingerprint.clone()),
@@ -226,7 +226,7 @@ pub struct Series {
 }
 
 /// The data of a row.
-struct Read {
+struct RowData {
     rref: RRefId,
     omitted: BTreeMap<String, serde_json::Value>,
     fingerprint: Option<String>,
@@ -269,8 +269,8 @@ impl Columns {
         &mut self,
         name: &str,
         kind: ColumnKind,
-        read: &[Read],
-        of: impl Fn(&Read) -> Option<serde_json::Value>,
+        read: &[RowData],
+        of: impl Fn(&RowData) -> Option<serde_json::Value>,
     ) {
         let values: Vec<_> = read.iter().map(of).collect();
         if values.windows(2).any(|two| two[0] != two[1]) {
@@ -280,7 +280,7 @@ impl Columns {
     }
 
     /// Adds a column for each number in the artifacts, in the order of first occurrence.
-    fn add_numbers(&mut self, read: &[Read]) {
+    fn add_numbers(&mut self, read: &[RowData]) {
         let mut places = Vec::new();
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
         let mut cells: Vec<Vec<Option<Cell>>> = Vec::new();
@@ -305,7 +305,7 @@ impl Columns {
         }
     }
 
-    fn table(self, read: Vec<Read>, same: BTreeMap<String, Cell>) -> Comparison {
+    fn table(self, read: Vec<RowData>, same: BTreeMap<String, Cell>) -> Comparison {
         let rows = read.into_iter().zip(self.cells);
         Comparison {
             columns: self.columns,

@@ -14,7 +14,7 @@ use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, n
 use crate::{ErrorKind, Result};
 
 /// A version of a stage: as it was built, or as a plan defines it.
-pub(in crate::realize) struct Side {
+pub(in crate::realize) struct StageVersion {
     pub(super) dref: DRefId,
     pub(super) rref: Option<RRefId>,
     pub(super) config: ConfigJson,
@@ -30,13 +30,13 @@ pub(in crate::realize) struct Side {
     pub(super) build: Option<BuildRecord>,
 }
 
-impl Side {
+impl StageVersion {
     /// Returns a realization as of its newest build that is not after `until`; `None` if it is not in the store.
     pub(super) fn of(store: &Store, rref: &RRefId, until: Option<Uuid>) -> Result<Option<Self>> {
         match store.realization(rref) {
             Ok(realization) => {
                 let build = made_by(&realization, until).cloned();
-                Side::recorded(store, &realization, build).map(Some)
+                StageVersion::recorded(store, &realization, build).map(Some)
             }
             Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
             Err(error) => Err(error),
@@ -59,7 +59,7 @@ impl Side {
             ),
             None => (None, Omitted::new(), BTreeMap::new()),
         };
-        Ok(Side {
+        Ok(StageVersion {
             dref: dref.clone(),
             rref: Some(realization.id.clone()),
             config: store.config(dref)?,
@@ -88,7 +88,7 @@ impl Side {
         let context = choices.iter();
         let context = context.map(|(dref, choice)| (dref.clone(), sorted(choice)));
         let context = context.collect();
-        Side {
+        StageVersion {
             dref: stage.id().clone(),
             rref: None,
             config: node.json().clone(),
@@ -113,7 +113,7 @@ impl Side {
     }
 
     /// Returns whether two versions of one derivation differ only in the result.
-    pub(super) fn repeats(&self, other: &Side) -> bool {
+    pub(super) fn repeats(&self, other: &StageVersion) -> bool {
         self.fingerprint == other.fingerprint
             && self.context == other.context
             && changed_defaults(&self.omitted, &other.omitted)
@@ -155,25 +155,29 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// Returns the stage as a run would build it; `None` if it is not in the plan.
-    pub(super) fn planned(&self, dref: &DRefId) -> Option<Side> {
+    pub(super) fn planned(&self, dref: &DRefId) -> Option<StageVersion> {
         let (graph, foreseen) = self.plan?;
         let at = graph.place(dref)?;
         let stage = graph.dref(at);
         let choices = recorded_choices(graph, at, |dep| foreseen[dep].taken.as_ref());
-        Some(Side::planned(stage, choices))
+        Some(StageVersion::planned(stage, choices))
     }
 
     /// Returns a version as of its newest build that is not after `until`, or as the plan defines it; `None` if neither
     /// exists.
-    pub(super) fn side(&self, version: &Version, until: Option<Uuid>) -> Result<Option<Side>> {
+    pub(super) fn side(
+        &self,
+        version: &Version,
+        until: Option<Uuid>,
+    ) -> Result<Option<StageVersion>> {
         match &version.rref {
-            Some(rref) => Side::of(self.store, rref, until),
+            Some(rref) => StageVersion::of(self.store, rref, until),
             None => Ok(self.planned(&version.dref)),
         }
     }
 
     /// Returns the text of the code of a version, if it was saved.
-    pub(super) fn text(&self, side: &Side) -> Result<Option<String>> {
+    pub(super) fn text(&self, side: &StageVersion) -> Result<Option<String>> {
         match (&side.code, &side.fingerprint) {
             (Some(code), _) => Ok(Some(code.text().to_owned())),
             (None, Some(fingerprint)) => match self.store.code(fingerprint) {

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// The files that should contain the wanted digests, according to the records of some stores.
 #[derive(Default)]
-pub(super) struct Elsewhere {
+pub(super) struct RepairSources {
     pub(super) files: HashMap<Digest, Vec<PathBuf>>,
     /// An error that made the search incomplete, if any.
     pub(super) refused: Option<String>,
@@ -32,8 +32,8 @@ pub(super) fn digests_below(record: &Record, out: &Path, paths: &[&Path]) -> Has
 }
 
 /// Searches all realizations of these stores. Skips those with corrupt records.
-pub(super) fn find(stores: &[&Store], wanted: &HashSet<Digest>) -> Elsewhere {
-    let mut found = Elsewhere::default();
+pub(super) fn find(stores: &[&Store], wanted: &HashSet<Digest>) -> RepairSources {
+    let mut found = RepairSources::default();
     if wanted.is_empty() {
         return found;
     }

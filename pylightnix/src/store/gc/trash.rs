@@ -17,16 +17,16 @@ use crate::{Error, Result};
 const THREADS: usize = 8;
 
 /// Objects that were moved to the trash and are to be deleted.
-pub(in crate::store) struct Bin {
+pub(in crate::store) struct Trash {
     trash: PathBuf,
     name: Uuid,
     /// Paths in the trash, with the sizes of the objects.
     held: Vec<(PathBuf, u64)>,
 }
 
-impl Bin {
+impl Trash {
     pub(in crate::store) fn new(layout: &Layout) -> Self {
-        Bin {
+        Trash {
             trash: layout.trash(),
             name: Uuid::now_v7(),
             held: Vec::new(),

@@ -7,7 +7,7 @@ use crate::store::Waiters;
 
 /// The context of a thread, to be entered on other threads.
 #[derive(Clone)]
-pub(crate) struct Around {
+pub(crate) struct ThreadContext {
     waiters: Waiters,
     #[cfg(feature = "tracing")]
     dispatch: tracing::Dispatch,
@@ -15,10 +15,10 @@ pub(crate) struct Around {
     span: tracing::Span,
 }
 
-impl Around {
+impl ThreadContext {
     /// Captures the context of this thread.
     pub(crate) fn here() -> Self {
-        Around {
+        ThreadContext {
             waiters: Waiters::with_this_thread(),
             #[cfg(feature = "tracing")]
             dispatch: tracing::dispatcher::get_default(Clone::clone),

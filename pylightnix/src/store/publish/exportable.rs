@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// How to treat results of incomplete multi-run builds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Unfinished {
+pub(in crate::store) enum IncompleteBuilds {
     /// Include them; the caller copies their marks.
     Taken,
     /// Leave them out, as an archive has no marks.
@@ -16,16 +16,16 @@ pub(in crate::store) enum Unfinished {
 }
 
 /// The realizations of a store that can be packed or copied, and the errors for the others.
-pub(in crate::store) struct Every {
+pub(in crate::store) struct Exportable {
     /// The selected realizations with their direct dependencies.
     made_from: BTreeMap<RRefId, Vec<RRefId>>,
     pub(in crate::store) left_out: Vec<Error>,
 }
 
-impl Every {
+impl Exportable {
     /// Examines all realizations of a store.
-    pub(in crate::store) fn of(store: &Store, unfinished: Unfinished) -> Result<Self> {
-        let mut every = Every {
+    pub(in crate::store) fn of(store: &Store, unfinished: IncompleteBuilds) -> Result<Self> {
+        let mut every = Exportable {
             made_from: BTreeMap::new(),
             left_out: Vec::new(),
         };
@@ -43,7 +43,7 @@ impl Every {
         Ok(every)
     }
 
-    fn add(&mut self, store: &Store, rref: RRefId, unfinished: Unfinished) -> Result<()> {
+    fn add(&mut self, store: &Store, rref: RRefId, unfinished: IncompleteBuilds) -> Result<()> {
         let complete = || {
             store.expect_complete(&rref)?;
             store.realization(&rref)
@@ -55,7 +55,7 @@ impl Every {
                 return Ok(());
             }
         };
-        if unfinished == Unfinished::LeftOut && store.is_unfinished(&found)? {
+        if unfinished == IncompleteBuilds::LeftOut && store.is_unfinished(&found)? {
             let message = format!("{rref} belongs to a build of several runs that is not finished");
             self.left_out
                 .push(Error::new(ErrorKind::Store, message).with_help(

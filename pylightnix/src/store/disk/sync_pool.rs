@@ -34,13 +34,13 @@ struct Batch {
 }
 
 /// The pool's state and its queue.
-struct Crew {
+struct PoolState {
     threads: usize,
     idle: usize,
     calls: VecDeque<Arc<Batch>>,
 }
 
-static CREW: Mutex<Crew> = Mutex::new(Crew {
+static POOL: Mutex<PoolState> = Mutex::new(PoolState {
     threads: 0,
     idle: 0,
     calls: VecDeque::new(),
@@ -70,7 +70,7 @@ pub(in crate::store) fn sync_together(all: Vec<ToSync>) -> Result<()> {
     }
     let failure = failure.take();
     // Remove queued calls that no thread has taken up.
-    guard(&CREW).calls.retain(|call| !Arc::ptr_eq(call, &batch));
+    guard(&POOL).calls.retain(|call| !Arc::ptr_eq(call, &batch));
     failure.map_or(Ok(()), Err)
 }
 
@@ -108,20 +108,20 @@ impl Batch {
 /// Queues calls for other threads, as many as can help, and starts missing threads.
 fn call(batch: &Arc<Batch>) {
     let calls = batch.all.len().min(SYNC_THREADS) - 1;
-    let mut crew = guard(&CREW);
+    let mut pool = guard(&POOL);
     for _ in 0..calls {
-        crew.calls.push_back(batch.clone());
+        pool.calls.push_back(batch.clone());
     }
-    while crew.idle < crew.calls.len() && crew.threads < SYNC_THREADS {
+    while pool.idle < pool.calls.len() && pool.threads < SYNC_THREADS {
         let thread = thread::Builder::new().name("sync".to_owned());
         // Failing to start a thread is not an error: the running threads do the work.
         if thread.spawn(answer_calls).is_err() {
             break;
         }
-        crew.threads += 1;
-        crew.idle += 1;
+        pool.threads += 1;
+        pool.idle += 1;
     }
-    drop(crew);
+    drop(pool);
     for _ in 0..calls {
         CALLED.notify_one();
     }
@@ -129,24 +129,24 @@ fn call(batch: &Arc<Batch>) {
 
 /// The main loop of a pool thread. The starter has already counted the thread as idle.
 fn answer_calls() {
-    let mut crew = guard(&CREW);
+    let mut pool = guard(&POOL);
     loop {
-        if let Some(batch) = crew.calls.pop_front() {
-            crew.idle -= 1;
-            drop(crew);
+        if let Some(batch) = pool.calls.pop_front() {
+            pool.idle -= 1;
+            drop(pool);
             batch.work();
             // The last owner of the batch closes its files.
             drop(batch);
-            crew = guard(&CREW);
-            crew.idle += 1;
+            pool = guard(&POOL);
+            pool.idle += 1;
             continue;
         }
         let (woken, timeout) =
-            (CALLED.wait_timeout(crew, IDLE_LIMIT)).unwrap_or_else(PoisonError::into_inner);
-        crew = woken;
-        if timeout.timed_out() && crew.calls.is_empty() {
-            crew.idle -= 1;
-            crew.threads -= 1;
+            (CALLED.wait_timeout(pool, IDLE_LIMIT)).unwrap_or_else(PoisonError::into_inner);
+        pool = woken;
+        if timeout.timed_out() && pool.calls.is_empty() {
+            pool.idle -= 1;
+            pool.threads -= 1;
             return;
         }
     }

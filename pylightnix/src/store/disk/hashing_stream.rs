@@ -17,7 +17,7 @@ const BUFFERS: usize = 4;
 const LARGE: u64 = 4 << 20;
 
 /// A stream being hashed. Fill the buffer, use the bytes, then pass them on to the hasher.
-pub(in crate::store) struct Passing {
+pub(in crate::store) struct HashingStream {
     buffer: Vec<u8>,
     size: u64,
     hasher: Hasher,
@@ -30,11 +30,11 @@ enum Hasher {
     Thread(SyncSender<(Vec<u8>, usize)>, Receiver<Vec<u8>>),
 }
 
-impl Passing {
+impl HashingStream {
     fn new(size: u64, hasher: Hasher) -> Self {
         // One byte of room beyond the expected size detects a stream that is longer.
         let length = (BUFFER as u64).min(size.saturating_add(1)) as usize;
-        Passing {
+        HashingStream {
             buffer: vec![0; length],
             size: 0,
             hasher,
@@ -75,7 +75,7 @@ impl Passing {
 /// streams on a second thread.
 pub(in crate::store) fn hash_passing<R>(
     size: u64,
-    work: impl FnOnce(&mut Passing) -> R,
+    work: impl FnOnce(&mut HashingStream) -> R,
 ) -> (R, Digest) {
     match size >= LARGE && cores() > 1 {
         true => hash_on_thread(size, work),
@@ -83,8 +83,8 @@ pub(in crate::store) fn hash_passing<R>(
     }
 }
 
-fn hash_inline<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest) {
-    let mut passing = Passing::new(size, Hasher::Inline(Sha256::new()));
+fn hash_inline<R>(size: u64, work: impl FnOnce(&mut HashingStream) -> R) -> (R, Digest) {
+    let mut passing = HashingStream::new(size, Hasher::Inline(Sha256::new()));
     let done = work(&mut passing);
     let digest = match passing.hasher {
         Hasher::Inline(hasher) => Digest(hasher.finalize().into()),
@@ -93,7 +93,7 @@ fn hash_inline<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest
     (done, digest)
 }
 
-fn hash_on_thread<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Digest) {
+fn hash_on_thread<R>(size: u64, work: impl FnOnce(&mut HashingStream) -> R) -> (R, Digest) {
     let (full, filled) = sync_channel::<(Vec<u8>, usize)>(BUFFERS);
     let (emptied, empty) = channel();
     for _ in 1..BUFFERS {
@@ -112,7 +112,7 @@ fn hash_on_thread<R>(size: u64, work: impl FnOnce(&mut Passing) -> R) -> (R, Dig
         let Ok(thread) = thread::Builder::new().spawn_scoped(scope, hash) else {
             return hash_inline(size, work);
         };
-        let mut passing = Passing::new(size, Hasher::Thread(full, empty));
+        let mut passing = HashingStream::new(size, Hasher::Thread(full, empty));
         let done = work(&mut passing);
         // Closes the channel, which ends the hashing thread.
         drop(passing);

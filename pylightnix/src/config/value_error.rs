@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind};
 
 /// An error about a nested value. Each enclosing level adds its part to the path while the error propagates, so that valid
 /// values cost nothing.
-pub(crate) struct Fault {
+pub(crate) struct ValueError {
     /// The path from the written value to the invalid part, as in `.schedule[3].rate`.
     path: String,
     /// The predicate of a sentence that begins with "the field `x`".
@@ -18,9 +18,9 @@ pub(crate) struct Fault {
     offset: Option<usize>,
 }
 
-impl Fault {
+impl ValueError {
     pub(crate) fn new(problem: impl Into<String>) -> Self {
-        Fault {
+        ValueError {
             path: String::new(),
             problem: problem.into(),
             help: None,
@@ -94,7 +94,7 @@ impl Fault {
 
     /// Reports lists and objects that are nested deeper than the reader accepts.
     pub(super) fn too_deep() -> Self {
-        Fault::new(format!(
+        ValueError::new(format!(
             "is nested more than {} levels deep",
             super::text::MAX_DEPTH
         ))
@@ -103,27 +103,27 @@ impl Fault {
 
     /// Reports a duplicate key of an object.
     pub(super) fn repeated(key: &str) -> Self {
-        Fault::new(format!("has the key {key:?} twice")).with_help("keep one of them")
+        ValueError::new(format!("has the key {key:?} twice")).with_help("keep one of them")
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)
     }
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.problem)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ValueError {}
 
-impl ser::Error for Fault {
+impl ser::Error for ValueError {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Fault::new(format!("cannot be written: {text}"))
+        ValueError::new(format!("cannot be written: {text}"))
     }
 }
 
