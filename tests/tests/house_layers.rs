@@ -15,11 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["config"]),
     ("lens", &["config", "store", "plan"]),
     ("plan", &["config", "store", "lens"]),
-    ("realize", &["config", "store", "lens", "plan", "around"]),
+    (
+        "realize",
+        &["config", "store", "lens", "plan", "thread_context"],
+    ),
     ("stages", &["config", "store", "lens", "plan"]),
     // These connect runs with the crate `tracing`.
     ("trace", &["config", "lens"]),
-    ("around", &["config", "store", "lens", "trace"]),
+    ("thread_context", &["config", "store", "lens", "trace"]),
     // The public interface for programs.
     ("prelude", &["store", "lens", "plan", "realize"]),
     ("private", &["config", "lens", "plan"]),

@@ -215,7 +215,7 @@ struct Recipes {
 
 impl Recipes {
     /// Fails if two stages with the same name are among them, because their derivations could have the same reference.
-    fn meet(&mut self, node: &dyn AnyNode, at: usize) -> Result<()> {
+    fn check_name(&mut self, node: &dyn AnyNode, at: usize) -> Result<()> {
         let recipe = node.recipe_address();
         // Performance: successive derivations mostly share a recipe.
         if std::mem::replace(&mut self.last, recipe) != recipe && self.visited.insert(recipe) {
@@ -278,7 +278,7 @@ impl Collector {
             };
         }
         self.list_deps(&dref)?;
-        self.recipes.meet(dref.node(), next)?;
+        self.recipes.check_name(dref.node(), next)?;
         self.hashes.push(hash);
         self.part.push(dref);
         Ok(())

@@ -51,7 +51,7 @@ impl ConfigType {
     }
 
     /// Returns the type for a derivation that no field names.
-    pub(crate) fn unsaid() -> Self {
+    pub(crate) fn unspecified() -> Self {
         ConfigType {
             said: false,
             ..ConfigType::untyped::<Unsaid>()

@@ -8,7 +8,7 @@ use super::options::Realize;
 use super::report::action::{Action, Foreseen};
 use super::report::reason::Reason;
 use super::report::taken::Taken;
-use super::resources::needs::{lack, total};
+use super::resources::needs::{shortage, total};
 use super::walk::walk;
 use crate::Result;
 use crate::plan::PlanGraph;
@@ -40,7 +40,7 @@ pub(super) fn foresee<'a>(
             let waits_for = ids.collect();
             (Action::Undecided { waits_for }, None)
         };
-        actions.push(match (lack(&total, graph, visit.stage), action) {
+        actions.push(match (shortage(&total, graph, visit.stage), action) {
             (Some(lack), Action::Build { .. } | Action::Undecided { .. }) => {
                 Action::Fails(lack.to_string())
             }

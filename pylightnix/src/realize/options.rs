@@ -306,7 +306,7 @@ impl<'a> Realize<'a> {
         }
     }
 
-    pub(in crate::realize) fn tell(&self, event: &Event<'_>) {
+    pub(in crate::realize) fn notify(&self, event: &Event<'_>) {
         #[cfg(feature = "tracing")]
         traced::say(event);
         for observer in &self.observers {

@@ -83,7 +83,7 @@ fn expect_pages(folder: &Path, program: &str) -> CommandResult<()> {
         let path = entry.map_err(unread)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with(program) && name.ends_with(".1") {
-            Target::look(&path, "a manual page", 8, |start| {
+            Target::check(&path, "a manual page", 8, |start| {
                 start.starts_with(b".ie \\n(.")
             })?;
         }

@@ -175,7 +175,7 @@ fn written(session: &Session, path: &Path, text: &str) -> CommandResult<()> {
         out.raw().write_all(text.as_bytes())?;
         return Ok(out.flush()?);
     }
-    let target = Target::look(path, "a drawing of this format", BEGIN as u64, |start| {
+    let target = Target::check(path, "a drawing of this format", BEGIN as u64, |start| {
         begins_alike(start, text)
     })?;
     Ok(target.write(text.as_bytes())?)

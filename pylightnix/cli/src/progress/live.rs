@@ -63,7 +63,7 @@ impl Live {
         let screen = Arc::new(Screen::on(copy_of_stderr().ok()?));
         let above = {
             let screen = screen.clone();
-            move |lines: Vec<String>| screen.above(&lines)
+            move |lines: Vec<String>| screen.print_above(&lines)
         };
         let capture = Capture::begin(Streams::Terminals, above).ok()?;
         pylightnix::trace::log_panics();
@@ -124,7 +124,7 @@ impl Live {
             _ => return,
         };
         let lines: Vec<_> = line.lines().map(|line| visible(line, false)).collect();
-        self.screen.above(&lines);
+        self.screen.print_above(&lines);
     }
 
     /// Removes the display, and restores standard output and standard error.

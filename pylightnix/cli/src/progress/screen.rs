@@ -103,7 +103,7 @@ impl Screen {
     }
 
     /// Prints lines above the display.
-    pub(super) fn above(&self, lines: &[String]) {
+    pub(super) fn print_above(&self, lines: &[String]) {
         let mut drawn = self.drawn();
         let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
         if self.is_behind() {

@@ -136,7 +136,7 @@ impl Realize<'_> {
         candidates: &[Realization],
     ) -> Result<(Rebuild, Option<Draft>)> {
         let dref = input.dref.id();
-        self.tell(&Event::Started { dref, index: 0 });
+        self.notify(&Event::Started { dref, index: 0 });
         let mut draft = input.store.draft_of(dref, 0)?;
         let run = rehearse(self, at, input, &mut draft, 0);
         let rebuilt = run.and_then(|()| draft.manifest().map_err(BoxError::from));

@@ -142,7 +142,7 @@ impl Store {
             let dref = realization.id.dref();
             if !configs.contains_key(dref) {
                 configs.insert(dref.clone(), read.config(self, dref)?);
-                kinds.insert(dref.clone(), ConfigType::unsaid());
+                kinds.insert(dref.clone(), ConfigType::unspecified());
             }
         }
         let mut wanted = Wanted(vec![(root.clone(), ConfigType::of::<C, One>())]);

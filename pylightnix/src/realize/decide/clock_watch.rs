@@ -38,7 +38,7 @@ impl ClockWatch {
     }
 
     /// Remembers the first build of a realization that ends ahead of the clock, unless one is remembered already.
-    pub(in crate::realize) fn look<'a>(
+    pub(in crate::realize) fn check<'a>(
         &self,
         rref: &RRefId,
         mut builds: impl Iterator<Item = BuildHead<'a>>,
@@ -50,11 +50,11 @@ impl ClockWatch {
         }
     }
 
-    /// Calls `tell` with the remembered build, at most once.
-    pub(in crate::realize) fn tell(&self, tell: impl FnOnce(&RRefId, Timestamp)) {
+    /// Calls `notify` with the remembered build, at most once.
+    pub(in crate::realize) fn notify(&self, notify: impl FnOnce(&RRefId, Timestamp)) {
         if let Some((rref, ended)) = self.found.get() {
             // `call_once_force`, because an observer may panic in here, and the other observers must still be told.
-            self.told.call_once_force(|_| tell(rref, *ended));
+            self.told.call_once_force(|_| notify(rref, *ended));
         }
     }
 }

@@ -116,7 +116,7 @@ impl DecisionInput<'_> {
         let (mut current, begun) = self.candidates()?;
         current.retain(|realization| {
             if let Some(clock_watch) = self.clock_watch {
-                clock_watch.look(&realization.id, realization.builds.heads());
+                clock_watch.check(&realization.id, realization.builds.heads());
             }
             let counts = realization.outcome == Outcome::Ok || node.takes().failures();
             failed_before |= !counts;
@@ -162,7 +162,7 @@ impl DecisionInput<'_> {
             Selection::Take(_) if policy == ReusePolicy::Forced => nouts,
             Selection::Take(rrefs) if due.is_empty() => {
                 let taken = Taken { rrefs, from: tries };
-                let over = runs.over();
+                let over = runs.ended_marks();
                 return Ok(Decision::Take { taken, over });
             }
             Selection::Take(_) => 0,
@@ -177,7 +177,7 @@ impl DecisionInput<'_> {
             let text = text_of(&failure)?;
             let rrefs = [self.dref.realization(failure, self.chosen, text)].into();
             let taken = Taken { rrefs, from: tries };
-            let over = runs.over();
+            let over = runs.ended_marks();
             return Ok(Decision::Take { taken, over });
         }
         let of = due.of;

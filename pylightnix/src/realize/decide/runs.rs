@@ -223,7 +223,7 @@ impl RunHistory {
     }
 
     /// Returns the marks of builds whose runs are all complete.
-    pub(in crate::realize) fn over(&self) -> Vec<String> {
+    pub(in crate::realize) fn ended_marks(&self) -> Vec<String> {
         let is_over = |begun: &&BuildMark| {
             begun.fingerprint.is_some()
                 && (self.ended.is_all || (begun.first..begun.of).all(|index| self.ended.has(index)))

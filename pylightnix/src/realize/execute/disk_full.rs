@@ -25,7 +25,7 @@ pub(in crate::realize) fn is_cause(draft: &Draft, cause: &BoxError) -> bool {
 }
 
 /// Deletes the output of the run, to free space for other runs, and returns an error that says so.
-pub(in crate::realize) fn told(draft: &Draft, cause: BoxError) -> BoxError {
+pub(in crate::realize) fn into_error(draft: &Draft, cause: BoxError) -> BoxError {
     let done = match draft.make_room() {
         Ok(()) => "what this run had written was deleted, so that it does not keep the disk full"
             .to_owned(),

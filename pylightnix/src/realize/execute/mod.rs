@@ -58,13 +58,13 @@ pub(in crate::realize) enum TaskState {
 pub(in crate::realize) trait Executor<'a> {
     /// Reserves the resources for one run of the stage with index `at`. Returns `false` if they are not free; the stage gets
     /// another turn when they are.
-    fn room(&self, at: usize) -> bool;
+    fn reserve(&self, at: usize) -> bool;
 
     /// Begins a request without waiting for it.
     fn submit(&self, work: Arc<dyn Work + 'a>) -> Task<'a>;
 
     /// Returns the state of a task.
-    fn look(&self, task: &Task<'a>) -> TaskState;
+    fn state(&self, task: &Task<'a>) -> TaskState;
 
     /// Begins no further requests. The watchdog stops the runs in progress.
     fn cancel(&self);

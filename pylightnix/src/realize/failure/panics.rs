@@ -13,13 +13,13 @@ thread_local! {
 
 /// Calls `work`. If it panics, returns the message and the location.
 pub(in crate::realize) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
-    see_places();
+    install_hook();
     LAST.take();
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| text(&*panic))
 }
 
 /// Installs a panic hook, because only a hook receives the location of a panic. The previous hook is still called.
-fn see_places() {
+fn install_hook() {
     static ONCE: Once = Once::new();
     // Changing the hook while this thread panics would abort the process.
     if ONCE.is_completed() || thread::panicking() {

@@ -131,7 +131,7 @@ impl<'env, 'a> PrefetchInput<'_, 'env, 'a> {
     pub(in crate::realize) fn add(&mut self, drefs: &Arc<[AnyDRef]>) {
         self.unnamed.push(drefs.clone());
         if self.unnamed.len() >= NAMED_AT_ONCE {
-            self.pass_on();
+            self.enqueue();
         }
     }
 
@@ -142,7 +142,7 @@ impl<'env, 'a> PrefetchInput<'_, 'env, 'a> {
 
     /// Ends the plan, and returns the lookups of all its stages.
     pub(in crate::realize) fn end(&mut self) -> Result<Lookups<'env>> {
-        self.pass_on();
+        self.enqueue();
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -161,7 +161,7 @@ impl<'env, 'a> PrefetchInput<'_, 'env, 'a> {
     }
 
     /// Adds the derivations to the lease, and then the parts to the queue.
-    fn pass_on(&mut self) {
+    fn enqueue(&mut self) {
         let parts = std::mem::take(&mut self.unnamed);
         if self.failed.is_some() {
             return;
@@ -231,7 +231,7 @@ impl Lookups<'_> {
             && let Some(snapshot) = snapshot
             && self.prefetch.store.is_to_settle(snapshot)
         {
-            self.settle()?;
+            self.ensure_durable()?;
         }
         Ok(snapshot.as_ref())
     }
@@ -256,7 +256,7 @@ impl Lookups<'_> {
 
     /// Ensures that all realizations of the plan are durable. Syncs the whole file system, which costs less than an fsync
     /// for each realization.
-    fn settle(&self) -> Result<()> {
+    fn ensure_durable(&self) -> Result<()> {
         let mut is_settled = self
             .is_settled
             .lock()
@@ -269,7 +269,7 @@ impl Lookups<'_> {
         let found: Vec<_> = stages
             .filter_map(|(at, dref)| Some((dref.id(), self.wait_for(at, &mut reader).as_ref()?)))
             .collect();
-        self.prefetch.store.settle(&found)?;
+        self.prefetch.store.ensure_durable(&found)?;
         *is_settled = true;
         Ok(())
     }

@@ -84,7 +84,7 @@ pub(in crate::realize) fn needs(limits: &Limits) -> Amounts {
 }
 
 /// Returns an error if a stage needs more of a resource than the run has; `None` otherwise.
-pub(in crate::realize) fn lack(
+pub(in crate::realize) fn shortage(
     total: &Amounts,
     graph: &PlanGraph,
     dref: &AnyDRef,

@@ -26,7 +26,7 @@ pub(in crate::realize) fn build(
 ) -> Result<(Taken, bool)> {
     let dref = input.dref.id();
     let store = input.store;
-    let on_wait = &mut || run.tell(&Event::Waiting { dref });
+    let on_wait = &mut || run.notify(&Event::Waiting { dref });
     let lock = match run.options.cancel {
         None => store.lock_build(dref, input.context, on_wait)?,
         Some(_) => {
@@ -37,7 +37,7 @@ pub(in crate::realize) fn build(
     };
     // Another process may have built it while this one waited for the lock.
     let snapshot = store.fresh_snapshot(input.dref.config_json())?;
-    store.settle(&[(dref, &snapshot)])?;
+    store.ensure_durable(&[(dref, &snapshot)])?;
     let again = DecisionInput {
         source: CandidateSource::Snapshot(&snapshot),
         ..*input
@@ -55,9 +55,9 @@ pub(in crate::realize) fn build(
     arguments::check_one(run.options, input.dref)?;
     run.configs.check(run.graph, at)?;
     count(&run.counters.built);
-    run.tell_left();
+    run.notify_left();
     let find = || run.brief(at, &reason);
-    run.tell(&Event::Building {
+    run.notify(&Event::Building {
         dref,
         runs: more,
         reason: &reason,
@@ -141,7 +141,7 @@ fn run_all<'a>(
     };
     // This thread makes runs too, so that there is progress even if all other threads wait for other processes.
     runs.make(&|| false);
-    while executor.look(&task) == TaskState::Running {
+    while executor.state(&task) == TaskState::Running {
         runs.wait();
     }
     let mut all = Vec::with_capacity(count);

@@ -32,7 +32,7 @@ pub(in crate::realize) fn progress_thread<'scope>(
                 total: step.total,
             };
             // If an observer panics here, the panic is ignored; the next event from the run itself makes the run fail.
-            let _ = catch_unwind(AssertUnwindSafe(|| options.tell(&event)));
+            let _ = catch_unwind(AssertUnwindSafe(|| options.notify(&event)));
         }
     };
     let thread = thread::Builder::new().name("progress".to_owned());

@@ -36,7 +36,7 @@ use crate::realize::report::event::Event;
 use crate::realize::report::taken::Taken;
 use crate::realize::report::titles::Titles;
 use crate::realize::report::totals::Report;
-use crate::realize::resources::needs::{lack, total};
+use crate::realize::resources::needs::{shortage, total};
 use crate::realize::resources::pool::Amounts;
 use crate::realize::stop::watchdog::Overdue;
 use crate::realize::why::Briefs;
@@ -76,7 +76,7 @@ fn foresee_failures(
     graph: &PlanGraph,
     total: &Amounts,
 ) -> Result<(HashSet<usize>, HashMap<usize, String>)> {
-    let some_lack = graph.any_recipe(|stage| lack(total, graph, stage).is_some());
+    let some_lack = graph.any_recipe(|stage| shortage(total, graph, stage).is_some());
     let mut lacking = HashSet::new();
     if some_lack || arguments::any_missing(options, graph) {
         // Only if necessary, because predicting costs about as much as a run that builds nothing.
@@ -91,7 +91,7 @@ fn foresee_failures(
 fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
     let stages = graph.drefs().enumerate().zip(foreseen);
     let lacking = stages.filter(|((_, stage), foreseen)| {
-        !matches!(foreseen.action, Action::Reuse(_)) && lack(total, graph, stage).is_some()
+        !matches!(foreseen.action, Action::Reuse(_)) && shortage(total, graph, stage).is_some()
     });
     lacking.map(|((at, _), _)| at).collect()
 }
@@ -155,7 +155,7 @@ impl<'a> RunState<'a> {
 
     /// Processes all stages.
     fn run_all(&self) -> Result<()> {
-        self.tell(&Event::Begun {
+        self.notify(&Event::Begun {
             stages: self.graph.len(),
             titles: &Titles::of_graph(self.graph),
         });
@@ -166,7 +166,7 @@ impl<'a> RunState<'a> {
             }
         }
         self.run_watched()?;
-        self.options.store.remember();
+        self.options.store.save_index();
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl<'a> RunState<'a> {
         let retry = &self.options.retry;
         let limited = retry.any_timeout(self.graph);
         if let Some(cancel) = &self.options.cancel {
-            cancel.reach(&self.watchdog);
+            cancel.register(&self.watchdog);
         } else if !limited {
             self.scheduler.run(|turn| self.step(turn));
             return Ok(());
@@ -218,12 +218,12 @@ impl<'a> RunState<'a> {
                     error: &error,
                 };
                 // If an observer panics here, the panic is ignored; the next event from the run itself makes the run fail.
-                let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+                let _ = catch_unwind(AssertUnwindSafe(|| self.notify(&event)));
             };
             let cancelled = |running| {
                 self.executor().cancel();
                 let event = Event::Stopping { running };
-                let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+                let _ = catch_unwind(AssertUnwindSafe(|| self.notify(&event)));
             };
             thread_context.inside(|| self.watchdog.keep(retry.grace, cancelled, overdue));
         };
@@ -285,7 +285,7 @@ impl<'a> RunState<'a> {
                 error: &error,
             },
         };
-        let _ = catch_unwind(AssertUnwindSafe(|| self.tell(&event)));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.notify(&event)));
         self.failures
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -297,7 +297,7 @@ impl<'a> RunState<'a> {
         let at = turn.at;
         let stage = self.graph.dref(at);
         if self.lacking.contains(&at)
-            && let Some(lack) = lack(&self.total, self.graph, stage)
+            && let Some(lack) = shortage(&self.total, self.graph, stage)
         {
             return Err(lack);
         }
@@ -316,7 +316,7 @@ impl<'a> RunState<'a> {
         let policy = self.options.policy(stage.id());
         if let Some(hit) = self.hit(at, policy) {
             count(&self.counters.reused);
-            self.tell_ahead();
+            self.notify_ahead();
             let id = || [self.choices.hits.id_of(at, &hit)].into_iter();
             self.tell_chosen(stage.id(), false, id);
             return Ok(StageOutcome::Hit(hit));
@@ -330,7 +330,7 @@ impl<'a> RunState<'a> {
             ..DecisionInput::of(self.options, self.graph, stage, &chosen, &context, found)
         };
         let decision = input.decide(policy);
-        self.tell_ahead();
+        self.notify_ahead();
         let (taken, built) = match decision? {
             Decision::Take { taken, over } => {
                 self.remove_marks(stage, &context, &over)?;
@@ -343,11 +343,11 @@ impl<'a> RunState<'a> {
             Decision::Build { .. } if self.scheduler.is_alone() => return Ok(StageOutcome::Later),
             Decision::Build { .. } => {
                 if !turn.granted {
-                    if let Some(lack) = lack(&self.total, self.graph, stage) {
+                    if let Some(lack) = shortage(&self.total, self.graph, stage) {
                         return Err(lack);
                     }
-                    if !self.executor().room(at) {
-                        self.tell(&Event::Queued { dref: stage.id() });
+                    if !self.executor().reserve(at) {
+                        self.notify(&Event::Queued { dref: stage.id() });
                         return Ok(StageOutcome::Waits);
                     }
                     turn.granted = true;

@@ -71,7 +71,7 @@ pub(in crate::realize) fn keep_failed(
     cause: BoxError,
 ) -> Error {
     let cause = match disk_full::is_cause(&draft, &cause) {
-        true => disk_full::told(&draft, cause),
+        true => disk_full::into_error(&draft, cause),
         false => cause,
     };
     let log = draft.log().exists();
@@ -153,11 +153,14 @@ impl Work for BuildRuns<'_> {
                 return false;
             }
             // If an observer panics, the run still counts as ended: otherwise the thread that builds would wait forever.
-            let ended = caught(|| self.waiters.run(|| self.one(self.request.indices[next])))
-                .unwrap_or_else(|panic| {
-                    let message = "an observer of the run failed";
-                    Err(Error::new(ErrorKind::Stage, message).because(panic))
-                });
+            let ended = caught(|| {
+                self.waiters
+                    .run(|| self.make_one(self.request.indices[next]))
+            })
+            .unwrap_or_else(|panic| {
+                let message = "an observer of the run failed";
+                Err(Error::new(ErrorKind::Stage, message).because(panic))
+            });
             self.ended().push(ended);
             // Notifying costs a system call, and the thread that makes the only run does not wait.
             if self.request.indices.len() > 1 {
@@ -184,7 +187,7 @@ impl Work for BuildRuns<'_> {
 
 impl BuildRuns<'_> {
     /// Makes one run, from a new draft to its publication, with retries.
-    fn one(&self, index: usize) -> Result<PublishedRun> {
+    fn make_one(&self, index: usize) -> Result<PublishedRun> {
         let dref = &self.request.dref;
         let retry = &self.options.retry;
         let retries = retry.retries(&self.dref);
@@ -194,7 +197,7 @@ impl BuildRuns<'_> {
                 return Err(not_begun(self.stage));
             };
             if attempt == 1 {
-                self.options.tell(&Event::Started { dref, index });
+                self.options.notify(&Event::Started { dref, index });
             }
             let (mut draft, record, result) =
                 match self.attempt(&handle, index, attempt, earlier.take()) {
@@ -218,7 +221,7 @@ impl BuildRuns<'_> {
                 Ok(Ok(())) => {
                     return match self.publish(&mut draft, &record, Outcome::Ok) {
                         Ok(made) => {
-                            self.options.tell(&Event::Published {
+                            self.options.notify(&Event::Published {
                                 rref: &made.published.id,
                                 index,
                                 new: made.published.new,
@@ -246,7 +249,7 @@ impl BuildRuns<'_> {
             let wait = retry.wait(attempt);
             // Other runs continue meanwhile.
             let cause = match disk_full::is_cause(&draft, &cause) {
-                true => disk_full::told(&draft, cause),
+                true => disk_full::into_error(&draft, cause),
                 false => cause,
             };
             let error = Error::new(
@@ -262,7 +265,7 @@ impl BuildRuns<'_> {
                 u64::from(retries) + 1,
                 units::text::duration(wait),
             );
-            self.options.tell(&Event::Retrying {
+            self.options.notify(&Event::Retrying {
                 dref,
                 index,
                 attempt,
@@ -298,7 +301,7 @@ impl BuildRuns<'_> {
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
         let site = site(&self.dref, &draft, record.start, handle.stop.clone());
-        self.options.tell(&Event::Attempt {
+        self.options.notify(&Event::Attempt {
             dref: &self.request.dref,
             index,
             log: draft.log(),
@@ -330,7 +333,7 @@ impl BuildRuns<'_> {
     fn failed(&self, draft: Draft, index: usize, attempts: u32, cause: BoxError) -> Error {
         let dref = &self.request.dref;
         let error = keep_failed(draft, self.stage, index, attempts, cause);
-        self.options.tell(&Event::RunFailed {
+        self.options.notify(&Event::RunFailed {
             dref,
             index,
             kept: error.path(),
@@ -363,7 +366,7 @@ impl BuildRuns<'_> {
             // These files are not part of the result, so an error is ignored.
             let _ = draft.keep_failed(self.request.dref.name());
         }
-        self.options.tell(&Event::FailureRecorded {
+        self.options.notify(&Event::FailureRecorded {
             rref: &made.published.id,
             index,
             new: made.published.new,

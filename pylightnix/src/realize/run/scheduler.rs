@@ -136,7 +136,7 @@ impl<'a> Scheduler<'a> {
         let needs = self.needs(at);
         let mut queue = self.lock();
         queue.pool.release(&needs);
-        self.let_in(queue);
+        self.dispatch(queue);
     }
 
     /// Lets idle threads help with the runs of a request, each when the resources for a run are free.
@@ -147,11 +147,11 @@ impl<'a> Scheduler<'a> {
         for _ in 1..runs.min(self.jobs) {
             queue.pool.wait(needs.clone(), Task::Help(work.clone()));
         }
-        self.let_in(queue);
+        self.dispatch(queue);
     }
 
     /// Gives the tasks whose resources are free to the threads.
-    fn let_in(&self, mut queue: MutexGuard<'_, Queue<'a>>) {
+    fn dispatch(&self, mut queue: MutexGuard<'_, Queue<'a>>) {
         let mut some = false;
         while let Some(task) = queue.pool.next() {
             some = true;
@@ -232,7 +232,7 @@ impl<'a> Scheduler<'a> {
                     if some_left {
                         queue.pool.wait(needs, Task::Help(work));
                     }
-                    self.let_in(queue);
+                    self.dispatch(queue);
                 }
                 Task::Stage(first) => {
                     // A chain of stages continues on this thread, without going through the queue.

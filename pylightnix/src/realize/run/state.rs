@@ -57,8 +57,8 @@ impl<'a> RunState<'a> {
         &self.scheduler
     }
 
-    pub(in crate::realize) fn tell(&self, event: &Event<'_>) {
-        self.options.tell(event);
+    pub(in crate::realize) fn notify(&self, event: &Event<'_>) {
+        self.options.notify(event);
     }
 
     /// Returns a summary of the reason why a stage is built.
@@ -70,14 +70,14 @@ impl<'a> RunState<'a> {
     }
 
     /// Notifies observers of a build record ahead of the clock, at most once.
-    pub(in crate::realize) fn tell_ahead(&self) {
-        self.clock_watch.tell(|rref, ended| {
-            self.tell(&Event::AheadOfClock { rref, ended });
+    pub(in crate::realize) fn notify_ahead(&self) {
+        self.clock_watch.notify(|rref, ended| {
+            self.notify(&Event::AheadOfClock { rref, ended });
         });
     }
 
     /// Notifies observers of the undecided stages, at most once.
-    pub(in crate::realize) fn tell_left(&self) {
+    pub(in crate::realize) fn notify_left(&self) {
         if self.options.observers.is_empty() {
             return;
         }
@@ -86,7 +86,7 @@ impl<'a> RunState<'a> {
             let stages = self.graph.drefs().enumerate();
             let left = stages.filter(|(at, _)| !self.choices.has_chosen(*at));
             let drefs: Vec<_> = left.map(|(_, stage)| stage.id()).collect();
-            self.tell(&Event::Left { drefs: &drefs });
+            self.notify(&Event::Left { drefs: &drefs });
         });
     }
 
@@ -99,7 +99,7 @@ impl<'a> RunState<'a> {
         if !self.options.observers.is_empty() {
             let rrefs: Vec<_> = rrefs().collect();
             let rrefs: Vec<_> = rrefs.iter().collect();
-            self.tell(&Event::Chosen {
+            self.notify(&Event::Chosen {
                 dref,
                 rrefs: &rrefs,
                 built,

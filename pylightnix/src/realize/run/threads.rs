@@ -7,7 +7,7 @@ use super::scheduler::Scheduler;
 use crate::realize::execute::{BuildRequest, Executor, Task, TaskState, Work};
 
 impl<'a> Executor<'a> for Scheduler<'a> {
-    fn room(&self, at: usize) -> bool {
+    fn reserve(&self, at: usize) -> bool {
         self.take(at)
     }
 
@@ -18,7 +18,7 @@ impl<'a> Executor<'a> for Scheduler<'a> {
         Task(work)
     }
 
-    fn look(&self, task: &Task<'a>) -> TaskState {
+    fn state(&self, task: &Task<'a>) -> TaskState {
         match task.0.is_over() {
             true => TaskState::Over,
             false => TaskState::Running,

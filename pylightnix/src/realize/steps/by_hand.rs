@@ -46,7 +46,7 @@ pub(in crate::realize) struct SteppingState {
 }
 
 impl SharedStepping {
-    pub(in crate::realize) fn look(&self) -> MutexGuard<'_, SteppingState> {
+    pub(in crate::realize) fn lock(&self) -> MutexGuard<'_, SteppingState> {
         // A panic under this lock cannot leave the state inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,7 +66,7 @@ pub(in crate::realize) struct ByHandParts {
 
 impl<C: Config> ByHand<C> {
     pub(in crate::realize) fn new(build: Build<C>, parts: ByHandParts) -> Self {
-        parts.shared.look().in_hand = Some(parts.dref.id().clone());
+        parts.shared.lock().in_hand = Some(parts.dref.id().clone());
         ByHand {
             build,
             store: parts.store,
@@ -118,8 +118,8 @@ impl<C: Config> ByHand<C> {
         self.record.omitted = self.dref.node().omitted().clone();
         let json = self.dref.config_json();
         let published = draft.publish(json, &self.context, Outcome::Ok, &self.record)?;
-        self.shared.look().made.push(published.id.clone());
-        self.put_down();
+        self.shared.lock().made.push(published.id.clone());
+        self.remove_and_unlock();
         let realization = self.store.realization(&published.id)?;
         let rref = self.dref.realization(realization, &self.chosen, None);
         match rref.downcast::<C>() {
@@ -132,17 +132,17 @@ impl<C: Config> ByHand<C> {
     pub fn discard(self) {}
 
     /// Removes the folder, and then releases the lock.
-    fn put_down(&mut self) {
+    fn remove_and_unlock(&mut self) {
         if self.draft.take().is_some() {
             self.lock = None;
-            self.shared.look().in_hand = None;
+            self.shared.lock().in_hand = None;
         }
     }
 }
 
 impl<C: Config> Drop for ByHand<C> {
     fn drop(&mut self) {
-        self.put_down();
+        self.remove_and_unlock();
     }
 }
 

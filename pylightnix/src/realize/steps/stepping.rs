@@ -162,7 +162,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     pub fn next_to_build(&mut self) -> Result<Option<Paused>> {
         self.free()?;
         for at in 0..self.graph.len() {
-            if let Some(paused) = self.look(at)? {
+            if let Some(paused) = self.decide(at)? {
                 return Ok(Some(paused));
             }
         }
@@ -194,7 +194,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let deps = self.graph.deps(at).iter();
         let deps: Vec<AnyDRef> = deps.map(|at| self.graph.dref(*at).clone()).collect();
         self.run(&deps)?;
-        self.look(at)
+        self.decide(at)
     }
 
     /// Takes a stage of the plan to build it by hand, and returns what its function would get. Runs all its dependencies
@@ -213,12 +213,12 @@ impl<'a, T: Target> Stepping<'a, T> {
         let (chosen, context) = self.context(at);
         let store = self.options.store.clone();
         let options = &self.options;
-        let on_wait = &mut || options.tell(&Event::Waiting { dref: dref.id() });
+        let on_wait = &mut || options.notify(&Event::Waiting { dref: dref.id() });
         let go_on = || !options.cancel.as_ref().is_some_and(Cancel::is_cancelled);
         let lock = store.lock_build_while(dref.id(), &context, on_wait, &go_on)?;
         let lock = lock.ok_or_else(|| not_begun(self.graph.titled(dref.id())))?;
         // Another process may have built it while this one waited for the lock.
-        let Some(paused) = self.look(at)? else {
+        let Some(paused) = self.decide(at)? else {
             return Err(self.nothing_to_build(dref.id()));
         };
         let stage = self.graph.dref(at);
@@ -249,7 +249,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             args: &self.options.args,
         })?;
         let find = || paused.reason.to_string();
-        self.options.tell(&Event::Building {
+        self.options.notify(&Event::Building {
             dref: dref.id(),
             runs: 1,
             reason: &paused.reason,
@@ -324,7 +324,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     /// Fails while a build by hand is not finished, because the stepping could wait for its lock forever. Takes over the
     /// results made by hand.
     fn free(&mut self) -> Result<()> {
-        let shared = self.shared.look();
+        let shared = self.shared.lock();
         if let Some(dref) = &shared.in_hand {
             let message = format!("stage `{}` is being built by hand", self.graph.titled(dref));
             return Err(Error::new(ErrorKind::Plan, message).with_help(format!(
@@ -339,7 +339,7 @@ impl<'a, T: Target> Stepping<'a, T> {
     }
 
     /// Returns the stage, whose dependencies are chosen, if it has to be built. Otherwise records its choice.
-    fn look(&mut self, at: usize) -> Result<Option<Paused>> {
+    fn decide(&mut self, at: usize) -> Result<Option<Paused>> {
         let stage = self.graph.dref(at);
         let dref = stage.id();
         if self.taken.contains_key(dref) {
@@ -348,7 +348,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         let store = &self.options.store;
         let snapshot = store.fresh_snapshot(stage.config_json())?;
         if self.may_write {
-            store.settle(&[(dref, &snapshot)])?;
+            store.ensure_durable(&[(dref, &snapshot)])?;
         }
         let (chosen, context) = self.context(at);
         let source = CandidateSource::Snapshot(&snapshot);
@@ -363,7 +363,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             Decision::Never(why) => Err(matcher_refused(self.graph.titled(dref), &why)),
             Decision::Take { taken, .. } => {
                 let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
-                self.options.tell(&Event::Chosen {
+                self.options.notify(&Event::Chosen {
                     dref,
                     rrefs: &ids,
                     built: ids.iter().any(|id| self.options.by_hand.contains(id)),

@@ -72,7 +72,7 @@ impl Cancel {
     }
 
     /// Registers a run, and cancels it at once if the token is cancelled already.
-    pub(in crate::realize) fn reach(&self, run: &Arc<Watchdog>) {
+    pub(in crate::realize) fn register(&self, run: &Arc<Watchdog>) {
         let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|run| run.strong_count() > 0);
         runs.push(Arc::downgrade(run));

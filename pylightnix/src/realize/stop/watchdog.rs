@@ -162,7 +162,7 @@ impl Watchdog {
                 // It may have ended in the meantime.
                 continue;
             }
-            let late = state.look(grace);
+            let late = state.check(grace);
             if !late.is_empty() {
                 drop(state);
                 late.iter().for_each(&overdue);
@@ -190,7 +190,7 @@ impl Watchdog {
 
 impl State {
     /// Tells the runs whose time is up to stop. Returns those that did not stop in time.
-    fn look(&mut self, grace: Duration) -> Vec<Overdue> {
+    fn check(&mut self, grace: Duration) -> Vec<Overdue> {
         let mut late = Vec::new();
         for watched in &mut self.watched {
             match watched.told {

@@ -111,7 +111,7 @@ impl Namesakes {
     }
 
     /// Returns the derivations to compare a config with.
-    fn near(&self, config: &ConfigJson) -> Result<Vec<&Namesake>> {
+    fn to_compare(&self, config: &ConfigJson) -> Result<Vec<&Namesake>> {
         if self.with_field.is_empty() {
             return Ok(self.read.iter().collect());
         }
@@ -229,7 +229,7 @@ fn among(
     new: &StageVersion,
     limit: Option<Uuid>,
 ) -> Result<Option<(StageVersion, Nearest)>> {
-    let compared = namesakes.near(&new.config)?;
+    let compared = namesakes.to_compare(&new.config)?;
     let mut near: Vec<(usize, &Namesake)> = Vec::with_capacity(compared.len());
     for other in compared {
         near.push((distance(&other.config, &new.config)?, other));

@@ -133,20 +133,20 @@ impl Partial {
 
     /// Returns the origin of the bytes, if it is known.
     pub(super) fn origin(&self) -> Option<Origin> {
-        serde_json::from_slice(&regular::read(&self.beside()).ok()?).ok()
+        serde_json::from_slice(&regular::read(&self.origin_file()).ok()?).ok()
     }
 
     /// Saves the origin of the bytes that follow. After an error it is unknown.
     pub(super) fn set_origin(&self, origin: &Origin) {
         let written = serde_json::to_vec(origin)
             .map_err(io::Error::from)
-            .and_then(|bytes| fs::write(self.beside(), bytes));
+            .and_then(|bytes| fs::write(self.origin_file(), bytes));
         if written.is_err() {
-            let _ = fs::remove_file(self.beside());
+            let _ = fs::remove_file(self.origin_file());
         }
     }
 
-    fn beside(&self) -> PathBuf {
+    fn origin_file(&self) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
         name.push(".json");
         name.into()
@@ -154,7 +154,7 @@ impl Partial {
 
     /// Moves the complete file to `target`.
     pub(super) fn finish(mut self, target: &Path) -> Result<()> {
-        let _ = fs::remove_file(self.beside());
+        let _ = fs::remove_file(self.origin_file());
         // The cache may have been emptied or be on another file system: copy from the open file.
         if fs::rename(&self.path, target).is_err() {
             let mut copy =
@@ -170,7 +170,7 @@ impl Partial {
 
     /// Removes the partial download.
     pub(super) fn discard(self) {
-        let _ = fs::remove_file(self.beside());
+        let _ = fs::remove_file(self.origin_file());
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -13,7 +13,7 @@ use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::layout::{CONFIG, OUT, RECORD};
 use crate::store::disk::spool::unnamed;
-use crate::store::disk::target::{Target, beside};
+use crate::store::disk::target::{Target, unused_sibling};
 use crate::store::disk::there::is_there;
 use crate::store::object::tree::{Entry, EntryKind};
 use crate::store::publish::complete::expect_complete;
@@ -186,7 +186,7 @@ impl<'a> Pack<'a> {
             ));
         }
         let what = "an archive of realizations";
-        let target = Target::look(archive, what, LONGEST_START, is_archive).map_err(|error| {
+        let target = Target::check(archive, what, LONGEST_START, is_archive).map_err(|error| {
             error.more_help(
                 "the first argument is the archive, the others are the results to pack: `pylightnix pack ARCHIVE REF..`",
             )
@@ -205,7 +205,7 @@ impl<'a> Pack<'a> {
 
     /// Creates or replaces the file at `path`, and returns its size.
     fn replace(&self, all: &All, path: &Path) -> Result<u64> {
-        let beside = beside(path);
+        let beside = unused_sibling(path);
         let refused = |error| Error::io("create", path, error);
         let done = Writer::create(&beside)
             .and_then(|writer| self.fill(writer, all))

@@ -36,8 +36,10 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let folder = match openat(parent, name, flags, Mode::empty()) {
         Ok(folder) => folder,
-        Err(Errno::NOTDIR | Errno::LOOP) => return gone(unlinkat(parent, name, AtFlags::empty())),
-        Err(errno) => return gone(Err(errno)),
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            return ignore_missing(unlinkat(parent, name, AtFlags::empty()));
+        }
+        Err(errno) => return ignore_missing(Err(errno)),
     };
     let mut buffer = Vec::with_capacity(4096);
     let mut entries = Entries::new(&folder, buffer.spare_capacity_mut());
@@ -52,7 +54,7 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
         if !matches!(below.to_bytes(), b"." | b"..") {
             let take = || match entry.file_type() {
                 FileType::Directory | FileType::Unknown => remove(folder.as_fd(), below, depth + 1),
-                _ => gone(unlinkat(&folder, below, AtFlags::empty())),
+                _ => ignore_missing(unlinkat(&folder, below, AtFlags::empty())),
             };
             match take() {
                 // Published folders are read-only, for their owner too.
@@ -65,15 +67,15 @@ fn remove(parent: BorrowedFd<'_>, name: impl Arg + Copy, depth: usize) -> Result
             is_whole = false;
             match unlinkat(parent, name, AtFlags::REMOVEDIR) {
                 Err(Errno::NOTEMPTY | Errno::EXIST) => {}
-                done => return gone(done),
+                done => return ignore_missing(done),
             }
         }
     }
-    gone(unlinkat(parent, name, AtFlags::REMOVEDIR))
+    ignore_missing(unlinkat(parent, name, AtFlags::REMOVEDIR))
 }
 
 /// Treats "not found" as success: another process may be emptying the same trash.
-fn gone(done: Result<(), Errno>) -> Result<(), Errno> {
+fn ignore_missing(done: Result<(), Errno>) -> Result<(), Errno> {
     match done {
         Err(Errno::NOENT) => Ok(()),
         done => done,

@@ -31,7 +31,7 @@ pub enum Target {
 impl Target {
     /// Validates `path` as a destination. An existing file is accepted if it is empty, or if `is_ours` accepts its first
     /// `asked` bytes. `what` names the expected type of file in error messages.
-    pub fn look(
+    pub fn check(
         path: &Path,
         what: &str,
         asked: u64,
@@ -77,7 +77,7 @@ impl Target {
                 .write_all(bytes)
                 .map_err(|error| Error::io("write to", Path::new("the stream"), error)),
             Target::File(path) => {
-                let beside = beside(&path);
+                let beside = unused_sibling(&path);
                 let done = File::create_new(&beside)
                     .and_then(|mut file| file.write_all(bytes))
                     .and_then(|()| fs::rename(&beside, &path));
@@ -91,7 +91,7 @@ impl Target {
 }
 
 /// Returns an unused path in the same folder.
-pub(crate) fn beside(path: &Path) -> PathBuf {
+pub(crate) fn unused_sibling(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}", Uuid::now_v7()))
 }
 

@@ -42,9 +42,9 @@ struct MarkPhase<'a> {
 
 impl Gc<'_> {
     /// Determines what a collection would remove.
-    pub(super) fn look(&mut self) -> Result<GcReport> {
-        let (in_use, mut roots) = KnownRoots::look(self.store, self.trust_locks)?;
-        roots.let_go(&self.let_go);
+    pub(super) fn preview(&mut self) -> Result<GcReport> {
+        let (in_use, mut roots) = KnownRoots::read_without_locks(self.store, self.trust_locks)?;
+        roots.forget(&self.let_go);
         let survey = Survey::of(self.store)?;
         let looked = self.choose(in_use, roots, &survey)?;
         let gone: HashSet<usize> = looked.order.iter().copied().collect();
@@ -75,7 +75,7 @@ impl Gc<'_> {
         let _sweep = manager.lock_sweep(&mut || observer(&GcEvent::Waiting))?;
         // Leases are read before the survey: a process that is dead by now publishes nothing more.
         let (in_use, mut roots) = KnownRoots::read(store, self.trust_locks)?;
-        roots.let_go(&self.let_go);
+        roots.forget(&self.let_go);
         let survey = Survey::of(store)?;
         let mut looked = self.choose(in_use, roots, &survey)?;
 
@@ -219,7 +219,7 @@ impl MarkPhase<'_> {
             ..GcReport::default()
         };
         for at in &self.order {
-            report.gone(self.survey, *at);
+            report.add_realization(self.survey, *at);
         }
         report
     }
@@ -263,7 +263,7 @@ impl MarkPhase<'_> {
                         match trash.put(&folder, surveyed.bytes) {
                             Ok(()) => {
                                 *left -= 1;
-                                report.gone(survey, at);
+                                report.add_realization(survey, at);
                                 if is_last {
                                     store.forget_derivation(dref);
                                     report.derivations.push(dref.clone());
@@ -348,9 +348,9 @@ impl MarkPhase<'_> {
     ) -> Result<()> {
         let alone = store.manager().lock_exclusive()?;
         let since = Instant::now();
-        let used = self.in_use.read_on(store)?;
+        let used = self.in_use.read_new(store)?;
         self.kept.keep_used(&used)?;
-        for root in self.roots.read_on(store, &mut self.in_use)? {
+        for root in self.roots.read_new(store, &mut self.in_use)? {
             self.kept.keep_rref(&root.rref)?;
         }
         work(self, report);
@@ -368,7 +368,7 @@ impl MarkPhase<'_> {
             }
             match store.read_root(root.name.clone()) {
                 // A root may count again because it was rewritten in the meantime.
-                Ok(Some(now)) if !now.counts || self.roots.lets_go(&root.name) => {
+                Ok(Some(now)) if !now.counts || self.roots.has_forgotten(&root.name) => {
                     match store.delete_root(&root.name) {
                         Ok(_) => report.ended_roots.push(now),
                         Err(error) => report.refused.push(error),

@@ -15,7 +15,10 @@ pub(in crate::store) struct KnownRoots {
 
 impl KnownRoots {
     /// Reads leases and roots, without locks, for a dry run.
-    pub(in crate::store) fn look(store: &Store, alone: bool) -> Result<(InUse, Self)> {
+    pub(in crate::store) fn read_without_locks(
+        store: &Store,
+        alone: bool,
+    ) -> Result<(InUse, Self)> {
         let in_use = InUse::read(store, alone)?;
         let all = store.roots()?;
         Ok((in_use, KnownRoots { all }))
@@ -34,14 +37,14 @@ impl KnownRoots {
     }
 
     /// Marks these roots as no longer counting.
-    pub(in crate::store) fn let_go(&mut self, names: &HashSet<String>) {
+    pub(in crate::store) fn forget(&mut self, names: &HashSet<String>) {
         for root in &mut self.all {
             root.counts &= !names.contains(&root.name);
         }
     }
 
     /// Whether a root is known not to count.
-    pub(in crate::store) fn lets_go(&self, name: &str) -> bool {
+    pub(in crate::store) fn has_forgotten(&self, name: &str) -> bool {
         self.all
             .iter()
             .any(|root| root.name == name && !root.counts)
@@ -49,7 +52,7 @@ impl KnownRoots {
 
     /// Reads the roots announced in leases since the last call, and returns those that count. Under the exclusive lock the
     /// result is complete. Unchanged roots cost nothing.
-    pub(in crate::store) fn read_on(
+    pub(in crate::store) fn read_new(
         &mut self,
         store: &Store,
         in_use: &mut InUse,

@@ -124,7 +124,7 @@ impl<'a> Gc<'a> {
     /// # Errors
     /// Fails if a root or a lease is unreadable, if the record of a realization to keep is corrupt, or if a system call fails.
     pub fn plan(mut self) -> Result<GcReport> {
-        self.look()
+        self.preview()
     }
 
     /// Runs the collection.

@@ -92,7 +92,7 @@ impl Removal<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn plan(self) -> Result<GcReport> {
-        let (in_use, roots) = KnownRoots::look(self.store, self.trust_locks)?;
+        let (in_use, roots) = KnownRoots::read_without_locks(self.store, self.trust_locks)?;
         let survey = Survey::of(self.store)?;
         let order = self.order(&survey, &in_use, &roots)?;
         let mut report = GcReport {
@@ -100,7 +100,7 @@ impl Removal<'_> {
             ..GcReport::default()
         };
         for at in order {
-            report.gone(&survey, at);
+            report.add_realization(&survey, at);
         }
         report.derivations.extend(self.derivation().cloned());
         Ok(report)
@@ -133,8 +133,8 @@ impl Removal<'_> {
         if self.force {
             // Users may publish dependents at any time until the lock is taken.
             alone = Some(manager.lock_exclusive()?);
-            in_use.read_on(store)?;
-            roots.read_on(store, &mut in_use)?;
+            in_use.read_new(store)?;
+            roots.read_new(store, &mut in_use)?;
         }
         let survey = Survey::of(store)?;
         let order = self.order(&survey, &in_use, &roots)?;
@@ -143,8 +143,8 @@ impl Removal<'_> {
             None => {
                 let alone = manager.lock_exclusive()?;
                 // New dependents would have been announced in a lease, which this check sees.
-                in_use.read_on(store)?;
-                roots.read_on(store, &mut in_use)?;
+                in_use.read_new(store)?;
+                roots.read_new(store, &mut in_use)?;
                 self.order(&survey, &in_use, &roots)?;
                 alone
             }
@@ -172,7 +172,7 @@ impl Removal<'_> {
                 self.store.delete_root(&root.name)?;
             }
             trash.put(&self.store.realization_dir(id), survey.found[*at].bytes)?;
-            report.gone(survey, *at);
+            report.add_realization(survey, *at);
         }
         if let Some(dref) = self.derivation() {
             trash.put(&self.store.derivation_dir(dref), 0)?;

@@ -102,7 +102,7 @@ impl GcReport {
     }
 
     /// Adds a realization.
-    pub(super) fn gone(&mut self, survey: &Survey, at: usize) {
+    pub(super) fn add_realization(&mut self, survey: &Survey, at: usize) {
         let gone = &survey.found[at];
         self.bytes += gone.bytes;
         self.realizations.push(Collected {

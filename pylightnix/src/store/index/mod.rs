@@ -116,7 +116,11 @@ impl Index {
     }
 
     /// Returns the entry of a derivation if it is up to date, without reading the folder.
-    pub(super) fn kept(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<Option<IndexEntry>> {
+    pub(super) fn up_to_date(
+        &self,
+        objects: &Objects<'_>,
+        dref: &DRefId,
+    ) -> Result<Option<IndexEntry>> {
         let stamp = Stamp::of(objects, dref)?;
         Ok(stamp.and_then(|stamp| self.shard(dref).get(objects.layout, dref, &stamp)))
     }

@@ -40,7 +40,7 @@ impl FollowLog {
     }
 
     /// Switches to the next attempt of the run, if there is one.
-    fn goes_on_with_next_try(&mut self) -> bool {
+    fn switch_to_next_attempt(&mut self) -> bool {
         let Some(next) = self.build.next_try() else {
             return false;
         };
@@ -85,9 +85,9 @@ impl Read for FollowLog {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         loop {
             // Checked before reading, so that all output from before the end is seen.
-            let goes_on = self.build.goes_on();
+            let is_running = self.build.is_running();
             self.open(false);
-            if !goes_on {
+            if !is_running {
                 self.open(true);
             }
             if let Some(log) = &mut self.log {
@@ -96,9 +96,9 @@ impl Read for FollowLog {
                     return Ok(read);
                 }
             }
-            if goes_on {
+            if is_running {
                 thread::sleep(POLL_INTERVAL);
-            } else if !self.goes_on_with_next_try() {
+            } else if !self.switch_to_next_attempt() {
                 return Ok(0);
             }
         }

@@ -155,7 +155,7 @@ impl Store {
         let found = parallel::map(&chunks, parallel::cores(), |_, drefs| {
             let mut found = Vec::new();
             for dref in *drefs {
-                match index.kept(&objects, dref)? {
+                match index.up_to_date(&objects, dref)? {
                     Some(known) => {
                         let hashes = known.listing.hashes();
                         let begun = hashes.filter(|hash| begins(hash, begin));

@@ -69,7 +69,7 @@ impl RunningBuild {
     }
 
     /// Whether the build still runs, as far as this machine can tell.
-    pub(in crate::store) fn goes_on(&self) -> bool {
+    pub(in crate::store) fn is_running(&self) -> bool {
         self.folder.exists() && matches!(probe(&self.lease), LeaseState::Alive)
     }
 

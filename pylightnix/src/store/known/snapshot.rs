@@ -52,7 +52,7 @@ impl<I: Iterator> Iterator for IndexSaver<'_, I> {
 
 impl<I> Drop for IndexSaver<'_, I> {
     fn drop(&mut self) {
-        self.store.remember();
+        self.store.save_index();
     }
 }
 
@@ -179,7 +179,7 @@ impl Store {
 
     /// Syncs the realizations of these snapshots, before anyone relies on them: the process that published them may have died
     /// between its rename and its fsync.
-    pub(crate) fn settle(&self, found: &[(&DRefId, &Snapshot)]) -> Result<()> {
+    pub(crate) fn ensure_durable(&self, found: &[(&DRefId, &Snapshot)]) -> Result<()> {
         let new: Vec<(&DRefId, &IndexEntry)> = (found.iter())
             .filter(|(_, look)| self.is_to_settle(look))
             .filter_map(|(dref, look)| Some((*dref, look.0.as_ref()?)))
@@ -206,7 +206,7 @@ impl Store {
     /// Syncs the realizations of one derivation: see [`settle`](Self::settle).
     pub(in crate::store) fn settle_one(&self, dref: &DRefId) -> Result<()> {
         let snapshot = Snapshot(self.known_of(dref, None, false)?);
-        self.settle(&[(dref, &snapshot)])
+        self.ensure_durable(&[(dref, &snapshot)])
     }
 
     /// Returns the realizations in a snapshot of `dref` that were made from `context` and keep all promises, sorted by reference.
@@ -404,12 +404,12 @@ impl Store {
             let users = known.listing.iter().filter(|one| one.uses(rref));
             found.extend(users.map(|one| one.id(dref)));
         }
-        self.remember();
+        self.save_index();
         Ok((found, unread))
     }
 
     /// Saves the index for later processes.
-    pub(crate) fn remember(&self) {
+    pub(crate) fn save_index(&self) {
         let temporary = || self.manager().temporary();
         self.manager().index().save(&temporary, self.layout());
     }

@@ -43,7 +43,7 @@ pub(crate) struct RunOf {
 
 impl RunOf {
     /// Returns the run of a record, or `None` if it has no valid one.
-    fn told(record: &BuildRecord) -> Option<Self> {
+    fn of_record(record: &BuildRecord) -> Option<Self> {
         let (index, of) = (record.index?, record.of?);
         (index < of).then_some(RunOf { index, of })
     }
@@ -52,7 +52,7 @@ impl RunOf {
 impl BuildRecord {
     /// Whether this records one run of a multi-run build.
     pub(in crate::store) fn is_of_several(&self) -> bool {
-        RunOf::told(self).is_some_and(|run| run.of > 1)
+        RunOf::of_record(self).is_some_and(|run| run.of > 1)
     }
 }
 
@@ -141,7 +141,7 @@ pub(in crate::store) fn pack_build(to: &mut Vec<u8>, record: &BuildRecord) {
     put_i64(to, record.stop.as_second());
     put_u32(to, record.stop.subsec_nanosecond().cast_unsigned());
     put_u64(to, record.seconds().to_bits());
-    let run = RunOf::told(record);
+    let run = RunOf::of_record(record);
     to.push(u8::from(run.is_some()));
     if let Some(RunOf { index, of }) = run {
         put_u64(to, index as u64);

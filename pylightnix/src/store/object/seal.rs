@@ -128,12 +128,12 @@ impl ToSeal<'_> {
         durability: Durability,
     ) -> Result<(EntryKind, Option<File>)> {
         let mut file = self.open()?;
-        let mut before = self.look(&file)?;
+        let mut before = self.metadata(&file)?;
         if before.nlink() > 1 {
             let copy = self.out.with_file_name(format!("copy-{at}"));
             separate(&self.at(), &copy)?;
             file = self.open()?;
-            before = self.look(&file)?;
+            before = self.metadata(&file)?;
         }
         let executable = before.mode() & 0o100 != 0;
         let mode = if executable { 0o555 } else { 0o444 };
@@ -154,7 +154,7 @@ impl ToSeal<'_> {
         } else {
             hash()?
         };
-        let after = self.look(&file)?;
+        let after = self.metadata(&file)?;
         let written = |data: &fs::Metadata| (data.len(), data.mtime(), data.mtime_nsec());
         if size != after.len() || written(&before) != written(&after) {
             return Err(changed(&self.at()));
@@ -191,7 +191,7 @@ impl ToSeal<'_> {
         opened.map_err(|error| Error::io("open", &self.at(), error))
     }
 
-    fn look(&self, file: &File) -> Result<fs::Metadata> {
+    fn metadata(&self, file: &File) -> Result<fs::Metadata> {
         let found = file
             .metadata()
             .map_err(|error| Error::io("look at", &self.at(), error))?;

@@ -39,7 +39,11 @@ pub(crate) fn unkept(promises: &[String], paths: &Paths<'_>) -> Vec<Violation> {
 }
 
 /// Returns all violations, broken promises first. A failed outcome has no promises to keep.
-pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) -> Vec<Violation> {
+pub(crate) fn violations_of(
+    config: &ConfigJson,
+    outcome: Outcome,
+    paths: &Paths<'_>,
+) -> Vec<Violation> {
     let mut all = match outcome {
         Outcome::Ok => unkept(&config.promises(), paths),
         Outcome::Failed => Vec::new(),
@@ -60,7 +64,7 @@ pub(crate) fn lacking(config: &ConfigJson, outcome: Outcome, paths: &Paths<'_>) 
 /// Returns all violations of the artifacts in `record`.
 pub(in crate::store) fn lacking_in(config: &ConfigJson, record: &Record) -> Vec<Violation> {
     let outcome = record.head().outcome;
-    lacking(config, outcome, &Paths::of(record.manifest()))
+    violations_of(config, outcome, &Paths::of(record.manifest()))
 }
 
 impl Violation {

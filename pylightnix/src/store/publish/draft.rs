@@ -23,7 +23,7 @@ use crate::store::object::record::{Outcome, Record, reference};
 use crate::store::object::scan::{Scanned, ScannedKind, scan};
 use crate::store::object::seal::seal;
 use crate::store::object::tree::Manifest;
-use crate::store::object::violation::{Violation, lacking, unkept};
+use crate::store::object::violation::{Violation, unkept, violations_of};
 use crate::store::publish::install::install;
 use crate::store::publish::own_links::make_relative;
 use crate::store::publish::whole::present;
@@ -248,7 +248,7 @@ impl Draft {
         if *keeps == Some(*derivation.digest()) && !has_links() {
             return Ok(());
         }
-        let lacking = lacking(derivation, outcome, &Paths::found(entries));
+        let lacking = violations_of(derivation, outcome, &Paths::found(entries));
         let Some(lack) = lacking.first() else {
             return Ok(());
         };

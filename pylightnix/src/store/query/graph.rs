@@ -211,12 +211,12 @@ impl<I: Identifier> DependencyGraph<I> {
 
     /// Returns all direct and indirect dependencies of `id` and `id` itself, sorted.
     pub fn all_dependencies(&self, id: &I) -> Vec<&I> {
-        self.reach(id, &self.deps)
+        self.reachable(id, &self.deps)
     }
 
     /// Returns all direct and indirect dependents of `id` and `id` itself, sorted.
     pub fn all_dependents(&self, id: &I) -> Vec<&I> {
-        self.reach(id, &self.dependents)
+        self.reachable(id, &self.dependents)
     }
 
     /// Iterates over the objects without dependents, sorted.
@@ -238,7 +238,7 @@ impl<I: Identifier> DependencyGraph<I> {
         broken.map(|(at, error)| (&self.nodes[*at], error))
     }
 
-    fn reach(&self, id: &I, edges: &[Vec<usize>]) -> Vec<&I> {
+    fn reachable(&self, id: &I, edges: &[Vec<usize>]) -> Vec<&I> {
         let mut reached = HashSet::new();
         let mut waiting: Vec<usize> = self.at(id).into_iter().collect();
         while let Some(at) = waiting.pop() {

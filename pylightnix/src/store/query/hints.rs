@@ -125,7 +125,7 @@ impl Candidates {
                 list_names(near.into_iter())
             )));
         }
-        Ok(Some(format!("`{what}` is {}", told(&values))))
+        Ok(Some(format!("`{what}` is {}", summary(&values))))
     }
 
     fn of_metric(&self, find: &Find<'_>, metric: &Metric) -> Result<Option<String>> {
@@ -162,7 +162,7 @@ impl Candidates {
             way => format!("{artifact}:{way}"),
         };
         if !values.is_empty() {
-            return Ok(Some(format!("`{what}` is {}", told(&values))));
+            return Ok(Some(format!("`{what}` is {}", summary(&values))));
         }
         inside.remove("");
         let near = nearest_first(&way, inside.iter().map(String::as_str));
@@ -178,7 +178,7 @@ impl Candidates {
     fn of_condition(&self, find: &Find<'_>, what: &str) -> Result<Option<String>> {
         let values = self.values(find, what)?;
         if !values.is_empty() {
-            return Ok(Some(format!("`{what}` is {}", told(&values))));
+            return Ok(Some(format!("`{what}` is {}", summary(&values))));
         }
         let fields = self.fields.iter().chain(&self.numbers).map(String::as_str);
         // A set, as an output may be both a field and a number.
@@ -212,7 +212,7 @@ fn is_passed_over(error: &Error) -> bool {
 }
 
 /// Summarizes values: numbers by their range, others by the first few.
-fn told(values: &[Cell]) -> String {
+fn summary(values: &[Cell]) -> String {
     let numbers: Vec<f64> = values.iter().filter_map(Cell::number).collect();
     if numbers.len() == values.len() {
         let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);

@@ -53,7 +53,7 @@ impl Store {
         for path in all.into_iter().filter(|path| *path != objects) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let mut walk = Walk::default();
-            walk.below(&path);
+            walk.add_below(&path);
             usage.refused.append(&mut walk.refused);
             if walk.taken.disk > 0 {
                 usage.others.insert(name.into_owned(), walk.taken);
@@ -99,7 +99,7 @@ impl Store {
             };
             let walks = rrefs.into_iter().map(|rref| {
                 let mut walk = Walk::default();
-                walk.below(&self.realization_dir(&rref));
+                walk.add_below(&self.realization_dir(&rref));
                 (rref, walk)
             });
             Ok((walks.collect::<Vec<_>>(), Vec::new()))
@@ -288,7 +288,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn below(&mut self, path: &Path) {
+    fn add_below(&mut self, path: &Path) {
         let mut waiting = vec![path.to_owned()];
         while let Some(path) = waiting.pop() {
             if let Err(error) = self.entry(&path, &mut waiting) {

@@ -70,13 +70,13 @@ impl InUse {
                 LeaseState::Alive | LeaseState::Missing => {}
             }
         }
-        in_use.read_on(store)?;
+        in_use.read_new(store)?;
         Ok(in_use)
     }
 
     /// Reads and returns the entries that were added since the last call, including those of processes that have exited. The
     /// result is complete if the caller holds the exclusive lock.
-    pub(in crate::store) fn read_on(&mut self, store: &Store) -> Result<Vec<Used>> {
+    pub(in crate::store) fn read_new(&mut self, store: &Store) -> Result<Vec<Used>> {
         let leases = store.layout().leases();
         let mut new = Vec::new();
         for name in lease_names(&leases)? {

@@ -6,12 +6,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
-use uuid::Uuid;
 
 use crate::config::{Digest, RRefId};
 use crate::store::Store;
 use crate::store::disk::durable::rename_new;
 use crate::store::disk::system;
+use crate::store::disk::target::unused_sibling;
 use crate::{Error, ErrorKind, Result};
 
 /// Name prefix of roots that belong to links.
@@ -86,7 +86,7 @@ impl Store {
             Existing::Nothing => Ok(false),
             Existing::Other => Err(not_an_own_link(&path)),
             Existing::OwnLink => {
-                let beside = beside(&path);
+                let beside = unused_sibling(&path);
                 fs::rename(&path, &beside).map_err(|error| Error::io("remove", &path, error))?;
                 self.remove_own_link(&path, &beside, || rename_new(&beside, &path).map(drop))?;
                 Ok(true)
@@ -96,7 +96,7 @@ impl Store {
 
     /// Replaces the link at `path` atomically, unless it is no longer a link into this store.
     fn replace(&self, path: &Path, target: &Path) -> Result<()> {
-        let beside = beside(path);
+        let beside = unused_sibling(path);
         create_link(&beside, target)?;
         let exchange = || system::exchange(&beside, path);
         let refused = |error: Errno| Error::io("replace the link", path, error.into());
@@ -260,11 +260,6 @@ fn create_link(path: &Path, target: &Path) -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) => Err(Error::io("create the link", path, error)),
     }
-}
-
-/// Returns an unused path in the same folder.
-fn beside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".{}", Uuid::now_v7()))
 }
 
 /// Returns the name of the root for a link and its target: one for each target that the link ever had.
