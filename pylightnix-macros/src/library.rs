@@ -4,12 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Path;
 
-use crate::options::{Form, Spec};
+use crate::options::{OptionForm, OptionSpec};
 
 /// The option `crate`, which all three macros accept.
-pub(crate) const OPTION: Spec = Spec {
+pub(crate) const OPTION: OptionSpec = OptionSpec {
     key: "crate",
-    form: Form::Path,
+    form: OptionForm::Path,
     example: "crate = other_crate::pylightnix",
 };
 

@@ -11,7 +11,7 @@ use crate::names;
 
 /// The form of an option.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum OptionForm {
     /// `key`
     Flag,
     /// `key` or `key = expr`
@@ -31,18 +31,18 @@ pub(crate) enum Form {
 }
 
 /// An option that a macro accepts, with an example.
-pub(crate) struct Spec {
+pub(crate) struct OptionSpec {
     pub(crate) key: &'static str,
-    pub(crate) form: Form,
+    pub(crate) form: OptionForm,
     pub(crate) example: &'static str,
 }
 
 /// A macro or attribute with options: its name in messages, and the options that it accepts.
-pub(crate) struct Place {
+pub(crate) struct OptionHost {
     pub(crate) name: &'static str,
-    pub(crate) allows: &'static [Spec],
+    pub(crate) allows: &'static [OptionSpec],
     /// Options that belong elsewhere, and where.
-    pub(crate) elsewhere: Option<(&'static [Spec], &'static str)>,
+    pub(crate) elsewhere: Option<(&'static [OptionSpec], &'static str)>,
 }
 
 /// An option that the user gave.
@@ -67,7 +67,7 @@ pub(crate) struct Options(Vec<GivenOption<Value>>);
 
 impl Options {
     /// Parses the options in `tokens`. Skips invalid ones and adds their errors to `faults`.
-    pub(crate) fn read(&mut self, tokens: TokenStream, place: &Place, faults: &mut Faults) {
+    pub(crate) fn read(&mut self, tokens: TokenStream, place: &OptionHost, faults: &mut Faults) {
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
                 match parse_option(input, place) {
@@ -159,7 +159,7 @@ impl Options {
     }
 }
 
-fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<GivenOption<Value>> {
+fn parse_option(input: ParseStream<'_>, place: &OptionHost) -> syn::Result<GivenOption<Value>> {
     let key = input.call(Ident::parse_any).map_err(|error| {
         let keys = names::list(place.allows.iter().map(|spec| spec.key));
         let message = format!("not an option of {}; the options are {keys}", place.name);
@@ -170,14 +170,14 @@ fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<GivenOptio
     };
     let wrong_form = || {
         let form = match spec.form {
-            Form::Flag => "no value",
-            Form::FlagOrExpr => "no value, or one after `=`",
-            Form::Expr => "a value after `=`",
-            Form::Text => "a text after `=`",
-            Form::Number => "a number after `=`",
-            Form::Path => "a path after `=`",
-            Form::List => "a list in parentheses",
-            Form::Amounts => "names with their amounts in parentheses",
+            OptionForm::Flag => "no value",
+            OptionForm::FlagOrExpr => "no value, or one after `=`",
+            OptionForm::Expr => "a value after `=`",
+            OptionForm::Text => "a text after `=`",
+            OptionForm::Number => "a number after `=`",
+            OptionForm::Path => "a path after `=`",
+            OptionForm::List => "a list in parentheses",
+            OptionForm::Amounts => "names with their amounts in parentheses",
         };
         let message = format!("option `{key}` takes {form}: write `{}`", spec.example);
         syn::Error::new(key.span(), message)
@@ -191,14 +191,14 @@ fn parse_option(input: ParseStream<'_>, place: &Place) -> syn::Result<GivenOptio
 
 fn parse_value(
     input: ParseStream<'_>,
-    form: Form,
+    form: OptionForm,
     wrong_form: impl Fn() -> syn::Error,
 ) -> syn::Result<Value> {
     let wrong = |_| wrong_form();
     match form {
-        Form::Flag => return Ok(Value::Flag),
-        Form::FlagOrExpr if !input.peek(Token![=]) => return Ok(Value::Flag),
-        Form::Amounts => {
+        OptionForm::Flag => return Ok(Value::Flag),
+        OptionForm::FlagOrExpr if !input.peek(Token![=]) => return Ok(Value::Flag),
+        OptionForm::Amounts => {
             if !input.peek(token::Paren) {
                 return Err(wrong_form());
             }
@@ -208,7 +208,7 @@ fn parse_value(
             let list = list.map_err(wrong)?;
             return Ok(Value::Amounts(list.into_iter().collect()));
         }
-        Form::List => {
+        OptionForm::List => {
             if !input.peek(token::Paren) {
                 return Err(wrong_form());
             }
@@ -221,9 +221,9 @@ fn parse_value(
     }
     input.parse::<Token![=]>().map_err(wrong)?;
     Ok(match form {
-        Form::Text => Value::Text(input.parse().map_err(wrong)?),
-        Form::Number => Value::Number(input.parse().map_err(wrong)?),
-        Form::Path => Value::Path(input.call(Path::parse_mod_style).map_err(wrong)?),
+        OptionForm::Text => Value::Text(input.parse().map_err(wrong)?),
+        OptionForm::Number => Value::Number(input.parse().map_err(wrong)?),
+        OptionForm::Path => Value::Path(input.call(Path::parse_mod_style).map_err(wrong)?),
         _ => Value::Expr(input.parse()?),
     })
 }
@@ -234,7 +234,7 @@ fn parse_amount(input: ParseStream<'_>) -> syn::Result<(Ident, LitInt)> {
     Ok((name, input.parse()?))
 }
 
-fn unknown(key: &Ident, place: &Place) -> syn::Error {
+fn unknown(key: &Ident, place: &OptionHost) -> syn::Error {
     let written = key.to_string();
     if let Some((specs, place)) = place.elsewhere
         && specs.iter().any(|spec| key == spec.key)

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::lex::{Kind, Token};
+use crate::lex::{Token, TokenKind};
 use crate::names::{Name, Names, word};
 use crate::tokens::{attributes, split_at_commas, string_value};
 
@@ -141,7 +141,7 @@ fn field(tokens: &[Token], part: Range<usize>, names: &Names) -> Option<Field> {
 fn renamed(tokens: &[Token], attr: Range<usize>, names: &Names) -> Option<String> {
     attr.clone().find_map(|at| match tokens.get(at..at + 3)? {
         [key, equals, text]
-            if key.word(word::RENAME) && equals.is(b'=') && text.kind == Kind::Text =>
+            if key.word(word::RENAME) && equals.is(b'=') && text.kind == TokenKind::Text =>
         {
             string_value(names.text(text.name))
         }

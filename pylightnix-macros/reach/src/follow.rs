@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::FieldKind;
 use crate::index::Index;
-use crate::item::{ItemId, Kind, ModuleId};
+use crate::item::{ItemId, ItemKind, ModuleId};
 use crate::names::{Name, word};
 use crate::resolve::Meaning;
 use crate::tokens::{angle, attributes, path_at};
@@ -254,19 +254,19 @@ impl Follow<'_> {
         let world = self.world;
         let item = &world.items[id.0];
         self.in_module(item.module);
-        if item.kind == Kind::Static {
+        if item.kind == ItemKind::Static {
             self.users(id);
         }
         if let Some(parent) = item.parent {
             self.head(parent);
         }
         match item.kind {
-            Kind::Trait => {
+            ItemKind::Trait => {
                 self.head(id);
                 self.open(id, false);
             }
-            Kind::Impl => self.head(id),
-            Kind::Invocation => {
+            ItemKind::Impl => self.head(id),
+            ItemKind::Invocation => {
                 let (attrs, _) = attributes(world.tokens_of(id), item.start, item.body);
                 for attr in attrs {
                     self.scan(id, attr.start.saturating_sub(2)..attr.end, false);
@@ -274,11 +274,11 @@ impl Follow<'_> {
                 self.scan(id, item.body..item.end, true);
                 self.expand(item.name, item.module);
             }
-            Kind::MacroDefinition => {}
+            ItemKind::MacroDefinition => {}
             _ if item.config.is_some() => self.config(id),
             _ => self.scan(id, item.start..item.end, false),
         }
-        if item.kind.is_type() || matches!(item.kind, Kind::Alias | Kind::Invocation) {
+        if item.kind.is_type() || matches!(item.kind, ItemKind::Alias | ItemKind::Invocation) {
             for number in self.index.impls_of.get(&id).cloned().unwrap_or_default() {
                 self.use_impl(number);
             }
@@ -383,7 +383,7 @@ impl Follow<'_> {
             let (path, _) = path_at(tokens, token_at, item.body);
             for meaning in self.index.resolver.path(world, item.module, &path) {
                 if let Meaning::Item(id) = meaning
-                    && world.items[id.0].kind == Kind::Trait
+                    && world.items[id.0].kind == ItemKind::Trait
                 {
                     traits.insert(id);
                 }
@@ -427,7 +427,7 @@ impl Follow<'_> {
         self.found.items.entry(id).or_insert(cause);
         let item = &self.world.items[id.0];
         self.scan(id, item.start..item.body, false);
-        if item.kind == Kind::Trait {
+        if item.kind == ItemKind::Trait {
             self.open(id, false);
         }
     }
@@ -470,10 +470,10 @@ impl Follow<'_> {
         for member in &world.items[id.0].members {
             let item = &world.items[member.0];
             // Associated types are part of the head.
-            let with_head = item.kind == Kind::Alias && self.heads.contains(&id);
+            let with_head = item.kind == ItemKind::Alias && self.heads.contains(&id);
             if all
                 || with_head
-                || item.kind == Kind::Invocation
+                || item.kind == ItemKind::Invocation
                 || self.methods.contains(&item.name)
             {
                 let outer = self.from.replace(id);

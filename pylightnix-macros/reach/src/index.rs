@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::invocations::Invocations;
-use crate::item::{ItemId, Kind, ModuleId};
+use crate::item::{ItemId, ItemKind, ModuleId};
 use crate::lex::Token;
 use crate::names::{Name, word};
 use crate::resolve::{Meaning, Resolver};
@@ -52,8 +52,8 @@ impl Index {
         for (at, item) in world.items.iter().enumerate() {
             let id = ItemId(at);
             match item.kind {
-                Kind::Impl | Kind::Invocation => {}
-                Kind::MacroDefinition => macros.entry(item.name).or_default().push(id),
+                ItemKind::Impl | ItemKind::Invocation => {}
+                ItemKind::MacroDefinition => macros.entry(item.name).or_default().push(id),
                 _ if item.parent.is_none() => by_name.entry(item.name).or_default().push(id),
                 _ => {}
             }
@@ -71,7 +71,7 @@ impl Index {
             users_of_statics: None,
         };
         for (at, item) in world.items.iter().enumerate() {
-            if item.kind != Kind::Impl {
+            if item.kind != ItemKind::Impl {
                 continue;
             }
             let found = index.header(world, ItemId(at));
@@ -113,7 +113,7 @@ impl Index {
         });
         let is_type = |id: &ItemId| {
             let kind = world.items[id.0].kind;
-            kind.is_type() || matches!(kind, Kind::Alias | Kind::Invocation)
+            kind.is_type() || matches!(kind, ItemKind::Alias | ItemKind::Invocation)
         };
         let mut types =
             |from: usize, to: usize| self.types(world, item.module, tokens, from..to, &generics);
@@ -130,7 +130,7 @@ impl Index {
                 .and_then(|named| {
                     named
                         .iter()
-                        .find(|id| world.items[id.0].kind == Kind::Trait)
+                        .find(|id| world.items[id.0].kind == ItemKind::Trait)
                 })
                 .copied();
             is_foreign = own_trait.is_none();
@@ -233,7 +233,7 @@ impl Index {
             }
             for meaning in self.resolver.import(world, module, import) {
                 match meaning {
-                    Meaning::Item(id) if world.items[id.0].kind == Kind::Trait => {
+                    Meaning::Item(id) if world.items[id.0].kind == ItemKind::Trait => {
                         let members = world.items[id.0].members.iter();
                         let members: Vec<String> = members
                             .map(|member| text::of_item(world, *member))
@@ -256,12 +256,15 @@ impl Index {
     /// The functions that name a static: one of them may have set what it holds.
     pub(crate) fn users_of_static(&mut self, world: &World, name: Name) -> Vec<ItemId> {
         let users = self.users_of_statics.get_or_insert_with(|| {
-            let statics = world.items.iter().filter(|item| item.kind == Kind::Static);
+            let statics = world
+                .items
+                .iter()
+                .filter(|item| item.kind == ItemKind::Static);
             let statics: FxHashSet<Name> = statics.map(|item| item.name).collect();
             let mut users: FxHashMap<Name, Vec<ItemId>> = FxHashMap::default();
             for (at, item) in world.items.iter().enumerate() {
                 let id = ItemId(at);
-                if item.kind != Kind::Fn {
+                if item.kind != ItemKind::Fn {
                     continue;
                 }
                 for token in &world.tokens_of(id)[item.start..item.end] {

@@ -5,7 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::item::{Item, ItemId, Kind};
+use crate::item::{Item, ItemId, ItemKind};
 use crate::lex::Token;
 use crate::names::{Name, word};
 use crate::tokens::angle;
@@ -58,7 +58,7 @@ impl Invocations {
     pub(crate) fn new(world: &World, by_name: &ByName, macros: &ByName) -> Self {
         let mut all = Invocations::default();
         for (at, item) in world.items.iter().enumerate() {
-            if item.kind == Kind::Invocation && item.parent.is_none() {
+            if item.kind == ItemKind::Invocation && item.parent.is_none() {
                 all.add(world, ItemId(at), item, by_name, macros);
             }
         }
@@ -67,7 +67,7 @@ impl Invocations {
 
     fn add(&mut self, world: &World, id: ItemId, item: &Item, by_name: &ByName, macros: &ByName) {
         let definitions = macros.get(&item.name).map_or(&[][..], Vec::as_slice);
-        let mut names = Asked {
+        let mut names = InvocationNames {
             world,
             by_name,
             asked: FxHashSet::default(),
@@ -89,7 +89,7 @@ impl Invocations {
         for head in &heads {
             for found in by_name.get(head).into_iter().flatten() {
                 let found = &world.items[found.0];
-                if found.kind == Kind::Trait {
+                if found.kind == ItemKind::Trait {
                     for member in &found.members {
                         let name = world.items[member.0].name;
                         self.by_method.entry(name).or_default().push(id);
@@ -97,7 +97,7 @@ impl Invocations {
                 }
             }
         }
-        let Asked {
+        let InvocationNames {
             mut asked, defined, ..
         } = names;
         asked.extend(heads.difference(&defined));
@@ -125,7 +125,7 @@ impl Invocations {
 }
 
 /// The names by which an invocation is asked for.
-struct Asked<'a> {
+struct InvocationNames<'a> {
     world: &'a World,
     by_name: &'a ByName,
     asked: FxHashSet<Name>,
@@ -133,7 +133,7 @@ struct Asked<'a> {
     defined: FxHashSet<Name>,
 }
 
-impl Asked<'_> {
+impl InvocationNames<'_> {
     /// Reads the arguments, and returns whether they have a definition.
     fn arguments(&mut self, tokens: &[Token], from: usize, to: usize) -> bool {
         let mut has_definition = false;
@@ -227,7 +227,7 @@ impl Asked<'_> {
     fn is_type_or_trait(&self, name: Name) -> bool {
         self.by_name.get(&name).into_iter().flatten().any(|id| {
             let kind = self.world.items[id.0].kind;
-            kind.is_type() || matches!(kind, Kind::Alias | Kind::Trait)
+            kind.is_type() || matches!(kind, ItemKind::Alias | ItemKind::Trait)
         })
     }
 }

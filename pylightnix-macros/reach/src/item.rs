@@ -27,7 +27,7 @@ pub(crate) struct PackageId(pub(crate) usize);
 
 /// The kind of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ItemKind {
     Fn,
     Const,
     Static,
@@ -43,25 +43,25 @@ pub(crate) enum Kind {
     Invocation,
 }
 
-impl Kind {
+impl ItemKind {
     pub(crate) fn is_type(self) -> bool {
-        matches!(self, Kind::Struct | Kind::Enum | Kind::Union)
+        matches!(self, ItemKind::Struct | ItemKind::Enum | ItemKind::Union)
     }
 
     /// The word that a person reads.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Kind::Fn => "fn",
-            Kind::Const => "const",
-            Kind::Static => "static",
-            Kind::Alias => "type",
-            Kind::Struct => "struct",
-            Kind::Enum => "enum",
-            Kind::Union => "union",
-            Kind::Trait => "trait",
-            Kind::Impl => "impl",
-            Kind::MacroDefinition => "macro",
-            Kind::Invocation => "macro call",
+            ItemKind::Fn => "fn",
+            ItemKind::Const => "const",
+            ItemKind::Static => "static",
+            ItemKind::Alias => "type",
+            ItemKind::Struct => "struct",
+            ItemKind::Enum => "enum",
+            ItemKind::Union => "union",
+            ItemKind::Trait => "trait",
+            ItemKind::Impl => "impl",
+            ItemKind::MacroDefinition => "macro",
+            ItemKind::Invocation => "macro call",
         }
     }
 }
@@ -69,7 +69,7 @@ impl Kind {
 /// An item, or a member of an `impl` or a trait.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ItemKind,
     pub(crate) name: Name,
     pub(crate) module: ModuleId,
     pub(crate) file: FileId,

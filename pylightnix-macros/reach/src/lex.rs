@@ -11,7 +11,7 @@ use crate::names::{Name, Names};
 /// A token, with the line that it is in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     /// The text of a word, a lifetime, a literal or a doc comment.
     pub(crate) name: Name,
     /// The line in the file, from 1.
@@ -21,7 +21,7 @@ pub(crate) struct Token {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     Word,
     Lifetime,
     /// A literal that is a string of any kind.
@@ -44,27 +44,27 @@ pub(crate) enum Joint {
 
 impl Token {
     pub(crate) fn is(&self, punct: u8) -> bool {
-        matches!(self.kind, Kind::Punct(this, _) if this == punct)
+        matches!(self.kind, TokenKind::Punct(this, _) if this == punct)
     }
 
     pub(crate) fn opens(&self, bracket: u8) -> bool {
-        self.kind == Kind::Open(bracket)
+        self.kind == TokenKind::Open(bracket)
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.kind, Kind::Open(_))
+        matches!(self.kind, TokenKind::Open(_))
     }
 
     pub(crate) fn is_close(&self) -> bool {
-        matches!(self.kind, Kind::Close(_))
+        matches!(self.kind, TokenKind::Close(_))
     }
 
     pub(crate) fn is_word(&self) -> bool {
-        self.kind == Kind::Word
+        self.kind == TokenKind::Word
     }
 
     pub(crate) fn word(&self, word: Name) -> bool {
-        self.kind == Kind::Word && self.name == word
+        self.kind == TokenKind::Word && self.name == word
     }
 }
 
@@ -117,7 +117,7 @@ impl Lexer<'_> {
         }
     }
 
-    fn push(&mut self, kind: Kind, start: usize, line: u32) {
+    fn push(&mut self, kind: TokenKind, start: usize, line: u32) {
         let name = self.names.intern(&self.source[start..self.at]);
         self.tokens.push(Token {
             kind,
@@ -140,23 +140,23 @@ impl Lexer<'_> {
             b'"' => {
                 self.string();
                 self.suffix();
-                self.push(Kind::Text, start, line);
+                self.push(TokenKind::Text, start, line);
             }
             b'\'' => self.quote(),
             b'0'..=b'9' => {
                 self.number();
-                self.push(Kind::Literal, start, line);
+                self.push(TokenKind::Literal, start, line);
             }
             byte if starts_word(byte) => self.word(),
             byte @ (b'(' | b'[' | b'{') => {
                 self.at += 1;
                 self.open.push(self.tokens.len());
-                self.push(Kind::Open(byte), start, line);
+                self.push(TokenKind::Open(byte), start, line);
             }
             byte @ (b')' | b']' | b'}') => {
                 self.at += 1;
                 let this = self.tokens.len();
-                self.push(Kind::Close(byte), start, line);
+                self.push(TokenKind::Close(byte), start, line);
                 if let Some(open) = self.open.pop() {
                     self.tokens[open].mate = this;
                     self.tokens[this].mate = open;
@@ -168,7 +168,7 @@ impl Lexer<'_> {
                     true => Joint::Joint,
                     false => Joint::Alone,
                 };
-                self.push(Kind::Punct(byte, joint), start, line);
+                self.push(TokenKind::Punct(byte, joint), start, line);
             }
         }
     }
@@ -181,7 +181,7 @@ impl Lexer<'_> {
         let is_doc =
             text.starts_with("//!") || text.starts_with("///") && !text.starts_with("////");
         if is_doc {
-            self.push(Kind::Doc, start, line);
+            self.push(TokenKind::Doc, start, line);
         }
     }
 
@@ -211,7 +211,7 @@ impl Lexer<'_> {
         let text = &self.source[start..self.at];
         let outer = text.starts_with("/**") && !text.starts_with("/***") && text != "/**/";
         if outer || text.starts_with("/*!") {
-            self.push(Kind::Doc, start, line);
+            self.push(TokenKind::Doc, start, line);
         }
     }
 
@@ -263,12 +263,12 @@ impl Lexer<'_> {
             Some(_) if after == b'\'' => self.character(),
             Some(next) if next.is_alphabetic() || next == '_' => {
                 self.rest_of_word();
-                self.push(Kind::Lifetime, start, line);
+                self.push(TokenKind::Lifetime, start, line);
                 return;
             }
             _ => self.character(),
         }
-        self.push(Kind::Literal, start, line);
+        self.push(TokenKind::Literal, start, line);
     }
 
     /// Goes past a character, after its first quote.
@@ -328,17 +328,17 @@ impl Lexer<'_> {
             "r" | "br" | "cr" if self.byte(hashes) == b'"' => {
                 self.raw_string(hashes);
                 self.suffix();
-                self.push(Kind::Text, start, line);
+                self.push(TokenKind::Text, start, line);
             }
             "b" | "c" if self.byte(0) == b'"' => {
                 self.string();
                 self.suffix();
-                self.push(Kind::Text, start, line);
+                self.push(TokenKind::Text, start, line);
             }
             "b" if self.byte(0) == b'\'' => {
                 self.at += 1;
                 self.character();
-                self.push(Kind::Literal, start, line);
+                self.push(TokenKind::Literal, start, line);
             }
             "r" if hashes == 1 && starts_word(self.byte(1)) => {
                 self.at += 1;
@@ -348,9 +348,13 @@ impl Lexer<'_> {
                     .names
                     .find(&self.source[plain..self.at])
                     .is_some_and(Name::is_keyword);
-                self.push(Kind::Word, if is_keyword { start } else { plain }, line);
+                self.push(
+                    TokenKind::Word,
+                    if is_keyword { start } else { plain },
+                    line,
+                );
             }
-            _ => self.push(Kind::Word, start, line),
+            _ => self.push(TokenKind::Word, start, line),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::names::Names;
 fn ours(source: &str) -> Vec<String> {
     let mut names = Names::new();
     let tokens = lex(source, &mut names);
-    let counting = tokens.iter().filter(|token| token.kind != Kind::Doc);
+    let counting = tokens.iter().filter(|token| token.kind != TokenKind::Doc);
     counting
         .map(|token| names.text(token.name).to_owned())
         .collect()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config;
-use crate::item::{FileId, Item, ItemId, Kind, ModuleId};
+use crate::item::{FileId, Item, ItemId, ItemKind, ModuleId};
 use crate::lex::{self, Token};
 use crate::names::{Name, word};
 use crate::strings;
@@ -85,7 +85,7 @@ struct Reader<'w> {
 
 /// What the attributes of an item say.
 #[derive(Default)]
-struct Marks {
+struct ItemAttributes {
     is_test: bool,
     is_stage: bool,
     /// `path = ".."`
@@ -150,8 +150,8 @@ impl Reader<'_> {
             word::FN => self.function(start, at, end, &marks),
             word::CONST | word::TYPE => {
                 let kind = match token.name {
-                    word::CONST => Kind::Const,
-                    _ => Kind::Alias,
+                    word::CONST => ItemKind::Const,
+                    _ => ItemKind::Alias,
                 };
                 let after = self.semicolon(at, end);
                 self.add(kind, next, start..after, after, &marks);
@@ -163,7 +163,7 @@ impl Reader<'_> {
                     next => next,
                 };
                 let after = self.semicolon(at, end);
-                self.add(Kind::Static, name, start..after, after, &marks);
+                self.add(ItemKind::Static, name, start..after, after, &marks);
                 after
             }
             word::STRUCT | word::ENUM => self.type_definition(start, at, end, &marks),
@@ -206,8 +206,8 @@ impl Reader<'_> {
         }
     }
 
-    fn marks(&self, attrs: Vec<Range<usize>>) -> Marks {
-        let mut marks = Marks::default();
+    fn marks(&self, attrs: Vec<Range<usize>>) -> ItemAttributes {
+        let mut marks = ItemAttributes::default();
         let with_tests = self.world.with_tests;
         for attr in &attrs {
             let words = || {
@@ -237,7 +237,7 @@ impl Reader<'_> {
                             [key, equals, text]
                                 if key.word(word::PATH)
                                     && equals.is(b'=')
-                                    && text.kind == lex::Kind::Text =>
+                                    && text.kind == lex::TokenKind::Text =>
                             {
                                 string_value(self.world.text(text.name))
                             }
@@ -262,7 +262,7 @@ impl Reader<'_> {
             let is_text = |at| {
                 self.tokens
                     .get(at)
-                    .is_some_and(|it: &Token| it.kind == lex::Kind::Text)
+                    .is_some_and(|it: &Token| it.kind == lex::TokenKind::Text)
             };
             match name {
                 word::DEFAULT | word::ASYNC | word::UNSAFE | word::AUTO | word::SAFE
@@ -321,11 +321,11 @@ impl Reader<'_> {
 
     fn add(
         &mut self,
-        kind: Kind,
+        kind: ItemKind,
         name: Option<Name>,
         tokens: Range<usize>,
         body: usize,
-        marks: &Marks,
+        marks: &ItemAttributes,
     ) -> Option<ItemId> {
         let name = name.filter(|_| !marks.is_test)?;
         let id = ItemId(self.world.items.len());
@@ -349,17 +349,17 @@ impl Reader<'_> {
         let module = &mut self.world.modules[self.module.0];
         module.all.push(id);
         match kind {
-            Kind::Invocation => module.has_invocations = true,
-            Kind::Impl => {}
+            ItemKind::Invocation => module.has_invocations = true,
+            ItemKind::Impl => {}
             _ => module.items.entry(name).or_default().push(id),
         }
         Some(id)
     }
 
-    fn function(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+    fn function(&mut self, start: usize, at: usize, end: usize, marks: &ItemAttributes) -> usize {
         let (body, after) = self.body(at, end);
         let name = self.word(at + 1, end);
-        self.add(Kind::Fn, name, start..after, body, marks);
+        self.add(ItemKind::Fn, name, start..after, body, marks);
         if !marks.is_test && self.opens(body, b'{') {
             self.bodies(body + 1..self.tokens[body].mate);
         }
@@ -375,11 +375,11 @@ impl Reader<'_> {
             let token = self.tokens[at];
             let before = self.tokens[at - 1];
             let starts_statement = before.opens(b'{')
-                || matches!(before.kind, lex::Kind::Close(b'}' | b']'))
+                || matches!(before.kind, lex::TokenKind::Close(b'}' | b']'))
                 || before.is(b';');
             if token.opens(b'{') {
                 braces.push(at);
-            } else if token.kind == lex::Kind::Close(b'}') {
+            } else if token.kind == lex::TokenKind::Close(b'}') {
                 braces.pop();
             } else if token.word(word::IMPL) && starts_statement {
                 let (body, after) = self.body(at, range.end);
@@ -413,18 +413,24 @@ impl Reader<'_> {
         }
     }
 
-    fn type_definition(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+    fn type_definition(
+        &mut self,
+        start: usize,
+        at: usize,
+        end: usize,
+        marks: &ItemAttributes,
+    ) -> usize {
         let kind = match self.tokens[at].name {
-            word::STRUCT => Kind::Struct,
-            word::ENUM => Kind::Enum,
-            _ => Kind::Union,
+            word::STRUCT => ItemKind::Struct,
+            word::ENUM => ItemKind::Enum,
+            _ => ItemKind::Union,
         };
         let (body, after) = self.body(at, end);
         let name = self.word(at + 1, end);
         let Some(id) = self.add(kind, name, start..after, after, marks) else {
             return after;
         };
-        if kind == Kind::Struct && body < end {
+        if kind == ItemKind::Struct && body < end {
             let derive = config::derive(&self.tokens, &marks.attributes, body);
             if !matches!(derive, config::Derive::No)
                 && let Some(fields) = config::fields(&self.tokens, body, &self.world.names)
@@ -436,11 +442,11 @@ impl Reader<'_> {
         after
     }
 
-    fn members(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+    fn members(&mut self, start: usize, at: usize, end: usize, marks: &ItemAttributes) -> usize {
         let (body, after) = self.body(at, end);
         let (kind, name) = match self.tokens[at].name {
-            word::TRAIT => (Kind::Trait, self.word(at + 1, end)),
-            _ => (Kind::Impl, Some(word::IMPL)),
+            word::TRAIT => (ItemKind::Trait, self.word(at + 1, end)),
+            _ => (ItemKind::Impl, Some(word::IMPL)),
         };
         let outer = self.parent.take();
         let id = self.add(kind, name, start..after, body, marks);
@@ -452,7 +458,7 @@ impl Reader<'_> {
         after
     }
 
-    fn submodule(&mut self, at: usize, end: usize, marks: &Marks) -> usize {
+    fn submodule(&mut self, at: usize, end: usize, marks: &ItemAttributes) -> usize {
         let (body, after) = self.body(at, end);
         let Some(name) = self.word(at + 1, end).filter(|_| !marks.is_test) else {
             return after;
@@ -519,7 +525,13 @@ impl Reader<'_> {
         after
     }
 
-    fn macro_definition(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+    fn macro_definition(
+        &mut self,
+        start: usize,
+        at: usize,
+        end: usize,
+        marks: &ItemAttributes,
+    ) -> usize {
         let name = self.word(at, end);
         let mut open = at + 1;
         // `macro name(..) {..}`
@@ -537,12 +549,12 @@ impl Reader<'_> {
         {
             after += 1;
         }
-        self.add(Kind::MacroDefinition, name, start..after, after, marks);
+        self.add(ItemKind::MacroDefinition, name, start..after, after, marks);
         after
     }
 
     /// `path::name! {..}`, or something that is no item.
-    fn invocation(&mut self, start: usize, at: usize, end: usize, marks: &Marks) -> usize {
+    fn invocation(&mut self, start: usize, at: usize, end: usize, marks: &ItemAttributes) -> usize {
         let mut bang = at;
         let mut name = None;
         while bang < end && (self.tokens[bang].is_word() || self.tokens[bang].is(b':')) {
@@ -571,7 +583,7 @@ impl Reader<'_> {
                 file(self.world, &path, self.module, true);
             }
         }
-        self.add(Kind::Invocation, name, start..after, open, marks);
+        self.add(ItemKind::Invocation, name, start..after, open, marks);
         after
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::item::{Import, ItemId, Kind, ModuleId, PackageId};
+use crate::item::{Import, ItemId, ItemKind, ModuleId, PackageId};
 use crate::names::{Name, word};
 use crate::world::World;
 
@@ -273,7 +273,7 @@ fn macros_of(world: &World, module: ModuleId) -> Option<PackageId> {
 
 fn has_variant(world: &World, item: ItemId, name: Name) -> bool {
     let this = &world.items[item.0];
-    this.kind == Kind::Enum
+    this.kind == ItemKind::Enum
         && world.tokens_of(item)[this.start..this.end]
             .iter()
             .any(|token| token.word(name))

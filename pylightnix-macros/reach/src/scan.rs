@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::follow::Follow;
 use crate::invocations::is_common;
 use crate::item::{self, Import, ItemId, ModuleId};
-use crate::lex::{Kind, Token};
+use crate::lex::{Token, TokenKind};
 use crate::locals::Locals;
 use crate::names::{Name, word};
 use crate::resolve::Meaning;
@@ -72,7 +72,7 @@ impl Follow<'_> {
         while at < range.end {
             let token = tokens[at];
             match token.kind {
-                Kind::Punct(b'#', _) => {
+                TokenKind::Punct(b'#', _) => {
                     if let Some(inner) = attribute_at(tokens, at, range.end) {
                         if text::is_ignored(tokens, inner.clone()) {
                             at = inner.end + 1;
@@ -85,7 +85,7 @@ impl Follow<'_> {
                     }
                     at += 1;
                 }
-                Kind::Text => {
+                TokenKind::Text => {
                     if let Some(value) = string_value(world.text(token.name)) {
                         if at < attribute {
                             self.path_in_attribute(&scan, &value);
@@ -94,7 +94,7 @@ impl Follow<'_> {
                     }
                     at += 1;
                 }
-                Kind::Word => at = self.word(&scan, at),
+                TokenKind::Word => at = self.word(&scan, at),
                 _ => at += 1,
             }
         }
@@ -178,7 +178,7 @@ impl Follow<'_> {
             .any(|import| import.name.is_none_or(|it| it == first));
         if path.len() == 1 && !is_imported && scan.locals.hide(first, at) {
             // A constant is not hidden: as a pattern of `let` it is compared with.
-            let hidden = |id: ItemId| world.items[id.0].kind == item::Kind::Fn;
+            let hidden = |id: ItemId| world.items[id.0].kind == item::ItemKind::Fn;
             meanings.retain(|meaning| !matches!(meaning, Meaning::Item(id) if hidden(*id)));
         }
         let is_known = meanings
@@ -298,7 +298,7 @@ impl Follow<'_> {
             word::ENV | word::OPTION_ENV => {
                 let first = tokens[arguments]
                     .first()
-                    .filter(|token| token.kind == Kind::Text);
+                    .filter(|token| token.kind == TokenKind::Text);
                 if let Some(variable) = first.and_then(|it| string_value(world.text(it.name))) {
                     let module = world.items[scan.id.0].module;
                     let package = world.modules[module.0].package.0;
@@ -326,7 +326,7 @@ impl Follow<'_> {
                 }
                 self.mention(token.name, false);
                 self.expand(token.name, scan.module);
-            } else if token.kind == Kind::Text
+            } else if token.kind == TokenKind::Text
                 && let Some(value) = string_value(world.text(token.name))
                 && value.contains('.')
                 && value.len() < 200

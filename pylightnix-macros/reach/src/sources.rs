@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::follow::follow;
 use crate::index::Index;
-use crate::item::{ItemId, Kind};
+use crate::item::{ItemId, ItemKind};
 use crate::lex;
 use crate::manifest::Manifest;
 use crate::names::word;
@@ -96,7 +96,7 @@ impl Sources {
             }
             let world = &self.read[number].world;
             let found = world.items.iter().position(|item| {
-                item.kind == Kind::Fn
+                item.kind == ItemKind::Fn
                     && item.is_stage
                     && world.text(item.name) == place.name
                     && real(&world.files[item.file.0].path) == file
@@ -105,7 +105,7 @@ impl Sources {
                         let mut tokens = tokens
                             .iter()
                             .skip_while(|token| !token.word(word::FN))
-                            .filter(|token| token.kind != lex::Kind::Doc)
+                            .filter(|token| token.kind != lex::TokenKind::Doc)
                             .map(|token| world.text(token.name));
                         is_same(&mut tokens)
                     }

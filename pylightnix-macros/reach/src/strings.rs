@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::item::FileId;
-use crate::lex::Kind;
+use crate::lex::TokenKind;
 use crate::names::word;
 use crate::tokens::string_value;
 use crate::world::World;
@@ -20,15 +20,15 @@ pub(crate) fn file_named(world: &World, file: FileId, arguments: Range<usize>) -
         if token.word(word::ENV) {
             let name = tokens
                 .get(at + 3)
-                .filter(|token| token.kind == Kind::Text)?;
+                .filter(|token| token.kind == TokenKind::Text)?;
             let name = string_value(world.text(name.name))?;
             path += &variable(world, file, &name)?;
             at = tokens[at + 2].mate + 1;
             continue;
         }
         match token.kind {
-            Kind::Text => path += &string_value(world.text(token.name))?,
-            Kind::Punct(b'$', _) => return None,
+            TokenKind::Text => path += &string_value(world.text(token.name))?,
+            TokenKind::Punct(b'$', _) => return None,
             _ => {}
         }
         at += 1;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::item::{Item, ItemId, Kind};
+use crate::item::{Item, ItemId, ItemKind};
 use crate::layout::{self, Delimiter, Token as Piece};
 use crate::lex::{self, Joint, Token};
 use crate::names::word;
@@ -65,10 +65,10 @@ pub(crate) fn of_item(world: &World, id: ItemId) -> String {
     let item = &world.items[id.0];
     let tokens = world.tokens_of(id);
     let end = match item.kind {
-        Kind::Impl | Kind::Trait => item.body,
+        ItemKind::Impl | ItemKind::Trait => item.body,
         _ => item.end,
     };
-    let whole = matches!(item.kind, Kind::MacroDefinition | Kind::Invocation);
+    let whole = matches!(item.kind, ItemKind::MacroDefinition | ItemKind::Invocation);
     let own = of_range(world, tokens, item.start..end, whole);
     match item.parent {
         Some(parent) => {
@@ -106,14 +106,14 @@ pub(crate) fn name_of(world: &World, item: &Item) -> String {
     let name = world.text(item.name);
     let Some(parent) = item.parent else {
         return match item.kind {
-            Kind::Impl => head_of_impl(world, item),
-            Kind::Invocation => format!("{name}!"),
+            ItemKind::Impl => head_of_impl(world, item),
+            ItemKind::Invocation => format!("{name}!"),
             _ => name.to_owned(),
         };
     };
     let parent = &world.items[parent.0];
     match parent.kind {
-        Kind::Trait => format!("{}::{name}", world.text(parent.name)),
+        ItemKind::Trait => format!("{}::{name}", world.text(parent.name)),
         _ => {
             let head = head_of_impl(world, parent);
             let ty = head.rsplit(" for ").next().unwrap_or(&head);
@@ -161,14 +161,14 @@ impl<'a> Writer<'a> {
             }
             at += 1;
             match token.kind {
-                lex::Kind::Word | lex::Kind::Lifetime => {
+                lex::TokenKind::Word | lex::TokenKind::Lifetime => {
                     self.pieces.push(Piece::Word(self.world.text(token.name)));
                 }
-                lex::Kind::Text | lex::Kind::Literal | lex::Kind::Doc => {
+                lex::TokenKind::Text | lex::TokenKind::Literal | lex::TokenKind::Doc => {
                     self.pieces
                         .push(Piece::Literal(self.world.text(token.name)));
                 }
-                lex::Kind::Open(bracket) => {
+                lex::TokenKind::Open(bracket) => {
                     let close = token.mate.min(range.end);
                     self.pieces.push(Piece::Open(delimiter(bracket)));
                     let whole = whole || self.is_foreign_call(at - 1, range.start);
@@ -178,14 +178,16 @@ impl<'a> Writer<'a> {
                     }
                     if close < range.end {
                         let bracket = self.tokens[close].kind;
-                        if let lex::Kind::Close(bracket) = bracket {
+                        if let lex::TokenKind::Close(bracket) = bracket {
                             self.pieces.push(Piece::Close(delimiter(bracket)));
                         }
                     }
                     at = close + 1;
                 }
-                lex::Kind::Close(bracket) => self.pieces.push(Piece::Close(delimiter(bracket))),
-                lex::Kind::Punct(..) => {
+                lex::TokenKind::Close(bracket) => {
+                    self.pieces.push(Piece::Close(delimiter(bracket)))
+                }
+                lex::TokenKind::Punct(..) => {
                     let operator = self.operator(at - 1, range.end);
                     at += operator.len() - 1;
                     let closes = operator == ">" || operator == ">>";
@@ -206,7 +208,7 @@ impl<'a> Writer<'a> {
         let mut bytes = [0_u8; 3];
         let mut len = 0;
         while len < 3 && at + len < end {
-            let lex::Kind::Punct(byte, joint) = self.tokens[at + len].kind else {
+            let lex::TokenKind::Punct(byte, joint) = self.tokens[at + len].kind else {
                 break;
             };
             bytes[len] = byte;
@@ -225,7 +227,7 @@ impl<'a> Writer<'a> {
 
     /// Returns the index after a comment or an attribute that does not count.
     fn ignored(&self, at: usize, end: usize) -> Option<usize> {
-        if self.tokens[at].kind == lex::Kind::Doc {
+        if self.tokens[at].kind == lex::TokenKind::Doc {
             return Some(at + 1);
         }
         if !self.tokens[at].is(b'#') {

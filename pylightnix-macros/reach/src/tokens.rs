@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::item::Import;
-use crate::lex::{Kind, Token};
+use crate::lex::{Token, TokenKind};
 use crate::names::{Name, word};
 
 /// Skips the attributes and doc comments at `at`, and returns what is in the brackets of each.
@@ -14,7 +14,7 @@ pub(crate) fn attributes(
 ) -> (Vec<Range<usize>>, usize) {
     let mut found = Vec::new();
     while at < end {
-        if tokens[at].kind == Kind::Doc {
+        if tokens[at].kind == TokenKind::Doc {
             at += 1;
             continue;
         }
@@ -91,7 +91,7 @@ pub(crate) fn parameters(tokens: &[Token], open: usize, close: usize) -> Vec<Nam
             depth -= 1;
         } else if token.is(b',') && depth == 0 {
             is_start = true;
-        } else if token.kind == Kind::Lifetime {
+        } else if token.kind == TokenKind::Lifetime {
             is_start = false;
         } else if token.is_word() && is_start && !token.word(word::CONST) {
             names.push(token.name);

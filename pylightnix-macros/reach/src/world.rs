@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::Derive;
-use crate::item::{File, FileId, Item, ItemId, Kind, Module, ModuleId, Package, PackageId};
+use crate::item::{File, FileId, Item, ItemId, ItemKind, Module, ModuleId, Package, PackageId};
 use crate::lex::{Token, lex};
 use crate::manifest::{Manifest, code_name};
 use crate::names::{Name, Names};
@@ -63,7 +63,7 @@ impl World {
         let macros = world
             .items
             .iter()
-            .filter(|item| item.kind == Kind::MacroDefinition);
+            .filter(|item| item.kind == ItemKind::MacroDefinition);
         world.own_macros = macros.map(|item| item.name).collect();
         world
     }

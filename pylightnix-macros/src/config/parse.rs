@@ -10,29 +10,29 @@ use super::shape::{self, Shape};
 use crate::faults::Faults;
 use crate::library::{self, Library};
 use crate::names;
-use crate::options::{Form, Options, Place, Spec};
+use crate::options::{OptionForm, OptionHost, OptionSpec, Options};
 
-const CONFIG: Place = Place {
+const CONFIG: OptionHost = OptionHost {
     name: "`#[config(..)]`",
     allows: &[
-        Spec {
+        OptionSpec {
             key: "default",
-            form: Form::FlagOrExpr,
+            form: OptionForm::FlagOrExpr,
             example: "default` or `default = 500",
         },
-        Spec {
+        OptionSpec {
             key: "omit_default",
-            form: Form::Flag,
+            form: OptionForm::Flag,
             example: "omit_default",
         },
-        Spec {
+        OptionSpec {
             key: "unhashed",
-            form: Form::Flag,
+            form: OptionForm::Flag,
             example: "unhashed",
         },
-        Spec {
+        OptionSpec {
             key: "rename",
-            form: Form::Text,
+            form: OptionForm::Text,
             example: "rename = \"key\"",
         },
     ],
@@ -42,9 +42,9 @@ const CONFIG: Place = Place {
     )),
 };
 
-const ON_THE_STRUCT: &[Spec] = &[library::OPTION];
+const ON_THE_STRUCT: &[OptionSpec] = &[library::OPTION];
 
-const STRUCT: Place = Place {
+const STRUCT: OptionHost = OptionHost {
     name: "`#[config(..)]` on the struct",
     allows: ON_THE_STRUCT,
     elsewhere: Some((CONFIG.allows, "above a field of the config")),
@@ -148,15 +148,15 @@ fn is_helper(attr: &Attribute) -> bool {
 
 /// The attributes of a field.
 #[derive(std::default::Default)]
-struct Marks {
+struct FieldAttributes {
     selfref: Option<Attribute>,
     dref: Option<Attribute>,
     options: Options,
 }
 
-impl Marks {
+impl FieldAttributes {
     fn read(attrs: &[Attribute], faults: &mut Faults) -> Self {
-        let mut marks = Marks::default();
+        let mut marks = FieldAttributes::default();
         for attr in attrs {
             if attr.path().is_ident("config") {
                 match &attr.meta {
@@ -188,7 +188,7 @@ impl Marks {
 
 fn field(field: syn::Field, parameters: &[String], faults: &mut Faults) -> Option<Field> {
     let ident = field.ident?;
-    let mut marks = Marks::read(&field.attrs, faults);
+    let mut marks = FieldAttributes::read(&field.attrs, faults);
     let rename = marks.options.text("rename");
     let kind = kind(&ident, &field.ty, &mut marks, parameters, faults);
     Some(Field {
@@ -212,7 +212,7 @@ fn field(field: syn::Field, parameters: &[String], faults: &mut Faults) -> Optio
 fn kind(
     ident: &syn::Ident,
     ty: &Type,
-    marks: &mut Marks,
+    marks: &mut FieldAttributes,
     parameters: &[String],
     faults: &mut Faults,
 ) -> FieldKind {
@@ -287,7 +287,7 @@ fn is_one_of(ty: &Type, parameters: &[String]) -> bool {
     parameters.iter().any(|name| path.path.is_ident(name))
 }
 
-fn promise(ty: &Type, marks: &mut Marks, faults: &mut Faults) -> FieldKind {
+fn promise(ty: &Type, marks: &mut FieldAttributes, faults: &mut Faults) -> FieldKind {
     for key in ["default", "omit_default", "unhashed"] {
         if let Some(given) = marks.options.flag_or_expr(key) {
             let reason = "a promise is always part of the identity and has no value";
@@ -316,7 +316,7 @@ fn path(attr: &Attribute, faults: &mut Faults) -> Option<LitStr> {
     path
 }
 
-fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> FieldKind {
+fn dep(container: bool, marks: &mut FieldAttributes, faults: &mut Faults) -> FieldKind {
     if let Some(Meta::List(_) | Meta::NameValue(_)) = marks.dref.as_ref().map(|attr| &attr.meta) {
         faults.of(
             &marks.dref,
@@ -343,7 +343,7 @@ fn dep(container: bool, marks: &mut Marks, faults: &mut Faults) -> FieldKind {
     }
 }
 
-fn plain(marks: &mut Marks, faults: &mut Faults) -> FieldKind {
+fn plain(marks: &mut FieldAttributes, faults: &mut Faults) -> FieldKind {
     let default = marks.options.flag_or_expr("default");
     let omit_default = marks.options.flag("omit_default");
     let unhashed = marks.options.flag("unhashed");

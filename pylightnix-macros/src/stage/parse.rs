@@ -8,80 +8,80 @@ use syn::{Attribute, DeriveInput, Expr, FnArg, GenericArgument, PathArguments, T
 use super::model::{Function, Limits, Stage};
 use crate::faults::Faults;
 use crate::library::{self, Library};
-use crate::options::{Form, Options, Place, Spec};
+use crate::options::{OptionForm, OptionHost, OptionSpec, Options};
 use crate::{fingerprint, names};
 
-const STAGE: Place = Place {
+const STAGE: OptionHost = OptionHost {
     name: "`#[stage(..)]`",
     allows: &[
-        Spec {
+        OptionSpec {
             key: "name",
-            form: Form::Text,
+            form: OptionForm::Text,
             example: "name = \"anneal\"",
         },
-        Spec {
+        OptionSpec {
             key: "matcher",
-            form: Form::Expr,
+            form: OptionForm::Expr,
             example: "matcher = latest()",
         },
-        Spec {
+        OptionSpec {
             key: "many",
-            form: Form::Flag,
+            form: OptionForm::Flag,
             example: "many",
         },
-        Spec {
+        OptionSpec {
             key: "fallible",
-            form: Form::Flag,
+            form: OptionForm::Flag,
             example: "fallible",
         },
-        Spec {
+        OptionSpec {
             key: "nouts",
-            form: Form::Number,
+            form: OptionForm::Number,
             example: "nouts = 3",
         },
-        Spec {
+        OptionSpec {
             key: "version",
-            form: Form::Number,
+            form: OptionForm::Number,
             example: "version = 2",
         },
-        Spec {
+        OptionSpec {
             key: "uses",
-            form: Form::List,
+            form: OptionForm::List,
             example: "uses(helper, Model)",
         },
-        Spec {
+        OptionSpec {
             key: "retries",
-            form: Form::Number,
+            form: OptionForm::Number,
             example: "retries = 3",
         },
-        Spec {
+        OptionSpec {
             key: "timeout",
-            form: Form::Text,
+            form: OptionForm::Text,
             example: "timeout = \"2h30m\"",
         },
-        Spec {
+        OptionSpec {
             key: "threads",
-            form: Form::Number,
+            form: OptionForm::Number,
             example: "threads = 4",
         },
-        Spec {
+        OptionSpec {
             key: "memory",
-            form: Form::Text,
+            form: OptionForm::Text,
             example: "memory = \"8GiB\"",
         },
-        Spec {
+        OptionSpec {
             key: "resources",
-            form: Form::Amounts,
+            form: OptionForm::Amounts,
             example: "resources(gpu = 1)",
         },
-        Spec {
+        OptionSpec {
             key: "args",
-            form: Form::List,
+            form: OptionForm::List,
             example: "args(Verbosity, Token)",
         },
-        Spec {
+        OptionSpec {
             key: "register",
-            form: Form::List,
+            form: OptionForm::List,
             example: "register(Train<Small>, Train<Large>)",
         },
         library::OPTION,

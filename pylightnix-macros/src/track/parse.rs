@@ -7,15 +7,15 @@ use syn::{Generics, Item, Visibility};
 use super::{Helper, HelperKind};
 use crate::faults::Faults;
 use crate::library::{self, Library};
-use crate::options::{Form, Options, Place, Spec};
+use crate::options::{OptionForm, OptionHost, OptionSpec, Options};
 use crate::{fingerprint, names};
 
-const TRACK: Place = Place {
+const TRACK: OptionHost = OptionHost {
     name: "`#[track(..)]`",
     allows: &[
-        Spec {
+        OptionSpec {
             key: "uses",
-            form: Form::List,
+            form: OptionForm::List,
             example: "uses(helper, Model)",
         },
         library::OPTION,
