@@ -78,9 +78,9 @@ impl Observer for &Told {
             } => {
                 format!("building {} x{runs}: {reason}", dref.name())
             }
-            Event::Queued { dref } => format!("queued {}", dref.name()),
-            Event::Waiting { dref } => format!("waiting {}", dref.name()),
-            Event::Started { dref, index } => format!("started {}#{index}", dref.name()),
+            Event::Queued { dref, .. } => format!("queued {}", dref.name()),
+            Event::Waiting { dref, .. } => format!("waiting {}", dref.name()),
+            Event::Started { dref, index, .. } => format!("started {}#{index}", dref.name()),
             Event::Published {
                 rref, index, new, ..
             } => {
@@ -93,7 +93,9 @@ impl Observer for &Told {
                 let new = if *new { "new" } else { "again" };
                 format!("recorded {}#{index} {new}", rref.name())
             }
-            Event::Chosen { dref, rrefs, built } => {
+            Event::Chosen {
+                dref, rrefs, built, ..
+            } => {
                 let built = if *built { "built" } else { "there" };
                 format!("chosen {} {} {built}", dref.name(), rrefs.len())
             }
@@ -110,7 +112,7 @@ impl Observer for &Told {
             // Other events contain the same information.
             Event::Left { .. } | Event::Attempt { .. } | Event::RunFailed { .. } => return,
             Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),
-            Event::Stopping { running } => format!("stopping {running}"),
+            Event::Stopping { running, .. } => format!("stopping {running}"),
             Event::Cancelled { dref, .. } => format!("cancelled {}", dref.name()),
             Event::Failed { dref, .. } => format!("failed {}", dref.name()),
             other => format!("other {other:?}"),

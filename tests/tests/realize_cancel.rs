@@ -212,7 +212,7 @@ fn part_of_a_child() {
         _ => plan,
     };
     let observer = |event: &Event<'_>| match event {
-        Event::Stopping { running } => println!("\nstopping {running}"),
+        Event::Stopping { running, .. } => println!("\nstopping {running}"),
         Event::Overdue { .. } => println!("\noverdue"),
         _ => {}
     };

@@ -328,7 +328,7 @@ fn a_sample_reads_some() {
     assert!((100..300).contains(&read), "{read}");
     let last = std::sync::atomic::AtomicU64::new(0);
     let check = store.check().contents().observer(|event| {
-        if let pylightnix::store::CheckEvent::Read { bytes } = event {
+        if let pylightnix::store::CheckEvent::Read { bytes, .. } = event {
             last.fetch_max(*bytes, std::sync::atomic::Ordering::Relaxed);
         }
     });

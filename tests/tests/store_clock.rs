@@ -139,7 +139,7 @@ fn collecting_ranks_it_last_and_never_takes_it_for_old() {
 fn told(store: &Store, target: &impl pylightnix::plan::Target) -> Vec<RRefId> {
     let told = Mutex::new(Vec::new());
     let observer = |event: &Event<'_>| {
-        if let Event::AheadOfClock { rref, ended } = event {
+        if let Event::AheadOfClock { rref, ended, .. } = event {
             assert_eq!(ended.to_string(), "2131-01-01T00:00:00Z");
             told.lock().unwrap().push((*rref).clone());
         }

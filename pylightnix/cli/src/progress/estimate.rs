@@ -82,7 +82,6 @@ mod tests {
     use super::*;
     use crate::progress::state::State;
     use pylightnix::config::ConfigJson;
-    use pylightnix::realize::Event;
     use pylightnix::store::Store;
 
     fn dref(name: &str) -> DRefId {
@@ -99,9 +98,7 @@ mod tests {
             let status = state.status();
             status.time_left(3, status.begun + at)
         };
-        state.event(&Event::Left {
-            drefs: &[&a, &b, &c],
-        });
+        state.status().are_left(&[&a, &b, &c]);
         assert_eq!(left(Duration::ZERO), None);
 
         let minute = Duration::from_secs(60);
@@ -116,7 +113,7 @@ mod tests {
 
         // Two at once, then.
         for dref in [&a, &b] {
-            state.event(&Event::Started { dref, index: 0 });
+            state.status().started(dref, 0);
         }
         let begun = state.status().begun;
         state
@@ -126,12 +123,7 @@ mod tests {
             .for_each(|one| one.since = begun);
         assert_eq!(left(minute / 2), some(minute, false));
         // Slower than usual: a quarter is done after as long as all of it takes.
-        state.event(&Event::Progress {
-            dref: &a,
-            index: 0,
-            done: 25,
-            total: Some(100),
-        });
+        state.status().progressed(&a, 0, 25, Some(100));
         assert_eq!(left(minute), some(3 * minute, false));
     }
 }

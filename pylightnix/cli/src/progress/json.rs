@@ -108,6 +108,7 @@ impl Json {
                 runs,
                 reason,
                 why,
+                ..
             } => {
                 let fields = json!({
                     "runs": runs,
@@ -116,10 +117,14 @@ impl Json {
                 });
                 ("building", Some((*dref, None)), fields)
             }
-            Event::Queued { dref } => ("queued", Some((*dref, None)), json!({})),
-            Event::Waiting { dref } => ("waiting", Some((*dref, None)), json!({})),
-            Event::Started { dref, index } => ("started", Some((*dref, Some(*index))), json!({})),
-            Event::Attempt { dref, index, log } => (
+            Event::Queued { dref, .. } => ("queued", Some((*dref, None)), json!({})),
+            Event::Waiting { dref, .. } => ("waiting", Some((*dref, None)), json!({})),
+            Event::Started { dref, index, .. } => {
+                ("started", Some((*dref, Some(*index))), json!({}))
+            }
+            Event::Attempt {
+                dref, index, log, ..
+            } => (
                 "attempt",
                 Some((*dref, Some(*index))),
                 json!({ "log": log.to_string_lossy() }),
@@ -129,6 +134,7 @@ impl Json {
                 index,
                 done,
                 total,
+                ..
             } => (
                 "progress",
                 Some((*dref, Some(*index))),
@@ -141,6 +147,7 @@ impl Json {
                 left,
                 wait,
                 error,
+                ..
             } => {
                 let fields = json!({
                     "attempt": attempt,
@@ -150,7 +157,9 @@ impl Json {
                 });
                 ("retrying", Some((*dref, Some(*index))), fields)
             }
-            Event::Overdue { dref, index, error } => (
+            Event::Overdue {
+                dref, index, error, ..
+            } => (
                 "overdue",
                 Some((*dref, Some(*index))),
                 json!({ "error": report(error) }),
@@ -160,6 +169,7 @@ impl Json {
                 index,
                 new,
                 seconds,
+                ..
             } => {
                 let fields =
                     json!({ "rref": rref.to_string(), "new": new, "took_seconds": seconds });
@@ -171,6 +181,7 @@ impl Json {
                 new,
                 seconds,
                 text,
+                ..
             } => {
                 let fields = json!({
                     "rref": rref.to_string(),
@@ -189,6 +200,7 @@ impl Json {
                 index,
                 kept,
                 error,
+                ..
             } => {
                 let kept = kept.map(|kept| kept.to_string_lossy());
                 let fields = json!({ "kept": kept, "error": report(error) });
@@ -198,21 +210,22 @@ impl Json {
                 dref,
                 rrefs,
                 built: true,
+                ..
             } => {
                 let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
                 ("chosen", Some((*dref, None)), json!({ "rrefs": rrefs }))
             }
-            Event::AheadOfClock { rref, ended } => {
+            Event::AheadOfClock { rref, ended, .. } => {
                 let fields = json!({ "rref": rref.to_string(), "ended": ended.to_string() });
                 ("ahead_of_clock", Some((rref.dref(), None)), fields)
             }
-            Event::Stopping { running } => ("stopping", None, json!({ "running": running })),
-            Event::Cancelled { dref, error } => (
+            Event::Stopping { running, .. } => ("stopping", None, json!({ "running": running })),
+            Event::Cancelled { dref, error, .. } => (
                 "cancelled",
                 Some((*dref, None)),
                 json!({ "error": report(error) }),
             ),
-            Event::Failed { dref, error } => (
+            Event::Failed { dref, error, .. } => (
                 "failed",
                 Some((*dref, None)),
                 json!({ "error": report(error) }),

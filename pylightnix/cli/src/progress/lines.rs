@@ -54,14 +54,14 @@ impl Lines {
             } => {
                 format!("build   {}, {runs} runs: {why}", stage(dref))
             }
-            Event::Queued { dref } => {
+            Event::Queued { dref, .. } => {
                 format!("queue   {}: waits for resources", stage(dref))
             }
-            Event::Waiting { dref } => format!(
+            Event::Waiting { dref, .. } => format!(
                 "wait    {}: another process or thread is building it",
                 stage(dref)
             ),
-            Event::Started { dref, index } => {
+            Event::Started { dref, index, .. } => {
                 self.is_time(dref, *index);
                 return None;
             }
@@ -70,6 +70,7 @@ impl Lines {
                 index,
                 done,
                 total,
+                ..
             } => {
                 if !self.is_time(dref, *index) {
                     return None;
@@ -89,6 +90,7 @@ impl Lines {
                 left,
                 wait,
                 error,
+                ..
             } => {
                 let cause = cause(error);
                 format!(
@@ -103,6 +105,7 @@ impl Lines {
                 index,
                 new,
                 seconds,
+                ..
             } => {
                 let again = if *new { "" } else { ", as before" };
                 let took = text::seconds(*seconds);
@@ -117,10 +120,10 @@ impl Lines {
                     of(rref.dref(), *index)
                 )
             }
-            Event::AheadOfClock { rref, ended } => format!("note    {}", ahead(rref, *ended)),
-            Event::Stopping { running } => format!("stop    {running} running"),
-            Event::Cancelled { dref, error } => format!("stopped {}: {error}", stage(dref)),
-            Event::Failed { dref, error } => format!("failed  {}: {error}", stage(dref)),
+            Event::AheadOfClock { rref, ended, .. } => format!("note    {}", ahead(rref, *ended)),
+            Event::Stopping { running, .. } => format!("stop    {running} running"),
+            Event::Cancelled { dref, error, .. } => format!("stopped {}: {error}", stage(dref)),
+            Event::Failed { dref, error, .. } => format!("failed  {}: {error}", stage(dref)),
             _ => return None,
         })
     }

@@ -97,11 +97,11 @@ impl Live {
 
     pub(super) fn event(&self, event: &Event<'_>) {
         let line = match event {
-            Event::Failed { dref, error } => {
+            Event::Failed { dref, error, .. } => {
                 format!("failed  {}: {error}", self.state.called(dref, 0))
             }
             Event::Overdue { error, .. } => error.to_string(),
-            Event::AheadOfClock { rref, ended } => format!("note    {}", ahead(rref, *ended)),
+            Event::AheadOfClock { rref, ended, .. } => format!("note    {}", ahead(rref, *ended)),
             Event::Retrying {
                 dref,
                 attempt,

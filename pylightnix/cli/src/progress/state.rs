@@ -135,38 +135,23 @@ impl Status {
 
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Begun { stages, titles } => {
+            Event::Begun { stages, titles, .. } => {
                 self.begun = Instant::now();
                 self.titles = Some((*titles).clone());
                 self.stages = *stages;
             }
-            Event::Left { drefs } => {
-                self.left
-                    .extend(drefs.iter().map(|dref| ((*dref).clone(), 1)));
-                self.to_ask.extend(drefs.iter().map(|dref| (*dref).clone()));
-            }
-            Event::Queued { dref } | Event::Waiting { dref } => {
+            Event::Left { drefs, .. } => self.are_left(drefs),
+            Event::Queued { dref, .. } | Event::Waiting { dref, .. } => {
                 self.waiting.insert((*dref).clone());
             }
             Event::Building { dref, runs, .. } => {
                 self.waiting.remove(*dref);
                 self.left.insert((*dref).clone(), *runs);
             }
-            Event::Started { dref, index } => {
-                if let Some(runs) = self.left.get_mut(*dref) {
-                    *runs = runs.saturating_sub(1);
-                }
-                self.running.push(Running {
-                    dref: (*dref).clone(),
-                    index: *index,
-                    since: Instant::now(),
-                    log: None,
-                    progress: None,
-                    note: None,
-                });
-                self.peak = self.peak.max(self.running.len());
-            }
-            Event::Attempt { dref, index, log } => {
+            Event::Started { dref, index, .. } => self.started(dref, *index),
+            Event::Attempt {
+                dref, index, log, ..
+            } => {
                 if let Some(running) = self.running(dref, *index) {
                     running.log = Some(log.to_path_buf());
                     running.note = None;
@@ -178,11 +163,8 @@ impl Status {
                 index,
                 done,
                 total,
-            } => {
-                if let Some(running) = self.running(dref, *index) {
-                    running.progress = Some((*done, *total));
-                }
-            }
+                ..
+            } => self.progressed(dref, *index, *done, *total),
             Event::Retrying {
                 dref, index, error, ..
             } => {
@@ -229,6 +211,42 @@ impl Status {
             }
             Event::Stopping { .. } => self.stopping = true,
             _ => {}
+        }
+    }
+
+    /// Notes the stages that are not decided yet.
+    pub(super) fn are_left(&mut self, drefs: &[&DRefId]) {
+        let drefs = || drefs.iter().map(|dref| (*dref).clone());
+        self.left.extend(drefs().map(|dref| (dref, 1)));
+        self.to_ask.extend(drefs());
+    }
+
+    /// Notes that a run of a stage begins.
+    pub(super) fn started(&mut self, dref: &DRefId, index: usize) {
+        if let Some(runs) = self.left.get_mut(dref) {
+            *runs = runs.saturating_sub(1);
+        }
+        self.running.push(Running {
+            dref: dref.clone(),
+            index,
+            since: Instant::now(),
+            log: None,
+            progress: None,
+            note: None,
+        });
+        self.peak = self.peak.max(self.running.len());
+    }
+
+    /// Notes how far a run of a stage is.
+    pub(super) fn progressed(
+        &mut self,
+        dref: &DRefId,
+        index: usize,
+        done: u64,
+        total: Option<u64>,
+    ) {
+        if let Some(running) = self.running(dref, index) {
+            running.progress = Some((done, total));
         }
     }
 

@@ -4,6 +4,7 @@ use crate::lens::{Config, RRef};
 
 /// The result of a matcher.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Choice<C: Config> {
     /// Takes these candidates.
     Take(Vec<RRef<C>>),

@@ -183,6 +183,7 @@ pub enum Rebuild {
     /// The output equals this realization.
     Same(RRefId),
     /// The output is not in the store.
+    #[non_exhaustive]
     Differs {
         /// The tree digest of the output.
         #[serde(serialize_with = "as_text::one")]

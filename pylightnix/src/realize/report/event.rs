@@ -15,6 +15,7 @@ use crate::realize::report::titles::Titles;
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The run begins.
+    #[non_exhaustive]
     Begun {
         /// The number of derivations in the plan.
         stages: usize,
@@ -23,11 +24,13 @@ pub enum Event<'a> {
     },
     /// The first stage has to run, and these stages are not decided yet. Sent at most once, before the first
     /// [`Building`](Self::Building); not sent if everything is reused.
+    #[non_exhaustive]
     Left {
         /// The derivations.
         drefs: &'a [&'a DRefId],
     },
     /// A stage has to run.
+    #[non_exhaustive]
     Building {
         /// The derivation.
         dref: &'a DRefId,
@@ -39,16 +42,19 @@ pub enum Event<'a> {
         why: &'a Brief<'a>,
     },
     /// A stage that has to run waits for resources: threads, memory or a named resource.
+    #[non_exhaustive]
     Queued {
         /// The derivation.
         dref: &'a DRefId,
     },
     /// Another process or thread builds the same stage, and this one waits for it.
+    #[non_exhaustive]
     Waiting {
         /// The derivation.
         dref: &'a DRefId,
     },
     /// A run of a stage begins.
+    #[non_exhaustive]
     Started {
         /// The derivation.
         dref: &'a DRefId,
@@ -56,6 +62,7 @@ pub enum Event<'a> {
         index: usize,
     },
     /// An attempt of a run begins, whose output goes to this file.
+    #[non_exhaustive]
     Attempt {
         /// The derivation.
         dref: &'a DRefId,
@@ -65,6 +72,7 @@ pub enum Event<'a> {
         log: &'a Path,
     },
     /// An attempt of a run failed, and the next one begins after a wait.
+    #[non_exhaustive]
     Retrying {
         /// The derivation.
         dref: &'a DRefId,
@@ -80,6 +88,7 @@ pub enum Event<'a> {
         error: &'a Error,
     },
     /// A run of a stage was told to stop and still goes on. It can only be waited for, unless the program is ended.
+    #[non_exhaustive]
     Overdue {
         /// The derivation.
         dref: &'a DRefId,
@@ -92,6 +101,7 @@ pub enum Event<'a> {
     ///
     /// Sent from a separate thread, at most ten times per second for each run; it may arrive a moment after the run has
     /// ended.
+    #[non_exhaustive]
     Progress {
         /// The derivation.
         dref: &'a DRefId,
@@ -103,6 +113,7 @@ pub enum Event<'a> {
         total: Option<u64>,
     },
     /// A run of a stage succeeded, and its result is in the store.
+    #[non_exhaustive]
     Published {
         /// The realization.
         rref: &'a RRefId,
@@ -114,6 +125,7 @@ pub enum Event<'a> {
         seconds: f64,
     },
     /// A run of a fallible stage failed, and the failure is recorded in the store as the result.
+    #[non_exhaustive]
     FailureRecorded {
         /// The realization that records the failure.
         rref: &'a RRefId,
@@ -127,6 +139,7 @@ pub enum Event<'a> {
         text: &'a str,
     },
     /// A run of a stage failed after its last attempt, or was stopped.
+    #[non_exhaustive]
     RunFailed {
         /// The derivation.
         dref: &'a DRefId,
@@ -139,6 +152,7 @@ pub enum Event<'a> {
     },
     /// A build record ends more than an hour ahead of this machine's clock. It counts as a record without a time, and its
     /// realization is chosen last. Sent once in a run, for the first such record.
+    #[non_exhaustive]
     AheadOfClock {
         /// The realization.
         rref: &'a RRefId,
@@ -146,6 +160,7 @@ pub enum Event<'a> {
         ended: jiff::Timestamp,
     },
     /// The matcher of a stage chose realizations.
+    #[non_exhaustive]
     Chosen {
         /// The derivation.
         dref: &'a DRefId,
@@ -155,11 +170,13 @@ pub enum Event<'a> {
         built: bool,
     },
     /// The run was cancelled: no further run begins, and the running stages are told to stop.
+    #[non_exhaustive]
     Stopping {
         /// The number of runs in progress.
         running: usize,
     },
     /// A stage was stopped because the run was cancelled.
+    #[non_exhaustive]
     Cancelled {
         /// The derivation.
         dref: &'a DRefId,
@@ -167,6 +184,7 @@ pub enum Event<'a> {
         error: &'a Error,
     },
     /// A stage failed.
+    #[non_exhaustive]
     Failed {
         /// The derivation.
         dref: &'a DRefId,

@@ -45,6 +45,7 @@ pub enum Cause {
     /// A field of the config.
     Field(FieldChange),
     /// The default of a field that the config omits.
+    #[non_exhaustive]
     Default {
         /// The field.
         field: String,
@@ -58,6 +59,7 @@ pub enum Cause {
     /// A dependency.
     Dependency(DependencyChange),
     /// The stage did not run: its matcher takes another of the realizations that existed before.
+    #[non_exhaustive]
     Choice {
         /// The matcher before, if the build record contains it.
         old: Option<String>,

@@ -37,6 +37,7 @@ pub struct Check<'a> {
 #[non_exhaustive]
 pub enum CheckEvent {
     /// Realizations were examined.
+    #[non_exhaustive]
     Looked {
         /// The number so far.
         realizations: usize,
@@ -44,6 +45,7 @@ pub enum CheckEvent {
         of: usize,
     },
     /// Artifacts were read.
+    #[non_exhaustive]
     Read {
         /// The number of bytes so far.
         bytes: u64,

@@ -20,6 +20,7 @@ pub enum GcEvent {
     /// Another process is removing objects from this store; this one waits for it.
     Waiting,
     /// The objects to remove are chosen. They stay if a process begins to use them before they are moved.
+    #[non_exhaustive]
     Chosen {
         /// The number of realizations to keep.
         kept: usize,
@@ -29,6 +30,7 @@ pub enum GcEvent {
         bytes: u64,
     },
     /// An object was deleted from disk.
+    #[non_exhaustive]
     Deleted {
         /// The number of bytes deleted so far.
         bytes: u64,
