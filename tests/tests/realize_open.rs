@@ -748,3 +748,19 @@ fn derivations_without_their_stages() {
         &["does not fit", "`data` is not in the stored config"],
     );
 }
+
+#[test]
+fn a_store_is_asked_by_all_that_has_a_reference() {
+    let (_folder, store) = scratch();
+    let plan = instantiate(Data::new(3)).unwrap().latest();
+    let rref = store.realize(&plan).unwrap();
+    assert!(store.has(&rref).unwrap() && store.has(rref.id()).unwrap());
+    assert_eq!(&store.realization(&rref).unwrap().id, rref.id());
+    assert_eq!(
+        store.record(&rref).unwrap(),
+        store.record(rref.id()).unwrap()
+    );
+    assert_eq!(store.out_dir(&rref), rref.path());
+    assert_eq!(&store.config(&plan).unwrap(), plan.config_json());
+    assert_eq!(store.rrefs_of(&plan).unwrap(), [rref.id().clone()]);
+}

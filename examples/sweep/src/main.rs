@@ -182,7 +182,7 @@ fn main() -> Result<()> {
     println!("# listing");
     // ANCHOR: listing
     println!("{} result", store.rrefs_of(runs[0].id())?.len());
-    for entry in store.record(all.id())?.manifest().entries() {
+    for entry in store.record(&all)?.manifest().entries() {
         println!("{}", entry.path);
     }
     let table = store.artifact(&all, "table.txt")?; // its path
@@ -227,7 +227,7 @@ fn main() -> Result<()> {
         println!("{error:?}");
     }
     store.remove(&made).force().run()?; // this program uses it, too
-    println!("{}", store.has(made.id())?);
+    println!("{}", store.has(&made)?);
     // ANCHOR_END: remove
     Ok(())
 }

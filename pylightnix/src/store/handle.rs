@@ -107,17 +107,20 @@ impl Store {
     }
 
     /// Returns the path of a derivation's folder, whether or not it exists.
-    pub fn derivation_dir(&self, dref: &DRefId) -> PathBuf {
+    pub fn derivation_dir(&self, dref: impl AsRef<DRefId>) -> PathBuf {
+        let dref = dref.as_ref();
         self.0.layout.derivation(dref)
     }
 
     /// Returns the path of a realization's folder, whether or not it exists.
-    pub fn realization_dir(&self, rref: &RRefId) -> PathBuf {
+    pub fn realization_dir(&self, rref: impl AsRef<RRefId>) -> PathBuf {
+        let rref = rref.as_ref();
         self.0.layout.realization(rref)
     }
 
     /// Returns the path of a realization's artifact folder, whether or not it exists.
-    pub fn out_dir(&self, rref: &RRefId) -> PathBuf {
+    pub fn out_dir(&self, rref: impl AsRef<RRefId>) -> PathBuf {
+        let rref = rref.as_ref();
         self.realization_dir(rref).join(OUT)
     }
 

@@ -65,11 +65,11 @@ impl Plumbing<'_> {
     /// Fails if a system call fails, or if this thread already holds the lock or waiting for it would deadlock.
     pub fn lock_build(
         self,
-        dref: &DRefId,
+        dref: impl AsRef<DRefId>,
         context: &Context,
         on_wait: &mut dyn FnMut(),
     ) -> Result<BuildLock> {
-        self.0.lock_build(dref, context, on_wait)
+        self.0.lock_build(dref.as_ref(), context, on_wait)
     }
 
     /// Returns the realizations of `dref` that were made from `context`, sorted by reference; empty if the derivation is not in
@@ -77,8 +77,12 @@ impl Plumbing<'_> {
     ///
     /// # Errors
     /// Fails if a record is corrupt, or if a system call fails.
-    pub fn candidates(self, dref: &DRefId, context: &Context) -> Result<Vec<Realization>> {
-        self.0.candidates(dref, context)
+    pub fn candidates(
+        self,
+        dref: impl AsRef<DRefId>,
+        context: &Context,
+    ) -> Result<Vec<Realization>> {
+        self.0.candidates(dref.as_ref(), context)
     }
 
     /// Begins a build in a new, empty folder.
@@ -101,8 +105,13 @@ impl Plumbing<'_> {
     ///
     /// # Errors
     /// Fails if the realization is not in the store, or if a system call fails.
-    pub fn add_build(self, rref: &RRefId, build: &BuildRecord, log: Option<&[u8]>) -> Result<()> {
-        self.0.add_build(rref, build, log)
+    pub fn add_build(
+        self,
+        rref: impl AsRef<RRefId>,
+        build: &BuildRecord,
+        log: Option<&[u8]>,
+    ) -> Result<()> {
+        self.0.add_build(rref.as_ref(), build, log)
     }
 
     /// Saves the text of a code fingerprint, unless it is saved already. [`Store::code`] returns it.

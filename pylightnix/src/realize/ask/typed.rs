@@ -89,7 +89,7 @@ impl Store {
         let mut path = vec![(id.clone(), 0)];
         while let Some((dref, next)) = path.last_mut() {
             if !read.contains_key(dref) {
-                read.insert(dref.clone(), self.config(dref)?);
+                read.insert(dref.clone(), self.config(&*dref)?);
             }
             let json = &read[&*dref];
             if let Some(dep) = json.deps().get(*next) {

@@ -27,7 +27,8 @@ impl Store {
     /// assert_eq!(store.usual_time(config.id())?, Some(Duration::from_secs(5)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn usual_time(&self, dref: &DRefId) -> Result<Option<Duration>> {
+    pub fn usual_time(&self, dref: impl AsRef<DRefId>) -> Result<Option<Duration>> {
+        let dref = dref.as_ref();
         let snapshot = Snapshot::of(self, dref)?;
         let mut times = Vec::new();
         for builds in snapshot.builds() {

@@ -86,7 +86,8 @@ impl Store {
     ///
     /// # Errors
     /// Fails if a system call fails.
-    pub fn rrefs_of(&self, dref: &DRefId) -> Result<Vec<RRefId>> {
+    pub fn rrefs_of(&self, dref: impl AsRef<DRefId>) -> Result<Vec<RRefId>> {
+        let dref = dref.as_ref();
         list(&self.derivation_dir(dref), |name| {
             RRefId::from_folder(dref, name)
         })

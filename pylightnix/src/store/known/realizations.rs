@@ -24,7 +24,8 @@ impl Store {
     /// # Errors
     /// Fails if it is not in the store ([`ErrorKind::Missing`]), if its record is corrupt ([`ErrorKind::Store`]), or if a
     /// system call fails.
-    pub fn realization(&self, rref: &RRefId) -> Result<Realization> {
+    pub fn realization(&self, rref: impl AsRef<RRefId>) -> Result<Realization> {
+        let rref = rref.as_ref();
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
         let found = LoadedRealization::with_record(rref.clone(), &text, folder, &at, None)?;
@@ -40,7 +41,8 @@ impl Store {
     ///
     /// # Errors
     /// Fails if its record is corrupt, or if a system call fails.
-    pub fn has(&self, rref: &RRefId) -> Result<bool> {
+    pub fn has(&self, rref: impl AsRef<RRefId>) -> Result<bool> {
+        let rref = rref.as_ref();
         match self.realization(rref) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Missing => Ok(false),
@@ -84,7 +86,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`realization`](Self::realization).
-    pub fn record(&self, rref: &RRefId) -> Result<Record> {
+    pub fn record(&self, rref: impl AsRef<RRefId>) -> Result<Record> {
+        let rref = rref.as_ref();
         let (text, _) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
         verified_head(rref, &text, &at)?;

@@ -28,7 +28,7 @@ impl Store {
     /// Returns the log of a build, or `None` if it printed nothing.
     pub fn log_of(
         &self,
-        rref: &crate::config::RRefId,
+        rref: impl AsRef<crate::config::RRefId>,
         build: &crate::store::BuildRecord,
     ) -> Option<PathBuf> {
         let path = self.realization_dir(rref).join(build.log_name());

@@ -126,7 +126,8 @@ impl Store {
     ///
     /// # Errors
     /// Fails if a system call fails.
-    pub fn running_of(&self, dref: &DRefId) -> Result<Vec<RunningBuild>> {
+    pub fn running_of(&self, dref: impl AsRef<DRefId>) -> Result<Vec<RunningBuild>> {
+        let dref = dref.as_ref();
         self.running_where(|running| running == &dref.folder()[..HASH])
             .map(|mut found| {
                 found.retain(|build| build.dref == *dref);

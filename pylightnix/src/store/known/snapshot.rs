@@ -277,7 +277,8 @@ impl Store {
     ///
     /// # Errors
     /// Fails if a record is corrupt, or if a system call fails.
-    pub fn realizations_of(&self, dref: &DRefId) -> Result<Vec<Realization>> {
+    pub fn realizations_of(&self, dref: impl AsRef<DRefId>) -> Result<Vec<Realization>> {
+        let dref = dref.as_ref();
         self.all_of(&Snapshot::of(self, dref)?, dref)
     }
 
@@ -381,7 +382,11 @@ impl Store {
     ///
     /// # Errors
     /// Fails if a system call fails.
-    pub fn dependents_readable(&self, rref: &RRefId) -> Result<(Vec<RRefId>, Vec<Unread>)> {
+    pub fn dependents_readable(
+        &self,
+        rref: impl AsRef<RRefId>,
+    ) -> Result<(Vec<RRefId>, Vec<Unread>)> {
+        let rref = rref.as_ref();
         let drefs = self.drefs()?;
         let (mut found, mut unread) = (Vec::new(), Vec::new());
         for (dref, look) in drefs.iter().zip(self.snapshots_of_each(&drefs)) {

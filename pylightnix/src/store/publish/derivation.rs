@@ -116,7 +116,8 @@ impl Store {
     /// # Errors
     /// Fails if the derivation is not in the store ([`ErrorKind::Missing`]), if its `config.json` is corrupt
     /// ([`ErrorKind::Store`]), or if a system call fails.
-    pub fn config(&self, dref: &DRefId) -> Result<ConfigJson> {
+    pub fn config(&self, dref: impl AsRef<DRefId>) -> Result<ConfigJson> {
+        let dref = dref.as_ref();
         let path = self.derivation_dir(dref).join(CONFIG);
         let bytes = read(dref, &path)?;
         let config = ConfigJson::from_canonical(&bytes)

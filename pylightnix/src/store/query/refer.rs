@@ -93,7 +93,8 @@ impl Store {
     ///
     /// # Errors
     /// Fails if there are no realizations ([`ErrorKind::Missing`]), if a record is corrupt, or if a system call fails.
-    pub fn newest_of(&self, dref: &DRefId) -> Result<RRefId> {
+    pub fn newest_of(&self, dref: impl AsRef<DRefId>) -> Result<RRefId> {
+        let dref = dref.as_ref();
         match newest(self, &dref.to_string(), std::slice::from_ref(dref), 1)? {
             Referred::Realization(rref) => Ok(rref),
             _ => Err(without_realizations(dref)),
