@@ -762,5 +762,5 @@ fn a_store_is_asked_by_all_that_has_a_reference() {
     );
     assert_eq!(store.out_dir(&rref), rref.path());
     assert_eq!(&store.config(&plan).unwrap(), plan.config_json());
-    assert_eq!(store.rrefs_of(&plan).unwrap(), [rref.id().clone()]);
+    assert!(store.rrefs_of(&plan).unwrap().contains(rref.id()));
 }
