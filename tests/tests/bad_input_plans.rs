@@ -76,7 +76,7 @@ fn panics_of_keys_and_filters_name_the_stage() {
     let what = [
         "the matcher of stage `link` failed",
         "it panicked: index out of bounds",
-        &format!("it is about {key}"),
+        &format!("the derivation is {key}"),
     ];
     let error = fails(&run, &key, &what);
     assert_eq!(error.kind(), ErrorKind::Matcher);
@@ -188,7 +188,7 @@ fn a_failure_in_an_enormous_plan_is_told_briefly() {
         &asking,
         &[
             "stage `asking` takes the run-time argument `u8`",
-            "and about 9995 more",
+            "and 9995 more",
         ],
     );
     brief(&error);

@@ -53,7 +53,7 @@ fn own_arguments_stand_beside_ours() {
         lost.err
     );
     let help = line.out("run --help");
-    assert!(help.contains("How many numbers there are"), "{help}");
+    assert!(help.contains("The number of numbers"), "{help}");
     assert!(help.contains("Realize the targets"), "{help}");
     assert!(!line.out("list --help").contains("--count"));
 }
@@ -82,7 +82,7 @@ fn targets_and_stages() {
     // A stage that is not a target, forced by its name.
     let forced = line.say("run mean --force numbers");
     assert!(
-        forced.err.contains("gave what was there already"),
+        forced.err.contains("gave results that existed already"),
         "{}",
         forced.err
     );
@@ -369,7 +369,7 @@ fn results_of_unknown_code_are_accepted_or_trusted() {
     }
     let line = elsewhere();
     let plan = line.out("plan");
-    assert!(plan.contains("nothing says which code made it"), "{plan}");
+    assert!(plan.contains("the code that made it is unknown"), "{plan}");
     let early = line.say("run --accept mean");
     assert_eq!(early.code, 1);
     assert!(early.err.contains("has to be built first"), "{}", early.err);

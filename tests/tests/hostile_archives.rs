@@ -500,8 +500,8 @@ fn records_that_ask_for_something_else() {
         &["not in canonical form"],
     );
     cases.record("a line more", and("\n"), &["line"]);
-    cases.record("empty", |_| Vec::new(), &["it is cut short"]);
-    cases.record("one line", |_| vec![b'x'; 100_000], &["it is cut short"]);
+    cases.record("empty", |_| Vec::new(), &["it is truncated"]);
+    cases.record("one line", |_| vec![b'x'; 100_000], &["it is truncated"]);
     cases.record("no UTF-8", |text| [text.as_bytes(), b"\xff"].concat(), &[]);
     cases.at_least(40);
 }
@@ -634,7 +634,7 @@ fn headers_that_lie() {
         (
             "signature",
             |h| h.signature ^= 1,
-            "its directory does not point to its entries",
+            "its central directory does not point to its entries",
         ),
     ];
     for (case, lie, why) in alone {
@@ -786,9 +786,9 @@ fn files_that_are_not_only_an_archive() {
     let mut cases = Cases::new();
     let good_bytes = &good().bytes;
     let parts = "it has several parts or a comment";
-    let cut = "it does not end as a zip file does";
-    let length = "its directory is not as long as it says";
-    let place = "its directory is not where it says";
+    let cut = "it has no end record";
+    let length = "its central directory does not have the stated length";
+    let place = "its central directory is not at the stated offset";
     cases.spoil(
         "bytes before",
         |zip| zip.before = b"#!/bin/sh\n".to_vec(),
@@ -797,7 +797,7 @@ fn files_that_are_not_only_an_archive() {
     cases.spoil(
         "bytes before the directory",
         |zip| zip.between = vec![0],
-        &["data between its entries and its directory"],
+        &["data between its entries and its central directory"],
     );
     cases.spoil(
         "bytes after the directory",
@@ -1043,7 +1043,7 @@ fn bytes_that_are_not_what_they_should_be() {
             item.data = bomb.clone();
             item.both(|h| h.packed = bomb.len() as u32);
         },
-        &["zeros\" is longer than it says"],
+        &["zeros\" is longer than its header says"],
     );
     cases.spoil(
         "a bomb that says what it is",
@@ -1101,7 +1101,7 @@ fn bytes_that_are_not_what_they_should_be() {
     cases.spoil(
         "five gigabytes",
         forged(5 << 30),
-        &["zeros\" is shorter than it says"],
+        &["zeros\" is shorter than its header says"],
     );
     for entry in ["a/config.json", "record", ".json", "d/link"] {
         let entry = if entry == "a/config.json" {
@@ -1138,7 +1138,7 @@ fn bytes_that_are_not_what_they_should_be() {
             let packed = item.data.len() as u32;
             item.both(|h| (h.method, h.size, h.packed) = (8, size, packed));
         },
-        &[".log\" is longer than it says"],
+        &[".log\" is longer than its header says"],
     );
     // Compressed streams.
     cases.spoil(
@@ -1274,7 +1274,7 @@ fn realizations_that_do_not_belong_together() {
     cases.spoil(
         "without what it was made from",
         without(a.dref().folder()),
-        &[&b.to_string(), &a.to_string(), "from which that was made"],
+        &[&b.to_string(), &a.to_string(), "without its dependency"],
     );
     cases.spoil(
         "without the realization of a config",
@@ -1295,7 +1295,7 @@ fn realizations_that_do_not_belong_together() {
         |zip| {
             change_record(zip, b, swap(&a.to_string(), &other.to_string()));
         },
-        &[&other.to_string(), "from which that was made"],
+        &[&other.to_string(), "without its dependency"],
     );
     cases.spoil(
         "itself in the context",

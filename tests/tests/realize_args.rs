@@ -174,7 +174,7 @@ fn a_missing_argument_stops_everything_before_it_begins() {
                 "help: give it to the run: `Realize::new(&store).arg(value)` with a value of that type",
                 "and of no other type; the run gives ",
                 "`realize_args::Token`, `u8`",
-                &format!("it is about {}", plan.1),
+                &format!("the derivation is {}", plan.1),
             ],
         );
         assert!(told.lines().is_empty(), "{:?}", told.lines());
@@ -193,7 +193,7 @@ fn all_missing_arguments_are_told_at_once() {
         &[
             "3 run-time arguments are missing; nothing was run",
             "- stage `fetched` takes the run-time argument `realize_args::Token`",
-            "and about 2 more",
+            "and 2 more",
             "stage `length` takes the run-time argument `realize_args::Verbosity`",
             "takes the run-time argument `alloc::sync::Arc<core::sync::atomic::",
         ],

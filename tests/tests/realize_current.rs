@@ -287,7 +287,7 @@ fn accepting_is_one_record_and_no_run() {
         &error,
         &[
             "stage `user` cannot be accepted: `sum`, which it depends on,",
-            &format!("it is about {plan}, and {}", plan.sum),
+            &format!("the derivations are {plan} and {}", plan.sum),
             "has to be built first",
             "help: accept or realize",
         ],
@@ -379,7 +379,7 @@ fn unknown_results_are_seen_when_they_are_trusted_or_accepted() {
     let dry = store.plan(&plan).unwrap();
     assert_eq!(
         reason(&dry, plan.id()),
-        "stale: nothing says which code made it: accept it, or trust unknown results"
+        "stale: the code that made it is unknown: accept it, or trust unknown results"
     );
     let trusting = Realize::new(&store).trust_unknown();
     assert!(trusting.plan(&plan).unwrap().is_done());
@@ -516,7 +516,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
     );
     assert!(
         dry.to_string()
-            .contains(", 2 runs: its matcher wants more results than there are (1)\n"),
+            .contains(", 2 runs: its matcher wants more than the existing results (1)\n"),
         "{dry}"
     );
     // Forced, even if it waits for dependencies.

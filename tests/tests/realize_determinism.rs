@@ -72,7 +72,7 @@ fn what_is_the_same_each_time() {
     assert!(found.kept.is_none());
     assert_eq!(
         found.to_string(),
-        format!("{plan} is deterministic: made again 3 times, it was the same")
+        format!("{plan} is deterministic: rebuilt 3 times with equal results")
     );
     // For a stage with many realizations, the first rebuild equals one of them.
     let data = plan.data.clone();
@@ -104,7 +104,7 @@ fn what_differs_is_said_file_by_file() {
     assert_eq!(
         found.to_string(),
         format!(
-            "{plan} is not deterministic: made again 2 times, compared with {stored}\n\
+            "{plan} is not deterministic: rebuilt 2 times, compared with {stored}\n\
              0: differs\n   \
              ! bytes (3 B), from byte 2 on\n   \
              - parts/0 (1 B)\n   \
@@ -178,7 +178,7 @@ fn the_same_each_time_and_not_what_is_there() {
     assert!(!found.is_deterministic() && found.agrees());
     assert_says_text(
         &found,
-        &["is not what is in the store: made again 2 times, it was the same, and another than"],
+        &["differs from the store: rebuilt 2 times with equal results, other than"],
     );
 }
 

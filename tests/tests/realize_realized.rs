@@ -101,7 +101,7 @@ fn what_is_missing_is_told_with_the_reason() {
         &[
             "the stage is not realized",
             "- stage `number` would have to run: missing",
-            &format!("it is about {one}"),
+            &format!("the derivation is {one}"),
         ],
     );
     store.realize(&one).unwrap();
@@ -151,7 +151,7 @@ fn what_the_matcher_wants_is_told() {
     is_not(
         &store,
         &two,
-        &["its matcher wants more results than there are (1)"],
+        &["its matcher wants more than the existing results (1)"],
     );
     let runs = run.run(&two).unwrap();
     assert_eq!(store.realized(&two).unwrap(), runs);

@@ -331,7 +331,11 @@ fn more_than_there_is_fails_before_anything_runs() {
         assert_says(&error, says);
         assert_says(
             &error,
-            &["stage `work", "` cannot run here", "it is about dref:"],
+            &[
+                "stage `work",
+                "` cannot run here",
+                "the derivation is dref:",
+            ],
         );
         assert!(dry.contains(says[0]), "{dry}");
     };

@@ -318,7 +318,7 @@ fn forced_stages_run_again() {
     assert_eq!(told.of("published"), ["published work#1 again"]);
     assert_eq!(
         report.to_string(),
-        "1 of 4 stages built in 1 run, 3 reused; 1 run gave what was there already"
+        "1 of 4 stages built in 1 run, 3 reused; 1 run gave results that existed already"
     );
     // It has a second build record, and nothing else is new.
     let opened = store.realization_as::<Work>(&rref).unwrap();
@@ -670,8 +670,8 @@ fn promises_are_kept_or_nothing_is_published() {
     assert_says(
         &error,
         &[
-            "it did not keep its promise `one`: there is nothing at `out/one.txt`",
-            "its promise `two`: there is nothing at `out/a/b/two`",
+            "it did not keep its promise `one`: `out/one.txt` does not exist",
+            "its promise `two`: `out/a/b/two` does not exist",
             "`b.two.path()`",
         ],
     );

@@ -176,13 +176,13 @@ fn a_build_that_is_killed_after_any_run_goes_on() {
         assert_eq!(dry.steps[0].action, Action::Build { runs, reason });
         if ended == 3 {
             assert!(
-                dry.to_string().contains("3 runs: 3 of 6 runs are there"),
+                dry.to_string().contains("3 runs: 3 of 6 runs are complete"),
                 "{dry}"
             );
             let error = Realize::new(&store).realized(&plan).unwrap_err();
             assert_says(
                 &error,
-                &["stage `draw` would have to run: 3 of 6 runs are there"],
+                &["stage `draw` would have to run: 3 of 6 runs are complete"],
             );
         }
         assert_eq!(store.realize(&plan).unwrap().out.load().unwrap(), 5);
@@ -481,7 +481,7 @@ fn stepping_goes_on_with_the_rest() {
     assert_eq!((next.runs, next.first), (2, 4));
     assert_eq!(
         next.to_string(),
-        format!("{plan}, 2 runs: 4 of 6 runs are there")
+        format!("{plan}, 2 runs: 4 of 6 runs are complete")
     );
     assert_eq!(stepping.run_all().unwrap().out.load().unwrap(), 5);
     assert_eq!(made(place), [4, 5]);

@@ -228,7 +228,7 @@ fn a_build_without_its_promises_is_not_finished_and_not_lost() {
         &error,
         &[
             "this build of stage `sum` is not finished",
-            "it did not keep its promise `note`: there is nothing at `out/note.txt`",
+            "it did not keep its promise `note`: `out/note.txt` does not exist",
             "the build is still open",
             &b.path().display().to_string(),
         ],

@@ -293,7 +293,7 @@ fn the_same_code_once_more_and_what_the_matcher_takes() {
     // The stage that was forced: nothing changed.
     let why = store.why(&new.drawn).unwrap();
     assert_eq!(why.repeated, [old.drawn.id().clone()]);
-    assert_eq!(why.in_short(), "made again by the same code");
+    assert_eq!(why.in_short(), "rebuilt by the same code");
     // The current candidates of the matcher.
     let why = Realize::new(&store).why(&plan, &drawn).unwrap();
     let candidates = why.choice.unwrap().candidates;
@@ -430,7 +430,7 @@ fn what_is_broken_or_gone_is_passed_over() {
     let rref = store.realize(&other_code::plan("a", 0.2)).unwrap();
     forget_code(&store);
     let why = store.why(&rref).unwrap();
-    assert!(causes(&why)[0].ends_with("of which the texts were not kept"));
+    assert!(causes(&why)[0].ends_with("whose texts were not saved"));
     assert!(store.why(near.id()).is_err());
 }
 
@@ -605,14 +605,11 @@ fn of_many_stages_only_the_first_are_told() {
     let text = plan.to_string();
     assert!(text.contains(": missing\n"), "{text}");
     assert!(
-        text.contains("\nfor 101 more stages it is not said what changed\n"),
+        text.contains("\n101 more stages are not explained\n"),
         "{text}"
     );
     let whys = told_in_run(&store, &many);
-    assert_eq!(
-        whys[300],
-        "missing (from here on it is not said what changed)"
-    );
+    assert_eq!(whys[300], "missing (further stages are not explained)");
     assert!(whys[301..].iter().all(|why| why == "missing"));
 }
 

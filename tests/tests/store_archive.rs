@@ -419,7 +419,7 @@ fn what_is_added_around_it_is_refused() {
         refused(&other, "is refused");
     }
     fs::write(&other, "").unwrap();
-    refused(&other, "does not end as a zip file does");
+    refused(&other, "it has no end record");
     refused(folder.path(), "it is not a regular file");
     let pipe = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -782,7 +782,7 @@ fn records_that_do_not_fit() {
     let (a, b) = (config("a"), config_on("b", &config("a")));
     let absent = RRefId::new([1; 16], a.id().clone());
     crafted.realization(&b, Context::from_iter([absent]), &[]);
-    crafted.refused("from which that was made");
+    crafted.refused("without its dependency");
     // A dependency that the config does not name.
     let mut crafted = Crafted::new();
     let a = crafted.realization(&a, Context::empty(), &[]);
@@ -875,7 +875,7 @@ fn structures_that_zip_readers_let_through() {
             bytes[end + 20] = 1;
             bytes.push(b'x');
         },
-        "does not end as a zip file does",
+        "it has no end record",
     );
     spoil(&|bytes| bytes[central + 32] = 1, "has an unexpected header");
     // Bytes between the entries and the central directory.
@@ -885,7 +885,7 @@ fn structures_that_zip_readers_let_through() {
             let start = u32::try_from(central + 1).unwrap();
             bytes[end + 1 + 16..end + 1 + 20].copy_from_slice(&start.to_le_bytes());
         },
-        "data between its entries and its directory",
+        "data between its entries and its central directory",
     );
     // An entry that is not in the central directory.
     spoil(
@@ -894,7 +894,7 @@ fn structures_that_zip_readers_let_through() {
             bytes[end + 8] = count;
             bytes[end + 10] = count;
         },
-        "its directory is not as long as it says",
+        "its central directory does not have the stated length",
     );
     // Encrypted, or with a data descriptor.
     for flag in [1, 8] {
@@ -938,7 +938,7 @@ fn deflated_streams_that_say_something_else() {
     let folder = folder();
     let path = folder.path().join("bomb.zip");
     fs::write(&path, bytes).unwrap();
-    refused(&path, "out/x\" is longer than it says");
+    refused(&path, "out/x\" is longer than its header says");
 }
 
 #[test]

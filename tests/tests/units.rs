@@ -104,30 +104,33 @@ fn durations() {
 #[test]
 fn no_durations() {
     let table = [
-        ("", "`` is not a duration"),
-        ("h", "`h` is not a duration"),
-        (".", "`.` is not a duration"),
-        ("_s", "`_s` is not a duration"),
-        ("soon", "`soon` is not a duration"),
-        ("-1s", "`-1s` is not a duration"),
-        ("+1s", "`+1s` is not a duration"),
-        ("1e3s", "`1e3s` is not a duration: there is no unit `e`"),
-        ("1..5s", "`1..5s` is not a duration"),
-        ("1h 5", "`1h 5` is not a duration: `5` has no unit"),
-        ("5 1h", "`5 1h` is not a duration: `5` has no unit"),
-        ("1h, 5m", "`1h, 5m` is not a duration"),
+        ("", "`` is not a valid duration"),
+        ("h", "`h` is not a valid duration"),
+        (".", "`.` is not a valid duration"),
+        ("_s", "`_s` is not a valid duration"),
+        ("soon", "`soon` is not a valid duration"),
+        ("-1s", "`-1s` is not a valid duration"),
+        ("+1s", "`+1s` is not a valid duration"),
+        (
+            "1e3s",
+            "`1e3s` is not a valid duration: there is no unit `e`",
+        ),
+        ("1..5s", "`1..5s` is not a valid duration"),
+        ("1h 5", "`1h 5` is not a valid duration: `5` has no unit"),
+        ("5 1h", "`5 1h` is not a valid duration: `5` has no unit"),
+        ("1h, 5m", "`1h, 5m` is not a valid duration"),
         (
             "10 minuts",
-            "`10 minuts` is not a duration: there is no unit `minuts`",
+            "`10 minuts` is not a valid duration: there is no unit `minuts`",
         ),
-        ("5M", "`5M` is not a duration: there is no unit `M`"),
+        ("5M", "`5M` is not a valid duration: there is no unit `M`"),
         (
             "99999999999999w",
-            "`99999999999999w` is not a duration that fits: it is too long",
+            "`99999999999999w` is not a valid duration: it is too long",
         ),
         (
             "999999999999999999999999999999999999999999s",
-            "is not a duration that fits: it is too long",
+            "is not a valid duration: it is too long",
         ),
     ];
     let line = line();
@@ -181,25 +184,28 @@ fn sizes() {
 #[test]
 fn no_sizes() {
     let table = [
-        ("", "`` is not a size"),
-        ("8", "`8` is not a size without a unit"),
-        ("GiB", "`GiB` is not a size"),
-        (".", "`.` is not a size"),
-        ("8G", "`8G` is not a size: there is no unit `G`"),
-        ("8gb", "`8gb` is not a size: there is no unit `gb`"),
-        ("8 eggs", "`8 eggs` is not a size: there is no unit `eggs`"),
-        ("-8GiB", "`-8GiB` is not a size"),
-        ("+1B", "`+1B` is not a size"),
-        ("1.-5B", "`1.-5B` is not a size"),
-        ("1.2.3GiB", "`1.2.3GiB` is not a size"),
-        ("8GiB 2MiB", "`8GiB 2MiB` is not a size"),
+        ("", "`` is not a valid size"),
+        ("8", "`8` is not a valid size: it has no unit"),
+        ("GiB", "`GiB` is not a valid size"),
+        (".", "`.` is not a valid size"),
+        ("8G", "`8G` is not a valid size: there is no unit `G`"),
+        ("8gb", "`8gb` is not a valid size: there is no unit `gb`"),
+        (
+            "8 eggs",
+            "`8 eggs` is not a valid size: there is no unit `eggs`",
+        ),
+        ("-8GiB", "`-8GiB` is not a valid size"),
+        ("+1B", "`+1B` is not a valid size"),
+        ("1.-5B", "`1.-5B` is not a valid size"),
+        ("1.2.3GiB", "`1.2.3GiB` is not a valid size"),
+        ("8GiB 2MiB", "`8GiB 2MiB` is not a valid size"),
         (
             "99999999999TiB",
-            "`99999999999TiB` is not a size that fits: it is too large",
+            "`99999999999TiB` is not a valid size: it is too large",
         ),
         (
             "18446744073709551616B",
-            "is not a size that fits: it is too large",
+            "is not a valid size: it is too large",
         ),
     ];
     let line = line();

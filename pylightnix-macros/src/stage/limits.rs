@@ -25,7 +25,7 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
             Err(misread) => faults.of(timeout, misread),
             Ok(Duration::ZERO) => faults.of(
                 timeout,
-                "a time limit of nothing stops every run: give it more, or remove `timeout`",
+                "a time limit of zero stops every run: raise it, or remove `timeout`",
             ),
             Ok(_) => {}
         }
@@ -43,7 +43,7 @@ pub(super) fn check(limits: &Limits, faults: &mut Faults) {
             Err(misread) => faults.of(memory, misread),
             Ok(0) => faults.of(
                 memory,
-                "a stage that needs no memory says nothing: remove `memory`",
+                "a stage that needs no memory has no `memory`: remove it",
             ),
             Ok(_) => {}
         }

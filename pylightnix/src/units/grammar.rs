@@ -53,7 +53,7 @@ impl fmt::Display for Misread {
 pub(crate) fn duration(text: &str) -> Result<Duration, Misread> {
     let misread = |why: &str| {
         Misread {
-        message: format!("`{text}` is not a duration{why}"),
+        message: format!("`{text}` is not a valid duration{why}"),
         help: "write numbers with units, as in `90s`, `2h 30m` or `7 days`; the units are `ms`, `s`, `m` (minutes), `h`, `d` and `w`"
             .to_owned(),
     }
@@ -81,19 +81,18 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Misread> {
         nanoseconds = number
             .times(size)
             .and_then(|more| nanoseconds.checked_add(more))
-            .ok_or_else(|| misread(" that fits: it is too long"))?;
+            .ok_or_else(|| misread(": it is too long"))?;
         rest = more;
     }
     let second = u128::from(SECOND);
-    let seconds =
-        u64::try_from(nanoseconds / second).map_err(|_| misread(" that fits: it is too long"))?;
+    let seconds = u64::try_from(nanoseconds / second).map_err(|_| misread(": it is too long"))?;
     Ok(Duration::new(seconds, (nanoseconds % second) as u32))
 }
 
 /// Parses a size in bytes: one number with a unit. Fractions of a byte are dropped.
 pub(crate) fn bytes(text: &str) -> Result<u64, Misread> {
     let misread = |why: &str, help: String| Misread {
-        message: format!("`{text}` is not a size{why}"),
+        message: format!("`{text}` is not a valid size{why}"),
         help,
     };
     let example = || "write a number and a unit, as in `8GiB` or `500MB`".to_owned();
@@ -111,7 +110,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, Misread> {
         {
             None => {
                 let help = format!("{}; bytes are `{digits}B`", example());
-                return Err(misread(" without a unit", help));
+                return Err(misread(": it has no unit", help));
             }
             Some(letter @ ('K' | 'M' | 'G' | 'T' | 'P')) => {
                 let thousands = if letter == 'K' { 'k' } else { letter };
@@ -124,7 +123,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, Misread> {
         return Err(misread(&format!(": there is no unit `{unit}`"), help));
     };
     let bytes = number.times(*size).and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| misread(" that fits: it is too large", example()))
+    bytes.ok_or_else(|| misread(": it is too large", example()))
 }
 
 /// Splits a text into a number, the unit after it, and the rest, without the spaces between them.

@@ -80,6 +80,6 @@ fn has_to_be_built(visit: &Visit<'_>, dep: usize) -> Error {
         visit.graph.titled(dep),
     );
     Error::new(ErrorKind::Plan, message).with_help(format!(
-        "accept or realize what it depends on, then accept it\nit is about {dref}, and {dep}"
+        "accept or realize what it depends on, then accept it\nthe derivations are {dref} and {dep}"
     ))
 }

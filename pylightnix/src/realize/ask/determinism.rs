@@ -230,11 +230,11 @@ impl fmt::Display for Determinism {
             kept,
         } = self;
         let times = match rebuilds.len() {
-            1 => "made again".to_owned(),
-            more => format!("made again {more} times"),
+            1 => "rebuilt once".to_owned(),
+            more => format!("rebuilt {more} times"),
         };
         if self.is_deterministic() {
-            return write!(f, "{dref} is deterministic: {times}, it was the same");
+            return write!(f, "{dref} is deterministic: {times} with equal results");
         }
         let failed = |rebuild: &Rebuild| matches!(rebuild, Rebuild::Failed(_));
         if rebuilds.iter().all(failed) {
@@ -242,7 +242,7 @@ impl fmt::Display for Determinism {
         } else if self.agrees() {
             write!(
                 f,
-                "{dref} is not what is in the store: {times}, it was the same, and another than {stored}"
+                "{dref} differs from the store: {times} with equal results, other than {stored}"
             )?;
         } else {
             write!(
@@ -279,5 +279,6 @@ impl fmt::Display for Determinism {
 fn not_realized(dref: &DRefId, why: &str) -> Error {
     let name = dref.name();
     let message = format!("stage `{name}` cannot be compared, as it is not realized: {why}");
-    Error::new(ErrorKind::Plan, message).with_help(format!("realize it first\nit is about {dref}"))
+    Error::new(ErrorKind::Plan, message)
+        .with_help(format!("realize it first\nthe derivation is {dref}"))
 }

@@ -48,7 +48,7 @@ pub(in crate::realize) fn realized(
                 continue;
             }
         };
-        missing.push(Error::new(kind, message).with_help(format!("it is about {dref}")));
+        missing.push(Error::new(kind, message).with_help(format!("the derivation is {dref}")));
     }
     let not = missing.len() + undecided;
     if not == 0 {

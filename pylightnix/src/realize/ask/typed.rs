@@ -59,8 +59,7 @@ impl Store {
             typed.insert(rref, node.realization(realization, &chosen, failure));
         }
         if let Some(failure) = typed.get(id).and_then(AnyRRef::failure) {
-            let message =
-                format!("{id} is the failure of a stage, and has no artifacts to look at");
+            let message = format!("{id} is the failure of a stage, and has no artifacts");
             return Err(Error::new(ErrorKind::Stage, message)
                 .because(failure)
                 .with_help("`Realize::retry_failed` tries it again"));

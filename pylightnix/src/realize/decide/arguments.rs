@@ -116,10 +116,10 @@ fn error(options: &Realize<'_>, arg: &str, takers: &[&DRefId]) -> Error {
     let mut about: Vec<_> = takers
         .iter()
         .take(NAMED)
-        .map(|dref| format!("\nit is about {dref}"))
+        .map(|dref| format!("\nthe derivation is {dref}"))
         .collect();
     if takers.len() > NAMED {
-        about.push(format!("\nand about {} more", takers.len() - NAMED));
+        about.push(format!("\nand {} more", takers.len() - NAMED));
     }
     Error::new(ErrorKind::Argument, message).with_help(format!(
         "give it to the run: `Realize::new(&store).arg(value)` with a value of that type{given}{}",

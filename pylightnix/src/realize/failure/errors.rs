@@ -16,7 +16,7 @@ pub(in crate::realize) fn matcher_failed(stage: Titled<'_>, cause: BoxError) -> 
         format!("the matcher of stage `{stage}` failed"),
     )
     .because(cause)
-    .with_help(format!("it is about {}", stage.dref()))
+    .with_help(format!("the derivation is {}", stage.dref()))
 }
 
 pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error {
@@ -24,7 +24,7 @@ pub(in crate::realize) fn matcher_refused(stage: Titled<'_>, why: &str) -> Error
         ErrorKind::Matcher,
         format!("stage `{stage}` cannot be realized: {why}"),
     )
-    .with_help(format!("it is about {}", stage.dref()))
+    .with_help(format!("the derivation is {}", stage.dref()))
 }
 
 /// Adds a note to the error if the folder of the store is gone.
@@ -63,7 +63,7 @@ pub(in crate::realize) fn too_few(
          other results, or choose with another matcher"
     };
     Error::new(ErrorKind::Matcher, message)
-        .with_help(format!("{advice}\nwhat is there, of {dref}:{there}"))
+        .with_help(format!("{advice}\nexisting realizations of {dref}:{there}"))
 }
 
 /// Makes the error for a failed run. `kept` is its folder, and whether the folder has a log.
@@ -96,11 +96,11 @@ pub(in crate::realize) fn run_failed(
     };
     let tries = match attempts {
         1 => String::new(),
-        more => format!("it was tried {more} times; the log has what all of them printed\n"),
+        more => format!("it was tried {more} times; the log contains the output of all attempts\n"),
     };
     let error = Error::new(kind, message)
         .because(cause)
-        .with_help(format!("{tries}{folder}\nit is about {dref}"));
+        .with_help(format!("{tries}{folder}\nthe derivation is {dref}"));
     match kept {
         Ok((folder, _)) => error.at(folder),
         Err(_) => error,
@@ -163,7 +163,8 @@ pub(in crate::realize) fn does_not_stop(
         late.index,
         text::duration(grace),
     );
-    Error::new(ErrorKind::Stage, message).with_help(format!("{LOOK}\nit is about {}", late.dref))
+    Error::new(ErrorKind::Stage, message)
+        .with_help(format!("{LOOK}\nthe derivation is {}", late.dref))
 }
 
 /// Makes the error for a stage that did not begin because the run was cancelled.
@@ -172,7 +173,7 @@ pub(in crate::realize) fn not_begun(stage: Titled<'_>) -> Error {
         ErrorKind::Cancelled,
         format!("stage `{stage}` was cancelled before it ran"),
     )
-    .with_help(format!("it is about {}", stage.dref()))
+    .with_help(format!("the derivation is {}", stage.dref()))
 }
 
 /// Makes the error for a cancelled run, with the errors of the stages that were running.
@@ -192,7 +193,7 @@ pub(in crate::realize) fn promises_not_kept(node: &dyn AnyNode, unkept: &[Violat
         let field = promise.map_or(path.as_str(), |promise| promise.field);
         let what = match &lack.target {
             None => format!(
-                "there is nothing at `out/{path}`; write it at `b.{field}.path()`, or with `b.{field}.save(..)`"
+                "`out/{path}` does not exist; write it at `b.{field}.path()`, or with `b.{field}.save(..)`"
             ),
             Some(target) if lack.leads_out => format!(
                 "`out/{path}` is a link to {target}, which is not published; write a copy of it, or link to another file of \

@@ -178,11 +178,7 @@ impl fmt::Display for DryPlan {
             }
         }
         if self.untold > 0 {
-            writeln!(
-                f,
-                "for {} more stages it is not said what changed",
-                self.untold
-            )?;
+            writeln!(f, "{} more stages are not explained", self.untold)?;
         }
         match (self.steps.len(), self.steps.len() - reused) {
             (all, 0) => write!(f, "nothing to build: {all} stages reused"),

@@ -49,10 +49,13 @@ impl fmt::Display for Reason {
                 } else {
                     ("runs", "are")
                 };
-                write!(f, "{there} of {of} {runs} {are} there")
+                write!(f, "{there} of {of} {runs} {are} complete")
             }
             Reason::MoreWanted { there } => {
-                write!(f, "its matcher wants more results than there are ({there})")
+                write!(
+                    f,
+                    "its matcher wants more than the existing results ({there})"
+                )
             }
             Reason::Failed => f.write_str("it failed before"),
             Reason::Forced => f.write_str("forced"),
@@ -108,7 +111,7 @@ impl fmt::Display for Stale {
                 "it was made by hand: accept it, if it is to stand for what the stage makes",
             ),
             Stale::Unknown => {
-                f.write_str("nothing says which code made it: accept it, or trust unknown results")
+                f.write_str("the code that made it is unknown: accept it, or trust unknown results")
             }
         }
     }

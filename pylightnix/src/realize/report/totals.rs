@@ -54,7 +54,7 @@ impl fmt::Display for Report {
         if *repeated > 0 {
             write!(
                 f,
-                "; {repeated} run{} gave what was there already",
+                "; {repeated} run{} gave results that existed already",
                 plural(repeated)
             )?;
         }

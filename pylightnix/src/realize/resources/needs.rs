@@ -126,7 +126,7 @@ pub(in crate::realize) fn shortage(
     );
     Some(Error::new(ErrorKind::Resources, message).with_help(format!(
         "state what this machine has, `Realize::new(&store){option}`, or realize the stage on a machine that has it and \
-         unpack the result here\nit is about {dref}"
+         unpack the result here\nthe derivation is {dref}"
     )))
 }
 

@@ -274,7 +274,10 @@ impl BuildRuns<'_> {
                 error: &error,
             });
             if self.watchdog.sleep(wait) {
-                let cause = Error::new(ErrorKind::Cancelled, "it was cancelled between two tries");
+                let cause = Error::new(
+                    ErrorKind::Cancelled,
+                    "it was cancelled between two attempts",
+                );
                 return Err(self.failed(draft, index, attempt, cause.because(error).into()));
             }
             earlier = Some(draft);

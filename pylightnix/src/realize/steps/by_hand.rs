@@ -97,7 +97,7 @@ impl<C: Config> ByHand<C> {
         let Some(draft) = &mut self.draft else {
             let message = format!("this build of stage `{}` was finished before", dref.name());
             return Err(Error::new(ErrorKind::Plan, message).with_help(format!(
-                "take the stage again for another result\nit is about {dref}"
+                "take the stage again for another result\nthe derivation is {dref}"
             )));
         };
         let unkept = draft.unkept(self.dref.config_json())?;

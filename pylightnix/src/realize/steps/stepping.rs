@@ -328,7 +328,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         if let Some(dref) = &shared.in_hand {
             let message = format!("stage `{}` is being built by hand", self.graph.titled(dref));
             return Err(Error::new(ErrorKind::Plan, message).with_help(format!(
-                "`finish` or `cancel` that build before the stepping goes on\nit is about {dref}"
+                "`finish` or `cancel` that build before the stepping goes on\nthe derivation is {dref}"
             )));
         }
         for made in shared.made.iter().skip(self.options.by_hand.len()) {

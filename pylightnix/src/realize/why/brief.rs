@@ -99,7 +99,7 @@ impl<'a> Briefs<'a> {
         match self.of(new, Some(reason)) {
             Some(text) => text,
             None if was_full || self.asked <= MOST => reason.to_string(),
-            None => format!("{reason} (from here on it is not said what changed)"),
+            None => format!("{reason} (further stages are not explained)"),
         }
     }
 

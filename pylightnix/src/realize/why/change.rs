@@ -274,7 +274,7 @@ impl fmt::Display for Cause {
             Cause::Dependency(change) => change.fmt(f),
             Cause::Choice { old, new } => f.write_str(&choice_text(old, new)),
             Cause::Nothing => f.write_str(
-                "nothing that is known: the same code gave another result from the same dependencies",
+                "no known difference: the same code gave another result from the same dependencies",
             ),
         }
     }

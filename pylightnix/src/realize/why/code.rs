@@ -108,13 +108,13 @@ impl fmt::Display for CodePart {
 impl fmt::Display for CodeChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.old, &self.new) {
-            (None, _) => f.write_str("code: nothing says which code made the earlier one"),
-            (_, None) => f.write_str("code: nothing says which code made this one"),
+            (None, _) => f.write_str("code: unknown for the earlier one"),
+            (_, None) => f.write_str("code: unknown for this one"),
             (Some(old), Some(new)) if self.parts.is_empty() => {
                 let short = |print: &str| print.get(..8).unwrap_or(print).to_owned();
                 write!(
                     f,
-                    "code: {} -> {}, of which the texts were not kept",
+                    "code: {} -> {}, whose texts were not saved",
                     short(old),
                     short(new)
                 )

@@ -27,7 +27,7 @@ impl Why {
                     Some((_, reason)) => reason.to_owned(),
                     None => action.clone(),
                 },
-                (false, _) => "made again by the same code".to_owned(),
+                (false, _) => "rebuilt by the same code".to_owned(),
             };
         }
         let mut words = Vec::new();
@@ -53,7 +53,7 @@ impl Why {
                     let text = choice_text(old, new);
                     Some(format!("of `{}`, {text}", change.new.dref.name()))
                 }
-                Cause::Nothing if at == 0 => Some("made again by the same code".to_owned()),
+                Cause::Nothing if at == 0 => Some("rebuilt by the same code".to_owned()),
                 Cause::Nothing => Some(format!("`{}` gave another result", change.new.dref.name())),
             };
             words.extend(change.causes.iter().filter_map(word));
@@ -74,9 +74,9 @@ impl Why {
                 text::seconds(build.seconds())
             )),
             (Some(rref), Some(build)) => {
-                lines.push(format!("{rref} was brought here {}", when(build.stop)));
+                lines.push(format!("{rref} was imported {}", when(build.stop)));
             }
-            (Some(rref), None) => lines.push(format!("{rref}: nothing says who built it")),
+            (Some(rref), None) => lines.push(format!("{rref} has no build record")),
             (None, _) => lines.push(format!("{} is to be built", self.dref)),
         }
         let ahead = self.build.as_ref().filter(|build| build.ended().is_none());

@@ -88,7 +88,7 @@ impl Archive<'_> {
                 }
             };
             if passing.size() + read as u64 > member.size {
-                return Err(self.refused(&member.name, "is longer than it says"));
+                return Err(self.refused(&member.name, "is longer than its header says"));
             }
             let part = &passing.buffer()[..read];
             crc.update(part);
@@ -96,7 +96,7 @@ impl Archive<'_> {
             passing.pass(read);
         }
         if passing.size() != member.size {
-            return Err(self.refused(&member.name, "is shorter than it says"));
+            return Err(self.refused(&member.name, "is shorter than its header says"));
         }
         if crc.finalize() != member.crc {
             return Err(self.refused(&member.name, "does not match its checksum"));

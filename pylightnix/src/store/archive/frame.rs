@@ -94,7 +94,7 @@ impl Frame<'_> {
             at += used;
         }
         if at != end || headers.len() as u64 != count {
-            return Err(self.malformed("its directory is not as long as it says"));
+            return Err(self.malformed("its central directory does not have the stated length"));
         }
         let mut members = Vec::with_capacity(headers.len());
         let mut at = 0;
@@ -124,7 +124,9 @@ impl Frame<'_> {
             members.push(self.member(common, name, data, mode)?);
         }
         if at != start {
-            return Err(self.malformed("there is data between its entries and its directory"));
+            return Err(
+                self.malformed("there is data between its entries and its central directory")
+            );
         }
         let mut names = HashSet::new();
         for member in &members {
@@ -137,7 +139,7 @@ impl Frame<'_> {
 
     /// Returns the number of entries, and the start and end of the central directory.
     fn directory(&self, source: &mut Source<'_>, length: u64) -> Result<(u64, u64, u64)> {
-        let cut = || self.malformed("it does not end as a zip file does, as if it were cut short");
+        let cut = || self.malformed("it has no end record: it may be truncated");
         let end_at = length.checked_sub(END_LEN).ok_or_else(cut)?;
         source.seek(SeekFrom::Start(end_at))?;
         if source.u32()? != END {
@@ -166,7 +168,7 @@ impl Frame<'_> {
             (plain, end_at)
         };
         if start.checked_add(size) != Some(trailer) {
-            return Err(self.malformed("its directory is not where it says"));
+            return Err(self.malformed("its central directory is not at the stated offset"));
         }
         Ok((count, start, trailer))
     }
@@ -202,7 +204,9 @@ impl Frame<'_> {
     /// length.
     fn central(&self, source: &mut Source<'_>) -> Result<((CommonFields, u64, u32), u64)> {
         if source.u32()? != CENTRAL {
-            return Err(self.malformed("its directory holds something else than entries"));
+            return Err(
+                self.malformed("its central directory contains something other than entries")
+            );
         }
         let made_by = source.u16()?;
         let mut common = self.common(source)?;
@@ -240,7 +244,7 @@ impl Frame<'_> {
     /// Parses a local header, and returns it with its length.
     fn local(&self, source: &mut Source<'_>) -> Result<(CommonFields, u64)> {
         if source.u32()? != LOCAL {
-            return Err(self.malformed("its directory does not point to its entries"));
+            return Err(self.malformed("its central directory does not point to its entries"));
         }
         let mut common = self.common(source)?;
         let (name, extra) = (source.u16()?, source.u16()?);

@@ -224,7 +224,7 @@ impl Archive<'_> {
                 if !packed.contains_key(dep) {
                     return Err(refused(
                         self.path,
-                        &format!("it holds {id} without {dep}, from which that was made"),
+                        &format!("it contains {id} without its dependency {dep}"),
                     ));
                 }
                 users.entry(dep.clone()).or_default().push(id.clone());
@@ -248,7 +248,7 @@ impl Archive<'_> {
             order.extend(packed.remove(&id));
         }
         if let Some(id) = packed.keys().next() {
-            return Err(refused(self.path, &format!("{id} was made from itself")));
+            return Err(refused(self.path, &format!("{id} depends on itself")));
         }
         Ok(order)
     }

@@ -66,15 +66,15 @@ impl Fault {
                 "realize the stage of what is missing again, unpack it, or copy it from another store; \
                  or remove this with its dependents"
             }
-            FaultKind::Mode => "`repair` sets it right",
+            FaultKind::Mode => "`repair` restores it",
             FaultKind::BuildRecord => {
                 "`repair` moves it away; a newer pylightnix may have written it, and can read it"
             }
-            FaultKind::Root => "remove that root, or bring back what it keeps",
+            FaultKind::Root => "remove that root, or restore its realization",
             FaultKind::Unexpected => "it does no harm; move it away if it is not yours",
             FaultKind::Unreadable => {
                 "it is not known to be broken, so `repair` leaves it: check who owns it, how many files this process may open \
-                 (`ulimit -n`), and whether the disk has errors (`dmesg`); if it stays so, remove it and bring it from \
+                 (`ulimit -n`), and whether the disk has errors (`dmesg`); if the error persists, remove it and copy it from \
                  another store"
             }
         }

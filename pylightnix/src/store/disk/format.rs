@@ -36,7 +36,7 @@ pub(in crate::store) fn open(root: &Path) -> Result<bool> {
             ),
         )
         .at(root)
-        .with_help("move that file away; the folder is then made anew, empty")),
+        .with_help("move that file away; an empty folder is then created")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => complete(root),
         Err(error) => Err(Error::io("look at", &root.join(OBJECTS), error)),
     }

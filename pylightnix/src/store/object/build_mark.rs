@@ -68,7 +68,7 @@ impl BuildMark {
     /// Returns the file name of the mark in the folder of its derivation.
     pub(in crate::store) fn name_in(&self, context: &Context) -> Result<String> {
         let code = serde_json::to_vec(&(&self.fingerprint, &self.omitted)).map_err(|error| {
-            let message = "what a build leaves out cannot be written as JSON";
+            let message = "the omitted fields of a build cannot be written as JSON";
             Error::new(ErrorKind::Store, message).because(error)
         })?;
         let mut code = Digest::of(&code).to_string();

@@ -178,7 +178,7 @@ impl<'a> Lines<'a> {
     fn tagged<T>(&mut self, tag: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T> {
         self.number += 1;
         let Some((line, rest)) = self.rest.split_once('\n') else {
-            return Err(fault("it is cut short"));
+            return Err(fault("it is truncated"));
         };
         self.rest = rest;
         line.strip_prefix(tag)

@@ -119,8 +119,8 @@ impl Store {
             return Ok(graph);
         }
         let message = match count {
-            1 => "it is not known what a broken entry of the store depends on".to_owned(),
-            more => format!("it is not known what {more} broken entries of the store depend on"),
+            1 => "the dependencies of a corrupt entry of the store are unknown".to_owned(),
+            more => format!("the dependencies of {more} corrupt entries of the store are unknown"),
         };
         Err(Error::new(ErrorKind::Store, message)
             .with_parts(graph.broken.drain(..).map(|(_, error)| error).collect())

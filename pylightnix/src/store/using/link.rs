@@ -182,7 +182,9 @@ impl Store {
         };
         let folder = look(folder)?;
         if folder.starts_with(look(self.root())?) {
-            return Err(refused("it lies in the store").with_help("links are for outside of it"));
+            return Err(
+                refused("it lies in the store").with_help("choose a path outside of the store")
+            );
         }
         let path = folder.join(name);
         utf8(&path)?;

@@ -394,7 +394,7 @@ fn deadlock_error(dref: &DRefId) -> Error {
     );
     Error::new(ErrorKind::Plan, message).with_help(format!(
         "`finish` or `cancel` the build that was taken by hand before this stage is realized, or realize it on another \
-         thread; a stage cannot realize itself\nit is about {dref}"
+         thread; a stage cannot realize itself\nthe derivation is {dref}"
     ))
 }
 
