@@ -24,8 +24,10 @@ pub(crate) fn faults(root: &Path, names: &[&str]) -> Vec<String> {
         }
         let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
         for (item, file) in calls(&text).chain(types(&text)) {
-            let source = std::fs::read_to_string(root.join("pylightnix/src").join(file));
-            if !source.is_ok_and(|source| defines(&source, item)) {
+            let mut sources = BELOW
+                .iter()
+                .filter_map(|below| std::fs::read_to_string(root.join(below).join(file)).ok());
+            if !sources.any(|source| defines(&source, item)) {
                 faults.push(format!("{name}: `{item}` is not in `{file}`"));
             }
         }
