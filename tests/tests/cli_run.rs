@@ -59,6 +59,18 @@ fn own_arguments_stand_beside_ours() {
 }
 
 #[test]
+fn a_program_configures_its_runs() {
+    let line = Line::empty(env!("CARGO_BIN_EXE_watched"));
+    let planned = line.out("plan greets");
+    assert!(
+        planned.contains("missing") && !planned.contains("argument"),
+        "{planned}"
+    );
+    assert_eq!(line.say("run greets -q").code, 0);
+    assert_eq!(line.out("cat greets"), "good morning\n");
+}
+
+#[test]
 fn targets_and_stages() {
     let line = line();
     let both = line.say("run numbers mean --json -q");

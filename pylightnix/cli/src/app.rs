@@ -193,6 +193,28 @@ impl<A: Args + 'static> App<A> {
 
     /// Configures each run, before the options of the command line do: [run-time arguments](Realize::arg), observers,
     /// limits.
+    ///
+    /// ```no_run,standalone_crate
+    /// use pylightnix::prelude::*;
+    /// use pylightnix_cli::App;
+    /// use std::process::ExitCode;
+    ///
+    /// /// How many processors an evaluation may take.
+    /// struct Processors(usize);
+    /// # #[derive(Config)] pub struct Score {}
+    /// #[stage(args(Processors))]
+    /// fn score(b: &Build<Score>) -> Result<()> {
+    ///     println!("with {} processors", b.arg::<Processors>().0);
+    ///     Ok(())
+    /// }
+    ///
+    /// fn main() -> ExitCode {
+    ///     App::new()
+    ///         .target("score", |_| Ok(instantiate(Score::new())?))
+    ///         .configure_run(|_, run| run.arg(Processors(8)))
+    ///         .main()
+    /// }
+    /// ```
     pub fn configure_run(
         mut self,
         set_up: impl Fn(&A, Realize<'static>) -> Realize<'static> + 'static,

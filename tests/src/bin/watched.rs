@@ -115,6 +115,23 @@ fn counts(b: &Build<Counts>) -> Result<()> {
     Ok(())
 }
 
+/// What each run of this program is given.
+struct Greeting(&'static str);
+
+/// A stage that takes it.
+#[derive(Config)]
+struct Greets {
+    #[selfref("greeting.txt")]
+    out: SelfRef<Text>,
+}
+
+#[stage(args(Greeting))]
+fn greets(b: &Build<Greets>) -> Result<GreetsOutputs> {
+    Ok(GreetsOutputs {
+        out: b.out.save(b.arg::<Greeting>().0)?,
+    })
+}
+
 /// Waits until a test releases the stage.
 fn wait(word: &str, check: impl Fn() -> Result<()>) -> Result<()> {
     let place = PathBuf::from(std::env::var_os("WATCHED").unwrap_or_default());
@@ -127,11 +144,13 @@ fn wait(word: &str, check: impl Fn() -> Result<()>) -> Result<()> {
 
 fn main() -> ExitCode {
     App::new()
+        .configure_run(|_, run| run.arg(Greeting("good morning\n")))
         .target("measured", |_| Ok(instantiate(Measured::new())?))
         .target("talks", |_| Ok(instantiate(Talks::new())?))
         .target("panics", |_| Ok(instantiate(Panics::new())?))
         .target("aborts", |_| Ok(instantiate(Aborts::new())?))
         .target("counts", |_| Ok(instantiate(Counts::new())?))
+        .target("greets", |_| Ok(instantiate(Greets::new())?))
         .target("deaf", |_| Ok(instantiate(Deaf::new())?))
         .target("fails", |_| {
             Ok([instantiate(Fails::new(0))?, instantiate(Fails::new(1))?])
