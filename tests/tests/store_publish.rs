@@ -1,8 +1,13 @@
 //! Publishing: the content of the store afterwards.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may say so by a panic"
+)]
 
 use pylightnix::config::RRefId;
+use pylightnix::jiff::Timestamp;
 use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -228,7 +233,18 @@ fn a_dropped_draft_is_gone_and_a_failed_one_is_kept() {
     let draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), "1").unwrap();
     fs::write(draft.log(), "why").unwrap();
+    let before = Timestamp::now();
     let kept = draft.keep_failed(config.id().name()).unwrap();
+    let [failure] = &store.failed_builds().unwrap()[..] else {
+        panic!("{:?}", store.failed_builds());
+    };
+    assert_eq!((&*failure.name, &failure.folder), ("stage", &kept));
+    assert_eq!(fs::read_to_string(failure.log()).unwrap(), "why");
+    let at = failure.at.unwrap();
+    assert!(
+        at <= Timestamp::now() && at.as_second() >= before.as_second(),
+        "{at}"
+    );
     assert!(kept.starts_with(store.root().join("failed")));
     assert!(kept.to_str().unwrap().ends_with("-stage"));
     assert_eq!(fs::read_to_string(kept.join("out/x")).unwrap(), "1");

@@ -26,6 +26,7 @@ pub(crate) use disk::layout::FETCHES;
 pub use gc::{Collected, Gc, GcEvent, GcReport, Removal};
 pub use handle::Store;
 pub use known::follow::FollowLog;
+pub use known::remains::FailedBuild;
 pub use known::running::RunningBuild;
 pub use known::snapshot::Unread;
 pub(crate) use known::snapshot::{OnlyCandidate, Snapshot, SnapshotReader};

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use uuid::Uuid;
 
 use crate::complete;
 use crate::exit::{CommandResult, Exit};
@@ -13,7 +12,7 @@ use crate::session::{Session, style};
 use crate::text::local_second;
 use pylightnix::config::DRefId;
 use pylightnix::internal::open_regular;
-use pylightnix::store::{Realization, Referred, Store};
+use pylightnix::store::{FailedBuild, Realization, Referred, Store};
 use pylightnix::{Error, ErrorKind};
 
 /// Print the log of a build
@@ -101,14 +100,23 @@ fn logs_of(session: &Session, text: &str, all: bool) -> CommandResult<Vec<Entry>
     let mut logs = Vec::new();
     let folder = Path::new(text);
     let failures = store.failed_builds()?;
-    // Compare canonical paths, because a store can be reached by several paths.
-    let is_kept = |path: PathBuf| {
-        let kept = failures.iter().map(|(_, kept)| kept.canonicalize());
-        kept.flatten().any(|kept| kept == path)
-    };
-    if folder.is_dir() && folder.canonicalize().is_ok_and(is_kept) {
-        logs.extend(failed(text.to_owned(), folder.to_owned()));
-        return Ok(logs);
+    if folder.is_dir()
+        && let Ok(place) = folder.canonicalize()
+    {
+        // Compare canonical paths, because a store can be reached by several paths.
+        let is_it = |failure: &FailedBuild| {
+            failure
+                .folder
+                .canonicalize()
+                .is_ok_and(|kept| kept == place)
+        };
+        if let Some(build) = failures.iter().find(|failure| is_it(failure)) {
+            let mut build = build.clone();
+            build.name = text.to_owned();
+            build.folder = folder.to_owned();
+            logs.push(failed(build));
+            return Ok(logs);
+        }
     }
     for build in store.running()? {
         let begin = text.strip_prefix("dref:").unwrap_or(text);
@@ -125,9 +133,9 @@ fn logs_of(session: &Session, text: &str, all: bool) -> CommandResult<Vec<Entry>
             });
         }
     }
-    for (name, folder) in failures {
-        if name == text {
-            logs.extend(failed(name, folder));
+    for failure in failures {
+        if failure.name == text {
+            logs.push(failed(failure));
         }
     }
     let named = if all {
@@ -170,24 +178,18 @@ fn readable(session: &Session, drefs: &[DRefId]) -> CommandResult<Vec<Realizatio
     Ok(all.filter_map(|one| session.or_unread(one)).collect())
 }
 
-/// Returns the log of a failed build; the name of its folder has the time.
-fn failed(name: String, folder: PathBuf) -> Option<Entry> {
-    let id = Uuid::try_parse(folder.file_name()?.to_str()?.get(..36)?).ok()?;
-    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
-    let at = Timestamp::new(
-        i64::try_from(seconds).ok()?,
-        i32::try_from(nanoseconds).ok()?,
-    )
-    .ok()?;
-    let path = folder.join("log");
-    Some(Entry {
-        name,
+/// Returns the log of a failed build.
+fn failed(build: FailedBuild) -> Entry {
+    let path = build.log();
+    let at = build.at.unwrap_or_default();
+    Entry {
+        name: build.name,
         state: "failed",
         time: at.to_string(),
         at,
         there: path.exists(),
         path,
-    })
+    }
 }
 
 fn under_way(store: &Store, log: &Path) -> Option<DRefId> {
