@@ -25,22 +25,22 @@ fn params(b: &Build<Params>) -> Result<ParamsOutputs> {
 // ANCHOR_END: params
 
 // ANCHOR: anneal
-/// A simulated annealing: another run finds another minimum.
+/// A simulated annealing: each run finds another minimum.
 #[derive(Config)]
 pub struct Anneal {
-    /// Where the run was: a row for each move.
+    /// The trace of points, one row for each move.
     #[selfref("tracex.npy")]
     pub trace_xs: SelfRef<Npy<f64, Ix2>>,
-    /// The energy there; the last is the lowest.
+    /// The energy at each point of the trace; the last one is the lowest.
     #[selfref("tracef.npy")]
     pub trace_fs: SelfRef<Npy<f64, Ix1>>,
     /// The best point.
     #[selfref("result.npy")]
     pub out: SelfRef<Npy<f64, Ix1>>,
-    /// The function.
+    /// The coefficients.
     #[dref]
     pub ref_params: DRef<Params>,
-    /// How long to look.
+    /// The number of iterations.
     #[config(default = 500, omit_default)]
     pub maxiter: u64,
 }
@@ -58,7 +58,7 @@ fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {
 // ANCHOR_END: anneal
 
 // ANCHOR: plot
-/// A picture of a run.
+/// A picture of an annealing run.
 #[derive(Config)]
 pub struct Plot {
     /// The picture.
@@ -82,7 +82,7 @@ fn plot(b: &Build<Plot>) -> Result<PlotOutputs> {
 // ANCHOR_END: plot
 
 // ANCHOR: nested
-/// The annealing, as the paper has it but for `maxiter`.
+/// The annealing with the paper's parameters except for `maxiter`.
 pub fn annealing(maxiter: u64) -> Result<DRef<Anneal>> {
     let params = instantiate(Params::new())?;
     Ok(instantiate(Anneal {
@@ -91,14 +91,14 @@ pub fn annealing(maxiter: u64) -> Result<DRef<Anneal>> {
     })?)
 }
 
-/// The whole experiment, with the run that the annealing's matcher chooses.
+/// The whole experiment, for the run that the annealing's matcher chooses.
 pub fn experiment(anneal: DRef<Anneal>) -> Result<DRef<Plot>> {
     Ok(instantiate(Plot::new(anneal))?)
 }
 // ANCHOR_END: nested
 
 // ANCHOR: energy
-/// What a run is judged by: the energy at its end.
+/// The criterion by which runs are compared: the final energy.
 pub fn energy(run: &RRef<Anneal>) -> Result<f64> {
     Ok(run
         .trace_fs

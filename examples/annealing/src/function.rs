@@ -9,19 +9,19 @@ use std::ops::RangeInclusive;
 
 use pylightnix::track;
 
-/// Where to look: both `x` and `y` stay in this range, as in Pylightnix's quick start.
+/// The range of both `x` and `y`, as in Pylightnix's quick start.
 pub(crate) const BOX: RangeInclusive<f64> = -10.0..=10.0;
 
-/// Where every run starts, as in Pylightnix's quick start.
+/// The start of every run, as in Pylightnix's quick start.
 pub(crate) const START: [f64; 2] = [2.0, 2.0];
 
 /// The parameters: `a` to `l`, then `scale`.
 pub(crate) type Params = [f64; 13];
 
-/// Takes the parameters from a slice, such as a loaded array has.
+/// Converts a slice, such as that of a loaded array.
 ///
 /// # Errors
-/// When there are not 13 of them, when one is not finite, or when `scale`, the last, is not above zero.
+/// Fails unless there are 13 finite numbers, of which the last, `scale`, is positive.
 #[track]
 pub(crate) fn params(values: &[f64]) -> Result<Params, Box<dyn Error + Send + Sync>> {
     let params = Params::try_from(values).map_err(|_| {
@@ -43,7 +43,7 @@ pub(crate) fn params(values: &[f64]) -> Result<Params, Box<dyn Error + Send + Sy
     Ok(params)
 }
 
-/// The function's value at `(x, y)`; how good a point is: the lower, the better.
+/// Returns the value of the function at `(x, y)`; lower is better.
 #[track]
 pub(crate) fn energy(params: &Params, [x, y]: [f64; 2]) -> f64 {
     let &[a, b, c, d, e, f, g, h, i, j, k, l, scale] = params;
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn has_the_known_minimum() {
-        // The answer in the documentation of scipy.optimize.brute.
+        // The result in the documentation of scipy.optimize.brute.
         let known = [-1.05665192, 1.80834843];
         assert!((energy(&PAPER, known) - -3.4085818767).abs() < 1e-9);
         for (dx, dy) in [(1e-3, 0.), (-1e-3, 0.), (0., 1e-3), (0., -1e-3)] {

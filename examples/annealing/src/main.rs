@@ -17,13 +17,13 @@ use experiment::{Anneal, annealing, energy, experiment};
 /// run to the second store, and draws the best one.
 #[derive(Parser)]
 struct Options {
-    /// Iterations of the annealing; the paper has 500.
+    /// The number of iterations of the annealing; the paper uses 500.
     #[arg(long, default_value_t = 500)]
     maxiter: u64,
-    /// How many stages may run at once; as many as there are processors when it is not given.
+    /// The number of stages that may run at once; by default, the number of processors.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Run every stage again, whatever is there.
+    /// Run every stage again, even if it has results.
     #[arg(long)]
     force: bool,
     /// The folder in which the two stores and the archive are.
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
     store_b.unpack(&archive)?;
     list("after", &store_b)?;
 
-    // The best run of both.
+    // The best of both runs.
     let runs = options.realize(
         &store_b,
         &anneal.clone().with_matcher(matcher::all()),
@@ -69,7 +69,7 @@ fn main() -> Result<()> {
 
 impl Options {
     // ANCHOR: realize
-    /// Realizes a target, and says what that took.
+    /// Realizes a target, and prints the totals.
     fn realize<T: Target>(&self, store: &Store, target: &T, force: bool) -> Result<T::Output> {
         let mut run = Realize::new(store);
         if let Some(jobs) = self.jobs {
@@ -85,7 +85,7 @@ impl Options {
     // ANCHOR_END: realize
 }
 
-/// All references of a store, one a line.
+/// Prints all references of a store, one per line.
 fn list(when: &str, store: &Store) -> Result<()> {
     println!("{} {when} unpacking:", name(store.root()));
     for rref in store.rrefs()? {
@@ -94,7 +94,7 @@ fn list(when: &str, store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Which store's run was picked, with its energy, out of all energies.
+/// Prints which store the chosen run is from, and its energy among all energies.
 fn tell_choice(store_a: &Store, runs: &[RRef<Anneal>], best: &RRef<Anneal>) -> Result<()> {
     let in_a = store_a.rrefs()?;
     let store = |run: &RRef<Anneal>| {
@@ -117,7 +117,7 @@ fn tell_choice(store_a: &Store, runs: &[RRef<Anneal>], best: &RRef<Anneal>) -> R
     Ok(())
 }
 
-/// The last part of a store's path.
+/// Returns the last part of a store's path.
 fn name(root: &Path) -> String {
     root.file_name()
         .unwrap_or(root.as_os_str())

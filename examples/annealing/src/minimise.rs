@@ -1,8 +1,8 @@
 //! Simulated annealing (Kirkpatrick, Gelatt and Vecchi, 1983) of the paper's function.
 //!
-//! The paper calls SciPy's `dual_annealing`. Here it is `SimulatedAnnealing` of the crate `basin`. Beside `argmin`, the
-//! best known optimiser in Rust, it brings fewer crates and none that is unmaintained (as `paste` is), accepts moves by
-//! the rule of Metropolis, and is driven step by step, so that a trace needs no shared state.
+//! The paper uses SciPy's `dual_annealing`. This uses `SimulatedAnnealing` of the crate `basin`. Compared with `argmin`, the
+//! best known optimiser in Rust, it has fewer dependencies, none of them unmaintained (as `paste` is), accepts moves by the
+//! Metropolis rule, and is driven step by step, so that a trace needs no shared state.
 
 use std::error::Error;
 use std::f64::consts::TAU;
@@ -14,45 +14,45 @@ use pylightnix::track;
 
 use crate::function::{BOX, Params, START, energy, params};
 
-/// Moves tried in one iteration: `dual_annealing`'s chains have two for each dimension.
+/// The number of moves in one iteration: `dual_annealing`'s chains have two for each dimension.
 const MOVES: u64 = 4;
-/// How often a run is heated up: after one cooling alone it often is in the well that it met first.
+/// The number of coolings: after a single one, a run is often still in the first well that it met.
 const COOLINGS: u64 = 25;
-/// The temperature, in units of energy, at the start of a cooling: enough to cross from any well to another.
+/// The temperature, in units of energy, at the start of a cooling: high enough to cross from any well to another.
 const HOT: f64 = 30.0;
-/// The temperature at the end of a cooling: what is left of the noise in the energy found.
+/// The temperature at the end of a cooling: the remaining noise in the energy.
 const COLD: f64 = 1e-3;
-/// The scale of a move's length at temperature 1. It goes with the root of the temperature, as the width of a
-/// bowl does with the height above its bottom.
+/// The scale of a move's length at temperature 1. It is proportional to the square root of the temperature, as the width of
+/// a bowl is to that of the height above its bottom.
 const STRIDE: f64 = 0.3;
 
-/// What one run of [`minimise`] found, and how.
+/// The result of [`minimise`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Run {
-    /// Where the run was: a row `[x, y]` for the start, one after each move (the same as before if it was not
-    /// accepted), and a last one for the return to the best point.
+    /// The trace: a row `[x, y]` for the start, one after each move (equal to the previous one if the move was rejected),
+    /// and a last one for the best point.
     pub(crate) xs: Array2<f64>,
-    /// The energy at each row of `xs`; the last is the lowest of all.
+    /// The energy at each row of `xs`; the last one is the lowest.
     pub(crate) fs: Array1<f64>,
     /// The best point, `[x, y]`: the last row of `xs`.
     pub(crate) best: Array1<f64>,
 }
 
-/// A seed from the operating system: another one each time.
+/// Returns a random seed from the operating system.
 ///
 /// # Errors
-/// When the operating system has no random numbers to give.
+/// Fails if the operating system provides no random numbers.
 pub(crate) fn fresh_seed() -> Result<u64, Box<dyn Error + Send + Sync>> {
     getrandom::u64()
         .map_err(|error| format!("the operating system gives no random seed: {error}").into())
 }
 
-/// Looks for the minimum of the function with the given parameters, in `maxiter` iterations of four moves.
+/// Minimises the function with the given parameters, in `maxiter` iterations of four moves.
 ///
-/// Runs of equal arguments are equal. With a [`fresh_seed`] each run is another one, and finds another energy.
+/// Equal arguments give equal results. With a [`fresh_seed`], each run finds another energy.
 ///
 /// # Errors
-/// When the parameters are none of the function's, or make an energy that is not finite.
+/// Fails if the parameters are invalid, or give an energy that is not finite.
 #[track(uses(Landscape, Wanderer, params))]
 pub(crate) fn minimise(
     values: &[f64],
@@ -61,7 +61,7 @@ pub(crate) fn minimise(
 ) -> Result<Run, Box<dyn Error + Send + Sync>> {
     let landscape = Landscape(params(values)?);
     let moves = maxiter.saturating_mul(MOVES);
-    // So that a run ends cold however long it is.
+    // Every run ends cold, however short it is.
     let cooling = moves.div_ceil(COOLINGS).max(1);
     let schedule = TemperatureSchedule::geometric((COLD / HOT).powf(1.0 / cooling as f64));
     let solver =
@@ -104,7 +104,7 @@ impl CostFunction for Landscape {
 
     fn cost(&self, at: &[f64; 2]) -> Result<f64, Self::Error> {
         let energy = energy(&self.0, *at);
-        // Nothing compares with NaN: a run would go on, and find nothing.
+        // NaN compares with nothing: a run would continue and find nothing.
         if !energy.is_finite() {
             let [x, y] = at;
             return Err(format!(
@@ -116,7 +116,7 @@ impl CostFunction for Landscape {
     }
 }
 
-/// Moves in a random direction, by a normally distributed length, mirrored at the walls of the box.
+/// Moves in a random direction by a normally distributed length, reflected at the boundary.
 #[derive(Clone)]
 struct Wanderer;
 
@@ -130,7 +130,7 @@ impl Neighbor<[f64; 2]> for Wanderer {
         temperature: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<[f64; 2], Self::Error> {
-        // Box and Muller (1958); one minus, because the logarithm of 0 is none.
+        // The transform of Box and Muller (1958); one minus, because the logarithm of 0 is undefined.
         let normal = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
         let length = STRIDE * temperature.sqrt() * normal;
         let (sin, cos) = (TAU * rng.random::<f64>()).sin_cos();
@@ -141,7 +141,7 @@ impl Neighbor<[f64; 2]> for Wanderer {
     }
 }
 
-/// Folds a coordinate back into the box, as often as it takes.
+/// Reflects a coordinate at the boundary, as often as necessary.
 #[track]
 fn mirror(at: f64) -> f64 {
     let (low, width) = (*BOX.start(), BOX.end() - BOX.start());
@@ -205,7 +205,7 @@ mod tests {
             .map(|run| run.fs[run.fs.len() - 1])
             .collect();
         let below = |bound: f64| lowest.iter().filter(|f| **f < bound).count();
-        // The other well's lowest point is -3.3027, and that of the bowl 1.6166.
+        // The lowest point of the other well is -3.3027, and that of the bowl 1.6166.
         assert!(below(-3.4) >= 28, "{lowest:?}");
         assert!(below(-3.2) >= 38, "{lowest:?}");
         lowest.sort_by(f64::total_cmp);

@@ -1,7 +1,7 @@
-//! The picture of a run: where it went on the function, and how its energy fell.
+//! The picture of a run: its trace on the function, and its energy over time.
 //!
-//! It is drawn with `plotters`, and written with the font of the crate `dejavu`, so that it is the same on a machine without
-//! fonts, and with plain `png`.
+//! It is drawn with `plotters`, with the font of the crate `dejavu`, so that it does not depend on installed fonts, and
+//! encoded with `png`.
 
 use std::error::Error;
 use std::f64::consts::PI;
@@ -24,11 +24,11 @@ mod scale;
 
 /// The size of the picture, in pixels.
 const SIZE: (u32, u32) = (1600, 760);
-/// Where the two plots begin and how high they are, in pixels.
+/// The origin and the height of the two plots, in pixels.
 const PLOT: (u32, u32) = (122, 560);
-/// The room for labels at the left of a plot, and below it.
+/// The space for labels to the left of a plot and below it.
 const LABELS: (u32, u32) = (60, 56);
-/// The left end of the map's labels, and that of the right plot's, in pixels.
+/// The left ends of the labels of the map and of the right plot, in pixels.
 const LEFT: (u32, u32) = (24, 742);
 
 const INK: RGBColor = RGBColor(0x26, 0x2b, 0x33);
@@ -40,14 +40,13 @@ const BEST: RGBColor = RGBColor(0xe6, 0x39, 0x46);
 type Failure = Box<dyn Error + Send + Sync>;
 type Sheet<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
-/// Draws a run of the function with the given parameters into a PNG file at `path`: on the left its way over the
-/// function, on the right its energy after each move. `xs` and `fs` are those of
-/// [`Run`](crate::minimise::Run).
+/// Draws a run of the function with the given parameters into a PNG file at `path`: on the left its trace on the function,
+/// on the right its energy after each move. `xs` and `fs` are those of [`Run`](crate::minimise::Run).
 ///
-/// Equal runs make equal files.
+/// Equal runs give equal files.
 ///
 /// # Errors
-/// When the parameters are none of the function's, when `xs` and `fs` are no run, or when the file cannot be written.
+/// Fails if the parameters or the trace are invalid, or if the file cannot be written.
 #[track(uses(Trace, descent::draw, headline, map::draw, raster::mean))]
 pub(crate) fn draw(
     path: &Path,
@@ -76,12 +75,12 @@ pub(crate) fn draw(
     })
 }
 
-/// The run to be drawn, checked.
+/// The run to draw, validated.
 struct Trace {
     params: Params,
     xs: Vec<(f64, f64)>,
     fs: Vec<f64>,
-    /// The first row at which the run was at its best.
+    /// The first row with the lowest energy.
     best: usize,
 }
 
@@ -116,12 +115,12 @@ impl Trace {
         })
     }
 
-    /// How many moves were tried: the start is none, nor is the return to the best point.
+    /// Returns the number of moves, without the start and the final return to the best point.
     fn moves(&self) -> usize {
         self.fs.len().saturating_sub(2)
     }
 
-    /// How far the map goes from the middle of the box: a little further than the wells and the start.
+    /// Returns the range of the map from the middle of the box: slightly more than the wells and the start.
     fn near(&self) -> f64 {
         let (start_x, start_y) = self.xs[0];
         let [.., h, i, _, k, l, _] = self.params;
@@ -132,7 +131,7 @@ impl Trace {
         (furthest + 2.0).min(*BOX.end())
     }
 
-    /// The axis that colours show: for all energies on the map.
+    /// Returns the colour scale for all energies on the map.
     fn scale(&self) -> Scale {
         const SIDE: i32 = 100;
         let at = |i: i32| self.near() * f64::from(i) / f64::from(SIDE);
@@ -168,7 +167,7 @@ fn text(size: u32, color: RGBColor) -> TextStyle<'static> {
     ("sans-serif", px(size)).into_font().color(&color)
 }
 
-/// The corners of the star that marks where the run was at its best, from its middle; `size` in pixels.
+/// Returns the corners, relative to the centre, of the star that marks the best point; `size` in pixels.
 fn star(size: f64) -> Vec<(i32, i32)> {
     let corners = (0..10).map(|corner| {
         let length = f64::from(FINER) * if corner % 2 == 0 { size } else { 0.45 * size };

@@ -1,4 +1,4 @@
-//! The example as a person runs it.
+//! Runs the example as a user does.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,12 +9,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The references that the paper's derivations have in Pylightnix.
+/// The references of the paper's derivations in Pylightnix.
 const PARAMS: &str = "7c308bad0e7fa364790b71e6ffab924a-params";
 const ANNEAL: &str = "aeeb4bea649e22497b49dfc1ec5ebedf-anneal";
 const PLOT: &str = "ff1dd5c155ee3faa445572e3246f0566-plot";
 
-/// What a run printed, and what it said beside.
+/// The standard output and standard error of a run.
 struct Output {
     lines: Vec<String>,
     said: String,
@@ -39,7 +39,7 @@ fn run(folder: &Path, options: &[&str]) -> Output {
 }
 
 impl Output {
-    /// The references below a heading.
+    /// Returns the references below a heading.
     fn below(&self, heading: &str) -> Vec<&str> {
         let at = self.lines.iter().position(|line| line == heading).unwrap();
         let rest = self.lines[at + 1..].iter().map(String::as_str);
@@ -47,7 +47,7 @@ impl Output {
     }
 }
 
-/// The derivation in an rref, after `rref:<hash>-`.
+/// Returns the derivation in an rref, after `rref:<hash>-`.
 fn derivation(rref: &str) -> &str {
     &rref["rref:".len() + 33..]
 }
@@ -104,7 +104,7 @@ fn the_best_run_of_two_stores_is_drawn() {
     assert_eq!(derivation(plot), PLOT);
     assert!(fs::read(picture).unwrap().starts_with(b"\x89PNG"));
 
-    // The second time everything is there.
+    // The second run reuses everything.
     let second = run(folder.path(), &[]);
     assert_eq!(
         second.said.matches("nothing to build").count(),

@@ -1,6 +1,6 @@
-//! A classifier that depends on chance, trained ten times: the best of the ten is chosen, and told how good it is.
+//! A nondeterministic classifier, trained ten times: the best run is chosen and evaluated.
 //!
-//! The data is the Breast Cancer Wisconsin (Diagnostic) data set of the UCI repository, which the crate `smartcore` has.
+//! The data is the Breast Cancer Wisconsin (Diagnostic) data set of the UCI repository, from the crate `smartcore`.
 
 use pylightnix::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use smartcore::metrics::accuracy;
 
 type Forest = RandomForestClassifier<f32, u32, DenseMatrix<f32>, Vec<u32>>;
 
-/// Some cases: their features, and whether they were benign.
+/// Cases: their features, and whether they were benign.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Cases {
     features: Vec<Vec<f32>>,
@@ -25,14 +25,14 @@ impl Cases {
         Ok(DenseMatrix::from_2d_vec(&self.features)?)
     }
 
-    /// The part of them that a forest puts in the right class.
+    /// The fraction of the cases that a forest classifies correctly.
     fn accuracy(&self, forest: &Forest) -> Result<f64> {
         Ok(accuracy(&self.classes, &forest.predict(&self.matrix()?)?))
     }
 }
 
 // ANCHOR: data
-/// The cases, in three parts: to learn from, to choose by, and to judge by.
+/// The cases in three parts: for training, for selection and for testing.
 #[derive(Config)]
 struct Data {
     #[selfref("train.json")]
@@ -66,7 +66,7 @@ fn data(b: &Build<Data>) -> Result<DataOutputs> {
 // ANCHOR_END: data
 
 // ANCHOR: train
-/// A random forest, and how many of the cases to choose by it gets right.
+/// A random forest, and its accuracy on the selection cases.
 #[derive(Config)]
 struct Train {
     #[selfref("forest.json")]
@@ -100,7 +100,7 @@ fn accuracy_of(run: &RRef<Train>) -> Result<f64> {
 // ANCHOR_END: train
 
 // ANCHOR: judge
-/// How good the best one is with cases that nothing was chosen by.
+/// The accuracy of the best forest on the test cases, which no selection used.
 #[derive(Config)]
 struct Judge {
     #[selfref("accuracy.json")]
@@ -127,7 +127,7 @@ fn main() -> Result<()> {
     let (judge, report) = Realize::new(&store).run_reporting(&judge)?;
     println!("{report}");
 
-    // The same derivation with another matcher: the other nine are there too.
+    // The same derivation with another matcher: the other nine results exist too.
     for run in store.realize(&best.highest_n(10, accuracy_of))? {
         let chosen = if run == judge.best { " <- chosen" } else { "" };
         println!("{:.3}{chosen}", run.accuracy.load()?);

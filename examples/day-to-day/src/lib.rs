@@ -1,12 +1,12 @@
-//! What the programs of this example share: one command line.
+//! The command line shared by the programs of this example.
 
 use pylightnix::plan::Target;
 use pylightnix::prelude::*;
 
-/// Does what the command line says with a target: `plan`, `run` or `accept`.
+/// Runs the command on the command line for a target: `plan`, `run` or `accept`.
 ///
 /// # Errors
-/// Whatever fails; also an unknown word.
+/// The error of the command; or an unknown command.
 // ANCHOR: command
 pub fn command(target: &impl Target) -> Result<()> {
     let store = Store::open("_store")?;

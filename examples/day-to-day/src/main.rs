@@ -1,4 +1,4 @@
-//! What one does every day: look at a plan, run it, watch it, see it fail.
+//! Everyday tasks: inspecting a plan, running it, watching it, and handling failures.
 
 use std::io::Write as _;
 

@@ -7,12 +7,12 @@ use pylightnix_cli::{App, clap};
 
 #[derive(clap::Args)]
 struct Arguments {
-    /// How many steps each descent takes
+    /// The number of steps of each descent
     #[arg(long, default_value_t = 8)]
     steps: u32,
 }
 
-/// A way down the slope of (x - 3)².
+/// A gradient descent on (x - 3)².
 #[derive(Config)]
 struct Descent {
     #[selfref("heights.json")]
@@ -42,7 +42,7 @@ fn rounded(height: f64) -> f64 {
     (height * 1e4).round() / 1e4
 }
 
-/// The rate that led lowest.
+/// The best rate.
 #[derive(Config)]
 struct Best {
     #[selfref("rate.json")]

@@ -1,4 +1,4 @@
-//! The picture of a terminal in the README: a session with this program, with the colours that it has.
+//! The picture of a terminal in the README: a session with this program, in colour.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 

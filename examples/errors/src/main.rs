@@ -1,4 +1,4 @@
-//! Stages that fail with errors of their own, and what a program makes of them.
+//! Stages with their own error types, and how a program handles them.
 
 use std::num::ParseFloatError;
 
@@ -6,7 +6,7 @@ use pylightnix::prelude::*;
 use pylightnix::{Error, ErrorKind};
 
 // ANCHOR: own
-/// What may be wrong with a table.
+/// An error in a table.
 #[derive(Debug, thiserror::Error)]
 enum TableError {
     #[error("the table is empty")]
@@ -115,7 +115,7 @@ fn decided(store: &Store) -> Result<()> {
 }
 
 // ANCHOR: cause
-/// What the stage returned, if that is the cause.
+/// Returns the error of the stage, if it is a cause.
 fn table_error(error: &Error) -> Option<&TableError> {
     error.causes().find_map(|cause| cause.downcast_ref())
 }

@@ -1,5 +1,5 @@
-//! A program that is built from its sources: they are fetched from a server, unpacked, configured and made, and then it
-//! runs. It takes a C compiler and `make`.
+//! A program built from source: the sources are downloaded, unpacked, configured and compiled, and the program runs.
+//! Requires a C compiler and `make`.
 
 mod server;
 
@@ -11,7 +11,7 @@ use pylightnix::prelude::*;
 use pylightnix::stages::{Fetched, Unpacked};
 
 // ANCHOR: sources
-/// The sources, as whoever wrote the program published them.
+/// The sources, as published.
 fn sources(mirror: String) -> Result<DRef<Unpacked>> {
     let archive = instantiate(Fetched {
         mirrors: vec![mirror],
@@ -59,7 +59,7 @@ fn program(b: &Build<Program>) -> Result<ProgramOutputs> {
     })
 }
 
-/// Runs a command, with what it prints in the log.
+/// Runs a command, with its output in the log.
 #[track]
 fn run(b: &Build<Program>, command: &mut Command) -> Result<()> {
     let done = command.output()?;
@@ -73,7 +73,7 @@ fn run(b: &Build<Program>, command: &mut Command) -> Result<()> {
 }
 // ANCHOR_END: program
 
-/// What the program says.
+/// The output of the program.
 #[derive(Config)]
 struct Greeting {
     #[selfref("greeting.txt")]
@@ -93,7 +93,7 @@ fn greeting(b: &Build<Greeting>) -> Result<GreetingOutputs> {
 // ANCHOR: main
 fn main() -> Result<()> {
     let store = Store::open("_store")?;
-    // In place of a server somewhere: one in this program, until it ends.
+    // A server inside this program, in place of one on the internet.
     let mirror = server::serve(include_bytes!("../hello-1.0.tar.gz"))?;
 
     let program = instantiate(Program::new(sources(mirror)?))?;

@@ -1,16 +1,16 @@
-//! A server with one file.
+//! An HTTP server with one file.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// Gives this file to whoever asks, on a thread, and returns its address.
+/// Serves this file from a thread, and returns the address.
 pub fn serve(file: &'static [u8]) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for connection in listener.incoming() {
-            // A client that goes away is no fault of the server's.
+            // A client that disconnects is not an error of the server.
             let _ = connection.and_then(|connection| answer(connection, file));
         }
     });
@@ -18,7 +18,7 @@ pub fn serve(file: &'static [u8]) -> io::Result<String> {
 }
 
 fn answer(mut to: TcpStream, file: &[u8]) -> io::Result<()> {
-    // The request, up to an empty line.
+    // Read the request up to the empty line.
     for line in BufReader::new(&to).lines() {
         if line?.is_empty() {
             break;

@@ -8,7 +8,7 @@ const DATA: &str = env!("CARGO_BIN_EXE_data");
 #[test]
 fn the_book_shows_what_it_prints() {
     let example = Example::of(env!("CARGO_MANIFEST_DIR"))
-        // Another compiler makes another program.
+        // Another compiler gives another program.
         .varies("compiler\\.\\.\\. .*", "compiler... <cc>")
         .varies("-program/[0-9a-f]{32}", "-program/<hash>")
         .varies("(tmp/<uuid>)/[0-9]+-0-[0-9a-f]{16}", "$1/<n>");
@@ -19,7 +19,7 @@ fn the_book_shows_what_it_prints() {
         .shows_tree("installed", &installed(&example));
 }
 
-/// The folder of the program that was made.
+/// Returns the folder of the built program.
 fn installed(example: &Example) -> String {
     let hello = example.find("-program/", "/out/bin/hello");
     hello.trim_end_matches("/bin/hello").to_owned()

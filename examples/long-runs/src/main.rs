@@ -1,4 +1,4 @@
-//! Stages that take long: programs of others, tries and time limits, what the machine has, and Ctrl-C.
+//! Long-running stages: external programs, retries and time limits, resources, and Ctrl-C.
 
 use std::fs;
 use std::io::Write as _;
@@ -61,7 +61,7 @@ fn fetched(b: &Build<Fetched>) -> Result<FetchedOutputs> {
 }
 // ANCHOR_END: fetched
 
-/// Answers the third time.
+/// Starts a server that responds to the third request.
 fn unreliable_server() -> Result<String> {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     match ASKED.fetch_add(1, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! The book's stage whose results differ: a search from random places, and what is made of many such searches.
+//! The book's nondeterministic stage: a search from random places, and the use of many such searches.
 
 mod random;
 
@@ -7,7 +7,7 @@ use pylightnix::prelude::*;
 use random::Random;
 
 // ANCHOR: search
-/// Looks for a low place of a bumpy curve, at places taken at random.
+/// Searches for a low place of a bumpy curve, at random places.
 #[derive(Config)]
 struct Search {
     #[selfref("found.json")]
@@ -15,7 +15,7 @@ struct Search {
     tries: u32,
 }
 
-/// A place of the curve.
+/// A place on the curve.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Place {
     x: f64,
@@ -51,7 +51,7 @@ fn found(run: &RRef<Search>) -> Result<f64> {
 // ANCHOR_END: key
 
 // ANCHOR: average
-/// What several searches found, on average.
+/// The average result of several searches.
 #[derive(Config)]
 struct Average {
     #[selfref("average.json")]
@@ -73,7 +73,7 @@ fn average(b: &Build<Average>) -> Result<AverageOutputs> {
 // ANCHOR_END: average
 
 // ANCHOR: nouts
-/// Many searches in one go.
+/// Many searches in one run.
 #[derive(Config)]
 struct Searches {
     #[selfref("found.json")]

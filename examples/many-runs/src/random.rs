@@ -1,4 +1,4 @@
-//! Numbers that look random, the same for the same seed.
+//! Pseudo-random numbers, equal for equal seeds.
 
 use pylightnix::prelude::*;
 

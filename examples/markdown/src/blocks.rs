@@ -3,26 +3,26 @@
 use pylightnix::prelude::*;
 
 // ANCHOR: config
-/// A code block of a document. It depends on the one before it of its language, and so on all before that.
+/// A code block of a document. It depends on the previous block in its language, and so on all earlier ones.
 #[derive(Config)]
 pub struct Block {
-    /// What it prints.
+    /// The output.
     #[selfref("output.txt")]
     pub output: SelfRef<Text>,
     /// The code.
     pub code: String,
-    /// What runs it: a program and its arguments, before the file with the code.
+    /// The interpreter: a program and its arguments, before the file with the code.
     pub program: Vec<String>,
-    /// A statement of the language that prints what stands for `MARK` in it.
+    /// A statement of the language that prints the text in place of `MARK`.
     pub print: String,
-    /// The block before.
+    /// The previous block.
     #[dref]
     pub before: Option<DRef<Block>>,
 }
 // ANCHOR_END: config
 
 // ANCHOR: stage
-/// Runs all code up to this block in one process, and keeps what it prints from this block on.
+/// Runs all code up to this block in one process, and keeps the output from this block on.
 #[stage]
 fn block(b: &Build<Block>) -> Result<BlockOutputs> {
     let mut earlier = Vec::new();
@@ -31,14 +31,14 @@ fn block(b: &Build<Block>) -> Result<BlockOutputs> {
         earlier.push(block.code.as_str());
         before = block.before.as_ref();
     }
-    // Nothing that a block prints looks like this by chance.
+    // No block prints this by chance.
     let mark = format!("-- {} begins --", b.dref());
     let mut code: String = earlier.into_iter().rev().collect();
     code += &format!("{}\n{}", b.print.replace("MARK", &mark), b.code);
     let script = b.scratch()?.join("code");
     std::fs::write(&script, code)?;
 
-    // What goes to stderr is for the log.
+    // Standard error goes to the log.
     let mut command = b.command("sh");
     command
         .args(["-c", r#"exec "$@" > "$output""#, "sh"])
@@ -60,7 +60,7 @@ fn block(b: &Build<Block>) -> Result<BlockOutputs> {
 /// A language whose blocks are run.
 #[derive(Clone, Debug)]
 pub struct Language {
-    /// What it is called in info strings.
+    /// Its name in info strings.
     pub name: String,
     /// As in [`Block`].
     pub program: Vec<String>,
@@ -69,7 +69,7 @@ pub struct Language {
 }
 
 impl Language {
-    /// Those that are known.
+    /// Returns the known languages.
     pub fn known() -> Vec<Language> {
         let known = [
             ("sh", "sh -e", "echo 'MARK'"),
@@ -83,7 +83,7 @@ impl Language {
         known.into()
     }
 
-    /// One that is given as words.
+    /// Creates a language.
     pub fn new(name: &str, program: &str, print: &str) -> Language {
         Language {
             name: name.to_owned(),

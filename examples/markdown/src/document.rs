@@ -1,10 +1,10 @@
-//! Where the code of a Markdown document is, and where its results go.
+//! Locates the code blocks and their results in a Markdown document.
 
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
 
-/// The info string of a block with results.
+/// The info string of a block of results.
 const OUTPUT: &str = "output";
 
 /// A fenced code block of a document.
@@ -12,16 +12,16 @@ const OUTPUT: &str = "output";
 pub struct CodeBlock {
     /// The first word of its info string.
     pub language: String,
-    /// Its text.
+    /// The code.
     pub code: String,
-    /// The line on which it begins, from 1.
+    /// The line of its beginning, from 1.
     pub line: usize,
-    /// Where the results go: after it, or in place of those that are there.
+    /// Where its results belong: after it, or in place of existing results.
     place: Range<usize>,
 }
 
-/// The code blocks of a document, in order, without those that hold results. Blocks inside of lists and quotes are left
-/// alone: what is put there would have to be indented.
+/// Returns the code blocks of a document in order, without blocks of results. Blocks inside lists and quotes are skipped,
+/// because inserted text would have to be indented.
 pub fn code_blocks(document: &str) -> Vec<CodeBlock> {
     let mut blocks: Vec<CodeBlock> = Vec::new();
     let mut depth = 0;
@@ -30,7 +30,7 @@ pub fn code_blocks(document: &str) -> Vec<CodeBlock> {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if depth == 0 => {
                 let language = info.split_whitespace().next().unwrap_or_default();
-                // One that is not closed at the end of the document has no end of line, perhaps.
+                // A block that is not closed at the end of the document may have no line break.
                 let end = range.end;
                 if language == OUTPUT {
                     if let Some(block) = blocks.last_mut()
@@ -65,8 +65,8 @@ pub fn code_blocks(document: &str) -> Vec<CodeBlock> {
     blocks
 }
 
-/// The document with these results, each for a block of it: below the block, in place of those that are there. No text, no
-/// block of results.
+/// Returns the document with these results, each for one of its blocks: below the block, in place of existing results. An
+/// empty result has no block.
 pub fn with_outputs(document: &str, outputs: &[(&CodeBlock, String)]) -> String {
     let mut text = String::new();
     let mut at = 0;
@@ -92,7 +92,7 @@ pub fn with_outputs(document: &str, outputs: &[(&CodeBlock, String)]) -> String 
     text + &document[at..]
 }
 
-/// Backticks that do not occur in the text.
+/// Returns a fence of more backticks than occur in the text.
 fn fence_around(text: &str) -> String {
     let longest = text
         .split(|c| c != '`')

@@ -1,4 +1,4 @@
-//! Runs the code blocks of a Markdown document, and writes below each what it prints.
+//! Runs the code blocks of a Markdown document, and writes the output below each of them.
 
 mod blocks;
 mod document;
@@ -13,7 +13,7 @@ use pylightnix::realize::Event;
 use blocks::{Block, Language};
 use document::{CodeBlock, code_blocks, with_outputs};
 
-/// What is run when no document is named.
+/// The document that is used if none is given.
 const SAMPLE: &str = include_str!("../report.md");
 
 fn main() -> Result<()> {

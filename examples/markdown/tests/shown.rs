@@ -23,12 +23,12 @@ fn the_book_shows_what_it_prints() {
         .shows_file("report", "report.md")
         .shows("again", PROGRAM, &[])
         .shows_file("report", "report.md");
-    // The second block of Python, and not the first, which it uses, nor the shell's.
+    // Only the second Python block, not the first, which it uses, and not the shell blocks.
     edit(&example, "year[-1] / year[-2]", "year[-1] / year[-2] - 1");
     example.shows("changed", PROGRAM, &["report.md"]);
     let text = fs::read_to_string(example.folder().join("report.md")).unwrap();
     assert!(text.contains("\n0.617"), "{text}");
-    // One before others: these too.
+    // A block before others: these run too.
     edit(&example, "rabbits(12)", "rabbits(13)");
     assert_eq!(
         example.output(PROGRAM, &[]),
@@ -48,7 +48,7 @@ fn a_block_that_fails_leaves_the_document_as_it_is() {
     );
     let path = example.folder().join("a.md");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
-    // What ran is not lost.
+    // Results of blocks that ran are kept.
     fs::write(&path, text.replace("false", "")).unwrap();
     let said = example.output(PROGRAM, &["a.md"]);
     assert!(

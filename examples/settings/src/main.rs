@@ -1,9 +1,9 @@
-//! A descent with many settings, of which some do not work.
+//! A descent with many settings, some of which fail.
 
 use pylightnix::prelude::*;
 
 // ANCHOR: argument
-/// How much to say while it goes: no part of any result.
+/// The verbosity, which is not part of any result.
 struct Verbosity(u8);
 // ANCHOR_END: argument
 

@@ -1,9 +1,9 @@
-//! The plan that is gone through: numbers, their mean, and a word on it.
+//! The plan to step through: measurements, their mean, and a report.
 
 use pylightnix::prelude::*;
 
 // ANCHOR: stages
-/// Lengths that were measured.
+/// Measured lengths.
 #[derive(Config)]
 pub struct Samples {
     /// The lengths, in millimetres.
@@ -25,7 +25,7 @@ pub struct Mean {
     /// The mean.
     #[selfref("mean.json")]
     pub out: SelfRef<Json<f64>>,
-    /// What it is the mean of.
+    /// The measurements.
     #[dref]
     pub samples: DRef<Samples>,
 }
@@ -39,13 +39,13 @@ fn mean(b: &Build<Mean>) -> Result<MeanOutputs> {
     })
 }
 
-/// What is said of it.
+/// A report on the mean.
 #[derive(Config)]
 pub struct Report {
     /// A sentence.
     #[selfref("report.txt")]
     pub out: SelfRef<Text>,
-    /// What it is about.
+    /// The mean.
     #[dref]
     pub mean: DRef<Mean>,
 }
@@ -58,10 +58,10 @@ fn report(b: &Build<Report>) -> Result<ReportOutputs> {
     })
 }
 
-/// The whole of it.
+/// Returns the whole plan.
 ///
 /// # Errors
-/// Never, as it is written.
+/// Never fails as written.
 pub fn experiment() -> Result<DRef<Report>> {
     let samples = instantiate(Samples::new())?;
     let mean = instantiate(Mean::new(samples))?;

@@ -1,4 +1,4 @@
-//! Goes through a plan stage by stage, and builds one of its stages by hand.
+//! Steps through a plan, and builds one of its stages by hand.
 
 use pylightnix::prelude::*;
 use stepping::{MeanOutputs, experiment};

@@ -1,4 +1,4 @@
-//! The book's sweep over a grid, and questions to the store that holds it.
+//! The book's sweep over a grid, and queries on its store.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ struct Descent {
     start: f64,
 }
 
-/// Where it ended.
+/// The end of a descent.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Outcome {
     x: f64,
@@ -40,7 +40,7 @@ fn descent(b: &Build<Descent>) -> Result<DescentOutputs> {
 // ANCHOR_END: descent
 
 // ANCHOR: table
-/// The results of many descents, one on a line.
+/// The results of many descents, one per line.
 #[derive(Config)]
 struct Table {
     #[selfref("table.txt")]
@@ -62,7 +62,7 @@ fn table(b: &Build<Table>) -> Result<TableOutputs> {
 // ANCHOR_END: table
 
 // ANCHOR: report
-/// A report that says when it was made.
+/// A report that contains the time of its creation.
 #[derive(Config)]
 struct Report {
     #[selfref("report.txt")]

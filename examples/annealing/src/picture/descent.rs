@@ -1,4 +1,4 @@
-//! The right plot: the energy after each move, and the lowest so far.
+//! The right plot: the energy after each move, and the lowest energy so far.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -11,7 +11,7 @@ use super::{
     text,
 };
 
-/// The room at its right.
+/// The space to the right of it.
 const RIGHT: u32 = 36;
 
 #[track(uses(legend))]
@@ -59,7 +59,7 @@ pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
     legend(sheet)
 }
 
-/// What the lines are, above the plot: inside there is no place where they never are.
+/// Draws the legend above the plot, because inside it would cover lines.
 #[track]
 fn legend(sheet: &Sheet<'_>) -> Result<(), Failure> {
     let lines = [

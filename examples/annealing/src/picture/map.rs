@@ -1,4 +1,4 @@
-//! The left plot: the function in the box, with the run's way over it, and the key to its colours.
+//! The left plot: the function with the trace of the run, and the colour key.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -8,7 +8,7 @@ use super::raster::{FINER, place, px};
 use super::scale::{Scale, number};
 use super::{BOX, FAINT, Failure, INK, LABELS, LEFT, PLOT, STAR, Sheet, Trace, energy, star, text};
 
-/// How many contours there are from the lowest energy to the highest.
+/// The number of contours between the lowest and the highest energy.
 const CONTOURS: f64 = 24.0;
 
 /// The side of the small map of the whole box, in pixels.
@@ -49,7 +49,7 @@ pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace, scale: &Scale) -> Result<(), 
     draw_marks(sheet)
 }
 
-/// What the marks are, above the map.
+/// Draws the legend of the marks above the map.
 #[track]
 fn draw_marks(sheet: &Sheet<'_>) -> Result<(), Failure> {
     let (x, y) = (LEFT.0 + LABELS.0 + 8, PLOT.0 - 16);
@@ -64,7 +64,7 @@ fn draw_marks(sheet: &Sheet<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The whole box in a corner of the map, for the moves that leave it.
+/// Draws the whole box in a corner of the map, for moves that leave the map.
 #[track(uses(paint))]
 fn draw_overview(sheet: &Sheet<'_>, run: &Trace, scale: &Scale, near: f64) -> Result<(), Failure> {
     let side = px(OVERVIEW);
@@ -90,8 +90,8 @@ fn draw_overview(sheet: &Sheet<'_>, run: &Trace, scale: &Scale, near: f64) -> Re
     Ok(())
 }
 
-/// The function within `reach` of the middle in a square of so many drawn pixels, with the run's way over it; `thick` is how
-/// large its marks are.
+/// Draws the function within `reach` of the middle, with the trace, in a square with a side of `side` supersampled pixels;
+/// `thick` is the size of its marks.
 #[track(uses(color, colors))]
 fn paint(
     run: &Trace,
@@ -132,7 +132,7 @@ fn paint(
     Ok(pixels)
 }
 
-/// The function's colours with its contours: a byte for each of red, green and blue.
+/// Returns the colours of the function with its contours, as RGB bytes.
 #[track]
 fn colors(run: &Trace, scale: &Scale, reach: f64, side: u32) -> Vec<u8> {
     let at = |pixel: u32| (2.0 * (f64::from(pixel) + 0.5) / f64::from(side) - 1.0) * reach;
@@ -149,7 +149,7 @@ fn colors(run: &Trace, scale: &Scale, reach: f64, side: u32) -> Vec<u8> {
             let part = here[column];
             let slope = (here[column + 1] - part).hypot(below[column] - part);
             let level = part * CONTOURS;
-            // In drawn pixels from the nearest contour.
+            // The distance to the nearest contour, in supersampled pixels.
             let far = (level - level.round()).abs() / (slope * CONTOURS).max(f64::MIN_POSITIVE);
             let light = if far < 0.4 * f64::from(FINER) {
                 0.8
@@ -168,7 +168,7 @@ fn color(part: f64) -> RGBColor {
     ViridisRGB::get_color(part as f32)
 }
 
-/// Which colour is which energy.
+/// Draws the colour key.
 #[track]
 pub(super) fn draw_key(sheet: &Sheet<'_>, scale: &Scale) -> Result<(), Failure> {
     const WIDTH: u32 = 18;

@@ -1,4 +1,4 @@
-//! Pixels: drawn fine, averaged, and written as PNG.
+//! Supersampling: pictures are drawn larger, averaged, and encoded as PNG.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -8,25 +8,25 @@ use pylightnix::track;
 
 use super::SIZE;
 
-/// Each pixel is the mean of so many by so many drawn ones: the backend smooths only thin lines.
+/// The supersampling factor in each direction, because the backend antialiases only thin lines.
 pub(super) const FINER: u32 = 3;
 
-/// The size of what is drawn.
+/// Returns the size of the supersampled drawing.
 pub(super) fn fine_size() -> (u32, u32) {
     (px(SIZE.0), px(SIZE.1))
 }
 
-/// A length in pixels of the picture, in drawn ones.
+/// Converts a length in pixels of the picture to supersampled pixels.
 pub(super) fn px(length: u32) -> u32 {
     length * FINER
 }
 
-/// A place in pixels of the picture, in drawn ones.
+/// Converts a position in pixels of the picture to supersampled pixels.
 pub(super) fn place(x: u32, y: u32) -> (i32, i32) {
     (px(x) as i32, px(y) as i32)
 }
 
-/// The drawn pixels, made into those of the picture; both have a byte for each of red, green and blue.
+/// Averages the supersampled pixels; both pictures are RGB bytes.
 #[track]
 pub(super) fn mean(fine: &[u8]) -> Vec<u8> {
     let (finer, line) = (FINER as usize, 3 * fine_size().0 as usize);

@@ -1,11 +1,11 @@
-//! The axis of energies: even near zero, logarithmic far from it, so that both the wells and the walls show.
+//! The energy axis: linear near zero and logarithmic far from it, so that both the wells and the walls are visible.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use pylightnix::track;
 
-/// An axis from one energy to another.
+/// An axis for a range of energies.
 #[derive(Clone)]
 pub(super) struct Scale {
     heights: Range<f64>,
@@ -13,7 +13,7 @@ pub(super) struct Scale {
 
 #[track]
 impl Scale {
-    /// Fits all the energies given, with a little room at the lower end.
+    /// Creates an axis for these energies, with a margin at the lower end.
     pub(super) fn of(energies: impl IntoIterator<Item = f64>) -> Self {
         let (least, most) = energies
             .into_iter()
@@ -25,12 +25,12 @@ impl Scale {
         }
     }
 
-    /// Where an energy is on the axis: 0 at the lower end, 1 at the upper one.
+    /// Returns the position of an energy on the axis: 0 at the lower end, 1 at the upper end.
     pub(super) fn part(&self, energy: f64) -> f64 {
         (energy.asinh() - self.heights.start) / (self.heights.end - self.heights.start)
     }
 
-    /// The energy at a part of the axis, from 0 to 1.
+    /// Returns the energy at a position from 0 to 1.
     pub(super) fn energy(&self, part: f64) -> f64 {
         (self.heights.start + part * (self.heights.end - self.heights.start)).sinh()
     }
@@ -44,7 +44,7 @@ impl Ranged for Scale {
         start + (self.part(*energy) * f64::from(end - start)).round() as i32
     }
 
-    /// Ones and threes: they are about as far from each other on this axis.
+    /// Powers of ten and three times those, which are about equally spaced on this axis.
     fn key_points<H: KeyPointHint>(&self, _hint: H) -> Vec<f64> {
         let digits = (0..300).flat_map(|power| [1.0, 3.0].map(|digit| digit * 10f64.powi(power)));
         let mut points: Vec<f64> = digits.flat_map(|mark| [mark, -mark]).collect();
@@ -65,7 +65,7 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
-/// A number with a true minus sign, as wide as a plus; no zero has one.
+/// Formats a number with a true minus sign, which is as wide as a plus, and without a sign for zero.
 pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! The same program on Tuesday: fields have come, and one has another name.
+//! The same program on Tuesday: two new fields, and one renamed field.
 
 use pylightnix::prelude::*;
 
@@ -53,7 +53,7 @@ fn fit(b: &Build<Fit>) -> Result<FitOutputs> {
 // ANCHOR_END: configs
 
 // ANCHOR: show
-/// Every result of `fit` in the store, whichever program made it.
+/// Prints every result of `fit` in the store, whichever program made it.
 fn show(store: &Store) -> Result<()> {
     for fit in store.find().stage::<Fit>().run()? {
         let fit = fit?;

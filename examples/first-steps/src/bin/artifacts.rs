@@ -1,4 +1,4 @@
-//! A format of one's own, artifacts without a format, and artifacts as dependencies.
+//! A user-defined format, artifacts without a format, and artifacts as dependencies.
 
 use pylightnix::prelude::*;
 
@@ -6,7 +6,7 @@ use pylightnix::prelude::*;
 use pylightnix::BoxError;
 use std::path::Path;
 
-/// Whole numbers, one on a line.
+/// Integers, one per line.
 enum Lines {}
 
 impl Format for Lines {
@@ -77,12 +77,12 @@ fn main() -> Result<()> {
     let store = Store::open("_store")?;
 
     // ANCHOR: phases
-    // Planned: nothing ran. A promise is a path to come, for other configs.
+    // Planned: nothing has run. A promise is a path that other configs can refer to.
     let squares = instantiate(Squares::new(4))?;
     let path: RefPath<Lines> = squares.out.clone();
     let sum = instantiate(Sum::new(path))?;
 
-    // Realized: artifacts are there.
+    // Realized: the artifacts exist.
     let (squares, sum) = store.realize(&(squares, sum))?;
     println!("{:?} add up to {}", squares.out.load()?, sum.out.load()?);
     println!(

@@ -1,4 +1,4 @@
-//! Data at hand: values of the program, and files of this machine.
+//! Existing data as derivations: values of the program, and local files.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use pylightnix::prelude::*;
 use pylightnix::stages::{Given, Imported, file, file_anew, node, node_files};
 
 // ANCHOR: stage
-/// How often each word is in a text.
+/// The number of occurrences of each word in a text.
 #[derive(Config)]
 struct Count {
     #[selfref("count.txt")]
