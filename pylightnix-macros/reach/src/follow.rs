@@ -10,10 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::FieldKind;
 use crate::index::Index;
-use crate::item::{ItemId, ItemKind, ModuleId};
+use crate::item::{FileId, ItemId, ItemKind, ModuleId, PackageId};
 use crate::names::{Name, word};
 use crate::resolve::Meaning;
-use crate::tokens::{angle, attributes, path_at};
+use crate::statics::made_statics;
+use crate::tokens::{attributes, string_value};
 use crate::world::World;
 
 /// Why something is reached.
@@ -31,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) fields: FxHashMap<(ItemId, usize), Cause>,
     /// Paths into crates whose sources are not read.
     pub(crate) externals: FxHashMap<String, Cause>,
+    /// What names mean, where the text of the items does not tell.
+    pub(crate) bindings: FxHashSet<String>,
     pub(crate) files: FxHashMap<PathBuf, Cause>,
     /// The predicates of `cfg`, and the package of the code that asks.
     pub(crate) conditions: FxHashSet<(String, usize)>,
@@ -68,33 +71,20 @@ pub(crate) struct Follow<'a> {
     /// `impl`s and traits whose heads are read.
     heads: FxHashSet<ItemId>,
     /// Bodies of macros that are read, and in which module.
-    bodies: FxHashSet<(ItemId, ModuleId)>,
-    /// Modules whose unsaid imports and conditions are taken.
+    pub(crate) bodies: FxHashSet<(ItemId, ModuleId)>,
+    /// Modules whose conditions are taken.
     modules: FxHashSet<ModuleId>,
+    /// The names that are said, and in which modules.
+    pub(crate) said: FxHashSet<(ModuleId, Name)>,
+    /// Packages of procedural macros that are reached.
+    packages: FxHashSet<PackageId>,
     /// What is being read.
     pub(crate) from: Option<ItemId>,
     /// The module in which the body of a macro is read.
     pub(crate) module: Option<ModuleId>,
+    /// The file that invokes the macro whose body is read.
+    pub(crate) caller: Option<FileId>,
 }
-
-/// Names of types whose values can change though a `static` holds them.
-const MUTABLE: [&str; 15] = [
-    "Mutex",
-    "RwLock",
-    "OnceLock",
-    "OnceCell",
-    "LazyLock",
-    "LazyCell",
-    "Lazy",
-    "Cell",
-    "RefCell",
-    "UnsafeCell",
-    "ArcSwap",
-    "thread_local",
-    "DashMap",
-    "Once",
-    "mut",
-];
 
 /// Follows a stage, but not into what `stops` name.
 pub(crate) fn follow(
@@ -122,8 +112,11 @@ pub(crate) fn follow(
         heads: FxHashSet::default(),
         bodies: FxHashSet::default(),
         modules: FxHashSet::default(),
+        said: FxHashSet::default(),
+        packages: FxHashSet::default(),
         from: None,
         module: None,
+        caller: None,
     };
     follow.reach(stage);
     follow.parameters(stage);
@@ -134,6 +127,8 @@ pub(crate) fn follow(
         }
     }
     follow.run();
+    follow.traits();
+    follow.bindings();
     follow.found
 }
 
@@ -232,20 +227,15 @@ impl Follow<'_> {
         self.found.files.entry(path).or_insert(cause);
     }
 
-    /// Reaches what a name means.
-    pub(crate) fn meaning(&mut self, meaning: Meaning) {
-        match meaning {
-            Meaning::Item(id) => self.reach(id),
-            Meaning::External(path) => self.external(path),
-            Meaning::Module(_) => {}
-            Meaning::Package(package) => {
-                // A procedural macro: which of its functions a name runs is not told by the name.
-                for at in 0..self.world.items.len() {
-                    let module = self.world.items[at].module;
-                    if self.world.modules[module.0].package == package {
-                        self.reach(ItemId(at));
-                    }
-                }
+    /// Reaches a procedural macro: which of its functions a name runs is not told by the name.
+    pub(crate) fn package(&mut self, package: PackageId) {
+        if !self.packages.insert(package) {
+            return;
+        }
+        for at in 0..self.world.items.len() {
+            let module = self.world.items[at].module;
+            if self.world.modules[module.0].package == package {
+                self.reach(ItemId(at));
             }
         }
     }
@@ -272,11 +262,16 @@ impl Follow<'_> {
                     self.scan(id, attr.start.saturating_sub(2)..attr.end, false);
                 }
                 self.scan(id, item.body..item.end, true);
-                self.expand(item.name, item.module);
+                self.expand(item.name, item.module, id);
+                self.made_statics(id);
             }
-            ItemKind::MacroDefinition => {}
+            // Read in the modules that name them.
+            ItemKind::MacroDefinition | ItemKind::Included => {}
             _ if item.config.is_some() => self.config(id),
             _ => self.scan(id, item.start..item.end, false),
+        }
+        if item.kind == ItemKind::Fn && item.parent.is_none() {
+            self.foreign_function(id);
         }
         if item.kind.is_type() || matches!(item.kind, ItemKind::Alias | ItemKind::Invocation) {
             for number in self.index.impls_of.get(&id).cloned().unwrap_or_default() {
@@ -285,29 +280,99 @@ impl Follow<'_> {
         }
     }
 
-    /// Takes what a module brings to all of its items.
+    /// Takes the conditions of a module and of its imports.
     fn in_module(&mut self, module: ModuleId) {
         if !self.modules.insert(module) {
             return;
         }
-        for import in self.index.unsaid(self.world, module).iter() {
-            self.external(import.clone());
-        }
-        let this = &self.world.modules[module.0];
+        let world = self.world;
+        let this = &world.modules[module.0];
+        let package = this.package.0;
         for condition in &this.conditions {
-            let package = this.package.0;
             self.found.conditions.insert((condition.clone(), package));
         }
-        if let Some(parent) = this.parent {
-            // Only its conditions: its imports are of its own items.
-            let mut above = Some(parent);
-            while let Some(module) = above {
-                let this = &self.world.modules[module.0];
-                for condition in &this.conditions {
-                    let package = this.package.0;
-                    self.found.conditions.insert((condition.clone(), package));
+        for import in &this.imports {
+            for condition in &import.conditions {
+                self.found.conditions.insert((condition.clone(), package));
+                // Which of several imports holds is told by no item.
+                let path: Vec<&str> = import.path.iter().map(|name| world.text(*name)).collect();
+                let name = import.name.map_or("*", |name| world.text(name));
+                let text = format!("#[cfg({condition})] use {} as {name}", path.join("::"));
+                self.found.bindings.insert(text);
+            }
+        }
+        let mut above = this.parent;
+        while let Some(module) = above {
+            let this = &world.modules[module.0];
+            for condition in &this.conditions {
+                let package = this.package.0;
+                self.found.conditions.insert((condition.clone(), package));
+            }
+            above = this.parent;
+        }
+    }
+
+    /// Takes the traits that the modules of reached items import for their methods.
+    ///
+    /// An own trait counts if a method that is called is of several traits: then the import tells which. Of what other crates
+    /// have, it is not known what it is for.
+    fn traits(&mut self) {
+        let world = self.world;
+        self.from = None;
+        for module in self.modules.clone() {
+            let imported = self.index.imported(world, module);
+            for path in imported.externals.iter() {
+                self.external(path.clone());
+            }
+            for id in imported.traits.iter() {
+                let item = &world.items[id.0];
+                let is_told_by_import = item.members.iter().any(|member| {
+                    let name = world.items[member.0].name;
+                    self.methods.contains(&name) && self.index.is_of_several_traits(name)
+                });
+                if is_told_by_import {
+                    let path = world.path_of(item.module);
+                    let name = world.text(item.name);
+                    self.found.bindings.insert(format!("use {path}::{name}"));
                 }
-                above = this.parent;
+            }
+        }
+    }
+
+    /// Takes what the names in reached code mean, where equal items could be exchanged for one another: renamed imports, and
+    /// items of which several have the same name.
+    fn bindings(&mut self) {
+        let world = self.world;
+        let mut namesakes: FxHashMap<(ItemKind, Name), usize> = FxHashMap::default();
+        for id in self.found.items.keys() {
+            let item = &world.items[id.0];
+            if item.parent.is_none() && item.kind != ItemKind::Impl {
+                *namesakes.entry((item.kind, item.name)).or_default() += 1;
+            }
+        }
+        for (module, name) in &self.said {
+            let text = world.text(*name);
+            for import in &world.modules[module.0].imports {
+                let last = import.path.last().copied();
+                if import.name == Some(*name)
+                    && let Some(last) = last.filter(|last| last != name)
+                {
+                    let binding = format!("use {} as {text}", world.text(last));
+                    self.found.bindings.insert(binding);
+                }
+            }
+            for meaning in self.index.resolver.name(world, *module, *name).iter() {
+                let Meaning::Item(id) = meaning else { continue };
+                let item = &world.items[id.0];
+                let has_namesake = namesakes
+                    .get(&(item.kind, item.name))
+                    .is_some_and(|count| *count > 1);
+                if item.module != *module && has_namesake {
+                    let path = world.path_of(item.module);
+                    let module = world.path_of(*module);
+                    let binding = format!("use {path}::{text} in {module}");
+                    self.found.bindings.insert(binding);
+                }
             }
         }
     }
@@ -343,77 +408,76 @@ impl Follow<'_> {
             self.found.fields.entry((id, at)).or_insert(cause);
         }
         for attribute in &field.attributes {
-            self.scan(id, attribute.start..attribute.end, false);
+            self.scan(id, attribute.start.saturating_sub(2)..attribute.end, false);
         }
         self.scan(id, field.ty.clone(), false);
     }
 
     /// Reaches the functions that name a static which can change.
     fn users(&mut self, id: ItemId) {
+        if self.index.can_change(self.world, id) {
+            self.users_of(self.world.items[id.0].name);
+        }
+    }
+
+    fn users_of(&mut self, name: Name) {
+        for user in self.index.users_of_static(self.world, name) {
+            self.reach(user);
+        }
+    }
+
+    /// Reaches the functions that name what `thread_local! { static NAME .. }` and its like make.
+    fn made_statics(&mut self, id: ItemId) {
+        let item = &self.world.items[id.0];
+        let tokens = &self.world.tokens_of(id)[item.body..item.end];
+        let names = made_statics(tokens).collect::<Vec<Name>>();
+        for name in names {
+            self.users_of(name);
+        }
+    }
+
+    /// A function without a body is that of another language, or one of these sources that has the name for the linker.
+    fn foreign_function(&mut self, id: ItemId) {
         let world = self.world;
         let item = &world.items[id.0];
-        let changes = |text: &str| MUTABLE.contains(&text) || text.starts_with("Atomic");
-        let tokens = &world.tokens_of(id)[item.start..item.end];
-        let words = tokens.iter().filter(|token| token.is_word());
-        if words.map(|token| world.text(token.name)).any(changes) {
-            for user in self.index.users_of_static(world, item.name) {
-                self.reach(user);
+        let tokens = world.tokens_of(id);
+        if tokens.get(item.body).is_some_and(|token| token.is(b';')) {
+            let attributes = &tokens[item.start..item.body];
+            let linked = attributes
+                .windows(3)
+                .find(|part| part[0].word(word::LINK_NAME));
+            let linked = linked.and_then(|part| string_value(world.text(part[2].name)));
+            let name = linked.unwrap_or_else(|| world.text(item.name).to_owned());
+            for id in self.index.linked(world, &name) {
+                self.reach(id);
             }
         }
     }
 
-    /// A generic stage may be used with every type that implements the own traits in its bounds.
-    fn parameters(&mut self, stage: ItemId) {
-        let world = self.world;
-        let item = &world.items[stage.0];
-        let tokens = world.tokens_of(stage);
-        let Some(at) = (item.start..item.body).find(|at| tokens[*at].word(word::FN)) else {
-            return;
-        };
-        if !tokens.get(at + 2).is_some_and(|token| token.is(b'<')) {
-            return;
-        }
-        let mut traits = FxHashSet::default();
-        let bounds = [at + 2..angle(tokens, at + 2, item.body), at + 2..item.body];
-        for token_at in bounds.into_iter().flatten() {
-            let token = tokens[token_at];
-            if !token.is_word() || token.name.is_keyword() {
-                continue;
-            }
-            let (path, _) = path_at(tokens, token_at, item.body);
-            for meaning in self.index.resolver.path(world, item.module, &path) {
-                if let Meaning::Item(id) = meaning
-                    && world.items[id.0].kind == ItemKind::Trait
-                {
-                    traits.insert(id);
-                }
-            }
-        }
-        self.from = Some(stage);
-        for number in 0..self.index.impls.len() {
-            let this = &self.index.impls[number];
-            if this.own_trait.is_some_and(|own| traits.contains(&own)) {
-                for need in this.needs.clone() {
-                    self.reach(need);
-                }
-            }
-        }
-    }
-
-    /// Reads the bodies of a macro by example, with the names of the module that invokes it and of the one that defines it.
-    pub(crate) fn expand(&mut self, name: Name, module: ModuleId) {
+    /// Reads the bodies of macros by example, with the names of the module that invokes them and of the one that defines them.
+    pub(crate) fn expand(&mut self, name: Name, module: ModuleId, by: ItemId) {
         for id in self.index.macros.get(&name).cloned().unwrap_or_default() {
             self.reach(id);
-            if !self.found.items.contains_key(&id) {
-                continue;
-            }
-            let item = &self.world.items[id.0];
-            for module in [module, item.module] {
-                if self.bodies.insert((id, module)) {
-                    let outer = (self.from.replace(id), self.module.replace(module));
-                    self.scan(id, item.start..item.end, true);
-                    (self.from, self.module) = outer;
-                }
+            self.expand_definition(id, module, by);
+        }
+    }
+
+    /// Reads the body of a macro, which an item invokes.
+    pub(crate) fn expand_definition(&mut self, id: ItemId, module: ModuleId, by: ItemId) {
+        if !self.found.items.contains_key(&id) {
+            return;
+        }
+        let item = &self.world.items[id.0];
+        for module in [module, item.module] {
+            if self.bodies.insert((id, module)) {
+                let caller = self.caller.unwrap_or(self.world.items[by.0].file);
+                let outer = (
+                    self.from.replace(id),
+                    self.module.replace(module),
+                    self.caller.replace(caller),
+                );
+                self.scan(id, item.start..item.end, true);
+                (self.from, self.module, self.caller) = outer;
             }
         }
     }
@@ -426,6 +490,10 @@ impl Follow<'_> {
         let cause = Cause { from: self.from };
         self.found.items.entry(id).or_insert(cause);
         let item = &self.world.items[id.0];
+        if let Some(within) = item.within {
+            // What is beside it in the body.
+            self.reach(within);
+        }
         self.scan(id, item.start..item.body, false);
         if item.kind == ItemKind::Trait {
             self.open(id, false);

@@ -9,8 +9,8 @@ use crate::item::{ItemId, ItemKind, ModuleId};
 use crate::lex::Token;
 use crate::names::{Name, word};
 use crate::resolve::{Meaning, Resolver};
-use crate::text;
-use crate::tokens::{angle, is_arrow, parameters, path_at};
+use crate::statics::Statics;
+use crate::tokens::{angle, is_arrow, parameters, path_at, string_value};
 use crate::world::World;
 
 /// An index of all items.
@@ -27,10 +27,21 @@ pub(crate) struct Index {
     pub(crate) impls_of: FxHashMap<ItemId, Vec<usize>>,
     /// The generic parameters of each `impl`.
     generics: FxHashMap<ItemId, Arc<[Name]>>,
-    /// For each module, the imports whose names none of its items says.
-    unsaid: FxHashMap<ModuleId, Arc<[String]>>,
-    /// For each static, the functions that name it.
-    users_of_statics: Option<FxHashMap<Name, Vec<ItemId>>>,
+    imported: FxHashMap<ModuleId, Arc<Imported>>,
+    /// How many own traits have a member of a name.
+    traits_of: FxHashMap<Name, usize>,
+    pub(crate) statics: Statics,
+    /// Functions by their names for the linker.
+    linked: Option<FxHashMap<String, Vec<ItemId>>>,
+}
+
+/// What a module imports for no name that its items say.
+#[derive(Debug, Default)]
+pub(crate) struct Imported {
+    /// The own traits, whether their names are said or not.
+    pub(crate) traits: Vec<ItemId>,
+    /// Paths into crates whose sources are not read.
+    pub(crate) externals: Vec<String>,
 }
 
 /// An `impl`, and when it is usable.
@@ -43,6 +54,8 @@ pub(crate) struct Impl {
     pub(crate) own_trait: Option<ItemId>,
     /// Whether its trait is one whose source is not read: then other code may call all of it.
     pub(crate) is_foreign: bool,
+    /// The last word of the path of the trait.
+    pub(crate) trait_name: Option<Name>,
 }
 
 impl Index {
@@ -52,7 +65,7 @@ impl Index {
         for (at, item) in world.items.iter().enumerate() {
             let id = ItemId(at);
             match item.kind {
-                ItemKind::Impl | ItemKind::Invocation => {}
+                ItemKind::Impl | ItemKind::Invocation | ItemKind::Included => {}
                 ItemKind::MacroDefinition => macros.entry(item.name).or_default().push(id),
                 _ if item.parent.is_none() => by_name.entry(item.name).or_default().push(id),
                 _ => {}
@@ -67,10 +80,20 @@ impl Index {
             impls: Vec::new(),
             impls_of: FxHashMap::default(),
             generics: FxHashMap::default(),
-            unsaid: FxHashMap::default(),
-            users_of_statics: None,
+            imported: FxHashMap::default(),
+            traits_of: FxHashMap::default(),
+            statics: Statics::default(),
+            linked: None,
         };
         for (at, item) in world.items.iter().enumerate() {
+            if item.kind == ItemKind::Trait {
+                for member in &item.members {
+                    *index
+                        .traits_of
+                        .entry(world.items[member.0].name)
+                        .or_default() += 1;
+                }
+            }
             if item.kind != ItemKind::Impl {
                 continue;
             }
@@ -122,9 +145,16 @@ impl Index {
             _ => Vec::new(),
         };
         needs.retain(is_type);
-        let (mut own_trait, mut is_foreign) = (None, false);
+        if let (true, Some(first), Some(within)) = (needs.is_empty(), first, item.within)
+            && defines(world, within, tokens[first].name)
+        {
+            needs.push(within);
+        }
+        let (mut own_trait, mut is_foreign, mut trait_name) = (None, false, None);
         if let Some(at_for) = of_trait {
             let named = types(at, at_for);
+            let first = (at..at_for).find(|at| tokens[*at].is_word());
+            trait_name = first.and_then(|first| path_at(tokens, first, at_for).0.pop());
             own_trait = named
                 .first()
                 .and_then(|named| {
@@ -150,6 +180,7 @@ impl Index {
                 .and_then(|name| self.invocations.by_name.get(name));
             needs.extend(made.into_iter().flatten());
         }
+        self.follow_aliases(world, &mut needs);
         needs.sort();
         needs.dedup();
         self.generics.insert(id, generics.into());
@@ -158,7 +189,48 @@ impl Index {
             needs,
             own_trait,
             is_foreign,
+            trait_name,
         }
+    }
+
+    /// Adds the types that aliases stand for.
+    fn follow_aliases(&mut self, world: &World, needs: &mut Vec<ItemId>) {
+        let mut at = 0;
+        while let Some(id) = needs.get(at).copied() {
+            at += 1;
+            let item = &world.items[id.0];
+            if item.kind != ItemKind::Alias {
+                continue;
+            }
+            let tokens = world.tokens_of(id);
+            let named = self.types(world, item.module, tokens, item.start..item.end, &[]);
+            for other in named.into_iter().flatten() {
+                let kind = world.items[other.0].kind;
+                if (kind.is_type() || kind == ItemKind::Alias) && !needs.contains(&other) {
+                    needs.push(other);
+                }
+            }
+        }
+    }
+
+    /// The functions that have this name for the linker.
+    pub(crate) fn linked(&mut self, world: &World, name: &str) -> Vec<ItemId> {
+        let linked = self.linked.get_or_insert_with(|| {
+            let mut linked: FxHashMap<String, Vec<ItemId>> = FxHashMap::default();
+            for (at, item) in world.items.iter().enumerate() {
+                if !matches!(item.kind, ItemKind::Fn | ItemKind::Static) {
+                    continue;
+                }
+                let mut tokens = world.tokens_of(ItemId(at))[item.start..item.body].windows(3);
+                let exported = tokens
+                    .find(|part| part[0].word(word::EXPORT_NAME))
+                    .and_then(|part| string_value(world.text(part[2].name)));
+                let name = exported.unwrap_or_else(|| world.text(item.name).to_owned());
+                linked.entry(name).or_default().push(ItemId(at));
+            }
+            linked
+        });
+        linked.get(name).cloned().unwrap_or_default()
     }
 
     /// The items that the paths among these tokens name, for each path.
@@ -200,86 +272,85 @@ impl Index {
         all
     }
 
-    /// The generic parameters of the `impl` that an item is a member of.
+    /// The generic parameters of an `impl`, or of the one that an item is a member of.
     pub(crate) fn generics_around(&self, world: &World, id: ItemId) -> Vec<Name> {
         let parent = world.items[id.0].parent;
-        let generics = parent.and_then(|parent| self.generics.get(&parent));
-        generics
-            .map(|generics| generics.to_vec())
-            .unwrap_or_default()
+        let of_parent = parent.and_then(|parent| self.generics.get(&parent));
+        let own = self.generics.get(&id);
+        let all = own.into_iter().chain(of_parent);
+        all.flat_map(|generics| generics.to_vec()).collect()
     }
 
-    /// The imports of a module of which no item of it says the name: traits, for their methods.
-    pub(crate) fn unsaid(&mut self, world: &World, module: ModuleId) -> Arc<[String]> {
-        if let Some(found) = self.unsaid.get(&module) {
+    /// What a module imports for no name that its items say: traits, for their methods.
+    pub(crate) fn imported(&mut self, world: &World, module: ModuleId) -> Arc<Imported> {
+        if let Some(found) = self.imported.get(&module) {
             return found.clone();
         }
-        let this = &world.modules[module.0];
-        let mut said: FxHashSet<Name> = FxHashSet::default();
-        for id in &this.all {
-            let item = &world.items[id.0];
-            let tokens = &world.tokens_of(*id)[item.start..item.end];
-            said.extend(
-                tokens
-                    .iter()
-                    .filter(|token| token.is_word())
-                    .map(|token| token.name),
-            );
-        }
-        let mut found = Vec::new();
-        for import in &this.imports {
-            if import.name.is_none_or(|name| said.contains(&name)) {
-                continue;
+        let mut said = FxHashSet::default();
+        let mut found = Imported::default();
+        for other in self.resolver.globs(world, module) {
+            let this = &world.modules[other.0];
+            if other != module {
+                let items = this.all.iter().copied();
+                found
+                    .traits
+                    .extend(items.filter(|id| world.items[id.0].kind == ItemKind::Trait));
             }
-            for meaning in self.resolver.import(world, module, import) {
-                match meaning {
-                    Meaning::Item(id) if world.items[id.0].kind == ItemKind::Trait => {
-                        let members = world.items[id.0].members.iter();
-                        let members: Vec<String> = members
-                            .map(|member| text::of_item(world, *member))
-                            .collect();
-                        let name = world.text(world.items[id.0].name);
-                        found.push(format!("use {name} {{ {} }}", members.join(" ")));
+            words(world, other, &mut said);
+            for import in &this.imports {
+                for meaning in self.resolver.import(world, other, import) {
+                    match meaning {
+                        Meaning::Item(id) if world.items[id.0].kind == ItemKind::Trait => {
+                            found.traits.push(id);
+                        }
+                        Meaning::External(path) => {
+                            let is_said = match import.name {
+                                Some(name) => said.contains(&name) || is_std_type(&path),
+                                None => path.starts_with(world.text(word::PYLIGHTNIX)),
+                            };
+                            // A path of one word is a crate.
+                            if !is_said && (import.path.len() > 1 || import.name.is_none()) {
+                                let all = if import.name.is_none() { "::*" } else { "" };
+                                found.externals.push(format!("use {path}{all}"));
+                            }
+                        }
+                        _ => {}
                     }
-                    Meaning::External(path) if !is_std_type(&path) => {
-                        found.push(format!("use {path}"));
-                    }
-                    _ => {}
                 }
             }
         }
-        let found: Arc<[String]> = found.into();
-        self.unsaid.insert(module, found.clone());
+        let found = Arc::new(found);
+        self.imported.insert(module, found.clone());
         found
     }
 
-    /// The functions that name a static: one of them may have set what it holds.
-    pub(crate) fn users_of_static(&mut self, world: &World, name: Name) -> Vec<ItemId> {
-        let users = self.users_of_statics.get_or_insert_with(|| {
-            let statics = world
-                .items
-                .iter()
-                .filter(|item| item.kind == ItemKind::Static);
-            let statics: FxHashSet<Name> = statics.map(|item| item.name).collect();
-            let mut users: FxHashMap<Name, Vec<ItemId>> = FxHashMap::default();
-            for (at, item) in world.items.iter().enumerate() {
-                let id = ItemId(at);
-                if item.kind != ItemKind::Fn {
-                    continue;
-                }
-                for token in &world.tokens_of(id)[item.start..item.end] {
-                    if token.is_word() && statics.contains(&token.name) {
-                        let of_this = users.entry(token.name).or_default();
-                        if of_this.last() != Some(&id) {
-                            of_this.push(id);
-                        }
-                    }
-                }
-            }
-            users
-        });
-        users.get(&name).cloned().unwrap_or_default()
+    /// Returns whether several own traits have a member of this name.
+    pub(crate) fn is_of_several_traits(&self, name: Name) -> bool {
+        self.traits_of.get(&name).is_some_and(|count| *count > 1)
     }
+}
+
+/// Takes the words that the items of a module say.
+fn words(world: &World, module: ModuleId, said: &mut FxHashSet<Name>) {
+    for id in &world.modules[module.0].all {
+        let item = &world.items[id.0];
+        let tokens = &world.tokens_of(*id)[item.start..item.end];
+        let words = tokens.iter().filter(|token| token.is_word());
+        said.extend(words.map(|token| token.name));
+    }
+}
+
+/// Returns whether there is a type of this name in the body of an item.
+fn defines(world: &World, within: ItemId, name: Name) -> bool {
+    let item = &world.items[within.0];
+    let tokens = &world.tokens_of(within)[item.start..item.end];
+    tokens.windows(2).any(|pair| {
+        pair[1].word(name)
+            && matches!(
+                pair[0].name,
+                word::STRUCT | word::ENUM | word::UNION | word::TYPE
+            )
+    })
 }
 
 /// Types of the standard library, which are imported for their names alone. Of other names of other crates it is not known

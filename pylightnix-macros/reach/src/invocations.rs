@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::item::{Item, ItemId, ItemKind};
 use crate::lex::Token;
 use crate::names::{Name, word};
-use crate::tokens::angle;
+use crate::tokens::{angle, imports};
 use crate::world::World;
 
 /// All invocations, by what reaches them.
@@ -146,6 +146,15 @@ impl InvocationNames<'_> {
                         self.asked.insert(name);
                     }
                 }
+            }
+            if token.word(word::USE) {
+                let end = (at..to).find(|at| tokens[*at].is(b';'));
+                let names = imports(tokens, at + 1..end.unwrap_or(to)).into_iter();
+                self.defined.extend(names.filter_map(|import| import.name));
+            }
+            if token.word(word::MACRO_RULES) {
+                let name = tokens.get(at + 2).filter(|token| token.is_word());
+                self.defined.extend(name.map(|token| token.name));
             }
             if !token.is_word() || token.name.is_keyword() {
                 continue;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::Config;
 use crate::lex::Token;
@@ -41,6 +41,8 @@ pub(crate) enum ItemKind {
     MacroDefinition,
     /// An invocation of a macro where an item can be.
     Invocation,
+    /// A file of code that is included in a body.
+    Included,
 }
 
 impl ItemKind {
@@ -62,6 +64,7 @@ impl ItemKind {
             ItemKind::Impl => "impl",
             ItemKind::MacroDefinition => "macro",
             ItemKind::Invocation => "macro call",
+            ItemKind::Included => "included code",
         }
     }
 }
@@ -81,6 +84,8 @@ pub(crate) struct Item {
     pub(crate) body: usize,
     /// The `impl` or trait that it is a member of.
     pub(crate) parent: Option<ItemId>,
+    /// The item that it is in the body of.
+    pub(crate) within: Option<ItemId>,
     pub(crate) members: Vec<ItemId>,
     /// The fields of a struct that is the config of a stage.
     pub(crate) config: Option<Config>,
@@ -94,6 +99,8 @@ pub(crate) struct Import {
     pub(crate) path: Vec<Name>,
     /// The name in this module; `None` for a glob.
     pub(crate) name: Option<Name>,
+    /// The predicates of its `#[cfg(..)]`.
+    pub(crate) conditions: Vec<String>,
 }
 
 /// A module, or a block of a function that has items.
@@ -129,6 +136,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
     pub(crate) is_proc_macro: bool,
+    /// The names of the procedural macros that it defines.
+    pub(crate) macros: FxHashSet<Name>,
     /// The root module of its library.
     pub(crate) lib: Option<ModuleId>,
     /// The packages whose sources are read, by the names that its code has for them.

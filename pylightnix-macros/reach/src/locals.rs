@@ -1,109 +1,371 @@
-//! Local variables, which hide functions of the same name.
+//! Local variables and functions, which hide functions of the same name outside.
 
 use std::ops::Range;
 
-use crate::lex::Token;
-use crate::names::{Name, word};
+use rustc_hash::FxHashMap;
 
-/// The variables of a function, and where they hide what has the same name outside.
+use crate::lex::{Joint, Token, TokenKind};
+use crate::names::{Name, Names, word};
+use crate::tokens::{angle, attributes, is_path_separator, split_at_commas};
+
+/// The variables and functions in a body, and where they hide what has the same name outside.
+///
+/// Where it is not certain how far a variable reaches, it hides nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Locals {
-    variables: Vec<(Name, Range<usize>)>,
-    /// The functions inside, which do not see the variables around them.
-    functions: Vec<Range<usize>>,
+    scopes: FxHashMap<Name, Vec<Range<usize>>>,
 }
 
 impl Locals {
     /// Finds the variables in some tokens.
-    ///
-    /// Only those of a simple `let` and of parameters are found; of the others it is not certain where they hold.
-    pub(crate) fn new(tokens: &[Token], range: Range<usize>) -> Self {
-        let mut locals = Locals::default();
-        let mut braces: Vec<usize> = Vec::new();
-        for at in range.clone() {
-            let token = tokens[at];
-            if token.opens(b'{') {
-                braces.push(token.mate.min(range.end));
-            } else if token.is_close() && braces.last() == Some(&at) {
-                braces.pop();
-            } else if token.word(word::LET) {
-                let end = braces.last().copied().unwrap_or(range.end);
-                locals.binding(tokens, at, end);
-            } else if token.word(word::FN) {
-                locals.function(tokens, at, range.end);
-            }
-        }
-        locals
+    pub(crate) fn new(names: &Names, tokens: &[Token], range: Range<usize>) -> Self {
+        let mut finder = Finder {
+            names,
+            tokens,
+            end: range.end,
+            braces: Vec::new(),
+            of_members: None,
+            locals: Locals::default(),
+        };
+        finder.find(range.start);
+        finder.locals
     }
 
-    fn binding(&mut self, tokens: &[Token], at: usize, end: usize) {
-        let is_mut = tokens
-            .get(at + 1)
-            .is_some_and(|token| token.word(word::MUT));
-        let name = at + 1 + usize::from(is_mut);
-        let [variable, after] = match tokens.get(name..name + 2) {
-            Some([variable, after]) => [*variable, *after],
-            _ => return,
-        };
-        let is_simple = after.is(b'=') || after.is(b':') || after.is(b';');
-        if !variable.is_word() || !is_simple {
-            return;
-        }
-        // It holds after its statement.
-        let mut next = name + 1;
-        while next < end && !tokens[next].is(b';') {
-            next = if tokens[next].is_open() {
-                tokens[next].mate + 1
-            } else {
-                next + 1
-            };
-        }
-        // `if let name = x {` has no `;`: its block is not looked for.
-        let is_statement = at == 0 || {
-            let before = tokens[at - 1];
-            before.is(b';') || before.opens(b'{') || before.is_close()
-        };
-        if is_statement && next < end {
-            self.variables.push((variable.name, next..end));
-        }
-    }
-
-    fn function(&mut self, tokens: &[Token], at: usize, end: usize) {
-        let open = (at..end).find(|at| tokens[*at].opens(b'('));
-        let Some(open) = open else { return };
-        let close = tokens[open].mate;
-        let body = (close..end).find(|at| tokens[*at].opens(b'{') || tokens[*at].is(b';'));
-        let Some(body) = body.filter(|body| tokens[*body].opens(b'{')) else {
-            return;
-        };
-        let body = body..tokens[body].mate;
-        let mut next = open + 1;
-        while next < close {
-            let token = tokens[next];
-            let is_start =
-                tokens[next - 1].is(b',') || next == open + 1 || tokens[next - 1].word(word::MUT);
-            let is_name = token.is_word()
-                && tokens[next + 1].is(b':')
-                && !tokens.get(next + 2).is_some_and(|token| token.is(b':'));
-            if is_start && is_name {
-                self.variables.push((token.name, body.clone()));
-            }
-            next = if token.is_open() {
-                token.mate + 1
-            } else {
-                next + 1
-            };
-        }
-        self.functions.push(body);
-    }
-
-    /// Returns whether a name at this index is a local variable.
+    /// Returns whether a name at this index is a local variable or function.
     pub(crate) fn hide(&self, name: Name, at: usize) -> bool {
-        self.variables.iter().any(|(variable, scope)| {
-            let is_seen = |function: &Range<usize>| {
-                !function.contains(&at) || function.contains(&scope.start) || *function == *scope
+        let scopes = self.scopes.get(&name);
+        scopes.is_some_and(|scopes| scopes.iter().any(|scope| scope.contains(&at)))
+    }
+}
+
+struct Finder<'a> {
+    names: &'a Names,
+    tokens: &'a [Token],
+    end: usize,
+    /// The open braces, and whether what they hold are members of an `impl` or a trait.
+    braces: Vec<(usize, bool)>,
+    /// The brace of the `impl` or trait whose head is read.
+    of_members: Option<usize>,
+    locals: Locals,
+}
+
+impl Finder<'_> {
+    fn find(&mut self, start: usize) {
+        let mut at = start;
+        while at < self.end {
+            let token = self.tokens[at];
+            match token.kind {
+                TokenKind::Open(b'{') => self.braces.push((at, self.of_members == Some(at))),
+                TokenKind::Close(b'}')
+                    if self.braces.last().is_some_and(|it| it.0 == token.mate) =>
+                {
+                    self.braces.pop();
+                }
+                TokenKind::Punct(b'|', _) if at > start => at = self.closure(at),
+                TokenKind::Word => match token.name {
+                    // Its arms are no code yet.
+                    word::MACRO_RULES => at = self.after_macro(at),
+                    word::LET => self.binding(at),
+                    word::FOR => self.each(at),
+                    word::MATCH => self.arms(at),
+                    word::FN => self.function(at),
+                    word::IMPL | word::TRAIT => {
+                        self.of_members = (at..self.end).find(|at| self.tokens[*at].opens(b'{'));
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    fn is(&self, at: usize, punct: u8) -> bool {
+        at < self.end && self.tokens[at].is(punct)
+    }
+
+    /// Whether `=>` is at `at`.
+    fn is_arrow(&self, at: usize) -> bool {
+        at + 1 < self.end
+            && matches!(self.tokens[at].kind, TokenKind::Punct(b'=', Joint::Joint))
+            && self.tokens[at + 1].is(b'>')
+    }
+
+    /// The index of the bracket that closes the one at `at`.
+    fn past(&self, at: usize) -> usize {
+        self.tokens[at].mate.clamp(at, self.end)
+    }
+
+    fn after_macro(&self, at: usize) -> usize {
+        let open = (at..self.end.min(at + 4)).find(|at| self.tokens[*at].is_open());
+        open.map_or(at, |open| self.past(open))
+    }
+
+    fn hide(&mut self, pattern: Range<usize>, scope: Range<usize>) {
+        if scope.is_empty() || self.tokens[pattern.clone()].iter().any(|it| it.is(b'!')) {
+            return;
+        }
+        let end = pattern.end;
+        for at in pattern {
+            let token = self.tokens[at];
+            let before = self.tokens[at - 1];
+            if !token.is_word() || token.name.is_keyword() {
+                continue;
+            }
+            let follows_path = before.is(b':') && self.tokens[at - 2].is(b':');
+            if follows_path || before.is(b'.') || before.is(b'$') {
+                continue;
+            }
+            // The name of a field, or of what is taken apart.
+            let next = self.tokens.get(at + 1).filter(|_| at + 1 < end);
+            let is_name = next.is_none_or(|next| {
+                let is_path = next.is(b':') || next.is(b'!') || next.is(b'<');
+                !(is_path || next.opens(b'(') || next.opens(b'{'))
+            });
+            let text = self.names.text(token.name);
+            if is_name && text.starts_with(|char: char| char.is_lowercase() || char == '_') {
+                let scopes = self.locals.scopes.entry(token.name).or_default();
+                scopes.push(at..at + 1);
+                scopes.push(scope.clone());
+            }
+        }
+    }
+
+    /// The end of the pattern at `at`: its type, or what is bound.
+    fn pattern_end(&self, mut at: usize, end: usize) -> usize {
+        while at < end {
+            let token = self.tokens[at];
+            if token.is_open() {
+                at = self.past(at);
+            } else if is_path_separator(self.tokens, at) {
+                at += 1;
+            } else if token.is(b':')
+                || token.is(b';')
+                || token.is(b'=') && !self.tokens[at - 1].is(b'.')
+            {
+                return at;
+            }
+            at += 1;
+        }
+        end
+    }
+
+    fn binding(&mut self, at: usize) {
+        let pattern = at + 1..self.pattern_end(at + 1, self.end);
+        let is_statement = at == 0 || {
+            let before = self.tokens[at - 1];
+            before.is(b';')
+                || before.opens(b'{')
+                || before.is_close()
+                || before.kind == TokenKind::Doc
+        };
+        if !is_statement {
+            if let Some(body) = self.block_after(pattern.end + 1) {
+                self.hide(pattern, body);
+            }
+            return;
+        }
+        let Some(block) = self.braces.last().map(|(open, _)| self.past(*open)) else {
+            return;
+        };
+        // It holds after its statement.
+        let mut next = pattern.end;
+        while next < block && !self.tokens[next].is(b';') {
+            next = match self.tokens[next].is_open() {
+                true => self.past(next) + 1,
+                false => next + 1,
             };
-            *variable == name && scope.contains(&at) && self.functions.iter().all(is_seen)
-        })
+        }
+        self.hide(pattern, next.min(block)..block);
+    }
+
+    /// The block behind the expression at `at`, if it is certain where that ends.
+    fn block_after(&self, mut at: usize) -> Option<Range<usize>> {
+        while at < self.end {
+            let token = self.tokens[at];
+            let has_block = token.is_word()
+                && matches!(
+                    token.name,
+                    word::MATCH
+                        | word::UNSAFE
+                        | word::IF
+                        | word::LOOP
+                        | word::WHILE
+                        | word::FOR
+                        | word::ASYNC
+                        | word::CONST
+                );
+            let ends = token.is(b';') || token.is(b',') || token.is_close() || self.is_arrow(at);
+            if has_block || ends || token.is(b'|') {
+                return None;
+            }
+            if token.opens(b'{') {
+                return Some(at..self.past(at));
+            }
+            at = match token.is_open() {
+                true => self.past(at) + 1,
+                false => at + 1,
+            };
+        }
+        None
+    }
+
+    /// `for pattern in expression { .. }`
+    fn each(&mut self, at: usize) {
+        let mut next = at + 1;
+        while next < self.end && !self.tokens[next].word(word::IN) {
+            let token = self.tokens[next];
+            if token.opens(b'{') && self.tokens[next - 1].is(b'>')
+                || token.is(b';')
+                || token.is(b'<')
+            {
+                return;
+            }
+            next = match token.is_open() {
+                true => self.past(next) + 1,
+                false => next + 1,
+            };
+        }
+        if let Some(body) = self.block_after(next + 1) {
+            self.hide(at + 1..next, body);
+        }
+    }
+
+    /// `|pattern, pattern| expression`; returns the index of the last `|` that was read.
+    fn closure(&mut self, at: usize) -> usize {
+        let before = self.tokens[at - 1];
+        let starts = before.is_open()
+            || before.is(b',')
+            || before.is(b'=')
+            || at > 1 && self.is_arrow(at - 2)
+            || before.word(word::MOVE)
+            || before.word(word::RETURN);
+        if !starts {
+            return at;
+        }
+        let Some(close) = self.closing_bar(at) else {
+            return at;
+        };
+        let mut end = close + 1;
+        if self.tokens.get(end).is_some_and(|token| token.opens(b'{')) {
+            end = self.past(end);
+        } else {
+            while end < self.end && !self.tokens[end].is_close() {
+                let token = self.tokens[end];
+                if token.is(b',') || token.is(b';') {
+                    break;
+                }
+                end = match token.is_open() {
+                    true => self.past(end) + 1,
+                    false => end + 1,
+                };
+            }
+        }
+        self.parameters(at + 1..close, close + 1..end.min(self.end));
+        close
+    }
+
+    /// The index of the `|` that ends the parameters of a closure.
+    fn closing_bar(&self, at: usize) -> Option<usize> {
+        let mut next = at + 1;
+        while next < self.end && !self.tokens[next].is(b'|') {
+            let token = self.tokens[next];
+            if token.is(b';') || token.is_close() || self.is_arrow(next) {
+                return None;
+            }
+            next = match token.is_open() {
+                true => self.past(next) + 1,
+                false => next + 1,
+            };
+        }
+        (next < self.end).then_some(next)
+    }
+
+    fn parameters(&mut self, range: Range<usize>, scope: Range<usize>) {
+        for part in split_at_commas(self.tokens, range) {
+            let end = self.pattern_end(part.start, part.end);
+            self.hide(part.start..end, scope.clone());
+        }
+    }
+
+    /// `match expression { pattern if guard => expression, .. }`
+    fn arms(&mut self, at: usize) {
+        let Some(arms) = self.block_after(at + 1) else {
+            return;
+        };
+        let mut next = arms.start + 1;
+        while next < arms.end {
+            (_, next) = attributes(self.tokens, next, arms.end);
+            let start = next;
+            let mut guard = None;
+            while next < arms.end && !self.is_arrow(next) {
+                let token = self.tokens[next];
+                if token.word(word::IF) {
+                    guard.get_or_insert(next);
+                }
+                next = match token.is_open() {
+                    true => self.past(next) + 1,
+                    false => next + 1,
+                };
+            }
+            let pattern = start..guard.unwrap_or(next).min(arms.end);
+            next = self.arm_end(next + 2, arms.end);
+            self.hide(pattern.clone(), pattern.end..next);
+        }
+    }
+
+    /// The index after the arm whose expression is at `at`.
+    fn arm_end(&self, mut at: usize, end: usize) -> usize {
+        if at < end && self.tokens[at].opens(b'{') {
+            let after = self.past(at) + 1;
+            return after + usize::from(self.is(after, b','));
+        }
+        while at < end {
+            let token = self.tokens[at];
+            if token.is(b',') {
+                return at + 1;
+            }
+            at = if token.is_open() {
+                self.past(at) + 1
+            } else if token.is(b'<') && self.tokens[at - 1].is(b':') {
+                angle(self.tokens, at, end) + 1
+            } else if token.is(b'|') {
+                self.closing_bar(at).unwrap_or(at) + 1
+            } else {
+                at + 1
+            };
+        }
+        end
+    }
+
+    /// A function: its parameters, and its own name in the block that it is in.
+    fn function(&mut self, at: usize) {
+        // Not the type `fn(..)`.
+        let named = at + 2 < self.end && self.tokens[at + 1].is_word();
+        let from = match named && self.is(at + 2, b'<') {
+            true => angle(self.tokens, at + 2, self.end),
+            false => at + 2,
+        };
+        let open = (from..self.end).find(|at| self.tokens[*at].opens(b'('));
+        let Some(open) = open.filter(|_| named) else {
+            return;
+        };
+        if let Some((brace, false)) = self.braces.last() {
+            let scope = *brace..self.past(*brace);
+            let scopes = self
+                .locals
+                .scopes
+                .entry(self.tokens[at + 1].name)
+                .or_default();
+            scopes.push(scope);
+        }
+        let close = self.past(open);
+        let body = (close..self.end).find(|at| {
+            let token = self.tokens[*at];
+            token.opens(b'{') || token.is(b';')
+        });
+        if let Some(body) = body.filter(|body| self.tokens[*body].opens(b'{')) {
+            self.parameters(open + 1..close, body..self.past(body));
+        }
     }
 }

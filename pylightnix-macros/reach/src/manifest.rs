@@ -160,6 +160,14 @@ fn dependencies(table: &DeTable<'_>, folder: &Path, package: &DeTable<'_>) -> Ve
             }
         }
     }
+    if all.iter().any(|dependency| dependency.folder.is_none()) {
+        let workspace = workspace.get_or_insert_with(|| Workspace::around(folder, package));
+        let patched = workspace.patched();
+        for dependency in all.iter_mut().filter(|it| it.folder.is_none()) {
+            let patch = patched.iter().find(|patch| patch.name == dependency.name);
+            dependency.folder = patch.and_then(|patch| patch.folder.clone());
+        }
+    }
     all
 }
 
@@ -207,10 +215,31 @@ impl Workspace {
                 return Workspace { folder, text };
             }
         }
+        // A package alone is a workspace.
         Workspace {
+            text: fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default(),
             folder: folder.to_owned(),
-            text: String::new(),
         }
+    }
+
+    /// The packages that take the place of those of a registry: `[patch.crates-io]`.
+    fn patched(&self) -> Vec<Dependency> {
+        let parsed = DeTable::parse(&self.text).ok();
+        let patches = parsed
+            .as_ref()
+            .and_then(|table| table_in(table.get_ref(), "patch"));
+        let mut found = Vec::new();
+        for (_, registry) in patches.into_iter().flat_map(|patches| patches.iter()) {
+            let DeValue::Table(registry) = registry.get_ref() else {
+                continue;
+            };
+            for (name, given) in registry.iter() {
+                if let DeValue::Table(given) = given.get_ref() {
+                    found.push(dependency(name.get_ref(), given, &self.folder, false));
+                }
+            }
+        }
+        found
     }
 
     fn dependency(&self, name: &str, is_dev: bool) -> Dependency {

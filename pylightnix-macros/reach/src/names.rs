@@ -78,13 +78,14 @@ pub(crate) mod word {
             AS = "as", CONST = "const", ENUM = "enum", EXTERN = "extern", FN = "fn", FOR = "for", IMPL = "impl", IN = "in",
             LET = "let", MOD = "mod", MUT = "mut", PUB = "pub", REF = "ref", STATIC = "static", STRUCT = "struct",
             TRAIT = "trait", TYPE = "type", UNSAFE = "unsafe", USE = "use", WHERE = "where", ASYNC = "async", DYN = "dyn",
+            IF = "if", LOOP = "loop", MATCH = "match", MOVE = "move", RETURN = "return", WHILE = "while",
         }
         more keywords {
-            "break", "continue", "else", "false", "if", "loop", "match", "move", "return", "true", "while", "await", "_",
+            "break", "continue", "else", "false", "true", "await", "_",
         }
         others {
             // Keywords that begin paths.
-            CRATE = "crate", SELF = "self", SUPER = "super",
+            CRATE = "crate", SELF = "self", SUPER = "super", SELF_TYPE = "Self",
             UNION = "union", AUTO = "auto", DEFAULT = "default", SAFE = "safe", MACRO_RULES = "macro_rules",
             MACRO = "macro", CFG = "cfg", CFG_ATTR = "cfg_attr", TEST = "test", PATH = "path", NOT = "not", ANY = "any",
             STAGE = "stage", TRACK = "track", DERIVE = "derive", CONFIG = "Config", CONFIG_OPTION = "config",
@@ -92,7 +93,10 @@ pub(crate) mod word {
             INCLUDE_STR = "include_str", INCLUDE_BYTES = "include_bytes", ENV = "env", OPTION_ENV = "option_env",
             DOC = "doc", ALLOW = "allow", WARN = "warn", DENY = "deny", EXPECT = "expect",
             FORBID = "forbid", MUST_USE = "must_use", INLINE = "inline", RUSTFMT = "rustfmt", TEST_CASE = "test_case",
-            PYLIGHTNIX = "pylightnix", PASTE = "paste",
+            PYLIGHTNIX = "pylightnix", PASTE = "paste", COLD = "cold", DEPRECATED = "deprecated",
+            MACRO_EXPORT = "macro_export", MACRO_USE = "macro_use", PROC_MACRO = "proc_macro",
+            PROC_MACRO_ATTRIBUTE = "proc_macro_attribute", PROC_MACRO_DERIVE = "proc_macro_derive",
+            LINK_NAME = "link_name", EXPORT_NAME = "export_name",
         }
     }
 }

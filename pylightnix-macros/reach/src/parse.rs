@@ -25,7 +25,7 @@ pub(crate) fn file(world: &mut World, path: &Path, module: ModuleId, owns_folder
         return;
     };
     let tokens = world.shared_tokens(file);
-    included(world, file, &tokens);
+    included(world, file, module, &tokens);
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
     let folder = match owns_folder {
         true => beside.clone(),
@@ -38,6 +38,7 @@ pub(crate) fn file(world: &mut World, path: &Path, module: ModuleId, owns_folder
         file,
         module,
         parent: None,
+        within: None,
         folder,
         beside,
         in_block: false,
@@ -46,7 +47,7 @@ pub(crate) fn file(world: &mut World, path: &Path, module: ModuleId, owns_folder
 }
 
 /// Reads the files of code that functions of a file include.
-fn included(world: &mut World, file: FileId, tokens: &[Token]) {
+fn included(world: &mut World, file: FileId, module: ModuleId, tokens: &[Token]) {
     for at in 0..tokens.len() {
         if !tokens[at].word(word::INCLUDE) || !tokens.get(at + 1).is_some_and(|it| it.is(b'!')) {
             continue;
@@ -54,16 +55,34 @@ fn included(world: &mut World, file: FileId, tokens: &[Token]) {
         let Some(open) = tokens.get(at + 2).filter(|token| token.is_open()) else {
             continue;
         };
-        let Some(path) = strings::file_named(world, file, at + 3..open.mate) else {
-            continue;
-        };
-        let path = real(&path);
-        if world.included.contains_key(&path) {
-            continue;
-        }
-        let package = world.files[file.0].package;
-        if let Some(read) = world.tokens(&path, package) {
-            world.included.insert(path, read);
+        let named = strings::files_named(world, file, at + 3..open.mate);
+        for path in named.unwrap_or_default() {
+            let path = real(&path);
+            if world.included.contains_key(&path) {
+                continue;
+            }
+            let package = world.files[file.0].package;
+            let Some(read) = world.tokens(&path, package) else {
+                continue;
+            };
+            let tokens = world.shared_tokens(read);
+            let id = ItemId(world.items.len());
+            world.items.push(Item {
+                kind: ItemKind::Included,
+                name: word::INCLUDE,
+                module,
+                file: read,
+                start: 0,
+                end: tokens.len(),
+                body: 0,
+                parent: None,
+                within: None,
+                members: Vec::new(),
+                config: None,
+                is_stage: false,
+            });
+            world.included.insert(path, id);
+            included(world, read, module, &tokens);
         }
     }
 }
@@ -75,6 +94,8 @@ struct Reader<'w> {
     module: ModuleId,
     /// The `impl` or trait whose members are read.
     parent: Option<ItemId>,
+    /// The item whose body is read.
+    within: Option<ItemId>,
     /// Where the files of modules lie.
     folder: PathBuf,
     /// Where `#[path]` begins.
@@ -90,6 +111,8 @@ struct ItemAttributes {
     is_stage: bool,
     /// `path = ".."`
     path: Option<String>,
+    /// The paths that hold under a condition.
+    conditional_paths: Vec<String>,
     attributes: Vec<Range<usize>>,
 }
 
@@ -154,7 +177,8 @@ impl Reader<'_> {
                     _ => ItemKind::Alias,
                 };
                 let after = self.semicolon(at, end);
-                self.add(kind, next, start..after, after, &marks);
+                let id = self.add(kind, next, start..after, after, &marks);
+                self.bodies(at + 1..after, id);
                 after
             }
             word::STATIC => {
@@ -163,7 +187,8 @@ impl Reader<'_> {
                     next => next,
                 };
                 let after = self.semicolon(at, end);
-                self.add(ItemKind::Static, name, start..after, after, &marks);
+                let id = self.add(ItemKind::Static, name, start..after, after, &marks);
+                self.bodies(at + 1..after, id);
                 after
             }
             word::STRUCT | word::ENUM => self.type_definition(start, at, end, &marks),
@@ -173,14 +198,16 @@ impl Reader<'_> {
             word::USE => {
                 let after = self.semicolon(at, end);
                 if !marks.is_test && after > at + 1 {
-                    // Which of several imports holds is told by the module.
-                    self.conditions(&marks.attributes);
-                    let found = imports(&self.tokens, at + 1..after - 1);
+                    let conditions = self.conditions_of(&marks.attributes);
+                    let mut found = imports(&self.tokens, at + 1..after - 1);
+                    for import in &mut found {
+                        import.conditions.clone_from(&conditions);
+                    }
                     self.world.modules[self.module.0].imports.extend(found);
                 }
                 after
             }
-            word::EXTERN => self.external(at, end),
+            word::EXTERN => self.external(at, end, &marks),
             word::MACRO_RULES if self.tokens.get(at + 1).is_some_and(|it| it.is(b'!')) => {
                 self.macro_definition(start, at + 2, end, &marks)
             }
@@ -200,10 +227,13 @@ impl Reader<'_> {
 
     /// Adds the predicates of attributes to the module.
     fn conditions(&mut self, attrs: &[Range<usize>]) {
-        for attr in attrs {
-            let found = text::conditions(self.world, &self.tokens, attr.clone());
-            self.world.modules[self.module.0].conditions.extend(found);
-        }
+        let found = self.conditions_of(attrs);
+        self.world.modules[self.module.0].conditions.extend(found);
+    }
+
+    fn conditions_of(&self, attrs: &[Range<usize>]) -> Vec<String> {
+        let of = |attr: &Range<usize>| text::conditions(self.world, &self.tokens, attr.clone());
+        attrs.iter().flat_map(of).collect()
     }
 
     fn marks(&self, attrs: Vec<Range<usize>>) -> ItemAttributes {
@@ -231,25 +261,29 @@ impl Reader<'_> {
                     marks.is_test |= is_only && !with_tests;
                 }
                 Some(word::PATH | word::CFG_ATTR) => {
-                    let path = attr
-                        .clone()
-                        .find_map(|at| match self.tokens.get(at..at + 3)? {
-                            [key, equals, text]
-                                if key.word(word::PATH)
-                                    && equals.is(b'=')
-                                    && text.kind == lex::TokenKind::Text =>
-                            {
-                                string_value(self.world.text(text.name))
-                            }
-                            _ => None,
-                        });
-                    marks.path = path.or(marks.path);
+                    let path = self.value(attr.clone(), word::PATH);
+                    match last {
+                        Some(word::PATH) => marks.path = path.or(marks.path),
+                        _ => marks.conditional_paths.extend(path),
+                    }
                 }
                 _ => {}
             }
         }
         marks.attributes = attrs;
         marks
+    }
+
+    /// The text of `key = ".."` in an attribute.
+    fn value(&self, mut attr: Range<usize>, name: Name) -> Option<String> {
+        attr.find_map(|at| match self.tokens.get(at..at + 3)? {
+            [key, equals, text]
+                if key.word(name) && equals.is(b'=') && text.kind == lex::TokenKind::Text =>
+            {
+                string_value(self.world.text(text.name))
+            }
+            _ => None,
+        })
     }
 
     /// Skips the words before `fn`, `trait` and `impl`.
@@ -338,6 +372,7 @@ impl Reader<'_> {
             end: tokens.end,
             body,
             parent: self.parent,
+            within: self.within,
             members: Vec::new(),
             config: None,
             is_stage: marks.is_stage,
@@ -359,15 +394,39 @@ impl Reader<'_> {
     fn function(&mut self, start: usize, at: usize, end: usize, marks: &ItemAttributes) -> usize {
         let (body, after) = self.body(at, end);
         let name = self.word(at + 1, end);
-        self.add(ItemKind::Fn, name, start..after, body, marks);
-        if !marks.is_test && self.opens(body, b'{') {
-            self.bodies(body + 1..self.tokens[body].mate);
+        let id = self.add(ItemKind::Fn, name, start..after, body, marks);
+        self.bodies(at + 1..after, id);
+        if let Some(name) = name {
+            self.procedural_macros(name, &marks.attributes);
         }
         after
     }
 
-    /// Looks into the body of a function: an `impl` in it holds everywhere, and a block with a stage is a module.
-    fn bodies(&mut self, range: Range<usize>) {
+    /// Notes the names of the macros that a function defines, if its attributes say so.
+    fn procedural_macros(&mut self, name: Name, attrs: &[Range<usize>]) {
+        let package = self.world.modules[self.module.0].package;
+        for attr in attrs {
+            let tokens = &self.tokens[attr.clone()];
+            let macros = &mut self.world.packages[package.0].macros;
+            match tokens.first().map(|token| token.name) {
+                Some(word::PROC_MACRO | word::PROC_MACRO_ATTRIBUTE) => {
+                    macros.insert(name);
+                }
+                Some(word::PROC_MACRO_DERIVE) => {
+                    let words = tokens.iter().skip(1).filter(|token| token.is_word());
+                    macros.extend(words.map(|token| token.name));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Looks into the bodies in an item: an `impl` in one holds everywhere, and a block with a stage is a module.
+    fn bodies(&mut self, range: Range<usize>, owner: Option<ItemId>) {
+        if owner.is_none() {
+            return;
+        }
+        let outer = std::mem::replace(&mut self.within, owner);
         let mut braces = Vec::new();
         let mut blocks: Vec<usize> = Vec::new();
         let mut at = range.start;
@@ -375,8 +434,12 @@ impl Reader<'_> {
             let token = self.tokens[at];
             let before = self.tokens[at - 1];
             let starts_statement = before.opens(b'{')
-                || matches!(before.kind, lex::TokenKind::Close(b'}' | b']'))
-                || before.is(b';');
+                || matches!(
+                    before.kind,
+                    lex::TokenKind::Close(b'}' | b']') | lex::TokenKind::Doc
+                )
+                || before.is(b';')
+                || before.word(word::UNSAFE);
             if token.opens(b'{') {
                 braces.push(at);
             } else if token.kind == lex::TokenKind::Close(b'}') {
@@ -411,6 +474,7 @@ impl Reader<'_> {
             self.items(block + 1..mate);
             (self.module, self.parent, self.in_block) = outer;
         }
+        self.within = outer;
     }
 
     fn type_definition(
@@ -430,6 +494,7 @@ impl Reader<'_> {
         let Some(id) = self.add(kind, name, start..after, after, marks) else {
             return after;
         };
+        self.bodies(at + 1..after, Some(id));
         if kind == ItemKind::Struct && body < end {
             let derive = config::derive(&self.tokens, &marks.attributes, body);
             if !matches!(derive, config::Derive::No)
@@ -463,15 +528,9 @@ impl Reader<'_> {
         let Some(name) = self.word(at + 1, end).filter(|_| !marks.is_test) else {
             return after;
         };
-        let package = self.world.modules[self.module.0].package;
-        let module = self.world.module(Some(self.module), false, package);
-        let outer = std::mem::replace(&mut self.module, module);
-        self.conditions(&marks.attributes);
-        self.module = outer;
-        let modules = &mut self.world.modules[self.module.0].modules;
-        modules.entry(name).or_default().push(module);
         let text = self.world.text(name).trim_start_matches("r#").to_owned();
         if self.opens(body, b'{') {
+            let module = self.add_module(name, marks);
             let inner = match &marks.path {
                 Some(path) => self.beside.join(path),
                 None => self.folder.join(&text),
@@ -485,37 +544,62 @@ impl Reader<'_> {
             self.module = module;
             self.items(body + 1..self.tokens[body].mate);
             (self.module, self.folder, self.beside, self.in_block) = outer;
-        } else if let Some(path) = &marks.path {
-            let path = self.beside.join(path);
-            file(self.world, &path, module, true);
-        } else {
+            return after;
+        }
+        // Which of several paths holds is told by conditions: all files are read, each as a module of this name.
+        let named = marks.conditional_paths.iter().chain(&marks.path);
+        let mut files: Vec<(PathBuf, bool)> =
+            named.map(|path| (self.beside.join(path), true)).collect();
+        if marks.path.is_none() {
             let beside = self.folder.join(format!("{text}.rs"));
-            let inside = self.folder.join(&text).join("mod.rs");
-            match beside.is_file() {
-                true => file(self.world, &beside, module, false),
-                false => file(self.world, &inside, module, true),
-            }
+            files.push(match beside.is_file() {
+                true => (beside, false),
+                false => (self.folder.join(&text).join("mod.rs"), true),
+            });
+        }
+        for (path, owns_folder) in files {
+            let module = self.add_module(name, marks);
+            file(self.world, &path, module, owns_folder);
         }
         after
     }
 
+    fn add_module(&mut self, name: Name, marks: &ItemAttributes) -> ModuleId {
+        let package = self.world.modules[self.module.0].package;
+        let module = self.world.module(Some(self.module), false, package);
+        let outer = std::mem::replace(&mut self.module, module);
+        self.conditions(&marks.attributes);
+        self.module = outer;
+        let modules = &mut self.world.modules[self.module.0].modules;
+        modules.entry(name).or_default().push(module);
+        module
+    }
+
     /// `extern crate ..;` or `extern "C" { .. }`.
-    fn external(&mut self, at: usize, end: usize) -> usize {
+    fn external(&mut self, at: usize, end: usize, marks: &ItemAttributes) -> usize {
         if self.is(at + 1, end, word::CRATE) {
             let after = self.semicolon(at, end);
-            let path = self.word(at + 2, end);
-            let renamed = self
-                .is(at + 3, end, word::AS)
-                .then(|| self.word(at + 4, end));
-            if let (Some(path), Some(Some(name))) = (path, renamed) {
-                let path = match path {
-                    word::SELF => vec![word::CRATE],
-                    path => vec![path],
-                };
-                let name = Some(name);
-                let imports = &mut self.world.modules[self.module.0].imports;
-                imports.push(crate::item::Import { path, name });
-            }
+            let Some(path) = self.word(at + 2, end).filter(|_| !marks.is_test) else {
+                return after;
+            };
+            let renamed = self.is(at + 3, end, word::AS);
+            let name = match renamed {
+                true => self.word(at + 4, end),
+                false => Some(path),
+            };
+            let path = match path {
+                word::SELF => vec![word::CRATE],
+                path => vec![path],
+            };
+            let import = |name| crate::item::Import {
+                path: path.clone(),
+                name,
+                conditions: Vec::new(),
+            };
+            let macros = |attr: &Range<usize>| self.tokens[attr.start].word(word::MACRO_USE);
+            let all = marks.attributes.iter().any(macros).then(|| import(None));
+            let found = name.map(|name| import(Some(name))).into_iter().chain(all);
+            self.world.modules[self.module.0].imports.extend(found);
             return after;
         }
         let (body, after) = self.body(at, end);
@@ -549,7 +633,19 @@ impl Reader<'_> {
         {
             after += 1;
         }
-        self.add(ItemKind::MacroDefinition, name, start..after, after, marks);
+        let id = self.add(ItemKind::MacroDefinition, name, start..after, after, marks);
+        let exports = |attr: &Range<usize>| {
+            let tokens = &self.tokens[attr.clone()];
+            tokens.iter().any(|token| token.word(word::MACRO_EXPORT))
+        };
+        let root = self.world.modules[self.module.0].root;
+        if let (Some(id), Some(name)) = (id, name)
+            && root != self.module
+            && marks.attributes.iter().any(exports)
+        {
+            let items = &mut self.world.modules[root.0].items;
+            items.entry(name).or_default().push(id);
+        }
         after
     }
 
@@ -578,12 +674,41 @@ impl Reader<'_> {
             return after;
         }
         if name == Some(word::INCLUDE) && !marks.is_test {
-            let path = strings::file_named(self.world, self.file, open + 1..token.mate);
-            if let Some(path) = path {
+            let paths = strings::files_named(self.world, self.file, open + 1..token.mate);
+            for path in paths.unwrap_or_default() {
                 file(self.world, &path, self.module, true);
             }
         }
+        if !marks.is_test && self.parent.is_none() {
+            self.given_modules(open + 1..token.mate);
+        }
         self.add(ItemKind::Invocation, name, start..after, open, marks);
         after
+    }
+
+    /// Reads the files of modules that are given to a macro: `cfg_if! { if #[cfg(unix)] { mod unix; } }`.
+    fn given_modules(&mut self, range: Range<usize>) {
+        let mut at = range.start;
+        while at + 2 < range.end {
+            if !(self.tokens[at].word(word::MOD) && self.tokens[at + 2].is(b';')) {
+                at += 1;
+                continue;
+            }
+            let mut start = at;
+            while start > range.start {
+                let before = self.tokens[start - 1];
+                start = match before.kind {
+                    lex::TokenKind::Word if before.word(word::PUB) => start - 1,
+                    lex::TokenKind::Close(b')') if self.tokens[before.mate - 1].word(word::PUB) => {
+                        before.mate - 1
+                    }
+                    lex::TokenKind::Close(b']') if self.tokens[before.mate - 1].is(b'#') => {
+                        before.mate - 1
+                    }
+                    _ => break,
+                };
+            }
+            at = self.item(start.max(range.start), range.end).max(at + 1);
+        }
     }
 }

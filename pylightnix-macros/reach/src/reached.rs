@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::FieldKind;
 use crate::follow::{Cause, Follow, Found};
-use crate::item::ItemId;
+use crate::item::{ItemId, ItemKind};
 use crate::text;
 use crate::world::World;
 
@@ -37,7 +37,8 @@ pub struct ReachedItem {
     pub name: String,
     /// What counts of it.
     pub text: String,
-    /// The first 32 hex digits of the SHA-256 digest of kind and text.
+    /// The first 32 hex digits of the SHA-256 digest of kind and text; and of the place, if another item of this kind and name
+    /// is reached.
     pub hash: String,
     /// Its file in the package and its line; empty if it has none.
     pub place: String,
@@ -104,6 +105,11 @@ impl Reached {
             if !is_rust && !name.contains(' ') {
                 reached.crates.push(name.to_owned());
             }
+        }
+        for binding in &found.bindings {
+            let text = binding.clone();
+            let name = binding.trim_start_matches("use ").to_owned();
+            all.add("use", name, text, String::new(), Key::None, None);
         }
         for (path, cause) in &found.files {
             let folder = &world.packages[0].folder;
@@ -262,7 +268,12 @@ impl Listing<'_> {
                     lines.push(format!("#[{text}]"));
                 }
             }
-            lines.push(format!("{:?}: {ty}", field.key));
+            let (name, key) = (self.world.text(field.name), &field.key);
+            let config = self.world.text(item.name);
+            lines.push(match name == key {
+                true => format!("{config}.{name}: {ty}"),
+                false => format!("{config}.{name} as {key:?}: {ty}"),
+            });
             let kind = match field.kind {
                 FieldKind::Artifact => "artifact",
                 _ => "field",
@@ -279,8 +290,50 @@ impl Listing<'_> {
         }
     }
 
+    /// Makes the hashes of different items of the same kind and name differ by their place too: their texts could be exchanged
+    /// for one another.
+    fn tell_namesakes_apart(&mut self) {
+        let mut texts: FxHashMap<(&'static str, String), FxHashSet<String>> = FxHashMap::default();
+        for (item, _, _) in &self.listed {
+            let key = (item.kind, self.name_alone(item));
+            texts.entry(key).or_default().insert(item.hash.clone());
+        }
+        for at in 0..self.listed.len() {
+            let (item, key, _) = &self.listed[at];
+            let namesakes = texts.get(&(item.kind, self.name_alone(item)));
+            if namesakes.is_none_or(|texts| texts.len() < 2) {
+                continue;
+            }
+            let place = match key {
+                Key::Item(id) => {
+                    let this = &self.world.items[id.0];
+                    let is_unnamed = matches!(this.kind, ItemKind::Invocation | ItemKind::Impl);
+                    (!is_unnamed).then(|| self.world.path_of(this.module))
+                }
+                Key::None if item.kind == "file" => {
+                    let words: Vec<&str> = item.name.rsplit(['/', '\\']).take(2).collect();
+                    Some(words.join("/"))
+                }
+                Key::None => None,
+            };
+            if let Some(place) = place {
+                let hash = hash(&format!("{}\0{place}", item.kind), &item.text);
+                self.listed[at].0.hash = hash;
+            }
+        }
+    }
+
+    /// The name by which code finds an item; files are found by any.
+    fn name_alone(&self, item: &ReachedItem) -> String {
+        match item.kind {
+            "file" => String::new(),
+            _ => item.name.clone(),
+        }
+    }
+
     /// Sorts what is listed, the stage first, and numbers what names each.
     fn numbered(mut self, stage: ItemId) -> Vec<ReachedItem> {
+        self.tell_namesakes_apart();
         self.listed.sort_by(|(one, one_key, _), (two, two_key, _)| {
             let is_other = |key: &Key| *key != Key::Item(stage);
             let one = (

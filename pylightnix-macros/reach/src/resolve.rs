@@ -17,6 +17,8 @@ pub(crate) enum Meaning {
     Package(PackageId),
     /// A path into a crate whose sources are not read.
     External(String),
+    /// A name that is imported, and that no source defines: a macro may.
+    Missing(Name),
 }
 
 /// Looks up names, and remembers what it found.
@@ -41,6 +43,24 @@ impl Resolver {
         };
         if found.is_empty() {
             found = package(world, module, *first);
+        }
+        self.rest(world, found, rest)
+    }
+
+    /// Returns what a path with a leading `::` means: a crate, or in the edition of 2015 what the root has.
+    pub(crate) fn absolute(
+        &mut self,
+        world: &World,
+        module: ModuleId,
+        path: &[Name],
+    ) -> Vec<Meaning> {
+        let Some((first, rest)) = path.split_first() else {
+            return Vec::new();
+        };
+        let mut found = package(world, module, *first);
+        if found.is_empty() {
+            let root = world.modules[module.0].root;
+            found = self.name(world, root, *first).to_vec();
         }
         self.rest(world, found, rest)
     }
@@ -111,15 +131,22 @@ impl Resolver {
         {
             found.extend(self.import(world, module, import));
         }
+        let is_missing = |meaning: &Meaning| matches!(meaning, Meaning::Missing(_));
+        let missing: Vec<Meaning> = found.extract_if(.., |it| is_missing(it)).collect();
         if !found.is_empty() {
             return found;
         }
         for import in this.imports.iter().filter(|import| import.name.is_none()) {
             for meaning in self.import(world, module, import) {
                 match meaning {
-                    Meaning::Module(other) if other != module => {
-                        found.extend(self.name(world, other, name).iter().cloned());
-                    }
+                    Meaning::Module(other) if other != module => match macros_of(world, other) {
+                        Some(package) => {
+                            let package_has = &world.packages[package.0].macros;
+                            let is_its = package_has.contains(&name);
+                            found.extend(is_its.then_some(Meaning::Package(package)));
+                        }
+                        None => found.extend(self.name(world, other, name).iter().cloned()),
+                    },
                     // The variants of an enum.
                     Meaning::Item(item) if has_variant(world, item, name) => {
                         found.push(Meaning::Item(item));
@@ -128,12 +155,13 @@ impl Resolver {
                 }
             }
         }
-        match this.parent {
-            Some(parent) if found.is_empty() && this.is_block => {
-                self.name(world, parent, name).to_vec()
-            }
-            _ => found,
+        if let Some(parent) = this.parent.filter(|_| found.is_empty() && this.is_block) {
+            found = self.name(world, parent, name).to_vec();
         }
+        if found.is_empty() {
+            found = missing;
+        }
+        found
     }
 
     /// Returns what an import of a module names.
@@ -169,26 +197,52 @@ impl Resolver {
         if found.is_empty() {
             found = vec![Meaning::External(world.text(*first).to_owned())];
         }
-        self.rest(world, found, rest)
+        let found = self.rest(world, found, rest);
+        match import.path.last() {
+            Some(last) if found.is_empty() => vec![Meaning::Missing(*last)],
+            _ => found,
+        }
     }
 
     /// Returns the paths into crates whose sources are not read, of which a module imports everything.
-    fn external_globs(&mut self, world: &World, module: ModuleId, depth: usize) -> Vec<String> {
+    pub(crate) fn external_globs(&mut self, world: &World, module: ModuleId) -> Vec<String> {
         let mut found = Vec::new();
-        let this = &world.modules[module.0];
-        for import in this.imports.iter().filter(|import| import.name.is_none()) {
-            for meaning in self.import(world, module, import) {
-                match meaning {
-                    Meaning::External(path) => found.push(path),
-                    Meaning::Module(other) if depth > 0 => {
-                        found.extend(self.external_globs(world, other, depth - 1));
+        for other in self.globs(world, module) {
+            for import in world.modules[other.0].imports.iter() {
+                if import.name.is_some() {
+                    continue;
+                }
+                for meaning in self.import(world, other, import) {
+                    if let Meaning::External(path) = meaning {
+                        found.push(path);
                     }
-                    _ => {}
                 }
             }
         }
-        if let Some(parent) = this.parent.filter(|_| this.is_block) {
-            found.extend(self.external_globs(world, parent, depth));
+        found
+    }
+
+    /// Returns the modules whose names a module has: itself, the modules around a block, and those that it imports all of.
+    pub(crate) fn globs(&mut self, world: &World, module: ModuleId) -> Vec<ModuleId> {
+        let mut found = vec![module];
+        let mut at = 0;
+        while let Some(module) = found.get(at).copied() {
+            at += 1;
+            let this = &world.modules[module.0];
+            let mut next: Vec<ModuleId> =
+                this.parent.filter(|_| this.is_block).into_iter().collect();
+            for import in this.imports.iter().filter(|import| import.name.is_none()) {
+                for meaning in self.import(world, module, import) {
+                    if let Meaning::Module(other) = meaning {
+                        next.push(other);
+                    }
+                }
+            }
+            for other in next {
+                if !found.contains(&other) {
+                    found.push(other);
+                }
+            }
         }
         found
     }
@@ -198,7 +252,7 @@ impl Resolver {
         let is_ours = |path: &str| path.starts_with(world.text(word::PYLIGHTNIX));
         let found = self.path(world, module, path);
         if found.is_empty() && path.len() == 1 {
-            let globs = self.external_globs(world, module, 8);
+            let globs = self.external_globs(world, module);
             return globs.iter().any(|path| is_ours(path));
         }
         found

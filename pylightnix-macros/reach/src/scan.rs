@@ -1,15 +1,16 @@
 //! Reads the tokens of an item for what they name.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use crate::follow::Follow;
 use crate::invocations::is_common;
-use crate::item::{self, Import, ItemId, ModuleId};
+use crate::item::{self, FileId, Import, ItemId, ModuleId};
 use crate::lex::{Token, TokenKind};
 use crate::locals::Locals;
 use crate::names::{Name, word};
 use crate::resolve::Meaning;
-use crate::strings::{code_path, file_named, inlined};
+use crate::strings::{code_paths, files_named, inlined};
 use crate::text;
 use crate::tokens::{
     angle, imports, is_path_separator, parameters, path_at, split_at_commas, string_value,
@@ -29,6 +30,8 @@ struct Scan<'a> {
     locals: Locals,
     /// Whether these are the arguments or the body of a macro, whose words may become anything.
     in_macro: bool,
+    /// Whether there are modules in it, in which `super` is the module of the item.
+    has_modules: bool,
 }
 
 impl Follow<'_> {
@@ -39,7 +42,9 @@ impl Follow<'_> {
         let tokens = world.tokens_of(id);
         let head = item.body.min(range.end);
         let local = (range.start..range.end)
-            .filter(|at| *at > head && tokens[*at].word(word::USE))
+            .filter(|at| tokens[*at].word(word::USE))
+            // Not that of `impl Trait + use<'a>`.
+            .filter(|at| tokens.get(at + 1).is_some_and(|next| !next.is(b'<')))
             .flat_map(|at| {
                 let end = (at..range.end).find(|at| tokens[*at].is(b';'));
                 imports(tokens, at + 1..end.unwrap_or(range.end))
@@ -62,8 +67,11 @@ impl Follow<'_> {
             generics,
             locals: match in_macro {
                 true => Locals::default(),
-                false => Locals::new(tokens, range.clone()),
+                false => Locals::new(&world.names, tokens, range.clone()),
             },
+            has_modules: tokens[range.clone()]
+                .iter()
+                .any(|token| token.word(word::MOD)),
             in_macro,
         };
         let mut at = range.start;
@@ -88,7 +96,7 @@ impl Follow<'_> {
                 TokenKind::Text => {
                     if let Some(value) = string_value(world.text(token.name)) {
                         if at < attribute {
-                            self.path_in_attribute(&scan, &value);
+                            self.paths_in_attribute(&scan, &value);
                         }
                         self.format_arguments(&scan, &value);
                     }
@@ -128,12 +136,10 @@ impl Follow<'_> {
             }
             return at + 1;
         }
-        if before_is(1, b':') && before_is(2, b':') {
-            // After `>::`, `$x::` or a leading `::`.
-            self.method(name);
-            return at + 1;
-        }
         let (path, next) = path_at(tokens, at, scan.end);
+        if before_is(1, b':') && before_is(2, b':') {
+            return self.rest_of_path(scan, at, &path, next);
+        }
         let is_macro = tokens.get(next).is_some_and(|token| token.is(b'!'))
             && !tokens.get(next + 1).is_some_and(|token| token.is(b'='));
         if is_macro {
@@ -141,6 +147,34 @@ impl Follow<'_> {
             return next + 1;
         }
         self.path(scan, at, &path, next);
+        next
+    }
+
+    /// A path after `>::`, `$x::`, or a leading `::`.
+    fn rest_of_path(&mut self, scan: &Scan<'_>, at: usize, path: &[Name], next: usize) -> usize {
+        let world = self.world;
+        let before = |back: usize| at.checked_sub(back).map(|at| scan.tokens[at]);
+        let is_parameter = before(3).is_some_and(|token| token.is_word())
+            && before(4).is_some_and(|token| token.is(b'$'));
+        let is_leading = before(3).is_none_or(|token| !(token.is(b'>') || token.is_word()));
+        for name in path {
+            self.method(*name);
+            if is_parameter {
+                self.anywhere(*name);
+                self.mention(*name, false);
+            }
+        }
+        if is_leading {
+            let resolver = &mut self.index.resolver;
+            for meaning in resolver.absolute(world, scan.module, path) {
+                self.meaning(meaning, scan);
+            }
+            let last = path[path.len() - 1];
+            self.mention(last, false);
+            if scan.tokens.get(next).is_some_and(|token| token.is(b'!')) {
+                self.expand(last, scan.module, scan.id);
+            }
+        }
         next
     }
 
@@ -159,19 +193,17 @@ impl Follow<'_> {
                 let token = at.checked_sub(back).map(|at| tokens[at]);
                 token.filter(Token::is_word).map(|token| token.name)
             };
-            let is_binding = match word_before(1) {
-                Some(word::LET | word::FN) => true,
-                Some(word::MUT) => word_before(2) == Some(word::LET),
-                _ => false,
-            };
-            if is_label || is_binding {
+            if is_label || word_before(1) == Some(word::FN) {
                 return;
             }
         }
         for name in &path[1..] {
             self.method(*name);
         }
-        let mut meanings = self.resolve(scan, path);
+        let mut meanings = match scan.generics.contains(&first) {
+            true => Vec::new(),
+            false => self.resolve(scan, path),
+        };
         let is_imported = scan
             .local
             .iter()
@@ -179,8 +211,13 @@ impl Follow<'_> {
         if path.len() == 1 && !is_imported && scan.locals.hide(first, at) {
             // A constant is not hidden: as a pattern of `let` it is compared with.
             let hidden = |id: ItemId| world.items[id.0].kind == item::ItemKind::Fn;
-            meanings.retain(|meaning| !matches!(meaning, Meaning::Item(id) if hidden(*id)));
+            meanings.retain(|meaning| match meaning {
+                Meaning::Item(id) => !hidden(*id),
+                Meaning::Missing(_) => false,
+                _ => true,
+            });
         }
+        self.said.insert((scan.module, first));
         let is_known = meanings
             .iter()
             .any(|meaning| matches!(meaning, Meaning::Item(_)));
@@ -190,11 +227,13 @@ impl Follow<'_> {
             }
         }
         let is_call = after.is_some_and(|token| token.opens(b'('));
-        if meanings.is_empty() {
-            let last = path[path.len() - 1];
+        let is_missing = |meaning: &Meaning| matches!(meaning, Meaning::Missing(_));
+        if meanings.iter().all(is_missing) {
             let own_module = &world.modules[scan.module.0];
             if path.len() > 1 && is_lower && !is_common(text) && first != word::CRATE {
-                self.anywhere(last);
+                for name in &path[1..] {
+                    self.anywhere(*name);
+                }
             } else if path.len() == 1 && is_call && own_module.has_invocations {
                 self.anywhere(first);
             }
@@ -206,19 +245,36 @@ impl Follow<'_> {
                 }
             }
         }
-        // A local variable may have the name of a stage; a stage that is meant is called, or written as a path.
-        let is_used = path.len() > 1 || is_call || after.is_some_and(|token| token.is(b':'));
-        for meaning in meanings {
-            if let Meaning::Item(id) = meaning {
-                let item = &world.items[id.0];
-                if item.is_stage && !is_used {
-                    continue;
+        if after.is_some_and(|token| token.opens(b'{')) {
+            let is_config = |meaning: &Meaning| match meaning {
+                Meaning::Item(id) => {
+                    let item = &world.items[id.0];
+                    item.config.is_some() || item.kind == item::ItemKind::Alias
                 }
-                if item.config.is_some() && after.is_some_and(|token| token.opens(b'{')) {
-                    self.names_in_braces(scan, next);
+                _ => false,
+            };
+            if first == word::SELF_TYPE || meanings.iter().any(is_config) {
+                self.names_in_braces(scan, next);
+            }
+        }
+        for meaning in meanings {
+            self.meaning(meaning, scan);
+        }
+    }
+
+    /// Reaches what a name means.
+    fn meaning(&mut self, meaning: Meaning, scan: &Scan<'_>) {
+        match meaning {
+            Meaning::Item(id) => {
+                self.reach(id);
+                if self.world.items[id.0].kind == item::ItemKind::MacroDefinition {
+                    self.expand_definition(id, scan.module, scan.id);
                 }
             }
-            self.meaning(meaning);
+            Meaning::External(path) => self.external(path),
+            Meaning::Module(_) => {}
+            Meaning::Package(package) => self.package(package),
+            Meaning::Missing(name) => self.mention(name, false),
         }
     }
 
@@ -260,6 +316,9 @@ impl Follow<'_> {
             }
         }
         found.extend(resolver.path(world, scan.module, path));
+        if scan.has_modules && path.len() > 1 && path[0] == word::SUPER {
+            found.extend(resolver.path(world, scan.module, &path[1..]));
+        }
         found
     }
 
@@ -267,16 +326,18 @@ impl Follow<'_> {
     fn macro_call(&mut self, scan: &Scan<'_>, path: &[Name], bang: usize) {
         let (world, tokens) = (self.world, scan.tokens);
         let name = path[path.len() - 1];
-        self.expand(name, scan.module);
+        self.expand(name, scan.module, scan.id);
         self.mention(name, false);
+        let mut is_own = self.index.macros.contains_key(&name);
         for meaning in self.resolve(scan, path) {
-            self.meaning(meaning);
+            is_own |= matches!(meaning, Meaning::Item(_));
+            self.meaning(meaning, scan);
         }
         let Some(open) = tokens.get(bang + 1).filter(|token| token.is_open()) else {
             return;
         };
         let arguments = bang + 2..open.mate;
-        if self.index.macros.contains_key(&name) {
+        if is_own {
             self.own_macro(scan, arguments.clone());
         }
         if !text::is_standard(world, name) {
@@ -321,16 +382,17 @@ impl Follow<'_> {
             if token.is_word() {
                 let is_field = tokens[at - 1].is(b'.');
                 let may_be_item = !token.name.is_keyword() && !is_field;
-                if may_be_item && self.resolve(scan, &[token.name]).is_empty() {
+                let is_missing = |meaning: &Meaning| matches!(meaning, Meaning::Missing(_));
+                if may_be_item && self.resolve(scan, &[token.name]).iter().all(is_missing) {
                     self.anywhere(token.name);
                 }
                 self.mention(token.name, false);
-                self.expand(token.name, scan.module);
+                self.expand(token.name, scan.module, scan.id);
             } else if token.kind == TokenKind::Text
                 && let Some(value) = string_value(world.text(token.name))
-                && value.contains('.')
+                && !value.is_empty()
                 && value.len() < 200
-                && !value.contains(['\n', '{', ' '])
+                && !value.contains(['\n', '{'])
                 && let Some(path) = folder.map(|folder| folder.join(value))
                 && path.is_file()
             {
@@ -343,40 +405,37 @@ impl Follow<'_> {
         let world = self.world;
         let file = world.items[scan.id.0].file;
         let line = scan.tokens[arguments.start.saturating_sub(1)].line;
-        match file_named(world, file, arguments) {
-            Some(path) => {
-                if name == word::INCLUDE {
-                    self.included_code(scan.module, &path);
-                }
-                self.file(path);
-            }
-            None => {
-                let place = world.place(file);
-                let name = world.text(name);
-                self.found
-                    .unknown
-                    .push(format!("{name}! in {place}:{line}"));
+        let Some(mut paths) = files_named(world, file, arguments) else {
+            let place = world.place(file);
+            let name = world.text(name);
+            let unknown = format!("{name}! in {place}:{line}");
+            self.found.unknown.push(unknown);
+            return;
+        };
+        // In the body of a macro, a path begins at the file that invokes the macro.
+        let folder = |file: FileId| world.files[file.0].path.parent();
+        if let (Some(caller), Some(own)) = (self.caller.and_then(folder), folder(file))
+            && caller != own
+        {
+            let moved = paths.iter().filter_map(|path| path.strip_prefix(own).ok());
+            let moved: Vec<PathBuf> = moved.map(|path| caller.join(path)).collect();
+            paths.extend(moved.into_iter().filter(|path| path.is_file()));
+        }
+        for path in paths {
+            match world.included.get(&real(&path)) {
+                Some(code) if name == word::INCLUDE => self.included_code(scan.module, *code),
+                _ => self.file(path),
             }
         }
     }
 
-    /// Reads the names in a file of code that is included in a function.
-    fn included_code(&mut self, module: ModuleId, path: &std::path::Path) {
-        let world = self.world;
-        let Some(file) = world.included.get(&real(path)) else {
-            return;
-        };
-        let tokens = &world.files[file.0].tokens;
-        for (at, token) in tokens.iter().enumerate() {
-            if !token.is_word() || token.name.is_keyword() {
-                continue;
-            }
-            self.method(token.name);
-            self.field_name(token.name);
-            let (path, _) = path_at(tokens, at, tokens.len());
-            for meaning in self.index.resolver.path(world, module, &path) {
-                self.meaning(meaning);
-            }
+    /// Reads a file of code that is included in a body, with the names of the module of that.
+    fn included_code(&mut self, module: ModuleId, id: ItemId) {
+        self.reach(id);
+        if self.found.items.contains_key(&id) && self.bodies.insert((id, module)) {
+            let outer = (self.from.replace(id), self.module.replace(module));
+            self.scan(id, 0..self.world.items[id.0].end, false);
+            (self.from, self.module) = outer;
         }
     }
 
@@ -387,9 +446,10 @@ impl Follow<'_> {
         }
         for text in inlined(value) {
             if let Some(name) = self.world.names.find(text) {
+                self.said.insert((scan.module, name));
                 for meaning in self.resolve(scan, &[name]) {
                     if matches!(meaning, Meaning::Item(_)) {
-                        self.meaning(meaning);
+                        self.meaning(meaning, scan);
                     }
                 }
             }
@@ -397,26 +457,26 @@ impl Follow<'_> {
     }
 
     /// `#[serde(with = "module")]`
-    fn path_in_attribute(&mut self, scan: &Scan<'_>, value: &str) {
+    fn paths_in_attribute(&mut self, scan: &Scan<'_>, value: &str) {
         let world = self.world;
-        let words = code_path(value).unwrap_or_default();
-        let path: Option<Vec<Name>> = words.iter().map(|word| world.names.find(word)).collect();
-        let Some(path) = path.filter(|path| !path.is_empty()) else {
-            return;
-        };
-        for name in &path[1..] {
-            self.method(*name);
-        }
-        for meaning in self.resolve(scan, &path) {
-            match meaning {
-                Meaning::Item(id) => self.reach(id),
-                // Which functions of the module are called is the business of the macro.
-                Meaning::Module(module) => {
-                    for id in &world.modules[module.0].all {
-                        self.reach(*id);
+        for words in code_paths(value) {
+            let path: Option<Vec<Name>> = words.iter().map(|word| world.names.find(word)).collect();
+            let Some(path) = path else { continue };
+            for name in &path[1..] {
+                self.method(*name);
+            }
+            for meaning in self.resolve(scan, &path) {
+                match meaning {
+                    Meaning::Item(id) => self.reach(id),
+                    // Which functions of the module are called is the business of the macro.
+                    Meaning::Module(module) => {
+                        for id in &world.modules[module.0].all {
+                            self.reach(*id);
+                        }
                     }
+                    Meaning::Missing(name) => self.mention(name, false),
+                    _ => {}
                 }
-                _ => {}
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What string literals name: files, paths of code, and variables in format strings.
 
+use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::item::FileId;
 use crate::lex::TokenKind;
@@ -9,9 +10,16 @@ use crate::names::word;
 use crate::tokens::string_value;
 use crate::world::World;
 
-/// Returns the file that the arguments of `include_str!` and its like name: `"a"`, `concat!("a", "b")` or
-/// `concat!(env!("OUT_DIR"), "/a")`; `None` if they cannot be computed.
-pub(crate) fn file_named(world: &World, file: FileId, arguments: Range<usize>) -> Option<PathBuf> {
+/// Stands for what the parameter of a macro gives.
+const ANYTHING: char = '\0';
+
+/// Returns the files that the arguments of `include_str!` and its like name: `"a"`, `concat!("a", "b")`,
+/// `concat!(env!("OUT_DIR"), "/a")`, or all that fit to `concat!("a/", $name, ".txt")`; `None` if they cannot be computed.
+pub(crate) fn files_named(
+    world: &World,
+    file: FileId,
+    arguments: Range<usize>,
+) -> Option<Vec<PathBuf>> {
     let tokens = &world.files[file.0].tokens;
     let mut path = String::new();
     let mut at = arguments.start;
@@ -23,12 +31,12 @@ pub(crate) fn file_named(world: &World, file: FileId, arguments: Range<usize>) -
                 .filter(|token| token.kind == TokenKind::Text)?;
             let name = string_value(world.text(name.name))?;
             path += &variable(world, file, &name)?;
-            at = tokens[at + 2].mate + 1;
+            at = tokens[at + 2].mate.max(at) + 1;
             continue;
         }
         match token.kind {
             TokenKind::Text => path += &string_value(world.text(token.name))?,
-            TokenKind::Punct(b'$', _) => return None,
+            TokenKind::Punct(b'$', _) => path.push(ANYTHING),
             _ => {}
         }
         at += 1;
@@ -36,7 +44,34 @@ pub(crate) fn file_named(world: &World, file: FileId, arguments: Range<usize>) -
     if path.is_empty() {
         return None;
     }
-    Some(world.files[file.0].path.parent()?.join(path))
+    let beside = world.files[file.0].path.parent()?;
+    match path.contains(ANYTHING) {
+        true => files_that_fit(beside, &path),
+        false => Some(vec![beside.join(path)]),
+    }
+}
+
+/// Returns the files of a folder whose names begin and end as a path does.
+fn files_that_fit(beside: &Path, path: &str) -> Option<Vec<PathBuf>> {
+    let (start, _) = path.split_once(ANYTHING)?;
+    let (_, end) = path.rsplit_once(ANYTHING)?;
+    if start.is_empty() && end.is_empty() {
+        // A literal in the arguments of the macro, which is looked for there.
+        return Some(Vec::new());
+    }
+    if end.contains('/') {
+        return None;
+    }
+    let (folder, start) = start.rsplit_once('/').unwrap_or(("", start));
+    let entries = fs::read_dir(beside.join(folder)).ok()?;
+    let fits = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(start) && name.ends_with(end)) && path.is_file()
+    };
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.retain(fits);
+    found.sort();
+    Some(found)
 }
 
 /// Returns a variable as the compilation of the package of this file sees it.
@@ -48,17 +83,30 @@ fn variable(world: &World, file: FileId, name: &str) -> Option<String> {
     }
 }
 
-/// Returns the words of a string that may be a path of code, as in `serde(with = "module::path")`.
-pub(crate) fn code_path(text: &str) -> Option<Vec<&str>> {
+/// Returns the words of the paths of code in a string, as in `serde(with = "module::path")` or `serde(from = "Raw<u32>")`.
+pub(crate) fn code_paths(text: &str) -> Vec<Vec<&str>> {
     let is_path = |char: char| char.is_alphanumeric() || char == '_' || char == ':';
-    (!text.is_empty() && text.chars().all(is_path))
-        .then(|| text.split("::").filter(|part| !part.is_empty()).collect())
+    let paths = text.split(|char: char| !is_path(char));
+    let mut found = Vec::new();
+    for path in paths {
+        let words: Vec<&str> = path.split(':').filter(|word| !word.is_empty()).collect();
+        if !words.is_empty() {
+            found.push(words);
+        }
+    }
+    found
 }
 
 /// Returns the variables that a format string names: `"{name}"`, `"{:width$}"`, `"{x:.digits$}"`.
 pub(crate) fn inlined(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
-    for part in text.split('{').skip(1) {
+    let mut parts = text.split('{').skip(1);
+    while let Some(part) = parts.next() {
+        if part.is_empty() {
+            // `{{` is a brace; `{{{x}` is one before an argument.
+            parts.next();
+            continue;
+        }
         let argument = part.split('}').next().unwrap_or(part);
         let (name, format) = argument.split_once(':').unwrap_or((argument, ""));
         names.push(name.trim());

@@ -70,6 +70,23 @@ pub(crate) fn of_item(world: &World, id: ItemId) -> String {
     };
     let whole = matches!(item.kind, ItemKind::MacroDefinition | ItemKind::Invocation);
     let own = of_range(world, tokens, item.start..end, whole);
+    let text = with_head(world, item, own);
+    // Which of several modules of a name holds is told by their conditions.
+    let mut text = text;
+    let mut module = Some(item.module);
+    while let Some(at) = module {
+        let this = &world.modules[at.0];
+        for condition in &this.conditions {
+            text = format!("#[cfg({condition})]\n{text}");
+        }
+        module = this.parent;
+    }
+    text
+}
+
+/// Puts the head of an `impl` or a trait around the text of its member.
+fn with_head(world: &World, item: &Item, own: String) -> String {
+    let tokens = &world.files[item.file.0].tokens;
     match item.parent {
         Some(parent) => {
             let parent = &world.items[parent.0];
@@ -196,10 +213,24 @@ impl<'a> Writer<'a> {
                         if is_comma(last) && !is_comma(before));
                     if !whole && closes && comma {
                         self.pieces.pop();
+                        self.join_closing(operator);
+                    } else {
+                        self.pieces.push(Piece::Operator(operator));
                     }
-                    self.pieces.push(Piece::Operator(operator));
                 }
             }
+        }
+    }
+
+    /// Adds `>` or `>>` as if no comma had been before it: `A<B<C>,>` has the `>>` of `A<B<C>>`.
+    fn join_closing(&mut self, operator: &'a str) {
+        if self.pieces.last() == Some(&Piece::Operator(">")) {
+            self.pieces.pop();
+            self.pieces.push(Piece::Operator(">>"));
+            self.pieces
+                .extend((operator == ">>").then_some(Piece::Operator(">")));
+        } else {
+            self.pieces.push(Piece::Operator(operator));
         }
     }
 
@@ -309,6 +340,8 @@ pub(crate) fn is_ignored(tokens: &[Token], range: Range<usize>) -> bool {
         | word::EXPECT
         | word::FORBID
         | word::MUST_USE
+        | word::COLD
+        | word::DEPRECATED
         | word::INLINE
         | word::RUSTFMT => true,
         word::CFG_ATTR => {

@@ -148,7 +148,11 @@ fn tree(tokens: &[Token], range: Range<usize>, base: Vec<Name>, found: &mut Vec<
         if token.is_word() {
             path.push(token.name);
         } else if token.is(b'*') {
-            found.push(Import { path, name: None });
+            found.push(Import {
+                path,
+                name: None,
+                conditions: Vec::new(),
+            });
             return;
         } else if token.opens(b'{') {
             for part in split_at_commas(tokens, at + 1..token.mate.min(range.end)) {
@@ -172,7 +176,11 @@ fn import(mut path: Vec<Name>, name: Option<Name>) -> Import {
             name = path.last().copied();
         }
     }
-    Import { path, name }
+    Import {
+        path,
+        name,
+        conditions: Vec::new(),
+    }
 }
 
 /// The text between the quotes of a string literal, with its usual escapes resolved.

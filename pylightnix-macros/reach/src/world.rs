@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) modules: Vec<Module>,
     pub(crate) packages: Vec<Package>,
     /// Files of code that a function includes, by their paths.
-    pub(crate) included: FxHashMap<PathBuf, FileId>,
+    pub(crate) included: FxHashMap<PathBuf, ItemId>,
     /// The names of the macros that these sources define.
     pub(crate) own_macros: FxHashSet<Name>,
     /// Structs that derive a `Config`, which may be another library's until all modules are read.
@@ -109,6 +109,7 @@ impl World {
             name: manifest.name.clone(),
             folder: folder.to_owned(),
             is_proc_macro: manifest.is_proc_macro,
+            macros: FxHashSet::default(),
             lib: None,
             packages: FxHashMap::default(),
             externals: Vec::new(),
@@ -203,6 +204,21 @@ impl World {
 
     pub(crate) fn text(&self, name: Name) -> &str {
         self.names.text(name)
+    }
+
+    /// Returns the path of a module in its crate.
+    pub(crate) fn path_of(&self, module: ModuleId) -> String {
+        let mut words = Vec::new();
+        let mut at = module;
+        while let Some(parent) = self.modules[at.0].parent {
+            let named = &self.modules[parent.0].modules;
+            let name = named.iter().find(|(_, modules)| modules.contains(&at));
+            words.extend(name.map(|(name, _)| self.text(*name)));
+            at = parent;
+        }
+        words.push("crate");
+        words.reverse();
+        words.join("::")
     }
 
     /// Returns the path of a file within its package, with `/` on every system.

@@ -2,99 +2,92 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+#[path = "cases/format.rs"]
+mod format;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use format::{Case, File, Suite, Version, suite};
 use pylightnix_reach::{Place, Reached, Sources};
 
-/// The files of a case, with their changes marked as `«before¦after»`.
-type Files = BTreeMap<String, String>;
+const MANIFEST: &str = "[package]
+name = 'lab'
+[dependencies]
+dep = { path = 'dep' }
+serde = '1'
+serde_json = '1'
+pylightnix = '1'
+burn = '1'
+";
 
-struct Case {
-    name: String,
-    files: Files,
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
 }
 
-fn cases(text: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    for part in text.split("\n=== ").skip(1) {
-        let (name, files) = part.split_once('\n').unwrap();
-        let files = files.strip_prefix("--- ").unwrap().split("\n--- ");
-        let files = files.map(|file| file.split_once('\n').unwrap_or((file, "")));
-        let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        cases.push(Case {
-            name: name.to_owned(),
-            files: files.collect(),
-        });
+/// Writes the package of a case, and returns the file with its stage.
+fn write_package(folder: &Path, shared: &[File], case: &Case, version: Version) -> PathBuf {
+    write(&folder.join("Cargo.toml"), MANIFEST);
+    write(&folder.join("dep/Cargo.toml"), "[package]\nname = 'dep'\n");
+    let lib = "#[macro_use]\npub mod shared;\npub mod case;\n";
+    write(&folder.join("src/lib.rs"), lib);
+    for file in shared {
+        let root = match file.name.starts_with("dep/") {
+            true => folder.to_owned(),
+            false => folder.join("src"),
+        };
+        let of_case = |name: &str| match name == case.name {
+            true => version,
+            false => Version::Before,
+        };
+        write(&root.join(&file.name), &file.shared_version(of_case));
     }
-    cases
+    write_sources(&folder.join("src"), folder, case, version)
 }
 
-/// Returns a text before or after the changes of a case. In shared files, a change has the name of its case behind it.
-fn version(text: &str, is_after: bool, of: Option<&str>) -> String {
-    let mut result = String::new();
-    let mut rest = text;
-    while let Some((before, marked)) = rest.split_once('«') {
-        result += before;
-        let (change, behind) = marked.split_once('»').unwrap();
-        let (before, after) = change.split_once('¦').unwrap();
-        rest = behind;
-        let mut is_after = is_after;
-        if let Some(case) = of {
-            let end = behind.find(|char: char| !(char.is_alphanumeric() || char == '_'));
-            let (name, after_name) = behind.split_at(end.unwrap_or(behind.len()));
-            is_after &= name == case;
-            rest = after_name;
+/// Writes the files of a case, and returns the one with its stage.
+fn write_sources(src: &Path, root: &Path, case: &Case, version: Version) -> PathBuf {
+    let mut stage = None;
+    for file in case.sources() {
+        let path = match file.name.strip_prefix('/') {
+            Some(name) => root.join(name),
+            None => src.join(&file.name),
+        };
+        let mut text = file.version(version);
+        if !text.contains("#[stage]") {
+            text = text.replace("pub fn stage", "#[stage] pub fn stage");
         }
-        result += if is_after { after } else { before };
+        write(&path, &text);
+        if file.has("stage") {
+            stage = Some(path);
+        }
     }
-    result + rest
+    stage.unwrap()
 }
 
 /// Writes the package of a case and reads what its stage reaches.
-fn reach(folder: &Path, shared: &Files, case: &Case, is_after: bool) -> Reached {
-    let src = folder.join("src");
-    fs::create_dir_all(&src).unwrap();
-    fs::create_dir_all(folder.join("dep/src")).unwrap();
-    let manifest = "[package]\nname = 'lab'\n[dependencies]\ndep = { path = 'dep' }\nserde = '1'\nserde_json = '1'\n";
-    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    fs::write(folder.join("dep/Cargo.toml"), "[package]\nname = 'dep'\n").unwrap();
-    fs::write(
-        src.join("lib.rs"),
-        "#[macro_use]\npub mod shared;\npub mod case;\n",
-    )
-    .unwrap();
-    for (name, text) in shared {
-        let path = if name.starts_with("dep/") {
-            folder.join(name)
-        } else {
-            src.join(name)
-        };
-        fs::write(path, version(text, is_after, Some(&case.name))).unwrap();
-    }
-    for (name, text) in &case.files {
-        let text = version(text, is_after, None);
-        fs::write(
-            src.join(name),
-            text.replace("pub fn stage", "#[stage] pub fn stage"),
-        )
-        .unwrap();
-    }
-    let file = src.join("case.rs");
+fn reach(shared: &[File], case: &Case, version: Version) -> Reached {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = match case.run() {
+        Some(_) => write_sources(folder, folder, case, version),
+        None => write_package(folder, shared, case, version),
+    };
     // What a build script makes.
     let out = folder.join("out");
-    fs::create_dir_all(&out).unwrap();
-    fs::write(out.join("gen.rs"), if is_after { "2" } else { "1" }).unwrap();
+    let made = match version {
+        Version::Before => "1",
+        Version::After => "2",
+    };
+    write(&out.join("gen.rs"), made);
     let variable = move |name: &str| (name == "OUT_DIR").then(|| out.display().to_string());
     let mut sources = Sources::around(&file, variable).unwrap();
     let place = Place {
         file: &file,
         name: "stage",
     };
-    let stage = sources
-        .stage(&place, |_| true)
-        .unwrap_or_else(|| panic!("{}", case.name));
+    let stage = sources.stage(&place, |_| true).ok_or(&case.name).unwrap();
     sources.reach(stage, &[])
 }
 
@@ -109,30 +102,32 @@ fn counted(reached: &Reached) -> Vec<String> {
 }
 
 fn table(text: &str) {
-    let mut all = cases(text);
-    let shared = match all[0].name == "shared" {
-        true => all.remove(0).files,
-        false => Files::new(),
-    };
+    let Suite { shared, cases } = suite(text);
     let mut wrong = Vec::new();
-    for case in &all {
-        let (before, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let before = reach(before.path(), &shared, case, false);
-        let after = reach(after.path(), &shared, case, true);
+    for case in &cases {
+        let before = reach(&shared, case, Version::Before);
+        let after = reach(&shared, case, Version::After);
         let counts = counted(&before) != counted(&after);
         // What the text does not tell, the compiler is asked for.
         let is_asked = case.name.starts_with("HARD_")
             && !(before.conditions.is_empty() && before.variables.is_empty());
-        if (counts || is_asked) == case.name.starts_with("NO_") {
-            let names: Vec<&str> = before.items.iter().map(|item| item.name.as_str()).collect();
-            wrong.push(format!("{}: reached {names:?}", case.name));
+        if (counts || is_asked) != case.counts() {
+            let told = |reached: &Reached| {
+                let items = reached.items.iter();
+                let texts: Vec<String> = items
+                    .map(|item| format!("{}: {}", item.name, item.text))
+                    .collect();
+                texts.join("\n    ")
+            };
+            let (name, before, after) = (&case.name, told(&before), told(&after));
+            wrong.push(format!("{name}:\n    {before}\nand then:\n    {after}\n"));
         }
     }
     assert!(
         wrong.is_empty(),
         "{} of {} are wrong:\n{}",
         wrong.len(),
-        all.len(),
+        cases.len(),
         wrong.join("\n")
     );
 }
@@ -140,4 +135,19 @@ fn table(text: &str) {
 #[test]
 fn changes_of_what_is_reached_count() {
     table(include_str!("cases/cases.txt"));
+}
+
+#[test]
+fn changes_in_odd_places_count() {
+    table(include_str!("cases/adversarial.txt"));
+}
+
+#[test]
+fn changes_in_other_packages_count() {
+    table(include_str!("cases/packages.txt"));
+}
+
+#[test]
+fn changes_of_configs_count_where_they_are_read() {
+    table(include_str!("cases/configs.txt"));
 }

@@ -1,0 +1,137 @@
+//! Statics whose values can change, and the functions that may have changed them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::index::Index;
+use crate::item::{ItemId, ItemKind};
+use crate::lex::Token;
+use crate::names::{Name, word};
+use crate::world::World;
+
+/// Names of types whose values can change though a `static` holds them.
+const MUTABLE: [&str; 15] = [
+    "Mutex",
+    "RwLock",
+    "OnceLock",
+    "OnceCell",
+    "LazyLock",
+    "LazyCell",
+    "Lazy",
+    "Cell",
+    "RefCell",
+    "UnsafeCell",
+    "ArcSwap",
+    "thread_local",
+    "DashMap",
+    "Once",
+    "mut",
+];
+
+/// What is known of statics.
+#[derive(Debug, Default)]
+pub(crate) struct Statics {
+    /// For each static, the functions that name it.
+    users: Option<FxHashMap<Name, Vec<ItemId>>>,
+}
+
+impl Index {
+    /// Returns whether what a static holds can change: by its type, or by the own types that it is made of.
+    pub(crate) fn can_change(&self, world: &World, id: ItemId) -> bool {
+        let mut waiting = vec![id];
+        let mut seen = FxHashSet::default();
+        while let Some(id) = waiting.pop() {
+            let item = &world.items[id.0];
+            for token in &world.tokens_of(id)[item.start..item.end] {
+                let text = world.text(token.name);
+                if !token.is_word() || !seen.insert(token.name) {
+                    continue;
+                }
+                if MUTABLE.contains(&text) || text.starts_with("Atomic") {
+                    return true;
+                }
+                let named = self.by_name.get(&token.name).into_iter().flatten();
+                waiting.extend(named.filter(|id| {
+                    let kind = world.items[id.0].kind;
+                    kind.is_type() || kind == ItemKind::Alias
+                }));
+            }
+        }
+        false
+    }
+
+    /// The functions that name a static: one of them may have set what it holds.
+    pub(crate) fn users_of_static(&mut self, world: &World, name: Name) -> Vec<ItemId> {
+        let users = self.statics.users.get_or_insert_with(|| users(world));
+        users.get(&name).cloned().unwrap_or_default()
+    }
+}
+
+/// The names of the statics in the arguments of a macro.
+pub(crate) fn made_statics(tokens: &[Token]) -> impl Iterator<Item = Name> {
+    tokens.windows(3).filter_map(|part| {
+        let is_word = |at: usize| part[at].is_word() && !part[at].name.is_keyword();
+        match part[0].word(word::STATIC) {
+            // `lazy_static! { static ref NAME .. }`
+            true if part[1].word(word::REF) || part[1].word(word::MUT) => {
+                is_word(2).then_some(part[2].name)
+            }
+            true => is_word(1).then_some(part[1].name),
+            false => None,
+        }
+    })
+}
+
+/// For each static, the functions that name it, by an import of another name and by macros too.
+fn users(world: &World) -> FxHashMap<Name, Vec<ItemId>> {
+    // What each word stands for.
+    let mut named: FxHashMap<Name, Vec<Name>> = FxHashMap::default();
+    for (at, item) in world.items.iter().enumerate() {
+        match item.kind {
+            ItemKind::Static => named.entry(item.name).or_default().push(item.name),
+            ItemKind::Invocation => {
+                for name in made_statics(&world.tokens_of(ItemId(at))[item.body..item.end]) {
+                    named.entry(name).or_default().push(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    for import in world.modules.iter().flat_map(|module| &module.imports) {
+        if let (Some(name), Some(last)) = (import.name, import.path.last())
+            && name != *last
+            && let Some(statics) = named.get(last).cloned()
+        {
+            named.entry(name).or_default().extend(statics);
+        }
+    }
+    // A macro may name another macro that names the static.
+    for _ in 0..4 {
+        for (at, item) in world.items.iter().enumerate() {
+            if item.kind == ItemKind::MacroDefinition {
+                let statics = statics_in(world, ItemId(at), &named);
+                let of_macro = named.entry(item.name).or_default();
+                of_macro.extend(statics);
+                of_macro.sort();
+                of_macro.dedup();
+            }
+        }
+    }
+    let mut users: FxHashMap<Name, Vec<ItemId>> = FxHashMap::default();
+    for (at, item) in world.items.iter().enumerate() {
+        if item.kind == ItemKind::Fn {
+            for name in statics_in(world, ItemId(at), &named) {
+                users.entry(name).or_default().push(ItemId(at));
+            }
+        }
+    }
+    users
+}
+
+/// The statics that the words of an item stand for.
+fn statics_in(world: &World, id: ItemId, named: &FxHashMap<Name, Vec<Name>>) -> FxHashSet<Name> {
+    let item = &world.items[id.0];
+    let tokens = &world.tokens_of(id)[item.start..item.end];
+    let words = tokens.iter().filter(|token| token.is_word());
+    let statics = words.filter_map(|token| named.get(&token.name));
+    statics.flatten().copied().collect()
+}
