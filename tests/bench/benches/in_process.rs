@@ -1,4 +1,4 @@
-//! What single calls cost in a running process: `cargo bench -p bench`. Whole processes are measured by the program `bench`.
+//! The cost of single calls in a running process: `cargo bench -p bench`. The program `bench` measures whole processes.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
@@ -34,7 +34,7 @@ fn chain(count: u64) -> Result<DRef<Step>> {
     Ok(last)
 }
 
-/// How long each of the stages of a chain takes.
+/// The number of stages in a chain.
 const STAGES: u64 = 1_000;
 
 fn calls(criterion: &mut Criterion) {
@@ -50,7 +50,7 @@ fn measure(criterion: &mut Criterion) -> Result<()> {
     let store = Store::open(folder.path().join("store"))?.with_durability(Durability::None);
     let (one, many) = (chain(1)?, chain(STAGES)?);
     store.realize(&many)?;
-    // What changed just now is looked at more closely.
+    // A folder that has just changed is not cached by the index.
     std::thread::sleep(Duration::from_millis(300));
     let rref = store.realize(&one)?;
 

@@ -1,5 +1,5 @@
-//! Choosing the best of 1,000 realizations by a number in a JSON artifact, beside reading those files with `serde_json`
-//! alone.
+//! Choosing the best of 1,000 realizations by a number in a JSON artifact, compared with reading those files with
+//! `serde_json` alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,10 +13,10 @@ use crate::measure::{child as child_of, time};
 use crate::options::Options;
 use crate::table::{Row, Table};
 
-/// How many realizations there are to choose from.
+/// The number of realizations.
 const REALIZATIONS: usize = 1_000;
 
-/// A stage that gives something else each time.
+/// A nondeterministic stage.
 #[derive(Config)]
 pub struct Trial {
     #[selfref("scores.json")]
@@ -39,7 +39,7 @@ fn loss(trial: &RRef<Trial>) -> Result<f64> {
     Ok(trial.scores.load()?["loss"])
 }
 
-/// Chooses by a matcher, or reads the files that a list names and nothing else.
+/// Chooses with a matcher, or reads only the files in a list.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     let best = match args {
         ["ours", root] => {
@@ -62,7 +62,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
     }
 }
 
-/// Measures both, as processes.
+/// Measures both as processes.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = options.folder()?;
     let root = folder.path().join("store");
@@ -74,7 +74,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     time(&mut ours()?)?;
     let list = folder.path().join("list");
     list_artifacts(&root, &list)?;
-    // A folder that changed just now is looked at more closely.
+    // A folder that has just changed is not cached by the index.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let medians = contest(
         options,

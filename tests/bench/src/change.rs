@@ -1,5 +1,5 @@
-//! A realized plan of which one leaf is changed, realized again by a process that makes the plan: beside the same with nothing
-//! to do and what the stages that truly run cost alone.
+//! A realized plan in which one leaf is changed, realized by another process: compared with a run that builds nothing, and
+//! with the cost of the stages that run.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -15,15 +15,15 @@ use crate::options::Options;
 use crate::plans::Node;
 use crate::table::{Row, Table};
 
-/// All stages: leaves, and in one of the shapes a sink of all.
+/// The number of stages: leaves, and in one of the shapes a sink that depends on all of them.
 const STAGES: u64 = 10_000;
 const SHAPES: &[(&str, &str)] = &[
     ("leaves", "10,000 independent stages"),
     ("wide", "9,999 stages and a sink of all"),
 ];
 
-/// A plan whose first leaf is changed so many times; with `alone` it prints how many seconds that leaf, and the sink if there
-/// is one, take alone, where all else is there.
+/// Realizes a plan whose first leaf has this generation. With `alone`, prints the seconds that this leaf, and the sink if
+/// there is one, take if everything else exists.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [shape, generation, root, rest @ ..] = args else {
         return Err("a shape, a generation and a store".into());
@@ -39,7 +39,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
             let alone = leaf(generation * STAGES)?;
             let mut seconds = timed(&store, &alone)?;
             if has_sink {
-                // Another sink of the old leaves: all but it is there.
+                // Another sink of the old leaves, which exist already.
                 let (old, new) = (plan(true, 0, 0)?, plan(true, 0, generation)?);
                 store.realize(&old)?;
                 let nothing = timed(&store, &old)?;
@@ -55,7 +55,7 @@ fn leaf(number: u64) -> Result<DRef<Node>> {
     Ok(instantiate(Node::new(vec![], number))?)
 }
 
-/// The first leaf is of this generation, and the sink has this number.
+/// Returns a plan whose first leaf has this generation, and whose sink has this number.
 fn plan(has_sink: bool, generation: u64, sink: u64) -> Result<Vec<DRef<Node>>> {
     let leaves = STAGES - u64::from(has_sink);
     let leaves: Vec<_> = (0..leaves)
@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     for (shape, what) in SHAPES.iter().filter(|(shape, _)| options.wants(shape)) {
         let root = folder.path().join(shape);
         time(&mut process(shape, 0, &root)?)?;
-        // Folders and files that changed just now are looked at more closely.
+        // A folder that has just changed is not cached by the index.
         std::thread::sleep(Duration::from_millis(300));
         let medians = contest(
             options,

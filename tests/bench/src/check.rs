@@ -1,4 +1,5 @@
-//! `check` with contents, beside `openssl dgst -sha256` of the same files, half of the bytes in each of two processes.
+//! `check` with contents, compared with `openssl dgst -sha256` of the same files, half of the bytes in each of two
+//! processes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +16,8 @@ use crate::measure::{child as child_of, time};
 use crate::options::Options;
 use crate::table::{Row, Table};
 
-/// Sizes of files, how many there are of each in a realization, and how many such realizations. A third of a GiB each.
+/// Sizes of files, the number of files of each size in a realization, and the number of such realizations: a third of a GiB
+/// each.
 const PARTS: &[(&str, u64, u64, u64)] = &[
     ("4 KiB", 4 << 10, 1_024, 85),
     ("1 MiB", 1 << 20, 31, 11),
@@ -96,7 +98,7 @@ fn measure(options: &Options, table: &mut Table, what: &str, root: &Path) -> Res
     Ok(())
 }
 
-/// Two lists of files, each of half of the bytes, as `xargs -0` reads them.
+/// Splits the files into two lists with half of the bytes each, in the format of `xargs -0`.
 fn halves(mut files: Vec<(u64, PathBuf)>, root: &Path) -> Result<[PathBuf; 2]> {
     files.sort();
     let mut lists = [(0, Vec::new()), (0, Vec::new())];
@@ -115,12 +117,12 @@ fn halves(mut files: Vec<(u64, PathBuf)>, root: &Path) -> Result<[PathBuf; 2]> {
     Ok(paths)
 }
 
-/// How long two processes take for a half each.
+/// Measures two processes that hash one half each.
 fn hash(halves: &[PathBuf; 2]) -> Result<Duration> {
     let begun = Instant::now();
     let mut children = Vec::new();
     for half in halves {
-        // As many files a process as the system allows.
+        // As many files per process as the system allows.
         let mut xargs = Command::new("xargs");
         xargs.args(["-0", "-s", "2000000", "openssl", "dgst", "-sha256"]);
         let file = fs::File::open(half)?;

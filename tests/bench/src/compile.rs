@@ -1,4 +1,5 @@
-//! What the macros cost: `cargo check` of many configs with their stages, beside the same structs with serde's derives.
+//! The compile time of the macros: `cargo check` of many configs with stages, compared with the same structs with serde's
+//! derives.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,11 +14,11 @@ use crate::measure::time;
 use crate::options::Options;
 use crate::table::{Row, Table};
 
-/// How many structs, and how many fields each has.
+/// The number of structs.
 const STRUCTS: usize = 200;
 const FIELDS: usize = 10;
 
-/// Measures both and says the ratio.
+/// Measures both, and prints the ratio.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let make = |name, code: String| package(folder.path(), name, &code, &[SERDE]);
@@ -25,7 +26,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let derives = "#[derive(serde::Serialize, serde::Deserialize)]\n";
     let serde = make("serdes", plain(derives))?;
     let bare = make("bare", plain(""))?;
-    // The first round checks the dependencies too.
+    // The first round includes the dependencies.
     let medians = contest(
         options,
         "compile",
@@ -44,7 +45,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Structs with two promises, a dependency and plain fields, and a stage for each.
+/// Returns structs with two promises, a dependency and plain fields, and a stage for each.
 fn configs() -> String {
     let mut code = "#![allow(dead_code)]\nuse pylightnix::prelude::*;\n".to_owned();
     for at in 0..STRUCTS {
@@ -66,7 +67,7 @@ fn configs() -> String {
     code
 }
 
-/// The same structs with plain fields, and a function for each.
+/// Returns the same structs with plain fields, and a function for each.
 fn plain(derive: &str) -> String {
     let mut code = "#![allow(dead_code)]\n".to_owned();
     for at in 0..STRUCTS {
@@ -86,7 +87,7 @@ const TYPES: &[&str] = &["u64", "f64", "String", "bool", "Vec<f64>"];
 
 const SERDE: &str = "serde = { version = \"1\", features = [\"derive\"] }";
 
-/// A package with this code, which depends on the library and on these.
+/// Creates a package with this code, which depends on the library and on `others`.
 pub(crate) fn package(folder: &Path, name: &str, code: &str, others: &[&str]) -> Result<PathBuf> {
     let runtime = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../pylightnix")
@@ -104,14 +105,14 @@ pub(crate) fn package(folder: &Path, name: &str, code: &str, others: &[&str]) ->
     Ok(package)
 }
 
-/// Checks the package alone: its dependencies are checked already, and it was touched.
+/// Measures the check of the package alone: its dependencies are checked already, and its source is touched.
 fn check(package: &Path) -> Result<Duration> {
     let source = package.join("src/lib.rs");
     fs::write(&source, fs::read_to_string(&source)? + "\n")?;
     time(cargo(package).args(["check", "--quiet"]))
 }
 
-/// Cargo in a package, with a target folder of its own.
+/// Returns the Cargo command for a package, with a separate target folder.
 pub(crate) fn cargo(package: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

@@ -1,4 +1,4 @@
-//! Ours and theirs in one run, by turns.
+//! Alternating measurements of ours and theirs in one run.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use pylightnix::prelude::Result;
 use crate::measure::median;
 use crate::options::Options;
 
-/// How often each is measured, unless the command line says it.
+/// The default number of rounds.
 const ROUNDS: usize = 9;
 
-/// Who is measured: a name, and what gives one time. It is told the number of the round; round 0 is not counted, so it
-/// may warm up.
+/// A contender: its name, and a function that returns one time. The function receives the number of the round; round 0 is a
+/// warm-up that does not count.
 pub(crate) type Contender<'a> = (&'a str, &'a mut dyn FnMut(usize) -> Result<Duration>);
 
-/// Measures all by turns, with another one first in each round, and gives their medians in seconds. Every single time is
-/// recorded.
+/// Measures all contenders alternately, with another one first in each round, and returns the medians in seconds. Records
+/// every single time.
 pub(crate) fn contest(
     options: &Options,
     benchmark: &str,

@@ -1,4 +1,4 @@
-//! What the library brings along: how many other crates, and how long it takes to build all of them.
+//! The dependencies of the library: their number, and the time to build all of them.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -11,10 +11,10 @@ use crate::measure::{median, time};
 use crate::options::Options;
 use crate::table::{Row, Table};
 
-/// How often it is built: that takes a while.
+/// The number of builds, which take long.
 const ROUNDS: usize = 3;
 
-/// Counts the crates and builds them, in a package that has nothing but the library.
+/// Counts the crates and builds them, in a package that depends on nothing but the library.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let package = package(folder.path(), "user", "pub use pylightnix;\n", &[])?;
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
         others.len().to_string(),
     );
     table.add(row);
-    // Each takes most of a minute.
+    // Each build takes most of a minute.
     let rounds = options.rounds(ROUNDS).min(ROUNDS);
     let ours = || -> Result<Duration> {
         let target = package.join("target");

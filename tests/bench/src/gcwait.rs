@@ -1,5 +1,5 @@
-//! How long others wait while a store of 10,000 realizations is collected: the campaign `wait`, which also checks what is
-//! left.
+//! How long other processes wait while a store with 10,000 realizations is collected: the campaign `wait`, which also checks
+//! the result.
 
 use pylightnix::prelude::Result;
 

@@ -1,4 +1,4 @@
-//! One stage that is there, realized in a running process, beside a cached call of joblib.
+//! Realizing one existing stage in a running process, compared with a cached call of joblib.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::peers::python;
 use crate::plans::plan;
 use crate::table::{Row, Table};
 
-/// How often each is asked for, of which the median counts.
+/// The number of measured calls, whose median counts.
 const HITS: usize = 2_000;
 
-/// Realizes a stage in the store, then again and again; prints how many seconds one takes.
+/// Realizes a stage repeatedly; prints the seconds for one call.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [root] = args else {
         return Err("one store".into());
@@ -23,7 +23,7 @@ pub(crate) fn child(args: &[&str]) -> Result<()> {
     let store = Store::open(root)?;
     let target = plan("chain", 1)?;
     store.realize(&target)?;
-    // A folder that changed just now is looked at more closely.
+    // A folder that has just changed is not cached by the index.
     std::thread::sleep(Duration::from_millis(300));
     let mut times = Vec::with_capacity(HITS);
     for _ in 0..HITS {

@@ -1,11 +1,11 @@
-//! The machine that is measured on.
+//! The machine on which the benchmarks run.
 
 use std::fs;
 use std::path::Path;
 
 use pylightnix::prelude::Result;
 
-/// Its processors, memory and kernel, and the file system of `folder`, in a line.
+/// Returns its processors, memory and kernel, and the file system of `folder`, on one line.
 pub(crate) fn facts(folder: &Path) -> Result<String> {
     let cores = std::thread::available_parallelism()?;
     let processor = value("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
@@ -18,14 +18,14 @@ pub(crate) fn facts(folder: &Path) -> Result<String> {
     ))
 }
 
-/// What comes after the first line's colon that begins with `key`.
+/// Returns the text after the colon of the first line that begins with `key`.
 fn value(path: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// The type and options of the file system on which `folder` lies.
+/// Returns the type and the options of the file system of `folder`.
 fn file_system(folder: &Path) -> Result<String> {
     let folder = folder.canonicalize()?;
     let mounts = fs::read_to_string("/proc/self/mounts")?;

@@ -1,9 +1,9 @@
-//! What pylightnix costs, measured beside other programs: `cargo run --release -p bench -- all`, or some benchmarks by
-//! name. `tests/bench/peers/install` installs the other programs.
+//! The cost of pylightnix compared with other programs: `cargo run --release -p bench -- all`, or some benchmarks by name.
+//! `tests/bench/peers/install` installs the other programs.
 //!
-//! `--dir FOLDER` says where stores are made, which should be on a real disk (the folder of this program without it);
-//! `--keep` leaves them there; `--csv FILE` adds every single time to a file; `--table FILE` writes the table;
-//! `--rounds N` says how often each is measured; `--only PART` leaves out the other parts of a benchmark.
+//! `--dir FOLDER` is the folder for stores, which should be on a real disk (by default the folder of this program); `--keep`
+//! keeps them; `--csv FILE` appends every single time to a file; `--table FILE` writes the table; `--rounds N` sets the
+//! number of measurements; `--only PART` runs one part of a benchmark.
 
 mod best;
 mod bulk;
@@ -32,13 +32,13 @@ use options::Options;
 use pylightnix::prelude::Result;
 use table::Table;
 
-/// What a process of this program does for a benchmark, with these words.
+/// The work of a child process for a benchmark, with these arguments.
 type Child = fn(&[&str]) -> Result<()>;
 
-/// Something that is measured.
+/// A benchmark.
 struct Benchmark {
     name: &'static str,
-    /// Measures it and adds its rows.
+    /// Runs the measurements and adds the rows.
     run: fn(&Options, &mut Table) -> Result<()>,
     /// See [`measure::child`].
     child: Option<Child>,
@@ -135,7 +135,7 @@ fn main() -> Result<ExitCode> {
             println!("{}\n", machine::facts(options.folder()?.path())?);
             for benchmark in chosen {
                 (benchmark.run)(&options, &mut table)?;
-                // A run of all takes most of an hour: what was measured is not lost when it is ended.
+                // Running all benchmarks takes most of an hour: save the results so far, in case it is interrupted.
                 options.write(&table)?;
             }
         }

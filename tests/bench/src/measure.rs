@@ -1,4 +1,4 @@
-//! Times, and what is said of them.
+//! Measuring and reading the output of processes.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use pylightnix::prelude::Result;
 
-/// The median of `times`.
+/// Returns the median.
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// How long a command takes, from its start to its end.
+/// Measures a command from its start to its end.
 pub(crate) fn time(command: &mut Command) -> Result<Duration> {
     let start = Instant::now();
     let output = command.output()?;
@@ -27,7 +27,7 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration> {
     .into())
 }
 
-/// How long it takes a command to print its first line.
+/// Measures the time until a command prints its first line.
 pub(crate) fn first_line(command: &mut Command) -> Result<Duration> {
     let begun = Instant::now();
     let mut process = command.stdout(Stdio::piped()).spawn()?;
@@ -42,7 +42,7 @@ pub(crate) fn first_line(command: &mut Command) -> Result<Duration> {
     }
 }
 
-/// What a command prints.
+/// Returns the output of a command.
 pub(crate) fn said_text(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     if output.status.success() {
@@ -52,24 +52,24 @@ pub(crate) fn said_text(command: &mut Command) -> Result<String> {
     Err(format!("{command:?} failed:\n{said}").into())
 }
 
-/// The number that a command prints.
+/// Returns the number that a command prints.
 pub(crate) fn said(command: &mut Command) -> Result<f64> {
     Ok(said_text(command)?.parse()?)
 }
 
-/// The seconds that a command prints.
+/// Returns the seconds that a command prints.
 pub(crate) fn said_time(command: &mut Command) -> Result<Duration> {
     Ok(Duration::from_secs_f64(said(command)?))
 }
 
-/// A process of this program that does what the benchmark's `child` does with these words.
+/// Returns a command that runs this program as a child process of the benchmark.
 pub(crate) fn child(benchmark: &str) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["child", benchmark]);
     Ok(command)
 }
 
-/// The exponent with which a figure grows with the size: 1 is linear.
+/// Returns the exponent of the growth with the size: 1 is linear.
 pub(crate) fn exponent(small: (usize, f64), large: (usize, f64)) -> f64 {
     (large.1 / small.1).ln() / (large.0 as f64 / small.0 as f64).ln()
 }

@@ -1,5 +1,5 @@
-//! A realized plan, realized again: a process that makes the plan, finds nothing to do and ends, beside `ninja` and `make`
-//! on the same graph and Pylightnix on the same chain; and the same once more in a running process.
+//! Realizing a realized plan: a process that makes the plan, finds nothing to build and exits, compared with `ninja` and
+//! `make` on the same graph and with Pylightnix on the same chain; and again in a running process.
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -20,11 +20,11 @@ use crate::table::{Row, Table};
 
 /// The sizes of the plans, in stages.
 const SIZES: &[usize] = &[1_000, 10_000, 100_000];
-/// The size that is compared with the others.
+/// The size at which the programs are compared.
 const COMPARED: usize = 10_000;
 
-/// Makes a plan, realizes it, and ends; with `again` it does so once more and prints how many seconds that took, and with
-/// `memory` it prints how many KiB the process has taken at most.
+/// Makes a plan, realizes it, and exits; with `again` it repeats that and prints the seconds, and with `memory` it prints
+/// the peak memory in KiB.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [shape, count, root, rest @ ..] = args else {
         return Err("a shape, a count and a store".into());
@@ -94,7 +94,7 @@ struct Case {
     shape: String,
     size: usize,
     root: PathBuf,
-    /// With `build.ninja`, `Makefile` and all files made.
+    /// The folder with `build.ninja`, `Makefile` and all files, up to date.
     graph: PathBuf,
 }
 
@@ -109,10 +109,10 @@ impl Case {
         time(&mut case.ours()?)?;
         if size <= COMPARED {
             write_graph(&case.graph, shape, size)?;
-            // Ninja notes what it made in a log, which only a build writes.
+            // Ninja needs its log, which only a build writes.
             time(&mut case.ninja())?;
         }
-        // Folders and files that changed just now are looked at more closely.
+        // A folder that has just changed is not cached by the index.
         std::thread::sleep(Duration::from_millis(300));
         Ok(case)
     }
@@ -138,7 +138,7 @@ impl Case {
         command
     }
 
-    /// Adds a row, and gives our seconds.
+    /// Adds a row, and returns our time in seconds.
     fn measure(&self, options: &Options, table: &mut Table, work: &str) -> Result<f64> {
         let what = format!("{} {}", self.shape, self.size);
         let ours = &mut |_| time(&mut self.ours()?);
@@ -170,7 +170,7 @@ impl Case {
     }
 }
 
-/// The same graph for `ninja` and for `make`, with a file a stage, which says its number.
+/// Writes the same graph for `ninja` and for `make`, with one file per stage.
 fn write_graph(folder: &Path, shape: &str, size: usize) -> Result<()> {
     fs::create_dir_all(folder)?;
     let mut ninja = BufWriter::new(File::create(folder.join("build.ninja"))?);
@@ -189,7 +189,7 @@ fn write_graph(folder: &Path, shape: &str, size: usize) -> Result<()> {
     Ok(())
 }
 
-/// A chain of 1,000 beside Pylightnix, which is measured once: it takes about half a minute.
+/// Compares a chain of 1,000 with Pylightnix, which is measured once because it takes about half a minute.
 fn beside_python(options: &Options, folder: &Path, table: &mut Table) -> Result<()> {
     let case = Case::make(folder, "chain", 1_001)?;
     let root = folder.join("pylightnix");

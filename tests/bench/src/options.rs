@@ -1,4 +1,4 @@
-//! What is asked for on the command line.
+//! The options of the command line.
 
 use std::cell::OnceCell;
 use std::fs::{self, File};
@@ -14,9 +14,9 @@ use crate::table::Table;
 pub(crate) struct Options {
     /// The benchmarks to run.
     pub(crate) names: Vec<String>,
-    /// Where stores are made; beside this program if it was not said.
+    /// The folder for stores; by default beside this program.
     dir: Option<PathBuf>,
-    /// What all stores of this run are in.
+    /// The folder that contains all stores of this run.
     all: OnceCell<tempfile::TempDir>,
     csv: Option<PathBuf>,
     table: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
-/// How many bytes of memory have to be free for stores.
+/// The free memory, in bytes, that is required for stores in memory.
 const WANTED: u64 = 8 << 30;
 
 impl Options {
@@ -56,12 +56,12 @@ impl Options {
         Ok(options)
     }
 
-    /// How often each is measured, unless it was said: `usual` times.
+    /// Returns the number of measurements: `usual`, unless an option sets it.
     pub(crate) fn rounds(&self, usual: usize) -> usize {
         self.rounds.unwrap_or(usual)
     }
 
-    /// Whether the part of a benchmark that has this name is asked for.
+    /// Returns whether the part with this name is selected.
     pub(crate) fn wants(&self, part: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only == part)
     }
@@ -86,8 +86,8 @@ impl Options {
         Ok(folder)
     }
 
-    /// The same in memory, removed with the value, and what rows say of that: for what removes so much that a disk would be
-    /// slow for minutes. Nothing if there is too little memory, or another place was said.
+    /// Returns a temporary folder in memory, with a remark for the table: for work that removes so many files that a disk
+    /// would be slow for minutes. Returns an ordinary folder if there is too little memory, or if `--dir` is given.
     pub(crate) fn folder_in_memory(&self) -> Result<(tempfile::TempDir, &'static str)> {
         let memory = Path::new("/dev/shm");
         let room = rustix::fs::statvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
@@ -102,7 +102,7 @@ impl Options {
         }
     }
 
-    /// Writes the table to the file that was asked for.
+    /// Writes the table to the file of `--table`.
     pub(crate) fn write(&self, table: &Table) -> Result<()> {
         match &self.table {
             Some(path) => Ok(fs::write(path, table.to_string())?),
@@ -110,7 +110,7 @@ impl Options {
         }
     }
 
-    /// Adds a line for each time to the file that was asked for.
+    /// Appends a line for each time to the file of `--csv`.
     pub(crate) fn record(
         &self,
         benchmark: &str,

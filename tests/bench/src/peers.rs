@@ -1,11 +1,11 @@
-//! The other programs that ours is compared with, as `tests/bench/peers/install` installs them.
+//! The other programs, as `tests/bench/peers/install` installs them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pylightnix::prelude::Result;
 
-/// A program in Python, of the folder `peers`.
+/// Returns a command for a Python program in the folder `peers`.
 pub(crate) fn python(script: &str) -> Result<Command> {
     let program = std::env::current_exe()?;
     let built = program.ancestors().nth(2).unwrap_or(Path::new("."));
@@ -18,7 +18,7 @@ pub(crate) fn python(script: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Where the programs in Python are.
+/// Returns the folder of the Python programs.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }

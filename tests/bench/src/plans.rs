@@ -22,7 +22,7 @@ fn node(b: &Build<Node>) -> Result<NodeOutputs> {
 /// The shapes, by name.
 pub(crate) const SHAPES: &[&str] = &["chain", "wide", "layers"];
 
-/// A plan of `count` stages: a chain, one sink of all others, or layers of a tenth with 3 parents each.
+/// Returns a plan of `count` stages: a chain, a sink that depends on all others, or layers of a tenth with 3 parents each.
 pub(crate) fn plan(shape: &str, count: u64) -> Result<Vec<DRef<Node>>> {
     let stage = |deps, number| instantiate(Node::new(deps, number));
     match shape {
@@ -58,7 +58,7 @@ pub(crate) fn plan(shape: &str, count: u64) -> Result<Vec<DRef<Node>>> {
     }
 }
 
-/// What [`plan`] makes, as numbers: for each stage those that it is made from, which come before it.
+/// Returns the graph of [`plan`]: for each stage, the numbers of its dependencies, which are smaller.
 pub(crate) fn parents(shape: &str, count: usize) -> Result<Vec<Vec<usize>>> {
     let width = (count / 10).max(1);
     (0..count)

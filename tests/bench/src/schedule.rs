@@ -1,4 +1,4 @@
-//! What a run costs beside its stages and their publication: independent stages that do nothing, and a test double of
+//! The overhead of a run besides its stages and their publication: independent stages that do nothing, with a test double of
 //! publishing.
 
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::table::{Row, Table};
 
 const STAGES: u64 = 10_000;
 
-/// A stage that makes nothing.
+/// A stage without artifacts.
 #[derive(Config)]
 struct Nothing {
     number: u64,
@@ -22,7 +22,7 @@ fn nothing(_: &Build<Nothing>) -> Result<()> {
     Ok(())
 }
 
-/// Realizes the plan in a store in which nothing ever is.
+/// Realizes the plan in a store that stays empty.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let folder = options.folder()?;
     let store = Store::open(folder.path().join("store"))?;

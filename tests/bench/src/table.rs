@@ -1,12 +1,12 @@
-//! What is to be reached, and what was.
+//! The table of results with their bars.
 
 use std::fmt;
 
-/// The lines of the table that the README and the book show.
+/// The lines of the table in the README and the book.
 #[derive(Default)]
 pub(crate) struct Table(Vec<Row>);
 
-/// One measured work, with its bar.
+/// A measured work, with its bar.
 pub(crate) struct Row {
     work: String,
     ours: String,
@@ -17,7 +17,7 @@ pub(crate) struct Row {
 }
 
 impl Table {
-    /// Prints the row, and keeps it.
+    /// Prints and stores the row.
     pub(crate) fn add(&mut self, row: Row) {
         if self.0.is_empty() {
             println!("{HEAD}");
@@ -30,7 +30,7 @@ impl Table {
 const HEAD: &str = "| work | ours | beside | measured | bar | |\n|---|---|---|---|---|---|";
 
 impl Row {
-    /// Ours against theirs, in seconds: at most `bar` times as long.
+    /// A ratio of times in seconds, with the maximum `bar`.
     pub(crate) fn ratio(work: &str, ours: f64, (who, theirs): (&str, f64), bar: f64) -> Self {
         let ratio = ours / theirs;
         Row {
@@ -46,7 +46,7 @@ impl Row {
         }
     }
 
-    /// What one of many costs, in seconds: at most `bar`.
+    /// A cost per item in seconds, with the maximum `bar`.
     pub(crate) fn cost(work: &str, each: f64, bar: f64) -> Self {
         Row {
             work: work.to_owned(),
@@ -58,21 +58,21 @@ impl Row {
         }
     }
 
-    /// The same without its bar: for what is only told.
+    /// Removes the bar, for information only.
     pub(crate) fn only_told(mut self) -> Self {
         self.bar.clear();
         self.is_held = true;
         self
     }
 
-    /// The same, with what another program takes for the like of it.
+    /// Adds the time of another program for equivalent work.
     pub(crate) fn beside(mut self, ours: f64, (who, theirs): (&str, f64)) -> Self {
         self.beside = format!("{who}: {}", time(theirs));
         self.measured = format!("{}, {}", self.measured, times(ours / theirs));
         self
     }
 
-    /// How something grows with the size, as an exponent: 1 is linear, and at most `bar`.
+    /// A growth with the size, as an exponent (1 is linear), with the maximum `bar`.
     pub(crate) fn growth(work: &str, exponent: f64, bar: f64) -> Self {
         Row {
             work: work.to_owned(),
@@ -84,7 +84,7 @@ impl Row {
         }
     }
 
-    /// A figure that has no bar.
+    /// A figure without a bar.
     pub(crate) fn fact(work: &str, figure: String) -> Self {
         Row {
             work: work.to_owned(),
@@ -118,7 +118,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// So many times as long.
+/// Formats a ratio of times.
 fn times(ratio: f64) -> String {
     match ratio < 0.1 {
         true => format!("1/{:.0}", 1.0 / ratio),
@@ -126,7 +126,7 @@ fn times(ratio: f64) -> String {
     }
 }
 
-/// Seconds in a unit that fits.
+/// Formats seconds in a suitable unit.
 pub(crate) fn time(seconds: f64) -> String {
     match seconds {
         s if s >= 10.0 => format!("{s:.1} s"),

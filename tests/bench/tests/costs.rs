@@ -1,5 +1,5 @@
-//! What one stage costs in system calls and allocations: counts, which no load changes. A change that makes them more has
-//! to say why here.
+//! The cost of one stage in system calls and allocations: counts, which do not depend on the load. A change that increases
+//! them has to give the reason here.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -36,19 +36,19 @@ fn chain(count: u64) -> DRef<Step> {
     last
 }
 
-/// What each of the stages beyond the first few costs: so what is done once does not count.
+/// Returns the cost of each stage beyond the first few, without the fixed cost of a run.
 fn each(of: impl Fn(u64) -> u64) -> f64 {
     let (few, many) = (100, 1_100);
     (of(many) - of(few)) as f64 / (many - few) as f64
 }
 
-/// A store in which a chain is realized and known.
+/// Creates a store in which a chain is realized and cached by the index.
 fn realized(root: &Path, count: u64) -> (Store, DRef<Step>) {
     let store = Store::open(root).unwrap();
     let store = store.with_durability(Durability::None);
     let target = chain(count);
     store.realize(&target).unwrap();
-    // What changed just now is looked at more closely, and not noted.
+    // A folder that has just changed is not cached by the index.
     std::thread::sleep(std::time::Duration::from_millis(200));
     store.realize(&target).unwrap();
     (store, target)
@@ -63,7 +63,7 @@ fn allocations_of_a_plan() {
     );
 }
 
-/// Those of realizing it on this thread alone, where they are counted.
+/// Returns the allocations of realizing the target on this thread alone, where they are counted.
 fn allocations(store: &Store, target: &DRef<Step>) -> u64 {
     let run = || drop(black_box(Realize::new(store).jobs(1).run(target).unwrap()));
     measure(run).count_total
@@ -100,7 +100,7 @@ fn allocations_of_a_build() {
 #[test]
 fn system_calls_of_a_hit() {
     let calls = each(|count| calls("noop", &["chain", &count.to_string()], true));
-    // On a busy machine threads wait for each other now and then, which are calls, too.
+    // On a busy machine threads sometimes wait for each other, which adds calls.
     assert!(
         calls <= 1.2,
         "finding that a stage is there takes {calls} system calls"
@@ -116,8 +116,8 @@ fn system_calls_of_a_build() {
     );
 }
 
-/// How many system calls a child of the benchmarks makes that realizes a plan, which is realized before if `twice`. Those
-/// by which threads wait for each other depend on the load.
+/// Returns the number of system calls of a child process that realizes a plan, which is realized before if `twice`. Calls
+/// for waiting on other threads depend on the load, and are not counted.
 fn calls(benchmark: &str, words: &[&str], twice: bool) -> u64 {
     campaigns::syscalls::need_strace().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
-//! What the README and the book show of the figures is what the program printed.
+//! The figures in the README and the book are those that the program printed.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::fs;
 use std::path::Path;
 
-/// More would hide those that matter.
+/// More rows would hide the important ones.
 const MOST: usize = 5;
 
 #[test]

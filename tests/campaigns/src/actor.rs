@@ -1,8 +1,8 @@
-//! The processes that faults are put into: `campaigns actor OPERATION ROOT ..`.
+//! The processes into which faults are injected: `campaigns actor OPERATION ROOT ..`.
 //!
-//! What an actor says it says at once, a line each: `ack <rref>` when the library said that this realization is published
-//! (or linked), `done` when the operation came to its end. It ends with 0, or with 1 and an error; anything else, a panic
-//! for one, is a violation.
+//! An actor prints each line immediately: `ack <rref>` when the library reports that this realization is published (or
+//! linked), and `done` at the end of the operation. It exits with 0, or with 1 and an error; anything else, such as a panic,
+//! is a violation.
 
 use pylightnix::Error;
 use pylightnix::config::{ConfigJson, RRefId};
@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 
 use crate::unable;
 
-/// A path that is not there: actors look at it when they begin and when they end, so that a trace of their system calls
-/// shows where what they do begins and ends.
+/// A path that does not exist: actors call `stat` on it at the beginning and at the end of their work, which marks these
+/// points in a trace of system calls.
 pub const MARK: &str = "/campaigns-mark";
 
-/// What an actor of these arguments does, to its end.
+/// Runs the actor with these arguments to its end.
 pub fn main(arguments: &[String]) -> ExitCode {
     let _ = fs::metadata(MARK);
     let done = act(arguments);
@@ -31,7 +31,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     match done.and_then(|()| say("done")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where it says so does not matter to anybody: a full disk may be there, too.
+            // Errors are ignored: the disk of standard error may be full as well.
             let _ = writeln!(std::io::stderr(), "{error:?}");
             ExitCode::FAILURE
         }
@@ -40,14 +40,14 @@ pub fn main(arguments: &[String]) -> ExitCode {
 
 /// Prints a line, unbuffered.
 fn say(line: &str) -> Result<()> {
-    // In one write, which a kill cannot cut.
+    // In one write, which a kill cannot interrupt.
     let mut out = std::io::stdout().lock();
     out.write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| unable(format!("nobody hears {line:?}: {error}")))
 }
 
-/// Says that it has come to where it halts, until its input ends.
+/// Prints that the halting point is reached, and waits for the end of the input.
 fn halt() -> Result<()> {
     say("made")?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
@@ -61,41 +61,41 @@ fn acknowledge(rref: &RRefId) -> Result<()> {
 fn act(arguments: &[String]) -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        // So many realizations, each made from the one before.
+        // A chain of realizations.
         ["publish", root, tag, count] => publish(&Store::open(root)?, tag, number(count)?)?,
         // Another realization of the first of those.
         ["publish another", root, tag] => publish_another(&Store::open(root)?, tag)?,
-        // A plan of so many layers of two stages; numbers from `seed` on.
+        // A plan of layers of two stages; numbers from `seed` on.
         ["realize", root, layers, seed] => {
             realize(&Store::open(root)?, number(layers)?, number(seed)?)?;
         }
-        // The same, but says when its first build has a folder, and goes on when its input ends.
+        // The same, with a halt when its first build has a folder.
         ["halt in a build", root, layers, seed] => {
             let (layers, seed) = (number(layers)?, number(seed)?);
             realize_and(&Store::open(root)?, layers, seed, |event| {
                 if matches!(event, Event::Attempt { .. }) {
-                    // Nobody hears it: then nobody waits for it.
+                    // Without a reader, there is no need to halt.
                     let _ = halt();
                 }
             })?;
         }
-        // The same, and then uses what it has until its input ends.
+        // The same, and then uses its results until the end of the input.
         ["stay", root, layers, seed] => {
             realize(&Store::open(root)?, number(layers)?, number(seed)?)?;
             halt()?;
         }
-        // So many realizations of one small file, made from nothing, without waiting for the disk.
+        // Realizations of one small file without dependencies, with durability `None`.
         ["many", root, count] => {
             let store = Store::open(root)?.with_durability(Durability::None);
             many(&store, number(count)?)?;
         }
-        // What anybody may do with a store, and what has to succeed in any that is not in need of repair.
+        // Ordinary operations, which succeed in any intact store.
         ["normal", root] => {
             let store = Store::open(root)?;
             realize(&store, 2, 900)?;
             publish(&store, "after", 2)?;
         }
-        // Ends in the midst of a build, with no chance to clean up.
+        // Dies during a build, without cleanup.
         ["die", root] => {
             let draft = Store::open(root)?.plumbing().draft()?;
             fs::write(draft.out().join("half"), "of it")?;
@@ -108,7 +108,7 @@ fn act(arguments: &[String]) -> Result<()> {
             say(&format!("alone {}", report.alone.as_secs_f64()))?;
             refused(report.refused)?;
         }
-        // The same, but says when it knows what goes, and goes on when its input ends.
+        // The same, with a halt when the objects to remove are chosen.
         ["halt in a gc", root] => {
             let store = Store::open(root)?;
             let halted = store.gc().observer(|event| {
@@ -118,11 +118,11 @@ fn act(arguments: &[String]) -> Result<()> {
             });
             refused(halted.run()?.refused)?;
         }
-        // Collects again and again, until it is killed or refused.
+        // Collects repeatedly, until it is killed or fails.
         ["collect", root] => loop {
             Store::open(root)?.gc().run()?;
         },
-        // To be sound is not asked here: whether it comes to its end.
+        // The result does not matter here, only that the check completes.
         ["check", root] => drop(Store::open(root)?.check().contents().run()?),
         ["pack", root, archive] => {
             let store = Store::open(root)?;
@@ -161,7 +161,7 @@ fn act(arguments: &[String]) -> Result<()> {
                 .fold(store.repair(), |repair, peer| repair.with(peer));
             refused(report.run()?.refused)?;
         }
-        // Uses a realization until its input ends.
+        // Uses a realization until the end of the input.
         ["hold", root, rref] => {
             let (store, rref): (_, RRefId) = (Store::open(root)?, rref.parse()?);
             store.plumbing().use_derivations([rref.dref()])?;
@@ -180,7 +180,7 @@ fn number(text: &str) -> Result<u64> {
         .map_err(|_| unable(format!("{text:?} is no number")))
 }
 
-/// The first of what the system refused, as an error.
+/// Returns the first failed system call as an error.
 fn refused(refused: Vec<Error>) -> Result<()> {
     refused
         .into_iter()
@@ -235,7 +235,7 @@ fn many(store: &Store, count: u64) -> Result<()> {
     Ok(())
 }
 
-/// One of each sort of entry, and a file of more than one block.
+/// Writes an entry of each kind, and a file with more than one block.
 fn write_artifacts(out: &Path, text: &str) -> std::io::Result<()> {
     fs::write(out.join("text"), text)?;
     fs::create_dir(out.join("below"))?;
@@ -246,7 +246,7 @@ fn write_artifacts(out: &Path, text: &str) -> std::io::Result<()> {
     symlink("below/long", out.join("link"))
 }
 
-/// A stage that writes its number and what it was made from.
+/// A stage that writes its number and the beginning of its dependencies.
 #[derive(Config)]
 struct Node {
     #[selfref("out.txt")]
@@ -260,7 +260,7 @@ struct Node {
 fn node(b: &Build<Node>) -> Result<NodeOutputs> {
     let mut text = b.number.to_string();
     for dep in &b.deps {
-        // Not all of it: it would double with every layer.
+        // Only the beginning: the size would double with every layer.
         let dep = dep.out.load()?;
         text.push_str(&format!(
             "\nfrom {}",
@@ -272,7 +272,7 @@ fn node(b: &Build<Node>) -> Result<NodeOutputs> {
     })
 }
 
-/// Layers of two stages, each made from both of the layer before.
+/// Returns layers of two stages, each with both stages of the previous layer as dependencies.
 fn plan(layers: u64, seed: u64) -> Result<Vec<DRef<Node>>> {
     let mut layer: Vec<DRef<Node>> = Vec::new();
     for depth in 0..layers {
@@ -296,7 +296,7 @@ fn realize_and(
     let told = |event: &Event<'_>| {
         observe(event);
         if let Event::Published { rref, .. } = event {
-            // Who cannot be told is not told.
+            // Without a reader, acknowledgements are ignored.
             let _ = acknowledge(rref);
         }
     };
@@ -314,35 +314,35 @@ fn fail(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// How an actor ended.
+/// The end of an actor.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// Its exit code, if it was not killed.
     pub code: Option<i32>,
     /// The signal that killed it.
     pub signal: Option<i32>,
-    /// What was acknowledged.
+    /// The acknowledged realizations.
     pub acknowledged: Vec<RRefId>,
-    /// Whether it said that all was done.
+    /// Whether it printed `done`.
     pub done: bool,
-    /// What it printed as an error.
+    /// Its standard error.
     pub error: String,
 }
 
 impl Ended {
-    /// Whether it did all that it was to do.
+    /// Returns whether it completed its work.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.code == Some(0) && self.done
     }
 
-    /// Whether it ended as one may that meets a fault: well, with an error, or killed from outside.
+    /// Returns whether its end is permitted after a fault: success, an error, or a kill.
     #[must_use]
     pub fn is_orderly(&self) -> bool {
         match self.code {
             Some(0) => self.done,
             Some(1) => true,
-            // A thread's calls have the numbers of those that the program's loader makes.
+            // The loader's system calls are counted together with those of a thread.
             Some(127) => self.error.contains("error while loading shared libraries"),
             Some(_) => false,
             None => self.signal == Some(9),
@@ -350,26 +350,26 @@ impl Ended {
     }
 }
 
-/// An actor that takes longer hangs.
+/// A longer run counts as a hang.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Runs an actor to its end.
 ///
 /// # Errors
-/// That it could not be started, or hangs: it is killed then.
+/// Fails if it cannot be started, or hangs and is killed.
 pub fn run(program: &Path, arguments: &[&str]) -> Result<Ended> {
     let mut command = Command::new(program);
     command.arg("actor").args(arguments);
     finish(&mut command)
 }
 
-/// Runs a command that ends as an actor does.
+/// Runs a command that ends like an actor.
 ///
 /// # Errors
 /// As [`run`].
 pub fn finish(command: &mut Command) -> Result<Ended> {
     let said = |error: std::io::Error| unable(format!("{error}"));
-    // To files, so that nobody waits for a pipe.
+    // Output goes to files, so that no process waits for a pipe.
     let (mut out, mut err) = (
         tempfile::tempfile().map_err(said)?,
         tempfile::tempfile().map_err(said)?,

@@ -1,45 +1,45 @@
-//! Whether what can be seen, and what was told, was on the disk before: read off a trace of system calls.
+//! Audits a trace of system calls: everything that became visible or was acknowledged had to be synced before.
 //!
-//! A power cut shows only what the file system at hand happens to lose: on ext4 and xfs one fsync commits the names of all
-//! folders. Another one may lose every name and every byte that was not itself synced; so this asks for that.
+//! A power cut shows only what the tested file system happens to lose: on ext4 and xfs, one fsync commits the names in all
+//! folders. Another file system may lose every name and every byte that was not synced itself, so the audit requires all of
+//! these syncs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The calls that a trace for an audit has to show, with `strace -f -y`.
+/// The system calls that a trace for an audit must contain, with `strace -f -y`.
 pub const TRACED: &str = "trace=%file,write,pwrite64,writev,ftruncate,fallocate,fchmod,sendfile,copy_file_range,fsync,fdatasync,flock,clone,clone3";
 
-/// Injected, it lets the system be out of threads: the library then does with one what it would do with several, always in
-/// the same order.
+/// An injected fault that makes starting threads fail: the library then works on one thread, always in the same order.
 pub const ONE_THREAD: &str = "inject=clone,clone3:error=EAGAIN";
 
-/// What was changed and not synced yet: files by their bytes, folders by their names.
+/// Unsynced changes: files by their bytes, folders by their names.
 struct Unsynced {
     own: BTreeSet<String>,
-    /// Names in folders by other processes that this one has looked at: each with whether it was synced since.
+    /// Names in folders that other processes may have created and this one has seen, each with whether it was synced since.
     others: BTreeMap<(String, String), bool>,
-    /// Files by which their folder is known.
+    /// Files that identify their folder as a store.
     marks: BTreeSet<String>,
-    /// Folders that the process made, and files that it opened in them: the first time, it makes them.
+    /// Folders that the process created, and the files that it created in them.
     made: BTreeSet<String>,
 }
 
-/// Where something is to be on the disk before anybody is told.
+/// The folders where changes have to be synced before they are acknowledged.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// Folders where all counts, and nothing may come that is not synced.
+    /// Folders in which every entry has to be synced before it appears.
     pub visible: Vec<String>,
-    /// Folders of which only the names in them count.
+    /// Folders in which only the names have to be synced.
     pub names: Vec<String>,
-    /// Folders into which another process may have put something that it has not synced yet, at any time until this one
-    /// looks at it: they count for what is told of it.
+    /// Folders in which another process may have created an entry without syncing it: a name that this process has seen has
+    /// to be synced before it is acknowledged.
     pub others: Vec<String>,
-    /// Folders of derivations: what comes into the folder of one may have been made from all that came before.
+    /// Folders of derivations: a new realization may depend on all earlier ones.
     pub objects: Vec<String>,
-    /// Files by which a folder is known: without them nothing else may be in it.
+    /// Files that identify a folder as a store: without them, nothing else may be in it.
     pub marks: Vec<String>,
 }
 
-/// Reads a trace, and gives what could be seen or was told before it was synced.
+/// Parses a trace, and returns what became visible or was acknowledged before it was synced.
 #[must_use]
 pub fn audit(trace: &str, places: &Places) -> Vec<String> {
     let mut unsynced = Unsynced {
@@ -72,8 +72,8 @@ pub fn audit(trace: &str, places: &Places) -> Vec<String> {
     found
 }
 
-/// The fsyncs of a trace, each with its number in its thread and what it syncs; without those of what never comes to be
-/// seen, a draft of something that is there already.
+/// Returns the fsyncs in a trace, each with its number in its thread and its path; without those of drafts that are never
+/// published.
 #[must_use]
 pub fn fsyncs(trace: &str, places: &Places) -> BTreeMap<usize, String> {
     let mut numbers: HashMap<&str, usize> = HashMap::new();
@@ -107,16 +107,16 @@ pub fn fsyncs(trace: &str, places: &Places) -> BTreeMap<usize, String> {
     all.into_iter().collect()
 }
 
-/// A call that did what it was to do.
+/// A successful system call.
 struct Call<'a> {
     name: &'a str,
-    /// The files that it is about, from the root on.
+    /// The absolute paths of the files.
     paths: Vec<String>,
     arguments: &'a str,
 }
 
 impl<'a> Call<'a> {
-    /// `None` for what failed, was left out, or is no call.
+    /// Returns `None` for calls that failed or were skipped, and for other lines.
     fn parse(line: &'a str) -> Option<Self> {
         let (name, rest) = line.split_once('(')?;
         let (arguments, result) = rest.rsplit_once(" = ")?;
@@ -126,9 +126,9 @@ impl<'a> Call<'a> {
         let mut paths = Vec::new();
         let mut folder: Option<&str> = None;
         let mut left = arguments;
-        // What is written is no path.
+        // The written text is not a path.
         let takes_paths = !matches!(name, "write" | "pwrite64" | "writev");
-        // Descriptors are `4</path>`, paths are quoted; one that does not begin at the root is below the folder before.
+        // Descriptors are `4</path>`, paths are quoted; a relative path is below the folder before it.
         while let Some(at) = left.find(['<', '"']) {
             let close = if left[at..].starts_with('<') {
                 '>'
@@ -217,7 +217,7 @@ impl Unsynced {
             {
                 self.own.insert(parent(first));
             }
-            // An empty folder is in its name; what comes into it changes it.
+            // An empty folder is only a name; later changes make it unsynced.
             "mkdir" | "mkdirat" => {
                 for mark in self
                     .marks
@@ -251,7 +251,7 @@ impl Unsynced {
                         found.push(format!("{to} could be seen before {path} was synced"));
                     }
                 }
-                // What is exchanged goes out of sight: only what comes in counts.
+                // The exchanged folder disappears from view: only what comes in counts.
                 let moved: Vec<String> = (self.own.iter())
                     .filter(|path| is_at_or_in(path, from))
                     .cloned()
@@ -271,7 +271,7 @@ impl Unsynced {
         }
     }
 
-    /// Notes the names of others that a call finds.
+    /// Notes the names of other processes that a call sees.
     fn look(&mut self, call: &Call<'_>, places: &Places) {
         for folder in &places.others {
             for path in &call.paths {

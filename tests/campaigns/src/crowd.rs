@@ -1,4 +1,4 @@
-//! Actors that run side by side until they are killed or let go.
+//! Actors that run in parallel until they are killed or released.
 
 use pylightnix::config::RRefId;
 use pylightnix::prelude::Result;
@@ -12,13 +12,13 @@ use std::{fs::File, thread};
 use crate::actor::Ended;
 use crate::unable;
 
-/// Who takes longer hangs.
+/// A longer run counts as a hang.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// One actor of a crowd, killed with this value.
+/// An actor of a crowd, killed on drop.
 pub struct Member {
     child: Child,
-    /// As long as it is open, an actor that stays stays.
+    /// An actor that stays runs until this is closed.
     input: Option<ChildStdin>,
     out: File,
     err: File,
@@ -28,7 +28,7 @@ impl Member {
     /// Starts an actor.
     ///
     /// # Errors
-    /// That it could not be started.
+    /// Fails if it cannot be started.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Member> {
         let mut command = Command::new(program);
         command.arg("actor").args(arguments);
@@ -38,10 +38,10 @@ impl Member {
     /// Starts a command that does what an actor does.
     ///
     /// # Errors
-    /// That it could not be started.
+    /// Fails if it cannot be started.
     pub fn run(mut command: Command) -> Result<Member> {
         let said = |error: std::io::Error| unable(format!("an actor: {error}"));
-        // To files, so that nobody waits for a pipe.
+        // Output goes to files, so that no process waits for a pipe.
         let out = tempfile::tempfile().map_err(said)?;
         let err = tempfile::tempfile().map_err(said)?;
         let mut child = command
@@ -59,25 +59,25 @@ impl Member {
         })
     }
 
-    /// The number of its process.
+    /// Returns the process ID.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills it with no chance to clean up.
+    /// Kills it, without cleanup.
     ///
     /// # Errors
-    /// That what it said cannot be read.
+    /// Fails if its output cannot be read.
     pub fn kill(&mut self) -> Result<Ended> {
         let _ = self.child.kill();
         self.ended()
     }
 
-    /// Lets one that stays go, and waits for its end.
+    /// Releases an actor that stays, and waits for its end.
     ///
     /// # Errors
-    /// It hangs, or what it said cannot be read.
+    /// Fails if it hangs, or if its output cannot be read.
     pub fn let_go(&mut self) -> Result<Ended> {
         self.input = None;
         let begun = Instant::now();
@@ -88,10 +88,10 @@ impl Member {
         self.ended()
     }
 
-    /// Waits until it says that it has made all, or ends.
+    /// Waits until it reports completion, or ends.
     ///
     /// # Errors
-    /// It hangs, or what it said cannot be read.
+    /// Fails if it hangs, or if its output cannot be read.
     pub fn wait_until_made(&mut self) -> Result<()> {
         let begun = Instant::now();
         while !self.said()?.lines().any(|line| line == "made") && self.is_running()? {
@@ -101,10 +101,10 @@ impl Member {
         Ok(())
     }
 
-    /// Whether it has not ended.
+    /// Returns whether it still runs.
     ///
     /// # Errors
-    /// That this cannot be found out.
+    /// Fails if its status cannot be determined.
     pub fn is_running(&mut self) -> Result<bool> {
         let status = self.child.try_wait();
         status
@@ -112,10 +112,10 @@ impl Member {
             .map_err(|error| unable(error.to_string()))
     }
 
-    /// What it acknowledged by now.
+    /// Returns its acknowledgements so far.
     ///
     /// # Errors
-    /// That what it said cannot be read.
+    /// Fails if its output cannot be read.
     pub fn acknowledged(&mut self) -> Result<Vec<RRefId>> {
         let said = self.said()?;
         let whole = said
@@ -127,10 +127,10 @@ impl Member {
         Ok(acknowledged?)
     }
 
-    /// What it said by now.
+    /// Returns its output so far.
     ///
     /// # Errors
-    /// That it cannot be read.
+    /// Fails if it cannot be read.
     pub fn said(&mut self) -> Result<String> {
         text(&self.out)
     }
@@ -154,7 +154,7 @@ impl Drop for Member {
     }
 }
 
-/// All that is in a file, without moving the place at which its writer goes on.
+/// Returns the content of a file, without changing the position of its writer.
 fn text(file: &File) -> Result<String> {
     let read = || {
         let length = file.metadata()?.len();

@@ -1,26 +1,26 @@
-//! What a campaign counts.
+//! The results of a campaign.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a campaign did, and what did not hold.
+/// The counts and the violations of a campaign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// How many rounds were run.
+    /// The number of rounds.
     pub rounds: usize,
-    /// How often what happened, by name: `openat ENOSPC`, say.
+    /// The number of occurrences of each event, by name, such as `openat ENOSPC`.
     pub counts: BTreeMap<String, usize>,
-    /// What did not hold, each with what is needed to see it again.
+    /// The violations, each with what is needed to reproduce it.
     pub violations: Vec<String>,
 }
 
 impl Figures {
-    /// Counts something once more.
+    /// Counts an event.
     pub fn count(&mut self, what: impl Into<String>) {
         *self.counts.entry(what.into()).or_default() += 1;
     }
 
-    /// Adds another's.
+    /// Adds the results of another campaign.
     pub fn add(&mut self, other: Figures) {
         self.rounds += other.rounds;
         for (what, count) in other.counts {

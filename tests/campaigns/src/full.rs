@@ -1,8 +1,8 @@
-//! Full disks: a file system in memory with so much room, or so many inodes, left that every step of an operation is, in
-//! some round, the one that finds it full.
+//! Full disks: a file system in memory with limited space or inodes, so that every step of an operation meets a full disk in
+//! some round.
 //!
-//! The room grows from nothing, page by page or inode by inode, until the operation succeeds. After every failure the
-//! invariants hold, a collection works although nothing is free, and with room again a normal run succeeds.
+//! The space grows from nothing, by one page or inode per round, until the operation succeeds. After every failure the
+//! invariants hold, a collection works without free space, and with enough space a normal run succeeds.
 
 use pylightnix::config::RRefId;
 use pylightnix::prelude::Result;
@@ -17,22 +17,22 @@ use crate::invariants::{Expected, Violated, holds, holds_after};
 use crate::scene::{Scene, command, copy, place};
 use crate::{Options, unable};
 
-/// The bytes of a page, of which such a file system gives room.
+/// The size of a page, in which such a file system allocates space.
 const PAGE: u64 = 4096;
-/// Room for everything.
+/// Enough space for everything.
 const ROOMY: u64 = 64 << 20;
-/// Inodes for everything.
+/// Enough inodes for everything.
 const MANY: u64 = 100_000;
 
-/// What is limited.
+/// The limited resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit {
     Pages,
     Inodes,
 }
 
-/// What meets a full disk, with what it is told: what is in braces is a path in the scene, of which `{store}` is the one
-/// that lies on the full disk.
+/// The operations, with the arguments of the actor; a name in braces is a path in the scene, of which `{store}` is on the
+/// full disk.
 const OPERATIONS: &[(&str, &[&str])] = &[
     ("publish", &["publish", "{store}", "new", "2"]),
     ("publish again", &["publish", "{store}", "garbage", "2"]),
@@ -46,10 +46,10 @@ const OPERATIONS: &[(&str, &[&str])] = &[
     ("make a store", &["publish", "{fresh}", "new", "1"]),
 ];
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// That nothing may be mounted here.
+/// Fails if file systems cannot be mounted here.
 pub fn run(options: &Options) -> Result<Figures> {
     let place = place()?;
     let scene = Scene::new(&options.program, place.path())?;
@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> Result<Figures> {
         .flat_map(|limit| OPERATIONS.iter().map(move |operation| (limit, operation)))
         .collect();
     for (done, (limit, operation)) in kinds.iter().enumerate() {
-        // With a count, each kind gets an equal part of what is left of it, spread over its steps.
+        // With a count, each kind gets an equal part of the rest, spread over its steps.
         let most = options
             .count
             .map(|count| count.saturating_sub(figures.rounds) / (kinds.len() - done));
@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Says loudly if nothing can be mounted.
+/// Fails with an explanation if file systems cannot be mounted.
 fn need_mounts(disk: &Path) -> Result<()> {
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=1m", "none"])
@@ -91,7 +91,7 @@ fn need_mounts(disk: &Path) -> Result<()> {
     command("umount", &[disk])
 }
 
-/// The first step at which nothing is full any more.
+/// Returns the first step at which nothing is full.
 fn last_step(
     options: &Options,
     scene: &Scene,
@@ -123,7 +123,7 @@ fn last_step(
     Ok(works as usize)
 }
 
-/// One round: with `step` pages or inodes free.
+/// Runs one round, with `step` free pages or inodes.
 fn one(
     options: &Options,
     scene: &Scene,
@@ -185,7 +185,7 @@ fn verify(
         _ => expected.there.extend(scene.all.iter().cloned()),
     }
     if is_new {
-        // A store that is not whole yet needs room to become it.
+        // A store whose creation was interrupted needs space to be completed.
         resize(&mount.at, ROOMY, MANY).map_err(said)?;
     }
     if operation != "repair" {
@@ -205,7 +205,7 @@ fn verify(
             return Err(format!("repairing again: {again:?}"));
         }
     }
-    // What nobody keeps may be gone now.
+    // Only protected realizations must still exist.
     let kept: BTreeSet<RRefId> = expected.kept;
     let there = BTreeSet::new();
     holds_after(&options.program, &root, &Expected { there, kept }, 0)
@@ -228,7 +228,7 @@ fn told(scene: &Scene, disk: &Path, words: &[&str]) -> Vec<String> {
     words.iter().map(filled).collect()
 }
 
-/// A disk with the store on it, the broken one for a repair, and so much free.
+/// Creates a disk with the store, or with the damaged store for a repair, and with this much free space.
 fn fill(scene: &Scene, disk: &Path, limit: Limit, name: &str, step: u64) -> Result<Mount> {
     let mount = Mount::new(disk, &format!("size={ROOMY},nr_inodes={MANY}"));
     let from = if name == "repair" { "broken" } else { "store" };
@@ -237,7 +237,7 @@ fn fill(scene: &Scene, disk: &Path, limit: Limit, name: &str, step: u64) -> Resu
     Ok(mount)
 }
 
-/// Leaves so much free.
+/// Limits the free space or the free inodes.
 fn limit_to(disk: &Path, limit: Limit, step: u64) -> Result<()> {
     let used = rustix::fs::statvfs(disk)?;
     let pages = used.f_blocks - used.f_bfree

@@ -1,15 +1,15 @@
-//! Programs that campaigns need, installed where they are missing and that is allowed.
+//! Installs programs that campaigns need, if they are missing and installing is permitted.
 
 use pylightnix::prelude::Result;
 use std::fs::File;
 use std::process::Command;
 
-/// Installs these Debian packages, unless what they bring is there.
+/// Installs these Debian packages, unless the programs exist.
 ///
 /// # Errors
-/// That the lock on installing cannot be taken.
+/// Fails if the installation lock cannot be taken.
 pub(crate) fn install(packages: &[&str], is_there: impl Fn() -> bool) -> Result<()> {
-    // Campaigns that run side by side would hinder each other's installing.
+    // Parallel campaigns must not install at the same time.
     let lock = File::create(std::env::temp_dir().join("pylightnix-campaigns-install"))?;
     lock.lock()?;
     if !is_there() {

@@ -1,4 +1,4 @@
-//! What holds of a store, whatever process died in it, whenever, and whatever the system refused.
+//! The invariants of a store, whichever process died at whichever point, and whichever system call failed.
 
 use pylightnix::config::RRefId;
 use pylightnix::store::{Fault, Store};
@@ -8,22 +8,22 @@ use std::path::Path;
 
 use crate::actor;
 
-/// What a store must hold.
+/// The expected content of a store.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
-    /// What somebody was told is published, and nobody removed.
+    /// Realizations that were acknowledged and not removed.
     pub there: BTreeSet<RRefId>,
-    /// What roots or living processes keep: there even after a collection.
+    /// Realizations that roots or living processes protect: they survive a collection.
     pub kept: BTreeSet<RRefId>,
 }
 
-/// Why something does not hold.
+/// The result of a check: `Err` describes the violation.
 pub type Violated = Result<(), String>;
 
-/// Every realization that can be seen verifies, contexts are closed, and what is expected is there.
+/// Checks that every visible realization verifies, that contexts are closed, and that the expected realizations exist.
 ///
 /// # Errors
-/// What does not hold.
+/// Fails with the violation.
 pub fn holds(root: &Path, expected: &Expected) -> Violated {
     let faults = faults(root)?;
     if let Some(fault) = faults.first() {
@@ -32,19 +32,19 @@ pub fn holds(root: &Path, expected: &Expected) -> Violated {
     has_all(root, expected.there.union(&expected.kept))
 }
 
-/// What a check with contents says is wrong.
+/// Returns the faults that a check with contents reports.
 ///
 /// # Errors
-/// That it cannot be run.
+/// Fails if the check cannot be run.
 pub fn faults(root: &Path) -> Result<Vec<Fault>, String> {
     let checked = Store::open(root).and_then(|store| store.check().contents().run());
     Ok(checked.map_err(|error| format!("check: {error:?}"))?.faults)
 }
 
-/// All of these are there.
+/// Checks that all of these exist.
 ///
 /// # Errors
-/// Which one is not.
+/// Fails with the missing realization.
 pub fn has_all<'a>(root: &Path, rrefs: impl IntoIterator<Item = &'a RRefId>) -> Violated {
     let store = Store::open(root).map_err(|error| format!("open: {error:?}"))?;
     for rref in rrefs {
@@ -55,11 +55,11 @@ pub fn has_all<'a>(root: &Path, rrefs: impl IntoIterator<Item = &'a RRefId>) -> 
     Ok(())
 }
 
-/// After a normal run and a collection: all of the above, what is kept is still there, and nothing of dead processes is
-/// left. `living` is how many processes still use the store.
+/// Runs a normal run and a collection, and checks all of the above, that protected realizations survive, and that nothing of
+/// dead processes is left. `living` is the number of processes that still use the store.
 ///
 /// # Errors
-/// What does not hold.
+/// Fails with the violation.
 pub fn holds_after(program: &Path, root: &Path, expected: &Expected, living: usize) -> Violated {
     let text = root.to_string_lossy();
     for arguments in [["normal", &*text], ["gc", &*text]] {
@@ -76,10 +76,10 @@ pub fn holds_after(program: &Path, root: &Path, expected: &Expected, living: usi
     nothing_left(root, living)
 }
 
-/// No temporary folder, lease or trash of a dead process is left.
+/// Checks that no temporary folder, lease or trash of a dead process is left.
 ///
 /// # Errors
-/// What is.
+/// Fails with what is left.
 pub fn nothing_left(root: &Path, living: usize) -> Violated {
     for (folder, most) in [
         ("tmp", living),

@@ -27,7 +27,7 @@ pub(super) fn unpack(archive: &Path, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A command of the shell, in which `$1` and `$2` are two paths.
+/// Returns a shell command, in which `$1` and `$2` are two paths.
 pub(super) fn shell(command: &str, first: &Path, second: &Path) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-ec", command, "sh"]).arg(first).arg(second);
@@ -43,7 +43,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let objects = root.join("store-v1");
     let archive = |who: &str| folder.join(format!("{}-{who}", load.name));
-    // The one of the round before goes first: writing over it takes time.
+    // Remove the archive of the previous round first, because overwriting takes time.
     let packed = |who: &str, command: &mut Command| -> Result<Duration> {
         remove(&archive(who))?;
         time(command)
@@ -79,7 +79,7 @@ pub(super) fn run(
             format!("{ours:.1} MiB; {who}: {theirs:.1} MiB"),
         ));
     }
-    // What is still to be written out would be written while others are measured.
+    // Write dirty pages back now, so that this does not happen during other measurements.
     rustix::fs::sync();
 
     let mut ours = |round| {

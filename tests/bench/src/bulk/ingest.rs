@@ -1,4 +1,4 @@
-//! A stage that leaves files: from the end of what it does to the end of `realize`.
+//! A stage that writes files: the time from the end of its own work to the end of `realize`.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
@@ -27,7 +27,7 @@ struct Written {
     load: String,
 }
 
-/// When the stage was done with its own work.
+/// The time at which the stage had written its files.
 static WRITTEN: OnceLock<Instant> = OnceLock::new();
 
 #[stage]
@@ -41,7 +41,7 @@ fn written(b: &Build<Written>) -> Result<WrittenOutputs> {
     })
 }
 
-/// Realizes the stage; gives how long that took after its own work.
+/// Realizes the stage; returns the time after its own work.
 pub(super) fn ours(load: &str, root: &Path) -> Result<Duration> {
     let store = Store::open(root)?.with_durability(Durability::None);
     let target = instantiate(Written::new(load.to_owned()))?;
@@ -49,8 +49,8 @@ pub(super) fn ours(load: &str, root: &Path) -> Result<Duration> {
     Ok(WRITTEN.get().ok_or("the stage did not run")?.elapsed())
 }
 
-/// What a bare program does with the same files in `root`: hashes them and sets their modes, on two threads, and renames
-/// their folder.
+/// Does the minimal work for the same files in `root`: hashes them and sets their modes on two threads, and renames their
+/// folder.
 pub(super) fn bare(load: &str, root: &Path) -> Result<Duration> {
     let load = Load::named(load)?;
     let folder = root.join("tmp");
@@ -101,7 +101,7 @@ fn seal(path: &PathBuf) -> io::Result<u8> {
 /// Measures a load.
 pub(super) fn run(options: &Options, table: &mut Table, folder: &Path, load: &Load) -> Result<()> {
     let at = |name: String| folder.join(format!("ingest-{}-{name}", load.name));
-    // Who: a word for the child, and where. Gives how long it says that it took, and its memory.
+    // Runs a child process for `who` in `root`. Returns the time that it reports, and its memory.
     let said = |who: &str, root: &Path| -> Result<(Duration, String)> {
         let output = child_of("bulk")?
             .args([who, load.name])

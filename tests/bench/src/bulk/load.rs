@@ -1,4 +1,4 @@
-//! What is ingested, packed and copied.
+//! The files that are ingested, packed and copied.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, St
 
 use crate::measure::time;
 
-/// Files of one stage.
+/// The files of one stage.
 #[derive(Clone, Copy)]
 pub(super) struct Load {
     pub(super) name: &'static str,
@@ -20,11 +20,11 @@ pub(super) struct Load {
     pub(super) files: u64,
     /// The size of each file.
     pub(super) bytes: u64,
-    /// Words and numbers, which compress, or bytes that do not.
+    /// Whether the files are compressible text rather than random bytes.
     pub(super) text: bool,
 }
 
-/// All that are measured.
+/// All measured loads.
 pub(super) const LOADS: &[Load] = &[
     Load {
         name: "large",
@@ -62,13 +62,13 @@ impl Load {
         found.ok_or_else(|| format!("no load `{name}`").into())
     }
 
-    /// Whether a folder with it has so few files that it is removed while others are measured: see
+    /// Returns whether the load has so few files that its folder can be removed between measurements: see
     /// [`Options::folder`](crate::options::Options::folder).
     pub(super) fn has_few_files(&self) -> bool {
         self.files < 1_000
     }
 
-    /// Writes the files into a folder that is there.
+    /// Writes the files into an existing folder.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         for at in 0..self.files {
             let path = folder.join(format!("{at:05}"));
@@ -80,7 +80,7 @@ impl Load {
         Ok(())
     }
 
-    /// Makes a store that holds them as a realization.
+    /// Creates a store with a realization of these files.
     pub(super) fn fill(&self, root: &Path) -> Result<()> {
         let store = Store::open(root)?.with_durability(Durability::None);
         let mut draft = store.plumbing().draft()?;
@@ -92,20 +92,20 @@ impl Load {
         let config = ConfigJson::from_json(&text)?;
         let build = BuildRecord::now(BuildKind::Build);
         draft.publish(&config, &Context::empty(), Outcome::Ok, &build)?;
-        // What is still to be written out would be written while others are measured.
+        // Write dirty pages back now, so that this does not happen during other measurements.
         rustix::fs::sync();
         Ok(())
     }
 }
 
-/// So much text is made at once, and repeated: much more than deflate looks back.
+/// The amount of text that is generated and then repeated: much more than the window of deflate.
 const PIECE: usize = 1 << 20;
 
-/// Writes lines of words, of which few are frequent, and numbers.
+/// Writes lines of words, a few of which are frequent, and numbers.
 fn write_text(path: &Path, number: u64, bytes: u64) -> io::Result<()> {
     let mut text = Vec::new();
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    // A generator of the xorshift sort (Marsaglia 2003).
+    // An xorshift generator (Marsaglia 2003).
     let mut next = |below: u64| {
         state ^= state << 13;
         state ^= state >> 7;
@@ -132,7 +132,7 @@ fn write_text(path: &Path, number: u64, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A word of the language with this number.
+/// Appends the word with this number.
 fn push_word(text: &mut Vec<u8>, word: u64) {
     let mut letters = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for _ in 0..2 + (letters >> 60) / 2 {
@@ -141,7 +141,7 @@ fn push_word(text: &mut Vec<u8>, word: u64) {
     }
 }
 
-/// Makes what is read-only in a folder removable, and removes it.
+/// Makes a read-only folder removable, and removes it.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         crate::cold::make_removable(folder)?;
@@ -152,7 +152,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How long a command takes that makes a new folder, which `make` is told; folders with few files are removed afterwards.
+/// Measures a command that writes into a new folder, which is passed to `make`; removes folders with few files afterwards.
 pub(super) fn into_new(
     folder: &Path,
     load: &Load,

@@ -1,5 +1,5 @@
-//! Large files and many files: ingesting, packing, unpacking and copying them, with durability `none`, beside `openssl`, a
-//! bare program, `tar`, `zip`, `unzip` and `cp`.
+//! Large files and many files: ingesting, packing, unpacking and copying them with durability `none`, compared with
+//! `openssl`, a minimal program, `tar`, `zip`, `unzip` and `cp`.
 
 mod archives;
 mod copies;
@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::table::Table;
 use load::{LOADS, remove};
 
-/// What one of our processes does; those for ingesting print how many seconds it took, and their memory.
+/// The work of our child processes; those for ingesting print the seconds that it took, and their memory.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     match args {
         ["ingest", load, root] => say(ingest::ours(load, root.as_ref())?),

@@ -11,12 +11,12 @@ use crate::measure::{said_text, time};
 
 pub(super) struct History {
     root: PathBuf,
-    /// The commit in the middle, abbreviated.
+    /// The abbreviated hash of the commit in the middle.
     pub(super) middle: String,
 }
 
 impl History {
-    /// A line of commits, each of which changes a file.
+    /// Creates a linear history; each commit changes a file.
     pub(super) fn make(root: &Path, commits: usize) -> Result<Self> {
         let root = root.to_owned();
         time(
@@ -58,7 +58,7 @@ impl History {
         Ok(history)
     }
 
-    /// Git in there, which asks no configuration of the user and no pager.
+    /// Returns a git command in the repository, without the user's configuration and without a pager.
     pub(super) fn git(&self, words: &[&str]) -> Command {
         let mut git = Command::new("git");
         git.env("GIT_CONFIG_GLOBAL", "/dev/null")

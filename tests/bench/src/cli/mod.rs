@@ -1,5 +1,5 @@
-//! The program `pylightnix` on stores of 100,000 realizations, as whole processes, beside `git` in a repository of as many
-//! commits.
+//! The program `pylightnix` on stores with 100,000 realizations, as whole processes, compared with `git` in a repository
+//! with as many commits.
 
 mod history;
 
@@ -30,7 +30,7 @@ const SHAPES: &[Shape] = &[
     },
 ];
 
-/// What a command may take, in seconds: until something is seen, until all is, and where one thing is asked for.
+/// The limits of a command in seconds: until the first output, until all output, and for a single object.
 const FIRST: f64 = 0.1;
 const ALL: f64 = 2.0;
 const ONE: f64 = 0.02;
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// The program, built anew beside this one if it has changed.
+/// Returns the program, rebuilt beside this one if it has changed.
 fn program() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let built = here.ancestors().nth(2).unwrap_or(Path::new("."));
@@ -81,7 +81,7 @@ fn program() -> Result<PathBuf> {
     Ok(built.join("release/pylightnix"))
 }
 
-/// A store, and what is asked of it.
+/// A store, and the measured commands.
 struct Case<'a> {
     shape: Shape,
     program: &'a Path,
@@ -96,7 +96,7 @@ impl Case<'_> {
         ours
     }
 
-    /// Measures ours beside theirs, if there is the like of it, and adds the row.
+    /// Measures our command and the equivalent command of git, if there is one, and adds the row.
     fn measure<'b>(
         &self,
         options: &Options,
@@ -124,7 +124,7 @@ impl Case<'_> {
     fn list(&self, options: &Options, table: &mut Table) -> Result<()> {
         let list = || self.ours(&["list"]);
         let log = || self.history.git(&["log", "--oneline"]);
-        // The first one after so much has changed looks at all of it.
+        // The first command after many changes reads everything.
         let first = time(&mut list())?.as_secs_f64();
         let work = format!("`pylightnix list` for the first time, {}", self.shape.name);
         table.add(Row::fact(&work, crate::table::time(first)));
@@ -144,7 +144,7 @@ impl Case<'_> {
         )
     }
 
-    /// One thing of all.
+    /// Measures commands about a single object.
     fn ask(&self, options: &Options, table: &mut Table) -> Result<()> {
         let rref = self.middle()?;
         let derivation = &rref.dref().folder()[..8];
@@ -178,7 +178,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// What a shell asks for at the Tab key.
+    /// Measures the completions that a shell requests at the Tab key.
     fn complete(&self, options: &Options, table: &mut Table) -> Result<()> {
         let rref = self.middle()?;
         let begun = [
@@ -204,7 +204,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A realization in the middle.
+    /// Returns a realization in the middle.
     fn middle(&self) -> Result<RRefId> {
         let store = Store::open_existing(self.root)?;
         let drefs = store.drefs()?;

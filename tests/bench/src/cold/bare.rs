@@ -1,5 +1,5 @@
-//! A bare program that makes the files of a store: it knows their names and bytes beforehand, hashes nothing, looks for
-//! nothing and locks nothing. What it does for each stage is what makes a realization last: see `Stage::make`.
+//! A minimal program that writes the files of a store: it knows their names and bytes beforehand, and does not hash, check
+//! or lock. For each stage it does what makes a realization durable: see `Stage::make`.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
@@ -17,22 +17,22 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::shape::{Shape, write};
 
-/// As many wait for the disk at once as in the library.
+/// The number of parallel fsyncs, as in the library.
 const SYNC_THREADS: usize = 16;
 
-/// What one stage leaves in a store.
+/// The files that one stage leaves in a store.
 struct Stage {
     derivation: String,
     config: Vec<u8>,
     realization: String,
-    /// `record` and the build record.
+    /// `record` and the build record, with their contents.
     beside: Vec<(String, Vec<u8>)>,
-    /// Below the realization, `out` and all folders in it, each after those around it.
+    /// The folders of the realization, parents first: `out` and all folders in it.
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
 }
 
-/// Makes in `root` what is in the store `template`; gives how long that took.
+/// Writes the files of the store `template` to `root`; returns the time.
 pub(super) fn publish(
     shape: &Shape,
     durability: Durability,
@@ -90,8 +90,8 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Writes all files below the folder of the derivation, syncs all that was written, side by side, renames the folder
-    /// into place, and syncs the folder around it.
+    /// Writes all files in the folder of the derivation, syncs everything in parallel, renames the folder, and syncs its
+    /// parent.
     fn make(&self, shape: &Shape, at: usize, root: &Path, syncers: &Syncers) -> io::Result<()> {
         let objects = root.join("store-v1");
         let derivation = root.join(format!("tmp/{at}"));
@@ -106,7 +106,7 @@ impl Stage {
             let path = folder.join(file);
             let file = write(&path, number as u64, shape.bytes)?;
             file.set_permissions(Permissions::from_mode(0o444))?;
-            // A process may not have so many open.
+            // The number of open files is limited.
             let open = (self.files.len() <= SYNC_THREADS).then_some(file);
             unsynced.push((path, open));
         }
@@ -149,11 +149,11 @@ fn write_new(path: PathBuf, bytes: &[u8]) -> io::Result<ToSync> {
     Ok((path, Some(file)))
 }
 
-/// What is to be synced, opened if it is not, and whom to tell.
+/// A path to sync, opened if `None`, and the channel to notify.
 type ToSync = (PathBuf, Option<File>);
 type Task = (ToSync, Sender<io::Result<()>>);
 
-/// Threads that sync, until this is dropped.
+/// A pool of threads that sync, until it is dropped.
 struct Syncers {
     tasks: Sender<Task>,
     full: bool,
@@ -175,13 +175,13 @@ impl Syncers {
         Syncers { tasks, full }
     }
 
-    /// Syncs all, side by side.
+    /// Syncs everything in parallel.
     fn sync(&self, mut all: Vec<ToSync>) -> io::Result<()> {
         if !self.full {
             return Ok(());
         }
         let (told, ended) = channel();
-        // The folders last: the sync of one commits the journal.
+        // Folders come last: syncing one commits the journal.
         all.sort_by_key(|(_, file)| file.is_none());
         let mut all = all.into_iter();
         let own = all.next();
@@ -205,7 +205,7 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 
-/// Does something so many times on so many threads.
+/// Calls a function `count` times on several threads.
 fn parallel(
     threads: usize,
     count: usize,

@@ -1,8 +1,8 @@
-//! A plan of which nothing is there, with durability `full` and `none`, beside a bare program that makes the same files with
-//! the same fsyncs, and beside `joblib.Memory`.
+//! A plan without results, with durability `full` and `none`, compared with a minimal program that writes the same files
+//! with the same fsyncs, and with `joblib.Memory`.
 //!
-//! Ours and the bare one are processes of this program; each says how long its work took, without its start and without
-//! reading what it is to write. What is dirty is written out before each.
+//! Ours and the minimal program are child processes; each reports the time of its work, without startup and without reading
+//! its input. Dirty pages are written back before each measurement.
 
 mod bare;
 mod ours;
@@ -25,13 +25,13 @@ use crate::peers::python;
 use crate::table::{Row, Table};
 use shape::{SHAPES, Shape};
 
-/// At most so many times as long as the bare program.
+/// The maximum time relative to the minimal program.
 const BARS: [(&str, f64); 2] = [("full", 1.2), ("none", 2.0)];
-/// Of so many stages the system calls are counted.
+/// The number of stages for which system calls are counted.
 const COUNTED: u64 = 1_000;
 
-/// One of the two programs: `ours` or `bare`, a shape, how many stages, `full` or `none`, a folder, and for `bare` a store
-/// to imitate. Prints how many seconds it took.
+/// Runs `ours` or `bare` with a shape, a number of stages, `full` or `none`, a folder, and for `bare` a store to imitate.
+/// Prints the seconds that it took.
 pub(crate) fn child(args: &[&str]) -> Result<()> {
     let [who, shape, stages, durability, root, rest @ ..] = args else {
         return Err("too few arguments".into());
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     make_removable(folder.path())
 }
 
-/// What is measured in a line of the table.
+/// The measured work of a line of the table.
 struct Case<'a> {
     shape: &'a Shape,
     stages: u64,
@@ -94,7 +94,7 @@ impl Case<'_> {
         );
         let joblib = &mut |round| self.time(&format!("{round}-joblib"), |root| self.joblib(root));
         let mut contenders: Vec<Contender<'_>> = vec![("ours", ours), ("bare", bare)];
-        // It has no care for power cuts, and makes one result after the other.
+        // joblib does not sync, and makes one result after another.
         if (self.shape.name, self.durability) == ("chain", "none") {
             contenders.push(("joblib.Memory", joblib));
         }
@@ -103,7 +103,7 @@ impl Case<'_> {
             let bar = if *who == "bare" { bar } else { 1.0 };
             let row = Row::ratio(&work, medians[0], (who, *theirs), bar);
             table.add(match self.stages {
-                // Of large ones it shows what hashing takes, which the bare program does not do.
+                // For large files the difference is the cost of hashing, which the minimal program does not do.
                 1 => row.only_told(),
                 _ => row,
             });
@@ -154,12 +154,12 @@ impl Case<'_> {
         Ok(command)
     }
 
-    /// How long it takes in a new folder, as it says itself.
+    /// Measures the work in a new folder, as the process reports it.
     fn time(&self, name: &str, who: impl Fn(&Path) -> Result<Command>) -> Result<Duration> {
         let root = self.root(name);
         rustix::fs::sync();
         let time = said_time(&mut who(&root)?)?;
-        // Stores stay until the end; those that are large and have few files do not fit, and are removed.
+        // Stores stay until the end; large ones with few files are removed, because they would fill the disk.
         if self.shape.bytes > 1 << 20 {
             make_removable(&root)?;
             fs::remove_dir_all(&root)?;
@@ -167,8 +167,8 @@ impl Case<'_> {
         Ok(time)
     }
 
-    /// How many system calls a stage takes, as `strace -c` counts them, those of threads that wait for each other left out;
-    /// nothing where that may not be had.
+    /// Returns the number of system calls per stage, as `strace -c` counts them, without those for waiting on other threads;
+    /// `None` if `strace` is not available.
     fn calls(&self, command: &Command) -> Result<Option<f64>> {
         let path = self.root("calls");
         let mut strace = Command::new("strace");
@@ -188,7 +188,7 @@ impl Case<'_> {
     }
 }
 
-/// Makes what is read-only in a folder removable; for root it is.
+/// Makes a read-only folder removable; not necessary for root.
 pub(crate) fn make_removable(folder: &Path) -> Result<()> {
     Command::new("chmod")
         .args(["-R", "u+w"])

@@ -36,7 +36,7 @@ fn data(b: &Build<Data>) -> Result<DataOutputs> {
     })
 }
 
-/// Realizes so many stages of the shape in a new store; gives how long realizing took.
+/// Realizes this number of stages of the shape in a new store; returns the time.
 pub(super) fn publish(
     shape: &Shape,
     stages: u64,
@@ -47,7 +47,7 @@ pub(super) fn publish(
     let stage = |deps, number| instantiate(Data::new(deps, shape.files, shape.bytes, number));
     let mut plan = Vec::new();
     for number in 0..stages {
-        // A chain is what has to be made one after the other.
+        // Stages of a chain have to be made one after another.
         let deps = if shape.jobs == 1 {
             plan.pop().into_iter().collect()
         } else {

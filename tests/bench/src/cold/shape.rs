@@ -1,4 +1,4 @@
-//! What is published.
+//! The stages to publish.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -6,22 +6,22 @@ use std::path::Path;
 
 use pylightnix::prelude::Result;
 
-/// Stages, and the files that each makes.
+/// A number of stages, and the files that each of them makes.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
-    /// How many stages, for each that is measured.
+    /// The measured numbers of stages.
     pub(super) sizes: &'static [u64],
-    /// Files of one stage, one after the other.
+    /// The number of files of one stage.
     pub(super) files: u64,
     /// The size of each file.
     pub(super) bytes: u64,
-    /// How many stages may be under way at once; with 1 each is made from the one before.
+    /// The number of jobs; with 1, each stage depends on the previous one.
     pub(super) jobs: usize,
 }
 
-/// All that are measured.
+/// All measured shapes.
 pub(super) const SHAPES: &[Shape] = &[
     Shape {
         name: "chain",
@@ -64,14 +64,14 @@ impl Shape {
     }
 }
 
-/// So many bytes are written at once.
+/// The number of bytes per write.
 const PIECE: usize = 1 << 20;
 
-/// Writes a file of so many bytes, which `number` decides and which do not compress.
+/// Writes an incompressible file of this size, which `number` determines.
 pub(crate) fn write(path: &Path, number: u64, bytes: u64) -> io::Result<File> {
     let mut file = File::create_new(path)?;
     let mut piece = vec![0; PIECE.min(bytes as usize)];
-    // A generator of the xorshift sort (Marsaglia 2003); which one does not matter.
+    // An xorshift generator (Marsaglia 2003).
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     for word in piece.chunks_mut(8) {
         state ^= state << 13;
@@ -81,7 +81,7 @@ pub(crate) fn write(path: &Path, number: u64, bytes: u64) -> io::Result<File> {
     }
     let mut left = bytes;
     while left > 0 {
-        // So that no two pieces are the same.
+        // Makes each piece different.
         piece[0] = piece[0].wrapping_add(1);
         let length = left.min(PIECE as u64);
         file.write_all(&piece[..length as usize])?;
