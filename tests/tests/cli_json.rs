@@ -114,15 +114,15 @@ fn no_key_goes() {
     ] {
         ask_store(arguments);
     }
-    let plot = line.store.out_dir(&line.newest("plot"));
+    let plot = line.store.out_dir(line.newest("plot"));
     damage(&plot.join("plot.svg"));
-    let numbers = line.store.out_dir(&line.newest("numbers"));
+    let numbers = line.store.out_dir(line.newest("numbers"));
     fs::set_permissions(
         numbers.join("numbers.json"),
         fs::Permissions::from_mode(0o644),
     )
     .unwrap();
-    let mean = line.store.out_dir(&line.newest("mean@2"));
+    let mean = line.store.out_dir(line.newest("mean@2"));
     damage(&mean.join("mean.json"));
     for arguments in ["check --contents", "repair --from other"] {
         ask_store(arguments);

@@ -309,7 +309,7 @@ fn archives_go_through_pipes() {
     let unpacked = unpacking.wait_with_output().unwrap();
     assert!(unpacked.status.success(), "{unpacked:?}");
     let other = Store::open_existing(&place).unwrap();
-    assert!(other.has(&line.newest("plot")).unwrap());
+    assert!(other.has(line.newest("plot")).unwrap());
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl<'a> Realize<'a> {
     }
 
     /// Sets the memory, in bytes, that all running stages may need together, as their `#[stage(memory = "..")]` declares;
-    /// see [`bytes`](super::bytes). The default is the memory of the machine, or of its container if that is less; on
+    /// see [`parse_bytes`](super::parse_bytes). The default is the memory of the machine, or of its container if that is less; on
     /// systems other than Linux it is unlimited. The actual memory use of a stage is not measured.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.resources.memory = Some(bytes);
