@@ -1,6 +1,10 @@
 //! Whether changes to code count for a stage, for many kinds of code.
 
-#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test says where"
+)]
 
 #[path = "cases/format.rs"]
 mod format;
