@@ -1,5 +1,5 @@
-//! `kill`: eight processes that realize overlapping plans, and collections all the while; some of them are killed at any
-//! moment. Whoever lives keeps what it has, and what was acknowledged is there while nobody collects.
+//! `kill`: eight processes realize overlapping plans while garbage is collected, and some of them are killed at random
+//! times. Living processes keep what they use, and acknowledged realizations exist as long as nothing collects them.
 
 use fastrand::Rng;
 use pylightnix::config::RRefId;
@@ -16,14 +16,14 @@ use crate::invariants::{Expected, holds, holds_after};
 use crate::{Options, actor};
 
 const PROCESSES: usize = 8;
-/// A store serves so many rounds, so that each finds what others left.
+/// The number of rounds in one store, so that each round meets what earlier ones left.
 const ROUNDS_A_STORE: usize = 20;
 const ORDINARY: usize = 2_000;
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// An actor that cannot be started, or hangs.
+/// Fails if an actor cannot be started, or hangs.
 pub fn kill(options: &Options) -> Result<Figures> {
     let mut rng = Rng::with_seed(options.seed);
     let mut figures = Figures::default();
@@ -66,7 +66,7 @@ fn round(
     let is_collected = rng.u8(..4) > 0;
     let mut crowd = Vec::new();
     for _ in 0..PROCESSES {
-        // Plans of the same seed share all their layers, those two apart share the numbers of some.
+        // Plans with the same seed share all their layers; plans two seeds apart share some numbers.
         let layers = rng.u8(1..=5).to_string();
         let seed = (rng.u64(..3) * 2).to_string();
         crowd.push(Member::start(program, &["stay", &text, &layers, &seed])?);
@@ -118,7 +118,7 @@ fn round(
         }
         there.clear();
     }
-    // Also while the others go on.
+    // Also while the other processes continue.
     let expected = Expected { there, kept };
     if let Err(why) = holds(root, &expected) {
         return Ok(Err(format!("with {} living: {why}", living.len())));

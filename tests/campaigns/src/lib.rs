@@ -1,5 +1,5 @@
-//! Campaigns: many rounds of one sort of fault, put into real processes over real stores, each followed by the
-//! [`invariants`] that hold whatever happens. `cargo run --release -p campaigns -- NAME [--count N] [--seed S]`.
+//! Campaigns: many rounds that inject one kind of fault into real processes on real stores, each followed by a check of the
+//! [`invariants`]. `cargo run --release -p campaigns -- NAME [--count N] [--seed S]`.
 
 pub mod actor;
 pub mod audit;
@@ -25,18 +25,18 @@ use std::path::PathBuf;
 
 use figures::Figures;
 
-/// How a campaign is to be run.
+/// The options of a campaign.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// So many rounds; without, all that there are, or as many as the campaign is known for.
+    /// The number of rounds; by default all, or the campaign's usual number.
     pub count: Option<usize>,
-    /// What its chances are made from: the same seed makes the same rounds.
+    /// The random seed: the same seed gives the same rounds.
     pub seed: u64,
-    /// The program `campaigns`, which is run again as the actors.
+    /// The program `campaigns`, which also runs the actors.
     pub program: PathBuf,
 }
 
-/// A campaign: it says what it did, and what did not hold. An error is that it could not be run.
+/// A campaign, which returns its figures and violations. An error means that it could not be run.
 pub type Campaign = fn(&Options) -> Result<Figures>;
 
 /// The campaigns, by name.
@@ -53,10 +53,10 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("mounts", mounts::run),
 ];
 
-/// Runs the campaign of this name.
+/// Runs the campaign with this name.
 ///
 /// # Errors
-/// A name that none has; a campaign that could not be run, for want of a program or of a right.
+/// Fails if the name is unknown, or if the campaign could not be run, because a program or a permission is missing.
 pub fn run(name: &str, options: &Options) -> Result<Figures> {
     match CAMPAIGNS.iter().find(|(known, _)| *known == name) {
         Some((_, campaign)) => campaign(options),
@@ -70,7 +70,7 @@ pub fn run(name: &str, options: &Options) -> Result<Figures> {
     }
 }
 
-/// That a campaign cannot go on, which is never a pass.
+/// Makes the error that a campaign cannot continue, which never counts as success.
 pub fn unable(why: impl Into<String>) -> BoxError {
     why.into().into()
 }

@@ -1,5 +1,5 @@
-//! Runs one campaign, and says what it found: `campaigns NAME [--count N] [--seed S]`. As `campaigns actor OPERATION ROOT
-//! ..` it is one of the processes that a campaign puts faults into.
+//! Runs a campaign and prints the results: `campaigns NAME [--count N] [--seed S]`. `campaigns actor OPERATION ROOT ..` is
+//! one of the processes into which a campaign injects faults.
 
 use campaigns::{Options, actor, run};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all held.
+/// Returns whether all invariants held.
 fn campaign(arguments: &[String]) -> Result<bool, String> {
     const USAGE: &str = "usage: campaigns NAME [--count N] [--seed S]";
     let (name, mut rest) = arguments.split_first().ok_or(USAGE)?;

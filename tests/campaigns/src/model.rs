@@ -1,9 +1,9 @@
-//! `model`: a store against a model of it. Whatever is done to two stores, in whatever order, they hold what a few sets
-//! say that they should: publishing, links, roots, collections, removals, archives, copies, and processes that end or die.
+//! `model`: model-based tests of a store. After any sequence of operations on two stores, they contain what a model of a few
+//! sets predicts: publications, links, roots, collections, removals, archives, copies, and processes that exit or die.
 //!
-//! A process's end is played by letting a store go and moving its folder for a moment: nobody uses it then, and its lease
-//! is given up as the system gives up those of the dead. What a process leaves that dies in a build is left by never
-//! dropping its draft. The campaign `kill` has real deaths.
+//! The end of a process is simulated by dropping the store and moving its folder for a moment, so that its lease is released
+//! as that of a dead process. A death during a build is simulated by never dropping the draft. The campaign `kill` has real
+//! deaths.
 
 mod reference;
 mod system;
@@ -20,13 +20,13 @@ use reference::Model;
 use system::Stores;
 
 const CASES: usize = 20_000;
-/// The longest case.
+/// The maximum number of steps in a case.
 const STEPS: usize = 40;
 
-/// Runs it; the count is that of cases.
+/// Runs the campaign; the count is the number of cases.
 ///
 /// # Errors
-/// Never: what cannot be done is a violation.
+/// Never fails: every problem is a violation.
 pub fn model(options: &Options) -> Result<Figures> {
     let cases = options.count.unwrap_or(CASES);
     let config = Config {

@@ -1,6 +1,6 @@
-//! A store that is used through two file systems at once, of which one does not pass locks on: a disk, and a file system in
-//! user space over a folder of it (`bindfs`), as with sshfs, virtiofs and the like. Nobody sees there whether a process on the
-//! other side lives, and nothing that it uses or has under way may go.
+//! A store that is used through two file systems at once, one of which does not pass on locks: a disk, and a FUSE file
+//! system over the same folder (`bindfs`), as with sshfs or virtiofs. A process there cannot see whether a process on the
+//! other side lives, and must not remove anything that it uses or builds.
 
 use pylightnix::prelude::Result;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::invariants::{Expected, Violated, holds};
 use crate::scene::{Scene, command, place};
 use crate::{Options, unable};
 
-/// What is done on each side.
+/// A scenario on both sides.
 type Play = fn(&Sides<'_>) -> Result<Violated>;
 
 const PLAYS: &[(&str, Play)] = &[
@@ -25,10 +25,10 @@ const PLAYS: &[(&str, Play)] = &[
     ("a build beside a sweep", built_beside_a_sweep),
 ];
 
-/// Runs it: each play in both directions.
+/// Runs each scenario in both directions.
 ///
 /// # Errors
-/// That `bindfs` is not there, or may not mount.
+/// Fails if `bindfs` is missing or may not mount.
 pub(crate) fn run(options: &Options) -> Result<Figures> {
     need_bindfs()?;
     let place = place()?;
@@ -61,13 +61,13 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// The two ways to one store.
+/// The two paths of one store.
 struct Sides<'a> {
     program: &'a Path,
     scene: &'a Scene,
-    /// Where it is used.
+    /// The path of the process that uses the store.
     used: String,
-    /// Where somebody else comes.
+    /// The path of the other process.
     other: String,
 }
 
@@ -84,7 +84,7 @@ impl Sides<'_> {
     }
 }
 
-/// Who collects on one side removes nothing that is used on the other.
+/// A collection on one side removes nothing that is used on the other side.
 fn collected_beside_a_use(sides: &Sides<'_>) -> Result<Violated> {
     let held = &sides.scene.garbage[2];
     let mut holder = sides.start(&["hold", &sides.used, &held.to_string()])?;
@@ -104,7 +104,7 @@ fn collected_beside_a_use(sides: &Sides<'_>) -> Result<Violated> {
     Ok(holds(&sides.scene.path("store"), &expected))
 }
 
-/// Who comes on one side sweeps no build away that is under way on the other.
+/// A sweep on one side removes no build that runs on the other side.
 fn built_beside_a_sweep(sides: &Sides<'_>) -> Result<Violated> {
     let mut building = sides.start(&["halt in a build", &sides.used, "2", "300"])?;
     building.wait_until_made()?;
@@ -122,7 +122,7 @@ fn built_beside_a_sweep(sides: &Sides<'_>) -> Result<Violated> {
     Ok(holds(&sides.scene.path("store"), &expected))
 }
 
-/// A folder, through a file system in user space; gone with this value.
+/// A folder through a FUSE file system, unmounted on drop.
 struct View {
     at: PathBuf,
 }
@@ -141,7 +141,7 @@ impl Drop for View {
     }
 }
 
-/// Installs it where it is missing and that is allowed.
+/// Installs `bindfs` if it is missing and installing is permitted.
 fn need_bindfs() -> Result<()> {
     let is_there = || Command::new("bindfs").arg("-V").output().is_ok();
     install(&["bindfs"], is_there)?;

@@ -1,8 +1,8 @@
-//! Power cuts: a file system on a loop device is shut down while processes publish in it, its journal unflushed, and then
-//! mounted again as after a power cut.
+//! Power cuts: a file system on a loop device is shut down without flushing its journal while processes publish in it, and
+//! then mounted again.
 //!
-//! The shutdown is ext4's `EXT4_IOC_SHUTDOWN` and xfs's `XFS_IOC_GOINGDOWN`, both with `NOLOGFLUSH`: they are one ioctl
-//! with one number, which `xfs_io -x -c shutdown` makes on either. What was acknowledged before it must be there.
+//! The shutdown is ext4's `EXT4_IOC_SHUTDOWN` and xfs's `XFS_IOC_GOINGDOWN`, both with `NOLOGFLUSH`: they are the same
+//! ioctl, which `xfs_io -x -c shutdown` calls on either. Everything that was acknowledged before it must exist.
 
 use pylightnix::config::RRefId;
 use pylightnix::prelude::Result;
@@ -21,16 +21,16 @@ use crate::invariants::{Expected, Violated, holds, holds_after};
 use crate::scene::{command, place};
 use crate::{Options, actor, unable};
 
-/// So many cuts of each file system, unless told otherwise.
+/// The default number of cuts of each file system.
 const CUTS: usize = 500;
 
-/// The file systems, with the sizes of their disks in bytes: xfs takes no smaller one.
+/// The file systems, with the sizes of their disks in bytes; xfs needs the larger one.
 pub(crate) const KINDS: &[(&str, u64)] = &[("ext4", 96 << 20), ("xfs", 320 << 20)];
 
-/// Runs it; with a count, so many cuts of each file system.
+/// Runs the campaign; a count is the number of cuts of each file system.
 ///
 /// # Errors
-/// That there are no loop devices, or no right to mount.
+/// Fails without loop devices, or without permission to mount.
 pub fn run(options: &Options) -> Result<Figures> {
     need_programs()?;
     let place = place()?;
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// All cuts of one file system. `tell` is told at once what did not hold: a campaign may take long.
+/// Makes all cuts of one file system. Violations are passed to `tell` immediately, because a campaign may take long.
 pub(crate) fn cut_all(
     options: &Options,
     kind: &str,
@@ -85,18 +85,18 @@ pub(crate) fn cut_all(
     Ok(figures)
 }
 
-/// A file system on which each round finds the same: a store with something in it that a root keeps.
+/// A file system that is equal at the beginning of each round: a store with a realization that a root protects.
 pub(crate) struct Prepared {
-    /// The disk as each round finds it.
+    /// The image of the disk at the beginning of each round.
     image: PathBuf,
     disk: Disk,
-    /// Where the store is, while it is mounted.
+    /// The path of the store while it is mounted.
     pub root: PathBuf,
     kept: BTreeSet<RRefId>,
 }
 
 impl Prepared {
-    /// Makes it in `place`, a folder that is not there yet.
+    /// Creates it in `place`, a folder that does not exist yet.
     pub(crate) fn new(program: &Path, kind: &str, bytes: u64, place: &Path) -> Result<Self> {
         fs::create_dir(place)?;
         let disk = Disk {
@@ -125,7 +125,7 @@ impl Prepared {
         })
     }
 
-    /// Mounts it as it was made.
+    /// Mounts it in its original state.
     pub(crate) fn mount(&self) -> Result<()> {
         let from: &Path = &self.image;
         command(
@@ -144,9 +144,9 @@ impl Prepared {
         )
     }
 
-    /// Mounts it as after a power cut, looks at it, and unmounts it.
+    /// Mounts it after the power cut, verifies it, and unmounts it.
     pub(crate) fn verify(&self, program: &Path, acknowledged: &[RRefId]) -> Result<Violated> {
-        // What is on the disk now is what was written there.
+        // Unmounting discards the caches, so that the disk holds only what was written.
         self.disk.unmount()?;
         self.disk.mount()?;
         let mut there = self.kept.clone();
@@ -167,8 +167,8 @@ impl Prepared {
     }
 }
 
-/// Lets processes publish, realize and collect, cuts the power after the first acknowledgement and some time more, and
-/// says what was acknowledged before.
+/// Lets processes publish, realize and collect, cuts the power some time after the first acknowledgement, and returns the
+/// acknowledgements from before the cut.
 fn cut_under_load(options: &Options, prepared: &Prepared, wait: Duration) -> Result<Vec<RRefId>> {
     const WORK: &[&[&str]] = &[
         &["publish", "ROOT", "cut", "100000"],
@@ -207,10 +207,10 @@ fn cut_under_load(options: &Options, prepared: &Prepared, wait: Duration) -> Res
             thread::sleep(Duration::from_millis(1));
         }
         thread::sleep(wait);
-        // Before the cut: what is read while it is made does not count.
+        // Taken before the cut: acknowledgements during the cut do not count.
         let acknowledged = guard(&read).clone();
         let cut = prepared.cut();
-        // They hold the disk, and their pipes are waited for here.
+        // The processes keep the disk busy, and their pipes are read here.
         children.clear();
         cut.map(|()| acknowledged)
     })
@@ -220,7 +220,7 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A process, killed with this value.
+/// A child process, killed on drop.
 struct Running(Child);
 
 impl Drop for Running {
@@ -230,7 +230,7 @@ impl Drop for Running {
     }
 }
 
-/// A file with a file system, mounted by a loop device.
+/// A file with a file system, mounted through a loop device.
 struct Disk {
     image: PathBuf,
     at: PathBuf,
@@ -244,10 +244,11 @@ impl Disk {
         )
     }
 
-    /// Unmounts it; then neither the mount nor its loop device may be left, or the next round would see this one's memory.
+    /// Unmounts it, and checks that neither the mount nor the loop device is left: otherwise the next round would see cached
+    /// data.
     fn unmount(&self) -> Result<()> {
         let begun = Instant::now();
-        // What a killed process had open is let go of a moment after its end.
+        // The files of a killed process are closed shortly after its end.
         while let Err(error) = command("umount", &[&self.at]) {
             if begun.elapsed() > Duration::from_secs(10) {
                 return Err(error);
@@ -264,7 +265,7 @@ impl Disk {
             if !mounted && device.status.success() && device.stdout.is_empty() {
                 return Ok(());
             }
-            // The kernel lets go of the device a moment later.
+            // The kernel releases the device shortly afterwards.
             if begun.elapsed() > Duration::from_secs(10) {
                 let device = String::from_utf8_lossy(&device.stdout).into_owned();
                 return Err(unable(format!(
@@ -279,7 +280,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Nothing, unless a round was left in its midst.
+        // Does nothing unless a round was interrupted.
         let _ = Command::new("umount")
             .arg(&self.at)
             .stderr(Stdio::null())
@@ -287,7 +288,7 @@ impl Drop for Disk {
     }
 }
 
-/// Installs what is missing where that is allowed.
+/// Installs missing programs if that is permitted.
 pub(crate) fn need_programs() -> Result<()> {
     let needed = ["xfs_io", "mkfs.xfs", "mkfs.ext4", "losetup"];
     let missing = || {
@@ -303,7 +304,7 @@ pub(crate) fn need_programs() -> Result<()> {
     }
 }
 
-/// The next of a sequence of numbers that look like chance (Steele, Lea, Flood: splitmix64, 2014).
+/// Returns the next pseudo-random number (Steele, Lea, Flood: splitmix64, 2014).
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;

@@ -1,5 +1,5 @@
-//! `race`: 16 to 64 processes realize the same plan at once, with collections all the while. All get the same bytes, and
-//! each stage is built once.
+//! `race`: 16 to 64 processes realize the same plan at once while garbage is collected. All get the same bytes, and each
+//! stage is built once.
 
 use fastrand::Rng;
 use pylightnix::config::RRefId;
@@ -16,14 +16,14 @@ use crate::invariants::{Expected, holds, holds_after};
 use crate::{Options, actor, unable};
 
 pub(crate) const LAYERS: usize = 10;
-/// Stages of the plan, two a layer.
+/// The number of stages in the plan, two per layer.
 pub(crate) const STAGES: usize = 2 * LAYERS;
 const REALIZATIONS: usize = 200_000;
 
-/// Runs it; the count is that of realizations, each process counting each of its stages.
+/// Runs the campaign; the count is that of realizations, one for each stage in each process.
 ///
 /// # Errors
-/// An actor that cannot be started, or hangs.
+/// Fails if an actor cannot be started, or hangs.
 pub fn race(options: &Options) -> Result<Figures> {
     let mut rng = Rng::with_seed(options.seed);
     let mut figures = Figures::default();
@@ -51,7 +51,7 @@ pub fn race(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// One round in an empty folder, where the store is called `store`.
+/// Runs one round in an empty folder, in which the store is called `store`.
 pub(crate) fn round(
     program: &Path,
     folder: &Path,
@@ -92,7 +92,7 @@ pub(crate) fn round(
     })
 }
 
-/// Starts all, waits until each has made all, and says what each got. They still use it.
+/// Starts all actors, waits until each is complete, and returns their results, which they still use.
 fn crowd(
     program: &Path,
     processes: usize,
@@ -110,7 +110,7 @@ fn crowd(
     Ok((crowd, made))
 }
 
-/// One collection after the other; how many, and what went wrong.
+/// Collects repeatedly; returns the number of collections, and an error.
 fn collect(program: &Path, root: &str, stop: &AtomicBool) -> Result<(usize, Option<String>)> {
     let mut count = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -129,7 +129,7 @@ fn look(
     made: &[BTreeSet<RRefId>],
     figures: &mut Figures,
 ) -> Result<std::result::Result<(), String>> {
-    // A reference has the hash of all bytes in it.
+    // A reference contains the hash of all bytes.
     if let Some(other) = made.iter().find(|made| !made.is_subset(expected)) {
         return Ok(Err(format!("other bytes: {other:?}, not {expected:?}")));
     }

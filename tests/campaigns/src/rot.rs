@@ -1,9 +1,8 @@
-//! `rot`: what disks and people do to files: bytes that flip, files cut short, swapped, gone, made writable, added. A check
-//! finds all of it and says what depends on it; a repair brings back all of which a good copy exists, and puts the rest
-//! aside.
+//! `rot`: damage by disks and users: flipped bits, truncated, swapped, missing, writable and additional files. A check finds
+//! everything and lists the dependents; a repair restores everything of which a good copy exists, and quarantines the rest.
 //!
-//! Build records and logs have no digest anywhere: damage to a build record is found when it cannot be read as one any
-//! more, and that is the damage done to them here.
+//! Build records and logs have no digest: damage to a build record is found only if it cannot be parsed, so only such damage
+//! is made here.
 
 mod damage;
 mod library;
@@ -20,13 +19,13 @@ use damage::{Damage, Harm};
 use library::Library;
 
 const ROUNDS: usize = 20_000;
-/// A store serves so many rounds.
+/// The number of rounds in one store.
 const ROUNDS_A_STORE: usize = 500;
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// A store that cannot be made.
+/// Fails if a store cannot be created.
 pub fn rot(options: &Options) -> Result<Figures> {
     let mut rng = Rng::with_seed(options.seed);
     let mut figures = Figures::default();
@@ -41,7 +40,7 @@ pub fn rot(options: &Options) -> Result<Figures> {
                 figures
                     .violations
                     .push(format!("round {}: {why}", figures.rounds));
-                // What is wrong in this one now would be found again and again.
+                // The faults of this store would be found in every later round.
                 library = Library::new()?;
             }
         }
@@ -57,7 +56,7 @@ fn round(library: &Library, rng: &mut Rng, figures: &mut Figures) -> Result<Held
     let mut damages: Vec<Damage> = Vec::new();
     for _ in 0..rng.usize(1..=3) {
         let damage = Damage::choose(library, rng);
-        // Damage on damage may undo it.
+        // Damage to damaged objects may undo it.
         if !damages.iter().any(|other| other.touches(&damage, library)) {
             damage.inflict(library)?;
             figures.count(format!("{} {}", damage.harm.name(), damage.what.name()));
@@ -69,7 +68,7 @@ fn round(library: &Library, rng: &mut Rng, figures: &mut Figures) -> Result<Held
     if let Err(why) = held {
         return Ok(Err(format!("{}: {why}", said.join(" and "))));
     }
-    // With a good copy at hand all comes back, whatever was put aside.
+    // With a good copy available, everything is restored, whatever was quarantined.
     let all = library.rrefs.clone();
     if let Err(error) = store.copy_from(&library.peer, &all) {
         return Ok(Err(format!(
@@ -137,7 +136,7 @@ fn examine(
             || !with_peer && damage.needs_peer();
         if is_hopeless {
             figures.count("without a good copy: reported");
-            // It is told what is left, unless it was only put aside and nothing depends on it.
+            // The report lists what is left, unless it was only quarantined and has no dependents.
             let left = repaired
                 .left
                 .iter()
@@ -158,7 +157,7 @@ fn examine(
         let still = again.faults.iter().find(|fault| {
             fault.kind != FaultKind::Unexpected
                 && fault.rref.as_ref().is_some_and(|rref| damage.rrefs.contains(rref))
-                // What it was made from may be one without a copy.
+                // Its dependency may be one without a copy.
                 && fault.kind != FaultKind::Context
         });
         if let Some(fault) = still {
@@ -178,7 +177,7 @@ fn examine(
     Ok(Ok(()))
 }
 
-/// Removes what repairs put aside: there would be very much of it.
+/// Empties the quarantine, which would become very large.
 fn clean(store: &Store) -> Result<()> {
     for entry in fs::read_dir(store.root().join("quarantine"))? {
         damage::remove(&entry?.path())?;

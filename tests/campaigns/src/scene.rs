@@ -1,4 +1,4 @@
-//! A folder with stores in which an operation meets a fault, made afresh for every round.
+//! A folder with stores in which an operation meets a fault, recreated for every round.
 
 use pylightnix::config::RRefId;
 use pylightnix::prelude::Result;
@@ -11,28 +11,28 @@ use std::process::Command;
 
 use crate::{actor, unable};
 
-/// The folder of a round, always at the same place, so that links into it stay what they are.
+/// The folder of a round, always at the same path, so that links into it stay valid.
 ///
-/// It holds `store`, with a chain that a root keeps, one that nobody keeps, a link, an ended one, and what dead processes
-/// left; `peer`, with the first chain and another; `broken`, the store with damage; `peer.zip`, the peer; `old.zip`, some
-/// archive.
+/// It contains `store`, with a chain that a root protects, an unprotected chain, a link, an ended link, and the remains of
+/// dead processes; `peer`, with the first chain and another one; `broken`, a damaged copy of the store; `peer.zip`, an
+/// archive of the peer; `old.zip`, another archive.
 pub struct Scene {
     program: PathBuf,
     folder: PathBuf,
     template: PathBuf,
-    /// A chain that a root keeps, in `store` and `peer`.
+    /// The chain that a root protects, in `store` and `peer`.
     pub kept: Vec<RRefId>,
-    /// A chain that nobody keeps, in `store`.
+    /// The unprotected chain, in `store`.
     pub garbage: Vec<RRefId>,
-    /// All that is in `store`.
+    /// All realizations in `store`.
     pub all: BTreeSet<RRefId>,
 }
 
 impl Scene {
-    /// Makes the stores below `place`, an empty folder.
+    /// Creates the stores in `place`, an empty folder.
     ///
     /// # Errors
-    /// That they cannot be made.
+    /// Fails if a system call or an actor fails.
     pub fn new(program: &Path, place: &Path) -> Result<Scene> {
         let mut scene = Scene {
             program: program.to_owned(),
@@ -58,7 +58,7 @@ impl Scene {
         scene.act(&["pack", &store, &scene.text("old.zip")])?;
         copy(&scene.path("store"), &scene.path("broken"))?;
         scene.damage()?;
-        // Last: the next process would sweep what this one leaves.
+        // Comes last, because the next process would sweep what this one leaves.
         let died = actor::run(program, &["die", &store])?;
         if died.signal.is_none() {
             return Err(unable(format!("it was to die: {died:?}")));
@@ -68,7 +68,7 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Damage that the peer can mend, that needs no peer, and that nobody can mend.
+    /// Damages `broken`: damage that the peer can repair, that needs no peer, and that cannot be repaired.
     fn damage(&self) -> Result<()> {
         let broken = Store::open(self.path("broken"))?;
         let flipped = broken.out_dir(&self.kept[1]).join("below/long");
@@ -86,22 +86,22 @@ impl Scene {
         Ok(())
     }
 
-    /// What is called this in the folder.
+    /// Returns the path with this name in the folder.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The same as text.
+    /// Returns the path as text.
     #[must_use]
     pub fn text(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
 
-    /// Makes all as it was.
+    /// Restores everything.
     ///
     /// # Errors
-    /// A refusal of the system.
+    /// Fails if a system call fails.
     pub fn reset(&self) -> Result<()> {
         if self.folder.exists() {
             command("rm", &[Path::new("-rf"), &self.folder])?;
@@ -109,10 +109,10 @@ impl Scene {
         copy(&self.template, &self.folder)
     }
 
-    /// Runs an actor that has to succeed; gives what it acknowledged.
+    /// Runs an actor that must succeed; returns its acknowledgements.
     ///
     /// # Errors
-    /// That it did not.
+    /// Fails if the actor fails.
     pub fn act(&self, arguments: &[&str]) -> Result<Vec<RRefId>> {
         let ended = actor::run(&self.program, arguments)?;
         if ended.is_good() {
@@ -122,10 +122,10 @@ impl Scene {
     }
 }
 
-/// A folder for a campaign, gone with its value: in memory where there is such a place.
+/// Creates a temporary folder for a campaign, in memory if possible.
 ///
 /// # Errors
-/// A refusal of the system.
+/// Fails if a system call fails.
 pub fn place() -> Result<tempfile::TempDir> {
     let memory = tempfile::tempdir_in("/dev/shm");
     Ok(memory.or_else(|_| tempfile::tempdir())?)
@@ -134,15 +134,15 @@ pub fn place() -> Result<tempfile::TempDir> {
 /// Copies a folder with times, modes and links.
 ///
 /// # Errors
-/// A refusal of the system.
+/// Fails if a system call fails.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     command("cp", &[Path::new("-a"), from, to])
 }
 
-/// Runs a command that has to succeed.
+/// Runs a command that must succeed.
 ///
 /// # Errors
-/// That it did not, with what it said.
+/// Fails with the output if the command fails.
 pub fn command(program: &str, arguments: &[&Path]) -> Result<()> {
     let output = Command::new(program).args(arguments).output();
     let output = output.map_err(|error| unable(format!("`{program}`: {error}")))?;

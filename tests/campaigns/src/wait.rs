@@ -1,5 +1,5 @@
-//! `wait`: how long another process waits while a large store is collected. What the collection has to move decides that,
-//! not what it has to read.
+//! `wait`: how long other processes wait while a large store is collected. The time depends on what the collection moves,
+//! not on what it reads.
 
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::prelude::Result;
@@ -12,13 +12,13 @@ use crate::figures::Figures;
 use crate::{Options, actor, unable};
 
 const REALIZATIONS: usize = 10_000;
-/// Nobody should wait longer, for so many.
+/// The limit for a wait, with this number of objects.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Runs it; the count is that of realizations in the store.
+/// Runs the campaign; the count is the number of realizations in the store.
 ///
 /// # Errors
-/// An actor that cannot be started, or hangs.
+/// Fails if an actor cannot be started, or hangs.
 pub fn wait(options: &Options) -> Result<Figures> {
     let count = options.count.unwrap_or(REALIZATIONS);
     let mut figures = Figures::default();
@@ -33,7 +33,7 @@ pub fn wait(options: &Options) -> Result<Figures> {
         ("half", count / 2),
         ("all", 0),
     ] {
-        // On a disk filling a store may take minutes after another was removed.
+        // On a disk, filling a store may take minutes after another one was removed.
         let (folder, _) = tests::runs::in_memory();
         let root = folder.path().join("store");
         let text = root.to_string_lossy().into_owned();
@@ -86,7 +86,7 @@ pub fn wait(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Roots by their files, as `add_root` would write them: this process must not use what it keeps.
+/// Writes roots as files, as `add_root` would: this process must not use what they protect.
 fn keep(root: &Path, rrefs: &[RRefId]) -> Result<()> {
     for (at, rref) in rrefs.iter().enumerate() {
         std::fs::write(
@@ -98,12 +98,12 @@ fn keep(root: &Path, rrefs: &[RRefId]) -> Result<()> {
     Ok(())
 }
 
-/// What another process saw.
+/// The waits of another process.
 #[derive(Default)]
 struct Waits {
-    /// Entering for the smallest thing there is.
+    /// Taking the shared lock for a minimal operation.
     entered: Times,
-    /// Publishing a small file, without waiting for the disk.
+    /// Publishing a small file with durability `None`.
     published: Times,
 }
 
@@ -131,12 +131,12 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 impl Waits {
-    /// Enters and publishes again and again, as long as `go_on` says; a hundred times at least.
+    /// Takes the lock and publishes repeatedly while `go_on` returns `true`, at least a hundred times.
     fn while_(root: &Path, mut go_on: impl FnMut() -> Result<bool>) -> Result<Self> {
         let store = Store::open(root)?.with_durability(Durability::None);
         let mut waits = Waits::default();
         while go_on()? || waits.entered.count() < 100 {
-            // What is in use already would not have to be said.
+            // A fresh derivation, because one that is in use already would not be recorded again.
             let fresh = uuid::Uuid::now_v7();
             let text = format!("{{\n    \"name\": \"other\",\n    \"of\": \"{fresh}\"\n}}");
             let config = ConfigJson::from_json(&text)?;

@@ -1,11 +1,11 @@
-//! The campaigns, with counts that fit among the ordinary tests.
+//! The campaigns, with counts small enough for ordinary tests.
 
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use std::process::Command;
 
-/// Fails at any violation, and when the campaign could not be run. Each has a process of its own: the children of
-/// another would hold for a moment the locks that it lets go of.
+/// Fails at any violation, and if the campaign could not be run. Each runs in a process of its own: child processes of other
+/// tests would hold inherited locks for a moment.
 #[track_caller]
 fn holds(name: &str, count: usize) {
     let done = Command::new(env!("CARGO_BIN_EXE_campaigns"))

@@ -1,4 +1,4 @@
-//! Records and configs: what is read is printed as the same bytes, and nothing panics.
+//! Records and configs: an accepted text is written as the same bytes, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

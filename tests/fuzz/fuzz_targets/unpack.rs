@@ -1,7 +1,7 @@
-//! Archives: whatever is taken leaves a store that is sound and can be packed again, whatever is refused leaves nothing.
+//! Archives: an accepted archive leaves an intact store that can be packed again; a refused archive changes nothing.
 //!
-//! Most mutations are made on the parts of an archive, and then checksums, hashes and references are made true again, so
-//! that they get beyond the first check. The store is in memory.
+//! Most mutations change parts of an archive and then update checksums, hashes and references, so that they pass the first
+//! checks. The store is in memory.
 #![no_main]
 
 #[path = "../../src/crafted.rs"]
@@ -19,7 +19,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A store is used so often before the next one is made: what it names in its lease only grows.
+/// The number of uses of a store before the next one is created, because its lease only grows.
 const USES: usize = 2_000;
 
 struct Place {
@@ -104,7 +104,7 @@ fuzz_target!(|data: &[u8]| {
     });
 });
 
-/// A good archive of three realizations, with all kinds of entries.
+/// Returns a valid archive of three realizations with all kinds of entries.
 fn good() -> &'static [u8] {
     static GOOD: OnceLock<Vec<u8>> = OnceLock::new();
     GOOD.get_or_init(|| {
@@ -154,7 +154,7 @@ fn good() -> &'static [u8] {
     })
 }
 
-/// Lets libFuzzer mutate bytes.
+/// Mutates bytes with libFuzzer.
 fn mutate(bytes: &[u8], more: usize) -> Vec<u8> {
     let mut buffer = bytes.to_vec();
     buffer.resize(bytes.len() + more, 0);
@@ -211,7 +211,7 @@ fn mutate_parts(zip: &mut Zip, numbers: &mut Numbers) {
     let (at, other) = (numbers.below(count), numbers.below(count));
     match numbers.below(16) {
         0..5 => {
-            // The bytes of an entry; most often all that depends on them is made true again.
+            // Mutate the content of an entry; usually everything that depends on it is updated.
             let bytes = mutate(&zip.items[at].data, 64);
             zip.items[at].data = bytes;
             zip.items[at].seal();
@@ -265,7 +265,7 @@ fn mutate_parts(zip: &mut Zip, numbers: &mut Numbers) {
             *part = mutate(part, 80);
         }
         _ => {
-            // Lines of a record, anew in an order and number of their own.
+            // Shuffle, duplicate or drop the lines of a record.
             if let Some(item) = zip
                 .items
                 .iter_mut()

@@ -1,8 +1,8 @@
-//! Fsyncs left out, and then the power cut: each fsync of a publication by itself, with the cut right after it was
-//! acknowledged, and all of them in the rounds of the campaign `power`.
+//! Skipped fsyncs before a power cut: each fsync of a publication is skipped in turn, with the cut right after the
+//! acknowledgement, and all of them in the rounds of the campaign `power`.
 //!
-//! One fsync commits much that is not its own on ext4 and xfs, so that a cut sees only some: those in [`SEEN`] at least.
-//! Another file system may lose every one; [`fsyncs`](super::fsyncs) judges that.
+//! On ext4 and xfs, one fsync commits much more than its own file, so a cut reveals only some skipped fsyncs: at least those
+//! in [`SEEN`]. Another file system may lose every one of them; [`fsyncs`](super::fsyncs) covers that.
 
 use pylightnix::prelude::Result;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::invariants::Violated;
 use crate::power::{self, KINDS, Prepared};
 use crate::{Options, unable};
 
-/// What cuts see on each file system, by the end of its name.
+/// The fsyncs whose omission cuts reveal on each file system, by the end of the path.
 const SEEN: &[&str] = &[
     // Of a file: its bytes.
     "/out/text",
@@ -30,20 +30,20 @@ const SEEN: &[&str] = &[
     "/config.json",
     // The build record.
     "/0/*",
-    // The name of the realization, in the folder of its derivation: the last fsync of all.
+    // The name of the realization, in the folder of its derivation: the last fsync.
     "-new-0",
 ];
 
-/// The system writes by itself what was not synced, now and then, so that a cut may come too late: then another is made.
+/// The number of attempts: the system sometimes writes unsynced data by itself before the cut.
 const TRIES: usize = 3;
 
-/// So many cuts of each file system with all left out.
+/// The number of cuts of each file system with all fsyncs skipped.
 const CUTS: usize = 5;
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// That nothing can be mounted, or a process that fails where it should not.
+/// Fails if file systems cannot be mounted, or if a process fails unexpectedly.
 pub(super) fn run(options: &Options) -> Result<Figures> {
     power::need_programs()?;
     let place = crate::scene::place()?;
@@ -86,7 +86,7 @@ struct Cuts<'a> {
 }
 
 impl Cuts<'_> {
-    /// Leaves out nothing, and then each.
+    /// Skips nothing, and then each fsync in turn.
     fn each(&self) -> Result<Figures> {
         let kind = self.kind;
         let mut figures = Figures::default();
@@ -138,7 +138,7 @@ impl Cuts<'_> {
         Ok(figures)
     }
 
-    /// Publishes, cuts the power, and says what was lost, and what was synced.
+    /// Publishes, cuts the power, and returns what was lost and what was synced.
     fn one(&self, when: Option<usize>) -> Result<(Option<String>, BTreeMap<usize, String>)> {
         self.disk.mount()?;
         let ended = self.publish(when);
@@ -176,7 +176,7 @@ impl Cuts<'_> {
         Err(unable(format!("{ended:?}")))
     }
 
-    /// A publisher is killed where its last fsync would be; another process finds what it made and says so; then the cut.
+    /// Kills a publisher at its last fsync; another process finds the realization and acknowledges it; then the cut.
     fn found(&self) -> Result<Violated> {
         let realize = |inject: Option<String>| {
             let mut command = Command::new("strace");
@@ -210,17 +210,17 @@ impl Cuts<'_> {
         self.disk.verify(self.program, &found.acknowledged)
     }
 
-    /// A path in the store without what is different in every run.
+    /// Returns a path in the store without the parts that differ between runs.
     fn name(&self, path: &str) -> String {
         let path = Path::new(path).strip_prefix(&self.disk.root);
         settled(&path.map(Path::to_string_lossy).unwrap_or_default())
     }
 }
 
-/// The campaign with all fsyncs left out, which must fail.
+/// Runs the campaign `power` with all fsyncs skipped, which must fail.
 fn all(options: &Options, kind: &str, bytes: u64, place: &Path) -> Result<Figures> {
     let mut strace = Command::new("strace");
-    // The tracer is a grandchild, so that who is killed is the actor.
+    // The tracer is a grandchild, so that the killed process is the actor.
     strace.args(["-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"]);
     strace.args(["-e", "trace=fsync", "-e", "inject=fsync:retval=0"]);
     let without = Options {

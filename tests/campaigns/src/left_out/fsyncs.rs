@@ -1,4 +1,4 @@
-//! Fsyncs left out: each one of each operation that tells somebody something. [`audit`](crate::audit) must notice.
+//! Skips each fsync of each operation that acknowledges something. The [`audit`](crate::audit) must detect it.
 
 use pylightnix::prelude::Result;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::syscalls::{Operation, operation};
 use crate::{Options, unable};
 use std::collections::BTreeMap;
 
-/// The operations that tell somebody that something is on the disk.
+/// The operations that acknowledge that something is durable.
 const TELLING: &[&str] = &[
     "publish",
     "publish again",
@@ -27,24 +27,24 @@ const TELLING: &[&str] = &[
     "repair",
 ];
 
-/// What is synced again in the same run, and where the other time is enough.
+/// The paths that are synced twice in a run, where one sync is enough.
 const TWICE: &[(&str, &str)] = &[
-    // For each derivation that is there already. Nothing made from it is published, or told, before the last one; but that
-    // is known only here.
+    // For each existing derivation. Nothing made from it is published or acknowledged before the last sync, but the audit
+    // cannot know that.
     ("unpack", "/store/store-v1"),
     ("copy", "/store/store-v1"),
-    // For the build record that is added, and as for every publication.
+    // For the added build record, and for the publication itself.
     ("publish again", "-garbage-0"),
     ("publish again", "-garbage-1"),
 ];
 
-/// What is safe to leave out.
+/// The fsyncs that are not necessary.
 const NEEDLESS: &[(&str, &str)] = &[
-    // A broken one that comes back is put aside again.
+    // A damaged object that reappears is quarantined again.
     ("repair", "-garbage-2"),
 ];
 
-/// Whether an audit cannot notice that this is left out; `again` says that it is synced more than once.
+/// Returns whether an audit cannot detect that this fsync is skipped; `again` means that the path is synced more than once.
 fn is_needless(operation: &Operation, path: &str, again: bool) -> bool {
     let is_in = |list: &[(&str, &str)]| {
         list.iter()
@@ -53,7 +53,7 @@ fn is_needless(operation: &Operation, path: &str, again: bool) -> bool {
     is_in(NEEDLESS) || again && is_in(TWICE)
 }
 
-/// A path without the names that are fresh in every run.
+/// Returns a path without the names that are fresh in every run.
 pub(super) fn settled(path: &str) -> String {
     let is_fresh = |part: &str| part.len() >= 36 && part.matches('-').count() >= 4;
     let parts = path.split('/');
@@ -63,7 +63,7 @@ pub(super) fn settled(path: &str) -> String {
     parts.join("/")
 }
 
-/// Whether this line says that an fsync of such a path was left out.
+/// Returns whether this line of the trace is a skipped fsync of such a path.
 fn left_out(line: &str, path: &str) -> bool {
     let synced = line
         .split_once('<')
@@ -72,10 +72,10 @@ fn left_out(line: &str, path: &str) -> bool {
         && synced.is_some_and(|(synced, _)| settled(synced) == settled(path))
 }
 
-/// Runs it; a count takes so many spread over all that can be left out.
+/// Runs the campaign; a count limits the number of skipped fsyncs, spread over all.
 ///
 /// # Errors
-/// An operation that fails where none should.
+/// Fails if an operation fails unexpectedly.
 pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     let traced =
         |operation: &Operation, inject: Option<&str>| traced(options, scene, operation, inject);
@@ -129,7 +129,7 @@ pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Runs an operation and audits it: what is wrong, and its fsyncs.
+/// Runs an operation and audits it; returns the violations and the fsyncs.
 fn traced(
     options: &Options,
     scene: &Scene,
@@ -157,7 +157,7 @@ fn traced(
     let text = |name: &str| scene.text(name);
     let folder = text("fresh").trim_end_matches("/fresh").to_owned();
     let mut places = Places {
-        // In a new store the names that make it one, and the locks; outside, links and archives.
+        // In a new store, the names that identify it as one, and the locks; outside, links and archives.
         names: [text("fresh"), text("fresh/locks"), folder].to_vec(),
         ..Places::default()
     };
@@ -173,7 +173,7 @@ fn traced(
             places.visible.push(text(&format!("{store}/{folder}")));
         }
     }
-    // These tell of what is there already: who put it there may not have synced it yet.
+    // These operations acknowledge existing objects, which another process may not have synced yet.
     let there = match operation.name {
         "publish again" | "publish another" => &scene.garbage[..],
         "unpack" | "copy" => &scene.kept[..],

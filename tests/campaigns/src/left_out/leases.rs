@@ -1,5 +1,5 @@
-//! The lease of a process left out: its lock, and the look at it by a collection. A collection then removes what a living
-//! process uses.
+//! Skips the lock on a lease, and the check of that lock by a collection. A collection then removes what a living process
+//! uses.
 
 use pylightnix::prelude::Result;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::scene::Scene;
 use crate::syscalls::{holder, operation};
 use crate::{Options, actor, unable};
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// A process that cannot be started, or fails where it should not.
+/// Fails if a process cannot be started, or fails unexpectedly.
 pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     let mut figures = Figures::default();
     for left_out in ["nothing", "the look at a lease", "the lock of a lease"] {
@@ -30,7 +30,7 @@ pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Collects while another process uses something, and says whether that process lost it.
+/// Collects while another process uses a realization, and returns whether that process lost it.
 fn without_lease(options: &Options, scene: &Scene, left_out: &str) -> Result<bool> {
     const LEAVE_OUT: &[&str] = &["-e", "trace=flock", "-e", "inject=flock:retval=0"];
     scene.reset()?;
@@ -48,7 +48,7 @@ fn without_lease(options: &Options, scene: &Scene, left_out: &str) -> Result<boo
     let mut collect = match left_out {
         "the look at a lease" => {
             let mut collect = strace(&log);
-            // Of the living one: it is the only lease that names anything.
+            // The lease of the living process is the only one that names anything.
             for lease in fs::read_dir(scene.path("store/leases"))? {
                 collect.arg("-P").arg(lease?.path());
             }

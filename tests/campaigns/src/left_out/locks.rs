@@ -1,5 +1,5 @@
-//! Locks left out: processes halt where a lock keeps others out, others go on as far as they come, and then all go on.
-//! Nothing here waits for a time.
+//! Skips locks: processes halt where a lock excludes others, other processes run as far as they can, and then all continue.
+//! Nothing here depends on timing.
 
 use pylightnix::config::RRefId;
 use pylightnix::prelude::Result;
@@ -21,18 +21,18 @@ use crate::invariants::{Expected, Violated, holds};
 use crate::scene::Scene;
 use crate::{Options, race, unable};
 
-/// Who does not come to where it is to halt hangs.
+/// A process that does not reach its halting point in this time hangs.
 const LONGEST: Duration = Duration::from_secs(60);
-/// So many come while a collection waits.
+/// The number of processes that arrive while a collection waits.
 const COMING: usize = 5;
-/// The plan whose stages are built, of two layers.
+/// The plan whose stages are built, with two layers.
 const PLAN: [&str; 2] = ["2", "300"];
-/// How many race.
+/// The number of racing processes.
 const RACING: usize = 16;
-/// So often, until somebody notices that there are no locks.
+/// The number of races, until one of them reveals that there are no locks.
 const RACES: u64 = 5;
 
-/// What must hold with a lock and must not without it.
+/// A scenario that must hold with a lock and fail without it.
 type Play = fn(&Stage<'_>) -> Result<Violated>;
 
 const PLAYS: &[(&str, Play)] = &[
@@ -42,10 +42,10 @@ const PLAYS: &[(&str, Play)] = &[
     ("b/*", built_twice),
 ];
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// A process that cannot be started, hangs, or fails where it should not.
+/// Fails if a process cannot be started, hangs, or fails unexpectedly.
 pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     let mut figures = Figures::default();
     let mut judge = |name: &str, is_left_out: bool, held: Violated| {
@@ -93,7 +93,7 @@ pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
         unpacked_beside_a_collection(&stage)?,
     );
     for is_left_out in [false, true] {
-        // Who races without them need not meet in every race.
+        // Without locks, racing processes need not meet in every race.
         let rounds = if is_left_out { RACES } else { 1 };
         let mut held = Ok(());
         for round in 0..rounds {
@@ -107,25 +107,25 @@ pub(super) fn run(options: &Options, scene: &Scene) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Where processes meet that all do, or all do not, without some locks.
+/// A store used by several processes, either all with or all without some locks.
 struct Stage<'a> {
     program: &'a Path,
     scene: &'a Scene,
     locks: Vec<PathBuf>,
     is_left_out: bool,
-    /// How many were started.
+    /// The number of processes started.
     started: Cell<usize>,
 }
 
-/// One of them.
+/// One of the processes.
 struct Player {
     member: Member,
     log: PathBuf,
 }
 
 impl Stage<'_> {
-    /// Starts an actor. With `halting`, the system stops it when it has looked at that path: what it does of that before
-    /// it enters is to read it, not to look at it.
+    /// Starts an actor. With `halting`, the system stops it after it has called `stat` on that path; before it takes the
+    /// shared lock, it only reads the path without calling `stat`.
     fn start(&self, arguments: &[&str], halting: Option<&Path>) -> Result<Player> {
         let number = self.started.get();
         self.started.set(number + 1);
@@ -142,7 +142,7 @@ impl Stage<'_> {
         })
     }
 
-    /// Runs one to its end, which must be good.
+    /// Runs an actor to its end, which must succeed.
     fn act(&self, arguments: &[&str]) -> Result<Vec<RRefId>> {
         Ok(self.start(arguments, None)?.end()?.acknowledged)
     }
@@ -160,7 +160,7 @@ impl Stage<'_> {
         derivation.join(rref.folder()).join("record")
     }
 
-    /// Somebody who halts inside, where it has seen that what it wants is there.
+    /// Starts a process that halts while it holds the shared lock, after it has seen that an object exists.
     fn inside(&self) -> Result<Player> {
         let rref = &self.scene.garbage[1];
         let record = self.record_of(rref);
@@ -183,7 +183,7 @@ impl Player {
         Ok(())
     }
 
-    /// Waits until it has ended, which is `true`, or waits for a lock.
+    /// Waits until it has ended (`true`) or waits for a lock (`false`).
     fn settle(&mut self) -> Result<bool> {
         let begun = Instant::now();
         loop {
@@ -200,7 +200,7 @@ impl Player {
         }
     }
 
-    /// Whether it waits for a lock: proc(5), `/proc/locks`.
+    /// Returns whether it waits for a lock: proc(5), `/proc/locks`.
     fn waits(&self) -> Result<bool> {
         let id = self.member.id().to_string();
         let locks = fs::read_to_string("/proc/locks")?;
@@ -210,14 +210,14 @@ impl Player {
         }))
     }
 
-    /// Lets one go on that was stopped.
+    /// Continues a stopped process.
     fn go_on(&self) -> Result<()> {
         let id = Pid::from_raw(self.member.id().cast_signed());
         let id = id.ok_or_else(|| unable("a process without a number"))?;
         kill_process(id, Signal::CONT).map_err(|errno| unable(errno.to_string()))
     }
 
-    /// Waits for its end, which must be good.
+    /// Waits for its end, which must succeed.
     fn end(&mut self) -> Result<Ended> {
         let ended = self.member.let_go()?;
         if ended.is_good() {
@@ -227,10 +227,10 @@ impl Player {
     }
 }
 
-/// What runs a program without these locks; or with them, but for the rest in the same way.
+/// Returns the command that runs a program without these locks; or with them, but otherwise in the same way.
 fn without(locks: &[PathBuf], is_left_out: bool, log: &Path) -> Command {
     let mut command = Command::new("strace");
-    // The tracer is a grandchild, so that who is killed or stopped is the actor.
+    // The tracer is a grandchild, so that the killed or stopped process is the actor.
     command.args(["-D", "-f", "-qq", "-e", "trace=flock,statx,stat,newfstatat"]);
     for lock in locks {
         command.arg("-P").arg(lock);
@@ -242,7 +242,7 @@ fn without(locks: &[PathBuf], is_left_out: bool, log: &Path) -> Command {
     command
 }
 
-/// A collection that waits for who is inside is not kept waiting by who comes later.
+/// A collection that waits for a holder of the shared lock is not delayed by later arrivals.
 fn overtaken(stage: &Stage<'_>) -> Result<Violated> {
     let root = stage.root_text();
     let mut inside = stage.inside()?;
@@ -274,7 +274,7 @@ fn overtaken(stage: &Stage<'_>) -> Result<Violated> {
     Ok(holds(&stage.root(), &expected))
 }
 
-/// Nothing is removed while somebody inside relies on it.
+/// Nothing is removed while a holder of the shared lock relies on it.
 fn removed_from_under(stage: &Stage<'_>) -> Result<Violated> {
     let mut inside = stage.inside()?;
     let mut collection = stage.start(&["gc", &stage.root_text()], None)?;
@@ -286,7 +286,8 @@ fn removed_from_under(stage: &Stage<'_>) -> Result<Violated> {
     Ok(holds(&stage.root(), &expected))
 }
 
-/// What an archive has and the store, too, stays from when it is asked for, whoever collects: nobody else uses it.
+/// An object that is in an archive and in the store is protected from the moment when unpacking looks for it, even if
+/// nothing else uses it.
 fn unpacked_beside_a_collection(stage: &Stage<'_>) -> Result<Violated> {
     let record = stage.record_of(&stage.scene.garbage[2]);
     let (root, archive) = (stage.root_text(), stage.scene.text("old.zip"));
@@ -301,17 +302,17 @@ fn unpacked_beside_a_collection(stage: &Stage<'_>) -> Result<Violated> {
     Ok(holds(&stage.root(), &expected))
 }
 
-/// What a process said that it uses outlives it until a collection that began before has ended.
+/// The entries in the lease of a process outlive it until a collection that began earlier has ended.
 fn forgotten(stage: &Stage<'_>) -> Result<Violated> {
     let root = stage.root_text();
     let mut collection = stage.start(&["halt in a gc", &root], None)?;
     collection.member.wait_until_made()?;
     let mut expected = kept_of(stage);
-    // The last is made from one that the collection found to be garbage.
+    // The last realization depends on one that the collection found to be garbage.
     expected
         .there
         .extend(stage.act(&["publish", &root, "garbage", "4"])?);
-    // It sweeps what dead processes left, if nobody does.
+    // It sweeps after dead processes, if no other process does.
     expected
         .there
         .extend(stage.act(&["publish", &root, "other", "1"])?);
@@ -319,7 +320,7 @@ fn forgotten(stage: &Stage<'_>) -> Result<Violated> {
     Ok(holds(&stage.root(), &expected))
 }
 
-/// Two that want the same stage build it once.
+/// Two processes that want the same stage build it once.
 fn built_twice(stage: &Stage<'_>) -> Result<Violated> {
     let (root, [layers, seed]) = (stage.root_text(), PLAN);
     let mut first = stage.start(&["halt in a build", &root, layers, seed], None)?;
@@ -343,7 +344,7 @@ fn built_twice(stage: &Stage<'_>) -> Result<Violated> {
     Ok(holds(&stage.root(), &expected))
 }
 
-/// What a root keeps in any case.
+/// What roots protect in any case.
 fn kept_of(stage: &Stage<'_>) -> Expected {
     Expected {
         there: BTreeSet::new(),
@@ -351,7 +352,7 @@ fn kept_of(stage: &Stage<'_>) -> Expected {
     }
 }
 
-/// One round of the race, by a program that runs the actors as [`without`] does.
+/// Runs one round of the race, with a program that runs the actors as [`without`] does.
 fn raced(options: &Options, seed: u64, is_left_out: bool) -> Result<Violated> {
     let place = crate::scene::place()?;
     let layers = race::LAYERS.to_string();
@@ -365,7 +366,7 @@ fn raced(options: &Options, seed: u64, is_left_out: bool) -> Result<Violated> {
     race::round(&program, place.path(), RACING, seed, &mut figures)
 }
 
-/// The locks of the builds of a plan: the same whatever the store, so that one that is thrown away tells them.
+/// Returns the paths of a plan's build locks, which are equal in all stores, from a temporary one.
 fn build_locks(
     options: &Options,
     root: &Path,

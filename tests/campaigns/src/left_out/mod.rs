@@ -1,14 +1,14 @@
-//! The tests test: what the store's safety rests on is left out, one thing at a time, and that must be noticed.
+//! Tests of the tests: each mechanism on which the store's safety depends is skipped in turn, and a test must detect it.
 //!
-//! `strace` leaves it out: it says that a call was done and does not do it, so that the program under test is the one that
-//! is used. A run with nothing left out must hold.
+//! `strace` skips a system call by reporting success without executing it, so that the tested program is the real one. A run
+//! in which nothing is skipped must succeed.
 //!
-//! | left out | who must notice |
+//! | skipped | detected by |
 //! |---|---|
-//! | each fsync of each operation that tells somebody something | [`audit`](crate::audit), in `fsyncs` |
-//! | the same, of a publication, and all of them | a power cut, in `cuts`, which says what it cannot see |
+//! | each fsync of each operation that acknowledges something | [`audit`](crate::audit), in `fsyncs` |
+//! | each fsync of a publication, and all of them | a power cut, in `cuts`, which lists what it cannot detect |
 //! | `locks/gate`, `locks/gc`, `locks/sweep`, `locks/b/*` | processes that halt where the lock matters, in `locks`; the race |
-//! | the lock of a lease by its process, and the look at it by a collection | a process that uses something, in `leases` |
+//! | the lock of a process on its lease, and its check by a collection | a process that uses a realization, in `leases` |
 
 mod cuts;
 mod fsyncs;
@@ -26,10 +26,10 @@ use crate::figures::Figures;
 use crate::scene::{Scene, place};
 use crate::syscalls::need_strace;
 
-/// Runs it; a count takes so many fsyncs spread over all that can be left out, and all else.
+/// Runs the campaign; a count limits the number of skipped fsyncs, and everything else runs completely.
 ///
 /// # Errors
-/// That `strace` may not trace here, or that nothing can be mounted.
+/// Fails if `strace` cannot trace here, or if file systems cannot be mounted.
 pub fn run(options: &Options) -> Result<Figures> {
     need_strace()?;
     let place = place()?;
@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Makes at `path` a program that runs this command with the arguments that it is given.
+/// Creates at `path` a program that runs this command with its own arguments.
 fn program(command: &Command, path: &Path) -> Result<PathBuf> {
     let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())

@@ -1,14 +1,14 @@
-//! What two stores should hold.
+//! The predicted content of two stores.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest_state_machine::ReferenceStateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The stages, each with those that it depends on.
+/// The stages, each with its dependencies.
 pub(super) const STAGES: [&[usize]; 6] = [&[], &[], &[0], &[0, 1], &[2], &[2, 3]];
 
-/// A realization: of a stage, with some content, from realizations of what the stage depends on.
+/// A realization: its stage, its content, and the realizations of the dependencies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) stage: usize,
@@ -16,20 +16,20 @@ pub(super) struct Key {
     pub(super) from: Vec<Key>,
 }
 
-/// What one store should hold.
+/// The predicted content of one store.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Held {
-    /// Realizations with their builds, which are numbered in the order in which they were made.
+    /// The realizations with their builds, which are numbered in order.
     pub(super) there: BTreeMap<Key, BTreeSet<u64>>,
     /// The derivations.
     pub(super) stages: BTreeSet<usize>,
-    /// The derivations that its process uses.
+    /// The derivations in use by its process.
     pub(super) used: BTreeSet<usize>,
     /// Roots by name.
     pub(super) roots: BTreeMap<usize, Key>,
-    /// Links outside.
+    /// The links outside of the store.
     pub(super) links: BTreeMap<usize, Key>,
-    /// Roots by links, with those whose link points elsewhere now.
+    /// The roots of links, including those whose link points elsewhere now.
     pub(super) link_roots: BTreeSet<(usize, Key)>,
 }
 
@@ -39,31 +39,31 @@ pub(super) struct Model {
     pub(super) stores: [Held; 2],
     pub(super) archives: BTreeMap<usize, BTreeMap<Key, BTreeSet<u64>>>,
     pub(super) builds: u64,
-    /// Whether the last step should have been refused.
+    /// Whether the last step should have failed.
     pub(super) refused: bool,
 }
 
-/// What is done, to the store of this number.
+/// A step, on the store with this number.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Publishes; an index chooses which realization of each dependency, of those that are there or, if `lost`, were
-    /// thought of.
+    /// Publishes; an index chooses the realization of each dependency, among the existing ones or, if `lost`, among all that
+    /// were ever predicted.
     Publish(usize, Key),
     Abandon(usize),
     Root(usize, usize, Key),
     Unroot(usize, usize),
     Link(usize, usize, Key),
     Unlink(usize, usize),
-    /// Removes a link without asking the store.
+    /// Removes a link without using the store.
     Cut(usize, usize),
     Gc(usize, usize),
     Remove(usize, Key, bool, bool),
     RemoveStage(usize, usize, bool, bool),
     Pack(usize, usize, Vec<Key>),
     Unpack(usize, usize),
-    /// Copies from this store to the other.
+    /// Copies from this store to the other one.
     Copy(usize, Vec<Key>),
-    /// The process ends, or dies with a build under way.
+    /// The process exits, or dies during a build.
     Reopen(usize, bool),
 }
 
@@ -107,7 +107,7 @@ impl Held {
         self.roots.values().chain(links)
     }
 
-    /// What a collection leaves.
+    /// Predicts the result of a collection.
     fn collect(&mut self, newest: usize) {
         let mut keep: Vec<&Key> = self.counting().collect();
         keep.extend(
@@ -134,7 +134,7 @@ impl Held {
             .retain(|(link, key)| links.get(link) == Some(key) || used.contains(&key.stage));
     }
 
-    /// Whether it may be done.
+    /// Returns whether a removal succeeds.
     fn remove(
         &mut self,
         targets: &BTreeSet<Key>,
@@ -295,7 +295,7 @@ fn step(
     let held = &model.stores[store];
     let there: Vec<&Key> = held.there.keys().collect();
     let publish = || {
-        // One that cannot be made, now and then: what it is made from is only in the other store.
+        // Sometimes a realization that cannot be published: its dependency is only in the other store.
         let from_other = at[1].index(12) == 0;
         let from = if from_other {
             &model.stores[1 - store]

@@ -1,4 +1,4 @@
-//! The stores that should hold what the model says.
+//! The real stores that are compared with the model.
 
 #![allow(
     clippy::panic,
@@ -20,7 +20,7 @@ pub(super) struct Stores {
     folder: TempDir,
     stores: [Option<Store>; 2],
     configs: Vec<ConfigJson>,
-    /// What each key was found to be. The same in both stores, whenever it is made.
+    /// The reference of each key, which is the same in both stores whenever it is made.
     rrefs: BTreeMap<Key, RRefId>,
 }
 
@@ -75,12 +75,12 @@ impl Stores {
         keys.iter().map(|key| self.rrefs[key].clone()).collect()
     }
 
-    /// Lets go of all that its process has, as its end does.
+    /// Releases everything that the process holds, as its end would.
     fn end(&mut self, store: usize) -> Result<()> {
         self.stores[store] = None;
         let (root, away) = (self.root(store), self.folder.path().join("away"));
         fs::rename(&root, &away)?;
-        // Who opens any store forgets those that are not where they were.
+        // Opening any store drops the managers of stores that have moved.
         Store::open(self.folder.path().join("other"))?;
         fs::rename(&away, &root)?;
         Ok(())
@@ -167,7 +167,7 @@ impl Stores {
                 if *dies {
                     let draft = self.store(*store)?.plumbing().draft()?;
                     fs::write(draft.out().join("part"), "of it")?;
-                    // A draft that is not dropped would hold the store for ever: so its folder is kept by another name.
+                    // A draft that is not dropped would hold the store forever, so its folder is kept under another name.
                     let folder = draft.out().parent().unwrap_or(draft.out()).to_owned();
                     fs::rename(&folder, folder.with_file_name("left"))?;
                 }
@@ -178,7 +178,7 @@ impl Stores {
         Ok(())
     }
 
-    /// It does what it says that it would, and leaves nothing of dead processes.
+    /// Checks that the dry run predicts the collection, and that nothing of dead processes is left.
     fn collect(&self, store: usize, newest: usize) -> Result<()> {
         let opened = self.store(store)?;
         let plan = opened.gc().keep_newest(newest).plan()?;
@@ -245,7 +245,7 @@ impl Stores {
         Ok(())
     }
 
-    /// In the end every byte is looked at, and a collection without anybody leaves what roots keep.
+    /// At the end, verifies every byte, and checks that a collection without processes leaves what roots protect.
     fn finish(mut self, model: Model) -> Result<()> {
         for store in 0..2 {
             let report = self.store(store)?.check().contents().run()?;
@@ -261,13 +261,13 @@ impl Stores {
             <Model as proptest_state_machine::ReferenceStateMachine>::apply(model, &step)
         });
         self.check(&model)?;
-        // The managers of these stores are of no use any more.
+        // The managers of these stores are not needed any more.
         self.end(0)?;
         self.end(1)
     }
 }
 
-/// Begins a store, which then takes no room for the day when the disk is full: 8 MiB for each would be most of the work.
+/// Creates a store without the reserve file: 8 MiB for each store would be most of the work.
 fn make_without_reserve(root: &Path) -> Result<()> {
     fs::create_dir_all(root.join("reserved"))?;
     let format = "{\"format\": \"pylightnix-store\", \"version\": 1}\n";

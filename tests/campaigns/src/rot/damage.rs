@@ -1,4 +1,4 @@
-//! What is done to a store.
+//! Damage to a store.
 
 use fastrand::Rng;
 use pylightnix::config::RRefId;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use super::library::{Library, is_file};
 
-/// What is damaged.
+/// The kind of object that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     File,
@@ -26,7 +26,7 @@ pub(super) enum What {
     Root,
 }
 
-/// How.
+/// The kind of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
     Flip,
@@ -51,22 +51,22 @@ impl Harm {
     }
 }
 
-/// One thing that is done to one path, or to two that are swapped.
+/// Damage to one path, or to two swapped ones.
 #[derive(Clone, Debug)]
 pub(super) struct Damage {
     pub(super) what: What,
     pub(super) harm: Harm,
-    /// From the root of the store.
+    /// The path below the root of the store.
     pub(super) path: String,
-    /// With what it is swapped.
+    /// The other path of a swap.
     other: Option<String>,
-    /// The realizations in which something is wrong then.
+    /// The realizations that are damaged by it.
     pub(super) rrefs: Vec<RRefId>,
     chance: u64,
 }
 
 impl Damage {
-    /// One that makes a difference.
+    /// Chooses damage that makes a difference.
     pub(super) fn choose(library: &Library, rng: &mut Rng) -> Self {
         loop {
             let what = [
@@ -175,7 +175,7 @@ impl Damage {
             {
                 continue;
             }
-            // Nothing tells that something was there that nothing was made from.
+            // A missing object without dependents cannot be detected.
             if matches!(
                 (what, harm),
                 (What::Realization | What::Derivation, Harm::Delete)
@@ -199,7 +199,7 @@ impl Damage {
         }
     }
 
-    /// Whether both are about the same realization, or one takes away what tells of the other.
+    /// Returns whether both concern the same realization, or whether one hides the other.
     pub(super) fn touches(&self, other: &Damage, library: &Library) -> bool {
         self.path == other.path
             || self.rrefs.iter().any(|rref| other.rrefs.contains(rref))
@@ -207,7 +207,7 @@ impl Damage {
             || other.is_hidden_by(self, library)
     }
 
-    /// Only the records of what was made from it tell that something is gone.
+    /// A missing object is detected only through the records of its dependents.
     fn is_hidden_by(&self, other: &Damage, library: &Library) -> bool {
         self.harm == Harm::Delete
             && matches!(self.what, What::Realization | What::Derivation)
@@ -225,7 +225,7 @@ impl Damage {
     pub(super) fn inflict(&self, library: &Library) -> Result<()> {
         let path = library.root.join(&self.path);
         let folder = path.parent().unwrap_or(&path);
-        // The superuser may do all, others have to be let into read-only folders.
+        // Root may write everywhere; other users need write permission to read-only folders.
         let locked = fs::metadata(folder)?.permissions();
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
         self.harm_it(library, &path)?;
@@ -246,7 +246,7 @@ impl Damage {
                 let mut bytes = fs::read(path)?;
                 bytes.truncate(chance % bytes.len());
                 if self.what == What::Build {
-                    // Without its last brace it is none.
+                    // Without the last brace it is not valid JSON.
                     bytes.truncate(bytes.len().saturating_sub(2));
                 }
                 overwrite(path, &bytes)?;
@@ -290,7 +290,7 @@ impl Damage {
         Ok(())
     }
 
-    /// Whether a fault is what a check should say of it.
+    /// Returns whether a check should report this damage as this fault.
     pub(super) fn is_told_by(&self, library: &Library, fault: &Fault) -> bool {
         let path = library.root.join(&self.path);
         let kinds: &[FaultKind] = match (self.what, self.harm) {
@@ -318,7 +318,7 @@ impl Damage {
         kinds.contains(&fault.kind) && fault.path == path
     }
 
-    /// What the fault should name as depending on it.
+    /// Returns the dependents that the fault should list.
     pub(super) fn dependents(&self, library: &Library) -> Option<BTreeSet<RRefId>> {
         let rref = self.rrefs.first()?;
         match (self.what, self.harm) {
@@ -335,12 +335,12 @@ impl Damage {
         }
     }
 
-    /// No store has one of it, not even a peer.
+    /// Returns whether no store has a copy, not even the peer.
     pub(super) fn has_no_copy(&self) -> bool {
         self.what == What::Root || self.harm == Harm::Add && self.what != What::Folder
     }
 
-    /// Only another store has it.
+    /// Returns whether only another store has a copy.
     pub(super) fn needs_peer(&self) -> bool {
         matches!(
             self.what,
@@ -359,7 +359,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Writes without asking for the right, with the mode that was.
+/// Overwrites a file regardless of its permissions, and keeps its mode.
 fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
     let mode = fs::metadata(path)?.permissions();
     fs::set_permissions(path, Permissions::from_mode(0o644))?;
@@ -368,7 +368,7 @@ fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Removes whatever is there, read-only folders too.
+/// Removes anything, including read-only folders.
 pub(super) fn remove(path: &Path) -> Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else {
         return Ok(());

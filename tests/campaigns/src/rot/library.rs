@@ -1,4 +1,4 @@
-//! The store that is damaged, and all that is known of it.
+//! The store to damage, and its original content.
 
 use pylightnix::config::{ConfigJson, RRefId};
 use pylightnix::prelude::Result;
@@ -11,19 +11,20 @@ use tempfile::TempDir;
 
 use super::damage::{Damage, Harm, What};
 
-/// What a path had: its mode and its bytes, a link's target or nothing.
+/// The mode of each path, with its content or its link target.
 pub(super) type Snapshot = BTreeMap<String, (u32, Vec<u8>)>;
 
 pub(super) struct Library {
     _folder: TempDir,
     pub(super) root: PathBuf,
-    /// The same once more.
+    /// A copy of the store.
     pub(super) peer: Store,
-    /// Dependencies first: a; b and c, made from it; d, made from both; a twin of a, with the same files; one alone.
+    /// Dependencies first: a; b and c, made from a; d, made from both; a twin of a with the same files; and an independent
+    /// one.
     pub(super) rrefs: Vec<RRefId>,
-    /// What each was made from.
+    /// The dependencies of each.
     on: Vec<Vec<usize>>,
-    /// `store-v1` and `roots` as they were.
+    /// The original `store-v1` and `roots`.
     pub(super) before: Snapshot,
 }
 
@@ -36,7 +37,7 @@ impl Library {
         let mut rrefs: Vec<RRefId> = Vec::new();
         for (at, on) in on.iter().enumerate() {
             let on: Vec<&RRefId> = on.iter().map(|dep| &rrefs[*dep]).collect();
-            // The fifth has the files of the first.
+            // The fifth has the same files as the first.
             rrefs.push(publish(&store, at, &on, if at == 4 { 0 } else { at })?);
         }
         store.add_root("kept", &rrefs[3])?;
@@ -54,7 +55,7 @@ impl Library {
         })
     }
 
-    /// A folder of `store-v1`, by its path from the root.
+    /// Returns the path of a realization's folder below the root.
     pub(super) fn folder(rref: &RRefId) -> String {
         let dref = rref.dref().to_string();
         let text = rref.to_string();
@@ -62,7 +63,7 @@ impl Library {
         format!("store-v1/{dref}/{}", &text[..32])
     }
 
-    /// Whatever is made from these, directly or not.
+    /// Returns all direct and indirect dependents.
     pub(super) fn dependents(&self, rref: &RRefId) -> BTreeSet<RRefId> {
         let mut found = BTreeSet::from([rref.clone()]);
         for (at, on) in self.on.iter().enumerate() {
@@ -79,7 +80,7 @@ impl Library {
         at.is_some_and(|at| self.on[at].iter().any(|dep| self.rrefs[*dep] == *from))
     }
 
-    /// The realizations that cannot be put together from what this store has now.
+    /// Returns the realizations that cannot be restored from the current content of this store.
     pub(super) fn without_copy(&self, damages: &[Damage]) -> Result<BTreeSet<RRefId>> {
         let now = snapshot(&self.root)?;
         let record_of = |rref: &RRefId| format!("{}/record", Self::folder(rref));
@@ -87,7 +88,7 @@ impl Library {
             let path = record_of(rref);
             now.get(&path).map(|(_, bytes)| bytes) == self.before.get(&path).map(|(_, bytes)| bytes)
         };
-        // Files are only looked for where a record says that they are.
+        // Files are searched only where a record lists them.
         let mut bytes: BTreeSet<&[u8]> = BTreeSet::new();
         for rref in self.rrefs.iter().filter(|rref| has_record(rref)) {
             let out = format!("{}/out/", Self::folder(rref));
@@ -119,7 +120,7 @@ impl Library {
         Ok(lost)
     }
 
-    /// Whether a realization has its record and its artifacts as they were. Build records are left out.
+    /// Returns whether the record and the artifacts of a realization are unchanged. Ignores build records.
     pub(super) fn is_as_it_was(&self, rref: &RRefId) -> bool {
         let folder = self.root.join(Self::folder(rref));
         let out = format!("{}/", Self::folder(rref));
@@ -142,8 +143,8 @@ impl Library {
         }
     }
 
-    /// Undoes by hand what no other store can: roots, what was added where nothing looks for it, and build records that
-    /// were swapped with all of their realization, of which nothing tells.
+    /// Undoes the damage that no other store can repair: roots, additional files that nothing looks for, and build records
+    /// that were swapped together with their whole realization, which is undetectable.
     pub(super) fn bring_back_what_has_no_copy(&self, damages: &[Damage]) -> Result<()> {
         for damage in damages {
             if damage.what == What::Root {
@@ -163,7 +164,7 @@ impl Library {
         Ok(())
     }
 
-    /// A path that is not as it was.
+    /// Returns a path that differs from the original, if there is one.
     pub(super) fn difference(&self) -> Result<Option<String>> {
         let now = snapshot(&self.root)?;
         let paths: BTreeSet<&String> = now.keys().chain(self.before.keys()).collect();
@@ -173,7 +174,7 @@ impl Library {
     }
 }
 
-/// Files of many sorts and sizes, `content` apart from others.
+/// Publishes files of many kinds and sizes; `content` distinguishes them.
 fn publish(store: &Store, at: usize, on: &[&RRefId], content: usize) -> Result<RRefId> {
     let lines: String = (on.iter().enumerate())
         .map(|(at, dep)| format!(",\n    \"on{at}\": \"{}\"", dep.dref()))
@@ -203,7 +204,7 @@ pub(super) fn is_file(mode: u32) -> bool {
     mode & 0o170_000 == 0o100_000
 }
 
-/// What is published and what is kept.
+/// Takes a snapshot of the published objects and the roots.
 fn snapshot(root: &Path) -> Result<Snapshot> {
     let mut found = snapshot_below(root, &root.join("store-v1"))?;
     found.extend(snapshot_below(root, &root.join("roots"))?);

@@ -1,16 +1,16 @@
-//! Which system calls meet which faults.
+//! The system calls, with the faults that are injected into them.
 
-/// A fault at a system call.
+/// A fault in a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not done, and gives this error.
+    /// The call is not executed and returns this error.
     Error(&'static str),
-    /// The process is killed as it enters.
+    /// The process is killed at the beginning of the call.
     Kill,
 }
 
 impl Fault {
-    /// As `strace` wants it told.
+    /// Returns the fault in the syntax of `strace`.
     #[must_use]
     pub fn injection(self) -> String {
         match self {
@@ -19,7 +19,7 @@ impl Fault {
         }
     }
 
-    /// Its name in figures.
+    /// Returns the name in figures.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -29,20 +29,20 @@ impl Fault {
     }
 }
 
-/// Needs a name or makes an entry, and a free descriptor as well.
+/// Calls that create an entry or look up a name, and need a free descriptor.
 const OPENS: &[&str] = &["ENOSPC", "EIO", "EACCES", "EMFILE"];
-/// Changes a folder or an inode: copy-on-write file systems and quotas want room even to remove.
+/// Calls that change a folder or an inode: copy-on-write file systems and quotas need space even for removing.
 const CHANGES: &[&str] = &["ENOSPC", "EIO", "EACCES"];
-/// Looks at a path; takes no room and no descriptor.
+/// Calls that look up a path; they need neither space nor a descriptor.
 const LOOKS: &[&str] = &["EIO", "EACCES"];
-/// Writes to what is open: the right to was asked when it was opened.
+/// Calls that write to an open file: permission was checked when it was opened.
 const WRITES: &[&str] = &["ENOSPC", "EIO"];
-/// Reads from what is open.
+/// Calls that read from an open file.
 const READS: &[&str] = &["EIO"];
-/// Only kills: it gives none of these errors, or none that means that it was not done.
+/// Calls that are only killed: they return none of these errors, or an error does not mean that nothing was done.
 const KILLS: &[&str] = &[];
 
-/// The calls, each with the errors that it can give. To every one, a kill can happen.
+/// The calls, each with its possible errors. A kill is possible at every call.
 const CALLS: &[(&str, &[&str])] = &[
     ("open", OPENS),
     ("openat", OPENS),
@@ -79,7 +79,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("copy_file_range", WRITES),
     ("sendfile", WRITES),
     ("ioctl", WRITES),
-    // Room that was promised and is not there comes out here, on some file systems.
+    // On some file systems, missing space is reported only here.
     ("fsync", WRITES),
     ("fdatasync", WRITES),
     ("read", READS),
@@ -88,15 +88,15 @@ const CALLS: &[(&str, &[&str])] = &[
     ("fstat", READS),
     ("flock", READS),
     ("fcntl", &["EMFILE"]),
-    // Whatever it says, the descriptor is gone and its locks with it; one that is not even made keeps them.
+    // An error still closes the descriptor and releases its locks; a skipped call keeps them.
     ("close", KILLS),
-    // It sets a number.
+    // It only sets a number.
     ("lseek", KILLS),
-    // It gives the name of a folder that is in the kernel's memory.
+    // It returns a name from the kernel's memory.
     ("getcwd", KILLS),
 ];
 
-/// The faults of a call, if it is known.
+/// Returns the faults of a call, if it is known.
 #[must_use]
 pub fn faults(call: &str) -> Option<Vec<Fault>> {
     let (_, errors) = CALLS.iter().find(|(known, _)| *known == call)?;
@@ -104,7 +104,7 @@ pub fn faults(call: &str) -> Option<Vec<Fault>> {
     Some(errors.chain([Fault::Kill]).collect())
 }
 
-/// The calls to trace: all on paths, and those on descriptors that are known here.
+/// Returns the calls to trace: all calls on paths, and the known ones on descriptors.
 #[must_use]
 pub fn traced() -> String {
     let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();

@@ -1,7 +1,8 @@
-//! A fault at every system call of every operation: `strace` makes the call fail, or kills the process as it enters.
+//! Injects a fault at every system call of every operation: `strace` makes the call fail, or kills the process at its
+//! beginning.
 //!
-//! Every operation runs once to count its calls, and then once for each call and each fault that the call can meet.
-//! Actors run on one processor, on which the library uses one thread, so that the n-th call is the same each time.
+//! Every operation runs once to count its calls, and then once for each call and each of its faults. Actors run on one
+//! processor, for which the library uses one thread, so that the n-th call is always the same.
 
 mod calls;
 mod operations;
@@ -25,7 +26,7 @@ use calls::{Fault, faults, traced};
 use operations::OPERATIONS;
 pub(crate) use operations::Operation;
 
-/// A fault at the `when`-th call of this name.
+/// A fault at the `when`-th call with this name.
 struct Round {
     operation: &'static Operation,
     call: String,
@@ -33,10 +34,10 @@ struct Round {
     fault: Fault,
 }
 
-/// Runs it.
+/// Runs the campaign.
 ///
 /// # Errors
-/// That `strace` is not there, or may not trace; that an operation fails without a fault.
+/// Fails if `strace` is missing or cannot trace, or if an operation fails without a fault.
 pub fn run(options: &Options) -> Result<Figures> {
     need_strace()?;
     let place = place()?;
@@ -84,7 +85,7 @@ pub fn run(options: &Options) -> Result<Figures> {
     Ok(figures)
 }
 
-/// All rounds, in an order that is the same each time.
+/// Returns all rounds, always in the same order.
 fn enumerate(options: &Options, scene: &Scene, processor: &str) -> Result<Vec<Round>> {
     let mut rounds = Vec::new();
     for operation in OPERATIONS {
@@ -118,7 +119,7 @@ fn enumerate(options: &Options, scene: &Scene, processor: &str) -> Result<Vec<Ro
     Ok(rounds)
 }
 
-/// For each call, the numbers that those between the marks have in their thread. `strace` counts in each thread anew.
+/// Returns the numbers, per thread, of the calls between the markers. `strace` counts separately in each thread.
 fn numbers(log: &str) -> Result<BTreeMap<String, BTreeSet<usize>>> {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
@@ -127,7 +128,7 @@ fn numbers(log: &str) -> Result<BTreeMap<String, BTreeSet<usize>>> {
         let Some((thread, said)) = line.split_once(' ') else {
             continue;
         };
-        // What goes on, exits and signals have no name before a parenthesis.
+        // Resumed calls, exits and signals have no name before a parenthesis.
         let Some((name, _)) = said.trim_start().split_once('(') else {
             continue;
         };
@@ -155,7 +156,7 @@ fn numbers(log: &str) -> Result<BTreeMap<String, BTreeSet<usize>>> {
     )))
 }
 
-/// One round.
+/// Runs one round.
 fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Result<Figures> {
     let Round {
         operation,
@@ -179,7 +180,7 @@ fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Resu
     );
     let verified = match &ended {
         Ok(ended) => operation.verify(scene, &options.program, ended, held.first()),
-        // It hangs.
+        // The actor hangs.
         Err(error) => Err(error.to_string()),
     };
     let verified = verified.and_then(|()| match holder.as_mut().map(|held| held.let_go()) {
@@ -214,14 +215,14 @@ fn one(options: &Options, scene: &Scene, processor: &str, round: &Round) -> Resu
             operation.name,
             fault.name()
         );
-        // At once: a campaign may take long.
+        // Print immediately: a campaign may take long.
         eprintln!("{violation}");
         figures.violations.push(violation);
     }
     Ok(figures)
 }
 
-/// Runs an operation's actor under `strace`.
+/// Runs the actor of an operation under `strace`.
 fn trace(
     options: &Options,
     scene: &Scene,
@@ -239,7 +240,7 @@ fn trace(
     if let Some(inject) = inject {
         command.args(["-e", inject]);
     }
-    // Faster; but strace 6.1 delivers no signals with it.
+    // Faster, but strace 6.1 delivers no signals with it.
     if !inject.is_some_and(|inject| inject.contains("signal")) {
         command.arg("--seccomp-bpf");
     }
@@ -251,10 +252,10 @@ fn trace(
     actor::finish(command.args(operation.arguments(scene)))
 }
 
-/// A process that uses a realization, killed with this value.
+/// A process that uses a realization, killed on drop.
 pub(crate) struct Holder {
     child: Child,
-    /// So that what it says finds somebody who hears it.
+    /// Kept open, so that the process can write its output.
     _said: Option<BufReader<ChildStdout>>,
 }
 
@@ -266,21 +267,21 @@ impl Drop for Holder {
 }
 
 impl Holder {
-    /// Ends it: whether it still found what it used.
+    /// Ends it, and returns whether it still found what it used.
     pub(crate) fn let_go(&mut self) -> Result<bool> {
         drop(self.child.stdin.take());
         Ok(self.child.wait()?.success())
     }
 }
 
-/// The operation of this name.
+/// Returns the operation with this name.
 pub(crate) fn operation(name: &str) -> Result<&'static Operation> {
     let found = OPERATIONS.iter().find(|operation| operation.name == name);
     found.ok_or_else(|| unable(format!("no operation {name}")))
 }
 
-/// Starts the process that uses a realization that no root keeps, if there is to be one, and says what it uses. It is run
-/// by what is `before` it.
+/// Starts the process that uses an unprotected realization, if the operation has one, and returns the realization. `before`
+/// is the command that runs it.
 pub(crate) fn holder(
     options: &Options,
     scene: &Scene,
@@ -315,7 +316,7 @@ pub(crate) fn holder(
     Ok((Some(holder), vec![held]))
 }
 
-/// Installs it where it is missing and that is allowed.
+/// Installs `strace` if it is missing and installing is permitted.
 pub fn need_strace() -> Result<()> {
     let is_there = || Command::new("strace").arg("-V").output().is_ok();
     install(&["strace"], is_there)?;
@@ -334,7 +335,7 @@ pub fn need_strace() -> Result<()> {
     }
 }
 
-/// The first processors that this process may use, two at most: each works by itself.
+/// Returns the first processors that this process may use, at most two, each for a separate worker.
 pub(crate) fn processors() -> Result<Vec<String>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let list = status

@@ -1,4 +1,4 @@
-//! The operations that meet faults, and what must hold of what they leave.
+//! The operations into which faults are injected, and the invariants afterwards.
 
 use pylightnix::config::RRefId;
 use std::collections::BTreeSet;
@@ -8,30 +8,30 @@ use crate::actor::{self, Ended};
 use crate::invariants::{Expected, Violated, faults, holds, holds_after};
 use crate::scene::Scene;
 
-/// One of them.
+/// An operation.
 #[derive(Debug)]
 pub struct Operation {
-    /// Its name in figures.
+    /// The name in figures.
     pub name: &'static str,
-    /// What the actor is told; what is in braces is a path in the scene or a reference.
+    /// The arguments of the actor; a name in braces is a path in the scene or a reference.
     words: &'static [&'static str],
     leaves: Leaves,
-    /// Whether another process uses a realization all the while.
+    /// Whether another process uses a realization meanwhile.
     pub held: bool,
 }
 
-/// What is in the store afterwards.
+/// The expected content of the store afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaves {
-    /// All that was there.
+    /// Everything.
     All,
-    /// What is kept.
+    /// What is protected.
     Kept,
-    /// That, and an archive: none, or a whole one.
+    /// What is protected, and a complete archive or none.
     Archive,
     /// A new store.
     New,
-    /// Damage, if less than there was.
+    /// Damage, at most as much as before.
     Damage,
 }
 
@@ -49,7 +49,7 @@ const fn operation(
     }
 }
 
-/// All.
+/// All operations.
 pub const OPERATIONS: &[Operation] = &[
     operation(
         "publish",
@@ -137,7 +137,7 @@ pub const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
-    /// What the actor is told.
+    /// Returns the arguments of the actor.
     #[must_use]
     pub fn arguments(&self, scene: &Scene) -> Vec<String> {
         let filled = |word: &&str| {
@@ -160,10 +160,10 @@ impl Operation {
         PathBuf::from(&self.arguments(scene)[1])
     }
 
-    /// What must hold after the actor ended as it did. `held` is what another process uses.
+    /// Checks the invariants after the actor has ended. `held` is the realization that another process uses.
     ///
     /// # Errors
-    /// What does not.
+    /// Fails with the violation.
     pub fn verify(
         &self,
         scene: &Scene,
@@ -181,7 +181,7 @@ impl Operation {
         match self.leaves {
             Leaves::Damage => return self.verify_repaired(scene, program, &root),
             Leaves::New => {}
-            // The other archive is of the peer, which has the same chain, and no root.
+            // The other archive is that of the peer, which has the same chain and no root.
             Leaves::Archive if root.ends_with("peer") => {}
             _ => expected.kept.extend(scene.kept.iter().cloned()),
         }
@@ -199,7 +199,7 @@ impl Operation {
         holds_after(program, &root, &expected, usize::from(held.is_some()))
     }
 
-    /// An archive is whole, or not there; an old one stays until then.
+    /// Checks that an archive is complete or missing; an old one stays until it is replaced.
     fn verify_archive(&self, scene: &Scene, program: &std::path::Path, ended: &Ended) -> Violated {
         let archive = &self.arguments(scene)[2];
         let must = ended.done || archive.ends_with("old.zip");
@@ -217,7 +217,7 @@ impl Operation {
         holds(&PathBuf::from(root), &Expected { there, kept })
     }
 
-    /// Nothing is worse than it was, and repairing again mends all.
+    /// Checks that the damage has not increased, and that another repair completes.
     fn verify_repaired(
         &self,
         scene: &Scene,
@@ -226,7 +226,7 @@ impl Operation {
     ) -> Violated {
         let damaged = [&scene.kept[0], &scene.kept[1], &scene.garbage[2]];
         for fault in faults(root)? {
-            // What was made from a damaged one that was put aside misses it until it is back.
+            // A dependent of a quarantined realization misses it until it is restored.
             let known = fault
                 .rref
                 .as_ref()

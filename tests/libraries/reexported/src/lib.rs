@@ -1,33 +1,33 @@
-//! A library of stages that knows pylightnix through another crate.
+//! A library of stages that uses pylightnix through another crate.
 
 use renamed::Numbers;
 use renamed::library::lens::Plain;
 use renamed::library::prelude::*;
 
-/// Something of the numbers.
+/// A summary of numbers.
 #[derive(Config)]
 #[config(crate = renamed::library)]
 pub struct Summary<K: Kind> {
-    /// It.
+    /// The summary.
     #[selfref("summary.txt")]
     pub out: SelfRef<Text>,
-    /// Of these.
+    /// The numbers.
     #[dref]
     pub numbers: DRef<Numbers>,
-    /// Another, for comparison.
+    /// Another summary, for comparison.
     #[dref]
     #[config(default)]
     pub other: Option<DRef<Summary<K>>>,
-    /// What.
+    /// The kind of summary.
     pub kind: K,
-    /// No part of the identity.
+    /// Not part of the identity.
     #[config(default, unhashed)]
     pub verbosity: u32,
 }
 
-/// What there is to say of numbers.
+/// A kind of summary.
 pub trait Kind: Plain {
-    /// Says it.
+    /// Computes it.
     fn of(&self, numbers: &[u64]) -> u64;
 }
 
@@ -35,7 +35,7 @@ pub trait Kind: Plain {
 #[derive(Debug)]
 pub struct Unit(pub &'static str);
 
-/// Says it.
+/// Writes the summary.
 #[stage(crate = renamed::library, args(Unit), uses(Sums), register(Summary<u64>), retries = 1)]
 pub fn summary<K: Kind>(b: &Build<Summary<K>>) -> Result<SummaryOutputs> {
     let number = b.kind.of(&b.numbers.out.load()?);
@@ -59,16 +59,16 @@ impl Sums {
     }
 }
 
-/// A config with a namesake in another library.
+/// A config with the same name as one in another library.
 #[derive(Config)]
 #[config(crate = renamed::library)]
 pub struct Twin {
-    /// Whose it is.
+    /// The name of the library.
     #[selfref("of.txt")]
     pub of: SelfRef<Text>,
 }
 
-/// Says whose it is.
+/// Writes the name of the library.
 #[stage(crate = renamed::library)]
 pub fn twin(b: &Build<Twin>) -> Result<TwinOutputs> {
     Ok(TwinOutputs {

@@ -1,4 +1,4 @@
-//! A library of stages that knows pylightnix by another name, and re-exports it.
+//! A library of stages that renames pylightnix, and re-exports it.
 
 // ANCHOR: renamed
 /// The library, for those who depend on this one alone.
@@ -33,16 +33,16 @@ fn double(number: u64) -> u64 {
 }
 // ANCHOR_END: renamed
 
-/// A config with a namesake in another library.
+/// A config with the same name as one in another library.
 #[derive(Config)]
 #[config(crate = nix)]
 pub struct Twin {
-    /// Whose it is.
+    /// The name of the library.
     #[selfref("of.txt")]
     pub of: SelfRef<Text>,
 }
 
-/// Says whose it is.
+/// Writes the name of the library.
 #[stage(crate = nix)]
 pub fn twin(b: &Build<Twin>) -> Result<TwinOutputs> {
     Ok(TwinOutputs {
