@@ -173,7 +173,10 @@ fn who_waits_for_another_try_is_told() {
     let run = Realize::new(&store).cancel(&cancel).observer(observer);
     let run = run.retries(3).retry_wait(Duration::from_secs(1000));
     let error = error_of(run.run(&of("fails", folder.path(), &[])));
-    assert_says(&error, &["cancelled between two tries", "it always does"]);
+    assert_says(
+        &error,
+        &["cancelled between two attempts", "it always does"],
+    );
 }
 
 #[test]
