@@ -78,7 +78,7 @@ fn is_not<T: Target>(store: &Store, target: &T, what: &[&str]) -> Error {
 }
 
 #[test]
-fn what_is_there_is_given_in_the_shape_of_the_target() {
+fn realized_results_have_the_shape_of_the_target() {
     let (_folder, store) = scratch();
     let one = of(1, &[]);
     let two = of(2, &[&one]);
@@ -92,7 +92,7 @@ fn what_is_there_is_given_in_the_shape_of_the_target() {
 }
 
 #[test]
-fn what_is_missing_is_told_with_the_reason() {
+fn missing_stages_are_listed_with_reasons() {
     let (_folder, store) = scratch();
     let one = of(1, &[]);
     is_not(
@@ -140,7 +140,7 @@ fn what_is_missing_is_told_with_the_reason() {
 }
 
 #[test]
-fn what_the_matcher_wants_is_told() {
+fn requests_of_the_matcher_are_reported() {
     let (_folder, store) = scratch();
     let run = Realize::new(&store).arg(0_u8);
     let asking = instantiate(Asking::new()).unwrap();
