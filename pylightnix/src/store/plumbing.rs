@@ -1,14 +1,15 @@
-//! The public door to what publishing is made of. What is behind it lies with its kind, in `publish/`, `known/` and `using/`.
+//! The public interface to the single operations of realizing. They are implemented in `publish/`, `known/` and `using/`.
 
 use crate::Result;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::{BuildLock, BuildRecord, Context, Draft, Realization, Store};
 
-/// The operations that realizing is made of, for tools that make realizations without a stage: importers of other formats,
-/// executors, tests. [`Store::plumbing`] returns it.
+/// The single operations of realizing, for tools that make realizations without a stage: importers of other formats,
+/// executors, tests. Returned by [`Store::plumbing`].
 ///
-/// An experiment needs none of them: [`Store::realize`] does all of it, in the right order. Each operation here is safe by itself
-/// (what it publishes is whole, whoever else works in the store), but nothing checks that a stage would have given the same.
+/// An experiment needs none of them: [`Store::realize`] calls them in the right order. Each operation is safe by itself,
+/// even if other processes use the store, and publishes only complete realizations; but nothing checks that a stage would
+/// have made the same result.
 ///
 /// ```
 /// use pylightnix::config::ConfigJson;
@@ -37,7 +38,7 @@ use crate::store::{BuildLock, BuildRecord, Context, Draft, Realization, Store};
 pub struct Plumbing<'a>(&'a Store);
 
 impl Store {
-    /// Returns the operations that realizing is made of, for tools that make realizations without a stage.
+    /// Returns the single operations of realizing, for tools that make realizations without a stage.
     pub fn plumbing(&self) -> Plumbing<'_> {
         Plumbing(self)
     }
@@ -93,7 +94,7 @@ impl Plumbing<'_> {
         self.0.draft()
     }
 
-    /// Adds a derivation to the store. Does nothing if it is there already. [`Draft::publish`] does this itself.
+    /// Adds a derivation to the store. Does nothing if the store has it already. [`Draft::publish`] does this itself.
     ///
     /// # Errors
     /// Fails if its folder holds another config, or if a system call fails.

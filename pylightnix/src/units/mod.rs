@@ -1,4 +1,4 @@
-//! Durations and sizes as text: how they are read, and how they are written.
+//! Parsing and formatting durations and sizes.
 
 mod grammar;
 pub mod text;
