@@ -117,9 +117,11 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
 /// | `fallible` | a failure is a result: an error that the stage returns is recorded, and consumers get a `Result<RRef<C>, Failure>`, with `DRef<C, Try<One>>` in their configs |
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` is the index of the run |
-/// | `uses(helper, Model)` | helpers whose code is part of the stage's code, each marked [`#[track]`](macro@track) |
+/// | `untracked(log, plot::draw)` | functions, types and modules of which the code does not count, nor what only they name |
+/// | `follow = false` | only the function itself counts, and what `uses` names |
+/// | `uses(helper, Model)` | helpers of other packages whose code is part of the stage's code, each marked [`#[track]`](macro@track) |
 /// | `args(Verbosity, Token)` | the types of the run-time arguments, which are not part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
-/// | `version = n` | identifies the code of the function instead of its tokens: changes to the function alone make no result stale |
+/// | `version = n` | identifies the code of the function instead of its tokens, and of all that it names: only another number makes results stale |
 /// | `retries = n` | a failed run is retried up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |
 /// | `timeout = "2h30m"` | the time limit of a run, in the units `ms`, `s`, `m`, `h`, `d` and `w`. After it the stage has to stop: `b.check()?` fails, and child processes are ended |
 /// | `threads = n` | the number of threads that a run uses, 1 by default; `b.threads()` returns it |
@@ -128,8 +130,9 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `register(Train<A>, ..)` | the configs of a generic stage that other processes of this program can realize |
 /// | `crate = path` | the library, if it is not at `::pylightnix`: see [`Config`](derive@Config#another-name-for-the-library) |
 ///
-/// The tokens of the function identify its code: after a change of the code, earlier results are stale and are made again.
-/// Spacing, comments, docs and lint levels do not count.
+/// What the function reaches identifies its code: itself, and the functions, types, constants, traits and macros of its package
+/// and of the package's path dependencies that it names, and that those name. After a change of that, earlier results are stale
+/// and are made again. Spacing, comments, docs, lint levels and `pub` do not count, and neither does where an item is.
 ///
 /// ```
 /// use pylightnix::prelude::*;
@@ -158,8 +161,8 @@ pub fn stage(options: TokenStream, item: TokenStream) -> TokenStream {
     stage::attribute(options.into(), item.into()).into()
 }
 
-/// Makes a helper part of the code of the stages that use it: a function, a constant, a struct, an enum, or an `impl` with
-/// methods.
+/// Offers the code of a helper to stages of other packages: of a function, a constant, a struct, an enum, or an `impl` with
+/// methods. In the package of the stage, and in its path dependencies, what a stage names counts without it.
 ///
 /// The stages name it in `uses(..)`; a change to it makes their results stale. Helpers that it uses itself count if it names
 /// them: `#[track(uses(other))]`.

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, LitInt, LitStr, Path, Token, Type, parenthesized, token};
+use syn::{Expr, LitBool, LitInt, LitStr, Path, Token, Type, parenthesized, token};
 
 use crate::faults::Faults;
 use crate::names;
@@ -24,6 +24,8 @@ pub(crate) enum OptionForm {
     Number,
     /// `key = a::path`
     Path,
+    /// `key = true` or `key = false`
+    Switch,
     /// `key(A, B)`
     List,
     /// `key(a = 1, b = 2)`
@@ -57,6 +59,7 @@ enum Value {
     Text(LitStr),
     Number(LitInt),
     Path(Path),
+    Switch(bool),
     List(Vec<Type>),
     Amounts(Vec<(Ident, LitInt)>),
 }
@@ -141,6 +144,14 @@ impl Options {
         }
     }
 
+    /// Takes the value of an option that is true or false.
+    pub(crate) fn switch(&mut self, key: &str) -> Option<bool> {
+        match self.take(key)?.value {
+            Value::Switch(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// Takes an option that is a list of named amounts.
     pub(crate) fn amounts(&mut self, key: &str) -> Vec<(Ident, LitInt)> {
         match self.take(key).map(|option| option.value) {
@@ -176,6 +187,7 @@ fn parse_option(input: ParseStream<'_>, place: &OptionHost) -> syn::Result<Given
             OptionForm::Text => "a text after `=`",
             OptionForm::Number => "a number after `=`",
             OptionForm::Path => "a path after `=`",
+            OptionForm::Switch => "`true` or `false` after `=`",
             OptionForm::List => "a list in parentheses",
             OptionForm::Amounts => "names with their amounts in parentheses",
         };
@@ -224,6 +236,7 @@ fn parse_value(
         OptionForm::Text => Value::Text(input.parse().map_err(wrong)?),
         OptionForm::Number => Value::Number(input.parse().map_err(wrong)?),
         OptionForm::Path => Value::Path(input.call(Path::parse_mod_style).map_err(wrong)?),
+        OptionForm::Switch => Value::Switch(input.parse::<LitBool>().map_err(wrong)?.value),
         _ => Value::Expr(input.parse()?),
     })
 }

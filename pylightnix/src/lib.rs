@@ -72,8 +72,8 @@
 //! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives; it knows bytes and references, nothing of stages |
 //! | [`config`] | references ([`DRefId`](config::DRefId), [`RRefId`](config::RRefId)) and the canonical JSON of configs |
 //!
-//! The macros are [`#[derive(Config)]`](derive@Config), [`#[stage]`](stage) and [`#[track]`](track), which makes the code of a
-//! helper a part of the stages that use it. Functions of this library return [`Error`]; stages may return any error.
+//! The macros are [`#[derive(Config)]`](derive@Config), [`#[stage]`](stage) and [`#[track]`](track), which offers the code of a
+//! helper to stages of other packages. Functions of this library return [`Error`]; stages may return any error.
 //!
 //! # Features
 //!
@@ -97,8 +97,8 @@
 //! # Restrictions
 //!
 //! - Configs are structs with named fields that own their data. Stages are plain functions of one argument, not async.
-//! - The code of a stage is tracked as far as it is named: its own text, and the helpers in `uses(..)`. Other functions,
-//!   versions of dependencies, included files, the environment and external data are not tracked.
+//! - The code of a stage is tracked as far as its package and the path dependencies of that contain it. Code from
+//!   registries and its versions, the environment and external data are not tracked.
 //! - Stages run as threads of this process.
 //! - Tested on Linux. On macOS it compiles, and is not tested. A store has to be on one file system.
 //!

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_escaped() {
+    fn what_controls_a_terminal_is_seen() {
         let text = "a\x1b[31m\n\tb\u{9b}2J\x7f\u{202e}é日";
         assert_eq!(line(text), r"a\u{1b}[31m\n\tb\u{9b}2J\u{7f}\u{202e}é日");
         assert_eq!(lines(text), "a\\u{1b}[31m\n\tb\\u{9b}2J\\u{7f}\\u{202e}é日");

@@ -50,7 +50,7 @@ impl ItemKind {
         matches!(self, ItemKind::Struct | ItemKind::Enum | ItemKind::Union)
     }
 
-    /// The word that a person reads.
+    /// The word that a person reads: one, as stores keep it before a space.
     pub(crate) fn word(self) -> &'static str {
         match self {
             ItemKind::Fn => "fn",
@@ -63,8 +63,8 @@ impl ItemKind {
             ItemKind::Trait => "trait",
             ItemKind::Impl => "impl",
             ItemKind::MacroDefinition => "macro",
-            ItemKind::Invocation => "macro call",
-            ItemKind::Included => "included code",
+            ItemKind::Invocation => "invocation",
+            ItemKind::Included => "included",
         }
     }
 }

@@ -243,7 +243,9 @@ impl Listing<'_> {
         let mut from = cause.from;
         for _ in 0..64 {
             let id = from?;
-            self.world.items[id.0].config.as_ref()?;
+            if self.world.items[id.0].config.is_none() {
+                return Some(id);
+            }
             from = found.items.get(&id).and_then(|cause| cause.from);
         }
         None

@@ -36,6 +36,10 @@ where
         },
         <Model as ::pylightnix::plan::Track>::tracked,
     ];
+    #[allow(unexpected_cfgs)]
+    const REACH: ::pylightnix::__private::Reach = ::pylightnix::__private::Reach::fallback(
+        "the compiler does not say where it is written",
+    );
     fn parameters() -> ::pylightnix::__private::Vec<::pylightnix::__private::String> {
         ::pylightnix::__private::Vec::from([])
     }

@@ -8,10 +8,11 @@ use syn::{GenericParam, Generics, ReturnType, Type, parse_quote};
 use super::check::is_in;
 use super::limits;
 use super::model::{Stage, is_concrete};
+use super::reach::{self, Generated};
 use crate::library::Library;
 use crate::{fingerprint, names, spans, uses};
 
-pub(super) fn stage(stage: &Stage) -> TokenStream {
+pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
     let config = match &stage.config {
         None | Some(Type::ImplTrait(_)) => return TokenStream::new(),
         Some(config) => config,
@@ -41,7 +42,8 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
     let values = generics.params.iter();
     let values = values.map(|param| parameter(param, library));
     let (matcher, make_matcher) = matcher(stage);
-    let realize = realize(stage, &registrations(stage));
+    let Generated { reach, texts } = reach::reach(stage, item);
+    let realize = realize(stage, &registrations(stage, texts));
     let args = args(stage);
     let takes = takes(stage, config, &generics);
     let limits = limits::expand(&stage.limits, library);
@@ -65,6 +67,8 @@ pub(super) fn stage(stage: &Stage) -> TokenStream {
             const TOKENS: &'static str = #code;
             const USES: &'static [fn() -> #library::__private::Tracked] =
                 #uses;
+            #[allow(unexpected_cfgs)]
+            const REACH: #library::__private::Reach = #reach;
 
             fn parameters() -> #library::__private::Vec<#library::__private::String> {
                 #library::__private::Vec::from([#(#values),*])
@@ -211,14 +215,22 @@ fn arg_types(stage: &Stage) -> Vec<&Type> {
     stage.args.iter().flat_map(|args| &args.value).collect()
 }
 
-fn registrations(stage: &Stage) -> TokenStream {
+fn registrations(stage: &Stage, texts: TokenStream) -> TokenStream {
     let library = &stage.library;
+    // A mistyped name would leave in what was to be left out.
+    let untracked = stage.untracked.iter().map(|name| {
+        quote! {
+            #[allow(unused_imports)]
+            use #name as _;
+        }
+    });
+    let untracked: TokenStream = untracked.collect();
     let registration = |of: TokenStream| {
         quote! {
             #library::__private::submit! { #of }
         }
     };
-    match &stage.register {
+    let registered: TokenStream = match &stage.register {
         Some(register) => register
             .value
             .iter()
@@ -237,5 +249,6 @@ fn registrations(stage: &Stage) -> TokenStream {
             })
             .collect(),
         None => TokenStream::new(),
-    }
+    };
+    quote!(#untracked #texts #registered)
 }

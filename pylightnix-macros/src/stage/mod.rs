@@ -5,6 +5,7 @@ mod expand;
 mod limits;
 mod model;
 mod parse;
+mod reach;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -26,6 +27,6 @@ pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream 
     limits::check(&stage.limits, &mut faults);
     let mut code = stage.function.to_token_stream();
     code.extend(faults.into_tokens());
-    code.extend(expand::stage(&stage));
+    code.extend(expand::stage(&stage, &item));
     code
 }

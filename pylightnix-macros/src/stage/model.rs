@@ -21,6 +21,10 @@ pub(super) struct Stage {
     pub(super) nouts: Option<LitInt>,
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,
+    /// Where following what the function names stops.
+    pub(super) untracked: Vec<Type>,
+    /// Whether the code that the function names counts.
+    pub(super) follow: bool,
     pub(super) args: Option<GivenOption<Vec<Type>>>,
     pub(super) register: Option<GivenOption<Vec<Type>>>,
     pub(super) limits: Limits,

@@ -50,6 +50,16 @@ const STAGE: OptionHost = OptionHost {
             example: "uses(helper, Model)",
         },
         OptionSpec {
+            key: "untracked",
+            form: OptionForm::List,
+            example: "untracked(log, plot::draw)",
+        },
+        OptionSpec {
+            key: "follow",
+            form: OptionForm::Switch,
+            example: "follow = false",
+        },
+        OptionSpec {
             key: "retries",
             form: OptionForm::Number,
             example: "retries = 3",
@@ -122,6 +132,11 @@ pub(super) fn stage(
             .list("uses")
             .map(|uses| uses.value)
             .unwrap_or_default(),
+        untracked: given
+            .list("untracked")
+            .map(|untracked| untracked.value)
+            .unwrap_or_default(),
+        follow: given.switch("follow").unwrap_or(true),
         args: given.list("args"),
         register: given.list("register"),
         limits: Limits {

@@ -1,4 +1,4 @@
-//! The text of errors: on one line, as a full report, and as a chain of sources. Each form contains every cause once.
+//! What an error says: in one line, as a full report, and as a chain of sources. None of them says a thing twice.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,7 +7,7 @@ use super::{Error, ErrorKind};
 use crate::visible;
 
 impl Error {
-    /// Returns the line of `Display`, and the first cause that it does not contain.
+    /// Returns the line of `Display`, and the first cause that does not fit into it.
     fn line(&self) -> (String, Option<&(dyn StdError + 'static)>) {
         let mut line = self.message().to_owned();
         for cause in self.causes() {
@@ -46,7 +46,7 @@ impl Error {
     }
 }
 
-/// Returns the text of an error for a report, in which its causes follow.
+/// Returns what an error says, in a report, where its causes follow.
 fn words(error: &(dyn StdError + 'static)) -> String {
     let Some(error) = error.downcast_ref::<Error>() else {
         return error.to_string();
@@ -59,7 +59,7 @@ fn words(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// Returns whether `text` ends with the text of a cause, because its author included the cause.
+/// Whether `text` ends with what a cause says, because the one who wrote it has put the cause in.
 fn says(text: &str, cause: &dyn StdError, words: &str) -> bool {
     text.ends_with(words) || text.ends_with(&cause.to_string())
 }
@@ -96,7 +96,7 @@ mod tests {
     use std::io;
     use std::path::Path;
 
-    /// An error whose text contains its cause and whose `source` returns it too, as is common.
+    /// An error that says its cause and has it as its source, too, as many do.
     #[derive(Debug)]
     struct Wordy(Error);
 
@@ -120,7 +120,7 @@ mod tests {
         Error::new(ErrorKind::Stage, "stage `a` failed")
     }
 
-    /// Returns the line, the report, and the chain of sources on one line, as it is usually printed.
+    /// Returns the line, the report, and all in one line as a chain of sources is usually printed.
     fn forms(error: &Error) -> [String; 3] {
         let first: &(dyn StdError + 'static) = error;
         let sources = std::iter::successors(Some(first), |&error| error.source());

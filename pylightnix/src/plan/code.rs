@@ -1,11 +1,14 @@
 //! The code of a stage and its fingerprint.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use super::reach::{self, Reach};
 use super::stage::Stage;
+use crate::Result;
 use crate::config::Digest;
+use crate::store::{CodeItem, CodeList, Store, hash_of, section};
 
 /// A helper whose code is part of the code of the stages that use it: `#[track]` implements it.
 #[diagnostic::on_unimplemented(
@@ -38,66 +41,206 @@ impl Tracked {
     }
 }
 
-/// The code of a stage: the text of all tracked code, and the fingerprint of that text, which build records contain.
+/// The code of a stage: what counts of it, and the fingerprint of that, which build records contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
     fingerprint: String,
-    text: String,
+    form: Form,
+    /// The fingerprint that versions before this one gave to the stage, if that is another.
+    before: Option<String>,
+    unseen: &'static [&'static str],
+    fallback: Option<&'static str>,
+}
+
+/// How the code is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    /// One text, whose digest is the fingerprint.
+    Text(String),
+    /// A list of items; and the texts of those that are not known by their hashes.
+    List {
+        list: CodeList,
+        texts: BTreeMap<String, String>,
+    },
 }
 
 impl Code {
-    /// Returns the first 32 hex digits of the SHA-256 digest of the [text](Self::text).
+    /// Returns the fingerprint, 32 hex digits: of the [text](Self::text), or of the hashes of the items that the stage reaches.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Returns the tracked code as readable text, with sections for the stage, each format of an artifact, and each helper.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Returns the code that counts as readable text, with a section for each item that the stage reaches.
+    pub fn text(&self) -> String {
+        match &self.form {
+            Form::Text(text) => text.clone(),
+            Form::List { list, .. } => {
+                let sections = list
+                    .items
+                    .iter()
+                    .filter_map(|item| Some(section(&item.kind, &item.name, &self.text_of(item)?)));
+                sections.collect()
+            }
+        }
+    }
+
+    /// Returns what counts and was not seen, in words for people.
+    pub fn unseen(&self) -> &'static [&'static str] {
+        self.unseen
+    }
+
+    /// Returns why the code that the stage names could not be followed, so that only its own text and the helpers in `uses`
+    /// count; `None` if it was followed, or was not to be.
+    pub fn fallback(&self) -> Option<&'static str> {
+        self.fallback
+    }
+
+    /// Returns the fingerprint that versions without following gave to the stage, if that is another.
+    pub(crate) fn before(&self) -> Option<&str> {
+        self.before.as_deref()
+    }
+
+    /// Returns the items that the stage reaches, if it was followed.
+    pub(crate) fn list(&self) -> Option<&CodeList> {
+        match &self.form {
+            Form::Text(_) => None,
+            Form::List { list, .. } => Some(list),
+        }
+    }
+
+    fn text_of(&self, item: &CodeItem) -> Option<Cow<'_, str>> {
+        let own = match &self.form {
+            Form::Text(_) => None,
+            Form::List { texts, .. } => texts.get(&*item.hash),
+        };
+        match own {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => reach::text_of(&item.hash).map(Cow::Borrowed),
+        }
+    }
+
+    /// Saves the code in the store under its fingerprint, unless it is there.
+    pub(crate) fn save(&self, store: &Store) -> Result<()> {
+        match &self.form {
+            Form::Text(text) => store.save_code(&self.fingerprint, text),
+            Form::List { list, .. } => {
+                store.save_code_list(&self.fingerprint, list, |item| self.text_of(item))
+            }
+        }
     }
 
     fn new(text: String) -> Self {
         let mut fingerprint = Digest::of(text.as_bytes()).to_string();
         fingerprint.truncate(32);
-        Code { fingerprint, text }
+        Code {
+            fingerprint,
+            form: Form::Text(text),
+            before: None,
+            unseen: &[],
+            fallback: None,
+        }
     }
 
     /// Returns the code of a realizer that a plan gives under a label.
     pub(crate) fn labelled(label: &str) -> Self {
-        let mut text = Text::default();
-        text.section("realizer", "", label);
-        Code::new(text.0)
+        Code::new(section("realizer", "", label))
     }
 
     /// Returns the code of results that a person made by hand.
     pub(crate) fn by_hand() -> &'static Self {
-        static BY_HAND: LazyLock<Code> = LazyLock::new(|| {
-            let mut text = Text::default();
-            text.section("by hand", "", "");
-            Code::new(text.0)
-        });
+        static BY_HAND: LazyLock<Code> = LazyLock::new(|| Code::new(section("by hand", "", "")));
         &BY_HAND
     }
 
     /// Returns the code of the stage of `C`.
     pub(super) fn of_stage<C: Stage>() -> Self {
-        Code::new(stage_text::<C>())
+        let own = Code::new(stage_text::<C>());
+        let Reach {
+            items,
+            conditions,
+            variables,
+            unseen,
+            fallback,
+        } = C::REACH;
+        if items.is_empty() {
+            return Code { fallback, ..own };
+        }
+        let mut made = Made::default();
+        for (kind, name, hash, place, from) in items {
+            made.list.items.push(CodeItem {
+                kind: Cow::Borrowed(kind),
+                name: Cow::Borrowed(name),
+                hash: Cow::Borrowed(hash),
+                place: Cow::Borrowed(place),
+                from: Some(*from).filter(|from| *from < items.len()),
+            });
+        }
+        for parameter in C::parameters() {
+            made.add("for", "", parameter);
+        }
+        for promise in C::PROMISES {
+            made.add(
+                "format",
+                promise.field,
+                format!("{}: {}", promise.field, promise.format),
+            );
+        }
+        for (name, tokens) in helpers(C::USES) {
+            made.add("uses", name, tokens.to_owned());
+        }
+        for (predicate, value) in conditions {
+            made.add("cfg", predicate, format!("{predicate}: {value}"));
+        }
+        for (variable, value) in variables {
+            made.add("env", variable, format!("{variable}: {value:?}"));
+        }
+        Code {
+            fingerprint: made.list.fingerprint(),
+            before: Some(own.fingerprint),
+            form: Form::List {
+                list: made.list,
+                texts: made.texts,
+            },
+            unseen,
+            fallback,
+        }
     }
 }
 
+/// A list that is made at run time.
+#[derive(Default)]
+struct Made {
+    list: CodeList,
+    texts: BTreeMap<String, String>,
+}
+
+impl Made {
+    fn add(&mut self, kind: &'static str, name: &'static str, text: String) {
+        let hash = hash_of(kind, &text);
+        self.list.items.push(CodeItem {
+            kind: Cow::Borrowed(kind),
+            name: Cow::Borrowed(name),
+            hash: Cow::Owned(hash.clone()),
+            place: Cow::Borrowed(""),
+            from: Some(0),
+        });
+        self.texts.insert(hash, text);
+    }
+}
+
+/// Returns the text of which versions without following made the fingerprint. It must not change, as stores contain its digest.
 fn stage_text<C: Stage>() -> String {
-    let mut text = Text::default();
-    text.section("stage", C::NAME, C::TOKENS);
+    let mut text = section("stage", C::NAME, C::TOKENS);
     for parameter in C::parameters() {
-        text.section("for", "", &parameter);
+        text.push_str(&section("for", "", &parameter));
     }
     for promise in C::PROMISES {
-        text.section("format", promise.field, promise.format);
+        text.push_str(&section("format", promise.field, promise.format));
     }
     for (name, tokens) in helpers(C::USES) {
-        text.section("uses", name, tokens);
+        text.push_str(&section("uses", name, tokens));
     }
-    text.0
+    text
 }
 
 /// Returns the names and tokens of all transitively used helpers, sorted and without duplicates.
@@ -140,18 +283,6 @@ pub(crate) fn sections(text: &str) -> Option<Vec<Section<'_>>> {
     Some(sections)
 }
 
-/// A text of sections. Each head contains the length of the body, so that different lists of sections have different texts.
-#[derive(Default)]
-struct Text(String);
-
-impl Text {
-    fn section(&mut self, kind: &str, name: &str, body: &str) {
-        let gap = if name.is_empty() { "" } else { " " };
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(self.0, "[{kind}{gap}{name} {}]\n{body}", body.len());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,19 +296,18 @@ mod tests {
             ("uses", "Model<T>", "é"),
             ("by hand", "", ""),
         ];
-        let mut text = Text::default();
-        for (kind, name, body) in written {
-            text.section(kind, name, body);
-        }
-        let read: Vec<_> = sections(&text.0).unwrap();
+        let text = written
+            .map(|(kind, name, body)| section(kind, name, body))
+            .concat();
+        let read: Vec<_> = sections(&text).unwrap();
         let read: Vec<_> = read
             .iter()
             .map(|Section { kind, name, body }| (*kind, *name, *body))
             .collect();
         assert_eq!(read, written);
-        for cut in (1..text.0.len()).filter(|at| text.0.is_char_boundary(*at)) {
+        for cut in (1..text.len()).filter(|at| text.is_char_boundary(*at)) {
             // A whole number of sections, or nothing.
-            let read = sections(&text.0[..cut]);
+            let read = sections(&text[..cut]);
             assert!(read.is_none_or(|read| read.len() < written.len()), "{cut}");
         }
     }

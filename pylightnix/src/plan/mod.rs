@@ -15,6 +15,7 @@ mod limits;
 pub mod matcher;
 mod node;
 mod place;
+mod reach;
 mod refpath;
 mod registry;
 mod revive;
@@ -38,6 +39,8 @@ pub use node::AnyDRef;
 pub(crate) use node::{AnyNode, Run, Selection};
 #[doc(hidden)]
 pub use place::Place;
+#[doc(hidden)]
+pub use reach::{ItemTexts, Reach, ReachItem};
 pub use refpath::RefPath;
 pub(crate) use registry::named;
 pub use registry::{Registration, registered};

@@ -5,6 +5,7 @@ use super::code::Tracked;
 use super::limits::Limits;
 use super::matcher::StageMatcher;
 use super::place::Place;
+use super::reach::Reach;
 use crate::lens::{Build, Cardinality, Config};
 use crate::{BoxError, Result};
 
@@ -40,6 +41,10 @@ pub trait Stage: Config {
     /// The helpers named in `uses`.
     #[doc(hidden)]
     const USES: &'static [fn() -> Tracked];
+
+    /// What its code reaches.
+    #[doc(hidden)]
+    const REACH: Reach;
 
     /// Returns the generic arguments of the stage, which its tokens do not contain.
     #[doc(hidden)]

@@ -32,6 +32,7 @@ pub use known::snapshot::Unread;
 pub(crate) use known::snapshot::{OnlyCandidate, Snapshot, SnapshotReader};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
+pub(crate) use object::code_list::{CodeItem, CodeList, hash_of, section};
 pub use object::context::Context;
 pub use object::realization::Realization;
 pub use object::record::{Outcome, Record, RecordHead};

@@ -1,15 +1,14 @@
-//! The public interface to the single operations of realizing. They are implemented in `publish/`, `known/` and `using/`.
+//! The public door to what publishing is made of. What is behind it lies with its kind, in `publish/`, `known/` and `using/`.
 
 use crate::Result;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::{BuildLock, BuildRecord, Context, Draft, Realization, Store};
 
-/// The single operations of realizing, for tools that make realizations without a stage: importers of other formats,
-/// executors, tests. Returned by [`Store::plumbing`].
+/// The operations that realizing is made of, for tools that make realizations without a stage: importers of other formats,
+/// executors, tests. [`Store::plumbing`] returns it.
 ///
-/// An experiment needs none of them: [`Store::realize`] calls them in the right order. Each operation is safe by itself,
-/// even if other processes use the store, and publishes only complete realizations; but nothing checks that a stage would
-/// have made the same result.
+/// An experiment needs none of them: [`Store::realize`] does all of it, in the right order. Each operation here is safe by itself
+/// (what it publishes is whole, whoever else works in the store), but nothing checks that a stage would have given the same.
 ///
 /// ```
 /// use pylightnix::config::ConfigJson;
@@ -38,7 +37,7 @@ use crate::store::{BuildLock, BuildRecord, Context, Draft, Realization, Store};
 pub struct Plumbing<'a>(&'a Store);
 
 impl Store {
-    /// Returns the single operations of realizing, for tools that make realizations without a stage.
+    /// Returns the operations that realizing is made of, for tools that make realizations without a stage.
     pub fn plumbing(&self) -> Plumbing<'_> {
         Plumbing(self)
     }
@@ -94,7 +93,7 @@ impl Plumbing<'_> {
         self.0.draft()
     }
 
-    /// Adds a derivation to the store. Does nothing if the store has it already. [`Draft::publish`] does this itself.
+    /// Adds a derivation to the store. Does nothing if it is there already. [`Draft::publish`] does this itself.
     ///
     /// # Errors
     /// Fails if its folder holds another config, or if a system call fails.

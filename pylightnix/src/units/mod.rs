@@ -1,4 +1,4 @@
-//! Parsing and formatting durations and sizes.
+//! Durations and sizes as text: how they are read, and how they are written.
 
 mod grammar;
 pub mod text;

@@ -1,4 +1,4 @@
-//! Formatting durations and sizes. Each has a standard form, and a second one for the purpose that its documentation states.
+//! How durations and sizes are written. Each has one form, and a second one for the reason that its documentation gives.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub fn duration(time: Duration) -> String {
         0 => format!("{large}{unit}"),
         _ => format!("{large}{unit} {small}{lesser}"),
     };
-    // The limits are those at which rounding would give the next larger unit.
+    // The borders are where rounding would give the next larger unit.
     match time.as_secs_f64() {
         0. => "0 s".to_owned(),
         s if s < 0.000_999_5 => format!("{:.0} us", s * 1e6),
@@ -22,14 +22,13 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// Formats a number of seconds as [`duration`] does. Negative numbers, which result from a clock that was set back, count as
-/// zero.
+/// Formats a number of seconds as [`duration`] does. A negative number, as of a build during which the clock was set back, is zero.
 pub fn seconds(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
-/// Formats a duration like a clock: `0:05`, `12:34`, `1:02:03`. For a display that is redrawn continuously: the form of the
-/// text does not change with each second.
+/// Formats a duration like a clock: `0:05`, `12:34`, `1:02:03`. It is for a display that is drawn anew all the time: seconds pass one
+/// by one, and the text does not change its form at each step.
 pub fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -57,8 +56,8 @@ pub fn size(bytes: u64) -> String {
     format!("{} {unit}", rounded(*size))
 }
 
-/// Formats a size exactly, in the largest unit that needs at most two decimals: `8GiB`, `1.25MiB`, `1025B`. For limits, and
-/// for texts that users copy into a program: [`bytes`](super::bytes) parses the same size.
+/// Formats a size in the largest unit in which it has at most two decimals: `8GiB`, `1.25MiB`, `1025B`. It is for limits, and for
+/// texts that are to be copied into a program: no byte is rounded away, and [`bytes`](super::bytes) reads the same size.
 pub(crate) fn exact_size(bytes: u64) -> String {
     let hundredths = |size: u64| {
         let hundredths = u128::from(bytes) * 100;
@@ -77,7 +76,7 @@ pub(crate) fn exact_size(bytes: u64) -> String {
     }
 }
 
-/// Formats a size and the limit that it exceeds, rounded unless rounding would make them equal.
+/// Formats two sizes of which one is too much for the other, rounded unless that would make them equal.
 pub(crate) fn sizes(one: u64, other: u64) -> (String, String) {
     match (size(one), size(other)) {
         (same, too) if same == too => (exact_size(one), exact_size(other)),

@@ -8,7 +8,10 @@ use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of};
 use crate::table::{Cell, Column, Table};
 use crate::text::short_dref;
-use pylightnix::realize::{Action, DryPlan, Realize, Step};
+use pylightnix::realize::{Action, CodeNotes, DryPlan, Realize, Step};
+
+/// The number of stages whose unseen code is told.
+const MOST_UNSEEN: usize = 10;
 
 /// Show what a run would do, and why, without doing it
 ///
@@ -44,8 +47,12 @@ impl Plan {
         for dref in stages.named(&self.force)? {
             run = run.force(dref.id());
         }
+        let notes = run.code_notes(&stages.wanted)?;
         let plan = run.explain(&stages.wanted)?;
         session.print(&plan, |plan, out| {
+            if let Some(results) = &notes.earlier {
+                writeln!(out, "{results}")?;
+            }
             let columns = [
                 Column::left("DO"),
                 Column::left("REFERENCE"),
@@ -78,6 +85,9 @@ impl Plan {
                     "{untold} more stages, for which the changes were not looked up: see `why STAGE`"
                 )?;
             }
+            for line in unseen(&notes, plan) {
+                writeln!(out, "{line}")?;
+            }
             writeln!(out, "{}", sum(plan))?;
             Ok(())
         })?;
@@ -92,6 +102,25 @@ impl Plan {
             },
         )
     }
+}
+
+/// Returns the lines about code that counts and is not seen.
+fn unseen(notes: &CodeNotes, plan: &DryPlan) -> Vec<String> {
+    let told = notes.unseen.iter().take(MOST_UNSEEN);
+    let mut lines: Vec<String> = told
+        .map(|unseen| {
+            format!(
+                "code of {}: {}",
+                plan.titles().title(&unseen.dref),
+                unseen.what
+            )
+        })
+        .collect();
+    if notes.unseen.len() > MOST_UNSEEN {
+        let more = notes.unseen.len() - MOST_UNSEEN;
+        lines.push(format!("{more} more stages have code that is not seen"));
+    }
+    lines
 }
 
 /// Returns the last line of the plan's text.

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminal_answers_are_parsed_among_typed_input() {
+    fn answers_are_understood_among_what_was_typed() {
         let of = |answer: &[u8]| attributes(answer).map(Iterator::collect::<Vec<_>>);
         assert_eq!(
             of(b"ls\x1b[A\x1b[?63;1;4;22cmore"),

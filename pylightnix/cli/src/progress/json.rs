@@ -103,6 +103,11 @@ impl Json {
         let report = |error: &pylightnix::Error| format!("{error:?}");
         let (name, stage, mut fields) = match event {
             Event::Begun { stages, .. } => ("begun", None, json!({ "stages": stages })),
+            Event::EarlierResults { results, .. } => (
+                "earlier_results",
+                None,
+                json!({ "stages": results.stages, "took_seconds": results.took.as_secs_f64() }),
+            ),
             Event::Building {
                 dref,
                 runs,

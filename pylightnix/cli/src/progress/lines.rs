@@ -46,6 +46,7 @@ impl Lines {
         let of = |dref: &DRefId, index: usize| self.state.called(dref, index);
         let stage = |dref: &DRefId| of(dref, 0);
         Some(match event {
+            Event::EarlierResults { results, .. } => format!("note    {results}"),
             Event::Building {
                 dref, runs: 1, why, ..
             } => format!("build   {}: {why}", stage(dref)),

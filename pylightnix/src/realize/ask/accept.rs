@@ -54,7 +54,7 @@ fn accept_where(
         visit.with_input(|input| {
             if is_wanted && let Some(code) = visit.stage.node().code() {
                 for (rref, _) in input.stale()? {
-                    store.save_code(code.fingerprint(), code.text())?;
+                    code.save(store)?;
                     let mut record = BuildRecord::now(BuildKind::Accept);
                     record.fingerprint = Some(code.fingerprint().to_owned());
                     record.omitted = visit.stage.node().omitted().clone();

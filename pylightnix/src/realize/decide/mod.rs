@@ -6,6 +6,7 @@ pub(super) mod arguments;
 pub(super) mod clock_watch;
 pub(super) mod context;
 pub(super) mod decision;
+pub(super) mod earlier;
 pub(super) mod pinned;
 pub(super) mod runs;
 pub(super) mod staleness;

@@ -27,6 +27,11 @@ pub(in crate::realize) fn staleness<'a>(
             None if fingerprint == code.fingerprint() => return None,
             Some(default) if fingerprint == code.fingerprint() => default,
             _ if fingerprint == Code::by_hand().fingerprint() => Stale::ByHand,
+            // Only the stage's own text and its `uses` were compared then, and they are equal.
+            None if Some(fingerprint) == code.before() => match trust_unknown {
+                true => return None,
+                false => Stale::HelpersUnknown,
+            },
             _ => {
                 let added = omitted.keys().filter(|field| !then.contains_key(*field));
                 Stale::Code {

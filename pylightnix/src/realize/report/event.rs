@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::config::{DRefId, RRefId};
+use crate::realize::report::code_notes::EarlierResults;
 use crate::realize::report::reason::Reason;
 use crate::realize::report::titles::Titles;
 
@@ -21,6 +22,13 @@ pub enum Event<'a> {
         stages: usize,
         /// The titles of the stages.
         titles: &'a Titles,
+    },
+    /// A stage has to run, and the store has results of a version of this library that did not follow what stages call. Sent at
+    /// most once, before anything is built.
+    #[non_exhaustive]
+    EarlierResults {
+        /// The results.
+        results: &'a EarlierResults,
     },
     /// The first stage has to run, and these stages are not decided yet. Sent at most once, before the first
     /// [`Building`](Self::Building); not sent if everything is reused.

@@ -1,6 +1,7 @@
 //! What a run reports, as data: events, actions, reasons, totals. Nothing in this folder decides anything.
 
 pub(super) mod action;
+pub(super) mod code_notes;
 pub(super) mod event;
 pub(super) mod reason;
 pub(super) mod taken;

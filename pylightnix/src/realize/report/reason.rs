@@ -67,7 +67,7 @@ impl fmt::Display for Reason {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Stale {
-    /// The code of the stage, or of a helper in its `uses`, has changed.
+    /// The code of the stage, or code that it reaches, has changed.
     Code {
         /// The fingerprint of the code that made the realization.
         was: String,
@@ -87,6 +87,8 @@ pub enum Stale {
     },
     /// A person made it by hand in place of the stage: see [`Stepping`](crate::realize::Stepping).
     ByHand,
+    /// It was made before the code that a stage names counted: the stage itself is as it was, and of the rest nothing is known.
+    HelpersUnknown,
     /// The code that made it is unknown.
     Unknown,
 }
@@ -109,6 +111,9 @@ impl fmt::Display for Stale {
             }
             Stale::ByHand => f.write_str(
                 "it was made by hand: accept it, if it is to stand for what the stage makes",
+            ),
+            Stale::HelpersUnknown => f.write_str(
+                "it was made before the code that a stage calls counted: accept it, if that code is as it was",
             ),
             Stale::Unknown => {
                 f.write_str("the code that made it is unknown: accept it, or trust unknown results")

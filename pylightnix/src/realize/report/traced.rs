@@ -34,6 +34,10 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
         } => {
             warn!(target: RUN, %dref, index, attempt, left, ?wait, %error, "a stage is tried again");
         }
+        Event::EarlierResults { results } => {
+            let (stages, took) = (results.stages, results.took);
+            warn!(target: RUN, stages, ?took, "results of an earlier version are not known to be current");
+        }
         Event::AheadOfClock { rref, ended } => {
             warn!(target: RUN, %rref, %ended, "a build record lies ahead of this machine's clock");
         }

@@ -64,7 +64,7 @@ pub(in crate::realize) fn build(
         why: &Brief::new(&find),
     });
     if let Some(code) = input.dref.node().code() {
-        store.save_code(code.fingerprint(), code.text())?;
+        code.save(store)?;
     }
     let mut marks = due.ends.clone();
     if more > 1 {

@@ -13,6 +13,7 @@ use crate::lens::ProgressReport;
 use crate::plan::PlanGraph;
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::context::recorded_choices;
+use crate::realize::decide::earlier::earlier_results;
 use crate::realize::execute::Executor;
 use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::lookup::prefetch::Lookups;
@@ -83,6 +84,10 @@ impl<'a> RunState<'a> {
         }
         // `call_once_force`, because an observer may panic in here, and the other observers must still be told.
         self.left_told.call_once_force(|_| {
+            // What cannot be read is an error of the stage that needs it.
+            if let Ok(Some(results)) = earlier_results(&self.options.store, self.graph) {
+                self.notify(&Event::EarlierResults { results: &results });
+            }
             let stages = self.graph.drefs().enumerate();
             let left = stages.filter(|(at, _)| !self.choices.has_chosen(*at));
             let drefs: Vec<_> = left.map(|(_, stage)| stage.id()).collect();

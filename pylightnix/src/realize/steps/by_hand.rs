@@ -112,7 +112,7 @@ impl<C: Config> ByHand<C> {
                 )));
         }
         let code = Code::by_hand();
-        self.store.save_code(code.fingerprint(), code.text())?;
+        code.save(&self.store)?;
         self.record.stop = Timestamp::now();
         self.record.fingerprint = Some(code.fingerprint().to_owned());
         self.record.omitted = self.dref.node().omitted().clone();

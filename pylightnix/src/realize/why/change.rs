@@ -207,9 +207,13 @@ pub(super) fn causes(
         });
     }
     if old.fingerprint != new.fingerprint {
-        causes.push(Cause::Code(CodeChange::of(
+        let change = CodeChange::of(
             (old.fingerprint.as_deref(), source.text(old)?),
             (new.fingerprint.as_deref(), source.text(new)?),
+        );
+        causes.push(Cause::Code(change.with_places(
+            source.list(old)?.as_ref(),
+            source.list(new)?.as_ref(),
         )));
     }
     let changed: BTreeSet<DRefId> = pairs.keys().map(|(_, new)| new.clone()).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::plan::{Section, sections};
+use crate::store::{CodeItem, CodeList, hash_of};
 
 /// A change of code: the fingerprints, and the differences between the saved texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +30,12 @@ pub struct CodePart {
     pub old: Option<String>,
     /// The text in the later code.
     pub new: Option<String>,
+    /// The file in its package, and the line; `None` if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// How the stage reaches it: the names from the stage to this part. Empty if that is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reached_by: Vec<String>,
 }
 
 impl CodeChange {
@@ -48,6 +55,44 @@ impl CodeChange {
     }
 }
 
+impl CodeChange {
+    /// Adds to each part where it is and how the stage reaches it, as the lists of both versions tell.
+    pub(super) fn with_places(mut self, old: Option<&CodeList>, new: Option<&CodeList>) -> Self {
+        for part in &mut self.parts {
+            let list = if part.new.is_some() { new } else { old };
+            let Some(list) = list else { continue };
+            let of_part = |item: &&CodeItem| what(&item.kind, &item.name) == part.what;
+            // Of several with the same name, the one that has this text.
+            let text = part.new.as_ref().or(part.old.as_ref());
+            let has_text =
+                |item: &&CodeItem| text.is_some_and(|text| hash_of(&item.kind, text) == item.hash);
+            let same = || list.items.iter().filter(of_part);
+            let Some(item) = same().find(has_text).or_else(|| same().next()) else {
+                continue;
+            };
+            part.place = Some(item.place.to_string()).filter(|place| !place.is_empty());
+            part.reached_by = path_to(list, item);
+        }
+        self
+    }
+}
+
+/// The names from the stage to an item; empty if nothing tells.
+fn path_to(list: &CodeList, item: &CodeItem) -> Vec<String> {
+    let mut path = vec![item.name.to_string()];
+    let mut from = item.from;
+    // A list that is damaged may lead in a circle.
+    while let Some(item) = from.and_then(|from| list.items.get(from)) {
+        path.push(item.name.to_string());
+        from = item.from;
+        if path.len() > list.items.len() {
+            return Vec::new();
+        }
+    }
+    path.reverse();
+    path
+}
+
 fn differing(old: &[Section<'_>], new: &[Section<'_>]) -> Vec<CodePart> {
     let mut left: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for Section { kind, name, body } in old {
@@ -60,6 +105,8 @@ fn differing(old: &[Section<'_>], new: &[Section<'_>]) -> Vec<CodePart> {
                 what: what(kind, name),
                 old: old.map(str::to_owned),
                 new: new.map(str::to_owned),
+                place: None,
+                reached_by: Vec::new(),
             });
         }
     };
@@ -88,6 +135,9 @@ fn what(kind: &str, name: &str) -> String {
     match kind {
         "uses" => format!("helper `{name}`"),
         "format" => format!("format of `{name}`"),
+        "cfg" => format!("`cfg({name})`"),
+        "env" => format!("variable `{name}`"),
+        "use" => format!("import of `{}`", name.strip_prefix("use ").unwrap_or(name)),
         "for" => "type that a generic stage is for".to_owned(),
         kind if name.is_empty() => kind.to_owned(),
         kind => format!("{kind} `{name}`"),
@@ -101,7 +151,17 @@ impl fmt::Display for CodePart {
             (_, None) => "is gone",
             _ => "changed",
         };
-        write!(f, "{} {how}", self.what)
+        f.write_str(&self.what)?;
+        if let Some(place) = &self.place {
+            write!(f, " ({place})")?;
+        }
+        f.write_str(" ")?;
+        f.write_str(how)?;
+        // The stage itself, and what it names, need no words.
+        match self.reached_by.len() {
+            0..=2 => Ok(()),
+            _ => write!(f, ", reached by {}", self.reached_by.join(" -> ")),
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use crate::lens::Omitted;
 use crate::plan::{AnyDRef, Code, PlanGraph};
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::report::action::Foreseen;
-use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
+use crate::store::{
+    BuildKind, BuildRecord, CodeList, Realization, RecordedChoice, Store, newest_first,
+};
 use crate::{ErrorKind, Result};
 
 /// A version of a stage: as it was built, or as a plan defines it.
@@ -179,11 +181,23 @@ impl Source<'_> {
     /// Returns the text of the code of a version, if it was saved.
     pub(super) fn text(&self, side: &StageVersion) -> Result<Option<String>> {
         match (&side.code, &side.fingerprint) {
-            (Some(code), _) => Ok(Some(code.text().to_owned())),
+            (Some(code), _) => Ok(Some(code.text())),
             (None, Some(fingerprint)) => match self.store.code(fingerprint) {
                 // A fingerprint that is not a valid file name has no text; an unreadable text is ignored.
                 Err(error) if error.kind() != ErrorKind::Io => Ok(None),
                 text => text,
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Returns the list of the items of the code of a version, if it was saved as a list.
+    pub(super) fn list(&self, side: &StageVersion) -> Result<Option<CodeList>> {
+        match (&side.code, &side.fingerprint) {
+            (Some(code), _) => Ok(code.list().cloned()),
+            (None, Some(fingerprint)) => match self.store.code_list(fingerprint) {
+                Err(error) if error.kind() != ErrorKind::Io => Ok(None),
+                list => list,
             },
             (None, None) => Ok(None),
         }

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn other_servers_do_not_get_secrets() {
+    fn nobody_else_gets_them() {
         let uri = |text: &str| text.parse::<Uri>().unwrap();
         let home = uri("https://one.org/x");
         let mut secrets = Secrets {

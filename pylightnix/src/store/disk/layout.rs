@@ -90,6 +90,11 @@ impl Layout {
         self.root.join("code")
     }
 
+    /// Returns the folder of the texts that lists of code name. Versions before lists pass over names with a dot.
+    pub(in crate::store) fn code_items(&self) -> PathBuf {
+        self.code().join(".items")
+    }
+
     /// Returns the folder of reproducible data, which may be deleted at any time.
     pub(in crate::store) fn cache(&self) -> PathBuf {
         self.root.join("cache")

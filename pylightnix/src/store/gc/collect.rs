@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+use super::code_items::LooseItems;
 use super::downloads;
 use super::{Gc, GcEvent, GcReport, KeptRealizations, KnownRoots, Trash};
 use crate::config::{DRefId, RRefId};
@@ -333,6 +334,30 @@ impl MarkPhase<'_> {
                             Err(error) => report.refused.push(error),
                         }
                     }
+                }
+            })?;
+        }
+        self.drop_code_items(store, report)
+    }
+
+    /// Deletes the texts of items that no list of code names.
+    fn drop_code_items(&mut self, store: &Store, report: &mut GcReport) -> Result<()> {
+        let mut items = LooseItems::of(store)?;
+        if items.loose.is_empty() {
+            return Ok(());
+        }
+        let mut loose: Vec<String> = items.loose.iter().cloned().collect();
+        loose.sort_unstable();
+        for batch in loose.chunks(BATCH) {
+            self.alone(store, report, |this, report| {
+                // A process may have published a list since, or be about to.
+                match items.update(store, &this.in_use) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => return report.refused.push(error),
+                }
+                for hash in batch.iter().filter(|hash| items.loose.contains(*hash)) {
+                    report.refused.extend(store.delete_code_item(hash).err());
                 }
             })?;
         }

@@ -7,6 +7,7 @@
 //! trash without the lock.
 
 mod choose;
+mod code_items;
 mod collect;
 mod downloads;
 mod known_roots;

@@ -7,6 +7,7 @@ pub(in crate::store) mod build_record;
 pub(in crate::store) mod builds;
 pub(in crate::store) mod choice;
 pub(in crate::store) mod clock;
+pub(crate) mod code_list;
 pub(in crate::store) mod commit;
 pub(in crate::store) mod context;
 pub(in crate::store) mod paths;

@@ -1,0 +1,62 @@
+//! Results of versions of this library that did not follow what a stage calls.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::Result;
+use crate::plan::{AnyDRef, Code, PlanGraph};
+use crate::realize::report::code_notes::EarlierResults;
+use crate::store::{BuildKind, Store};
+
+/// Returns the code of each stage function in a plan, with one of its derivations.
+pub(in crate::realize) fn codes(graph: &PlanGraph) -> impl Iterator<Item = (&AnyDRef, &Code)> {
+    // Derivations of a stage share their code: it is told by its address, which stays while the graph is there.
+    let mut codes: BTreeMap<*const Code, (&AnyDRef, &Code)> = BTreeMap::new();
+    for stage in graph.drefs() {
+        if let Some(code) = stage.node().code() {
+            codes.entry(&raw const **code).or_insert((stage, code));
+        }
+    }
+    codes.into_values()
+}
+
+/// Returns what a store has of such results for a plan; `None` if there are none.
+pub(in crate::realize) fn earlier_results(
+    store: &Store,
+    graph: &PlanGraph,
+) -> Result<Option<EarlierResults>> {
+    // Those versions kept the text of each fingerprint: without one there is nothing to look for.
+    let mut is_there = false;
+    for (_, code) in codes(graph) {
+        if let Some(before) = code.before() {
+            is_there |= store.has_code(before)?;
+        }
+    }
+    if !is_there {
+        return Ok(None);
+    }
+    let mut found = EarlierResults {
+        stages: 0,
+        took: Duration::ZERO,
+    };
+    for stage in graph.drefs() {
+        let code = stage.node().code();
+        let Some((code, before)) = code.and_then(|code| Some((code, code.before()?))) else {
+            continue;
+        };
+        let realizations = store.realizations_of(stage.id())?;
+        let all = || realizations.iter().flat_map(|it| it.builds());
+        let has = |fingerprint: &str| {
+            all().any(|build| build.fingerprint.as_deref() == Some(fingerprint))
+        };
+        if !has(before) || has(code.fingerprint()) {
+            continue;
+        }
+        let builds = all().filter(|build| build.kind == BuildKind::Build);
+        let newest = builds.max_by_key(|build| build.id);
+        found.stages += 1;
+        let seconds = newest.map_or(0., |build| build.seconds());
+        found.took += Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    }
+    Ok((found.stages > 0).then_some(found))
+}
