@@ -148,7 +148,7 @@ fn a_matcher_that_asks_for_too_many() {
 }
 
 #[test]
-fn the_report_of_a_failure_in_a_huge_plan_is_short() {
+fn a_failure_in_an_enormous_plan_is_told_briefly() {
     const MANY: u64 = 10_000;
     let (_folder, store) = in_memory();
     let mut last = of(0).with_realizer("fails", |_| -> Result<()> { Err("no luck".into()) });

@@ -416,8 +416,8 @@ fn kept_files(store: &Store) -> Vec<String> {
 }
 
 #[test]
-fn a_failed_build_that_fills_the_disk_is_not_kept() {
-    if !can_mount("a_failed_build_that_fills_the_disk_is_not_kept") {
+fn what_fills_a_disk_is_not_kept() {
+    if !can_mount("what_fills_a_disk_is_not_kept") {
         return;
     }
     let folder = folder();

@@ -363,7 +363,7 @@ fn a_child_has_no_input_unless_it_is_given() {
 }
 
 #[test]
-fn processes_that_a_child_leaves_behind_are_killed() {
+fn what_a_child_leaves_running_is_ended() {
     let (_folder, store) = scratch();
     let script = "sleep 1000 & echo $! > $PYLIGHTNIX_OUT/pid; sh -c 'sleep 1001 & echo $!' > $PYLIGHTNIX_OUT/pid2";
     let rref = store.realize(&shell(script)).unwrap();

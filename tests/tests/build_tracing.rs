@@ -155,7 +155,7 @@ fn threads(store: &Store) {
 }
 
 #[test]
-fn a_run_is_in_the_span_of_its_caller_and_emits_events() {
+fn a_run_is_in_the_span_of_its_caller_and_says_what_it_does() {
     alone("around");
 }
 

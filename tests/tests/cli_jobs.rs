@@ -66,7 +66,7 @@ impl Shell {
 }
 
 #[test]
-fn a_stopped_run_leaves_the_terminal_to_the_shell() {
+fn what_is_stopped_leaves_the_terminal_to_the_shell_and_comes_back() {
     let mut shell = Shell::new();
     shell
         .terminal

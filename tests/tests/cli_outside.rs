@@ -347,7 +347,7 @@ fn an_archive_that_is_refused_makes_no_store() {
 }
 
 #[test]
-fn files_that_are_not_drawings_are_kept() {
+fn what_is_there_is_no_drawing_and_stays() {
     let line = known();
     let path = |name: &str| line.folder.path().join(name);
     for (name, there) in [

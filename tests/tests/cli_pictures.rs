@@ -319,7 +319,7 @@ fn pictures_are_as_large_and_as_colourful_as_the_terminal_says() {
 }
 
 #[test]
-fn files_that_are_not_pictures_are_named() {
+fn what_is_no_picture_is_named() {
     let plot = Picture::plot().opaque();
     let mut torn = plot.clone();
     let middle = torn.len() / 2;
@@ -452,7 +452,7 @@ fn others_get_the_page_alone() {
 }
 
 #[test]
-fn the_terminal_is_restored_if_the_program_is_ended_during_a_query() {
+fn who_ends_it_while_it_asks_finds_the_terminal_as_it_was() {
     let place = Place::new(&[("a.png", Picture::plot().opaque())]);
     let mut terminal = place.show("pictures", &[]);
     terminal.wait_for_sent(0, WHAT);

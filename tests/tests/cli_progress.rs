@@ -168,7 +168,7 @@ fn earlier_builds_say_how_long_it_takes() {
 }
 
 #[test]
-fn output_of_stages_appears_above_the_display() {
+fn what_stages_print_goes_above_the_display() {
     let place = Place::new();
     let mut terminal = place.terminal(&["measured", "talks", "--jobs", "2"], 70, 30);
     terminal.wait_for("after an empty one");
@@ -414,7 +414,7 @@ fn without_a_terminal_there_are_lines() {
 }
 
 #[test]
-fn a_quiet_run_reports_only_failures() {
+fn a_quiet_run_says_only_what_failed() {
     let place = Place::new();
     place.go("measured");
     let run = place.run(&["measured", "--quiet"]);

@@ -155,7 +155,7 @@ fn roots(line: &Line) -> BTreeMap<PathBuf, String> {
 }
 
 #[test]
-fn a_run_makes_its_results_roots() {
+fn a_run_keeps_what_its_targets_are() {
     let line = line();
     assert_eq!(line.say("run -q").code, 0);
     let kept = roots(&line);
@@ -189,7 +189,7 @@ fn a_run_makes_its_results_roots() {
 }
 
 #[test]
-fn invalid_links_are_refused_before_a_run() {
+fn what_cannot_be_a_link_is_refused_before_anything_runs() {
     let line = line();
     fs::create_dir(line.folder.path().join("src")).unwrap();
     fs::write(line.folder.path().join("second-2"), "mine").unwrap();
@@ -214,7 +214,7 @@ fn invalid_links_are_refused_before_a_run() {
 }
 
 #[test]
-fn roots_of_runs_are_listed_and_removed() {
+fn what_runs_keep_is_listed_and_ended() {
     let line = line();
     for words in [
         "run -q",

@@ -1242,7 +1242,7 @@ fn a_pipe_in_place_of_a_file_is_not_waited_for() {
 }
 
 #[test]
-fn unreadable_realizations_do_not_prevent_saving_others() {
+fn what_cannot_be_read_stops_nothing_else_from_being_saved() {
     let line = line();
     let numbers = line.newest("numbers");
     let damage = |store: &Store| {
@@ -1299,7 +1299,7 @@ fn unreadable_realizations_do_not_prevent_saving_others() {
 }
 
 #[test]
-fn realizations_published_by_older_rules_are_noted_and_left_out() {
+fn what_was_published_by_older_rules_is_noted_and_left_out() {
     let line = line();
     let store = &line.store;
     let numbers = by_older_rules(store, &line.newest("numbers"), |out| {
@@ -1343,7 +1343,7 @@ fn realizations_published_by_older_rules_are_noted_and_left_out() {
 }
 
 #[test]
-fn damage_is_found_and_repaired() {
+fn what_is_broken_is_found_and_repaired() {
     let line = line();
     let artifact = line
         .out("path mean mean.json")
@@ -1666,7 +1666,7 @@ fn a_realization_by_its_beginning_with_and_without_the_index() {
 }
 
 #[test]
-fn dependents_in_a_large_store_are_searched_only_on_demand() {
+fn a_large_store_is_gone_through_only_on_demand() {
     let line = line();
     let store = line.store.clone().with_durability(Durability::None);
     let config = config("many");

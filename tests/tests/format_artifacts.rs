@@ -436,7 +436,7 @@ mod what_comes_back {
     }
 
     #[test]
-    fn a_refused_value_writes_nothing() {
+    fn nothing_is_written_of_what_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("value.json");
         assert!(<Json<f64> as Format>::write(&f64::NAN, &path).is_err());
@@ -452,7 +452,7 @@ mod what_comes_back {
     }
 
     #[test]
-    fn unordered_data_is_refused() {
+    fn what_has_no_order_is_refused() {
         for size in [2, 3, 5000] {
             let set: HashSet<u32> = (0..size).collect();
             let error = saved(&set).unwrap_err();

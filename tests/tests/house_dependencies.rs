@@ -184,7 +184,7 @@ fn source_faults(packages: &[Package]) -> Vec<String> {
 }
 
 #[test]
-fn dependencies_satisfy_deny_toml() {
+fn what_is_depended_on_is_what_deny_toml_allows() {
     let text = std::fs::read_to_string(packages::top().join("deny.toml")).unwrap();
     let rules = rules(&text).unwrap();
     assert!(rules.graph.all_features, "without features less is seen");
@@ -313,7 +313,7 @@ fn wildcards_and_other_sources_are_found() {
 }
 
 #[test]
-fn unenforced_rules_are_errors() {
+fn what_this_program_does_not_hold_is_no_rule() {
     let text = std::fs::read_to_string(packages::top().join("deny.toml")).unwrap();
     for (rule, other) in [
         ("wildcards = \"deny\"", "wildcards = \"warn\""),

@@ -46,7 +46,7 @@ fn unsaid(package: &Package) -> Vec<String> {
 }
 
 #[test]
-fn packages_have_complete_metadata() {
+fn packages_say_what_they_are() {
     let packages = packages::published();
     let names: Vec<_> = packages.iter().map(|package| &*package.name).collect();
     assert!(names.contains(&"pylightnix") && names.contains(&"pylightnix-macros"));

@@ -125,7 +125,7 @@ fn scores(runs: &[RRef<Trial>]) -> Vec<String> {
 }
 
 #[test]
-fn only_takes_the_only_realization() {
+fn only_takes_the_one_that_there_is() {
     let (_folder, store) = scratch();
     let plan = seeded(1).only();
     let (first, runs) = built(&store, &plan);
@@ -334,7 +334,7 @@ fn nan_is_never_chosen() {
 }
 
 #[test]
-fn matchers_of_many_take_existing_results_and_build_missing_ones() {
+fn many_take_what_is_there_and_build_what_is_missing() {
     let (_folder, store) = scratch();
     let plan = seeded(1);
     let (all_of, runs) = built(&store, &plan.clone().with_matcher(all()));
@@ -431,7 +431,7 @@ fn exact_takes_that_one() {
 
 /// Like [`exact_takes_that_one`], for a realization that is not available: nothing runs, not even its dependencies.
 #[test]
-fn exact_of_an_unavailable_realization_fails_before_any_run() {
+fn exact_of_what_is_not_there_fails_at_once() {
     let (_folder, store) = scratch();
     let (_elsewhere, other) = scratch();
     let before = instantiate(Constant::new()).unwrap();

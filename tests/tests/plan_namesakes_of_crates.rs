@@ -78,7 +78,7 @@ fn each_alone_works() {
 }
 
 #[test]
-fn a_typed_view_needs_no_unique_name() {
+fn what_says_its_type_needs_no_name() {
     let (_folder, store) = scratch();
     let rref = store.realize(&renamed()).unwrap();
     let opened = store.realization_as::<renamed::Twin>(&rref).unwrap();
@@ -110,7 +110,7 @@ fn a_name_of_two_stages_finds_none() {
 }
 
 #[test]
-fn the_crates_of_namesakes_are_named() {
+fn the_crates_are_told() {
     let mut crates: Vec<_> = registered()
         .filter(|stage| stage.name() == "twin")
         .map(|stage| stage.crate_name())

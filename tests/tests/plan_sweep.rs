@@ -122,7 +122,7 @@ fn a_sweep_is_made_and_collected_in_one_go() {
 }
 
 #[test]
-fn labels_are_as_short_as_possible() {
+fn what_differs_is_said_as_short_as_it_can_be() {
     let train = |size: u32, rate: f64| instantiate(Train::new(some_data(size), rate)).unwrap();
     // A single derivation, and equal ones.
     assert_eq!(labels(&train(1, 0.5)), ["train"]);
@@ -246,7 +246,7 @@ fn variants_are_named_with_what_differs_in_them() {
 }
 
 #[test]
-fn lists_of_dependencies_are_summarized() {
+fn lists_of_dependencies_are_told_in_short() {
     let train = |seed: u32, rate: f64| instantiate(Train::new(some_data(seed), rate)).unwrap();
     let many =
         |count: u32, rate: f64| -> Vec<_> { (0..count).map(|seed| train(seed, rate)).collect() };
@@ -281,7 +281,7 @@ fn lists_of_dependencies_are_summarized() {
 }
 
 #[test]
-fn common_prefixes_of_long_values_are_omitted() {
+fn what_long_values_have_alike_is_left_out() {
     let at = |path: &str| Fit {
         path: path.to_owned(),
         ..fit_of(Optimizer::Plain)
@@ -292,7 +292,7 @@ fn common_prefixes_of_long_values_are_omitted() {
 }
 
 #[test]
-fn long_values_are_cut_and_stay_distinct() {
+fn long_values_are_cut_and_still_told_apart() {
     let train = |optimizer: &str| {
         let optimizer = optimizer.to_owned();
         instantiate(Train {
@@ -312,7 +312,7 @@ fn long_values_are_cut_and_stay_distinct() {
 }
 
 #[test]
-fn labels_distinguish_realizations_of_one_derivation() {
+fn realizations_of_one_derivation_are_told_apart() {
     let (_folder, store) = scratch();
     let plan = instantiate(Train::new(some_data(1), 0.5)).unwrap();
     let runs = store.realize(&plan.with_matcher(matcher::all())).unwrap();
@@ -348,7 +348,7 @@ fn a_point_that_cannot_be() {
 }
 
 #[test]
-fn missing_derivations_have_no_label() {
+fn what_is_not_in_the_store_has_no_label() {
     let (_folder, store) = scratch();
     let plan = instantiate(Train::new(some_data(1), 0.5)).unwrap();
     let error = store.labels([&plan]).unwrap_err();

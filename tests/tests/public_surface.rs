@@ -1,5 +1,5 @@
-//! The public items of the published crates, as rustdoc lists them with all features, without hidden ones. A change here
-//! affects users: review it, then run with `SNAPSHOTS=overwrite` to rewrite `data/public-surface.txt`.
+//! What the published crates offer, item by item, as rustdoc sees it with all features; what is hidden in the documentation is
+//! left out. A change here is a change for users: read it, then `SNAPSHOTS=overwrite` writes `data/public-surface.txt` anew.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use snapbox::assert_data_eq;
 use tests::packages;
 
-/// Returns the JSON files of rustdoc for the published crates, sorted by name. Uses a separate target folder, because its
-/// options would make everything else be rebuilt.
+/// The description of each published crate that rustdoc writes, in the order of their names. It has a target folder of its own, as
+/// its options would have everything else built anew; what is there is used again.
 fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-surface");
     let mut cargo = packages::cargo();
@@ -28,7 +28,7 @@ fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
     }
     let output = cargo
         .env("RUSTDOCFLAGS", "-Zunstable-options --output-format json")
-        // Makes a stable compiler accept these options.
+        // So that a stable compiler takes these options.
         .env("RUSTC_BOOTSTRAP", "1")
         .env_remove("CARGO_ENCODED_RUSTDOCFLAGS")
         .output()
@@ -40,18 +40,18 @@ fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
     files.map(|file| target.join("doc").join(file)).collect()
 }
 
-/// A line of the list.
+/// A line of the surface.
 struct Item {
     id: u32,
-    /// The parent: a module, a type, a trait or an `impl`.
+    /// What it stands in: a module, a type, a trait, an `impl`.
     parent: Option<u32>,
     text: String,
 }
 
-/// Returns the items of a crate.
+/// The items of a crate.
 fn items(json: &Path) -> Vec<Item> {
     let surface = public_api::Builder::from_rustdoc_json(json)
-        // Blanket implementations follow from others, and would be most of the lines.
+        // They follow from others, and would be most of the lines.
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .build();
@@ -71,8 +71,8 @@ fn items(json: &Path) -> Vec<Item> {
     items.collect()
 }
 
-/// Removes the modules of items of other crates, which may change: `Option` for `core::option::Option`, `jiff::Timestamp`
-/// for `jiff::timestamp::Timestamp`.
+/// A line without the modules in which other crates keep what they offer, and which they may change: `Option` for
+/// `core::option::Option`, `jiff::Timestamp` for `jiff::timestamp::Timestamp`.
 fn shortened(text: &str, own: &str) -> String {
     let is_of_paths = |letter: char| letter.is_alphanumeric() || "_:".contains(letter);
     let mut short = String::new();
@@ -94,7 +94,8 @@ fn shortened(text: &str, own: &str) -> String {
     short
 }
 
-/// Removes redundant lines: an `impl` is listed with its trait and its type, without the functions of the trait.
+/// The lines of a crate, without what others say: an impl stands with its trait and with its type, and its functions are those
+/// of the trait.
 fn abridged(items: &[Item]) -> String {
     let of_a_trait = |item: &&Item| item.text.starts_with("impl") && item.text.contains(" for ");
     let of_traits: HashSet<u32> = items
@@ -110,7 +111,7 @@ fn abridged(items: &[Item]) -> String {
         .map(|item| &*item.text)
         .filter(|text| seen.insert(*text))
         .collect();
-    // Methods are sorted regardless of their `impl` blocks, which do not matter to users.
+    // Methods come impl by impl, and in which of several they are is no business of users.
     let is_method = |text: &&str| text.starts_with("pub fn");
     for methods in kept.chunk_by_mut(|a, b| is_method(a) == is_method(b)) {
         if is_method(&methods[0]) {
@@ -157,7 +158,7 @@ fn a_surface_is_abridged_to_what_is_new() {
     let kept = lines.iter().filter(|(.., is_kept)| *is_kept);
     let kept: String = kept.map(|(_, _, text, _)| format!("{text}\n")).collect();
     assert_eq!(abridged(&items), kept);
-    // The place of the methods does not matter.
+    // Where the methods are does not matter.
     let mut moved = items;
     moved.swap(2, 4);
     assert_eq!(abridged(&moved), kept);

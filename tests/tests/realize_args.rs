@@ -184,7 +184,7 @@ fn a_missing_argument_stops_everything_before_it_begins() {
 }
 
 #[test]
-fn all_missing_arguments_are_reported_together() {
+fn all_missing_arguments_are_told_at_once() {
     let (_folder, store) = scratch();
     let plan: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].map(length_of).into();
     let error = error_of(store.realize(&plan));
@@ -203,7 +203,7 @@ fn all_missing_arguments_are_reported_together() {
 }
 
 #[test]
-fn reused_stages_need_no_arguments() {
+fn what_is_there_needs_no_argument() {
     let (_folder, store) = scratch();
     let plan = length_of("a");
     let run = || Realize::new(&store).arg(token()).arg(Progress::default());
@@ -228,7 +228,7 @@ fn reused_stages_need_no_arguments() {
 }
 
 #[test]
-fn a_dry_run_lists_missing_arguments() {
+fn a_dry_run_says_what_is_missing() {
     let (_folder, store) = scratch();
     let plan = length_of("a");
     let dry = store.plan(&plan).unwrap();

@@ -183,7 +183,7 @@ fn records_without_it_or_with_another_form_of_it_are_read() {
 }
 
 #[test]
-fn matchers_describe_themselves() {
+fn matchers_say_what_they_are() {
     fn first(runs: &[RRef<Trial>]) -> Result<Option<RRef<Trial>>> {
         Ok(runs.first().cloned())
     }
@@ -208,12 +208,12 @@ fn matchers_describe_themselves() {
         &|dref| dref.with_matcher(matcher::exact(id)),
         &format!("exact({id})"),
     );
-    let picked = "pick(realize_choices::matchers_describe_themselves::first)";
+    let picked = "pick(realize_choices::matchers_say_what_they_are::first)";
     said(&|dref| dref.with_matcher(matcher::pick(first)), picked);
     fn any(_: &RRef<Trial>) -> Result<bool> {
         Ok(true)
     }
-    let filtered = "latest().filter(realize_choices::matchers_describe_themselves::any)";
+    let filtered = "latest().filter(realize_choices::matchers_say_what_they_are::any)";
     said(
         &|dref| dref.with_matcher(Matcher::<Trial>::filter(matcher::latest(), any)),
         filtered,

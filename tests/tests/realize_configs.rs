@@ -239,7 +239,7 @@ fn of_size(size: u32) -> DRef<Sets, Try<One>> {
 }
 
 #[test]
-fn unordered_configs_are_refused_when_their_stage_is_built() {
+fn what_has_no_order_is_refused_when_its_stage_is_built() {
     let (_folder, store) = scratch();
     for size in [2, 3, 4, 5, 500] {
         let plan = of_size(size);
@@ -310,7 +310,7 @@ fn kept(b: &Build<Kept>) -> Result<()> {
 }
 
 #[test]
-fn data_that_survives_the_round_trip_is_built() {
+fn what_comes_back_is_built() {
     let (_folder, store) = scratch();
     let texts = || ["b".to_owned(), "a".to_owned()];
     let config = Kept {

@@ -541,7 +541,7 @@ fn a_dry_run_has_a_reason_for_each_stage() {
 }
 
 #[test]
-fn a_dry_run_predicts_the_run() {
+fn a_dry_run_says_what_a_run_does() {
     // In each state of the store: what the plan predicts to be built is built, and what it predicts to be reused is reused.
     type Make = fn() -> DRef<first::User<()>>;
     let states: [(&str, &[Make]); 3] = [

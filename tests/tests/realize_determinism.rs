@@ -86,7 +86,7 @@ fn what_is_the_same_each_time() {
 }
 
 #[test]
-fn differences_are_reported_file_by_file() {
+fn what_differs_is_said_file_by_file() {
     let (_folder, store) = scratch();
     let runs = AtomicU32::new(0);
     let plan = plan().with_realizer("counting", move |b| {
@@ -183,7 +183,7 @@ fn the_same_each_time_and_not_what_is_there() {
 }
 
 #[test]
-fn a_failing_rebuild_is_reported() {
+fn a_rebuild_that_fails_is_told() {
     let (_folder, store) = scratch();
     let runs = AtomicU32::new(0);
     let plan = plan().with_realizer("fails later", move |b| -> Result<()> {
@@ -215,7 +215,7 @@ fn a_failing_rebuild_is_reported() {
 }
 
 #[test]
-fn unrealized_stages_cannot_be_tested_for_determinism() {
+fn what_is_not_realized_cannot_be_compared() {
     let (_folder, store) = scratch();
     let plan = plan();
     let refused = |plan: &DRef<Sum>, what: &[&str]| {

@@ -375,7 +375,7 @@ fn panics_and_broken_promises_are_no_results() {
 }
 
 #[test]
-fn consumers_that_need_a_success_are_stopped() {
+fn whoever_wants_a_result_is_stopped() {
     let (_folder, store) = scratch();
     let naive = |rate| instantiate(Naive::new(of(rate).latest())).unwrap();
     failure(&store, &of(2.));
@@ -539,7 +539,7 @@ fn failures_are_kept_and_collected_as_other_results_are() {
 }
 
 #[test]
-fn typed_views_of_stored_realizations() {
+fn typed_looks_at_what_is_in_a_store() {
     let (_folder, store) = scratch();
     let plan = summary_of(&[2., 0.5]);
     let read = instantiate(Reader::new(plan.text.clone())).unwrap();

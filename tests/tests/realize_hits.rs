@@ -96,7 +96,7 @@ fn below(rref: &RRef<Sum>) -> BTreeSet<(RRefId, String)> {
 }
 
 #[test]
-fn found_realizations_are_those_that_were_built() {
+fn what_is_found_is_what_was_built() {
     let (folder, store) = scratch();
     let plan = diamond(4);
     let built = store.realize(&plan).unwrap();
@@ -169,7 +169,7 @@ fn observers_are_told_of_each() {
 }
 
 #[test]
-fn an_observer_that_panics_stops_the_run() {
+fn who_cannot_be_told_stops_what_comes_after() {
     let (_folder, store) = scratch();
     let first = number(&[], 1);
     let second = number(&[&first], 2);

@@ -73,7 +73,7 @@ fn unfit<C: Config>(store: &Store, id: &RRefId, what: &[&str]) -> Error {
 }
 
 #[test]
-fn realizations_are_viewed_as_they_were() {
+fn what_was_realized_is_opened_as_it_was() {
     let (_folder, store) = scratch();
     let rref = trained(&store);
     let id: RRefId = rref.to_string().parse().unwrap();

@@ -78,7 +78,7 @@ fn is_not<T: Target>(store: &Store, target: &T, what: &[&str]) -> Error {
 }
 
 #[test]
-fn realized_results_have_the_shape_of_the_target() {
+fn what_is_there_is_given_in_the_shape_of_the_target() {
     let (_folder, store) = scratch();
     let one = of(1, &[]);
     let two = of(2, &[&one]);
@@ -92,7 +92,7 @@ fn realized_results_have_the_shape_of_the_target() {
 }
 
 #[test]
-fn missing_stages_are_listed_with_reasons() {
+fn what_is_missing_is_told_with_the_reason() {
     let (_folder, store) = scratch();
     let one = of(1, &[]);
     is_not(
@@ -140,7 +140,7 @@ fn missing_stages_are_listed_with_reasons() {
 }
 
 #[test]
-fn requests_of_the_matcher_are_reported() {
+fn what_the_matcher_wants_is_told() {
     let (_folder, store) = scratch();
     let run = Realize::new(&store).arg(0_u8);
     let asking = instantiate(Asking::new()).unwrap();

@@ -388,7 +388,7 @@ fn with_keep_going_the_others_run() {
 }
 
 #[test]
-fn reused_stages_need_no_resources() {
+fn what_is_there_needs_nothing() {
     let (_folder, store) = scratch();
     let before = of("before").with_limits(gpus(1));
     let after = instantiate(Work::new(vec![before.clone()], "after".to_owned())).unwrap();

@@ -194,7 +194,7 @@ fn no_more_run_at_once_than_jobs_allow() {
 }
 
 #[test]
-fn observers_receive_each_event_once() {
+fn observers_are_told_each_thing_once() {
     let (_folder, store) = scratch();
     let first = of("first", &[]);
     let plan = (
@@ -340,7 +340,7 @@ fn forced_stages_run_again() {
 }
 
 #[test]
-fn forced_stages_must_be_in_the_plan() {
+fn what_is_forced_is_in_the_plan() {
     let (_folder, store) = scratch();
     let (plan, other) = (of("plan", &[]), of("other", &[]));
     let error = Realize::new(&store).force(&other).run(&plan).unwrap_err();
@@ -463,7 +463,7 @@ fn a_failure_stops_the_run() {
 }
 
 #[test]
-fn several_failures_are_reported_together() {
+fn several_failures_are_told_together() {
     let (_folder, store) = scratch();
     let bad: Vec<_> = ["a", "b", "c"].map(failing).into();
     let plan = (
@@ -761,7 +761,7 @@ fn logs_are_kept_beside_results() {
 }
 
 #[test]
-fn runs_know_their_index_and_derivation() {
+fn runs_know_what_they_are() {
     let (_folder, store) = scratch();
     let several = instantiate(Several::new("x".to_owned())).unwrap();
     let id = several.id().clone();

@@ -261,7 +261,7 @@ fn a_second_process_waits_for_all_runs() {
 }
 
 #[test]
-fn an_interrupted_build_continues_with_the_missing_runs() {
+fn what_a_person_stops_goes_on_with_the_rest() {
     let (folder, store) = scratch();
     let place = folder.path();
     let plan = six::plan("differ", place).with_matcher(matcher::all());
@@ -382,7 +382,7 @@ fn a_forced_build_that_is_killed_goes_on() {
 }
 
 #[test]
-fn the_rest_of_a_complete_build_is_complete() {
+fn what_is_left_of_a_whole_build_is_whole() {
     let (folder, store) = scratch();
     let place = folder.path();
     let plan = six::plan("differ", place);
@@ -407,7 +407,7 @@ fn the_rest_of_a_complete_build_is_complete() {
 }
 
 #[test]
-fn results_of_an_incomplete_build_stay_incomplete() {
+fn what_is_there_of_a_part_of_a_build_stays_a_part() {
     let (folder, store) = scratch();
     let place = folder.path();
     let plan = six::plan("differ", place);

@@ -278,7 +278,7 @@ fn a_build_that_is_cancelled_or_dropped_leaves_nothing() {
 }
 
 #[test]
-fn stepping_does_not_continue_during_a_build_by_hand() {
+fn it_does_not_go_on_while_a_build_is_in_somebodys_hands() {
     let (_folder, store) = scratch();
     let plan = plan(3);
     let mut stepping = store.step(&plan).unwrap();
@@ -300,7 +300,7 @@ fn stepping_does_not_continue_during_a_build_by_hand() {
 }
 
 #[test]
-fn a_thread_does_not_wait_for_its_own_build_by_hand() {
+fn what_this_thread_has_in_its_hands_it_does_not_wait_for() {
     let (_folder, store) = scratch();
     let plan = plan(3);
     let b = store.step(&plan).unwrap().take(&plan.sum).unwrap();
@@ -378,7 +378,7 @@ fn a_stage_does_not_wait_for_itself() {
 }
 
 #[test]
-fn stages_that_cannot_be_taken_are_refused() {
+fn what_cannot_be_taken_is_refused() {
     let (_folder, store) = scratch();
     let (plan, other) = (plan(3), plan(4));
     store.realize(&plan.sum.data).unwrap();
@@ -516,7 +516,7 @@ fn tock(b: &Build<Tock>) -> Result<TockOutputs> {
 }
 
 #[test]
-fn a_choice_stays_valid_while_other_processes_build() {
+fn a_choice_stands_whatever_others_make_meanwhile() {
     let (_folder, store) = scratch();
     let plan = instantiate(Tock::new(instantiate(Tick::new()).unwrap())).unwrap();
     let mut stepping = store.step(&plan).unwrap();
@@ -533,7 +533,7 @@ fn a_choice_stays_valid_while_other_processes_build() {
 }
 
 #[test]
-fn results_of_other_processes_are_taken() {
+fn what_others_made_before_its_turn_is_taken() {
     let (_folder, store) = scratch();
     let plan = plan(3);
     let mut stepping = store.step(&plan).unwrap();
@@ -577,7 +577,7 @@ fn slow_plan(place: &Path) -> DRef<Slow> {
 }
 
 #[test]
-fn taking_waits_for_a_running_build() {
+fn taking_waits_for_who_is_building() {
     let place = folder();
     let store = Store::open(place.path().join("store")).unwrap();
     let plan = slow_plan(place.path());
@@ -650,7 +650,7 @@ fn other_processes_wait_for_a_build_by_hand() {
 }
 
 #[test]
-fn a_killed_process_releases_its_build_by_hand() {
+fn who_is_killed_with_a_build_in_hand_keeps_nobody_waiting() {
     let place = folder();
     fs::write(place.path().join("go"), "").unwrap();
     let mut other = Running::start(child("take", place.path()));

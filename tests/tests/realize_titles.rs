@@ -123,7 +123,7 @@ fn failures_say_which_stage_it_was() {
 
 /// An imported file is labelled by its path, which is not in the config.
 #[test]
-fn imported_files_are_labelled_by_their_paths() {
+fn imported_files_are_told_by_their_paths() {
     let (folder, store) = scratch();
     let path = folder.path().canonicalize().unwrap().join("march.csv");
     std::fs::write(&path, "1").unwrap();

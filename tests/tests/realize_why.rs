@@ -272,7 +272,7 @@ fn use_it(b: &Build<Use>) -> Result<UseOutputs> {
 }
 
 #[test]
-fn repeated_builds_and_choices_are_explained() {
+fn the_same_code_once_more_and_what_the_matcher_takes() {
     let (_folder, store) = scratch();
     let drawn = instantiate(Draw::new()).unwrap();
     let plan = instantiate(Use::new(drawn.clone())).unwrap();
@@ -389,7 +389,7 @@ fn a_matcher_that_takes_another_result() {
 
 /// A removed result is not reported as nonexistent, and a repeated failure is not reported as another result.
 #[test]
-fn unknown_history_is_not_claimed() {
+fn what_is_not_known_is_not_told() {
     let (_folder, store) = scratch();
     let plan = first::plan("a", 0.1);
     store.realize(&plan).unwrap();
@@ -411,7 +411,7 @@ fn forget_code(store: &Store) {
 }
 
 #[test]
-fn corrupt_or_removed_realizations_are_skipped() {
+fn what_is_broken_or_gone_is_passed_over() {
     let (_folder, store) = scratch();
     let near = store.realize(&first::plan("a", 0.1)).unwrap();
     let far = store.realize(&first::plan("b", 0.1)).unwrap();
@@ -435,7 +435,7 @@ fn corrupt_or_removed_realizations_are_skipped() {
 }
 
 #[test]
-fn realizations_without_build_records() {
+fn realizations_that_nobody_says_who_built() {
     let (_folder, store) = scratch();
     let config = |n: u32| {
         let text = format!(r#"{{"name": "old", "n": {n}}}"#);
@@ -586,7 +586,7 @@ fn other_stages_of_the_plan_are_no_earlier_versions() {
 }
 
 #[test]
-fn only_the_first_of_many_stages_are_explained() {
+fn of_many_stages_only_the_first_are_told() {
     let (_folder, store) = scratch();
     let many = |path| -> Vec<_> {
         let all = (0..400).map(|n| first::plan(path, f64::from(n) + 0.5));

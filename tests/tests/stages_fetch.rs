@@ -92,7 +92,7 @@ fn how_it_is_fetched_is_no_part_of_the_identity() -> Result<()> {
 }
 
 #[test]
-fn invalid_urls_and_digests_are_refused_immediately() {
+fn what_cannot_be_an_address_or_a_hash_is_refused_at_once() {
     let sha256 = sha256(HELLO);
     for (url, why) in [
         ("ftp://example.org/x", "the protocol `ftp` is not supported"),
@@ -191,7 +191,7 @@ fn the_waits_grow_and_the_tries_end() {
 }
 
 #[test]
-fn interrupted_downloads_are_resumed() -> Result<()> {
+fn what_broke_off_goes_on_where_it_was() -> Result<()> {
     let (_folder, store) = scratch();
     let body = long();
     let server = Server::new(move |before, request, to| match (before, request.from()) {
@@ -357,7 +357,7 @@ fn more_than_there_was_is_begun_anew() -> Result<()> {
 }
 
 #[test]
-fn complete_downloads_are_not_requested() -> Result<()> {
+fn what_is_whole_already_is_not_asked_for() -> Result<()> {
     let (_folder, store) = scratch();
     let server = Server::of(HELLO);
     let dref = fetch_url(&server.url("/x"), &sha256(HELLO))?;
@@ -490,7 +490,7 @@ fn a_slow_server_is_waited_for() -> Result<()> {
 }
 
 #[test]
-fn an_unreachable_server_is_reported() {
+fn nobody_there_is_said() {
     let (_folder, store) = scratch();
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -626,7 +626,7 @@ fn the_cache_may_vanish_meanwhile() -> Result<()> {
 }
 
 #[test]
-fn observers_receive_progress() -> Result<()> {
+fn observers_are_told_how_far_it_is() -> Result<()> {
     let (_folder, store) = scratch();
     let server = Server::new(|_, _, to| {
         head(to, &["200 OK", "Content-Length: 16"])?;
@@ -901,7 +901,7 @@ fn a_server_is_held_to_the_length_that_it_states() {
 }
 
 #[test]
-fn abandoned_partial_downloads_are_collected() -> Result<()> {
+fn parts_that_nobody_goes_on_with_are_collected() -> Result<()> {
     let (_folder, store) = scratch();
     let body = long();
     let (go_on, wait) = std::sync::mpsc::channel();

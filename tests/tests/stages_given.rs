@@ -84,7 +84,7 @@ impl Format for Folder {
 }
 
 #[test]
-fn invalid_values_and_paths_are_refused() {
+fn what_cannot_be_given_is_refused() {
     let error = node::<Text>("no name", "hello").unwrap_err();
     assert_says(&error, &["no name"]);
     let error = node::<Folder>("folder", &()).unwrap_err();
@@ -119,7 +119,7 @@ fn no_files_are_an_empty_folder() -> Result<()> {
 }
 
 #[test]
-fn realized_values_are_found_without_their_contents() -> Result<()> {
+fn what_is_realized_is_found_again_without_its_contents() -> Result<()> {
     let (_folder, store) = scratch();
     let first = store.realize(&node::<Text>("greeting", "hello")?)?;
     let again = store.realization_as::<Given<Text>>(&first)?;

@@ -103,7 +103,7 @@ fn a_folder_is_imported_with_all_that_is_in_it() -> Result<()> {
 }
 
 #[test]
-fn files_with_cached_digests_are_not_read_again() -> Result<()> {
+fn what_is_remembered_is_not_read_again() -> Result<()> {
     let (_folder, store, source) = places();
     fs::write(source.join("a"), "first")?;
     fs::write(source.join("b"), "second")?;
@@ -167,7 +167,7 @@ fn a_file_of_just_now_is_not_trusted() -> Result<()> {
 
 /// Writes through an open descriptor or mapping need not change the times of a file.
 #[test]
-fn the_digest_of_a_file_open_for_writing_is_not_cached() -> Result<()> {
+fn a_file_that_somebody_writes_is_not_remembered() -> Result<()> {
     let (_folder, store, source) = places();
     fs::write(source.join("done"), "done")?;
     let mut growing = File::create(source.join("growing"))?;
@@ -292,7 +292,7 @@ fn a_file_that_is_being_written_is_refused_or_whole() -> Result<()> {
 }
 
 #[test]
-fn invalid_output_entries_are_refused() -> Result<()> {
+fn what_no_output_may_hold_is_refused() -> Result<()> {
     let (_folder, store, source) = places();
     let refused = |what: &[&str]| {
         let error = file(&store, &source).unwrap_err();

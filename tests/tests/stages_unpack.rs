@@ -498,7 +498,7 @@ fn what_comes_twice_is_refused() {
 }
 
 #[test]
-fn invalid_output_entries_are_refused() {
+fn what_no_output_may_hold_is_refused() {
     let (_folder, store) = scratch();
     for (kind, why) in [
         (b'3', "is a device"),
@@ -734,7 +734,7 @@ fn gz_files_are_filled_up_with_zeros() {
 }
 
 #[test]
-fn the_sizes_in_zip_headers_are_checked_before_writing() {
+fn what_a_zip_file_says_that_it_has_counts_before_it_is_written() {
     let (_folder, store) = scratch();
     let archive = zip(&[("a", &[b'a'; 600]), ("b", &[b'b'; 600])]);
     let limited = |config: Unpacked| Unpacked {

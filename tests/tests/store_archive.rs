@@ -79,7 +79,7 @@ fn fresh() -> (TempDir, Store) {
 }
 
 #[test]
-fn unpacking_restores_what_was_packed() {
+fn what_is_packed_comes_out_again() {
     let (folder, from, chain, archive) = packed();
     let (_other, to) = fresh();
     assert_eq!(to.unpack(&archive).unwrap(), chain);
@@ -408,7 +408,7 @@ fn what_is_cut_short_is_refused() {
 }
 
 #[test]
-fn data_around_an_archive_is_refused() {
+fn what_is_added_around_it_is_refused() {
     let (folder, _from, _chain, archive) = packed();
     let bytes = fs::read(&archive).unwrap();
     let other = folder.path().join("other.zip");
@@ -594,7 +594,7 @@ fn archives_by_hand_are_taken_when_they_are_right() {
 }
 
 #[test]
-fn archives_that_publishing_would_refuse_are_not_unpacked() {
+fn what_publishing_refuses_is_not_unpacked() {
     let text = r#"{"name": "good", "made": {"of": [["__self__", "d", "x"]]}}"#;
     let promising = ConfigJson::from_json(text).unwrap();
     let link = |target: &str| EntryKind::Link {

@@ -210,7 +210,7 @@ fn damaged_artifacts_are_named_with_what_depends_on_them() {
 }
 
 #[test]
-fn a_record_without_its_context_is_named() {
+fn a_record_that_does_not_say_from_what_is_named() {
     let made = made();
     let c = forget_context(&made.store, &made.c);
     let fault = made.fault();
@@ -254,7 +254,7 @@ fn damaged_records_and_configs_are_named() {
 }
 
 #[test]
-fn missing_and_unexpected_files_are_named() {
+fn what_is_missing_or_strange_is_named() {
     let made = made();
     let aside = made.store.root().with_file_name("aside");
     fs::rename(made.store.realization_dir(&made.a), &aside).unwrap();
@@ -371,7 +371,7 @@ fn backup(made: &Made) -> (tempfile::TempDir, Store) {
 }
 
 #[test]
-fn damaged_objects_are_replaced_from_another_store() {
+fn what_another_store_has_is_replaced() {
     let damages: [fn(&Path); 6] = [
         |out| put(&out.join("x"), "xy"),
         |out| fs::remove_dir_all(out.join("deep")).unwrap(),
@@ -454,7 +454,7 @@ fn the_same_bytes_elsewhere_in_the_store_are_enough() {
 }
 
 #[test]
-fn damage_without_a_copy_is_quarantined_and_rebuilt() {
+fn what_is_nowhere_else_is_put_aside_and_made_again() {
     let made = made();
     let sound = objects(&made.store);
     made.change(|out| put(&out.join("x"), "xy"));
@@ -532,7 +532,7 @@ fn records_configs_and_build_records_are_mended() {
 }
 
 #[test]
-fn missing_objects_are_copied_from_another_store() {
+fn what_is_missing_comes_from_another_store() {
     let made = made();
     let (_folder, peer) = backup(&made);
     let sound = objects(&made.store);

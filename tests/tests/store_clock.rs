@@ -69,7 +69,7 @@ fn two(store: &Store) -> (DRef<Draw>, RRefId, RRefId) {
 }
 
 #[test]
-fn a_build_ahead_of_the_clock_is_never_the_newest() {
+fn nobody_takes_it_for_the_newest() {
     let (_folder, store) = scratch();
     let (plan, old, ahead) = two(&store);
     let run = || Realize::new(&store).trust_unknown();

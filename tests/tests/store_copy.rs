@@ -94,7 +94,7 @@ fn build_records_are_united() {
 }
 
 #[test]
-fn a_realization_without_its_context_is_refused() {
+fn what_does_not_say_from_what_it_was_made_is_refused() {
     let (_one, from) = store();
     let (_two, to) = store();
     let [_, b, ..] = diamond(&from);

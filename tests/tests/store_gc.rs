@@ -145,7 +145,7 @@ fn entries(path: &Path) -> usize {
 }
 
 #[test]
-fn realizations_reachable_from_roots_stay() {
+fn what_roots_reach_stays() {
     let chain = chain();
     chain.store.add_root("keep", &chain.b).unwrap();
     assert_eq!(chain.gc(), [&chain.c, &chain.d].map(Clone::clone));
@@ -317,7 +317,7 @@ fn links_replace_only_links_of_the_store() {
 
 #[test]
 #[cfg_attr(pylightnix_portable, ignore = "names are not exchanged in one step")]
-fn a_file_that_replaces_a_link_concurrently_is_not_lost() {
+fn what_is_put_where_a_link_is_just_then_is_not_lost() {
     let chain = chain();
     let place = folder();
     for round in 0..300 {
@@ -407,7 +407,7 @@ fn age_and_number_keep() {
 }
 
 #[test]
-fn dependents_are_removed_before_dependencies() {
+fn nothing_goes_before_what_was_made_from_it() {
     let chain = chain();
     // All have the same size, and two fit into the limit.
     let one = chain.store.gc().plan().unwrap().realizations[0].bytes;
@@ -642,7 +642,7 @@ fn a_disk_that_is_full_is_collected() {
 }
 
 #[test]
-fn undeletable_trash_is_reported_and_does_not_count_as_freed() {
+fn what_cannot_be_deleted_frees_nothing_and_is_told_each_time() {
     let (folder, store) = store();
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         // Only root can give a folder to another user.
@@ -687,8 +687,8 @@ fn collect_what_others_own(place: &Path) {
 }
 
 #[test]
-fn objects_in_a_lower_layer_are_removed_in_place() {
-    if !can_mount("objects_in_a_lower_layer_are_removed_in_place") {
+fn what_lies_in_a_layer_of_an_image_is_removed_where_it_is() {
+    if !can_mount("what_lies_in_a_layer_of_an_image_is_removed_where_it_is") {
         return;
     }
     let (made, layers, at) = (chain(), folder(), folder());
@@ -727,7 +727,7 @@ fn meanwhile(chain: &Chain, mut what: impl FnMut(&Store) + Send) -> pylightnix::
 }
 
 #[test]
-fn realizations_that_come_into_use_during_a_collection_stay() {
+fn what_comes_into_use_meanwhile_stays() {
     let ends = |part: &'static str| {
         move |store: &Store| {
             let mut child = child(part, store.root());

@@ -87,7 +87,7 @@ fn let_the_clock_tick() {
 }
 
 #[test]
-fn cached_realizations_are_not_read_again() {
+fn what_is_known_is_not_read_again() {
     let (_folder, store) = store();
     assert_eq!(told("realize 40", &store, "built "), "40");
     let_the_clock_tick();
@@ -177,7 +177,7 @@ fn known(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
 }
 
 #[test]
-fn added_removed_and_changed_realizations_are_noticed() {
+fn what_comes_goes_or_changes_is_seen() {
     let (_folder, store) = store();
     let (a, b) = (config("a"), config("b"));
     publish_texts(&store, &a, &Context::empty(), &[("x", "1")]);
@@ -324,7 +324,7 @@ fn a_change_within_a_tick_is_seen() {
 }
 
 #[test]
-fn older_index_entries_do_not_replace_newer_ones() {
+fn what_was_known_before_does_not_replace_what_another_found_since() {
     let (_folder, store) = store();
     let numbers = numbers(20).unwrap();
     let first = &numbers[0];

@@ -20,7 +20,7 @@ fn promising() -> ConfigJson {
 }
 
 #[test]
-fn publishing_refuses_artifacts_that_are_not_self_contained() {
+fn publishing_refuses_what_could_not_be_read_elsewhere() {
     let (_folder, store) = store();
     type Fill = Box<dyn Fn(&Path)>;
     let cases: [(ConfigJson, Fill, &str); 8] = [
@@ -111,7 +111,7 @@ fn note(b: &Build<Note>) -> Result<NoteOutputs, BoxError> {
 }
 
 #[test]
-fn realizations_that_lack_a_promise_are_rebuilt_and_stay() {
+fn what_lacks_a_promise_is_made_again_and_stays() {
     let (_folder, store) = scratch();
     let plan = instantiate(Note::new("a".to_owned())).unwrap();
     let id = store.realize(&plan).unwrap().id().clone();
@@ -193,7 +193,7 @@ fn old() -> (tempfile::TempDir, Store, [RRefId; 2]) {
 }
 
 #[test]
-fn realizations_published_by_older_rules_are_intact_and_stay() {
+fn what_was_published_by_older_rules_is_sound_and_stays() {
     let (_folder, store, [lacking, linking]) = old();
     let before = objects(&store);
     let report = store.check().contents().run().unwrap();

@@ -109,7 +109,7 @@ fn gc(store: &Store) -> Vec<RRefId> {
 }
 
 #[test]
-fn a_living_process_protects_what_it_uses_and_a_killed_one_does_not() {
+fn a_living_process_keeps_what_it_uses_and_a_killed_one_does_not() {
     let (_folder, store) = store();
     let a = config("a");
     let a1 = publish_texts(&store, &a, &Context::empty(), &[("x", "1")]);
@@ -145,7 +145,7 @@ fn results_stay_while_they_are_in_use() {
 }
 
 #[test]
-fn a_process_protects_what_it_published() {
+fn a_process_keeps_what_it_published_itself() {
     let (_folder, store) = store();
     let a = publish_texts(&store, &config("a"), &Context::empty(), &[]);
     store.plumbing().add_derivation(&config("empty")).unwrap();

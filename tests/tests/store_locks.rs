@@ -170,7 +170,7 @@ fn a_dead_holder_holds_nothing() {
 }
 
 #[test]
-fn leftovers_of_dead_processes_are_swept() {
+fn what_the_dead_left_is_swept_and_what_the_living_have_is_not() {
     let folder = folder();
     let root = folder.path().join("store");
     Store::open(&root).unwrap();

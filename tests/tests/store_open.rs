@@ -41,7 +41,7 @@ fn missing_and_empty_folders_become_stores() {
 }
 
 #[test]
-fn interrupted_store_creation_is_completed() {
+fn what_was_cut_short_is_completed() {
     let folder = folder();
     let root = folder.path();
     fs::write(root.join(".format.json-x"), "{\"for").unwrap();
@@ -161,7 +161,7 @@ fn part_of_a_child() {
 }
 
 #[test]
-fn missing_realizations_are_errors_of_the_kind_missing() {
+fn what_is_not_there_is_missing() {
     let (_folder, store) = store();
     let config = config("stage");
     let error = store.config(config.id()).unwrap_err();

@@ -221,7 +221,7 @@ fn reading_writes_nothing() {
 }
 
 #[test]
-fn a_dropped_draft_is_removed_and_a_failed_one_is_kept() {
+fn a_dropped_draft_is_gone_and_a_failed_one_is_kept() {
     let (_folder, store) = store();
     let config = config("stage");
     let draft = store.plumbing().draft().unwrap();
@@ -454,7 +454,7 @@ fn a_file_that_is_closed_a_moment_later_is_published() {
 }
 
 #[test]
-fn missing_dependencies_prevent_publication() {
+fn what_it_was_made_from_has_to_be_there_still() {
     let (_folder, store) = store();
     let (a, b) = (config("a"), config_on("b", &config("a")));
     let stays = publish_texts(&store, &a, &Context::empty(), &[("x", "stays")]);

@@ -234,7 +234,7 @@ fn by_metric() {
 }
 
 #[test]
-fn an_invalid_metric_is_an_error_and_the_search_continues() {
+fn what_is_no_metric_is_an_error_and_the_search_goes_on() {
     let (_folder, store) = scratch();
     let texts = ["{\"a\": 1}", "{\"a\": \"1\"}", "{\"a\": [", ""];
     let all = texts.map(|text| publish(&store, &config("a"), &built(), text));
@@ -294,7 +294,7 @@ fn conditions_that_cannot_be() {
 }
 
 #[test]
-fn a_corrupt_realization_is_an_error_in_its_place() {
+fn what_is_broken_is_an_error_in_its_place() {
     let (_folder, store) = scratch();
     let all = ["a", "b", "c"].map(|name| publish(&store, &config(name), &built(), "1"));
     let record = store.realization_dir(&all[0]).join("record");
@@ -329,7 +329,7 @@ fn a_corrupt_realization_is_an_error_in_its_place() {
 }
 
 #[test]
-fn failures_are_distinguished() {
+fn failures_are_told_apart() {
     let (_folder, store) = scratch();
     let good = publish(&store, &config("a"), &built(), "1");
     let mut draft = store.plumbing().draft().unwrap();
@@ -459,7 +459,7 @@ fn by_conditions_as_tables_take_them() {
 }
 
 #[test]
-fn unknown_names_are_reported_with_similar_ones() {
+fn what_is_named_and_not_there_is_told_with_what_is_near() {
     let (_folder, store) = scratch();
     let hints = |find: Find<'_>| {
         let mut finding = find.run().unwrap();

@@ -162,7 +162,7 @@ fn what_is_not_there() {
 }
 
 #[test]
-fn corrupt_objects_are_reported() {
+fn what_is_broken_is_told() {
     let Made {
         _folder,
         store,

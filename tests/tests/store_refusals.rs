@@ -260,7 +260,7 @@ fn unwritable(root: &Path) {
 }
 
 #[test]
-fn a_store_of_another_user() {
+fn a_store_of_somebody_else() {
     let (folder, store) = store();
     publish_texts(&store, &config("stage"), &Context::empty(), &[("x", "1")]);
     let root = store.root().to_owned();

@@ -138,7 +138,7 @@ fn few_files(place: &Path) {
 }
 
 #[test]
-fn unreadable_objects_are_not_damaged() {
+fn what_is_closed_to_this_user_is_no_damage() {
     let place = folder();
     stores(place.path());
     if fs::metadata("/proc/self")

@@ -82,7 +82,7 @@ impl Made {
 }
 
 #[test]
-fn dependencies_of_others_stay() {
+fn what_others_were_made_from_stays() {
     let made = made();
     let store: &'static Store = Box::leak(Box::new(made.store.clone()));
     let [a, b, c] = [&made.a[0], &made.b, &made.c].map(ToString::to_string);
@@ -205,7 +205,7 @@ fn roots_and_living_processes_hold_it() {
 }
 
 #[test]
-fn dependents_of_removed_realizations_are_not_published() {
+fn what_was_made_from_something_removed_is_not_published() {
     let made = made();
     let store = &made.store;
     let mut draft = store.plumbing().draft().unwrap();

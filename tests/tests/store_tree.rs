@@ -200,7 +200,7 @@ fn an_empty_tree() {
 }
 
 #[test]
-fn invalid_trees_are_refused() {
+fn what_is_no_tree_is_refused() {
     let dir = |path: &str| Entry::new(path.to_owned(), EntryKind::Dir);
     let link = |path: &str, target: &str| {
         Entry::new(

@@ -45,7 +45,7 @@ pub struct Anneal {
     pub maxiter: u64,
 }
 
-#[stage(uses(minimise))]
+#[stage]
 fn anneal(b: &Build<Anneal>) -> Result<AnnealOutputs> {
     let params = b.ref_params.out.load()?;
     let run = minimise(&params.to_vec(), b.maxiter, fresh_seed()?)?;
@@ -69,7 +69,7 @@ pub struct Plot {
     pub ref_anneal: DRef<Anneal>,
 }
 
-#[stage(uses(draw))]
+#[stage]
 fn plot(b: &Build<Plot>) -> Result<PlotOutputs> {
     let run = &b.ref_anneal;
     let params = run.ref_params.out.load()?;

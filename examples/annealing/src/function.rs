@@ -22,7 +22,6 @@ pub(crate) type Params = [f64; 13];
 ///
 /// # Errors
 /// Fails unless there are 13 finite numbers, of which the last, `scale`, is positive.
-#[track]
 pub(crate) fn params(values: &[f64]) -> Result<Params, Box<dyn Error + Send + Sync>> {
     let params = Params::try_from(values).map_err(|_| {
         format!(
@@ -44,7 +43,6 @@ pub(crate) fn params(values: &[f64]) -> Result<Params, Box<dyn Error + Send + Sy
 }
 
 /// Returns the value of the function at `(x, y)`; lower is better.
-#[track]
 pub(crate) fn energy(params: &Params, [x, y]: [f64; 2]) -> f64 {
     let &[a, b, c, d, e, f, g, h, i, j, k, l, scale] = params;
     let bowl = a * x * x + b * x * y + c * y * y + d * x + e * y + f;

@@ -53,7 +53,6 @@ pub(crate) fn fresh_seed() -> Result<u64, Box<dyn Error + Send + Sync>> {
 ///
 /// # Errors
 /// Fails if the parameters are invalid, or give an energy that is not finite.
-#[track(uses(Landscape, Wanderer, params))]
 pub(crate) fn minimise(
     values: &[f64],
     maxiter: u64,
@@ -96,7 +95,6 @@ pub(crate) fn minimise(
 /// The function as the solver sees it.
 struct Landscape(Params);
 
-#[track(uses(energy))]
 impl CostFunction for Landscape {
     type Param = [f64; 2];
     type Output = f64;
@@ -120,7 +118,6 @@ impl CostFunction for Landscape {
 #[derive(Clone)]
 struct Wanderer;
 
-#[track(uses(mirror))]
 impl Neighbor<[f64; 2]> for Wanderer {
     type Error = Box<dyn Error + Send + Sync>;
 
@@ -142,7 +139,6 @@ impl Neighbor<[f64; 2]> for Wanderer {
 }
 
 /// Reflects a coordinate at the boundary, as often as necessary.
-#[track]
 fn mirror(at: f64) -> f64 {
     let (low, width) = (*BOX.start(), BOX.end() - BOX.start());
     let way = (at - low).rem_euclid(2.0 * width);

@@ -47,7 +47,6 @@ type Sheet<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 ///
 /// # Errors
 /// Fails if the parameters or the trace are invalid, or if the file cannot be written.
-#[track(uses(Trace, descent::draw, headline, map::draw, raster::mean))]
 pub(crate) fn draw(
     path: &Path,
     values: &[f64],
@@ -84,7 +83,6 @@ struct Trace {
     best: usize,
 }
 
-#[track(uses(Scale))]
 impl Trace {
     fn new(
         params: Params,
@@ -141,7 +139,6 @@ impl Trace {
     }
 }
 
-#[track]
 fn headline(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
     let (x, y) = run.xs[run.best];
     let found = format!(

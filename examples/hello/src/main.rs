@@ -37,7 +37,7 @@ struct Program {
     sources: DRef<Unpacked>,
 }
 
-#[stage(uses(run))]
+#[stage]
 fn program(b: &Build<Program>) -> Result<ProgramOutputs> {
     let work = b.path().join("work"); // the sources are read-only
     fs::create_dir(&work)?;
@@ -60,7 +60,6 @@ fn program(b: &Build<Program>) -> Result<ProgramOutputs> {
 }
 
 /// Runs a command, with its output in the log.
-#[track]
 fn run(b: &Build<Program>, command: &mut Command) -> Result<()> {
     let done = command.output()?;
     b.log().write_all(&done.stdout)?;

@@ -22,7 +22,7 @@ struct Place {
     height: f64,
 }
 
-#[stage(uses(height, Random))]
+#[stage]
 fn search(b: &Build<Search>) -> Result<SearchOutputs> {
     let mut random = Random::seeded(b.index());
     let places = (0..b.tries)
@@ -38,7 +38,6 @@ fn search(b: &Build<Search>) -> Result<SearchOutputs> {
     })
 }
 
-#[track]
 fn height(x: f64) -> f64 {
     x * x / 10. + 3. * (x.rem_euclid(1.5) - 0.75).abs()
 }
@@ -81,7 +80,7 @@ struct Searches {
     tries: u32,
 }
 
-#[stage(matcher = all(), many, nouts = 4, uses(height, Random))]
+#[stage(matcher = all(), many, nouts = 4)]
 fn searches(b: &Build<Searches>) -> Result<SearchesOutputs> {
     let x = Random::seeded(b.index()).between(-10., 10.);
     Ok(SearchesOutputs {

@@ -6,7 +6,6 @@ use pylightnix::prelude::*;
 /// The SplitMix64 generator: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 pub(crate) struct Random(u64);
 
-#[track]
 impl Random {
     pub(crate) fn seeded(seed: usize) -> Self {
         Random(seed as u64)

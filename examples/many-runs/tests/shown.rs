@@ -11,10 +11,14 @@ fn the_book_shows_what_it_prints() {
         example.compare(title, lines);
     }
     let code = std::fs::read_dir(example.folder().join("_store/code")).unwrap();
-    let texts = code.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
-    let search = texts
+    // Beside the lists lies the folder of the texts that they name.
+    let lists = code
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file());
+    let lists = lists.map(|path| std::fs::read_to_string(path).unwrap());
+    let search = lists
         .into_iter()
-        .find(|text| text.starts_with("[stage search "))
+        .find(|text| text.lines().nth(1).unwrap().ends_with("\tsearch"))
         .unwrap();
     example.compare("code", &search);
 }

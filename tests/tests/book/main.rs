@@ -72,7 +72,7 @@ fn documents_name_what_exists() {
 }
 
 #[test]
-fn a_document_that_names_a_missing_file_is_reported() {
+fn a_document_that_names_what_is_gone_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[a](there.md#place) [b](gone.md) [c](https://example.org/gone.rs) `store/there.rs` and `store/gone.rs`\n\n\
                 `There`, `store/there.rs`; `Gone`, `store/there.rs`\n\n\

@@ -14,7 +14,6 @@ use super::{
 /// The space to the right of it.
 const RIGHT: u32 = 36;
 
-#[track(uses(legend))]
 pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
     let (top, height) = PLOT;
     let area = sheet.clone().shrink(
@@ -60,7 +59,6 @@ pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace) -> Result<(), Failure> {
 }
 
 /// Draws the legend above the plot, because inside it would cover lines.
-#[track]
 fn legend(sheet: &Sheet<'_>) -> Result<(), Failure> {
     let lines = [
         (

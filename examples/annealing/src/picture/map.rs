@@ -14,7 +14,6 @@ const CONTOURS: f64 = 24.0;
 /// The side of the small map of the whole box, in pixels.
 const OVERVIEW: u32 = 140;
 
-#[track(uses(draw_key, draw_marks, draw_overview))]
 pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace, scale: &Scale) -> Result<(), Failure> {
     let (top, side) = PLOT;
     let area = sheet.clone().shrink(
@@ -50,7 +49,6 @@ pub(super) fn draw(sheet: &Sheet<'_>, run: &Trace, scale: &Scale) -> Result<(), 
 }
 
 /// Draws the legend of the marks above the map.
-#[track]
 fn draw_marks(sheet: &Sheet<'_>) -> Result<(), Failure> {
     let (x, y) = (LEFT.0 + LABELS.0 + 8, PLOT.0 - 16);
     for (radius, color) in [(7, INK), (5, WHITE)] {
@@ -65,7 +63,6 @@ fn draw_marks(sheet: &Sheet<'_>) -> Result<(), Failure> {
 }
 
 /// Draws the whole box in a corner of the map, for moves that leave the map.
-#[track(uses(paint))]
 fn draw_overview(sheet: &Sheet<'_>, run: &Trace, scale: &Scale, near: f64) -> Result<(), Failure> {
     let side = px(OVERVIEW);
     let (left, top) = place(
@@ -92,7 +89,6 @@ fn draw_overview(sheet: &Sheet<'_>, run: &Trace, scale: &Scale, near: f64) -> Re
 
 /// Draws the function within `reach` of the middle, with the trace, in a square with a side of `side` supersampled pixels;
 /// `thick` is the size of its marks.
-#[track(uses(color, colors))]
 fn paint(
     run: &Trace,
     scale: &Scale,
@@ -133,7 +129,6 @@ fn paint(
 }
 
 /// Returns the colours of the function with its contours, as RGB bytes.
-#[track]
 fn colors(run: &Trace, scale: &Scale, reach: f64, side: u32) -> Vec<u8> {
     let at = |pixel: u32| (2.0 * (f64::from(pixel) + 0.5) / f64::from(side) - 1.0) * reach;
     let line = |line: u32| -> Vec<f64> {
@@ -163,13 +158,11 @@ fn colors(run: &Trace, scale: &Scale, reach: f64, side: u32) -> Vec<u8> {
     pixels
 }
 
-#[track]
 fn color(part: f64) -> RGBColor {
     ViridisRGB::get_color(part as f32)
 }
 
 /// Draws the colour key.
-#[track]
 pub(super) fn draw_key(sheet: &Sheet<'_>, scale: &Scale) -> Result<(), Failure> {
     const WIDTH: u32 = 18;
     const LABEL: u32 = 60;

@@ -27,7 +27,6 @@ pub(super) fn place(x: u32, y: u32) -> (i32, i32) {
 }
 
 /// Averages the supersampled pixels; both pictures are RGB bytes.
-#[track]
 pub(super) fn mean(fine: &[u8]) -> Vec<u8> {
     let (finer, line) = (FINER as usize, 3 * fine_size().0 as usize);
     fine.chunks_exact(line * finer)

@@ -11,7 +11,6 @@ pub(super) struct Scale {
     heights: Range<f64>,
 }
 
-#[track]
 impl Scale {
     /// Creates an axis for these energies, with a margin at the lower end.
     pub(super) fn of(energies: impl IntoIterator<Item = f64>) -> Self {
