@@ -8,7 +8,7 @@ use crate::invocations::Invocations;
 use crate::item::{ItemId, ItemKind, ModuleId};
 use crate::lex::Token;
 use crate::names::{Name, word};
-use crate::resolve::{Meaning, Resolver};
+use crate::resolve::{Meaning, Resolver, is_within};
 use crate::statics::Statics;
 use crate::tokens::{angle, is_arrow, parameters, path_at, string_value};
 use crate::world::World;
@@ -288,40 +288,66 @@ impl Index {
         }
         let mut said = FxHashSet::default();
         let mut found = Imported::default();
-        for other in self.resolver.globs(world, module) {
-            let this = &world.modules[other.0];
-            if other != module {
-                let items = this.all.iter().copied();
+        let mut around = vec![module];
+        while let Some(parent) = around.last().and_then(|at| {
+            let this = &world.modules[at.0];
+            this.parent.filter(|_| this.is_block)
+        }) {
+            around.push(parent);
+        }
+        for here in around {
+            let reach = self.resolver.globs(world, here);
+            words(world, here, &mut said);
+            self.imported_from(world, here, here, &said, &mut found);
+            for other in &reach.modules {
+                let items = world.modules[other.0].all.iter().copied();
                 found
                     .traits
                     .extend(items.filter(|id| world.items[id.0].kind == ItemKind::Trait));
+                self.imported_from(world, *other, here, &said, &mut found);
             }
-            words(world, other, &mut said);
-            for import in &this.imports {
-                for meaning in self.resolver.import(world, other, import) {
-                    match meaning {
-                        Meaning::Item(id) if world.items[id.0].kind == ItemKind::Trait => {
-                            found.traits.push(id);
-                        }
-                        Meaning::External(path) => {
-                            let is_said = match import.name {
-                                Some(name) => said.contains(&name) || is_std_type(&path),
-                                None => path.starts_with(world.text(word::PYLIGHTNIX)),
-                            };
-                            // A path of one word is a crate.
-                            if !is_said && (import.path.len() > 1 || import.name.is_none()) {
-                                let all = if import.name.is_none() { "::*" } else { "" };
-                                found.externals.push(format!("use {path}{all}"));
-                            }
-                        }
-                        _ => {}
-                    }
+            for path in &reach.externals {
+                if !path.starts_with(world.text(word::PYLIGHTNIX)) {
+                    found.externals.push(format!("use {path}::*"));
                 }
             }
         }
         let found = Arc::new(found);
         self.imported.insert(module, found.clone());
         found
+    }
+
+    /// Takes the traits that a module imports by name, as far as the module `seen_from` has them.
+    fn imported_from(
+        &mut self,
+        world: &World,
+        module: ModuleId,
+        seen_from: ModuleId,
+        said: &FxHashSet<Name>,
+        found: &mut Imported,
+    ) {
+        let is_within = is_within(world, seen_from, module);
+        for import in &world.modules[module.0].imports {
+            let Some(name) = import.name.filter(|_| import.is_pub || is_within) else {
+                continue;
+            };
+            for meaning in self.resolver.import(world, module, import) {
+                match meaning {
+                    Meaning::Item(id) if world.items[id.0].kind == ItemKind::Trait => {
+                        found.traits.push(id);
+                    }
+                    // A path of one word is a crate.
+                    Meaning::External(path)
+                        if import.path.len() > 1
+                            && !said.contains(&name)
+                            && !is_std_type(&path) =>
+                    {
+                        found.externals.push(format!("use {path}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Returns whether several own traits have a member of this name.

@@ -101,6 +101,8 @@ pub(crate) struct Import {
     pub(crate) name: Option<Name>,
     /// The predicates of its `#[cfg(..)]`.
     pub(crate) conditions: Vec<String>,
+    /// Whether other modules than those inside this one may see the name.
+    pub(crate) is_pub: bool,
 }
 
 /// A module, or a block of a function that has items.
@@ -142,6 +144,8 @@ pub(crate) struct Package {
     pub(crate) lib: Option<ModuleId>,
     /// The packages whose sources are read, by the names that its code has for them.
     pub(crate) packages: FxHashMap<Name, PackageId>,
+    /// The crates whose macros all of its modules have: `#[macro_use] extern crate name`.
+    pub(crate) macro_crates: Vec<Name>,
     /// The names of all other crates that it can name.
     pub(crate) externals: Vec<Name>,
 }

@@ -263,12 +263,23 @@ impl Lexer<'_> {
             Some(_) if after == b'\'' => self.character(),
             Some(next) if next.is_alphabetic() || next == '_' => {
                 self.rest_of_word();
+                if &self.source[start..self.at] == "'r" && self.byte(0) == b'#' {
+                    self.raw_lifetime();
+                }
                 self.push(TokenKind::Lifetime, start, line);
                 return;
             }
             _ => self.character(),
         }
         self.push(TokenKind::Literal, start, line);
+    }
+
+    /// Goes past the rest of `'r#name`.
+    fn raw_lifetime(&mut self) {
+        if starts_word(self.byte(1)) {
+            self.at += 1;
+            self.rest_of_word();
+        }
     }
 
     /// Goes past a character, after its first quote.

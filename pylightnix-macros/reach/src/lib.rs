@@ -33,6 +33,7 @@
 
 mod config;
 mod follow;
+mod globs;
 mod index;
 mod invocations;
 mod item;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config;
-use crate::item::{FileId, Item, ItemId, ItemKind, ModuleId};
+use crate::item::{FileId, Import, Item, ItemId, ItemKind, ModuleId};
 use crate::lex::{self, Token};
 use crate::names::{Name, word};
 use crate::strings;
@@ -151,7 +151,8 @@ impl Reader<'_> {
         }
         let (attrs, mut at) = attributes(&self.tokens, start, end);
         let marks = self.marks(attrs);
-        if self.is(at, end, word::PUB) {
+        let is_pub = self.is(at, end, word::PUB);
+        if is_pub {
             at += 1;
             if self.opens(at, b'(') {
                 at = self.tokens[at].mate + 1;
@@ -202,12 +203,13 @@ impl Reader<'_> {
                     let mut found = imports(&self.tokens, at + 1..after - 1);
                     for import in &mut found {
                         import.conditions.clone_from(&conditions);
+                        import.is_pub = is_pub;
                     }
                     self.world.modules[self.module.0].imports.extend(found);
                 }
                 after
             }
-            word::EXTERN => self.external(at, end, &marks),
+            word::EXTERN => self.external(at, end, is_pub, &marks),
             word::MACRO_RULES if self.tokens.get(at + 1).is_some_and(|it| it.is(b'!')) => {
                 self.macro_definition(start, at + 2, end, &marks)
             }
@@ -576,7 +578,7 @@ impl Reader<'_> {
     }
 
     /// `extern crate ..;` or `extern "C" { .. }`.
-    fn external(&mut self, at: usize, end: usize, marks: &ItemAttributes) -> usize {
+    fn external(&mut self, at: usize, end: usize, is_pub: bool, marks: &ItemAttributes) -> usize {
         if self.is(at + 1, end, word::CRATE) {
             let after = self.semicolon(at, end);
             let Some(path) = self.word(at + 2, end).filter(|_| !marks.is_test) else {
@@ -587,19 +589,22 @@ impl Reader<'_> {
                 true => self.word(at + 4, end),
                 false => Some(path),
             };
+            let macros = |attr: &Range<usize>| self.tokens[attr.start].word(word::MACRO_USE);
+            if marks.attributes.iter().any(macros) {
+                let package = self.world.modules[self.module.0].package;
+                self.world.packages[package.0].macro_crates.push(path);
+            }
             let path = match path {
                 word::SELF => vec![word::CRATE],
                 path => vec![path],
             };
-            let import = |name| crate::item::Import {
-                path: path.clone(),
-                name,
+            let imports = &mut self.world.modules[self.module.0].imports;
+            imports.extend(name.map(|name| Import {
+                path,
+                name: Some(name),
                 conditions: Vec::new(),
-            };
-            let macros = |attr: &Range<usize>| self.tokens[attr.start].word(word::MACRO_USE);
-            let all = marks.attributes.iter().any(macros).then(|| import(None));
-            let found = name.map(|name| import(Some(name))).into_iter().chain(all);
-            self.world.modules[self.module.0].imports.extend(found);
+                is_pub,
+            }));
             return after;
         }
         let (body, after) = self.body(at, end);

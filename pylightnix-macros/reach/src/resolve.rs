@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::globs::Globs;
 use crate::item::{Import, ItemId, ItemKind, ModuleId, PackageId};
 use crate::names::{Name, word};
 use crate::world::World;
@@ -29,6 +30,7 @@ pub(crate) struct Resolver {
     open: Vec<(ModuleId, Name)>,
     /// The lowest of those that turned up again; what was found above it may lack something.
     lowest: Option<usize>,
+    pub(crate) globs: Globs,
 }
 
 impl Resolver {
@@ -114,7 +116,7 @@ impl Resolver {
         self.open.pop();
         let found: Arc<[Meaning]> = found.into();
         // Of a circle of imports only the outermost name is complete.
-        if self.lowest.is_none_or(|lowest| lowest >= depth) {
+        if self.lowest.is_none_or(|lowest| lowest >= depth) && !self.globs.is_partial {
             self.found.insert((module, name), found.clone());
             self.lowest = None;
         }
@@ -123,43 +125,39 @@ impl Resolver {
 
     fn search(&mut self, world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
         let this = &world.modules[module.0];
-        let mut found = own(world, module, name);
-        for import in this
-            .imports
-            .iter()
-            .filter(|import| import.name == Some(name))
-        {
-            found.extend(self.import(world, module, import));
-        }
+        let mut found = self.explicit(world, module, module, name);
         let is_missing = |meaning: &Meaning| matches!(meaning, Meaning::Missing(_));
         let missing: Vec<Meaning> = found.extract_if(.., |it| is_missing(it)).collect();
-        if !found.is_empty() {
-            return found;
-        }
-        for import in this.imports.iter().filter(|import| import.name.is_none()) {
-            for meaning in self.import(world, module, import) {
-                match meaning {
-                    Meaning::Module(other) if other != module => match macros_of(world, other) {
-                        Some(package) => {
-                            let package_has = &world.packages[package.0].macros;
-                            let is_its = package_has.contains(&name);
-                            found.extend(is_its.then_some(Meaning::Package(package)));
-                        }
-                        None => found.extend(self.name(world, other, name).iter().cloned()),
-                    },
-                    // The variants of an enum.
-                    Meaning::Item(item) if has_variant(world, item, name) => {
-                        found.push(Meaning::Item(item));
-                    }
-                    _ => {}
-                }
-            }
+        if found.is_empty() {
+            found = self.by_glob(world, module, name);
         }
         if let Some(parent) = this.parent.filter(|_| found.is_empty() && this.is_block) {
             found = self.name(world, parent, name).to_vec();
         }
         if found.is_empty() {
+            found = macros_of_crates(world, module, name);
+        }
+        if found.is_empty() {
             found = missing;
+        }
+        found
+    }
+
+    /// Returns what a module defines or imports by this name, as far as the module `seen_from` may see it.
+    pub(crate) fn explicit(
+        &mut self,
+        world: &World,
+        module: ModuleId,
+        seen_from: ModuleId,
+        name: Name,
+    ) -> Vec<Meaning> {
+        let mut found = own(world, module, name);
+        let named = self.holders(world).imports.get(&(module, name)).cloned();
+        for at in named.unwrap_or_default() {
+            let import = &world.modules[module.0].imports[at];
+            if import.is_pub || is_within(world, seen_from, module) {
+                found.extend(self.import(world, module, import));
+            }
         }
         found
     }
@@ -204,56 +202,13 @@ impl Resolver {
         }
     }
 
-    /// Returns the paths into crates whose sources are not read, of which a module imports everything.
-    pub(crate) fn external_globs(&mut self, world: &World, module: ModuleId) -> Vec<String> {
-        let mut found = Vec::new();
-        for other in self.globs(world, module) {
-            for import in world.modules[other.0].imports.iter() {
-                if import.name.is_some() {
-                    continue;
-                }
-                for meaning in self.import(world, other, import) {
-                    if let Meaning::External(path) = meaning {
-                        found.push(path);
-                    }
-                }
-            }
-        }
-        found
-    }
-
-    /// Returns the modules whose names a module has: itself, the modules around a block, and those that it imports all of.
-    pub(crate) fn globs(&mut self, world: &World, module: ModuleId) -> Vec<ModuleId> {
-        let mut found = vec![module];
-        let mut at = 0;
-        while let Some(module) = found.get(at).copied() {
-            at += 1;
-            let this = &world.modules[module.0];
-            let mut next: Vec<ModuleId> =
-                this.parent.filter(|_| this.is_block).into_iter().collect();
-            for import in this.imports.iter().filter(|import| import.name.is_none()) {
-                for meaning in self.import(world, module, import) {
-                    if let Meaning::Module(other) = meaning {
-                        next.push(other);
-                    }
-                }
-            }
-            for other in next {
-                if !found.contains(&other) {
-                    found.push(other);
-                }
-            }
-        }
-        found
-    }
-
     /// Returns whether a derive that is called `Config` is the one of this library: other libraries have one too.
     pub(crate) fn is_config(&mut self, world: &World, module: ModuleId, path: &[Name]) -> bool {
         let is_ours = |path: &str| path.starts_with(world.text(word::PYLIGHTNIX));
         let found = self.path(world, module, path);
         if found.is_empty() && path.len() == 1 {
-            let globs = self.external_globs(world, module);
-            return globs.iter().any(|path| is_ours(path));
+            let globs = self.globs(world, module);
+            return globs.externals.iter().any(|path| is_ours(path));
         }
         found
             .iter()
@@ -274,6 +229,23 @@ fn lead(world: &World, module: ModuleId, first: Name) -> Option<Vec<Meaning>> {
         ),
         _ => None,
     }
+}
+
+/// The procedural macro of a crate with `#[macro_use]`, whose names all modules have.
+fn macros_of_crates(world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
+    let package = &world.packages[world.modules[module.0].package.0];
+    let crates = package.macro_crates.iter();
+    let packages = crates.filter_map(|name| package.packages.get(name));
+    packages
+        .filter(|package| world.packages[package.0].macros.contains(&name))
+        .map(|package| Meaning::Package(*package))
+        .collect()
+}
+
+/// Returns whether a module is another one, or inside it.
+pub(crate) fn is_within(world: &World, module: ModuleId, other: ModuleId) -> bool {
+    let parent = |module: &ModuleId| world.modules[module.0].parent;
+    std::iter::successors(Some(module), parent).any(|module| module == other)
 }
 
 /// The module that a block is in, or the module itself.
@@ -319,13 +291,13 @@ fn package(world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
 }
 
 /// The package of procedural macros that a module is the root of.
-fn macros_of(world: &World, module: ModuleId) -> Option<PackageId> {
+pub(crate) fn macros_of(world: &World, module: ModuleId) -> Option<PackageId> {
     let package = world.modules[module.0].package;
     let this = &world.packages[package.0];
     (this.is_proc_macro && this.lib == Some(module)).then_some(package)
 }
 
-fn has_variant(world: &World, item: ItemId, name: Name) -> bool {
+pub(crate) fn has_variant(world: &World, item: ItemId, name: Name) -> bool {
     let this = &world.items[item.0];
     this.kind == ItemKind::Enum
         && world.tokens_of(item)[this.start..this.end]

@@ -152,6 +152,7 @@ fn tree(tokens: &[Token], range: Range<usize>, base: Vec<Name>, found: &mut Vec<
                 path,
                 name: None,
                 conditions: Vec::new(),
+                is_pub: false,
             });
             return;
         } else if token.opens(b'{') {
@@ -180,6 +181,7 @@ fn import(mut path: Vec<Name>, name: Option<Name>) -> Import {
         path,
         name,
         conditions: Vec::new(),
+        is_pub: false,
     }
 }
 

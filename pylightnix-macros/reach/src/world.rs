@@ -112,6 +112,7 @@ impl World {
             macros: FxHashSet::default(),
             lib: None,
             packages: FxHashMap::default(),
+            macro_crates: Vec::new(),
             externals: Vec::new(),
         });
         // First what the names of the code mean.
