@@ -482,6 +482,16 @@ impl Follow<'_> {
         }
     }
 
+    /// Reads a file of code that is included in a body, with the names of the module of that.
+    pub(crate) fn included_code(&mut self, id: ItemId, module: ModuleId) {
+        self.reach(id);
+        if self.found.items.contains_key(&id) && self.bodies.insert((id, module)) {
+            let outer = (self.from.replace(id), self.module.replace(module));
+            self.scan(id, 0..self.world.items[id.0].end, false);
+            (self.from, self.module) = outer;
+        }
+    }
+
     /// Reads the head of an `impl` or a trait.
     fn head(&mut self, id: ItemId) {
         if self.is_stopped(id) || !self.heads.insert(id) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::edges::{Edge, EdgesOf};
 use crate::invocations::Invocations;
 use crate::item::{ItemId, ItemKind, ModuleId};
 use crate::lex::Token;
@@ -31,6 +32,8 @@ pub(crate) struct Index {
     /// How many own traits have a member of a name.
     traits_of: FxHashMap<Name, usize>,
     pub(crate) statics: Statics,
+    /// What tokens lead to, as far as they were read.
+    pub(crate) edges: FxHashMap<EdgesOf, Arc<[Edge]>>,
     /// Functions by their names for the linker.
     linked: Option<FxHashMap<String, Vec<ItemId>>>,
 }
@@ -83,6 +86,7 @@ impl Index {
             imported: FxHashMap::default(),
             traits_of: FxHashMap::default(),
             statics: Statics::default(),
+            edges: FxHashMap::default(),
             linked: None,
         };
         for (at, item) in world.items.iter().enumerate() {

@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod edges;
 mod follow;
 mod globs;
 mod index;

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::FieldKind;
-use crate::follow::{Cause, Follow, Found};
+use crate::follow::{Cause, Found};
 use crate::item::{ItemId, ItemKind};
 use crate::text;
-use crate::world::World;
+use crate::world::{World, bytes};
 
 /// What a stage reaches.
 #[derive(Clone, Debug, Default)]
@@ -81,9 +81,10 @@ fn is_place(variable: &str) -> bool {
 }
 
 impl Reached {
-    pub(crate) fn new(world: &World, stage: ItemId, found: Found) -> Self {
+    pub(crate) fn new(world: &World, known: &mut Known, stage: ItemId, found: Found) -> Self {
         let mut all = Listing {
             world,
+            known,
             listed: Vec::new(),
         };
         all.items(stage, &found);
@@ -114,7 +115,11 @@ impl Reached {
         for (path, cause) in &found.files {
             let folder = &world.packages[0].folder;
             let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
-            let text = file_text(&Follow::bytes(path));
+            let files = &mut all.known.files;
+            let text = files
+                .entry(path.clone())
+                .or_insert_with(|| file_text(&bytes(path)));
+            let text = text.clone();
             all.add(
                 "file",
                 name.into_owned(),
@@ -181,8 +186,17 @@ enum Key {
     None,
 }
 
+/// What is listed for any stage, made once.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    items: FxHashMap<ItemId, ReachedItem>,
+    /// The texts that stand for files.
+    files: FxHashMap<PathBuf, String>,
+}
+
 struct Listing<'a> {
     world: &'a World,
+    known: &'a mut Known,
     listed: Vec<(ReachedItem, Key, Option<ItemId>)>,
 }
 
@@ -214,27 +228,20 @@ impl Listing<'_> {
             if item.config.is_some() {
                 continue;
             }
-            let line = self
-                .world
-                .tokens_of(*id)
-                .get(item.start)
-                .map_or(0, |token| token.line);
-            let place = format!("{}:{line}", self.world.place(item.file));
-            let kind = if *id == stage {
-                "stage"
-            } else {
-                item.kind.word()
+            let mut listed = match self.known.items.get(id) {
+                Some(listed) => listed.clone(),
+                None => {
+                    let listed = listed(self.world, *id);
+                    self.known.items.insert(*id, listed.clone());
+                    listed
+                }
             };
-            let name = text::name_of(self.world, item);
-            let text = text::of_item(self.world, *id);
-            self.add(
-                kind,
-                name,
-                text,
-                place,
-                Key::Item(*id),
-                self.through_configs(found, cause),
-            );
+            if *id == stage {
+                listed.kind = "stage";
+                listed.hash = hash(listed.kind, &listed.text);
+            }
+            let from = self.through_configs(found, cause);
+            self.listed.push((listed, Key::Item(*id), from));
         }
     }
 
@@ -248,7 +255,7 @@ impl Listing<'_> {
             }
             from = found.items.get(&id).and_then(|cause| cause.from);
         }
-        None
+        from
     }
 
     fn fields(&mut self, found: &Found) {
@@ -295,15 +302,25 @@ impl Listing<'_> {
     /// Makes the hashes of different items of the same kind and name differ by their place too: their texts could be exchanged
     /// for one another.
     fn tell_namesakes_apart(&mut self) {
-        let mut texts: FxHashMap<(&'static str, String), FxHashSet<String>> = FxHashMap::default();
-        for (item, _, _) in &self.listed {
-            let key = (item.kind, self.name_alone(item));
-            texts.entry(key).or_default().insert(item.hash.clone());
+        // A file is found by any name.
+        fn name(item: &ReachedItem) -> (&'static str, &str) {
+            match item.kind {
+                "file" => ("file", ""),
+                kind => (kind, &item.name),
+            }
         }
-        for at in 0..self.listed.len() {
-            let (item, key, _) = &self.listed[at];
-            let namesakes = texts.get(&(item.kind, self.name_alone(item)));
-            if namesakes.is_none_or(|texts| texts.len() < 2) {
+        let mut texts: FxHashMap<(&str, &str), Option<&str>> = FxHashMap::default();
+        for (item, _, _) in &self.listed {
+            let first = texts.entry(name(item)).or_insert(Some(&item.hash));
+            if first.is_some_and(|first| first != item.hash) {
+                *first = None;
+            }
+        }
+        let is_ambiguous =
+            |item: &ReachedItem| texts.get(&name(item)).is_some_and(|it| it.is_none());
+        let mut hashes = Vec::new();
+        for (at, (item, key, _)) in self.listed.iter().enumerate() {
+            if !is_ambiguous(item) {
                 continue;
             }
             let place = match key {
@@ -318,18 +335,11 @@ impl Listing<'_> {
                 }
                 Key::None => None,
             };
-            if let Some(place) = place {
-                let hash = hash(&format!("{}\0{place}", item.kind), &item.text);
-                self.listed[at].0.hash = hash;
-            }
+            let kind = place.map(|place| format!("{}\0{place}", item.kind));
+            hashes.extend(kind.map(|kind| (at, hash(&kind, &item.text))));
         }
-    }
-
-    /// The name by which code finds an item; files are found by any.
-    fn name_alone(&self, item: &ReachedItem) -> String {
-        match item.kind {
-            "file" => String::new(),
-            _ => item.name.clone(),
+        for (at, hash) in hashes {
+            self.listed[at].0.hash = hash;
         }
     }
 
@@ -367,6 +377,22 @@ impl Listing<'_> {
             item
         };
         self.listed.into_iter().map(with_from).collect()
+    }
+}
+
+/// Lists an item for any stage that reaches it.
+fn listed(world: &World, id: ItemId) -> ReachedItem {
+    let item = &world.items[id.0];
+    let first = world.tokens_of(id).get(item.start);
+    let line = first.map_or(0, |token| token.line);
+    let (kind, text) = (item.kind.word(), text::of_item(world, id));
+    ReachedItem {
+        kind,
+        name: text::name_of(world, item),
+        hash: hash(kind, &text),
+        text,
+        place: format!("{}:{line}", world.place(item.file)),
+        from: None,
     }
 }
 

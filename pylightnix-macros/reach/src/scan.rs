@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::follow::Follow;
+use crate::edges::{Edge, Reading};
 use crate::invocations::is_common;
 use crate::item::{self, FileId, Import, ItemId, ModuleId};
 use crate::lex::{Token, TokenKind};
@@ -15,7 +15,7 @@ use crate::text;
 use crate::tokens::{
     angle, imports, is_path_separator, parameters, path_at, split_at_commas, string_value,
 };
-use crate::world::{read_text, real};
+use crate::world::real;
 
 /// What is read, and where its names are looked up.
 struct Scan<'a> {
@@ -34,9 +34,9 @@ struct Scan<'a> {
     has_modules: bool,
 }
 
-impl Follow<'_> {
+impl Reading<'_> {
     /// Reads some tokens of an item.
-    pub(crate) fn scan(&mut self, id: ItemId, range: Range<usize>, in_macro: bool) {
+    pub(crate) fn read(&mut self, id: ItemId, range: Range<usize>, in_macro: bool) {
         let world = self.world;
         let item = &world.items[id.0];
         let tokens = world.tokens_of(id);
@@ -111,7 +111,7 @@ impl Follow<'_> {
     fn condition(&mut self, id: ItemId, condition: String) {
         let module = self.world.items[id.0].module;
         let package = self.world.modules[module.0].package.0;
-        self.found.conditions.insert((condition, package));
+        self.note(Edge::Condition(condition, package));
     }
 
     /// Reads the word at `at`, and returns the index of what is read next.
@@ -129,10 +129,10 @@ impl Follow<'_> {
             let is_call =
                 next.is_some_and(|next| next.opens(b'(')) || is_path_separator(tokens, at + 1);
             if is_call || scan.in_macro {
-                self.method(name);
+                self.note(Edge::Method(name));
             }
             if !is_call || scan.in_macro {
-                self.field_name(name);
+                self.note(Edge::Field(name));
             }
             return at + 1;
         }
@@ -158,10 +158,10 @@ impl Follow<'_> {
             && before(4).is_some_and(|token| token.is(b'$'));
         let is_leading = before(3).is_none_or(|token| !(token.is(b'>') || token.is_word()));
         for name in path {
-            self.method(*name);
+            self.note(Edge::Method(*name));
             if is_parameter {
-                self.anywhere(*name);
-                self.mention(*name, false);
+                self.note(Edge::Anywhere(*name));
+                self.note(Edge::Mention(*name, false));
             }
         }
         if is_leading {
@@ -170,9 +170,9 @@ impl Follow<'_> {
                 self.meaning(meaning, scan);
             }
             let last = path[path.len() - 1];
-            self.mention(last, false);
+            self.note(Edge::Mention(last, false));
             if scan.tokens.get(next).is_some_and(|token| token.is(b'!')) {
-                self.expand(last, scan.module, scan.id);
+                self.note(Edge::Macro(last, scan.module));
             }
         }
         next
@@ -198,7 +198,7 @@ impl Follow<'_> {
             }
         }
         for name in &path[1..] {
-            self.method(*name);
+            self.note(Edge::Method(*name));
         }
         let mut meanings = match scan.generics.contains(&first) {
             true => Vec::new(),
@@ -217,13 +217,13 @@ impl Follow<'_> {
                 _ => true,
             });
         }
-        self.said.insert((scan.module, first));
+        self.note(Edge::Said(scan.module, first));
         let is_known = meanings
             .iter()
             .any(|meaning| matches!(meaning, Meaning::Item(_)));
         for name in path {
             if !scan.generics.contains(name) {
-                self.mention(*name, is_known);
+                self.note(Edge::Mention(*name, is_known));
             }
         }
         let is_call = after.is_some_and(|token| token.opens(b'('));
@@ -232,15 +232,15 @@ impl Follow<'_> {
             let own_module = &world.modules[scan.module.0];
             if path.len() > 1 && is_lower && !is_common(text) && first != word::CRATE {
                 for name in &path[1..] {
-                    self.anywhere(*name);
+                    self.note(Edge::Anywhere(*name));
                 }
             } else if path.len() == 1 && is_call && own_module.has_invocations {
-                self.anywhere(first);
+                self.note(Edge::Anywhere(first));
             }
             if (path.len() > 1 || is_call) && !self.index.invocations.pasting.is_empty() {
                 for name in path {
                     for id in self.index.invocations.that_paste(world.text(*name)) {
-                        self.reach(id);
+                        self.note(Edge::Item(id));
                     }
                 }
             }
@@ -266,15 +266,15 @@ impl Follow<'_> {
     fn meaning(&mut self, meaning: Meaning, scan: &Scan<'_>) {
         match meaning {
             Meaning::Item(id) => {
-                self.reach(id);
+                self.note(Edge::Item(id));
                 if self.world.items[id.0].kind == item::ItemKind::MacroDefinition {
-                    self.expand_definition(id, scan.module, scan.id);
+                    self.note(Edge::Definition(id, scan.module));
                 }
             }
-            Meaning::External(path) => self.external(path),
+            Meaning::External(path) => self.note(Edge::External(path)),
             Meaning::Module(_) => {}
-            Meaning::Package(package) => self.package(package),
-            Meaning::Missing(name) => self.mention(name, false),
+            Meaning::Package(package) => self.note(Edge::Package(package)),
+            Meaning::Missing(name) => self.note(Edge::Mention(name, false)),
         }
     }
 
@@ -285,7 +285,7 @@ impl Follow<'_> {
             let mut words = tokens[part].iter().filter(|token| token.is_word());
             let name = words.find(|token| !(token.word(word::REF) || token.word(word::MUT)));
             if let Some(token) = name {
-                self.field_name(token.name);
+                self.note(Edge::Field(token.name));
             }
         }
     }
@@ -326,8 +326,8 @@ impl Follow<'_> {
     fn macro_call(&mut self, scan: &Scan<'_>, path: &[Name], bang: usize) {
         let (world, tokens) = (self.world, scan.tokens);
         let name = path[path.len() - 1];
-        self.expand(name, scan.module, scan.id);
-        self.mention(name, false);
+        self.note(Edge::Macro(name, scan.module));
+        self.note(Edge::Mention(name, false));
         let mut is_own = self.index.macros.contains_key(&name);
         for meaning in self.resolve(scan, path) {
             is_own |= matches!(meaning, Meaning::Item(_));
@@ -346,8 +346,8 @@ impl Follow<'_> {
                 .filter(|token| token.is_word())
             {
                 if !token.name.is_keyword() {
-                    self.method(token.name);
-                    self.field_name(token.name);
+                    self.note(Edge::Method(token.name));
+                    self.note(Edge::Field(token.name));
                 }
             }
         }
@@ -363,7 +363,7 @@ impl Follow<'_> {
                 if let Some(variable) = first.and_then(|it| string_value(world.text(it.name))) {
                     let module = world.items[scan.id.0].module;
                     let package = world.modules[module.0].package.0;
-                    self.found.variables.insert((variable, package));
+                    self.note(Edge::Variable(variable, package));
                 }
             }
             word::INCLUDE | word::INCLUDE_STR | word::INCLUDE_BYTES => {
@@ -384,10 +384,10 @@ impl Follow<'_> {
                 let may_be_item = !token.name.is_keyword() && !is_field;
                 let is_missing = |meaning: &Meaning| matches!(meaning, Meaning::Missing(_));
                 if may_be_item && self.resolve(scan, &[token.name]).iter().all(is_missing) {
-                    self.anywhere(token.name);
+                    self.note(Edge::Anywhere(token.name));
                 }
-                self.mention(token.name, false);
-                self.expand(token.name, scan.module, scan.id);
+                self.note(Edge::Mention(token.name, false));
+                self.note(Edge::Macro(token.name, scan.module));
             } else if token.kind == TokenKind::Text
                 && let Some(value) = string_value(world.text(token.name))
                 && !value.is_empty()
@@ -396,7 +396,7 @@ impl Follow<'_> {
                 && let Some(path) = folder.map(|folder| folder.join(value))
                 && path.is_file()
             {
-                self.file(path);
+                self.note(Edge::File(path));
             }
         }
     }
@@ -409,7 +409,7 @@ impl Follow<'_> {
             let place = world.place(file);
             let name = world.text(name);
             let unknown = format!("{name}! in {place}:{line}");
-            self.found.unknown.push(unknown);
+            self.note(Edge::Unknown(unknown));
             return;
         };
         // In the body of a macro, a path begins at the file that invokes the macro.
@@ -423,19 +423,11 @@ impl Follow<'_> {
         }
         for path in paths {
             match world.included.get(&real(&path)) {
-                Some(code) if name == word::INCLUDE => self.included_code(scan.module, *code),
-                _ => self.file(path),
+                Some(code) if name == word::INCLUDE => {
+                    self.note(Edge::Included(*code, scan.module));
+                }
+                _ => self.note(Edge::File(path)),
             }
-        }
-    }
-
-    /// Reads a file of code that is included in a body, with the names of the module of that.
-    fn included_code(&mut self, module: ModuleId, id: ItemId) {
-        self.reach(id);
-        if self.found.items.contains_key(&id) && self.bodies.insert((id, module)) {
-            let outer = (self.from.replace(id), self.module.replace(module));
-            self.scan(id, 0..self.world.items[id.0].end, false);
-            (self.from, self.module) = outer;
         }
     }
 
@@ -446,7 +438,7 @@ impl Follow<'_> {
         }
         for text in inlined(value) {
             if let Some(name) = self.world.names.find(text) {
-                self.said.insert((scan.module, name));
+                self.note(Edge::Said(scan.module, name));
                 for meaning in self.resolve(scan, &[name]) {
                     if matches!(meaning, Meaning::Item(_)) {
                         self.meaning(meaning, scan);
@@ -463,29 +455,21 @@ impl Follow<'_> {
             let path: Option<Vec<Name>> = words.iter().map(|word| world.names.find(word)).collect();
             let Some(path) = path else { continue };
             for name in &path[1..] {
-                self.method(*name);
+                self.note(Edge::Method(*name));
             }
             for meaning in self.resolve(scan, &path) {
                 match meaning {
-                    Meaning::Item(id) => self.reach(id),
+                    Meaning::Item(id) => self.note(Edge::Item(id)),
                     // Which functions of the module are called is the business of the macro.
                     Meaning::Module(module) => {
                         for id in &world.modules[module.0].all {
-                            self.reach(*id);
+                            self.note(Edge::Item(*id));
                         }
                     }
-                    Meaning::Missing(name) => self.mention(name, false),
+                    Meaning::Missing(name) => self.note(Edge::Mention(name, false)),
                     _ => {}
                 }
             }
-        }
-    }
-
-    /// Returns the bytes of an included file that count: of a text, those with the line ends of Unix.
-    pub(crate) fn bytes(path: &std::path::Path) -> Vec<u8> {
-        match read_text(path) {
-            Some(text) => text.into_bytes(),
-            None => std::fs::read(path).unwrap_or_default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::item::{ItemId, ItemKind};
 use crate::lex;
 use crate::manifest::Manifest;
 use crate::names::word;
-use crate::reached::Reached;
+use crate::reached::{Known, Reached};
 use crate::world::{Variables, World, real};
 
 /// The sources of a package, as far as they were asked for.
@@ -29,6 +29,7 @@ pub struct Sources {
 struct Crate {
     world: World,
     index: Index,
+    known: Known,
 }
 
 /// Where the compiler sees a stage.
@@ -119,7 +120,11 @@ impl Sources {
                 self.variable.clone(),
             );
             let index = Index::new(&world);
-            self.read.push(Crate { world, index });
+            self.read.push(Crate {
+                world,
+                index,
+                known: Known::default(),
+            });
         }
     }
 
@@ -142,7 +147,11 @@ impl Sources {
 
     /// Follows what a stage reaches, but not into the items and modules that `untracked` names in its module.
     pub fn reach(&mut self, stage: Stage, untracked: &[Vec<String>]) -> Reached {
-        let Crate { world, index } = &mut self.read[stage.number];
+        let Crate {
+            world,
+            index,
+            known,
+        } = &mut self.read[stage.number];
         let module = world.items[stage.item.0].module;
         let mut stops = Vec::new();
         for path in untracked {
@@ -152,7 +161,7 @@ impl Sources {
             }
         }
         let found = follow(world, index, stage.item, stops);
-        Reached::new(world, stage.item, found)
+        Reached::new(world, known, stage.item, found)
     }
 
     /// The number of items that are known around a stage.

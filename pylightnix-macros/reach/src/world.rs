@@ -244,6 +244,14 @@ pub(crate) fn read_text(path: &Path) -> Option<String> {
     })
 }
 
+/// Returns the bytes of an included file that count: of a text, those with the line ends of Unix.
+pub(crate) fn bytes(path: &Path) -> Vec<u8> {
+    match read_text(path) {
+        Some(text) => text.into_bytes(),
+        None => fs::read(path).unwrap_or_default(),
+    }
+}
+
 /// The path of a file or folder without links, or as it is if there is none.
 pub(crate) fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())

@@ -137,6 +137,30 @@ fn table(text: &str) {
 }
 
 #[test]
+fn each_item_knows_what_names_it() {
+    let case = Case {
+        name: "chain".to_owned(),
+        files: vec![File {
+            name: "case.rs".to_owned(),
+            text: "use pylightnix::Config; #[derive(Config)] struct C { rate: Rate } type Rate = f32;
+                pub fn stage(b: &Build<C>) -> f32 { b.rate + h() } fn h() -> f32 { g() } fn g() -> f32 { 1.0 }"
+                .to_owned(),
+        }],
+    };
+    let reached = reach(&[], &case, Version::Before);
+    let named = |name: &str| {
+        let item = reached.items.iter().find(|item| item.name == name)?;
+        Some(reached.items[item.from?].name.as_str())
+    };
+    assert_eq!(named("g"), Some("h"));
+    assert_eq!(named("h"), Some("stage"));
+    assert_eq!(named("C.rate"), Some("stage"));
+    // By the field of a config, which the stage names.
+    assert_eq!(named("Rate"), Some("stage"));
+    assert_eq!(named("stage"), None);
+}
+
+#[test]
 fn changes_of_what_is_reached_count() {
     table(include_str!("cases/cases.txt"));
 }
