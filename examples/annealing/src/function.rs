@@ -7,8 +7,6 @@
 use std::error::Error;
 use std::ops::RangeInclusive;
 
-use pylightnix::track;
-
 /// The range of both `x` and `y`, as in Pylightnix's quick start.
 pub(crate) const BOX: RangeInclusive<f64> = -10.0..=10.0;
 

@@ -10,7 +10,6 @@ use std::f64::consts::TAU;
 use basin::core::rng::{ChaCha8Rng, RngExt};
 use basin::{CostFunction, Executor, Neighbor, SimulatedAnnealing, State, TemperatureSchedule};
 use ndarray::{Array1, Array2};
-use pylightnix::track;
 
 use crate::function::{BOX, Params, START, energy, params};
 

@@ -11,7 +11,6 @@ use ndarray::{ArrayView1, ArrayView2};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
-use pylightnix::track;
 
 use self::raster::{FINER, place, px};
 use self::scale::{Scale, number};

@@ -1,7 +1,5 @@
 //! Pseudo-random numbers, equal for equal seeds.
 
-use pylightnix::prelude::*;
-
 // ANCHOR: random
 /// The SplitMix64 generator: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 pub(crate) struct Random(u64);

@@ -2,7 +2,6 @@
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use pylightnix::track;
 
 use super::raster::{FINER, place, px};
 use super::scale::{Scale, number};

@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use pylightnix::track;
-
 use super::SIZE;
 
 /// The supersampling factor in each direction, because the backend antialiases only thin lines.

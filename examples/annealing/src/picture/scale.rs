@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
-use pylightnix::track;
 
 /// An axis for a range of energies.
 #[derive(Clone)]
