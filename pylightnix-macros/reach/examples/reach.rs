@@ -4,7 +4,8 @@
 //! cargo run -p pylightnix-reach --example reach -- ~/.cargo/registry/src/*/*
 //! ```
 //!
-//! Each free function is taken for a stage, up to 300 of a package. A line says how many items the package has, which share
+//! Each free function is taken for a stage, up to 300 of a package; with `--named=fit,predict` all functions and methods of
+//! these names. A line says how many items the package has, which share
 //! of them the median function and the widest one reach, and the milliseconds of reading and of following.
 
 #![allow(clippy::print_stdout, reason = "it is a program that prints")]
@@ -21,21 +22,30 @@ fn main() {
         "{:40} items functions median widest   read follow longest",
         "package"
     );
-    for folder in std::env::args_os().skip(1) {
-        if let Some(line) = measure(Path::new(&folder)) {
+    let (options, folders): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|it| it.starts_with("--named="));
+    let names: Vec<&str> = options.iter().flat_map(|it| it[8..].split(',')).collect();
+    for folder in folders {
+        if let Some(line) = measure(Path::new(&folder), &names) {
             println!("{line}");
         }
     }
 }
 
-fn measure(folder: &Path) -> Option<String> {
+fn measure(folder: &Path, names: &[&str]) -> Option<String> {
     let start = Instant::now();
     let mut sources = Sources::around(&folder.join("Cargo.toml"), |_| None)?;
-    let functions = sources.functions();
+    let is_taken = |name: &str| match name.rsplit_once("::") {
+        Some((_, method)) => names.contains(&method),
+        None => names.is_empty() || names.contains(&name),
+    };
+    let mut functions = sources.functions();
     let read = start.elapsed();
+    functions.retain(|(name, _)| is_taken(name));
     let step = functions.len().div_ceil(LARGEST_SAMPLE).max(1);
-    let sample: Vec<Stage> = functions.iter().copied().step_by(step).collect();
-    let all = sources.items(*functions.first()?);
+    let sample: Vec<Stage> = functions.iter().step_by(step).map(|it| it.1).collect();
+    let all = sources.items(functions.first()?.1);
     let mut shares = Vec::new();
     let mut longest = Duration::ZERO;
     let start = Instant::now();

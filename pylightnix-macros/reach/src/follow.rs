@@ -350,14 +350,13 @@ impl Follow<'_> {
                 *namesakes.entry((item.kind, item.name)).or_default() += 1;
             }
         }
+        let holders = self.index.resolver.holders(world);
         for (module, name) in &self.said {
             let text = world.text(*name);
-            for import in &world.modules[module.0].imports {
-                let last = import.path.last().copied();
-                if import.name == Some(*name)
-                    && let Some(last) = last.filter(|last| last != name)
-                {
-                    let binding = format!("use {} as {text}", world.text(last));
+            for at in holders.imports.get(&(*module, *name)).into_iter().flatten() {
+                let import = &world.modules[module.0].imports[*at];
+                if let Some(last) = import.path.last().filter(|last| *last != name) {
+                    let binding = format!("use {} as {text}", world.text(*last));
                     self.found.bindings.insert(binding);
                 }
             }

@@ -200,7 +200,14 @@ impl Finder<'_> {
                 return None;
             }
             if token.opens(b'{') {
-                return Some(at..self.past(at));
+                // After an operator or a keyword it is a part of the expression.
+                let before = self.tokens[at - 1];
+                let ends = match before.kind {
+                    TokenKind::Punct(..) | TokenKind::Open(_) => before.is(b'?'),
+                    TokenKind::Word => !before.name.is_keyword(),
+                    _ => true,
+                };
+                return ends.then(|| at..self.past(at));
             }
             at = match token.is_open() {
                 true => self.past(at) + 1,

@@ -11,6 +11,7 @@ use crate::lex;
 use crate::manifest::Manifest;
 use crate::names::word;
 use crate::reached::{Known, Reached};
+use crate::text;
 use crate::world::{Variables, World, real};
 
 /// The sources of a package, as far as they were asked for.
@@ -128,21 +129,24 @@ impl Sources {
         }
     }
 
-    /// The functions of the first crate, as if each were a stage: for measurements.
+    /// The functions and methods of the first crate, with their names, as if each were a stage: for measurements.
     #[doc(hidden)]
-    pub fn functions(&mut self) -> Vec<Stage> {
+    pub fn functions(&mut self) -> Vec<(String, Stage)> {
         if self.roots.is_empty() {
             return Vec::new();
         }
         self.read_crate(0);
-        let items = self.read[0].world.items.iter().enumerate();
-        let functions =
-            items.filter(|(_, item)| item.kind == ItemKind::Fn && item.parent.is_none());
-        let stages = functions.map(|(at, _)| Stage {
-            number: 0,
-            item: ItemId(at),
+        let world = &self.read[0].world;
+        let items = world.items.iter().enumerate();
+        let functions = items.filter(|(_, item)| item.kind == ItemKind::Fn);
+        let named = functions.map(|(at, item)| {
+            let stage = Stage {
+                number: 0,
+                item: ItemId(at),
+            };
+            (text::name_of(world, item), stage)
         });
-        stages.collect()
+        named.collect()
     }
 
     /// Follows what a stage reaches, but not into the items and modules that `untracked` names in its module.
