@@ -1,6 +1,8 @@
 //! Whether the cases of `pylightnix-reach` are true: the changes that have to count change what the stage gives, and the
 //! others do not.
 
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
 #[path = "../../pylightnix-macros/reach/tests/cases/format.rs"]
 mod format;
 

@@ -273,6 +273,9 @@ impl Follow<'_> {
         if item.kind == ItemKind::Fn && item.parent.is_none() {
             self.foreign_function(id);
         }
+        if item.kind == ItemKind::Fn && self.index.keeps_a_static(world, id) {
+            self.users_of(item.name);
+        }
         if item.kind.is_type() || matches!(item.kind, ItemKind::Alias | ItemKind::Invocation) {
             for number in self.index.impls_of.get(&id).cloned().unwrap_or_default() {
                 self.use_impl(number);

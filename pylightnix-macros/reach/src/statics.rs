@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::index::Index;
 use crate::item::{ItemId, ItemKind};
-use crate::lex::Token;
+use crate::lex::{Token, TokenKind};
 use crate::names::{Name, word};
 use crate::world::World;
 
@@ -59,6 +59,11 @@ impl Index {
         false
     }
 
+    /// Returns whether a function hands out a static that it has in its body, and that can change.
+    pub(crate) fn keeps_a_static(&self, world: &World, id: ItemId) -> bool {
+        has_own_static(world, id) && self.can_change(world, id)
+    }
+
     /// The functions that name a static: one of them may have set what it holds.
     pub(crate) fn users_of_static(&mut self, world: &World, name: Name) -> Vec<ItemId> {
         let users = self.statics.users.get_or_insert_with(|| users(world));
@@ -93,33 +98,46 @@ fn users(world: &World) -> FxHashMap<Name, Vec<ItemId>> {
                     named.entry(name).or_default().push(name);
                 }
             }
+            ItemKind::Fn if has_own_static(world, ItemId(at)) => {
+                named.entry(item.name).or_default().push(item.name);
+            }
             _ => {}
         }
     }
-    for import in world.modules.iter().flat_map(|module| &module.imports) {
-        if let (Some(name), Some(last)) = (import.name, import.path.last())
-            && name != *last
-            && let Some(statics) = named.get(last).cloned()
-        {
-            named.entry(name).or_default().extend(statics);
-        }
-    }
-    // A macro may name another macro that names the static.
+    // A macro or a function that hands out a static may be named by another one.
+    let stand_ins: Vec<ItemId> = (0..world.items.len())
+        .map(ItemId)
+        .filter(|id| match world.items[id.0].kind {
+            ItemKind::MacroDefinition => true,
+            ItemKind::Fn => hands_out(world, *id),
+            _ => false,
+        })
+        .collect();
+    let takes_self = |id: &&ItemId| {
+        let item = &world.items[id.0];
+        let head = &world.tokens_of(**id)[item.start..item.body];
+        item.kind == ItemKind::Fn && head.iter().any(|token| token.word(word::SELF))
+    };
+    let methods = stand_ins.iter().filter(takes_self);
+    let methods: FxHashSet<Name> = methods.map(|id| world.items[id.0].name).collect();
     for _ in 0..4 {
-        for (at, item) in world.items.iter().enumerate() {
-            if item.kind == ItemKind::MacroDefinition {
-                let statics = statics_in(world, ItemId(at), &named);
-                let of_macro = named.entry(item.name).or_default();
-                of_macro.extend(statics);
-                of_macro.sort();
-                of_macro.dedup();
+        for import in world.modules.iter().flat_map(|module| &module.imports) {
+            if let (Some(name), Some(last)) = (import.name, import.path.last())
+                && name != *last
+                && let Some(statics) = named.get(last).cloned()
+            {
+                add(&mut named, name, statics);
             }
+        }
+        for id in &stand_ins {
+            let statics = statics_in(world, *id, &named, &methods);
+            add(&mut named, world.items[id.0].name, statics);
         }
     }
     let mut users: FxHashMap<Name, Vec<ItemId>> = FxHashMap::default();
     for (at, item) in world.items.iter().enumerate() {
         if item.kind == ItemKind::Fn {
-            for name in statics_in(world, ItemId(at), &named) {
+            for name in statics_in(world, ItemId(at), &named, &methods) {
                 users.entry(name).or_default().push(ItemId(at));
             }
         }
@@ -127,11 +145,60 @@ fn users(world: &World) -> FxHashMap<Name, Vec<ItemId>> {
     users
 }
 
-/// The statics that the words of an item stand for.
-fn statics_in(world: &World, id: ItemId, named: &FxHashMap<Name, Vec<Name>>) -> FxHashSet<Name> {
+fn add(
+    named: &mut FxHashMap<Name, Vec<Name>>,
+    name: Name,
+    statics: impl IntoIterator<Item = Name>,
+) {
+    let mut statics = statics.into_iter().peekable();
+    if statics.peek().is_none() {
+        return;
+    }
+    let of_this = named.entry(name).or_default();
+    of_this.extend(statics);
+    of_this.sort();
+    of_this.dedup();
+}
+
+/// Returns whether a function may give its caller a static: by a reference, or by the guard of a lock.
+fn hands_out(world: &World, id: ItemId) -> bool {
     let item = &world.items[id.0];
-    let tokens = &world.tokens_of(id)[item.start..item.end];
-    let words = tokens.iter().filter(|token| token.is_word());
-    let statics = words.filter_map(|token| named.get(&token.name));
+    let head = &world.tokens_of(id)[item.start..item.body];
+    let arrow = head
+        .windows(2)
+        .rposition(|pair| pair[0].is(b'-') && pair[1].is(b'>'));
+    arrow.is_some_and(|at| {
+        head[at..].iter().any(|token| match token.kind {
+            TokenKind::Lifetime => world.text(token.name) == "'static",
+            TokenKind::Word => world.text(token.name).ends_with("Guard"),
+            _ => false,
+        })
+    })
+}
+
+/// Returns whether a function hands out a static that it has in its body. Its name stands for that.
+fn has_own_static(world: &World, id: ItemId) -> bool {
+    let item = &world.items[id.0];
+    hands_out(world, id)
+        && world.tokens_of(id)[item.body..item.end]
+            .iter()
+            .any(|token| token.word(word::STATIC))
+}
+
+/// The statics that the words of an item stand for. Only `methods` are named after a `.`.
+fn statics_in(
+    world: &World,
+    id: ItemId,
+    named: &FxHashMap<Name, Vec<Name>>,
+    methods: &FxHashSet<Name>,
+) -> FxHashSet<Name> {
+    let item = &world.items[id.0];
+    let tokens = world.tokens_of(id);
+    let is_named = |at: &usize| {
+        let is_method = *at > 0 && tokens[*at - 1].is(b'.');
+        tokens[*at].is_word() && (!is_method || methods.contains(&tokens[*at].name))
+    };
+    let words = (item.start..item.end).filter(is_named);
+    let statics = words.filter_map(|at| named.get(&tokens[at].name));
     statics.flatten().copied().collect()
 }
