@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::config::FieldKind;
 use crate::index::Index;
 use crate::item::{FileId, ItemId, ItemKind, ModuleId, PackageId};
+use crate::manifest::code_name;
 use crate::names::{Name, word};
 use crate::resolve::Meaning;
 use crate::statics::made_statics;
@@ -353,16 +354,7 @@ impl Follow<'_> {
                 *namesakes.entry((item.kind, item.name)).or_default() += 1;
             }
         }
-        let holders = self.index.resolver.holders(world);
         for (module, name) in &self.said {
-            let text = world.text(*name);
-            for at in holders.imports.get(&(*module, *name)).into_iter().flatten() {
-                let import = &world.modules[module.0].imports[*at];
-                if let Some(last) = import.path.last().filter(|last| *last != name) {
-                    let binding = format!("use {} as {text}", world.text(*last));
-                    self.found.bindings.insert(binding);
-                }
-            }
             for meaning in self.index.resolver.name(world, *module, *name).iter() {
                 let Meaning::Item(id) = meaning else { continue };
                 let item = &world.items[id.0];
@@ -371,8 +363,43 @@ impl Follow<'_> {
                     .is_some_and(|count| *count > 1);
                 if item.module != *module && has_namesake {
                     let path = world.path_of(item.module);
-                    let module = world.path_of(*module);
-                    let binding = format!("use {path}::{text} in {module}");
+                    let (name, module) = (world.text(*name), world.path_of(*module));
+                    let binding = format!("use {path}::{name} in {module}");
+                    self.found.bindings.insert(binding);
+                }
+            }
+        }
+        self.renamed();
+    }
+
+    /// Takes the renamed imports and packages of the names that are said. Which module says a name is not asked: the import
+    /// may be behind others.
+    fn renamed(&mut self) {
+        let world = self.world;
+        let holders = self.index.resolver.holders(world);
+        let mut names: Vec<Name> = self.said.iter().map(|(_, name)| *name).collect();
+        let mut seen: FxHashSet<Name> = names.iter().copied().collect();
+        while let Some(name) = names.pop() {
+            let text = world.text(name);
+            let imports = holders.renamed.get(&name).map_or(&[][..], Vec::as_slice);
+            for (module, of) in imports {
+                let of_text = world.text(*of);
+                let mut binding = format!("use {of_text} as {text}");
+                if imports.len() > 1 {
+                    binding = format!("{binding} in {}", world.path_of(*module));
+                }
+                self.found.bindings.insert(binding);
+                if seen.insert(*of) {
+                    names.push(*of);
+                }
+            }
+            for package in &world.packages {
+                let Some(of) = package.packages.get(&name) else {
+                    continue;
+                };
+                let of = &world.packages[of.0].name;
+                if code_name(of) != text {
+                    let binding = format!("use package {of} as {text}");
                     self.found.bindings.insert(binding);
                 }
             }

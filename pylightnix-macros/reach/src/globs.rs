@@ -45,6 +45,8 @@ pub(crate) struct Holders {
     modules: FxHashMap<Name, FxHashSet<ModuleId>>,
     /// The numbers of the imports of a module by their names.
     pub(crate) imports: FxHashMap<(ModuleId, Name), Vec<usize>>,
+    /// The imports that give another name, by that: their modules, and the name before.
+    pub(crate) renamed: FxHashMap<Name, Vec<(ModuleId, Name)>>,
 }
 
 impl Resolver {
@@ -61,6 +63,10 @@ impl Resolver {
                     if let Some(name) = import.name {
                         holders.modules.entry(name).or_default().insert(id);
                         holders.imports.entry((id, name)).or_default().push(at);
+                        let last = import.path.last().filter(|last| **last != name);
+                        if let Some(last) = last.filter(|_| !name.is_keyword()) {
+                            holders.renamed.entry(name).or_default().push((id, *last));
+                        }
                     }
                 }
             }

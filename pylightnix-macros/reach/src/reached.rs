@@ -302,12 +302,15 @@ impl Listing<'_> {
     /// Makes the hashes of different items of the same kind and name differ by their place too: their texts could be exchanged
     /// for one another.
     fn tell_namesakes_apart(&mut self) {
-        // A file is found by any name.
+        // A file may be found by any name.
         fn name(item: &ReachedItem) -> (&'static str, &str) {
-            match item.kind {
-                "file" => ("file", ""),
-                kind => (kind, &item.name),
+            match is_file(item) {
+                true => (item.kind, ""),
+                false => (item.kind, &item.name),
             }
+        }
+        fn is_file(item: &ReachedItem) -> bool {
+            item.kind == "file" || item.kind == ItemKind::Included.word()
         }
         let mut texts: FxHashMap<(&str, &str), Option<&str>> = FxHashMap::default();
         for (item, _, _) in &self.listed {
@@ -324,14 +327,14 @@ impl Listing<'_> {
                 continue;
             }
             let place = match key {
+                _ if is_file(item) => {
+                    let words: Vec<&str> = item.name.rsplit(['/', '\\']).take(2).collect();
+                    Some(words.join("/"))
+                }
                 Key::Item(id) => {
                     let this = &self.world.items[id.0];
                     let is_unnamed = matches!(this.kind, ItemKind::Invocation | ItemKind::Impl);
                     (!is_unnamed).then(|| self.world.path_of(this.module))
-                }
-                Key::None if item.kind == "file" => {
-                    let words: Vec<&str> = item.name.rsplit(['/', '\\']).take(2).collect();
-                    Some(words.join("/"))
                 }
                 Key::None => None,
             };

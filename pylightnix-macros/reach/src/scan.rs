@@ -217,7 +217,7 @@ impl Reading<'_> {
                 _ => true,
             });
         }
-        self.note(Edge::Said(scan.module, first));
+        self.said(scan, path);
         let is_known = meanings
             .iter()
             .any(|meaning| matches!(meaning, Meaning::Item(_)));
@@ -259,6 +259,18 @@ impl Reading<'_> {
         }
         for meaning in meanings {
             self.meaning(meaning, scan);
+        }
+    }
+
+    /// Notes the words of a path, each in the module in which it is looked up.
+    fn said(&mut self, scan: &Scan<'_>, path: &[Name]) {
+        self.note(Edge::Said(scan.module, path[0]));
+        for at in 1..path.len() {
+            for meaning in self.resolve(scan, &path[..at]) {
+                if let Meaning::Module(module) = meaning {
+                    self.note(Edge::Said(module, path[at]));
+                }
+            }
         }
     }
 
@@ -328,6 +340,7 @@ impl Reading<'_> {
         let name = path[path.len() - 1];
         self.note(Edge::Macro(name, scan.module));
         self.note(Edge::Mention(name, false));
+        self.said(scan, path);
         let mut is_own = self.index.macros.contains_key(&name);
         for meaning in self.resolve(scan, path) {
             is_own |= matches!(meaning, Meaning::Item(_));

@@ -125,6 +125,7 @@ pub(crate) fn name_of(world: &World, item: &Item) -> String {
         return match item.kind {
             ItemKind::Impl => head_of_impl(world, item),
             ItemKind::Invocation => format!("{name}!"),
+            ItemKind::Included => world.place(item.file),
             _ => name.to_owned(),
         };
     };

@@ -217,7 +217,11 @@ impl World {
             words.extend(name.map(|(name, _)| self.text(*name)));
             at = parent;
         }
-        words.push("crate");
+        let package = self.modules[module.0].package;
+        words.push(match package.0 {
+            0 => "crate",
+            _ => &self.packages[package.0].name,
+        });
         words.reverse();
         words.join("::")
     }
