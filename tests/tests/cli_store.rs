@@ -232,6 +232,9 @@ Used by
       ],
       "fingerprint": "012c012c012c012c012c012c012c012c",
       "commit": "0123456789012345678901234567890123456789",
+      "dirty": null,
+      "difference": null,
+      "environment": null,
       "omitted": {},
       "log": "[STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e403bf36faee2f531f/build-019b0000-0000-7000-8000-000000000300.log"
     }

@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[path = "stage_reach/environment.rs"]
+mod environment;
+
 /// An experiment in a package of its own. There is one at a time, as all are compiled in one folder.
 struct Experiment {
     folder: PathBuf,
     store: tempfile::TempDir,
+    /// Where the program runs.
+    here: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -175,6 +180,7 @@ impl Experiment {
         let experiment = Experiment {
             folder,
             store: tempfile::tempdir().unwrap(),
+            here: tempfile::tempdir().unwrap(),
             _alone: alone,
         };
         fs::copy(
@@ -222,6 +228,7 @@ impl Experiment {
         let output = Command::new(self.folder.join("target/debug/lab"))
             .arg(command)
             .arg(self.store.path())
+            .current_dir(self.here.path())
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");

@@ -102,7 +102,9 @@ fn without_this_machine(path: &Path) {
     record["user"] = "ada".into();
     record["command"] = ["experiment"].as_slice().into();
     if let Some(record) = record.as_object_mut() {
-        record.remove("commit");
+        for of_this_machine in ["commit", "dirty", "difference", "environment"] {
+            record.remove(of_this_machine);
+        }
     }
     fs::write(path, format!("{record:#}\n")).unwrap();
 }

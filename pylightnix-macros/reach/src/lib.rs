@@ -41,6 +41,7 @@ mod item;
 pub mod layout;
 mod lex;
 mod locals;
+mod lock;
 mod manifest;
 mod names;
 mod parameters;
@@ -55,5 +56,5 @@ mod text;
 mod tokens;
 mod world;
 
-pub use reached::{Reached, ReachedItem};
+pub use reached::{Reached, ReachedCrate, ReachedItem};
 pub use sources::{Place, Sources, Stage};

@@ -17,6 +17,8 @@ pub(crate) struct Manifest {
     /// The roots of the other crates, with their names.
     pub(crate) roots: Vec<(String, PathBuf)>,
     pub(crate) dependencies: Vec<Dependency>,
+    /// The names in `[features]`, sorted.
+    pub(crate) features: Vec<String>,
 }
 
 /// A package that a package depends on.
@@ -55,6 +57,7 @@ impl Manifest {
             is_proc_macro,
             roots: roots(table, folder, &name),
             dependencies: dependencies(table, folder, package),
+            features: features(table),
             name,
         })
     }
@@ -65,7 +68,7 @@ pub(crate) fn code_name(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn value_in<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a DeValue<'a>> {
+pub(crate) fn value_in<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a DeValue<'a>> {
     // The lifetime of the values is that of the text, which outlives the table.
     table.get(key).map(toml::Spanned::get_ref)
 }
@@ -77,7 +80,7 @@ fn table_in<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a DeTable<'a>> {
     }
 }
 
-fn text_in<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a str> {
+pub(crate) fn text_in<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a str> {
     match value_in(table, key) {
         Some(DeValue::String(text)) => Some(text),
         _ => None,
@@ -123,6 +126,14 @@ fn roots(table: &DeTable<'_>, folder: &Path, package: &str) -> Vec<(String, Path
     roots.sort();
     roots.dedup();
     roots
+}
+
+fn features(table: &DeTable<'_>) -> Vec<String> {
+    let listed = table_in(table, "features").into_iter();
+    let names = listed.flat_map(|features| features.iter());
+    let mut names: Vec<String> = names.map(|(name, _)| name.get_ref().to_string()).collect();
+    names.sort();
+    names
 }
 
 fn dependencies(table: &DeTable<'_>, folder: &Path, package: &DeTable<'_>) -> Vec<Dependency> {

@@ -21,11 +21,20 @@ pub struct Reached {
     /// The variables whose values at compile time count.
     pub variables: Vec<String>,
     /// The crates that the items name, without those whose sources are read.
-    pub crates: Vec<String>,
+    pub crates: Vec<ReachedCrate>,
     /// The files that are included.
     pub files: Vec<PathBuf>,
     /// What counts and is not seen, in words for people.
     pub unseen: Vec<String>,
+}
+
+/// A crate of another package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReachedCrate {
+    /// The name, as code writes it.
+    pub name: String,
+    /// The version; `None` if `Cargo.lock` does not have it.
+    pub version: Option<String>,
 }
 
 /// Something that a stage reaches.
@@ -104,7 +113,10 @@ impl Reached {
             let name = path.split("::").next().unwrap_or(path);
             let is_rust = ["std", "core", "alloc", "proc_macro"].contains(&name);
             if !is_rust && !name.contains(' ') {
-                reached.crates.push(name.to_owned());
+                reached.crates.push(ReachedCrate {
+                    name: name.to_owned(),
+                    version: None,
+                });
             }
         }
         for binding in &found.bindings {
@@ -166,15 +178,12 @@ impl Reached {
             }
         }
         self.unseen.extend(found.unknown.iter().cloned());
-        for list in [
-            &mut self.conditions,
-            &mut self.variables,
-            &mut self.crates,
-            &mut self.unseen,
-        ] {
+        for list in [&mut self.conditions, &mut self.variables, &mut self.unseen] {
             list.sort();
             list.dedup();
         }
+        self.crates.sort();
+        self.crates.dedup();
         self.files.sort();
     }
 }

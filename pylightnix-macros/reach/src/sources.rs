@@ -1,5 +1,6 @@
 //! The sources around a stage, and how the stage is found in them.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use crate::follow::follow;
 use crate::index::Index;
 use crate::item::{ItemId, ItemKind};
 use crate::lex;
-use crate::manifest::Manifest;
+use crate::lock::Lock;
+use crate::manifest::{Manifest, code_name};
 use crate::names::word;
-use crate::reached::{Known, Reached};
+use crate::reached::{Known, Reached, ReachedCrate};
 use crate::text;
 use crate::world::{Variables, World, real};
 
@@ -23,6 +25,8 @@ pub struct Sources {
     /// The roots of the crates that may be the one that is compiled, the most likely first.
     roots: Vec<PathBuf>,
     read: Vec<Crate>,
+    /// Read when the first crate of another package is reached.
+    lock: OnceCell<Lock>,
     variable: Variables,
 }
 
@@ -70,6 +74,7 @@ impl Sources {
             manifest,
             roots,
             read: Vec::new(),
+            lock: OnceCell::new(),
             variable,
         })
     }
@@ -165,7 +170,25 @@ impl Sources {
             }
         }
         let found = follow(world, index, stage.item, stops);
-        Reached::new(world, known, stage.item, found)
+        let mut reached = Reached::new(world, known, stage.item, found);
+        for ReachedCrate { name, version } in &mut reached.crates {
+            *version = self.version(name);
+        }
+        reached
+    }
+
+    /// The features of the package, sorted.
+    pub fn features(&self) -> &[String] {
+        &self.manifest.features
+    }
+
+    /// The version of a crate that the code names; `None` if `Cargo.lock` does not have it.
+    pub fn version(&self, name: &str) -> Option<String> {
+        let lock = self.lock.get_or_init(|| Lock::around(&self.folder));
+        let mut dependencies = self.manifest.dependencies.iter();
+        let renamed = dependencies.find(|it| it.renamed.as_deref() == Some(name));
+        let package = renamed.map_or(name, |it| it.name.as_str());
+        lock.version(&code_name(&self.manifest.name), package)
     }
 
     /// The number of items that are known around a stage.

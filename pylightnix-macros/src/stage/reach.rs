@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
@@ -14,6 +14,9 @@ use super::model::Stage;
 use crate::library::Library;
 use crate::names;
 
+/// The version of a crate that `Cargo.lock` does not have.
+const UNKNOWN: &str = "unknown";
+
 /// The generated code.
 pub(super) struct Generated {
     /// The value of `REACH`.
@@ -24,53 +27,90 @@ pub(super) struct Generated {
 
 /// The sources of the crate that is compiled.
 struct Read {
-    /// `None` if they were not found.
-    sources: Option<Sources>,
+    sources: Sources,
     /// The hashes of the items whose texts are registered.
     registered: BTreeSet<String>,
 }
 
-/// The crates that this process of the compiler compiles: one, unless it is the server of an editor.
-static READ: Mutex<BTreeMap<String, Read>> = Mutex::new(BTreeMap::new());
+/// The crates that this process of the compiler compiles: one, unless it is the server of an editor. `None` if the package of
+/// one was not found.
+static READ: Mutex<BTreeMap<String, Option<Read>>> = Mutex::new(BTreeMap::new());
 
 pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
     let library = &stage.library;
-    if !stage.follow || stage.version.is_some() {
-        return Generated {
-            reach: quote!(#library::__private::Reach::OWN),
-            texts: TokenStream::new(),
-        };
+    let mut crates = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let (reach, texts) = match read(stage, &mut crates) {
+        Ok((file, read)) => of_package(stage, item, &file, read),
+        Err(_) if !is_followed(stage) => (own(library), TokenStream::new()),
+        Err(why) => (fallback(why, library), TokenStream::new()),
+    };
+    Generated { reach, texts }
+}
+
+/// Generates the reach of a stage whose package is known, with the features of the package, and the texts.
+fn of_package(
+    stage: &Stage,
+    item: &TokenStream,
+    file: &Path,
+    read: &mut Read,
+) -> (TokenStream, TokenStream) {
+    let library = &stage.library;
+    let features = read.sources.features().iter();
+    let features = features.map(|name| quote!((#name, ::std::cfg!(feature = #name))));
+    let features = quote!(features: #library::__private::Some(&[#(#features),*]));
+    let with_features = |reach: TokenStream| {
+        let reach = quote!(#library::__private::Reach { #features, ..#reach });
+        (reach, TokenStream::new())
+    };
+    if !is_followed(stage) {
+        return with_features(own(library));
     }
-    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    match follow(stage, item, &mut read) {
-        Ok((reached, registered)) => generate(&reached, registered, library),
-        Err(why) => Generated {
-            reach: quote!(#library::__private::Reach::fallback(#why)),
-            texts: TokenStream::new(),
-        },
+    match follow(stage, item, file, &mut read.sources) {
+        Ok(reached) => generate(&reached, &features, &mut read.registered, library),
+        Err(why) => with_features(fallback(why, library)),
     }
 }
 
-/// Follows the stage; otherwise says in words for people why not.
-fn follow<'a>(
+fn is_followed(stage: &Stage) -> bool {
+    stage.follow && stage.version.is_none()
+}
+
+fn own(library: &Library) -> TokenStream {
+    quote!(#library::__private::Reach::OWN)
+}
+
+fn fallback(why: &str, library: &Library) -> TokenStream {
+    quote!(#library::__private::Reach::fallback(#why))
+}
+
+/// Finds the file of a stage and the sources of its package; otherwise says in words for people why not.
+fn read<'a>(
     stage: &Stage,
-    item: &TokenStream,
-    read: &'a mut BTreeMap<String, Read>,
-) -> Result<(Reached, &'a mut BTreeSet<String>), &'static str> {
-    let ident = &stage.function.signature.ident;
-    let file = file_of(ident.span()).ok_or("the compiler does not say where it is written")?;
+    crates: &'a mut BTreeMap<String, Option<Read>>,
+) -> Result<(PathBuf, &'a mut Read), &'static str> {
+    let span = stage.function.signature.ident.span();
+    let file = file_of(span).ok_or("the compiler does not say where it is written")?;
     let variable = |name: &str| env::var(name).ok();
     let key = ["CARGO_MANIFEST_DIR", "CARGO_CRATE_NAME", "CARGO_BIN_NAME"]
         .map(|name| variable(name).unwrap_or_default())
         .join("\n");
-    let Read {
-        sources,
-        registered,
-    } = read.entry(key).or_insert_with(|| Read {
-        sources: Sources::around(&file, variable),
-        registered: BTreeSet::new(),
+    let read = crates.entry(key).or_insert_with(|| {
+        Some(Read {
+            sources: Sources::around(&file, variable)?,
+            registered: BTreeSet::new(),
+        })
     });
-    let sources = sources.as_mut().ok_or("its package was not found")?;
+    let read = read.as_mut().ok_or("its package was not found")?;
+    Ok((file, read))
+}
+
+/// Follows the stage; otherwise says in words for people why not.
+fn follow(
+    stage: &Stage,
+    item: &TokenStream,
+    file: &Path,
+    sources: &mut Sources,
+) -> Result<Reached, &'static str> {
     let mut tokens = Vec::new();
     let is_plain = flatten(item.clone(), &mut tokens);
     let is_same = |found: &mut dyn Iterator<Item = &str>| {
@@ -78,14 +118,14 @@ fn follow<'a>(
         is_plain && after_attributes.map(String::as_str).eq(found.map(plain))
     };
     let place = Place {
-        file: &file,
-        name: &names::plain(ident),
+        file,
+        name: &names::plain(&stage.function.signature.ident),
     };
     let found = sources
         .stage(&place, is_same)
         .ok_or("it is not written in its file as the compiler sees it: a macro may make it")?;
     let untracked: Vec<Vec<String>> = stage.untracked.iter().map(path).collect();
-    Ok((sources.reach(found, &untracked), registered))
+    Ok(sources.reach(found, &untracked))
 }
 
 /// The file that a span is in.
@@ -151,7 +191,13 @@ fn path(ty: &Type) -> Vec<String> {
     words
 }
 
-fn generate(reached: &Reached, registered: &mut BTreeSet<String>, library: &Library) -> Generated {
+/// Generates the reach of a stage that was followed, and the registration of the texts.
+fn generate(
+    reached: &Reached,
+    features: &TokenStream,
+    registered: &mut BTreeSet<String>,
+    library: &Library,
+) -> (TokenStream, TokenStream) {
     let items = reached.items.iter().map(|item| {
         let (kind, name, hash, place) = (item.kind, &item.name, &item.hash, &item.place);
         let from = match item.from {
@@ -166,6 +212,10 @@ fn generate(reached: &Reached, registered: &mut BTreeSet<String>, library: &Libr
     });
     let variables = reached.variables.iter();
     let variables = variables.map(|variable| quote!((#variable, ::std::option_env!(#variable))));
+    let crates = reached.crates.iter().map(|found| {
+        let (name, version) = (&found.name, found.version.as_deref().unwrap_or(UNKNOWN));
+        quote!((#name, #version))
+    });
     let unseen = &reached.unseen;
     let new: Vec<_> = reached
         .items
@@ -184,16 +234,16 @@ fn generate(reached: &Reached, registered: &mut BTreeSet<String>, library: &Libr
             }
         },
     };
-    Generated {
-        reach: quote! {
-            #library::__private::Reach {
-                items: &[#(#items),*],
-                conditions: &[#(#conditions),*],
-                variables: &[#(#variables),*],
-                unseen: &[#(#unseen),*],
-                fallback: #library::__private::None,
-            }
-        },
-        texts,
-    }
+    let reach = quote! {
+        #library::__private::Reach {
+            items: &[#(#items),*],
+            conditions: &[#(#conditions),*],
+            variables: &[#(#variables),*],
+            unseen: &[#(#unseen),*],
+            fallback: #library::__private::None,
+            #features,
+            crates: &[#(#crates),*],
+        }
+    };
+    (reach, texts)
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::reach::{self, Reach};
 use super::stage::Stage;
 use crate::Result;
 use crate::config::Digest;
-use crate::store::{CodeItem, CodeList, Store, hash_of, section};
+use crate::store::{CodeItem, CodeList, Environment, Store, hash_of, section};
 
 /// A helper whose code is part of the code of the stages that use it: `#[track]` implements it.
 #[diagnostic::on_unimplemented(
@@ -42,7 +42,7 @@ impl Tracked {
 }
 
 /// The code of a stage: what counts of it, and the fingerprint of that, which build records contain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Code {
     fingerprint: String,
     form: Form,
@@ -50,7 +50,20 @@ pub struct Code {
     before: Option<String>,
     unseen: &'static [&'static str],
     fallback: Option<&'static str>,
+    features: Option<&'static [(&'static str, bool)]>,
+    crates: &'static [(&'static str, &'static str)],
+    /// With what it is compiled, made when the first build asks.
+    environment: OnceLock<Arc<Environment>>,
 }
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        // The rest does not count, or follows from this.
+        self.fingerprint == other.fingerprint && self.form == other.form
+    }
+}
+
+impl Eq for Code {}
 
 /// How the code is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +106,24 @@ impl Code {
     /// count; `None` if it was followed, or was not to be.
     pub fn fallback(&self) -> Option<&'static str> {
         self.fallback
+    }
+
+    /// Returns with what the code was compiled and runs. All builds of a stage share it.
+    pub(crate) fn environment(&self) -> Arc<Environment> {
+        let of_stage = || {
+            let on = |features: &[(&str, bool)]| {
+                let on = features.iter().filter(|(_, is_on)| *is_on);
+                on.map(|(name, _)| (*name).to_owned()).collect()
+            };
+            let mut environment = Environment::of_program();
+            environment.features = self.features.map(on);
+            let crates = self.crates.iter();
+            environment.crates = crates
+                .map(|(name, version)| ((*name).to_owned(), (*version).to_owned()))
+                .collect();
+            Arc::new(environment)
+        };
+        self.environment.get_or_init(of_stage).clone()
     }
 
     /// Returns the fingerprint that versions without following gave to the stage, if that is another.
@@ -138,6 +169,9 @@ impl Code {
             before: None,
             unseen: &[],
             fallback: None,
+            features: None,
+            crates: &[],
+            environment: OnceLock::new(),
         }
     }
 
@@ -161,9 +195,16 @@ impl Code {
             variables,
             unseen,
             fallback,
+            features,
+            crates,
         } = C::REACH;
         if items.is_empty() {
-            return Code { fallback, ..own };
+            return Code {
+                fallback,
+                features,
+                crates,
+                ..own
+            };
         }
         let mut made = Made::default();
         for (kind, name, hash, place, from) in items {
@@ -203,6 +244,9 @@ impl Code {
             },
             unseen,
             fallback,
+            features,
+            crates,
+            environment: OnceLock::new(),
         }
     }
 }

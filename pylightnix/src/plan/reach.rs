@@ -17,6 +17,10 @@ pub struct Reach {
     pub unseen: &'static [&'static str],
     /// Why only the tokens of the stage count although it did not ask for that.
     pub fallback: Option<&'static str>,
+    /// The features of the stage's package, and whether they are on; `None` if its manifest was not read.
+    pub features: Option<&'static [(&'static str, bool)]>,
+    /// The crates of other packages in the items, and their versions.
+    pub crates: &'static [(&'static str, &'static str)],
 }
 
 /// What the macro writes of an item: its kind, name, hash, place, and the index of the item that names it; that is `usize::MAX` if there is none.
@@ -37,6 +41,8 @@ impl Reach {
         variables: &[],
         unseen: &[],
         fallback: None,
+        features: None,
+        crates: &[],
     };
 
     /// Nothing could be followed.

@@ -34,9 +34,11 @@ pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
 pub(crate) use object::code_list::{CodeItem, CodeList, hash_of, section};
 pub use object::context::Context;
+pub use object::environment::{Environment, EnvironmentChange};
 pub use object::realization::Realization;
 pub use object::record::{Outcome, Record, RecordHead};
 pub use object::tree::{Entry, EntryKind, Manifest, TreeDigest};
+pub(crate) use object::uncommitted::Uncommitted;
 pub use plumbing::Plumbing;
 pub use publish::draft::{Draft, Published};
 pub use query::{

@@ -20,7 +20,8 @@ use crate::visible;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
 use pylightnix::store::{
-    BuildKind, BuildRecord, Entry, EntryKind, Outcome, Realization, Record, Store, Unread,
+    BuildKind, BuildRecord, Entry, EntryKind, Environment, Outcome, Realization, Record, Store,
+    Unread,
 };
 
 /// In a store with more realizations, dependents are looked for only on demand.
@@ -91,6 +92,9 @@ struct BuildRow<'a> {
     command: &'a [String],
     fingerprint: Option<&'a str>,
     commit: Option<&'a str>,
+    dirty: Option<bool>,
+    difference: Option<&'a str>,
+    environment: Option<&'a Environment>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
     log: Option<PathBuf>,
 }
@@ -216,6 +220,9 @@ impl Page<'_> {
             command: &build.command,
             fingerprint: build.fingerprint.as_deref(),
             commit: build.commit.as_deref(),
+            dirty: build.dirty,
+            difference: build.difference.as_deref(),
+            environment: build.environment.as_deref(),
             omitted: &build.omitted,
             log: self.store.log_of(&self.realization.id, build),
         }
@@ -384,10 +391,17 @@ impl Page<'_> {
                 more.push(format!("code {}", cut(fingerprint, 17)));
             }
             if let Some(commit) = &build.commit {
-                more.push(format!(
-                    "git commit {} was checked out, with or without changes",
-                    cut(commit, 13)
-                ));
+                let changes = match (build.dirty, &build.difference) {
+                    (None, _) => "with or without changes".to_owned(),
+                    (Some(false), _) => "without changes".to_owned(),
+                    (Some(true), Some(hash)) => format!("with changes {}", cut(hash, 13)),
+                    (Some(true), None) => "with many changes".to_owned(),
+                };
+                let commit = cut(commit, 13);
+                more.push(format!("git commit {commit} was checked out, {changes}"));
+            }
+            if let Some(environment) = &build.environment {
+                more.push(visible::line(&environment.to_string()).into_owned());
             }
             if !build.command.is_empty() {
                 more.push(visible::line(&build.command.join(" ")).into_owned());

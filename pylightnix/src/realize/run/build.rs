@@ -14,7 +14,7 @@ use crate::realize::failure::errors::{matcher_refused, not_begun, too_few};
 use crate::realize::options::ReusePolicy;
 use crate::realize::report::event::{Brief, Event};
 use crate::realize::report::taken::Taken;
-use crate::store::{BuildMark, PublishedRun};
+use crate::store::{BuildMark, PublishedRun, Uncommitted};
 use crate::{Error, ErrorKind, Result};
 
 /// Builds the missing realizations under the build lock. Returns the matcher's choice, and whether anything ran.
@@ -63,6 +63,7 @@ pub(in crate::realize) fn build(
         reason: &reason,
         why: &Brief::new(&find),
     });
+    Uncommitted::ask();
     if let Some(code) = input.dref.node().code() {
         code.save(store)?;
     }

@@ -312,7 +312,10 @@ impl BuildRuns<'_> {
         let result = self.run_code(&mut draft, index, site);
         record.stop = Timestamp::now();
         let node = self.dref.node();
-        record.fingerprint = node.code().map(|code| code.fingerprint().to_owned());
+        if let Some(code) = node.code() {
+            record.fingerprint = Some(code.fingerprint().to_owned());
+            record.made_with(code.environment());
+        }
         record.omitted = node.omitted().clone();
         record.choices = self.choices.clone();
         (record.index, record.of) = (Some(index), Some(self.of));

@@ -115,6 +115,7 @@ impl<C: Config> ByHand<C> {
         code.save(&self.store)?;
         self.record.stop = Timestamp::now();
         self.record.fingerprint = Some(code.fingerprint().to_owned());
+        self.record.made_with(code.environment());
         self.record.omitted = self.dref.node().omitted().clone();
         let json = self.dref.config_json();
         let published = draft.publish(json, &self.context, Outcome::Ok, &self.record)?;

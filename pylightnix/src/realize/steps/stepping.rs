@@ -22,7 +22,7 @@ use crate::realize::report::taken::Taken;
 use crate::realize::run::choices::{AlreadyChosen, Choices};
 use crate::realize::run::run_plan::run_plan;
 use crate::realize::stop::cancel::Cancel;
-use crate::store::{BuildKind, BuildRecord, Context, Store};
+use crate::store::{BuildKind, BuildRecord, Context, Store, Uncommitted};
 use crate::{Error, ErrorKind, Result};
 
 /// A plan that is realized stage by stage, with a pause before each stage that has to be built: inspect the reason, let the
@@ -234,6 +234,7 @@ impl<'a, T: Target> Stepping<'a, T> {
         ConfigChecks::default().check(&self.graph, at)?;
         let draft = store.draft_of(stage.id(), 0)?;
         promises::make_folders(stage.node(), draft.out())?;
+        Uncommitted::ask();
         let mut record = BuildRecord::now(BuildKind::Build);
         record.choices = recorded_choices(&self.graph, at, |dep| {
             self.taken.get(self.graph.dref(dep).id())

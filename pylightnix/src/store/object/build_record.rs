@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use crate::config::DRefId;
 use crate::store::object::choice::{RecordedChoice, understood};
 use crate::store::object::commit;
+use crate::store::object::environment::{self, Environment, EnvironmentChange};
+use crate::store::object::uncommitted::Uncommitted;
 
 /// What a build record records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,10 +75,28 @@ pub struct BuildRecord {
     /// The command line: the program and its arguments.
     #[serde(default)]
     pub command: Vec<String>,
-    /// The git commit that was checked out in the program's working directory, if any. Uncommitted changes are not recorded.
+    /// The git commit that was checked out in the program's working directory, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Whether a file under git differed from the commit when the program built its first stage. `None` if it is not known, and
+    /// for anything but a run. Files that git does not track do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
+    /// The SHA-256 digest of what `git diff HEAD` printed, if that was at most 64 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
+    /// With what it was made; `None` for anything but a run, and in records of earlier versions.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "environment::write",
+        deserialize_with = "environment::read"
+    )]
+    pub environment: Option<Arc<Environment>>,
 }
+
+/// The number of hex digits of a commit that people see.
+const SHORT: usize = 12;
 
 /// A file of a build. The order puts logs before records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,12 +131,58 @@ impl BuildRecord {
             user: user.clone(),
             command: command.clone(),
             commit: commit::current(),
+            dirty: None,
+            difference: None,
+            environment: None,
         }
     }
 
     /// Returns the duration of the build in seconds.
     pub fn seconds(&self) -> f64 {
         self.stop.duration_since(self.start).as_secs_f64()
+    }
+
+    /// Records with what a build was made, and what git knows of the working directory.
+    pub(crate) fn made_with(&mut self, environment: Arc<Environment>) {
+        self.environment = Some(environment);
+        if let Some(Uncommitted { dirty, difference }) = Uncommitted::known() {
+            self.dirty = Some(dirty);
+            self.difference = difference.map(|digest| digest.to_string());
+        }
+    }
+
+    /// Returns how the environment of a later build differs from that of this one, as far as both are known: with what they
+    /// were made, and from which commit with which changes.
+    ///
+    /// ```
+    /// use pylightnix::store::{BuildKind, BuildRecord};
+    ///
+    /// let (mut old, mut new) = (BuildRecord::now(BuildKind::Build), BuildRecord::now(BuildKind::Build));
+    /// assert!(old.environment_changes(&new).is_empty());
+    /// (old.commit, new.commit) = (Some("a".repeat(40)), Some("b".repeat(40)));
+    /// assert_eq!(old.environment_changes(&new)[0].to_string(), "commit aaaaaaaaaaaa -> bbbbbbbbbbbb");
+    /// ```
+    pub fn environment_changes(&self, new: &BuildRecord) -> Vec<EnvironmentChange> {
+        environment::changes(&self.environment_values(), &new.environment_values())
+    }
+
+    /// Returns what is known of the environment, by name.
+    pub(in crate::store) fn environment_values(&self) -> BTreeMap<String, String> {
+        let environment = self.environment.as_deref();
+        let mut values = environment.map(Environment::values).unwrap_or_default();
+        let short = |hash: &String| hash.get(..SHORT).unwrap_or(hash).to_owned();
+        if let Some(commit) = &self.commit {
+            values.insert("commit".to_owned(), short(commit));
+        }
+        if let Some(dirty) = self.dirty {
+            let changes = match &self.difference {
+                Some(difference) => short(difference),
+                None if dirty => "long".to_owned(),
+                None => "none".to_owned(),
+            };
+            values.insert("uncommitted".to_owned(), changes);
+        }
+        values
     }
 
     /// Returns the file name of the record.
