@@ -73,6 +73,8 @@ fn targets_and_stages() {
     assert_eq!(offer("experiment run nu"), ["numbers"]);
     assert!(offer("experiment run ").contains(&"endless".to_owned()));
     assert_eq!(offer("experiment run --force me"), ["mean"]);
+    assert_eq!(offer("experiment accept me"), ["mean"]);
+    assert_eq!(offer("experiment accept --all --target nu"), ["numbers"]);
 }
 
 #[test]

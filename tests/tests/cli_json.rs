@@ -19,6 +19,7 @@ use tests::line::Line;
 
 const STORE: &str = env!("CARGO_BIN_EXE_store-cli");
 const EXPERIMENT: &str = env!("CARGO_BIN_EXE_experiment");
+const EDITED: &str = env!("CARGO_BIN_EXE_edited");
 
 /// Collects the paths in a JSON value, each with the types of its values. All items of a list have the same path.
 fn keys(value: &Value, path: &str, found: &mut BTreeMap<String, BTreeSet<&'static str>>) {
@@ -135,6 +136,15 @@ fn no_key_goes() {
     let without = ["", "cat", "completions", "man", "help"];
     for name in names.filter(|name| !without.contains(name)) {
         assert!(asked.contains(name), "`{name}` is not asked");
+    }
+    let edited = Line::empty(EDITED);
+    assert_eq!(edited.say("run --quiet").code, 0);
+    for arguments in [
+        "accept --changed show --code both --dry-run",
+        "accept --changed normalise --code same --dry-run",
+        "accept --changed normalise --code other --check",
+    ] {
+        ask(&edited, arguments, &mut shown);
     }
     let line = Line::empty(EXPERIMENT);
     for arguments in ["plan", "run --quiet -o result", "plan", "why mean", "graph"] {

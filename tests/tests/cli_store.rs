@@ -231,6 +231,7 @@ Used by
         "run"
       ],
       "fingerprint": "012c012c012c012c012c012c012c012c",
+      "accepted": null,
       "commit": "0123456789012345678901234567890123456789",
       "dirty": null,
       "difference": null,

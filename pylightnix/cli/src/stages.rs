@@ -97,8 +97,8 @@ impl Stages {
     }
 
     /// Returns the title of a stage, which is unique among stages with its name.
-    pub(crate) fn title(&self, dref: &AnyDRef) -> String {
-        self.titles.title(dref.id())
+    pub(crate) fn title(&self, dref: impl AsRef<DRefId>) -> String {
+        self.titles.title(dref)
     }
 
     /// Returns the stages that these words name, in the order of the plan.

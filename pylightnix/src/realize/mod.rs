@@ -24,9 +24,11 @@ mod verbs;
 mod walk;
 pub mod why;
 
+pub use ask::accept::Accept;
 pub use ask::determinism::{Determinism, Rebuild};
 pub use ask::find::{FindStage, FindingStage};
 pub use options::Realize;
+pub use report::acceptance::{Acceptance, Accepted, NotAccepted, Waiting};
 pub use report::action::{Action, DryPlan, Step};
 pub use report::code_notes::{CodeNotes, EarlierResults, UnseenCode};
 pub use report::event::{Event, Observer};

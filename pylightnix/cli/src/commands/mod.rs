@@ -1,5 +1,6 @@
 //! The commands, a file for each.
 
+mod accept;
 mod cat;
 mod check;
 mod compare;
@@ -65,6 +66,7 @@ pub(crate) enum Command {
 pub(crate) enum PlanCommand {
     Run(Run),
     Plan(plan::Plan),
+    Accept(accept::Accept),
     #[command(flatten)]
     Store(Command),
 }
@@ -106,6 +108,7 @@ impl PlanCommand {
         match self {
             PlanCommand::Run(command) => command.run(session),
             PlanCommand::Plan(command) => command.run(session),
+            PlanCommand::Accept(command) => command.run(session),
             PlanCommand::Store(command) => command.run(session),
         }
     }

@@ -91,6 +91,7 @@ struct BuildRow<'a> {
     user: &'a str,
     command: &'a [String],
     fingerprint: Option<&'a str>,
+    accepted: Option<&'a str>,
     commit: Option<&'a str>,
     dirty: Option<bool>,
     difference: Option<&'a str>,
@@ -219,6 +220,7 @@ impl Page<'_> {
             user: &build.user,
             command: &build.command,
             fingerprint: build.fingerprint.as_deref(),
+            accepted: build.accepted.as_deref(),
             commit: build.commit.as_deref(),
             dirty: build.dirty,
             difference: build.difference.as_deref(),
@@ -388,7 +390,10 @@ impl Page<'_> {
             )?;
             let mut more = Vec::new();
             if let Some(fingerprint) = &build.fingerprint {
-                more.push(format!("code {}", cut(fingerprint, 17)));
+                let counts_as = build.accepted.as_ref().filter(|was| *was != fingerprint);
+                let counts_as = counts_as.map(|was| format!(" counts as {}", cut(was, 17)));
+                let counts_as = counts_as.unwrap_or_default();
+                more.push(format!("code {}{counts_as}", cut(fingerprint, 17)));
             }
             if let Some(commit) = &build.commit {
                 let changes = match (build.dirty, &build.difference) {

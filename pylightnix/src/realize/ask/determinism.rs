@@ -13,11 +13,10 @@ use crate::realize::decide::pinned::refused;
 use crate::realize::execute::configs::ConfigChecks;
 use crate::realize::lookup::prefetch::Prefetch;
 use crate::realize::options::{Realize, ReusePolicy};
-use crate::realize::report::event::Event;
-use crate::realize::run::runs::{keep_failed, rehearse};
+use crate::realize::run::rehearsal::rehearsed;
 use crate::realize::walk::walk;
-use crate::store::{Draft, FileChange, Manifest, Realization, TreeDigest, compare};
-use crate::{BoxError, Error, ErrorKind, Result, as_text};
+use crate::store::{FileChange, TreeDigest};
+use crate::{Error, ErrorKind, Result, as_text};
 
 impl Realize<'_> {
     /// Tests whether a stage is deterministic: rebuilds a realized stage `times` times, at least once and one after the
@@ -112,52 +111,26 @@ impl Realize<'_> {
             rebuilds: Vec::with_capacity(times),
             kept: None,
         };
-        let record = input.store.record(stored.id())?;
         for _ in 0..times.max(1) {
-            let (rebuild, draft) =
-                self.rebuild_once(at, input, stored, record.manifest(), &candidates)?;
+            let rebuild = match rehearsed(self, at, input, 0)? {
+                Err(error) => Rebuild::Failed(error),
+                Ok(made) => {
+                    let tree = made.tree();
+                    match candidates.iter().find(|candidate| candidate.tree == tree) {
+                        Some(same) => Rebuild::Same(same.id.clone()),
+                        None => {
+                            let files = made.differences(input.store, stored.id())?;
+                            if found.kept.is_none() {
+                                found.kept = Some(made.keep(stored.id())?);
+                            }
+                            Rebuild::Differs { tree, files }
+                        }
+                    }
+                }
+            };
             found.rebuilds.push(rebuild);
-            if let Some(draft) = draft
-                && found.kept.is_none()
-            {
-                found.kept = Some(draft.keep_failed(dref.name())?);
-            }
         }
         Ok(found)
-    }
-
-    /// Rebuilds the stage once. Also returns the folder of the output, if the output is not in the store.
-    fn rebuild_once(
-        &self,
-        at: usize,
-        input: &DecisionInput<'_>,
-        stored: &AnyRRef,
-        manifest: &Manifest,
-        candidates: &[Realization],
-    ) -> Result<(Rebuild, Option<Draft>)> {
-        let dref = input.dref.id();
-        self.notify(&Event::Started { dref, index: 0 });
-        let mut draft = input.store.draft_of(dref, 0)?;
-        let run = rehearse(self, at, input, &mut draft, 0);
-        let rebuilt = run.and_then(|()| draft.manifest().map_err(BoxError::from));
-        let rebuilt = match rebuilt {
-            Ok(rebuilt) => rebuilt,
-            Err(cause) => {
-                return Ok((
-                    Rebuild::Failed(keep_failed(draft, input.titled(), 0, 1, cause)),
-                    None,
-                ));
-            }
-        };
-        let tree = rebuilt.digest();
-        if let Some(same) = candidates.iter().find(|candidate| candidate.tree == tree) {
-            return Ok((Rebuild::Same(same.id.clone()), None));
-        }
-        let mut files = compare(manifest, &rebuilt);
-        for change in &mut files {
-            change.read_contents(stored.path(), draft.out())?;
-        }
-        Ok((Rebuild::Differs { tree, files }, Some(draft)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::config::RRefId;
-use crate::lens::{AnyRRef, Chosen};
+use crate::lens::Chosen;
 use crate::plan::{AnyDRef, Code, PlanGraph, Selection, Titled};
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::runs::{CurrentCode, DueRuns, EndedRuns, RunHistory};
@@ -202,7 +202,7 @@ impl DecisionInput<'_> {
     }
 
     /// Returns the stale realizations with this context, each with the reason.
-    pub(in crate::realize) fn stale(&self) -> Result<Vec<(AnyRRef, Stale)>> {
+    pub(in crate::realize) fn stale(&self) -> Result<Vec<(Realization, Stale)>> {
         let node = self.dref.node();
         let Some(code) = node.code() else {
             return Ok(Vec::new());
@@ -212,7 +212,7 @@ impl DecisionInput<'_> {
             if let Some(why) = self.staleness(&realization, code)
                 && realization.outcome == Outcome::Ok
             {
-                stale.push((self.dref.realization(realization, self.chosen, None), why));
+                stale.push((realization, why));
             }
         }
         Ok(stale)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::plan::{AnyDRef, Code, PlanGraph};
 use crate::realize::report::code_notes::EarlierResults;
-use crate::store::{BuildKind, Store};
+use crate::store::{BuildKind, Realization, Store};
 
 /// Returns the code of each stage function in a plan, with one of its derivations.
 pub(in crate::realize) fn codes(graph: &PlanGraph) -> impl Iterator<Item = (&AnyDRef, &Code)> {
@@ -45,18 +45,38 @@ pub(in crate::realize) fn earlier_results(
             continue;
         };
         let realizations = store.realizations_of(stage.id())?;
-        let all = || realizations.iter().flat_map(|it| it.builds());
-        let has = |fingerprint: &str| {
-            all().any(|build| build.fingerprint.as_deref() == Some(fingerprint))
-        };
-        if !has(before) || has(code.fingerprint()) {
+        if !are_earlier(&realizations, code, before) {
             continue;
         }
-        let builds = all().filter(|build| build.kind == BuildKind::Build);
+        let all = realizations.iter().flat_map(Realization::builds);
+        let builds = all.filter(|build| build.kind == BuildKind::Build);
         let newest = builds.max_by_key(|build| build.id);
         found.stages += 1;
         let seconds = newest.map_or(0., |build| build.seconds());
         found.took += Duration::try_from_secs_f64(seconds).unwrap_or_default();
     }
     Ok((found.stages > 0).then_some(found))
+}
+
+/// Returns whether realizations of a stage were made by such a version, and none by today's code. `before` is the fingerprint
+/// that such a version gives to the code.
+fn are_earlier(realizations: &[Realization], code: &Code, before: &str) -> bool {
+    let has = |fingerprint: &str| {
+        let mut heads = realizations.iter().flat_map(|it| it.builds.heads());
+        heads.any(|build| build.fingerprint == Some(fingerprint))
+    };
+    has(before) && !has(code.fingerprint())
+}
+
+/// Returns whether [`earlier_results`] counts a stage.
+pub(in crate::realize) fn has_only_earlier(store: &Store, stage: &AnyDRef) -> Result<bool> {
+    let code = stage.node().code();
+    let Some((code, before)) = code.and_then(|code| Some((code, code.before()?))) else {
+        return Ok(false);
+    };
+    Ok(are_earlier(
+        &store.realizations_of(stage.id())?,
+        code,
+        before,
+    ))
 }

@@ -47,7 +47,7 @@ impl fmt::Display for EarlierResults {
         write!(
             f,
             " made before the code that a stage calls counted, in {}. If that code is as it was, accept what is there \
-             (`run --accept-all`, or `Store::accept_all`); otherwise it is made again.",
+             (`accept --all`, or `Accept::earlier`); otherwise it is made again.",
             duration(self.took)
         )
     }

@@ -1,5 +1,6 @@
 //! What a run reports, as data: events, actions, reasons, totals. Nothing in this folder decides anything.
 
+pub(super) mod acceptance;
 pub(super) mod action;
 pub(super) mod code_notes;
 pub(super) mod event;

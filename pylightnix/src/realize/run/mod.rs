@@ -8,6 +8,7 @@ pub(super) mod build;
 pub(super) mod choices;
 pub(super) mod counters;
 pub(super) mod progress;
+pub(super) mod rehearsal;
 pub(super) mod run_plan;
 pub(super) mod runs;
 pub(super) mod scheduler;

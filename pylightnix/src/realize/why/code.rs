@@ -4,8 +4,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::plan::{Section, sections};
-use crate::store::{CodeItem, CodeList, hash_of};
+use crate::plan::{Code, Section, sections};
+use crate::store::{CodeItem, CodeList, Store, hash_of};
+use crate::{ErrorKind, Result};
 
 /// A change of code: the fingerprints, and the differences between the saved texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,6 +76,33 @@ impl CodeChange {
         }
         self
     }
+}
+
+impl CodePart {
+    /// Returns whether people call it by this word: by its name, as `normalise` or `Bump::at`, or by its kind and name.
+    pub(in crate::realize) fn is_called(&self, word: &str) -> bool {
+        let bare = |text: &str| text.replace('`', "");
+        let name = || {
+            let (_, rest) = self.what.split_once('`')?;
+            Some(rest.rsplit_once('`')?.0)
+        };
+        bare(word) == bare(&self.what) || name() == Some(bare(word).as_str())
+    }
+}
+
+/// Returns what changed between the code with this fingerprint and today's code of a stage.
+pub(in crate::realize) fn change_since(
+    store: &Store,
+    was: &str,
+    code: &Code,
+) -> Result<CodeChange> {
+    let text = match store.code(was) {
+        // A fingerprint that is not a valid file name has no text; an unreadable text is ignored.
+        Err(error) if error.kind() != ErrorKind::Io => None,
+        text => text?,
+    };
+    let now = (Some(code.fingerprint()), Some(code.text()));
+    Ok(CodeChange::of((Some(was), text), now))
 }
 
 /// The names from the stage to an item; empty if nothing tells.

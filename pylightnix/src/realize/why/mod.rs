@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 pub(in crate::realize) use brief::{Briefs, explain};
 pub use change::{Cause, Change, DependencyChange, Version};
+pub(in crate::realize) use code::change_since;
 pub use code::{CodeChange, CodePart};
 pub use nearest::Nearest;
 pub use planned::{Candidate, Standing};

@@ -39,6 +39,10 @@ pub struct BuildRecord {
     /// The fingerprint of the code that made the realization, or `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// In an acceptance, the fingerprint of the code that had made the realization: `fingerprint` counts as this code for
+    /// the stage. `None` in any other record, in records of earlier versions, and if that code is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
     /// The values of the fields that the config omits because they have their defaults.
     #[serde(default)]
     pub omitted: BTreeMap<String, serde_json::Value>,
@@ -120,6 +124,7 @@ impl BuildRecord {
             id: Uuid::now_v7(),
             kind,
             fingerprint: None,
+            accepted: None,
             omitted: BTreeMap::new(),
             attempts: 1,
             index: None,
