@@ -26,6 +26,8 @@ pub(crate) enum Edge {
     Anywhere(Name),
     /// A name that is said in a module.
     Said(ModuleId, Name),
+    /// A name that is imported, and that no source defines.
+    Missing(Name),
     External(String),
     File(PathBuf),
     Package(PackageId),
@@ -110,7 +112,9 @@ impl Follow<'_> {
             Edge::Anywhere(name) => self.anywhere(*name),
             Edge::Said(module, name) => {
                 self.said.insert((*module, *name));
+                self.opaque(*module);
             }
+            Edge::Missing(name) => self.missing(*name),
             Edge::External(path) => self.external(path.clone()),
             Edge::File(path) => self.file(path.clone()),
             Edge::Package(package) => self.package(*package),

@@ -15,7 +15,7 @@ use crate::manifest::code_name;
 use crate::names::{Name, word};
 use crate::resolve::Meaning;
 use crate::statics::made_statics;
-use crate::tokens::{attributes, string_value};
+use crate::tokens::{attributes, path_at, string_value};
 use crate::world::World;
 
 /// Why something is reached.
@@ -211,6 +211,25 @@ impl Follow<'_> {
         }
     }
 
+    /// Reaches what a procedural macro expands in a module.
+    pub(crate) fn opaque(&mut self, module: ModuleId) {
+        if self.index.opaque.is_empty() {
+            return;
+        }
+        for id in self.index.opaque.get(&module).cloned().unwrap_or_default() {
+            self.reach(id);
+        }
+    }
+
+    /// Reaches what may make a name that is imported and that no source defines.
+    pub(crate) fn missing(&mut self, name: Name) {
+        self.mention(name, false);
+        let modules: Vec<ModuleId> = self.index.opaque.keys().copied().collect();
+        for module in modules {
+            self.opaque(module);
+        }
+    }
+
     /// Reaches everything of this name.
     pub(crate) fn anywhere(&mut self, name: Name) {
         for id in self.index.by_name.get(&name).cloned().unwrap_or_default() {
@@ -258,12 +277,13 @@ impl Follow<'_> {
             }
             ItemKind::Impl => self.head(id),
             ItemKind::Invocation => {
-                let (attrs, _) = attributes(world.tokens_of(id), item.start, item.body);
+                let (attrs, start) = attributes(world.tokens_of(id), item.start, item.body);
                 for attr in attrs {
                     self.scan(id, attr.start.saturating_sub(2)..attr.end, false);
                 }
                 self.scan(id, item.body..item.end, true);
                 self.expand(item.name, item.module, id);
+                self.invoked(id, start);
                 self.made_statics(id);
             }
             // Read in the modules that name them.
@@ -284,11 +304,29 @@ impl Follow<'_> {
         }
     }
 
+    /// Reaches the macro that an item invokes by the path at `start`, if it has another name or is a procedural macro.
+    fn invoked(&mut self, id: ItemId, start: usize) {
+        let world = self.world;
+        let item = &world.items[id.0];
+        let (path, _) = path_at(world.tokens_of(id), start, item.body);
+        for meaning in self.index.resolver.path(world, item.module, &path) {
+            match meaning {
+                Meaning::Item(found) if world.items[found.0].kind == ItemKind::MacroDefinition => {
+                    self.reach(found);
+                    self.expand_definition(found, item.module, id);
+                }
+                Meaning::Package(package) => self.package(package),
+                _ => {}
+            }
+        }
+    }
+
     /// Takes the conditions of a module and of its imports.
     fn in_module(&mut self, module: ModuleId) {
         if !self.modules.insert(module) {
             return;
         }
+        self.opaque(module);
         let world = self.world;
         let this = &world.modules[module.0];
         let package = this.package.0;

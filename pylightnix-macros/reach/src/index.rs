@@ -11,7 +11,7 @@ use crate::lex::Token;
 use crate::names::{Name, word};
 use crate::resolve::{Meaning, Resolver, is_within};
 use crate::statics::Statics;
-use crate::tokens::{angle, is_arrow, parameters, path_at, string_value};
+use crate::tokens::{angle, attributes, is_arrow, parameters, path_at, string_value};
 use crate::world::World;
 
 /// An index of all items.
@@ -32,6 +32,8 @@ pub(crate) struct Index {
     /// How many own traits have a member of a name.
     traits_of: FxHashMap<Name, usize>,
     pub(crate) statics: Statics,
+    /// For each module, the items that a procedural macro of these sources expands: nothing tells which names it makes.
+    pub(crate) opaque: FxHashMap<ModuleId, Vec<ItemId>>,
     /// What tokens lead to, as far as they were read.
     pub(crate) edges: FxHashMap<EdgesOf, Arc<[Edge]>>,
     /// Functions by their names for the linker.
@@ -74,9 +76,10 @@ impl Index {
                 _ => {}
             }
         }
-        let invocations = Invocations::new(world, &by_name, &macros);
+        let mut resolver = Resolver::default();
+        let invocations = Invocations::new(world, &by_name, &macros, &mut resolver);
         let mut index = Index {
-            resolver: Resolver::default(),
+            resolver,
             by_name,
             macros,
             invocations,
@@ -86,6 +89,7 @@ impl Index {
             imported: FxHashMap::default(),
             traits_of: FxHashMap::default(),
             statics: Statics::default(),
+            opaque: FxHashMap::default(),
             edges: FxHashMap::default(),
             linked: None,
         };
@@ -108,7 +112,32 @@ impl Index {
             }
             index.impls.push(found);
         }
+        if world.packages.iter().any(|package| package.is_proc_macro) {
+            for at in 0..world.items.len() {
+                index.find_opaque(world, ItemId(at));
+            }
+        }
         index
+    }
+
+    /// Notes an item if a procedural macro of these sources expands it.
+    fn find_opaque(&mut self, world: &World, id: ItemId) {
+        let item = &world.items[id.0];
+        let tokens = world.tokens_of(id);
+        let (attrs, start) = attributes(tokens, item.start, item.end);
+        let mut named: Vec<usize> = attrs.iter().map(|attr| attr.start).collect();
+        named.extend((item.kind == ItemKind::Invocation).then_some(start));
+        named.retain(|at| tokens.get(*at).is_some_and(Token::is_word));
+        let is_opaque = named.into_iter().any(|at| {
+            let (path, _) = path_at(tokens, at, item.end);
+            let found = self.resolver.path(world, item.module, &path);
+            found
+                .iter()
+                .any(|meaning| matches!(meaning, Meaning::Package(_)))
+        });
+        if is_opaque {
+            self.opaque.entry(item.module).or_default().push(id);
+        }
     }
 
     /// Reads the header of an `impl`: `impl<..> Trait<..> for Type<..> where ..`.

@@ -5,10 +5,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::item::{Item, ItemId, ItemKind};
-use crate::lex::Token;
+use crate::item::{ItemId, ItemKind};
+use crate::lex::{Token, TokenKind};
 use crate::names::{Name, word};
-use crate::tokens::{angle, imports};
+use crate::resolve::{Meaning, Resolver};
+use crate::tokens::{angle, attributes, imports, path_at};
 use crate::world::World;
 
 /// All invocations, by what reaches them.
@@ -55,18 +56,28 @@ fn defines(name: Name) -> bool {
 type ByName = FxHashMap<Name, Vec<ItemId>>;
 
 impl Invocations {
-    pub(crate) fn new(world: &World, by_name: &ByName, macros: &ByName) -> Self {
+    pub(crate) fn new(
+        world: &World,
+        by_name: &ByName,
+        macros: &ByName,
+        resolver: &mut Resolver,
+    ) -> Self {
         let mut all = Invocations::default();
         for (at, item) in world.items.iter().enumerate() {
-            if item.kind == ItemKind::Invocation && item.parent.is_none() {
-                all.add(world, ItemId(at), item, by_name, macros);
+            if item.kind != ItemKind::Invocation || item.parent.is_some() {
+                continue;
+            }
+            let id = ItemId(at);
+            match macros.get(&item.name) {
+                Some(definitions) => all.add(world, id, by_name, definitions),
+                None => all.add(world, id, by_name, &renamed(world, id, resolver)),
             }
         }
         all
     }
 
-    fn add(&mut self, world: &World, id: ItemId, item: &Item, by_name: &ByName, macros: &ByName) {
-        let definitions = macros.get(&item.name).map_or(&[][..], Vec::as_slice);
+    fn add(&mut self, world: &World, id: ItemId, by_name: &ByName, definitions: &[ItemId]) {
+        let item = &world.items[id.0];
         let mut names = InvocationNames {
             world,
             by_name,
@@ -122,6 +133,20 @@ impl Invocations {
         let found = self.pasting.iter().filter(|(_, words)| pastes(words));
         found.map(|(id, _)| *id).collect()
     }
+}
+
+/// The definitions of a macro that is invoked by another name.
+fn renamed(world: &World, id: ItemId, resolver: &mut Resolver) -> Vec<ItemId> {
+    let item = &world.items[id.0];
+    let tokens = world.tokens_of(id);
+    let (_, start) = attributes(tokens, item.start, item.body);
+    let (path, _) = path_at(tokens, start, item.body);
+    let found = resolver.path(world, item.module, &path).into_iter();
+    let definition = |meaning| match meaning {
+        Meaning::Item(id) if world.items[id.0].kind == ItemKind::MacroDefinition => Some(id),
+        _ => None,
+    };
+    found.filter_map(definition).collect()
 }
 
 /// The names by which an invocation is asked for.
@@ -259,15 +284,27 @@ fn header(tokens: &[Token], at: usize, end: usize) -> Vec<Name> {
         .collect()
 }
 
-/// Returns whether a macro defines items whose names are its arguments: `fn $name`, `impl .. for $ty`.
+/// Returns whether a macro defines items whose names are its arguments: `fn $name`, `impl .. for $ty`, `impl<T> $ty<T>`.
 fn makes_items(world: &World, id: ItemId) -> bool {
     let item = &world.items[id.0];
     let tokens = world.tokens_of(id);
     (item.start + 1..item.end).any(|at| {
-        let before = tokens[at - 1];
+        if tokens[at - 1].word(word::IMPL) && tokens[at].is(b'<') {
+            let close = angle(tokens, at, item.end);
+            return tokens.get(close + 1).is_some_and(|token| token.is(b'$'));
+        }
+        // Not the `&` of `impl Tr for &$ty`.
+        let is_of_reference = |token: &&Token| {
+            token.is(b'&') || token.word(word::MUT) || token.kind == TokenKind::Lifetime
+        };
+        let before = tokens[item.start..at]
+            .iter()
+            .rfind(|it| !is_of_reference(it));
         tokens[at].is(b'$')
-            && before.is_word()
-            && (defines(before.name) || before.word(word::FOR) || before.word(word::IMPL))
+            && before.is_some_and(|before| {
+                let heads = before.word(word::FOR) || before.word(word::IMPL);
+                before.is_word() && (defines(before.name) || heads)
+            })
     })
 }
 

@@ -691,10 +691,20 @@ impl Reader<'_> {
         after
     }
 
-    /// Reads the files of modules that are given to a macro: `cfg_if! { if #[cfg(unix)] { mod unix; } }`.
+    /// Reads the files of modules and of included items that are given to a macro: `cfg_if! { if #[cfg(unix)] { mod unix; } }`.
     fn given_modules(&mut self, range: Range<usize>) {
         let mut at = range.start;
         while at + 2 < range.end {
+            let is_included = self.tokens[at].word(word::INCLUDE)
+                && self.tokens[at + 1].is(b'!')
+                && self.tokens[at + 2].is_open();
+            if is_included {
+                let arguments = at + 3..self.tokens[at + 2].mate.min(range.end);
+                let paths = strings::files_named(self.world, self.file, arguments);
+                for path in paths.unwrap_or_default() {
+                    file(self.world, &path, self.module, true);
+                }
+            }
             if !(self.tokens[at].word(word::MOD) && self.tokens[at + 2].is(b';')) {
                 at += 1;
                 continue;

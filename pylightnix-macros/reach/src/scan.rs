@@ -286,7 +286,7 @@ impl Reading<'_> {
             Meaning::External(path) => self.note(Edge::External(path)),
             Meaning::Module(_) => {}
             Meaning::Package(package) => self.note(Edge::Package(package)),
-            Meaning::Missing(name) => self.note(Edge::Mention(name, false)),
+            Meaning::Missing(name) => self.note(Edge::Missing(name)),
         }
     }
 
