@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use pylightnix::config::{ConfigJson, RRefId};
-use pylightnix::store::{Outcome, Store};
+use pylightnix::store::{BuildRecord, Environment, Outcome, Store};
 use serde_json::Value;
 use snapbox::cmd::Command;
 use snapbox::str;
@@ -19,6 +19,8 @@ fn program(path: &str, store: &Path) -> Command {
         .env("TZ", "UTC")
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
+        // Outside of a repository, whose changes would be told.
+        .current_dir(std::env::temp_dir())
 }
 
 fn pylightnix(store: &Store) -> Command {
@@ -33,6 +35,18 @@ fn code(body: &str) -> String {
 
 /// Publishes a realization whose build ended at this minute.
 fn publish(store: &Store, config: &str, on: &[&RRefId], code: &str, minute: u32) -> RRefId {
+    publish_as(store, config, on, code, minute, |_| {})
+}
+
+/// Publishes a realization whose build record is changed before.
+fn publish_as(
+    store: &Store,
+    config: &str,
+    on: &[&RRefId],
+    code: &str,
+    minute: u32,
+    change: impl FnOnce(&mut BuildRecord),
+) -> RRefId {
     let config = ConfigJson::from_json(config).unwrap();
     let mut draft = store.plumbing().draft().unwrap();
     fs::write(draft.out().join("x"), minute.to_string()).unwrap();
@@ -54,6 +68,7 @@ fn publish(store: &Store, config: &str, on: &[&RRefId], code: &str, minute: u32)
         let choice = serde_json::from_value(choice).unwrap();
         build.choices.insert(rref.dref().clone(), choice);
     }
+    change(&mut build);
     let context = on.iter().map(|rref| (*rref).clone()).collect();
     draft
         .publish(&config, &context, Outcome::Ok, &build)
@@ -113,6 +128,80 @@ made from:
         .stderr_eq("");
 }
 
+/// Publishes a result that was made with this compiler and this version of a crate.
+fn made_with(store: &Store, path: &str, rustc: &str, ndarray: &str, minute: u32) -> RRefId {
+    let config = format!(r#"{{"name": "load", "path": "{path}"}}"#);
+    publish_as(store, &config, &[], "[stage load 0]\n\n", minute, |build| {
+        let mut environment = Environment::default();
+        environment.rustc = Some(rustc.to_owned());
+        environment.profile = Some("release".to_owned());
+        environment.crates = [("ndarray".to_owned(), ndarray.to_owned())].into();
+        build.environment = Some(environment.into());
+        build.commit = Some("0".repeat(40));
+        (build.dirty, build.difference) = (Some(minute > 1), None);
+    })
+}
+
+#[test]
+fn what_differs_in_the_environment() {
+    let (_folder, store) = scratch();
+    let (old, new) = ("rustc 1.94.0 (a 2026-03-02)", "rustc 1.95.0 (b 2026-04-14)");
+    made_with(&store, "a.csv", old, "0.16.1", 1);
+    made_with(&store, "a.csv", new, "0.17.2", 2);
+    made_with(&store, "b.csv", new, "0.17.3", 3);
+    // It explains what nothing else explains.
+    let why = pylightnix(&store).args(["why", "load@2"]);
+    why.assert().success().stdout_eq(str![[r#"
+644182ac/187ecac8 was built 2026-01-02 03:02:00, in 1.5 s
+the same code gave this result from the same inputs once before, most recently 644182ac/8a93ba4c
+  the environment was different: ndarray 0.16.1 -> 0.17.2, rustc 1.94.0 -> 1.95.0, uncommitted none -> long
+the store has no earlier build with the name `load`
+
+"#]]);
+    let short = pylightnix(&store).args(["why", "--short", "load@2"]);
+    short.assert().success().stdout_eq(str![[r#"
+rebuilt by the same code (ndarray 0.16.1 -> 0.17.2, rustc 1.94.0 -> 1.95.0, uncommitted none -> long)
+
+"#]]);
+    // Beside a cause it is told as well.
+    let why = pylightnix(&store).args(["why", "load"]);
+    why.assert().success().stdout_eq(str![[r#"
+ce20eeae/2287f67c was built 2026-01-02 03:03:00, in 1.5 s
+compared with 644182ac/187ecac8, the nearest before it (1 field differs):
+  path: "a.csv" -> "b.csv"
+  also different: ndarray 0.17.2 -> 0.17.3
+
+"#]]);
+    let json = pylightnix(&store).args(["why", "load@2", "--json"]);
+    let json = json.output().unwrap().stdout;
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(
+        json["environment"][0],
+        serde_json::json!({"what": "crates.ndarray", "old": "0.16.1", "new": "0.17.2"})
+    );
+
+    let compare = pylightnix(&store).args(["compare", "load", "--csv", "-c"]);
+    let compare = compare.arg("env.rustc,env.crates.ndarray,env.uncommitted");
+    compare.assert().success().stdout_eq(str![[r#"
+realization,env.rustc,env.crates.ndarray,env.uncommitted
+rref:8a93ba4c8a8bad69cda83489a8d31389-644182acfd0c32bb3900046d3b4a7df1-load,rustc 1.94.0 (a 2026-03-02),0.16.1,none
+rref:187ecac8258717bea7bbf705cabfb2d0-644182acfd0c32bb3900046d3b4a7df1-load,rustc 1.95.0 (b 2026-04-14),0.17.2,long
+rref:2287f67c58cd2744e3e5ce1547269aef-ce20eeae680a164bf3fd967c14263a69-load,rustc 1.95.0 (b 2026-04-14),0.17.3,long
+
+"#]]);
+    // What is the same has no column.
+    let all = store.find().name("load").run().unwrap();
+    let table = store
+        .compare(all.map(|found| found.unwrap().id().clone()))
+        .unwrap();
+    let names = table.columns.iter().map(|column| column.name.as_str());
+    let names: Vec<_> = names.filter(|name| name.starts_with("env.")).collect();
+    assert_eq!(
+        names,
+        ["env.crates.ndarray", "env.rustc", "env.uncommitted"]
+    );
+}
+
 #[test]
 fn in_a_few_words_and_for_programs() {
     let (_folder, store) = scratch();
@@ -139,6 +228,7 @@ fn in_a_few_words_and_for_programs() {
     ]
   },
   "repeated": [],
+  "environment": [],
   "nearest": {
     "fields": 2,
     "compared": 1,
@@ -200,7 +290,8 @@ fn in_a_few_words_and_for_programs() {
           },
           "change": 1
         }
-      ]
+      ],
+      "environment": []
     },
     {
       "old": {
@@ -218,7 +309,8 @@ fn in_a_few_words_and_for_programs() {
           "old": "a.csv",
           "new": "b.csv"
         }
-      ]
+      ],
+      "environment": []
     }
   ],
   "cut": false,

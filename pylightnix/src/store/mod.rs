@@ -34,6 +34,7 @@ pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::choice::RecordedChoice;
 pub(crate) use object::code_list::{CodeItem, CodeList, hash_of, section};
 pub use object::context::Context;
+pub(crate) use object::environment::changes as environment_changes;
 pub use object::environment::{Environment, EnvironmentChange};
 pub use object::realization::Realization;
 pub use object::record::{Outcome, Record, RecordHead};

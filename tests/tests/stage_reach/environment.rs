@@ -92,7 +92,13 @@ fn a_build_record_says_with_what_the_result_was_made() {
     assert_eq!(environment.features, Some(vec!["fast".to_owned()]));
     let difference = git(here, &["diff", "--binary", "HEAD"]);
     assert_eq!(record.dirty, Some(true));
+    let why = lab.tried("why", &["fast"]).unwrap();
     let digest = Digest::of(&difference).to_string();
+    let told = format!(
+        "  also different: features none -> fast, uncommitted none -> {}",
+        &digest[..12]
+    );
+    assert!(why.lines().any(|line| line == told), "{told}\n{why}");
     assert_eq!(record.difference, Some(digest));
 }
 

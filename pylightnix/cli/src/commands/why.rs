@@ -109,6 +109,9 @@ fn write(session: &Session, why: &Answer, out: &mut impl Write) -> CommandResult
                 }
             }
         }
+        if let Some(line) = why.environment(at) {
+            writeln!(out, "  {}", session.paint(style::NAME, line))?;
+        }
     }
     for line in why.tail(&short_rref) {
         writeln!(out, "{line}")?;

@@ -10,7 +10,7 @@ use super::code::CodeChange;
 use super::stage_version::{Source, StageVersion, changed_defaults};
 use crate::Result;
 use crate::config::{DRefId, FieldChange, RRefId, reference_in};
-use crate::store::RecordedChoice;
+use crate::store::{EnvironmentChange, RecordedChoice, environment_changes};
 
 /// The maximum number of stages that are followed.
 const MOST: usize = 200;
@@ -25,6 +25,9 @@ pub struct Change {
     pub new: Version,
     /// The differences, at least one.
     pub causes: Vec<Cause>,
+    /// What both versions know of the environments of their builds, and differs: the compiler, versions of crates and so on. For
+    /// a stage that has to be built it is that of this program.
+    pub environment: Vec<EnvironmentChange>,
 }
 
 /// A version of a stage.
@@ -110,6 +113,7 @@ pub(super) fn changes(
         let pair = (version(old), version(new));
         let taken = taken.take();
         let mut causes = causes(source, old, new, taken)?;
+        let environment = environment_changes(&old.environment(), &new.environment());
         for cause in &mut causes {
             let Cause::Dependency(dep) = cause else {
                 continue;
@@ -137,6 +141,7 @@ pub(super) fn changes(
             old: pair.0,
             new: pair.1,
             causes,
+            environment,
         });
     }
     Ok((changes, cut))

@@ -30,7 +30,7 @@ pub use planned::{Candidate, Standing};
 use crate::Result;
 use crate::config::{DRefId, RRefId};
 pub use crate::realize::report::event::Brief;
-use crate::store::{BuildRecord, RecordedChoice, Store};
+use crate::store::{BuildRecord, EnvironmentChange, RecordedChoice, Store, environment_changes};
 use brief::folders;
 use nearest::{EarlierBuilds, Namesakes, before};
 use stage_version::{Source, StageVersion, made_by};
@@ -56,6 +56,8 @@ pub struct Why {
     /// The earlier results of the same code, config and dependencies, newest first, as far back as the nearest version that
     /// differs.
     pub repeated: Vec<RRefId>,
+    /// What differs in the environment since the newest of these: the compiler, versions of crates and so on.
+    pub environment: Vec<EnvironmentChange>,
     /// The nearest earlier version, with which this one is compared; `None` if there is none.
     pub nearest: Option<Nearest>,
     /// The differences between the two versions, followed by those of each dependency that differs. Empty without an earlier
@@ -120,7 +122,11 @@ impl Store {
 
 impl Why {
     fn of(source: &Source<'_>, new: StageVersion) -> Result<Self> {
-        let EarlierBuilds { repeated, nearest } = before(source.store, &new, || {
+        let EarlierBuilds {
+            repeated,
+            environment,
+            nearest,
+        } = before(source.store, &new, || {
             namesakes(source, &new.dref).map(Arc::new)
         })?;
         let build = new.build.clone();
@@ -132,6 +138,7 @@ impl Why {
             choice: None,
             build,
             repeated,
+            environment: environment_changes(&environment, &new.environment()),
             nearest: None,
             changes: Vec::new(),
             cut: false,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
@@ -36,6 +36,8 @@ pub struct Nearest {
 pub(super) struct EarlierBuilds {
     /// The builds of the same config, code and dependencies, newest first, as far back as the nearest one that differs.
     pub(super) repeated: Vec<RRefId>,
+    /// What is known of the environment of the newest of these, by name.
+    pub(super) environment: BTreeMap<String, String>,
     pub(super) nearest: Option<(StageVersion, Nearest)>,
 }
 
@@ -148,6 +150,7 @@ pub(super) fn before(
 ) -> Result<EarlierBuilds> {
     let limit = new.build_id();
     let mut repeated = Vec::new();
+    let mut environment = None;
     for (id, rref) in builds_before(store, &new.dref, limit)?
         .into_iter()
         .take(MOST)
@@ -156,6 +159,7 @@ pub(super) fn before(
             continue;
         };
         if old.repeats(new) {
+            environment.get_or_insert_with(|| old.environment());
             repeated.push(rref);
             continue;
         }
@@ -166,11 +170,16 @@ pub(super) fn before(
         };
         return Ok(EarlierBuilds {
             repeated,
+            environment: environment.unwrap_or_default(),
             nearest: Some((old, nearest)),
         });
     }
     let nearest = among(store, &*namesakes()?, new, limit)?;
-    Ok(EarlierBuilds { repeated, nearest })
+    Ok(EarlierBuilds {
+        repeated,
+        environment: environment.unwrap_or_default(),
+        nearest,
+    })
 }
 
 /// Returns the builds of a derivation before a given one, newest first.

@@ -6,7 +6,7 @@ use std::fmt;
 use super::change::choice_text;
 use super::{Candidate, Cause, Change, Standing, Version, Why};
 use crate::config::RRefId;
-use crate::store::BuildKind;
+use crate::store::{BuildKind, EnvironmentChange};
 use crate::units::text;
 use crate::visible;
 
@@ -27,7 +27,7 @@ impl Why {
                     Some((_, reason)) => reason.to_owned(),
                     None => action.clone(),
                 },
-                (false, _) => "rebuilt by the same code".to_owned(),
+                (false, _) => with_environment("rebuilt by the same code", &self.environment),
             };
         }
         let mut words = Vec::new();
@@ -53,13 +53,30 @@ impl Why {
                     let text = choice_text(old, new);
                     Some(format!("of `{}`, {text}", change.new.dref.name()))
                 }
-                Cause::Nothing if at == 0 => Some("rebuilt by the same code".to_owned()),
-                Cause::Nothing => Some(format!("`{}` gave another result", change.new.dref.name())),
+                Cause::Nothing => {
+                    let what = match at {
+                        0 => "rebuilt by the same code".to_owned(),
+                        _ => format!("`{}` gave another result", change.new.dref.name()),
+                    };
+                    Some(with_environment(&what, &change.environment))
+                }
             };
             words.extend(change.causes.iter().filter_map(word));
         }
         words.dedup();
         words.join("; ")
+    }
+
+    /// Returns the line after the causes of a change, if the environments differ: it explains what nothing else does.
+    #[doc(hidden)]
+    pub fn environment(&self, at: usize) -> Option<String> {
+        let change = self.changes.get(at)?;
+        let head = match change.causes[..] {
+            [Cause::Nothing] => "environment",
+            _ => "also different",
+        };
+        let listed = environment_text(&change.environment)?;
+        Some(format!("{head}: {listed}"))
     }
 
     /// Returns the lines before the changes: what is explained, and the version that it is compared with.
@@ -94,6 +111,9 @@ impl Why {
             lines.push(format!(
                 "the same code gave this result from the same inputs {times} before, most recently {newest}"
             ));
+        }
+        if let Some(listed) = environment_text(&self.environment) {
+            lines.push(format!("  the environment was different: {listed}"));
         }
         match (&self.nearest, self.changes.first()) {
             (Some(nearest), Some(change)) => {
@@ -189,6 +209,7 @@ impl fmt::Display for Why {
             for (at, change) in self.changes.iter().enumerate() {
                 lines.extend(self.title(at, &name));
                 lines.extend(change.causes.iter().map(|cause| format!("  {cause}")));
+                lines.extend(self.environment(at).map(|line| format!("  {line}")));
             }
             lines.extend(self.tail(&name));
             f.write_str(&lines.join("\n"))
@@ -219,6 +240,20 @@ fn candidate(one: &Candidate, name: Names<'_>) -> String {
     };
     let why = one.why.as_ref().map(|why| format!(": {why}"));
     format!("{}: {standing}{}", name(&one.rref), why.unwrap_or_default())
+}
+
+/// Lists what differs in the environments of two builds.
+fn environment_text(changes: &[EnvironmentChange]) -> Option<String> {
+    let all: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// Adds what differs in the environments, if anything does.
+fn with_environment(what: &str, changes: &[EnvironmentChange]) -> String {
+    match environment_text(changes) {
+        Some(listed) => format!("{what} ({listed})"),
+        None => what.to_owned(),
+    }
 }
 
 fn version(one: &Version, name: Names<'_>) -> String {

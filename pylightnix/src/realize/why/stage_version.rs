@@ -110,6 +110,15 @@ impl StageVersion {
         }
     }
 
+    /// Returns what is known of the environment, by name: that of the build, or of this program if it is to be built.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        match (&self.build, &self.code) {
+            (Some(build), _) => build.environment_values(),
+            (None, Some(code)) => code.environment().values(),
+            (None, None) => BTreeMap::new(),
+        }
+    }
+
     pub(super) fn build_id(&self) -> Option<Uuid> {
         self.build.as_ref().map(|build| build.id)
     }

@@ -172,7 +172,7 @@ impl BuildRecord {
     }
 
     /// Returns what is known of the environment, by name.
-    pub(in crate::store) fn environment_values(&self) -> BTreeMap<String, String> {
+    pub(crate) fn environment_values(&self) -> BTreeMap<String, String> {
         let environment = self.environment.as_deref();
         let mut values = environment.map(Environment::values).unwrap_or_default();
         let short = |hash: &String| hash.get(..SHORT).unwrap_or(hash).to_owned();

@@ -72,7 +72,7 @@ impl Environment {
     }
 
     /// Returns what is known, by name.
-    pub(in crate::store) fn values(&self) -> BTreeMap<String, String> {
+    pub(crate) fn values(&self) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         let mut add = |what: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -101,7 +101,7 @@ impl Environment {
 }
 
 /// Returns what two builds have both recorded of their environments, and differently.
-pub(in crate::store) fn changes(
+pub(crate) fn changes(
     old: &BTreeMap<String, String>,
     new: &BTreeMap<String, String>,
 ) -> Vec<EnvironmentChange> {

@@ -7,7 +7,7 @@ mod table;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::disk::parallel;
@@ -23,6 +23,7 @@ impl Store {
     /// builds, with the config fields that differ, the numbers in the artifacts, the duration of the build and the size.
     ///
     /// - A different dependency is expanded: `data.path` is the field `path` of the dependency in the field `data`.
+    /// - What the builds were made with has columns if it differs: `env.rustc`, `env.crates.ndarray`, `env.commit` and so on.
     /// - Numbers come from `.json` files and are named by the file and the path in it: `scores.accuracy` in `scores.json`. A
     ///   list of numbers becomes a [`Series`], and so does a one-dimensional array in a `.npy` file. Files above 64 MiB and
     ///   malformed files are skipped.
@@ -100,6 +101,12 @@ impl Store {
             let fingerprint = row.fingerprint.as_ref()?;
             Some(fingerprint.get(..8).unwrap_or(fingerprint).into())
         });
+        let names = read.iter().flat_map(|row| row.environment.keys().cloned());
+        for name in names.collect::<BTreeSet<_>>() {
+            columns.add_if_known_ones_differ(&format!("env.{name}"), &read, |row| {
+                row.environment.get(&name)
+            });
+        }
         columns.add_if_they_differ("ended", ColumnKind::Outcome, &read, |row| {
             Some(row.outcome.to_string().into())
         });
@@ -139,6 +146,9 @@ impl Store {
         Ok(RowData {
             rref: rref.clone(),
             omitted: by.map(|build| build.omitted.clone()).unwrap_or_default(),
+            environment: build
+                .map(BuildRecord::environment_values)
+                .unwrap_or_default(),
             fingerprint: by.and_then(|build| build.fingerprint.clone()),
             outcome,
             numbers: numbers(&self.out_dir(rref), entries)?,
@@ -182,6 +192,9 @@ pub enum ColumnKind {
     Field,
     /// The column `code`: the beginning of the code fingerprint. Present only if it differs.
     Code,
+    /// A column `env.` and `rustc`, `crates.ndarray`, `commit` and so on: with what it was made. Present only if two are known
+    /// that differ.
+    Environment,
     /// The column `ended`: the outcome. Present only if it differs.
     Outcome,
     /// A number or series in an artifact.
@@ -230,6 +243,8 @@ struct RowData {
     rref: RRefId,
     omitted: BTreeMap<String, serde_json::Value>,
     fingerprint: Option<String>,
+    /// What is known of the environment of the build, by name.
+    environment: BTreeMap<String, String>,
     outcome: Outcome,
     numbers: Vec<Number>,
     built: Option<Timestamp>,
@@ -276,6 +291,21 @@ impl Columns {
         if values.windows(2).any(|two| two[0] != two[1]) {
             let cells = values.into_iter().map(|value| value.map(Cell::Value));
             self.add(name, kind, cells.collect());
+        }
+    }
+
+    /// Adds a column of the environment. That older records know nothing of it makes no difference.
+    fn add_if_known_ones_differ<'a>(
+        &mut self,
+        name: &str,
+        read: &'a [RowData],
+        of: impl Fn(&'a RowData) -> Option<&'a String>,
+    ) {
+        let values: Vec<_> = read.iter().map(of).collect();
+        if values.iter().flatten().collect::<BTreeSet<_>>().len() > 1 {
+            let cell = |value: &String| Cell::Value(value.as_str().into());
+            let cells = values.into_iter().map(|value| value.map(cell));
+            self.add(name, ColumnKind::Environment, cells.collect());
         }
     }
 
