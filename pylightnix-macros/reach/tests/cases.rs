@@ -72,6 +72,10 @@ fn write_sources(src: &Path, root: &Path, case: &Case, version: Version) -> Path
 
 /// Writes the package of a case and reads what its stage reaches.
 fn reach(shared: &[File], case: &Case, version: Version) -> Reached {
+    reach_without(shared, case, version, &[])
+}
+
+fn reach_without(shared: &[File], case: &Case, version: Version, untracked: &[&str]) -> Reached {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let file = match case.run() {
@@ -92,7 +96,9 @@ fn reach(shared: &[File], case: &Case, version: Version) -> Reached {
         name: "stage",
     };
     let stage = sources.stage(&place, |_| true).ok_or(&case.name).unwrap();
-    sources.reach(stage, &[])
+    let path = |path: &&str| path.split("::").map(str::to_owned).collect();
+    let untracked: Vec<Vec<String>> = untracked.iter().map(path).collect();
+    sources.reach(stage, &untracked)
 }
 
 /// What counts, as a text that is equal if nothing changed.
@@ -158,6 +164,38 @@ fn each_item_knows_what_names_it() {
     // By the field of a config, which the stage names.
     assert_eq!(named("Rate"), Some("stage"));
     assert_eq!(named("stage"), None);
+}
+
+#[test]
+fn following_stops_at_what_is_untracked() {
+    let text = "mod draw { pub fn plot() -> u32 { super::deep() } pub struct Pen; impl Pen { pub fn new() -> Pen { Pen } } }
+        fn deep() -> u32 { 1 } fn log() -> u32 { 2 } fn kept() -> u32 { 3 }
+        pub fn stage() -> u32 { draw::Pen::new(); draw::plot() + log() + kept() }";
+    let case = Case {
+        name: "untracked".to_owned(),
+        files: vec![File {
+            name: "case.rs".to_owned(),
+            text: text.to_owned(),
+        }],
+    };
+    let names = |untracked: &[&str]| {
+        let reached = reach_without(&[], &case, Version::Before, untracked);
+        let names: Vec<String> = reached.items.into_iter().map(|item| item.name).collect();
+        names
+    };
+    let all = [
+        "stage", "Pen", "Pen", "Pen::new", "deep", "kept", "log", "plot",
+    ];
+    assert_eq!(names(&[]), all);
+    assert_eq!(names(&["draw", "log"]), ["stage", "kept"]);
+    assert_eq!(
+        names(&["draw::plot"]),
+        ["stage", "Pen", "Pen", "Pen::new", "kept", "log"]
+    );
+    assert_eq!(
+        names(&["draw::Pen", "nothing", "unknown::path"]),
+        ["stage", "deep", "kept", "log", "plot"]
+    );
 }
 
 #[test]
