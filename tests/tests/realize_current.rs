@@ -361,6 +361,73 @@ fn labels_are_the_code_of_given_realizers() {
     assert_eq!(text(rref), "1");
 }
 
+/// Two modules of one file, whose stages are written alike and call another function each.
+mod doubled {
+    use pylightnix::prelude::*;
+    use std::marker::PhantomData;
+
+    #[derive(Config)]
+    pub(super) struct Multiple<T: Send + Sync + 'static> {
+        #[selfref("multiple.txt")]
+        pub(super) out: SelfRef<Text>,
+        #[config(default, unhashed)]
+        pub(super) of: PhantomData<T>,
+    }
+
+    #[stage]
+    fn multiple<T: Send + Sync + 'static>(b: &Build<Multiple<T>>) -> Result<MultipleOutputs> {
+        Ok(MultipleOutputs {
+            out: b.out.save(number())?,
+        })
+    }
+
+    fn number() -> &'static str {
+        "2"
+    }
+
+    pub(super) fn plan() -> DRef<Multiple<()>> {
+        instantiate(Multiple::new()).expect("a derivation")
+    }
+}
+
+mod tripled {
+    use pylightnix::prelude::*;
+    use std::marker::PhantomData;
+
+    #[derive(Config)]
+    pub(super) struct Multiple<T: Send + Sync + 'static> {
+        #[selfref("multiple.txt")]
+        pub(super) out: SelfRef<Text>,
+        #[config(default, unhashed)]
+        pub(super) of: PhantomData<T>,
+    }
+
+    #[stage]
+    fn multiple<T: Send + Sync + 'static>(b: &Build<Multiple<T>>) -> Result<MultipleOutputs> {
+        Ok(MultipleOutputs {
+            out: b.out.save(number())?,
+        })
+    }
+
+    fn number() -> &'static str {
+        "3"
+    }
+
+    pub(super) fn plan() -> DRef<Multiple<()>> {
+        instantiate(Multiple::new()).expect("a derivation")
+    }
+}
+
+#[test]
+fn stages_that_are_written_alike_count_by_what_they_call() {
+    let (_folder, store) = scratch();
+    assert_eq!(doubled::plan().id(), tripled::plan().id());
+    let twice = store.realize(&doubled::plan()).unwrap();
+    let thrice = store.realize(&tripled::plan()).unwrap();
+    assert_eq!(twice.out.load().unwrap(), "2");
+    assert_eq!(thrice.out.load().unwrap(), "3");
+}
+
 /// Publishes a realization whose code is unknown.
 fn unknown(store: &Store, plan: &DRef<first::Sum<()>>, text: &str) -> RRefId {
     let mut draft = store.plumbing().draft().unwrap();

@@ -22,7 +22,8 @@
 //! )?;
 //! let file = folder.path().join("src/lib.rs");
 //! let mut sources = Sources::around(&file, |_| None).unwrap();
-//! let stage = sources.stage(&Place { file: &file, name: "split" }, |_| true).unwrap();
+//! let place = Place { file: &file, name: "split", line: Some(1) };
+//! let stage = sources.stage(&place, |_| true).unwrap();
 //! let reached = sources.reach(stage, &[]);
 //! let names: Vec<&str> = reached.items.iter().map(|item| item.name.as_str()).collect();
 //! assert_eq!(names, ["split", "RATE", "scale"]);

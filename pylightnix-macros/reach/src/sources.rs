@@ -44,6 +44,9 @@ pub struct Place<'a> {
     pub file: &'a Path,
     /// The name of the function.
     pub name: &'a str,
+    /// The line of that name, from 1. It tells apart stages of one file that are written in the same way, as modules that
+    /// exclude each other may have; `None` if it is not known.
+    pub line: Option<usize>,
 }
 
 /// A stage that was found in the sources.
@@ -97,12 +100,13 @@ impl Sources {
                     && real(&world.files[item.file.0].path) == file
                     && {
                         let tokens = &world.files[item.file.0].tokens[item.start..item.end];
-                        let mut tokens = tokens
-                            .iter()
-                            .skip_while(|token| !token.word(word::FN))
+                        let tokens = || tokens.iter().skip_while(|token| !token.word(word::FN));
+                        let name = tokens().nth(1);
+                        let is_here = |line| name.is_some_and(|name| name.line as usize == line);
+                        let mut tokens = tokens()
                             .filter(|token| token.kind != lex::TokenKind::Doc)
                             .map(|token| world.text(token.name));
-                        is_same(&mut tokens)
+                        place.line.is_none_or(is_here) && is_same(&mut tokens)
                     }
             });
             if let Some(item) = found {

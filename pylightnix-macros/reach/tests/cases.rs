@@ -94,6 +94,7 @@ fn reach_without(shared: &[File], case: &Case, version: Version, untracked: &[&s
     let place = Place {
         file: &file,
         name: "stage",
+        line: None,
     };
     let stage = sources.stage(&place, |_| true).ok_or(&case.name).unwrap();
     let path = |path: &&str| path.split("::").map(str::to_owned).collect();
@@ -196,6 +197,33 @@ fn following_stops_at_what_is_untracked() {
         names(&["draw::Pen", "nothing", "unknown::path"]),
         ["stage", "deep", "kept", "log", "plot"]
     );
+}
+
+#[test]
+fn stages_that_are_written_alike_are_told_apart_by_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("Cargo.toml"), "[package]\nname = 'lab'");
+    let file = folder.path().join("src/lib.rs");
+    let module = |name: &str, value: &str| {
+        format!(
+            "mod {name} {{\n#[stage] pub fn stage() -> u8 {{ g() }}\nfn g() -> u8 {{ {value} }}\n}}\n"
+        )
+    };
+    write(&file, &(module("a", "1") + &module("b", "2")));
+    let mut sources = Sources::around(&file, |_| None).unwrap();
+    let mut at = |line: usize| {
+        let place = Place {
+            file: &file,
+            name: "stage",
+            line: Some(line),
+        };
+        let stage = sources.stage(&place, |_| true)?;
+        let items = sources.reach(stage, &[]).items;
+        Some(items.into_iter().find(|item| item.name == "g")?.text)
+    };
+    assert!(at(2).unwrap().contains('1'));
+    assert!(at(6).unwrap().contains('2'));
+    assert!(at(3).is_none());
 }
 
 #[test]

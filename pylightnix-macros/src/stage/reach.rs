@@ -117,9 +117,12 @@ fn follow(
         let after_attributes = tokens.iter().skip_while(|token| *token != "fn");
         is_plain && after_attributes.map(String::as_str).eq(found.map(plain))
     };
+    let ident = &stage.function.signature.ident;
     let place = Place {
         file,
-        name: &names::plain(&stage.function.signature.ident),
+        name: &names::plain(ident),
+        // Only the compiler knows a file, and so the line in it.
+        line: Some(ident.span().unwrap().line()),
     };
     let found = sources
         .stage(&place, is_same)
