@@ -119,6 +119,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` is the index of the run |
 /// | `untracked(log, plot::draw)` | functions, types and modules of which the code does not count, nor what only they name |
 /// | `follow = false` | only the function itself counts, and what `uses` names |
+/// | `uses("data/*.csv")` | files of the package, by patterns whose content is part of the stage's code |
 /// | `uses(helper, Model)` | helpers of other packages whose code is part of the stage's code, each marked [`#[track]`](macro@track) |
 /// | `args(Verbosity, Token)` | the types of the run-time arguments, which are not part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
 /// | `version = n` | identifies the code of the function instead of its tokens, and of all that it names: only another number makes results stale |

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, LitBool, LitInt, LitStr, Path, Token, Type, parenthesized, token};
 
@@ -28,6 +28,8 @@ pub(crate) enum OptionForm {
     Switch,
     /// `key(A, B)`
     List,
+    /// `key(A, "pattern")`
+    ListAndTexts,
     /// `key(a = 1, b = 2)`
     Amounts,
 }
@@ -61,6 +63,7 @@ enum Value {
     Path(Path),
     Switch(bool),
     List(Vec<Type>),
+    ListAndTexts(Vec<Type>, Vec<LitStr>),
     Amounts(Vec<(Ident, LitInt)>),
 }
 
@@ -160,12 +163,35 @@ impl Options {
         }
     }
 
+    /// Takes an option that is a list of types and texts.
+    pub(crate) fn list_and_texts(&mut self, key: &str) -> (Vec<Type>, Vec<LitStr>) {
+        match self.take(key).map(|option| option.value) {
+            Some(Value::ListAndTexts(types, texts)) => (types, texts),
+            _ => (Vec::new(), Vec::new()),
+        }
+    }
+
     /// Takes an option that is a list.
     pub(crate) fn list(&mut self, key: &str) -> Option<GivenOption<Vec<Type>>> {
         let GivenOption { key, value } = self.take(key)?;
         match value {
             Value::List(value) => Some(GivenOption { key, value }),
             _ => None,
+        }
+    }
+}
+
+/// An element of a list that may have texts.
+enum TypeOrText {
+    Type(Box<Type>),
+    Text(LitStr),
+}
+
+impl Parse for TypeOrText {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        match input.peek(LitStr) {
+            true => input.parse().map(TypeOrText::Text),
+            false => input.parse().map(TypeOrText::Type),
         }
     }
 }
@@ -188,7 +214,7 @@ fn parse_option(input: ParseStream<'_>, place: &OptionHost) -> syn::Result<Given
             OptionForm::Number => "a number after `=`",
             OptionForm::Path => "a path after `=`",
             OptionForm::Switch => "`true` or `false` after `=`",
-            OptionForm::List => "a list in parentheses",
+            OptionForm::List | OptionForm::ListAndTexts => "a list in parentheses",
             OptionForm::Amounts => "names with their amounts in parentheses",
         };
         let message = format!("option `{key}` takes {form}: write `{}`", spec.example);
@@ -219,6 +245,22 @@ fn parse_value(
             let list = Punctuated::<_, Token![,]>::parse_terminated_with(&content, parse_amount);
             let list = list.map_err(wrong)?;
             return Ok(Value::Amounts(list.into_iter().collect()));
+        }
+        OptionForm::ListAndTexts => {
+            if !input.peek(token::Paren) {
+                return Err(wrong_form());
+            }
+            let content;
+            parenthesized!(content in input);
+            let list = Punctuated::<TypeOrText, Token![,]>::parse_terminated(&content)?;
+            let (mut types, mut texts) = (Vec::new(), Vec::new());
+            for element in list {
+                match element {
+                    TypeOrText::Type(ty) => types.push(*ty),
+                    TypeOrText::Text(text) => texts.push(text),
+                }
+            }
+            return Ok(Value::ListAndTexts(types, texts));
         }
         OptionForm::List => {
             if !input.peek(token::Paren) {

@@ -225,6 +225,11 @@ impl Experiment {
         if !built.status.success() {
             return Err(String::from_utf8_lossy(&built.stderr).into_owned());
         }
+        Ok(self.printed(command))
+    }
+
+    /// Asks the program that was compiled last.
+    fn printed(&self, command: &str) -> String {
         let output = Command::new(self.folder.join("target/debug/lab"))
             .arg(command)
             .arg(self.store.path())
@@ -232,7 +237,7 @@ impl Experiment {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        Ok(String::from_utf8(output.stdout).unwrap())
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn asked(&self, command: &str) -> String {
@@ -401,6 +406,38 @@ fn what_a_stage_reaches_counts_and_nothing_else() {
     );
     let error = lab.asked("plan");
     assert!(error.contains("no `hight` in `prep`"), "{error}");
+}
+
+#[test]
+fn files_that_a_stage_names_count() {
+    let lab = Experiment::new();
+    fs::create_dir_all(lab.folder.join("data/old")).unwrap();
+    let _ = fs::remove_file(lab.folder.join("data/b.csv"));
+    lab.write("data/a.csv", "1,2\n");
+    lab.write("data/old/c.csv", "0\n");
+    // With and without the code that the stage names.
+    for follow in ["", ", follow = false"] {
+        let option = format!("#[stage(uses(\"data/*.csv\"){follow})]\nfn sample");
+        lab.write("src/main.rs", &MAIN.replace("#[stage]\nfn sample", &option));
+        lab.asked("run");
+        assert_eq!(lab.asked("plan"), NOTHING);
+        lab.write("data/old/c.csv", "1\n");
+        assert_eq!(lab.asked("plan"), NOTHING);
+        lab.write("data/a.csv", &format!("1,3{follow}\n"));
+        let plan = lab.asked("plan");
+        assert!(plan.contains("file `data/a.csv`"), "{plan}");
+        lab.asked("run");
+
+        // A new file: the program that is there says that it does not know it, the next one does.
+        lab.write("data/b.csv", "4\n");
+        let plan = lab.printed("plan");
+        let note = "unseen: sample: not seen: files that match `data/*.csv` and came or went";
+        assert!(plan.starts_with(note), "{plan}");
+        lab.edit("src/main.rs", "fn main()", "// A comment.\nfn main()");
+        let plan = lab.asked("plan");
+        assert!(plan.contains("file `data/b.csv`"), "{plan}");
+        fs::remove_file(lab.folder.join("data/b.csv")).unwrap();
+    }
 }
 
 #[test]

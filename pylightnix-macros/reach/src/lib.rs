@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod data;
 mod edges;
 mod follow;
 mod globs;
@@ -57,5 +58,6 @@ mod text;
 mod tokens;
 mod world;
 
+pub use data::data;
 pub use reached::{Reached, ReachedCrate, ReachedItem};
 pub use sources::{Place, Sources, Stage};

@@ -1,6 +1,6 @@
 //! What a stage reaches, in the form that the macros use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
@@ -405,6 +405,19 @@ fn listed(world: &World, id: ItemId) -> ReachedItem {
         text,
         place: format!("{}:{line}", world.place(item.file)),
         from: None,
+    }
+}
+
+/// Returns the item that stands for a file.
+pub(crate) fn item_of_file(path: &Path, name: String) -> ReachedItem {
+    let text = file_text(&bytes(path));
+    ReachedItem {
+        hash: hash("file", &text),
+        kind: "file",
+        name,
+        text,
+        place: String::new(),
+        from: Some(0),
     }
 }
 

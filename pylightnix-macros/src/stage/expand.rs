@@ -42,7 +42,11 @@ pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
     let values = generics.params.iter();
     let values = values.map(|param| parameter(param, library));
     let (matcher, make_matcher) = matcher(stage);
-    let Generated { reach, texts } = reach::reach(stage, item);
+    let Generated {
+        reach,
+        texts,
+        errors,
+    } = reach::reach(stage, item);
     let realize = realize(stage, &registrations(stage, texts));
     let args = args(stage);
     let takes = takes(stage, config, &generics);
@@ -81,6 +85,7 @@ pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
         }
 
         #takes
+        #errors
     })
 }
 

@@ -1,6 +1,7 @@
 //! `#[stage]`.
 
 mod check;
+mod data;
 mod expand;
 mod limits;
 mod model;

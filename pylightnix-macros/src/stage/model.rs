@@ -21,6 +21,8 @@ pub(super) struct Stage {
     pub(super) nouts: Option<LitInt>,
     pub(super) version: Option<LitInt>,
     pub(super) uses: Vec<Type>,
+    /// The patterns of the files that count.
+    pub(super) data: Vec<LitStr>,
     /// Where following what the function names stops.
     pub(super) untracked: Vec<Type>,
     /// Whether the code that the function names counts.

@@ -46,8 +46,8 @@ const STAGE: OptionHost = OptionHost {
         },
         OptionSpec {
             key: "uses",
-            form: OptionForm::List,
-            example: "uses(helper, Model)",
+            form: OptionForm::ListAndTexts,
+            example: "uses(helper, Model, \"data/*.csv\")",
         },
         OptionSpec {
             key: "untracked",
@@ -118,6 +118,7 @@ pub(super) fn stage(
     if let Some(this) = names::find_self(function.signature.to_token_stream()) {
         return Err(in_an_impl(&function, &this));
     }
+    let (uses, data) = given.list_and_texts("uses");
     let config = function.signature.inputs.iter().find_map(config_of);
     Ok(Stage {
         is_invalid: false,
@@ -128,10 +129,8 @@ pub(super) fn stage(
         fallible: given.flag("fallible"),
         nouts: given.number("nouts"),
         version: given.number("version"),
-        uses: given
-            .list("uses")
-            .map(|uses| uses.value)
-            .unwrap_or_default(),
+        uses,
+        data,
         untracked: given
             .list("untracked")
             .map(|untracked| untracked.value)

@@ -5,11 +5,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use pylightnix_reach::{Place, Reached, Sources};
 use quote::{ToTokens, quote};
 use syn::Type;
 
+use super::data::{self, Data};
 use super::model::Stage;
 use crate::library::Library;
 use crate::names;
@@ -23,6 +24,8 @@ pub(super) struct Generated {
     pub(super) reach: TokenStream,
     /// The registration of the texts of items that no stage of the crate registered before.
     pub(super) texts: TokenStream,
+    /// Errors of patterns in `uses`.
+    pub(super) errors: TokenStream,
 }
 
 /// The sources of the crate that is compiled.
@@ -38,49 +41,41 @@ static READ: Mutex<BTreeMap<String, Option<Read>>> = Mutex::new(BTreeMap::new())
 
 pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
     let library = &stage.library;
+    let is_asked = stage.follow && stage.version.is_none();
     let mut crates = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    let (reach, texts) = match read(stage, &mut crates) {
-        Ok((file, read)) => of_package(stage, item, &file, read),
-        Err(_) if !is_followed(stage) => (own(library), TokenStream::new()),
-        Err(why) => (fallback(why, library), TokenStream::new()),
+    let mut features = None;
+    let mut none = BTreeSet::new();
+    let (followed, registered) = match read(stage, &mut crates) {
+        Ok((file, read)) => {
+            features = Some(read.sources.features().to_vec());
+            let followed = match is_asked {
+                true => follow(stage, item, &file, &mut read.sources).map_err(Some),
+                false => Err(None),
+            };
+            (followed, &mut read.registered)
+        }
+        Err(why) => (Err(Some(why).filter(|_| is_asked)), &mut none),
     };
-    Generated { reach, texts }
-}
-
-/// Generates the reach of a stage whose package is known, with the features of the package, and the texts.
-fn of_package(
-    stage: &Stage,
-    item: &TokenStream,
-    file: &Path,
-    read: &mut Read,
-) -> (TokenStream, TokenStream) {
-    let library = &stage.library;
-    let features = read.sources.features().iter();
-    let features = features.map(|name| quote!((#name, ::std::cfg!(feature = #name))));
-    let features = quote!(features: #library::__private::Some(&[#(#features),*]));
-    let with_features = |reach: TokenStream| {
-        let reach = quote!(#library::__private::Reach { #features, ..#reach });
-        (reach, TokenStream::new())
+    let is_followed = followed.is_ok();
+    let (mut reached, fallback) = match followed {
+        Ok(reached) => (reached, None),
+        Err(why) => (Reached::default(), why),
     };
-    if !is_followed(stage) {
-        return with_features(own(library));
+    let data = data::find(stage, &mut reached);
+    let texts = texts(&reached, registered, library);
+    let (errors, dependencies) = (&data.errors, &data.dependencies);
+    Generated {
+        texts: quote!(#texts #dependencies),
+        errors: errors.clone(),
+        reach: value(&Value {
+            reached,
+            is_followed,
+            fallback,
+            features,
+            data,
+            library,
+        }),
     }
-    match follow(stage, item, file, &mut read.sources) {
-        Ok(reached) => generate(&reached, &features, &mut read.registered, library),
-        Err(why) => with_features(fallback(why, library)),
-    }
-}
-
-fn is_followed(stage: &Stage) -> bool {
-    stage.follow && stage.version.is_none()
-}
-
-fn own(library: &Library) -> TokenStream {
-    quote!(#library::__private::Reach::OWN)
-}
-
-fn fallback(why: &str, library: &Library) -> TokenStream {
-    quote!(#library::__private::Reach::fallback(#why))
 }
 
 /// Finds the file of a stage and the sources of its package; otherwise says in words for people why not.
@@ -194,13 +189,21 @@ fn path(ty: &Type) -> Vec<String> {
     words
 }
 
-/// Generates the reach of a stage that was followed, and the registration of the texts.
-fn generate(
-    reached: &Reached,
-    features: &TokenStream,
-    registered: &mut BTreeSet<String>,
-    library: &Library,
-) -> (TokenStream, TokenStream) {
+/// What the value of `REACH` is made of.
+struct Value<'a> {
+    reached: Reached,
+    is_followed: bool,
+    fallback: Option<&'static str>,
+    features: Option<Vec<String>>,
+    data: Data,
+    library: &'a Library,
+}
+
+/// Generates the value of `REACH`, of which it names only what is not as in `Reach::OWN`.
+fn value(value: &Value<'_>) -> TokenStream {
+    let Value {
+        reached, library, ..
+    } = value;
     let items = reached.items.iter().map(|item| {
         let (kind, name, hash, place) = (item.kind, &item.name, &item.hash, &item.place);
         let from = match item.from {
@@ -219,7 +222,42 @@ fn generate(
         let (name, version) = (&found.name, found.version.as_deref().unwrap_or(UNKNOWN));
         quote!((#name, #version))
     });
-    let unseen = &reached.unseen;
+    let unseen = reached.unseen.iter().map(|unseen| quote!(#unseen));
+    let mut fields = Vec::new();
+    if value.is_followed {
+        fields.push(quote!(is_followed: true));
+    }
+    let mut list = |name: &str, values: Vec<TokenStream>| {
+        if !values.is_empty() {
+            let name = Ident::new(name, Span::call_site());
+            fields.push(quote!(#name: &[#(#values),*]));
+        }
+    };
+    list("items", items.collect());
+    list("conditions", conditions.collect());
+    list("variables", variables.collect());
+    list("unseen", unseen.collect());
+    list("crates", crates.collect());
+    if let Some(features) = &value.features {
+        let features = features.iter();
+        let features = features.map(|name| quote!((#name, ::std::cfg!(feature = #name))));
+        fields.push(quote!(features: #library::__private::Some(&[#(#features),*])));
+    }
+    if let Some(data) = value.data.list() {
+        fields.push(quote!(data: #data));
+    }
+    let base = match value.fallback {
+        Some(why) => quote!(#library::__private::Reach::fallback(#why)),
+        None => quote!(#library::__private::Reach::OWN),
+    };
+    match fields.is_empty() {
+        true => base,
+        false => quote!(#library::__private::Reach { #(#fields,)* ..#base }),
+    }
+}
+
+/// Generates the registration of the texts that are new in this crate.
+fn texts(reached: &Reached, registered: &mut BTreeSet<String>, library: &Library) -> TokenStream {
     let new: Vec<_> = reached
         .items
         .iter()
@@ -229,24 +267,12 @@ fn generate(
             quote!((#hash, #text))
         })
         .collect();
-    let texts = match new.is_empty() {
+    match new.is_empty() {
         true => TokenStream::new(),
         false => quote! {
             #library::__private::submit! {
                 #library::__private::ItemTexts(&[#(#new),*])
             }
         },
-    };
-    let reach = quote! {
-        #library::__private::Reach {
-            items: &[#(#items),*],
-            conditions: &[#(#conditions),*],
-            variables: &[#(#variables),*],
-            unseen: &[#(#unseen),*],
-            fallback: #library::__private::None,
-            #features,
-            crates: &[#(#crates),*],
-        }
-    };
-    (reach, texts)
+    }
 }

@@ -48,10 +48,7 @@ pub struct Code {
     form: Form,
     /// The fingerprint that versions before this one gave to the stage, if that is another.
     before: Option<String>,
-    unseen: &'static [&'static str],
-    fallback: Option<&'static str>,
-    features: Option<&'static [(&'static str, bool)]>,
-    crates: &'static [(&'static str, &'static str)],
+    reach: Reach,
     /// With what it is compiled, made when the first build asks.
     environment: OnceLock<Arc<Environment>>,
 }
@@ -98,14 +95,18 @@ impl Code {
     }
 
     /// Returns what counts and was not seen, in words for people.
-    pub fn unseen(&self) -> &'static [&'static str] {
-        self.unseen
+    pub fn unseen(&self) -> Vec<String> {
+        let unseen = self.reach.unseen.iter().map(|&what| what.to_owned());
+        let others = self.reach.other_files().into_iter().map(|pattern| {
+            format!("files that match `{pattern}` and came or went since the program was compiled")
+        });
+        unseen.chain(others).collect()
     }
 
     /// Returns why the code that the stage names could not be followed, so that only its own text and the helpers in `uses`
     /// count; `None` if it was followed, or was not to be.
     pub fn fallback(&self) -> Option<&'static str> {
-        self.fallback
+        self.reach.fallback
     }
 
     /// Returns with what the code was compiled and runs. All builds of a stage share it.
@@ -116,8 +117,8 @@ impl Code {
                 on.map(|(name, _)| (*name).to_owned()).collect()
             };
             let mut environment = Environment::of_program();
-            environment.features = self.features.map(on);
-            let crates = self.crates.iter();
+            environment.features = self.reach.features.map(on);
+            let crates = self.reach.crates.iter();
             environment.crates = crates
                 .map(|(name, version)| ((*name).to_owned(), (*version).to_owned()))
                 .collect();
@@ -167,10 +168,7 @@ impl Code {
             fingerprint,
             form: Form::Text(text),
             before: None,
-            unseen: &[],
-            fallback: None,
-            features: None,
-            crates: &[],
+            reach: Reach::OWN,
             environment: OnceLock::new(),
         }
     }
@@ -189,24 +187,21 @@ impl Code {
     /// Returns the code of the stage of `C`.
     pub(super) fn of_stage<C: Stage>() -> Self {
         let own = Code::new(stage_text::<C>());
+        let reach = C::REACH;
         let Reach {
+            is_followed,
             items,
             conditions,
             variables,
-            unseen,
-            fallback,
-            features,
-            crates,
-        } = C::REACH;
+            ..
+        } = reach;
         if items.is_empty() {
-            return Code {
-                fallback,
-                features,
-                crates,
-                ..own
-            };
+            return Code { reach, ..own };
         }
         let mut made = Made::default();
+        if !is_followed {
+            made.add("stage", C::NAME, C::TOKENS.to_owned());
+        }
         for (kind, name, hash, place, from) in items {
             made.list.items.push(CodeItem {
                 kind: Cow::Borrowed(kind),
@@ -242,10 +237,7 @@ impl Code {
                 list: made.list,
                 texts: made.texts,
             },
-            unseen,
-            fallback,
-            features,
-            crates,
+            reach,
             environment: OnceLock::new(),
         }
     }

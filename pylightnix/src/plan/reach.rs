@@ -1,13 +1,17 @@
 //! What the code of a stage reaches, as `#[stage]` finds it at compile time.
 
+use glob::{MatchOptions, Pattern, glob_with};
 use rustc_hash::FxHashMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 /// What the code of a stage reaches.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Reach {
-    /// The items, the stage first. Empty if nothing was followed.
+    /// Whether the items have the stage, and what it names.
+    pub is_followed: bool,
+    /// The items: the stage first if it was followed, and the files that it names in `uses`.
     pub items: &'static [ReachItem],
     /// Predicates of `cfg` in the items, and their values.
     pub conditions: &'static [(&'static str, bool)],
@@ -21,7 +25,13 @@ pub struct Reach {
     pub features: Option<&'static [(&'static str, bool)]>,
     /// The crates of other packages in the items, and their versions.
     pub crates: &'static [(&'static str, &'static str)],
+    /// The folder of the package, and each pattern in `uses` with the files that matched it.
+    pub data: (&'static str, &'static [DataFiles]),
 }
+
+/// A pattern in `uses`, and the files that matched it.
+#[doc(hidden)]
+pub type DataFiles = (&'static str, &'static [&'static str]);
 
 /// What the macro writes of an item: its kind, name, hash, place, and the index of the item that names it; that is `usize::MAX` if there is none.
 #[doc(hidden)]
@@ -36,6 +46,7 @@ pub type ReachItem = (
 impl Reach {
     /// Nothing is followed, as the stage asks.
     pub const OWN: Reach = Reach {
+        is_followed: false,
         items: &[],
         conditions: &[],
         variables: &[],
@@ -43,6 +54,7 @@ impl Reach {
         fallback: None,
         features: None,
         crates: &[],
+        data: ("", &[]),
     };
 
     /// Nothing could be followed.
@@ -51,6 +63,37 @@ impl Reach {
             fallback: Some(why),
             ..Reach::OWN
         }
+    }
+}
+
+impl Reach {
+    /// Returns the patterns in `uses` that match other files now than when the program was compiled. Where the sources of the
+    /// package are not at hand, nothing is known.
+    pub(super) fn other_files(&self) -> Vec<&'static str> {
+        let (folder, patterns) = self.data;
+        if patterns.is_empty() || !Path::new(folder).is_dir() {
+            return Vec::new();
+        }
+        let is_other = |(pattern, then): &&(&'static str, &[&str])| {
+            // The options with which the macro looks.
+            let options = MatchOptions {
+                case_sensitive: true,
+                require_literal_separator: true,
+                require_literal_leading_dot: true,
+            };
+            let place = format!("{}/{pattern}", Pattern::escape(folder));
+            let Ok(paths) = glob_with(&place, options) else {
+                return false;
+            };
+            let files = paths.flatten().filter(|path| path.is_file());
+            let mut now: Vec<String> = files
+                .filter_map(|path| Some(path.strip_prefix(folder).ok()?.to_str()?.to_owned()))
+                .collect();
+            now.sort_unstable();
+            now != **then
+        };
+        let others = patterns.iter().filter(is_other);
+        others.map(|(pattern, _)| *pattern).collect()
     }
 }
 

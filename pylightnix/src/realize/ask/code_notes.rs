@@ -25,10 +25,11 @@ impl Realize<'_> {
 }
 
 fn unseen_of(stage: &AnyDRef, code: &Code) -> Option<UnseenCode> {
+    let unseen = code.unseen();
     let what = match code.fallback() {
         Some(why) => format!("only its own text counts: {why}"),
-        None if code.unseen().is_empty() => return None,
-        None => format!("not seen: {}", code.unseen().join(", ")),
+        None if unseen.is_empty() => return None,
+        None => format!("not seen: {}", unseen.join(", ")),
     };
     Some(UnseenCode {
         dref: stage.id().clone(),

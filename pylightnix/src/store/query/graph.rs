@@ -119,7 +119,7 @@ impl Store {
             return Ok(graph);
         }
         let message = match count {
-            1 => "the dependencies of a corrupt entry of the store are unknown".to_owned(),
+            1 => "the dependencies of a broken entry of the store are unknown".to_owned(),
             more => format!("the dependencies of {more} corrupt entries of the store are unknown"),
         };
         Err(Error::new(ErrorKind::Store, message)
