@@ -69,6 +69,10 @@ fn one_edit_of_several_items_is_accepted_by_all_their_names() {
     let one = accept().changed("normalise").plan(&plan).unwrap();
     assert_eq!(one.accepted.len(), 1, "{one}");
     assert_eq!(one.other_changes, ["fn `show`"]);
+    // A plan goes on above what it would accept.
+    let would = accept().plan(&plan).unwrap();
+    assert_eq!(would.accepted.len(), 2, "{would}");
+    assert!(!store.plan(&plan).unwrap().is_done());
     let all = accept()
         .changed("show")
         .changed("normalise")
