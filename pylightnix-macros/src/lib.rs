@@ -117,6 +117,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `many` | consumers get many realizations, `DRef<C, Many>` |
 /// | `fallible` | a failure is a result: an error that the stage returns is recorded, and consumers get a `Result<RRef<C>, Failure>`, with `DRef<C, Try<One>>` in their configs |
 /// | `nouts = n` | a build runs the function `n` times; `b.index()` is the index of the run |
+/// | `counts(rustc, crates(ndarray))` | what counts of the environment, as code does: `rustc`, `target`, `profile`, `flags`, `features`, `crates(..)` |
 /// | `untracked(log, plot::draw)` | functions, types and modules of which the code does not count, nor what only they name |
 /// | `follow = false` | only the function itself counts, and what `uses` names |
 /// | `uses("data/*.csv")` | files of the package, by patterns whose content is part of the stage's code |

@@ -32,6 +32,8 @@ pub(crate) enum OptionForm {
     ListAndTexts,
     /// `key(a = 1, b = 2)`
     Amounts,
+    /// `key(a, b(c, d))`
+    Words,
 }
 
 /// An option that a macro accepts, with an example.
@@ -65,6 +67,29 @@ enum Value {
     List(Vec<Type>),
     ListAndTexts(Vec<Type>, Vec<LitStr>),
     Amounts(Vec<(Ident, LitInt)>),
+    Words(Vec<Word>),
+}
+
+/// A word of an option, with words in parentheses or without.
+pub(crate) struct Word {
+    pub(crate) name: Ident,
+    pub(crate) inside: Option<Vec<Ident>>,
+}
+
+impl Parse for Word {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = Ident::parse_any(input)?;
+        let inside = match input.peek(token::Paren) {
+            false => None,
+            true => {
+                let content;
+                parenthesized!(content in input);
+                let words = content.parse_terminated(Ident::parse_any, Token![,])?;
+                Some(words.into_iter().collect())
+            }
+        };
+        Ok(Word { name, inside })
+    }
 }
 
 /// The options of one item or field.
@@ -171,6 +196,15 @@ impl Options {
         }
     }
 
+    /// Takes an option that is a list of words.
+    pub(crate) fn words(&mut self, key: &str) -> Option<GivenOption<Vec<Word>>> {
+        let GivenOption { key, value } = self.take(key)?;
+        match value {
+            Value::Words(value) => Some(GivenOption { key, value }),
+            _ => None,
+        }
+    }
+
     /// Takes an option that is a list.
     pub(crate) fn list(&mut self, key: &str) -> Option<GivenOption<Vec<Type>>> {
         let GivenOption { key, value } = self.take(key)?;
@@ -216,6 +250,7 @@ fn parse_option(input: ParseStream<'_>, place: &OptionHost) -> syn::Result<Given
             OptionForm::Switch => "`true` or `false` after `=`",
             OptionForm::List | OptionForm::ListAndTexts => "a list in parentheses",
             OptionForm::Amounts => "names with their amounts in parentheses",
+            OptionForm::Words => "names in parentheses",
         };
         let message = format!("option `{key}` takes {form}: write `{}`", spec.example);
         syn::Error::new(key.span(), message)
@@ -261,6 +296,15 @@ fn parse_value(
                 }
             }
             return Ok(Value::ListAndTexts(types, texts));
+        }
+        OptionForm::Words => {
+            if !input.peek(token::Paren) {
+                return Err(wrong_form());
+            }
+            let content;
+            parenthesized!(content in input);
+            let words = content.parse_terminated(Word::parse, Token![,]);
+            return Ok(Value::Words(words.map_err(wrong)?.into_iter().collect()));
         }
         OptionForm::List => {
             if !input.peek(token::Paren) {

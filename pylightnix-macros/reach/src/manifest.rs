@@ -19,6 +19,8 @@ pub(crate) struct Manifest {
     pub(crate) dependencies: Vec<Dependency>,
     /// The names in `[features]`, sorted.
     pub(crate) features: Vec<String>,
+    /// What counts of the environment for all stages of the package: `count` in `[package.metadata.pylightnix]`.
+    pub(crate) counts: Vec<String>,
 }
 
 /// A package that a package depends on.
@@ -58,6 +60,7 @@ impl Manifest {
             roots: roots(table, folder, &name),
             dependencies: dependencies(table, folder, package),
             features: features(table),
+            counts: counts(package),
             name,
         })
     }
@@ -126,6 +129,20 @@ fn roots(table: &DeTable<'_>, folder: &Path, package: &str) -> Vec<(String, Path
     roots.sort();
     roots.dedup();
     roots
+}
+
+fn counts(package: &DeTable<'_>) -> Vec<String> {
+    let ours = table_in(package, "metadata").and_then(|all| table_in(all, "pylightnix"));
+    let listed = match ours.and_then(|ours| value_in(ours, "count")) {
+        Some(DeValue::Array(listed)) => listed,
+        _ => return Vec::new(),
+    };
+    let texts = listed.iter().map(|value| match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        // The macro says what may be here.
+        _ => "?".to_owned(),
+    });
+    texts.collect()
 }
 
 fn features(table: &DeTable<'_>) -> Vec<String> {

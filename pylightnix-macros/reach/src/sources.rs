@@ -186,6 +186,16 @@ impl Sources {
         &self.manifest.features
     }
 
+    /// What counts of the environment for all stages of the package, as the manifest says.
+    pub fn counts(&self) -> &[String] {
+        &self.manifest.counts
+    }
+
+    /// The folder of the package.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The version of a crate that the code names; `None` if `Cargo.lock` does not have it.
     pub fn version(&self, name: &str) -> Option<String> {
         let lock = self.lock.get_or_init(|| Lock::around(&self.folder));

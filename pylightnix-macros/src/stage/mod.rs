@@ -1,6 +1,7 @@
 //! `#[stage]`.
 
 mod check;
+mod counts;
 mod data;
 mod expand;
 mod limits;

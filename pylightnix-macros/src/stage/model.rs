@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Attribute, Expr, Generics, LitInt, LitStr, Signature, Type, Visibility};
 
 use crate::library::Library;
-use crate::options::GivenOption;
+use crate::options::{GivenOption, Word};
 
 /// A function with `#[stage]`.
 pub(super) struct Stage {
@@ -27,6 +27,8 @@ pub(super) struct Stage {
     pub(super) untracked: Vec<Type>,
     /// Whether the code that the function names counts.
     pub(super) follow: bool,
+    /// What counts of the environment.
+    pub(super) counts: Option<GivenOption<Vec<Word>>>,
     pub(super) args: Option<GivenOption<Vec<Type>>>,
     pub(super) register: Option<GivenOption<Vec<Type>>>,
     pub(super) limits: Limits,

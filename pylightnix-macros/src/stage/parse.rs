@@ -60,6 +60,11 @@ const STAGE: OptionHost = OptionHost {
             example: "follow = false",
         },
         OptionSpec {
+            key: "counts",
+            form: OptionForm::Words,
+            example: "counts(rustc, crates(ndarray))",
+        },
+        OptionSpec {
             key: "retries",
             form: OptionForm::Number,
             example: "retries = 3",
@@ -136,6 +141,7 @@ pub(super) fn stage(
             .map(|untracked| untracked.value)
             .unwrap_or_default(),
         follow: given.switch("follow").unwrap_or(true),
+        counts: given.words("counts"),
         args: given.list("args"),
         register: given.list("register"),
         limits: Limits {

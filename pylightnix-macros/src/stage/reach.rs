@@ -10,6 +10,7 @@ use pylightnix_reach::{Place, Reached, Sources};
 use quote::{ToTokens, quote};
 use syn::Type;
 
+use super::counts::{Counts, counts};
 use super::data::{self, Data};
 use super::model::Stage;
 use crate::library::Library;
@@ -24,7 +25,7 @@ pub(super) struct Generated {
     pub(super) reach: TokenStream,
     /// The registration of the texts of items that no stage of the crate registered before.
     pub(super) texts: TokenStream,
-    /// Errors of patterns in `uses`.
+    /// Errors of patterns in `uses`, and of what is to count.
     pub(super) errors: TokenStream,
 }
 
@@ -33,6 +34,8 @@ struct Read {
     sources: Sources,
     /// The hashes of the items whose texts are registered.
     registered: BTreeSet<String>,
+    /// Whether the manifest was named to the compiler.
+    is_named: bool,
 }
 
 /// The crates that this process of the compiler compiles: one, unless it is the server of an editor. `None` if the package of
@@ -45,8 +48,13 @@ pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
     let mut crates = READ.lock().unwrap_or_else(PoisonError::into_inner);
     let mut features = None;
     let mut none = BTreeSet::new();
-    let (followed, registered) = match read(stage, &mut crates) {
+    let mut manifest = TokenStream::new();
+    let found = read(stage, &mut crates);
+    let package = found.as_ref().map(|(_, read)| &read.sources);
+    let counts = counts(stage, package.map_err(|why| *why));
+    let (followed, registered) = match found {
         Ok((file, read)) => {
+            manifest = named(read);
             features = Some(read.sources.features().to_vec());
             let followed = match is_asked {
                 true => follow(stage, item, &file, &mut read.sources).map_err(Some),
@@ -65,16 +73,35 @@ pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
     let texts = texts(&reached, registered, library);
     let (errors, dependencies) = (&data.errors, &data.dependencies);
     Generated {
-        texts: quote!(#texts #dependencies),
-        errors: errors.clone(),
+        texts: quote!(#texts #dependencies #manifest),
+        errors: errors
+            .clone()
+            .into_iter()
+            .chain(counts.errors.clone())
+            .collect(),
         reach: value(&Value {
             reached,
             is_followed,
             fallback,
             features,
             data,
+            counts,
             library,
         }),
+    }
+}
+
+/// Names the manifest to the compiler, once in a crate: what it says counts, so that a change of it compiles the package anew.
+fn named(read: &mut Read) -> TokenStream {
+    let manifest = read.sources.folder().join("Cargo.toml");
+    match manifest.to_str() {
+        Some(manifest) if !read.is_named => {
+            read.is_named = true;
+            quote!(
+                const _: &[u8] = ::std::include_bytes!(#manifest);
+            )
+        }
+        _ => TokenStream::new(),
     }
 }
 
@@ -93,6 +120,7 @@ fn read<'a>(
         Some(Read {
             sources: Sources::around(&file, variable)?,
             registered: BTreeSet::new(),
+            is_named: false,
         })
     });
     let read = read.as_mut().ok_or("its package was not found")?;
@@ -196,6 +224,7 @@ struct Value<'a> {
     fallback: Option<&'static str>,
     features: Option<Vec<String>>,
     data: Data,
+    counts: Counts,
     library: &'a Library,
 }
 
@@ -242,6 +271,9 @@ fn value(value: &Value<'_>) -> TokenStream {
         let features = features.iter();
         let features = features.map(|name| quote!((#name, ::std::cfg!(feature = #name))));
         fields.push(quote!(features: #library::__private::Some(&[#(#features),*])));
+    }
+    if let Some(counts) = value.counts.list(library) {
+        fields.push(quote!(counts: #counts));
     }
     if let Some(data) = value.data.list() {
         fields.push(quote!(data: #data));

@@ -112,10 +112,6 @@ impl Code {
     /// Returns with what the code was compiled and runs. All builds of a stage share it.
     pub(crate) fn environment(&self) -> Arc<Environment> {
         let of_stage = || {
-            let on = |features: &[(&str, bool)]| {
-                let on = features.iter().filter(|(_, is_on)| *is_on);
-                on.map(|(name, _)| (*name).to_owned()).collect()
-            };
             let mut environment = Environment::of_program();
             environment.features = self.reach.features.map(on);
             let crates = self.reach.crates.iter();
@@ -193,9 +189,10 @@ impl Code {
             items,
             conditions,
             variables,
+            counts,
             ..
         } = reach;
-        if items.is_empty() {
+        if items.is_empty() && counts.is_empty() {
             return Code { reach, ..own };
         }
         let mut made = Made::default();
@@ -230,9 +227,13 @@ impl Code {
         for (variable, value) in variables {
             made.add("env", variable, format!("{variable}: {value:?}"));
         }
+        for (name, text) in counted(&reach) {
+            made.add("environment", name, text);
+        }
         Code {
             fingerprint: made.list.fingerprint(),
-            before: Some(own.fingerprint),
+            // A stage that is not followed is as it was then, unless what it names beside its code was added since.
+            before: is_followed.then_some(own.fingerprint),
             form: Form::List {
                 list: made.list,
                 texts: made.texts,
@@ -241,6 +242,35 @@ impl Code {
             environment: OnceLock::new(),
         }
     }
+}
+
+/// Returns the names of what counts of the environment, with texts of what it is.
+fn counted(reach: &Reach) -> Vec<(&'static str, String)> {
+    if reach.counts.is_empty() {
+        return Vec::new();
+    }
+    let mut environment = Environment::compiled();
+    environment.features = reach.features.map(on);
+    let values = environment.values();
+    let one = |(name, version): &(&'static str, Option<&str>)| {
+        let mut value = match version {
+            Some(version) => (*version).to_owned(),
+            None => values.get(*name).cloned().unwrap_or_default(),
+        };
+        if *name == "profile" {
+            // A profile may have turned them on or off.
+            let assertions = values.get("debug_assertions").map_or("", String::as_str);
+            value.push_str(&format!(", debug assertions {assertions}"));
+        }
+        (*name, format!("{name}: {value}"))
+    };
+    reach.counts.iter().map(one).collect()
+}
+
+/// Returns the names of the features that are on.
+fn on(features: &[(&str, bool)]) -> Vec<String> {
+    let on = features.iter().filter(|(_, is_on)| *is_on);
+    on.map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// A list that is made at run time.

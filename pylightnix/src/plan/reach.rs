@@ -27,6 +27,8 @@ pub struct Reach {
     pub crates: &'static [(&'static str, &'static str)],
     /// The folder of the package, and each pattern in `uses` with the files that matched it.
     pub data: (&'static str, &'static [DataFiles]),
+    /// What counts of the environment: `rustc` and so on; and crates, with their versions.
+    pub counts: &'static [(&'static str, Option<&'static str>)],
 }
 
 /// A pattern in `uses`, and the files that matched it.
@@ -55,6 +57,7 @@ impl Reach {
         features: None,
         crates: &[],
         data: ("", &[]),
+        counts: &[],
     };
 
     /// Nothing could be followed.

@@ -7,7 +7,7 @@ use std::process::Command;
 use pylightnix::config::Digest;
 use pylightnix::store::{BuildRecord, Store};
 
-use super::{Experiment, NOTHING};
+use super::{Experiment, MAIN, NOTHING};
 
 /// Runs a program that has to succeed, and returns what it prints.
 fn printed(program: &str, arguments: &[&str], here: &Path) -> Vec<u8> {
@@ -122,4 +122,65 @@ fn an_environment_that_is_not_understood_does_not_hide_the_record() {
     assert_eq!(lab.asked("plan"), NOTHING);
     assert_eq!(newest(&lab).environment, None);
     assert!(store.check().run().unwrap().faults.is_empty());
+}
+
+#[test]
+fn what_counts_makes_results_stale() {
+    let lab = lab();
+    lab.edit(
+        "src/main.rs",
+        "#[stage]\nfn sample",
+        "#[stage(counts(rustc, profile, features, crates(serde)))]\nfn sample",
+    );
+    lab.asked("run");
+    assert_eq!(lab.asked("plan"), NOTHING);
+    // Another feature than those in the code.
+    lab.edit("Cargo.toml", "fast = []", "fast = []\nslow = []");
+    assert_eq!(lab.asked("plan"), NOTHING);
+    let plan = lab.tried("plan", &["slow"]).unwrap();
+    assert!(plan.contains("environment `features`"), "{plan}");
+    assert!(!plan.contains("mean: code changed"), "{plan}");
+
+    // For all stages of the package, without options of their own.
+    lab.edit(
+        "Cargo.toml",
+        "[features]",
+        "[package.metadata.pylightnix]\ncount = [\"target\", \"crates(serde)\"]\n\n[features]",
+    );
+    let plan = lab.asked("plan");
+    assert!(plan.contains("environment `target`"), "{plan}");
+    lab.asked("run");
+    assert_eq!(lab.asked("plan"), NOTHING);
+    lab.edit("Cargo.toml", "\"target\", ", "");
+    let plan = lab.asked("plan");
+    assert!(plan.contains("environment `target`"), "{plan}");
+
+    lab.edit("Cargo.toml", "crates(serde)", "crates(no_such_crate)");
+    let error = lab.asked("plan");
+    let told = "`crates(no_such_crate)` in `count` of `[package.metadata.pylightnix]` in Cargo.toml: the version of";
+    assert!(error.contains(told), "{error}");
+}
+
+#[test]
+fn what_counts_does_so_for_a_stage_that_is_not_followed() {
+    let lab = lab();
+    let version = |options: &str| {
+        let main = MAIN.replacen("#[stage]", &format!("#[stage(version = 1{options})]"), 1);
+        lab.write("src/main.rs", &main);
+    };
+    version("");
+    lab.asked("run");
+    version(", counts(crates(serde))");
+    let plan = lab.asked("plan");
+    assert!(plan.contains("version of the crate `serde`"), "{plan}");
+    lab.asked("run");
+    assert_eq!(lab.asked("plan"), NOTHING);
+    let code = newest(&lab).fingerprint.unwrap();
+    let store = Store::open(lab.store.path()).unwrap();
+    let code = store.code(&code).unwrap().unwrap();
+    let told = format!("crates.serde: {}\n", locked(&lab, "serde"));
+    assert!(
+        code.contains(&told) && code.contains("version 1\n"),
+        "{code}"
+    );
 }

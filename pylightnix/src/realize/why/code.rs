@@ -165,6 +165,10 @@ fn what(kind: &str, name: &str) -> String {
         "format" => format!("format of `{name}`"),
         "cfg" => format!("`cfg({name})`"),
         "env" => format!("variable `{name}`"),
+        "environment" => match name.strip_prefix("crates.") {
+            Some(name) => format!("version of the crate `{name}`"),
+            None => format!("environment `{name}`"),
+        },
         "use" => format!("import of `{}`", name.strip_prefix("use ").unwrap_or(name)),
         "for" => "type that a generic stage is for".to_owned(),
         kind if name.is_empty() => kind.to_owned(),

@@ -55,6 +55,14 @@ pub struct EnvironmentChange {
 impl Environment {
     /// Returns what is known of the program, and of the machine that it runs on.
     pub(crate) fn of_program() -> Self {
+        Environment {
+            cpu: cpu::model().map(str::to_owned),
+            ..Environment::compiled()
+        }
+    }
+
+    /// Returns with what the program was compiled.
+    pub(crate) fn compiled() -> Self {
         let known = |text: Option<&str>| text.map(str::to_owned);
         // Cargo separates flags by this character.
         let flags = option_env!("PYLIGHTNIX_RUSTFLAGS").unwrap_or_default();
@@ -67,7 +75,7 @@ impl Environment {
             flags: flags.map(str::to_owned).collect(),
             features: None,
             crates: BTreeMap::new(),
-            cpu: cpu::model().map(str::to_owned),
+            cpu: None,
         }
     }
 
