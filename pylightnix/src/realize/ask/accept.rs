@@ -117,7 +117,7 @@ impl Accept<'_> {
 
     /// Accepts only the results of versions of this library that did not follow what a stage calls:
     /// [`Stale::HelpersUnknown`]. Stages that have a result of today's code are left as they are. These are the results that
-    /// [`CodeNotes::earlier`](super::CodeNotes::earlier) counts.
+    /// [`CodeNotes::earlier`](crate::realize::CodeNotes::earlier) counts.
     pub fn earlier(mut self) -> Self {
         self.only = Only::Earlier;
         self

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::DRefId;
 use crate::units::text::duration;
 
-/// What a person should know of the code of a plan, from [`Realize::code_notes`].
+/// What a person should know of the code of a plan, from [`Realize::code_notes`](crate::realize::Realize::code_notes).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CodeNotes {

@@ -15,8 +15,10 @@ pub(in crate::store) fn reserve(layout: &Layout) {
     let path = layout.reserved();
     let made = OpenOptions::new().write(true).create_new(true).open(&path);
     if let Ok(file) = made
-        && fill(file).is_err()
+        && fill(&file).is_err()
     {
+        // A process that is being started may still have the file open, and would keep its space.
+        let _ = file.set_len(0);
         let _ = fs::remove_file(&path);
     }
 }
@@ -34,8 +36,8 @@ fn is_ours(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
-fn fill(mut file: File) -> io::Result<()> {
-    if allocate(&file, BYTES).is_ok() {
+fn fill(mut file: &File) -> io::Result<()> {
+    if allocate(file, BYTES).is_ok() {
         return Ok(());
     }
     let zeros = vec![0; 1 << 20];
