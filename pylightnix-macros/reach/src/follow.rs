@@ -564,9 +564,14 @@ impl Follow<'_> {
         if self.is_stopped(id) || !self.heads.insert(id) {
             return;
         }
-        let cause = Cause { from: self.from };
-        self.found.items.entry(id).or_insert(cause);
         let item = &self.world.items[id.0];
+        let is_member = |from: &ItemId| self.world.items[from.0].parent == Some(id);
+        let from = match self.from.filter(is_member) {
+            // The member names it, and is named by the type.
+            Some(_) => self.type_of(id),
+            None => self.from,
+        };
+        self.found.items.entry(id).or_insert(Cause { from });
         if let Some(within) = item.within {
             // What is beside it in the body.
             self.reach(within);
@@ -575,6 +580,16 @@ impl Follow<'_> {
         if item.kind == ItemKind::Trait {
             self.open(id, false);
         }
+    }
+
+    /// Returns the reached item that makes an `impl` usable.
+    fn type_of(&self, id: ItemId) -> Option<ItemId> {
+        let number = *self.index.numbers.get(&id)?;
+        let needs = &self.index.impls[number].needs;
+        needs
+            .iter()
+            .find(|need| self.found.items.contains_key(need))
+            .copied()
     }
 
     /// Uses an `impl` if what it needs is reached.

@@ -26,6 +26,8 @@ pub(crate) struct Index {
     pub(crate) impls: Vec<Impl>,
     /// The numbers of the `impl`s that an item makes usable.
     pub(crate) impls_of: FxHashMap<ItemId, Vec<usize>>,
+    /// The number of each `impl`.
+    pub(crate) numbers: FxHashMap<ItemId, usize>,
     /// The generic parameters of each `impl`.
     generics: FxHashMap<ItemId, Arc<[Name]>>,
     imported: FxHashMap<ModuleId, Arc<Imported>>,
@@ -85,6 +87,7 @@ impl Index {
             invocations,
             impls: Vec::new(),
             impls_of: FxHashMap::default(),
+            numbers: FxHashMap::default(),
             generics: FxHashMap::default(),
             imported: FxHashMap::default(),
             traits_of: FxHashMap::default(),
@@ -107,6 +110,7 @@ impl Index {
             }
             let found = index.header(world, ItemId(at));
             let number = index.impls.len();
+            index.numbers.insert(ItemId(at), number);
             for need in &found.needs {
                 index.impls_of.entry(*need).or_default().push(number);
             }

@@ -150,7 +150,8 @@ fn each_item_knows_what_names_it() {
         files: vec![File {
             name: "case.rs".to_owned(),
             text: "use pylightnix::Config; #[derive(Config)] struct C { rate: Rate } type Rate = f32;
-                pub fn stage(b: &Build<C>) -> f32 { b.rate + h() } fn h() -> f32 { g() } fn g() -> f32 { 1.0 }"
+                pub fn stage(b: &Build<C>) -> f32 { b.rate + h() } fn h() -> f32 { g() } fn g() -> f32 { M.at() }
+                struct M; impl M { fn at(&self) -> f32 { deep() } } fn deep() -> f32 { 1.0 }"
                 .to_owned(),
         }],
     };
@@ -161,6 +162,15 @@ fn each_item_knows_what_names_it() {
     };
     assert_eq!(named("g"), Some("h"));
     assert_eq!(named("h"), Some("stage"));
+    // A method by its `impl`, and that by the type.
+    assert_eq!(named("deep"), Some("M::at"));
+    assert_eq!(named("M::at"), Some("M"));
+    let of_impl = reached
+        .items
+        .iter()
+        .find(|item| item.kind == "impl")
+        .unwrap();
+    assert_eq!(reached.items[of_impl.from.unwrap()].kind, "struct");
     assert_eq!(named("C.rate"), Some("stage"));
     // By the field of a config, which the stage names.
     assert_eq!(named("Rate"), Some("stage"));

@@ -110,10 +110,15 @@ fn path_to(list: &CodeList, item: &CodeItem) -> Vec<String> {
     let mut path = vec![item.name.to_string()];
     let mut from = item.from;
     // A list that is damaged may lead in a circle.
+    let mut steps = 0;
     while let Some(item) = from.and_then(|from| list.items.get(from)) {
-        path.push(item.name.to_string());
+        // An `impl` is between a type and its methods, which have its name.
+        if item.kind != "impl" {
+            path.push(item.name.to_string());
+        }
         from = item.from;
-        if path.len() > list.items.len() {
+        steps += 1;
+        if steps > list.items.len() {
             return Vec::new();
         }
     }
