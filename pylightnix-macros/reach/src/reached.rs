@@ -90,7 +90,7 @@ fn is_place(variable: &str) -> bool {
 }
 
 impl Reached {
-    pub(crate) fn new(world: &World, known: &mut Known, stage: ItemId, found: Found) -> Self {
+    pub(crate) fn new(world: &World, known: &mut ItemCache, stage: ItemId, found: Found) -> Self {
         let mut all = Listing {
             world,
             known,
@@ -195,9 +195,9 @@ enum Key {
     None,
 }
 
-/// What is listed for any stage, made once.
+/// A cache of the items and files that were listed for a stage before.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ItemCache {
     items: FxHashMap<ItemId, ReachedItem>,
     /// The texts that stand for files.
     files: FxHashMap<PathBuf, String>,
@@ -205,7 +205,7 @@ pub(crate) struct Known {
 
 struct Listing<'a> {
     world: &'a World,
-    known: &'a mut Known,
+    known: &'a mut ItemCache,
     listed: Vec<(ReachedItem, Key, Option<ItemId>)>,
 }
 

@@ -12,7 +12,7 @@ use crate::lex;
 use crate::lock::Lock;
 use crate::manifest::{Manifest, code_name};
 use crate::names::word;
-use crate::reached::{Known, Reached, ReachedCrate};
+use crate::reached::{ItemCache, Reached, ReachedCrate};
 use crate::text;
 use crate::world::{Variables, World, real};
 
@@ -34,7 +34,7 @@ pub struct Sources {
 struct Crate {
     world: World,
     index: Index,
-    known: Known,
+    known: ItemCache,
 }
 
 /// Where the compiler sees a stage.
@@ -133,7 +133,7 @@ impl Sources {
             self.read.push(Crate {
                 world,
                 index,
-                known: Known::default(),
+                known: ItemCache::default(),
             });
         }
     }

@@ -195,7 +195,7 @@ impl Code {
         if items.is_empty() && counts.is_empty() {
             return Code { reach, ..own };
         }
-        let mut made = Made::default();
+        let mut made = CodeListBuilder::default();
         if !is_followed {
             made.add("stage", C::NAME, C::TOKENS.to_owned());
         }
@@ -273,14 +273,14 @@ fn on(features: &[(&str, bool)]) -> Vec<String> {
     on.map(|(name, _)| (*name).to_owned()).collect()
 }
 
-/// A list that is made at run time.
+/// Makes a list of code with the items that are known only at run time.
 #[derive(Default)]
-struct Made {
+struct CodeListBuilder {
     list: CodeList,
     texts: BTreeMap<String, String>,
 }
 
-impl Made {
+impl CodeListBuilder {
     fn add(&mut self, kind: &'static str, name: &'static str, text: String) {
         let hash = hash_of(kind, &text);
         self.list.items.push(CodeItem {
