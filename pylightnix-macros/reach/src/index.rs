@@ -11,7 +11,7 @@ use crate::lex::Token;
 use crate::names::{Name, word};
 use crate::resolve::{Meaning, Resolver, is_within};
 use crate::statics::Statics;
-use crate::tokens::{angle, attributes, is_arrow, parameters, path_at, string_value};
+use crate::tokens::{angle, attributes, outside_brackets, parameters, path_at, string_value};
 use crate::world::World;
 
 /// An index of all items.
@@ -478,26 +478,17 @@ fn is_std_type(path: &str) -> bool {
 
 /// The indices of the `for` and of the `where` of a header, or of its end.
 fn parts(tokens: &[Token], from: usize, head: usize) -> (Option<usize>, usize) {
-    let (mut depth, mut of_trait) = (0_i32, None);
-    let mut at = from;
-    while at < head {
+    let mut of_trait = None;
+    for (at, depth) in outside_brackets(tokens, from..head) {
         let token = tokens[at];
-        if token.is(b'<') {
-            depth += 1;
-        } else if token.is(b'>') && !is_arrow(tokens, at) {
-            depth -= 1;
-        } else if token.is_open() {
-            at = token.mate;
-        } else if token.word(word::FOR) && depth == 0 && of_trait.is_none() {
-            // Not that of `for<'a> Fn(&'a u8)`.
-            let is_binder = tokens.get(at + 1).is_some_and(|token| token.is(b'<'));
-            if !is_binder {
-                of_trait = Some(at);
-            }
-        } else if token.word(word::WHERE) && depth == 0 {
+        // Not that of `for<'a> Fn(&'a u8)`.
+        let is_binder = || tokens.get(at + 1).is_some_and(|token| token.is(b'<'));
+        if depth == 0 && token.word(word::WHERE) {
             return (of_trait, at);
         }
-        at += 1;
+        if depth == 0 && token.word(word::FOR) && of_trait.is_none() && !is_binder() {
+            of_trait = Some(at);
+        }
     }
     (of_trait, head)
 }

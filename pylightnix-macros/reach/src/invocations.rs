@@ -25,7 +25,7 @@ pub(crate) struct Invocations {
     pub(crate) pasting: Vec<(ItemId, Vec<String>)>,
 }
 
-/// Words of the language and of its prelude, by which nobody asks for an invocation.
+/// Primitive types and names of the prelude, which refer to no invocation.
 const COMMON: [&str; 26] = [
     "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
     "usize", "bool", "char", "str", "String", "Vec", "Option", "Some", "None", "Ok", "Err", "Box",

@@ -30,6 +30,12 @@ pub enum Delimiter {
     Invisible,
 }
 
+/// The operators of more than one character, longest first.
+pub const OPERATORS: [&str; 25] = [
+    "<<=", ">>=", "...", "..=", "::", "->", "=>", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=",
+    "*=", "/=", "%=", "^=", "&=", "|=", "<<", ">>", "..", "<-",
+];
+
 impl Token<'_> {
     fn is(&self, operator: &str) -> bool {
         matches!(self, Token::Operator(this) if *this == operator)

@@ -237,7 +237,7 @@ impl Lexer<'_> {
         self.at = self.at.min(self.bytes.len());
     }
 
-    /// Goes past a raw string that begins here with so many `#`.
+    /// Skips a raw string with this number of `#` before its opening quote.
     fn raw_string(&mut self, hashes: usize) {
         self.at += hashes + 1;
         while self.at < self.bytes.len() {

@@ -96,6 +96,14 @@ impl Finder<'_> {
         self.tokens[at].mate.clamp(at, self.end)
     }
 
+    /// The index after the token at `at`, or after the brackets that it opens.
+    fn after(&self, at: usize) -> usize {
+        match self.tokens[at].is_open() {
+            true => self.past(at) + 1,
+            false => at + 1,
+        }
+    }
+
     fn after_macro(&self, at: usize) -> usize {
         let open = (at..self.end.min(at + 4)).find(|at| self.tokens[*at].is_open());
         open.map_or(at, |open| self.past(open))
@@ -171,10 +179,7 @@ impl Finder<'_> {
         // It holds after its statement.
         let mut next = pattern.end;
         while next < block && !self.tokens[next].is(b';') {
-            next = match self.tokens[next].is_open() {
-                true => self.past(next) + 1,
-                false => next + 1,
-            };
+            next = self.after(next);
         }
         self.hide(pattern, next.min(block)..block);
     }
@@ -209,10 +214,7 @@ impl Finder<'_> {
                 };
                 return ends.then(|| at..self.past(at));
             }
-            at = match token.is_open() {
-                true => self.past(at) + 1,
-                false => at + 1,
-            };
+            at = self.after(at);
         }
         None
     }
@@ -228,10 +230,7 @@ impl Finder<'_> {
             {
                 return;
             }
-            next = match token.is_open() {
-                true => self.past(next) + 1,
-                false => next + 1,
-            };
+            next = self.after(next);
         }
         if let Some(body) = self.block_after(next + 1) {
             self.hide(at + 1..next, body);
@@ -262,10 +261,7 @@ impl Finder<'_> {
                 if token.is(b',') || token.is(b';') {
                     break;
                 }
-                end = match token.is_open() {
-                    true => self.past(end) + 1,
-                    false => end + 1,
-                };
+                end = self.after(end);
             }
         }
         self.parameters(at + 1..close, close + 1..end.min(self.end));
@@ -280,10 +276,7 @@ impl Finder<'_> {
             if token.is(b';') || token.is_close() || self.is_arrow(next) {
                 return None;
             }
-            next = match token.is_open() {
-                true => self.past(next) + 1,
-                false => next + 1,
-            };
+            next = self.after(next);
         }
         (next < self.end).then_some(next)
     }
@@ -310,10 +303,7 @@ impl Finder<'_> {
                 if token.word(word::IF) {
                     guard.get_or_insert(next);
                 }
-                next = match token.is_open() {
-                    true => self.past(next) + 1,
-                    false => next + 1,
-                };
+                next = self.after(next);
             }
             let pattern = start..guard.unwrap_or(next).min(arms.end);
             next = self.arm_end(next + 2, arms.end);

@@ -24,7 +24,7 @@ pub(crate) struct Manifest {
 }
 
 /// A package that a package depends on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dependency {
     /// The name by which code names it, if it is renamed.
     pub(crate) renamed: Option<String>,
@@ -190,9 +190,9 @@ fn dependencies(table: &DeTable<'_>, folder: &Path, package: &DeTable<'_>) -> Ve
     }
     if all.iter().any(|dependency| dependency.folder.is_none()) {
         let workspace = workspace.get_or_insert_with(|| Workspace::around(folder, package));
-        let patched = workspace.patched();
         for dependency in all.iter_mut().filter(|it| it.folder.is_none()) {
-            let patch = patched.iter().find(|patch| patch.name == dependency.name);
+            let mut patched = workspace.patched.iter();
+            let patch = patched.find(|patch| patch.name == dependency.name);
             dependency.folder = patch.and_then(|patch| patch.folder.clone());
         }
     }
@@ -223,62 +223,68 @@ fn dependency(name: &str, given: &DeTable<'_>, folder: &Path, is_dev: bool) -> D
     }
 }
 
-/// The workspace that a package is in.
+/// What the manifest of the workspace that a package is in says of dependencies.
+#[derive(Default)]
 struct Workspace {
-    folder: PathBuf,
-    text: String,
+    /// Those that packages inherit, by their names: `[workspace.dependencies]`.
+    inherited: Vec<(String, Dependency)>,
+    /// The packages that take the place of those of a registry: `[patch.crates-io]`.
+    patched: Vec<Dependency>,
 }
 
 impl Workspace {
     fn around(folder: &Path, package: &DeTable<'_>) -> Self {
         let named = text_in(package, "workspace").map(|path| folder.join(path));
         let above = folder.ancestors().map(Path::to_owned);
-        for folder in named.into_iter().chain(above) {
-            let Ok(text) = fs::read_to_string(folder.join("Cargo.toml")) else {
-                continue;
-            };
-            let is_workspace = DeTable::parse(&text)
-                .is_ok_and(|table| table_in(table.get_ref(), "workspace").is_some());
-            if is_workspace {
-                return Workspace { folder, text };
-            }
-        }
+        let mut folders = named.into_iter().chain(above);
+        let found = folders.find_map(|folder| Workspace::read(&folder, true));
         // A package alone is a workspace.
-        Workspace {
-            text: fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default(),
-            folder: folder.to_owned(),
-        }
+        found
+            .or_else(|| Workspace::read(folder, false))
+            .unwrap_or_default()
     }
 
-    /// The packages that take the place of those of a registry: `[patch.crates-io]`.
-    fn patched(&self) -> Vec<Dependency> {
-        let parsed = DeTable::parse(&self.text).ok();
-        let patches = parsed
-            .as_ref()
-            .and_then(|table| table_in(table.get_ref(), "patch"));
-        let mut found = Vec::new();
-        for (_, registry) in patches.into_iter().flat_map(|patches| patches.iter()) {
-            let DeValue::Table(registry) = registry.get_ref() else {
-                continue;
-            };
-            for (name, given) in registry.iter() {
-                if let DeValue::Table(given) = given.get_ref() {
-                    found.push(dependency(name.get_ref(), given, &self.folder, false));
-                }
-            }
+    /// Reads the manifest in a folder; `None` if there is none, or if it has to be that of a workspace and is not.
+    fn read(folder: &Path, has_to_be: bool) -> Option<Self> {
+        let text = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
+        let parsed = DeTable::parse(&text).ok()?;
+        let table = parsed.get_ref();
+        let workspace = table_in(table, "workspace");
+        if has_to_be && workspace.is_none() {
+            return None;
         }
-        found
+        let listed = |listed: &DeTable<'_>| -> Vec<(String, Dependency)> {
+            let given = listed.iter().filter_map(|(name, given)| {
+                let DeValue::Table(given) = given.get_ref() else {
+                    return None;
+                };
+                let name = name.get_ref();
+                Some((name.to_string(), dependency(name, given, folder, false)))
+            });
+            given.collect()
+        };
+        let inherited = workspace.and_then(|workspace| table_in(workspace, "dependencies"));
+        let registries = table_in(table, "patch")
+            .into_iter()
+            .flat_map(|it| it.iter());
+        let patched = registries.filter_map(|(_, registry)| match registry.get_ref() {
+            DeValue::Table(registry) => Some(listed(registry)),
+            _ => None,
+        });
+        let patched = patched.flatten().map(|(_, dependency)| dependency);
+        Some(Workspace {
+            inherited: inherited.map(listed).unwrap_or_default(),
+            patched: patched.collect(),
+        })
     }
 
     fn dependency(&self, name: &str, is_dev: bool) -> Dependency {
-        let parsed = DeTable::parse(&self.text).ok();
-        let given = parsed
-            .as_ref()
-            .and_then(|table| table_in(table.get_ref(), "workspace"))
-            .and_then(|workspace| table_in(workspace, "dependencies"))
-            .and_then(|listed| table_in(listed, name));
+        let given = self.inherited.iter().find(|(given, _)| given == name);
         match given {
-            Some(given) => dependency(name, given, &self.folder, is_dev),
+            Some((_, given)) => Dependency {
+                is_dev,
+                ..given.clone()
+            },
             None => plain(name, is_dev),
         }
     }

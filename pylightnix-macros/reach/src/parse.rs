@@ -323,6 +323,12 @@ impl Reader<'_> {
         }
     }
 
+    fn is_semicolon(&self, at: usize, end: usize) -> bool {
+        self.tokens
+            .get(at)
+            .is_some_and(|token| at < end && token.is(b';'))
+    }
+
     /// Returns the index after the next `;`.
     fn semicolon(&self, mut at: usize, end: usize) -> usize {
         while at < end {
@@ -631,13 +637,7 @@ impl Reader<'_> {
             Some(token) if open < end && token.is_open() => token.mate + 1,
             _ => end.min(open + 1),
         };
-        if self
-            .tokens
-            .get(after)
-            .is_some_and(|token| after < end && token.is(b';'))
-        {
-            after += 1;
-        }
+        after += usize::from(self.is_semicolon(after, end));
         let id = self.add(ItemKind::MacroDefinition, name, start..after, after, marks);
         let exports = |attr: &Range<usize>| {
             let tokens = &self.tokens[attr.clone()];
@@ -664,31 +664,31 @@ impl Reader<'_> {
         }
         let open = bang + 1;
         let is_call = bang < end && self.tokens[bang].is(b'!');
-        let Some(token) = self.tokens.get(open).filter(|it| is_call && it.is_open()) else {
+        let token = self.tokens.get(open).copied();
+        let Some(token) = token.filter(|it| is_call && it.is_open()) else {
             return at + 1;
         };
         let mut after = token.mate + 1;
-        if self
-            .tokens
-            .get(after)
-            .is_some_and(|token| after < end && token.is(b';'))
-        {
-            after += 1;
-        }
+        after += usize::from(self.is_semicolon(after, end));
         if self.in_block {
             return after;
         }
         if name == Some(word::INCLUDE) && !marks.is_test {
-            let paths = strings::files_named(self.world, self.file, open + 1..token.mate);
-            for path in paths.unwrap_or_default() {
-                file(self.world, &path, self.module, true);
-            }
+            self.include(open + 1..token.mate);
         }
         if !marks.is_test && self.parent.is_none() {
             self.given_modules(open + 1..token.mate);
         }
         self.add(ItemKind::Invocation, name, start..after, open, marks);
         after
+    }
+
+    /// Reads the items of the files that the arguments of `include!` name.
+    fn include(&mut self, arguments: Range<usize>) {
+        let paths = strings::files_named(self.world, self.file, arguments);
+        for path in paths.unwrap_or_default() {
+            file(self.world, &path, self.module, true);
+        }
     }
 
     /// Reads the files of modules and of included items that are given to a macro: `cfg_if! { if #[cfg(unix)] { mod unix; } }`.
@@ -699,11 +699,7 @@ impl Reader<'_> {
                 && self.tokens[at + 1].is(b'!')
                 && self.tokens[at + 2].is_open();
             if is_included {
-                let arguments = at + 3..self.tokens[at + 2].mate.min(range.end);
-                let paths = strings::files_named(self.world, self.file, arguments);
-                for path in paths.unwrap_or_default() {
-                    file(self.world, &path, self.module, true);
-                }
+                self.include(at + 3..self.tokens[at + 2].mate.min(range.end));
             }
             if !(self.tokens[at].word(word::MOD) && self.tokens[at + 2].is(b';')) {
                 at += 1;

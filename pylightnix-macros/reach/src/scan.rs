@@ -13,7 +13,8 @@ use crate::resolve::Meaning;
 use crate::strings::{code_paths, files_named, inlined};
 use crate::text;
 use crate::tokens::{
-    angle, imports, is_path_separator, parameters, path_at, split_at_commas, string_value,
+    angle, attribute_at, imports, is_path_separator, parameters, path_at, split_at_commas,
+    string_value,
 };
 use crate::world::real;
 
@@ -25,7 +26,7 @@ struct Scan<'a> {
     module: ModuleId,
     /// The `use`s in the body.
     local: Vec<Import>,
-    /// The names of generic parameters, by which nobody asks for an invocation.
+    /// The names of generic parameters, which refer to no invocation.
     generics: Vec<Name>,
     locals: Locals,
     /// Whether these are the arguments or the body of a macro, whose words may become anything.
@@ -485,14 +486,4 @@ impl Reading<'_> {
             }
         }
     }
-}
-
-/// What is in the brackets of the attribute at `at`.
-fn attribute_at(tokens: &[Token], at: usize, end: usize) -> Option<Range<usize>> {
-    let is_inner = tokens.get(at + 1).is_some_and(|token| token.is(b'!'));
-    let open = at + 1 + usize::from(is_inner);
-    let bracket = tokens
-        .get(open)
-        .filter(|token| open < end && token.opens(b'['))?;
-    Some(open + 1..bracket.mate)
 }

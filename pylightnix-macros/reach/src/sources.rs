@@ -117,7 +117,7 @@ impl Sources {
         None
     }
 
-    /// Reads crates until there are so many.
+    /// Reads the candidate crates up to this number, unless they are read already.
     fn read_crate(&mut self, number: usize) {
         while number >= self.read.len() {
             // Code for tests is read only if the stage is not in the other code.

@@ -5,18 +5,12 @@
 
 use std::ops::Range;
 
-use crate::item::{Item, ItemId, ItemKind};
-use crate::layout::{self, Delimiter, Token as Piece};
+use crate::item::{Item, ItemId, ItemKind, ModuleId};
+use crate::layout::{self, Delimiter, OPERATORS, Token as Piece};
 use crate::lex::{self, Joint, Token};
-use crate::names::word;
-use crate::tokens::{path_at, split_at_commas};
+use crate::names::{Name, word};
+use crate::tokens::{angle, attribute_at, path_at, split_at_commas};
 use crate::world::World;
-
-/// The operators of more than one character, longest first.
-const OPERATORS: [&str; 25] = [
-    "<<=", ">>=", "...", "..=", "::", "->", "=>", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=",
-    "*=", "/=", "%=", "^=", "&=", "|=", "<<", ">>", "..", "<-",
-];
 
 /// Macros of the standard library whose arguments are ordinary code.
 const STANDARD: [&str; 33] = [
@@ -56,7 +50,7 @@ const STANDARD: [&str; 33] = [
 ];
 
 /// Returns whether a macro is one of the standard library whose arguments are ordinary code.
-pub(crate) fn is_standard(world: &World, name: crate::names::Name) -> bool {
+pub(crate) fn is_standard(world: &World, name: Name) -> bool {
     STANDARD.contains(&world.text(name)) && !world.own_macros.contains(&name)
 }
 
@@ -70,16 +64,13 @@ pub(crate) fn of_item(world: &World, id: ItemId) -> String {
     };
     let whole = matches!(item.kind, ItemKind::MacroDefinition | ItemKind::Invocation);
     let own = of_range(world, tokens, item.start..end, whole);
-    let text = with_head(world, item, own);
+    let mut text = with_head(world, item, own);
     // Which of several modules of a name holds is told by their conditions.
-    let mut text = text;
-    let mut module = Some(item.module);
-    while let Some(at) = module {
-        let this = &world.modules[at.0];
-        for condition in &this.conditions {
+    let parent = |module: &ModuleId| world.modules[module.0].parent;
+    for module in std::iter::successors(Some(item.module), parent) {
+        for condition in &world.modules[module.0].conditions {
             text = format!("#[cfg({condition})]\n{text}");
         }
-        module = this.parent;
     }
     text
 }
@@ -148,7 +139,7 @@ fn head_of_impl(world: &World, item: &Item) -> String {
     };
     at += 1;
     if tokens.get(at).is_some_and(|token| token.is(b'<')) {
-        at = crate::tokens::angle(tokens, at, item.body) + 1;
+        at = angle(tokens, at, item.body) + 1;
     }
     let end = (at..item.body)
         .find(|at| tokens[*at].word(word::WHERE))
@@ -262,16 +253,8 @@ impl<'a> Writer<'a> {
         if self.tokens[at].kind == lex::TokenKind::Doc {
             return Some(at + 1);
         }
-        if !self.tokens[at].is(b'#') {
-            return None;
-        }
-        let is_inner = self.tokens.get(at + 1).is_some_and(|token| token.is(b'!'));
-        let open = at + 1 + usize::from(is_inner);
-        let bracket = self
-            .tokens
-            .get(open)
-            .filter(|token| open < end && token.opens(b'['))?;
-        is_ignored(self.tokens, open + 1..bracket.mate).then_some(bracket.mate + 1)
+        let inner = attribute_at(self.tokens, at, end)?;
+        is_ignored(self.tokens, inner.clone()).then_some(inner.end + 1)
     }
 
     fn after_pub(&self, at: usize) -> usize {

@@ -6,7 +6,20 @@ use crate::item::Import;
 use crate::lex::{Token, TokenKind};
 use crate::names::{Name, word};
 
-/// Skips the attributes and doc comments at `at`, and returns what is in the brackets of each.
+/// Returns what is in the brackets of the attribute at `at`, inner or outer; `None` if there is none.
+pub(crate) fn attribute_at(tokens: &[Token], at: usize, end: usize) -> Option<Range<usize>> {
+    if !tokens.get(at)?.is(b'#') {
+        return None;
+    }
+    let is_inner = tokens.get(at + 1).is_some_and(|token| token.is(b'!'));
+    let open = at + 1 + usize::from(is_inner);
+    let bracket = tokens
+        .get(open)
+        .filter(|token| open < end && token.opens(b'['))?;
+    Some(open + 1..bracket.mate)
+}
+
+/// Skips the attributes and doc comments at `at`, and returns what is in the brackets of each attribute.
 pub(crate) fn attributes(
     tokens: &[Token],
     mut at: usize,
@@ -18,20 +31,11 @@ pub(crate) fn attributes(
             at += 1;
             continue;
         }
-        if !tokens[at].is(b'#') {
+        let Some(inner) = attribute_at(tokens, at, end).filter(|inner| inner.end < end) else {
             break;
-        }
-        let mut open = at + 1;
-        if tokens.get(open).is_some_and(|token| token.is(b'!')) {
-            open += 1;
-        }
-        match tokens.get(open) {
-            Some(token) if token.opens(b'[') && token.mate < end => {
-                found.push(open + 1..token.mate);
-                at = token.mate + 1;
-            }
-            _ => break,
-        }
+        };
+        at = inner.end + 1;
+        found.push(inner);
     }
     (found, at)
 }
@@ -52,54 +56,54 @@ pub(crate) fn is_path_separator(tokens: &[Token], at: usize) -> bool {
     matches!(tokens.get(at..at + 2), Some([one, two]) if one.is(b':') && two.is(b':'))
 }
 
-/// The index of the `>` that closes the `<` at `at`.
-pub(crate) fn angle(tokens: &[Token], at: usize, end: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut next = at;
-    while next < end {
-        let token = tokens[next];
+/// Returns the indices outside of brackets, each with the number of angle brackets that are open after it.
+pub(crate) fn outside_brackets(
+    tokens: &[Token],
+    range: Range<usize>,
+) -> impl Iterator<Item = (usize, i32)> {
+    let (mut at, mut depth) = (range.start, 0);
+    std::iter::from_fn(move || {
+        let this = at;
+        let token = tokens[..range.end].get(this)?;
         if token.is(b'<') {
             depth += 1;
-        } else if token.is(b'>') && !is_arrow(tokens, next) {
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                return next;
-            }
-        } else if token.is_open() {
-            next = token.mate;
+        } else if token.is(b'>') && !is_arrow(tokens, this) {
+            depth -= 1;
         }
-        next += 1;
-    }
-    end
+        at = match token.is_open() {
+            true => token.mate.max(this) + 1,
+            false => this + 1,
+        };
+        Some((this, depth))
+    })
+}
+
+/// The index of the `>` that closes the `<` at `at`.
+pub(crate) fn angle(tokens: &[Token], at: usize, end: usize) -> usize {
+    let mut all = outside_brackets(tokens, at..end);
+    let close = all.find(|(at, depth)| *depth == 0 && tokens[*at].is(b'>'));
+    close.map_or(end, |(at, _)| at)
 }
 
 /// Returns whether the `>` at `at` belongs to `->` or `=>`.
-pub(crate) fn is_arrow(tokens: &[Token], at: usize) -> bool {
+fn is_arrow(tokens: &[Token], at: usize) -> bool {
     at > 0 && (tokens[at - 1].is(b'-') || tokens[at - 1].is(b'='))
 }
 
 /// The names of the generic parameters between the `<` at `open` and the `>` at `close`.
 pub(crate) fn parameters(tokens: &[Token], open: usize, close: usize) -> Vec<Name> {
     let mut names = Vec::new();
-    let (mut depth, mut is_start) = (0_i32, true);
-    let mut at = open + 1;
-    while at < close {
+    let mut is_start = true;
+    for (at, depth) in outside_brackets(tokens, open + 1..close) {
         let token = tokens[at];
-        if token.is(b'<') {
-            depth += 1;
-        } else if token.is(b'>') && !is_arrow(tokens, at) {
-            depth -= 1;
-        } else if token.is(b',') && depth == 0 {
+        if token.is(b',') && depth == 0 {
             is_start = true;
         } else if token.kind == TokenKind::Lifetime {
             is_start = false;
         } else if token.is_word() && is_start && !token.word(word::CONST) {
             names.push(token.name);
             is_start = false;
-        } else if token.is_open() {
-            at = token.mate;
         }
-        at += 1;
     }
     names
 }
@@ -107,20 +111,12 @@ pub(crate) fn parameters(tokens: &[Token], open: usize, close: usize) -> Vec<Nam
 /// Splits `range` at the commas outside of brackets and angle brackets.
 pub(crate) fn split_at_commas(tokens: &[Token], range: Range<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
-    let (mut start, mut depth, mut at) = (range.start, 0_i32, range.start);
-    while at < range.end {
-        let token = tokens[at];
-        if token.is(b'<') {
-            depth += 1;
-        } else if token.is(b'>') && !is_arrow(tokens, at) {
-            depth -= 1;
-        } else if token.is_open() {
-            at = token.mate;
-        } else if token.is(b',') && depth <= 0 {
+    let mut start = range.start;
+    for (at, depth) in outside_brackets(tokens, range.clone()) {
+        if tokens[at].is(b',') && depth <= 0 {
             parts.push(start..at);
             start = at + 1;
         }
-        at += 1;
     }
     if start < range.end {
         parts.push(start..range.end);

@@ -41,12 +41,6 @@ fn bracket(delimiter: Delimiter) -> layout::Delimiter {
     }
 }
 
-/// The operators of more than one character, longest first.
-const OPERATORS: [&str; 25] = [
-    "<<=", ">>=", "...", "..=", "::", "->", "=>", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=",
-    "*=", "/=", "%=", "^=", "&=", "|=", "<<", ">>", "..", "<-",
-];
-
 /// Attributes that do not influence the behaviour of code.
 const IGNORED: [&str; 7] = [
     "doc", "allow", "warn", "deny", "expect", "forbid", "must_use",
@@ -102,7 +96,7 @@ fn operator(trees: &[TokenTree]) -> String {
             break;
         }
     }
-    let long = OPERATORS
+    let long = layout::OPERATORS
         .iter()
         .find(|operator| run.starts_with(**operator));
     match long {
