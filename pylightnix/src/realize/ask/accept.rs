@@ -1,7 +1,6 @@
 //! Acceptance: the user declares that stale results are still valid.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::config::{DRefId, RRefId};
 use crate::plan::{AnyDRef, Code, PlanGraph, Target};
@@ -14,7 +13,7 @@ use crate::realize::report::acceptance::{Acceptance, Accepted, NotAccepted, Wait
 use crate::realize::report::reason::Stale;
 use crate::realize::run::rehearsal::rehearsed;
 use crate::realize::walk::{Visit, walk};
-use crate::realize::why::{CodeChange, change_since};
+use crate::realize::why::{CodeChange, CodeChanges, CodeVersion};
 use crate::store::{BuildKind, BuildRecord, Outcome, Realization, Store};
 use crate::{Error, ErrorKind, Result};
 
@@ -177,7 +176,7 @@ impl Accept<'_> {
     /// Accepts, and fails at the first stage that waits for a dependency.
     fn all_of(&self, graph: &PlanGraph) -> Result<Vec<RRefId>> {
         let mut accepted = Vec::new();
-        self.walk(graph, true, |step| match step {
+        self.walk(graph, true, &CodeChanges::default(), |step| match step {
             Found::Accepted(one) => {
                 accepted.push(one.rref);
                 Ok(())
@@ -191,14 +190,14 @@ impl Accept<'_> {
     fn done(&self, graph: &PlanGraph, writes: bool) -> Result<Acceptance> {
         let mut done = Acceptance::default();
         let mut other_changes = BTreeSet::new();
-        let mut changes = Changes::default();
-        self.walk(graph, writes, |found| {
+        let changes = CodeChanges::default();
+        self.walk(graph, writes, &changes, |found| {
             match found {
                 Found::Accepted(one) => done.accepted.push(one),
                 Found::Refused(one) => done.refused.push(one),
                 Found::OtherChanges(what) => other_changes.extend(what),
                 Found::Waiting(visit, dep) => {
-                    if self.stages.is_some() || self.may_have(visit.stage, &mut changes)? {
+                    if self.stages.is_some() || self.may_have(visit.stage, &changes)? {
                         done.waiting.push(Waiting {
                             dref: visit.stage.id().clone(),
                             dep: visit.graph.dref(dep).id().clone(),
@@ -216,12 +215,12 @@ impl Accept<'_> {
         &self,
         graph: &PlanGraph,
         writes: bool,
+        changes: &CodeChanges,
         mut tell: impl FnMut(Found<'_>) -> Result<()>,
     ) -> Result<()> {
         let run = &self.run;
         run.store
             .use_derivations(graph.drefs().map(|stage| stage.id()))?;
-        let mut changes = Changes::default();
         walk(run, graph, None, |visit| {
             let dref = visit.stage.id();
             let is_wanted = self.stages.as_ref().is_none_or(|all| all.contains(dref));
@@ -234,7 +233,7 @@ impl Accept<'_> {
             visit.with_input(|input| {
                 let mut accepted = Vec::new();
                 if is_wanted && let Some(code) = visit.stage.node().code() {
-                    let mut chosen = self.chosen(input, code, &mut changes, &mut tell)?;
+                    let mut chosen = self.chosen(input, code, changes, &mut tell)?;
                     if self.checks && !chosen.is_empty() {
                         ConfigChecks::default().check(graph, visit.at)?;
                         chosen = self.checked(visit.at, input, chosen, &mut tell)?;
@@ -271,7 +270,7 @@ impl Accept<'_> {
         &self,
         input: &DecisionInput<'_>,
         code: &Code,
-        changes: &mut Changes,
+        changes: &CodeChanges,
         tell: &mut impl FnMut(Found<'_>) -> Result<()>,
     ) -> Result<Vec<StaleResult>> {
         let stale = input.stale()?;
@@ -285,7 +284,7 @@ impl Accept<'_> {
                     let was = made_with(&why, code).map(str::to_owned);
                     chosen.push(StaleResult { realization, was });
                 }
-                false => tell(Found::OtherChanges(changes.told(&why, code)))?,
+                false => tell(Found::OtherChanges(told(changes, &why, code)))?,
             }
         }
         Ok(chosen)
@@ -305,12 +304,20 @@ impl Accept<'_> {
         stage: &AnyDRef,
         realization: &Realization,
         why: &Stale,
-        changes: &mut Changes,
+        changes: &CodeChanges,
     ) -> Result<bool> {
         match (&self.only, why, stage.node().code()) {
             (Only::All, ..) | (Only::Earlier, Stale::HelpersUnknown, _) => Ok(true),
             (Only::Changed(items), Stale::Code { was, .. }, Some(code)) => {
-                let change = changes.since(&self.run.store, was, code)?;
+                let then = CodeVersion {
+                    fingerprint: Some(was),
+                    code: None,
+                };
+                let now = CodeVersion {
+                    fingerprint: Some(code.fingerprint()),
+                    code: Some(code),
+                };
+                let change = changes.between(&self.run.store, then, now)?;
                 let mut builds = realization.builds.heads();
                 // Another default is another change.
                 let has_defaults = builds.any(|build| {
@@ -324,7 +331,7 @@ impl Accept<'_> {
     }
 
     /// Returns whether a stage has results that may be accepted once its dependencies are there.
-    fn may_have(&self, stage: &AnyDRef, changes: &mut Changes) -> Result<bool> {
+    fn may_have(&self, stage: &AnyDRef, changes: &CodeChanges) -> Result<bool> {
         let node = stage.node();
         let Some(code) = node.code() else {
             return Ok(false);
@@ -411,31 +418,14 @@ fn ids(results: Vec<StaleResult>) -> Vec<RRefId> {
     ids.collect()
 }
 
-/// What changed between two fingerprints: the derivations of a stage share it.
-#[derive(Default)]
-struct Changes(HashMap<(String, String), Rc<CodeChange>>);
-
-impl Changes {
-    fn since(&mut self, store: &Store, was: &str, code: &Code) -> Result<Rc<CodeChange>> {
-        let pair = (was.to_owned(), code.fingerprint().to_owned());
-        if let Some(known) = self.0.get(&pair) {
-            return Ok(known.clone());
-        }
-        let change = Rc::new(change_since(store, was, code)?);
-        self.0.insert(pair, change.clone());
-        Ok(change)
-    }
-
-    /// Returns what changed, as far as it was looked up.
-    fn told(&self, why: &Stale, code: &Code) -> Vec<String> {
-        let Stale::Code { was, .. } = why else {
-            return Vec::new();
-        };
-        let pair = (was.clone(), code.fingerprint().to_owned());
-        let known = self.0.get(&pair).map(|change| &change.parts);
-        let parts = known.into_iter().flatten();
-        parts.map(|part| part.what.clone()).collect()
-    }
+/// Returns what changed since a stale result was made, as far as it was looked up.
+fn told(changes: &CodeChanges, why: &Stale, code: &Code) -> Vec<String> {
+    let Stale::Code { was, .. } = why else {
+        return Vec::new();
+    };
+    let known = changes.known(Some(was), Some(code.fingerprint()));
+    let parts = known.iter().flat_map(|change| &change.parts);
+    parts.map(|part| part.what.clone()).collect()
 }
 
 /// Returns whether a change is one of these items and nothing else.

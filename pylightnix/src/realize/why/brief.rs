@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use super::change::{Cause, Version, causes, choice_text, chosen, followed};
-use super::code::CodeChange;
+use super::code::{CodeChange, CodeChanges};
 use super::nearest::{Namesakes, before};
 use super::stage_version::{Source, StageVersion};
 use crate::Result;
@@ -41,6 +41,7 @@ pub(in crate::realize) struct Briefs<'a> {
     to_do: OnceLock<HashMap<Name, usize>>,
     /// The earlier versions, by name.
     namesakes: HashMap<Name, Arc<Namesakes>>,
+    code_changes: CodeChanges,
     /// The first changes between two versions.
     known: HashMap<(Version, Version), Arc<Roots>>,
     /// The number of stages that were explained, and the number of dependencies that were followed for the current one.
@@ -78,6 +79,7 @@ impl<'a> Briefs<'a> {
             planned: OnceLock::new(),
             to_do: OnceLock::new(),
             namesakes: HashMap::new(),
+            code_changes: CodeChanges::default(),
             known: HashMap::new(),
             asked: 0,
             followed: 0,
@@ -152,7 +154,11 @@ impl<'a> Briefs<'a> {
         }
         let (store, graph) = (self.store, self.graph);
         let plan = self.foreseen.map(|foreseen| (graph, foreseen));
-        let source = Source { store, plan };
+        let source = Source {
+            store,
+            plan,
+            code_changes: self.code_changes.clone(),
+        };
         let until = (old.build_id(), new.build_id());
         let mut roots = Roots::default();
         let mut own = RootChange::new(&new.dref);
@@ -236,6 +242,7 @@ pub(in crate::realize) fn explain(
     let source = Source {
         store,
         plan: Some((graph, foreseen)),
+        code_changes: CodeChanges::default(),
     };
     let mut briefs = Briefs::new(store, graph, Some(foreseen));
     for step in &mut plan.steps {

@@ -212,14 +212,10 @@ pub(super) fn causes(
         });
     }
     if old.fingerprint != new.fingerprint {
-        let change = CodeChange::of(
-            (old.fingerprint.as_deref(), source.text(old)?),
-            (new.fingerprint.as_deref(), source.text(new)?),
-        );
-        causes.push(Cause::Code(change.with_places(
-            source.list(old)?.as_ref(),
-            source.list(new)?.as_ref(),
-        )));
+        let change = source
+            .code_changes
+            .between(source.store, old.code(), new.code())?;
+        causes.push(Cause::Code(CodeChange::clone(&change)));
     }
     let changed: BTreeSet<DRefId> = pairs.keys().map(|(_, new)| new.clone()).collect();
     for ((was, is), field) in pairs {

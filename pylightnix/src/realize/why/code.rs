@@ -1,8 +1,9 @@
 //! Changes in the code of a stage.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::{Code, Section, sections};
 use crate::store::{CodeItem, CodeList, Store, hash_of};
@@ -39,46 +40,112 @@ pub struct CodePart {
     pub reached_by: Vec<String>,
 }
 
+/// The code of a version of a stage.
+#[derive(Clone, Copy)]
+pub(in crate::realize) struct CodeVersion<'a> {
+    /// The fingerprint, if it is known.
+    pub(in crate::realize) fingerprint: Option<&'a str>,
+    /// The code itself, if this program contains it; otherwise it may be in the store.
+    pub(in crate::realize) code: Option<&'a Code>,
+}
+
+/// The text of a code, and the list of its items if it is kept as one.
+type CodeText = (String, Option<CodeList>);
+
+impl CodeVersion<'_> {
+    fn text(self, store: &Store) -> Result<Option<CodeText>> {
+        match (self.code, self.fingerprint) {
+            (Some(code), _) => Ok(Some((code.text(), code.list().cloned()))),
+            (None, Some(fingerprint)) => match store.code_and_list(fingerprint) {
+                // A fingerprint that is not a valid file name has no text; an unreadable text is ignored.
+                Err(error) if error.kind() != ErrorKind::Io => Ok(None),
+                found => found,
+            },
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The fingerprints of the earlier and of the later code.
+type Fingerprints = (Option<String>, Option<String>);
+
+/// A cache of changes of code: all derivations of a stage share theirs.
+#[derive(Clone, Default)]
+pub(in crate::realize) struct CodeChanges(Arc<Mutex<HashMap<Fingerprints, Arc<CodeChange>>>>);
+
+impl CodeChanges {
+    /// Returns what changed between two codes.
+    pub(in crate::realize) fn between(
+        &self,
+        store: &Store,
+        old: CodeVersion<'_>,
+        new: CodeVersion<'_>,
+    ) -> Result<Arc<CodeChange>> {
+        if let Some(known) = self.known(old.fingerprint, new.fingerprint) {
+            return Ok(known);
+        }
+        let pair = fingerprints(old.fingerprint, new.fingerprint);
+        let change = CodeChange::of(pair.clone(), old.text(store)?, new.text(store)?);
+        let change = Arc::new(change);
+        self.look().insert(pair, change.clone());
+        Ok(change)
+    }
+
+    /// Returns what changed between the codes with these fingerprints, if it was looked up before.
+    pub(in crate::realize) fn known(
+        &self,
+        old: Option<&str>,
+        new: Option<&str>,
+    ) -> Option<Arc<CodeChange>> {
+        self.look().get(&fingerprints(old, new)).cloned()
+    }
+
+    fn look(&self) -> MutexGuard<'_, HashMap<Fingerprints, Arc<CodeChange>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fingerprints(old: Option<&str>, new: Option<&str>) -> Fingerprints {
+    (old.map(str::to_owned), new.map(str::to_owned))
+}
+
 impl CodeChange {
-    pub(super) fn of(
-        (old, old_text): (Option<&str>, Option<String>),
-        (new, new_text): (Option<&str>, Option<String>),
-    ) -> Self {
-        let parts = old_text.zip(new_text).and_then(|(old, new)| {
-            let (old, new) = (sections(&old)?, sections(&new)?);
-            Some(differing(&old, &new))
+    fn of((old, new): Fingerprints, was: Option<CodeText>, is: Option<CodeText>) -> Self {
+        let parts = was.zip(is).and_then(|((was, was_list), (is, is_list))| {
+            let mut parts = differing(&sections(&was)?, &sections(&is)?);
+            for part in &mut parts {
+                let list = match part.new {
+                    Some(_) => &is_list,
+                    None => &was_list,
+                };
+                list.iter().for_each(|list| part.place_in(list));
+            }
+            Some(parts)
         });
         CodeChange {
-            old: old.map(str::to_owned),
-            new: new.map(str::to_owned),
+            old,
+            new,
             parts: parts.unwrap_or_default(),
         }
     }
 }
 
-impl CodeChange {
-    /// Adds to each part where it is and how the stage reaches it, as the lists of both versions tell.
-    pub(super) fn with_places(mut self, old: Option<&CodeList>, new: Option<&CodeList>) -> Self {
-        for part in &mut self.parts {
-            let list = if part.new.is_some() { new } else { old };
-            let Some(list) = list else { continue };
-            let of_part = |item: &&CodeItem| what(&item.kind, &item.name) == part.what;
-            // Of several with the same name, the one that has this text.
-            let text = part.new.as_ref().or(part.old.as_ref());
-            let has_text =
-                |item: &&CodeItem| text.is_some_and(|text| hash_of(&item.kind, text) == item.hash);
-            let same = || list.items.iter().filter(of_part);
-            let Some(item) = same().find(has_text).or_else(|| same().next()) else {
-                continue;
-            };
-            part.place = Some(item.place.to_string()).filter(|place| !place.is_empty());
-            part.reached_by = path_to(list, item);
-        }
-        self
-    }
-}
-
 impl CodePart {
+    /// Adds where the part is and how the stage reaches it, as the list of its version tells.
+    fn place_in(&mut self, list: &CodeList) {
+        let is_this = |item: &&CodeItem| what(&item.kind, &item.name) == self.what;
+        // Of several with the same name, the one that has this text.
+        let text = self.new.as_ref().or(self.old.as_ref());
+        let has_text =
+            |item: &&CodeItem| text.is_some_and(|text| hash_of(&item.kind, text) == item.hash);
+        let same = || list.items.iter().filter(is_this);
+        if let Some(item) = same().find(has_text).or_else(|| same().next()) {
+            let place = Some(item.place.to_string()).filter(|place| !place.is_empty());
+            let reached_by = path_to(list, item);
+            (self.place, self.reached_by) = (place, reached_by);
+        }
+    }
+
     /// Returns whether people call it by this word: by its name, as `normalise` or `Bump::at`, or by its kind and name.
     pub(in crate::realize) fn is_called(&self, word: &str) -> bool {
         let bare = |text: &str| text.replace('`', "");
@@ -88,21 +155,6 @@ impl CodePart {
         };
         bare(word) == bare(&self.what) || name() == Some(bare(word).as_str())
     }
-}
-
-/// Returns what changed between the code with this fingerprint and today's code of a stage.
-pub(in crate::realize) fn change_since(
-    store: &Store,
-    was: &str,
-    code: &Code,
-) -> Result<CodeChange> {
-    let text = match store.code(was) {
-        // A fingerprint that is not a valid file name has no text; an unreadable text is ignored.
-        Err(error) if error.kind() != ErrorKind::Io => None,
-        text => text?,
-    };
-    let now = (Some(code.fingerprint()), Some(code.text()));
-    Ok(CodeChange::of((Some(was), text), now))
 }
 
 /// The names from the stage to an item; empty if nothing tells.

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 pub(in crate::realize) use brief::{Briefs, explain};
 pub use change::{Cause, Change, DependencyChange, Version};
-pub(in crate::realize) use code::change_since;
 pub use code::{CodeChange, CodePart};
+pub(in crate::realize) use code::{CodeChanges, CodeVersion};
 pub use nearest::Nearest;
 pub use planned::{Candidate, Standing};
 
@@ -115,6 +115,7 @@ impl Store {
         let source = Source {
             store: self,
             plan: None,
+            code_changes: CodeChanges::default(),
         };
         Why::of(&source, new)
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::CodeChanges;
 use super::stage_version::{Source, made_by};
 use super::{StageChoice, Why};
 use crate::config::{DRefId, RRefId};
@@ -81,6 +82,7 @@ impl Realize<'_> {
         let source = Source {
             store: &self.store,
             plan: Some((&graph, &foreseen)),
+            code_changes: CodeChanges::default(),
         };
         let first = |taken: &Foreseen| Some(taken.taken.as_ref()?.rrefs.first()?.id().clone());
         let mut why = match (first(&foreseen[at]), source.planned(dref)) {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::change::Version;
+use super::code::{CodeChanges, CodeVersion};
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::Omitted;
 use crate::plan::{AnyDRef, Code, PlanGraph};
 use crate::realize::decide::context::recorded_choices;
 use crate::realize::report::action::Foreseen;
-use crate::store::{
-    BuildKind, BuildRecord, CodeList, Realization, RecordedChoice, Store, newest_first,
-};
+use crate::store::{BuildKind, BuildRecord, Realization, RecordedChoice, Store, newest_first};
 use crate::{ErrorKind, Result};
 
 /// A version of a stage: as it was built, or as a plan defines it.
@@ -103,6 +102,13 @@ impl StageVersion {
         }
     }
 
+    pub(super) fn code(&self) -> CodeVersion<'_> {
+        CodeVersion {
+            fingerprint: self.fingerprint.as_deref(),
+            code: self.code.as_deref(),
+        }
+    }
+
     pub(super) fn version(&self) -> Version {
         Version {
             dref: self.dref.clone(),
@@ -162,6 +168,7 @@ pub(super) fn made_by(realization: &Realization, until: Option<Uuid>) -> Option<
 pub(super) struct Source<'a> {
     pub(super) store: &'a Store,
     pub(super) plan: Option<(&'a PlanGraph, &'a [Foreseen])>,
+    pub(super) code_changes: CodeChanges,
 }
 
 impl Source<'_> {
@@ -184,31 +191,6 @@ impl Source<'_> {
         match &version.rref {
             Some(rref) => StageVersion::of(self.store, rref, until),
             None => Ok(self.planned(&version.dref)),
-        }
-    }
-
-    /// Returns the text of the code of a version, if it was saved.
-    pub(super) fn text(&self, side: &StageVersion) -> Result<Option<String>> {
-        match (&side.code, &side.fingerprint) {
-            (Some(code), _) => Ok(Some(code.text())),
-            (None, Some(fingerprint)) => match self.store.code(fingerprint) {
-                // A fingerprint that is not a valid file name has no text; an unreadable text is ignored.
-                Err(error) if error.kind() != ErrorKind::Io => Ok(None),
-                text => text,
-            },
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Returns the list of the items of the code of a version, if it was saved as a list.
-    pub(super) fn list(&self, side: &StageVersion) -> Result<Option<CodeList>> {
-        match (&side.code, &side.fingerprint) {
-            (Some(code), _) => Ok(code.list().cloned()),
-            (None, Some(fingerprint)) => match self.store.code_list(fingerprint) {
-                Err(error) if error.kind() != ErrorKind::Io => Ok(None),
-                list => list,
-            },
-            (None, None) => Ok(None),
         }
     }
 }

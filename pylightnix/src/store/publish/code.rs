@@ -107,11 +107,20 @@ impl Store {
     /// # Errors
     /// Fails if the fingerprint is not a valid file name, or if a system call fails.
     pub fn code(&self, fingerprint: &str) -> Result<Option<String>> {
+        let found = self.code_and_list(fingerprint)?;
+        Ok(found.map(|(text, _)| text))
+    }
+
+    /// Returns the text of a code fingerprint, and the list of its items if it is kept as a list; `None` if it was not saved.
+    pub(crate) fn code_and_list(
+        &self,
+        fingerprint: &str,
+    ) -> Result<Option<(String, Option<CodeList>)>> {
         let Some(text) = self.read_code(fingerprint)? else {
             return Ok(None);
         };
         let Some(list) = CodeList::parse(&text) else {
-            return Ok(Some(text));
+            return Ok(Some((text, None)));
         };
         let mut texts = String::new();
         for item in &list.items {
@@ -123,7 +132,7 @@ impl Store {
             };
             texts.push_str(&section(&item.kind, &item.name, &body));
         }
-        Ok(Some(texts))
+        Ok(Some((texts, Some(list))))
     }
 
     /// Returns the list of the items of a code fingerprint, or `None` if it was not saved, or not as a list.
