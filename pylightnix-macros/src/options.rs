@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::{Parse, ParseBuffer, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, LitBool, LitInt, LitStr, Path, Token, Type, parenthesized, token};
 
@@ -272,21 +272,13 @@ fn parse_value(
         OptionForm::Flag => return Ok(Value::Flag),
         OptionForm::FlagOrExpr if !input.peek(Token![=]) => return Ok(Value::Flag),
         OptionForm::Amounts => {
-            if !input.peek(token::Paren) {
-                return Err(wrong_form());
-            }
-            let content;
-            parenthesized!(content in input);
+            let content = in_parentheses(input, &wrong_form)?;
             let list = Punctuated::<_, Token![,]>::parse_terminated_with(&content, parse_amount);
             let list = list.map_err(wrong)?;
             return Ok(Value::Amounts(list.into_iter().collect()));
         }
         OptionForm::ListAndTexts => {
-            if !input.peek(token::Paren) {
-                return Err(wrong_form());
-            }
-            let content;
-            parenthesized!(content in input);
+            let content = in_parentheses(input, &wrong_form)?;
             let list = Punctuated::<TypeOrText, Token![,]>::parse_terminated(&content)?;
             let (mut types, mut texts) = (Vec::new(), Vec::new());
             for element in list {
@@ -298,20 +290,12 @@ fn parse_value(
             return Ok(Value::ListAndTexts(types, texts));
         }
         OptionForm::Words => {
-            if !input.peek(token::Paren) {
-                return Err(wrong_form());
-            }
-            let content;
-            parenthesized!(content in input);
+            let content = in_parentheses(input, &wrong_form)?;
             let words = content.parse_terminated(Word::parse, Token![,]);
             return Ok(Value::Words(words.map_err(wrong)?.into_iter().collect()));
         }
         OptionForm::List => {
-            if !input.peek(token::Paren) {
-                return Err(wrong_form());
-            }
-            let content;
-            parenthesized!(content in input);
+            let content = in_parentheses(input, &wrong_form)?;
             let list = Punctuated::<Type, Token![,]>::parse_terminated(&content)?;
             return Ok(Value::List(list.into_iter().collect()));
         }
@@ -325,6 +309,19 @@ fn parse_value(
         OptionForm::Switch => Value::Switch(input.parse::<LitBool>().map_err(wrong)?.value),
         _ => Value::Expr(input.parse()?),
     })
+}
+
+/// Returns what is in the parentheses that have to follow.
+fn in_parentheses<'a>(
+    input: ParseStream<'a>,
+    wrong_form: &impl Fn() -> syn::Error,
+) -> syn::Result<ParseBuffer<'a>> {
+    if !input.peek(token::Paren) {
+        return Err(wrong_form());
+    }
+    let content;
+    parenthesized!(content in input);
+    Ok(content)
 }
 
 fn parse_amount(input: ParseStream<'_>) -> syn::Result<(Ident, LitInt)> {

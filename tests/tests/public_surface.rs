@@ -15,7 +15,7 @@ use snapbox::assert_data_eq;
 use tests::packages;
 
 /// The description of each published crate that rustdoc writes, in the order of their names. It has a target folder of its own, as
-/// its options would have everything else built anew; what is there is used again.
+/// its options would invalidate the artifacts of the other builds; later runs reuse the artifacts in this folder.
 fn described(packages: &[packages::Package]) -> Vec<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-surface");
     let mut cargo = packages::cargo();

@@ -71,14 +71,10 @@ pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
     };
     let data = data::find(stage, &mut reached);
     let texts = texts(&reached, registered, library);
-    let (errors, dependencies) = (&data.errors, &data.dependencies);
+    let (dependencies, of_data, of_counts) = (&data.dependencies, &data.errors, &counts.errors);
     Generated {
         texts: quote!(#texts #dependencies #manifest),
-        errors: errors
-            .clone()
-            .into_iter()
-            .chain(counts.errors.clone())
-            .collect(),
+        errors: quote!(#of_data #of_counts),
         reach: value(&Value {
             reached,
             is_followed,

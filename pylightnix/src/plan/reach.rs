@@ -67,9 +67,7 @@ impl Reach {
             ..Reach::OWN
         }
     }
-}
 
-impl Reach {
     /// Returns the patterns in `uses` that match other files now than when the program was compiled. Where the sources of the
     /// package are not at hand, nothing is known.
     pub(super) fn other_files(&self) -> Vec<&'static str> {

@@ -8,7 +8,7 @@ use crate::store::{BuildLock, BuildRecord, Context, Draft, Realization, Store};
 /// executors, tests. [`Store::plumbing`] returns it.
 ///
 /// An experiment needs none of them: [`Store::realize`] does all of it, in the right order. Each operation here is safe by itself
-/// (what it publishes is whole, whoever else works in the store), but nothing checks that a stage would have given the same.
+/// (what it publishes is whole, even while other processes use the store), but nothing checks that a stage would give the same.
 ///
 /// ```
 /// use pylightnix::config::ConfigJson;

@@ -20,8 +20,8 @@ const TIMES: [(&[&str], u64); 8] = [
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The units of size, in bytes.
-const SIZES: [(&str, u64); 11] = [
+/// The units of size, in bytes: first the binary ones, the smallest first.
+pub(crate) const SIZES: [(&str, u64); 11] = [
     ("B", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::grammar;
+
 /// Formats a duration in at most two units: `2h 30m`, `1m 5s`, `1.5 s`, `20 ms`.
 pub fn duration(time: Duration) -> String {
     let two = |large: u64, unit: &str, small: u64, lesser: &str| match small {
@@ -38,15 +40,8 @@ pub fn clock(time: Duration) -> String {
     }
 }
 
-/// The units of size, in bytes, the smallest first.
-const SIZES: [(&str, u64); 6] = [
-    ("B", 1),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-    ("PiB", 1 << 50),
-];
+/// The units in which sizes are written.
+const SIZES: &[(&str, u64)] = grammar::SIZES.split_at(6).0;
 
 /// Formats a size in its largest unit, rounded: `8 GiB`, `1.5 MiB`, `12 B`.
 pub fn size(bytes: u64) -> String {

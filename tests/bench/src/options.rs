@@ -86,8 +86,8 @@ impl Options {
         Ok(folder)
     }
 
-    /// Returns a temporary folder in memory, with a remark for the table: for work that removes so many files that a disk
-    /// would be slow for minutes. Returns an ordinary folder if there is too little memory, or if `--dir` is given.
+    /// Returns a temporary folder in memory, with a remark for the table. It is for benchmarks whose deletions of files would take
+    /// minutes on a disk. Returns an ordinary folder if there is too little memory, or if `--dir` is given.
     pub(crate) fn folder_in_memory(&self) -> Result<(tempfile::TempDir, &'static str)> {
         let memory = Path::new("/dev/shm");
         let room = rustix::fs::statvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);

@@ -40,8 +40,7 @@ pub(in crate::realize) fn earlier_results(
         took: Duration::ZERO,
     };
     for stage in graph.drefs() {
-        let code = stage.node().code();
-        let Some((code, before)) = code.and_then(|code| Some((code, code.before()?))) else {
+        let Some((code, before)) = code_and_before(stage) else {
             continue;
         };
         let realizations = store.realizations_of(stage.id())?;
@@ -58,6 +57,12 @@ pub(in crate::realize) fn earlier_results(
     Ok((found.stages > 0).then_some(found))
 }
 
+/// Returns the code of a stage, and the fingerprint that such a version gives to it, if that is another.
+fn code_and_before(stage: &AnyDRef) -> Option<(&Code, &str)> {
+    let code = stage.node().code()?;
+    Some((code, code.before()?))
+}
+
 /// Returns whether realizations of a stage were made by such a version, and none by today's code. `before` is the fingerprint
 /// that such a version gives to the code.
 fn are_earlier(realizations: &[Realization], code: &Code, before: &str) -> bool {
@@ -70,8 +75,7 @@ fn are_earlier(realizations: &[Realization], code: &Code, before: &str) -> bool 
 
 /// Returns whether [`earlier_results`] counts a stage.
 pub(in crate::realize) fn has_only_earlier(store: &Store, stage: &AnyDRef) -> Result<bool> {
-    let code = stage.node().code();
-    let Some((code, before)) = code.and_then(|code| Some((code, code.before()?))) else {
+    let Some((code, before)) = code_and_before(stage) else {
         return Ok(false);
     };
     Ok(are_earlier(

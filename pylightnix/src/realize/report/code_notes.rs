@@ -46,8 +46,9 @@ impl fmt::Display for EarlierResults {
         }
         write!(
             f,
-            " made before the code that a stage calls counted, in {}. If that code is as it was, accept what is there \
-             (`accept --all`, or `Accept::earlier`); otherwise it is made again.",
+            " made by an earlier version of Pylightnix, which did not track the code that a stage calls. Building took {}. \
+             If that code has not changed, accept the results (`accept --all`, or `Accept::earlier`); otherwise the stages \
+             run again.",
             duration(self.took)
         )
     }

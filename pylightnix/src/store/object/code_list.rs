@@ -20,7 +20,8 @@ pub(crate) struct CodeItem {
     pub(crate) kind: Cow<'static, str>,
     /// The name for people; empty if there is only one item of the kind.
     pub(crate) name: Cow<'static, str>,
-    /// The first 32 hex digits of the SHA-256 digest of the kind, a zero byte and the text.
+    /// The first 32 hex digits of the SHA-256 digest of the kind, a zero byte and the text; between these stands the module or the
+    /// file, and another zero byte, if the list has several different items of this kind and name.
     pub(crate) hash: Cow<'static, str>,
     /// The file in the package, and the line; empty if it has none.
     pub(crate) place: Cow<'static, str>,
