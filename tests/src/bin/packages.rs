@@ -1,6 +1,8 @@
 //! Checks of the published packages that need Cargo: each package builds from its archive, with each single feature, with
 //! none, with all, and with the minimum Rust version that it states. Run as `cargo run -p tests --bin packages`.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use tests::packages::{self, Package};
 
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
 /// Builds each package from its archive, without access to this repository; its dependencies are resolved as from a
 /// registry.
 fn archives(packages: &[Package]) -> bool {
+    forget_unpacked(packages);
     let mut cargo = packages::cargo();
     cargo.args(["package", "--locked", "--allow-dirty", "--all-features"]);
     for package in packages {
@@ -25,6 +28,24 @@ fn archives(packages: &[Package]) -> bool {
     // The dependencies are built there already.
     cargo.env("CARGO_TARGET_DIR", packages::top().join("target"));
     runs(&mut cargo)
+}
+
+/// Removes what Cargo unpacked of earlier archives of these packages. Cargo resolves the packages of a workspace among each
+/// other from a registry in the target folder, and knows what it unpacked from there by name and version alone: after a
+/// change it would take the files of before. `-HASH` is Cargo's name for a registry without a host.
+fn forget_unpacked(packages: &[Package]) {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let unpacked = home.map(|home| home.join("registry/src"));
+    let registries = unpacked.and_then(|folder| fs::read_dir(folder).ok());
+    for registry in registries.into_iter().flatten().flatten() {
+        if registry.file_name().as_encoded_bytes().starts_with(b"-") {
+            for Package { name, version, .. } in packages {
+                // Most are not there.
+                let _ = fs::remove_dir_all(registry.path().join(format!("{name}-{version}")));
+            }
+        }
+    }
 }
 
 /// Lints each package without features, with each single feature, and with all features.

@@ -7,9 +7,11 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use crate::config::DRefId;
+use crate::store::object::carried::{self, Carried};
 use crate::store::object::choice::{RecordedChoice, understood};
 use crate::store::object::commit;
 use crate::store::object::environment::{self, Environment, EnvironmentChange};
+use crate::store::object::reads::{self, Reads};
 use crate::store::object::uncommitted::Uncommitted;
 
 /// What a build record records.
@@ -97,6 +99,22 @@ pub struct BuildRecord {
         deserialize_with = "environment::read"
     )]
     pub environment: Option<Arc<Environment>>,
+    /// What the run looked at in the realizations of its dependencies; `None` for anything but a run, for a stage that says
+    /// that it reads everything, and in records of earlier versions.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "reads::understood"
+    )]
+    pub reads: Option<Reads>,
+    /// The build whose work this is, if the realization was carried here from another context. Times, machine and user are
+    /// those of that build.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "carried::understood"
+    )]
+    pub carried: Option<Carried>,
 }
 
 /// The number of hex digits of a commit that people see.
@@ -139,6 +157,8 @@ impl BuildRecord {
             dirty: None,
             difference: None,
             environment: None,
+            reads: None,
+            carried: None,
         }
     }
 
@@ -286,7 +306,7 @@ pub(in crate::store) fn user() -> String {
 }
 
 /// Serializes times as RFC 3339 text. Not by jiff's serde support, which is a feature that the user's build may lack.
-mod as_text {
+pub(in crate::store) mod as_text {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use std::borrow::Cow;

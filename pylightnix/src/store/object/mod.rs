@@ -5,6 +5,7 @@
 pub(in crate::store) mod build_mark;
 pub(in crate::store) mod build_record;
 pub(in crate::store) mod builds;
+pub(in crate::store) mod carried;
 pub(in crate::store) mod choice;
 pub(in crate::store) mod clock;
 pub(crate) mod code_list;
@@ -14,6 +15,7 @@ pub(in crate::store) mod cpu;
 pub(in crate::store) mod environment;
 pub(in crate::store) mod paths;
 pub(in crate::store) mod promised;
+pub(in crate::store) mod reads;
 pub(in crate::store) mod realization;
 pub(in crate::store) mod record;
 pub(in crate::store) mod scan;
