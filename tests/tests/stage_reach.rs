@@ -102,6 +102,9 @@ fn main() -> Result<()> {
     for unseen in notes.unseen {
         println!("unseen: {}: {}", unseen.dref.name(), unseen.what);
     }
+    for wide in notes.wide {
+        println!("wide: {}: {wide}, {} of {}", wide.dref.name(), wide.reached, wide.all);
+    }
     println!("{}", run.explain(&plan)?);
     Ok(())
 }
@@ -495,4 +498,44 @@ fn a_stage_that_a_macro_makes_counts_itself_and_the_plan_says_so() {
         "pub fn largest(values: &[f64]) -> f64 {\n    values[0]\n}\n\npub fn noise",
     );
     assert!(lab.asked("plan").contains("code changed"));
+}
+
+#[test]
+fn the_plan_says_which_stage_reaches_most_of_its_package_and_why() {
+    let lab = Experiment::new();
+    // Heights that only one function of the file leads to, and others that nothing reaches.
+    let family = |name: &str, count: usize| -> String {
+        let parts = (0..count).map(|at| format!("fn {name}_{at}() -> f64 {{ {at}. }}\n"));
+        let calls = (0..count).map(|at| format!("{name}_{at}()"));
+        let calls = calls.collect::<Vec<_>>().join(" + ");
+        format!(
+            "{}pub fn {name}() -> f64 {{ {calls} }}\n",
+            parts.collect::<String>()
+        )
+    };
+    let with = |reached: usize, unused: usize| {
+        let text = PREP.replace("x * SCALE", "x * SCALE + through() + hill()")
+            + "fn through() -> f64 { ridge() }\n"
+            + &family("ridge", reached - 10)
+            + &family("hill", 10)
+            + &family("moor", unused);
+        lab.write("src/prep.rs", &text);
+        let plan = lab.asked("plan");
+        let told = plan.lines().filter(|line| line.starts_with("wide: "));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(with(30, 5), [""; 0]);
+    assert_eq!(with(60, 90), [""; 0]);
+    let told = with(60, 5);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told = &told[0];
+    // `through` does nothing but lead to `ridge`.
+    let begin = "wide: sample: reaches 8";
+    let because = " % of its package, because of `scaled` (src/prep.rs:";
+    let then = "), `ridge` (src/prep.rs:";
+    let last = ") and `hill` (src/prep.rs:";
+    assert!(told.starts_with(begin), "{told}");
+    for part in [because, then, last] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }

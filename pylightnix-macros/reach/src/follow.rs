@@ -4,6 +4,7 @@
 //! is called and the type of its `impl` is reached. What other crates may call, such as `Iterator::next` or `Drop::drop`,
 //! counts with its type.
 
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -29,6 +30,8 @@ pub(crate) struct Cause {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) items: FxHashMap<ItemId, Cause>,
+    /// What names each item: all of it, and not only the first.
+    pub(crate) ways: Vec<(Option<ItemId>, ItemId)>,
     /// The fields of configs, as a config and the number of a field.
     pub(crate) fields: FxHashMap<(ItemId, usize), Cause>,
     /// Paths into crates whose sources are not read.
@@ -130,6 +133,7 @@ pub(crate) fn follow(
     follow.run();
     follow.traits();
     follow.bindings();
+    follow.ways_to_impls();
     follow.found
 }
 
@@ -170,11 +174,14 @@ impl Follow<'_> {
 
     /// Notes that an item is reached.
     pub(crate) fn reach(&mut self, id: ItemId) {
-        if self.found.items.contains_key(&id) || self.from == Some(id) || self.is_stopped(id) {
+        if self.from == Some(id) || self.is_stopped(id) {
             return;
         }
-        self.found.items.insert(id, Cause { from: self.from });
-        self.waiting.push(id);
+        self.found.ways.push((self.from, id));
+        if let Entry::Vacant(new) = self.found.items.entry(id) {
+            new.insert(Cause { from: self.from });
+            self.waiting.push(id);
+        }
     }
 
     fn is_stopped(&self, id: ItemId) -> bool {
@@ -227,6 +234,19 @@ impl Follow<'_> {
         let modules: Vec<ModuleId> = self.index.opaque.keys().copied().collect();
         for module in modules {
             self.opaque(module);
+        }
+    }
+
+    /// Notes that each of the types of an `impl` leads to it.
+    fn ways_to_impls(&mut self) {
+        for number in &self.usable {
+            let this = &self.index.impls[*number];
+            let needs = this.needs.iter();
+            let reached = needs.filter(|need| self.found.items.contains_key(need));
+            let ways = reached
+                .map(|need| (Some(*need), this.id))
+                .collect::<Vec<_>>();
+            self.found.ways.extend(ways);
         }
     }
 

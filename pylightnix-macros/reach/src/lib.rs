@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod breadth;
 mod config;
 mod data;
 mod edges;
@@ -58,6 +59,7 @@ mod text;
 mod tokens;
 mod world;
 
+pub use breadth::Breadth;
 pub use data::data;
 pub use reached::{Reached, ReachedCrate, ReachedItem};
 pub use sources::{Place, Sources, Stage};

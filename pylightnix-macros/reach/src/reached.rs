@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
+use crate::breadth::{Breadth, breadth};
 use crate::config::FieldKind;
 use crate::follow::{Cause, Found};
 use crate::item::{ItemId, ItemKind};
@@ -26,6 +27,8 @@ pub struct Reached {
     pub files: Vec<PathBuf>,
     /// What counts and is not seen, in words for people.
     pub unseen: Vec<String>,
+    /// How much it is, if it is most of the sources.
+    pub breadth: Option<Breadth>,
 }
 
 /// A crate of another package.
@@ -142,8 +145,10 @@ impl Reached {
             );
             reached.files.push(path.clone());
         }
-        reached.items = all.numbered(stage);
+        let (items, numbers) = all.numbered(stage);
+        reached.items = items;
         reached.seen(world, &found);
+        reached.breadth = breadth(world, stage, &found, &numbers);
         reached
     }
 
@@ -356,7 +361,7 @@ impl Listing<'_> {
     }
 
     /// Sorts what is listed, the stage first, and numbers what names each.
-    fn numbered(mut self, stage: ItemId) -> Vec<ReachedItem> {
+    fn numbered(mut self, stage: ItemId) -> (Vec<ReachedItem>, FxHashMap<ItemId, usize>) {
         self.tell_namesakes_apart();
         self.listed.sort_by(|(one, one_key, _), (two, two_key, _)| {
             let is_other = |key: &Key| *key != Key::Item(stage);
@@ -388,7 +393,8 @@ impl Listing<'_> {
             item.from = from.and_then(|from| numbers.get(&from).copied());
             item
         };
-        self.listed.into_iter().map(with_from).collect()
+        let items = self.listed.into_iter().map(with_from).collect();
+        (items, numbers)
     }
 }
 

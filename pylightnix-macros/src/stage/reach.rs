@@ -248,6 +248,12 @@ fn value(value: &Value<'_>) -> TokenStream {
         quote!((#name, #version))
     });
     let unseen = reached.unseen.iter().map(|unseen| quote!(#unseen));
+    let breadth = reached.breadth.as_ref().map(|breadth| {
+        let (reached, all) = (breadth.reached, breadth.all);
+        let because = breadth.because.iter();
+        let because = because.map(|(item, alone)| quote!((#item, #alone)));
+        quote!(#library::__private::Some((#reached, #all, &[#(#because),*])))
+    });
     let mut fields = Vec::new();
     if value.is_followed {
         fields.push(quote!(is_followed: true));
@@ -268,6 +274,7 @@ fn value(value: &Value<'_>) -> TokenStream {
         let features = features.map(|name| quote!((#name, ::std::cfg!(feature = #name))));
         fields.push(quote!(features: #library::__private::Some(&[#(#features),*])));
     }
+    fields.extend(breadth.map(|breadth| quote!(breadth: #breadth)));
     if let Some(counts) = value.counts.list(library) {
         fields.push(quote!(counts: #counts));
     }

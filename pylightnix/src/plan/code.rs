@@ -74,6 +74,9 @@ enum Form {
     },
 }
 
+/// The name and the place of an item, and the number of items that are reached through it alone.
+type WideItem = (&'static str, &'static str, usize);
+
 impl Code {
     /// Returns the fingerprint, 32 hex digits: of the [text](Self::text), or of the hashes of the items that the stage reaches.
     pub fn fingerprint(&self) -> &str {
@@ -107,6 +110,17 @@ impl Code {
     /// count; `None` if it was followed, or was not to be.
     pub fn fallback(&self) -> Option<&'static str> {
         self.reach.fallback
+    }
+
+    /// Returns the numbers of items that the stage reaches and of all that its package has, if it reaches most; and the items
+    /// that bring in most: name, place, and the number of items that are reached through it alone.
+    pub(crate) fn breadth(&self) -> Option<(usize, usize, Vec<WideItem>)> {
+        let (reached, all, because) = self.reach.breadth?;
+        let named = because.iter().filter_map(|(at, alone)| {
+            let (_, name, _, place, _) = self.reach.items.get(*at)?;
+            Some((*name, *place, *alone))
+        });
+        Some((reached, all, named.collect()))
     }
 
     /// Returns with what the code was compiled and runs. All builds of a stage share it.

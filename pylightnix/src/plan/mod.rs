@@ -40,7 +40,7 @@ pub(crate) use node::{AnyNode, Run, Selection};
 #[doc(hidden)]
 pub use place::Place;
 #[doc(hidden)]
-pub use reach::{DataFiles, ItemTexts, Reach, ReachItem};
+pub use reach::{DataFiles, ItemTexts, Reach, ReachBreadth, ReachItem};
 pub use refpath::RefPath;
 pub(crate) use registry::named;
 pub use registry::{Registration, registered};

@@ -25,11 +25,18 @@ pub struct Reach {
     pub features: Option<&'static [(&'static str, bool)]>,
     /// The crates of other packages in the items, and their versions.
     pub crates: &'static [(&'static str, &'static str)],
+    /// How much it is, if it is most of the package.
+    pub breadth: Option<ReachBreadth>,
     /// The folder of the package, and each pattern in `uses` with the files that matched it.
     pub data: (&'static str, &'static [DataFiles]),
     /// What counts of the environment: `rustc` and so on; and crates, with their versions.
     pub counts: &'static [(&'static str, Option<&'static str>)],
 }
+
+/// The numbers of items that are reached, and of all; and items that bring in most, with the numbers of items that each alone
+/// brings in.
+#[doc(hidden)]
+pub type ReachBreadth = (usize, usize, &'static [(usize, usize)]);
 
 /// A pattern in `uses`, and the files that matched it.
 #[doc(hidden)]
@@ -56,6 +63,7 @@ impl Reach {
         fallback: None,
         features: None,
         crates: &[],
+        breadth: None,
         data: ("", &[]),
         counts: &[],
     };

@@ -10,8 +10,8 @@ use crate::table::{Cell, Column, Table};
 use crate::text::short_dref;
 use pylightnix::realize::{Action, CodeNotes, DryPlan, Realize, Step};
 
-/// The number of stages whose unseen code is told.
-const MOST_UNSEEN: usize = 10;
+/// The number of stages of which a note on their code is told.
+const MOST_NOTES: usize = 10;
 
 /// Show what a run would do, and why, without doing it
 ///
@@ -85,7 +85,7 @@ impl Plan {
                     "{untold} more stages, for which the changes were not looked up: see `why STAGE`"
                 )?;
             }
-            for line in unseen(&notes, plan) {
+            for line in of_code(&notes, plan) {
                 writeln!(out, "{line}")?;
             }
             writeln!(out, "{}", sum(plan))?;
@@ -104,21 +104,25 @@ impl Plan {
     }
 }
 
-/// Returns the lines about code that counts and is not seen.
-fn unseen(notes: &CodeNotes, plan: &DryPlan) -> Vec<String> {
-    let told = notes.unseen.iter().take(MOST_UNSEEN);
-    let mut lines: Vec<String> = told
-        .map(|unseen| {
-            format!(
-                "code of {}: {}",
-                plan.titles().title(&unseen.dref),
-                unseen.what
-            )
-        })
-        .collect();
-    if notes.unseen.len() > MOST_UNSEEN {
-        let more = notes.unseen.len() - MOST_UNSEEN;
-        lines.push(format!("{more} more stages have code that is not seen"));
+/// Returns the lines about code that counts and is not seen, and about stages that reach most of their packages.
+fn of_code(notes: &CodeNotes, plan: &DryPlan) -> Vec<String> {
+    let line = |dref, what| format!("code of {}: {what}", plan.titles().title(dref));
+    let unseen = notes.unseen.iter();
+    let unseen = unseen.map(|it| line(&it.dref, it.what.clone())).collect();
+    let wide = notes.wide.iter();
+    let wide = wide.map(|it| line(&it.dref, it.to_string())).collect();
+    let parts: [(Vec<String>, &str); 2] = [
+        (unseen, "have code that is not seen"),
+        (wide, "reach most of their packages"),
+    ];
+    let mut lines = Vec::new();
+    for (mut told, what) in parts {
+        let more = told.len().saturating_sub(MOST_NOTES);
+        told.truncate(MOST_NOTES);
+        lines.extend(told);
+        if more > 0 {
+            lines.push(format!("{more} more stages {what}"));
+        }
     }
     lines
 }

@@ -15,6 +15,8 @@ pub struct CodeNotes {
     pub earlier: Option<EarlierResults>,
     /// What counts of a stage's code and is not seen, a stage each.
     pub unseen: Vec<UnseenCode>,
+    /// The stages that reach most of their packages.
+    pub wide: Vec<WideCode>,
 }
 
 /// Results of versions of this library that compared the function of a stage and its `uses` alone. The function is as it was;
@@ -36,6 +38,49 @@ pub struct UnseenCode {
     pub dref: DRefId,
     /// What is not seen, and why, in words for people.
     pub what: String,
+}
+
+/// A stage that reaches at least 50 items, and more than half of those in its package and in the packages that it depends on by
+/// path: most edits make its results stale.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WideCode {
+    /// A derivation of the stage.
+    pub dref: DRefId,
+    /// The number of items that the stage reaches: functions, types, constants and so on.
+    pub reached: usize,
+    /// The number of items that there are.
+    pub all: usize,
+    /// Those through which most is reached, up to three. `#[stage(untracked(name))]` does not follow one.
+    pub because: Vec<WideningItem>,
+}
+
+/// An item through which much is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WideningItem {
+    /// The name.
+    pub name: String,
+    /// The file in its package, and the line.
+    pub place: String,
+    /// The number of items that are reached through it alone, itself included.
+    pub alone: usize,
+}
+
+impl fmt::Display for WideCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = self.reached.saturating_mul(100) / self.all.max(1);
+        write!(f, "reaches {share} % of its package")?;
+        for (at, WideningItem { name, place, .. }) in self.because.iter().enumerate() {
+            f.write_str(match at {
+                0 => ", because of ",
+                _ if at + 1 == self.because.len() => " and ",
+                _ => ", ",
+            })?;
+            write!(f, "`{name}` ({place})")?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for EarlierResults {
