@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::config::{ConfigJson, DRefId, RRefId};
-use crate::store::{BuildLock, BuildRecord, Context, Draft, Realization, Store};
+use crate::store::{BuildLock, BuildRecord, Context, Draft, Published, Realization, Store};
 
 /// The operations that realizing is made of, for tools that make realizations without a stage: importers of other formats,
 /// executors, tests. [`Store::plumbing`] returns it.
@@ -112,6 +112,55 @@ impl Plumbing<'_> {
         log: Option<&[u8]>,
     ) -> Result<()> {
         self.0.add_build(rref.as_ref(), build, log)
+    }
+
+    /// Publishes the artifacts of a realization as one made from another context, without running its stage and without reading
+    /// them: by reflinks where the file system has them, else by hard links within the store, else by copies. Each of `builds`,
+    /// which are builds of `from`, is recorded again, with its log and with a note of whose work it is
+    /// ([`BuildRecord::carried`]). The caller vouches that the stage would make the same from that context.
+    ///
+    /// Nothing in the new realization depends on `from`, which may be removed afterwards. If the same realization exists
+    /// already, only the build records are added to it.
+    ///
+    /// # Errors
+    /// Fails with [`ErrorKind::Missing`](crate::ErrorKind::Missing) or [`ErrorKind::Store`](crate::ErrorKind::Store) if `from`
+    /// is not in the store, is damaged so that it shows without reading its files, is made from `context` already, or breaks a
+    /// rule of publication. Fails with [`ErrorKind::Io`](crate::ErrorKind::Io) if a system call fails. Nothing is published then.
+    ///
+    /// ```
+    /// # use pylightnix::config::{ConfigJson, RRefId};
+    /// # use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// # let table = ConfigJson::from_json(r#"{"name": "table"}"#)?;
+    /// # let model = ConfigJson::from_json(&format!(r#"{{"name": "model", "table": "{}"}}"#, table.id()))?;
+    /// # let publish = |config: &ConfigJson, context: &Context, text: &str| -> pylightnix::Result<RRefId> {
+    /// #     let mut draft = store.plumbing().draft()?;
+    /// #     std::fs::write(draft.out().join("text"), text)?;
+    /// #     Ok(draft.publish(config, context, Outcome::Ok, &BuildRecord::now(BuildKind::Build))?.id)
+    /// # };
+    /// # let old_table = publish(&table, &Context::empty(), "1 2 3")?;
+    /// # let old_model = publish(&model, &[old_table].into_iter().collect(), "6")?;
+    /// # let new_table = publish(&table, &Context::empty(), "3 2 1")?;
+    /// let old = store.realization(&old_model)?;
+    /// let context: Context = [new_table].into_iter().collect();
+    /// let builds: Vec<&BuildRecord> = old.builds().iter().collect();
+    /// let new = store.plumbing().carry(&old, &context, &builds)?;
+    ///
+    /// let carried = store.realization(&new.id)?;
+    /// assert_eq!(carried.tree, old.tree);
+    /// assert_eq!(carried.builds()[0].carried.as_ref().map(|carried| &carried.from), Some(&old_model));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn carry(
+        self,
+        from: &Realization,
+        context: &Context,
+        builds: &[&BuildRecord],
+    ) -> Result<Published> {
+        let config = self.0.config(from.id.dref())?;
+        let carried = self.0.carry(&config, from, context, builds)?;
+        Ok(carried.published)
     }
 
     /// Saves the text of a code fingerprint, unless it is saved already. [`Store::code`] returns it.

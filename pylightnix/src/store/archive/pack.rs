@@ -274,7 +274,7 @@ impl<'a> Pack<'a> {
         let prefix = format!("{}/{}", rref.dref().folder(), rref.folder());
         let record = self.store.record(rref)?;
         let place = self.store.realization_dir(rref);
-        expect_complete(self.store, rref, &config, &record)?;
+        expect_complete(self.store, rref, &config, &record, "packed or copied")?;
         writer.store(&format!("{prefix}/{RECORD}"), record.to_text().as_bytes())?;
         if self.builds {
             for build in self.store.realization(rref)?.builds() {

@@ -27,8 +27,11 @@ pub(in crate::store) fn open_file(
 }
 
 /// Creates a new file for writing and reading back. Fails if it exists.
-pub(in crate::store) fn create_file(folder: impl AsFd, path: &str) -> Result<File, Errno> {
+pub(in crate::store) fn create_file(
+    folder: impl AsFd,
+    path: impl AsRef<Path>,
+) -> Result<File, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o666);
-    retry_on_intr(|| openat(&folder, path, flags, mode)).map(File::from)
+    retry_on_intr(|| openat(&folder, path.as_ref(), flags, mode)).map(File::from)
 }

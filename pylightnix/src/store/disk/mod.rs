@@ -16,6 +16,7 @@ pub(crate) mod regular;
 pub(in crate::store) mod remove;
 pub(in crate::store) mod reserve;
 pub(in crate::store) mod room;
+pub(in crate::store) mod share;
 pub(in crate::store) mod sparse;
 pub(in crate::store) mod spool;
 pub(in crate::store) mod sync_pool;

@@ -70,6 +70,12 @@ impl Record {
         }
     }
 
+    /// Returns the record of the same artifacts made from another context.
+    pub(in crate::store) fn made_from(mut self, context: Context) -> Self {
+        self.head.context = context;
+        self
+    }
+
     /// Returns the part before the manifest.
     pub fn head(&self) -> &RecordHead {
         &self.head

@@ -27,7 +27,7 @@ use crate::{Error, ErrorKind, Result};
 const MANY_BYTES: u64 = 1 << 20;
 const MANY_FILES: usize = 128;
 /// Up to this number of files stay open, to be synced together with other files of the publication.
-const FEW_FILES: usize = 16;
+pub(in crate::store) const FEW_FILES: usize = 16;
 const BUFFER: usize = 128 << 10;
 const SMALL: usize = 8 << 10;
 /// Time to wait for a writer to close a file that is to be published.
@@ -323,7 +323,7 @@ pub(in crate::store) fn finish_folders(
 }
 
 /// Makes `out` and its folders read-only, the deepest first.
-fn seal_folders<'a>(
+pub(in crate::store) fn seal_folders<'a>(
     out: &Path,
     folders: impl Iterator<Item = &'a str>,
     unsynced: &mut Unsynced,

@@ -232,7 +232,7 @@ struct Staged {
 }
 
 /// Copies a build record or a log, if it exists.
-fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
+pub(in crate::store) fn copy_small(store: &Store, from: &Path, to: &Path) -> Result<()> {
     let mut source = match open_regular(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         source => source.map_err(|error| Error::io("open", from, error))?.0,
@@ -269,7 +269,7 @@ fn check(rref: &RRefId, record: &Record, config: &ConfigJson, other: &Store) -> 
     if let Some(misfit) = head.context.misfits(config).next() {
         return Err(refused(format!("it {misfit}")));
     }
-    expect_complete(other, rref, config, record)
+    expect_complete(other, rref, config, record, "packed or copied")
 }
 
 /// Returns realizations with all their dependencies, dependencies first.

@@ -155,13 +155,7 @@ impl Draft {
                 "this draft was published already",
             ));
         };
-        if let Some(misfit) = context.misfits(derivation).next() {
-            return Err(Error::new(
-                ErrorKind::Store,
-                format!("{} cannot be published: it {misfit}", derivation.id()),
-            )
-            .with_help("a context has realizations of each dependency that the config names"));
-        }
+        expect_context(derivation, context)?;
         remove_tree(&self.scratch)
             .map_err(|error| Error::io("remove the folder", &self.scratch, error))?;
         let found = self.take_found()?;
@@ -299,6 +293,18 @@ impl Draft {
             Err(error) => Err(used(error)),
         }
     }
+}
+
+/// Checks that a context has realizations of just the dependencies that the config names.
+pub(in crate::store) fn expect_context(derivation: &ConfigJson, context: &Context) -> Result<()> {
+    let Some(misfit) = context.misfits(derivation).next() else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Store,
+        format!("{} cannot be published: it {misfit}", derivation.id()),
+    )
+    .with_help("a context has realizations of each dependency that the config names"))
 }
 
 /// Truncates a log that is longer than `MOST` to its last `LEFT` bytes.

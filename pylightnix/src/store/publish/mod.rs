@@ -3,6 +3,7 @@
 //! Depends on `disk`, `object` and the locks of `using`. Begin to read at [`draft`], then [`install`].
 
 pub(in crate::store) mod builds;
+pub(in crate::store) mod carry;
 pub(in crate::store) mod code;
 pub(in crate::store) mod complete;
 pub(in crate::store) mod copy;

@@ -3,6 +3,7 @@
 use rustix::fs::CWD;
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::mem::{self, ManuallyDrop};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,13 @@ impl Staging {
 
     pub(in crate::store) fn folder(&self) -> &Path {
         &self.0
+    }
+
+    /// Tells that the folder was moved to its place.
+    pub(in crate::store) fn moved(self) {
+        // Not dropped, as there is nothing to remove; only the path is freed.
+        let mut this = ManuallyDrop::new(self);
+        drop(mem::take(&mut this.0));
     }
 }
 

@@ -41,6 +41,17 @@ pub(in crate::store) fn present<'r>(
     Ok(ExistingRealizations { whole, damaged })
 }
 
+/// Fails if a realization is damaged so that it shows without reading its artifacts.
+pub(in crate::store) fn expect_whole_at_a_glance(store: &Store, rref: &RRefId) -> Result<()> {
+    let faults = store.check().only([rref]).run()?.faults;
+    let found = faults
+        .iter()
+        .find_map(|fault| Some((damage_of(fault.kind)?, fault)));
+    found.map_or(Ok(()), |(what, fault)| {
+        Err(refused(store, rref, what, fault))
+    })
+}
+
 impl ExistingRealizations {
     /// Returns the intact realizations, or an error if one is damaged.
     pub(in crate::store) fn all_intact(self) -> Result<HashSet<RRefId>> {

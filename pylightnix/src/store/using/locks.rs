@@ -47,6 +47,7 @@ use crate::config::DRefId;
 use crate::store::disk::durable::Durability;
 use crate::store::disk::format::complete;
 use crate::store::disk::layout::Layout;
+use crate::store::disk::share::CanShareBlocks;
 use crate::store::disk::system::untrusted_system;
 use crate::store::index::Index;
 use crate::store::object::context::Context;
@@ -65,6 +66,7 @@ pub(in crate::store) struct Manager {
     root_is_settled: OnceCell<()>,
     /// The counter for temporary names.
     drafts: AtomicU64,
+    reflinks: CanShareBlocks,
     /// Held while a thread of this process passes the gate.
     gate: Mutex<Option<File>>,
     inside: Mutex<SharedState>,
@@ -102,6 +104,7 @@ impl Manager {
             lease: OnceCell::new(),
             root_is_settled: OnceCell::new(),
             drafts: AtomicU64::new(0),
+            reflinks: CanShareBlocks::assumed(),
             gate: Mutex::new(None),
             inside: Mutex::new(SharedState::default()),
             left: Condvar::new(),
@@ -130,6 +133,11 @@ impl Manager {
     /// Notes that this process has created and synced the store.
     pub(in crate::store) fn root_is_settled(&self) {
         let _ = self.root_is_settled.set(());
+    }
+
+    /// Returns whether files of the store can share blocks, as far as this process knows.
+    pub(in crate::store) fn reflinks(&self) -> &CanShareBlocks {
+        &self.reflinks
     }
 
     /// Returns the index of derivations.
