@@ -109,6 +109,9 @@ impl Observer for &Told {
                 "retrying {}#{index} after {attempt}, {left} left",
                 dref.name()
             ),
+            Event::Carried {
+                dref, rrefs, why, ..
+            } => format!("carried {} {}: {}", dref.name(), rrefs.len(), why.reason()),
             // Other events contain the same information.
             Event::Left { .. } | Event::Attempt { .. } | Event::RunFailed { .. } => return,
             Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),

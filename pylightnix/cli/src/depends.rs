@@ -234,7 +234,7 @@ fn state(outcome: Outcome) -> State {
 
 fn standing(plan: &DryPlan, step: &Step) -> (State, Option<String>) {
     let state = match &step.action {
-        Action::Reuse(_) => State::Reused,
+        Action::Reuse(_) | Action::Carry { .. } => State::Reused,
         Action::Build {
             reason: Reason::Stale(_),
             ..

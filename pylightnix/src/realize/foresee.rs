@@ -1,5 +1,8 @@
 //! Predicts what a run would do for each stage of a plan, without running anything.
 
+use std::collections::BTreeSet;
+
+use super::decide::carry::{Carryable, carryable, may_carry};
 use super::decide::decision::{Decision, DecisionInput};
 use super::decide::pinned::refused;
 use super::failure::recorded::is_failure;
@@ -11,6 +14,7 @@ use super::report::taken::Taken;
 use super::resources::needs::{shortage, total};
 use super::walk::walk;
 use crate::Result;
+use crate::config::DRefId;
 use crate::plan::PlanGraph;
 
 /// Returns what a run with all run-time arguments would do for each stage.
@@ -37,8 +41,11 @@ pub(super) fn foresee<'a>(
             (Action::Build { runs, reason }, None)
         } else {
             let ids = unknown.iter().map(|at| graph.dref(*at).id().clone());
-            let waits_for = ids.collect();
-            (Action::Undecided { waits_for }, None)
+            let waits_for: Vec<_> = ids.collect();
+            let unknown = waits_for.iter().cloned().collect();
+            let carried = visit.with_input(|input| Ok(found(options, input, &unknown)))?;
+            let carried = carried.map(|found| found.why);
+            (Action::Undecided { waits_for, carried }, None)
         };
         actions.push(match (shortage(&total, graph, visit.stage), action) {
             (Some(lack), Action::Build { .. } | Action::Undecided { .. }) => {
@@ -54,6 +61,20 @@ pub(super) fn foresee<'a>(
         .collect())
 }
 
+/// Returns the results from elsewhere that would count, if there are any. What cannot be read counts as none, as a run finds out
+/// again.
+fn found(
+    options: &Realize<'_>,
+    input: &DecisionInput<'_>,
+    unknown: &BTreeSet<DRefId>,
+) -> Option<Carryable> {
+    if !options.cut_off {
+        return None;
+    }
+    let policy = options.policy(input.dref.id());
+    carryable(input, unknown, policy).ok().flatten()
+}
+
 fn decided(options: &Realize<'_>, input: &DecisionInput<'_>) -> (Action, Option<Taken>) {
     let action = match input.decide(options.policy(input.dref.id())) {
         Ok(Decision::Take { taken, .. }) => {
@@ -64,10 +85,23 @@ fn decided(options: &Realize<'_>, input: &DecisionInput<'_>) -> (Action, Option<
             };
             return (action, Some(taken));
         }
-        Ok(Decision::Build { due, reason }) => Action::Build {
-            runs: due.len(),
-            reason,
-        },
+        Ok(Decision::Build { due, reason }) => {
+            let policy = options.policy(input.dref.id());
+            let carried = match may_carry(policy, &reason) {
+                true => found(options, input, &BTreeSet::new()),
+                false => None,
+            };
+            match carried {
+                Some(Carryable { results, why }) => Action::Carry {
+                    from: results.into_iter().map(|(from, _)| from.id).collect(),
+                    why,
+                },
+                None => Action::Build {
+                    runs: due.len(),
+                    reason,
+                },
+            }
+        }
         Ok(Decision::Never(why)) => Action::Fails(why),
         Err(error) => Action::Fails(format!("{error:?}")),
     };

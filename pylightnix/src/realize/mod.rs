@@ -30,6 +30,7 @@ pub use ask::find::{FindStage, FindingStage};
 pub use options::Realize;
 pub use report::acceptance::{Acceptance, Accepted, NotAccepted, Waiting};
 pub use report::action::{Action, DryPlan, Step};
+pub use report::carried::{CarriedWhy, OtherResult};
 pub use report::code_notes::{CodeNotes, EarlierResults, UnseenCode, WideCode, WideningItem};
 pub use report::event::{Event, Observer};
 pub use report::reason::{Reason, Stale};

@@ -39,6 +39,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) retry_failed: bool,
     pub(in crate::realize) keep_going: bool,
     pub(in crate::realize) trust_unknown: bool,
+    /// Whether results of other contexts count if all that was read is the same.
+    pub(in crate::realize) cut_off: bool,
     /// Whether results are published; only a stub for benchmarks does not publish.
     pub(in crate::realize) publishes: bool,
     /// Realizations made by hand, which count as current in this run.
@@ -72,6 +74,7 @@ impl<'a> Realize<'a> {
             retry_failed: false,
             keep_going: false,
             trust_unknown: false,
+            cut_off: true,
             publishes: true,
             by_hand: Vec::new(),
             resources: DeclaredResources::default(),
@@ -170,6 +173,60 @@ impl<'a> Realize<'a> {
     /// Accepts realizations whose code is unknown as candidates.
     pub fn trust_unknown(mut self) -> Self {
         self.trust_unknown = true;
+        self
+    }
+
+    /// Runs each stage whose dependencies have other realizations than before, whatever it reads of them.
+    ///
+    /// By default, a stage does not run if all that it read of its dependencies is the same in their new realizations: its
+    /// results are carried, that is published with the new context, by links within the store. The build records tell what was
+    /// read.
+    ///
+    /// ```
+    /// # use pylightnix::prelude::*;
+    /// #[derive(Config)]
+    /// pub struct Clean {
+    ///     #[selfref("table.csv")]
+    ///     pub table: SelfRef<Text>,
+    ///     #[selfref("log.txt")]
+    ///     pub log: SelfRef<Text>,
+    /// }
+    ///
+    /// #[stage]
+    /// fn clean(b: &Build<Clean>) -> Result<CleanOutputs> {
+    ///     Ok(CleanOutputs { table: b.table.save("1,2")?, log: b.log.save(&b.start().to_string())? })
+    /// }
+    ///
+    /// #[derive(Config)]
+    /// pub struct Sum {
+    ///     #[selfref("sum.json")]
+    ///     pub out: SelfRef<Json<i64>>,
+    ///     #[dref]
+    ///     pub clean: DRef<Clean>,
+    /// }
+    ///
+    /// #[stage]
+    /// fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    ///     let numbers = b.clean.table.load()?;
+    ///     let numbers: Result<Vec<i64>, _> = numbers.split(',').map(str::parse).collect();
+    ///     Ok(SumOutputs { out: b.out.save(&numbers?.iter().sum())? })
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// let clean = instantiate(Clean::new())?.latest();
+    /// let sum = instantiate(Sum::new(clean.clone()))?;
+    /// store.realize(&sum)?;
+    /// // `clean` runs again, with another log, and `sum` does not: it read the table alone.
+    /// let (_, report) = Realize::new(&store).force(&clean).run_reporting(&sum)?;
+    /// assert_eq!((report.built, report.carried), (1, 1));
+    /// let (_, report) = Realize::new(&store).force(&clean).no_cut_off().run_reporting(&sum)?;
+    /// assert_eq!((report.built, report.carried), (2, 0));
+    /// # Ok(()) }
+    /// ```
+    pub fn no_cut_off(mut self) -> Self {
+        self.cut_off = false;
         self
     }
 

@@ -75,7 +75,7 @@ pub(crate) use object::tree::check_path;
 pub(crate) use object::tree::check_target;
 pub(crate) use object::violation::Violation;
 pub(crate) use publish::draft::PublishedRun;
-pub(crate) use query::compare;
+pub(crate) use query::{ForeseenContext, ReadComparison, compare};
 pub(crate) use using::deadlock::Waiters;
 
 /// Store internals re-exported by [`crate::internal`] for the command line.

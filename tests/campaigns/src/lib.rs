@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod audit;
 pub mod crowd;
+mod cut_off;
 pub mod figures;
 pub mod full;
 mod install;
@@ -49,6 +50,7 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("syscalls", syscalls::run),
     ("full", full::run),
     ("power", power::run),
+    ("cut-off", cut_off::run),
     ("left-out", left_out::run),
     ("mounts", mounts::run),
 ];

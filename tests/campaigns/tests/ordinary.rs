@@ -62,6 +62,11 @@ fn wait() {
 }
 
 #[test]
+fn cut_off() {
+    holds("cut-off", 200);
+}
+
+#[test]
 fn left_out() {
     holds("left-out", 40);
 }

@@ -65,7 +65,7 @@ impl Plan {
                 let runs = step.action.runs().filter(|runs| *runs > 1);
                 let runs = runs.map(|runs| format!("{runs} runs: "));
                 let color = match step.action {
-                    Action::Reuse(_) => style::GOOD,
+                    Action::Reuse(_) | Action::Carry { .. } => style::GOOD,
                     Action::Build { .. } => style::REFERENCE,
                     Action::Undecided { .. } => style::FAINT,
                     _ => style::BAD,

@@ -65,6 +65,9 @@ pub(crate) struct Options {
     /// Run stages again whose recorded result is a failure
     #[arg(long)]
     retry_failed: bool,
+    /// Run each stage whose dependencies have other results than before, whatever it reads of them
+    #[arg(long)]
+    no_cut_off: bool,
     /// How many threads all stages together may use
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -244,6 +247,9 @@ impl Options {
         }
         if self.retry_failed {
             run = run.retry_failed();
+        }
+        if self.no_cut_off {
+            run = run.no_cut_off();
         }
         Ok(run)
     }

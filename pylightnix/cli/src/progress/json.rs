@@ -91,6 +91,7 @@ impl Json {
         let fields = json!({
             "stages": status.stages,
             "reused": state.reused.load(Relaxed),
+            "carried": state.carried.load(Relaxed),
             "built": status.built,
             "failed": status.failed,
             "cancelled": status.cancelled,
@@ -210,6 +211,13 @@ impl Json {
                 let kept = kept.map(|kept| kept.to_string_lossy());
                 let fields = json!({ "kept": kept, "error": report(error) });
                 ("run_failed", Some((*dref, Some(*index))), fields)
+            }
+            Event::Carried {
+                dref, rrefs, why, ..
+            } => {
+                let rrefs: Vec<_> = rrefs.iter().map(|rref| rref.to_string()).collect();
+                let fields = json!({ "rrefs": rrefs, "why": why.reason() });
+                ("carried", Some((*dref, None)), fields)
             }
             Event::Chosen {
                 dref,

@@ -55,6 +55,9 @@ impl Lines {
             } => {
                 format!("build   {}, {runs} runs: {why}", stage(dref))
             }
+            Event::Carried { dref, why, .. } => {
+                format!("carry   {}: {}", stage(dref), why.reason())
+            }
             Event::Queued { dref, .. } => {
                 format!("queue   {}: waits for resources", stage(dref))
             }

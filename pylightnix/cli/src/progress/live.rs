@@ -177,7 +177,8 @@ impl Frame {
         let width = size.width.saturating_sub(1);
         let status = state.status();
         let now = Instant::now();
-        let whole = whole(&status, state.reused.load(Relaxed), now);
+        let reused = (state.reused.load(Relaxed), state.carried.load(Relaxed));
+        let whole = whole(&status, reused, now);
         let mut rows = vec![self.whole.text(String::new(), whole, None, width)];
 
         let room = usize::from(size.height.saturating_sub(4)).max(1);
@@ -248,8 +249,8 @@ impl Frame {
     }
 }
 
-/// Returns the summary line of the whole run.
-fn whole(status: &Status, reused: usize, now: Instant) -> String {
+/// Returns the summary line of the whole run, given the numbers of stages that were reused and carried.
+fn whole(status: &Status, (reused, carried): (usize, usize), now: Instant) -> String {
     let Status {
         stages,
         built,
@@ -257,10 +258,13 @@ fn whole(status: &Status, reused: usize, now: Instant) -> String {
         cancelled,
         ..
     } = status;
-    let to_build = stages.saturating_sub(reused + built + failed + cancelled);
+    let to_build = stages.saturating_sub(reused + carried + built + failed + cancelled);
     let mut counts = vec![format!("{built} built"), format!("{to_build} to build")];
     if reused > 0 {
         counts.push(format!("{reused} reused"));
+    }
+    if carried > 0 {
+        counts.push(format!("{carried} carried"));
     }
     if *failed > 0 {
         counts.push(format!("{failed} failed"));

@@ -60,12 +60,13 @@
 //! | `published` | `rref`, `new`, `took_seconds` |
 //! | `failure_recorded` | `rref`, `new`, `took_seconds`, `error` |
 //! | `run_failed` | `kept`, a path or `null`, `error` |
+//! | `carried`, of stages whose results were carried from another context | `rrefs`, `why` |
 //! | `chosen`, of stages that were built | `rrefs` |
 //! | `ahead_of_clock` | `rref`, `ended`: the first build record that is found to end ahead of this machine's clock |
 //! | `stopping` | `running` |
 //! | `cancelled`, `failed` | `error` |
 //! | `printed`, by any code of this process | `text`, a line |
-//! | `ended`, the last event | `stages`, `reused`, `built`, `failed`, `cancelled`, `took_seconds` |
+//! | `ended`, the last event | `stages`, `reused`, `carried`, `built`, `failed`, `cancelled`, `took_seconds` |
 
 mod capture;
 mod clean;
@@ -196,8 +197,17 @@ fn is_display() -> bool {
 impl Inner {
     fn event(&self, event: &Event<'_>) {
         // A reused stage is only counted.
-        if let Event::Chosen { built: false, .. } = event {
-            self.state.reused.fetch_add(1, Relaxed);
+        if let Event::Chosen {
+            built: false,
+            carried,
+            ..
+        } = event
+        {
+            let counter = match carried {
+                true => &self.state.carried,
+                false => &self.state.reused,
+            };
+            counter.fetch_add(1, Relaxed);
             if self.shown.get().is_none() {
                 return;
             }

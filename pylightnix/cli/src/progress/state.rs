@@ -16,6 +16,8 @@ pub(super) struct State {
     store: Store,
     /// The number of reused stages, counted without the lock since there may be very many.
     pub(super) reused: AtomicUsize,
+    /// The number of stages whose results were carried.
+    pub(super) carried: AtomicUsize,
     status: Mutex<Status>,
 }
 
@@ -62,6 +64,7 @@ impl State {
         State {
             store: store.clone(),
             reused: AtomicUsize::new(0),
+            carried: AtomicUsize::new(0),
             status: Mutex::new(Status {
                 begun: Instant::now(),
                 stages: 0,

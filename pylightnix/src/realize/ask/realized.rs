@@ -39,6 +39,14 @@ pub(in crate::realize) fn realized(
                 format!("stage `{}` cannot be realized: {why}", graph.titled(dref)),
                 ErrorKind::Matcher,
             ),
+            (Action::Carry { why, .. }, _) => (
+                format!(
+                    "the results of stage `{}` would be carried from another context: {}",
+                    graph.titled(dref),
+                    why.reason()
+                ),
+                ErrorKind::Missing,
+            ),
             (Action::Build { reason, .. }, _) => (
                 format!("stage `{}` would have to run: {reason}", graph.titled(dref)),
                 ErrorKind::Missing,

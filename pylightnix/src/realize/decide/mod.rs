@@ -3,6 +3,7 @@
 //! Reads the store through `lookup/` only, and does not depend on threads. Begin to read at [`decision`].
 
 pub(super) mod arguments;
+pub(super) mod carry;
 pub(super) mod clock_watch;
 pub(super) mod context;
 pub(super) mod decision;

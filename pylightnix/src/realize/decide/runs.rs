@@ -120,6 +120,15 @@ pub(in crate::realize) struct DueRuns {
 }
 
 impl DueRuns {
+    /// Returns all runs of a stage that has `of` runs.
+    pub(in crate::realize) fn all_of(of: usize) -> Self {
+        DueRuns {
+            then: 0..of,
+            of,
+            ..DueRuns::default()
+        }
+    }
+
     pub(in crate::realize) fn len(&self) -> usize {
         self.these.len() + self.then.len()
     }

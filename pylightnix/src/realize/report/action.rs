@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{DRefId, RRefId};
 use crate::lens::AnyRRef;
+use crate::realize::report::carried::CarriedWhy;
 use crate::realize::report::reason::Reason;
 use crate::realize::report::taken::Taken;
 use crate::realize::report::titles::Titles;
@@ -43,6 +44,13 @@ pub enum Action {
     Reuse(Vec<RRefId>),
     /// The stage failed before, and this recorded failure is its result. Nothing runs.
     Failed(RRefId),
+    /// The results of another context count in the new one, as all that the stage read is the same. Nothing runs.
+    Carry {
+        /// The realizations of the other context.
+        from: Vec<RRefId>,
+        /// What differs between the contexts.
+        why: CarriedWhy,
+    },
     /// The stage runs.
     Build {
         /// The number of runs.
@@ -55,6 +63,8 @@ pub enum Action {
     Undecided {
         /// The direct dependencies whose results are not known yet.
         waits_for: Vec<DRefId>,
+        /// Whether, and why, earlier results will count if those dependencies come out as before.
+        carried: Option<CarriedWhy>,
     },
     /// The stage cannot be realized, for this reason.
     Fails(String),
@@ -85,11 +95,12 @@ impl Action {
 }
 
 impl Action {
-    /// Returns the name of the action in data for programs: `reuse`, `failed`, `build`, `later` or `fails`.
+    /// Returns the name of the action in data for programs: `reuse`, `failed`, `carry`, `build`, `later` or `fails`.
     pub fn word(&self) -> &'static str {
         match self {
             Action::Reuse(_) => "reuse",
             Action::Failed(_) => "failed",
+            Action::Carry { .. } => "carry",
             Action::Build { .. } => "build",
             Action::Undecided { .. } => "later",
             Action::Fails(_) => "fails",
@@ -121,8 +132,14 @@ impl DryPlan {
             Action::Reuse(_) => None,
             Action::Failed(_) => Some("its failure is its result".to_owned()),
             Action::Build { reason, .. } => Some(reason.to_string()),
-            Action::Undecided { waits_for } => {
-                Some(format!("decided when {}", self.titles.until(waits_for, "")))
+            Action::Carry { why, .. } => Some(why.reason()),
+            Action::Undecided { waits_for, carried } => {
+                let until = self.titles.until(waits_for, "");
+                let carried = carried.iter().map(|why| format!("; {why}"));
+                Some(format!(
+                    "decided when {until}{}",
+                    carried.collect::<String>()
+                ))
             }
             Action::Fails(why) => Some(why.clone()),
         }
@@ -172,6 +189,8 @@ impl fmt::Display for DryPlan {
             .iter()
             .filter(|step| step.action.is_there())
             .count();
+        let is_carried = |step: &&Step| matches!(step.action, Action::Carry { .. });
+        let carried = self.steps.iter().filter(is_carried).count();
         for step in &self.steps {
             if !matches!(step.action, Action::Reuse(_)) {
                 writeln!(f, "{}", step.text(Some(&self.titles)))?;
@@ -182,6 +201,17 @@ impl fmt::Display for DryPlan {
         }
         match (self.steps.len(), self.steps.len() - reused) {
             (all, 0) => write!(f, "nothing to build: {all} stages reused"),
+            (all, left) if left == carried => {
+                write!(
+                    f,
+                    "nothing to build: {carried} of {all} stages to carry, {reused} reused"
+                )
+            }
+            (all, left) if carried > 0 => write!(
+                f,
+                "{} of {all} stages to do, {carried} to carry, {reused} reused",
+                left - carried
+            ),
             (all, left) => write!(f, "{left} of {all} stages to do, {reused} reused"),
         }
     }
@@ -210,18 +240,20 @@ impl Step {
                     "failed  {dref}: its failure is its result; `retry_failed()` tries it again"
                 )
             }
+            Action::Carry { why, .. } => format!("carry   {dref}: {}", why.reason()),
             Action::Build { runs: 1, reason } => {
                 format!("build   {dref}: {}", reason_or_why(reason))
             }
             Action::Build { runs, reason } => {
                 format!("build   {dref}, {runs} runs: {}", reason_or_why(reason))
             }
-            Action::Undecided { waits_for } => {
+            Action::Undecided { waits_for, carried } => {
                 let until = match titles {
                     Some(titles) => titles.until(waits_for, "`"),
                     None => "what it depends on is known".to_owned(),
                 };
-                let why = why.iter().map(|why| format!("; {why}"));
+                let carried = carried.iter().map(CarriedWhy::to_string);
+                let why = carried.chain(why.clone()).map(|why| format!("; {why}"));
                 let why: String = why.collect();
                 format!("later   {dref}: will be decided when {until}{why}")
             }

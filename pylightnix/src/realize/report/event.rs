@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::config::{DRefId, RRefId};
+use crate::realize::report::carried::CarriedWhy;
 use crate::realize::report::code_notes::EarlierResults;
 use crate::realize::report::reason::Reason;
 use crate::realize::report::titles::Titles;
@@ -167,6 +168,17 @@ pub enum Event<'a> {
         /// The end of the build, according to the record.
         ended: jiff::Timestamp,
     },
+    /// Results of a stage from another context were published with the new one, without a run: all that the stage read is the
+    /// same. A [`Chosen`](Self::Chosen) follows.
+    #[non_exhaustive]
+    Carried {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// The realizations in the new context.
+        rrefs: &'a [&'a RRefId],
+        /// The dependencies that have other realizations than before.
+        why: &'a CarriedWhy,
+    },
     /// The matcher of a stage chose realizations.
     #[non_exhaustive]
     Chosen {
@@ -176,6 +188,8 @@ pub enum Event<'a> {
         rrefs: &'a [&'a RRefId],
         /// Whether this run built the stage, rather than reusing results.
         built: bool,
+        /// Whether this run carried the results from another context.
+        carried: bool,
     },
     /// The run was cancelled: no further run begins, and the running stages are told to stop.
     #[non_exhaustive]

@@ -11,6 +11,8 @@ pub struct Report {
     pub stages: usize,
     /// The number of stages whose results were reused.
     pub reused: usize,
+    /// The number of stages whose results were carried from another context without running, as all that they read is the same.
+    pub carried: usize,
     /// The number of stages that were built.
     pub built: usize,
     /// The number of runs of stage functions, including failed ones.
@@ -26,17 +28,31 @@ impl fmt::Display for Report {
         let Report {
             stages,
             reused,
+            carried,
             built,
             runs,
             failures,
             repeated,
         } = self;
         let plural = |n: &usize| if *n == 1 { "" } else { "s" };
-        if *built == 0 {
+        if *built == 0 && *carried == 0 {
             write!(
                 f,
                 "nothing to build: all {stages} stage{} reused",
                 plural(stages)
+            )?;
+        } else if *built == 0 {
+            write!(
+                f,
+                "nothing to build: {carried} of {stages} stage{} carried, {reused} reused",
+                plural(stages)
+            )?;
+        } else if *carried > 0 {
+            write!(
+                f,
+                "{built} of {stages} stage{} built in {runs} run{}, {carried} carried, {reused} reused",
+                plural(stages),
+                plural(runs)
             )?;
         } else {
             write!(

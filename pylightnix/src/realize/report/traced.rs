@@ -71,6 +71,7 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
             warn!(target: RUN, %dref, %error, "a stage was stopped")
         }
         Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
+        Event::Carried { dref, why, .. } => info!(target: RUN, %dref, %why, "a result is carried"),
         // Not emitted, because there are too many of them.
         Event::Left { .. } | Event::Progress { .. } | Event::Chosen { .. } => {}
     }

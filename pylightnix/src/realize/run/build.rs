@@ -14,7 +14,7 @@ use crate::realize::failure::errors::{matcher_refused, not_begun, too_few};
 use crate::realize::options::ReusePolicy;
 use crate::realize::report::event::{Brief, Event};
 use crate::realize::report::taken::Taken;
-use crate::store::{BuildMark, PublishedRun, Uncommitted};
+use crate::store::{BuildLock, BuildMark, PublishedRun, Uncommitted};
 use crate::{Error, ErrorKind, Result};
 
 /// Builds the missing realizations under the build lock. Returns the matcher's choice, and whether anything ran.
@@ -26,15 +26,7 @@ pub(in crate::realize) fn build(
 ) -> Result<(Taken, bool)> {
     let dref = input.dref.id();
     let store = input.store;
-    let on_wait = &mut || run.notify(&Event::Waiting { dref });
-    let lock = match run.options.cancel {
-        None => store.lock_build(dref, input.context, on_wait)?,
-        Some(_) => {
-            let go_on = || !run.watchdog.is_cancelled();
-            let lock = store.lock_build_while(dref, input.context, on_wait, &go_on)?;
-            lock.ok_or_else(|| not_begun(input.titled()))?
-        }
-    };
+    let lock = lock(run, input)?;
     // Another process may have built it while this one waited for the lock.
     let snapshot = store.fresh_snapshot(input.dref.config_json())?;
     store.ensure_durable(&[(dref, &snapshot)])?;
@@ -106,8 +98,20 @@ pub(in crate::realize) fn build(
     }
 }
 
+/// Takes the build lock of a stage.
+pub(in crate::realize) fn lock(run: &RunState<'_>, input: &DecisionInput<'_>) -> Result<BuildLock> {
+    let (store, dref) = (input.store, input.dref.id());
+    let on_wait = &mut || run.notify(&Event::Waiting { dref });
+    if run.options.cancel.is_none() {
+        return store.lock_build(dref, input.context, on_wait);
+    }
+    let go_on = || !run.watchdog.is_cancelled();
+    let lock = store.lock_build_while(dref, input.context, on_wait, &go_on)?;
+    lock.ok_or_else(|| not_begun(input.titled()))
+}
+
 /// Marks these runs as begun, and returns the name of the mark.
-fn mark(input: &DecisionInput<'_>, due: &DueRuns) -> Result<String> {
+pub(in crate::realize) fn mark(input: &DecisionInput<'_>, due: &DueRuns) -> Result<String> {
     let node = input.dref.node();
     let begun = BuildMark {
         name: String::new(),

@@ -8,6 +8,7 @@ use crate::realize::report::totals::Report;
 #[derive(Default)]
 pub(in crate::realize) struct Counters {
     pub(in crate::realize) reused: AtomicUsize,
+    pub(in crate::realize) carried: AtomicUsize,
     pub(in crate::realize) built: AtomicUsize,
     pub(in crate::realize) runs: AtomicUsize,
     pub(in crate::realize) failures: AtomicUsize,
@@ -19,6 +20,7 @@ impl Counters {
         Report {
             stages,
             reused: self.reused.load(Relaxed),
+            carried: self.carried.load(Relaxed),
             built: self.built.load(Relaxed),
             runs: self.runs.load(Relaxed),
             failures: self.failures.load(Relaxed),

@@ -5,6 +5,7 @@
 //! [`Executor`](super::execute::Executor). Begin to read at [`run_plan`], then [`build`] and [`runs`].
 
 pub(super) mod build;
+mod carry;
 pub(super) mod choices;
 pub(super) mod counters;
 pub(super) mod progress;

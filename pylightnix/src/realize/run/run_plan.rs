@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 
 use super::build::build;
+use super::carry::carry;
 use super::choices::{AlreadyChosen, Choices};
 use super::counters::count;
 use super::progress::progress_thread;
 use super::scheduler::{Scheduler, StepOutcome, Turn};
-use super::state::RunState;
+use super::state::{ChosenBy, RunState};
 use super::stub::run_alone;
 use crate::plan::{AnyDRef, Listed, PlanGraph};
 use crate::realize::decide::arguments;
@@ -318,7 +319,7 @@ impl<'a> RunState<'a> {
             count(&self.counters.reused);
             self.notify_ahead();
             let id = || [self.choices.hits.id_of(at, &hit)].into_iter();
-            self.tell_chosen(stage.id(), false, id);
+            self.tell_chosen(stage.id(), ChosenBy::Reusing, id);
             return Ok(StageOutcome::Hit(hit));
         }
         let chosen = chosen_for(self.graph, at, |dep| {
@@ -331,17 +332,23 @@ impl<'a> RunState<'a> {
         };
         let decision = input.decide(policy);
         self.notify_ahead();
-        let (taken, built) = match decision? {
+        let (taken, by) = match decision? {
             Decision::Take { taken, over } => {
                 self.remove_marks(stage, &context, &over)?;
                 count(&self.counters.reused);
-                (taken, false)
+                (taken, ChosenBy::Reusing)
             }
             Decision::Never(why) => {
                 return Err(matcher_refused(self.graph.titled(stage.id()), &why));
             }
             Decision::Build { .. } if self.scheduler.is_alone() => return Ok(StageOutcome::Later),
-            Decision::Build { .. } => {
+            Decision::Build { reason, .. } => {
+                // Before it waits for resources, which carrying does not need.
+                if !turn.granted
+                    && let Some(taken) = carry(self, &input, policy, &reason)?
+                {
+                    return Ok(self.chosen(stage, taken, ChosenBy::Carrying));
+                }
                 if !turn.granted {
                     if let Some(lack) = shortage(&self.total, self.graph, stage) {
                         return Err(lack);
@@ -352,19 +359,28 @@ impl<'a> RunState<'a> {
                     }
                     turn.granted = true;
                 }
-                match self.options.publishes {
+                let (taken, built) = match self.options.publishes {
                     true => build(self, at, &input, policy)?,
                     false => (run_alone(self, at, &input)?, true),
+                };
+                match built {
+                    true => (taken, ChosenBy::Building),
+                    false => (taken, ChosenBy::Reusing),
                 }
             }
         };
+        Ok(self.chosen(stage, taken, by))
+    }
+
+    /// Counts and tells the choice of a stage.
+    fn chosen(&self, stage: &AnyDRef, taken: Taken, by: ChosenBy) -> StageOutcome {
         if is_failure(&taken.rrefs) {
             count(&self.counters.failures);
         }
-        self.tell_chosen(stage.id(), built, || {
+        self.tell_chosen(stage.id(), by, || {
             taken.rrefs.iter().map(|rref| rref.id().clone())
         });
-        Ok(StageOutcome::Chosen(taken))
+        StageOutcome::Chosen(taken)
     }
 
     /// Returns the hit for a stage whose dependencies are chosen, if its matcher always takes a single candidate.

@@ -52,6 +52,14 @@ pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) failures: Mutex<Vec<(usize, Error)>>,
 }
 
+/// How a stage came to its results in a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::realize) enum ChosenBy {
+    Reusing,
+    Carrying,
+    Building,
+}
+
 impl<'a> RunState<'a> {
     /// Returns the executor for the builds of this run.
     pub(in crate::realize) fn executor(&self) -> &dyn Executor<'a> {
@@ -98,7 +106,7 @@ impl<'a> RunState<'a> {
     pub(in crate::realize) fn tell_chosen<I: Iterator<Item = RRefId>>(
         &self,
         dref: &DRefId,
-        built: bool,
+        by: ChosenBy,
         rrefs: impl FnOnce() -> I,
     ) {
         if !self.options.observers.is_empty() {
@@ -107,7 +115,8 @@ impl<'a> RunState<'a> {
             self.notify(&Event::Chosen {
                 dref,
                 rrefs: &rrefs,
-                built,
+                built: by == ChosenBy::Building,
+                carried: by == ChosenBy::Carrying,
             });
         }
     }

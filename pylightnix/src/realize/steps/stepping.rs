@@ -1,5 +1,6 @@
 //! Stepping through a plan stage by stage.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::config::DRefId;
 use crate::lens::{AnyRRef, BuildLog, Cardinality, Chosen, Config, ProgressSender};
 use crate::plan::{AnyDRef, DRef, Listed, PlanGraph, Realizations, Run, Target};
 use crate::realize::decide::arguments;
+use crate::realize::decide::carry::{carryable, may_carry};
 use crate::realize::decide::context::{chosen_for, context_of, recorded_choices};
 use crate::realize::decide::decision::{CandidateSource, Decision, DecisionInput};
 use crate::realize::execute::code::site;
@@ -16,6 +18,7 @@ use crate::realize::execute::promises;
 use crate::realize::failure::errors::{matcher_refused, not_begun};
 use crate::realize::foresee::foresee;
 use crate::realize::options::Realize;
+use crate::realize::report::carried::CarriedWhy;
 use crate::realize::report::event::{Brief, Event};
 use crate::realize::report::reason::Reason;
 use crate::realize::report::taken::Taken;
@@ -103,11 +106,17 @@ pub struct Paused {
     pub first: usize,
     /// The reason.
     pub reason: Reason,
+    /// Why results from another context will count instead, if they do: then [`run_next`](Stepping::run_next) carries them, and
+    /// [`take`](Stepping::take) makes the stage anew.
+    pub carried: Option<CarriedWhy>,
 }
 
 impl fmt::Display for Paused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Paused { dref, reason, .. } = self;
+        if let Some(why) = &self.carried {
+            return write!(f, "{dref}: {why}");
+        }
         match self.runs {
             1 => write!(f, "{dref}: {reason}"),
             runs => write!(f, "{dref}, {runs} runs: {reason}"),
@@ -355,12 +364,20 @@ impl<'a, T: Target> Stepping<'a, T> {
         let source = CandidateSource::Snapshot(&snapshot);
         let input = DecisionInput::of(&self.options, &self.graph, stage, &chosen, &context, source);
         match input.decide(self.options.policy(dref))? {
-            Decision::Build { due, reason } => Ok(Some(Paused {
-                dref: dref.clone(),
-                runs: due.len(),
-                first: due.at(0),
-                reason,
-            })),
+            Decision::Build { due, reason } => {
+                let policy = self.options.policy(dref);
+                let found = match self.options.cut_off && may_carry(policy, &reason) {
+                    true => carryable(&input, &BTreeSet::new(), policy)?,
+                    false => None,
+                };
+                Ok(Some(Paused {
+                    dref: dref.clone(),
+                    runs: due.len(),
+                    first: due.at(0),
+                    reason,
+                    carried: found.map(|found| found.why),
+                }))
+            }
             Decision::Never(why) => Err(matcher_refused(self.graph.titled(dref), &why)),
             Decision::Take { taken, .. } => {
                 let ids: Vec<_> = taken.rrefs.iter().map(AnyRRef::id).collect();
@@ -368,6 +385,7 @@ impl<'a, T: Target> Stepping<'a, T> {
                     dref,
                     rrefs: &ids,
                     built: ids.iter().any(|id| self.options.by_hand.contains(id)),
+                    carried: false,
                 });
                 let dref = dref.clone();
                 self.took(&dref, taken);

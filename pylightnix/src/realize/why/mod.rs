@@ -17,7 +17,7 @@ mod show;
 mod stage_version;
 
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(in crate::realize) use brief::{Briefs, explain};
@@ -27,10 +27,13 @@ pub(in crate::realize) use code::{CodeChanges, CodeVersion};
 pub use nearest::Nearest;
 pub use planned::{Candidate, Standing};
 
-use crate::Result;
 use crate::config::{DRefId, RRefId};
+use crate::realize::report::carried::CarriedWhy;
 pub use crate::realize::report::event::Brief;
-use crate::store::{BuildRecord, EnvironmentChange, RecordedChoice, Store, environment_changes};
+use crate::store::{
+    BuildRecord, EnvironmentChange, Realization, RecordedChoice, Store, environment_changes,
+};
+use crate::{ErrorKind, Result};
 use brief::folders;
 use nearest::{EarlierBuilds, Namesakes, before};
 use stage_version::{Source, StageVersion, made_by};
@@ -53,6 +56,8 @@ pub struct Why {
     /// record.
     #[serde(serialize_with = "short")]
     pub build: Option<BuildRecord>,
+    /// Why it was carried here from another context, if that build was made there and the realization of it is still in the store.
+    pub carried: Option<CarriedWhy>,
     /// The earlier results of the same code, config and dependencies, newest first, as far back as the nearest version that
     /// differs.
     pub repeated: Vec<RRefId>,
@@ -111,13 +116,43 @@ impl Store {
     pub fn why(&self, rref: impl AsRef<RRefId>) -> Result<Why> {
         let realization = self.realization(rref.as_ref())?;
         let build = made_by(&realization, None).cloned();
+        let carried = carried(self, &realization, build.as_ref())?;
         let new = StageVersion::recorded(self, &realization, build)?;
         let source = Source {
             store: self,
             plan: None,
             code_changes: CodeChanges::default(),
         };
-        Why::of(&source, new)
+        let why = Why::of(&source, new)?;
+        Ok(Why { carried, ..why })
+    }
+}
+
+/// Returns why a realization was carried, given its newest build.
+fn carried(
+    store: &Store,
+    realization: &Realization,
+    build: Option<&BuildRecord>,
+) -> Result<Option<CarriedWhy>> {
+    let Some(build) = build else {
+        return Ok(None);
+    };
+    let Some(carried) = &build.carried else {
+        return Ok(None);
+    };
+    match store.realization(&carried.from) {
+        Ok(from) => {
+            let reads = build.reads.iter();
+            let new = &realization.context;
+            Ok(Some(CarriedWhy::between(
+                reads,
+                &from.context,
+                new,
+                &BTreeSet::new(),
+            )))
+        }
+        Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -138,6 +173,7 @@ impl Why {
             action: None,
             choice: None,
             build,
+            carried: None,
             repeated,
             environment: environment_changes(&environment, &new.environment()),
             nearest: None,

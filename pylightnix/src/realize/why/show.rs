@@ -19,6 +19,9 @@ pub(crate) type Times = fn(Timestamp) -> String;
 impl Why {
     /// Returns a summary: the first changes, in the stage or in its dependencies.
     pub fn in_short(&self) -> String {
+        if let Some(carried) = &self.carried {
+            return carried.to_string();
+        }
         if self.changes.is_empty() {
             return match (self.repeated.is_empty(), &self.action) {
                 (true, _) => "the first of its name in the store".to_owned(),
@@ -95,6 +98,18 @@ impl Why {
             }
             (Some(rref), None) => lines.push(format!("{rref} has no build record")),
             (None, _) => lines.push(format!("{} is to be built", self.dref)),
+        }
+        if let Some(carried) = self.build.as_ref().and_then(|build| build.carried.as_ref()) {
+            let why = self
+                .carried
+                .as_ref()
+                .map(|why| format!(": {}", why.reason()));
+            lines.push(format!(
+                "it was carried here {} from {}{}",
+                when(carried.time),
+                name(&carried.from),
+                why.unwrap_or_default()
+            ));
         }
         let ahead = self.build.as_ref().filter(|build| build.ended().is_none());
         if let (Some(rref), Some(build)) = (&self.rref, ahead) {

@@ -228,6 +228,20 @@ impl Store {
         found
     }
 
+    /// Returns the realizations in a snapshot of `dref` that keep all promises, from any context, sorted by reference.
+    pub(crate) fn candidates_of_all_contexts(
+        &self,
+        snapshot: &Snapshot,
+        dref: &DRefId,
+    ) -> Result<Vec<Realization>> {
+        let listed = (snapshot.0.iter()).flat_map(|known| known.listing.iter());
+        let objects = self.objects();
+        listed
+            .filter(Listed::is_candidate)
+            .map(|one| Ok(one.realization(dref, &one.context(dref)?, objects)))
+            .collect()
+    }
+
     /// Returns the folder of all derivations, for [`Snapshot::realization_at`].
     pub(crate) fn objects(&self) -> &Arc<Path> {
         self.layout().shared_objects()
