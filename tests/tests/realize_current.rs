@@ -8,7 +8,7 @@
 
 use pylightnix::config::{DRefId, RRefId};
 use pylightnix::prelude::*;
-use pylightnix::realize::{Action, DryPlan, Reason, Stale};
+use pylightnix::realize::{Action, Counts, DryPlan, Reason, Stale};
 use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome};
 use std::fs;
 use std::time::Duration;
@@ -672,4 +672,57 @@ fn looking_writes_nothing() {
     assert!(store.accept(&plan).unwrap().is_empty());
     drop(store);
     assert_eq!(traces(&root), before);
+}
+
+#[test]
+fn what_counts_in_a_run_reaches_every_way_to_ask() {
+    let (_folder, store) = scratch();
+    let plan = first::plan(2);
+    let counts = || [Counts::Profile, Counts::krate("serde_json")];
+    let run = || Realize::new(&store).counts(counts());
+    store.realize(&plan).unwrap();
+    assert!(run().realized(&plan).is_err());
+    assert!(run().code_notes(&plan).unwrap().earlier.is_none());
+    let why = run().why(&plan, plan.id()).unwrap().to_string();
+    assert!(why.contains("environment"), "{why}");
+
+    // Accepting counts for such runs only, and stepping makes such results.
+    run().accept().stage(plan.sum.id()).run(&plan).unwrap();
+    assert!(run().realized(&plan.sum).is_ok() && run().realized(&plan).is_err());
+    let mut steps = run().step(plan.clone()).unwrap();
+    steps.run_all().unwrap();
+    assert!(run().realized(&plan).is_ok());
+    // A derivation may be in a plan twice.
+    assert!(
+        run()
+            .realized(&(plan.clone(), first::plan(2), plan.sum.clone()))
+            .is_ok()
+    );
+    assert!(
+        Realize::new(&store)
+            .counts([Counts::Profile])
+            .realized(&plan)
+            .is_err()
+    );
+}
+
+#[test]
+fn of_a_given_realizer_what_is_not_known_cannot_count() {
+    let (_folder, store) = scratch();
+    let given = |text: &'static str| {
+        first::of(2).with_realizer("label", move |b| -> Result<()> { done(b.out.save(text)?) })
+    };
+    store.realize(&given("1")).unwrap();
+    let run = |what| Realize::new(&store).counts([what]);
+    let sum = run(Counts::Rustc).run(&given("2")).unwrap();
+    assert_eq!(sum.out.load().unwrap(), "2");
+    let again = run(Counts::Rustc).run(&given("3")).unwrap();
+    assert_eq!(again, sum);
+    for what in [Counts::Features, Counts::krate("serde")] {
+        let said = format!(
+            "{what} is to count in this run, and for stage `sum` it is not known: the plan gives it a realizer"
+        );
+        let error = run(what).run(&given("4")).unwrap_err().to_string();
+        assert!(error.starts_with(&said), "{error}");
+    }
 }

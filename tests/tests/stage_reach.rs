@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[path = "stage_reach/environment.rs"]
@@ -45,6 +45,7 @@ const MAIN: &str = r#"
 mod prep;
 
 use pylightnix::prelude::*;
+use pylightnix::realize::Counts;
 
 /// How a curve is sampled.
 #[derive(Config)]
@@ -82,7 +83,14 @@ fn main() -> Result<()> {
     let store = Store::open(std::env::args().nth(2).unwrap_or_default())?;
     let sample = instantiate(Sample::new(5, 0., 1.))?;
     let plan = instantiate(Mean::new(sample.clone()))?;
-    let run = Realize::new(&store);
+    let mut run = Realize::new(&store);
+    for what in std::env::args().skip(3) {
+        run = run.counts([match what.as_str() {
+            "rustc" => Counts::Rustc,
+            "features" => Counts::Features,
+            name => Counts::krate(name),
+        }]);
+    }
     if std::env::args().nth(1).as_deref() == Some("run") {
         println!("{}", run.run_reporting(&plan)?.1);
         return Ok(());
@@ -233,14 +241,28 @@ impl Experiment {
 
     /// Asks the program that was compiled last.
     fn printed(&self, command: &str) -> String {
-        let output = Command::new(self.folder.join("target/debug/lab"))
-            .arg(command)
-            .arg(self.store.path())
-            .current_dir(self.here.path())
-            .output()
-            .unwrap();
+        let output = self.output(command);
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Asks the program that was compiled last for something that it refuses.
+    fn refused(&self, command: &str) -> String {
+        let output = self.output(command);
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Runs the program that was compiled last, with what is to count after the command.
+    fn output(&self, command: &str) -> Output {
+        let mut words = command.split(' ');
+        Command::new(self.folder.join("target/debug/lab"))
+            .args(words.next())
+            .arg(self.store.path())
+            .args(words)
+            .current_dir(self.here.path())
+            .output()
+            .unwrap()
     }
 
     fn asked(&self, command: &str) -> String {

@@ -1,6 +1,6 @@
 //! What `Cargo.lock` says of the versions of crates.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -85,6 +85,25 @@ impl Lock {
         Some(listed.join(" or "))
     }
 
+    /// Lists the crates that the code of a package may name, with their versions: a line each.
+    pub(crate) fn versions(&self, package: &str) -> String {
+        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for Locked { name, version, .. } in &self.packages {
+            names.entry(name).or_default().push(version);
+        }
+        let mut lines = String::new();
+        for (name, versions) in names {
+            let one = match versions[..] {
+                [version] => Some(version.to_owned()),
+                _ => self.version(package, name),
+            };
+            if let Some(version) = one {
+                lines.push_str(&format!("{name} {version}\n"));
+            }
+        }
+        lines
+    }
+
     fn named(&self, name: &str) -> impl Iterator<Item = &Locked> {
         self.packages.iter().filter(move |it| it.name == name)
     }
@@ -156,6 +175,10 @@ source = "registry+https://example.com"
         assert_eq!(
             version("other", "nd_array").as_deref(),
             Some("0.16.1 or 0.17.0")
+        );
+        assert_eq!(
+            lock.versions("lab"),
+            "lab 0.1.0\nnd_array 0.16.1\none 1.2.3\nrand 0.8.5\nshared 0.2.0\n"
         );
         assert_eq!(version("lab", "none"), None);
         assert_eq!(Lock::parse("no lock").version("lab", "one"), None);

@@ -205,6 +205,21 @@ impl Sources {
         lock.version(&code_name(&self.manifest.name), package)
     }
 
+    /// The crates that the code may name, with their versions as `Cargo.lock` has them: a line each. Empty if there is none.
+    pub fn versions(&self) -> String {
+        let lock = self.lock.get_or_init(|| Lock::around(&self.folder));
+        let mut lines = lock.versions(&code_name(&self.manifest.name));
+        let dependencies = self.manifest.dependencies.iter();
+        let renamed = dependencies.filter_map(|dependency| dependency.renamed.as_ref());
+        for name in renamed {
+            if let Some(version) = self.version(name) {
+                // Before the line of another crate of this name.
+                lines.insert_str(0, &format!("{name} {version}\n"));
+            }
+        }
+        lines
+    }
+
     /// The number of items that are known around a stage.
     pub fn items(&self, stage: Stage) -> usize {
         self.read[stage.number].world.items.len()

@@ -34,7 +34,7 @@ struct Read {
     sources: Sources,
     /// The hashes of the items whose texts are registered.
     registered: BTreeSet<String>,
-    /// Whether the manifest was named to the compiler.
+    /// Whether the manifest was named to the compiler, and the versions of crates were registered.
     is_named: bool,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
     let counts = counts(stage, package.map_err(|why| *why));
     let (followed, registered) = match found {
         Ok((file, read)) => {
-            manifest = named(read);
+            manifest = named(read, library);
             features = Some(read.sources.features().to_vec());
             let followed = match is_asked {
                 true => follow(stage, item, &file, &mut read.sources).map_err(Some),
@@ -88,17 +88,30 @@ pub(super) fn reach(stage: &Stage, item: &TokenStream) -> Generated {
 }
 
 /// Names the manifest to the compiler, once in a crate: what it says counts, so that a change of it compiles the package anew.
-fn named(read: &mut Read) -> TokenStream {
-    let manifest = read.sources.folder().join("Cargo.toml");
-    match manifest.to_str() {
-        Some(manifest) if !read.is_named => {
-            read.is_named = true;
-            quote!(
-                const _: &[u8] = ::std::include_bytes!(#manifest);
-            )
-        }
-        _ => TokenStream::new(),
+/// Registers the versions of crates, too, of which Cargo compiles the package anew.
+fn named(read: &mut Read, library: &Library) -> TokenStream {
+    if std::mem::replace(&mut read.is_named, true) {
+        return TokenStream::new();
     }
+    let manifest = read.sources.folder().join("Cargo.toml");
+    let manifest = manifest.to_str().map(|manifest| {
+        quote!(
+            const _: &[u8] = ::std::include_bytes!(#manifest);
+        )
+    });
+    let versions = read.sources.versions();
+    let versions = (!versions.is_empty()).then(|| {
+        quote! {
+            #library::__private::submit! {
+                #library::__private::CrateVersions::new(
+                    ::std::module_path!(),
+                    ::std::option_env!("CARGO_PKG_VERSION"),
+                    #versions,
+                )
+            }
+        }
+    });
+    quote!(#manifest #versions)
 }
 
 /// Finds the file of a stage and the sources of its package; otherwise says in words for people why not.

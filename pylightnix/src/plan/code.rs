@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use super::counts::{Counted, Counts, CountsUnknown, counted, found, on};
+use super::place::Place;
 use super::reach::{self, Reach};
 use super::stage::Stage;
 use crate::Result;
@@ -49,6 +51,8 @@ pub struct Code {
     /// The fingerprint that versions before this one gave to the stage, if that is another.
     before: Option<String>,
     reach: Reach,
+    /// Makes it again with more of the environment that counts; `None` for what is not the code of a stage.
+    with_more: Option<fn(&[Counted]) -> Code>,
     /// With what it is compiled, made when the first build asks.
     environment: OnceLock<Arc<Environment>>,
 }
@@ -179,6 +183,7 @@ impl Code {
             form: Form::Text(text),
             before: None,
             reach: Reach::OWN,
+            with_more: None,
             environment: OnceLock::new(),
         }
     }
@@ -196,7 +201,15 @@ impl Code {
 
     /// Returns the code of the stage of `C`.
     pub(super) fn of_stage<C: Stage>() -> Self {
-        let own = Code::new(stage_text::<C>());
+        Code::with_more::<C>(&[])
+    }
+
+    /// Returns the code of the stage of `C`, for which more of the environment counts.
+    fn with_more<C: Stage>(more: &[Counted]) -> Self {
+        let own = Code {
+            with_more: Some(Code::with_more::<C>),
+            ..Code::new(stage_text::<C>())
+        };
         let reach = C::REACH;
         let Reach {
             is_followed,
@@ -206,7 +219,7 @@ impl Code {
             counts,
             ..
         } = reach;
-        if items.is_empty() && counts.is_empty() {
+        if items.is_empty() && counts.is_empty() && more.is_empty() {
             return Code { reach, ..own };
         }
         let mut made = CodeListBuilder::default();
@@ -236,12 +249,12 @@ impl Code {
             made.add("uses", name, tokens.to_owned());
         }
         for (predicate, value) in conditions {
-            made.add("cfg", predicate, format!("{predicate}: {value}"));
+            made.add("cfg", *predicate, format!("{predicate}: {value}"));
         }
         for (variable, value) in variables {
-            made.add("env", variable, format!("{variable}: {value:?}"));
+            made.add("env", *variable, format!("{variable}: {value:?}"));
         }
-        for (name, text) in counted(&reach) {
+        for (name, text) in counted(&reach, more) {
             made.add("environment", name, text);
         }
         Code {
@@ -253,38 +266,46 @@ impl Code {
                 texts: made.texts,
             },
             reach,
+            with_more: own.with_more,
             environment: OnceLock::new(),
         }
     }
-}
 
-/// Returns the names of what counts of the environment, with texts of what it is.
-fn counted(reach: &Reach) -> Vec<(&'static str, String)> {
-    if reach.counts.is_empty() {
-        return Vec::new();
-    }
-    let mut environment = Environment::compiled();
-    environment.features = reach.features.map(on);
-    let values = environment.values();
-    let one = |(name, version): &(&'static str, Option<&str>)| {
-        let mut value = match version {
-            Some(version) => (*version).to_owned(),
-            None => values.get(*name).cloned().unwrap_or_default(),
-        };
-        if *name == "profile" {
-            // A profile may have turned them on or off.
-            let assertions = values.get("debug_assertions").map_or("", String::as_str);
-            value.push_str(&format!(", debug assertions {assertions}"));
+    /// Returns the code with more of the environment that counts, for a stage at this place. Otherwise returns what is not known,
+    /// and why. A crate that the code's Cargo.lock does not have does not count.
+    pub(super) fn counting<'a>(
+        &self,
+        counts: &'a BTreeSet<Counts>,
+        place: Option<Place>,
+    ) -> Result<Code, (&'a Counts, CountsUnknown)> {
+        let place = place.filter(|_| self.with_more.is_some());
+        let mut more = Vec::new();
+        for what in counts {
+            more.extend(found(what, &self.reach, place).map_err(|why| (what, why))?);
         }
-        (*name, format!("{name}: {value}"))
-    };
-    reach.counts.iter().map(one).collect()
-}
+        Ok(match (self.with_more, &self.form) {
+            (Some(with_more), _) => with_more(&more),
+            (None, Form::Text(text)) => {
+                let counted = counted(&self.reach, &more);
+                let counted = counted
+                    .iter()
+                    .map(|(name, text)| section("environment", name, text));
+                Code::new(text.clone() + &counted.collect::<String>())
+            }
+            (None, Form::List { .. }) => self.clone(),
+        })
+    }
 
-/// Returns the names of the features that are on.
-fn on(features: &[(&str, bool)]) -> Vec<String> {
-    let on = features.iter().filter(|(_, is_on)| *is_on);
-    on.map(|(name, _)| (*name).to_owned()).collect()
+    /// Returns whether something of the environment counts.
+    pub(super) fn counts(&self, what: &Counts) -> bool {
+        match &self.form {
+            Form::Text(_) => false,
+            Form::List { list, .. } => {
+                let mut items = list.items.iter();
+                items.any(|item| item.kind == "environment" && item.name == what.name())
+            }
+        }
+    }
 }
 
 /// Makes a list of code with the items that are known only at run time.
@@ -295,11 +316,11 @@ struct CodeListBuilder {
 }
 
 impl CodeListBuilder {
-    fn add(&mut self, kind: &'static str, name: &'static str, text: String) {
+    fn add(&mut self, kind: &'static str, name: impl Into<Cow<'static, str>>, text: String) {
         let hash = hash_of(kind, &text);
         self.list.items.push(CodeItem {
             kind: Cow::Borrowed(kind),
-            name: Cow::Borrowed(name),
+            name: name.into(),
             hash: Cow::Owned(hash.clone()),
             place: Cow::Borrowed(""),
             from: Some(0),

@@ -118,7 +118,7 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     ) -> DRef<C, R> {
         let node: Arc<Node<C>> = typed(self.any.shared_node_of());
         let recipe = change(node.recipe().clone());
-        DRef::of_node(node.with(recipe))
+        DRef::of_node(node.with(Arc::new(recipe)))
     }
 
     /// Returns the reference.

@@ -1,11 +1,13 @@
 //! The graph of all derivations that a target depends on, in topological order.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use super::counting::CountingPlan;
+use super::counts::Counts;
 use super::node::{AnyDRef, AnyNode};
 use super::place::Place;
 use super::registry::namesakes;
@@ -51,12 +53,20 @@ impl PlanGraph {
 
     /// Collects the derivations of a plan of any depth, without recursion.
     pub(crate) fn of<T: Target + ?Sized>(target: &T) -> Result<Self> {
-        Self::telling(target, &mut |_| ())
+        Self::counting(target, &BTreeSet::new(), &mut |_| ())
     }
 
-    /// Collects the derivations like [`of`](Self::of), and passes each chunk to `listed` as soon as it is complete.
-    pub(crate) fn telling<T: Target + ?Sized>(target: &T, listed: &mut Listed<'_>) -> Result<Self> {
-        let mut graph = Collector::default();
+    /// Collects the derivations like [`of`](Self::of), lets more count for all of them, and passes each chunk to `listed` as soon
+    /// as it is complete.
+    pub(crate) fn counting<T: Target + ?Sized>(
+        target: &T,
+        counts: &BTreeSet<Counts>,
+        listed: &mut Listed<'_>,
+    ) -> Result<Self> {
+        let mut graph = Collector {
+            counting: CountingPlan::new(counts),
+            ..Collector::default()
+        };
         let mut roots = Vec::new();
         target.visit(&mut |dref| roots.push(dref.clone()));
         for root in &roots {
@@ -64,6 +74,9 @@ impl PlanGraph {
             graph.walk(listed)?;
         }
         graph.end_part(listed);
+        if let Some(counting) = &graph.counting {
+            counting.check()?;
+        }
         Ok(PlanGraph {
             dependents: graph.deps.reversed(),
             parts: graph.parts,
@@ -182,7 +195,7 @@ impl Lists {
 const UNKNOWN: usize = usize::MAX;
 
 #[derive(Default)]
-struct Collector {
+struct Collector<'a> {
     parts: Vec<Arc<[AnyDRef]>>,
     /// The current, incomplete chunk.
     part: Vec<AnyDRef>,
@@ -200,6 +213,8 @@ struct Collector {
     /// A stack of the dependencies that are still to be entered.
     stack: Vec<AnyDRef>,
     recipes: Recipes,
+    /// What more counts.
+    counting: Option<CountingPlan<'a>>,
 }
 
 /// The distinct recipes, by address.
@@ -231,7 +246,7 @@ impl Recipes {
     }
 }
 
-impl Collector {
+impl Collector<'_> {
     fn enter(&mut self, dref: AnyDRef) {
         // A second node of a listed derivation is walked too: the matchers of its dependencies may differ.
         if let Entry::Vacant(visited) = self.visited.entry(dref.address()) {
@@ -265,10 +280,15 @@ impl Collector {
 
     /// Lists `dref`, after all its dependencies. If another node of the derivation is listed, checks that both agree.
     fn leave(&mut self, dref: AnyDRef) -> Result<()> {
+        let address = dref.address();
+        let dref = match &mut self.counting {
+            Some(counting) => counting.of(dref)?,
+            None => dref,
+        };
         let next = self.hashes.len();
         let hash = *dref.id().hash();
         let at = *self.places.entry(HashKey(hash)).or_insert(next);
-        self.visited.insert(dref.address(), at);
+        self.visited.insert(address, at);
         if at != next {
             // The derivation is listed already, with another node.
             let (listed, node) = (self.dref(at).node(), dref.node());

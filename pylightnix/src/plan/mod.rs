@@ -8,6 +8,8 @@ mod args;
 mod checks;
 mod code;
 mod containers;
+mod counting;
+mod counts;
 mod derivation;
 mod dref;
 mod graph;
@@ -31,6 +33,7 @@ pub use args::{ArgType, RunArg, TakesArg};
 pub(crate) use checks::ConfigCheck;
 pub use code::{Code, Track, Tracked};
 pub(crate) use code::{Section, sections};
+pub use counts::Counts;
 pub(crate) use dref::instantiate_as;
 pub use dref::{DRef, Planned, instantiate};
 pub(crate) use graph::{Listed, PART, PlanGraph};
@@ -40,7 +43,7 @@ pub(crate) use node::{AnyNode, Run, Selection};
 #[doc(hidden)]
 pub use place::Place;
 #[doc(hidden)]
-pub use reach::{DataFiles, ItemTexts, Reach, ReachBreadth, ReachItem};
+pub use reach::{CrateVersions, DataFiles, ItemTexts, Reach, ReachBreadth, ReachItem};
 pub use refpath::RefPath;
 pub(crate) use registry::named;
 pub use registry::{Registration, registered};

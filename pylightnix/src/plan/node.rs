@@ -10,6 +10,7 @@ use once_cell::race::OnceBox;
 
 use super::args::{ArgType, Args};
 use super::code::Code;
+use super::counting::CountingRecipe;
 use super::derivation::Derivation;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice, StageMatcher};
@@ -172,14 +173,14 @@ impl<C: Config> Node<C> {
     }
 
     /// Returns the same derivation with another recipe.
-    pub(super) fn with(self: Arc<Self>, recipe: Recipe<C>) -> Self {
+    pub(super) fn with(self: Arc<Self>, recipe: Arc<Recipe<C>>) -> Self {
         let node = match &self.base {
             NodeDerivation::Inline(_) => self,
             NodeDerivation::Shared(node) => node.clone(),
         };
         Node {
             base: NodeDerivation::Shared(node),
-            recipe: Arc::new(recipe),
+            recipe,
         }
     }
 
@@ -252,6 +253,13 @@ impl<C: Config> NodeRealizer<C> {
             NodeRealizer::Detached => 1,
         }
     }
+
+    fn set_code(&mut self, new: Arc<Code>) {
+        match self {
+            NodeRealizer::Own { code, .. } | NodeRealizer::Given { code, .. } => *code = new,
+            NodeRealizer::Detached => {}
+        }
+    }
 }
 
 /// A node without the type of its config, as runs use it.
@@ -270,6 +278,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     fn stage(&self) -> Option<(&'static str, Place)>;
     /// Returns the code of the realizer; `None` for a derivation that was read from a store.
     fn code(&self) -> Option<&Arc<Code>>;
+    /// Implements [`AnyDRef::counting`].
+    fn counting(self: Arc<Self>, counting: &mut CountingRecipe) -> AnyDRef;
     fn nouts(&self) -> usize;
     fn limits(&self) -> &Limits;
     fn promises(&self) -> &'static [Promise];
@@ -360,6 +370,18 @@ impl<C: Config> AnyNode for Node<C> {
             NodeRealizer::Own { code, .. } | NodeRealizer::Given { code, .. } => Some(code),
             NodeRealizer::Detached => None,
         }
+    }
+
+    fn counting(self: Arc<Self>, counting: &mut CountingRecipe) -> AnyDRef {
+        let known = counting.recipe.clone();
+        let recipe = known.and_then(|known| known.downcast::<Recipe<C>>().ok());
+        let recipe = recipe.unwrap_or_else(|| {
+            let mut recipe = Recipe::clone(&self.recipe);
+            recipe.realizer.set_code(counting.code.clone());
+            Arc::new(recipe)
+        });
+        counting.recipe = Some(recipe.clone());
+        AnyDRef::new(self.with(recipe))
     }
 
     fn nouts(&self) -> usize {
@@ -578,6 +600,11 @@ impl AnyDRef {
     /// Restores the type of the node, with shared ownership.
     pub(super) fn shared_node_of<C: Config>(&self) -> Option<Arc<Node<C>>> {
         self.0.arc().clone().erase().downcast().ok()
+    }
+
+    /// Returns the same derivation with code for which more counts.
+    pub(super) fn counting(&self, counting: &mut CountingRecipe) -> AnyDRef {
+        self.0.arc().clone().counting(counting)
     }
 
     /// Calls the matcher.

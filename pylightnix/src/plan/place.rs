@@ -43,6 +43,11 @@ impl Place {
         self.module.split("::").next().unwrap_or(self.module)
     }
 
+    /// Returns the version of the package, if it is known.
+    pub(super) fn version(&self) -> Option<&'static str> {
+        self.version
+    }
+
     /// Returns whether both places are in the same version of the same crate.
     pub(super) fn is_beside(&self, other: &Place) -> bool {
         self.crate_name() == other.crate_name() && self.version == other.version

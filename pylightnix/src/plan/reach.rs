@@ -5,6 +5,8 @@ use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use super::place::Place;
+
 /// What the code of a stage reaches.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +106,62 @@ impl Reach {
         let others = patterns.iter().filter(is_other);
         others.map(|(pattern, _)| *pattern).collect()
     }
+}
+
+/// The versions of the crates that the code of a crate may name, as `Cargo.lock` has them. The first stage of a crate
+/// registers them.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct CrateVersions {
+    /// A module of the crate, and the version of its package.
+    of: Place,
+    /// A line each: the name, a space, the version.
+    versions: &'static str,
+}
+
+impl CrateVersions {
+    /// Makes the list from `module_path!()`, `CARGO_PKG_VERSION` and the lines.
+    pub const fn new(
+        module: &'static str,
+        version: Option<&'static str>,
+        versions: &'static str,
+    ) -> Self {
+        CrateVersions {
+            of: Place::new(module, version, "", 0),
+            versions,
+        }
+    }
+
+    fn version(&self, name: &str) -> Option<&'static str> {
+        let lines = self.versions.lines();
+        let mut crates = lines.filter_map(|line| line.split_once(' '));
+        crates
+            .find(|(it, _)| *it == name)
+            .map(|(_, version)| version)
+    }
+}
+
+inventory::collect!(CrateVersions);
+
+/// It is not known which versions of crates the code of a stage has.
+pub(super) struct VersionsUnknown;
+
+/// Returns the version of a crate that the code at a place has; `None` if its `Cargo.lock` does not have the crate.
+pub(super) fn version_of(
+    place: Place,
+    name: &str,
+) -> Result<Option<&'static str>, VersionsUnknown> {
+    let all = || inventory::iter::<CrateVersions>.into_iter();
+    // Cargo.lock of a crate that was compiled without one may be that of a crate beside it.
+    let lists_it = |list: &&CrateVersions| {
+        let version = list.version(place.crate_name());
+        version.is_some() && version == place.version()
+    };
+    let own = all().find(|list| list.of.is_beside(&place));
+    let list = own
+        .or_else(|| all().find(lists_it))
+        .ok_or(VersionsUnknown)?;
+    Ok(list.version(name))
 }
 
 /// Texts of items by their hashes. The first stage of a crate that reaches an item registers its text.

@@ -24,6 +24,7 @@ mod verbs;
 mod walk;
 pub mod why;
 
+pub use crate::plan::Counts;
 pub use ask::accept::Accept;
 pub use ask::determinism::{Determinism, Rebuild};
 pub use ask::find::{FindStage, FindingStage};

@@ -1,6 +1,6 @@
 //! The options of a run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::report::event::{Event, Observer};
 use super::report::traced;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
-use crate::plan::{Args, PlanGraph, RunArg};
+use crate::plan::{Args, Counts, PlanGraph, RunArg};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
 
@@ -43,6 +43,8 @@ pub struct Realize<'a> {
     pub(in crate::realize) cut_off: bool,
     /// Whether results are published; only a stub for benchmarks does not publish.
     pub(in crate::realize) publishes: bool,
+    /// What counts of the environment for all stages.
+    pub(in crate::realize) counts: BTreeSet<Counts>,
     /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: Vec<RRefId>,
     pub(in crate::realize) resources: DeclaredResources,
@@ -76,6 +78,7 @@ impl<'a> Realize<'a> {
             trust_unknown: false,
             cut_off: true,
             publishes: true,
+            counts: BTreeSet::new(),
             by_hand: Vec::new(),
             resources: DeclaredResources::default(),
             cancel: None,
@@ -227,6 +230,40 @@ impl<'a> Realize<'a> {
     /// ```
     pub fn no_cut_off(mut self) -> Self {
         self.cut_off = false;
+        self
+    }
+
+    /// Lets something of the environment count as code does, for all stages of this run: a result that was made in another one is
+    /// stale. Other calls add to it. It is as if each stage had it in `#[stage(counts(..))]`, and results that were made with that
+    /// are current here.
+    ///
+    /// The version of a crate counts for the stages of the packages whose `Cargo.lock` has it.
+    ///
+    /// A run fails if something is not known for a stage: the features of a package whose manifest was not found, or the version
+    /// of a crate for a realizer that the plan gives; and if a crate is in no `Cargo.lock` of the plan's packages.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Sum { #[selfref("sum.json")] pub out: SelfRef<Json<u64>> }
+    /// # #[stage] fn sum(b: &Build<Sum>) -> Result<SumOutputs> {
+    /// #     Ok(SumOutputs { out: b.out.save(&(1..=100).sum())? })
+    /// # }
+    /// use pylightnix::realize::Counts;
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// let plan = instantiate(Sum::new())?;
+    /// store.realize(&plan)?;
+    /// let run = Realize::new(&store).counts([Counts::Rustc, Counts::Profile]);
+    /// // What the first result was made with did not count.
+    /// assert!(run.realized(&plan).is_err());
+    /// run.run(&plan)?;
+    /// assert!(run.realized(&plan).is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn counts(mut self, counts: impl IntoIterator<Item = Counts>) -> Self {
+        self.counts.extend(counts);
         self
     }
 

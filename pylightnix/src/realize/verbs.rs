@@ -112,7 +112,11 @@ impl Realize<'_> {
     /// As [`run`](Self::run).
     pub fn run_reporting<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
         let list = |listed: &mut Listed<'_>| {
-            Ok(Arc::new(self.checked(PlanGraph::telling(target, listed)?)?))
+            Ok(Arc::new(self.checked(PlanGraph::counting(
+                target,
+                &self.counts,
+                listed,
+            )?)?))
         };
         let (graph, choices, report) = run_plan(self, list, &AlreadyChosen::new())?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
@@ -189,6 +193,14 @@ impl Realize<'_> {
 
     /// Lists the plan of a target, and checks that it has all stages that the options name.
     pub(in crate::realize) fn graph_of<T: Target + ?Sized>(&self, target: &T) -> Result<PlanGraph> {
-        self.checked(PlanGraph::of(target)?)
+        self.checked(self.unchecked_graph_of(target)?)
+    }
+
+    /// Lists a plan which need not have all stages that the options name.
+    pub(in crate::realize) fn unchecked_graph_of<T: Target + ?Sized>(
+        &self,
+        target: &T,
+    ) -> Result<PlanGraph> {
+        PlanGraph::counting(target, &self.counts, &mut |_| ())
     }
 }

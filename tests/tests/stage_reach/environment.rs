@@ -184,3 +184,34 @@ fn what_counts_does_so_for_a_stage_that_is_not_followed() {
         "{code}"
     );
 }
+
+#[test]
+fn what_counts_in_a_run_does_so_for_all_its_stages() {
+    let lab = lab();
+    lab.asked("run");
+    let plan = lab.printed("plan rustc serde");
+    for stage in ["sample", "mean"] {
+        let line = plan.lines().find(|line| line.contains(stage)).unwrap();
+        assert!(line.contains("environment `rustc`"), "{plan}");
+    }
+    assert!(
+        lab.printed("why rustc serde")
+            .contains("version of the crate `serde`")
+    );
+    lab.printed("run rustc serde");
+    assert_eq!(lab.printed("plan rustc serde"), NOTHING);
+    // Other runs go on with what they had.
+    assert_eq!(lab.printed("plan"), NOTHING);
+    assert_eq!(lab.printed("plan serde features").lines().count(), 3);
+
+    // It is the same as the option of each stage.
+    let main = fs::read_to_string(lab.folder.join("src/main.rs")).unwrap();
+    let option = "#[stage(counts(crates(serde), rustc))]";
+    lab.write("src/main.rs", &main.replace("#[stage]", option));
+    assert_eq!(lab.asked("plan"), NOTHING);
+    assert_eq!(lab.printed("plan serde"), NOTHING);
+
+    let told = lab.refused("plan no-such-crate");
+    let what = "crates(no_such_crate) is to count in this run, and no stage of the plan is in a package whose";
+    assert!(told.contains(what), "{told}");
+}

@@ -1,7 +1,7 @@
 //! What a person should know of the code of a plan before it is run.
 
 use crate::Result;
-use crate::plan::{AnyDRef, Code, PlanGraph, Target};
+use crate::plan::{AnyDRef, Code, Target};
 use crate::realize::decide::earlier::{codes, earlier_results};
 use crate::realize::options::Realize;
 use crate::realize::report::code_notes::{CodeNotes, UnseenCode, WideCode, WideningItem};
@@ -13,7 +13,7 @@ impl Realize<'_> {
     /// # Errors
     /// Fails if the plan is inconsistent, or if the store cannot be read.
     pub fn code_notes<T: Target + ?Sized>(&self, target: &T) -> Result<CodeNotes> {
-        let graph = PlanGraph::of(target)?;
+        let graph = self.unchecked_graph_of(target)?;
         let mut unseen: Vec<UnseenCode> = codes(&graph)
             .filter_map(|(stage, code)| unseen_of(stage, code))
             .collect();
