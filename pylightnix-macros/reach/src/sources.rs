@@ -158,6 +158,30 @@ impl Sources {
         named.collect()
     }
 
+    /// The stages of all crates of the package, with the file and the name of each.
+    #[doc(hidden)]
+    pub fn stages(&mut self) -> Vec<(String, String, Stage)> {
+        let mut found: Vec<(String, String, Stage)> = Vec::new();
+        for root in 0..self.roots.len() {
+            // Without the code for tests.
+            let number = root * 2;
+            self.read_crate(number);
+            let world = &self.read[number].world;
+            for (at, item) in world.items.iter().enumerate() {
+                let is_own = world.modules[item.module.0].package.0 == 0;
+                let (file, name) = (world.place(item.file), world.text(item.name));
+                // The library is read again with each binary.
+                let is_known = || found.iter().any(|it| it.0 == file && it.1 == name);
+                if item.is_stage && is_own && !is_known() {
+                    let item = ItemId(at);
+                    found.push((file, name.to_owned(), Stage { number, item }));
+                }
+            }
+        }
+        found.sort_by(|one, two| (&one.0, &one.1).cmp(&(&two.0, &two.1)));
+        found
+    }
+
     /// Follows what a stage reaches, but not into the items and modules that `untracked` names in its module.
     pub fn reach(&mut self, stage: Stage, untracked: &[Vec<String>]) -> Reached {
         let Crate {
