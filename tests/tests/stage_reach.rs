@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[path = "stage_reach/environment.rs"]
 mod environment;
+#[path = "stage_reach/places.rs"]
+mod places;
 
 /// An experiment in a package of its own. There is one at a time, as all are compiled in one folder.
 struct Experiment {
@@ -184,6 +186,7 @@ impl Experiment {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage_reach");
         let _ = fs::remove_dir_all(folder.join("src"));
+        let _ = fs::remove_file(folder.join("build.rs"));
         fs::create_dir_all(folder.join("src/prep")).unwrap();
         fs::create_dir_all(folder.join("shared/src")).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -224,19 +227,25 @@ impl Experiment {
     }
 
     fn tried(&self, command: &str, features: &[&str]) -> Result<String, String> {
+        self.built_in(&self.folder, features)?;
+        Ok(self.printed(command))
+    }
+
+    /// Compiles what is in a folder.
+    fn built_in(&self, folder: &Path, features: &[&str]) -> Result<(), String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--offline", "--target-dir"])
             .arg(self.folder.join("target"))
             .arg("--features")
             .arg(features.join(","))
-            .current_dir(&self.folder)
+            .current_dir(folder)
             .output()
             .unwrap();
         if !built.status.success() {
             return Err(String::from_utf8_lossy(&built.stderr).into_owned());
         }
-        Ok(self.printed(command))
+        Ok(())
     }
 
     /// Asks the program that was compiled last.
