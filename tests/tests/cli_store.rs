@@ -836,7 +836,7 @@ REFERENCE          STAGE  SINCE             KEPT BY
     assert_data_eq!(
         shown(&line, "gc --dry-run"),
         str![[r#"
-REFERENCE          BUILT              SIZE  NAME
+REFERENCE          BUILT             FREES  NAME
 41270c52/6f736356  2026-01-01 00:04  405 B  mean
 da8c3c32/9949d1ad  2026-01-01 00:03  280 B  numbers
 6b97bed3/411d5f0c  2026-01-01 00:06  283 B  flaky
@@ -854,16 +854,19 @@ would remove 3 of 6 realizations, 3 derivations: 968 B
     {
       "rref": "rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean",
       "size_bytes": 405,
+      "freed_bytes": 405,
       "time": "2026-01-01T00:04:00Z"
     },
     {
       "rref": "rref:9949d1ad222ca022c7480e0165d2378b-da8c3c3256fbc3b7f276ebc7860b5c1c-numbers",
       "size_bytes": 280,
+      "freed_bytes": 280,
       "time": "2026-01-01T00:03:00Z"
     },
     {
       "rref": "rref:411d5f0c260b32b5d4c63f969c401352-6b97bed3a1025af644462337a6bb30de-flaky",
       "size_bytes": 283,
+      "freed_bytes": 283,
       "time": "2026-01-01T00:06:00Z"
     }
   ],
@@ -942,7 +945,7 @@ error: no root keeps anything in this store: `gc` would remove all results
     assert_data_eq!(
         shown(&line, "gc --without-roots"),
         str![[r#"
-REFERENCE          BUILT              SIZE  NAME
+REFERENCE          BUILT             FREES  NAME
 966f6385/410be467  2026-01-01 00:05  618 B  plot
 1cdb520f/f63c049d  2026-01-01 00:02  405 B  mean
 a34a5511/cef4e1c6  2026-01-01 00:01  274 B  numbers
@@ -981,7 +984,7 @@ rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean was 
     assert_data_eq!(
         shown(&line, "rm numbers@1 --with-dependents --dry-run"),
         str![[r#"
-REFERENCE          BUILT              SIZE  NAME
+REFERENCE          BUILT             FREES  NAME
 41270c52/6f736356  2026-01-01 00:04  405 B  mean
 da8c3c32/9949d1ad  2026-01-01 00:03  280 B  numbers
 would remove 2 of 6 realizations: 685 B
@@ -999,11 +1002,13 @@ would remove 2 of 6 realizations: 685 B
       {
         "rref": "rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean",
         "size_bytes": 405,
+        "freed_bytes": 405,
         "time": "2026-01-01T00:04:00Z"
       },
       {
         "rref": "rref:9949d1ad222ca022c7480e0165d2378b-da8c3c3256fbc3b7f276ebc7860b5c1c-numbers",
         "size_bytes": 280,
+        "freed_bytes": 280,
         "time": "2026-01-01T00:03:00Z"
       }
     ],
@@ -1025,7 +1030,7 @@ would remove 2 of 6 realizations: 685 B
     assert_data_eq!(
         shown(&line, "rm flaky --all"),
         str![[r#"
-REFERENCE          BUILT              SIZE  NAME
+REFERENCE          BUILT             FREES  NAME
 6b97bed3/411d5f0c  2026-01-01 00:06  283 B  flaky
 removed 1 of 4 realizations, 1 derivation: 283 B
 = 0

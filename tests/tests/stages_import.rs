@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -356,4 +357,29 @@ fn a_file_with_holes_takes_no_more_room_than_before() -> Result<()> {
     let room = std::os::unix::fs::MetadataExt::blocks(&data) * 512;
     assert!(room < 1 << 20, "{room}");
     Ok(())
+}
+
+#[test]
+fn a_file_that_gets_another_hard_link_has_not_changed() -> Result<()> {
+    let (folder, store, source) = places();
+    let (data, link) = (source.join("data"), folder.path().join("link"));
+    let stop = AtomicBool::new(false);
+    fs::write(&data, "")?;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                fs::hard_link(&data, &link).unwrap();
+                fs::remove_file(&link).unwrap();
+            }
+        });
+        let imported = (0..5_u8).try_for_each(|round| {
+            let bytes = vec![round; 8 << 20];
+            fs::write(&data, &bytes)?;
+            let copy = store.realize(&file_anew(&store, &data)?)?;
+            assert!(fs::read(copy.out.path())? == bytes);
+            Ok(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        imported
+    })
 }

@@ -358,3 +358,296 @@ fn what_cannot_be_published_is_not_carried() {
         "which does not exist",
     );
 }
+
+/// Publishes a large file as a model made from `table`.
+fn publish_large(store: &Store, scene: &Scene, table: &RRefId) -> RRefId {
+    let context = Context::from_iter([table.clone()]);
+    let text = "x".repeat(LARGE);
+    publish_texts(store, &scene.config, &context, &[("large", &text)])
+}
+
+const LARGE: usize = 100_000;
+
+/// Whether carrying makes hard links here; a file system with reflinks shares no inode.
+fn has_links(store: &Store, rref: &RRefId) -> bool {
+    store
+        .out_dir(rref)
+        .join("large")
+        .metadata()
+        .unwrap()
+        .nlink()
+        > 1
+}
+
+/// Makes two further tables.
+fn tables<const N: usize>(store: &Store) -> [RRefId; N] {
+    std::array::from_fn(|at| {
+        let text = format!("table {at}");
+        publish_texts(store, &config("table"), &Context::empty(), &[("x", &text)])
+    })
+}
+
+/// Flips a byte in place, which all names of the file see.
+fn rot(file: &Path) {
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut bytes = fs::read(file).unwrap();
+    bytes[7] ^= 1;
+    fs::write(file, bytes).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
+}
+
+/// A large model that was carried to two further tables: all three names of the file, and one of another model.
+fn shared(store: &Store) -> (Scene, [RRefId; 3]) {
+    let scene = scene(store);
+    let [one, two] = tables(store);
+    let first = publish_large(store, &scene, &scene.old_table);
+    let second = carry(store, &first, &one).unwrap().id;
+    let third = carry(store, &second, &two).unwrap().id;
+    (scene, [first, second, third])
+}
+
+#[test]
+fn every_name_of_a_damaged_file_is_told() {
+    let (_folder, store) = store();
+    let (_, all) = shared(&store);
+    if !has_links(&store, &all[0]) {
+        return;
+    }
+    rot(&store.out_dir(&all[1]).join("large"));
+    let told = |check: pylightnix::store::Check<'_>| -> Vec<PathBuf> {
+        let report = check.contents().run().unwrap();
+        report.faults.into_iter().map(|fault| fault.path).collect()
+    };
+    let mut names: Vec<_> = all
+        .iter()
+        .map(|rref| store.out_dir(rref).join("large"))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(told(store.check()), names);
+    let one = store.out_dir(&all[2]).join("large");
+    assert_eq!(told(store.check().only([&all[2]])), [one]);
+}
+
+#[test]
+fn a_repair_of_one_name_mends_all() {
+    let (_folder, store) = store();
+    let (_other, peer) = tests::store::store();
+    let (_, all) = shared(&store);
+    peer.copy_from(&store, [&all[0]]).unwrap();
+    if !has_links(&store, &all[0]) {
+        return;
+    }
+    rot(&store.out_dir(&all[1]).join("large"));
+    // Only the old one is in the other store, and only the last one is named.
+    let report = store.repair().with(&peer).only([&all[2]]).run().unwrap();
+    assert_eq!(
+        (report.repaired.len(), report.left.len()),
+        (3, 0),
+        "{report}"
+    );
+    is_sound(&store);
+    for rref in &all {
+        let mended = store.out_dir(rref).join("large").metadata().unwrap();
+        assert_eq!((mended.nlink(), mended.mode() & 0o777), (1, 0o444));
+    }
+}
+
+#[test]
+fn a_damaged_file_is_not_mended_from_another_name_of_it() {
+    let (_folder, store) = store();
+    let (scene, all) = shared(&store);
+    if !has_links(&store, &all[0]) {
+        return;
+    }
+    let another = publish_texts(&store, &config("table"), &Context::empty(), &[("x", "4")]);
+    rot(&store.out_dir(&all[0]).join("large"));
+    let (_copy, alone) = unused(&store);
+    let report = alone.repair().only([&all[0]]).run().unwrap();
+    assert_eq!(
+        (report.repaired.len(), report.left.len()),
+        (3, 3),
+        "{report}"
+    );
+    assert!(all.iter().all(|rref| !alone.has(rref).unwrap()));
+    // A file of its own with the same bytes serves all of them.
+    publish_large(&store, &scene, &another);
+    let report = store.repair().run().unwrap();
+    assert_eq!(
+        (report.repaired.len(), report.left.len()),
+        (3, 0),
+        "{report}"
+    );
+    is_sound(&store);
+}
+
+#[test]
+fn collecting_counts_a_shared_file_with_its_last_name() {
+    let (_folder, store) = store();
+    let (_, all) = shared(&store);
+    if !has_links(&store, &all[0]) {
+        return;
+    }
+    let large = LARGE as u64;
+    let freed = |report: &pylightnix::store::GcReport| -> Vec<u64> {
+        let gone = all.iter().map(|rref| {
+            let found = report.realizations.iter().find(|gone| gone.rref == *rref);
+            found.map(|gone| {
+                assert!(gone.bytes > large && gone.bytes < large + 1000);
+                gone.freed
+            })
+        });
+        gone.flatten().collect()
+    };
+    let (_copy, free) = unused(&store);
+    let plan = free.gc().plan().unwrap();
+    let each = freed(&plan);
+    assert_eq!(each.len(), 3);
+    assert_eq!(
+        each.iter().filter(|bytes| **bytes > large).count(),
+        1,
+        "{each:?}"
+    );
+    assert_eq!(
+        plan.bytes,
+        plan.realizations.iter().map(|gone| gone.freed).sum::<u64>()
+    );
+    assert!((large..large + 5000).contains(&plan.bytes));
+    // The last name does not fit, the others free next to nothing.
+    let some = free.gc().free_at_most(large / 2).plan().unwrap();
+    assert_eq!(freed(&some).len(), 2);
+    assert!(some.bytes < large / 2);
+    // What stays keeps the file.
+    free.add_root("kept", &all[1]).unwrap();
+    let (_again, free) = unused(&free);
+    let plan = free.gc().plan().unwrap();
+    let before = free.disk_usage().unwrap().all.bytes;
+    let report = free.gc().run().unwrap();
+    assert_eq!((report.bytes, freed(&report)), (plan.bytes, freed(&plan)));
+    assert!(!free.has(&all[0]).unwrap() && !free.has(&all[2]).unwrap());
+    let after = free.disk_usage().unwrap().all.bytes;
+    assert!(before - after < large / 2 && report.bytes < large / 2);
+    let file = free.out_dir(&all[1]).join("large").metadata().unwrap();
+    assert_eq!((file.nlink(), file.mode() & 0o777), (1, 0o444));
+    is_sound(&free);
+}
+
+#[test]
+fn removing_by_hand_counts_a_shared_file_with_its_last_name() {
+    let (_folder, store) = store();
+    let (_, all) = shared(&store);
+    if !has_links(&store, &all[0]) {
+        return;
+    }
+    let (_copy, store) = unused(&store);
+    for (rref, is_last) in all.iter().zip([false, false, true]) {
+        let plan = store.remove(rref).plan().unwrap();
+        let report = store.remove(rref).run().unwrap();
+        assert_eq!(plan.bytes, report.bytes);
+        assert_eq!(report.bytes > LARGE as u64, is_last);
+        is_sound(&store);
+    }
+}
+
+#[test]
+fn the_folder_of_a_failed_build_does_not_count_what_it_links() {
+    let (_folder, store) = store();
+    let scene = scene(&store);
+    let large = publish_large(&store, &scene, &scene.old_table);
+    let draft = store.plumbing().draft().unwrap();
+    let file = store.out_dir(&large).join("large");
+    fs::hard_link(&file, draft.out().join("linked")).unwrap();
+    fs::write(draft.out().join("own"), "12345").unwrap();
+    fs::hard_link(draft.out().join("own"), draft.out().join("again")).unwrap();
+    draft.keep_failed(&"failing".parse().unwrap()).unwrap();
+    let report = store.gc().run().unwrap();
+    assert_eq!((report.failed.len(), report.bytes), (1, 5));
+    is_sound(&store);
+}
+
+#[test]
+fn disk_usage_counts_a_shared_file_once() {
+    let (_folder, store) = store();
+    let (_, all) = shared(&store);
+    if !has_links(&store, &all[0]) {
+        return;
+    }
+    let usage = store.disk_usage().unwrap();
+    let large = LARGE as u64;
+    assert_eq!((usage.saved.files, usage.saved.bytes), (2, 2 * large));
+    assert!((large..large + 20_000).contains(&usage.all.bytes));
+    let derivations = usage.derivations();
+    let models = derivations
+        .iter()
+        .find(|one| one.id == *all[0].dref())
+        .unwrap();
+    assert!((large..large + 10_000).contains(&models.taken.bytes));
+    assert_eq!(models.shared.bytes, large);
+}
+
+#[test]
+fn what_was_carried_lately_counts_as_new() {
+    let (_folder, store) = store();
+    let scene = scene(&store);
+    let mut draft = store.plumbing().draft().unwrap();
+    fs::write(draft.out().join("x"), "long ago").unwrap();
+    let mut build = built();
+    (build.start, build.stop) = (jiff(1_000_000), jiff(1_000_001));
+    let context = Context::from_iter([scene.old_table.clone()]);
+    let old = draft
+        .publish(&scene.config, &context, Outcome::Ok, &build)
+        .unwrap();
+    let new = carry(&store, &old.id, &scene.new_table).unwrap();
+    let (_copy, store) = unused(&store);
+    let hour = std::time::Duration::from_secs(3600);
+    store.gc().keep_newer_than(hour).run().unwrap();
+    assert!(store.has(&new.id).unwrap() && !store.has(&old.id).unwrap());
+    // The times of the work are still those of the work.
+    let new = store.realization(&new.id).unwrap();
+    assert_eq!(new.last_built(), Some(build.stop));
+}
+
+fn jiff(second: i64) -> pylightnix::jiff::Timestamp {
+    pylightnix::jiff::Timestamp::from_second(second).unwrap()
+}
+
+#[test]
+fn an_output_that_links_a_carried_input_gets_a_file_of_its_own() {
+    let (_folder, store) = store();
+    let (_, all) = shared(&store);
+    let input = store.out_dir(&all[1]).join("large");
+    let names = input.metadata().unwrap().nlink();
+    let mut draft = store.plumbing().draft().unwrap();
+    fs::hard_link(&input, draft.out().join("mine")).unwrap();
+    let on = config_on("user", &scene(&store).config);
+    let context = Context::from_iter([all[1].clone()]);
+    let mine = draft.publish(&on, &context, Outcome::Ok, &built()).unwrap();
+    let (mine, input) = (
+        store.out_dir(&mine.id).join("mine").metadata().unwrap(),
+        input.metadata().unwrap(),
+    );
+    assert_ne!(mine.ino(), input.ino());
+    assert_eq!((mine.nlink(), input.nlink()), (1, names));
+    is_sound(&store);
+}
+
+#[test]
+fn copies_and_archives_of_what_was_carried_are_whole() {
+    let (folder, store) = store();
+    let (_, all) = shared(&store);
+    let (_one, copied) = tests::store::store();
+    copied.copy_from(&store, &all).unwrap();
+    let archive = folder.path().join("all.zip");
+    store.pack(&all, &archive).unwrap();
+    let (_two, unpacked) = tests::store::store();
+    unpacked.unpack(&archive).unwrap();
+    for other in [&copied, &unpacked] {
+        is_sound(other);
+        for rref in &all {
+            let (there, here) = (
+                other.realization(rref).unwrap(),
+                store.realization(rref).unwrap(),
+            );
+            assert_eq!(there.builds(), here.builds());
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) struct Gc {
     /// Show what would be removed, and remove nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Remove only results that were built, imported or accepted longer ago than this, as in `30d`. In a program with a
+    /// Remove only results that were built, carried, imported or accepted longer ago than this, as in `30d`. In a program with a
     /// plan, also results that its runs kept that long ago and that are no longer in its plan
     #[arg(long, value_name = "AGE", value_parser = values::duration)]
     older_than: Option<Duration>,
@@ -171,7 +171,7 @@ pub(super) fn write_report(
     let columns = [
         Column::left("REFERENCE"),
         Column::left("BUILT").optional(),
-        Column::right("SIZE"),
+        Column::right("FREES"),
         Column::left("NAME").shrinks(),
     ];
     let mut table = Table::new(session, columns);
@@ -179,7 +179,7 @@ pub(super) fn write_report(
         table.row([
             Cell::styled(short_rref(&gone.rref), style::REFERENCE),
             gone.newest.map(local_time).unwrap_or_default().into(),
-            size(gone.bytes).into(),
+            size(gone.freed).into(),
             gone.rref.name().as_str().into(),
         ]);
     }

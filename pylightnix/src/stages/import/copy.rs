@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use super::walk::{ScannedSource, Source, Stamp, join, open, unchanged};
+use super::walk::{OpenSource, ScannedSource, Source, SourceFile, join};
 use crate::config::Digest;
 use crate::store::{Refusal, ScannedKind, cores, duplicate, in_parallel};
 use crate::{Error, Result};
@@ -23,19 +23,12 @@ pub(super) fn copy(source: &Source, target: &Path) -> Result<Vec<Digest>> {
             ScannedKind::File(_) => {}
         }
     }
-    let files: Vec<(&ScannedSource, &Stamp, bool)> = source
-        .found
-        .iter()
-        .filter_map(|found| match &found.kind {
-            ScannedKind::File(file) => Some((found, &file.stamp, file.executable)),
-            _ => None,
-        })
-        .collect();
-    in_parallel(&files, cores(), |_, (found, stamp, executable)| {
+    let files: Vec<(&ScannedSource, &SourceFile)> = source.files().collect();
+    in_parallel(&files, cores(), |_, (found, file)| {
         let from = source.at(found);
         let to = join(target, &found.path);
-        let digest = copy_file(&from, stamp, &to)?;
-        if *executable {
+        let digest = copy_file(&from, file, &to)?;
+        if file.executable {
             fs::set_permissions(&to, Permissions::from_mode(0o755))
                 .map_err(|error| Error::io("change the mode of", &to, error))?;
         }
@@ -44,18 +37,19 @@ pub(super) fn copy(source: &Source, target: &Path) -> Result<Vec<Digest>> {
 }
 
 /// Copies one file, and hashes the copy.
-fn copy_file(source: &Path, stamp: &Stamp, target: &Path) -> Result<Digest> {
-    let from = open(source, stamp)?;
+fn copy_file(source: &Path, scanned: &SourceFile, target: &Path) -> Result<Digest> {
+    let from = OpenSource::of(source, scanned)?;
     let to = File::options()
         .read(true)
         .write(true)
         .create_new(true)
         .open(target)
         .map_err(|error| Error::io("create", target, error))?;
-    let (digest, _) = duplicate(&from, &to, stamp.size()).map_err(|refusal| match refusal {
-        Refusal::Read(error) => Error::io("read", source, error),
-        Refusal::Write(error) => Error::io("write", target, error),
-    })?;
-    unchanged(&from, source, stamp)?;
+    let (digest, _) =
+        duplicate(&from.file, &to, scanned.stamp.size()).map_err(|refusal| match refusal {
+            Refusal::Read(error) => Error::io("read", source, error),
+            Refusal::Write(error) => Error::io("write", target, error),
+        })?;
+    from.expect_unchanged(&digest)?;
     Ok(digest)
 }

@@ -15,11 +15,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-use super::walk::{ScannedSource, Source, Stamp, read};
+use super::walk::{ScannedSource, Source, SourceFile, read};
 use crate::Result;
 use crate::config::Digest;
 use crate::store::regular;
-use crate::store::{ScannedKind, Store, cores, in_parallel};
+use crate::store::{Store, cores, in_parallel};
 
 /// The coarsest resolution of file times, in seconds.
 const RESOLUTION: i64 = 2;
@@ -64,23 +64,16 @@ impl DigestCache {
         } else {
             HashMap::new()
         };
-        let files: Vec<(&ScannedSource, &Stamp)> = source
-            .found
-            .iter()
-            .filter_map(|found| match &found.kind {
-                ScannedKind::File(file) => Some((found, &file.stamp)),
-                _ => None,
-            })
-            .collect();
-        let digests = in_parallel(&files, cores(), |_, (found, stamp)| {
+        let files: Vec<(&ScannedSource, &SourceFile)> = source.files().collect();
+        let digests = in_parallel(&files, cores(), |_, (found, file)| {
             match known.get(&found.path) {
-                Some((cached, digest)) if cached == &stamp.0 => Ok(FileDigest {
+                Some((cached, digest)) if cached == &file.stamp.0 => Ok(FileDigest {
                     digest: *digest,
                     is_cached: true,
                     shows_changes: true,
                 }),
                 _ => {
-                    let (digest, shows_changes) = read(&source.at(found), stamp)?;
+                    let (digest, shows_changes) = read(&source.at(found), file)?;
                     Ok(FileDigest {
                         digest,
                         is_cached: false,
@@ -90,11 +83,11 @@ impl DigestCache {
             }
         })?;
         let all = files.iter().zip(&digests);
-        let settled = all.filter(|((_, stamp), hashed)| {
-            hashed.shows_changes && stamp.changed() + RESOLUTION < now
+        let settled = all.filter(|((_, file), hashed)| {
+            hashed.shows_changes && file.stamp.changed() + RESOLUTION < now
         });
         let settled: HashMap<String, ([i64; 7], Digest)> = settled
-            .map(|((found, stamp), hashed)| (found.path.clone(), (stamp.0, hashed.digest)))
+            .map(|((found, file), hashed)| (found.path.clone(), (file.stamp.0, hashed.digest)))
             .collect();
         if digests.iter().any(|hashed| !hashed.is_cached) || settled.len() != known.len() {
             self.save(settled);

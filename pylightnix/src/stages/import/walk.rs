@@ -2,6 +2,7 @@
 
 use rustix::fs::OFlags;
 use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
+use std::io::Seek as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,11 @@ impl Stamp {
         ])
     }
 
+    /// Whether the bytes look unchanged. The inode also changes when the file gets or loses a hard link, in a store perhaps.
+    fn has_same_bytes(&self, other: &Stamp) -> bool {
+        self.0[..5] == other.0[..5]
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.0[2].cast_unsigned()
     }
@@ -77,6 +83,14 @@ impl Source {
         found.insert(0, ScannedSource { path, kind });
         let root = root.to_owned();
         Ok(Source { root, found })
+    }
+
+    /// Iterates over the files.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&ScannedSource, &SourceFile)> {
+        self.found.iter().filter_map(|found| match &found.kind {
+            ScannedKind::File(file) => Some((found, file)),
+            _ => None,
+        })
     }
 
     /// Returns the path of an entry.
@@ -180,37 +194,79 @@ pub(super) fn manifest(source: &Source, digests: Vec<Digest>) -> Result<Manifest
 ///
 /// A change may not show while the file is open for writing, and on file systems in memory, where writes through a shared
 /// mapping do not change times.
-pub(super) fn read(path: &Path, stamp: &Stamp) -> Result<(Digest, bool)> {
-    let file = open(path, stamp)?;
+pub(super) fn read(path: &Path, scanned: &SourceFile) -> Result<(Digest, bool)> {
+    let opened = OpenSource::of(path, scanned)?;
     // Check before reading: an earlier writer still has the file open, and a later one changes its times.
-    let shows = writers(&file) != Writers::Present && !is_in_memory(&file);
-    let (digest, _) = hash(&file).map_err(|error| Error::io("read", path, error))?;
-    unchanged(&file, path, stamp)?;
+    let shows = writers(&opened.file) != Writers::Present && !is_in_memory(&opened.file);
+    let digest = opened.hash()?;
+    opened.expect_unchanged(&digest)?;
     Ok((digest, shows))
 }
 
-/// Opens a file, if it is unchanged since the scan.
-pub(super) fn open(path: &Path, stamp: &Stamp) -> Result<File> {
-    // If a pipe or a link has replaced the file since the scan, do not block and do not follow it.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(|error| Error::io("open", path, error))?;
-    unchanged(&file, path, stamp)?;
-    Ok(file)
+/// A scanned file that is opened for reading.
+pub(super) struct OpenSource<'a> {
+    pub(super) file: File,
+    path: &'a Path,
+    scanned: &'a SourceFile,
+    stamp: Stamp,
 }
 
-/// Checks that the file is unchanged since the scan.
-pub(super) fn unchanged(file: &File, path: &Path, stamp: &Stamp) -> Result<()> {
-    let now = file
-        .metadata()
-        .map_err(|error| Error::io("look at", path, error))?;
-    if now.is_file() && Stamp::of(&now) == *stamp {
-        Ok(())
-    } else {
-        Err(changed(path))
+impl<'a> OpenSource<'a> {
+    /// Opens a file, if its bytes are unchanged since the scan.
+    pub(super) fn of(path: &'a Path, scanned: &'a SourceFile) -> Result<Self> {
+        // If a pipe or a link has replaced the file since the scan, do not block and do not follow it.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+            .map_err(|error| Error::io("open", path, error))?;
+        let mut opened = OpenSource {
+            file,
+            path,
+            scanned,
+            stamp: scanned.stamp,
+        };
+        opened.stamp = opened.stamp_now()?;
+        Ok(opened)
+    }
+
+    /// Hashes the rest of the file.
+    fn hash(&self) -> Result<Digest> {
+        let hashed = hash(&self.file);
+        let (digest, _) = hashed.map_err(|error| Error::io("read", self.path, error))?;
+        Ok(digest)
+    }
+
+    /// Checks that the file did not change while the bytes with this digest were read. If only its inode changed, reads it again.
+    pub(super) fn expect_unchanged(mut self, digest: &Digest) -> Result<()> {
+        if self.stamp_now()? == self.stamp {
+            return Ok(());
+        }
+        let rewound = self.file.rewind();
+        rewound.map_err(|error| Error::io("read", self.path, error))?;
+        let again = self.hash()?;
+        self.stamp_now()?;
+        if again == *digest {
+            Ok(())
+        } else {
+            Err(changed(self.path))
+        }
+    }
+
+    /// Returns the stamp of the file, whose bytes must look unchanged since the scan.
+    fn stamp_now(&self) -> Result<Stamp> {
+        let data = self.file.metadata();
+        let data = data.map_err(|error| Error::io("look at", self.path, error))?;
+        let now = SourceFile::of(&data);
+        let is_same = data.is_file()
+            && now.executable == self.scanned.executable
+            && now.stamp.has_same_bytes(&self.scanned.stamp);
+        if is_same {
+            Ok(now.stamp)
+        } else {
+            Err(changed(self.path))
+        }
     }
 }
 
@@ -230,4 +286,63 @@ fn refused(path: &Path, problem: &str) -> Error {
     )
     .at(path)
     .with_help("remove it, or import another folder or file; only files, folders, and links inside the folder can be imported, with UTF-8 names")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scanned(folder: &Path) -> SourceFile {
+        fs::write(folder.join("data"), "content").unwrap();
+        SourceFile::of(&folder.join("data").metadata().unwrap())
+    }
+
+    /// Waits until a change of the inode shows in its time.
+    fn link(folder: &Path, name: &str, stamp: &Stamp) {
+        let file = folder.join("data");
+        loop {
+            fs::hard_link(&file, folder.join(name)).unwrap();
+            if Stamp::of(&file.metadata().unwrap()).0[5..] != stamp.0[5..] {
+                return;
+            }
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_further_link_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data");
+        let scanned = scanned(folder.path());
+        link(folder.path(), "before", &scanned.stamp);
+        let opened = OpenSource::of(&file, &scanned).unwrap();
+        let digest = opened.hash().unwrap();
+        link(folder.path(), "while", &opened.stamp);
+        opened.expect_unchanged(&digest).unwrap();
+        assert_eq!(read(&file, &scanned).unwrap().0, digest);
+    }
+
+    #[test]
+    fn a_change_whose_time_was_set_back_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data");
+        let scanned = scanned(folder.path());
+        let opened = OpenSource::of(&file, &scanned).unwrap();
+        let digest = opened.hash().unwrap();
+        let time = file.metadata().unwrap().modified().unwrap();
+        fs::write(&file, "CONTENT").unwrap();
+        File::open(&file).unwrap().set_modified(time).unwrap();
+        link(folder.path(), "link", &scanned.stamp);
+        let error = opened.expect_unchanged(&digest).unwrap_err();
+        assert!(error.to_string().contains("changed while"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_became_executable_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data");
+        let scanned = scanned(folder.path());
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        assert!(read(&file, &scanned).is_err());
+    }
 }

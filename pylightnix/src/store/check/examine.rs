@@ -35,21 +35,27 @@ pub(super) struct ToRead {
     pub(super) path: PathBuf,
     pub(super) digest: Digest,
     pub(super) size: u64,
+    /// The device and the inode, if the file has several hard links.
+    pub(super) linked: Option<(u64, u64)>,
 }
 
 impl ToRead {
-    /// Hashes the file; returns a fault if it does not match the record.
-    pub(super) fn read(&self) -> Option<Fault> {
+    /// Hashes the file; returns what is wrong if it does not match the record.
+    pub(super) fn read(&self) -> Option<(FaultKind, String)> {
         let opened = open_file(CWD, &self.path).map_err(io::Error::from);
-        let (kind, message) = match opened.and_then(|file| hash(&file)) {
-            Ok(found) if found == (self.digest, self.size) => return None,
-            Ok(_) => (
+        match opened.and_then(|file| hash(&file)) {
+            Ok(found) if found == (self.digest, self.size) => None,
+            Ok(_) => Some((
                 FaultKind::Artifact,
                 "does not match the digest in its record".to_owned(),
-            ),
-            Err(error) => unreadable(&error),
-        };
-        Some(about(&self.id, kind, &self.path, message))
+            )),
+            Err(error) => Some(unreadable(&error)),
+        }
+    }
+
+    /// Returns the fault of a file with which something is wrong.
+    pub(super) fn fault(&self, (kind, message): &(FaultKind, String)) -> Fault {
+        about(&self.id, *kind, &self.path, message.clone())
     }
 }
 
@@ -268,6 +274,7 @@ impl Examiner<'_> {
                         path,
                         digest: *digest,
                         size: *size,
+                        linked: (found.nlink() > 1).then(|| (found.dev(), found.ino())),
                     });
                 } else {
                     let message = format!("has {} bytes, and its record says {size}", found.len());

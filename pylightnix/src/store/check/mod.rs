@@ -208,17 +208,49 @@ impl<'a> Check<'a> {
     }
 
     fn read(&self, files: &[ToRead], read: &(AtomicU64, AtomicU64)) -> Result<Vec<Fault>> {
-        let faults = parallel::map(files, parallel::cores(), |_, file| {
-            let fault = file.read();
-            read.0.fetch_add(1, Ordering::Relaxed);
-            let bytes = read.1.fetch_add(file.size, Ordering::Relaxed) + file.size;
-            (self.observer)(&CheckEvent::Read { bytes });
-            // A realization that was removed in the meantime has no faults.
-            let is_gone = matches!(is_there(&self.store.realization_dir(&file.id)), Ok(false));
-            Ok(fault.filter(|_| !is_gone))
+        // A realization that was removed in the meantime has no faults.
+        let is_there =
+            |file: &ToRead| !matches!(is_there(&self.store.realization_dir(&file.id)), Ok(false));
+        let faults = parallel::map(&by_file(files), parallel::cores(), |_, names| {
+            let mut faults = Vec::new();
+            for (at, file) in names.iter().enumerate() {
+                let wrong = file.read();
+                read.0.fetch_add(1, Ordering::Relaxed);
+                let bytes = read.1.fetch_add(file.size, Ordering::Relaxed) + file.size;
+                (self.observer)(&CheckEvent::Read { bytes });
+                match wrong {
+                    Some(_) if !is_there(file) => {}
+                    Some(wrong) => {
+                        // All names of the file are bad.
+                        let left = names[at..].iter().filter(|file| is_there(file));
+                        faults.extend(left.map(|file| file.fault(&wrong)));
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            Ok(faults)
         })?;
         Ok(faults.into_iter().flatten().collect())
     }
+}
+
+/// Groups the names of one file that should have the same content: it has to be read only once.
+fn by_file(files: &[ToRead]) -> Vec<Vec<&ToRead>> {
+    let mut groups: Vec<Vec<&ToRead>> = Vec::with_capacity(files.len());
+    let mut known = HashMap::new();
+    for file in files {
+        let Some(linked) = file.linked else {
+            groups.push(vec![file]);
+            continue;
+        };
+        let group = *known.entry((linked, file.digest)).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(names) => names.push(file),
+            None => groups.push(vec![file]),
+        }
+    }
+    groups
 }
 
 /// Fills in the dependents of each fault.

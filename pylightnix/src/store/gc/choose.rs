@@ -70,8 +70,8 @@ impl<'a> KeptRealizations<'a> {
     }
 
     /// Returns the realizations that are not kept, in removal order: dependents before dependencies, and oldest first among
-    /// those that may be next. Skips realizations that would exceed a total size of `most`, and thereby their dependencies.
-    pub(in crate::store) fn others(&self, most: u64) -> Vec<usize> {
+    /// those that may be next. Skips realizations that `may_go` refuses, and thereby their dependencies.
+    pub(in crate::store) fn others(&self, mut may_go: impl FnMut(usize) -> bool) -> Vec<usize> {
         let found = &self.survey.found;
         let goes = |at: &usize| !self.kept[*at];
         let mut dependents = vec![0; found.len()];
@@ -85,12 +85,10 @@ impl<'a> KeptRealizations<'a> {
         let ready = (0..found.len()).filter(|at| goes(at) && dependents[*at] == 0);
         let mut ready: BinaryHeap<_> = ready.map(age).collect();
         let mut order = Vec::new();
-        let mut room = most;
         while let Some(Reverse((_, _, at))) = ready.pop() {
-            let Some(left) = room.checked_sub(found[at].bytes) else {
+            if !may_go(at) {
                 continue;
-            };
-            room = left;
+            }
             order.push(at);
             for dep in found[at].deps.iter().filter(|dep| goes(dep)) {
                 dependents[*dep] -= 1;

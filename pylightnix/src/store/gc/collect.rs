@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::code_items::LooseItems;
 use super::downloads;
-use super::{Gc, GcEvent, GcReport, KeptRealizations, KnownRoots, Trash};
+use super::{Freed, Gc, GcEvent, GcReport, KeptRealizations, KnownRoots, Trash};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::entries::entries;
@@ -34,6 +34,7 @@ struct MarkPhase<'a> {
     in_use: InUse,
     roots: KnownRoots,
     kept: KeptRealizations<'a>,
+    freed: Freed<'a>,
     /// The realizations to remove, unless they turn out to be in use.
     order: Vec<usize>,
     code: HashSet<String>,
@@ -175,14 +176,22 @@ impl Gc<'_> {
                 }
             }
         }
-        let order = kept.others(self.free_at_most);
-        let freed: u64 = order.iter().map(|at| survey.found[*at].bytes).sum();
-        let mut room = self.free_at_most - freed;
-        let mut has_room = |(_, bytes): &(PathBuf, u64)| {
-            let left = room.checked_sub(*bytes);
+        let freed = Freed::of(self.store, survey)?;
+        let mut room = self.free_at_most;
+        let mut has_room = |bytes: u64| {
+            let left = room.checked_sub(bytes);
             room = left.unwrap_or(room);
             left.is_some()
         };
+        let mut then = freed.clone();
+        let order = kept.others(|at| {
+            let fits = has_room(then.bytes(at));
+            if fits {
+                then.take(at);
+            }
+            fits
+        });
+        let mut has_room = |(_, bytes): &(PathBuf, u64)| has_room(*bytes);
         let mut failed = failed_builds(self.store, oldest)?;
         failed.retain(&mut has_room);
         let mut downloads = downloads::left_behind(self.store, self.newer_than)?;
@@ -201,6 +210,7 @@ impl Gc<'_> {
             in_use,
             roots,
             kept,
+            freed,
             order,
             code,
             failed,
@@ -219,8 +229,9 @@ impl MarkPhase<'_> {
             elsewhere: self.in_use.elsewhere,
             ..GcReport::default()
         };
+        let mut freed = self.freed.clone();
         for at in &self.order {
-            report.add_realization(self.survey, *at);
+            report.add_realization(self.survey, *at, freed.take(*at));
         }
         report
     }
@@ -261,10 +272,10 @@ impl MarkPhase<'_> {
                             true => store.derivation_dir(dref),
                             false => store.realization_dir(&surveyed.id),
                         };
-                        match trash.put(&folder, surveyed.bytes) {
+                        match trash.put(&folder, this.freed.bytes(at)) {
                             Ok(()) => {
                                 *left -= 1;
-                                report.add_realization(survey, at);
+                                report.add_realization(survey, at, this.freed.take(at));
                                 if is_last {
                                     store.forget_derivation(dref);
                                     report.derivations.push(dref.clone());
@@ -462,9 +473,12 @@ fn ended(name: &str) -> Option<Timestamp> {
     Timestamp::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?).ok()
 }
 
-/// Returns the total size of the files in a folder, skipping unreadable ones.
+/// Returns how many bytes the removal of a folder frees, skipping unreadable files. A file that has hard links elsewhere, as a
+/// stage may make to its dependencies, stays.
 fn size(path: &Path) -> u64 {
     let mut bytes = 0;
+    // The names in the folder of files with several.
+    let mut names: HashMap<(u64, u64), u64> = HashMap::new();
     let mut next = vec![path.to_owned()];
     while let Some(path) = next.pop() {
         match fs::symlink_metadata(&path) {
@@ -472,7 +486,13 @@ fn size(path: &Path) -> u64 {
                 let entries = fs::read_dir(&path).into_iter().flatten().flatten();
                 next.extend(entries.map(|entry| entry.path()));
             }
-            Ok(found) => bytes += found.size(),
+            Ok(found) => {
+                let here = names.entry((found.dev(), found.ino())).or_default();
+                *here += 1;
+                if *here == found.nlink() {
+                    bytes += found.size();
+                }
+            }
             Err(_) => {}
         }
     }

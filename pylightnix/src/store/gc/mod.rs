@@ -10,6 +10,7 @@ mod choose;
 mod code_items;
 mod collect;
 mod downloads;
+mod freed;
 mod known_roots;
 mod removal;
 pub(crate) mod report;
@@ -25,6 +26,7 @@ use crate::store::disk::system::untrusted_system;
 use crate::{Error, ErrorKind, Result};
 
 pub(in crate::store) use choose::KeptRealizations;
+pub(in crate::store) use freed::Freed;
 pub(in crate::store) use known_roots::KnownRoots;
 pub use removal::Removal;
 pub use report::{Collected, GcEvent, GcReport};
@@ -82,7 +84,8 @@ impl Store {
 }
 
 impl<'a> Gc<'a> {
-    /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago, with their dependencies. Also
+    /// Keeps realizations whose newest build, import or acceptance ended less than `age` ago, or that were carried into their
+    /// context since, with their dependencies. Also
     /// keeps the folders of builds that failed and partial downloads that were written to within that time.
     pub fn keep_newer_than(mut self, age: Duration) -> Self {
         self.newer_than = Some(age);
@@ -95,7 +98,8 @@ impl<'a> Gc<'a> {
         self
     }
 
-    /// Removes realizations and failed builds, oldest first, up to this total size.
+    /// Removes realizations and failed builds, oldest first, as long as that frees at most this many bytes. A file that
+    /// realizations share is freed with the last of them.
     pub fn free_at_most(mut self, bytes: u64) -> Self {
         self.free_at_most = bytes;
         self

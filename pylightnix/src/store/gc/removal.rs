@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{GcReport, KeptRealizations, KnownRoots, Trash, untrusted};
+use super::{Freed, GcReport, KeptRealizations, KnownRoots, Trash, untrusted};
 use crate::config::{DRefId, RRefId};
 use crate::store::Store;
 use crate::store::disk::reserve::{release, reserve};
@@ -99,8 +99,9 @@ impl Removal<'_> {
             kept: survey.found.len() - order.len(),
             ..GcReport::default()
         };
+        let mut freed = Freed::of(self.store, &survey)?;
         for at in order {
-            report.add_realization(&survey, at);
+            report.add_realization(&survey, at, freed.take(at));
         }
         report.derivations.extend(self.derivation().cloned());
         Ok(report)
@@ -138,6 +139,7 @@ impl Removal<'_> {
         }
         let survey = Survey::of(store)?;
         let order = self.order(&survey, &in_use, &roots)?;
+        let freed = Freed::of(store, &survey)?;
         let alone = match alone {
             Some(alone) => alone,
             None => {
@@ -151,7 +153,7 @@ impl Removal<'_> {
         };
         let mut trash = Trash::new(store.layout());
         let mut report = GcReport::default();
-        let moved = self.move_all(&survey, &order, &roots, &mut trash, &mut report);
+        let moved = self.move_all(freed, &order, &roots, &mut trash, &mut report);
         drop(alone);
         report.kept = survey.found.len() - report.realizations.len();
         report.not_deleted(trash.empty(&mut |_| ()));
@@ -160,19 +162,20 @@ impl Removal<'_> {
 
     fn move_all(
         &self,
-        survey: &Survey,
+        mut freed: Freed<'_>,
         order: &[usize],
         roots: &KnownRoots,
         trash: &mut Trash,
         report: &mut GcReport,
     ) -> Result<()> {
+        let survey = freed.survey();
         for at in order {
             let id = &survey.found[*at].id;
             for root in roots.all.iter().filter(|root| root.rref == *id) {
                 self.store.delete_root(&root.name)?;
             }
-            trash.put(&self.store.realization_dir(id), survey.found[*at].bytes)?;
-            report.add_realization(survey, *at);
+            trash.put(&self.store.realization_dir(id), freed.bytes(*at))?;
+            report.add_realization(survey, *at, freed.take(*at));
         }
         if let Some(dref) = self.derivation() {
             trash.put(&self.store.derivation_dir(dref), 0)?;
@@ -213,7 +216,7 @@ impl Removal<'_> {
         self.may_go(survey, in_use, roots, &targets, &all)?;
         let mut kept = KeptRealizations::nothing(survey);
         kept.all_but(&all);
-        Ok(kept.others(u64::MAX))
+        Ok(kept.others(|_| true))
     }
 
     fn may_go(

@@ -26,7 +26,7 @@ pub enum GcEvent {
         kept: usize,
         /// The number of realizations to remove.
         removed: usize,
-        /// The total size of the realizations to remove.
+        /// How many bytes removing the realizations frees.
         bytes: u64,
     },
     /// An object was deleted from disk.
@@ -48,7 +48,12 @@ pub struct Collected {
     /// The total size of the artifacts and the record, in bytes.
     #[serde(rename = "size_bytes")]
     pub bytes: u64,
-    /// The end of the newest build, import or acceptance; `None` if it is unknown or ahead of this machine's clock.
+    /// How many bytes its removal frees: those of `bytes` that no file needs which other realizations share and which stays, or
+    /// goes after this one.
+    #[serde(rename = "freed_bytes")]
+    pub freed: u64,
+    /// The end of the newest build, import or acceptance, or when it was carried into its context; `None` if it is unknown or
+    /// ahead of this machine's clock.
     #[serde(rename = "time", serialize_with = "as_text::known_time")]
     pub newest: Option<Timestamp>,
 }
@@ -73,7 +78,7 @@ pub struct GcReport {
     /// The fingerprints of code texts that no build record names.
     #[serde(rename = "code_texts", serialize_with = "as_text::count")]
     pub code: Vec<String>,
-    /// The total size of the realizations, failed builds and partial downloads, in bytes, except those that could not be
+    /// The bytes that removing the realizations, failed builds and partial downloads frees, except those that could not be
     /// deleted and remain in the trash.
     #[serde(rename = "freed_bytes")]
     pub bytes: u64,
@@ -103,13 +108,14 @@ impl GcReport {
         }
     }
 
-    /// Adds a realization.
-    pub(super) fn add_realization(&mut self, survey: &Survey, at: usize) {
+    /// Adds a realization, whose removal frees this many bytes.
+    pub(super) fn add_realization(&mut self, survey: &Survey, at: usize, freed: u64) {
         let gone = &survey.found[at];
-        self.bytes += gone.bytes;
+        self.bytes += freed;
         self.realizations.push(Collected {
             rref: gone.id.clone(),
             bytes: gone.bytes,
+            freed,
             newest: gone.newest,
         });
     }
@@ -124,7 +130,7 @@ impl fmt::Display for GcReport {
                     .newest
                     .map(|time| format!(" {time}"))
                     .unwrap_or_default();
-                writeln!(f, "{} {}{newest}", gone.rref, text::size(gone.bytes))?;
+                writeln!(f, "{} {}{newest}", gone.rref, text::size(gone.freed))?;
             }
             for dref in &self.derivations {
                 writeln!(f, "{dref}")?;

@@ -15,6 +15,7 @@ use crate::store::object::realization::{
     each_realization, read_builds, read_record, verified_head,
 };
 use crate::store::object::record::Outcome;
+use crate::store::object::tree::TreeDigest;
 use crate::{Error, ErrorKind, Result};
 
 /// The content of a store, read without locks; it may change during the survey.
@@ -35,9 +36,11 @@ pub(in crate::store) struct Surveyed {
     pub(in crate::store) missing: Vec<RRefId>,
     /// The total size of the artifacts and the record.
     pub(in crate::store) bytes: u64,
+    /// The tree digest of the artifacts, unless the record is corrupt.
+    pub(in crate::store) tree: Option<TreeDigest>,
     /// Whether the outcome is a success.
     pub(in crate::store) is_success: bool,
-    /// The end of the newest build, import or acceptance, if known.
+    /// When the newest build, import or acceptance ended, or was carried here, if known.
     pub(in crate::store) newest: Option<Timestamp>,
     /// The code fingerprints in the build records.
     pub(in crate::store) code: Vec<String>,
@@ -127,12 +130,16 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             true => modified(at).and_then(|time| clock.known(time)),
             false => builds
                 .iter()
-                .filter_map(|build| clock.known(build.stop))
+                .filter_map(|build| {
+                    let carried = build.carried.as_ref().map(|carried| carried.time);
+                    clock.known(carried.unwrap_or(build.stop))
+                })
                 .max(),
         };
         let is_success = head
             .as_ref()
             .is_some_and(|head| head.outcome == Outcome::Ok);
+        let tree = head.as_ref().map(|head| head.tree);
         let context = head.map(|head| head.context).unwrap_or_default();
         let surveyed = Surveyed {
             id,
@@ -140,6 +147,7 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             missing: Vec::new(),
             is_success,
             bytes,
+            tree,
             newest,
             code: builds
                 .into_iter()

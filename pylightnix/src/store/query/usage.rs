@@ -41,7 +41,7 @@ impl Store {
     /// Fails if the store's folder cannot be read. Other errors are part of the result.
     pub fn disk_usage(&self) -> Result<DiskUsage> {
         let drefs = self.drefs()?;
-        let mut usage = self.usage_of(&drefs, |dref| self.rrefs_of(dref))?;
+        let (mut usage, seen) = self.usage_of(&drefs, |dref| self.rrefs_of(dref))?;
         let objects = self.layout().objects();
         let folders = |path: &Path| -> io::Result<Vec<PathBuf>> {
             fs::read_dir(path)?
@@ -55,6 +55,10 @@ impl Store {
             let mut walk = Walk::default();
             walk.add_below(&path);
             usage.refused.append(&mut walk.refused);
+            // What a realization shares takes no more space here, as in the folder of a failed build that linked a dependency.
+            for (_, taken) in walk.shared.iter().filter(|(file, _)| seen.contains(file)) {
+                walk.taken.subtract(taken);
+            }
             if walk.taken.disk > 0 {
                 usage.others.insert(name.into_owned(), walk.taken);
             }
@@ -84,14 +88,17 @@ impl Store {
             rrefs.dedup();
         }
         let drefs: Vec<DRefId> = asked.keys().cloned().collect();
-        self.usage_of(&drefs, |dref| Ok(asked[dref].clone()))
+        let (usage, _) = self.usage_of(&drefs, |dref| Ok(asked[dref].clone()))?;
+        Ok(usage)
     }
+
+    /// Also returns the files that have several hard links, by device and inode.
 
     fn usage_of(
         &self,
         drefs: &[DRefId],
         rrefs: impl Fn(&DRefId) -> Result<Vec<RRefId>> + Sync,
-    ) -> Result<DiskUsage> {
+    ) -> Result<(DiskUsage, HashSet<(u64, u64)>)> {
         let walks = parallel::map(drefs, parallel::cores(), |_, dref| {
             let rrefs = match rrefs(dref) {
                 Ok(rrefs) => rrefs,
@@ -108,12 +115,17 @@ impl Store {
         let mut seen = HashSet::new();
         for (walks, mut refused) in walks {
             usage.refused.append(&mut refused);
+            let mut seen_here = HashSet::new();
             for (id, mut walk) in walks {
                 usage.refused.append(&mut walk.refused);
                 let mut shared = DiskSpace::default();
                 usage.all.add(&walk.taken);
                 for (file, taken) in walk.shared {
                     shared.add(&taken);
+                    if !seen_here.insert(file) {
+                        let saved = usage.saved_within.entry(id.dref().clone());
+                        saved.or_default().add(&taken);
+                    }
                     if !seen.insert(file) {
                         usage.saved.add(&taken);
                         usage.all.subtract(&taken);
@@ -123,7 +135,7 @@ impl Store {
                 usage.realizations.push(UsageOf { id, taken, shared });
             }
         }
-        Ok(usage)
+        Ok((usage, seen))
     }
 }
 
@@ -172,18 +184,29 @@ pub struct DiskUsage {
     pub others: BTreeMap<String, DiskSpace>,
     /// The errors for files that could not be examined.
     pub refused: Vec<Error>,
+    /// The space that hard links between the realizations of a derivation save.
+    saved_within: BTreeMap<DRefId, DiskSpace>,
 }
 
 impl DiskUsage {
-    /// Returns the disk usage of each derivation, sorted.
+    /// Returns the disk usage of each derivation, sorted. A file that its realizations share counts once.
     pub fn derivations(&self) -> Vec<UsageOf<DRefId>> {
         let groups = self
             .realizations
             .chunk_by(|one, other| one.id.dref() == other.id.dref());
-        let sum = |group: &[UsageOf]| UsageOf {
-            id: group[0].id.dref().clone(),
-            taken: group.iter().map(|one| one.taken).sum(),
-            shared: group.iter().map(|one| one.shared).sum(),
+        let sum = |group: &[UsageOf]| {
+            let id = group[0].id.dref();
+            let mut taken: DiskSpace = group.iter().map(|one| one.taken).sum();
+            let mut shared: DiskSpace = group.iter().map(|one| one.shared).sum();
+            if let Some(saved) = self.saved_within.get(id) {
+                taken.subtract(saved);
+                shared.subtract(saved);
+            }
+            UsageOf {
+                id: id.clone(),
+                taken,
+                shared,
+            }
         };
         groups.map(sum).collect()
     }

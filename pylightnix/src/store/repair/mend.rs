@@ -1,18 +1,18 @@
 //! The steps of a repair.
 
 use rustix::fs::CWD;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::quarantine::Quarantine;
-use super::sources::{RepairSources, digests_below, find};
+use super::sources::{RepairSources, digests_below, find, inode, with_links_to};
 use super::{Repair, RepairAction, RepairReport, Repaired, is_in_the_realization};
-use crate::config::{DRefId, RRefId};
+use crate::config::{DRefId, Digest, RRefId};
 use crate::store::Store;
-use crate::store::check::{Fault, FaultKind};
+use crate::store::check::{CheckReport, Fault, FaultKind};
 use crate::store::disk::below::open_file;
 use crate::store::disk::durable::replace_folder;
 use crate::store::disk::durable::touch;
@@ -29,12 +29,8 @@ use crate::{Error, ErrorKind, Result};
 impl Repair<'_> {
     pub(super) fn mend(self) -> Result<RepairReport> {
         self.store.expect_writable()?;
-        let mut check = self.store.check().contents();
-        if let Some(only) = &self.only {
-            check = check.only(only);
-        }
         let mut report = RepairReport {
-            check: check.run()?,
+            check: self.examine()?,
             ..RepairReport::default()
         };
         // Exclude removals: a repair would restore what is being removed.
@@ -69,6 +65,48 @@ impl Repair<'_> {
         Ok(report)
     }
 
+    /// Checks what is to be repaired, and the realizations that share a damaged file with it.
+    fn examine(&self) -> Result<CheckReport> {
+        let check = self.store.check().contents();
+        let Some(only) = &self.only else {
+            return check.run();
+        };
+        let mut named = only.clone();
+        let mut report = check.only(&named).run()?;
+        loop {
+            let damaged = self.damaged_links(&report.faults);
+            if damaged.is_empty() {
+                return Ok(report);
+            }
+            let known = named.len();
+            named.extend(with_links_to(self.store, &damaged)?);
+            if named.len() == known {
+                return Ok(report);
+            }
+            report = self.store.check().contents().only(&named).run()?;
+        }
+    }
+
+    /// Returns the damaged files with several hard links, by device and inode, with the digests that they should have.
+    fn damaged_links(&self, faults: &[Fault]) -> HashMap<Digest, HashSet<(u64, u64)>> {
+        let mut damaged: HashMap<Digest, HashSet<(u64, u64)>> = HashMap::new();
+        for fault in faults
+            .iter()
+            .filter(|fault| fault.kind == FaultKind::Artifact)
+        {
+            if let Some(rref) = &fault.rref
+                && let Some(inode) = inode(&fault.path)
+                && let Ok(Some(record)) = self.record(rref)
+            {
+                let digests = digests_below(&record, &self.store.out_dir(rref), &[&fault.path]);
+                for digest in digests {
+                    damaged.entry(digest).or_default().insert(inode);
+                }
+            }
+        }
+        damaged
+    }
+
     /// Returns this store and the peers.
     fn stores(&self) -> Vec<&Store> {
         let mut stores = vec![self.store];
@@ -84,16 +122,19 @@ impl Repair<'_> {
 
     fn sources(&self, of_rrefs: &BTreeMap<RRefId, Vec<Fault>>) -> RepairSources {
         let mut wanted = HashSet::new();
+        let mut damaged = HashSet::new();
         for (rref, faults) in of_rrefs {
             let broken = faults.iter().filter(|fault| is_in_the_realization(fault));
             let broken: Vec<&Path> = broken.map(|fault| fault.path.as_path()).collect();
+            // Another name of a damaged file has the same bytes.
+            damaged.extend(&broken);
             if !broken.is_empty()
                 && let Ok(Some(record)) = self.record(rref)
             {
                 wanted.extend(digests_below(&record, &self.store.out_dir(rref), &broken));
             }
         }
-        find(&self.stores(), &wanted)
+        find(&self.stores(), &wanted, &damaged)
     }
 
     fn mend_realization(

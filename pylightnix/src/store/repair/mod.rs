@@ -83,6 +83,9 @@ impl Store {
     /// where they stay until a user deletes them, and are built again when needed. The report lists their dependents. An object
     /// counts as damaged only if its content was read and differs, or if it is missing; unreadable objects stay where they are.
     ///
+    /// A file that realizations share ([`Plumbing::carry`](crate::store::Plumbing::carry)) is damaged in all of them. Each gets a
+    /// good copy of its own, which may serve to repair another one later.
+    ///
     /// ```
     /// # use pylightnix::store::Store;
     /// # let folder = tempfile::tempdir()?;
@@ -109,7 +112,7 @@ impl<'a> Repair<'a> {
         self
     }
 
-    /// Checks and repairs only these realizations and their derivations.
+    /// Checks and repairs only these realizations, their derivations, and the realizations that share a damaged file with them.
     pub fn only<R: AsRef<RRefId>>(mut self, rrefs: impl IntoIterator<Item = R>) -> Self {
         self.only = Some(
             rrefs

@@ -1,6 +1,8 @@
 //! Searching other realizations for the bytes of damaged artifacts.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Digest, RRefId};
@@ -31,8 +33,41 @@ pub(super) fn digests_below(record: &Record, out: &Path, paths: &[&Path]) -> Has
         .collect()
 }
 
-/// Searches all realizations of these stores. Skips those with corrupt records.
-pub(super) fn find(stores: &[&Store], wanted: &HashSet<Digest>) -> RepairSources {
+/// Returns the realizations of a store with files that are one, by hard links, with these: device and inode by digest.
+pub(super) fn with_links_to(
+    store: &Store,
+    damaged: &HashMap<Digest, HashSet<(u64, u64)>>,
+) -> Result<Vec<RRefId>> {
+    let wanted: HashSet<Digest> = damaged.keys().copied().collect();
+    let rrefs = store.rrefs()?;
+    let found = parallel::map(&rrefs, parallel::cores(), |_, rref| {
+        let is_one = |(digest, path): &(Digest, PathBuf)| {
+            inode(path).is_some_and(|inode| damaged[digest].contains(&inode))
+        };
+        // A realization whose record is corrupt has to be named itself.
+        let files = files_of(store, rref, &wanted).unwrap_or_default();
+        Ok(files.iter().any(is_one))
+    })?;
+    let linked = rrefs
+        .into_iter()
+        .zip(found)
+        .filter(|(_, is_linked)| *is_linked);
+    Ok(linked.map(|(rref, _)| rref).collect())
+}
+
+/// Returns the device and the inode of a file with several hard links.
+pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    (found.is_file() && found.nlink() > 1).then(|| (found.dev(), found.ino()))
+}
+
+/// Searches all realizations of these stores, without the files at the paths `damaged`. Skips realizations with corrupt
+/// records.
+pub(super) fn find(
+    stores: &[&Store],
+    wanted: &HashSet<Digest>,
+    damaged: &HashSet<&Path>,
+) -> RepairSources {
     let mut found = RepairSources::default();
     if wanted.is_empty() {
         return found;
@@ -50,6 +85,9 @@ pub(super) fn find(stores: &[&Store], wanted: &HashSet<Digest>) -> RepairSources
             match files {
                 Ok(files) => {
                     for (digest, path) in files {
+                        if damaged.contains(path.as_path()) {
+                            continue;
+                        }
                         found.files.entry(digest).or_default().push(path);
                     }
                 }
