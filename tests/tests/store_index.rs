@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may say so by a panic")]
 
-use pylightnix::config::{ConfigJson, RRefId};
+use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::prelude::*;
-use pylightnix::store::{BuildKind, BuildRecord, Context, Outcome, Store};
+use pylightnix::store::{BuildKind, BuildRecord, Context, Durability, Outcome, Store};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +27,19 @@ fn number(b: &Build<Number>) -> Result<NumberOutputs> {
     })
 }
 
+/// A stage that takes longer than a tick of the file system's clock.
+#[derive(Config)]
+struct Slow {
+    #[dref]
+    after: Vec<DRef<Number>>,
+}
+
+#[stage]
+fn slow(_: &Build<Slow>) -> Result<()> {
+    let_the_clock_tick();
+    Ok(())
+}
+
 fn numbers(count: u64) -> pylightnix::Result<Vec<DRef<Number>>> {
     (0..count).map(|at| instantiate(Number::new(at))).collect()
 }
@@ -44,6 +57,21 @@ fn part_of_a_child() {
             let plan = numbers(count.parse().unwrap()).unwrap();
             let (_, report) = Realize::new(&store).run_reporting(&plan).unwrap();
             println!("\nbuilt {}", report.built);
+        }
+        ["realize-again", count] => {
+            let numbers = numbers(count.parse().unwrap()).unwrap();
+            let slow = instantiate(Slow::new(numbers)).unwrap();
+            let (_, report) = Realize::new(&store)
+                .force_all()
+                .run_reporting(&slow)
+                .unwrap();
+            println!("\nbuilt {}", report.built);
+        }
+        ["realize-singly", count] => {
+            for number in numbers(count.parse().unwrap()).unwrap() {
+                store.realize(&number).unwrap();
+            }
+            println!("\nbuilt");
         }
         ["builds", name] => {
             let found = store
@@ -109,6 +137,91 @@ fn what_is_known_is_not_read_again() {
     assert_eq!(told("realize 40", &store, "built "), "0");
 }
 
+/// Breaks the records of these stages' realizations, which shows whether a process reads them.
+fn break_records(store: &Store, count: u64) {
+    for number in numbers(count).unwrap() {
+        for rref in store.rrefs_of(number.id()).unwrap() {
+            fs::write(store.realization_dir(&rref).join("record"), "broken").unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_run_published_is_not_read_in_the_next_one() {
+    let (_folder, store) = store();
+    assert_eq!(told("realize 40", &store, "built "), "40");
+    break_records(&store, 40);
+    assert_eq!(told("realize 40", &store, "built "), "0");
+}
+
+#[test]
+fn what_a_run_added_to_derivations_is_not_read_in_the_next_one() {
+    let (_folder, store) = store();
+    told("realize 40", &store, "built ");
+    assert_eq!(told("realize-again 40", &store, "built "), "41");
+    break_records(&store, 40);
+    assert_eq!(told("realize 40", &store, "built "), "0");
+}
+
+#[test]
+fn what_many_small_runs_published_is_not_read_by_the_next_process() {
+    let (_folder, store) = store();
+    told("realize-singly 100", &store, "built");
+    break_records(&store, 100);
+    assert_eq!(told("realize 100", &store, "built "), "0");
+}
+
+#[test]
+fn a_store_that_is_deleted_does_not_come_back() {
+    let (folder, store) = store();
+    for number in numbers(100).unwrap() {
+        store.realize(&number).unwrap();
+    }
+    fs::remove_dir_all(store.root()).unwrap();
+    drop(store);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_change_right_after_a_publication_is_seen() {
+    let (_folder, store) = store();
+    let store = store.with_durability(Durability::None);
+    for number in numbers(300).unwrap() {
+        let rref = store.realize(&number).unwrap();
+        store
+            .plumbing()
+            .add_build(rref.id(), &built(), None)
+            .unwrap();
+        assert_eq!(known_of(&store, number.id())[0].1, 2, "of {number}");
+    }
+}
+
+#[test]
+fn a_change_beside_a_publication_is_seen() {
+    let (_folder, store) = store();
+    let store = store.with_durability(Durability::None);
+    let numbers = numbers(300).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in &numbers {
+                let rref = loop {
+                    match store.rrefs_of(number.id()).unwrap().pop() {
+                        Some(rref) => break rref,
+                        None => std::hint::spin_loop(),
+                    }
+                };
+                store.plumbing().add_build(&rref, &built(), None).unwrap();
+            }
+        });
+        for number in &numbers {
+            store.realize(number).unwrap();
+        }
+    });
+    for number in &numbers {
+        assert_eq!(known_of(&store, number.id())[0].1, 2, "of {number}");
+    }
+}
+
 #[test]
 fn a_file_that_is_damaged_is_as_none() {
     let (_folder, store) = store();
@@ -167,9 +280,13 @@ fn truth(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
 }
 
 fn known(store: &Store, config: &ConfigJson) -> Vec<(RRefId, usize)> {
+    known_of(store, config.id())
+}
+
+fn known_of(store: &Store, dref: &DRefId) -> Vec<(RRefId, usize)> {
     let found = store
         .plumbing()
-        .candidates(config.id(), &Context::empty())
+        .candidates(dref, &Context::empty())
         .unwrap();
     let each = found.into_iter();
     each.map(|one| (one.id.clone(), one.builds().len()))
@@ -320,6 +437,14 @@ fn a_change_within_a_tick_is_seen() {
             .add_build(&rref, &BuildRecord::now(BuildKind::Accept), None)
             .unwrap();
         assert_eq!(builds(), 2, "in round {round}");
+    }
+    for number in numbers(100).unwrap() {
+        let rref = one.realize(&number).unwrap();
+        other
+            .plumbing()
+            .add_build(rref.id(), &built(), None)
+            .unwrap();
+        assert_eq!(known_of(&one, number.id())[0].1, 2, "of {number}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The [`Store`] handle: the root folder of a store and the state that this process keeps about it.
 
+use rustc_hash::FxHashSet;
 use rustix::fs::Access;
 use std::collections::HashSet;
 use std::fmt;
@@ -13,6 +14,7 @@ use super::object::context::Context;
 use super::using::lease::not_writable;
 use super::using::locks::{BuildLock, Manager};
 use crate::config::{DRefId, RRefId};
+use crate::hash_key::HashKey;
 use crate::{Error, Result};
 
 /// A handle to a store. Cloning is cheap; clones share one state.
@@ -27,7 +29,7 @@ struct Inner {
     durability: Durability,
     manager: Arc<Manager>,
     /// Cache of derivations that are known to be durably in the store.
-    known: Mutex<HashSet<DRefId>>,
+    known: Mutex<FxHashSet<HashKey>>,
     /// Cache of code fingerprints whose texts are known to be durably in the store.
     saved_code: Mutex<HashSet<String>>,
 }
@@ -173,7 +175,7 @@ impl Store {
         &self.0.manager
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, HashSet<DRefId>> {
+    pub(super) fn known(&self) -> MutexGuard<'_, FxHashSet<HashKey>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,15 +184,22 @@ impl Store {
     }
 
     pub(super) fn knows(&self, dref: &DRefId) -> bool {
-        self.known().contains(dref)
+        self.known().contains(&HashKey(*dref.hash()))
     }
 
     pub(super) fn learn(&self, dref: &DRefId) {
-        self.known().insert(dref.clone());
+        self.known().insert(HashKey(*dref.hash()));
     }
 
     pub(super) fn forget_derivation(&self, dref: &DRefId) {
-        self.known().remove(dref);
+        self.known().remove(&HashKey(*dref.hash()));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let temporary = || self.manager.temporary();
+        self.manager.index().save_all(&temporary, &self.layout);
     }
 }
 

@@ -82,6 +82,24 @@ fn allocations_of_a_hit() {
     );
 }
 
+/// The memory that a stage holds until the end of the run that builds it, at most.
+#[test]
+fn memory_of_a_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let each = each(|count| {
+        let store = Store::open(folder.path().join(count.to_string())).unwrap();
+        let store = store.with_durability(Durability::None);
+        let run = || {
+            let target = chain(count);
+            drop(black_box(
+                Realize::new(&store).jobs(1).run(&target).unwrap(),
+            ));
+        };
+        measure(run).bytes_max
+    });
+    assert!(each <= 1_800.0, "a stage that is built holds {each} bytes");
+}
+
 #[test]
 fn allocations_of_a_build() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,7 +117,10 @@ fn allocations_of_a_build() {
 
 #[test]
 fn system_calls_of_a_hit() {
-    let calls = each(|count| calls("noop", &["chain", &count.to_string()], true));
+    let calls = each(|count| {
+        let words = &["chain", &count.to_string()];
+        calls("noop", words, Before::Realized)
+    });
     // On a busy machine threads sometimes wait for each other, which adds calls.
     assert!(
         calls <= 1.2,
@@ -107,18 +128,43 @@ fn system_calls_of_a_hit() {
     );
 }
 
+/// As many as later: the run that built a stage told the index what it published.
+#[test]
+fn system_calls_of_the_first_hit_after_a_build() {
+    let calls = each(|count| {
+        let words = &["chain", &count.to_string()];
+        calls("noop", words, Before::JustBuilt)
+    });
+    assert!(
+        calls <= 1.2,
+        "finding that a stage was built takes {calls} system calls"
+    );
+}
+
 #[test]
 fn system_calls_of_a_build() {
-    let calls = each(|count| calls("noop", &["chain", &count.to_string()], false));
+    let calls = each(|count| {
+        let words = &["chain", &count.to_string()];
+        calls("noop", words, Before::Nothing)
+    });
     assert!(
         calls <= 63.0,
         "a stage of one small file takes {calls} system calls"
     );
 }
 
-/// Returns the number of system calls of a child process that realizes a plan, which is realized before if `twice`. Calls
-/// for waiting on other threads depend on the load, and are not counted.
-fn calls(benchmark: &str, words: &[&str], twice: bool) -> u64 {
+/// What happened before the system calls are counted.
+enum Before {
+    Nothing,
+    /// Another process built the plan.
+    JustBuilt,
+    /// Another process built it, and a further one found it some time later.
+    Realized,
+}
+
+/// Returns the number of system calls of a child process that realizes a plan. Calls for waiting on other threads depend on
+/// the load, and are not counted.
+fn calls(benchmark: &str, words: &[&str], before: Before) -> u64 {
     campaigns::syscalls::need_strace().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (store, table) = (folder.path().join("store"), folder.path().join("calls"));
@@ -132,10 +178,14 @@ fn calls(benchmark: &str, words: &[&str], twice: bool) -> u64 {
         );
     };
     let bench = env!("CARGO_BIN_EXE_bench");
-    if twice {
-        child(Command::new(bench));
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        child(Command::new(bench));
+    match before {
+        Before::Nothing => {}
+        Before::JustBuilt => child(Command::new(bench)),
+        Before::Realized => {
+            child(Command::new(bench));
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            child(Command::new(bench));
+        }
     }
     let mut strace = Command::new("strace");
     strace

@@ -89,7 +89,10 @@ fn publish(input: &DecisionInput<'_>, found: &Carryable) -> Result<Option<Vec<RR
             input.context,
             &builds,
         ) {
-            Ok(made) => carried.push(made.published.id),
+            Ok(mut made) => {
+                store.index_published(&mut made);
+                carried.push(made.published.id);
+            }
             Err(error) if is_of_the_source(&error) => return Ok(None),
             Err(error) => return Err(error),
         }

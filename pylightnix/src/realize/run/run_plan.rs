@@ -167,6 +167,9 @@ impl<'a> RunState<'a> {
             }
         }
         self.run_watched()?;
+        if !self.watchdog.is_cancelled() {
+            self.options.store.refresh_index();
+        }
         self.options.store.save_index();
         Ok(())
     }

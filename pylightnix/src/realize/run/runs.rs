@@ -329,7 +329,8 @@ impl BuildRuns<'_> {
         outcome: Outcome,
     ) -> Result<PublishedRun> {
         let json = self.dref.config_json();
-        let made = draft.make(json, &self.request.context, outcome, record)?;
+        let mut made = draft.make(json, &self.request.context, outcome, record)?;
+        self.options.store.index_published(&mut made);
         if !made.published.new {
             count(&self.counters.repeated);
         }

@@ -1,12 +1,14 @@
 //! Durable writes (fsync) and renames that never replace an existing file by accident.
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::store::disk::system;
+use crate::store::disk::system::{self, FileTime};
 use crate::{Error, Result};
 
 /// Whether published data is synced to disk to survive a power cut.
@@ -186,10 +188,43 @@ pub(in crate::store) fn touch(folder: &Path) -> Result<()> {
         tv_sec: 0,
         tv_nsec: UTIME_NOW,
     };
-    let now = Timestamps {
-        last_access: now,
-        last_modification: now,
+    set_times(folder, now, now).map_err(|errno| Error::io("set the times of", folder, errno.into()))
+}
+
+/// Sets the modification time of a folder of this process a second back, so that any later change of its content shows in that
+/// time. Returns the time, or `None` if the file system refuses.
+pub(in crate::store) fn set_back(folder: &Path) -> Option<FileTime> {
+    let (seconds, nanoseconds) = now();
+    // Some file systems keep no nanoseconds.
+    let back = (seconds.checked_sub(1)?, nanoseconds / 1000 * 1000);
+    let modified = Timespec {
+        tv_sec: back.0,
+        tv_nsec: back.1.cast_signed().into(),
     };
-    utimensat(CWD, folder, &now, AtFlags::empty())
-        .map_err(|error| Error::io("set the times of", folder, error.into()))
+    let accessed = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_OMIT,
+    };
+    set_times(folder, accessed, modified).ok()?;
+    Some(back)
+}
+
+fn set_times(
+    folder: &Path,
+    last_access: Timespec,
+    last_modification: Timespec,
+) -> Result<(), Errno> {
+    let times = Timestamps {
+        last_access,
+        last_modification,
+    };
+    utimensat(CWD, folder, &times, AtFlags::empty())
+}
+
+/// Returns the time of this machine's clock; the earliest of all times if that is before 1970.
+pub(in crate::store) fn now() -> FileTime {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(now) => (now.as_secs().cast_signed(), now.subsec_nanos()),
+        Err(_) => (i64::MIN, 0),
+    }
 }

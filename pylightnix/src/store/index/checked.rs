@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::store::disk::bytes::Reader;
-use crate::store::disk::durable::Durability;
+use crate::store::disk::durable::{Durability, is_not_found};
 use crate::store::disk::regular;
 use crate::{Error, Result};
 
@@ -33,9 +33,16 @@ pub(super) fn write(
     bytes.extend_from_slice(&crc32fast::hash(rest).to_le_bytes());
     bytes.extend_from_slice(rest);
     let draft = temporary()?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-    }
     // Not synced: the checksum detects a file that a power cut damaged.
-    Durability::None.replace_file(&draft, path, &bytes)
+    let replace = || Durability::None.replace_file(&draft, path, &bytes);
+    match replace() {
+        // The folder of the index is missing, unless that of the draft is: then the whole store is gone.
+        Err(error) if is_not_found(&error) && draft.parent().is_some_and(Path::exists) => {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+            }
+            replace()
+        }
+        done => done,
+    }
 }

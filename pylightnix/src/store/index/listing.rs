@@ -6,10 +6,11 @@ use super::SharedBytes;
 use crate::config::{DRefId, Digest, Name, RRefId};
 use crate::store::disk::bytes::{Reader, put_sized, put_text, put_u64};
 use crate::store::object::build_mark::RawMark;
+use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::{BuildHead, Builds, pack_builds, packed};
 use crate::store::object::context::Context;
 use crate::store::object::realization::{LoadedRealization, Realization};
-use crate::store::object::record::Outcome;
+use crate::store::object::record::{Outcome, RecordHead};
 use crate::store::object::tree::TreeDigest;
 use crate::{Error, ErrorKind, Result};
 
@@ -48,19 +49,51 @@ impl Listing {
             }
         });
         for one in &found {
-            to.extend_from_slice(one.id.hash());
-            to.push(match one.head.outcome {
+            let ended = match one.head.outcome {
                 Outcome::Failed => FAILED,
                 Outcome::Ok if one.lacks_a_promise => LACKS_A_PROMISE,
                 Outcome::Ok => KEEPS_ITS_PROMISES,
-            });
-            to.extend_from_slice(&one.head.tree.digest.0);
-            put_u64(&mut to, one.head.tree.size);
-            put_sized(&mut to, |to| put_context(to, &one.head.context));
-            put_text(&mut to, one.unreadable.join("\n").as_bytes());
-            put_sized(&mut to, |to| pack_builds(to, &one.builds));
+            };
+            put_one(
+                &mut to,
+                &one.id,
+                &one.head,
+                ended,
+                &one.unreadable,
+                &one.builds,
+            );
         }
         Listing(SharedBytes::new(to))
+    }
+
+    /// Packs a realization that was just published, and keeps its promises unless it is a failure.
+    pub(in crate::store) fn of_published(
+        id: &RRefId,
+        head: &RecordHead,
+        build: &BuildRecord,
+    ) -> Self {
+        let ended = match head.outcome {
+            Outcome::Failed => FAILED,
+            Outcome::Ok => KEEPS_ITS_PROMISES,
+        };
+        let mut to = Vec::new();
+        put_sized(&mut to, |_| ());
+        put_one(&mut to, id, head, ended, &[], std::slice::from_ref(build));
+        // It may stay in memory until the end of the run.
+        to.shrink_to_fit();
+        Listing(SharedBytes::new(to))
+    }
+
+    /// Unpacks the only realization of `dref`, which was made from `context`; `None` if there are several.
+    pub(in crate::store) fn only(
+        &self,
+        dref: &DRefId,
+        context: &Context,
+        objects: &Arc<std::path::Path>,
+    ) -> Option<Realization> {
+        let mut listed = self.iter();
+        let only = listed.next().filter(|_| listed.next().is_none())?;
+        Some(only.realization(dref, context, objects))
     }
 
     pub(in crate::store) fn is_empty(&self) -> bool {
@@ -137,6 +170,24 @@ impl Listing {
     pub(in crate::store) fn hashes(&self) -> impl Iterator<Item = [u8; 16]> {
         self.iter().map(|one| one.hash)
     }
+}
+
+/// Encodes a realization, to be read by [`Listing::iter`].
+fn put_one(
+    to: &mut Vec<u8>,
+    id: &RRefId,
+    head: &RecordHead,
+    ended: u8,
+    unreadable: &[String],
+    builds: &[BuildRecord],
+) {
+    to.extend_from_slice(id.hash());
+    to.push(ended);
+    to.extend_from_slice(&head.tree.digest.0);
+    put_u64(to, head.tree.size);
+    put_sized(to, |to| put_context(to, &head.context));
+    put_text(to, unreadable.join("\n").as_bytes());
+    put_sized(to, |to| pack_builds(to, builds));
 }
 
 /// Encodes a context, to be read by [`Listed::is_made_from`] and [`Listed::context`].

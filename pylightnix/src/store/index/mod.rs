@@ -7,6 +7,9 @@
 //!   subfolder also sets the times of the derivation's folder.
 //! - A folder that changed shortly before it was read is not cached: file system clocks tick, and a second change within the
 //!   same tick would be invisible (see "racy git" in git's documentation of its index).
+//! - The run that publishes the first realization of a derivation caches it without reading it. Before the folder gets to its
+//!   place, its modification time is set back, and any change sets that to now; see [`Stamp::is_unchanged_since`]. Other folders
+//!   that a run changed are read at its end.
 //! - Marks of multi-run builds are cached with the realizations, and their writers set the folder's times as well.
 //! - Before a stage is built, its folder is read without the cache.
 //!
@@ -26,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::Result;
 use crate::config::{ConfigJson, DRefId};
 use crate::store::disk::layout::Layout;
-use crate::store::disk::system::open_place;
+use crate::store::disk::system::{FileTime, open_place};
 use crate::store::object::build_mark::marks_of;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::promised::Promised;
@@ -46,6 +49,8 @@ pub(super) struct Index {
     /// file costs as much as reading a hundred entries.
     shards: Vec<Mutex<Shard>>,
     names: names::Names,
+    /// The derivations that runs of this process changed, and whose entries are out of date.
+    changed: Mutex<Vec<DRefId>>,
 }
 
 impl Index {
@@ -55,6 +60,7 @@ impl Index {
                 .map(|first| Mutex::new(Shard::new(first)))
                 .collect(),
             names: names::Names::default(),
+            changed: Mutex::default(),
         }
     }
 
@@ -125,6 +131,53 @@ impl Index {
         Ok(stamp.and_then(|stamp| self.shard(dref).get(objects.layout, dref, &stamp)))
     }
 
+    /// Adds the entry of a derivation that this process published with its only realization, `listing`, after it set the
+    /// modification time of the folder to `set_back`. Returns `false` if anything changed since.
+    pub(super) fn insert_published(
+        &self,
+        layout: &Layout,
+        dref: &DRefId,
+        listing: Listing,
+        set_back: FileTime,
+        is_settled: bool,
+    ) -> bool {
+        let Ok(Some(stamp)) = Stamp::of(&Objects::of(layout), dref) else {
+            return false;
+        };
+        if !stamp.is_unchanged_since(set_back) {
+            return false;
+        }
+        let known = IndexEntry {
+            stamp,
+            listing,
+            is_settled,
+            lasts: true,
+        };
+        self.shard(dref).insert(layout, dref, known);
+        true
+    }
+
+    /// Notes that the entry of a derivation is out of date, until it is [refreshed](Self::refresh).
+    pub(super) fn is_changed(&self, dref: &DRefId) {
+        lock(&self.changed).push(dref.clone());
+    }
+
+    /// Returns the derivations whose entries are out of date, each once, and forgets them.
+    pub(super) fn take_changed(&self) -> Vec<DRefId> {
+        let mut changed = std::mem::take(&mut *lock(&self.changed));
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
+    /// Reads a derivation's folder if its entry is out of date, unless it changed so recently that it could not be cached.
+    pub(super) fn refresh(&self, objects: &Objects<'_>, dref: &DRefId) -> Result<()> {
+        if Stamp::of(objects, dref)?.is_some_and(|stamp| stamp.has_passed()) {
+            self.look(objects, dref, None, false)?;
+        }
+        Ok(())
+    }
+
     /// Notes that the content of an entry is durable.
     pub(super) fn is_settled(&self, layout: &Layout, dref: &DRefId, known: &IndexEntry) {
         if known.lasts {
@@ -136,11 +189,25 @@ impl Index {
         }
     }
 
-    /// Saves new entries. Errors are ignored, as the index is only a cache.
+    /// Saves new entries, except a few in a process that saved others before. Errors are ignored, as the index is only a cache.
     pub(super) fn save(&self, temporary: Temporary<'_>, layout: &Layout) {
+        self.save_where(Shard::is_due, temporary, layout);
+    }
+
+    /// Saves all new entries.
+    pub(super) fn save_all(&self, temporary: Temporary<'_>, layout: &Layout) {
+        self.save_where(Shard::is_new, temporary, layout);
+    }
+
+    fn save_where(
+        &self,
+        is_wanted: impl Fn(&Shard) -> bool,
+        temporary: Temporary<'_>,
+        layout: &Layout,
+    ) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            if shard.is_new() {
+            if is_wanted(&shard) {
                 let _ = shard.save(temporary, layout);
             }
         }
@@ -184,9 +251,9 @@ fn first_digit(dref: &DRefId) -> u8 {
     dref.hash()[0] >> 4
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // No panic can leave a shard inconsistent.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No panic can leave a part of the index inconsistent.
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The parent folder for lookups of derivations.

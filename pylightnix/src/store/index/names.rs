@@ -14,7 +14,7 @@ use crate::store::disk::entries::each_entry;
 use crate::store::disk::layout::Layout;
 
 /// The magic bytes of the file.
-const MAGIC: &[u8] = b"pylightnix-names-v2\n";
+const MAGIC: &[u8] = b"pylightnix-names-v3\n";
 
 /// Up to this number of names, reading the folder is as fast as reading the file.
 const FEW: usize = 1000;

@@ -18,7 +18,11 @@ use crate::store::disk::bytes::{Reader, put_text, put_u32};
 use crate::store::disk::layout::Layout;
 
 /// The magic bytes of a file, which include the version of the format.
-const MAGIC: &[u8] = b"pylightnix-index-v7\n";
+const MAGIC: &[u8] = b"pylightnix-index-v8\n";
+
+/// A process that wrote the file writes it again for this number of new entries, or for this part of all.
+const FEW: usize = 16;
+const A_SMALL_PART: usize = 256;
 
 pub(super) struct Shard {
     /// The first hex digit of the hashes.
@@ -29,6 +33,8 @@ pub(super) struct Shard {
     stored: ShardFile,
     /// The entries added since, which take precedence.
     fresh: FxHashMap<HashKey, NewEntry>,
+    /// Whether this process wrote the file.
+    is_written: bool,
 }
 
 /// An entry that is not in the file yet.
@@ -46,6 +52,7 @@ impl Shard {
             is_loaded: false,
             stored: ShardFile::default(),
             fresh: FxHashMap::default(),
+            is_written: false,
         }
     }
 
@@ -106,11 +113,19 @@ impl Shard {
         !self.fresh.is_empty()
     }
 
+    /// Whether it is worthwhile to write the file. It is rewritten as a whole, so a process that runs many small plans would
+    /// write much each time.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_new()
+            && !(self.is_written && self.fresh.len() < FEW.max(self.stored.count / A_SMALL_PART))
+    }
+
     /// Rewrites the file, merged with what other processes wrote in the meantime.
     pub(super) fn save(&mut self, temporary: Temporary<'_>, layout: &Layout) -> crate::Result<()> {
+        self.is_written = true;
         self.stored = ShardFile::read(&self.file(layout));
-        // Drained even if writing fails: there is no second attempt.
-        let mut fresh: Vec<_> = self.fresh.drain().collect();
+        // Taken even if writing fails: there is no second attempt.
+        let mut fresh: Vec<_> = std::mem::take(&mut self.fresh).into_iter().collect();
         fresh.sort_unstable_by_key(|(_, fresh)| fresh.number);
         let mut rests = Vec::with_capacity(fresh.len());
         for (key, NewEntry { name, known, .. }) in fresh {
@@ -122,10 +137,19 @@ impl Shard {
         let Some(body) = self.stored.with(&rests) else {
             return Ok(());
         };
-        let written = checked::write(temporary, &self.file(layout), MAGIC, &body);
-        // Use the new content in memory even if writing it failed.
-        self.stored = ShardFile::of(body, 0).unwrap_or_default();
-        written
+        match checked::write(temporary, &self.file(layout), MAGIC, &body) {
+            Ok(()) => {
+                // Read again when it is needed: at the end of a run that built a large plan memory is scarce.
+                self.stored = ShardFile::default();
+                self.is_loaded = false;
+                Ok(())
+            }
+            Err(error) => {
+                // Use the new content in memory even though it is not on disk.
+                self.stored = ShardFile::of(body, 0).unwrap_or_default();
+                Err(error)
+            }
+        }
     }
 
     fn file(&self, layout: &Layout) -> PathBuf {

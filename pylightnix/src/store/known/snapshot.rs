@@ -17,6 +17,7 @@ use crate::store::object::builds::{BuildHead, Builds};
 use crate::store::object::context::Context;
 use crate::store::object::realization::Realization;
 use crate::store::object::record::Outcome;
+use crate::store::publish::draft::PublishedRun;
 use crate::{Error, Result};
 
 /// The content of one derivation's folder at one time; empty if the derivation is not in the store.
@@ -431,6 +432,41 @@ impl Store {
     pub(crate) fn save_index(&self) {
         let temporary = || self.manager().temporary();
         self.manager().index().save(&temporary, self.layout());
+    }
+
+    /// Tells the index what a run published, so that the next run need not read it.
+    pub(crate) fn index_published(&self, made: &mut PublishedRun) {
+        let index = self.manager().index();
+        let dref = made.published.id.dref();
+        let is_known = made.first.take().is_some_and(|first| {
+            let is_settled = self.durability() == Durability::Full;
+            !first.is_of_several
+                && index.insert_published(
+                    self.layout(),
+                    dref,
+                    first.listing,
+                    first.set_back,
+                    is_settled,
+                )
+        });
+        if !is_known {
+            index.is_changed(dref);
+        }
+    }
+
+    /// Reads the derivations that runs of this process changed, and that the index could not be told of.
+    pub(crate) fn refresh_index(&self) {
+        let index = self.manager().index();
+        let changed = index.take_changed();
+        let parts: Vec<&[DRefId]> = changed.chunks(128).collect();
+        // Errors are ignored: who needs such a derivation reads it again.
+        let _ = parallel::map(&parts, parallel::cores(), |_, part| {
+            let objects = Objects::of_many(self.layout(), part.len());
+            for dref in *part {
+                let _ = index.refresh(&objects, dref);
+            }
+            Ok(())
+        });
     }
 }
 

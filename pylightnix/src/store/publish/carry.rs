@@ -30,6 +30,7 @@ use crate::store::object::seal::{FEW_FILES, finish, seal_folders, threads_to_wri
 use crate::store::object::tree::{EntryKind, Manifest};
 use crate::store::publish::complete::expect_complete;
 use crate::store::publish::copy::copy_small;
+use crate::store::publish::derivation::Installed;
 use crate::store::publish::draft::{Published, PublishedRun, expect_context};
 use crate::store::publish::install::install;
 use crate::store::publish::staging::Staging;
@@ -89,7 +90,8 @@ impl Store {
         let builds = self.carry_builds(source, builds, folder, &mut unsynced)?;
         unsynced.folder(folder);
 
-        let new = install(self, config, context, folder, &id, &text, unsynced)?;
+        let installed = install(self, config, context, folder, &id, &text, unsynced)?;
+        let new = !matches!(installed, Installed::Merged);
         if new {
             staging.moved();
         } else {
@@ -100,6 +102,7 @@ impl Store {
         Ok(PublishedRun {
             published: Published { id, new },
             realization,
+            first: None,
         })
     }
 

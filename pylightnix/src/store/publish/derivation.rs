@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::Store;
-use crate::store::disk::durable::rename_new;
+use crate::store::disk::durable::{rename_new, set_back};
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::regular;
 use crate::store::disk::remove::remove_tree;
+use crate::store::disk::system::FileTime;
 use crate::store::disk::there::is_there;
 use crate::store::disk::unsynced::Unsynced;
 use crate::{Error, ErrorKind, Result};
@@ -42,6 +43,7 @@ impl Store {
         let draft = DerivationDraft {
             folder: Some(folder.clone()),
             guest: None,
+            set_back: None,
         };
         unsynced.create(&folder.join(CONFIG), config.text().as_bytes())?;
         unsynced.folder(&folder);
@@ -75,24 +77,26 @@ impl Store {
         Ok(())
     }
 
-    /// Installs a synced derivation folder that contains its first realization, after `check` succeeds. Returns `false` if the
+    /// Installs a synced derivation folder that contains its first realization, after `check` succeeds. Returns `None` if the
     /// store already has the derivation; the realization is then back at its original path.
     pub(in crate::store) fn install_with_realization(
         &self,
         config: &ConfigJson,
         draft: DerivationDraft,
         check: impl FnOnce() -> Result<()>,
-    ) -> Result<bool> {
+    ) -> Result<Option<Installed>> {
         self.manager().settle_root(self.durability())?;
         let shared = self.manager().lock_shared()?;
         check()?;
+        let set_back = draft.set_back;
         let placed = draft.move_to(&self.derivation_dir(config.id()))?;
         drop(shared);
-        if placed {
-            self.durability().sync_folder(&self.layout().objects())?;
-            self.learn(config.id());
+        if !placed {
+            return Ok(None);
         }
-        Ok(placed)
+        self.durability().sync_folder(&self.layout().objects())?;
+        self.learn(config.id());
+        Ok(Some(Installed::WithDerivation { set_back }))
     }
 
     /// Checks that an existing derivation folder holds this config.
@@ -134,10 +138,22 @@ pub(in crate::store) struct DerivationDraft {
     folder: Option<PathBuf>,
     /// The realization inside, as its current and its original path. It moves back if the folder is not installed.
     guest: Option<(PathBuf, PathBuf)>,
+    /// The modification time of the folder since it is complete.
+    set_back: Option<FileTime>,
+}
+
+/// What became of a realization's folder that was to be installed.
+pub(in crate::store) enum Installed {
+    /// It came with the folder of its derivation, whose modification time is `set_back` as long as nothing else changes there.
+    WithDerivation { set_back: Option<FileTime> },
+    /// It came into the folder of its derivation.
+    Added,
+    /// The realization existed. Its missing build records were added to it.
+    Merged,
 }
 
 impl DerivationDraft {
-    /// Moves a realization into the folder, so that one rename publishes both.
+    /// Moves a realization into the folder, so that one rename publishes both. Then the folder is complete.
     pub(in crate::store) fn take_in(
         &mut self,
         realization: &Path,
@@ -149,6 +165,7 @@ impl DerivationDraft {
             fs::rename(realization, &inside)
                 .map_err(|error| Error::io("rename", realization, error))?;
             unsynced.moved(realization, &inside);
+            self.set_back = set_back(folder);
             self.guest = Some((inside, realization.to_owned()));
         }
         Ok(())

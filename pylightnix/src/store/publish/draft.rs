@@ -12,10 +12,11 @@ use crate::store::disk::durable::{Durability, is_there_already, rename_new};
 use crate::store::disk::layout::{LOG, OUT, RECORD};
 use crate::store::disk::regular::open_regular;
 use crate::store::disk::remove::remove_tree;
+use crate::store::disk::system::FileTime;
 use crate::store::disk::unsynced::Unsynced;
+use crate::store::index::Listing;
 use crate::store::known::running::folder_suffix;
 use crate::store::object::build_record::BuildRecord;
-use crate::store::object::builds::Builds;
 use crate::store::object::context::Context;
 use crate::store::object::paths::Paths;
 use crate::store::object::realization::Realization;
@@ -24,6 +25,7 @@ use crate::store::object::scan::{Scanned, ScannedKind, scan};
 use crate::store::object::seal::seal;
 use crate::store::object::tree::Manifest;
 use crate::store::object::violation::{Violation, unkept, violations_of};
+use crate::store::publish::derivation::Installed;
 use crate::store::publish::install::install;
 use crate::store::publish::own_links::make_relative;
 use crate::store::publish::whole::present;
@@ -57,6 +59,17 @@ struct Content {
 pub(crate) struct PublishedRun {
     pub(crate) published: Published,
     pub(crate) realization: Option<Realization>,
+    /// What the index can be told of it, if the derivation came with it.
+    pub(in crate::store) first: Option<FirstRealization>,
+}
+
+/// The first realization of a derivation, as it was published.
+pub(in crate::store) struct FirstRealization {
+    pub(in crate::store) listing: Listing,
+    /// The modification time of the derivation's folder, as long as nothing else changes there.
+    pub(in crate::store) set_back: FileTime,
+    /// Whether it is one run of several, so that a mark belongs to it.
+    pub(in crate::store) is_of_several: bool,
 }
 
 /// The result of publishing a draft.
@@ -173,20 +186,33 @@ impl Draft {
         unsynced.folder(&folder);
 
         let store = &self.store;
-        let new = install(store, derivation, context, &folder, &id, &text, unsynced)?;
-        if !new {
+        let installed = install(store, derivation, context, &folder, &id, &text, unsynced)?;
+        if let Installed::Merged = installed {
             // The existing realization has the right name, but may be damaged.
             present(store, [&id])?.all_intact()?;
+            return Ok(PublishedRun {
+                published: Published { id, new: false },
+                realization: None,
+                first: None,
+            });
         }
-        let published = Published { id, new };
-        let realization = new.then(|| {
-            self.folder = None;
-            let builds = Builds::of(vec![build.clone()]);
-            (self.store).realization_of(published.id.clone(), record.head(), builds)
-        });
+        self.folder = None;
+        let listing = Listing::of_published(&id, record.head(), build);
+        let realization = listing.only(id.dref(), context, store.objects());
+        let first = match installed {
+            Installed::WithDerivation {
+                set_back: Some(set_back),
+            } => Some(FirstRealization {
+                listing,
+                set_back,
+                is_of_several: build.is_of_several(),
+            }),
+            _ => None,
+        };
         Ok(PublishedRun {
-            published,
+            published: Published { id, new: true },
             realization,
+            first,
         })
     }
 
@@ -297,6 +323,10 @@ impl Draft {
 
 /// Checks that a context has realizations of just the dependencies that the config names.
 pub(in crate::store) fn expect_context(derivation: &ConfigJson, context: &Context) -> Result<()> {
+    // Comparing hashes needs no list of the dependencies.
+    if derivation.depends_on(context.iter().map(|(dref, _)| *dref.hash())) {
+        return Ok(());
+    }
     let Some(misfit) = context.misfits(derivation).next() else {
         return Ok(());
     };

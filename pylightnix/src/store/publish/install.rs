@@ -13,10 +13,10 @@ use crate::store::disk::there::is_there;
 use crate::store::disk::unsynced::Unsynced;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::context::Context;
+use crate::store::publish::derivation::Installed;
 use crate::{Error, ErrorKind, Result};
 
-/// Installs `folder` as realization `id` of `derivation` with the record `text`, after syncing `unsynced`. Returns `false` if
-/// the realization exists already; missing build records are then added to it.
+/// Installs `folder` as realization `id` of `derivation` with the record `text`, after syncing `unsynced`.
 pub(in crate::store) fn install(
     store: &Store,
     derivation: &ConfigJson,
@@ -25,7 +25,7 @@ pub(in crate::store) fn install(
     id: &RRefId,
     text: &str,
     mut unsynced: Unsynced,
-) -> Result<bool> {
+) -> Result<Installed> {
     let used = context.iter().map(|(dref, _)| dref);
     // From here on, the realization and its dependencies are protected from garbage collection.
     store.record_in_use(used.chain([derivation.id()]))?;
@@ -35,8 +35,8 @@ pub(in crate::store) fn install(
         // Everything has to be durable before it becomes visible.
         unsynced.sync()?;
         let check = || check_context(store, context, id);
-        if store.install_with_realization(derivation, draft, check)? {
-            return Ok(true);
+        if let Some(installed) = store.install_with_realization(derivation, draft, check)? {
+            return Ok(installed);
         }
     } else {
         unsynced.sync()?;
@@ -51,14 +51,15 @@ pub(in crate::store) fn install(
         }
         installed => installed?,
     };
-    if new {
-        store
-            .durability()
-            .sync_folder(&store.derivation_dir(id.dref()))?;
+    if !new {
+        return Ok(Installed::Merged);
     }
-    Ok(new)
+    let derivation = store.derivation_dir(id.dref());
+    store.durability().sync_folder(&derivation)?;
+    Ok(Installed::Added)
 }
 
+/// Moves `folder` to its place. Returns `false` if the realization exists already; missing build records are then added to it.
 fn move_or_merge(
     store: &Store,
     context: &Context,

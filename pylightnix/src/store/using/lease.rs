@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::config::DRefId;
+use crate::hash_key::HashKey;
 use crate::store::disk::durable::is_refused_to_write;
 use crate::store::disk::layout::Layout;
 use crate::store::using::flock::{TryLock, attempt, is_at};
@@ -65,7 +66,7 @@ const WRITE_SIZE: usize = 16 << 10;
 /// The content of the lease file.
 #[derive(Default)]
 struct LeaseContent {
-    drefs: FxHashSet<DRefId>,
+    drefs: FxHashSet<HashKey>,
     /// Code fingerprints.
     codes: HashSet<String>,
     /// The length of the file.
@@ -145,7 +146,7 @@ impl Lease {
     ) -> Vec<&'a DRefId> {
         let named = self.named();
         let mut new = Vec::with_capacity(drefs.size_hint().0);
-        new.extend(drefs.filter(|dref| !named.drefs.contains(*dref)));
+        new.extend(drefs.filter(|dref| !named.drefs.contains(&HashKey(*dref.hash()))));
         new
     }
 
@@ -154,7 +155,9 @@ impl Lease {
         let mut named = self.named();
         self.add(&mut named, drefs, |text, dref| dref.push_to(text))?;
         named.drefs.reserve(drefs.len());
-        named.drefs.extend(drefs.iter().copied().cloned());
+        named
+            .drefs
+            .extend(drefs.iter().map(|dref| HashKey(*dref.hash())));
         Ok(())
     }
 

@@ -29,13 +29,16 @@ pub(crate) use portable::is_in_memory;
 #[cfg(not(target_os = "linux"))]
 pub(in crate::store) use portable::untrusted_system;
 
+/// A time of a file or folder: seconds since 1970, and nanoseconds.
+pub(in crate::store) type FileTime = (i64, u32);
+
 /// The metadata that tells whether, and when, a folder was changed.
 pub(in crate::store) struct Change {
     pub(in crate::store) inode: u64,
     /// The link count. On most file systems it counts the subfolders.
     pub(in crate::store) links: u64,
-    /// The ctime, in seconds and nanoseconds. Programs cannot set it to any time but now.
-    pub(in crate::store) changed: (i64, u32),
-    /// The mtime: when an entry was added or removed.
-    pub(in crate::store) modified: (i64, u32),
+    /// The ctime. Programs cannot set it to any time but now.
+    pub(in crate::store) changed: FileTime,
+    /// The mtime: when an entry was added or removed. Programs can set it to any time.
+    pub(in crate::store) modified: FileTime,
 }
