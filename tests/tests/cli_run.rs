@@ -350,6 +350,20 @@ fn what_a_run_may_use_and_how_long() {
     let line = line();
     let limits = "--jobs 1 --threads 1 --memory 1GiB --resource gpu=1";
     assert_eq!(line.say(&format!("run mean -q {limits}")).code, 0);
+    assert_eq!(
+        line.say("run mean -q --resource gpu=0,1 --resource tty=a,")
+            .code,
+        0
+    );
+    let twice = line.say("run mean -q --resource gpu=0,0");
+    assert_eq!(twice.code, 1);
+    assert!(
+        twice.err.contains("has the unit `0` twice"),
+        "{}",
+        twice.err
+    );
+    let empty = line.say("run mean -q --resource gpu=0,,1");
+    assert!(empty.err.contains("has an empty name"), "{}", empty.err);
     let late = line.say("run endless --timeout 100ms --grace 60s");
     assert_eq!(late.code, 1);
     let said = "its time limit of 100 ms is up";
@@ -397,6 +411,8 @@ fn wrong_options_end_with_two() {
         "--timeout soon",
         "--memory much",
         "--resource gpu",
+        "--resource gpu=a",
+        "--resource =0,1",
         "--nope",
         "nope",
     ] {

@@ -9,10 +9,10 @@
 use proptest::prelude::*;
 use pylightnix::plan::Limits;
 use pylightnix::prelude::{Result, *};
-use pylightnix::realize::{Event, parse_bytes};
+use pylightnix::realize::{Cancel, Event, parse_bytes};
 use pylightnix::store::Store;
 use pylightnix::{Error, ErrorKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -438,4 +438,221 @@ fn the_machine_has_memory() {
         &error_of(store.realize(&much)),
         &["it needs 1 PiB of memory, and this run has "],
     );
+}
+
+/// Runs a shell script as a child process of the stage, and returns the text that it writes to `$text`.
+fn script(b: &Build<Work>, script: &str) -> Result<String> {
+    b.run(b.command("sh").args(["-c", script]))?;
+    Ok(written(b)?.trim_end().to_owned())
+}
+
+fn written(b: &Build<Work>) -> Result<String> {
+    Ok(std::fs::read_to_string(b.path().join("title.txt"))?)
+}
+
+#[test]
+fn stages_side_by_side_have_units_of_their_own() {
+    let (_folder, store) = scratch();
+    let in_use = Arc::new(InUse::default());
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let plan: Vec<_> = (0..4)
+        .map(|n| {
+            let (in_use, seen) = (in_use.clone(), seen.clone());
+            let work = of(&n.to_string()).with_limits(gpus(1));
+            work.with_realizer("meeting", move |b| -> Result<WorkOutputs> {
+                in_use.more(&[("gpu", 1)]);
+                in_use.wait_for_most("gpu", 4);
+                let units = b.units("gpu");
+                assert_eq!(units.len(), 1);
+                let own = script(b, "printf %s \"$CUDA_VISIBLE_DEVICES\" > \"$text\"")?;
+                assert_eq!(own, units[0], "what its programs see");
+                assert_eq!(b.units("licence"), Vec::<String>::new());
+                assert!(seen.lock().unwrap().insert(own));
+                Ok(WorkOutputs {
+                    text: b.text.written()?,
+                })
+            })
+        })
+        .collect();
+    let run = Realize::new(&store).jobs(4).threads(4);
+    run.resource_units("gpu", ["GPU-a", "GPU-b", "7", "/dev/x"])
+        .run(&plan)
+        .unwrap();
+    let seen: Vec<_> = seen.lock().unwrap().iter().cloned().collect();
+    assert_eq!(seen, ["/dev/x", "7", "GPU-a", "GPU-b"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn no_unit_is_in_two_hands(
+        // For each stage, its needs, and whether it fails.
+        stages in proptest::collection::vec((0..4_u32, 0..3_u32, any::<bool>()), 1..25),
+        named: bool,
+    ) {
+        let (_folder, store) = in_memory();
+        let held = Arc::new(Mutex::new(BTreeSet::<(&str, String)>::new()));
+        let plan: Vec<_> = stages.into_iter().enumerate().map(|(at, (gpu, licence, fails))| {
+            let limits = Limits::new().resource("gpu", gpu).resource("licence", licence);
+            let held = held.clone();
+            doing(of(&at.to_string()).with_limits(limits), move |b| {
+                let of = |name: &'static str| b.units(name).into_iter().map(move |unit| (name, unit));
+                let own: Vec<_> = of("gpu").chain(of("licence")).collect();
+                assert_eq!(own.len(), (gpu + licence) as usize);
+                for unit in &own {
+                    assert!(held.lock().unwrap().insert(unit.clone()), "{unit:?} is in use");
+                }
+                thread::yield_now();
+                for unit in &own {
+                    held.lock().unwrap().remove(unit);
+                }
+                if fails { Err("it fails".into()) } else { Ok(()) }
+            })
+        }).collect();
+        let run = Realize::new(&store).jobs(4).threads(4).keep_going().resource("licence", 3);
+        let run = match named {
+            true => run.resource_units("gpu", ["a", "b", "c"]),
+            false => run.resource("gpu", 3),
+        };
+        match run.run(&plan) {
+            Ok(_) => {}
+            Err(error) => prop_assert!(!format!("{error:?}").contains("panicked"), "{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn units_come_back_however_a_stage_ends() {
+    let (_folder, store) = scratch();
+    let only = |b: &Build<Work>| assert_eq!(b.units("gpu"), ["only"]);
+    let tries = Arc::new(Mutex::new(0));
+    let tried = tries.clone();
+    let plan = [
+        doing(of("fails").with_limits(gpus(1)), move |b| {
+            only(b);
+            Err("it fails".into())
+        }),
+        doing(of("panics").with_limits(gpus(1)), move |b| {
+            only(b);
+            panic!("it panics")
+        }),
+        doing(
+            of("late").with_limits(gpus(1).timeout(Duration::from_millis(50))),
+            move |b| {
+                only(b);
+                Ok(b.run(b.command("sleep").arg("60"))?)
+            },
+        ),
+        doing(of("tries").with_limits(gpus(1).retries(2)), move |b| {
+            only(b);
+            let mut tried = tried.lock().unwrap();
+            *tried += 1;
+            if *tried < 3 {
+                Err("once more".into())
+            } else {
+                Ok(())
+            }
+        }),
+        doing(of("works").with_limits(gpus(1)), move |b| {
+            only(b);
+            Ok(())
+        }),
+    ];
+    let run = || {
+        Realize::new(&store)
+            .keep_going()
+            .resource_units("gpu", ["only"])
+    };
+    let error = format!(
+        "{:?}",
+        error_of(run().retry_wait(Duration::ZERO).run(&plan))
+    );
+    for says in ["it fails", "it panics", "its time limit of 50 ms is up"] {
+        assert!(error.contains(says), "{error}");
+    }
+    assert!(!error.contains("left == right"), "{error}");
+    assert_eq!(*tries.lock().unwrap(), 3);
+    store.realize(&plan[4]).unwrap();
+
+    let cancel = Cancel::new();
+    let cancels = cancel.clone();
+    let endless = doing(of("endless").with_limits(gpus(1)), move |b| {
+        only(b);
+        cancels.cancel();
+        Ok(b.run(b.command("sleep").arg("60"))?)
+    });
+    assert_eq!(
+        error_of(run().cancel(&cancel).run(&endless)).kind(),
+        ErrorKind::Cancelled
+    );
+}
+
+#[test]
+fn units_without_names_are_numbers() {
+    let (_folder, store) = scratch();
+    let work = doing(of("two").with_limits(gpus(2)), |b| {
+        assert_eq!(b.units("gpu"), ["0", "1"]);
+        Ok(())
+    });
+    Realize::new(&store).resource("gpu", 3).run(&work).unwrap();
+    // The last word counts.
+    let renamed = doing(of("renamed").with_limits(gpus(2)), |b| {
+        assert_eq!(b.units("gpu"), ["0", "1"]);
+        Ok(())
+    });
+    let run = Realize::new(&store).resource_units("gpu", ["a", "b", "c"]);
+    run.resource("gpu", 2).run(&renamed).unwrap();
+    // By hand, the resources do not apply.
+    let by_hand = of("by hand").with_limits(gpus(1));
+    let run = Realize::new(&store).resource_units("gpu", ["a", "b"]);
+    let mut stepping = run.step(by_hand.clone()).unwrap();
+    assert_eq!(stepping.take(&by_hand).unwrap().units("gpu"), ["a"]);
+}
+
+#[test]
+fn a_stage_may_tell_its_programs_something_else() {
+    let (_folder, store) = scratch();
+    let work = doing(of("own mind").with_limits(gpus(1)), |b| {
+        let saw = "printf '[%s]' \"$CUDA_VISIBLE_DEVICES\" > \"$text\"";
+        let mut set = b.command("sh");
+        b.run(set.args(["-c", saw]).env("CUDA_VISIBLE_DEVICES", "9"))?;
+        assert_eq!(written(b)?, "[9]");
+        let mut removed = b.command("sh");
+        b.run(removed.args(["-c", saw]).env_remove("CUDA_VISIBLE_DEVICES"))?;
+        assert_eq!(written(b)?, "[]");
+        // A command that the stage made itself is told, too.
+        let mut own = std::process::Command::new("sh");
+        b.run(
+            own.args(["-c", saw])
+                .env("text", b.path().join("title.txt")),
+        )?;
+        assert_eq!(written(b)?, "[b]");
+        Ok(())
+    });
+    let run = Realize::new(&store).resource_units("gpu", ["b"]);
+    run.run(&work).unwrap();
+}
+
+#[test]
+fn units_that_name_nothing_are_refused() {
+    let (_folder, store) = scratch();
+    let told = Told::default();
+    let refused = |units: &[&str], says: &str| {
+        let run = Realize::new(&store).resource_units("gpu", units.iter().copied());
+        let error = error_of(run.observer(&told).run(&of("plain")));
+        assert_eq!(error.kind(), ErrorKind::Resources);
+        assert_says(&error, &[says]);
+    };
+    refused(
+        &["0", "1", "0"],
+        "the resource `gpu` has the unit `0` twice",
+    );
+    refused(&["0", ""], "a unit of the resource `gpu` has an empty name");
+    refused(&[" "], "has an empty name");
+    refused(&["0,1"], "the resource `gpu` has a unit \"0,1\"");
+    refused(&["0\n"], "has a unit \"0\\n\"");
+    assert!(told.of("begun").is_empty());
+    let run = Realize::new(&store).resource_units("gpu", ["0", "1"]);
+    let error = error_of(run.run(&of("three").with_limits(gpus(3))));
+    assert_says(&error, &["it needs 3 `gpu`, and this run has 2"]);
 }

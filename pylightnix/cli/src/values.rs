@@ -14,12 +14,32 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     realize::parse_bytes(text).map_err(|error| format!("{error:?}"))
 }
 
-/// Parses an amount of a resource: `gpu=2`.
-pub(crate) fn resource(text: &str) -> Result<(String, u32), String> {
-    let fault = || format!("`{text}` is not a resource with an amount, such as `gpu=2`");
-    let (name, amount) = text.split_once('=').ok_or_else(fault)?;
-    match amount.parse() {
-        Ok(amount) if !name.is_empty() => Ok((name.to_owned(), amount)),
-        _ => Err(fault()),
+/// What a run has of a resource.
+#[derive(Clone, Debug)]
+pub(crate) enum Resource {
+    Amount(String, u32),
+    /// Its units, by their names.
+    Units(String, Vec<String>),
+}
+
+/// Parses what there is of a resource: an amount, `gpu=2`, or units, `gpu=0,1`. A single unit has a comma behind it: `gpu=3,`.
+pub(crate) fn resource(text: &str) -> Result<Resource, String> {
+    let fault = || {
+        format!(
+            "`{text}` is not a resource with an amount, such as `gpu=2`, nor one with units, such as `gpu=0,1`, or `gpu=3,` for \
+             one unit"
+        )
+    };
+    let (name, there) = text.split_once('=').ok_or_else(fault)?;
+    if name.is_empty() {
+        return Err(fault());
     }
+    let name = name.to_owned();
+    if !there.contains(',') {
+        let amount = there.parse().map_err(|_| fault())?;
+        return Ok(Resource::Amount(name, amount));
+    }
+    // The run refuses empty names, and names that are there twice.
+    let units = there.strip_suffix(',').unwrap_or(there).split(',');
+    Ok(Resource::Units(name, units.map(str::to_owned).collect()))
 }

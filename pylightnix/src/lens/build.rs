@@ -149,6 +149,34 @@ impl<C: Config> Build<C> {
         self.site.threads
     }
 
+    /// Returns the units of a resource that are this run's own while it runs, as many as `#[stage(resources(gpu = n))]` needs: no
+    /// other stage of the run of the program has one of them at the same time, and every try has the same ones.
+    ///
+    /// Their names are those that [`Realize::resource_units`](crate::realize::Realize::resource_units) gave them, or `0`, `1`, ..
+    /// if only an amount is declared. For a resource that the stage does not need, the list is empty.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// # #[derive(Config)] pub struct Train { #[selfref("on.txt")] pub on: SelfRef<Text> }
+    /// #[stage(resources(gpu = 1))]
+    /// fn train(b: &Build<Train>) -> Result<TrainOutputs> {
+    ///     // A program finds its GPU in a variable.
+    ///     b.run(b.command("sh").args(["-c", "echo $CUDA_VISIBLE_DEVICES >> $on"]))?;
+    ///     assert_eq!(b.units("gpu"), ["2"]);
+    ///     Ok(TrainOutputs { on: b.on.written()? })
+    /// }
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// let run = Realize::new(&store).resource_units("gpu", ["2", "3"]);
+    /// assert_eq!(run.run(&instantiate(Train::new())?)?.on.load()?, "2\n");
+    /// # Ok(()) }
+    /// ```
+    pub fn units(&self, resource: &str) -> Vec<String> {
+        let units = self.site.units.as_ref();
+        units.map_or_else(Vec::new, |units| units.names(resource))
+    }
+
     /// Returns a folder for temporary files. It is empty at first and deleted after the run; the folder of a failed build is
     /// kept with the build.
     ///
@@ -242,6 +270,7 @@ impl<C: Config> Build<C> {
     /// | `PYLIGHTNIX_SCRATCH` | the folder for temporary files, [`scratch`](Self::scratch) |
     /// | `PYLIGHTNIX_DREF` | the derivation |
     /// | `PYLIGHTNIX_INDEX`, `PYLIGHTNIX_SEED`, `PYLIGHTNIX_THREADS` | [`index`](Self::index), [`seed`](Self::seed), [`threads`](Self::threads) |
+    /// | `CUDA_VISIBLE_DEVICES` | the [units](Self::units) of the resource `gpu`, if the stage needs it and has no field of this name |
     ///
     /// The program inherits all other variables of this process.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -264,6 +293,7 @@ impl<C: Config> Build<C> {
             .env("PYLIGHTNIX_SEED", self.seed().to_string())
             .env("PYLIGHTNIX_THREADS", self.threads().to_string())
             .stdin(Stdio::null());
+        self.show_units_to(&mut command);
         command
     }
 
@@ -327,6 +357,10 @@ impl<C: Config> Build<C> {
 
     /// Runs a command and waits for its end. Its output goes to the [log](Self::log) immediately.
     ///
+    /// For a stage that needs the resource `gpu`, it sees only the GPUs that are the stage's own, in the variable
+    /// `CUDA_VISIBLE_DEVICES`, unless the command sets or removes that itself. GPUs without names count those that this process
+    /// sees in that variable.
+    ///
     /// The command has its own process group, which is killed when the command ends, and also when this process ends first,
     /// even by a crash. When the stage has to stop, the group gets `SIGTERM`, and later `SIGKILL`.
     ///
@@ -351,7 +385,14 @@ impl<C: Config> Build<C> {
     /// # Ok(()) }
     /// ```
     pub fn run(&self, command: &mut Command) -> Result<()> {
+        self.show_units_to(command);
         process::run(command, &self.log, &self.site.stop)
+    }
+
+    fn show_units_to(&self, command: &mut Command) {
+        if let Some(units) = &self.site.units {
+            units.show_to(command);
+        }
     }
 
     /// Returns the run-time argument of type `T`, which the stage declares with `#[stage(args(T))]` and the run gives with

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::own_units::OwnUnits;
 use super::stop::Stop;
 
 /// The parameters of one run of a stage, beside its config and its dependencies.
@@ -16,6 +17,8 @@ pub(crate) struct Site {
     pub(crate) scratch: PathBuf,
     /// The number of threads that the run may use.
     pub(crate) threads: usize,
+    /// The units of resources that the run has; `None` if it needs no resources.
+    pub(crate) units: Option<Arc<OwnUnits>>,
     /// The stop signal of the run.
     pub(crate) stop: Arc<Stop>,
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::retry::RetryPolicy;
 use super::report::event::{Event, Observer};
 #[cfg(feature = "tracing")]
 use super::report::traced;
+use super::resources::units::check_units;
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
 use crate::plan::{Args, Counts, PlanGraph, RunArg};
@@ -143,6 +145,46 @@ impl<'a> Realize<'a> {
     /// ```
     pub fn resource(mut self, name: &str, amount: u32) -> Self {
         self.resources.named.insert(name.to_owned(), amount.into());
+        self.resources.units.remove(name);
+        self
+    }
+
+    /// Declares the units of a resource by their names, in place of an [amount](Self::resource): the GPUs 0 to 3, two devices. A
+    /// stage with `#[stage(resources(gpu = n))]` gets `n` of them, which are its own while it runs: it asks for them with
+    /// [`b.units("gpu")`](crate::lens::Build::units), and its child processes find those of `gpu` in `CUDA_VISIBLE_DEVICES`.
+    ///
+    /// A run fails before any stage runs if a name is empty, is there twice, or has a comma in it.
+    ///
+    /// ```standalone_crate
+    /// # use pylightnix::prelude::*;
+    /// #[derive(Config)]
+    /// pub struct Train {
+    ///     #[selfref("on.json")]
+    ///     pub on: SelfRef<Json<Vec<String>>>,
+    ///     pub layers: u64,
+    /// }
+    ///
+    /// #[stage(resources(gpu = 2))]
+    /// fn train(b: &Build<Train>) -> Result<TrainOutputs> {
+    ///     Ok(TrainOutputs { on: b.on.save(&b.units("gpu"))? })
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::open(folder.path().join("store"))?;
+    /// let run = Realize::new(&store).resource_units("gpu", ["4", "5", "7"]);
+    /// assert_eq!(run.run(&instantiate(Train::new(8))?)?.on.load()?, ["4", "5"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn resource_units<U: Into<String>>(
+        mut self,
+        name: &str,
+        units: impl IntoIterator<Item = U>,
+    ) -> Self {
+        let units: Arc<[String]> = units.into_iter().map(Into::into).collect();
+        let amount = units.len() as u64;
+        self.resources.named.insert(name.to_owned(), amount);
+        self.resources.units.insert(name.to_owned(), units);
         self
     }
 
@@ -374,8 +416,9 @@ impl<'a> Realize<'a> {
         self
     }
 
-    /// Returns the plan, after checking that it has all stages that the options name.
+    /// Returns the plan, after checking the options, and that it has all stages that they name.
     pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
+        check_units(&self.resources)?;
         let named = self.retry.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, but is not in the plan");
@@ -427,6 +470,8 @@ pub(in crate::realize) struct DeclaredResources {
     pub(in crate::realize) threads: Option<usize>,
     pub(in crate::realize) memory: Option<u64>,
     pub(in crate::realize) named: BTreeMap<String, u64>,
+    /// The names of the units of resources, for those whose units have names.
+    pub(in crate::realize) units: BTreeMap<String, Arc<[String]>>,
 }
 
 /// How existing results count.

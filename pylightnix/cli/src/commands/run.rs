@@ -10,6 +10,7 @@ use crate::exit::{CommandResult, Exit};
 use crate::experiment::Experiment;
 use crate::session::{Session, style};
 use crate::stages::{Stages, experiment_of};
+use crate::values::Resource;
 use crate::watch::{ProgressKind, RunProgress};
 use crate::{complete, values};
 use pylightnix::config::RRefId;
@@ -74,9 +75,9 @@ pub(crate) struct Options {
     /// How much memory all stages together may use, as in `8GiB`
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     memory: Option<u64>,
-    /// The available amount of a resource that stages need, as in `gpu=2`; may be repeated
+    /// What there is of a resource that stages need: an amount, as in `gpu=2`, or its units, as in `gpu=0,1`; may be repeated
     #[arg(long, value_name = "NAME=COUNT", value_parser = values::resource)]
-    resource: Vec<(String, u32)>,
+    resource: Vec<Resource>,
     /// How long each try of a stage may take, as in `90s` or `1h 30m`
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     timeout: Option<Duration>,
@@ -224,8 +225,11 @@ impl Options {
         if let Some(memory) = self.memory {
             run = run.memory(memory);
         }
-        for (name, amount) in &self.resource {
-            run = run.resource(name, *amount);
+        for resource in &self.resource {
+            run = match resource {
+                Resource::Amount(name, amount) => run.resource(name, *amount),
+                Resource::Units(name, units) => run.resource_units(name, units.clone()),
+            };
         }
         if let Some(timeout) = self.timeout {
             run = run.timeout(timeout);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::promises;
 use crate::BoxError;
-use crate::lens::{BuildLog, Chosen, ProgressReport, ProgressSender, Site, Stop};
+use crate::lens::{BuildLog, Chosen, OwnUnits, ProgressReport, ProgressSender, Site, Stop};
 use crate::plan::{AnyDRef, Args, Run};
 use crate::realize::failure::panics::caught;
 use crate::store::Draft;
@@ -64,11 +64,13 @@ pub(in crate::realize) fn site(
     draft: &Draft,
     start: Timestamp,
     stop: Arc<Stop>,
+    units: Option<Arc<OwnUnits>>,
 ) -> Site {
     Site {
         start,
         scratch: draft.scratch().to_owned(),
         threads: dref.node().limits().threads as usize,
+        units,
         stop,
     }
 }

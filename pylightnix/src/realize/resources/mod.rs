@@ -2,3 +2,4 @@
 
 pub(super) mod needs;
 pub(super) mod pool;
+pub(super) mod units;

@@ -137,7 +137,13 @@ fn run_all<'a>(
     let indices: Vec<usize> = (0..due.len()).map(|place| due.at(place)).collect();
     let count = indices.len();
     let runs = BuildRuns::new(state.options, state.graph, at, input, indices, due.of);
-    let runs = runs.of_run(&state.counters, &state.watchdog, &state.progress, choices);
+    let runs = runs.of_run(
+        &state.counters,
+        &state.watchdog,
+        &state.units,
+        &state.progress,
+        choices,
+    );
     let runs = Arc::new(runs);
     let executor = state.executor();
     let task = match executor.adopt(runs.request()) {

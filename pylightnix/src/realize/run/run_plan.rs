@@ -39,6 +39,7 @@ use crate::realize::report::titles::Titles;
 use crate::realize::report::totals::Report;
 use crate::realize::resources::needs::{shortage, total};
 use crate::realize::resources::pool::Amounts;
+use crate::realize::resources::units::UnitPool;
 use crate::realize::stop::watchdog::Overdue;
 use crate::realize::why::Briefs;
 use crate::store::Context;
@@ -147,6 +148,7 @@ impl<'a> RunState<'a> {
             left_told: Once::new(),
             briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
             total,
+            units: UnitPool::new(&options.resources),
             configs: ConfigChecks::default(),
             lacking: HashSet::new(),
             clock_watch: ClockWatch::begin(),

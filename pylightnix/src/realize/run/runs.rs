@@ -22,6 +22,7 @@ use crate::realize::failure::panics::caught;
 use crate::realize::failure::recorded;
 use crate::realize::options::Realize;
 use crate::realize::report::event::Event;
+use crate::realize::resources::units::{HeldUnits, UnitPool};
 use crate::realize::stop::watchdog::{WatchHandle, Watchdog};
 use crate::store::{BuildKind, BuildRecord, Draft, Outcome, PublishedRun, RecordedChoice, Waiters};
 use crate::{BoxError, Error, ErrorKind, Result, units};
@@ -33,6 +34,7 @@ pub(in crate::realize) struct BuildRuns<'a> {
     stage: Titled<'a>,
     counters: Arc<Counters>,
     watchdog: Arc<Watchdog>,
+    units: Arc<UnitPool>,
     progress: Option<SyncSender<ProgressReport>>,
     dref: AnyDRef,
     chosen: Chosen,
@@ -58,7 +60,14 @@ pub(in crate::realize) fn rehearse(
     index: usize,
 ) -> Result<(), BoxError> {
     let runs = BuildRuns::new(options, input.graph, at, input, Vec::new(), 0);
-    let site = site(input.dref, draft, Timestamp::now(), Arc::default());
+    let units = runs.units.take(runs.request.limits);
+    let site = site(
+        input.dref,
+        draft,
+        Timestamp::now(),
+        Arc::default(),
+        units.own(),
+    );
     runs.run_code(draft, index, site)?
 }
 
@@ -101,6 +110,7 @@ impl<'a> BuildRuns<'a> {
             stage: graph.titled(graph.dref(at).id()),
             counters: Arc::default(),
             watchdog: Arc::default(),
+            units: UnitPool::new(&options.resources),
             progress: None,
             dref: input.dref.clone(),
             chosen: input.chosen.clone(),
@@ -118,12 +128,14 @@ impl<'a> BuildRuns<'a> {
         self,
         counters: &Arc<Counters>,
         watchdog: &Arc<Watchdog>,
+        units: &Arc<UnitPool>,
         progress: &Option<SyncSender<ProgressReport>>,
         choices: BTreeMap<DRefId, RecordedChoice>,
     ) -> Self {
         BuildRuns {
             counters: counters.clone(),
             watchdog: watchdog.clone(),
+            units: units.clone(),
             progress: progress.clone(),
             choices,
             ..self
@@ -192,6 +204,8 @@ impl BuildRuns<'_> {
         let retry = &self.options.retry;
         let retries = retry.retries(&self.dref);
         let mut earlier: Option<Draft> = None;
+        // Every attempt has the same.
+        let units = self.units.take(self.request.limits);
         for attempt in 1.. {
             let Some(handle) = self.watchdog.begin(dref, index, retry.timeout(&self.dref)) else {
                 return Err(not_begun(self.stage));
@@ -200,7 +214,7 @@ impl BuildRuns<'_> {
                 self.options.notify(&Event::Started { dref, index });
             }
             let (mut draft, record, result) =
-                match self.attempt(&handle, index, attempt, earlier.take()) {
+                match self.attempt(&handle, &units, index, attempt, earlier.take()) {
                     Ok(made) => made,
                     Err(error) => {
                         self.watchdog.end(&handle);
@@ -289,6 +303,7 @@ impl BuildRuns<'_> {
     fn attempt(
         &self,
         handle: &WatchHandle,
+        units: &HeldUnits,
         index: usize,
         attempt: u32,
         earlier: Option<Draft>,
@@ -303,7 +318,8 @@ impl BuildRuns<'_> {
         }
         let mut record = BuildRecord::now(BuildKind::Build);
         record.attempts = attempt;
-        let site = site(&self.dref, &draft, record.start, handle.stop.clone());
+        let stop = handle.stop.clone();
+        let site = site(&self.dref, &draft, record.start, stop, units.own());
         self.options.notify(&Event::Attempt {
             dref: &self.request.dref,
             index,

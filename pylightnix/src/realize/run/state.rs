@@ -21,6 +21,7 @@ use crate::realize::options::Realize;
 use crate::realize::report::event::Event;
 use crate::realize::report::reason::Reason;
 use crate::realize::resources::pool::Amounts;
+use crate::realize::resources::units::UnitPool;
 use crate::realize::stop::watchdog::Watchdog;
 use crate::realize::why::Briefs;
 
@@ -43,6 +44,8 @@ pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) briefs: Mutex<Briefs<'a>>,
     /// The resources shared by all stages.
     pub(in crate::realize) total: Amounts,
+    /// The units of the resources that no stage has at the moment.
+    pub(in crate::realize) units: Arc<UnitPool>,
     pub(in crate::realize) configs: ConfigChecks,
     /// The stages that have to run, and need more resources than the run has.
     pub(in crate::realize) lacking: HashSet<usize>,

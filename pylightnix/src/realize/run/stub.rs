@@ -49,6 +49,7 @@ pub(in crate::realize) fn run_alone(
             start: Timestamp::now(),
             scratch: nowhere.to_owned(),
             threads: node.limits().threads as usize,
+            units: None,
             stop: stop.unwrap_or_default(),
         },
         args: &run.options.args,

@@ -22,6 +22,7 @@ use crate::realize::report::carried::CarriedWhy;
 use crate::realize::report::event::{Brief, Event};
 use crate::realize::report::reason::Reason;
 use crate::realize::report::taken::Taken;
+use crate::realize::resources::units::UnitPool;
 use crate::realize::run::choices::{AlreadyChosen, Choices};
 use crate::realize::run::run_plan::run_plan;
 use crate::realize::stop::cancel::Cancel;
@@ -248,6 +249,8 @@ impl<'a, T: Target> Stepping<'a, T> {
         record.choices = recorded_choices(&self.graph, at, |dep| {
             self.taken.get(self.graph.dref(dep).id())
         });
+        // Nothing else runs, so these are the first units.
+        let units = UnitPool::new(&self.options.resources).take(stage.node().limits());
         let build = node.build(Run {
             chosen: &chosen,
             out: draft.out(),
@@ -255,7 +258,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             progress: ProgressSender::to(None),
             log: BuildLog::at(draft.log()),
             index: paused.first,
-            site: site(stage, &draft, record.start, Arc::default()),
+            site: site(stage, &draft, record.start, Arc::default(), units.own()),
             args: &self.options.args,
         })?;
         let find = || paused.reason.to_string();
