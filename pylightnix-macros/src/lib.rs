@@ -122,6 +122,8 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
 /// | `follow = false` | only the function itself counts, and what `uses` names |
 /// | `uses("data/*.csv")` | files of the package, by patterns whose content is part of the stage's code |
 /// | `uses(helper, Model)` | helpers of other packages whose code is part of the stage's code, each marked [`#[track]`](macro@track) |
+/// | `reads = artifacts` | the path of an artifact leads to this artifact alone, so that others of its realization may change without a run of this stage; without it, a path, a format of your own and the environment of a command count as reading all of the realization |
+/// | `reads = all` | the stage reads what the library does not see, and always runs when something that it depends on was made again |
 /// | `args(Verbosity, Token)` | the types of the run-time arguments, which are not part of the identity: `Realize::arg` gives them, `b.arg::<Verbosity>()` reads them |
 /// | `version = n` | identifies the code of the function instead of its tokens, and of all that it names: only another number makes results stale |
 /// | `retries = n` | a failed run is retried up to `n` times, after waits of 1, 2, 4, .. seconds, at most a minute |

@@ -32,6 +32,8 @@ pub(crate) enum OptionForm {
     ListAndTexts,
     /// `key(a = 1, b = 2)`
     Amounts,
+    /// `key = word`
+    Word,
     /// `key(a, b(c, d))`
     Words,
 }
@@ -67,6 +69,7 @@ enum Value {
     List(Vec<Type>),
     ListAndTexts(Vec<Type>, Vec<LitStr>),
     Amounts(Vec<(Ident, LitInt)>),
+    Word(Ident),
     Words(Vec<Word>),
 }
 
@@ -196,6 +199,14 @@ impl Options {
         }
     }
 
+    /// Takes the value of an option that is a word.
+    pub(crate) fn word(&mut self, key: &str) -> Option<Ident> {
+        match self.take(key)?.value {
+            Value::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
     /// Takes an option that is a list of words.
     pub(crate) fn words(&mut self, key: &str) -> Option<GivenOption<Vec<Word>>> {
         let GivenOption { key, value } = self.take(key)?;
@@ -248,6 +259,7 @@ fn parse_option(input: ParseStream<'_>, place: &OptionHost) -> syn::Result<Given
             OptionForm::Number => "a number after `=`",
             OptionForm::Path => "a path after `=`",
             OptionForm::Switch => "`true` or `false` after `=`",
+            OptionForm::Word => "a word after `=`",
             OptionForm::List | OptionForm::ListAndTexts => "a list in parentheses",
             OptionForm::Amounts => "names with their amounts in parentheses",
             OptionForm::Words => "names in parentheses",
@@ -305,6 +317,7 @@ fn parse_value(
     Ok(match form {
         OptionForm::Text => Value::Text(input.parse().map_err(wrong)?),
         OptionForm::Number => Value::Number(input.parse().map_err(wrong)?),
+        OptionForm::Word => Value::Word(input.call(Ident::parse_any).map_err(wrong)?),
         OptionForm::Path => Value::Path(input.call(Path::parse_mod_style).map_err(wrong)?),
         OptionForm::Switch => Value::Switch(input.parse::<LitBool>().map_err(wrong)?.value),
         _ => Value::Expr(input.parse()?),

@@ -11,7 +11,9 @@ use std::fmt;
 pub use crate as library;
 pub use crate::lens::Promise;
 pub use crate::plan::matcher::StageMatcher;
-pub use crate::plan::{ArgType, CrateVersions, ItemTexts, Place, Reach, Registration, Tracked};
+pub use crate::plan::{
+    ArgType, CrateVersions, ItemTexts, Place, Reach, Reading, Registration, Tracked,
+};
 pub use inventory::submit;
 // Re-exported because a user's module may define other items with these names.
 pub use std::clone::Clone;

@@ -115,6 +115,9 @@ impl Observer for &Told {
             // Other events contain the same information.
             Event::Left { .. } | Event::Attempt { .. } | Event::RunFailed { .. } => return,
             Event::Overdue { dref, index, .. } => format!("overdue {}#{index}", dref.name()),
+            Event::LookedLate {
+                dref, index, of, ..
+            } => format!("late {}#{index} {}", dref.name(), of.name()),
             Event::Stopping { running, .. } => format!("stopping {running}"),
             Event::Cancelled { dref, .. } => format!("cancelled {}", dref.name()),
             Event::Failed { dref, .. } => format!("failed {}", dref.name()),

@@ -22,6 +22,7 @@ pub(super) fn stage(stage: &mut Stage, faults: &mut Faults) {
     register(stage, faults);
     name(stage, faults);
     numbers(stage, faults);
+    reads(stage, faults);
 }
 
 fn qualifiers(signature: &Signature, faults: &mut Faults) {
@@ -217,6 +218,18 @@ fn numbers(stage: &Stage, faults: &mut Faults) {
         faults.of(
             version,
             "a version is a non-negative integer: `version = 2`",
+        );
+    }
+}
+
+fn reads(stage: &Stage, faults: &mut Faults) {
+    if let Some(word) = &stage.reads
+        && !["artifacts", "all"].contains(&names::plain(word).as_str())
+    {
+        faults.of(
+            word,
+            "what counts as read is `artifacts`, if the path of an artifact leads to this artifact alone, or `all`, if the stage \
+             reads what the library does not see",
         );
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
     let args = args(stage);
     let takes = takes(stage, config, &generics);
     let limits = limits::expand(&stage.limits, library);
+    let reads = reads(stage);
     // Mixed-site hygiene: local variables here do not collide with names in the user's expressions.
     library.around(quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
@@ -73,6 +74,7 @@ pub(super) fn stage(stage: &Stage, item: &TokenStream) -> TokenStream {
                 #uses;
             #[allow(unexpected_cfgs)]
             const REACH: #library::__private::Reach = #reach;
+            #reads
 
             fn parameters() -> #library::__private::Vec<#library::__private::String> {
                 #library::__private::Vec::from([#(#values),*])
@@ -186,6 +188,19 @@ fn realize(stage: &Stage, registrations: &TokenStream) -> TokenStream {
             #registrations
             #finish
         }
+    }
+}
+
+/// Returns nothing if the stage says nothing, because the trait has a default.
+fn reads(stage: &Stage) -> TokenStream {
+    let library = &stage.library;
+    let reading = match stage.reads.as_ref().map(names::plain).as_deref() {
+        Some("artifacts") => quote!(Artifacts),
+        Some("all") => quote!(All),
+        _ => return TokenStream::new(),
+    };
+    quote! {
+        const READS: #library::__private::Reading = #library::__private::Reading::#reading;
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Stage {
     pub(super) follow: bool,
     /// What counts of the environment.
     pub(super) counts: Option<GivenOption<Vec<Word>>>,
+    /// What counts as read, if the stage says it.
+    pub(super) reads: Option<Ident>,
     pub(super) args: Option<GivenOption<Vec<Type>>>,
     pub(super) register: Option<GivenOption<Vec<Type>>>,
     pub(super) limits: Limits,

@@ -65,6 +65,11 @@ const STAGE: OptionHost = OptionHost {
             example: "counts(rustc, crates(ndarray))",
         },
         OptionSpec {
+            key: "reads",
+            form: OptionForm::Word,
+            example: "reads = artifacts",
+        },
+        OptionSpec {
             key: "retries",
             form: OptionForm::Number,
             example: "retries = 3",
@@ -142,6 +147,7 @@ pub(super) fn stage(
             .unwrap_or_default(),
         follow: given.switch("follow").unwrap_or(true),
         counts: given.words("counts"),
+        reads: given.word("reads"),
         args: given.list("args"),
         register: given.list("register"),
         limits: Limits {

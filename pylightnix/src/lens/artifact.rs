@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::format::{Format, Opaque};
+use super::notes::{Look, NotedPlace};
 use crate::config::RRefId;
+use crate::plan::matcher::OfTheLibrary;
 use crate::{Error, ErrorKind, Result};
 
 /// An artifact of a realization, in format `F`.
@@ -22,6 +24,46 @@ pub struct Artifact<F = Opaque> {
 pub(crate) struct ArtifactHome {
     pub(super) rref: RRefId,
     pub(super) out: PathBuf,
+    /// The place in a running stage.
+    pub(super) place: Option<NotedPlace>,
+}
+
+impl ArtifactHome {
+    fn look(&self, look: Look<'_>) {
+        if let Some(place) = &self.place {
+            place.look(look);
+        }
+    }
+
+    /// Notes that the artifact at `path` was looked at, and nothing else.
+    fn look_at_artifact(&self, path: &Path) {
+        if let Some(place) = &self.place {
+            place.look(match self.name_of(path) {
+                Some(name) => Look::Artifact(name),
+                None => Look::All,
+            });
+        }
+    }
+
+    /// Notes that `path` was given away. It leads to all that lies beside the artifact, unless the stage says that it does not go
+    /// there.
+    fn look_at_path(&self, path: &Path) {
+        match &self.place {
+            Some(place) if place.paths_are_artifacts() => self.look_at_artifact(path),
+            _ => self.look(Look::All),
+        }
+    }
+
+    /// Returns the path relative to the folder of artifacts, as the manifest has it; `None` for one that may lead elsewhere.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        let parts = path.strip_prefix(&self.out).ok()?.components();
+        let names = parts.map(|part| match part {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        });
+        let names = names.collect::<Option<Vec<_>>>()?;
+        (!names.is_empty()).then(|| names.join("/"))
+    }
 }
 
 impl<F> Artifact<F> {
@@ -41,11 +83,13 @@ impl<F> Artifact<F> {
 
     /// Returns the path of the artifact, which is read-only.
     pub fn path(&self) -> &Path {
+        self.home.look_at_path(&self.path);
         &self.path
     }
 
     /// Returns the realization that the artifact belongs to.
     pub fn rref(&self) -> &RRefId {
+        self.home.look(Look::Reference);
         &self.home.rref
     }
 
@@ -58,7 +102,13 @@ impl<F> Artifact<F> {
     where
         F: Format,
     {
+        match F::reads_one_file(OfTheLibrary) {
+            true => self.home.look_at_artifact(&self.path),
+            false => self.home.look_at_path(&self.path),
+        }
         F::read(&self.path).map_err(|cause| {
+            // The error names the realization, and the stage may keep its text.
+            self.home.look(Look::Reference);
             let name = self.home.rref.name();
             let field = &self.field;
             Error::new(
@@ -94,12 +144,12 @@ impl<F> Clone for Artifact<F> {
 
 impl<F> fmt::Debug for Artifact<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Artifact({:?})", self.path)
+        write!(f, "Artifact({:?})", self.path())
     }
 }
 
 impl<F> AsRef<Path> for Artifact<F> {
     fn as_ref(&self) -> &Path {
-        &self.path
+        self.path()
     }
 }

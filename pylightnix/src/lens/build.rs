@@ -10,8 +10,7 @@ use jiff::Timestamp;
 
 use super::log::BuildLog;
 use super::{
-    Chosen, Config, Dependency, Omitted, Output, Phase, ProgressReport, ProgressSender, Promise,
-    Site,
+    Chosen, Config, Dependency, Omitted, Output, Phase, ProgressSender, Promise, Site, StageReport,
 };
 use super::{environment, process, seed};
 use crate::config::{ConfigJson, DRefId, Digest, Name};
@@ -60,6 +59,10 @@ impl Phase for Building {
 /// It dereferences to the fields of the config: dependencies are realized (`b.ref_params.out.load()`), promises can be
 /// written (`b.out.save(&value)`), and other fields have their values (`b.maxiter`). A value is the one that the config's
 /// JSON deserializes to; an `unhashed` field has the value that the plan gave it.
+///
+/// What the stage looks at in its dependencies is noted, and is in the build record as
+/// [`reads`](crate::store::BuildRecord::reads): the artifacts that it loads, or all of a realization of which it takes a path. Handles
+/// that leave the stage go on noting until it ends; to look at them later is an [error](crate::realize::Event::LookedLate).
 pub struct Build<C: Config> {
     json: ConfigJson,
     /// The fields that the config's JSON omits.
@@ -118,7 +121,7 @@ impl<C: Config> Build<C> {
     /// Reports progress to the observers of the run: `done` of `total`, if the total is known, in any unit. Call it as often
     /// as you like: at most ten reports per second are passed on, and without observers a call costs nothing.
     pub fn progress(&self, done: u64, total: Option<u64>) {
-        let report = || ProgressReport {
+        let report = || StageReport::Progress {
             dref: self.dref().clone(),
             index: self.index,
             done,
@@ -273,6 +276,9 @@ impl<C: Config> Build<C> {
     /// | `CUDA_VISIBLE_DEVICES` | the [units](Self::units) of the resource `gpu`, if the stage needs it and has no field of this name |
     ///
     /// The program inherits all other variables of this process.
+    ///
+    /// The stage counts as having read all artifacts of its dependencies; with `#[stage(reads = artifacts)]`, of a `RefPath` only the
+    /// artifact.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let fields = self.fields().variables();

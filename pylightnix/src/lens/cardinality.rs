@@ -51,6 +51,11 @@ impl Takes {
         }
     }
 
+    /// Returns whether choices may have different numbers of realizations.
+    pub(super) fn any_number(self) -> bool {
+        matches!(self, Takes::Many | Takes::Unsaid)
+    }
+
     /// Returns whether a choice may contain a failure.
     pub(crate) fn failures(self) -> bool {
         matches!(self, Takes::Try | Takes::Unsaid)
@@ -143,6 +148,8 @@ impl Cardinality for Unsaid {
         chosen: &[AnyRRef],
         value: impl FnMut(&AnyRRef) -> T,
     ) -> Option<Vec<T>> {
+        // A consumer sees which are failures.
+        chosen.iter().for_each(AnyRRef::look_at_outcome);
         Many::gather(chosen, value)
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use super::AnyRRef;
+use super::notes::{Look, NotedPlace};
+use super::{AnyRRef, Cardinality};
 use crate::config::DRefId;
 
 /// The realizations chosen for each direct dependency of a stage: its context, with loaded realizations.
@@ -23,6 +24,8 @@ pub(crate) type ChosenList = Arc<[(DRefId, Arc<[AnyRRef]>)]>;
 enum State {
     Ready(ChosenList),
     Lazy(Arc<Lazy>),
+    /// In a running stage, of the stage itself or of what it reached at `place`.
+    Noted(Arc<Noted>),
 }
 
 /// A list that is loaded on first use: of the many stages that are up to date, few are read.
@@ -30,6 +33,14 @@ struct Lazy {
     source: Arc<dyn Choices>,
     stage: usize,
     list: OnceLock<ChosenList>,
+}
+
+/// A list whose realizations are handed out with their places.
+struct Noted {
+    chosen: Chosen,
+    place: NotedPlace,
+    /// The realizations with their places, for each derivation; made when they are looked at.
+    handles: Box<[OnceLock<Arc<[AnyRRef]>>]>,
 }
 
 /// The choices for all stages of a plan, without loaded realizations.
@@ -62,8 +73,19 @@ impl Chosen {
         })))
     }
 
+    /// Returns the same list for a running stage, which notes at which realizations it looks. `place` is that of the stage or of
+    /// the realization whose dependencies these are.
+    pub(crate) fn noted(&self, place: NotedPlace) -> Self {
+        Chosen(State::Noted(Arc::new(Noted {
+            handles: self.iter().map(|_| OnceLock::new()).collect(),
+            chosen: self.clone(),
+            place,
+        })))
+    }
+
     fn list(&self) -> &ChosenList {
         match &self.0 {
+            State::Noted(noted) => noted.chosen.list(),
             State::Ready(list) => list,
             State::Lazy(lazy) => {
                 let load = || lazy.source.clone().chosen_for(lazy.stage);
@@ -76,11 +98,40 @@ impl Chosen {
     ///
     /// # Panics
     /// `dref` is not a direct dependency of the stage.
-    pub(crate) fn of(&self, dref: &DRefId) -> &Arc<[AnyRRef]> {
+    pub(super) fn of(&self, dref: &DRefId) -> &Arc<[AnyRRef]> {
         let list = self.list();
-        match list.binary_search_by(|(id, _)| id.cmp(dref)) {
-            Ok(at) => &list[at].1,
-            Err(_) => unreachable!("{dref} is a direct dependency, so its choice is in the list"),
+        let Ok(at) = list.binary_search_by(|(id, _)| id.cmp(dref)) else {
+            unreachable!("{dref} is a direct dependency, so its choice is in the list")
+        };
+        let chosen = &list[at].1;
+        match &self.0 {
+            State::Ready(_) | State::Lazy(_) => chosen,
+            State::Noted(noted) => noted.handles[at].get_or_init(|| {
+                let places = chosen.iter().enumerate();
+                places
+                    .map(|(position, rref)| rref.noted(noted.place.below(dref, position)))
+                    .collect()
+            }),
+        }
+    }
+
+    /// Converts the realizations chosen for `dref` into what a consumer's field holds.
+    ///
+    /// # Panics
+    /// `dref` is not a direct dependency of the stage, or its choice does not have the cardinality `Q`.
+    pub(crate) fn gather<Q: Cardinality, T: Clone + Send + Sync + 'static>(
+        &self,
+        dref: &DRefId,
+        value: impl FnMut(&AnyRRef) -> T,
+    ) -> Q::Of<T> {
+        if let State::Noted(noted) = &self.0
+            && Q::TAKES.any_number()
+        {
+            noted.place.look(Look::Number(dref));
+        }
+        match Q::gather(self.of(dref), value) {
+            Some(gathered) => gathered,
+            None => unreachable!("the cardinality was checked when {dref} was chosen"),
         }
     }
 

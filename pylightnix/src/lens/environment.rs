@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::format::Opaque;
 use super::{Chosen, Omitted};
 use crate::config::{ConfigJson, DRefId, StoredValue};
 use crate::{Error, ErrorKind, Result};
@@ -163,7 +164,7 @@ impl Fields<'_> {
         chosen
             .map(|rref| match path {
                 "" => rref.path().into(),
-                path => rref.path().join(path).into(),
+                path => rref.artifact::<Opaque>(path).path().into(),
             })
             .collect()
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::AnyRRef;
+use super::notes::Look;
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord, newest_first};
 
@@ -87,7 +88,19 @@ impl Failure {
 
     /// Returns the reference of the realization that records the failure.
     pub fn id(&self) -> &RRefId {
-        self.rref.id()
+        self.look(Look::Reference);
+        self.id_unseen()
+    }
+
+    fn id_unseen(&self) -> &RRefId {
+        &self.rref.realization().id
+    }
+
+    /// Notes a look, as a handle does. A failure that a stage passes on as its own is also looked at when the stage has ended.
+    fn look(&self, look: Look<'_>) {
+        if let Some(place) = self.rref.place() {
+            place.look_while_running(look);
+        }
     }
 
     /// Returns the message of the stage's error and of its causes, one per line.
@@ -97,11 +110,13 @@ impl Failure {
 
     /// Returns the folder that holds the text as `failure.txt`.
     pub fn path(&self) -> &Path {
-        self.rref.path()
+        self.look(Look::All);
+        self.rref.path_unseen()
     }
 
     /// Returns the builds that ended with this failure, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
+        self.look(Look::Reference);
         self.rref.realization().builds()
     }
 
@@ -115,7 +130,9 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stage `{}` failed: {}", self.id().name(), self.text)
+        // The name says no more than the config does.
+        let name = self.id_unseen().name();
+        write!(f, "stage `{name}` failed: {}", self.text)
     }
 }
 

@@ -1,37 +1,46 @@
-//! Progress reports of running stages.
+//! What running stages report to observers from threads of their own.
 
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::DRefId;
 
-/// The minimal time between two reports.
+/// The minimal time between two progress reports.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A progress report of one run of a stage.
-pub(crate) struct ProgressReport {
-    pub(crate) dref: DRefId,
-    pub(crate) index: usize,
-    pub(crate) done: u64,
-    pub(crate) total: Option<u64>,
+/// What one run of a stage reports.
+pub(crate) enum StageReport {
+    /// How far it is.
+    Progress {
+        dref: DRefId,
+        index: usize,
+        done: u64,
+        total: Option<u64>,
+    },
+    /// After it had ended, a realization of `of` was looked at through a handle that it was given.
+    LookedLate {
+        dref: DRefId,
+        index: usize,
+        of: DRefId,
+    },
 }
 
 /// Sends the progress reports of one run of a stage to the observers, if there are any.
 pub(crate) struct ProgressSender {
-    to: Option<SyncSender<ProgressReport>>,
+    to: Option<Arc<SyncSender<StageReport>>>,
     last_sent: Mutex<Option<Instant>>,
 }
 
 impl ProgressSender {
-    pub(crate) fn to(to: Option<SyncSender<ProgressReport>>) -> Self {
+    pub(crate) fn to(to: Option<Arc<SyncSender<StageReport>>>) -> Self {
         let last_sent = Mutex::new(None);
         ProgressSender { to, last_sent }
     }
 
     /// Sends a report, unless the last one was sent just now; the final report is always sent. Drops the report if the
     /// channel is full: a stage never waits for observers.
-    pub(crate) fn send(&self, report: impl FnOnce() -> ProgressReport, is_end: bool) {
+    pub(crate) fn send(&self, report: impl FnOnce() -> StageReport, is_end: bool) {
         let Some(to) = &self.to else { return };
         let now = Instant::now();
         let mut last = self

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::artifact::ArtifactHome;
 use super::link::{Chained, Link};
+use super::notes::{Look, NotedPlace};
 use super::{Artifact, Chosen, Config, Dependency, Failure, Phase, Promise};
 use crate::config::RRefId;
 use crate::store::{BuildKind, BuildRecord, Clock, Realization};
@@ -74,6 +75,16 @@ pub(crate) struct RealizedStage<C: Config> {
     lens: OnceLock<Box<C::Lens<Realized>>>,
 }
 
+/// A realization as a running stage gets it: the same, with its place.
+struct NotedStage<C: Config> {
+    /// A `RealizedStage<C>`.
+    of: AnyRRef,
+    place: NotedPlace,
+    home: OnceLock<Arc<ArtifactHome>>,
+    /// Its dependencies and artifacts have places too.
+    lens: OnceLock<Box<C::Lens<Realized>>>,
+}
+
 /// An owner of a config that several realizations share.
 pub(crate) trait HasConfig<C>: Send + Sync {
     /// Returns the config.
@@ -98,13 +109,6 @@ impl<C: Config> RRef<C> {
         }
     }
 
-    fn stage(&self) -> &RealizedStage<C> {
-        match self.any.typed::<C>() {
-            Some(stage) => stage,
-            None => unreachable!("an `RRef<C>` holds a `RealizedStage<C>`"),
-        }
-    }
-
     /// Returns the reference of the realization.
     pub fn id(&self) -> &RRefId {
         self.any.id()
@@ -117,6 +121,7 @@ impl<C: Config> RRef<C> {
 
     /// Returns the builds, imports and acceptances that produced this result, oldest first.
     pub fn builds(&self) -> &[BuildRecord] {
+        self.any.look(Look::Reference);
         self.any.realization().builds()
     }
 
@@ -128,6 +133,7 @@ impl<C: Config> RRef<C> {
 
     /// Returns the end time of the newest build, relative to a given reading of the clock.
     pub(crate) fn built_by(&self, clock: Clock) -> Option<jiff::Timestamp> {
+        self.any.look(Look::Reference);
         let heads = self.any.realization().builds.heads();
         let builds = heads.filter(|build| build.kind == BuildKind::Build);
         builds.filter_map(|build| build.ended(clock)).max()
@@ -135,6 +141,7 @@ impl<C: Config> RRef<C> {
 
     /// Returns the context: the references of the realizations chosen for the direct dependencies.
     pub fn context(&self) -> impl Iterator<Item = &RRefId> {
+        self.any.look(Look::Reference);
         self.any.realization().context.realizations()
     }
 
@@ -148,11 +155,21 @@ impl<C: Config> Deref for RRef<C> {
     type Target = C::Lens<Realized>;
 
     fn deref(&self) -> &Self::Target {
-        let stage = self.stage();
-        stage.lens.get_or_init(|| {
+        let Some((stage, noted)) = self.any.typed::<C>() else {
+            unreachable!("an `RRef<C>` holds a `RealizedStage<C>`")
+        };
+        let lens = match noted {
+            None => &stage.lens,
+            Some(noted) => &noted.lens,
+        };
+        lens.get_or_init(|| {
+            let chosen = &stage.chosen;
             let source = RealizedSource {
-                home: stage.home().clone(),
-                chosen: stage.chosen.clone(),
+                home: self.any.0.home().clone(),
+                chosen: match noted {
+                    None => chosen.clone(),
+                    Some(noted) => chosen.noted(noted.place.clone()),
+                },
             };
             Box::new(stage.config.config().lens::<Realized>(&source))
         })
@@ -217,6 +234,10 @@ pub(crate) trait AnyRealized: Any + Send + Sync {
     fn realization(&self) -> &Realization;
     fn home(&self) -> &Arc<ArtifactHome>;
     fn failure(&self) -> Option<&Arc<str>>;
+    /// Returns the place in a running stage.
+    fn place(&self) -> Option<&NotedPlace>;
+    /// Implements [`AnyRRef::noted`], for the same realization without a place.
+    fn noted(&self, of: AnyRRef, place: NotedPlace) -> AnyRRef;
 }
 
 impl<C: Config> AnyRealized for RealizedStage<C> {
@@ -230,12 +251,62 @@ impl<C: Config> AnyRealized for RealizedStage<C> {
             Arc::new(ArtifactHome {
                 rref: id.clone(),
                 out: self.realization.out(),
+                place: None,
             })
         })
     }
 
     fn failure(&self) -> Option<&Arc<str>> {
         self.failure.as_ref()
+    }
+
+    fn place(&self) -> Option<&NotedPlace> {
+        None
+    }
+
+    fn noted(&self, of: AnyRRef, place: NotedPlace) -> AnyRRef {
+        let (home, lens) = (OnceLock::new(), OnceLock::new());
+        AnyRRef(Link::new(Arc::new(NotedStage::<C> {
+            of,
+            place,
+            home,
+            lens,
+        })))
+    }
+}
+
+impl<C: Config> AnyRealized for NotedStage<C> {
+    fn realization(&self) -> &Realization {
+        self.of.realization()
+    }
+
+    fn home(&self) -> &Arc<ArtifactHome> {
+        self.home.get_or_init(|| {
+            let realization = self.of.realization();
+            Arc::new(ArtifactHome {
+                rref: realization.id.clone(),
+                out: realization.out(),
+                place: Some(self.place.clone()),
+            })
+        })
+    }
+
+    fn failure(&self) -> Option<&Arc<str>> {
+        self.of.0.failure()
+    }
+
+    fn place(&self) -> Option<&NotedPlace> {
+        Some(&self.place)
+    }
+
+    fn noted(&self, _: AnyRRef, place: NotedPlace) -> AnyRRef {
+        self.of.noted(place)
+    }
+}
+
+impl<C: Config> Chained for NotedStage<C> {
+    fn erase(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }
 
@@ -270,19 +341,46 @@ impl AnyRRef {
         })))
     }
 
+    /// Returns the same realization for a running stage, which notes at what it looks there.
+    pub(super) fn noted(&self, place: NotedPlace) -> Self {
+        self.0.noted(self.clone(), place)
+    }
+
+    pub(super) fn place(&self) -> Option<&NotedPlace> {
+        self.0.place()
+    }
+
+    fn look(&self, look: Look<'_>) {
+        if let Some(place) = self.place() {
+            place.look(look);
+        }
+    }
+
+    /// Notes that it was asked whether this is a failure.
+    pub(super) fn look_at_outcome(&self) {
+        self.look(Look::Outcome);
+    }
+
     /// Returns the recorded failure, if this is one.
     pub fn failure(&self) -> Option<Failure> {
+        self.look_at_outcome();
         let text = self.0.failure()?;
         Some(Failure::new(self.clone(), text.clone()))
     }
 
     /// Returns the reference of the realization.
     pub fn id(&self) -> &RRefId {
+        self.look(Look::Reference);
         &self.0.realization().id
     }
 
     /// Returns the folder of its artifacts.
     pub fn path(&self) -> &Path {
+        self.look(Look::All);
+        self.path_unseen()
+    }
+
+    pub(super) fn path_unseen(&self) -> &Path {
         &self.0.home().out
     }
 
@@ -295,15 +393,28 @@ impl AnyRRef {
         self.0.realization()
     }
 
-    fn typed<C: Config>(&self) -> Option<&RealizedStage<C>> {
+    /// Restores the type, and returns what a running stage has besides.
+    fn typed<C: Config>(&self) -> Option<(&RealizedStage<C>, Option<&NotedStage<C>>)> {
         let any: &dyn Any = &*self.0;
-        any.downcast_ref()
+        if let Some(stage) = any.downcast_ref() {
+            return Some((stage, None));
+        }
+        let noted: &NotedStage<C> = any.downcast_ref()?;
+        let (stage, _) = noted.of.typed()?;
+        Some((stage, Some(noted)))
     }
 
     /// Restores the type. Returns `None` if `C` is not the type of the config, or this is a [`failure`](Self::failure).
     pub fn downcast<C: Config>(&self) -> Option<RRef<C>> {
-        let typed = self.typed::<C>().filter(|stage| stage.failure.is_none());
-        typed.map(|_| RRef::of_any(self.clone()))
+        self.look_at_outcome();
+        self.success_of()
+    }
+
+    /// Implements [`downcast`](Self::downcast), for one that is known to be a success, or not.
+    pub(crate) fn success_of<C: Config>(&self) -> Option<RRef<C>> {
+        let typed = self.typed::<C>();
+        let success = typed.filter(|(stage, _)| stage.failure.is_none());
+        success.map(|_| RRef::of_any(self.clone()))
     }
 }
 

@@ -236,14 +236,18 @@ impl<C: Config, Q: Cardinality> DRef<C, Q> {
     }
 
     pub(super) fn realized(&self, chosen: &[AnyRRef]) -> Q::Of<RRef<C>> {
-        let typed = |rref: &AnyRRef| match rref.downcast::<C>() {
-            Some(rref) => rref,
-            None => unreachable!("a plan holds one type of config for each reference"),
-        };
-        match Q::gather(chosen, typed) {
+        match Q::gather(chosen, success) {
             Some(realized) => realized,
             None => unreachable!("the cardinality was checked when {} was chosen", self.id()),
         }
+    }
+}
+
+/// Restores the type of a realization that a plan chose for a `DRef<C>`.
+fn success<C: Config>(rref: &AnyRRef) -> RRef<C> {
+    match rref.success_of::<C>() {
+        Some(rref) => rref,
+        None => unreachable!("a plan holds one type of config for each reference"),
     }
 }
 
@@ -299,7 +303,7 @@ impl<C: Config, Q: Cardinality> Dependency for DRef<C, Q> {
     }
 
     fn resolve(&self, chosen: &Chosen) -> Self::Realized {
-        self.realized(chosen.of(self.id()))
+        chosen.gather::<Q, _>(self.id(), success)
     }
 
     fn declare(value: &StoredValue<'_>, wanted: &mut Wanted) -> Result<()> {

@@ -18,6 +18,7 @@ pub mod matcher;
 mod node;
 mod place;
 mod reach;
+mod reading;
 mod refpath;
 mod registry;
 mod revive;
@@ -44,6 +45,8 @@ pub(crate) use node::{AnyNode, Run, Selection};
 pub use place::Place;
 #[doc(hidden)]
 pub use reach::{CrateVersions, DataFiles, ItemTexts, Reach, ReachBreadth, ReachItem};
+#[doc(hidden)]
+pub use reading::Reading;
 pub use refpath::RefPath;
 pub(crate) use registry::named;
 pub use registry::{Registration, registered};

@@ -15,6 +15,7 @@ use super::derivation::Derivation;
 use super::limits::Limits;
 use super::matcher::{AnyMatcher, Choice, StageMatcher};
 use super::place::Place;
+use super::reading::Reading;
 use super::stage::Stage;
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::lens::{
@@ -94,6 +95,7 @@ pub(crate) enum NodeRealizer<C: Config> {
         run: RunFn<C>,
         code: Arc<Code>,
         nouts: usize,
+        reads: Reading,
     },
     Given {
         run: Arc<GivenRun<C>>,
@@ -129,6 +131,7 @@ impl<C: Stage> Recipe<C> {
                 run: C::realize,
                 code: Arc::new(Code::of_stage::<C>()),
                 nouts: C::NOUTS,
+                reads: C::READS,
             },
             limits: Arc::new(C::limits()),
             takes: C::Card::TAKES,
@@ -225,10 +228,16 @@ impl<C: Config> Clone for NodeMatcher<C> {
 impl<C: Config> Clone for NodeRealizer<C> {
     fn clone(&self) -> Self {
         match self {
-            NodeRealizer::Own { run, code, nouts } => NodeRealizer::Own {
+            NodeRealizer::Own {
+                run,
+                code,
+                nouts,
+                reads,
+            } => NodeRealizer::Own {
                 run: *run,
                 code: code.clone(),
                 nouts: *nouts,
+                reads: *reads,
             },
             NodeRealizer::Given {
                 run,
@@ -281,6 +290,8 @@ pub(crate) trait AnyNode: Any + Send + Sync {
     /// Implements [`AnyDRef::counting`].
     fn counting(self: Arc<Self>, counting: &mut CountingRecipe) -> AnyDRef;
     fn nouts(&self) -> usize;
+    /// Returns what counts as read by the realizer.
+    fn reads(&self) -> Reading;
     fn limits(&self) -> &Limits;
     fn promises(&self) -> &'static [Promise];
     /// Returns the types of the run-time arguments that the stage takes.
@@ -386,6 +397,14 @@ impl<C: Config> AnyNode for Node<C> {
 
     fn nouts(&self) -> usize {
         self.recipe.realizer.nouts()
+    }
+
+    fn reads(&self) -> Reading {
+        match &self.recipe.realizer {
+            NodeRealizer::Own { reads, .. } => *reads,
+            // What a stage says is said of its function.
+            NodeRealizer::Given { .. } | NodeRealizer::Detached => Reading::default(),
+        }
     }
 
     fn limits(&self) -> &Limits {

@@ -89,10 +89,7 @@ impl<F: 'static, Q: Cardinality> Dependency for RefPath<F, Q> {
     }
 
     fn resolve(&self, chosen: &Chosen) -> Self::Realized {
-        match Q::gather(chosen.of(self.dref()), |rref| rref.artifact(&self.path)) {
-            Some(artifacts) => artifacts,
-            None => unreachable!("the cardinality was checked when {} was chosen", self.dref),
-        }
+        chosen.gather::<Q, _>(self.dref(), |rref| rref.artifact(&self.path))
     }
 
     fn declare(value: &StoredValue<'_>, wanted: &mut Wanted) -> Result<()> {

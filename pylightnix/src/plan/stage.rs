@@ -6,6 +6,7 @@ use super::limits::Limits;
 use super::matcher::StageMatcher;
 use super::place::Place;
 use super::reach::Reach;
+use super::reading::Reading;
 use crate::lens::{Build, Cardinality, Config};
 use crate::{BoxError, Result};
 
@@ -45,6 +46,10 @@ pub trait Stage: Config {
     /// What its code reaches.
     #[doc(hidden)]
     const REACH: Reach;
+
+    /// What counts as read.
+    #[doc(hidden)]
+    const READS: Reading = Reading::Noted;
 
     /// Returns the generic arguments of the stage, which its tokens do not contain.
     #[doc(hidden)]

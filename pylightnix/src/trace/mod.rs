@@ -2,8 +2,8 @@
 //!
 //! It needs the feature `tracing`. Each run of a stage is in a span called `stage`, with the fields `name`, `dref` and
 //! `index` and the target `pylightnix::stage`. A run emits events with the target `pylightnix::run`: builds with their
-//! reasons and published results (`INFO`), retries, overdue stages and cancellation (`WARN`), failures (`ERROR`), and
-//! details (`DEBUG`). The current span and the subscriber of the thread that calls
+//! reasons and published results (`INFO`), retries, overdue stages and cancellation (`WARN`), failures (`ERROR`), handles
+//! that were looked at after their stage had ended (`ERROR`), and details (`DEBUG`). The current span and the subscriber of the thread that calls
 //! [`Realize::run`](crate::realize::Realize::run) are used on all threads of the run.
 //!
 //! [`BuildLogs`] is the layer that writes the events of a stage to the log of its build, together with the output of `b.log()`

@@ -20,8 +20,8 @@ use crate::visible;
 use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
 use pylightnix::store::{
-    BuildKind, BuildRecord, Entry, EntryKind, Environment, Outcome, Realization, Record, Store,
-    Unread,
+    BuildKind, BuildRecord, Carried, Entry, EntryKind, Environment, Outcome, Reads, Realization,
+    Record, Store, Unread,
 };
 
 /// In a store with more realizations, dependents are looked for only on demand.
@@ -96,6 +96,8 @@ struct BuildRow<'a> {
     dirty: Option<bool>,
     difference: Option<&'a str>,
     environment: Option<&'a Environment>,
+    reads: Option<&'a Reads>,
+    carried: Option<&'a Carried>,
     omitted: &'a BTreeMap<String, serde_json::Value>,
     log: Option<PathBuf>,
 }
@@ -225,6 +227,8 @@ impl Page<'_> {
             dirty: build.dirty,
             difference: build.difference.as_deref(),
             environment: build.environment.as_deref(),
+            reads: build.reads.as_ref(),
+            carried: build.carried.as_ref(),
             omitted: &build.omitted,
             log: self.store.log_of(&self.realization.id, build),
         }

@@ -170,6 +170,16 @@ impl Json {
                 Some((*dref, Some(*index))),
                 json!({ "error": report(error) }),
             ),
+            Event::LookedLate {
+                dref,
+                index,
+                of,
+                error,
+                ..
+            } => {
+                let fields = json!({ "of": of.to_string(), "error": report(error) });
+                ("looked_late", Some((*dref, Some(*index))), fields)
+            }
             Event::Published {
                 rref,
                 index,

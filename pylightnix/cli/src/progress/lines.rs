@@ -103,7 +103,9 @@ impl Lines {
                     text::duration(*wait)
                 )
             }
-            Event::Overdue { error, .. } => format!("late    {error}"),
+            Event::Overdue { error, .. } | Event::LookedLate { error, .. } => {
+                format!("late    {error}")
+            }
             Event::Published {
                 rref,
                 index,

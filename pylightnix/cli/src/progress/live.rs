@@ -101,7 +101,7 @@ impl Live {
             Event::Failed { dref, error, .. } => {
                 format!("failed  {}: {error}", self.state.called(dref, 0))
             }
-            Event::Overdue { error, .. } => error.to_string(),
+            Event::Overdue { error, .. } | Event::LookedLate { error, .. } => error.to_string(),
             Event::AheadOfClock { rref, ended, .. } => format!("note    {}", ahead(rref, *ended)),
             Event::Retrying {
                 dref,

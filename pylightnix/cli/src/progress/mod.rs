@@ -57,6 +57,7 @@
 //! | `progress` | `done`, `total` or `null` |
 //! | `retrying` | `attempt`, `left`, `wait_seconds`, `error` |
 //! | `overdue` | `error` |
+//! | `looked_late` | `of`, what was looked at through a handle that had left its stage, `error` |
 //! | `published` | `rref`, `new`, `took_seconds` |
 //! | `failure_recorded` | `rref`, `new`, `took_seconds`, `error` |
 //! | `run_failed` | `kept`, a path or `null`, `error` |

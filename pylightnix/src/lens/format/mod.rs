@@ -8,6 +8,7 @@ mod plain;
 use std::path::Path;
 
 use crate::BoxError;
+use crate::plan::matcher::OfTheLibrary;
 
 pub use json::Json;
 #[cfg(feature = "npy")]
@@ -68,6 +69,15 @@ pub trait Format: 'static {
     /// # Errors
     /// The value cannot be represented or written. The library adds the stage, the artifact and the path to the error.
     fn write(value: &Self::View, path: &Path) -> Result<(), BoxError>;
+
+    /// Returns whether `read` reads the file at `path` and nothing beside it, so that a stage which loads an artifact has looked at
+    /// this artifact alone.
+    ///
+    /// Only formats of this library can return `true`, because a wrong answer would silently give stale results.
+    #[doc(hidden)]
+    fn reads_one_file(_: OfTheLibrary) -> bool {
+        false
+    }
 }
 
 /// No format: a file or folder that the stage writes, and consumers read, by path.

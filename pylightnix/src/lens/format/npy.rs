@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
+use crate::plan::matcher::OfTheLibrary;
 use crate::store::regular::open_regular;
 
 /// An array of `T` in [NumPy's format][npy] (feature `npy`), with a dynamic number of dimensions, or a fixed one
@@ -39,5 +40,9 @@ where
         // Dropping a `BufWriter` ignores the error of the last write.
         file.into_inner()?;
         Ok(())
+    }
+
+    fn reads_one_file(_: OfTheLibrary) -> bool {
+        true
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
+use crate::plan::matcher::OfTheLibrary;
 use crate::store::regular;
 
 /// A UTF-8 text file: loads a `String`, saves a `str`.
@@ -22,6 +23,10 @@ impl Format for Text {
     fn write(value: &str, path: &Path) -> Result<(), BoxError> {
         Ok(fs::write(path, value)?)
     }
+
+    fn reads_one_file(_: OfTheLibrary) -> bool {
+        true
+    }
 }
 
 /// A binary file: loads a `Vec<u8>`, saves a `[u8]`.
@@ -38,5 +43,9 @@ impl Format for Bytes {
 
     fn write(value: &[u8], path: &Path) -> Result<(), BoxError> {
         Ok(fs::write(path, value)?)
+    }
+
+    fn reads_one_file(_: OfTheLibrary) -> bool {
+        true
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::promises;
 use crate::BoxError;
-use crate::lens::{BuildLog, Chosen, OwnUnits, ProgressReport, ProgressSender, Site, Stop};
+use crate::lens::{BuildLog, Chosen, OwnUnits, ProgressSender, Site, StageReport, Stop};
 use crate::plan::{AnyDRef, Args, Run};
 use crate::realize::failure::panics::caught;
 use crate::store::Draft;
@@ -24,7 +24,7 @@ pub(in crate::realize) struct CodeInput<'a> {
     pub(in crate::realize) cache: &'a Path,
     pub(in crate::realize) args: &'a Args,
     /// The channel for progress reports.
-    pub(in crate::realize) progress: Option<SyncSender<ProgressReport>>,
+    pub(in crate::realize) progress: Option<Arc<SyncSender<StageReport>>>,
     pub(in crate::realize) index: usize,
     pub(in crate::realize) site: Site,
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::config::DRefId;
 use crate::lens::StopReason;
 use crate::plan::{AnyNode, Titled};
 use crate::realize::stop::watchdog::{AttemptEnd, Overdue};
@@ -165,6 +166,18 @@ pub(in crate::realize) fn does_not_stop(
     );
     Error::new(ErrorKind::Stage, message)
         .with_help(format!("{LOOK}\nthe derivation is {}", late.dref))
+}
+
+/// Makes the error that observers receive about a realization of `of` that was looked at when the run of a stage had ended.
+pub(in crate::realize) fn looked_late(stage: Titled<'_>, index: usize, of: &DRefId) -> Error {
+    let message = format!(
+        "`{}` was looked at through a handle that had left stage `{stage}`, after run {index} of it had ended",
+        of.name()
+    );
+    Error::new(ErrorKind::Stage, message).with_help(format!(
+        "the build record does not have it: let a stage keep what it loads, and no `RRef` or `Artifact`\nthe derivation is {}",
+        stage.dref()
+    ))
 }
 
 /// Makes the error for a stage that did not begin because the run was cancelled.

@@ -121,6 +121,20 @@ pub enum Event<'a> {
         /// The total amount, if it is known.
         total: Option<u64>,
     },
+    /// After a run of a stage had ended, one of its dependencies was looked at through a handle that had left the stage. The
+    /// build record does not have that, so it is an error of the stage: a result must not depend on it. Sent once for a run of a stage,
+    /// from a separate thread, and only while the run of the plan goes on; the crate `tracing` gets an error in any case.
+    #[non_exhaustive]
+    LookedLate {
+        /// The derivation.
+        dref: &'a DRefId,
+        /// The index of the run.
+        index: usize,
+        /// The derivation of what was looked at.
+        of: &'a DRefId,
+        /// The error.
+        error: &'a Error,
+    },
     /// A run of a stage succeeded, and its result is in the store.
     #[non_exhaustive]
     Published {

@@ -72,6 +72,8 @@ pub(in crate::realize) fn say(event: &Event<'_>) {
         }
         Event::Failed { dref, error } => error!(target: RUN, %dref, %error, "a stage failed"),
         Event::Carried { dref, why, .. } => info!(target: RUN, %dref, %why, "a result is carried"),
+        // The handle itself emits it.
+        Event::LookedLate { .. } => {}
         // Not emitted, because there are too many of them.
         Event::Left { .. } | Event::Progress { .. } | Event::Chosen { .. } => {}
     }

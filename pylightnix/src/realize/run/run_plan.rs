@@ -60,7 +60,7 @@ pub(in crate::realize) fn run_plan(
         let total = total(options);
         let (lacking, refused) = foresee_failures(options, &graph, &total)?;
         let state = RunState {
-            progress: progress_thread(scope, options),
+            progress: progress_thread(scope, options, &graph),
             lacking,
             refused,
             ..RunState::new(options, &graph, total, feed.end()?, given)

@@ -6,14 +6,14 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
 
 use super::counters::{Counters, count};
 use crate::config::DRefId;
-use crate::lens::{BuildLog, Chosen, ProgressReport, Site, StopReason};
-use crate::plan::{AnyDRef, PlanGraph, Titled};
+use crate::lens::{BuildLog, Chosen, NotedPlace, NotedRun, Site, StageReport, StopReason};
+use crate::plan::{AnyDRef, PlanGraph, Reading, Titled};
 use crate::realize::decide::decision::DecisionInput;
 use crate::realize::execute::code::{CodeInput, Returned, run_code, site};
 use crate::realize::execute::{BuildRequest, Work, disk_full};
@@ -24,7 +24,9 @@ use crate::realize::options::Realize;
 use crate::realize::report::event::Event;
 use crate::realize::resources::units::{HeldUnits, UnitPool};
 use crate::realize::stop::watchdog::{WatchHandle, Watchdog};
-use crate::store::{BuildKind, BuildRecord, Draft, Outcome, PublishedRun, RecordedChoice, Waiters};
+use crate::store::{
+    BuildKind, BuildRecord, Draft, Outcome, PublishedRun, Reads, RecordedChoice, Waiters,
+};
 use crate::{BoxError, Error, ErrorKind, Result, units};
 
 /// The runs of one build.
@@ -35,7 +37,7 @@ pub(in crate::realize) struct BuildRuns<'a> {
     counters: Arc<Counters>,
     watchdog: Arc<Watchdog>,
     units: Arc<UnitPool>,
-    progress: Option<SyncSender<ProgressReport>>,
+    progress: Option<Arc<SyncSender<StageReport>>>,
     dref: AnyDRef,
     chosen: Chosen,
     choices: BTreeMap<DRefId, RecordedChoice>,
@@ -68,7 +70,7 @@ pub(in crate::realize) fn rehearse(
         Arc::default(),
         units.own(),
     );
-    runs.run_code(draft, index, site)?
+    runs.run_code(draft, index, site, &runs.chosen)?
 }
 
 /// Keeps the folder of a run that failed after its last attempt, and makes the error.
@@ -129,7 +131,7 @@ impl<'a> BuildRuns<'a> {
         counters: &Arc<Counters>,
         watchdog: &Arc<Watchdog>,
         units: &Arc<UnitPool>,
-        progress: &Option<SyncSender<ProgressReport>>,
+        progress: &Option<Arc<SyncSender<StageReport>>>,
         choices: BTreeMap<DRefId, RecordedChoice>,
     ) -> Self {
         BuildRuns {
@@ -325,7 +327,15 @@ impl BuildRuns<'_> {
             index,
             log: draft.log(),
         });
-        let result = self.run_code(&mut draft, index, site);
+        let notes = self.notes(index);
+        let result = match &notes {
+            None => self.run_code(&mut draft, index, site, &self.chosen),
+            Some(notes) => {
+                let chosen = self.chosen.noted(notes.clone());
+                self.run_code(&mut draft, index, site, &chosen)
+            }
+        };
+        record.reads = self.reads(notes);
         record.stop = Timestamp::now();
         let node = self.dref.node();
         if let Some(code) = node.code() {
@@ -336,6 +346,31 @@ impl BuildRuns<'_> {
         record.choices = self.choices.clone();
         (record.index, record.of) = (Some(index), Some(self.of));
         Ok((draft, record, result))
+    }
+
+    /// Begins to note what a run looks at; `None` if that is everything by its own words, or there is nothing to look at.
+    fn notes(&self, index: usize) -> Option<NotedPlace> {
+        let reads = self.dref.node().reads();
+        if reads == Reading::All || self.request.context.is_empty() {
+            return None;
+        }
+        Some(NotedPlace::of_stage(NotedRun {
+            dref: self.request.dref.clone(),
+            index,
+            paths_are_artifacts: reads == Reading::Artifacts,
+            reports: self
+                .progress
+                .as_ref()
+                .map_or_else(Weak::new, Arc::downgrade),
+        }))
+    }
+
+    /// Ends the notes of a run, and returns what its build record says about what it looked at.
+    fn reads(&self, notes: Option<NotedPlace>) -> Option<Reads> {
+        match notes {
+            Some(notes) => notes.end_run(),
+            None => (self.dref.node().reads() != Reading::All).then(Reads::default),
+        }
     }
 
     fn publish(
@@ -400,9 +435,9 @@ impl BuildRuns<'_> {
     }
 
     /// Runs the code of the stage, and checks its promises.
-    fn run_code(&self, draft: &mut Draft, index: usize, site: Site) -> Returned {
+    fn run_code(&self, draft: &mut Draft, index: usize, site: Site, chosen: &Chosen) -> Returned {
         let given = CodeInput {
-            chosen: &self.chosen,
+            chosen,
             cache: &self.options.store.cache_dir(),
             args: &self.options.args,
             progress: self.progress.clone(),

@@ -9,7 +9,7 @@ use super::counters::Counters;
 use super::scheduler::Scheduler;
 use crate::Error;
 use crate::config::{DRefId, RRefId};
-use crate::lens::ProgressReport;
+use crate::lens::StageReport;
 use crate::plan::PlanGraph;
 use crate::realize::decide::clock_watch::ClockWatch;
 use crate::realize::decide::context::recorded_choices;
@@ -31,8 +31,8 @@ pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) graph: &'a Arc<PlanGraph>,
     pub(in crate::realize) scheduler: Scheduler<'a>,
     pub(in crate::realize) counters: Arc<Counters>,
-    /// The channel for progress reports of stages; `None` without observers.
-    pub(in crate::realize) progress: Option<SyncSender<ProgressReport>>,
+    /// The channel for reports of running stages; `None` without observers.
+    pub(in crate::realize) progress: Option<Arc<SyncSender<StageReport>>>,
     /// The stages that fail whatever their dependencies give, each with the reason.
     pub(in crate::realize) refused: HashMap<usize, String>,
     /// The prefetched snapshots of the stages.

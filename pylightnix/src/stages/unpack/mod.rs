@@ -124,7 +124,7 @@ impl<F: 'static> From<DRef<Given<F>>> for RefPath {
     }
 }
 
-#[stage(name = "unpack-archive", version = 1)]
+#[stage(name = "unpack-archive", version = 1, reads = artifacts)]
 fn unpack_archive(b: &Build<Unpacked>) -> Result<()> {
     let path = b.archive.path();
     let unreadable = |error| Error::io("read", path, error);

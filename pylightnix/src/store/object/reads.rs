@@ -33,7 +33,8 @@ pub struct Read {
     /// The place: the steps from the stage to the realization. Each is a dependency of the step before, and the position in the
     /// list of the realizations chosen for it, from 0. Empty for the stage itself.
     pub of: Vec<(DRefId, usize)>,
-    /// The paths of the artifacts whose content was read, relative to the folder of artifacts, with `/` as separator.
+    /// The paths of the artifacts whose content was read, relative to the folder of artifacts, with `/` as separator. What is in a
+    /// folder belongs to it, and so does what a link leads to. Empty with `all`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub artifacts: BTreeSet<String>,
     /// Whether anything in the folder of artifacts may have been read.

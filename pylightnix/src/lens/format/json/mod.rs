@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::Format;
 use crate::BoxError;
+use crate::plan::matcher::OfTheLibrary;
 use crate::store::regular;
 use write::{JsonText, to_text};
 
@@ -35,6 +36,10 @@ impl<T: Serialize + DeserializeOwned + 'static> Format for Json<T> {
         let text = to_text(value)?;
         check_it_comes_back::<T>(&text)?;
         Ok(fs::write(path, text.bytes)?)
+    }
+
+    fn reads_one_file(_: OfTheLibrary) -> bool {
+        true
     }
 }
 

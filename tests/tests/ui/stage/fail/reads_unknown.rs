@@ -1,0 +1,13 @@
+use pylightnix::prelude::*;
+
+#[derive(Config)]
+struct Case {
+    maxiter: u64,
+}
+
+#[stage(reads = paths)]
+fn case(_: &Build<Case>) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}
