@@ -1479,7 +1479,7 @@ error: there is no `numbers@3`: only 2 realizations exist
         shown(&line, "path numbers@0"),
         str![[r#"
 ---
-error: `numbers@0`: give a number from 1 after `@`, which counts from the newest
+error: `numbers@0`: give a number from 1 after `@`, which counts from the newest, or a tag
 = 1
 
 "#]]

@@ -30,6 +30,7 @@ pub use known::remains::FailedBuild;
 pub use known::running::RunningBuild;
 pub use known::snapshot::Unread;
 pub(crate) use known::snapshot::{OnlyCandidate, Snapshot, SnapshotReader};
+pub use object::attached::{Remark, RemarkKind};
 pub use object::build_record::{BuildKind, BuildRecord};
 pub use object::carried::Carried;
 pub use object::choice::RecordedChoice;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::ops::Bound;
 use std::time::Duration;
 
+use super::note::with_tags;
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::json::List as JsonList;
 use crate::session::{Session, style};
@@ -23,11 +24,12 @@ use pylightnix::store::{Find as Search, Outcome, Store};
     pylightnix find 'train*' --field layers=10 --newer 7d --metric scores.json:accuracy=0.9.."
 )]
 pub(crate) struct Find {
-    /// The derivation's name, with `*`, `?` and `{a,b}`; or the beginning of a reference
+    /// The derivation's name, with `*`, `?` and `{a,b}`; the beginning of a reference; or `tag:NAME`
     #[arg(value_name = "NAME|REF", add = complete::names())]
     name: Option<String>,
     /// A condition, as in `rate < 0.1` or `scores.accuracy >= 0.9`, on a field, the field `data.path` of the dependency
-    /// `data`, a number in an artifact, `built`, `seconds` or `bytes`; may be repeated
+    /// `data`, a number in an artifact, `built`, `seconds` or `bytes`; or a tag, `tag:best`, or a part of a note, `note:kink`;
+    /// may be repeated
     #[arg(long = "where", short = 'w', value_name = "CONDITION")]
     conditions: Vec<String>,
     /// A field of the config and its value, as JSON or as text, or another condition on it (`rate<0.1`); may be repeated
@@ -86,11 +88,11 @@ impl Find {
         })?;
         let with_time = finding.by_ref().map(|found| -> pylightnix::Result<_> {
             let found = found?;
-            let newest = found.newest()?;
-            Ok((found, newest))
+            let (newest, tags) = (found.newest()?, found.tags()?);
+            Ok((found, newest, tags))
         });
         for found in with_time.take(self.limit.unwrap_or(usize::MAX)) {
-            let (found, time) = match found {
+            let (found, time, tags) = match found {
                 Ok(found) => found,
                 // The realization was removed meanwhile.
                 Err(error) if error.kind() == ErrorKind::Missing => continue,
@@ -124,7 +126,7 @@ impl Find {
                     .iter()
                     .map(|number| Cell::from(number.to_string())),
             );
-            cells.push(rref.name().as_str().into());
+            cells.push(with_tags(rref.name().as_str(), &tags).into());
             table.row(cells);
             if table.waiting() >= 64 {
                 table.write(&mut out)?;
@@ -148,7 +150,9 @@ impl Find {
 
     fn search<'a>(&self, session: &Session, store: &'a Store) -> CommandResult<Search<'a>> {
         let mut search = store.find();
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name.as_ref().filter(|name| is_remark(name)) {
+            search = search.meets(name);
+        } else if let Some(name) = &self.name {
             search = match session.referred(name)? {
                 Some(found) => search.derivation(found.derivation()),
                 None => search.name(name),
@@ -189,6 +193,11 @@ impl Find {
         }
         Ok(search)
     }
+}
+
+/// Whether this is a condition on a tag or a note in the place of a name.
+fn is_remark(text: &str) -> bool {
+    text.starts_with("tag:") || text.starts_with("note:")
 }
 
 /// Splits `FIELD=VALUE`; returns `None` for another condition.

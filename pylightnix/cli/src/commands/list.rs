@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::cmp::Reverse;
 use std::io::Write as _;
 
+use super::note::with_tags;
 use crate::complete;
 use crate::exit::{CommandResult, Exit};
 use crate::json::List as JsonList;
@@ -188,7 +189,7 @@ impl Listed for Realization {
             true => self.id.to_string(),
             false => short_rref(&self.id),
         };
-        let name = self.id.name().as_str();
+        let name = with_tags(self.id.name().as_str(), &self.tags());
         vec![
             Cell::styled(reference, style::REFERENCE),
             self.last_built().map(local_time).unwrap_or_default().into(),

@@ -14,6 +14,7 @@ mod help;
 mod link;
 mod list;
 mod log;
+mod note;
 mod pack;
 mod path;
 mod plan;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Graph(graph::Graph),
     Roots(roots::Roots),
     Link(link::Link),
+    Note(note::Note),
+    Tag(note::Tag),
     Rm(rm::Rm),
     Gc(gc::Gc),
     Du(du::Du),
@@ -87,6 +90,8 @@ impl Command {
             Command::Graph(command) => command.run(session),
             Command::Roots(command) => command.run(session),
             Command::Link(command) => command.run(session),
+            Command::Note(command) => command.run(session),
+            Command::Tag(command) => command.run(session),
             Command::Rm(command) => command.run(session),
             Command::Gc(command) => command.run(session),
             Command::Du(command) => command.run(session),

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::note;
 use crate::complete;
 use crate::exit::CommandResult;
 use crate::out::Out;
@@ -21,7 +22,7 @@ use pylightnix::config::{ConfigJson, DRefId, RRefId};
 use pylightnix::internal::compact;
 use pylightnix::store::{
     BuildKind, BuildRecord, Carried, Entry, EntryKind, Environment, Outcome, Reads, Realization,
-    Record, Store, Unread,
+    Record, Remark, Store, Unread,
 };
 
 /// In a store with more realizations, dependents are looked for only on demand.
@@ -35,7 +36,7 @@ const MOST: usize = 20;
 
 /// Show the details of a realization
 ///
-/// Use it when you want to know what a result is. Shows its config, what it was made from, its artifacts, its builds (when,
+/// Use it when you want to know what a result is. Shows its config, what it was made from, its notes and tags, its artifacts, its builds (when,
 /// where, by whom, by which code, how long) and the results made from it. Shows pictures if the terminal can.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: the second newest `train`\n  pylightnix show train@2")]
@@ -67,6 +68,8 @@ struct Answer<'a> {
     artifacts: &'a [Entry],
     size_bytes: u64,
     builds: Vec<BuildRow<'a>>,
+    /// The notes and tags.
+    remarks: Vec<Remark>,
     /// `None` if they were not looked for.
     dependents: Option<&'a [RRefId]>,
 }
@@ -205,6 +208,7 @@ impl Page<'_> {
             artifacts: entries,
             size_bytes: self.size(),
             builds: self.realization.builds().iter().map(build).collect(),
+            remarks: self.realization.remarks(),
             dependents: self.dependents.as_deref(),
         })
     }
@@ -265,6 +269,7 @@ impl Page<'_> {
             )?,
         }
         writeln!(out, "{}", realization.out().display())?;
+        self.write_remarks(out)?;
         self.write_config(out)?;
         self.write_context(out)?;
         self.write_artifacts(most, out)?;
@@ -278,6 +283,17 @@ impl Page<'_> {
             "\n{}",
             self.session.paint(style::HEADING, text)
         )?)
+    }
+
+    fn write_remarks(&self, out: &mut impl Write) -> CommandResult<()> {
+        let remarks = self.realization.remarks();
+        if !remarks.is_empty() {
+            self.heading("Notes", out)?;
+        }
+        for remark in &remarks {
+            writeln!(out, "  {}", note::line(remark))?;
+        }
+        Ok(())
     }
 
     fn write_config(&self, out: &mut impl Write) -> CommandResult<()> {

@@ -31,7 +31,7 @@ use crate::config::{DRefId, RRefId};
 use crate::realize::report::carried::CarriedWhy;
 pub use crate::realize::report::event::Brief;
 use crate::store::{
-    BuildRecord, EnvironmentChange, Realization, RecordedChoice, Store, environment_changes,
+    BuildRecord, EnvironmentChange, Realization, RecordedChoice, Remark, Store, environment_changes,
 };
 use crate::{ErrorKind, Result};
 use brief::folders;
@@ -56,6 +56,8 @@ pub struct Why {
     /// record.
     #[serde(serialize_with = "short")]
     pub build: Option<BuildRecord>,
+    /// The notes and tags of the realization, oldest first.
+    pub remarks: Vec<Remark>,
     /// Why it was carried here from another context, if that build was made there and the realization of it is still in the store.
     pub carried: Option<CarriedWhy>,
     /// The earlier results of the same code, config and dependencies, newest first, as far back as the nearest version that
@@ -156,6 +158,15 @@ fn carried(
     }
 }
 
+/// Returns the notes and tags of a realization, if there is one.
+fn remarks(store: &Store, rref: Option<&RRefId>) -> Result<Vec<Remark>> {
+    match rref.map(|rref| store.realization(rref)) {
+        Some(Ok(realization)) => Ok(realization.remarks()),
+        Some(Err(error)) if error.kind() != ErrorKind::Missing => Err(error),
+        Some(Err(_)) | None => Ok(Vec::new()),
+    }
+}
+
 impl Why {
     fn of(source: &Source<'_>, new: StageVersion) -> Result<Self> {
         let EarlierBuilds {
@@ -173,6 +184,7 @@ impl Why {
             action: None,
             choice: None,
             build,
+            remarks: remarks(source.store, new.rref.as_ref())?,
             carried: None,
             repeated,
             environment: environment_changes(&environment, &new.environment()),

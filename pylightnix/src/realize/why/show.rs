@@ -6,7 +6,7 @@ use std::fmt;
 use super::change::choice_text;
 use super::{Candidate, Cause, Change, Standing, Version, Why};
 use crate::config::RRefId;
-use crate::store::{BuildKind, EnvironmentChange};
+use crate::store::{BuildKind, EnvironmentChange, RemarkKind};
 use crate::units::text;
 use crate::visible;
 
@@ -110,6 +110,15 @@ impl Why {
                 name(&carried.from),
                 why.unwrap_or_default()
             ));
+        }
+        for remark in &self.remarks {
+            let kind = match remark.kind {
+                RemarkKind::Tag => "tag",
+                _ => "note",
+            };
+            let text = visible::line(&remark.text);
+            let by = visible::line(&remark.user);
+            lines.push(format!("{kind}: {text} ({by}, {})", when(remark.time)));
         }
         let ahead = self.build.as_ref().filter(|build| build.ended().is_none());
         if let (Some(rref), Some(build)) = (&self.rref, ahead) {

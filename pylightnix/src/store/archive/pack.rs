@@ -277,7 +277,7 @@ impl<'a> Pack<'a> {
         expect_complete(self.store, rref, &config, &record, "packed or copied")?;
         writer.store(&format!("{prefix}/{RECORD}"), record.to_text().as_bytes())?;
         if self.builds {
-            for build in self.store.realization(rref)?.builds() {
+            for build in self.store.all_records(rref)? {
                 let name = build.file_name();
                 writer.store_file(&format!("{prefix}/{name}"), &place.join(&name))?;
                 let name = build.log_name();

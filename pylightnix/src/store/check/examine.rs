@@ -183,7 +183,8 @@ impl Examiner<'_> {
     }
 
     fn look_at_time(&mut self, path: &Path, record: &BuildRecord) {
-        if record.ended().is_none() {
+        // What is attached repeats the time of a build.
+        if record.attached.is_none() && record.ended().is_none() {
             self.found.notes.push(Note {
                 path: path.to_owned(),
                 rref: self.id.clone(),

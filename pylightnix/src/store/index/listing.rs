@@ -60,7 +60,7 @@ impl Listing {
                 &one.head,
                 ended,
                 &one.unreadable,
-                &one.builds,
+                (&one.builds, &one.attached),
             );
         }
         Listing(SharedBytes::new(to))
@@ -78,7 +78,8 @@ impl Listing {
         };
         let mut to = Vec::new();
         put_sized(&mut to, |_| ());
-        put_one(&mut to, id, head, ended, &[], std::slice::from_ref(build));
+        let builds = std::slice::from_ref(build);
+        put_one(&mut to, id, head, ended, &[], (builds, &[]));
         // It may stay in memory until the end of the run.
         to.shrink_to_fit();
         Listing(SharedBytes::new(to))
@@ -179,7 +180,7 @@ fn put_one(
     head: &RecordHead,
     ended: u8,
     unreadable: &[String],
-    builds: &[BuildRecord],
+    (builds, attached): (&[BuildRecord], &[BuildRecord]),
 ) {
     to.extend_from_slice(id.hash());
     to.push(ended);
@@ -187,7 +188,7 @@ fn put_one(
     put_u64(to, head.tree.size);
     put_sized(to, |to| put_context(to, &head.context));
     put_text(to, unreadable.join("\n").as_bytes());
-    put_sized(to, |to| pack_builds(to, builds));
+    put_sized(to, |to| pack_builds(to, builds, attached));
 }
 
 /// Encodes a context, to be read by [`Listed::is_made_from`] and [`Listed::context`].

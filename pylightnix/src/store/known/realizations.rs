@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use crate::config::{DRefId, Digest, RRefId};
 use crate::store::Store;
+use crate::store::object::attached::Remark;
 use crate::store::object::build_record::BuildRecord;
 use crate::store::object::builds::Builds;
 use crate::store::object::context::Context;
 use crate::store::object::realization::{
-    LoadedRealization, Realization, broken, missing, open_folder, read_builds, read_record,
-    verified_head,
+    LoadedRealization, ReadBuilds, Realization, broken, missing, open_folder, read_builds,
+    read_record, verified_head,
 };
 use crate::store::object::record::{Outcome, Record, RecordHead};
 use crate::store::object::tree::TreeDigest;
@@ -29,7 +30,7 @@ impl Store {
         let (text, folder) = self.read_realization(rref)?;
         let at = self.realization_dir(rref);
         let found = LoadedRealization::with_record(rref.clone(), &text, folder, &at, None)?;
-        let builds = Builds::of(found.builds);
+        let builds = Builds::with_attached(found.builds, &found.attached);
         let realization = self.realization_of(found.id, &found.head, builds);
         Ok(Realization {
             unreadable: found.unreadable,
@@ -58,9 +59,29 @@ impl Store {
 
     /// Reads the builds, imports and acceptances of a realization, oldest first. Does not read its record.
     pub(in crate::store) fn builds(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
+        Ok(self.read_builds(rref)?.builds)
+    }
+
+    /// Reads all build records of a realization, with those of what is attached to it, for a copy of them.
+    pub(in crate::store) fn all_records(&self, rref: &RRefId) -> Result<Vec<BuildRecord>> {
+        let read = self.read_builds(rref)?;
+        Ok(read.builds.into_iter().chain(read.attached).collect())
+    }
+
+    /// Reads the builds of a realization, and its notes and tags.
+    pub(in crate::store) fn builds_and_remarks(
+        &self,
+        rref: &RRefId,
+    ) -> Result<(Vec<BuildRecord>, Vec<Remark>)> {
+        let read = self.read_builds(rref)?;
+        let remarks = Builds::with_attached(Vec::new(), &read.attached).remarks();
+        Ok((read.builds, remarks))
+    }
+
+    fn read_builds(&self, rref: &RRefId) -> Result<ReadBuilds> {
         let at = self.realization_dir(rref);
         match open_folder(&CWD, at.as_path(), &at)? {
-            Some(folder) => Ok(read_builds(folder, &at)?.0),
+            Some(folder) => read_builds(folder, &at),
             None => Err(missing(rref, &at)),
         }
     }

@@ -124,7 +124,7 @@ fn read(store: &Store, dref: &DRefId) -> Result<Vec<(Surveyed, Vec<RRefId>)>> {
             Err(error) if error.kind() == ErrorKind::Store => (None, 0, Some(error)),
             Err(error) => return Err(error),
         };
-        let builds = read_builds(folder, at)?.0;
+        let builds = read_builds(folder, at)?.builds;
         let clock = Clock::now();
         let newest = match builds.is_empty() {
             true => modified(at).and_then(|time| clock.known(time)),

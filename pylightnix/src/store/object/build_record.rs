@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use crate::config::DRefId;
+use crate::store::object::attached::{self, Attached};
 use crate::store::object::carried::{self, Carried};
 use crate::store::object::choice::{RecordedChoice, understood};
 use crate::store::object::commit;
@@ -115,6 +116,14 @@ pub struct BuildRecord {
         deserialize_with = "carried::understood"
     )]
     pub carried: Option<Carried>,
+    /// What this record attaches to the realization, if it is none of a build, import or acceptance. Such a record is in no list of
+    /// builds.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "attached::understood"
+    )]
+    pub(in crate::store) attached: Option<Attached>,
 }
 
 /// The number of hex digits of a commit that people see.
@@ -159,6 +168,7 @@ impl BuildRecord {
             environment: None,
             reads: None,
             carried: None,
+            attached: None,
         }
     }
 

@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
-use crate::store::disk::bytes::{Reader, put_i64, put_text, put_u32, put_u64};
+use crate::store::disk::bytes::{Reader, put_i64, put_sized, put_text, put_u32, put_u64};
+use crate::store::object::attached::{self, Remark};
 use crate::store::object::build_record::{BuildKind, BuildRecord};
 
 /// The builds, imports and acceptances of a realization, oldest first. Complete records are loaded lazily.
@@ -76,8 +77,16 @@ impl Builds {
 
     /// Packs records that have already been read.
     pub(in crate::store) fn of(records: Vec<BuildRecord>) -> Self {
+        Builds::with_attached(records, &[])
+    }
+
+    /// Packs records that have already been read, with what is attached to the realization.
+    pub(in crate::store) fn with_attached(
+        records: Vec<BuildRecord>,
+        attached: &[BuildRecord],
+    ) -> Self {
         let mut bytes = Vec::new();
-        pack_builds(&mut bytes, &records);
+        pack_builds(&mut bytes, &records, attached);
         Builds {
             at: 0..bytes.len(),
             bytes: bytes.into(),
@@ -104,8 +113,19 @@ impl Builds {
         self.each().map(|(_, head)| head)
     }
 
+    /// Returns the notes and tags that count, oldest first.
+    pub(in crate::store) fn remarks(&self) -> Vec<Remark> {
+        let mut reader = Reader(self.packed_bytes());
+        let _builds = reader.bytes();
+        attached::remarks(reader.0)
+    }
+
     fn each(&self) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
-        packed(self.bytes.get(self.at.clone()).unwrap_or_default())
+        packed(self.packed_bytes())
+    }
+
+    fn packed_bytes(&self) -> &[u8] {
+        self.bytes.get(self.at.clone()).unwrap_or_default()
     }
 }
 
@@ -119,15 +139,22 @@ impl fmt::Debug for Builds {
 
 /// Iterates over builds that [`pack_builds`] wrote, with their identifiers.
 pub(in crate::store) fn packed(bytes: &[u8]) -> impl Iterator<Item = (Uuid, BuildHead<'_>)> {
-    let mut reader = Reader(bytes);
+    let mut reader = Reader(Reader(bytes).bytes().unwrap_or_default());
     std::iter::from_fn(move || read_build(&mut reader))
 }
 
-/// Appends build records in packed form.
-pub(in crate::store) fn pack_builds(to: &mut Vec<u8>, builds: &[BuildRecord]) {
-    for record in builds {
-        pack_build(to, record);
-    }
+/// Appends build records in packed form: first their size, then each of them, then what is attached to the realization.
+pub(in crate::store) fn pack_builds(
+    to: &mut Vec<u8>,
+    builds: &[BuildRecord],
+    attached: &[BuildRecord],
+) {
+    put_sized(to, |to| {
+        for record in builds {
+            pack_build(to, record);
+        }
+    });
+    attached::pack(to, attached);
 }
 
 /// Appends one build record in packed form.

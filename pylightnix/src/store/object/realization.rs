@@ -16,6 +16,7 @@ use crate::store::disk::layout::{OUT, RECORD};
 use crate::store::disk::regular;
 use crate::store::disk::system::Entries;
 use crate::store::disk::there::is_there;
+use crate::store::object::attached::{Remark, tags};
 use crate::store::object::build_record::{BuildKind, BuildRecord};
 use crate::store::object::builds::{BuildHead, Builds};
 use crate::store::object::clock::{Clock, newest_first};
@@ -56,7 +57,7 @@ impl Realization {
         self.builds.records(|| {
             let at = self.folder();
             match open_folder(&CWD, at.as_path(), &at) {
-                Ok(Some(folder)) => read_builds(folder, &at).unwrap_or_default().0,
+                Ok(Some(folder)) => read_builds(folder, &at).unwrap_or_default().builds,
                 Ok(None) | Err(_) => Vec::new(),
             }
         })
@@ -94,6 +95,16 @@ impl Realization {
         newest.map(|build| build.seconds)
     }
 
+    /// Returns the notes and tags, oldest first, without those that were retracted. Needs no I/O.
+    pub fn remarks(&self) -> Vec<Remark> {
+        self.builds.remarks()
+    }
+
+    /// Returns the names of its tags, sorted. Needs no I/O.
+    pub fn tags(&self) -> Vec<String> {
+        tags(&self.remarks())
+    }
+
     /// Returns the folder of the artifacts.
     pub fn out(&self) -> PathBuf {
         self.path_to(OUT)
@@ -118,6 +129,19 @@ pub(in crate::store) struct LoadedRealization {
     pub(in crate::store) lacks_a_promise: bool,
     /// The builds, oldest first.
     pub(in crate::store) builds: Vec<BuildRecord>,
+    /// The records of what is attached.
+    pub(in crate::store) attached: Vec<BuildRecord>,
+    pub(in crate::store) unreadable: Vec<String>,
+}
+
+/// The records beside the artifacts of a realization, oldest first.
+#[derive(Default)]
+pub(in crate::store) struct ReadBuilds {
+    /// The builds, imports and acceptances.
+    pub(in crate::store) builds: Vec<BuildRecord>,
+    /// The records of what is attached to the realization.
+    pub(in crate::store) attached: Vec<BuildRecord>,
+    /// The names of corrupt ones.
     pub(in crate::store) unreadable: Vec<String>,
 }
 
@@ -145,13 +169,14 @@ impl LoadedRealization {
     ) -> Result<Self> {
         let head = verified_head(&id, text, at)?;
         let lacks_a_promise = promised.is_some_and(|promised| promised.is_lacking(&head, text));
-        let (builds, unreadable) = read_builds(folder, at)?;
+        let read = read_builds(folder, at)?;
         Ok(LoadedRealization {
             id,
             head,
             lacks_a_promise,
-            builds,
-            unreadable,
+            builds: read.builds,
+            attached: read.attached,
+            unreadable: read.unreadable,
         })
     }
 }
@@ -185,13 +210,9 @@ pub(in crate::store) fn each_realization(
     Ok(())
 }
 
-/// Reads the build records in a realization's folder, oldest first, and returns them with the names of corrupt ones.
-pub(in crate::store) fn read_builds(
-    folder: OwnedFd,
-    at: &Path,
-) -> Result<(Vec<BuildRecord>, Vec<String>)> {
-    let mut builds = Vec::new();
-    let mut unreadable = Vec::new();
+/// Reads the build records in a realization's folder.
+pub(in crate::store) fn read_builds(folder: OwnedFd, at: &Path) -> Result<ReadBuilds> {
+    let mut read = ReadBuilds::default();
     let refused = |errno: Errno| Error::io("read the folder", at, errno.into());
     let mut buffer = [MaybeUninit::uninit(); 2048];
     let mut entries = Entries::new(&folder, &mut buffer);
@@ -205,13 +226,15 @@ pub(in crate::store) fn read_builds(
             continue;
         };
         match BuildRecord::from_bytes(build, &raw) {
-            Some(record) => builds.push(record),
-            None => unreadable.push(name.into_owned()),
+            Some(record) if record.attached.is_some() => read.attached.push(record),
+            Some(record) => read.builds.push(record),
+            None => read.unreadable.push(name.into_owned()),
         }
     }
-    builds.sort_unstable_by_key(|build| build.id);
-    unreadable.sort_unstable();
-    Ok((builds, unreadable))
+    read.builds.sort_unstable_by_key(|build| build.id);
+    read.attached.sort_unstable_by_key(|record| record.id);
+    read.unreadable.sort_unstable();
+    Ok(read)
 }
 
 /// Parses the head of a record after checking the whole text against the reference.
@@ -316,10 +339,10 @@ pub(in crate::store) fn broken(rref: &RRefId, folder: &Path) -> Error {
 }
 
 impl Serialize for Realization {
-    /// An object with `rref`, `dref`, `name`, `outcome`, `time` (when it was [last built](Self::last_built)), `build_seconds` and
-    /// `builds`, their count.
+    /// An object with `rref`, `dref`, `name`, `outcome`, `time` (when it was [last built](Self::last_built)), `build_seconds`,
+    /// `builds`, their count, and `tags`.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut row = to.serialize_struct("Realization", 7)?;
+        let mut row = to.serialize_struct("Realization", 8)?;
         row.serialize_field("rref", &self.id)?;
         row.serialize_field("dref", self.id.dref())?;
         row.serialize_field("name", self.id.name().as_str())?;
@@ -327,6 +350,7 @@ impl Serialize for Realization {
         row.serialize_field("time", &self.last_built().map(|time| time.to_string()))?;
         row.serialize_field("build_seconds", &self.build_seconds())?;
         row.serialize_field("builds", &self.build_count())?;
+        row.serialize_field("tags", &self.tags())?;
         row.end()
     }
 }

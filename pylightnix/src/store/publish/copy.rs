@@ -214,7 +214,7 @@ impl Store {
         folder: &Path,
     ) -> Result<()> {
         let from = other.realization_dir(rref);
-        for build in other.realization(rref)?.builds() {
+        for build in other.all_records(rref)? {
             for name in [build.log_name(), build.file_name()] {
                 copy_small(self, &from.join(&name), &folder.join(&name))?;
             }

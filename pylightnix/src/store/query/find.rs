@@ -133,7 +133,8 @@ impl<'a> Find<'a> {
     /// Keeps realizations that meet a condition, written as for [`Comparison::retain`](super::Comparison::retain). The left
     /// side is a config field, a field of a dependency after the dependency's name, a number in a `.json` or `.npy` artifact,
     /// or one of `built`, `seconds`, `bytes` and `ended`. Then follow one of `=`, `!=`, `<`, `<=`, `>`, `>=` and a value, or
-    /// `~` and a substring: `data.path ~ march`, `scores.accuracy >= 0.9`.
+    /// `~` and a substring: `data.path ~ march`, `scores.accuracy >= 0.9`. `tag:best` keeps those with this tag, and `note:kink`
+    /// those with a note in which this occurs.
     pub fn meets(mut self, condition: &str) -> Self {
         match Condition::parse(condition) {
             Ok(condition) => self.conditions.push(condition),
@@ -278,6 +279,12 @@ impl<'a> Find<'a> {
 
     fn conditions_hold(&self, found: &Found) -> Result<bool> {
         for condition in &self.conditions {
+            if condition.is_of_remarks() {
+                if !condition.holds_of(found.remarks()?) {
+                    return Ok(false);
+                }
+                continue;
+            }
             let cell = looked_up(self.store, found, &condition.what)?;
             if !condition.holds(cell.as_ref()) {
                 return Ok(false);

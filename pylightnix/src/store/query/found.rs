@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::config::{ConfigJson, RRefId};
+use crate::store::object::attached::{Remark, tags};
 use crate::store::{BuildRecord, Realization, Store};
 
 /// A realization that a search found. Its config and records are loaded on demand.
@@ -17,7 +18,7 @@ pub struct Found {
     id: RRefId,
     config: Arc<OnceCell<ConfigJson>>,
     realization: OnceCell<Realization>,
-    newest: OnceCell<Option<Timestamp>>,
+    dated: OnceCell<Dated>,
     pub(super) metrics: Vec<f64>,
 }
 
@@ -29,7 +30,7 @@ impl Found {
             id,
             config,
             realization: OnceCell::new(),
-            newest: OnceCell::new(),
+            dated: OnceCell::new(),
             metrics: Vec::new(),
         }
     }
@@ -63,12 +64,38 @@ impl Found {
     /// # Errors
     /// Fails if the realization was removed, or if a system call fails.
     pub fn newest(&self) -> Result<Option<Timestamp>> {
+        Ok(self.dated()?.newest)
+    }
+
+    /// Returns the notes and tags, oldest first.
+    ///
+    /// # Errors
+    /// As [`newest`](Self::newest).
+    pub fn remarks(&self) -> Result<&[Remark]> {
+        Ok(&self.dated()?.remarks)
+    }
+
+    /// Returns the names of its tags, sorted.
+    ///
+    /// # Errors
+    /// As [`newest`](Self::newest).
+    pub fn tags(&self) -> Result<Vec<String>> {
+        Ok(tags(self.remarks()?))
+    }
+
+    fn dated(&self) -> Result<&Dated> {
         let stops = |builds: &[BuildRecord]| builds.iter().filter_map(BuildRecord::ended).max();
-        let read = || match self.realization.get() {
-            Some(realization) => Ok(stops(realization.builds())),
-            None => Ok(stops(&self.store.builds(&self.id)?)),
-        };
-        self.newest.get_or_try_init(read).copied()
+        self.dated.get_or_try_init(|| {
+            if let Some(realization) = self.realization.get() {
+                return Ok(Dated {
+                    newest: stops(realization.builds()),
+                    remarks: realization.remarks(),
+                });
+            }
+            let (builds, remarks) = self.store.builds_and_remarks(&self.id)?;
+            let newest = stops(&builds);
+            Ok(Dated { newest, remarks })
+        })
     }
 
     /// Returns the numbers for the metric conditions of the search, in their order.
@@ -77,16 +104,25 @@ impl Found {
     }
 }
 
+/// What the build records of a realization say.
+struct Dated {
+    newest: Option<Timestamp>,
+    remarks: Vec<Remark>,
+}
+
 impl Serialize for Found {
-    /// An object with `rref`, `dref`, `name`, `time` (of its [newest](Self::newest) build, import or acceptance) and `metrics`.
+    /// An object with `rref`, `dref`, `name`, `time` (of its [newest](Self::newest) build, import or acceptance), `metrics`
+    /// and `tags`.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let newest = self.newest().map_err(S::Error::custom)?;
-        let mut found = to.serialize_struct("Found", 5)?;
+        let mut found = to.serialize_struct("Found", 6)?;
         found.serialize_field("rref", &self.id)?;
         found.serialize_field("dref", self.id.dref())?;
         found.serialize_field("name", self.id.name().as_str())?;
         found.serialize_field("time", &newest.map(|time| time.to_string()))?;
         found.serialize_field("metrics", &self.metrics)?;
+        let tags = self.tags().map_err(S::Error::custom)?;
+        found.serialize_field("tags", &tags)?;
         found.end()
     }
 }

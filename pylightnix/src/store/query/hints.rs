@@ -69,12 +69,28 @@ pub(super) fn hints(find: &Find<'_>) -> Result<Vec<String>> {
         hints.extend(candidates.of_metric(find, metric)?);
     }
     for condition in &find.conditions {
-        hints.extend(candidates.of_condition(find, &condition.what)?);
+        match condition.is_of_remarks() {
+            true => hints.push(candidates.of_remarks()),
+            false => hints.extend(candidates.of_condition(find, &condition.what)?),
+        }
     }
     Ok(hints)
 }
 
 impl Candidates {
+    /// Returns the tags that there are.
+    fn of_remarks(&self) -> String {
+        let tags = self.found.iter().filter_map(|found| found.tags().ok());
+        let tags: BTreeSet<String> = tags.flatten().collect();
+        match tags.is_empty() {
+            true => "nothing there has a tag: `tag` gives one".to_owned(),
+            false => format!(
+                "the tags there are {}",
+                list_names(tags.iter().map(String::as_str))
+            ),
+        }
+    }
+
     fn add_fields(&mut self, config: &ConfigJson, deep: usize) -> Result<()> {
         let mut waiting: Vec<(String, &RawValue, usize)> = vec![(String::new(), config.raw()?, 0)];
         while let Some((path, value, depth)) = waiting.pop() {

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{DRefId, RRefId, is_near, nearest_first};
+use crate::config::{DRefId, RRefId, is_near, list_names, nearest_first};
+use crate::store::publish::remarks::is_tag;
 use crate::store::{Realization, Store, Unread};
 use crate::{Error, ErrorKind, Result};
 
@@ -48,6 +49,7 @@ impl Store {
     /// |---|---|
     /// | `train` | the newest realization of a stage with this name |
     /// | `train@2` | the second newest |
+    /// | `train@best` | the realization with this [tag](Self::tag) |
     /// | `7c308bad` | the derivation whose hash begins with this, or the realization, if no derivation matches |
     /// | `7c308bad/0123`, `train/0123` | the realization of that derivation whose hash begins with the second part |
     /// | `dref:7c30`, `rref:0123` | a reference, truncated anywhere |
@@ -246,17 +248,53 @@ fn by_path(store: &Store, text: &str) -> Result<Option<Referred>> {
 fn nth(store: &Store, text: &str, what: &str, count: &str) -> Result<Referred> {
     let count = match count.parse::<usize>() {
         Ok(count) if count > 0 => count,
+        _ if is_tag(count) => return tagged(store, text, what, count),
         _ => {
-            let message =
-                format!("`{text}`: give a number from 1 after `@`, which counts from the newest");
+            let message = format!(
+                "`{text}`: give a number from 1 after `@`, which counts from the newest, or a tag"
+            );
             return Err(Error::new(ErrorKind::Reference, message));
         }
     };
-    let mut drefs = store.drefs_called(what)?;
-    if drefs.is_empty() {
-        drefs = vec![resolve(store, what)?.derivation().clone()];
+    newest(store, text, &called(store, what)?, count)
+}
+
+/// Returns the derivations with this name, or the derivation that it refers to.
+fn called(store: &Store, what: &str) -> Result<Vec<DRefId>> {
+    let drefs = store.drefs_called(what)?;
+    match drefs.is_empty() {
+        true => Ok(vec![resolve(store, what)?.derivation().clone()]),
+        false => Ok(drefs),
     }
-    newest(store, text, &drefs, count)
+}
+
+/// Resolves `name@tag`.
+fn tagged(store: &Store, text: &str, what: &str, tag: &str) -> Result<Referred> {
+    let (mut found, mut others) = (Vec::new(), BTreeSet::new());
+    for (_, all) in store.realizations_in(&called(store, what)?) {
+        for realization in all.into_iter().flatten() {
+            let tags = realization.tags();
+            match tags.iter().any(|one| one == tag) {
+                true => found.push(Referred::Realization(realization.id)),
+                false => others.extend(tags),
+            }
+        }
+    }
+    if !found.is_empty() {
+        return one_of(store, text, found);
+    }
+    let help = match others.is_empty() {
+        true => {
+            "`tag` gives a result a tag; a number counts from the newest, `@2` is the second newest"
+                .to_owned()
+        }
+        false => {
+            let near = nearest_first(tag, others.iter().map(String::as_str));
+            format!("its tags: {}", list_names(near.into_iter()))
+        }
+    };
+    let message = format!("no `{what}` has the tag `{tag}`");
+    Err(Error::new(ErrorKind::Missing, message).with_help(help))
 }
 
 /// Returns the realization at place `count`, from the newest on, among all of these derivations.

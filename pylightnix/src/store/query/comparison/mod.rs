@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::config::{ConfigJson, DRefId, RRefId};
 use crate::store::disk::parallel;
-use crate::store::{BuildKind, BuildRecord, EntryKind, Outcome, Store, newest_first};
+use crate::store::{
+    BuildKind, BuildRecord, EntryKind, Outcome, Remark, RemarkKind, Store, newest_first,
+};
 use crate::{Error, Result};
 pub(super) use artifacts::{Number, numbers};
 pub(super) use table::order;
@@ -111,6 +113,8 @@ impl Store {
             Some(row.outcome.to_string().into())
         });
         columns.add_numbers(&read);
+        columns.add_remarks("tags", ColumnKind::Tags, RemarkKind::Tag, &read);
+        columns.add_remarks("notes", ColumnKind::Notes, RemarkKind::Note, &read);
         let cells = |of: fn(&RowData) -> Option<serde_json::Value>| {
             let cells = read.iter().map(|row| of(row).map(Cell::Value));
             cells.collect::<Vec<_>>()
@@ -157,6 +161,7 @@ impl Store {
                 .map(|build| build.start),
             seconds: build.map(BuildRecord::seconds),
             bytes,
+            remarks: realization.remarks(),
         })
     }
 }
@@ -199,6 +204,10 @@ pub enum ColumnKind {
     Outcome,
     /// A number or series in an artifact.
     Number,
+    /// The column `tags`: the tags, separated by commas. Present only if there are any.
+    Tags,
+    /// The column `notes`: the notes, one after the other. Present only if there are any.
+    Notes,
     /// The column `built`: the time of the build.
     Built,
     /// The column `seconds`: the duration of the build.
@@ -215,6 +224,8 @@ pub struct Row {
     pub rref: RRefId,
     /// The values, one for each column; `None` where it has none.
     pub cells: Vec<Option<Cell>>,
+    /// The notes and tags, oldest first.
+    pub remarks: Vec<Remark>,
 }
 
 /// A value in a [`Comparison`].
@@ -250,6 +261,7 @@ struct RowData {
     built: Option<Timestamp>,
     seconds: Option<f64>,
     bytes: u64,
+    remarks: Vec<Remark>,
 }
 
 /// A table under construction, column by column.
@@ -309,6 +321,24 @@ impl Columns {
         }
     }
 
+    /// Adds a column of notes or of tags, if there are any.
+    fn add_remarks(&mut self, name: &str, kind: ColumnKind, of: RemarkKind, read: &[RowData]) {
+        let texts = read.iter().map(|row| {
+            let texts = row.remarks.iter().filter(|remark| remark.kind == of);
+            let mut texts: Vec<&str> = texts.map(|remark| remark.text.as_str()).collect();
+            if of == RemarkKind::Tag {
+                texts.sort_unstable();
+                texts.dedup();
+            }
+            let between = if of == RemarkKind::Tag { "," } else { "; " };
+            (!texts.is_empty()).then(|| Cell::Value(texts.join(between).into()))
+        });
+        let cells: Vec<_> = texts.collect();
+        if cells.iter().any(Option::is_some) {
+            self.add(name, kind, cells);
+        }
+    }
+
     /// Adds a column for each number in the artifacts, in the order of first occurrence.
     fn add_numbers(&mut self, read: &[RowData]) {
         let mut places = Vec::new();
@@ -344,6 +374,7 @@ impl Columns {
                 .map(|(read, cells)| Row {
                     rref: read.rref,
                     cells,
+                    remarks: read.remarks,
                 })
                 .collect(),
         }

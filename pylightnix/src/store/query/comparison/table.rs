@@ -34,12 +34,16 @@ impl Comparison {
 
     /// Keeps the rows that meet a condition: a column, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value, as in
     /// `scores.accuracy >= 0.9`; or `~` and a substring, as in `data.path ~ march`. The last value of a series counts. A field
-    /// that is equal in all rows can be used as well.
+    /// that is equal in all rows can be used as well. `tag:best` and `note:kink` are as for [`Find::meets`](super::super::Find::meets).
     ///
     /// # Errors
     /// Fails if there is no such column, or if the condition is malformed.
     pub fn retain(&mut self, condition: &str) -> Result<()> {
         let condition = Condition::parse(condition)?;
+        if condition.is_of_remarks() {
+            self.rows.retain(|row| condition.holds_of(&row.remarks));
+            return Ok(());
+        }
         match (self.at(&condition.what), self.same.get(&condition.what)) {
             (Ok(at), _) => self
                 .rows
