@@ -104,6 +104,9 @@ fn no_key_goes() {
         ask_store(arguments);
     }
     assert_eq!(line.say("roots --add best plot").code, 0);
+    for arguments in ["note plot well drawn", "tag plot best", "show plot"] {
+        ask_store(arguments);
+    }
     for arguments in [
         "roots",
         "pack all.zip plot",

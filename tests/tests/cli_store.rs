@@ -82,12 +82,12 @@ da8c3c32              1  numbers
         shown(&line, "list --json"),
         str![[r#"
 [
-  {"rref":"rref:411d5f0c260b32b5d4c63f969c401352-6b97bed3a1025af644462337a6bb30de-flaky","dref":"dref:6b97bed3a1025af644462337a6bb30de-flaky","name":"flaky","outcome":"failed","time":"2026-01-01T00:06:00Z","build_seconds":5.0,"builds":1},
-  {"rref":"rref:f63c049d44f63f7f9fdcf4acbf78eaa4-1cdb520f1ee60e4b1bec6f22d804fc09-mean","dref":"dref:1cdb520f1ee60e4b1bec6f22d804fc09-mean","name":"mean","outcome":"ok","time":"2026-01-01T00:02:00Z","build_seconds":5.0,"builds":1},
-  {"rref":"rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean","dref":"dref:41270c52692eb0ce9094caff11265691-mean","name":"mean","outcome":"ok","time":"2026-01-01T00:04:00Z","build_seconds":5.0,"builds":1},
-  {"rref":"rref:cef4e1c61b1a461e68fd434cddae7e4f-a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","dref":"dref:a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","name":"numbers","outcome":"ok","time":"2026-01-01T00:01:00Z","build_seconds":5.0,"builds":1},
-  {"rref":"rref:9949d1ad222ca022c7480e0165d2378b-da8c3c3256fbc3b7f276ebc7860b5c1c-numbers","dref":"dref:da8c3c3256fbc3b7f276ebc7860b5c1c-numbers","name":"numbers","outcome":"ok","time":"2026-01-01T00:03:00Z","build_seconds":5.0,"builds":1},
-  {"rref":"rref:410be467600915e403bf36faee2f531f-966f6385e7bc0961ff0466d63b438b24-plot","dref":"dref:966f6385e7bc0961ff0466d63b438b24-plot","name":"plot","outcome":"ok","time":"2026-01-01T00:05:00Z","build_seconds":5.0,"builds":1}
+  {"rref":"rref:411d5f0c260b32b5d4c63f969c401352-6b97bed3a1025af644462337a6bb30de-flaky","dref":"dref:6b97bed3a1025af644462337a6bb30de-flaky","name":"flaky","outcome":"failed","time":"2026-01-01T00:06:00Z","build_seconds":5.0,"builds":1,"tags":[]},
+  {"rref":"rref:f63c049d44f63f7f9fdcf4acbf78eaa4-1cdb520f1ee60e4b1bec6f22d804fc09-mean","dref":"dref:1cdb520f1ee60e4b1bec6f22d804fc09-mean","name":"mean","outcome":"ok","time":"2026-01-01T00:02:00Z","build_seconds":5.0,"builds":1,"tags":[]},
+  {"rref":"rref:6f736356e317ed84f3699f840ad23dd0-41270c52692eb0ce9094caff11265691-mean","dref":"dref:41270c52692eb0ce9094caff11265691-mean","name":"mean","outcome":"ok","time":"2026-01-01T00:04:00Z","build_seconds":5.0,"builds":1,"tags":[]},
+  {"rref":"rref:cef4e1c61b1a461e68fd434cddae7e4f-a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","dref":"dref:a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","name":"numbers","outcome":"ok","time":"2026-01-01T00:01:00Z","build_seconds":5.0,"builds":1,"tags":[]},
+  {"rref":"rref:9949d1ad222ca022c7480e0165d2378b-da8c3c3256fbc3b7f276ebc7860b5c1c-numbers","dref":"dref:da8c3c3256fbc3b7f276ebc7860b5c1c-numbers","name":"numbers","outcome":"ok","time":"2026-01-01T00:03:00Z","build_seconds":5.0,"builds":1,"tags":[]},
+  {"rref":"rref:410be467600915e403bf36faee2f531f-966f6385e7bc0961ff0466d63b438b24-plot","dref":"dref:966f6385e7bc0961ff0466d63b438b24-plot","name":"plot","outcome":"ok","time":"2026-01-01T00:05:00Z","build_seconds":5.0,"builds":1,"tags":[]}
 ]
 = 0
 
@@ -240,6 +240,7 @@ Used by
       "log": "[STORE]/store-v1/966f6385e7bc0961ff0466d63b438b24-plot/410be467600915e403bf36faee2f531f/build-019b0000-0000-7000-8000-000000000300.log"
     }
   ],
+  "remarks": [],
   "dependents": []
 }
 = 0
@@ -450,7 +451,7 @@ REFERENCE          BUILT             NAME
         shown(&line, "find --field count=3 --json"),
         str![[r#"
 [
-  {"rref":"rref:cef4e1c61b1a461e68fd434cddae7e4f-a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","dref":"dref:a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","name":"numbers","time":"2026-01-01T00:01:00Z","metrics":[]}
+  {"rref":"rref:cef4e1c61b1a461e68fd434cddae7e4f-a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","dref":"dref:a34a5511f4b8655ee9a0d6cf2366ff7c-numbers","name":"numbers","time":"2026-01-01T00:01:00Z","metrics":[],"tags":[]}
 ]
 = 0
 
@@ -552,7 +553,7 @@ For more information, try '--help'.
         str![[r#"
 ---
 error: "mean" is not a condition
-  help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`
+  help: write a field or a number in an artifact, one of `=`, `!=`, `<`, `<=`, `>`, `>=`, and a value: `rate >= 0.1`; or `~` and a part of a text: `data ~ march`; or `tag:best`, `note:kink`
 = 2
 
 "#]]
@@ -1138,6 +1139,8 @@ fn one_broken_realization_stops_no_other() {
     let record = line.store.realization_dir(&numbers).join("record");
     fs::set_permissions(&record, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&record, "").unwrap();
+    // The index takes a folder that did not change for whole.
+    let _ = fs::remove_dir_all(line.store.root().join("cache/index"));
     for (command, rest) in [
         ("list", "mean"),
         ("list --newest", "mean"),

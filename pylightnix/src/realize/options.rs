@@ -9,7 +9,7 @@ use super::failure::retry::RetryPolicy;
 use super::report::event::{Event, Observer};
 #[cfg(feature = "tracing")]
 use super::report::traced;
-use super::resources::units::check_units;
+use super::resources::units::{UnitNames, check_units};
 use super::stop::cancel::Cancel;
 use crate::config::{DRefId, RRefId};
 use crate::plan::{Args, Counts, PlanGraph, RunArg};
@@ -418,7 +418,7 @@ impl<'a> Realize<'a> {
 
     /// Returns the plan, after checking the options, and that it has all stages that they name.
     pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
-        check_units(&self.resources)?;
+        check_units(&self.resources.units)?;
         let named = self.retry.named();
         if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
             let message = format!("{dref} has limits in this run, but is not in the plan");
@@ -471,7 +471,7 @@ pub(in crate::realize) struct DeclaredResources {
     pub(in crate::realize) memory: Option<u64>,
     pub(in crate::realize) named: BTreeMap<String, u64>,
     /// The names of the units of resources, for those whose units have names.
-    pub(in crate::realize) units: BTreeMap<String, Arc<[String]>>,
+    pub(in crate::realize) units: UnitNames,
 }
 
 /// How existing results count.

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::lens::{OwnUnits, UnitsOfOne};
 use crate::plan::Limits;
-use crate::realize::options::DeclaredResources;
 use crate::{Error, ErrorKind, Result};
+
+/// The names of the units of resources, for those whose units have names.
+pub(in crate::realize) type UnitNames = BTreeMap<String, Arc<[String]>>;
 
 /// The units that no run has. How many runs there are at once is not decided here: a run takes its units after the scheduler
 /// gave it the amounts, and returns them before it returns those.
 pub(in crate::realize) struct UnitPool {
-    names: BTreeMap<String, Arc<[String]>>,
+    names: UnitNames,
     /// For each resource that any run took, the places of its free units, in order.
     free: Mutex<BTreeMap<String, Vec<Range<u64>>>>,
 }
@@ -24,9 +26,9 @@ pub(in crate::realize) struct HeldUnits {
 }
 
 impl UnitPool {
-    pub(in crate::realize) fn new(declared: &DeclaredResources) -> Arc<Self> {
+    pub(in crate::realize) fn new(names: &UnitNames) -> Arc<Self> {
         Arc::new(UnitPool {
-            names: declared.units.clone(),
+            names: names.clone(),
             free: Mutex::default(),
         })
     }
@@ -100,8 +102,8 @@ fn join(ranges: &mut Vec<Range<u64>>) {
 }
 
 /// Fails if the units of a resource are not names of different things.
-pub(in crate::realize) fn check_units(declared: &DeclaredResources) -> Result<()> {
-    for (resource, units) in &declared.units {
+pub(in crate::realize) fn check_units(names: &UnitNames) -> Result<()> {
+    for (resource, units) in names {
         let mut seen = BTreeSet::new();
         for unit in &**units {
             let is_plain = |c: char| c != ',' && !c.is_control();

@@ -148,7 +148,7 @@ impl<'a> RunState<'a> {
             left_told: Once::new(),
             briefs: Mutex::new(Briefs::new(&options.store, graph, None)),
             total,
-            units: UnitPool::new(&options.resources),
+            units: UnitPool::new(&options.resources.units),
             configs: ConfigChecks::default(),
             lacking: HashSet::new(),
             clock_watch: ClockWatch::begin(),

@@ -112,7 +112,7 @@ impl<'a> BuildRuns<'a> {
             stage: graph.titled(graph.dref(at).id()),
             counters: Arc::default(),
             watchdog: Arc::default(),
-            units: UnitPool::new(&options.resources),
+            units: UnitPool::new(&options.resources.units),
             progress: None,
             dref: input.dref.clone(),
             chosen: input.chosen.clone(),

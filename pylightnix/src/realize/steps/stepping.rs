@@ -250,7 +250,7 @@ impl<'a, T: Target> Stepping<'a, T> {
             self.taken.get(self.graph.dref(dep).id())
         });
         // Nothing else runs, so these are the first units.
-        let units = UnitPool::new(&self.options.resources).take(stage.node().limits());
+        let units = UnitPool::new(&self.options.resources.units).take(stage.node().limits());
         let build = node.build(Run {
             chosen: &chosen,
             out: draft.out(),
