@@ -137,7 +137,8 @@ fn round_of(seed: u64, folder: &Path, figures: &mut Figures) -> Result<(), BoxEr
         if edit > 0 {
             graph.edit(&mut rng);
         }
-        let (found, ran) = graph.realize(&store)?;
+        let (found, ran, carried) = graph.realize(&store)?;
+        *figures.counts.entry("carried".to_owned()).or_default() += carried;
         let expected = graph.evaluate(&found);
         for (id, (found, expected)) in found.iter().zip(&expected).enumerate() {
             if (found.a, found.b) != *expected {
@@ -165,8 +166,8 @@ fn round_of(seed: u64, folder: &Path, figures: &mut Figures) -> Result<(), BoxEr
         }
     }
     let anew = Store::open(folder.join("anew"))?.with_durability(Durability::None);
-    let (old, _) = graph.realize(&store)?;
-    let (new, ran) = graph.realize(&anew)?;
+    let (old, ..) = graph.realize(&store)?;
+    let (new, ran, _) = graph.realize(&anew)?;
     figures.count("graphs made from nothing");
     match old == new && ran.len() == graph.codes.len() {
         true => Ok(()),
@@ -235,8 +236,8 @@ impl Graph {
         }
     }
 
-    /// Realizes all cells. Returns their results, and the runs that were made.
-    fn realize(&self, store: &Store) -> Result<(Vec<Values>, Vec<Ran>)> {
+    /// Realizes all cells. Returns their results, the runs that were made, and how many cells were carried.
+    fn realize(&self, store: &Store) -> Result<(Vec<Values>, Vec<Ran>, usize)> {
         let ran = Arc::new(Mutex::new(Vec::new()));
         let mut cells: Vec<DRef<Cell>> = Vec::new();
         for (id, code) in self.codes.iter().enumerate() {
@@ -247,7 +248,7 @@ impl Graph {
             let cell = instantiate(config)?;
             cells.push(cell.with_realizer(&label, move |b| code.run(b, &ran)));
         }
-        let realized = Realize::new(store).jobs(2).run(&cells)?;
+        let (realized, report) = Realize::new(store).jobs(2).run_reporting(&cells)?;
         let values = realized.iter().map(|cell| {
             let value = |text: String| text.parse().unwrap_or(u64::MAX);
             Ok(Values {
@@ -258,7 +259,7 @@ impl Graph {
         });
         let values = values.collect::<Result<_>>()?;
         let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((values, std::mem::take(&mut ran)))
+        Ok((values, std::mem::take(&mut ran), report.carried))
     }
 
     /// Returns the values that the artifacts have to have. What is read of a reference is taken from `found`.

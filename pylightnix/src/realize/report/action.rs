@@ -92,6 +92,11 @@ impl Action {
     pub(in crate::realize) fn is_there(&self) -> bool {
         matches!(self, Action::Reuse(_) | Action::Failed(_))
     }
+
+    /// Returns whether the stage runs, or may have to.
+    pub(in crate::realize) fn may_run(&self) -> bool {
+        !self.is_there() && !matches!(self, Action::Carry { .. })
+    }
 }
 
 impl Action {

@@ -32,7 +32,7 @@ use crate::realize::foresee::foresee;
 use crate::realize::lookup::hits::{Hit, Hits};
 use crate::realize::lookup::prefetch::{Lookups, Prefetch};
 use crate::realize::options::{Realize, ReusePolicy};
-use crate::realize::report::action::{Action, Foreseen};
+use crate::realize::report::action::Foreseen;
 use crate::realize::report::event::Event;
 use crate::realize::report::taken::Taken;
 use crate::realize::report::titles::Titles;
@@ -89,11 +89,12 @@ fn foresee_failures(
     Ok((lacking, refused(options, graph)?))
 }
 
-/// Returns the stages that have to run and need more than `total`. A stage with a result in the store needs nothing.
+/// Returns the stages that have to run and need more than `total`. A stage with a result in the store needs nothing, nor does one
+/// whose results are carried.
 fn lacking_stages(graph: &PlanGraph, total: &Amounts, foreseen: &[Foreseen]) -> HashSet<usize> {
     let stages = graph.drefs().enumerate().zip(foreseen);
     let lacking = stages.filter(|((_, stage), foreseen)| {
-        !matches!(foreseen.action, Action::Reuse(_)) && shortage(total, graph, stage).is_some()
+        foreseen.action.may_run() && shortage(total, graph, stage).is_some()
     });
     lacking.map(|((at, _), _)| at).collect()
 }
