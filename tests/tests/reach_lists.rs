@@ -26,10 +26,11 @@ fn the_stages_of_the_examples_reach_what_they_did() {
         let manifest = folder.join("Cargo.toml");
         let mut sources = Sources::around(&manifest, |_| None).unwrap();
         let name = folder.file_name().unwrap().to_string_lossy();
-        for (file, stage, found) in sources.stages() {
+        for stage in sources.stages() {
             count += 1;
-            let reached = sources.reach(found, &[]);
-            writeln!(list, "{name}: {stage} ({file})").unwrap();
+            let reached = sources.reach(stage.stage, &[]);
+            let file = stage.place.split(':').next().unwrap();
+            writeln!(list, "{name}: {} ({file})", stage.name).unwrap();
             for item in &reached.items[1..] {
                 writeln!(list, "    {} {}", item.kind, item.name).unwrap();
             }

@@ -40,12 +40,13 @@ fn measure(folder: &Path, names: &[&str]) -> Option<String> {
         Some((_, method)) => names.contains(&method),
         None => names.is_empty() || names.contains(&name),
     };
-    let mut functions = sources.functions();
+    let mut functions = sources.functions(false);
     let read = start.elapsed();
-    functions.retain(|(name, _)| is_taken(name));
+    functions.retain(|function| is_taken(&function.name));
     let step = functions.len().div_ceil(LARGEST_SAMPLE).max(1);
-    let sample: Vec<Stage> = functions.iter().step_by(step).map(|it| it.1).collect();
-    let all = sources.items(functions.first()?.1);
+    let sample = functions.iter().step_by(step).map(|it| it.stage);
+    let sample: Vec<Stage> = sample.collect();
+    let all = sources.items(functions.first()?.stage);
     let mut shares = Vec::new();
     let mut longest = Duration::ZERO;
     let start = Instant::now();

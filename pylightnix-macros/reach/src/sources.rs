@@ -13,7 +13,6 @@ use crate::lock::Lock;
 use crate::manifest::{Manifest, code_name};
 use crate::names::word;
 use crate::reached::{ItemCache, Reached, ReachedCrate};
-use crate::text;
 use crate::world::{Variables, World, real};
 
 /// The sources of a package, as far as they were asked for.
@@ -23,16 +22,16 @@ pub struct Sources {
     folder: PathBuf,
     manifest: Manifest,
     /// The roots of the crates that may be the one that is compiled, the most likely first.
-    roots: Vec<PathBuf>,
-    read: Vec<Crate>,
+    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) read: Vec<Crate>,
     /// Read when the first crate of another package is reached.
     lock: OnceCell<Lock>,
     variable: Variables,
 }
 
 /// The sources of a crate.
-struct Crate {
-    world: World,
+pub(crate) struct Crate {
+    pub(crate) world: World,
     index: Index,
     known: ItemCache,
 }
@@ -52,8 +51,8 @@ pub struct Place<'a> {
 /// A stage that was found in the sources.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
-    number: usize,
-    item: ItemId,
+    pub(crate) number: usize,
+    pub(crate) item: ItemId,
 }
 
 impl Sources {
@@ -118,7 +117,7 @@ impl Sources {
     }
 
     /// Reads the candidate crates up to this number, unless they are read already.
-    fn read_crate(&mut self, number: usize) {
+    pub(crate) fn read_crate(&mut self, number: usize) {
         while number >= self.read.len() {
             // Code for tests is read only if the stage is not in the other code.
             let at = self.read.len();
@@ -136,50 +135,6 @@ impl Sources {
                 known: ItemCache::default(),
             });
         }
-    }
-
-    /// The functions and methods of the first crate, with their names, as if each were a stage: for measurements.
-    #[doc(hidden)]
-    pub fn functions(&mut self) -> Vec<(String, Stage)> {
-        if self.roots.is_empty() {
-            return Vec::new();
-        }
-        self.read_crate(0);
-        let world = &self.read[0].world;
-        let items = world.items.iter().enumerate();
-        let functions = items.filter(|(_, item)| item.kind == ItemKind::Fn);
-        let named = functions.map(|(at, item)| {
-            let stage = Stage {
-                number: 0,
-                item: ItemId(at),
-            };
-            (text::name_of(world, item), stage)
-        });
-        named.collect()
-    }
-
-    /// The stages of all crates of the package, with the file and the name of each.
-    #[doc(hidden)]
-    pub fn stages(&mut self) -> Vec<(String, String, Stage)> {
-        let mut found: Vec<(String, String, Stage)> = Vec::new();
-        for root in 0..self.roots.len() {
-            // Without the code for tests.
-            let number = root * 2;
-            self.read_crate(number);
-            let world = &self.read[number].world;
-            for (at, item) in world.items.iter().enumerate() {
-                let is_own = world.modules[item.module.0].package.0 == 0;
-                let (file, name) = (world.place(item.file), world.text(item.name));
-                // The library is read again with each binary.
-                let is_known = || found.iter().any(|it| it.0 == file && it.1 == name);
-                if item.is_stage && is_own && !is_known() {
-                    let item = ItemId(at);
-                    found.push((file, name.to_owned(), Stage { number, item }));
-                }
-            }
-        }
-        found.sort_by(|one, two| (&one.0, &one.1).cmp(&(&two.0, &two.1)));
-        found
     }
 
     /// Follows what a stage reaches, but not into the items and modules that `untracked` names in its module.
@@ -242,11 +197,6 @@ impl Sources {
             }
         }
         lines
-    }
-
-    /// The number of items that are known around a stage.
-    pub fn items(&self, stage: Stage) -> usize {
-        self.read[stage.number].world.items.len()
     }
 }
 

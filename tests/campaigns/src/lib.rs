@@ -15,6 +15,7 @@ mod model;
 mod mounts;
 pub mod power;
 mod race;
+mod reach;
 mod rot;
 pub mod scene;
 pub mod syscalls;
@@ -53,6 +54,7 @@ pub const CAMPAIGNS: &[(&str, Campaign)] = &[
     ("cut-off", cut_off::run),
     ("left-out", left_out::run),
     ("mounts", mounts::run),
+    ("reach", reach::run),
 ];
 
 /// Runs the campaign with this name.
