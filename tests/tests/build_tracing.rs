@@ -68,6 +68,64 @@ fn logging<R>(level: LevelFilter, work: impl FnOnce() -> R) -> R {
     tracing::subscriber::with_default(subscriber, work)
 }
 
+/// A stage with a dependency.
+#[derive(Config)]
+struct After {
+    #[dref]
+    work: DRef<Work>,
+}
+
+#[stage]
+fn after(_: &Build<After>) -> Result<()> {
+    Ok(())
+}
+
+/// A stage after the stage that let go of its dependency.
+#[derive(Config)]
+struct Last {
+    #[dref]
+    after: DRef<After>,
+}
+
+#[stage]
+fn last(_: &Build<Last>) -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn a_look_at_what_has_left_its_stage_is_an_error_in_the_log_of_who_looks() {
+    alone("late");
+}
+
+fn late(store: &Store) {
+    let left = Arc::new(Mutex::new(None));
+    let (leaves, finds) = (left.clone(), left.clone());
+    let work = doing("some", |_| Ok(())).latest();
+    let after = instantiate(After::new(work)).unwrap();
+    let after = after.with_realizer("leaves", move |b: &Build<After>| -> Result<()> {
+        *leaves.lock().unwrap() = Some(b.work.clone());
+        Ok(())
+    });
+    let last = instantiate(Last::new(after)).unwrap();
+    let last = last.with_realizer("finds", move |_: &Build<Last>| -> Result<()> {
+        let work = finds.lock().unwrap().clone().unwrap();
+        // It is told once.
+        assert_eq!(work.path(), work.path());
+        Ok(())
+    });
+    let last = logging(LevelFilter::INFO, || store.realize(&last).unwrap());
+    let log = log_in(last.path().parent().unwrap());
+    let (dref, of) = (last.after.id().dref(), last.after.work.id().dref());
+    let expected = format!(
+        "ERROR pylightnix::run: what a stage depends on was looked at after the stage had ended, and that is not recorded \
+         dref={dref} index=0 of={of}"
+    );
+    assert_eq!(lines(&log), [expected]);
+    // The run is over, and nothing panics.
+    let left = left.lock().unwrap().take().unwrap();
+    assert_eq!(left.id(), last.after.work.id());
+}
+
 #[test]
 fn what_a_stage_logs_is_in_its_log_beside_what_it_prints() {
     alone("logs");
@@ -385,6 +443,7 @@ fn part_of_a_child() {
         "threads" => return threads(&store),
         "around" => return around(&store),
         "panics" => return panics(&store),
+        "late" => return late(&store),
         _ => {}
     }
     let plan = doing("child", |b| {

@@ -304,6 +304,83 @@ fn a_record_without_reads_is_not_carried() {
     assert_eq!(numbers(&report), [2, 0, 0]);
 }
 
+/// Copies the table, by its path.
+#[derive(Config)]
+struct Copy {
+    #[dref]
+    table: RefPath<Text>,
+}
+
+#[stage(reads = artifacts)]
+fn copy(b: &Build<Copy>) -> Result<()> {
+    fs::copy(&b.table, b.path().join("copy"))?;
+    Ok(())
+}
+
+/// Reads what the library does not see.
+#[derive(Config)]
+struct Finds {
+    #[dref]
+    clean: DRef<Clean>,
+}
+
+#[stage(reads = all)]
+fn finds(b: &Build<Finds>) -> Result<()> {
+    b.clean.table.load()?;
+    Ok(())
+}
+
+#[test]
+fn a_stage_may_promise_to_keep_to_the_artifacts_of_its_paths() {
+    let (_folder, store) = scratch();
+    let copy = instantiate(Copy::new(cleaned().table.clone())).unwrap();
+    store.realize(&copy).unwrap();
+    let told = Told::default();
+    let run = Realize::new(&store).force(cleaned()).observer(&told);
+    let (_, report) = run.run_reporting(&copy).unwrap();
+    assert_eq!(numbers(&report), [1, 1, 0]);
+    assert_eq!(
+        told.of("carried"),
+        ["carried copy 1: `clean` was made again with the same `table.csv`"]
+    );
+    // Another table is another.
+    let other = cleaned_as("3,4");
+    let other = instantiate(Copy::new(other.table.clone())).unwrap();
+    let (_, report) = Realize::new(&store).run_reporting(&other).unwrap();
+    assert_eq!(numbers(&report), [2, 0, 0]);
+}
+
+#[test]
+fn a_promise_that_is_taken_back_holds_for_no_result() {
+    let (_folder, store) = scratch();
+    let train = trained(&cleaned());
+    let first = store.realize(&train).unwrap();
+    // As if the stage had promised it then.
+    edit_records(&store, first.id(), |record| {
+        let read = record["reads"][0].as_object_mut().unwrap();
+        let artifacts = read.remove("artifacts").unwrap();
+        read.insert("paths".to_owned(), artifacts);
+    });
+    let (_, report) = run_again(&store, &train);
+    assert_eq!(numbers(&report), [2, 0, 0]);
+}
+
+#[test]
+fn a_stage_that_reads_all_is_not_carried() {
+    let (_folder, store) = scratch();
+    let finds = instantiate(Finds::new(cleaned())).unwrap();
+    let first = store.realize(&finds).unwrap();
+    assert_eq!(first.builds()[0].reads, None);
+    // As if it had not said so then.
+    edit_records(&store, first.id(), |record| {
+        record["reads"] = serde_json::json!([]);
+    });
+    assert!(first.builds()[0].reads.is_none());
+    let (second, report) = run_again(&store, &finds);
+    assert_eq!(numbers(&report), [2, 0, 0]);
+    assert_ne!(first.id(), second.id());
+}
+
 /// Changes the build records of a realization in the store.
 fn edit_records(store: &Store, rref: &RRefId, edit: impl Fn(&mut serde_json::Value)) {
     let folder = store.realization(rref).unwrap().folder();

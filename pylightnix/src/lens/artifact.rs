@@ -38,10 +38,7 @@ impl ArtifactHome {
     /// Notes that the artifact at `path` was looked at, and nothing else.
     fn look_at_artifact(&self, path: &Path) {
         if let Some(place) = &self.place {
-            place.look(match self.name_of(path) {
-                Some(name) => Look::Artifact(name),
-                None => Look::All,
-            });
+            place.look(self.name_of(path).map_or(Look::All, Look::Artifact));
         }
     }
 
@@ -49,7 +46,9 @@ impl ArtifactHome {
     /// there.
     fn look_at_path(&self, path: &Path) {
         match &self.place {
-            Some(place) if place.paths_are_artifacts() => self.look_at_artifact(path),
+            Some(place) if place.paths_are_artifacts() => {
+                place.look(self.name_of(path).map_or(Look::All, Look::Path));
+            }
             _ => self.look(Look::All),
         }
     }

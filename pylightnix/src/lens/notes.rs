@@ -24,6 +24,8 @@ pub(super) enum Look<'a> {
     Outcome,
     /// The artifact at this path, relative to the folder of artifacts.
     Artifact(String),
+    /// The path of this artifact, by a stage that goes from it to no other.
+    Path(String),
     /// The number of realizations of this dependency.
     Number(&'a DRefId),
 }
@@ -118,6 +120,9 @@ impl NotedPlace {
             Look::Artifact(path) => {
                 looked.artifacts.insert(path);
             }
+            Look::Path(path) => {
+                looked.paths.insert(path);
+            }
             Look::Number(dref) => {
                 looked.numbers.insert(dref.clone());
             }
@@ -142,6 +147,7 @@ impl NotedPlace {
             }
             if read.all {
                 read.artifacts.clear();
+                read.paths.clear();
             }
             let mut place = &state.places[at];
             while let Some(from) = place.from {

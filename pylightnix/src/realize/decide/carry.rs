@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::Result;
 use crate::config::DRefId;
+use crate::plan::Reading;
 use crate::realize::decide::decision::{CandidateSource, DecisionInput};
 use crate::realize::decide::staleness::{changed_default, is_current};
 use crate::realize::options::ReusePolicy;
@@ -45,7 +46,9 @@ pub(in crate::realize) fn carryable(
     unknown: &BTreeSet<DRefId>,
     policy: ReusePolicy,
 ) -> Result<Option<Carryable>> {
-    if input.context.is_empty() && unknown.is_empty() {
+    // What the stage says today holds for what its records say of before.
+    let reading = input.dref.node().reads();
+    if reading == Reading::All || input.context.is_empty() && unknown.is_empty() {
         return Ok(None);
     }
     let read;
@@ -66,7 +69,7 @@ pub(in crate::realize) fn carryable(
         (realization.outcome == Outcome::Ok || takes_failures)
             && realization.context != *input.context
     });
-    let comparison = ReadComparison::new(input.store);
+    let comparison = ReadComparison::new(input.store, reading == Reading::Artifacts);
     let new = ForeseenContext {
         context: input.context,
         unknown,

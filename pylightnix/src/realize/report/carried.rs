@@ -59,7 +59,8 @@ impl CarriedWhy {
             {
                 if below.is_empty() {
                     other.all |= read.all;
-                    other.artifacts.extend(read.artifacts.iter().cloned());
+                    let artifacts = read.artifacts.union(&read.paths);
+                    other.artifacts.extend(artifacts.cloned());
                 } else {
                     other.below = true;
                 }

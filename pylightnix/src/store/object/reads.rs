@@ -37,6 +37,10 @@ pub struct Read {
     /// folder belongs to it, and so does what a link leads to. Empty with `all`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub artifacts: BTreeSet<String>,
+    /// The paths of artifacts that were given away by a stage which promised to go from them to no other
+    /// (`#[stage(reads = artifacts)]`). Anything in the folder may have been read if it does not promise that any more. Empty with `all`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub paths: BTreeSet<String>,
     /// Whether anything in the folder of artifacts may have been read.
     #[serde(default, skip_serializing_if = "is_false")]
     pub all: bool,

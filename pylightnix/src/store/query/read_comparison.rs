@@ -15,6 +15,8 @@ use crate::store::object::tree::{Entry, EntryKind};
 /// Compares contexts of one derivation at the places that runs looked at. Reads each record at most once.
 pub(crate) struct ReadComparison<'a> {
     store: &'a Store,
+    /// Whether the stage promises that the path of an artifact leads it to no other.
+    paths_are_artifacts: bool,
     records: RefCell<HashMap<RRefId, Arc<Record>>>,
 }
 
@@ -27,9 +29,10 @@ pub(crate) struct ForeseenContext<'a> {
 }
 
 impl<'a> ReadComparison<'a> {
-    pub(crate) fn new(store: &'a Store) -> Self {
+    pub(crate) fn new(store: &'a Store, paths_are_artifacts: bool) -> Self {
         ReadComparison {
             store,
+            paths_are_artifacts,
             records: RefCell::default(),
         }
     }
@@ -67,7 +70,7 @@ impl<'a> ReadComparison<'a> {
         let are_as_many = numbers.all(|dref| {
             (is_root && new.unknown.contains(dref)) || old.get(dref).len() == now.get(dref).len()
         });
-        Ok(are_as_many && records.is_none_or(|(was, is)| is_alike(read, &was, &is)))
+        Ok(are_as_many && records.is_none_or(|(was, is)| self.is_alike(read, &was, &is)))
     }
 
     fn record(&self, rref: &RRefId) -> Result<Arc<Record>> {
@@ -79,27 +82,28 @@ impl<'a> ReadComparison<'a> {
         records.insert(rref.clone(), record.clone());
         Ok(record)
     }
-}
 
-/// Returns whether what was read of one realization is the same in another one.
-fn is_alike(read: &Read, was: &Record, is: &Record) -> bool {
-    // References differ.
-    if read.reference {
-        return false;
-    }
-    let same_outcome = was.head().outcome == is.head().outcome;
-    let same_tree = was.head().tree == is.head().tree;
-    if read.outcome && !(same_outcome && (was.head().outcome == Outcome::Ok || same_tree)) {
-        return false;
-    }
-    if same_outcome && same_tree {
-        return true;
-    }
-    !read.all
-        && read.artifacts.iter().all(|path| {
+    /// Returns whether what was read of one realization is the same in another one.
+    fn is_alike(&self, read: &Read, was: &Record, is: &Record) -> bool {
+        // References differ.
+        if read.reference {
+            return false;
+        }
+        let same_outcome = was.head().outcome == is.head().outcome;
+        let same_tree = was.head().tree == is.head().tree;
+        if read.outcome && !(same_outcome && (was.head().outcome == Outcome::Ok || same_tree)) {
+            return false;
+        }
+        if same_outcome && same_tree {
+            return true;
+        }
+        let all = read.all || !(self.paths_are_artifacts || read.paths.is_empty());
+        let mut artifacts = read.artifacts.union(&read.paths);
+        !all && artifacts.all(|path| {
             let there = artifact(was, path);
             there.is_some() && there == artifact(is, path)
         })
+    }
 }
 
 /// Returns the entries of an artifact; `None` if it does not exist, or if a link in it may lead elsewhere.
