@@ -198,8 +198,11 @@ impl Store {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let temporary = || self.manager.temporary();
-        self.manager.index().save_all(&temporary, &self.layout);
+        // Runs leave a few entries of the index unsaved. A process that only reads writes nothing, not even a lease.
+        if self.manager.lease_name().is_some() {
+            let temporary = || self.manager.temporary();
+            self.manager.index().save_all(&temporary, &self.layout);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod options;
 mod peers;
 mod plans;
 mod schedule;
+mod second;
 mod table;
 
 use std::process::ExitCode;
@@ -49,6 +50,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "noop",
         run: noop::run,
         child: Some(noop::child),
+    },
+    Benchmark {
+        name: "second",
+        run: second::run,
+        child: None,
     },
     Benchmark {
         name: "hit",

@@ -21,7 +21,7 @@ use crate::table::{Row, Table};
 /// The sizes of the plans, in stages.
 const SIZES: &[usize] = &[1_000, 10_000, 100_000];
 /// The size at which the programs are compared.
-const COMPARED: usize = 10_000;
+pub(crate) const COMPARED: usize = 10_000;
 
 /// Makes a plan, realizes it, and exits; with `again` it repeats that and prints the seconds, and with `memory` it prints
 /// the peak memory in KiB.
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 }
 
 /// A realized plan, and the same graph for the other programs.
-struct Case {
+pub(crate) struct Case {
     shape: String,
     size: usize,
     root: PathBuf,
@@ -99,25 +99,33 @@ struct Case {
 }
 
 impl Case {
-    fn make(folder: &Path, shape: &str, size: usize) -> Result<Self> {
-        let case = Case {
+    /// Makes a case that is not realized.
+    pub(crate) fn new(folder: &Path, shape: &str, size: usize) -> Self {
+        Case {
             shape: shape.to_owned(),
             size,
             root: folder.join(format!("{shape}-{size}")),
             graph: folder.join(format!("{shape}-{size}-graph")),
-        };
+        }
+    }
+
+    fn make(folder: &Path, shape: &str, size: usize) -> Result<Self> {
+        let case = Case::new(folder, shape, size);
         time(&mut case.ours()?)?;
         if size <= COMPARED {
-            write_graph(&case.graph, shape, size)?;
-            // Ninja needs its log, which only a build writes.
-            time(&mut case.ninja())?;
+            case.build_by_ninja()?;
         }
-        // A folder that has just changed is not cached by the index.
-        std::thread::sleep(Duration::from_millis(300));
         Ok(case)
     }
 
-    fn ours(&self) -> Result<Command> {
+    /// Writes the graph, and builds it by `ninja`, which needs its log.
+    pub(crate) fn build_by_ninja(&self) -> Result<()> {
+        write_graph(&self.graph, &self.shape, self.size)?;
+        time(&mut self.ninja())?;
+        Ok(())
+    }
+
+    pub(crate) fn ours(&self) -> Result<Command> {
         let mut command = child_of("noop")?;
         command
             .arg(&self.shape)
@@ -126,7 +134,7 @@ impl Case {
         Ok(command)
     }
 
-    fn ninja(&self) -> Command {
+    pub(crate) fn ninja(&self) -> Command {
         let mut command = Command::new("ninja");
         command.arg("--quiet").arg("-C").arg(&self.graph);
         command

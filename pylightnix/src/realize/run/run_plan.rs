@@ -170,9 +170,8 @@ impl<'a> RunState<'a> {
             }
         }
         self.run_watched()?;
-        if !self.watchdog.is_cancelled() {
-            self.options.store.refresh_index();
-        }
+        let go_on = || !self.watchdog.is_cancelled();
+        self.options.store.refresh_index(&go_on);
         self.options.store.save_index();
         Ok(())
     }

@@ -18,7 +18,6 @@ use crate::store::Store;
 use crate::store::disk::entries::entries;
 use crate::store::disk::layout::CONFIG;
 use crate::store::disk::remove::remove_tree;
-use crate::store::index::Index;
 use crate::store::known::survey::Survey;
 use crate::store::using::in_use::InUse;
 use crate::store::using::roots::Root;
@@ -143,7 +142,7 @@ impl Gc<'_> {
         report.refused.extend(new);
         sweep_build_locks(layout);
         if !report.derivations.is_empty() {
-            Index::delete(layout);
+            store.manager().index().delete(layout);
         }
         Ok(report)
     }

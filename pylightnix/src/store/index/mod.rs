@@ -213,8 +213,9 @@ impl Index {
         }
     }
 
-    /// Deletes the index files, which would otherwise keep entries of deleted derivations forever.
-    pub(super) fn delete(layout: &Layout) {
+    /// Deletes the index files and the new entries, which would otherwise keep entries of deleted derivations forever.
+    pub(super) fn delete(&self, layout: &Layout) {
+        self.shards.iter().for_each(|shard| lock(shard).clear());
         let _ = std::fs::remove_dir_all(layout.index());
     }
 

@@ -113,6 +113,11 @@ impl Shard {
         !self.fresh.is_empty()
     }
 
+    /// Forgets all entries of this process.
+    pub(super) fn clear(&mut self) {
+        *self = Shard::new(self.first);
+    }
+
     /// Whether it is worthwhile to write the file. It is rewritten as a whole, so a process that runs many small plans would
     /// write much each time.
     pub(super) fn is_due(&self) -> bool {

@@ -454,15 +454,16 @@ impl Store {
         }
     }
 
-    /// Reads the derivations that runs of this process changed, and that the index could not be told of.
-    pub(crate) fn refresh_index(&self) {
+    /// Reads the derivations that runs of this process changed, and that the index could not be told of, while `go_on` returns
+    /// `true`.
+    pub(crate) fn refresh_index(&self, go_on: &(dyn Fn() -> bool + Sync)) {
         let index = self.manager().index();
         let changed = index.take_changed();
         let parts: Vec<&[DRefId]> = changed.chunks(128).collect();
         // Errors are ignored: who needs such a derivation reads it again.
         let _ = parallel::map(&parts, parallel::cores(), |_, part| {
             let objects = Objects::of_many(self.layout(), part.len());
-            for dref in *part {
+            for dref in part.iter().take_while(|_| go_on()) {
                 let _ = index.refresh(&objects, dref);
             }
             Ok(())
