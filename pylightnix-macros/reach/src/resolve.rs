@@ -27,10 +27,21 @@ pub(crate) enum Meaning {
 pub(crate) struct Resolver {
     found: FxHashMap<(ModuleId, Name), Arc<[Meaning]>>,
     /// The names that are being looked up, as modules may import one another.
-    open: Vec<(ModuleId, Name)>,
+    open: Vec<Open>,
     /// The lowest of those that turned up again; what was found above it may lack something.
     lowest: Option<usize>,
     pub(crate) globs: Globs,
+}
+
+/// A name that is being looked up.
+#[derive(Debug)]
+struct Open {
+    module: ModuleId,
+    name: Name,
+    /// What is known of it so far.
+    found: Vec<Meaning>,
+    /// Whether looking it up asked for it again, as `pub use self::score::score` does.
+    is_asked: bool,
 }
 
 impl Resolver {
@@ -104,23 +115,42 @@ impl Resolver {
         if let Some(found) = self.found.get(&(module, name)) {
             return found.clone();
         }
-        if let Some(at) = self.open.iter().position(|open| *open == (module, name)) {
+        let mut open = self.open.iter_mut().enumerate();
+        if let Some((at, open)) = open.find(|(_, it)| (it.module, it.name) == (module, name)) {
             self.lowest = Some(self.lowest.map_or(at, |lowest| lowest.min(at)));
-            return Arc::new([]);
+            open.is_asked = true;
+            return open.found.as_slice().into();
         }
         let depth = self.open.len();
-        self.open.push((module, name));
-        let mut found = self.search(world, module, name);
-        found.sort();
-        found.dedup();
-        self.open.pop();
-        let found: Arc<[Meaning]> = found.into();
+        let found = self.all_of(world, module, name);
         // Of a circle of imports only the outermost name is complete.
         if self.lowest.is_none_or(|lowest| lowest >= depth) && !self.globs.is_partial {
             self.found.insert((module, name), found.clone());
             self.lowest = None;
         }
         found
+    }
+
+    /// Looks a name up, again as long as what was found leads to something else.
+    fn all_of(&mut self, world: &World, module: ModuleId, name: Name) -> Arc<[Meaning]> {
+        const MOST_ROUNDS: usize = 8;
+        let mut found = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            self.open.push(Open {
+                module,
+                name,
+                found: std::mem::take(&mut found),
+                is_asked: false,
+            });
+            found = self.search(world, module, name);
+            found.sort();
+            found.dedup();
+            let open = self.open.pop();
+            if open.is_none_or(|open| !open.is_asked || open.found == found) {
+                break;
+            }
+        }
+        found.into()
     }
 
     fn search(&mut self, world: &World, module: ModuleId, name: Name) -> Vec<Meaning> {
