@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Plan,
     /// The run does not give a run-time argument that a stage takes.
     Argument,
+    /// A plan depends on results that are not there yet: see [`Run`](crate::experiment::Run).
+    Undecided,
     /// A matcher cannot choose.
     Matcher,
     /// A stage failed, panicked or did not keep a promise.

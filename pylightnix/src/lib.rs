@@ -68,6 +68,7 @@
 //! | [`plan`] | derivations ([`DRef`](plan::DRef)), [`instantiate`](plan::instantiate), targets, and the [matchers](plan::matcher) |
 //! | [`lens`] | a config's fields in a running stage ([`Build`](lens::Build)) and in a result ([`RRef`](lens::RRef)); artifacts and their [formats](lens::format) |
 //! | [`stages`] | ready-made stages: values of the program, files of this machine, files of servers, archives |
+//! | [`experiment`] | plans that depend on results: [`Run`](experiment::Run), which a plan is made with, and its [`Answers`](experiment::Answers) |
 //! | [`realize`] | runs and their options ([`Realize`](realize::Realize)), dry runs with reasons, observers, [stepping](realize::Stepping), acceptance of old results |
 //! | [`store`] | the [`Store`](store::Store) on disk: realizations, build records, archives; it knows bytes and references, nothing of stages |
 //! | [`config`] | references ([`DRefId`](config::DRefId), [`RRefId`](config::RRefId)) and the canonical JSON of configs |
@@ -126,6 +127,7 @@ pub mod __private;
 pub mod internal;
 
 pub mod config;
+pub mod experiment;
 pub mod lens;
 pub mod plan;
 pub mod prelude;

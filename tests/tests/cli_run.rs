@@ -123,7 +123,10 @@ fn plans_say_why() {
     let forced = line.out("plan --force mean");
     assert!(forced.contains("forced"), "{forced}");
     let forced = line.json("plan --force numbers");
-    assert_eq!(forced[1]["reason"], "decided when numbers is known");
+    assert_eq!(
+        forced[1]["reason"],
+        "decided when numbers is known; carried if `numbers` comes out as before"
+    );
     assert_eq!(forced[1]["why"], "from `numbers`: forced");
     let run = line.say("run --count 6 --progress lines");
     let wanted = "build   mean: from `numbers`: count 5 -> 6\n";

@@ -20,11 +20,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["config", "store", "lens", "plan", "thread_context"],
     ),
     ("stages", &["config", "store", "lens", "plan"]),
+    // Plans that ask runs.
+    (
+        "experiment",
+        &["config", "store", "plan", "realize", "stages"],
+    ),
     // These connect runs with the crate `tracing`.
     ("trace", &["config", "lens"]),
     ("thread_context", &["config", "store", "lens", "trace"]),
     // The public interface for programs.
-    ("prelude", &["store", "lens", "plan", "realize"]),
+    (
+        "prelude",
+        &["store", "lens", "plan", "realize", "experiment"],
+    ),
     ("private", &["config", "lens", "plan"]),
     // The interface for the command line, a crate above all of these.
     ("internal", &["config", "lens", "plan", "store"]),
@@ -53,6 +61,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
         &["exit", "experiment", "out", "progress", "table"],
     ),
     ("stages", &["exit", "experiment", "session"]),
+    ("forced", &["exit", "stages"]),
     ("watch", &["exit", "progress", "session"]),
     ("follow", &["exit", "out", "progress", "session"]),
     ("depends", &["draw", "exit", "experiment", "stages", "text"]),
@@ -65,6 +74,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "exit",
             "experiment",
             "follow",
+            "forced",
             "json",
             "out",
             "picture",

@@ -8,12 +8,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use crate::commands::{Command, PlanCommand, Run};
+use crate::commands::{Command, PlanCommand, Run as RunCommand};
 use crate::complete;
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::{Configure, Experiment, MakeTarget};
 use crate::session::{CommonOptions, Session, style};
 use pylightnix::BoxError;
+use pylightnix::experiment::Run;
 use pylightnix::plan::{AnyDRef, Target};
 use pylightnix::realize::Realize;
 
@@ -47,8 +48,35 @@ where
     T: Target,
     E: Into<BoxError>,
 {
-    let made = move |_: &NoArgs| experiment().map_err(Into::into);
-    App::new().target("", made).main()
+    main_with(move |_| experiment())
+}
+
+/// The command line of a program whose plan depends on results or on files: as [`main`], for a function that takes the run and may
+/// ask it.
+///
+/// ```no_run,standalone_crate
+/// use pylightnix::prelude::*;
+/// use std::process::ExitCode;
+/// # #[derive(Config)] struct Lines { #[selfref("n.json")] n: SelfRef<Json<u64>>, #[dref] text: DRef<pylightnix::stages::Imported> }
+/// # #[stage] fn lines(b: &Build<Lines>) -> Result<LinesOutputs> { Ok(LinesOutputs { n: b.n.save(&2)? }) }
+/// # #[derive(Config)] struct Part { number: u64 }
+/// # #[stage] fn part(b: &Build<Part>) -> Result<()> { Ok(()) }
+///
+/// fn main() -> ExitCode {
+///     pylightnix_cli::main_with(|run| -> Result<Vec<DRef<Part>>> {
+///         let lines = instantiate(Lines::new(run.file("notes.txt")?))?;
+///         let count = run.realize(&lines)?.n.load()?; // this much is run before the rest is planned
+///         (0..count).map(|number| Ok(instantiate(Part::new(number))?)).collect()
+///     })
+/// }
+/// ```
+pub fn main_with<T, E>(experiment: impl Fn(&Run<'static>) -> Result<T, E> + 'static) -> ExitCode
+where
+    T: Target,
+    E: Into<BoxError>,
+{
+    let made = move |_: &NoArgs, run: &Run<'static>| experiment(run).map_err(Into::into);
+    App::new().target_with("", made).main()
 }
 
 /// Runs the program `pylightnix`, with the commands that need only a store.
@@ -139,7 +167,7 @@ pub struct App<A = NoArgs> {
     configure: Option<SetUp<A>>,
 }
 
-type Make<A> = Box<dyn Fn(&A) -> Result<Vec<AnyDRef>, BoxError>>;
+type Make<A> = Box<dyn Fn(&A, &Run<'static>) -> Result<Vec<AnyDRef>, BoxError>>;
 type SetUp<A> = Box<dyn Fn(&A, Realize<'static>) -> Realize<'static>>;
 
 impl App {
@@ -177,12 +205,22 @@ impl<A: Args + 'static> App<A> {
     /// `make` can use `?` on any error. A function whose `Result` is not the prelude's fits as
     /// `|mine| Ok(f(mine)?)`.
     pub fn target<T: Target>(
-        mut self,
+        self,
         name: &str,
         make: impl Fn(&A) -> Result<T, BoxError> + 'static,
     ) -> Self {
-        let make = move |mine: &A| {
-            let target = make(mine)?;
+        self.target_with(name, move |mine, _| make(mine))
+    }
+
+    /// Adds a target whose function takes the run too, and may ask it: for results on which the rest of the plan depends, for
+    /// files, for the store. See [`main_with`].
+    pub fn target_with<T: Target>(
+        mut self,
+        name: &str,
+        make: impl Fn(&A, &Run<'static>) -> Result<T, BoxError> + 'static,
+    ) -> Self {
+        let make = move |mine: &A, run: &Run<'static>| {
+            let target = make(mine, run)?;
             let mut stages = Vec::new();
             target.visit(&mut |dref| stages.push(dref.clone()));
             Ok(stages)
@@ -244,7 +282,7 @@ impl<A: Args + 'static> App<A> {
         let mut command = base(program()).subcommand_negates_reqs(true);
         command = PlanCommand::augment_subcommands(command);
         // Without a command, the program runs, with the options of `run`.
-        command = A::augment_args(Run::augment_options(command));
+        command = A::augment_args(RunCommand::augment_options(command));
         for name in WITH_PLAN {
             command = command.mut_subcommand(name, |command| {
                 // `augment_args` would replace these by the documentation of `A`.
@@ -276,7 +314,11 @@ impl<A: Args + 'static> App<A> {
         match matches.subcommand() {
             None => {
                 let mine = A::from_arg_matches(matches)?;
-                Ok((common, mine, PlanCommand::Run(Run::from_options(matches)?)))
+                Ok((
+                    common,
+                    mine,
+                    PlanCommand::Run(RunCommand::from_options(matches)?),
+                ))
             }
             Some((name, inside)) => {
                 self.refuse_lost(matches, name)?;
@@ -321,7 +363,7 @@ impl<A: Args + 'static> App<A> {
         let mine = Rc::new(mine);
         let targets = self.targets.into_iter().map(|(name, make)| {
             let mine = mine.clone();
-            let make: MakeTarget = Box::new(move || make(&mine));
+            let make: MakeTarget = Box::new(move |run| make(&mine, run));
             (name, make)
         });
         let configure: Option<Configure> = match self.configure {

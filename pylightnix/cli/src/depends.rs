@@ -56,7 +56,7 @@ impl Depends {
         stages: &Stages,
     ) -> CommandResult<Self> {
         let run = experiment.configured(Realize::new(store));
-        let plan = run.plan(&stages.wanted)?;
+        let plan = run.plan(&stages.whole)?;
         let deps: HashMap<&DRefId, &AnyDRef> = stages.all().map(|dref| (dref.id(), dref)).collect();
         let mut depends = Depends::default();
         for step in &plan.steps {

@@ -1,12 +1,13 @@
 //! The targets and the plan of a user's program.
 
 use crate::exit::{CommandError, CommandResult};
+use pylightnix::experiment::Run;
 use pylightnix::plan::AnyDRef;
 use pylightnix::realize::Realize;
 use pylightnix::{BoxError, Error, ErrorKind};
 
 /// Makes the stages of a target.
-pub(crate) type MakeTarget = Box<dyn Fn() -> Result<Vec<AnyDRef>, BoxError>>;
+pub(crate) type MakeTarget = Box<dyn Fn(&Run<'static>) -> Result<Vec<AnyDRef>, BoxError>>;
 
 /// Configures a run.
 pub(crate) type Configure = Box<dyn Fn(Realize<'static>) -> Realize<'static>>;
@@ -16,6 +17,17 @@ pub(crate) struct Experiment {
     program: String,
     targets: Vec<(String, MakeTarget)>,
     configure: Option<Configure>,
+}
+
+/// The plan of some targets.
+#[derive(Default)]
+pub(crate) struct MadePlan {
+    /// The stages of the targets; none of a target that is not decided.
+    pub(crate) stages: Vec<AnyDRef>,
+    /// The stages that were asked for while the plan was made.
+    pub(crate) asked: Vec<AnyDRef>,
+    /// Why a target is not decided.
+    pub(crate) undecided: Option<Error>,
 }
 
 impl Experiment {
@@ -49,21 +61,28 @@ impl Experiment {
         }
     }
 
-    /// Makes the stages of these targets; without names, of the first target.
-    pub(crate) fn plan(&self, names: &[String]) -> CommandResult<Vec<AnyDRef>> {
-        let mut stages = Vec::new();
-        if names.is_empty()
-            && let Some((_, make)) = self.targets.first()
-        {
-            return made(make());
-        }
+    /// Makes the plan of these targets; without names, of the first target.
+    pub(crate) fn plan(&self, run: &Run<'static>, names: &[String]) -> CommandResult<MadePlan> {
+        let first = self.names().next().map(str::to_owned);
+        let names = match names {
+            [] => first.as_slice(),
+            names => names,
+        };
+        let mut plan = MadePlan::default();
         for name in names {
-            match self.targets.iter().find(|(other, _)| other == name) {
-                Some((_, make)) => stages.extend(made(make())?),
-                None => return Err(self.unknown(name)),
+            let Some((_, make)) = self.targets.iter().find(|(other, _)| other == name) else {
+                return Err(self.unknown(name));
+            };
+            run.begin(name);
+            let made = make(run);
+            plan.asked.extend(run.asked());
+            match run.undecided() {
+                // Whatever the function made of that.
+                Some(error) => plan.undecided = plan.undecided.or(Some(error)),
+                None => plan.stages.extend(made.map_err(not_made)?),
             }
         }
-        Ok(stages)
+        Ok(plan)
     }
 
     fn unknown(&self, name: &str) -> CommandError {
@@ -76,11 +95,9 @@ impl Experiment {
     }
 }
 
-fn made(stages: Result<Vec<AnyDRef>, BoxError>) -> CommandResult<Vec<AnyDRef>> {
-    stages.map_err(|error| {
-        CommandError::Error(match error.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
-        })
+fn not_made(error: BoxError) -> CommandError {
+    CommandError::Error(match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => Error::new(ErrorKind::Plan, "the plan cannot be made").because(error),
     })
 }

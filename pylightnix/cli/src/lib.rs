@@ -19,6 +19,7 @@ pub mod draw;
 mod exit;
 mod experiment;
 mod follow;
+mod forced;
 mod json;
 mod out;
 mod picture;
@@ -33,7 +34,7 @@ mod watch;
 
 #[doc(hidden)]
 pub use app::store_main;
-pub use app::{App, NoArgs, main};
+pub use app::{App, NoArgs, main, main_with};
 pub use clap;
 pub use progress::{Progress, Show, failure_report};
 

@@ -3,18 +3,25 @@
 use std::collections::HashSet;
 
 use crate::exit::{CommandError, CommandResult};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, MadePlan};
 use crate::session::Session;
+use pylightnix::Error;
 use pylightnix::config::DRefId;
+use pylightnix::experiment::Run;
 use pylightnix::plan::AnyDRef;
-use pylightnix::realize::Titles;
+use pylightnix::realize::{Realize, Titles};
+use pylightnix::store::Store;
 
 /// The stages that a command line names.
 pub(crate) struct Stages {
-    /// The selected stages.
+    /// The selected stages; none of a target that is not decided.
     pub(crate) wanted: Vec<AnyDRef>,
     /// For each selected stage, the target or stage that the command line names.
     pub(crate) targets: Vec<String>,
+    /// The stages that were asked for while the plan was made, and then the selected ones.
+    pub(crate) whole: Vec<AnyDRef>,
+    /// Why the plan is not decided.
+    pub(crate) undecided: Option<Error>,
     titles: Titles,
 }
 
@@ -27,27 +34,63 @@ pub(crate) fn experiment_of(session: &Session) -> CommandResult<&Experiment> {
     })
 }
 
+/// Returns a run that realizes nothing, to make a plan with.
+pub(crate) fn looking(experiment: &Experiment, store: &Store, trust_unknown: bool) -> Run<'static> {
+    looking_with(experiment, store, |run| match trust_unknown {
+        true => run.trust_unknown(),
+        false => run,
+    })
+}
+
+/// Returns such a run with further options.
+pub(crate) fn looking_with(
+    experiment: &Experiment,
+    store: &Store,
+    set: impl FnOnce(Realize<'static>) -> Realize<'static>,
+) -> Run<'static> {
+    Run::looking(set(experiment.configured(Realize::new(store))))
+}
+
 impl Stages {
     /// Selects stages by the names of targets, else by the names of stages in the plan of all targets.
-    pub(crate) fn of(experiment: &Experiment, words: &[String]) -> CommandResult<Self> {
+    pub(crate) fn of(
+        experiment: &Experiment,
+        run: &Run<'static>,
+        words: &[String],
+    ) -> CommandResult<Self> {
         let is_target = |word: &String| experiment.names().any(|name| name == word);
+        let mut all = MadePlan::default();
+        let mut plan = |words: &[String]| -> CommandResult<Vec<AnyDRef>> {
+            let made = experiment.plan(run, words)?;
+            all.asked.extend(made.asked);
+            all.undecided = all.undecided.take().or(made.undecided);
+            Ok(made.stages)
+        };
         let mut wanted = Vec::new();
         let mut targets: Vec<String> = Vec::new();
         if words.is_empty() {
-            wanted = experiment.plan(words)?;
+            wanted = plan(words)?;
             let first = experiment.names().next().unwrap_or_default();
             targets.resize(wanted.len(), first.to_owned());
         } else if words.iter().all(is_target) {
             for word in words {
-                wanted.extend(experiment.plan(std::slice::from_ref(word))?);
+                wanted.extend(plan(std::slice::from_ref(word))?);
                 targets.resize(wanted.len(), word.clone());
             }
         } else {
             let names: Vec<String> = experiment.names().map(str::to_owned).collect();
-            let whole = Stages::with(experiment.plan(&names)?)?;
+            let stages = plan(&names)?;
+            let whole = Stages::with(MadePlan {
+                stages,
+                asked: all.asked.clone(),
+                undecided: None,
+            })?;
             for word in words {
                 match is_target(word) {
-                    true => wanted.extend(experiment.plan(std::slice::from_ref(word))?),
+                    true => {
+                        let made = experiment.plan(run, std::slice::from_ref(word))?;
+                        wanted.extend(made.stages);
+                    }
                     false => wanted.extend(whole.like(word).map_err(|fault| match fault {
                         CommandError::Usage(text) => {
                             let there = names.iter().filter(|name| !name.is_empty());
@@ -66,22 +109,41 @@ impl Stages {
                 targets.resize(wanted.len(), word.clone());
             }
         }
-        let stages = Stages::with(wanted)?;
+        let stages = Stages::with(MadePlan {
+            stages: wanted,
+            ..all
+        })?;
         Ok(Stages { targets, ..stages })
     }
 
-    /// Returns the derivations in the plan of all targets.
-    pub(crate) fn planned(experiment: &Experiment) -> CommandResult<HashSet<DRefId>> {
+    /// Returns the derivations in the plan of all targets, which has to be decided.
+    pub(crate) fn planned(
+        experiment: &Experiment,
+        run: &Run<'static>,
+    ) -> CommandResult<HashSet<DRefId>> {
         let names: Vec<String> = experiment.names().map(str::to_owned).collect();
-        let stages = Stages::with(experiment.plan(&names)?)?;
-        Ok(stages.all().map(|dref| dref.id().clone()).collect())
+        let stages = Stages::with(experiment.plan(run, &names)?)?;
+        match stages.undecided {
+            Some(error) => Err(CommandError::Error(error)),
+            None => Ok(stages.all().map(|dref| dref.id().clone()).collect()),
+        }
     }
 
-    fn with(wanted: Vec<AnyDRef>) -> CommandResult<Self> {
-        let titles = Titles::of(&wanted)?;
+    fn with(plan: MadePlan) -> CommandResult<Self> {
+        let MadePlan {
+            stages,
+            mut asked,
+            undecided,
+        } = plan;
+        asked.extend(stages.iter().cloned());
+        let mut seen = HashSet::new();
+        asked.retain(|stage| seen.insert(stage.id().clone()));
+        let titles = Titles::of(&asked)?;
         Ok(Stages {
-            wanted,
+            wanted: stages,
             targets: Vec::new(),
+            whole: asked,
+            undecided,
             titles,
         })
     }
@@ -114,46 +176,50 @@ impl Stages {
         Ok(found)
     }
 
-    /// Returns the stages with this name, the stage with this title, or the stage whose reference begins with the word.
     fn like(&self, word: &str) -> CommandResult<Vec<AnyDRef>> {
-        let all = || self.all().cloned();
-        let is_named = |dref: &AnyDRef| dref.id().name().as_str() == word;
-        let named: Vec<_> = all().filter(is_named).collect();
-        if !named.is_empty() {
-            return Ok(named);
+        like(&self.titles, word)
+    }
+}
+
+/// Returns the stages with this name, the stage with this title, or the stage whose reference begins with the word.
+pub(crate) fn like(titles: &Titles, word: &str) -> CommandResult<Vec<AnyDRef>> {
+    let all = || titles.stages().cloned();
+    let is_named = |dref: &AnyDRef| dref.id().name().as_str() == word;
+    let named: Vec<_> = all().filter(is_named).collect();
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    if let Some((name, _)) = word.split_once([' ', '#']) {
+        let of_name = |dref: &AnyDRef| dref.id().name().as_str() == name;
+        let mut named = all().filter(of_name);
+        if let Some(one) = named.find(|dref| titles.title(dref) == word) {
+            return Ok(vec![one]);
         }
-        if let Some((name, _)) = word.split_once([' ', '#']) {
-            let of_name = |dref: &AnyDRef| dref.id().name().as_str() == name;
-            let mut named = all().filter(of_name);
-            if let Some(one) = named.find(|dref| self.title(dref) == word) {
-                return Ok(vec![one]);
-            }
+    }
+    let begin = word.strip_prefix("dref:").unwrap_or(word);
+    let begins = |dref: &AnyDRef| !begin.is_empty() && dref.id().folder().starts_with(begin);
+    let begun: Vec<_> = all().filter(begins).collect();
+    match begun.len() {
+        1 => Ok(begun),
+        0 => {
+            let names = titles.stages().map(|dref| dref.id().name().as_str());
+            let mut names: Vec<&str> = names.collect();
+            names.sort_unstable();
+            names.dedup();
+            let text = format!(
+                "the plan has no stage `{word}`\n  help: its stages are: {}",
+                names.join(", ")
+            );
+            Err(CommandError::Usage(text))
         }
-        let begin = word.strip_prefix("dref:").unwrap_or(word);
-        let begins = |dref: &AnyDRef| !begin.is_empty() && dref.id().folder().starts_with(begin);
-        let begun: Vec<_> = all().filter(begins).collect();
-        match begun.len() {
-            1 => Ok(begun),
-            0 => {
-                let names = self.all().map(|dref| dref.id().name().as_str());
-                let mut names: Vec<&str> = names.collect();
-                names.sort_unstable();
-                names.dedup();
-                let text = format!(
-                    "the plan has no stage `{word}`\n  help: its stages are: {}",
-                    names.join(", ")
-                );
-                Err(CommandError::Usage(text))
-            }
-            _ => {
-                let shown = |dref| format!("\n  {dref:?}  {}", self.title(dref));
-                let these: Vec<String> = begun.iter().map(shown).collect();
-                let text = format!(
-                    "`{word}` is ambiguous; it matches several stages of the plan:{}",
-                    these.concat()
-                );
-                Err(CommandError::Usage(text))
-            }
+        _ => {
+            let shown = |dref| format!("\n  {dref:?}  {}", titles.title(dref));
+            let these: Vec<String> = begun.iter().map(shown).collect();
+            let text = format!(
+                "`{word}` is ambiguous; it matches several stages of the plan:{}",
+                these.concat()
+            );
+            Err(CommandError::Usage(text))
         }
     }
 }

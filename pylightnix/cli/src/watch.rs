@@ -68,6 +68,11 @@ impl RunProgress {
         }
     }
 
+    /// Ends the display of a run that does not go on.
+    pub(crate) fn stop(self) {
+        self.progress.end();
+    }
+
     /// Ends the display of a failed run, and returns its fault.
     pub(crate) fn failed(self, session: &Session, error: Error) -> CommandError {
         self.progress.end();

@@ -31,7 +31,9 @@ pub(super) fn foresee<'a>(
         let unknown = visit.unknown_deps();
         // Without any realization, the choices for the dependencies do not matter.
         let is_decided = unknown.is_empty() || options.store.rrefs_of(dref)?.is_empty();
-        let (action, taken) = if let Some(why) = refused.get(&visit.at) {
+        let (action, taken) = if let Some(taken) = options.given.get(dref) {
+            (reused(taken), Some(taken.clone()))
+        } else if let Some(why) = refused.get(&visit.at) {
             (Action::Fails(why.clone()), None)
         } else if is_decided {
             visit.with_input(|input| Ok(decided(options, input)))?
@@ -75,15 +77,19 @@ fn found(
     carryable(input, unknown, policy).ok().flatten()
 }
 
+/// Returns the action on a stage whose choice is known.
+fn reused(taken: &Taken) -> Action {
+    let mut ids = taken.rrefs.iter().map(|rref| rref.id().clone());
+    match ids.next() {
+        Some(id) if is_failure(&taken.rrefs) => Action::Failed(id),
+        first => Action::Reuse(first.into_iter().chain(ids).collect()),
+    }
+}
+
 fn decided(options: &Realize<'_>, input: &DecisionInput<'_>) -> (Action, Option<Taken>) {
     let action = match input.decide(options.policy(input.dref.id())) {
         Ok(Decision::Take { taken, .. }) => {
-            let mut ids = taken.rrefs.iter().map(|rref| rref.id().clone());
-            let action = match ids.next() {
-                Some(id) if is_failure(&taken.rrefs) => Action::Failed(id),
-                first => Action::Reuse(first.into_iter().chain(ids).collect()),
-            };
-            return (action, Some(taken));
+            return (reused(&taken), Some(taken));
         }
         Ok(Decision::Build { due, reason }) => {
             let policy = options.policy(input.dref.id());

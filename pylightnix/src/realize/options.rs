@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::failure::retry::RetryPolicy;
 use super::report::event::{Event, Observer};
+use super::report::taken::AlreadyChosen;
+use super::report::titles::Titles;
 #[cfg(feature = "tracing")]
 use super::report::traced;
 use super::resources::units::{UnitNames, check_units};
@@ -15,6 +17,9 @@ use crate::config::{DRefId, RRefId};
 use crate::plan::{Args, Counts, PlanGraph, RunArg};
 use crate::store::{Store, cores};
 use crate::{Error, ErrorKind, Result};
+
+/// Returns the stages of a plan that are to be forced.
+type ForcedIn = Box<dyn Fn(&Titles) -> Vec<DRefId> + Send + Sync>;
 
 /// A run with its options.
 ///
@@ -47,6 +52,10 @@ pub struct Realize<'a> {
     pub(in crate::realize) publishes: bool,
     /// What counts of the environment for all stages.
     pub(in crate::realize) counts: BTreeSet<Counts>,
+    /// The choices that the run made before, for questions that were asked while its plan was made.
+    pub(in crate::realize) given: AlreadyChosen,
+    /// Finds further stages to force in each plan.
+    pub(in crate::realize) forced_in: Option<ForcedIn>,
     /// Realizations made by hand, which count as current in this run.
     pub(in crate::realize) by_hand: Vec<RRefId>,
     pub(in crate::realize) resources: DeclaredResources,
@@ -81,6 +90,8 @@ impl<'a> Realize<'a> {
             cut_off: true,
             publishes: true,
             counts: BTreeSet::new(),
+            given: AlreadyChosen::new(),
+            forced_in: None,
             by_hand: Vec::new(),
             resources: DeclaredResources::default(),
             cancel: None,
@@ -192,6 +203,17 @@ impl<'a> Realize<'a> {
     /// fails if the stage is not in the plan.
     pub fn force(mut self, dref: impl AsRef<DRefId>) -> Self {
         self.forced.insert(dref.as_ref().clone());
+        self
+    }
+
+    /// Runs the stages again that `which` names in a plan: in those of questions, which are made one after the other, and in the
+    /// final one.
+    #[doc(hidden)]
+    pub fn force_in(
+        mut self,
+        which: impl Fn(&Titles) -> Vec<DRefId> + Send + Sync + 'static,
+    ) -> Self {
+        self.forced_in = Some(Box::new(which));
         self
     }
 
@@ -418,20 +440,16 @@ impl<'a> Realize<'a> {
 
     /// Returns the plan, after checking the options, and that it has all stages that they name.
     pub(in crate::realize) fn checked(&self, graph: PlanGraph) -> Result<PlanGraph> {
-        check_units(&self.resources.units)?;
-        let named = self.retry.named();
-        if let Some(dref) = named.filter(|dref| graph.place(dref).is_none()).min() {
+        self.check_resources()?;
+        let is_elsewhere =
+            |dref: &&DRefId| graph.place(dref).is_none() && !self.given.contains_key(*dref);
+        if let Some(dref) = self.retry.named().filter(is_elsewhere).min() {
             let message = format!("{dref} has limits in this run, but is not in the plan");
             return Err(Error::new(ErrorKind::Plan, message).with_help(
                 "name a stage that the target depends on, with the config that it has there",
             ));
         }
-        match self
-            .forced
-            .iter()
-            .filter(|dref| graph.place(dref).is_none())
-            .min()
-        {
+        match self.forced.iter().filter(is_elsewhere).min() {
             Some(dref) => Err(Error::new(
                 ErrorKind::Plan,
                 format!("{dref} is to be forced, but is not in the plan"),
@@ -441,6 +459,11 @@ impl<'a> Realize<'a> {
             )),
             None => Ok(graph),
         }
+    }
+
+    /// Checks what the run says of resources.
+    pub(in crate::realize) fn check_resources(&self) -> Result<()> {
+        check_units(&self.resources.units)
     }
 
     pub(in crate::realize) fn notify(&self, event: &Event<'_>) {

@@ -7,7 +7,6 @@ use super::ask::realized::realized;
 use super::options::Realize;
 use super::report::action::DryPlan;
 use super::report::totals::Report;
-use super::run::choices::AlreadyChosen;
 use super::run::run_plan::run_plan;
 use crate::plan::{Listed, PlanGraph, Target};
 use crate::store::Store;
@@ -118,7 +117,7 @@ impl Realize<'_> {
                 listed,
             )?)?))
         };
-        let (graph, choices, report) = run_plan(self, list, &AlreadyChosen::new())?;
+        let (graph, choices, report) = run_plan(self, list, &self.given)?;
         let chosen = |at| choices.taken(at).map(|taken| &taken.rrefs);
         Ok((graph.collect(target, chosen), report))
     }

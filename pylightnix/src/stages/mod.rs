@@ -33,5 +33,6 @@ mod unpack;
 pub use fetch::{Fetched, fetch_url};
 pub use given::{Given, node, node_files};
 pub use import::{Imported, file, file_anew};
+pub(crate) use import::{imported, imported_from};
 #[cfg(feature = "unpack")]
 pub use unpack::{Unpacked, unpack};

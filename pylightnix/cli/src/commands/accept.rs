@@ -7,7 +7,7 @@ use super::gc::Answer;
 use crate::complete;
 use crate::exit::{CommandResult, Exit};
 use crate::session::{Session, style};
-use crate::stages::{Stages, experiment_of};
+use crate::stages::{Stages, experiment_of, looking};
 use crate::table::{Cell, Column, Table, cut};
 use crate::text::{count, short_rref};
 use pylightnix::config::RRefId;
@@ -61,14 +61,14 @@ impl Accept {
             true => experiment.names().map(str::to_owned).collect(),
             false => self.targets.clone(),
         };
-        let plan = Stages::of(experiment, &targets)?;
+        let plan = Stages::of(experiment, &looking(experiment, store, false), &targets)?;
         let mut accept = experiment.configured(Realize::new(store)).accept();
         let named = plan.named(&self.stages)?;
         for dref in &named {
             accept = accept.stage(dref);
         }
         let target = match named.is_empty() {
-            true => &plan.wanted,
+            true => &plan.whole,
             false => &named,
         };
         if self.all {

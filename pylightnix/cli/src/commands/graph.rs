@@ -9,7 +9,7 @@ use crate::depends::Depends;
 use crate::draw::{Grouping, Picture};
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
-use crate::stages::Stages;
+use crate::stages::{Stages, looking};
 use pylightnix::internal::Target;
 
 /// The width of a text drawing without a terminal.
@@ -129,9 +129,17 @@ impl Graph {
 
     fn depends(&self, session: &Session) -> CommandResult<Depends> {
         if let Some(experiment) = session.experiment() {
-            match Stages::of(experiment, &self.targets) {
+            let store = session.store_or_new()?;
+            match Stages::of(
+                experiment,
+                &looking(experiment, store, false),
+                &self.targets,
+            ) {
                 Ok(stages) => {
-                    return Depends::of_plan(session.store_or_new()?, experiment, &stages);
+                    if let Some(error) = &stages.undecided {
+                        session.say(error.message());
+                    }
+                    return Depends::of_plan(store, experiment, &stages);
                 }
                 // A name that is not in the plan may be in the store.
                 Err(fault @ CommandError::Usage(_)) => {

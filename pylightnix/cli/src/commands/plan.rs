@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use crate::complete;
 use crate::exit::{CommandResult, Exit};
+use crate::forced::Forced;
 use crate::session::{Session, style};
-use crate::stages::{Stages, experiment_of};
+use crate::stages::{Stages, experiment_of, looking_with};
 use crate::table::{Cell, Column, Table};
 use crate::text::short_dref;
 use pylightnix::realize::{Action, CodeNotes, DryPlan, Realize, Step};
@@ -39,16 +40,28 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         let experiment = experiment_of(session)?;
-        let stages = Stages::of(experiment, &self.targets)?;
-        let mut run = experiment.configured(Realize::new(session.store_or_new()?));
+        let store = session.store_or_new()?;
+        let forced = Forced::new(&self.force);
+        let asked = looking_with(experiment, store, |run| {
+            let run = forced.set(run);
+            match self.trust_unknown {
+                true => run.trust_unknown(),
+                false => run,
+            }
+        });
+        let stages = Stages::of(experiment, &asked, &self.targets)?;
+        let mut run = experiment.configured(Realize::new(store));
         if self.trust_unknown {
             run = run.trust_unknown();
         }
-        for dref in stages.named(&self.force)? {
-            run = run.force(dref.id());
+        forced.expect_all(&stages)?;
+        for word in &self.force {
+            for dref in stages.named(std::slice::from_ref(word)).unwrap_or_default() {
+                run = run.force(dref.id());
+            }
         }
-        let notes = run.code_notes(&stages.wanted)?;
-        let plan = run.explain(&stages.wanted)?;
+        let notes = run.code_notes(&stages.whole)?;
+        let plan = run.explain(&stages.whole)?;
         session.print(&plan, |plan, out| {
             if let Some(results) = &notes.earlier {
                 writeln!(out, "{results}")?;
@@ -89,6 +102,9 @@ impl Plan {
                 writeln!(out, "{line}")?;
             }
             writeln!(out, "{}", sum(plan))?;
+            if let Some(error) = &stages.undecided {
+                writeln!(out, "{}", error.message())?;
+            }
             Ok(())
         })?;
         Ok(

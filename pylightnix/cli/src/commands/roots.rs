@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
-use crate::stages::Stages;
+use crate::stages::{Stages, looking};
 use crate::table::{Cell, Column, Table};
 use crate::text::{local_time, short_rref};
 use crate::{complete, values};
@@ -195,7 +195,11 @@ pub(super) fn planned_here(session: &Session, roots: &[Root]) -> Option<Planned>
     if !roots.iter().any(of_it) {
         return None;
     }
-    match Stages::planned(experiment) {
+    let planned = || {
+        let run = looking(experiment, session.store()?, false);
+        Stages::planned(experiment, &run)
+    };
+    match planned() {
         Ok(drefs) => Some(Planned {
             program: program.to_owned(),
             drefs,

@@ -6,14 +6,16 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::exit::{CommandResult, Exit};
+use crate::exit::{CommandError, CommandResult, Exit};
 use crate::experiment::Experiment;
+use crate::forced::Forced;
 use crate::session::{Session, style};
-use crate::stages::{Stages, experiment_of};
+use crate::stages::{Stages, experiment_of, looking};
 use crate::values::Resource;
 use crate::watch::{ProgressKind, RunProgress};
 use crate::{complete, values};
 use pylightnix::config::RRefId;
+use pylightnix::experiment::{Answer, Answers, Run as Asked};
 use pylightnix::internal::is_refused_to_write;
 use pylightnix::lens::AnyRRef;
 use pylightnix::realize::{Cancel, Realize, Report};
@@ -132,31 +134,46 @@ impl Run {
 
     pub(crate) fn run(self, session: &Session) -> CommandResult {
         let experiment = experiment_of(session)?;
-        let stages = Stages::of(experiment, &self.targets)?;
         let store = session.store_or_new()?;
-        // Checked before a run that may take hours.
-        for path in self.options.links(stages.wanted.len()) {
+        // Checked before a run that may take hours; the number of links is not known before the plan is made.
+        for path in self.options.links(1) {
             store.check_link(path)?;
         }
-        if self.options.accept_all {
-            session.say_accepted(&store.accept_all(&stages.wanted)?);
-        } else if !self.options.accept.is_empty() {
-            let accepted = stages.named(&self.options.accept)?;
-            session.say_accepted(&store.accept(&accepted)?);
-        }
+        self.options.accept(session, experiment, &self.targets)?;
         let shown = match self.options.quiet {
             true => ProgressKind::None,
             false => self.options.progress,
         };
         let progress = RunProgress::new(session, store, shown);
-        let run = self.options.realize(session, experiment, &stages)?;
-        let run = run.observer(progress.observer());
-        let (results, report) = match run.run_reporting(&stages.wanted) {
+        let forced = Forced::new(&self.options.force);
+        let run = self.options.realize(session, experiment)?;
+        let run = forced.set(run);
+        let run = Asked::new(run.observer(progress.observer()));
+        let stages = match Stages::of(experiment, &run, &self.targets) {
+            Ok(stages) => stages,
+            // A question could not be answered, or the plan not be made.
+            Err(CommandError::Error(error)) => return Err(progress.failed(session, error)),
+            Err(fault) => {
+                progress.stop();
+                return Err(fault);
+            }
+        };
+        let ready = || -> CommandResult<()> {
+            for path in self.options.links(stages.wanted.len()) {
+                store.check_link(path)?;
+            }
+            forced.expect_all(&stages)
+        };
+        if let Err(fault) = ready() {
+            progress.stop();
+            return Err(fault);
+        }
+        let (results, report) = match run.finish(&stages.wanted) {
             Ok(done) => done,
             Err(error) => return Err(progress.failed(session, error)),
         };
         progress.done(session, &report);
-        keep(session, experiment, &stages, &results)?;
+        keep(session, experiment, &stages, &results, &run.answers())?;
         let rrefs = results.into_iter().flatten().map(|rref| rref.id().clone());
         let results = self
             .options
@@ -183,15 +200,32 @@ fn keep(
     experiment: &Experiment,
     stages: &Stages,
     results: &[Vec<AnyRRef>],
+    answers: &Answers,
 ) -> CommandResult<()> {
+    let root = |target: &str| RootRun::new(experiment.program(), target);
     let targets = stages.targets.iter().zip(&stages.wanted).zip(results);
-    let targets: Vec<TargetResults> = targets
+    let mut targets: Vec<TargetResults> = targets
         .map(|((target, dref), rrefs)| {
-            let run = RootRun::new(experiment.program(), target);
             let rrefs = rrefs.iter().map(|rref| rref.id().clone());
-            TargetResults::new(run, dref.id().clone(), rrefs)
+            TargetResults::new(root(target), dref.id().clone(), rrefs)
         })
         .collect();
+    // What was asked for is kept as the target is that asked.
+    for asking in answers.targets() {
+        let is_named = stages.targets.iter().any(|target| target == asking);
+        let target = match (is_named, stages.targets.first()) {
+            (false, Some(first)) => first,
+            _ => asking,
+        };
+        for answer in answers.of(asking) {
+            if let Answer::Realize { chosen } = answer {
+                targets.extend(chosen.iter().map(|chosen| {
+                    let rrefs = chosen.rrefs.iter().cloned();
+                    TargetResults::new(root(target), chosen.dref.clone(), rrefs)
+                }));
+            }
+        }
+    }
     match session.store()?.keep_results(&targets) {
         // A user without permission to write still gets the results.
         Err(error) if is_refused_to_write(&error) => {
@@ -204,18 +238,34 @@ fn keep(
 }
 
 impl Options {
+    /// Accepts what is to be accepted first, in the plan as far as it is known.
+    fn accept(
+        &self,
+        session: &Session,
+        experiment: &Experiment,
+        targets: &[String],
+    ) -> CommandResult<()> {
+        if !self.accept_all && self.accept.is_empty() {
+            return Ok(());
+        }
+        let store = session.store_or_new()?;
+        let run = looking(experiment, store, self.trust_unknown);
+        let stages = Stages::of(experiment, &run, targets)?;
+        session.say_accepted(&match self.accept_all {
+            true => store.accept_all(&stages.whole)?,
+            false => store.accept(&stages.named(&self.accept)?)?,
+        });
+        Ok(())
+    }
+
     /// Creates the run with these options.
     fn realize(
         &self,
         session: &Session,
         experiment: &Experiment,
-        stages: &Stages,
     ) -> CommandResult<Realize<'static>> {
         let mut run = experiment.configured(Realize::new(session.store_or_new()?));
         run = run.cancel(&Cancel::on_signals()?);
-        for dref in stages.named(&self.force)? {
-            run = run.force(dref.id());
-        }
         if let Some(jobs) = self.jobs {
             run = run.jobs(jobs);
         }

@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::complete;
 use crate::exit::{CommandError, CommandResult, Exit};
 use crate::session::{Session, style};
-use crate::stages::Stages;
+use crate::stages::{Stages, looking};
 use crate::text::{local_second, short_rref};
 use pylightnix::config::DRefId;
 use pylightnix::plan::AnyDRef;
@@ -54,7 +54,8 @@ impl Why {
             return Ok(None);
         };
         let targets: Vec<String> = experiment.names().map(str::to_owned).collect();
-        let stages = Stages::of(experiment, &targets)?;
+        let store = session.store_or_new()?;
+        let stages = Stages::of(experiment, &looking(experiment, store, false), &targets)?;
         let mut named = match stages.named(std::slice::from_ref(&self.what)) {
             Ok(named) => named,
             // The name may be in the store.
@@ -75,11 +76,9 @@ impl Why {
                 all.trim_start_matches('\n')
             )));
         }
-        let run = experiment.configured(Realize::new(session.store_or_new()?));
+        let run = experiment.configured(Realize::new(store));
         match one {
-            Some(one) => Ok(Some(
-                run.why(&stages.wanted, AsRef::<DRefId>::as_ref(&one))?,
-            )),
+            Some(one) => Ok(Some(run.why(&stages.whole, AsRef::<DRefId>::as_ref(&one))?)),
             None => Ok(None),
         }
     }

@@ -138,10 +138,18 @@ impl Status {
 
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Begun { stages, titles, .. } => {
-                self.begun = Instant::now();
+            Event::Begun {
+                stages,
+                chosen,
+                titles,
+                ..
+            } => {
+                // Questions are answered before the final plan, by runs of their own.
+                if self.titles.is_none() {
+                    self.begun = Instant::now();
+                }
                 self.titles = Some((*titles).clone());
-                self.stages = *stages;
+                self.stages += stages - chosen;
             }
             Event::Left { drefs, .. } => self.are_left(drefs),
             Event::Queued { dref, .. } | Event::Waiting { dref, .. } => {

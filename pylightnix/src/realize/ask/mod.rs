@@ -1,5 +1,5 @@
 //! Operations on a plan or a store that are not runs: dry runs, choices without building, acceptance, determinism tests,
-//! typed references.
+//! typed references, questions.
 //!
 //! The verbs call these; a run calls none of them. The files do not depend on each other.
 
@@ -8,6 +8,7 @@ pub(super) mod code_notes;
 pub(super) mod determinism;
 pub(super) mod dry;
 pub(super) mod find;
+pub(super) mod question;
 pub(super) mod realized;
 pub(super) mod references;
 pub(super) mod typed;

@@ -21,6 +21,8 @@ pub enum Event<'a> {
     Begun {
         /// The number of derivations in the plan.
         stages: usize,
+        /// How many of them were chosen before, for questions that were asked while the plan was made.
+        chosen: usize,
         /// The titles of the stages.
         titles: &'a Titles,
     },

@@ -23,6 +23,19 @@ pub struct Report {
     pub repeated: usize,
 }
 
+impl Report {
+    /// Adds the totals of a later part of the same run.
+    pub(crate) fn add(&mut self, later: &Report) {
+        self.stages += later.stages;
+        self.reused += later.reused;
+        self.carried += later.carried;
+        self.built += later.built;
+        self.runs += later.runs;
+        self.failures += later.failures;
+        self.repeated += later.repeated;
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report {

@@ -1,15 +1,10 @@
 //! The choices of a run.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::config::DRefId;
 use crate::plan::PlanGraph;
 use crate::realize::lookup::hits::Hits;
-use crate::realize::report::taken::Taken;
-
-/// The choices that exist before a run begins.
-pub(in crate::realize) type AlreadyChosen = HashMap<DRefId, Taken>;
+use crate::realize::report::taken::{AlreadyChosen, Taken};
 
 /// The choices for the stages of a plan.
 pub(in crate::realize) struct Choices {

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::build::build;
 use super::carry::carry;
-use super::choices::{AlreadyChosen, Choices};
+use super::choices::Choices;
 use super::counters::count;
 use super::progress::progress_thread;
 use super::scheduler::{Scheduler, StepOutcome, Turn};
@@ -34,7 +34,7 @@ use crate::realize::lookup::prefetch::{Lookups, Prefetch};
 use crate::realize::options::{Realize, ReusePolicy};
 use crate::realize::report::action::Foreseen;
 use crate::realize::report::event::Event;
-use crate::realize::report::taken::Taken;
+use crate::realize::report::taken::{AlreadyChosen, Taken};
 use crate::realize::report::titles::Titles;
 use crate::realize::report::totals::Report;
 use crate::realize::resources::needs::{shortage, total};
@@ -135,6 +135,7 @@ impl<'a> RunState<'a> {
         lookups: Lookups<'a>,
         given: &AlreadyChosen,
     ) -> Self {
+        let given_here = given.keys().filter(|dref| graph.place(dref).is_some());
         let hits = Hits::new(&options.store, graph, lookups.snapshots());
         RunState {
             options,
@@ -154,6 +155,7 @@ impl<'a> RunState<'a> {
             lacking: HashSet::new(),
             clock_watch: ClockWatch::begin(),
             failures: Mutex::default(),
+            given: given_here.count(),
         }
     }
 
@@ -161,6 +163,7 @@ impl<'a> RunState<'a> {
     fn run_all(&self) -> Result<()> {
         self.notify(&Event::Begun {
             stages: self.graph.len(),
+            chosen: self.given,
             titles: &Titles::of_graph(self.graph),
         });
         if !self.options.keep_going {
@@ -187,7 +190,7 @@ impl<'a> RunState<'a> {
             .filter(|at| self.choices.has_chosen(*at))
             .count();
         if failures.is_empty() && chosen == stages {
-            return Ok((self.choices, self.counters.report(stages)));
+            return Ok((self.choices, self.counters.report(stages - self.given)));
         }
         // In the order of the plan, so that the error does not depend on which thread failed first.
         failures.sort_by_key(|(at, _)| *at);

@@ -51,6 +51,8 @@ pub(in crate::realize) struct RunState<'a> {
     pub(in crate::realize) lacking: HashSet<usize>,
     pub(in crate::realize) choices: Choices,
     pub(in crate::realize) clock_watch: ClockWatch,
+    /// The number of stages that were chosen before.
+    pub(in crate::realize) given: usize,
     /// The errors of stages, each with the index of its stage in the plan.
     pub(in crate::realize) failures: Mutex<Vec<(usize, Error)>>,
 }

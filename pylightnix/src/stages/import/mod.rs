@@ -102,6 +102,16 @@ fn import(store: &Store, path: &Path, use_cache: bool) -> Result<DRef<Imported>>
     let cache = DigestCache::of(store, &source);
     let digests = cache.digests(&found, use_cache)?;
     let tree = manifest(&found, digests)?.digest().to_string();
+    imported(source, tree)
+}
+
+/// Returns the canonical path that an imported file or folder comes from, and the tree digest of its contents.
+pub(crate) fn imported_from(dref: &DRef<Imported>) -> (&Path, &str) {
+    (&dref.source, &dref.tree)
+}
+
+/// Makes the derivation of a file or folder from its tree digest, without reading it. `source` is canonical.
+pub(crate) fn imported(source: PathBuf, tree: String) -> Result<DRef<Imported>> {
     // The path is not in the config, but it is the only thing by which people recognize the derivation.
     let note = display_path(&source);
     let imported = instantiate(Imported {

@@ -1,0 +1,273 @@
+//! The run, as the function that makes its plan sees it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{Answer, Answers, ChosenFor};
+use crate::config::DRefId;
+use crate::plan::{AnyDRef, DRef, Target};
+use crate::realize::{Realize, Report};
+use crate::stages::{Imported, file, file_anew, imported, imported_from};
+use crate::store::Store;
+use crate::{Error, ErrorKind, Result};
+
+/// A run, while its plan is made. The function of an experiment may ask it for results on which the plan depends: see
+/// [`experiment`](crate::experiment).
+pub struct Run<'a> {
+    store: Store,
+    mode: Mode,
+    state: RefCell<State<'a>>,
+}
+
+/// How questions are answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// By realizing what is missing.
+    Realizing,
+    /// By what is in the store.
+    Looking,
+    /// By the answers that an earlier process was given.
+    Repeating,
+}
+
+struct State<'a> {
+    options: Realize<'a>,
+    answers: Answers,
+    /// The target whose plan is being made.
+    target: String,
+    /// The number of questions that were asked for it since its plan was begun.
+    asked: usize,
+    /// The stages that were asked for.
+    stages: Vec<AnyDRef>,
+    /// The stages whose results were asked for and are not there.
+    unknown: Vec<String>,
+    /// The sum of the totals of the questions.
+    report: Report,
+}
+
+impl<'a> Run<'a> {
+    /// Creates a run with these options, which realizes what it is asked for.
+    pub fn new(options: Realize<'a>) -> Self {
+        Run::with(options, Mode::Realizing, Answers::default())
+    }
+
+    /// Creates a run that realizes nothing. A question for results that are not in the store is an error of the kind
+    /// [`Undecided`](ErrorKind::Undecided).
+    pub fn looking(options: Realize<'a>) -> Self {
+        Run::with(options, Mode::Looking, Answers::default())
+    }
+
+    /// Creates a run that gives the answers of an earlier one. It realizes nothing, chooses nothing, and reads no file.
+    pub fn again(options: Realize<'a>, answers: Answers) -> Self {
+        Run::with(options, Mode::Repeating, answers)
+    }
+
+    fn with(options: Realize<'a>, mode: Mode, answers: Answers) -> Self {
+        Run {
+            store: options.store().clone(),
+            mode,
+            state: RefCell::new(State {
+                options,
+                answers,
+                target: String::new(),
+                asked: 0,
+                stages: Vec::new(),
+                unknown: Vec::new(),
+                report: Report::default(),
+            }),
+        }
+    }
+
+    /// Begins the plan of a target; the answers of each are kept apart. A target whose plan is made again in this run is given the
+    /// answers of the first time.
+    pub fn begin(&self, target: &str) {
+        let mut state = self.state.borrow_mut();
+        target.clone_into(&mut state.target);
+        state.asked = 0;
+        state.stages.clear();
+        state.unknown.clear();
+    }
+
+    /// Returns the store of the run.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Realizes a part of the plan, and returns its results. A derivation is chosen once in a run.
+    ///
+    /// # Errors
+    /// As [`Realize::run`]. Without a run, as in a dry run, fails with [`ErrorKind::Undecided`] if the results are not in the
+    /// store: return that error, with `?`.
+    pub fn realize<T: Target + ?Sized>(&self, target: &T) -> Result<T::Output> {
+        let mut stages = Vec::new();
+        target.visit(&mut |dref| stages.push(dref.clone()));
+        let drefs: Vec<DRefId> = stages.iter().map(|stage| stage.id().clone()).collect();
+        let mut state = self.state.borrow_mut();
+        state.stages.extend(stages);
+        if let Some(answer) = state.repeated() {
+            let Answer::Realize { chosen } = &answer else {
+                return Err(differs(&answer, &asked_for(&drefs)));
+            };
+            if !chosen.iter().map(|chosen| &chosen.dref).eq(&drefs) {
+                return Err(differs(&answer, &asked_for(&drefs)));
+            }
+            let chosen = chosen.iter();
+            let chosen = chosen.map(|chosen| (chosen.dref.clone(), chosen.rrefs.clone()));
+            state.asked += 1;
+            return state.options.recall(target, &chosen.collect());
+        }
+        let output = match self.mode {
+            Mode::Realizing => {
+                let (output, report) = state.options.ask(target)?;
+                state.report.add(&report);
+                output
+            }
+            Mode::Looking => match state.options.look(target)? {
+                Ok(output) => output,
+                Err(unknown) => {
+                    let error = undecided(&unknown);
+                    state.unknown = unknown;
+                    return Err(error);
+                }
+            },
+            Mode::Repeating => return Err(not_asked(&asked_for(&drefs))),
+        };
+        let chosen = drefs.into_iter().map(|dref| {
+            let rrefs = state.options.chosen(&dref);
+            ChosenFor { dref, rrefs }
+        });
+        let chosen = chosen.collect();
+        state.answered(Answer::Realize { chosen });
+        Ok(output)
+    }
+
+    /// Makes a derivation from the contents of a local file or folder, as [`stages::file`](crate::stages::file()) does.
+    ///
+    /// # Errors
+    /// As [`stages::file`](crate::stages::file()).
+    pub fn file(&self, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
+        self.import(path.as_ref(), |store, path| file(store, path))
+    }
+
+    /// Makes a derivation like [`file`](Self::file), but reads all files again.
+    ///
+    /// # Errors
+    /// As [`stages::file`](crate::stages::file()).
+    pub fn file_anew(&self, path: impl AsRef<Path>) -> Result<DRef<Imported>> {
+        self.import(path.as_ref(), |store, path| file_anew(store, path))
+    }
+
+    fn import(
+        &self,
+        path: &Path,
+        read: impl FnOnce(&Store, &Path) -> Result<DRef<Imported>>,
+    ) -> Result<DRef<Imported>> {
+        let shown = path.to_string_lossy().into_owned();
+        let mut state = self.state.borrow_mut();
+        if let Some(answer) = state.repeated() {
+            return match &answer {
+                Answer::File { path, source, tree } if *path == shown => {
+                    state.asked += 1;
+                    imported(PathBuf::from(source), tree.clone())
+                }
+                _ => Err(differs(&answer, &format!("the file {shown}"))),
+            };
+        }
+        if self.mode == Mode::Repeating {
+            return Err(not_asked(&format!("the file {shown}")));
+        }
+        let dref = read(&self.store, path)?;
+        let (source, tree) = imported_from(&dref);
+        let (source, tree) = (source.to_string_lossy().into_owned(), tree.to_owned());
+        state.answered(Answer::File {
+            path: shown,
+            source,
+            tree,
+        });
+        Ok(dref)
+    }
+
+    /// Returns the answers so far.
+    pub fn answers(&self) -> Answers {
+        self.state.borrow().answers.clone()
+    }
+
+    /// Returns the stages that were asked for since the plan of the target was [begun](Self::begin).
+    pub fn asked(&self) -> Vec<AnyDRef> {
+        self.state.borrow().stages.clone()
+    }
+
+    /// Returns why the plan of the target is not decided: which results were asked for that are not there. A function that went on in
+    /// spite of that error made another plan than a run will.
+    pub fn undecided(&self) -> Option<Error> {
+        let state = self.state.borrow();
+        (!state.unknown.is_empty()).then(|| undecided(&state.unknown))
+    }
+
+    /// Realizes the final plan, and returns its results with the totals of the whole run, those of questions included.
+    ///
+    /// # Errors
+    /// As [`Realize::run`].
+    pub fn finish<T: Target + ?Sized>(&self, target: &T) -> Result<(T::Output, Report)> {
+        let mut state = self.state.borrow_mut();
+        let (output, report) = state.options.answer_last(target)?;
+        state.report.add(&report);
+        Ok((output, state.report))
+    }
+}
+
+impl State<'_> {
+    /// Returns the answer to the next question, if it was asked before: in this run, when the plan was made the first time, or in
+    /// the run that is repeated.
+    fn repeated(&self) -> Option<Answer> {
+        self.answers.of(&self.target).get(self.asked).cloned()
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        self.asked += 1;
+        self.answers.push(&self.target, answer);
+    }
+}
+
+impl fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+fn asked_for(drefs: &[DRefId]) -> String {
+    let chosen = drefs.iter().map(|dref| ChosenFor {
+        dref: dref.clone(),
+        rrefs: Vec::new(),
+    });
+    let chosen = chosen.collect();
+    Answer::Realize { chosen }.question()
+}
+
+fn undecided(unknown: &[String]) -> Error {
+    let quoted: Vec<_> = unknown.iter().map(|title| format!("`{title}`")).collect();
+    let are = if unknown.len() == 1 { "is" } else { "are" };
+    let message = format!("the rest is decided when {} {are} known", quoted.join(", "));
+    Error::new(ErrorKind::Undecided, message)
+        .with_help("the plan depends on that result: realize it, which a run does")
+}
+
+fn differs(answer: &Answer, asked: &str) -> Error {
+    let message = format!(
+        "the plan differs: it asks for {asked}, where it asked for {} before",
+        answer.question()
+    );
+    Error::new(ErrorKind::Plan, message).with_help(AGAIN)
+}
+
+fn not_asked(asked: &str) -> Error {
+    let message = format!("the plan differs: it asks for {asked}, for which it did not ask before");
+    Error::new(ErrorKind::Plan, message).with_help(AGAIN)
+}
+
+/// Advice for a plan that differs.
+const AGAIN: &str = "a plan has to be the same whenever it is made from the same answers: what it depends on beside its \
+    arguments, such as the time, a file or a variable, it asks the run for";
